@@ -1,0 +1,54 @@
+// Who may import whom (docs/architecture.md). A lower folder never calls up: it returns events.
+const layers = {
+  base: [],
+  reload: ['base'],
+  stun: ['base'],
+  identity: ['base'],
+  native: ['base'],
+  ice: ['base', 'stun'],
+  link: ['base', 'native', 'ice', 'stun', 'reload', 'identity'],
+  overlay: ['base', 'reload', 'identity'],
+  tunnel: ['base', 'native', 'identity'],
+  mobility: ['base', 'native', 'link', 'ice'],
+  resolver: ['base', 'identity', 'overlay', 'link', 'tunnel'],
+  dns: ['base', 'resolver'],
+  config: ['base', 'identity'],
+  control: ['base'],
+  cli: ['base', 'config', 'control', 'agent', 'identity', 'reload'],
+};
+const forbidden = Object.entries(layers).map(([from, to]) => ({
+  name: `${from}-imports`,
+  severity: 'error',
+  from: { path: `^src/${from}/` },
+  to: { path: '^src/', pathNot: `^src/(${[from, ...to].join('|')})/` },
+}));
+forbidden.push(
+  { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
+  {
+    name: 'agent-only-from-up',
+    severity: 'error',
+    from: { path: '^src/cli/', pathNot: '^src/cli/up\\.ts$' },
+    to: { path: '^src/agent/' },
+  },
+  {
+    name: 'addon-only-from-native',
+    severity: 'error',
+    from: { path: '^src/', pathNot: '^src/native/' },
+    to: { path: 'node-gyp-build' },
+  },
+  {
+    name: 'sockets-only-outside-state-machines',
+    severity: 'error',
+    from: { path: '^src/(stun|ice|reload|link|overlay|mobility|tunnel|resolver|identity)/' },
+    to: { path: '^(node:)?(net|dgram|child_process|http|https|tls)$' },
+  },
+);
+module.exports = {
+  forbidden,
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: { extensions: ['.ts', '.js', '.json'] },
+  },
+};

@@ -1,0 +1,210 @@
+import { timingSafeEqual } from 'node:crypto';
+import { MalformedMessageError } from './errors.ts';
+
+const INITIAL_CAPACITY_BYTES = 256;
+
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** @throws {TypeError} when the text is not an even number of hexadecimal digits. */
+export function fromHex(text: string): Uint8Array {
+  if (text.length % 2 !== 0 || !/^[0-9a-fA-F]*$/.test(text))
+    throw new TypeError(`not hexadecimal: ${text.slice(0, 40)}`);
+  return Uint8Array.from(Buffer.from(text, 'hex'));
+}
+
+export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return Buffer.compare(a, b) === 0;
+}
+
+/** For secrets and authenticators: takes the same time wherever the difference is. */
+export function equalSecrets(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && timingSafeEqual(a, b);
+}
+
+/** Big-endian writer that grows. Vectors have their length written back once the content is known. */
+export class ByteWriter {
+  private buffer = new Uint8Array(INITIAL_CAPACITY_BYTES);
+  private view = new DataView(this.buffer.buffer);
+  private used = 0;
+
+  get length(): number {
+    return this.used;
+  }
+
+  u8(value: number): void {
+    this.reserve(1);
+    this.view.setUint8(this.used, value);
+    this.used += 1;
+  }
+
+  u16(value: number): void {
+    this.reserve(2);
+    this.view.setUint16(this.used, value);
+    this.used += 2;
+  }
+
+  u24(value: number): void {
+    this.u8((value >>> 16) & 0xff);
+    this.u16(value & 0xffff);
+  }
+
+  u32(value: number): void {
+    this.reserve(4);
+    this.view.setUint32(this.used, value);
+    this.used += 4;
+  }
+
+  u64(value: bigint): void {
+    this.reserve(8);
+    this.view.setBigUint64(this.used, value);
+    this.used += 8;
+  }
+
+  bytes(value: Uint8Array): void {
+    this.reserve(value.length);
+    this.buffer.set(value, this.used);
+    this.used += value.length;
+  }
+
+  hex(value: string): void {
+    this.bytes(Buffer.from(value, 'hex'));
+  }
+
+  utf8(value: string): void {
+    this.bytes(Buffer.from(value, 'utf8'));
+  }
+
+  /**
+   * A vector with a length field of `lengthBytes` in front of what `content` writes.
+   * @throws {RangeError} when the content does not fit the length field.
+   */
+  vector(lengthBytes: 1 | 2 | 3 | 4, content: () => void): void {
+    const start = this.used;
+    this.reserve(lengthBytes);
+    this.used += lengthBytes;
+    content();
+    const length = this.used - start - lengthBytes;
+    if (length >= 2 ** (8 * lengthBytes))
+      throw new RangeError(`${length} bytes do not fit a length field of ${lengthBytes} bytes`);
+    for (let i = 0; i < lengthBytes; i++) this.buffer[start + i] = (length / 2 ** (8 * (lengthBytes - 1 - i))) & 0xff;
+  }
+
+  /** Overwrites four bytes that were written before. */
+  patchU32(offset: number, value: number): void {
+    this.view.setUint32(offset, value);
+  }
+
+  /** Overwrites two bytes that were written before. */
+  patchU16(offset: number, value: number): void {
+    this.view.setUint16(offset, value);
+  }
+
+  /** A copy of what was written. */
+  finish(): Uint8Array {
+    return this.buffer.slice(0, this.used);
+  }
+
+  private reserve(count: number): void {
+    const needed = this.used + count;
+    if (needed <= this.buffer.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.buffer.length * 2));
+    grown.set(this.buffer);
+    this.buffer = grown;
+    this.view = new DataView(grown.buffer);
+  }
+}
+
+/** Big-endian reader over borrowed bytes. Every read checks its length and throws MalformedMessageError. */
+export class ByteReader {
+  private readonly data: Uint8Array;
+  private readonly view: DataView;
+  /** Offset of `data[0]` in the whole message, so that errors name the offset a person can look up. */
+  private readonly base: number;
+  private at = 0;
+
+  constructor(data: Uint8Array, base = 0) {
+    this.data = data;
+    this.view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    this.base = base;
+  }
+
+  get offset(): number {
+    return this.base + this.at;
+  }
+
+  get remaining(): number {
+    return this.data.length - this.at;
+  }
+
+  u8(): number {
+    return this.view.getUint8(this.take(1));
+  }
+
+  u16(): number {
+    return this.view.getUint16(this.take(2));
+  }
+
+  u24(): number {
+    const at = this.take(3);
+    return (this.view.getUint8(at) << 16) | this.view.getUint16(at + 1);
+  }
+
+  u32(): number {
+    return this.view.getUint32(this.take(4));
+  }
+
+  u64(): bigint {
+    return this.view.getBigUint64(this.take(8));
+  }
+
+  /** A view of the next bytes, not a copy. */
+  bytes(count: number): Uint8Array {
+    const at = this.take(count);
+    return this.data.subarray(at, at + count);
+  }
+
+  hex(count: number): string {
+    return toHex(this.bytes(count));
+  }
+
+  /** The content of a vector with a length field of `lengthBytes`, as a reader of its own. */
+  vector(lengthBytes: 1 | 2 | 3 | 4): ByteReader {
+    let length = 0;
+    for (let i = 0; i < lengthBytes; i++) length = length * 256 + this.u8();
+    const base = this.offset;
+    return new ByteReader(this.bytes(length), base);
+  }
+
+  /** Everything that is left. */
+  rest(): Uint8Array {
+    return this.bytes(this.remaining);
+  }
+
+  /** Refuses trailing bytes. */
+  end(): void {
+    if (this.remaining > 0) this.fail(`${this.remaining} bytes too many`);
+  }
+
+  fail(reason: string): never {
+    throw new MalformedMessageError(this.offset, reason);
+  }
+
+  private take(count: number): number {
+    if (count > this.remaining) this.fail(`needs ${count} bytes, ${this.remaining} are left`);
+    const at = this.at;
+    this.at += count;
+    return at;
+  }
+}

@@ -1,0 +1,35 @@
+import { addressFromBytes, addressToBytes } from './socket-address.ts';
+import { fromHex, toHex } from './bytes.ts';
+
+/**
+ * 128-bit identifiers are lower-case hexadecimal text of 32 digits: usable as keys of maps, and in ring order under `<`.
+ * A node's HIT (RFC 7343), its RELOAD Node-ID ("ORCHID mode", RFC 7086 s4) and its IPv6 overlay address are one value.
+ */
+export type NodeId = string;
+export type Hit = NodeId;
+
+/** RELOAD Resource-ID (RFC 6940 s6.3.1): hexadecimal text; 32 digits in CHORD-RELOAD. */
+export type ResourceId = string;
+
+const NODE_ID = /^[0-9a-f]{32}$/;
+
+export function isNodeId(text: string): boolean {
+  return NODE_ID.test(text);
+}
+
+/** The HIT as the IPv6 address that people and programs see. */
+export function hitToAddress(hit: Hit): string {
+  return addressFromBytes(fromHex(hit));
+}
+
+/** @throws {TypeError} when the text is not an IPv6 address. */
+export function addressToHit(address: string): Hit {
+  const bytes = addressToBytes(address);
+  if (bytes.length !== 16) throw new TypeError(`not an IPv6 address: ${address}`);
+  return toHex(bytes);
+}
+
+/** ORCHIDv2 prefix 2001:20::/28 (RFC 7343 s2). */
+export function isHit(text: string): boolean {
+  return NODE_ID.test(text) && text.startsWith('2001002');
+}

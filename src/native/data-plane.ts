@@ -1,0 +1,140 @@
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { Hit } from '../base/node-id.ts';
+
+/**
+ * The data plane as JavaScript sees it: the C++ thread in the agent (`native.ts`), a simulated one in tests.
+ * Commands never block and never throw for what the network did; what happens comes back as events.
+ * A command for a link that is closed already does nothing.
+ */
+export interface DataPlane {
+  /** The bound UDP port: one dual-stack socket carries everything (RFC 7983 tells it apart). */
+  readonly port: number;
+
+  /** Called once per batch of events, on the event loop; the handler calls `drain`. */
+  onWake(handler: () => void): void;
+  /** Takes out at most `max` events, oldest first. */
+  drain(max?: number): DataPlaneEvent[];
+
+  /** A STUN datagram (ICE check, binding request or answer). `local` picks the source address; null lets the kernel choose. */
+  sendDatagram(local: SocketAddress | null, remote: SocketAddress, data: Uint8Array): void;
+
+  /** For handshakes that start from now on. DER: leaf first; PKCS#8. */
+  setCredentials(certificateChain: readonly Uint8Array[], privateKey: Uint8Array): void;
+
+  /** Makes a link that has no path yet. A `server` waits for ClientHello from a bound remote; a `client` starts at `setPath`. */
+  openLink(role: 'client' | 'server'): LinkId;
+  /** Datagrams from `remote` belong to `link` from now on (last binder wins). Several remotes may belong to one link. */
+  bindRemote(link: LinkId, remote: SocketAddress): void;
+  unbindRemote(link: LinkId, remote: SocketAddress): void;
+  /** Sends go this way from now on; binds `remote` too. The association is kept. `local.port` is always `port`. */
+  setPath(link: LinkId, local: SocketAddress | null, remote: SocketAddress): void;
+  /** Sends close_notify when connected, forgets everything of the link. No `closed` event follows. */
+  closeLink(link: LinkId): void;
+
+  /** Application packets between the TUN and this link may pass: HIT (and overlay IPv4) are the peer's. Releases held packets in order. */
+  authorize(link: LinkId, hit: Hit, ipv4: string | null): void;
+  /** No way to this overlay address: drops what is held, answers it with ICMP unreachable into the TUN. The next packet is a new miss. */
+  refuse(address: string): void;
+  /** Our own addresses: inner sources of what leaves, inner destinations of what enters. */
+  setLocalAddresses(hit: Hit, ipv4: string | null): void;
+
+  /** Inside the association: a RELOAD frame (0x80, 0x81) or link control (0x20-0x2f), told apart by its first byte. At most 1,200 bytes. */
+  sendRecord(link: LinkId, data: Uint8Array): void;
+
+  /** Live view; only the data plane writes. Names in `counters.ts`. */
+  readonly counters: BigUint64Array;
+  linkCounters(link: LinkId): LinkCounters | undefined;
+
+  /** Idempotent. Stops the thread, closes TUN and socket. */
+  close(): void;
+}
+
+export type LinkId = number;
+
+export interface LinkCounters {
+  readonly rxBytes: bigint;
+  readonly txBytes: bigint;
+  readonly rxPackets: bigint;
+  readonly txPackets: bigint;
+  /** Handshakes completed on this link: 1 for its life, however often its path changes. */
+  readonly handshakes: number;
+}
+
+export type DataPlaneEvent =
+  /** A datagram whose first byte is 0-3 (RFC 7983). `at`: when it was received, ms of the monotonic clock. */
+  | {
+      readonly type: 'stun';
+      readonly local: SocketAddress;
+      readonly remote: SocketAddress;
+      readonly data: Uint8Array;
+      readonly at: number;
+    }
+  /** A ClientHello from an unbound address proved that address by a cookie: a new link exists, in role server, bound to `remote`. */
+  | { readonly type: 'incoming'; readonly link: LinkId; readonly local: SocketAddress; readonly remote: SocketAddress }
+  /**
+   * Handshake done; the peer holds the key of `certificates[0]` (DER, leaf first; nothing else was verified).
+   * `exporter`: 32 bytes of RFC 5705 "EXPORTER-idloc-link", equal at both ends. Only records pass until `authorize`.
+   */
+  | {
+      readonly type: 'connected';
+      readonly link: LinkId;
+      readonly certificates: readonly Uint8Array[];
+      readonly exporter: Uint8Array;
+    }
+  /** The link is gone: handshake failed or timed out, or the peer closed it. */
+  | { readonly type: 'closed'; readonly link: LinkId; readonly reason: string }
+  /** A record from the peer whose first byte is 0x80, 0x81 or 0x20-0x2f. Echo requests (0x20) are answered below and do not come up. */
+  | { readonly type: 'record'; readonly link: LinkId; readonly data: Uint8Array; readonly at: number }
+  /** A program sent to an overlay address without a link. Packets are held (bounded); one event until `authorize` or `refuse`. */
+  | { readonly type: 'miss'; readonly address: string }
+  /** An epoch-1 record from an unbound address, rate limited: a peer still uses an association that this process does not have. */
+  | { readonly type: 'unknown'; readonly local: SocketAddress; readonly remote: SocketAddress }
+  /** Addresses or routes of the host changed (rtnetlink), coalesced. */
+  | { readonly type: 'network' };
+
+/** First bytes inside a link (DESIGN D3). */
+export const RELOAD_DATA_FRAME = 0x80;
+export const RELOAD_ACK_FRAME = 0x81;
+/** Link control: answered below with 0x21 and the same rest. */
+export const ECHO_REQUEST = 0x20;
+export const ECHO_REPLY = 0x21;
+
+export interface DataPlaneOptions {
+  /** 0: any free port. */
+  readonly port: number;
+  /** null: overlay peer only, no privilege needed. */
+  readonly tun: { readonly name: string; readonly mtu: number } | null;
+}
+
+/** One address of one interface, as rtnetlink tells it. */
+export interface InterfaceAddress {
+  readonly interfaceName: string;
+  readonly address: string;
+  readonly prefixLength: number;
+  /** Up and running, not tentative, not deprecated. */
+  readonly usable: boolean;
+  readonly loopback: boolean;
+}
+
+export interface Route {
+  /** CIDR. */
+  readonly destination: string;
+  /** Absent: an `unreachable` route. */
+  readonly interfaceName?: string;
+  readonly metric: number;
+}
+
+/** rtnetlink on the calling thread: each call is a few system calls. Errors: IdlocError with the errno's name as code. */
+export interface Netlink {
+  addresses(): InterfaceAddress[];
+  /** Brings the interface up with this MTU and these addresses (CIDR; IPv6 without duplicate address detection). */
+  configureInterface(
+    name: string,
+    options: { readonly mtu: number; readonly txQueueLength: number; readonly addresses: readonly string[] },
+  ): void;
+  /** Adds or replaces. */
+  setRoute(route: Route): void;
+  deleteRoute(route: Route): void;
+  /** The source address the kernel would use towards `remote`, or undefined when there is no route. */
+  sourceFor(remote: string): string | undefined;
+}

@@ -1,0 +1,65 @@
+import type { Timed } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+
+// Implementation constants.
+/** Between two addresses of one round: the first that answers wins, the others cost nothing. */
+const STAGGER_MS = 100;
+/** After a round without success; doubled each time, with jitter, so that a restarted overlay is not stormed. */
+const FIRST_PAUSE_MS = 1_000;
+const MAX_PAUSE_MS = 30_000;
+
+/**
+ * Finds the way into the overlay: tries the known addresses in turn, in rounds, until some link is up.
+ *
+ *   idle ──start──> trying ──link up──> idle
+ */
+export class Bootstrap implements Timed {
+  private readonly connect: (remote: SocketAddress, now: number) => void;
+  private readonly random: Random;
+  private addresses: readonly SocketAddress[] = [];
+  private index = 0;
+  private pause = FIRST_PAUSE_MS;
+  private nextAt: number | undefined;
+
+  constructor(components: { connect: (remote: SocketAddress, now: number) => void; random: Random }) {
+    this.connect = components.connect;
+    this.random = components.random;
+  }
+
+  get trying(): boolean {
+    return this.nextAt !== undefined;
+  }
+
+  /** Starts with the first address at once; a second start with other addresses begins anew. */
+  start(addresses: readonly SocketAddress[], now: number): void {
+    this.addresses = addresses;
+    this.index = 0;
+    this.pause = FIRST_PAUSE_MS;
+    this.nextAt = addresses.length === 0 ? undefined : now;
+    this.handleTimeout(now);
+  }
+
+  stop(): void {
+    this.nextAt = undefined;
+  }
+
+  nextTimeout(): number | undefined {
+    return this.nextAt;
+  }
+
+  handleTimeout(now: number): void {
+    while (this.nextAt !== undefined && this.nextAt <= now) {
+      const remote = this.addresses[this.index];
+      if (remote === undefined) {
+        this.index = 0;
+        this.nextAt = now + this.pause * (0.75 + this.random.float() / 2);
+        this.pause = Math.min(this.pause * 2, MAX_PAUSE_MS);
+        return;
+      }
+      this.index += 1;
+      this.nextAt += STAGGER_MS;
+      this.connect(remote, now);
+    }
+  }
+}

@@ -1,0 +1,181 @@
+import { Lab } from './lab.ts';
+import type { Namespace } from './lab.ts';
+
+/**
+ * The test network. Addresses are those set aside for documentation and for private networks:
+ *
+ *     peer 203.0.113.10        nat a 203.0.113.1      nat b 203.0.113.2      nat c 203.0.113.3
+ *           |                        |                      |                      |
+ *     ------+------------------------+---- internet --------+----------------------+------
+ *                                    |                      |                      |
+ *                             192.168.1.0/24         192.168.2.0/24         192.168.3.0/24
+ *                               host a .10             host b .10           where a goes
+ */
+const INTERNET_PREFIX_LENGTH = 24;
+const LAN_PREFIX_LENGTH = 24;
+
+/** The interface by which a host reaches the network. */
+export const HOST_INTERFACE = 'eth0';
+export const NAT_WAN_INTERFACE = 'wan0';
+
+/**
+ * RFC 4787 s4.1: `endpoint-independent` keeps the port that the host used, so every destination sees the same mapping;
+ * `address-and-port-dependent` takes a random port for each.
+ */
+export type NatMapping = 'endpoint-independent' | 'address-and-port-dependent';
+
+export class Host {
+  readonly name: string;
+  readonly namespace: Namespace;
+
+  constructor(name: string, namespace: Namespace) {
+    this.name = name;
+    this.namespace = namespace;
+  }
+
+  /** The interface is gone with its addresses and routes, as when Wi-Fi is lost. */
+  async unplug(): Promise<void> {
+    await this.namespace.ip('link', 'delete', HOST_INTERFACE);
+  }
+}
+
+/** A home router: masquerades what its LAN sends; what it did not ask for it drops and does not remember. */
+export class NatRouter {
+  readonly namespace: Namespace;
+  /** On the internet. */
+  readonly address: string;
+  private readonly lab: Lab;
+  private readonly lanPrefix: string;
+  private plugged = 0;
+
+  constructor(lab: Lab, namespace: Namespace, address: string, lanPrefix: string) {
+    this.lab = lab;
+    this.namespace = namespace;
+    this.address = address;
+    this.lanPrefix = lanPrefix;
+  }
+
+  /** The host gets the address `LAN.hostNumber` and its default route by this router. @returns the address */
+  async plug(host: Host, hostNumber = 10): Promise<string> {
+    this.plugged += 1;
+    const port = `port${this.plugged}`;
+    await this.lab.cable(host.namespace, HOST_INTERFACE, this.namespace, port);
+    await this.namespace.ip('link', 'set', port, 'master', 'lan0');
+    const address = `${this.lanPrefix}.${hostNumber}`;
+    await host.namespace.ip('address', 'add', `${address}/${LAN_PREFIX_LENGTH}`, 'dev', HOST_INTERFACE);
+    await host.namespace.ip('route', 'add', 'default', 'via', `${this.lanPrefix}.1`);
+    return address;
+  }
+
+  /** Forgets every mapping, as a router does that is switched off and on. */
+  async reboot(mapping: NatMapping): Promise<void> {
+    await this.namespace.nft('flush ruleset\n');
+    await this.namespace.ip('link', 'set', NAT_WAN_INTERFACE, 'down');
+    await this.namespace.ip('link', 'set', NAT_WAN_INTERFACE, 'up');
+    await this.namespace.nft(natRules(mapping));
+  }
+}
+
+/** Kernel netfilter: a dropped packet is never confirmed in conntrack, so strangers cannot take a port before the host uses it. */
+function natRules(mapping: NatMapping): string {
+  return `table ip nat {
+  chain postrouting {
+    type nat hook postrouting priority srcnat
+    oifname "${NAT_WAN_INTERFACE}" masquerade${mapping === 'endpoint-independent' ? '' : ' random,fully-random'}
+  }
+}
+table ip filter {
+  chain input {
+    type filter hook input priority filter; policy drop
+    ct state established,related accept
+    iifname != "${NAT_WAN_INTERFACE}" accept
+  }
+  chain forward {
+    type filter hook forward priority filter; policy drop
+    ct state established,related accept
+    iifname "lan0" accept
+  }
+}
+`;
+}
+
+/** One switch that hosts with public addresses and routers are plugged into. */
+export class Internet {
+  readonly namespace: Namespace;
+  private readonly lab: Lab;
+  private plugged = 0;
+
+  private constructor(lab: Lab, namespace: Namespace) {
+    this.lab = lab;
+    this.namespace = namespace;
+  }
+
+  static async create(lab: Lab): Promise<Internet> {
+    const namespace = await lab.namespace('internet');
+    await namespace.ip('link', 'add', 'internet', 'type', 'bridge');
+    await namespace.ip('link', 'set', 'internet', 'up');
+    return new Internet(lab, namespace);
+  }
+
+  async publicHost(name: string, address: string): Promise<Host> {
+    const namespace = await this.lab.namespace(name);
+    await this.plug(namespace, HOST_INTERFACE, address);
+    return new Host(name, namespace);
+  }
+
+  /** A host without network, to be plugged into a router. */
+  async mobileHost(name: string): Promise<Host> {
+    return new Host(name, await this.lab.namespace(name));
+  }
+
+  /** @param lanPrefix three octets, "192.168.1" */
+  async natRouter(
+    name: string,
+    address: string,
+    lanPrefix: string,
+    mapping: NatMapping = 'endpoint-independent',
+  ): Promise<NatRouter> {
+    const namespace = await this.lab.namespace(name);
+    await this.plug(namespace, NAT_WAN_INTERFACE, address);
+    await namespace.ip('link', 'add', 'lan0', 'type', 'bridge');
+    await namespace.ip('address', 'add', `${lanPrefix}.1/${LAN_PREFIX_LENGTH}`, 'dev', 'lan0');
+    await namespace.ip('link', 'set', 'lan0', 'up');
+    await namespace.sysctl('net.ipv4.ip_forward', 1);
+    await namespace.nft(natRules(mapping));
+    return new NatRouter(this.lab, namespace, address, lanPrefix);
+  }
+
+  private async plug(namespace: Namespace, interfaceName: string, address: string): Promise<void> {
+    this.plugged += 1;
+    const port = `port${this.plugged}`;
+    await this.lab.cable(namespace, interfaceName, this.namespace, port);
+    await this.namespace.ip('link', 'set', port, 'master', 'internet');
+    await namespace.ip('address', 'add', `${address}/${INTERNET_PREFIX_LENGTH}`, 'dev', interfaceName);
+  }
+}
+
+/** Two homes and a third place to go to, and one peer that everyone reaches. */
+export interface TwoHomes {
+  readonly internet: Internet;
+  readonly peer: Host;
+  readonly a: Host;
+  readonly b: Host;
+  readonly natA: NatRouter;
+  readonly natB: NatRouter;
+  readonly natC: NatRouter;
+}
+
+export const PEER_ADDRESS = '203.0.113.10';
+
+export async function twoHomes(lab: Lab, mapping: NatMapping = 'endpoint-independent'): Promise<TwoHomes> {
+  const internet = await Internet.create(lab);
+  const peer = await internet.publicHost('peer', PEER_ADDRESS);
+  const natA = await internet.natRouter('nat-a', '203.0.113.1', '192.168.1', mapping);
+  const natB = await internet.natRouter('nat-b', '203.0.113.2', '192.168.2', mapping);
+  const natC = await internet.natRouter('nat-c', '203.0.113.3', '192.168.3', mapping);
+  const a = await internet.mobileHost('a');
+  const b = await internet.mobileHost('b');
+  await natA.plug(a);
+  await natB.plug(b);
+  return { internet, peer, a, b, natA, natB, natC };
+}

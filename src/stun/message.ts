@@ -1,0 +1,52 @@
+import type { SocketAddress } from '../base/socket-address.ts';
+
+/** RFC 8489 s5: the two class bits. */
+export type StunClass = 'request' | 'indication' | 'success' | 'error';
+
+/** RFC 8489 s18.2. */
+export const BINDING_METHOD = 0x001;
+
+/**
+ * Attributes by name, each at most once (RFC 8489 s14: only the first of several counts). What protects the message
+ * (MESSAGE-INTEGRITY, FINGERPRINT) is not among them: `encodeStun` adds it, `verifyIntegrity` checks it.
+ */
+export interface StunAttributes {
+  readonly software?: string;
+  /** 0 to 2^32-1 (RFC 8445 s7.1.1). */
+  readonly priority?: number;
+  readonly useCandidate?: true;
+  /** Tie-breaker of a sender in this role, 64 bits (RFC 8445 s7.1.3). */
+  readonly iceControlled?: bigint;
+  readonly iceControlling?: bigint;
+  readonly username?: string;
+  readonly realm?: string;
+  readonly nonce?: string;
+  /** Hexadecimal, 64 digits (RFC 8489 s14.4). */
+  readonly userhash?: string;
+  readonly errorCode?: StunErrorCode;
+  /** Attribute types. */
+  readonly unknownAttributes?: readonly number[];
+  readonly mappedAddress?: SocketAddress;
+  readonly xorMappedAddress?: SocketAddress;
+  /** Bytes of PADDING content (RFC 5780 s7.6); its value means nothing. */
+  readonly paddingLength?: number;
+}
+
+export interface StunErrorCode {
+  /** 300 to 699. */
+  readonly code: number;
+  readonly reason: string;
+}
+
+export interface StunMessage {
+  readonly class: StunClass;
+  /** 0 to 0xfff. */
+  readonly method: number;
+  /** Hexadecimal, 24 digits. */
+  readonly transactionId: string;
+  readonly attributes: StunAttributes;
+  /** Of decoded messages: comprehension-required attribute types that mean nothing here (a request with one gets 420). */
+  readonly unknownRequired?: readonly number[];
+  /** Of decoded messages: where the integrity attributes start, bytes from the start of the message. */
+  readonly integrity?: { readonly sha1?: number; readonly sha256?: number };
+}

@@ -1,0 +1,379 @@
+import type { Hit } from '../../../src/base/node-id.ts';
+import { hitToAddress } from '../../../src/base/node-id.ts';
+import { fromHex, toHex } from '../../../src/base/bytes.ts';
+import type { Random } from '../../../src/base/random.ts';
+import { formatSocketAddress } from '../../../src/base/socket-address.ts';
+import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import type { DataPlane, DataPlaneEvent, LinkCounters, LinkId } from '../../../src/native/data-plane.ts';
+import { ECHO_REPLY, ECHO_REQUEST } from '../../../src/native/data-plane.ts';
+import type { Datagram } from './datagram.ts';
+import type { EventLoop } from './event-loop.ts';
+import type { SimHost } from './host.ts';
+import {
+  ALERT_BYTE,
+  belongsTo,
+  decodeHandshake,
+  encodeCloseNotify,
+  encodeHandshake,
+  encodeRecord,
+  HANDSHAKE_BYTE,
+  openRecord,
+  RECORD_BYTE,
+} from './sim-association.ts';
+import type { Handshake, RecordKind } from './sim-association.ts';
+
+/** RFC 6347 s4.2.4.1. */
+const HANDSHAKE_TIMER_MS = 1_000;
+const HANDSHAKE_LIMIT_MS = 30_000;
+const MAX_HELD_PACKETS = 64;
+const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
+const MAX_RECORD_BYTES = 1_200;
+
+interface SimLink {
+  readonly id: LinkId;
+  readonly role: 'client' | 'server';
+  state: 'idle' | 'handshaking' | 'connected' | 'closed';
+  local: string | null;
+  remote: SocketAddress | undefined;
+  session: string;
+  secret: string;
+  /** The flight that is repeated until the next one comes. */
+  flight: Handshake | undefined;
+  peerCertificates: readonly string[];
+  readonly bound: Set<string>;
+  counters: { rxBytes: bigint; txBytes: bigint; rxPackets: bigint; txPackets: bigint; handshakes: number };
+}
+
+/** A DataPlane on the simulated network: the same agent code runs over it. */
+export class SimDataPlane implements DataPlane {
+  readonly port: number;
+  readonly counters = new BigUint64Array(64);
+  /** What came out of the TUN, oldest first. */
+  readonly delivered: { readonly from: Hit; readonly payload: string; readonly at: number }[] = [];
+  /** Destinations that programs were told are unreachable. */
+  readonly unreachable: string[] = [];
+  private readonly loop: EventLoop;
+  private readonly random: Random;
+  private readonly host: SimHost;
+  private readonly links = new Map<LinkId, SimLink>();
+  private readonly byRemote = new Map<string, SimLink>();
+  private readonly tunnels = new Map<string, { link: SimLink; hit: Hit }>();
+  private readonly held = new Map<string, string[]>();
+  private readonly unknownAt = new Map<string, number>();
+  private readonly cookieSecret: string;
+  private events: DataPlaneEvent[] = [];
+  private wake: (() => void) | undefined;
+  private certificates: readonly string[] = [];
+  private nextLink = 1;
+  private closed = false;
+  private readonly stopWatching: () => void;
+
+  constructor(components: { loop: EventLoop; random: Random; host: SimHost }, port = 6084) {
+    this.loop = components.loop;
+    this.random = components.random;
+    this.host = components.host;
+    this.port = port;
+    this.cookieSecret = toHex(this.random.bytes(8));
+    this.host.bind(port, (datagram) => this.receive(datagram));
+    this.stopWatching = this.host.onAddressChange(() => this.emit({ type: 'network' }));
+  }
+
+  onWake(handler: () => void): void {
+    this.wake = handler;
+  }
+
+  drain(max = Number.MAX_SAFE_INTEGER): DataPlaneEvent[] {
+    return this.events.splice(0, max);
+  }
+
+  sendDatagram(local: SocketAddress | null, remote: SocketAddress, data: Uint8Array): void {
+    if (!this.closed) this.host.send(local?.address ?? null, this.port, remote, data);
+  }
+
+  setCredentials(certificateChain: readonly Uint8Array[]): void {
+    this.certificates = certificateChain.map(toHex);
+  }
+
+  openLink(role: 'client' | 'server'): LinkId {
+    return this.addLink(role).id;
+  }
+
+  bindRemote(id: LinkId, remote: SocketAddress): void {
+    const link = this.links.get(id);
+    if (link === undefined) return;
+    const key = formatSocketAddress(remote);
+    this.byRemote.get(key)?.bound.delete(key);
+    this.byRemote.set(key, link);
+    link.bound.add(key);
+  }
+
+  unbindRemote(id: LinkId, remote: SocketAddress): void {
+    const key = formatSocketAddress(remote);
+    if (this.byRemote.get(key)?.id !== id) return;
+    this.byRemote.get(key)?.bound.delete(key);
+    this.byRemote.delete(key);
+  }
+
+  setPath(id: LinkId, local: SocketAddress | null, remote: SocketAddress): void {
+    const link = this.links.get(id);
+    if (link === undefined) return;
+    this.bindRemote(id, remote);
+    link.local = local?.address ?? null;
+    link.remote = remote;
+    if (link.role === 'client' && link.state === 'idle') {
+      link.session = toHex(this.random.bytes(8));
+      this.startHandshake(link, { type: 'hello', session: link.session });
+    }
+  }
+
+  closeLink(id: LinkId): void {
+    const link = this.links.get(id);
+    if (link === undefined) return;
+    if (link.state === 'connected' && link.remote !== undefined)
+      this.sendDatagram(this.localOf(link), link.remote, encodeCloseNotify(link.secret));
+    this.forget(link);
+  }
+
+  authorize(id: LinkId, hit: Hit, ipv4: string | null): void {
+    const link = this.links.get(id);
+    if (link === undefined) return;
+    for (const address of [hitToAddress(hit), ...(ipv4 === null ? [] : [ipv4])]) {
+      this.tunnels.set(address, { link, hit });
+      const packets = this.held.get(address) ?? [];
+      this.held.delete(address);
+      for (const payload of packets) this.sendOn(link, 'packet', Buffer.from(payload));
+    }
+  }
+
+  refuse(address: string): void {
+    const packets = this.held.get(address) ?? [];
+    this.held.delete(address);
+    for (let i = 0; i < packets.length; i++) this.unreachable.push(address);
+  }
+
+  setLocalAddresses(): void {
+    // Inner addresses are not simulated: a packet is its payload.
+  }
+
+  sendRecord(id: LinkId, data: Uint8Array): void {
+    if (data.length > MAX_RECORD_BYTES) throw new Error(`a record of ${data.length} bytes`);
+    const link = this.links.get(id);
+    if (link !== undefined) this.sendOn(link, 'record', data);
+  }
+
+  linkCounters(id: LinkId): LinkCounters | undefined {
+    return this.links.get(id)?.counters;
+  }
+
+  /** As `kill -9`: nothing more leaves. */
+  close(): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.host.unbind(this.port);
+    this.stopWatching();
+  }
+
+  /** A program writes a packet to an overlay address. */
+  sendPacket(address: string, payload: string): void {
+    const tunnel = this.tunnels.get(address);
+    if (tunnel !== undefined) {
+      this.sendOn(tunnel.link, 'packet', Buffer.from(payload));
+      return;
+    }
+    const held = this.held.get(address);
+    if (held === undefined) {
+      this.held.set(address, [payload]);
+      this.emit({ type: 'miss', address });
+    } else if (held.length < MAX_HELD_PACKETS) held.push(payload);
+  }
+
+  private receive(datagram: Datagram): void {
+    const { data } = datagram;
+    const local = datagram.destination;
+    const remote = datagram.source;
+    const first = data[0] ?? 255;
+    if (first < 4) this.emit({ type: 'stun', local, remote, data, at: this.loop.now });
+    else if (first === HANDSHAKE_BYTE) this.receiveHandshake(local, remote, decodeHandshake(data));
+    else if (first === RECORD_BYTE) this.receiveRecord(local, remote, data);
+    else if (first === ALERT_BYTE) this.receiveAlert(remote, data);
+  }
+
+  private receiveHandshake(local: SocketAddress, remote: SocketAddress, message: Handshake): void {
+    const link = this.byRemote.get(formatSocketAddress(remote));
+    switch (message.type) {
+      case 'hello':
+        if (link === undefined) this.receiveStrangersHello(local, remote, message);
+        else if (link.role === 'server') this.receiveHello(link, local, remote, message.session);
+        return;
+      case 'verify':
+        if (link?.session === message.session && link.flight?.type === 'hello' && link.flight.cookie === undefined)
+          this.sendFlight(link, { ...link.flight, cookie: message.cookie });
+        return;
+      case 'server':
+        if (link?.role !== 'client' || link.session !== message.session) return;
+        link.secret = message.secret;
+        link.peerCertificates = message.certificates;
+        this.sendFlight(link, {
+          type: 'client',
+          session: link.session,
+          secret: link.secret,
+          certificates: this.certificates,
+        });
+        return;
+      case 'client':
+        if (link?.role !== 'server' || link.secret !== message.secret || link.session !== message.session) return;
+        this.send(link, { type: 'finished', session: link.session, secret: link.secret });
+        this.finish(link, message.certificates);
+        return;
+      case 'finished':
+        if (link?.role === 'client' && link.secret === message.secret) this.finish(link, link.peerCertificates);
+    }
+  }
+
+  private receiveStrangersHello(
+    local: SocketAddress,
+    remote: SocketAddress,
+    hello: { readonly session: string; readonly cookie?: string },
+  ): void {
+    const cookie = `${this.cookieSecret}|${formatSocketAddress(remote)}|${hello.session}`;
+    if (hello.cookie !== cookie) {
+      this.sendDatagram(local, remote, encodeHandshake({ type: 'verify', session: hello.session, cookie }));
+      return;
+    }
+    const link = this.addLink('server');
+    this.bindRemote(link.id, remote);
+    this.emit({ type: 'incoming', link: link.id, local, remote });
+    this.receiveHello(link, local, remote, hello.session);
+  }
+
+  private receiveHello(link: SimLink, local: SocketAddress, remote: SocketAddress, session: string): void {
+    if (link.state !== 'idle' && link.session !== session) return;
+    if (link.state === 'connected') return;
+    link.local = local.address;
+    link.remote = remote;
+    if (link.state === 'idle') {
+      link.session = session;
+      link.secret = toHex(this.random.bytes(32));
+      this.startHandshake(link, {
+        type: 'server',
+        session,
+        secret: link.secret,
+        certificates: this.certificates,
+      });
+    } else if (link.flight !== undefined) this.send(link, link.flight);
+  }
+
+  private receiveRecord(local: SocketAddress, remote: SocketAddress, data: Uint8Array): void {
+    const key = formatSocketAddress(remote);
+    const link = this.byRemote.get(key);
+    if (link === undefined) {
+      const last = this.unknownAt.get(key);
+      if (last !== undefined && this.loop.now - last < UNKNOWN_EVENT_INTERVAL_MS) return;
+      this.unknownAt.set(key, this.loop.now);
+      this.emit({ type: 'unknown', local, remote });
+      return;
+    }
+    const opened = link.state === 'connected' ? openRecord(link.secret, data) : undefined;
+    if (opened === undefined) return;
+    link.counters.rxBytes += BigInt(data.length);
+    if (opened.kind === 'packet') {
+      const tunnel = [...this.tunnels.values()].find((entry) => entry.link === link);
+      if (tunnel === undefined) return;
+      link.counters.rxPackets += 1n;
+      const payload = Buffer.from(opened.payload).toString();
+      this.delivered.push({ from: tunnel.hit, payload, at: this.loop.now });
+      return;
+    }
+    if (opened.payload[0] === ECHO_REQUEST) {
+      const reply = opened.payload.slice();
+      reply[0] = ECHO_REPLY;
+      this.sendOn(link, 'record', reply);
+    } else this.emit({ type: 'record', link: link.id, data: opened.payload, at: this.loop.now });
+  }
+
+  private receiveAlert(remote: SocketAddress, data: Uint8Array): void {
+    const link = this.byRemote.get(formatSocketAddress(remote));
+    if (link === undefined || link.secret === '' || !belongsTo(link.secret, data)) return;
+    this.forget(link);
+    this.emit({ type: 'closed', link: link.id, reason: 'closed by the peer' });
+  }
+
+  private addLink(role: 'client' | 'server'): SimLink {
+    const link: SimLink = {
+      id: this.nextLink++,
+      role,
+      state: 'idle',
+      local: null,
+      remote: undefined,
+      session: '',
+      secret: '',
+      flight: undefined,
+      peerCertificates: [],
+      bound: new Set(),
+      counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0 },
+    };
+    this.links.set(link.id, link);
+    return link;
+  }
+
+  private startHandshake(link: SimLink, first: Handshake): void {
+    link.state = 'handshaking';
+    this.sendFlight(link, first);
+    this.repeat(link, HANDSHAKE_TIMER_MS, this.loop.now + HANDSHAKE_LIMIT_MS);
+  }
+
+  private sendFlight(link: SimLink, flight: Handshake): void {
+    link.flight = flight;
+    this.send(link, flight);
+  }
+
+  private repeat(link: SimLink, interval: number, end: number): void {
+    this.loop.after(interval, () => {
+      if (link.state !== 'handshaking' || this.closed) return;
+      if (this.loop.now >= end) {
+        this.forget(link);
+        this.emit({ type: 'closed', link: link.id, reason: 'the handshake timed out' });
+        return;
+      }
+      if (link.flight !== undefined) this.send(link, link.flight);
+      this.repeat(link, interval * 2, end);
+    });
+  }
+
+  private send(link: SimLink, message: Handshake): void {
+    if (link.remote !== undefined) this.sendDatagram(this.localOf(link), link.remote, encodeHandshake(message));
+  }
+
+  private finish(link: SimLink, certificates: readonly string[]): void {
+    if (link.state === 'connected') return;
+    link.state = 'connected';
+    link.flight = undefined;
+    link.counters.handshakes += 1;
+    const chain = certificates.map(fromHex);
+    this.emit({ type: 'connected', link: link.id, certificates: chain, exporter: fromHex(link.secret) });
+  }
+
+  private sendOn(link: SimLink, kind: RecordKind, data: Uint8Array): void {
+    if (link.state !== 'connected' || link.remote === undefined) return;
+    link.counters.txBytes += BigInt(data.length);
+    if (kind === 'packet') link.counters.txPackets += 1n;
+    this.sendDatagram(this.localOf(link), link.remote, encodeRecord(link.secret, kind, data));
+  }
+
+  private localOf(link: SimLink): SocketAddress | null {
+    return link.local === null ? null : { address: link.local, port: this.port };
+  }
+
+  private forget(link: SimLink): void {
+    link.state = 'closed';
+    this.links.delete(link.id);
+    for (const key of link.bound) this.byRemote.delete(key);
+    for (const [address, tunnel] of this.tunnels) if (tunnel.link === link) this.tunnels.delete(address);
+  }
+
+  private emit(event: DataPlaneEvent): void {
+    if (this.closed) return;
+    this.events.push(event);
+    if (this.events.length === 1) this.loop.after(0, () => this.wake?.());
+  }
+}

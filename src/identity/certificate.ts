@@ -1,0 +1,127 @@
+import { X509Certificate } from 'node:crypto';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import {
+  Certificate,
+  type Extension,
+  SubjectAlternativeName,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_keyUsage,
+  id_ce_subjectAltName,
+} from '@peculiar/asn1-x509';
+import { equalBytes } from '../base/bytes.ts';
+import type { NodeId } from '../base/node-id.ts';
+import { CertificateError } from './errors.ts';
+import { isOverlayName, isUserName } from './names.ts';
+import { publicKeyOf } from './signature.ts';
+
+/** Ours have about 500 bytes, with a 4096-bit RSA key about 1,500. */
+export const MAX_CERTIFICATE_BYTES = 4096;
+
+/** RFC 5280 s4.2: a certificate with a critical extension that is not understood must be rejected. */
+const UNDERSTOOD_EXTENSIONS: ReadonlySet<string> = new Set([
+  id_ce_subjectAltName,
+  id_ce_basicConstraints,
+  id_ce_keyUsage,
+  id_ce_extKeyUsage,
+]);
+
+/** RFC 6940 s14.15: Destination type node (01), 16 bytes (10), the Node-ID; then the overlay; no specifier. */
+const RELOAD_URI = /^reload:\/\/0110([0-9a-f]{32})@([a-z0-9.-]+)\/$/i;
+
+export function reloadUri(nodeId: NodeId, overlay: string): string {
+  return `reload://0110${nodeId}@${overlay}/`;
+}
+
+/** A certificate of RFC 6940 s11.3 with one Node-ID. It was read, not trusted: that is the TrustStore's word. */
+export class NodeCertificate {
+  readonly der: Uint8Array;
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array;
+  /** What the certificate says; whether the key gives this HIT is checked by the TrustStore. */
+  readonly nodeId: NodeId;
+  readonly overlay: string;
+  readonly user: string | null;
+  /** Milliseconds since the epoch. */
+  readonly notBefore: number;
+  /** Milliseconds since the epoch. */
+  readonly notAfter: number;
+  /** Hexadecimal. */
+  readonly serialNumber: string;
+  /** May issue certificates (BasicConstraints CA). */
+  readonly isAuthority: boolean;
+  readonly #x509: X509Certificate;
+
+  /** @throws {CertificateError} */
+  constructor(der: Uint8Array) {
+    if (der.length > MAX_CERTIFICATE_BYTES)
+      throw new CertificateError(`a certificate of ${der.length} bytes is too long`);
+    this.der = der.slice();
+    let names: { nodeId: NodeId; overlay: string; user: string | null };
+    try {
+      this.#x509 = new X509Certificate(this.der);
+      // Also refuses PEM and trailing bytes.
+      if (!equalBytes(this.#x509.raw, der)) throw new CertificateError('not one DER certificate');
+      names = namesOf(AsnConvert.parse(this.der, Certificate));
+      this.spki = new Uint8Array(this.#x509.publicKey.export({ format: 'der', type: 'spki' }));
+    } catch (cause) {
+      if (cause instanceof CertificateError) throw cause;
+      throw new CertificateError('the certificate cannot be read', { cause });
+    }
+    this.nodeId = names.nodeId;
+    this.overlay = names.overlay;
+    this.user = names.user;
+    this.notBefore = this.#x509.validFromDate.getTime();
+    this.notAfter = this.#x509.validToDate.getTime();
+    this.serialNumber = this.#x509.serialNumber.toLowerCase();
+    this.isAuthority = this.#x509.ca;
+  }
+
+  /** Whether the key made this certificate's signature. */
+  isSignedBy(spki: Uint8Array): boolean {
+    try {
+      return this.#x509.verify(publicKeyOf(spki));
+    } catch {
+      return false;
+    }
+  }
+}
+
+function namesOf(certificate: Certificate): { nodeId: NodeId; overlay: string; user: string | null } {
+  let altNames: SubjectAlternativeName | undefined;
+  const seen = new Set<string>();
+  const extensions: readonly Extension[] = certificate.tbsCertificate.extensions ?? [];
+  for (const { extnID, critical, extnValue } of extensions) {
+    if (seen.has(extnID)) throw new CertificateError(`the certificate has the extension ${extnID} twice`);
+    seen.add(extnID);
+    if (critical && !UNDERSTOOD_EXTENSIONS.has(extnID))
+      throw new CertificateError(`the certificate has an unknown critical extension ${extnID}`);
+    if (extnID === id_ce_subjectAltName) altNames = AsnConvert.parse(extnValue.buffer, SubjectAlternativeName);
+  }
+  if (altNames === undefined) throw new CertificateError('the certificate names no Node-ID');
+  let node: { nodeId: NodeId; overlay: string } | undefined;
+  let user: string | null = null;
+  for (const { uniformResourceIdentifier, rfc822Name } of altNames) {
+    if (uniformResourceIdentifier !== undefined) {
+      if (node !== undefined) throw new CertificateError('the certificate names several Node-IDs; one is supported');
+      const [, nodeId, overlay] = RELOAD_URI.exec(uniformResourceIdentifier) ?? [];
+      if (nodeId === undefined || overlay === undefined || !isOverlayName(overlay))
+        throw new CertificateError('the certificate has a URI that is no Node-ID of an overlay');
+      node = { nodeId: nodeId.toLowerCase(), overlay };
+    } else if (rfc822Name !== undefined) {
+      if (user !== null) throw new CertificateError('the certificate names several users');
+      if (!isUserName(rfc822Name)) throw new CertificateError('the certificate has a user name that is not allowed');
+      user = rfc822Name;
+    } else throw new CertificateError('the certificate names something other than a node and a user');
+  }
+  if (node === undefined) throw new CertificateError('the certificate names no Node-ID');
+  return { ...node, user };
+}
+
+/**
+ * Reads hostile bytes (DER, at most 4,096 bytes).
+ * @throws {CertificateError} when it is no certificate in the form of RFC 6940 s11.3 with one Node-ID.
+ */
+export function parseCertificate(der: Uint8Array): NodeCertificate {
+  return new NodeCertificate(der);
+}

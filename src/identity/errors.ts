@@ -1,0 +1,52 @@
+import { IdlocError } from '../base/errors.ts';
+
+/** Thrown when a certificate is malformed, does not hold together, or is not trusted in this overlay. */
+export class CertificateError extends IdlocError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('bad_certificate', message, options);
+  }
+}
+
+/** Thrown when a ticket cannot be read or used; the message is the line that the person who pasted it should see. */
+export class TicketError extends IdlocError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('bad_ticket', message, options);
+  }
+}
+
+/** RFC 6940 s11.3: tokens of refusal (bad_CSR is written in lower case); `not_authority`: this node cannot issue. */
+export const ENROLLMENT_REFUSALS = [
+  'failed_authentication',
+  'username_not_available',
+  'bad_csr',
+  'not_authority',
+] as const;
+export type EnrollmentRefusal = (typeof ENROLLMENT_REFUSALS)[number];
+
+/** Thrown when the authority refuses a newcomer, on both sides. */
+export class EnrollmentError extends IdlocError {
+  readonly refusal: EnrollmentRefusal;
+
+  constructor(refusal: EnrollmentRefusal, message: string, options?: ErrorOptions) {
+    super('enrollment_refused', message, options);
+    this.refusal = refusal;
+  }
+}
+
+/** Thrown when a file of the state directory is missing, unsafe or broken. The file is left as it is. */
+export class KeyStoreError extends IdlocError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('bad_state', message, options);
+  }
+}
+
+/** Thrown when another running agent uses the state directory. */
+export class StateInUseError extends IdlocError {
+  /** Process id of the other agent. */
+  readonly pid: number;
+
+  constructor(message: string, pid: number) {
+    super('state_in_use', message);
+    this.pid = pid;
+  }
+}

@@ -1,0 +1,284 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createServer, type Server, type Socket } from 'node:net';
+import { type Clock, earliest } from '../base/clock.ts';
+import { IdlocError, MalformedMessageError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { MAX_TCP_CLIENTS, MAX_TCP_PENDING, TCP_IDLE_MS } from './constants.ts';
+import { Forwarder } from './forwarder.ts';
+import { LookupCache } from './lookup-cache.ts';
+import {
+  decodeEdns,
+  decodeQuery,
+  encodeHeaderError,
+  encodeResponse,
+  type Edns,
+  isQuery,
+  type Query,
+  Rcode,
+  type Response,
+  udpLimit,
+} from './message.ts';
+import { frameMessage, MessageStream } from './message-stream.ts';
+import type { NameLookup } from './name-lookup.ts';
+import { UpstreamList } from './resolv-conf.ts';
+import { socketTransport } from './upstream-transport.ts';
+import { OverlayZone } from './zone.ts';
+
+export interface DnsServerComponents {
+  readonly lookup: NameLookup;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+export interface DnsServerOptions {
+  readonly overlay: string;
+  /** `198.18.0.0/15`; undefined: the overlay has no IPv4 addresses. */
+  readonly ipv4Prefix: string | undefined;
+  /** Where to bind. Port 0: any free one, the same for UDP and TCP. Ignored for kinds of socket that were handed over. */
+  readonly listen: SocketAddress;
+  /** Bound sockets of systemd's socket activation, as file descriptors. */
+  readonly inherited?: { readonly udp?: number | undefined; readonly tcp?: number | undefined } | undefined;
+  /** Servers for the rest of the DNS; undefined: those of `/etc/resolv.conf`, as it changes. */
+  readonly upstreams?: readonly SocketAddress[] | undefined;
+}
+
+export interface DnsCounters {
+  queries: number;
+  /** Answered from the overlay's zone. */
+  answered: number;
+  forwarded: number;
+  servfail: number;
+  formerr: number;
+  /** Not worth an answer: no whole header, or an answer where a query belongs. */
+  dropped: number;
+}
+
+/**
+ * The DNS stub's sockets: a query comes in, the zone, the overlay or an upstream server answers it, always, within seconds.
+ * `start` rejects when the address is taken or needs privilege; errors afterwards are logged and leave it running.
+ */
+export class DnsServer {
+  readonly counters: DnsCounters = { queries: 0, answered: 0, forwarded: 0, servfail: 0, formerr: 0, dropped: 0 };
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly options: DnsServerOptions;
+  private readonly zone: OverlayZone;
+  private readonly cache: LookupCache;
+  private readonly forwarder: Forwarder;
+  private readonly clients = new Set<Socket>();
+  private udp: UdpSocket | undefined;
+  private tcp: Server | undefined;
+  private timer: NodeJS.Timeout | undefined;
+  private stopped = false;
+
+  constructor(components: DnsServerComponents, options: DnsServerOptions) {
+    const { clock, random } = components;
+    this.clock = clock;
+    this.logger = components.logger;
+    this.options = options;
+    this.zone = new OverlayZone(options);
+    this.cache = new LookupCache(components);
+    const fixed = options.upstreams;
+    const list = new UpstreamList({ clock }, { exclude: [options.listen] });
+    const upstreams = fixed === undefined ? () => list.current() : () => fixed;
+    this.forwarder = new Forwarder({ clock, random, transport: socketTransport, upstreams });
+  }
+
+  /** @returns where it listens. */
+  async start(): Promise<SocketAddress> {
+    const { listen, inherited } = this.options;
+    try {
+      this.udp = await bindUdp(listen, inherited?.udp);
+      const { address, port } = this.udp.address();
+      this.tcp = await listenTcp({ address: listen.address, port }, inherited?.tcp);
+      this.attach(this.udp, this.tcp);
+      return { address, port };
+    } catch (error) {
+      await this.stop();
+      throw listenError(listen, error);
+    }
+  }
+
+  /** Idempotent. Queries in progress are not answered any more. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.timer);
+    this.forwarder.close();
+    for (const client of this.clients) client.destroy();
+    const { udp, tcp } = this;
+    this.udp = undefined;
+    this.tcp = undefined;
+    await Promise.all([
+      udp === undefined ? undefined : new Promise<void>((resolve) => udp.close(() => resolve())),
+      tcp === undefined ? undefined : new Promise<void>((resolve) => tcp.close(() => resolve())),
+    ]);
+  }
+
+  private attach(udp: UdpSocket, tcp: Server): void {
+    udp.on('message', (bytes, from) => {
+      this.receive(bytes, false, (answer) => {
+        if (this.stopped) return;
+        udp.send(answer, from.port, from.address, (error) => {
+          if (error !== null) this.logger.debug('dns answer not sent', { addr: from.address, err: error.message });
+        });
+      });
+    });
+    udp.on('error', (error) => this.logger.warn('dns socket error', { err: error.message }));
+    tcp.on('connection', (socket) => this.accept(socket));
+    tcp.on('error', (error) => this.logger.warn('dns socket error', { err: error.message }));
+  }
+
+  private accept(socket: Socket): void {
+    if (this.clients.size >= MAX_TCP_CLIENTS) {
+      socket.destroy();
+      return;
+    }
+    this.clients.add(socket);
+    const stream = new MessageStream();
+    let pending = 0;
+    socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => this.clients.delete(socket));
+    socket.on('data', (bytes) => {
+      for (const message of stream.push(bytes)) {
+        if (pending >= MAX_TCP_PENDING || !isQuery(message)) {
+          this.counters.dropped++;
+          socket.destroy();
+          return;
+        }
+        pending++;
+        this.receive(message, true, (answer) => {
+          pending--;
+          if (!socket.destroyed) socket.write(frameMessage(answer));
+        });
+      }
+    });
+  }
+
+  private receive(bytes: Uint8Array, overTcp: boolean, reply: (answer: Uint8Array) => void): void {
+    if (!isQuery(bytes)) {
+      this.counters.dropped++;
+      return;
+    }
+    this.counters.queries++;
+    try {
+      const query = decodeQuery(bytes);
+      if (query.opcode === 0) this.answer(query, bytes, overTcp, reply);
+      else reply(encodeHeaderError(bytes, Rcode.NOTIMP));
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+      this.counters.formerr++;
+      this.logger.debug('dns query malformed', { err: error.message });
+      reply(encodeHeaderError(bytes, Rcode.FORMERR));
+    } finally {
+      this.schedule();
+    }
+  }
+
+  private answer(query: Query, bytes: Uint8Array, overTcp: boolean, reply: (answer: Uint8Array) => void): void {
+    const verdict = this.zone.consider(query.question);
+    if (verdict.kind === 'outside') {
+      this.forward(query, bytes, overTcp, reply);
+      return;
+    }
+    const edns = decodeEdns(bytes);
+    const limit = overTcp ? 0xffff : udpLimit(edns);
+    const send = (response: Response): void => {
+      if (response.rcode === Rcode.SERVFAIL) this.counters.servfail++;
+      else this.counters.answered++;
+      reply(encodeResponse(query, response, edns, limit));
+    };
+    // RFC 6891 s6.1.3.
+    if (edns !== undefined && edns.version > 0) send(errorResponse(Rcode.BADVERS));
+    else if (verdict.kind === 'answer') send(verdict.response);
+    else this.cache.ask(verdict.key, (found) => send(verdict.respond(found)));
+  }
+
+  private forward(query: Query, bytes: Uint8Array, overTcp: boolean, reply: (answer: Uint8Array) => void): void {
+    this.counters.forwarded++;
+    this.forwarder.forward(bytes, overTcp, (answer) => {
+      if (answer === undefined) this.counters.servfail++;
+      reply(answer ?? encodeResponse(query, errorResponse(Rcode.SERVFAIL), ednsOrNone(bytes), 0xffff));
+    });
+  }
+
+  /** One timer for whatever is due first. */
+  private schedule(): void {
+    clearTimeout(this.timer);
+    const at = earliest(this.cache.nextTimeout(), this.forwarder.nextTimeout());
+    if (this.stopped || at === undefined) return;
+    const run = (): void => {
+      const now = this.clock.monotonic();
+      this.cache.handleTimeout(now);
+      this.forwarder.handleTimeout(now);
+      this.schedule();
+    };
+    this.timer = setTimeout(run, Math.max(0, Math.ceil(at - this.clock.monotonic())));
+    this.timer.unref();
+  }
+}
+
+function errorResponse(rcode: Rcode): Response {
+  return { rcode, authoritative: false, answers: [], authorities: [], additionals: [] };
+}
+
+function ednsOrNone(bytes: Uint8Array): Edns | undefined {
+  try {
+    return decodeEdns(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function bindUdp(listen: SocketAddress, fd: number | undefined): Promise<UdpSocket> {
+  const socket = createSocket(listen.address.includes(':') ? 'udp6' : 'udp4');
+  return new Promise((resolve, reject) => {
+    socket.once('error', (error) => {
+      socket.close();
+      reject(error);
+    });
+    const done = (): void => {
+      socket.removeAllListeners('error');
+      resolve(socket);
+    };
+    if (fd === undefined) socket.bind({ address: listen.address, port: listen.port }, done);
+    else socket.bind({ fd }, done);
+  });
+}
+
+function listenTcp(listen: SocketAddress, fd: number | undefined): Promise<Server> {
+  const server = createServer();
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const done = (): void => {
+      server.off('error', reject);
+      resolve(server);
+    };
+    if (fd === undefined) server.listen(listen.port, listen.address, done);
+    else server.listen({ fd }, done);
+  });
+}
+
+function listenError(listen: SocketAddress, error: unknown): IdlocError {
+  const where = formatSocketAddress(listen);
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code === 'EADDRINUSE') {
+    return new IdlocError(
+      'port_in_use',
+      `DNS on ${where}: another program has that port: choose another with dns.listen`,
+      {
+        cause: error,
+      },
+    );
+  }
+  if (code === 'EACCES') {
+    const advice = 'use a port above 1023 with dns.listen, or run it as the service idloc';
+    return new IdlocError('no_privilege', `DNS on ${where}: no permission for that port: ${advice}`, { cause: error });
+  }
+  return new IdlocError('dns_listen', `DNS on ${where}: ${messageOf(error)}: choose another address with dns.listen`, {
+    cause: error,
+  });
+}

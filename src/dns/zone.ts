@@ -1,0 +1,246 @@
+import type { Answer } from 'dns-packet';
+import { hitToAddress, isHit } from '../base/node-id.ts';
+import { addressToBytes } from '../base/socket-address.ts';
+import { NEGATIVE_TTL_S, POSITIVE_TTL_S, SIP_PORT } from './constants.ts';
+import { type Question, Rcode, type Response } from './message.ts';
+import type { LookupAnswer, LookupKey, OverlayHost } from './name-lookup.ts';
+
+/** What becomes of a question. */
+export type Verdict =
+  /** Not ours: forward it. */
+  | { readonly kind: 'outside' }
+  | { readonly kind: 'answer'; readonly response: Response }
+  /** The overlay has to be asked; `respond` turns what it says into the answer. */
+  | { readonly kind: 'lookup'; readonly key: LookupKey; readonly respond: (answer: LookupAnswer) => Response };
+
+export interface ZoneOptions {
+  /** The overlay's name, `home.example`: the zone. */
+  readonly overlay: string;
+  /** `198.18.0.0/15`; undefined: the overlay has no IPv4 addresses. */
+  readonly ipv4Prefix: string | undefined;
+}
+
+/** RFC 1123 s2.1. Anything else can be no name of a member. */
+const MEMBER_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+/** The seven nibbles of 2001:20::/28, backwards as ip6.arpa has them. */
+const HIT_REVERSE_ZONE = '2.0.0.1.0.0.2.ip6.arpa';
+/** Names below a member that exist without records of their own (RFC 8020: they must not be NXDOMAIN). */
+const EMPTY_BELOW_MEMBER = new Set([
+  '_udp',
+  '_tcp',
+  '_sip._tcp',
+  // RFC 3263 s4.1: SIP over TLS, TCP and SCTP. Only UDP is offered, and every phone asks for all of them first.
+  '_sips._tcp',
+  '_sip._sctp',
+  '_sips._sctp',
+  '_sctp',
+]);
+
+/**
+ * The overlay's part of the DNS, as pure decisions:
+ *
+ *     NAME.OVERLAY               AAAA (the HIT), A, NAPTR to the SRV
+ *     _sip._udp.NAME.OVERLAY     SRV 0 0 5060 NAME.OVERLAY
+ *     OVERLAY                    SOA
+ *     HIT in ip6.arpa, overlay IPv4 in in-addr.arpa      PTR
+ *
+ * Everything else below these is empty or NXDOMAIN at once. Everything beside them is `outside`.
+ */
+export class OverlayZone {
+  private readonly overlay: string;
+  private readonly prefix: { readonly value: number; readonly length: number } | undefined;
+
+  /** @throws {TypeError} when the prefix is none. */
+  constructor(options: ZoneOptions) {
+    this.overlay = options.overlay.toLowerCase().replace(/\.$/, '');
+    this.prefix = options.ipv4Prefix === undefined ? undefined : parsePrefix(options.ipv4Prefix);
+  }
+
+  consider(question: Question): Verdict {
+    const name = question.name.toLowerCase().replace(/\.$/, '');
+    const zone = this.zoneOf(name);
+    if (zone === undefined) return { kind: 'outside' };
+    if (question.class !== 'IN' || question.type === 'AXFR' || question.type === 'IXFR') {
+      return { kind: 'answer', response: { ...EMPTY, rcode: Rcode.REFUSED, authoritative: false } };
+    }
+    const below = name.slice(0, Math.max(0, name.length - zone.length - 1));
+    if (zone === this.overlay) return this.considerForward(question, below);
+    return zone === HIT_REVERSE_ZONE ? this.considerHit(question, below) : this.considerIpv4(question, name, zone);
+  }
+
+  private zoneOf(name: string): string | undefined {
+    if (isBelow(name, this.overlay)) return this.overlay;
+    if (isBelow(name, HIT_REVERSE_ZONE)) return HIT_REVERSE_ZONE;
+    if (this.prefix === undefined || !name.endsWith('.in-addr.arpa')) return undefined;
+    // The cut is at the first whole octet that the prefix covers: 18.198.in-addr.arpa and 19.198.in-addr.arpa for a /15.
+    const top = reverseLabels(name).slice(0, Math.ceil(this.prefix.length / 8));
+    if (top.length * 8 < this.prefix.length || !top.every(isOctet)) return undefined;
+    const value = top.reduce((sum, octet, i) => sum + Number(octet) * 2 ** (24 - 8 * i), 0);
+    return inPrefix(value, this.prefix) ? `${top.reverse().join('.')}.in-addr.arpa` : undefined;
+  }
+
+  private considerForward(question: Question, below: string): Verdict {
+    if (below === '') return this.considerApex(question, this.overlay);
+    // The domain itself has no SIP server; its SRV names exist and are empty, so that nobody waits.
+    if (EMPTY_BELOW_MEMBER.has(below) || below === '_sip._udp') return this.empty(this.overlay);
+    const labels = below.split('.');
+    const member = labels.at(-1) ?? '';
+    if (!MEMBER_LABEL.test(member)) return this.absent(this.overlay);
+    const service = labels.slice(0, -1).join('.');
+    if (EMPTY_BELOW_MEMBER.has(service)) return this.empty(this.overlay);
+    const key: LookupKey = { by: 'name', name: member };
+    if (service === '') return this.ask(key, this.overlay, (host) => this.memberRecords(question, member, host));
+    if (service !== '_sip._udp') return this.absent(this.overlay);
+    // Asked whatever the type: a SRV name below nobody is NXDOMAIN.
+    return this.ask(key, this.overlay, (host) => this.serviceRecords(question, member, host));
+  }
+
+  private considerApex(question: Question, zone: string): Verdict {
+    if (question.type !== 'SOA' && question.type !== 'ANY') return this.empty(zone);
+    return { kind: 'answer', response: { ...EMPTY, answers: [this.soa(question.name)] } };
+  }
+
+  private considerHit(question: Question, below: string): Verdict {
+    if (below === '') return this.considerApex(question, HIT_REVERSE_ZONE);
+    const nibbles = below.split('.');
+    if (nibbles.length > 25 || nibbles.some((nibble) => !/^[0-9a-f]$/.test(nibble)))
+      return this.absent(HIT_REVERSE_ZONE);
+    if (nibbles.length < 25) return this.empty(HIT_REVERSE_ZONE);
+    const hit = `2001002${nibbles.reverse().join('')}`;
+    if (!isHit(hit)) return this.absent(HIT_REVERSE_ZONE);
+    return this.ask({ by: 'hit', hit }, HIT_REVERSE_ZONE, (host) => this.pointer(question, host));
+  }
+
+  private considerIpv4(question: Question, name: string, zone: string): Verdict {
+    if (name === zone) return this.considerApex(question, zone);
+    const octets = reverseLabels(name);
+    if (octets.length > 4 || !octets.every(isOctet)) return this.absent(zone);
+    if (octets.length < 4) return this.empty(zone);
+    return this.ask({ by: 'ipv4', address: octets.join('.') }, zone, (host) => this.pointer(question, host));
+  }
+
+  private ask(key: LookupKey, zone: string, records: (host: OverlayHost) => Partial<Response>): Verdict {
+    const respond = (answer: LookupAnswer): Response => {
+      switch (answer.status) {
+        case 'absent':
+          return this.negative(Rcode.NXDOMAIN, zone);
+        case 'failed':
+          return { ...EMPTY, rcode: Rcode.SERVFAIL, authoritative: false };
+        case 'found': {
+          const found = records(answer.host);
+          return (found.answers ?? []).length === 0 ? this.negative(Rcode.NOERROR, zone) : { ...EMPTY, ...found };
+        }
+      }
+    };
+    return { kind: 'lookup', key, respond };
+  }
+
+  private memberRecords(question: Question, member: string, host: OverlayHost): Partial<Response> {
+    const addresses = addressRecords(question.name, host);
+    switch (question.type) {
+      case 'A':
+      case 'AAAA':
+        return { answers: addresses.filter((record) => record.type === question.type) };
+      case 'ANY':
+        return { answers: addresses };
+      case 'NAPTR': {
+        const replacement = `_sip._udp.${member}.${this.overlay}`;
+        // RFC 3263 s4.1: the flag "s" says that SRV comes next.
+        const data = { order: 10, preference: 10, flags: 's', services: 'SIP+D2U', regexp: '', replacement };
+        return { answers: [{ type: 'NAPTR', name: question.name, ttl: POSITIVE_TTL_S, data }] };
+      }
+      default:
+        return {};
+    }
+  }
+
+  private serviceRecords(question: Question, member: string, host: OverlayHost): Partial<Response> {
+    if (question.type !== 'SRV' && question.type !== 'ANY') return {};
+    const target = `${member}.${this.overlay}`;
+    const data = { priority: 0, weight: 0, port: SIP_PORT, target };
+    return {
+      answers: [{ type: 'SRV', name: question.name, ttl: POSITIVE_TTL_S, data }],
+      additionals: addressRecords(target, host),
+    };
+  }
+
+  private pointer(question: Question, host: OverlayHost): Partial<Response> {
+    if (host.name === undefined || (question.type !== 'PTR' && question.type !== 'ANY')) return {};
+    const data = `${host.name}.${this.overlay}`;
+    return { answers: [{ type: 'PTR', name: question.name, ttl: POSITIVE_TTL_S, data }] };
+  }
+
+  private empty(zone: string): Verdict {
+    return { kind: 'answer', response: this.negative(Rcode.NOERROR, zone) };
+  }
+
+  private absent(zone: string): Verdict {
+    return { kind: 'answer', response: this.negative(Rcode.NXDOMAIN, zone) };
+  }
+
+  /** RFC 2308 s3: the SOA says for how long the absence may be believed. */
+  private negative(rcode: Rcode, zone: string): Response {
+    return { ...EMPTY, rcode, authorities: [this.soa(zone)] };
+  }
+
+  private soa(owner: string): Answer {
+    return {
+      type: 'SOA',
+      name: owner,
+      ttl: NEGATIVE_TTL_S,
+      data: {
+        mname: this.overlay,
+        rname: `hostmaster.${this.overlay}`,
+        serial: 1,
+        refresh: 3600,
+        retry: 600,
+        expire: 86400,
+        minimum: NEGATIVE_TTL_S,
+      },
+    };
+  }
+}
+
+const EMPTY: Response = {
+  rcode: Rcode.NOERROR,
+  authoritative: true,
+  answers: [],
+  authorities: [],
+  additionals: [],
+};
+
+/** Both, always: baresip takes IPv4 of the two, linphone IPv6, twinkle knows only IPv4. */
+function addressRecords(name: string, host: OverlayHost): Answer[] {
+  const records: Answer[] = [{ type: 'AAAA', name, ttl: POSITIVE_TTL_S, data: hitToAddress(host.hit) }];
+  if (host.ipv4 !== undefined) records.push({ type: 'A', name, ttl: POSITIVE_TTL_S, data: host.ipv4 });
+  return records;
+}
+
+function isBelow(name: string, zone: string): boolean {
+  return name === zone || name.endsWith(`.${zone}`);
+}
+
+/** `1.2.18.198.in-addr.arpa` gives 198, 18, 2, 1. */
+function reverseLabels(name: string): string[] {
+  return name.slice(0, -'.in-addr.arpa'.length).split('.').reverse();
+}
+
+function isOctet(label: string): boolean {
+  return /^(?:0|[1-9]\d{0,2})$/.test(label) && Number(label) < 256;
+}
+
+function parsePrefix(text: string): { value: number; length: number } {
+  const [address = '', lengthText = ''] = text.split('/');
+  const bytes = addressToBytes(address);
+  const length = Number(lengthText);
+  if (bytes.length !== 4 || !/^\d{1,2}$/.test(lengthText) || length < 1 || length > 32) {
+    throw new TypeError(`not an IPv4 prefix: ${text}`);
+  }
+  const value = bytes.reduce((sum, octet, i) => sum + octet * 2 ** (24 - 8 * i), 0);
+  return { value, length };
+}
+
+function inPrefix(value: number, prefix: { value: number; length: number }): boolean {
+  const size = 2 ** (32 - prefix.length);
+  return Math.floor(value / size) === Math.floor(prefix.value / size);
+}

@@ -1,0 +1,234 @@
+import { chmodSync, chownSync, lstatSync, statSync, unlinkSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { IdlocError, MalformedMessageError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { MAX_CLIENTS, MAX_LINE_BYTES, MAX_PENDING_REQUESTS, MAX_REQUEST_BYTES, SOCKET_MODE } from './constants.ts';
+import { LineReader } from './line-reader.ts';
+import { type ControlHandlers, type Method, methods, requestSchema } from './schemas.ts';
+
+/**
+ * The agent's side of the local control socket. `start` rejects when the path cannot be used or another agent answers there;
+ * a client's mistakes are answered with an error, or end that client's connection only.
+ */
+export class ControlServer {
+  private readonly handlers: ControlHandlers;
+  private readonly logger: Logger;
+  private readonly path: string;
+  private readonly clients = new Set<Socket>();
+  private server: Server | undefined;
+
+  constructor(
+    components: { readonly handlers: ControlHandlers; readonly logger: Logger },
+    options: { readonly path: string },
+  ) {
+    this.handlers = components.handlers;
+    this.logger = components.logger;
+    this.path = options.path;
+  }
+
+  async start(): Promise<void> {
+    if (Buffer.byteLength(this.path) > 107) {
+      throw new IdlocError(
+        'bad_socket',
+        `control socket ${this.path}: longer than the 107 bytes Linux allows: choose a shorter path with --socket`,
+      );
+    }
+    try {
+      this.server = await this.listen();
+    } catch (error) {
+      if (codeOf(error) !== 'EADDRINUSE') throw listenError(this.path, error);
+      await removeStale(this.path);
+      try {
+        this.server = await this.listen();
+      } catch (again) {
+        throw listenError(this.path, again);
+      }
+    }
+    this.server.on('error', (error) => this.logger.warn('control socket error', { err: error.message }));
+  }
+
+  /** Idempotent. Answers that are being written arrive; requests in progress are aborted. */
+  async stop(): Promise<void> {
+    const server = this.server;
+    this.server = undefined;
+    if (server === undefined) return;
+    // Closing removes the socket file too.
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+    for (const client of this.clients) client.destroySoon();
+    await closed;
+  }
+
+  private listen(): Promise<Server> {
+    const server = createServer((socket) => this.accept(socket));
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      // Binding happens within listen(): nobody can connect before the mode is right.
+      const umask = process.umask(0o777 & ~SOCKET_MODE);
+      try {
+        server.listen({ path: this.path }, () => {
+          server.off('error', reject);
+          resolve(server);
+        });
+        if (server.listening) giveToGroup(this.path);
+      } finally {
+        process.umask(umask);
+      }
+    });
+  }
+
+  private accept(socket: Socket): void {
+    if (this.clients.size >= MAX_CLIENTS) {
+      socket.destroy();
+      return;
+    }
+    this.clients.add(socket);
+    const reader = new LineReader(MAX_REQUEST_BYTES);
+    const gone = new AbortController();
+    let pending = 0;
+    socket.on('error', () => socket.destroy());
+    socket.on('close', () => {
+      this.clients.delete(socket);
+      gone.abort();
+    });
+    socket.on('data', (bytes: Uint8Array) => {
+      let lines: string[];
+      try {
+        lines = reader.push(bytes);
+      } catch (error) {
+        if (!(error instanceof MalformedMessageError)) throw error;
+        write(socket, { id: null, error: { code: 'bad_request', message: error.message } });
+        socket.destroySoon();
+        return;
+      }
+      for (const line of lines) {
+        if (pending >= MAX_PENDING_REQUESTS) {
+          write(socket, { id: null, error: { code: 'too_many', message: 'too many requests in progress' } });
+          socket.destroySoon();
+          return;
+        }
+        pending++;
+        void this.serve(line, gone.signal).then((answer) => {
+          pending--;
+          write(socket, answer);
+        });
+      }
+    });
+  }
+
+  private async serve(line: string, signal: AbortSignal): Promise<Answer> {
+    let id: number | string | null = null;
+    try {
+      const request = requestSchema.safeParse(parseJson(line));
+      if (!request.success) throw new IdlocError('bad_request', `not a request: ${firstIssue(request.error)}`);
+      id = request.data.id;
+      const method = request.data.method;
+      if (!isMethod(method)) throw new IdlocError('unknown_method', `there is no method ${method}`);
+      return { id, result: await this.call(method, request.data.params ?? {}, signal) };
+    } catch (error) {
+      if (error instanceof IdlocError) return { id, error: { code: error.code, message: error.message } };
+      this.logger.error('control request failed', { err: messageOf(error) });
+      return { id, error: { code: 'internal', message: messageOf(error) } };
+    }
+  }
+
+  private async call(method: Method, params: unknown, signal: AbortSignal): Promise<unknown> {
+    const parsed = methods[method].params.safeParse(params);
+    if (!parsed.success) throw new IdlocError('bad_params', `${method}: ${firstIssue(parsed.error)}`);
+    // The schema of this very method has just checked them.
+    const handler = this.handlers[method] as (params: unknown, signal: AbortSignal) => unknown;
+    return await handler.call(this.handlers, parsed.data, signal);
+  }
+}
+
+type Answer =
+  | { id: number | string | null; result: unknown }
+  | { id: number | string | null; error: { code: string; message: string } };
+
+function write(socket: Socket, answer: Answer): void {
+  if (socket.destroyed || !socket.writable) return;
+  let line = JSON.stringify(answer);
+  if (Buffer.byteLength(line) >= MAX_LINE_BYTES) {
+    line = JSON.stringify({ id: answer.id, error: { code: 'too_large', message: 'the answer is too large' } });
+  }
+  socket.write(`${line}\n`);
+}
+
+function isMethod(text: string): text is Method {
+  return Object.hasOwn(methods, text);
+}
+
+function parseJson(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    throw new IdlocError('bad_request', 'not a request: the line is not JSON');
+  }
+}
+
+function firstIssue(error: {
+  readonly issues: readonly { readonly path: readonly PropertyKey[]; readonly message: string }[];
+}): string {
+  const issue = error.issues[0];
+  if (issue === undefined) return 'invalid';
+  return issue.path.length === 0 ? issue.message : `${issue.path.map(String).join('.')}: ${issue.message}`;
+}
+
+/** Started as root for a folder that belongs to a group (the service's): that group may use the socket. */
+function giveToGroup(path: string): void {
+  chmodSync(path, SOCKET_MODE);
+  if (process.geteuid?.() !== 0) return;
+  const { gid } = statSync(dirname(path));
+  if (gid !== 0) chownSync(path, 0, gid);
+}
+
+/** A socket file that nobody listens on was left by an agent that was killed. */
+async function removeStale(path: string): Promise<void> {
+  if (!lstatSync(path).isSocket()) {
+    throw new IdlocError(
+      'bad_socket',
+      `control socket ${path}: a file that is no socket is in the way: remove it, or choose another path with --socket`,
+    );
+  }
+  const answered = await new Promise<boolean>((resolve, reject) => {
+    const probe = connect(path);
+    probe.once('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', (error) => {
+      const code = codeOf(error);
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false);
+      // A full backlog means that somebody is there.
+      else if (code === 'EAGAIN') resolve(true);
+      else reject(listenError(path, error));
+    });
+  });
+  if (answered) {
+    throw new IdlocError(
+      'already_running',
+      `control socket ${path}: another idloc is running: stop it with \`idloc down --socket ${path}\`, or choose another path with --socket`,
+    );
+  }
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw listenError(path, error);
+  }
+}
+
+function listenError(path: string, error: unknown): IdlocError {
+  const advice: Record<string, string> = {
+    EACCES: `no permission for ${dirname(path)}: run as root, or choose a path of your own with --socket`,
+    EPERM: `no permission for ${dirname(path)}: run as root, or choose a path of your own with --socket`,
+    ENOENT: `the folder ${dirname(path)} does not exist: create it, or choose another path with --socket`,
+    EROFS: `${dirname(path)} is read-only: choose another path with --socket`,
+    EADDRINUSE: 'another program has just taken it: choose another path with --socket',
+  };
+  const text = advice[codeOf(error) ?? ''] ?? `${messageOf(error)}: choose another path with --socket`;
+  return new IdlocError('bad_socket', `control socket ${path}: ${text}`, { cause: error });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

@@ -1,0 +1,140 @@
+import { z } from 'zod';
+
+/**
+ * The control socket's protocol: one JSON object a line. A request `{id, method, params}` is answered by
+ * `{id, result}` or `{id, error: {code, message}}`, in the order in which answers are ready.
+ *
+ * Clients must accept fields that they do not know; requests with such fields are refused.
+ */
+export const requestSchema = z.strictObject({
+  id: z.union([z.number().int().nonnegative(), z.string().max(64)]),
+  method: z.string().max(64),
+  params: z.unknown().optional(),
+});
+
+/** A name of the overlay (`bob`, `bob.home.example`), a HIT as an IPv6 address, or an overlay IPv4 address. */
+const target = z.string().min(1).max(255);
+/** As an IPv6 address: that is how people and programs see it. */
+const hit = z.string();
+/** `192.0.2.1:6084`, `[2001:db8::1]:6084`. */
+const socketAddress = z.string();
+
+const pathSchema = z.object({
+  /** RFC 8445 candidate types, of the remote candidate or the local one, whichever is less direct. */
+  type: z.enum(['host', 'srflx', 'prflx', 'relay']),
+  local: socketAddress,
+  remote: socketAddress,
+});
+
+const linkSchema = z.object({
+  hit,
+  /** The overlay name, when it is known. */
+  name: z.string().nullable(),
+  state: z.enum(['connecting', 'handshaking', 'connected', 'moving', 'closed']),
+  /** null until one is selected. */
+  path: pathSchema.nullable(),
+  /** Smoothed; null before the first measurement. */
+  rttMs: z.number().nullable(),
+  /** Share of echoes lost lately, 0 to 1; null before the first measurement. */
+  loss: z.number().nullable(),
+  rxBytes: z.number(),
+  txBytes: z.number(),
+  /** DTLS handshakes completed: 1 for the life of the association, however often the path changes. */
+  handshakes: z.number().optional(),
+  /** Why this path, in words. */
+  why: z.string().optional(),
+  /** `peer`: the overlay keeps it; `tunnel`: packets wanted it. */
+  purpose: z.enum(['peer', 'tunnel', 'both']).optional(),
+});
+
+const statusSchema = z.object({
+  hit,
+  ipv4: z.string().nullable(),
+  overlay: z.string(),
+  /** Our own name, as `alice.home.example`. */
+  name: z.string().nullable(),
+  role: z.enum(['peer', 'client']),
+  state: z.enum(['starting', 'joining', 'joined', 'alone', 'stopping']),
+  /** Where the one UDP port is bound. */
+  listen: z.array(socketAddress),
+  links: z.array(linkSchema),
+  version: z.string(),
+  pid: z.number(),
+  uptimeS: z.number(),
+  /** What others see of us; the kinds are RFC 4787's. */
+  nat: z.object({
+    mapping: z.enum(['unknown', 'none', 'endpoint-independent', 'address-dependent', 'address-and-port-dependent']),
+    /** Our address and port as others see them. */
+    mapped: z.array(socketAddress),
+  }),
+  /** null: no TUN (`--no-tun`). */
+  tun: z.object({ name: z.string(), mtu: z.number() }).nullable(),
+  /** null: no DNS stub. */
+  dns: z.object({ listen: socketAddress }).nullable(),
+});
+
+const pingSchema = z.object({
+  target,
+  hit,
+  /** One for each echo in order; null: lost. */
+  rttMs: z.array(z.number().nullable()),
+  path: pathSchema.nullable(),
+  direct: z.boolean(),
+  /** Why this path: in words for a person. */
+  why: z.string(),
+  /** Only when this ping made the link. */
+  setup: z
+    .object({ nameToHitMs: z.number().nullable(), hitToLinkMs: z.number(), firstPacketMs: z.number() })
+    .optional(),
+});
+
+const resolveSchema = z.object({
+  target,
+  hit,
+  ipv4: z.string().nullable(),
+  /** The overlay name that the record gives. */
+  name: z.string().nullable().optional(),
+  user: z.string().nullable(),
+  /** Every answer that agreed: the peer that gave it, the node that signed it, its age. Empty: known without asking. */
+  saidBy: z.array(z.object({ responder: hit, signer: hit, ageS: z.number() })),
+  timings: z.object({ totalMs: z.number() }).catchall(z.number()),
+});
+
+/** Every method: what it takes, what it gives. */
+export const methods = {
+  status: { params: z.strictObject({}), result: statusSchema },
+  invite: {
+    params: z.strictObject({
+      /** The user or host name that the newcomer gets; absent: it chooses. */
+      user: z.string().min(1).max(255).optional(),
+      expiresS: z
+        .number()
+        .int()
+        .positive()
+        .max(366 * 86_400)
+        .optional(),
+      uses: z.number().int().positive().max(10_000).optional(),
+    }),
+    result: z.object({ ticket: z.string() }),
+  },
+  ping: { params: z.strictObject({ target, count: z.number().int().min(1).max(100).optional() }), result: pingSchema },
+  resolve: { params: z.strictObject({ target }), result: resolveSchema },
+  counters: { params: z.strictObject({}), result: z.record(z.string(), z.number()) },
+  down: { params: z.strictObject({}), result: z.object({}) },
+} as const;
+
+export type Method = keyof typeof methods;
+export type Params<M extends Method> = z.infer<(typeof methods)[M]['params']>;
+export type Result<M extends Method> = z.infer<(typeof methods)[M]['result']>;
+
+export type Status = Result<'status'>;
+export type LinkStatus = Status['links'][number];
+export type PathStatus = z.infer<typeof pathSchema>;
+
+/**
+ * What the agent does for its local clients. `signal` aborts when the client goes away. Rejections with an `IdlocError` reach
+ * the client with their code and message; others are a bug, logged, and shown as `internal`.
+ */
+export type ControlHandlers = {
+  readonly [M in Method]: (params: Params<M>, signal: AbortSignal) => Result<M> | Promise<Result<M>>;
+};

@@ -49,4 +49,6 @@ export interface StunMessage {
   readonly unknownRequired?: readonly number[];
   /** Of decoded messages: where the integrity attributes start, bytes from the start of the message. */
   readonly integrity?: { readonly sha1?: number; readonly sha256?: number };
+  /** Of decoded messages: the whole of it, in bytes. An answer to an address that proved nothing may not be longer. */
+  readonly byteLength?: number;
 }

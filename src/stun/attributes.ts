@@ -1,0 +1,206 @@
+import type { ByteReader, ByteWriter } from '../base/bytes.ts';
+import { toHex } from '../base/bytes.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { addressFromBytes, addressToBytes } from '../base/socket-address.ts';
+import { ATTRIBUTE, MAGIC_COOKIE, MAX_TEXT_BYTES, MAX_USERNAME_BYTES } from './constants.ts';
+import type { StunAttributes, StunErrorCode } from './message.ts';
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+/** Attributes while they are being read. */
+export type AttributesInProgress = Mutable<StunAttributes>;
+
+interface AttributeCodec {
+  readonly type: number;
+  /** Reads the value, which is all of `reader`. */
+  decode(reader: ByteReader, into: AttributesInProgress, transactionId: string): void;
+  /** @returns what writes the value; undefined: the message has no such attribute. */
+  encode(from: StunAttributes, transactionId: string): ((writer: ByteWriter) => void) | undefined;
+}
+
+type NamesOf<V> = {
+  [K in keyof StunAttributes]-?: Required<StunAttributes>[K] extends V ? K : never;
+}[keyof StunAttributes];
+
+/** The value for `name` as a patch, so that each codec below stays one expression. */
+function attribute<K extends keyof StunAttributes>(
+  type: number,
+  name: K,
+  decode: (reader: ByteReader, transactionId: string) => Required<StunAttributes>[K],
+  encode: (writer: ByteWriter, value: Required<StunAttributes>[K], transactionId: string) => void,
+): AttributeCodec {
+  return {
+    type,
+    decode: (reader, into, transactionId) => {
+      (into as Partial<Record<K, Required<StunAttributes>[K]>>)[name] = decode(reader, transactionId);
+      reader.end();
+    },
+    encode: (from, transactionId) => {
+      const value: StunAttributes[K] = from[name];
+      if (value === undefined) return undefined;
+      return (writer) => encode(writer, value as Required<StunAttributes>[K], transactionId);
+    },
+  };
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+function text(type: number, name: NamesOf<string>, maxBytes: number): AttributeCodec {
+  return attribute(
+    type,
+    name,
+    (reader) => {
+      if (reader.remaining > maxBytes) reader.fail(`${name} is longer than ${maxBytes} bytes`);
+      try {
+        return utf8.decode(reader.bytes(reader.remaining));
+      } catch (error) {
+        if (error instanceof TypeError) reader.fail(`${name} is not UTF-8`);
+        throw error;
+      }
+    },
+    (writer, value) => writer.utf8(value),
+  );
+}
+
+function tieBreaker(type: number, name: NamesOf<bigint>): AttributeCodec {
+  return attribute(
+    type,
+    name,
+    (reader) => reader.u64(),
+    (writer, value) => writer.u64(value),
+  );
+}
+
+/*
+ * RFC 8489 s14.1, s14.2; X- values are XORed with the cookie, and the cookie and the transaction ID for IPv6.
+ *
+ *    0                   1                   2                   3
+ *    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |0 0 0 0 0 0 0 0|    Family     |         (X-)Port              |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |                (X-)Address (32 or 128 bits)                   |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ */
+function addressAttribute(type: number, name: NamesOf<SocketAddress>, xor: boolean): AttributeCodec {
+  const mask = (bytes: Uint8Array, transactionId: string): Uint8Array => {
+    if (!xor) return bytes;
+    const key = Buffer.from(MAGIC_COOKIE.toString(16) + transactionId, 'hex');
+    return bytes.map((byte, i) => byte ^ (key[i] ?? 0));
+  };
+  const portMask = xor ? MAGIC_COOKIE >>> 16 : 0;
+  return attribute(
+    type,
+    name,
+    (reader, transactionId) => {
+      reader.u8();
+      const family = reader.u8();
+      if (family !== 1 && family !== 2) reader.fail(`address family ${family}`);
+      const port = reader.u16() ^ portMask;
+      return { address: addressFromBytes(mask(reader.bytes(family === 1 ? 4 : 16), transactionId)), port };
+    },
+    (writer, { address, port }, transactionId) => {
+      const bytes = addressToBytes(address);
+      writer.u8(0);
+      writer.u8(bytes.length === 4 ? 1 : 2);
+      writer.u16(port ^ portMask);
+      writer.bytes(mask(bytes, transactionId));
+    },
+  );
+}
+
+/*
+ * RFC 8489 s14.8: 21 reserved bits, 3 bits of class (the hundreds), 8 bits of number (modulo 100), the phrase.
+ */
+function decodeErrorCode(reader: ByteReader): StunErrorCode {
+  reader.u16();
+  const hundreds = reader.u8() & 0x07;
+  const number = reader.u8();
+  if (hundreds < 3 || hundreds > 6 || number > 99) reader.fail(`error code ${hundreds}, ${number}`);
+  if (reader.remaining > MAX_TEXT_BYTES) reader.fail('reason phrase is too long');
+  // Only people read the phrase: bytes that are not UTF-8 become replacement characters.
+  return { code: hundreds * 100 + number, reason: Buffer.from(reader.rest()).toString('utf8') };
+}
+
+/** In the order in which they are written: that of RFC 5769's samples. */
+const CODECS: readonly AttributeCodec[] = [
+  text(ATTRIBUTE.software, 'software', MAX_TEXT_BYTES),
+  attribute(ATTRIBUTE.errorCode, 'errorCode', decodeErrorCode, (writer, { code, reason }) => {
+    writer.u16(0);
+    writer.u8(Math.floor(code / 100));
+    writer.u8(code % 100);
+    writer.utf8(reason);
+  }),
+  attribute(
+    ATTRIBUTE.unknownAttributes,
+    'unknownAttributes',
+    (reader) => {
+      const types: number[] = [];
+      while (reader.remaining > 0) types.push(reader.u16());
+      return types;
+    },
+    (writer, types) => types.forEach((type) => writer.u16(type)),
+  ),
+  addressAttribute(ATTRIBUTE.mappedAddress, 'mappedAddress', false),
+  addressAttribute(ATTRIBUTE.xorMappedAddress, 'xorMappedAddress', true),
+  attribute(
+    ATTRIBUTE.priority,
+    'priority',
+    (reader) => reader.u32(),
+    (writer, value) => writer.u32(value),
+  ),
+  attribute(
+    ATTRIBUTE.useCandidate,
+    'useCandidate',
+    () => true,
+    () => {},
+  ),
+  tieBreaker(ATTRIBUTE.iceControlled, 'iceControlled'),
+  tieBreaker(ATTRIBUTE.iceControlling, 'iceControlling'),
+  attribute(
+    ATTRIBUTE.userhash,
+    'userhash',
+    (reader) => {
+      if (reader.remaining !== 32) reader.fail('USERHASH has 32 bytes');
+      return toHex(reader.rest());
+    },
+    (writer, value) => writer.hex(value),
+  ),
+  text(ATTRIBUTE.username, 'username', MAX_USERNAME_BYTES),
+  text(ATTRIBUTE.nonce, 'nonce', MAX_TEXT_BYTES),
+  text(ATTRIBUTE.realm, 'realm', MAX_TEXT_BYTES),
+  attribute(
+    ATTRIBUTE.padding,
+    'paddingLength',
+    (reader) => reader.rest().length,
+    (writer, length) => writer.bytes(new Uint8Array(length)),
+  ),
+];
+
+const BY_TYPE = new Map(CODECS.map((codec) => [codec.type, codec]));
+
+/**
+ * @returns false when this type means nothing here.
+ * @throws {MalformedMessageError}
+ */
+export function decodeAttribute(
+  type: number,
+  reader: ByteReader,
+  into: AttributesInProgress,
+  transactionId: string,
+): boolean {
+  const codec = BY_TYPE.get(type);
+  codec?.decode(reader, into, transactionId);
+  return codec !== undefined;
+}
+
+/** Type, length, value, zero bytes up to a multiple of four (RFC 8489 s14). */
+export function encodeAttributes(writer: ByteWriter, attributes: StunAttributes, transactionId: string): void {
+  for (const codec of CODECS) {
+    const content = codec.encode(attributes, transactionId);
+    if (content === undefined) continue;
+    writer.u16(codec.type);
+    writer.vector(2, () => content(writer));
+    while (writer.length % 4 !== 0) writer.u8(0);
+  }
+}

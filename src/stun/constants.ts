@@ -1,0 +1,64 @@
+// Specification: RFC 8489.
+
+/** s5: in every message, so that STUN can be told from what shares its port. */
+export const MAGIC_COOKIE = 0x2112a442;
+export const HEADER_BYTES = 20;
+export const TRANSACTION_ID_BYTES = 12;
+/** s14.7: "XORed with the 32-bit value 0x5354554e". */
+export const FINGERPRINT_XOR = 0x5354554e;
+/** s14: types below are comprehension-required, the others optional. */
+export const FIRST_OPTIONAL_TYPE = 0x8000;
+/** s14.3: a valid UTF-8 sequence "of fewer than 509 bytes". */
+export const MAX_USERNAME_BYTES = 508;
+/** s14.8 to s14.10, s14.14: "fewer than 128 characters (which can be as long as 509 bytes [...] or 763 bytes when decoding)". */
+export const MAX_TEXT_BYTES = 763;
+
+/** s18.3, and RFC 8445 s16.1, RFC 5780 s7.6. */
+export const ATTRIBUTE = {
+  mappedAddress: 0x0001,
+  username: 0x0006,
+  messageIntegrity: 0x0008,
+  errorCode: 0x0009,
+  unknownAttributes: 0x000a,
+  realm: 0x0014,
+  nonce: 0x0015,
+  messageIntegritySha256: 0x001c,
+  userhash: 0x001e,
+  xorMappedAddress: 0x0020,
+  priority: 0x0024,
+  useCandidate: 0x0025,
+  padding: 0x0026,
+  software: 0x8022,
+  fingerprint: 0x8028,
+  iceControlled: 0x8029,
+  iceControlling: 0x802a,
+} as const;
+
+/** s14.8, RFC 8445 s16.2. The phrases are what a person sees in a capture. */
+export const ERROR_REASONS: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthenticated',
+  420: 'Unknown Attribute',
+  487: 'Role Conflict',
+  500: 'Server Error',
+};
+
+// Implementation.
+
+/** More unknown types than this are not listed in a 420: the sender learns enough from these. */
+export const MAX_UNKNOWN_LISTED = 16;
+
+/** Binding requests to servers are this long, so that no answer (IPv6 address and FINGERPRINT: 52) is longer. */
+export const PADDED_REQUEST_BYTES = 52;
+
+/**
+ * First retransmission of a Binding request to a server. RFC 8489 s6.2.1 wants at least 500 ms, for flows without any
+ * pacing; here a few requests are paced (below) and end after seconds, and a name in a call waits for the answer.
+ */
+export const BINDING_RTO_MS = 200;
+/** Requests to servers start this far apart (RFC 8445 s14.2: Ta, not below 5 ms). */
+export const BINDING_PACING_MS = 20;
+/** A server that is silent this long has told nothing: hosts behind it are reached by checks all the same. */
+export const BINDING_TIMEOUT_MS = 4_000;
+/** Local addresses times servers, at a time. */
+export const MAX_BINDING_QUERIES = 64;

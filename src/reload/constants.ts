@@ -115,8 +115,13 @@ export const OVERLAY_LINK_TYPES = { dtlsUdpSr: 1, dtlsUdpSrNoIce: 3, tlsTcpFhNoI
 /** s14.13. */
 export const PROBE_INFORMATION_TYPES = { responsible_set: 1, num_resources: 2, uptime: 3 } as const;
 
-/** s14.6. */
-export const KIND_IDS = { turnService: 0x2, certificateByNode: 0x3, certificateByUser: 0x10 } as const;
+/** s14.6; RFC 7904 s9.1 (SIP-REGISTRATION). */
+export const KIND_IDS = {
+  sipRegistration: 0x1,
+  turnService: 0x2,
+  certificateByNode: 0x3,
+  certificateByUser: 0x10,
+} as const;
 
 /** RFC 6091: "X.509(0), OpenPGP(1)". */
 export const CERTIFICATE_TYPE_X509 = 0;
@@ -145,6 +150,9 @@ export const MAX_KINDS = 1024;
 /** Values of one Kind in one message. A StoredData has at least 22 bytes: far above what max-message-size (5000) lets through. */
 export const MAX_VALUES = 65_536;
 
+/** A request can ask for 255 pieces of information. */
+export const MAX_PROBE_INFORMATION = 255;
+
 /** Candidates of one Attach. ICE agents pair them, so many cost their square. */
 export const MAX_CANDIDATES = 100;
 
@@ -157,4 +165,10 @@ export const REASSEMBLY_MAX_MESSAGE_BYTES = 1024 * 1024;
 export const REASSEMBLY_MAX_MESSAGES = 256;
 
 /** Fragments of one message, so that many small ones cannot cost more memory than their bytes. */
-export const REASSEMBLY_MAX_FRAGMENTS = 4096;
+export const REASSEMBLY_MAX_FRAGMENTS = 1024;
+
+/** What keeping one fragment costs beside its bytes. */
+export const REASSEMBLY_FRAGMENT_COST_BYTES = 128;
+
+/** The part of the room that one neighbour may fill. */
+export const REASSEMBLY_SOURCE_SHARE = 0.25;

@@ -1,3 +1,4 @@
+import { MESSAGE_CODES } from './constants.ts';
 import type { AppAttachAnswer, AppAttachRequest } from './messages/app-attach.ts';
 import type { AttachAnswer, AttachRequest } from './messages/attach.ts';
 import type { ConfigUpdateAnswer, ConfigUpdateRequest } from './messages/config-update.ts';
@@ -66,4 +67,9 @@ export interface MessageContents {
   readonly code: number;
   readonly body: MessageBody;
   readonly extensions: readonly MessageExtension[];
+}
+
+/** Contents with the code of the body. */
+export function contentsOf(body: KnownBody, extensions: readonly MessageExtension[] = []): MessageContents {
+  return { code: MESSAGE_CODES[body.type], body, extensions };
 }

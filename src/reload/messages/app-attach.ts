@@ -1,4 +1,7 @@
+import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { readCredentials, readRoleAndCandidates, writeCredentials, writeRoleAndCandidates } from '../ice-candidate.ts';
 import type { IceOffer } from '../ice-candidate.ts';
+import { writeU16 } from '../wire.ts';
 
 /**
  * RFC 6940 s6.5.2.1.
@@ -19,4 +22,22 @@ export interface AppAttachRequest extends IceOffer {
 export interface AppAttachAnswer extends IceOffer {
   readonly type: 'app_attach_ans';
   readonly application: number;
+}
+
+export function encodeAppAttach(writer: ByteWriter, body: AppAttachRequest | AppAttachAnswer): void {
+  writeCredentials(writer, body);
+  writeU16(writer, body.application);
+  writeRoleAndCandidates(writer, body);
+}
+
+export function decodeAppAttachRequest(reader: ByteReader): AppAttachRequest {
+  return { type: 'app_attach_req', ...readAppAttach(reader) };
+}
+
+export function decodeAppAttachAnswer(reader: ByteReader): AppAttachAnswer {
+  return { type: 'app_attach_ans', ...readAppAttach(reader) };
+}
+
+function readAppAttach(reader: ByteReader): Omit<AppAttachRequest, 'type'> {
+  return { ...readCredentials(reader), application: reader.u16(), ...readRoleAndCandidates(reader) };
 }

@@ -1,4 +1,6 @@
+import type { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { NodeId } from '../../base/node-id.ts';
+import { malformed, readNodeId, readNodeIds, writeNodeId, writeNodeIds } from '../wire.ts';
 
 /**
  * RFC 6940 s10.9: which neighbour of the recipient leaves, and that neighbour's list.
@@ -28,4 +30,38 @@ export interface LeaveRequest {
 /** RFC 6940 s6.4.2.2: "LeaveAns is an empty message." */
 export interface LeaveAnswer {
   readonly type: 'leave_ans';
+}
+
+const FROM_SUCC = 1;
+const FROM_PRED = 2;
+
+export function encodeLeaveRequest(writer: ByteWriter, { leavingPeerId, leaveData }: LeaveRequest): void {
+  writeNodeId(writer, leavingPeerId);
+  writer.vector(2, () => {
+    if (leaveData === undefined) return;
+    writer.u8(leaveData.type === 'from_succ' ? FROM_SUCC : FROM_PRED);
+    writeNodeIds(writer, leaveData.type === 'from_succ' ? leaveData.successors : leaveData.predecessors);
+  });
+}
+
+export function decodeLeaveRequest(reader: ByteReader): LeaveRequest {
+  const leavingPeerId = readNodeId(reader);
+  const content = reader.vector(2);
+  if (content.remaining === 0) return { type: 'leave_req', leavingPeerId };
+  const leaveData = readLeaveData(content);
+  content.end();
+  return { type: 'leave_req', leavingPeerId, leaveData };
+}
+
+function readLeaveData(reader: ByteReader): ChordLeaveData {
+  const at = reader.offset;
+  const code = reader.u8();
+  switch (code) {
+    case FROM_SUCC:
+      return { type: 'from_succ', successors: readNodeIds(reader) };
+    case FROM_PRED:
+      return { type: 'from_pred', predecessors: readNodeIds(reader) };
+    default:
+      return malformed(at, `ChordLeaveType ${code} is not known`);
+  }
 }

@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BackgroundProcess, ScriptError, command, killBackgroundProcesses, tryCommand } from './command.ts';
+import { z } from 'zod';
+import { BackgroundProcess, ScriptError, command, eventually, killBackgroundProcesses, tryCommand } from './command.ts';
 import type { CommandOptions, CommandResult } from './command.ts';
 
 /**
@@ -64,12 +65,10 @@ export class Lab {
     return namespace;
   }
 
-  /** Joins two namespaces by a cable; each end has its own interface name. Both ends are up. */
+  /** Joins two namespaces by a cable; each end has its own interface name and is down. */
   async cable(a: Namespace, aInterface: string, b: Namespace, bInterface: string): Promise<void> {
     const peer = ['peer', 'name', bInterface, 'netns', b.name];
     await command('ip', ['link', 'add', aInterface, 'netns', a.name, 'type', 'veth', ...peer]);
-    await a.ip('link', 'set', aInterface, 'up');
-    await b.ip('link', 'set', bInterface, 'up');
   }
 
   /** A folder of its own in the temporary folder. */
@@ -88,6 +87,11 @@ export class Lab {
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
+
+const linkSchema = z.object({
+  operstate: z.string(),
+  linkinfo: z.object({ info_slave_data: z.object({ state: z.string() }).optional() }).optional(),
+});
 
 /** One network namespace: a machine of the test network. */
 export class Namespace {
@@ -115,9 +119,32 @@ export class Namespace {
     return command('ip', ['-n', this.name, ...args]);
   }
 
-  /** Loads a ruleset. */
+  /** Several `ip` commands by one process, a line each. */
+  async ipBatch(lines: readonly string[]): Promise<void> {
+    await command('ip', ['-n', this.name, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+  }
+
+  /**
+   * Waits until the kernel has noticed that the other end is up (and, in a bridge, forwards). What is sent before is lost,
+   * and a lost ARP request costs a second.
+   */
+  async carrier(interfaceName: string): Promise<void> {
+    await eventually(
+      `${this.name}: carrier on ${interfaceName}`,
+      5000,
+      async () => {
+        const text = await this.ip('-json', '-details', 'link', 'show', 'dev', interfaceName);
+        const [link] = z.array(linkSchema).parse(JSON.parse(text));
+        const portState = link?.linkinfo?.info_slave_data?.state ?? 'forwarding';
+        return link?.operstate === 'UP' && portState === 'forwarding' ? true : undefined;
+      },
+      5,
+    );
+  }
+
+  /** Loads a ruleset, as an argument: `nft -f -` opens /dev/stdin anew, which fails silently for a socket. */
   async nft(ruleset: string): Promise<void> {
-    await this.run('nft', ['-f', '-'], { input: ruleset });
+    await this.run('nft', [ruleset]);
   }
 
   async sysctl(name: string, value: string | number): Promise<void> {

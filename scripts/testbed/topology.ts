@@ -14,8 +14,6 @@ import type { Namespace } from './lab.ts';
 const INTERNET_PREFIX_LENGTH = 24;
 const LAN_PREFIX_LENGTH = 24;
 
-/** The interface by which a host reaches the network. */
-export const HOST_INTERFACE = 'eth0';
 export const NAT_WAN_INTERFACE = 'wan0';
 
 /**
@@ -27,16 +25,34 @@ export type NatMapping = 'endpoint-independent' | 'address-and-port-dependent';
 export class Host {
   readonly name: string;
   readonly namespace: Namespace;
+  /** What it reaches the network by: eth0 first, then eth1, ... */
+  interfaceName = 'eth0';
+  /** On that interface. */
+  address = '';
+  private cables = 0;
 
   constructor(name: string, namespace: Namespace) {
     this.name = name;
     this.namespace = namespace;
   }
 
-  /** The interface is gone with its addresses and routes, as when Wi-Fi is lost. */
-  async unplug(): Promise<void> {
-    await this.namespace.ip('link', 'delete', HOST_INTERFACE);
+  nextInterface(): string {
+    this.cables += 1;
+    return `eth${this.cables - 1}`;
   }
+
+  /** The interface is gone with its addresses and routes, as when an adapter is pulled out. */
+  async unplug(): Promise<void> {
+    await this.namespace.ip('link', 'delete', this.interfaceName);
+  }
+}
+
+/** A cable that lies ready: the host's end is down and has no address. */
+export interface Cable {
+  readonly host: Host;
+  readonly interfaceName: string;
+  readonly port: string;
+  readonly address: string;
 }
 
 /** A home router: masquerades what its LAN sends; what it did not ask for it drops and does not remember. */
@@ -46,7 +62,7 @@ export class NatRouter {
   readonly address: string;
   private readonly lab: Lab;
   private readonly lanPrefix: string;
-  private plugged = 0;
+  private cables = 0;
 
   constructor(lab: Lab, namespace: Namespace, address: string, lanPrefix: string) {
     this.lab = lab;
@@ -55,16 +71,31 @@ export class NatRouter {
     this.lanPrefix = lanPrefix;
   }
 
-  /** The host gets the address `LAN.hostNumber` and its default route by this router. @returns the address */
-  async plug(host: Host, hostNumber = 10): Promise<string> {
-    this.plugged += 1;
-    const port = `port${this.plugged}`;
-    await this.lab.cable(host.namespace, HOST_INTERFACE, this.namespace, port);
-    await this.namespace.ip('link', 'set', port, 'master', 'lan0');
-    const address = `${this.lanPrefix}.${hostNumber}`;
-    await host.namespace.ip('address', 'add', `${address}/${LAN_PREFIX_LENGTH}`, 'dev', HOST_INTERFACE);
-    await host.namespace.ip('route', 'add', 'default', 'via', `${this.lanPrefix}.1`);
-    return address;
+  /** Lays a cable to the host, which notices nothing yet but an interface that is down. */
+  async lay(host: Host, hostNumber = 10): Promise<Cable> {
+    this.cables += 1;
+    const port = `port${this.cables}`;
+    const interfaceName = host.nextInterface();
+    await this.lab.cable(host.namespace, interfaceName, this.namespace, port);
+    await this.namespace.ip('link', 'set', port, 'master', 'lan0', 'up');
+    return { host, interfaceName, port, address: `${this.lanPrefix}.${hostNumber}` };
+  }
+
+  /** The host gets its address and its default route by this router. */
+  async connect(cable: Cable): Promise<void> {
+    const { host, interfaceName, port, address } = cable;
+    await host.namespace.ip('link', 'set', interfaceName, 'up');
+    await this.namespace.carrier(port);
+    await host.namespace.ipBatch([
+      `address add ${address}/${LAN_PREFIX_LENGTH} dev ${interfaceName}`,
+      `route add default via ${this.lanPrefix}.1`,
+    ]);
+    host.interfaceName = interfaceName;
+    host.address = address;
+  }
+
+  async plug(host: Host, hostNumber?: number): Promise<void> {
+    await this.connect(await this.lay(host, hostNumber));
   }
 
   /** Forgets every mapping, as a router does that is switched off and on. */
@@ -119,8 +150,11 @@ export class Internet {
 
   async publicHost(name: string, address: string): Promise<Host> {
     const namespace = await this.lab.namespace(name);
-    await this.plug(namespace, HOST_INTERFACE, address);
-    return new Host(name, namespace);
+    const host = new Host(name, namespace);
+    host.interfaceName = host.nextInterface();
+    host.address = address;
+    await this.plug(namespace, host.interfaceName, address);
+    return host;
   }
 
   /** A host without network, to be plugged into a router. */
@@ -149,7 +183,9 @@ export class Internet {
     this.plugged += 1;
     const port = `port${this.plugged}`;
     await this.lab.cable(namespace, interfaceName, this.namespace, port);
-    await this.namespace.ip('link', 'set', port, 'master', 'internet');
+    await this.namespace.ip('link', 'set', port, 'master', 'internet', 'up');
+    await namespace.ip('link', 'set', interfaceName, 'up');
+    await this.namespace.carrier(port);
     await namespace.ip('address', 'add', `${address}/${INTERNET_PREFIX_LENGTH}`, 'dev', interfaceName);
   }
 }

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { IdlocError, MalformedMessageError, messageOf } from '../base/errors.ts';
@@ -35,6 +35,8 @@ export class ControlServer {
       );
     }
     try {
+      // The service's folder is systemd's; an agent started by hand makes its own.
+      mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
       this.server = await this.listen();
     } catch (error) {
       if (codeOf(error) !== 'EADDRINUSE') throw listenError(this.path, error);
@@ -221,7 +223,8 @@ function listenError(path: string, error: unknown): IdlocError {
   const advice: Record<string, string> = {
     EACCES: `no permission for ${dirname(path)}: run as root, or choose a path of your own with --socket`,
     EPERM: `no permission for ${dirname(path)}: run as root, or choose a path of your own with --socket`,
-    ENOENT: `the folder ${dirname(path)} does not exist: create it, or choose another path with --socket`,
+    ENOTDIR: `${dirname(path)} is no folder: choose another path with --socket`,
+    EEXIST: `${dirname(path)} is no folder: choose another path with --socket`,
     EROFS: `${dirname(path)} is read-only: choose another path with --socket`,
     EADDRINUSE: 'another program has just taken it: choose another path with --socket',
   };

@@ -76,8 +76,8 @@ export class Forwarder implements Timed {
     }
     const forwarded: Forwarded = {
       key: this.nextKey++,
-      query: query.slice(),
-      clientId: query.slice(0, 2),
+      query: Uint8Array.from(query),
+      clientId: Uint8Array.from(query.subarray(0, 2)),
       overTcp,
       servers,
       reply,
@@ -140,12 +140,12 @@ export class Forwarder implements Timed {
     if (!answers(forwarded.query, bytes)) return;
     const rcode = (bytes[3] ?? 0) & 0xf;
     if (rcode === Rcode.SERVFAIL || rcode === Rcode.REFUSED) {
-      forwarded.refusal = bytes.slice();
+      forwarded.refusal = Uint8Array.from(bytes);
       if (forwarded.tries < forwarded.servers.length) this.tryNext(forwarded);
       else this.finish(forwarded, forwarded.refusal);
       return;
     }
-    this.finish(forwarded, bytes.slice());
+    this.finish(forwarded, Uint8Array.from(bytes));
   }
 
   private finish(forwarded: Forwarded, answer: Uint8Array | undefined): void {

@@ -71,7 +71,7 @@ export function decodeQuery(bytes: Uint8Array): Query {
     opcode: (flags >> 11) & 0xf,
     recursionDesired: (flags & 0x0100) !== 0,
     question: { name: question.name, type: question.type, class: question.class ?? 'IN' },
-    questionBytes: bytes.slice(HEADER_BYTES, end),
+    questionBytes: Uint8Array.from(bytes.subarray(HEADER_BYTES, end)),
   };
 }
 

@@ -1,0 +1,41 @@
+import type { Status } from '../../../src/control/schemas.ts';
+
+export const exampleStatus: Status = {
+  hit: '2001:20::b0b',
+  ipv4: '198.18.0.9',
+  overlay: 'home.example',
+  name: 'bob.home.example',
+  role: 'peer',
+  state: 'joined',
+  listen: ['0.0.0.0:6084'],
+  links: [
+    {
+      hit: '2001:20::a11c:e',
+      name: 'alice.home.example',
+      state: 'connected',
+      path: { type: 'srflx', local: '10.0.0.2:6084', remote: '203.0.113.7:40001' },
+      rttMs: 24.12,
+      loss: 0.012,
+      rxBytes: 1_234_567,
+      txBytes: 890,
+      handshakes: 1,
+      why: 'both NATs keep their mapping',
+    },
+    {
+      hit: '2001:20::5',
+      name: null,
+      state: 'connecting',
+      path: null,
+      rttMs: null,
+      loss: null,
+      rxBytes: 0,
+      txBytes: 0,
+    },
+  ],
+  version: '0.1.0',
+  pid: 42,
+  uptimeS: 3_700,
+  nat: { mapping: 'endpoint-independent', mapped: ['203.0.113.9:6084'] },
+  tun: { name: 'idloc0', mtu: 1400 },
+  dns: { listen: '127.0.0.84:53' },
+};

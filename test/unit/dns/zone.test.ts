@@ -1,0 +1,125 @@
+import test from 'ava';
+import type { LookupAnswer, LookupKey, OverlayHost } from '../../../src/dns/name-lookup.ts';
+import { Rcode, type Response } from '../../../src/dns/message.ts';
+import { OverlayZone } from '../../../src/dns/zone.ts';
+
+const zone = new OverlayZone({ overlay: 'home.example', ipv4Prefix: '198.18.0.0/15' });
+const bob: OverlayHost = { hit: '20010020000000000000000000000b0b', ipv4: '198.19.2.1', name: 'bob' };
+const found: LookupAnswer = { status: 'found', host: bob };
+
+function ask(name: string, type: string, answer: LookupAnswer = found): { response: Response; key?: LookupKey } {
+  const verdict = zone.consider({ name, type, class: 'IN' });
+  if (verdict.kind === 'lookup') return { response: verdict.respond(answer), key: verdict.key };
+  if (verdict.kind === 'answer') return { response: verdict.response };
+  throw new Error(`${name} ${type} is outside`);
+}
+
+test('a member has its HIT as AAAA and its claimed address as A, whatever the case of the name', (t) => {
+  const { response, key } = ask('Bob.HOME.example', 'AAAA');
+  t.deepEqual(key, { by: 'name', name: 'bob' });
+  t.like(response.answers[0], { type: 'AAAA', name: 'Bob.HOME.example', data: '2001:20::b0b' });
+  t.is(response.answers.length, 1);
+  t.like(ask('bob.home.example', 'A').response.answers[0], { type: 'A', data: '198.19.2.1' });
+});
+
+test('a member without an IPv4 address has an empty A, with the SOA that says for how long', (t) => {
+  const { response } = ask('bob.home.example', 'A', { status: 'found', host: { ...bob, ipv4: undefined } });
+  t.is(response.rcode, Rcode.NOERROR);
+  t.deepEqual(response.answers, []);
+  t.like(response.authorities[0], { type: 'SOA', name: 'home.example', data: { minimum: 5 } });
+});
+
+test('SIP over UDP is found by NAPTR, then SRV with the addresses beside it', (t) => {
+  t.like(ask('bob.home.example', 'NAPTR').response.answers[0], {
+    type: 'NAPTR',
+    data: { flags: 's', services: 'SIP+D2U', replacement: '_sip._udp.bob.home.example' },
+  });
+  const { response, key } = ask('_sip._udp.bob.home.example', 'SRV');
+  t.deepEqual(key, { by: 'name', name: 'bob' });
+  t.like(response.answers[0], { type: 'SRV', data: { port: 5060, target: 'bob.home.example' } });
+  t.deepEqual(
+    response.additionals.map((record) => record.type),
+    ['AAAA', 'A'],
+  );
+});
+
+for (const name of [
+  '_sip._tcp.bob',
+  '_sips._tcp.bob',
+  '_tcp.bob',
+  '_udp.bob',
+  '_sip._udp',
+  '_sip._tcp',
+  '_sips._tcp',
+]) {
+  test(`${name}.home.example is empty at once, without asking the overlay`, (t) => {
+    const { response, key } = ask(`${name}.home.example`, 'SRV');
+    t.is(key, undefined);
+    t.is(response.rcode, Rcode.NOERROR);
+    t.deepEqual(response.answers, []);
+    t.is(response.authorities[0]?.type, 'SOA');
+  });
+}
+
+for (const name of ['no_such.home.example', 'a.b.home.example', '_xmpp._tcp.bob.home.example', '-x.home.example']) {
+  test(`${name} does not exist, without asking the overlay`, (t) => {
+    const { response, key } = ask(name, 'A');
+    t.is(key, undefined);
+    t.is(response.rcode, Rcode.NXDOMAIN);
+    t.is(response.authorities[0]?.type, 'SOA');
+  });
+}
+
+test('the domain itself has a SOA and nothing else', (t) => {
+  t.like(ask('home.example', 'SOA').response.answers[0], { type: 'SOA' });
+  for (const type of ['A', 'AAAA', 'NAPTR', 'MX', 'UNKNOWN_65']) {
+    const { response } = ask('home.example', type);
+    t.is(response.rcode, Rcode.NOERROR);
+    t.deepEqual(response.answers, []);
+  }
+});
+
+test('a name that nobody claimed is NXDOMAIN, a lookup that failed is SERVFAIL', (t) => {
+  t.is(ask('eve.home.example', 'A', { status: 'absent' }).response.rcode, Rcode.NXDOMAIN);
+  t.is(ask('_sip._udp.eve.home.example', 'SRV', { status: 'absent' }).response.rcode, Rcode.NXDOMAIN);
+  t.is(ask('eve.home.example', 'A', { status: 'failed', reason: 'no peer' }).response.rcode, Rcode.SERVFAIL);
+});
+
+test('a HIT and an overlay IPv4 address have the name of their host as PTR', (t) => {
+  const nibbles = Array.from(bob.hit).reverse().join('.');
+  const six = ask(`${nibbles.toUpperCase()}.IP6.ARPA`, 'PTR');
+  t.deepEqual(six.key, { by: 'hit', hit: bob.hit });
+  t.like(six.response.answers[0], { type: 'PTR', data: 'bob.home.example' });
+  const four = ask('1.2.19.198.in-addr.arpa', 'PTR');
+  t.deepEqual(four.key, { by: 'ipv4', address: '198.19.2.1' });
+  t.like(four.response.answers[0], { type: 'PTR', data: 'bob.home.example' });
+});
+
+test('reverse names within the overlay that are no address do not leave the host', (t) => {
+  t.is(ask('2.19.198.in-addr.arpa', 'PTR').response.rcode, Rcode.NOERROR);
+  t.is(ask('x.2.19.198.in-addr.arpa', 'PTR').response.rcode, Rcode.NXDOMAIN);
+  t.is(ask('1.1.2.19.198.in-addr.arpa', 'PTR').response.rcode, Rcode.NXDOMAIN);
+  t.is(ask('0.2.0.0.1.0.0.2.ip6.arpa', 'PTR').response.rcode, Rcode.NOERROR);
+  t.is(ask('z.2.0.0.1.0.0.2.ip6.arpa', 'PTR').response.rcode, Rcode.NXDOMAIN);
+  t.is(ask('19.198.in-addr.arpa', 'SOA').response.answers[0]?.type, 'SOA');
+});
+
+for (const name of [
+  'example',
+  'xhome.example',
+  'example.net',
+  '198.in-addr.arpa',
+  '1.2.20.198.in-addr.arpa',
+  '3.0.0.1.0.0.2.ip6.arpa',
+  '',
+]) {
+  test(`"${name}" is not ours`, (t) => {
+    t.is(zone.consider({ name, type: 'A', class: 'IN' }).kind, 'outside');
+  });
+}
+
+test('zone transfers and other classes are refused', (t) => {
+  t.is(ask('home.example', 'AXFR').response.rcode, Rcode.REFUSED);
+  const chaos = zone.consider({ name: 'bob.home.example', type: 'A', class: 'CH' });
+  t.is(chaos.kind === 'answer' ? chaos.response.rcode : undefined, Rcode.REFUSED);
+});

@@ -1,0 +1,117 @@
+import { z } from 'zod';
+import { isHit, type Hit } from '../base/node-id.ts';
+import { formatSocketAddress, parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { KeyStoreError } from './errors.ts';
+import { isOverlayName, isUserName } from './names.ts';
+
+/** About 300 bytes each in the file. */
+export const MAX_CONTACTS = 1000;
+/** Enough for the addresses of a host with several interfaces and its relays. */
+export const MAX_LOCATORS_PER_CONTACT = 8;
+
+/** A peer once known. Its name stays pinned to its HIT: the overlay alone cannot move it to another key. */
+export interface Contact {
+  readonly hit: Hit;
+  /** Host name, `saturn.example.net`. */
+  readonly name: string | null;
+  readonly user: string | null;
+  /** The address that it claimed in the overlay. */
+  readonly ipv4: string | null;
+  /** Where it was reached last, best first. */
+  readonly locators: readonly SocketAddress[];
+  /** Milliseconds since the epoch. */
+  readonly lastSeen: number;
+}
+
+const locatorSchema = z.string().transform((text, context): SocketAddress => {
+  const address = parseSocketAddress(text);
+  if (address !== undefined) return address;
+  context.addIssue({ code: 'custom', message: 'not an address with a port' });
+  return z.NEVER;
+});
+const contactSchema = z.strictObject({
+  hit: z.string().refine(isHit),
+  name: z.string().refine(isOverlayName).nullable(),
+  user: z.string().refine(isUserName).nullable(),
+  ipv4: z.ipv4().nullable(),
+  locators: z.array(locatorSchema).max(MAX_LOCATORS_PER_CONTACT),
+  lastSeen: z.number().nonnegative(),
+});
+const fileSchema = z.strictObject({ version: z.literal(1), contacts: z.array(contactSchema).max(MAX_CONTACTS) });
+
+/** The contacts of a host: at most 1,000, the one not seen for longest leaves first. */
+export class ContactBook {
+  private readonly contacts = new Map<Hit, Contact>();
+  private readonly hitByName = new Map<string, Hit>();
+
+  /**
+   * @param json what `toJson` gave.
+   * @throws {KeyStoreError} when it is something else.
+   */
+  static fromJson(json: string): ContactBook {
+    const book = new ContactBook();
+    try {
+      for (const contact of fileSchema.parse(JSON.parse(json)).contacts) book.remember(contact);
+    } catch (cause) {
+      throw new KeyStoreError('the contacts cannot be read', { cause });
+    }
+    return book;
+  }
+
+  get size(): number {
+    return this.contacts.size;
+  }
+
+  /**
+   * Adds or updates a contact.
+   * @returns false when its name is pinned to another HIT: it was then stored without the name.
+   */
+  remember(contact: Contact): boolean {
+    const { hit, name } = contact;
+    const pinned = name === null ? undefined : this.hitByName.get(name);
+    const accepted = pinned === undefined || pinned === hit;
+    this.forget(hit);
+    this.contacts.set(hit, {
+      ...contact,
+      name: accepted ? name : null,
+      locators: contact.locators.slice(0, MAX_LOCATORS_PER_CONTACT),
+    });
+    if (accepted && name !== null) this.hitByName.set(name, hit);
+    if (this.contacts.size > MAX_CONTACTS) {
+      const [oldest] = [...this.contacts.values()].sort((a, b) => a.lastSeen - b.lastSeen);
+      if (oldest !== undefined) this.forget(oldest.hit);
+    }
+    return accepted;
+  }
+
+  forget(hit: Hit): void {
+    const contact = this.contacts.get(hit);
+    if (contact === undefined) return;
+    this.contacts.delete(hit);
+    if (contact.name !== null) this.hitByName.delete(contact.name);
+  }
+
+  byHit(hit: Hit): Contact | undefined {
+    return this.contacts.get(hit);
+  }
+
+  byName(name: string): Contact | undefined {
+    const hit = this.hitByName.get(name);
+    return hit === undefined ? undefined : this.contacts.get(hit);
+  }
+
+  /** The hosts of a user. */
+  byUser(user: string): Contact[] {
+    return this.all().filter((contact) => contact.user === user);
+  }
+
+  /** The contact seen last comes first. */
+  all(): Contact[] {
+    return [...this.contacts.values()].sort((a, b) => b.lastSeen - a.lastSeen);
+  }
+
+  toJson(): string {
+    const contacts = this.all().map((contact) => ({ ...contact, locators: contact.locators.map(formatSocketAddress) }));
+    return `${JSON.stringify({ version: 1, contacts }, null, 1)}\n`;
+  }
+}

@@ -1,0 +1,157 @@
+import { createHmac } from 'node:crypto';
+import { ByteReader, ByteWriter } from '../base/bytes.ts';
+import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
+import { ENROLLMENT_REFUSALS, type EnrollmentRefusal } from './errors.ts';
+
+/*
+ * Bodies of the private requests that carry enrollment (RFC 6940 s14.8, exp_a_req and exp_a_ans), in its notation:
+ *
+ *   struct {
+ *     uint8   version;                   // 1
+ *     opaque  code_id<0..2^8-1>;         // 16 bytes; empty to renew
+ *     opaque  user<0..2^8-1>;            // ASCII; empty: none asked for
+ *     opaque  code_proof<0..2^8-1>;      // HMAC-SHA256, 32 bytes; empty to renew
+ *     opaque  signature<0..2^8-1>;       // by the newcomer's key
+ *   } EnrollmentRequest;
+ *
+ *   struct {
+ *     uint8   version;                   // 1
+ *     uint8   result;                    // 0 issued, 1 refused
+ *     select (result) {
+ *       case 0: opaque certificate<0..2^16-1>; opaque authority<0..2^16-1>; opaque configuration<0..2^24-1>;
+ *       case 1: opaque refusal<0..2^8-1>; opaque text<0..2^8-1>;
+ *     };
+ *   } EnrollmentAnswer;
+ */
+const VERSION = 1;
+const ISSUED = 0;
+const REFUSED = 1;
+const CODE_ID_BYTES = 16;
+const CODE_PROOF_BYTES = 32;
+/** DER of an ECDSA P-256 signature. */
+const MAX_SIGNATURE_BYTES = 72;
+export const MAX_REQUEST_BYTES = 512;
+/** The overlay configuration document is the most of it. */
+export const MAX_CONFIGURATION_BYTES = 65_536;
+const MAX_ANSWER_BYTES = MAX_CONFIGURATION_BYTES + 2 * MAX_CERTIFICATE_BYTES + 16;
+const MAX_TEXT_LENGTH = 200;
+
+const PROOF_CONTEXT = 'idloc enrollment code proof';
+const SIGNATURE_CONTEXT = 'idloc enrollment request';
+
+export interface EnrollmentRequest {
+  readonly user: string | null;
+  readonly code: { readonly id: Uint8Array; readonly proof: Uint8Array } | null;
+  readonly signature: Uint8Array;
+}
+
+export type EnrollmentAnswer =
+  | {
+      readonly issued: true;
+      readonly certificate: Uint8Array;
+      readonly authority: Uint8Array;
+      readonly configuration: Uint8Array;
+    }
+  | { readonly issued: false; readonly refusal: EnrollmentRefusal; readonly text: string };
+
+const EMPTY = new Uint8Array();
+
+/** Shows knowledge of the code for this overlay, this key (DER SubjectPublicKeyInfo) and this user name only. */
+export function codeProof(codeKey: Uint8Array, overlay: string, spki: Uint8Array, user: string | null): Uint8Array {
+  const writer = new ByteWriter();
+  writer.utf8(PROOF_CONTEXT);
+  writer.vector(1, () => writer.utf8(overlay));
+  writer.vector(2, () => writer.bytes(spki));
+  writer.vector(1, () => writer.utf8(user ?? ''));
+  return new Uint8Array(createHmac('sha256', codeKey).update(writer.finish()).digest());
+}
+
+/** What the newcomer's key signs. */
+export function signatureInput(overlay: string, request: Omit<EnrollmentRequest, 'signature'>): Uint8Array {
+  const writer = new ByteWriter();
+  writer.utf8(SIGNATURE_CONTEXT);
+  writer.vector(1, () => writer.utf8(overlay));
+  writeUnsigned(writer, request);
+  return writer.finish();
+}
+
+function writeUnsigned(writer: ByteWriter, { user, code }: Omit<EnrollmentRequest, 'signature'>): void {
+  writer.u8(VERSION);
+  writer.vector(1, () => writer.bytes(code?.id ?? EMPTY));
+  writer.vector(1, () => writer.utf8(user ?? ''));
+  writer.vector(1, () => writer.bytes(code?.proof ?? EMPTY));
+}
+
+export function encodeEnrollmentRequest(request: EnrollmentRequest): Uint8Array {
+  const writer = new ByteWriter();
+  writeUnsigned(writer, request);
+  writer.vector(1, () => writer.bytes(request.signature));
+  return writer.finish();
+}
+
+/** @throws {MalformedMessageError} */
+export function decodeEnrollmentRequest(bytes: Uint8Array): EnrollmentRequest {
+  const reader = new ByteReader(bytes);
+  if (bytes.length > MAX_REQUEST_BYTES) reader.fail(`an enrollment request of ${bytes.length} bytes is too long`);
+  checkVersion(reader);
+  const id = reader.vector(1).rest();
+  const user = readAscii(reader.vector(1));
+  const proof = reader.vector(1).rest();
+  const renews = id.length === 0 && proof.length === 0;
+  if (!renews && (id.length !== CODE_ID_BYTES || proof.length !== CODE_PROOF_BYTES))
+    reader.fail('the code and its proof have wrong lengths');
+  const signature = reader.vector(1).rest();
+  if (signature.length > MAX_SIGNATURE_BYTES) reader.fail('the signature is too long');
+  reader.end();
+  return { user: user === '' ? null : user, code: renews ? null : { id, proof }, signature };
+}
+
+export function encodeEnrollmentAnswer(answer: EnrollmentAnswer): Uint8Array {
+  const writer = new ByteWriter();
+  writer.u8(VERSION);
+  if (answer.issued) {
+    writer.u8(ISSUED);
+    writer.vector(2, () => writer.bytes(answer.certificate));
+    writer.vector(2, () => writer.bytes(answer.authority));
+    writer.vector(3, () => writer.bytes(answer.configuration));
+  } else {
+    writer.u8(REFUSED);
+    writer.vector(1, () => writer.utf8(answer.refusal));
+    writer.vector(1, () => writer.utf8(answer.text.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_TEXT_LENGTH)));
+  }
+  return writer.finish();
+}
+
+/** @throws {MalformedMessageError} */
+export function decodeEnrollmentAnswer(bytes: Uint8Array): EnrollmentAnswer {
+  const reader = new ByteReader(bytes);
+  if (bytes.length > MAX_ANSWER_BYTES) reader.fail(`an enrollment answer of ${bytes.length} bytes is too long`);
+  checkVersion(reader);
+  const result = reader.u8();
+  if (result === ISSUED) {
+    const certificate = reader.vector(2).rest();
+    const authority = reader.vector(2).rest();
+    const configuration = reader.vector(3).rest();
+    reader.end();
+    return { issued: true, certificate, authority, configuration };
+  }
+  if (result !== REFUSED) reader.fail(`unknown result ${result}`);
+  const token = readAscii(reader.vector(1));
+  const text = readAscii(reader.vector(1));
+  reader.end();
+  // RFC 6940 s11.3: an unknown token is a failure for an unknown reason.
+  const refusal = ENROLLMENT_REFUSALS.find((known) => known === token) ?? 'bad_csr';
+  return { issued: false, refusal, text };
+}
+
+function checkVersion(reader: ByteReader): void {
+  const version = reader.u8();
+  if (version !== VERSION) reader.fail(`unknown enrollment version ${version}`);
+}
+
+/** Printable ASCII only: this text reaches terminals and logs. */
+function readAscii(reader: ByteReader): string {
+  const text = Buffer.from(reader.rest()).toString('latin1');
+  if (!/^[\x20-\x7e]*$/.test(text)) reader.fail('text that is not printable ASCII');
+  return text;
+}

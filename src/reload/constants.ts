@@ -162,12 +162,14 @@ export const MAX_CANDIDATE_EXTENSIONS = 32;
 /** What a Reassembler holds by default, for all senders together and for one message. */
 export const REASSEMBLY_MAX_TOTAL_BYTES = 4 * 1024 * 1024;
 export const REASSEMBLY_MAX_MESSAGE_BYTES = 1024 * 1024;
-export const REASSEMBLY_MAX_MESSAGES = 256;
 
 /** Fragments of one message, so that many small ones cannot cost more memory than their bytes. */
 export const REASSEMBLY_MAX_FRAGMENTS = 1024;
 
-/** What keeping one fragment costs beside its bytes. */
+/** What an incomplete message counts beside its fragments; with the total it bounds how many there are (256). */
+export const REASSEMBLY_MESSAGE_COST_BYTES = 16 * 1024;
+
+/** What keeping one fragment counts beside its bytes. */
 export const REASSEMBLY_FRAGMENT_COST_BYTES = 128;
 
 /** The part of the room that one neighbour may fill. */

@@ -40,50 +40,92 @@ export function isRequest(code: number): boolean {
 
 export function encodeBody(writer: ByteWriter, body: MessageBody): void {
   switch (body.type) {
-    case 'probe_req':
-      return encodeProbeRequest(writer, body);
-    case 'probe_ans':
-      return encodeProbeAnswer(writer, body);
+    case 'probe_req': {
+      encodeProbeRequest(writer, body);
+      return;
+    }
+    case 'probe_ans': {
+      encodeProbeAnswer(writer, body);
+      return;
+    }
     case 'attach_req':
-    case 'attach_ans':
-      return encodeAttach(writer, body);
-    case 'store_req':
-      return encodeStoreRequest(writer, body);
-    case 'store_ans':
-      return encodeStoreAnswer(writer, body);
-    case 'fetch_req':
-      return encodeFetchRequest(writer, body);
-    case 'fetch_ans':
-      return encodeFetchAnswer(writer, body);
-    case 'find_req':
-      return encodeFindRequest(writer, body);
-    case 'find_ans':
-      return encodeFindAnswer(writer, body);
-    case 'join_req':
-      return encodeJoinRequest(writer, body);
-    case 'join_ans':
-      return encodeJoinAnswer(writer, body);
-    case 'leave_req':
-      return encodeLeaveRequest(writer, body);
-    case 'update_req':
-      return encodeUpdateRequest(writer, body);
-    case 'route_query_req':
-      return encodeRouteQueryRequest(writer, body);
-    case 'route_query_ans':
-      return encodeRouteQueryAnswer(writer, body);
-    case 'ping_req':
-      return encodePingRequest(writer, body);
-    case 'ping_ans':
-      return encodePingAnswer(writer, body);
-    case 'stat_req':
-      return encodeStatRequest(writer, body);
-    case 'stat_ans':
-      return encodeStatAnswer(writer, body);
+    case 'attach_ans': {
+      encodeAttach(writer, body);
+      return;
+    }
+    case 'store_req': {
+      encodeStoreRequest(writer, body);
+      return;
+    }
+    case 'store_ans': {
+      encodeStoreAnswer(writer, body);
+      return;
+    }
+    case 'fetch_req': {
+      encodeFetchRequest(writer, body);
+      return;
+    }
+    case 'fetch_ans': {
+      encodeFetchAnswer(writer, body);
+      return;
+    }
+    case 'find_req': {
+      encodeFindRequest(writer, body);
+      return;
+    }
+    case 'find_ans': {
+      encodeFindAnswer(writer, body);
+      return;
+    }
+    case 'join_req': {
+      encodeJoinRequest(writer, body);
+      return;
+    }
+    case 'join_ans': {
+      encodeJoinAnswer(writer, body);
+      return;
+    }
+    case 'leave_req': {
+      encodeLeaveRequest(writer, body);
+      return;
+    }
+    case 'update_req': {
+      encodeUpdateRequest(writer, body);
+      return;
+    }
+    case 'route_query_req': {
+      encodeRouteQueryRequest(writer, body);
+      return;
+    }
+    case 'route_query_ans': {
+      encodeRouteQueryAnswer(writer, body);
+      return;
+    }
+    case 'ping_req': {
+      encodePingRequest(writer, body);
+      return;
+    }
+    case 'ping_ans': {
+      encodePingAnswer(writer, body);
+      return;
+    }
+    case 'stat_req': {
+      encodeStatRequest(writer, body);
+      return;
+    }
+    case 'stat_ans': {
+      encodeStatAnswer(writer, body);
+      return;
+    }
     case 'app_attach_req':
-    case 'app_attach_ans':
-      return encodeAppAttach(writer, body);
-    case 'config_update_req':
-      return encodeConfigUpdateRequest(writer, body);
+    case 'app_attach_ans': {
+      encodeAppAttach(writer, body);
+      return;
+    }
+    case 'config_update_req': {
+      encodeConfigUpdateRequest(writer, body);
+      return;
+    }
     case 'leave_ans':
     case 'update_ans':
     case 'config_update_ans':
@@ -92,10 +134,14 @@ export function encodeBody(writer: ByteWriter, body: MessageBody): void {
     case 'exp_a_ans':
     case 'exp_b_req':
     case 'exp_b_ans':
-    case 'unknown':
-      return writer.bytes(body.bytes);
-    case 'error':
-      return encodeErrorResponse(writer, body);
+    case 'unknown': {
+      writer.bytes(body.bytes);
+      return;
+    }
+    case 'error': {
+      encodeErrorResponse(writer, body);
+      return;
+    }
   }
 }
 

@@ -4,9 +4,9 @@ import { TimerQueue } from '../base/timer-queue.ts';
 import {
   REASSEMBLY_FRAGMENT_COST_BYTES,
   REASSEMBLY_MAX_FRAGMENTS,
-  REASSEMBLY_MAX_MESSAGES,
   REASSEMBLY_MAX_MESSAGE_BYTES,
   REASSEMBLY_MAX_TOTAL_BYTES,
+  REASSEMBLY_MESSAGE_COST_BYTES,
   REASSEMBLY_SOURCE_SHARE,
   REASSEMBLY_TIMEOUT_MS,
   WHOLE_MESSAGE_FRAGMENT,
@@ -20,11 +20,10 @@ import {
 } from './forwarding-header.ts';
 
 export interface ReassemblerOptions {
-  /** Bytes held for all incomplete messages together. */
+  /** What all incomplete messages together may count: their bytes, and something for each message and fragment. */
   readonly maxTotalBytes?: number;
   /** Bytes of one message. */
   readonly maxMessageBytes?: number;
-  readonly maxMessages?: number;
   readonly timeoutMs?: number;
 }
 
@@ -59,19 +58,17 @@ interface Partial {
 export class Reassembler implements Timed {
   private readonly maxTotalBytes: number;
   private readonly maxMessageBytes: number;
-  private readonly maxMessages: number;
   private readonly timeoutMs: number;
   private readonly partials = new Map<string, Partial>();
   private readonly timers = new TimerQueue<string>();
   private readonly costOfSource = new Map<string, number>();
-  private cost = 0;
+  private totalCost = 0;
   private timedOutMessages = 0;
   private droppedFragments = 0;
 
   constructor(options: ReassemblerOptions = {}) {
     this.maxTotalBytes = options.maxTotalBytes ?? REASSEMBLY_MAX_TOTAL_BYTES;
     this.maxMessageBytes = options.maxMessageBytes ?? REASSEMBLY_MAX_MESSAGE_BYTES;
-    this.maxMessages = options.maxMessages ?? REASSEMBLY_MAX_MESSAGES;
     this.timeoutMs = options.timeoutMs ?? REASSEMBLY_TIMEOUT_MS;
   }
 
@@ -79,9 +76,9 @@ export class Reassembler implements Timed {
     return { timedOutMessages: this.timedOutMessages, droppedFragments: this.droppedFragments };
   }
 
-  /** Bytes held now, with what keeping each fragment costs. */
-  get heldBytes(): number {
-    return this.cost;
+  /** What is held now, counted as for `maxTotalBytes`. */
+  get cost(): number {
+    return this.totalCost;
   }
 
   /**
@@ -104,7 +101,7 @@ export class Reassembler implements Timed {
       return undefined;
     }
     // A copy of its own: the input may be a view of a buffer that is used again.
-    const copy = bytes.slice();
+    const copy = new Uint8Array(bytes);
     const piece = { offset, body: copy.subarray(header.headerLength) };
     const replaced = partial.pieces[at]?.offset === offset ? partial.pieces[at] : undefined;
     partial.pieces.splice(at, replaced === undefined ? 0 : 1, piece);
@@ -131,10 +128,11 @@ export class Reassembler implements Timed {
   }
 
   private open(key: string, source: string, now: number): Partial | undefined {
-    if (this.partials.size >= this.maxMessages) return undefined;
+    if (!this.hasRoom(source, REASSEMBLY_MESSAGE_COST_BYTES)) return undefined;
     const partial: Partial = { source, pieces: [], head: undefined, total: undefined, cost: 0 };
     this.partials.set(key, partial);
     this.timers.set(key, now + this.timeoutMs);
+    this.charge(partial, REASSEMBLY_MESSAGE_COST_BYTES);
     return partial;
   }
 
@@ -146,7 +144,7 @@ export class Reassembler implements Timed {
 
   private charge(partial: Partial, amount: number): void {
     partial.cost += amount;
-    this.cost += amount;
+    this.totalCost += amount;
     const cost = (this.costOfSource.get(partial.source) ?? 0) + amount;
     if (cost > 0) this.costOfSource.set(partial.source, cost);
     else this.costOfSource.delete(partial.source);
@@ -160,9 +158,14 @@ export class Reassembler implements Timed {
     if (previous?.offset === offset && previous.body.length >= end - offset) return false;
     const final = pieces.at(-1);
     if (last && final !== undefined && final.offset + final.body.length > end) return false;
-    const cost = costOf(size);
+    return this.hasRoom(source, costOf(size));
+  }
+
+  private hasRoom(source: string, cost: number): boolean {
     const ofSource = this.costOfSource.get(source) ?? 0;
-    return this.cost + cost <= this.maxTotalBytes && ofSource + cost <= this.maxTotalBytes * REASSEMBLY_SOURCE_SHARE;
+    return (
+      this.totalCost + cost <= this.maxTotalBytes && ofSource + cost <= this.maxTotalBytes * REASSEMBLY_SOURCE_SHARE
+    );
   }
 }
 

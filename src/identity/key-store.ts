@@ -1,0 +1,120 @@
+import { messageOf } from '../base/errors.ts';
+import { OverlayAuthority } from './authority.ts';
+import { parseCertificate } from './certificate.ts';
+import { ContactBook } from './contacts.ts';
+import { EnrollmentRegister } from './enrollment-register.ts';
+import { KeyStoreError } from './errors.ts';
+import { HostIdentity } from './host-identity.ts';
+import { decodePem, encodePem } from './pem.ts';
+import type { StateDirectory } from './state-directory.ts';
+
+const IDENTITY = 'identity.pem';
+/** The node's own certificate, then the authority's. */
+const CERTIFICATE = 'certificate.pem';
+const OVERLAY = 'overlay.xml';
+const AUTHORITY_KEY = 'authority.pem';
+const AUTHORITY_CERTIFICATE = 'authority-certificate.pem';
+const REGISTER = 'enrollment.json';
+const CONTACTS = 'contacts.json';
+
+const KEY_LABEL = 'PRIVATE KEY';
+const CERTIFICATE_LABEL = 'CERTIFICATE';
+
+/**
+ * What a host keeps: its identity, its membership, and the authority where it created the overlay.
+ * Every load throws KeyStoreError for a file that is unsafe or broken and leaves it as it is: a broken key is never replaced.
+ */
+export class KeyStore {
+  private readonly directory: StateDirectory;
+
+  constructor(directory: StateDirectory) {
+    this.directory = directory;
+  }
+
+  /** Undefined on a host that has none yet. */
+  loadIdentity(): HostIdentity | undefined {
+    return this.load(IDENTITY, true, (text) => HostIdentity.fromPkcs8(onlyBlock(KEY_LABEL, text)));
+  }
+
+  /** @throws {KeyStoreError} also when there is one already. */
+  saveIdentity(identity: HostIdentity): void {
+    this.directory.write(IDENTITY, encodePem(KEY_LABEL, identity.pkcs8), { secret: true, createOnly: true });
+  }
+
+  /** DER, the node's own certificate first. */
+  loadCertificates(): Uint8Array[] | undefined {
+    return this.load(CERTIFICATE, false, (text) => {
+      const chain = decodePem(CERTIFICATE_LABEL, text);
+      for (const der of chain) parseCertificate(der);
+      return chain;
+    });
+  }
+
+  saveCertificates(chain: readonly Uint8Array[]): void {
+    this.directory.write(CERTIFICATE, encodePem(CERTIFICATE_LABEL, ...chain), { secret: false });
+  }
+
+  /** The signed overlay configuration document, unread. */
+  loadOverlayDocument(): Uint8Array | undefined {
+    return this.directory.read(OVERLAY, { secret: false });
+  }
+
+  saveOverlayDocument(document: Uint8Array): void {
+    this.directory.write(OVERLAY, document, { secret: false });
+  }
+
+  /** Only where the overlay was created. */
+  loadAuthority(): OverlayAuthority | undefined {
+    const certificate = this.load(AUTHORITY_CERTIFICATE, false, (text) => onlyBlock(CERTIFICATE_LABEL, text));
+    return this.load(AUTHORITY_KEY, true, (text) => {
+      if (certificate === undefined) throw new KeyStoreError(`${AUTHORITY_CERTIFICATE} is missing beside it`);
+      return new OverlayAuthority(HostIdentity.fromPkcs8(onlyBlock(KEY_LABEL, text)), certificate);
+    });
+  }
+
+  /** @throws {KeyStoreError} also when there is one already. */
+  saveAuthority(authority: OverlayAuthority): void {
+    const { certificate, pkcs8 } = authority;
+    // Without its key the certificate does nothing: written first, it may be replaced after a crash between the two.
+    if (this.directory.read(AUTHORITY_KEY, { secret: true }) === undefined)
+      this.directory.write(AUTHORITY_CERTIFICATE, encodePem(CERTIFICATE_LABEL, certificate), { secret: false });
+    this.directory.write(AUTHORITY_KEY, encodePem(KEY_LABEL, pkcs8), { secret: true, createOnly: true });
+  }
+
+  /** The register of the authority, an empty one at first; it writes its changes here itself. */
+  loadRegister(): EnrollmentRegister {
+    const persist = (json: string): void => this.directory.write(REGISTER, json, { secret: true });
+    return (
+      this.load(REGISTER, true, (json) => new EnrollmentRegister(json, persist)) ??
+      new EnrollmentRegister(undefined, persist)
+    );
+  }
+
+  /** Empty at first. */
+  loadContacts(): ContactBook {
+    return this.load(CONTACTS, true, (json) => ContactBook.fromJson(json)) ?? new ContactBook();
+  }
+
+  saveContacts(contacts: ContactBook): void {
+    this.directory.write(CONTACTS, contacts.toJson(), { secret: true });
+  }
+
+  private load<T>(name: string, secret: boolean, parse: (text: string) => T): T | undefined {
+    const bytes = this.directory.read(name, { secret });
+    if (bytes === undefined) return undefined;
+    try {
+      return parse(Buffer.from(bytes).toString('utf8'));
+    } catch (cause) {
+      throw new KeyStoreError(
+        `${this.directory.pathOf(name)} is broken (${messageOf(cause)}): restore it from a backup, or move it away to start anew`,
+        { cause },
+      );
+    }
+  }
+}
+
+function onlyBlock(label: string, text: string): Uint8Array {
+  const [block, more] = decodePem(label, text);
+  if (block === undefined || more !== undefined) throw new TypeError(`not one block with the label ${label}`);
+  return block;
+}

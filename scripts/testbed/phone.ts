@@ -1,0 +1,193 @@
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ScriptError, eventually } from './command.ts';
+import type { BackgroundProcess } from './command.ts';
+import type { Namespace } from './lab.ts';
+import { SAMPLE_RATE_HZ, WAV_HEADER_BYTES } from './speech.ts';
+
+const CONTROL_PORT = 4444;
+const START_TIMEOUT_MS = 10_000;
+/** baresip answers its control socket at once; this is for a machine that is busy. */
+const COMMAND_TIMEOUT_MS = 10_000;
+/** Where DNS queries of a phone go: the agent's stub. */
+export const STUB_NAMESERVER = '127.0.0.54:53';
+
+const TCP_RELAY = join(import.meta.dirname, 'tcp-relay.ts');
+
+/** What ctrl_tcp of baresip 1.0 sends: events of calls and answers to commands. */
+const controlMessageSchema = z.union([
+  z.object({ event: z.literal(true), type: z.string(), param: z.string().optional() }),
+  z.object({ response: z.literal(true), ok: z.boolean(), data: z.string().optional(), token: z.string().optional() }),
+]);
+type ControlMessage = z.infer<typeof controlMessageSchema>;
+
+export interface PhoneOptions {
+  readonly namespace: Namespace;
+  /** For its configuration and what it records; made when missing. */
+  readonly directory: string;
+  /** user@domain */
+  readonly addressOfRecord: string;
+  /** 4: baresip takes IPv4 where a name has both (its default); 6: only IPv6. */
+  readonly family: 4 | 6;
+  readonly interfaceName: string;
+  readonly nameserver?: string;
+  /** What it says: a WAV file at 48 kHz with two channels, longer than the call. */
+  readonly speech: string;
+}
+
+/** An unmodified baresip without sound card, steered by its own control socket. */
+export class Phone {
+  /** Every event, in order. */
+  readonly events: { readonly type: string; readonly param: string }[] = [];
+  private readonly options: PhoneOptions;
+  private readonly recordings: string;
+  private readonly process: BackgroundProcess;
+  private readonly answers = new Map<string, { readonly ok: boolean; readonly data: string }>();
+  private control: BackgroundProcess | undefined;
+  private parsed = 0;
+  private commands = 0;
+
+  private constructor(options: PhoneOptions) {
+    this.options = options;
+    this.recordings = join(options.directory, 'recordings');
+    mkdirSync(this.recordings, { recursive: true });
+    writeFileSync(join(options.directory, 'config'), configuration(options, this.recordings));
+    writeFileSync(
+      join(options.directory, 'accounts'),
+      `<sip:${options.addressOfRecord}>;regint=0;answermode=auto;audio_codecs=opus/48000/2\n`,
+    );
+    writeFileSync(join(options.directory, 'contacts'), '');
+    this.process = options.namespace.start(
+      'baresip',
+      ['-f', options.directory, '-v', '-s', ...(options.family === 6 ? ['-6'] : [])],
+      { HOME: options.directory },
+    );
+  }
+
+  static async start(options: PhoneOptions): Promise<Phone> {
+    const phone = new Phone(options);
+    await phone.process.waitFor(/baresip is ready/, START_TIMEOUT_MS);
+    const control = options.namespace.start(process.execPath, [TCP_RELAY, String(CONTROL_PORT)]);
+    control.onOutput(() => phone.readControl());
+    phone.control = control;
+    return phone;
+  }
+
+  /** Everything it printed: SIP messages too. */
+  get trace(): string {
+    return this.process.stdout + this.process.stderr;
+  }
+
+  get alive(): boolean {
+    return this.process.alive;
+  }
+
+  async dial(uri: string): Promise<void> {
+    await this.command('dial', uri);
+  }
+
+  async hangUp(): Promise<void> {
+    await this.command('hangup');
+  }
+
+  /** @throws {ScriptError} when the call ends first, or time is up. */
+  async established(timeoutMs: number): Promise<void> {
+    await eventually(
+      `${this.options.addressOfRecord}: call established`,
+      timeoutMs,
+      () => {
+        const closed = this.events.find((event) => event.type === 'CALL_CLOSED');
+        if (closed !== undefined)
+          throw new ScriptError(
+            `${this.options.addressOfRecord}: the call ended: ${closed.param || 'no reason given'}`,
+          );
+        if (!this.alive) throw new ScriptError(`${this.options.addressOfRecord}: baresip ended`);
+        return this.count('CALL_ESTABLISHED') > 0 ? true : undefined;
+      },
+      10,
+    );
+  }
+
+  count(type: string): number {
+    return this.events.filter((event) => event.type === type).length;
+  }
+
+  /** How loud what it heard in its last call was: root mean square, 0 to 1. */
+  loudnessHeard(): number {
+    const file = readdirSync(this.recordings)
+      .filter((name) => name.endsWith('-dec.wav'))
+      .sort()
+      .at(-1);
+    if (file === undefined) return 0;
+    const data = readFileSync(join(this.recordings, file)).subarray(WAV_HEADER_BYTES);
+    const samples = Math.floor(data.length / 2);
+    let sum = 0;
+    for (let i = 0; i < samples; i++) sum += (data.readInt16LE(2 * i) / 32768) ** 2;
+    return Math.sqrt(sum / Math.max(1, samples));
+  }
+
+  async stop(): Promise<void> {
+    await this.control?.stop('SIGTERM');
+    await this.process.stop('SIGTERM');
+  }
+
+  private async command(name: string, params = ''): Promise<string> {
+    this.commands += 1;
+    const token = String(this.commands);
+    const json = JSON.stringify({ command: name, params, token });
+    this.control?.write(`${Buffer.byteLength(json)}:${json},`);
+    const answer = await eventually(
+      `${this.options.addressOfRecord}: baresip answers /${name}`,
+      COMMAND_TIMEOUT_MS,
+      () => this.answers.get(token),
+      5,
+    );
+    if (!answer.ok) throw new ScriptError(`baresip refused /${name} ${params}: ${answer.data}`);
+    return answer.data;
+  }
+
+  /** Netstrings: LENGTH:JSON, */
+  private readControl(): void {
+    const bytes = Buffer.from(this.control?.stdout ?? '');
+    for (;;) {
+      const colon = bytes.indexOf(':', this.parsed);
+      if (colon < 0) return;
+      const length = Number(bytes.toString('latin1', this.parsed, colon));
+      const end = colon + 1 + length;
+      if (!Number.isSafeInteger(length) || end >= bytes.length) return;
+      this.parsed = end + 1;
+      this.handleControl(controlMessageSchema.parse(JSON.parse(bytes.toString('utf8', colon + 1, end))));
+    }
+  }
+
+  private handleControl(message: ControlMessage): void {
+    if ('event' in message) this.events.push({ type: message.type, param: message.param ?? '' });
+    else this.answers.set(message.token ?? '', { ok: message.ok, data: message.data ?? '' });
+  }
+}
+
+function configuration(options: PhoneOptions, recordings: string): string {
+  const any = options.family === 6 ? '[::]' : '0.0.0.0';
+  return `poll_method epoll
+module_path /usr/lib/baresip/modules
+audio_path /usr/share/baresip
+audio_source aufile,${options.speech}
+audio_player aubridge,ear
+audio_alert aubridge,bell
+ausrc_srate ${SAMPLE_RATE_HZ}
+auplay_srate ${SAMPLE_RATE_HZ}
+module aufile.so
+module aubridge.so
+module sndfile.so
+module opus.so
+module g711.so
+module_tmp account.so
+module_app menu.so
+module_app ctrl_tcp.so
+ctrl_tcp_listen 127.0.0.1:${CONTROL_PORT}
+snd_path ${recordings}
+sip_listen ${any}:5060
+net_interface ${options.interfaceName}
+${options.nameserver === undefined ? '' : `dns_server ${options.nameserver}\n`}`;
+}

@@ -27,6 +27,7 @@ export * from './messages/route-query.ts';
 export * from './messages/stat.ts';
 export * from './messages/store.ts';
 export * from './messages/update.ts';
+export * from './overlay-field.ts';
 export * from './reassembler.ts';
 export * from './security-block.ts';
 export * from './stored-data.ts';

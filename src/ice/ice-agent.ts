@@ -1,10 +1,45 @@
+import { toHex } from '../base/bytes.ts';
 import type { Candidate, IceParameters } from '../base/candidate.ts';
 import type { Timed } from '../base/clock.ts';
+import { earliest } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { TRANSACTION_ID_BYTES } from '../stun/constants.ts';
+import { encodeErrorResponse } from '../stun/error-response.ts';
+import { verifyIntegrity } from '../stun/integrity.ts';
 import type { StunMessage } from '../stun/message.ts';
+import { BINDING_METHOD } from '../stun/message.ts';
+import { encodeCheck, encodeCheckAnswer } from './binding-messages.ts';
+import type { CandidatePair } from './candidate-pair.ts';
+import { canPair, localTypeOf, makePair, pathOf } from './candidate-pair.ts';
+import { baseOf, bestOfEachBase } from './candidates.ts';
+import type { CheckTransaction } from './check-transactions.ts';
+import { CheckTransactions } from './check-transactions.ts';
+import { Checklist } from './checklist.ts';
+import { Consent } from './consent.ts';
+import {
+  CHECK_PACING_MS,
+  CHECK_RTO_MS,
+  CONSENT_TIMEOUT_MS,
+  LEFT_PAIR_HOLD_MS,
+  MAX_EARLY_CHECKS,
+  MAX_NOMINATIONS_SEEN,
+  NOMINATION_PATIENCE_MS,
+  NOMINATION_WAIT_MS,
+  PATIENCE_LOOK_MS,
+  PATIENCE_MS,
+  SETTLE_MS,
+  TAKE_CONTROL_WAIT_MS,
+  TRIGGERED_PACING_MS,
+  VERIFY_ANSWER_MS,
+} from './constants.ts';
+import type { Credentials, IceCredentials } from './credentials.ts';
+import { keyOf, randomCredentials, splitUsername } from './credentials.ts';
 import type { IceEvent, IceRole, IceState, Path } from './path.ts';
+import { distanceOf } from './path.ts';
+import { RemoteCandidates } from './remote-candidates.ts';
 
 export type { IceEvent, IceRole, IceState, Path } from './path.ts';
 
@@ -13,7 +48,7 @@ export interface IceAgentOptions {
   /** Host candidates, and reflexive ones whose `relatedAddress` is the base. */
   readonly localCandidates: readonly Candidate[];
   /** Random when absent. */
-  readonly localCredentials?: { readonly ufrag: string; readonly pwd: string };
+  readonly localCredentials?: IceCredentials;
 }
 
 export interface IceTransmit {
@@ -22,25 +57,666 @@ export interface IceTransmit {
   readonly data: Uint8Array;
 }
 
-/** ICE (RFC 8445, RFC 7675), one data stream with one component. */
-export declare class IceAgent implements Timed {
-  constructor(components: { random: Random; logger: Logger }, options: IceAgentOptions);
-  readonly localParameters: IceParameters;
-  /** May change: role conflicts, and a mover that takes control. */
-  readonly role: IceRole;
-  readonly state: IceState;
-  readonly selected: Path | undefined;
-  readonly rttMs: number | undefined;
-  readonly loss: number;
-  setRemote(remote: IceParameters, now: number): void;
-  setLocalCandidates(candidates: readonly Candidate[], now: number): void;
-  restart(options: { role: IceRole; localCandidates: readonly Candidate[] }, now: number): IceParameters;
-  owns(username: string): boolean;
-  receive(message: StunMessage, raw: Uint8Array, local: SocketAddress, remote: SocketAddress, now: number): boolean;
-  pollTransmit(): IceTransmit | undefined;
-  pollEvent(): IceEvent | undefined;
-  nextTimeout(): number | undefined;
-  handleTimeout(now: number): void;
-  close(): void;
-  hasTransaction(id: string): boolean;
+/** A check that came before the peer's parameters (RFC 8445 s7.3). */
+interface EarlyCheck {
+  readonly request: StunMessage;
+  readonly asker: string;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+}
+
+/**
+ * ICE (RFC 8445) with consent (RFC 7675) for one data stream with one component.
+ *
+ *   new ──setRemote──> checking ──a nominated check is answered──> connected
+ *    ^                  │    ^                                      │  │
+ *    │            nothing│    └──consent expired, or the base of the│  │another pair
+ *  restart         works v       selected pair is gone ─────────────┘  └─> connected
+ *                     failed ──setLocalCandidates, a late check──> checking, connected
+ *
+ * Two things go beyond the RFC. Other pairs may be nominated later: when the selected one is lost, or a more direct one
+ * turns up. And a side that lost its own address takes control by winning a role conflict, since it alone knows at once.
+ * No input of the network ends the agent; `close` does.
+ */
+export class IceAgent implements Timed {
+  private readonly random: Random;
+  private readonly logger: Logger;
+
+  private currentRole: IceRole;
+  private tieBreaker: bigint;
+  private currentState: IceState = 'new';
+  private localCandidates: readonly Candidate[];
+  private bases: Map<string, Candidate>;
+
+  private current: Credentials;
+  /** Of the session before a restart: answered until the next one. */
+  private previous: Credentials | undefined;
+  private remotes = new RemoteCandidates();
+  private early: EarlyCheck[] = [];
+
+  private checklist = new Checklist();
+  private readonly transactions = new CheckTransactions();
+  private lastCheckAt = -Infinity;
+
+  private consent: Consent | undefined;
+  /** Where the peer was last reached: first to be tried from new addresses. */
+  private lastRemote: SocketAddress | undefined;
+  private left: { readonly pair: CandidatePair; readonly until: number } | undefined;
+  private suspectAt = 0;
+  private verifySince: number | undefined;
+  private verifyAt: number | undefined;
+
+  private nomination: CheckTransaction | undefined;
+  private nominateAt: number | undefined;
+  private firstValidAt: number | undefined;
+  private nominationsSeen: string[] = [];
+  private checkingSince = 0;
+  private patienceAt: number | undefined;
+
+  private transmits: IceTransmit[] = [];
+  private events: IceEvent[] = [];
+
+  constructor(components: { random: Random; logger: Logger }, options: IceAgentOptions) {
+    this.random = components.random;
+    this.logger = components.logger;
+    this.currentRole = options.role;
+    this.tieBreaker = this.randomTieBreaker();
+    this.localCandidates = options.localCandidates;
+    this.bases = bestOfEachBase(options.localCandidates);
+    this.current = { local: options.localCredentials ?? randomCredentials(this.random), remote: undefined };
+  }
+
+  /** What the peer must be told: by Attach, AppAttach or an offer. */
+  get localParameters(): IceParameters {
+    return { ...this.current.local, candidates: this.localCandidates };
+  }
+
+  /** May change: by a role conflict, or when one side takes control. */
+  get role(): IceRole {
+    return this.currentRole;
+  }
+
+  get state(): IceState {
+    return this.currentState;
+  }
+
+  get selected(): Path | undefined {
+    return this.consent === undefined ? undefined : pathOf(this.consent.pair);
+  }
+
+  /** Smoothed, of the selected pair. */
+  get rttMs(): number | undefined {
+    return this.consent?.rttMs;
+  }
+
+  /** Fraction of the last consent checks that nobody answered, 0 to 1. */
+  get loss(): number {
+    return this.consent?.loss ?? 0;
+  }
+
+  /**
+   * The peer's parameters are known: checks start. Again with the same credentials: more candidates. With others: the
+   * peer has restarted, and so has this session.
+   */
+  setRemote(remote: IceParameters, now: number): void {
+    if (this.currentState === 'closed') return;
+    const known = this.current.remote;
+    const same = known !== undefined && known.ufrag === remote.ufrag && known.pwd === remote.pwd;
+    if (!same) {
+      if (known !== undefined) this.startSession(this.current.local);
+      this.current = { local: this.current.local, remote: { ufrag: remote.ufrag, pwd: remote.pwd } };
+    }
+    const fresh = this.remotes.add(remote.candidates, this.checklist.pairs);
+    this.checklist.setRole(this.currentRole);
+    const added = this.checklist.add(this.pairsOf([...this.bases.values()], fresh));
+    if (same && this.consent !== undefined) for (const pair of added) this.checklist.trigger(pair);
+    else if (!same || this.currentState === 'failed') this.startChecking(now);
+    for (const check of this.early.splice(0))
+      if (check.asker === remote.ufrag) this.checkReceived(check.request, check.local, check.remote, now);
+    this.pump(now);
+  }
+
+  /**
+   * The host's addresses changed; the credentials stay, and the peer learns the new addresses from our checks. When the
+   * base of the selected pair is gone, checks start at once, first towards where the peer was last reached.
+   */
+  setLocalCandidates(candidates: readonly Candidate[], now: number): void {
+    if (this.currentState === 'closed') return;
+    const lost = this.replaceLocalCandidates(candidates);
+    if (this.current.remote === undefined) {
+      if (lost) this.changeState('new');
+      return;
+    }
+    const added = this.checklist.add(this.pairsOf([...this.bases.values()], this.remotes.all));
+    if (!lost && this.consent !== undefined) {
+      for (const pair of added) this.checklist.trigger(pair);
+    } else {
+      if (lost) this.takeControl();
+      this.checkEverything(now);
+      const towardsLast = this.checklist.pairs.filter(
+        ({ remote }) => this.lastRemote !== undefined && sameSocketAddress(remote.address, this.lastRemote),
+      );
+      for (const pair of towardsLast.toReversed()) this.checklist.trigger(pair, true);
+      // One round trip less: should another pair do better, it is nominated over this one.
+      if (lost && towardsLast[0] !== undefined) towardsLast[0].nominateAtOnce = true;
+    }
+    this.pump(now);
+  }
+
+  /**
+   * RFC 8445 s9: new credentials; call `setRemote` with the peer's answer. The selected pair stays in use, and the old
+   * credentials are answered, until a new pair is selected.
+   * @returns what the peer must be told.
+   */
+  restart(options: { role: IceRole; localCandidates: readonly Candidate[] }, now: number): IceParameters {
+    if (this.currentState === 'closed') return this.localParameters;
+    this.replaceLocalCandidates(options.localCandidates);
+    this.startSession(randomCredentials(this.random));
+    this.currentRole = options.role;
+    this.tieBreaker = this.randomTieBreaker();
+    this.early = [];
+    if (this.consent === undefined) this.changeState('new');
+    this.pump(now);
+    return this.localParameters;
+  }
+
+  /** Does the USERNAME of a request name this session, or the one before its last restart? */
+  owns(username: string): boolean {
+    const { asked } = splitUsername(username);
+    return asked === this.current.local.ufrag || asked === this.previous?.local.ufrag;
+  }
+
+  /** Is an answer with this transaction ID (hexadecimal) awaited? */
+  hasTransaction(id: string): boolean {
+    return this.transactions.get(id) !== undefined;
+  }
+
+  /**
+   * @param raw the bytes of `message`, which its integrity covers.
+   * @returns false: not ours, by transaction or by credentials; nothing was done.
+   */
+  receive(message: StunMessage, raw: Uint8Array, local: SocketAddress, remote: SocketAddress, now: number): boolean {
+    if (this.currentState === 'closed' || message.method !== BINDING_METHOD) return false;
+    let ours = false;
+    if (message.class === 'request') ours = this.receiveRequest(message, raw, local, remote, now);
+    else if (message.class !== 'indication') ours = this.receiveAnswer(message, raw, local, remote, now);
+    this.pump(now);
+    return ours;
+  }
+
+  pollTransmit(): IceTransmit | undefined {
+    return this.transmits.shift();
+  }
+
+  pollEvent(): IceEvent | undefined {
+    return this.events.shift();
+  }
+
+  nextTimeout(): number | undefined {
+    if (this.currentState === 'closed') return undefined;
+    return earliest(
+      this.transactions.next(),
+      this.checklist.hasNext ? this.nextSlotAt : undefined,
+      this.nominateAt,
+      this.verifyAt,
+      this.patienceAt,
+      this.consent?.nextCheckAt,
+      this.consent?.expiresAt,
+    );
+  }
+
+  handleTimeout(now: number): void {
+    if (this.currentState === 'closed') return;
+    for (let due = this.transactions.due(now); due !== undefined; due = this.transactions.due(now)) {
+      const { transaction, timeout } = due;
+      if (timeout === 'repeat') this.transmit(transaction.pair, transaction.data);
+      else if (timeout === 'late') this.consentMissed(transaction, now);
+      else this.checkExpired(transaction, now);
+    }
+    if (this.consent !== undefined && now >= this.consent.expiresAt) this.consentExpired(this.consent, now);
+    if (this.consent !== undefined && now >= this.consent.nextCheckAt) this.checkConsent(this.consent, now);
+    if (this.verifyAt !== undefined && now >= this.verifyAt) this.verifyEnded(now);
+    if (this.nominateAt !== undefined && now >= this.nominateAt) this.considerNomination(now);
+    if (this.patienceAt !== undefined && now >= this.patienceAt) this.patienceEnded(now);
+    this.pump(now);
+  }
+
+  /** Idempotent. Nothing is sent or answered any more. */
+  close(): void {
+    this.changeState('closed');
+    this.transactions.clear();
+    this.transmits = [];
+    this.events = [];
+    this.early = [];
+    this.consent = undefined;
+  }
+
+  // Requests of the peer (RFC 8445 s7.3).
+
+  private receiveRequest(
+    request: StunMessage,
+    raw: Uint8Array,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: number,
+  ): boolean {
+    const { username, priority, iceControlling, iceControlled } = request.attributes;
+    if (username === undefined) return false;
+    const { asked, asker } = splitUsername(username);
+    const credentials = [this.current, this.previous].find(
+      (known) => known?.local.ufrag === asked && (known.remote === undefined || known.remote.ufrag === asker),
+    );
+    if (credentials === undefined || !verifyIntegrity(raw, request, keyOf(credentials.local))) return false;
+    const refuse = (code: number): true => {
+      const data = encodeErrorResponse(request, code, keyOf(credentials.local));
+      if (data !== undefined) this.transmits.push({ local, remote, data });
+      return true;
+    };
+    if ((request.unknownRequired ?? []).length > 0) return refuse(420);
+    if (priority === undefined) return refuse(400);
+    if (credentials === this.current) {
+      // RFC 8445 s7.3.1.1: the larger tie-breaker keeps or gets control.
+      if (this.currentRole === 'controlling' && iceControlling !== undefined) {
+        if (this.tieBreaker >= iceControlling) return refuse(487);
+        this.changeRole('controlled');
+      } else if (this.currentRole === 'controlled' && iceControlled !== undefined) {
+        if (this.tieBreaker < iceControlled) return refuse(487);
+        this.changeRole('controlling');
+        this.considerNomination(now);
+      }
+    }
+    this.transmits.push({ local, remote, data: encodeCheckAnswer(request, remote, credentials) });
+    if (credentials !== this.current) return true;
+    if (credentials.remote === undefined) this.rememberEarly({ request, asker, local, remote });
+    else this.checkReceived(request, local, remote, now);
+    return true;
+  }
+
+  private rememberEarly(check: EarlyCheck): void {
+    this.early = this.early.filter(
+      ({ local, remote }) => !sameSocketAddress(local, check.local) || !sameSocketAddress(remote, check.remote),
+    );
+    if (this.early.length < MAX_EARLY_CHECKS) this.early.push(check);
+  }
+
+  /** RFC 8445 s7.3.1.3 to s7.3.1.5: the pair, perhaps a new one, a triggered check, the nomination. */
+  private checkReceived(request: StunMessage, local: SocketAddress, remote: SocketAddress, now: number): void {
+    const pair = this.checklist.find(local, remote) ?? this.learnPair(request, local, remote);
+    if (pair === undefined || pair.expired) return;
+    const { consent } = this;
+    const nominates = request.attributes.useCandidate === true && this.takesNomination(request, pair, now);
+    if (pair === consent?.pair) return;
+    if (nominates && pair.state === 'succeeded' && this.isFresh(pair, now)) {
+      this.select(pair, now);
+      return;
+    }
+    if (nominates) pair.nominatedByPeer = true;
+    else if (pair.state === 'succeeded' && consent === undefined) return;
+    const settling = consent?.pair.credentials === this.current && now < consent.selectedAt + SETTLE_MS;
+    if ((settling && !nominates) || pair.triggeredBy === request.transactionId) return;
+    pair.triggeredBy = request.transactionId;
+    if (this.nomination?.pair === pair) return;
+    this.transactions.cancel(pair);
+    this.checklist.trigger(pair);
+    // The peer checks something else than what it uses: its address may have changed.
+    if (consent !== undefined && this.currentRole === 'controlling') this.verifySelected(consent, now);
+  }
+
+  private learnPair(request: StunMessage, local: SocketAddress, remote: SocketAddress): CandidatePair | undefined {
+    const base = this.bases.get(formatSocketAddress(local));
+    if (base === undefined || !canPair(local, remote)) return undefined;
+    const candidate = this.remotes.learn(remote, request.attributes.priority ?? 0, this.lastRemote);
+    return this.checklist.add([makePair(this.currentRole, this.current, base, candidate)])[0];
+  }
+
+  private takesNomination(request: StunMessage, pair: CandidatePair, now: number): boolean {
+    const id = request.transactionId;
+    if (this.currentRole !== 'controlled' || this.nominationsSeen.includes(id)) return false;
+    this.nominationsSeen.push(id);
+    if (this.nominationsSeen.length > MAX_NOMINATIONS_SEEN) this.nominationsSeen.shift();
+    return this.left?.pair !== pair || now >= this.left.until;
+  }
+
+  // Our own checks (RFC 8445 s7.2).
+
+  private get nextSlotAt(): number {
+    return this.lastCheckAt + (this.checklist.hasTriggered ? TRIGGERED_PACING_MS : CHECK_PACING_MS);
+  }
+
+  private pump(now: number): void {
+    while (this.checklist.hasNext && now >= this.nextSlotAt) {
+      const pair = this.checklist.next();
+      if (pair === undefined) return;
+      this.startCheck(pair, now);
+    }
+  }
+
+  private startCheck(pair: CandidatePair, now: number): void {
+    const nominating = pair.nominateAtOnce && this.currentRole === 'controlling';
+    pair.nominateAtOnce = false;
+    this.transactions.cancel(pair);
+    const rtoMs = Math.max(CHECK_RTO_MS, CHECK_PACING_MS * this.checklist.active, 2 * (pair.rttMs ?? 0));
+    const transaction = this.sendRequest(pair, 'check', nominating, rtoMs, now);
+    if (transaction === undefined) return;
+    this.lastCheckAt = now;
+    if (!nominating) return;
+    this.transactions.supersedeNominations(transaction);
+    this.nomination = transaction;
+  }
+
+  private sendRequest(
+    pair: CandidatePair,
+    purpose: 'check' | 'consent',
+    nominating: boolean,
+    timeoutMs: number,
+    now: number,
+  ): CheckTransaction | undefined {
+    const id = toHex(this.random.bytes(TRANSACTION_ID_BYTES));
+    const role = this.currentRole;
+    // A consent check of the controlling side repeats the nomination: should the peer use another pair, it comes back.
+    const nominate = nominating || (purpose === 'consent' && role === 'controlling');
+    const data = encodeCheck({ transactionId: id, pair, role, tieBreaker: this.tieBreaker, nominate });
+    if (data === undefined) return undefined;
+    this.transmit(pair, data);
+    return this.transactions.start({ id, pair, purpose, role, data, nominating }, timeoutMs, now);
+  }
+
+  private transmit(pair: CandidatePair, data: Uint8Array): void {
+    this.transmits.push({ local: pair.base, remote: pair.remote.address, data });
+  }
+
+  private receiveAnswer(
+    answer: StunMessage,
+    raw: Uint8Array,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: number,
+  ): boolean {
+    const transaction = this.transactions.get(answer.transactionId);
+    const key = transaction?.pair.credentials.remote;
+    if (transaction === undefined || key === undefined) return false;
+    const { pair } = transaction;
+    const { errorCode, xorMappedAddress } = answer.attributes;
+    const symmetric = sameSocketAddress(remote, pair.remote.address) && sameSocketAddress(local, pair.base);
+    if (!verifyIntegrity(raw, answer, keyOf(key))) {
+      const unknownThere = answer.class === 'error' && (errorCode?.code === 400 || errorCode?.code === 401);
+      if (!unknownThere || !symmetric) return false;
+      if (!transaction.disowned) this.events.push({ type: 'peerForgot' });
+      transaction.disowned = true;
+      return true;
+    }
+    if (answer.class === 'error' && errorCode?.code === 487) {
+      this.transactions.end(transaction);
+      this.roleConflict(transaction, now);
+    } else if (!symmetric || answer.class === 'error') {
+      // RFC 8445 s7.2.5.2.1, s7.2.5.2.2.
+      this.transactions.end(transaction);
+      this.checkFailed(transaction, now);
+    } else if (xorMappedAddress !== undefined) {
+      this.transactions.end(transaction);
+      this.checkSucceeded(transaction, xorMappedAddress, now);
+    }
+    return true;
+  }
+
+  private checkSucceeded(transaction: CheckTransaction, mapped: SocketAddress, now: number): void {
+    const { pair } = transaction;
+    const first = pair.validAt === undefined;
+    const rttMs = transaction.sends === 1 ? now - transaction.startedAt : undefined;
+    pair.validAt = now;
+    pair.rttMs = rttMs ?? pair.rttMs;
+    pair.localType = localTypeOf(mapped, pair.base, this.localCandidates);
+    this.transactions.cancel(pair);
+    this.checklist.succeeded(pair);
+    if (first) this.events.push({ type: 'valid', path: pathOf(pair) });
+    if (pair === this.consent?.pair) {
+      const wasSuspect = this.consent.suspect;
+      this.consent.answered(rttMs, now);
+      if (transaction.purpose === 'consent' && !transaction.late) this.consent.record(true);
+      if (wasSuspect) this.stopChecking();
+    }
+    if (this.nomination === transaction) this.nomination = undefined;
+    const nominated =
+      this.currentRole === 'controlling'
+        ? transaction.nominating
+        : pair.nominatedByPeer && pair.credentials === this.current;
+    if (nominated) this.select(pair, now);
+    else this.considerNomination(now);
+  }
+
+  private checkExpired(transaction: CheckTransaction, now: number): void {
+    if (transaction.purpose === 'check' && !this.transactions.isRepeating(transaction.pair))
+      this.checkFailed(transaction, now);
+  }
+
+  private checkFailed(transaction: CheckTransaction, now: number): void {
+    const { pair } = transaction;
+    if (this.nomination === transaction) this.nomination = undefined;
+    if (pair.state === 'in-progress') pair.state = 'failed';
+    this.considerNomination(now);
+  }
+
+  /** RFC 8445 s7.2.5.1. */
+  private roleConflict(transaction: CheckTransaction, now: number): void {
+    if (transaction.role === this.currentRole) {
+      this.changeRole(transaction.role === 'controlling' ? 'controlled' : 'controlling');
+      this.tieBreaker = this.randomTieBreaker();
+    }
+    this.checklist.trigger(transaction.pair);
+    this.considerNomination(now);
+  }
+
+  // Nomination (RFC 8445 s8.1.1).
+
+  private considerNomination(now: number): void {
+    this.nominateAt = undefined;
+    const best = this.checklist.pairs.find(
+      (pair) => pair.state === 'succeeded' && this.isFresh(pair, now) && this.improves(pair),
+    );
+    if (best === undefined) return;
+    if (this.currentRole === 'controlled') {
+      // The peer that has control may not see what we see: that the selected pair is dead.
+      if (this.consent?.suspect !== true) return;
+      if (now < this.suspectAt + TAKE_CONTROL_WAIT_MS) {
+        this.nominateAt = this.suspectAt + TAKE_CONTROL_WAIT_MS;
+        return;
+      }
+      this.takeControl();
+    }
+    this.firstValidAt ??= now;
+    const betterMayCome = this.checklist.pairs.some(
+      (pair) => pair.priority > best.priority && (pair.state === 'waiting' || pair.state === 'in-progress'),
+    );
+    const waitUntil = Math.max(
+      betterMayCome ? this.firstValidAt + NOMINATION_WAIT_MS : 0,
+      this.nomination === undefined ? 0 : this.nomination.startedAt + NOMINATION_PATIENCE_MS,
+    );
+    if (now < waitUntil) {
+      this.nominateAt = waitUntil;
+      return;
+    }
+    best.nominateAtOnce = true;
+    this.checklist.trigger(best, true);
+  }
+
+  private improves(pair: CandidatePair): boolean {
+    const { consent } = this;
+    if (consent === undefined) return true;
+    if (pair === consent.pair) return false;
+    if (consent.suspect || consent.pair.credentials !== this.current) return true;
+    return distanceOf(pathOf(pair)) < distanceOf(pathOf(consent.pair));
+  }
+
+  /** Was a check on it answered lately enough to send there (RFC 7675 s5.1)? */
+  private isFresh(pair: CandidatePair, now: number): boolean {
+    return pair.validAt !== undefined && now < pair.validAt + CONSENT_TIMEOUT_MS;
+  }
+
+  private select(pair: CandidatePair, now: number): void {
+    this.nomination = undefined;
+    this.transactions.supersedeNominations();
+    for (const other of this.checklist.pairs) {
+      other.nominatedByPeer = false;
+      other.nominateAtOnce = false;
+    }
+    this.stopChecking();
+    if (pair === this.consent?.pair) return;
+    if (this.consent !== undefined) this.left = { pair: this.consent.pair, until: now + LEFT_PAIR_HOLD_MS };
+    this.consent = new Consent(this.random, pair, now);
+    this.lastRemote = pair.remote.address;
+    this.changeState('connected');
+    this.events.push({ type: 'selected', path: pathOf(pair) });
+  }
+
+  // Consent (RFC 7675) and silence.
+
+  private checkConsent(consent: Consent, now: number): void {
+    consent.checkSent(now);
+    this.sendRequest(consent.pair, 'consent', false, consent.answerTimeoutMs, now);
+  }
+
+  private consentMissed(transaction: CheckTransaction, now: number): void {
+    const { consent } = this;
+    if (consent === undefined || transaction.pair !== consent.pair) return;
+    if (!consent.record(false) || consent.suspect) return;
+    this.logger.info('ice.silence', { addr: formatSocketAddress(consent.pair.remote.address) });
+    this.becomeSuspect(consent, now);
+    if (this.current.remote !== undefined) this.checkEverything(now);
+  }
+
+  private becomeSuspect(consent: Consent, now: number): void {
+    consent.suspect = true;
+    this.suspectAt = now;
+  }
+
+  private verifySelected(consent: Consent, now: number): void {
+    if (this.verifyAt !== undefined || consent.suspect) return;
+    this.verifySince = now;
+    this.verifyAt = now + Math.max(VERIFY_ANSWER_MS, 2 * (consent.rttMs ?? 0));
+    this.transactions.cancel(consent.pair);
+    this.checklist.trigger(consent.pair, true);
+  }
+
+  private verifyEnded(now: number): void {
+    const since = this.verifySince ?? now;
+    this.verifyAt = undefined;
+    if (this.consent === undefined || this.consent.answeredSince(since)) return;
+    this.becomeSuspect(this.consent, now);
+    this.considerNomination(now);
+  }
+
+  private consentExpired(consent: Consent, now: number): void {
+    this.logger.info('ice.consent_expired', { addr: formatSocketAddress(consent.pair.remote.address) });
+    consent.pair.expired = true;
+    consent.pair.state = 'failed';
+    this.dropSelected();
+    this.events.push({ type: 'consentExpired' });
+    this.checkEverything(now);
+  }
+
+  private dropSelected(): void {
+    if (this.consent === undefined) return;
+    this.transactions.forget(this.consent.pair);
+    if (this.nomination?.pair === this.consent.pair) this.nomination = undefined;
+    this.consent = undefined;
+    this.verifyAt = undefined;
+    this.left = undefined;
+  }
+
+  // Sessions, roles, states.
+
+  private startChecking(now: number): void {
+    this.checkingSince = now;
+    this.patienceAt = now + PATIENCE_MS;
+    this.firstValidAt = undefined;
+    if (this.consent === undefined) this.changeState('checking');
+  }
+
+  private checkEverything(now: number): void {
+    this.startChecking(now);
+    this.checklist.resume();
+    this.considerNomination(now);
+  }
+
+  private stopChecking(): void {
+    this.checklist.pause();
+    this.transactions.cancel();
+    this.patienceAt = undefined;
+    this.nominateAt = undefined;
+    this.verifyAt = undefined;
+    this.firstValidAt = undefined;
+  }
+
+  private patienceEnded(now: number): void {
+    const undecided =
+      this.checklist.active > 0 || this.checklist.pairs.some((pair) => this.improves(pair) && this.isFresh(pair, now));
+    if (undecided && now < this.checkingSince + 2 * PATIENCE_MS) {
+      this.patienceAt = now + PATIENCE_LOOK_MS;
+      return;
+    }
+    this.stopChecking();
+    if (this.consent !== undefined) return;
+    this.changeState('failed');
+    this.events.push({ type: 'failed' });
+  }
+
+  /** Another session begins; of the old one stay its credentials, and the selected pair. */
+  private startSession(local: IceCredentials): void {
+    if (this.current.remote !== undefined) this.previous = this.current;
+    this.current = { local, remote: undefined };
+    for (const pair of this.checklist.pairs) if (pair !== this.consent?.pair) this.transactions.forget(pair);
+    this.transactions.supersedeNominations();
+    this.checklist = new Checklist();
+    this.remotes = new RemoteCandidates();
+    this.nomination = undefined;
+    this.stopChecking();
+  }
+
+  /** @returns true when the selected pair cannot be used any more. */
+  private replaceLocalCandidates(candidates: readonly Candidate[]): boolean {
+    this.localCandidates = candidates;
+    this.bases = bestOfEachBase(candidates);
+    const isGone = (pair: CandidatePair): boolean => !this.bases.has(formatSocketAddress(pair.base));
+    for (const pair of this.checklist.pairs.filter(isGone)) {
+      this.checklist.remove(pair);
+      this.transactions.forget(pair);
+      if (this.nomination?.pair === pair) this.nomination = undefined;
+    }
+    if (this.consent === undefined || !isGone(this.consent.pair)) return false;
+    this.dropSelected();
+    return true;
+  }
+
+  private pairsOf(locals: readonly Candidate[], remotes: readonly Candidate[]): CandidatePair[] {
+    return locals.flatMap((local) =>
+      remotes
+        .filter((remote) => canPair(baseOf(local), remote.address))
+        .map((remote) => makePair(this.currentRole, this.current, local, remote)),
+    );
+  }
+
+  private changeRole(role: IceRole): void {
+    this.logger.debug('ice.role', { from: this.currentRole, to: role });
+    this.currentRole = role;
+    this.checklist.setRole(role);
+    this.nomination = undefined;
+    this.transactions.supersedeNominations();
+  }
+
+  /** With a tie-breaker that wins the conflict, so that what we nominate counts (RFC 8445 s7.3.1.1). */
+  private takeControl(): void {
+    if (this.currentRole === 'controlling') return;
+    this.changeRole('controlling');
+    this.tieBreaker = this.randomTieBreaker() | (0xffffn << 48n);
+  }
+
+  private randomTieBreaker(): bigint {
+    return (BigInt(this.random.uint32()) << 32n) | BigInt(this.random.uint32());
+  }
+
+  private changeState(state: IceState): void {
+    if (state === this.currentState) return;
+    this.logger.debug('ice.state', { from: this.currentState, to: state });
+    this.currentState = state;
+  }
 }

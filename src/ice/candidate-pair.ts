@@ -1,0 +1,106 @@
+import type { Candidate, CandidateType } from '../base/candidate.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { baseOf, isLinkLocal, isLoopback, isUnicast } from './candidates.ts';
+import type { Credentials } from './credentials.ts';
+import type { IceRole, Path } from './path.ts';
+
+/** RFC 8445 s6.1.2.6. */
+export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed';
+
+export interface CandidatePair {
+  readonly key: string;
+  /** The checks of a pair use the credentials of the session it was made in (RFC 8445 s9). */
+  readonly credentials: Credentials;
+  readonly base: SocketAddress;
+  readonly local: Candidate;
+  /** A peer-reflexive one is replaced when the peer names it. */
+  remote: Candidate;
+  priority: bigint;
+  state: PairState;
+  /** When a check on it was last answered. */
+  validAt: number | undefined;
+  rttMs: number | undefined;
+  /** How the peer sees us on this pair; meaningful once valid. */
+  localType: CandidateType;
+  /** The peer nominated it before our own check was answered (RFC 8445 s7.3.1.5). */
+  nominatedByPeer: boolean;
+  /** The next check nominates, without another one before it. */
+  nominateAtOnce: boolean;
+  /** RFC 7675 s5.1: once consent is lost these credentials are not used on this pair again. */
+  expired: boolean;
+  /** Transaction of the request by the peer that made us check last: a copy of it does not do so again. */
+  triggeredBy: string | undefined;
+}
+
+export function pairKey(base: SocketAddress, remote: SocketAddress): string {
+  return `${formatSocketAddress(base)} ${formatSocketAddress(remote)}`;
+}
+
+/** RFC 8445 s6.1.2.3: 2^32 MIN(G,D) + 2 MAX(G,D) + (G>D ? 1 : 0). */
+export function pairPriority(controlling: number, controlled: number): bigint {
+  return (
+    2n ** 32n * BigInt(Math.min(controlling, controlled)) +
+    2n * BigInt(Math.max(controlling, controlled)) +
+    (controlling > controlled ? 1n : 0n)
+  );
+}
+
+export function priorityFor(role: IceRole, local: Candidate, remote: Candidate): bigint {
+  return role === 'controlling'
+    ? pairPriority(local.priority, remote.priority)
+    : pairPriority(remote.priority, local.priority);
+}
+
+/** RFC 8445 s6.1.2.2, and what no check from here can reach. */
+export function canPair(base: SocketAddress, remote: SocketAddress): boolean {
+  return (
+    base.address.includes(':') === remote.address.includes(':') &&
+    remote.port !== 0 &&
+    isUnicast(remote.address) &&
+    !isLinkLocal(remote.address) &&
+    isLoopback(base.address) === isLoopback(remote.address)
+  );
+}
+
+export function makePair(role: IceRole, credentials: Credentials, local: Candidate, remote: Candidate): CandidatePair {
+  const base = baseOf(local);
+  return {
+    key: pairKey(base, remote.address),
+    credentials,
+    base,
+    local,
+    remote,
+    priority: priorityFor(role, local, remote),
+    state: 'frozen',
+    validAt: undefined,
+    rttMs: undefined,
+    localType: local.type,
+    nominatedByPeer: false,
+    nominateAtOnce: false,
+    expired: false,
+    triggeredBy: undefined,
+  };
+}
+
+export function pathOf(pair: CandidatePair): Path {
+  return {
+    local: pair.base,
+    remote: pair.remote.address,
+    localType: pair.localType,
+    remoteType: pair.remote.type,
+  };
+}
+
+/** RFC 8445 s7.2.5.3.1: the mapped address of an answer is one of our candidates, or a new, peer-reflexive one. */
+export function localTypeOf(
+  mapped: SocketAddress,
+  base: SocketAddress,
+  candidates: readonly Candidate[],
+): CandidateType {
+  return (
+    candidates.find(
+      (candidate) => sameSocketAddress(candidate.address, mapped) && sameSocketAddress(baseOf(candidate), base),
+    )?.type ?? 'prflx'
+  );
+}

@@ -1,0 +1,95 @@
+import { crc32 } from 'node:zlib';
+import type { Candidate, CandidateType } from '../base/candidate.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { addressToBytes, formatSocketAddress } from '../base/socket-address.ts';
+import { COMPONENT, TYPE_PREFERENCE } from './constants.ts';
+
+const MAX_LOCAL_PREFERENCE = 65535;
+
+/** RFC 8445 s5.1.2.1. */
+export function candidatePriority(type: CandidateType, localPreference: number): number {
+  return TYPE_PREFERENCE[type] * 2 ** 24 + localPreference * 2 ** 8 + (256 - COMPONENT);
+}
+
+/** The part of a priority that tells the host's addresses apart. */
+export function localPreferenceOf(priority: number): number {
+  return (priority >>> 8) & 0xffff;
+}
+
+/**
+ * RFC 8445 s5.1.1.3: equal for candidates of one type, base address and server. A checksum of them as text: short, and
+ * a rare collision only delays a check.
+ */
+export function formFoundation(type: CandidateType, baseAddress: string, server = ''): string {
+  return (crc32(`${type} ${baseAddress} ${server}`) >>> 0).toString(36);
+}
+
+/** Link-local addresses mean nothing to the peer without an interface (RFC 8445 s5.1.1.1 keeps them to link-local peers). */
+export function isLinkLocal(address: string): boolean {
+  const bytes = addressToBytes(address);
+  if (bytes.length === 4) return bytes[0] === 169 && bytes[1] === 254;
+  return bytes[0] === 0xfe && ((bytes[1] ?? 0) & 0xc0) === 0x80;
+}
+
+export function isLoopback(address: string): boolean {
+  const bytes = addressToBytes(address);
+  if (bytes.length === 4) return bytes[0] === 127;
+  return bytes.subarray(0, 15).every((byte) => byte === 0) && bytes[15] === 1;
+}
+
+/** No host answers at unspecified, multicast and broadcast addresses; checks there would only be a nuisance to others. */
+export function isUnicast(address: string): boolean {
+  const bytes = addressToBytes(address);
+  const first = bytes[0] ?? 0;
+  if (bytes.length === 4) return first !== 0 && first < 224;
+  return first !== 0xff && bytes.some((byte) => byte !== 0);
+}
+
+/**
+ * Host candidates of interface addresses, which are in order of preference. IPv6 and IPv4 take turns, IPv6 first
+ * (RFC 8421 s4), so that a broken family costs one check and not all. Which interfaces (loopback, the TUN) count, the
+ * caller decides; link-local addresses are left out.
+ */
+export function hostCandidates(addresses: readonly string[], port: number): Candidate[] {
+  const usable = [...new Set(addresses)].filter((address) => !isLinkLocal(address));
+  const v6 = usable.filter((address) => address.includes(':'));
+  const v4 = usable.filter((address) => !address.includes(':'));
+  const inTurn: string[] = [];
+  for (let i = 0; i < Math.max(v6.length, v4.length); i++)
+    for (const address of [v6[i], v4[i]]) if (address !== undefined) inTurn.push(address);
+  return inTurn.map((address, i) => ({
+    type: 'host',
+    address: { address, port },
+    priority: candidatePriority('host', MAX_LOCAL_PREFERENCE - i),
+    foundation: formFoundation('host', address),
+  }));
+}
+
+/** Where a server saw the host candidate `base`. `server` keeps candidates of several servers apart. */
+export function reflexiveCandidate(base: Candidate, mapped: SocketAddress, server = ''): Candidate {
+  return {
+    type: 'srflx',
+    address: mapped,
+    priority: candidatePriority('srflx', localPreferenceOf(base.priority)),
+    foundation: formFoundation('srflx', base.address.address, server),
+    relatedAddress: base.address,
+  };
+}
+
+/** The address that is sent from (RFC 8445 s4, "base"). */
+export function baseOf(candidate: Candidate): SocketAddress {
+  return candidate.type === 'host' || candidate.type === 'relay'
+    ? candidate.address
+    : (candidate.relatedAddress ?? candidate.address);
+}
+
+/** One candidate for each base, the best: a check from a reflexive candidate leaves from its base (RFC 8445 s6.1.2.4). */
+export function bestOfEachBase(candidates: readonly Candidate[]): Map<string, Candidate> {
+  const best = new Map<string, Candidate>();
+  for (const candidate of candidates) {
+    const key = formatSocketAddress(baseOf(candidate));
+    const other = best.get(key);
+    if (other === undefined || other.priority < candidate.priority) best.set(key, candidate);
+  }
+  return best;
+}

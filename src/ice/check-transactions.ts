@@ -1,0 +1,123 @@
+import { TimerQueue } from '../base/timer-queue.ts';
+import type { CandidatePair } from './candidate-pair.ts';
+import { CHECK_LIFETIME_MS, MAX_CHECK_RTO_MS, MAX_TRANSACTIONS_PER_PAIR } from './constants.ts';
+import type { IceRole } from './path.ts';
+
+export interface CheckTransaction {
+  readonly id: string;
+  readonly pair: CandidatePair;
+  /** Consent checks are sent once (RFC 7675 s5.1); checks are repeated. */
+  readonly purpose: 'check' | 'consent';
+  /** Ours when it was sent: a role conflict of an earlier role means nothing. */
+  readonly role: IceRole;
+  readonly data: Uint8Array;
+  readonly startedAt: number;
+  /** Its success selects the pair. Cleared when another nomination takes its place. */
+  nominating: boolean;
+  sends: number;
+  rtoMs: number;
+  /** False: cancelled, or sent once. An answer still counts (RFC 8445 s7.3.1.4). */
+  repeats: boolean;
+  /** The time for an answer to a consent check is over; it is still taken when it comes. */
+  late: boolean;
+  /** Somebody there said that it does not know the credentials. */
+  disowned: boolean;
+}
+
+export type TransactionTimeout = 'repeat' | 'late' | 'expired';
+
+/** Binding requests that are on their way, found by transaction ID. */
+export class CheckTransactions {
+  private readonly byId = new Map<string, CheckTransaction>();
+  private readonly timers = new TimerQueue<string>();
+
+  get(id: string): CheckTransaction | undefined {
+    return this.byId.get(id);
+  }
+
+  /** @param firstTimeoutMs until the first repetition, or until the answer counts as late. */
+  start(
+    start: Pick<CheckTransaction, 'id' | 'pair' | 'purpose' | 'role' | 'data' | 'nominating'>,
+    firstTimeoutMs: number,
+    now: number,
+  ): CheckTransaction {
+    const ofPair = this.of(start.pair);
+    for (const old of ofPair.slice(0, Math.max(0, ofPair.length + 1 - MAX_TRANSACTIONS_PER_PAIR))) this.end(old);
+    const transaction: CheckTransaction = {
+      ...start,
+      startedAt: now,
+      sends: 1,
+      rtoMs: firstTimeoutMs,
+      repeats: start.purpose === 'check',
+      late: false,
+      disowned: false,
+    };
+    this.byId.set(transaction.id, transaction);
+    this.timers.set(transaction.id, now + firstTimeoutMs);
+    return transaction;
+  }
+
+  end(transaction: CheckTransaction): void {
+    this.byId.delete(transaction.id);
+    this.timers.clear(transaction.id);
+  }
+
+  /** The checks of `pair`, or all, are not repeated any more. */
+  cancel(pair?: CandidatePair): void {
+    for (const transaction of this.byId.values()) {
+      if (!transaction.repeats || (pair !== undefined && transaction.pair !== pair)) continue;
+      transaction.repeats = false;
+      this.timers.set(transaction.id, transaction.startedAt + CHECK_LIFETIME_MS);
+    }
+  }
+
+  isRepeating(pair: CandidatePair): boolean {
+    return this.of(pair).some((transaction) => transaction.repeats);
+  }
+
+  /** No nomination but `kept` selects anything. */
+  supersedeNominations(kept?: CheckTransaction): void {
+    for (const transaction of this.byId.values()) if (transaction !== kept) transaction.nominating = false;
+  }
+
+  /** Answers on a pair that is gone, or to which consent was lost, are not taken. */
+  forget(pair: CandidatePair): void {
+    for (const transaction of this.of(pair)) this.end(transaction);
+  }
+
+  clear(): void {
+    for (const transaction of [...this.byId.values()]) this.end(transaction);
+  }
+
+  next(): number | undefined {
+    return this.timers.next();
+  }
+
+  /** Call until undefined. An `expired` transaction is gone already. */
+  due(now: number): { transaction: CheckTransaction; timeout: TransactionTimeout } | undefined {
+    for (let id = this.timers.due(now); id !== undefined; id = this.timers.due(now)) {
+      const transaction = this.byId.get(id);
+      if (transaction === undefined) continue;
+      const lastAt = transaction.startedAt + CHECK_LIFETIME_MS;
+      if (now >= lastAt) {
+        this.end(transaction);
+        return { transaction, timeout: 'expired' };
+      }
+      if (!transaction.repeats) {
+        this.timers.set(id, lastAt);
+        if (transaction.late || transaction.purpose === 'check') continue;
+        transaction.late = true;
+        return { transaction, timeout: 'late' };
+      }
+      transaction.sends += 1;
+      transaction.rtoMs = Math.min(transaction.rtoMs * 2, Math.max(MAX_CHECK_RTO_MS, transaction.rtoMs));
+      this.timers.set(id, Math.min(now + transaction.rtoMs, lastAt));
+      return { transaction, timeout: 'repeat' };
+    }
+    return undefined;
+  }
+
+  private of(pair: CandidatePair): CheckTransaction[] {
+    return [...this.byId.values()].filter((transaction) => transaction.pair === pair);
+  }
+}

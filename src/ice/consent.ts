@@ -1,0 +1,90 @@
+import type { Random } from '../base/random.ts';
+import type { CandidatePair } from './candidate-pair.ts';
+import {
+  CONSENT_ANSWER_MS,
+  CONSENT_INTERVAL_MS,
+  CONSENT_JITTER,
+  CONSENT_TIMEOUT_MS,
+  LOSS_WINDOW,
+  MISSED_CONSENT_LIMIT,
+} from './constants.ts';
+
+/** RFC 6298 s2: weight of a new sample. */
+const RTT_GAIN = 1 / 8;
+
+/** The selected pair: whether the peer still wants what is sent there (RFC 7675), and how good it is. */
+export class Consent {
+  readonly pair: CandidatePair;
+  readonly selectedAt: number;
+  private readonly random: Random;
+  private smoothedRttMs: number | undefined;
+  private outcomes: boolean[] = [];
+  private missedInRow = 0;
+  private checkAt: number;
+  private answeredAt: number;
+  /** It does not answer: another pair may take over. An answer clears it. */
+  suspect = false;
+
+  constructor(random: Random, pair: CandidatePair, now: number) {
+    this.random = random;
+    this.pair = pair;
+    this.selectedAt = now;
+    this.smoothedRttMs = pair.rttMs;
+    this.answeredAt = pair.validAt ?? now;
+    // Checks that were repeated told no round-trip time: ask at once.
+    this.checkAt = pair.rttMs === undefined ? now : this.afterInterval(now);
+  }
+
+  get rttMs(): number | undefined {
+    return this.smoothedRttMs;
+  }
+
+  /** 0 to 1, of the last consent checks whose time for an answer is over. */
+  get loss(): number {
+    return this.outcomes.length === 0 ? 0 : this.outcomes.filter((answered) => !answered).length / this.outcomes.length;
+  }
+
+  get nextCheckAt(): number {
+    return this.checkAt;
+  }
+
+  get expiresAt(): number {
+    return this.answeredAt + CONSENT_TIMEOUT_MS;
+  }
+
+  answeredSince(time: number): boolean {
+    return this.answeredAt >= time;
+  }
+
+  /** RFC 7675 s5.1 wants an allowance for the variation of delay. */
+  get answerTimeoutMs(): number {
+    return Math.min(Math.max(3 * (this.smoothedRttMs ?? 0), CONSENT_ANSWER_MS.least), CONSENT_ANSWER_MS.most);
+  }
+
+  checkSent(now: number): void {
+    this.checkAt = this.afterInterval(now);
+  }
+
+  /** Any check on the pair was answered. @param rttMs unless it is unclear which copy was answered. */
+  answered(rttMs: number | undefined, now: number): void {
+    this.answeredAt = now;
+    this.missedInRow = 0;
+    this.suspect = false;
+    if (rttMs === undefined) return;
+    this.smoothedRttMs =
+      this.smoothedRttMs === undefined ? rttMs : this.smoothedRttMs + RTT_GAIN * (rttMs - this.smoothedRttMs);
+  }
+
+  /** What became of one consent check. @returns true when so many got lost that other pairs should be tried. */
+  record(answered: boolean): boolean {
+    this.outcomes.push(answered);
+    if (this.outcomes.length > LOSS_WINDOW) this.outcomes.shift();
+    if (!answered) this.missedInRow += 1;
+    return this.missedInRow >= MISSED_CONSENT_LIMIT;
+  }
+
+  private afterInterval(now: number): number {
+    const { least, most } = CONSENT_JITTER;
+    return now + CONSENT_INTERVAL_MS * (least + this.random.float() * (most - least));
+  }
+}

@@ -1,0 +1,51 @@
+import type { Candidate } from '../base/candidate.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import type { CandidatePair } from './candidate-pair.ts';
+import { formFoundation } from './candidates.ts';
+import { MAX_REMOTE_CANDIDATES } from './constants.ts';
+
+/** Addresses of the peer: those it named, and those that its checks came from. Bounded. */
+export class RemoteCandidates {
+  private readonly byAddress = new Map<string, Candidate>();
+
+  get all(): readonly Candidate[] {
+    return [...this.byAddress.values()];
+  }
+
+  /**
+   * Named by the peer. One that was learned from a check before is replaced, in its pairs too (RFC 8445 s7.3.1.3).
+   * @returns those whose address is new.
+   */
+  add(candidates: readonly Candidate[], pairs: readonly CandidatePair[]): Candidate[] {
+    const fresh: Candidate[] = [];
+    for (const candidate of candidates.toSorted((a, b) => b.priority - a.priority)) {
+      const key = formatSocketAddress(candidate.address);
+      const known = this.byAddress.get(key);
+      if (known !== undefined && known.type !== 'prflx') continue;
+      if (known === undefined) {
+        if (this.byAddress.size >= MAX_REMOTE_CANDIDATES) continue;
+        fresh.push(candidate);
+      }
+      this.byAddress.set(key, candidate);
+      for (const pair of pairs) if (sameSocketAddress(pair.remote.address, candidate.address)) pair.remote = candidate;
+    }
+    return fresh;
+  }
+
+  /** The candidate at an address that a check came from; a new one is peer-reflexive. `kept` is not dropped for it. */
+  learn(address: SocketAddress, priority: number, kept: SocketAddress | undefined): Candidate {
+    const key = formatSocketAddress(address);
+    const known = this.byAddress.get(key);
+    if (known !== undefined) return known;
+    if (this.byAddress.size >= MAX_REMOTE_CANDIDATES) {
+      const oldest = [...this.byAddress].find(
+        ([, { type, address: other }]) => type === 'prflx' && (kept === undefined || !sameSocketAddress(other, kept)),
+      );
+      if (oldest !== undefined) this.byAddress.delete(oldest[0]);
+    }
+    const candidate: Candidate = { type: 'prflx', address, priority, foundation: formFoundation('prflx', key) };
+    if (this.byAddress.size < MAX_REMOTE_CANDIDATES) this.byAddress.set(key, candidate);
+    return candidate;
+  }
+}

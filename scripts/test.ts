@@ -1,0 +1,130 @@
+/** Runs the checks and the tests; the last line is `N passed, N failed`, each check counting as one. */
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { tryCommand } from './testbed/command.ts';
+import { labUnavailable, removeLeftovers } from './testbed/lab.ts';
+import { TapTally } from './testbed/tap-tally.ts';
+
+const root = join(import.meta.dirname, '..');
+const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
+/** The project's runtime first: AVA, eslint and node-gyp start `node` by name. */
+const environment = { PATH: `${join(process.execPath, '..')}:${process.env.PATH ?? ''}` };
+
+/** A line of progress at least this often, so that a long run is seen to live. */
+const PROGRESS_MS = 15_000;
+/** Real interfaces and real time: one file at a time, or they disturb each other. */
+const SERIAL_FOLDERS = ['system', 'native'];
+/** Exercise what C++ does with memory: run on the build with AddressSanitizer and UndefinedBehaviorSanitizer. */
+const SANITIZED_FOLDER = 'native';
+
+const started = performance.now();
+const total = { passed: 0, failed: 0, skipped: 0 };
+
+function say(line: string): void {
+  const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(4);
+  process.stdout.write(`[${seconds} s] ${line}\n`);
+}
+
+async function check(name: string, file: string, ...args: string[]): Promise<void> {
+  const result = await tryCommand(file, args, { environment, timeoutMs: 300_000 });
+  if (result.status === 0) {
+    total.passed += 1;
+    say(`ok      ${name}`);
+    return;
+  }
+  total.failed += 1;
+  say(`FAILED  ${name}`);
+  process.stdout.write(`${result.stdout}${result.stderr}\n`);
+}
+
+function sourceFiles(folder: string, extension: RegExp): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => extension.test(name) && !/(^|\/)build(-[^/]*)?\//.test(name))
+    .map((name) => join(folder, name));
+}
+
+async function checks(): Promise<void> {
+  const inOrder: (() => Promise<void>)[] = [
+    () => check('types (tsc)', bin('tsc'), '-p', '.'),
+    () => check('format (prettier)', bin('prettier'), '--check', '--log-level', 'warn', '.'),
+    () => check('imports (dependency-cruiser)', bin('depcruise'), 'src'),
+    () => check('dead code (knip)', bin('knip'), '--no-progress'),
+    () => check('shell syntax', 'bash', '-n', ...shellScripts()),
+  ];
+  const cxx = sourceFiles(join(root, 'native'), /\.(cc|h)$/);
+  const formatter = await tryCommand('which', ['clang-format']);
+  if (cxx.length > 0 && formatter.status === 0)
+    inOrder.push(() => check('format (clang-format)', 'clang-format', '--dry-run', '-Werror', ...cxx));
+  else say('skipped format (clang-format): not installed');
+  const rest = async (): Promise<void> => {
+    for (const run of inOrder) await run();
+  };
+  // eslint takes as long as all others together.
+  await Promise.all([check('lint (eslint)', bin('eslint'), '.'), rest()]);
+}
+
+function shellScripts(): string[] {
+  return readdirSync(join(root, 'scripts'), { withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.includes('.ts'))
+    .map((entry) => join(root, 'scripts', entry.name));
+}
+
+/** One run of AVA. Counts what its TAP says; a runner that dies, or finds nothing, is one more failure. */
+async function ava(name: string, args: readonly string[], extra: Readonly<Record<string, string>> = {}): Promise<void> {
+  say(`${name}: ava ${args.join(' ')}`);
+  const child = spawn(process.execPath, [join(root, 'node_modules/ava/entrypoints/cli.js'), '--tap', ...args], {
+    cwd: root,
+    env: { ...process.env, ...environment, ...extra },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const tally = new TapTally();
+  const progress = setInterval(
+    () => say(`${name}: ${tally.passed} passed, ${tally.failed} failed so far`),
+    PROGRESS_MS,
+  );
+  for await (const line of createInterface({ input: child.stdout })) {
+    const shown = tally.line(line);
+    if (shown !== undefined) process.stdout.write(`${shown}\n`);
+  }
+  const status = await new Promise<number | null>((resolve) => {
+    if (child.exitCode !== null || child.signalCode !== null) resolve(child.exitCode);
+    else child.on('close', resolve);
+  });
+  clearInterval(progress);
+  if (status !== 0 && tally.failed === 0) {
+    tally.failed += 1;
+    process.stdout.write(`the test runner ended with ${String(status)}\n`);
+  }
+  total.passed += tally.passed;
+  total.failed += tally.failed;
+  total.skipped += tally.skipped;
+  say(`${tally.failed === 0 ? 'ok     ' : 'FAILED '} ${name}: ${tally.passed} passed, ${tally.failed} failed`);
+}
+
+function hasTests(folder: string): boolean {
+  return sourceFiles(join(root, 'test', folder), /\.test\.ts$/).length > 0;
+}
+
+async function everything(): Promise<void> {
+  await checks();
+  const folders = readdirSync(join(root, 'test')).filter((name) => !SERIAL_FOLDERS.includes(name) && hasTests(name));
+  await ava(
+    'tests',
+    folders.map((name) => `test/${name}/**`),
+  );
+  if (hasTests(SANITIZED_FOLDER)) await ava('native tests', ['-c', '1', `test/${SANITIZED_FOLDER}/**`]);
+  const why = labUnavailable();
+  if (why !== undefined) say(`skipped system tests: ${why}`);
+  else if (hasTests('system')) await ava('system tests', ['-c', '1', '--serial', 'test/system/**']);
+}
+
+const args = process.argv.slice(2);
+if (args.length === 0) await everything();
+else await ava('tests', args.some((argument) => argument.includes('system')) ? ['-c', '1', '--serial', ...args] : args);
+removeLeftovers();
+if (total.skipped > 0) say(`${total.skipped} skipped`);
+process.stdout.write(`${total.passed} passed, ${total.failed} failed\n`);
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;

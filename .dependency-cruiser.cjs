@@ -12,7 +12,7 @@ const layers = {
   mobility: ['base', 'native', 'link', 'ice'],
   resolver: ['base', 'identity', 'overlay', 'link', 'tunnel'],
   dns: ['base', 'resolver'],
-  config: ['base', 'identity'],
+  config: ['base', 'reload', 'identity'],
   control: ['base'],
   cli: ['base', 'config', 'control', 'agent', 'identity', 'reload'],
 };

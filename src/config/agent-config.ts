@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs';
+import { parse, TomlError } from 'smol-toml';
+import { z } from 'zod';
+import { messageOf } from '../base/errors.ts';
+import { parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { isOverlayName, isUserName } from '../identity/names.ts';
+import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
+import { ConfigError } from './errors.ts';
+import { isIpv4Prefix } from './ipv4-prefix.ts';
+
+export const DEFAULT_CONFIG_PATH = '/etc/idloc/config.toml';
+const MAX_CONFIG_BYTES = 65_536;
+
+/** RFC 6940 s14.2. */
+const RELOAD_PORT = 6084;
+/** Keeps plain SIP requests (1,090 to 1,160 bytes) whole and fits, with DTLS around it, into an Ethernet packet. */
+const DEFAULT_TUN_MTU = 1400;
+/** RFC 8200 s5: an IPv6 link carries this at least. */
+const MIN_TUN_MTU = 1280;
+const MAX_TUN_MTU = 9000;
+/** All of 127.0.0.0/8 is this host; port 53 of 127.0.0.1 and 127.0.0.53 often has another resolver. */
+const DEFAULT_DNS_ADDRESS: SocketAddress = { address: '127.0.60.84', port: 53 };
+
+const hostName = z.string().refine(isOverlayName, 'must be a host name in lower case, such as saturn');
+const path = z.string().regex(/^[^\0]{1,4096}$/, 'must be a path');
+/** Linux takes names of up to 15 bytes without / and spaces. */
+const interfaceName = z
+  .string()
+  .regex(/^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,15}$/, 'must be an interface name of at most 15 characters');
+const address = z.string().transform((text, context): SocketAddress => {
+  const parsed = parseSocketAddress(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue({ code: 'custom', message: 'must be an address with a port, such as 127.0.0.1:53 or [::1]:53' });
+  return z.NEVER;
+});
+
+/** What the file may say, and the command line in the same words. Everything is optional, nothing else is allowed. */
+const inputSchema = z.strictObject({
+  name: hostName.optional(),
+  user: z.string().refine(isUserName, 'must be a user name such as alice@example.net').optional(),
+  overlay: z.string().refine(isOverlayName, 'must be an overlay name such as example.net').optional(),
+  listen: z.int().min(0).max(65_535).optional(),
+  role: z.enum(['auto', 'peer', 'client']).optional(),
+  state: path.optional(),
+  socket: path.optional(),
+  log: z.enum(['debug', 'info', 'warn', 'error']).optional(),
+  ipv4_prefix: z.string().refine(isIpv4Prefix, 'must be a prefix such as 198.18.0.0/15').optional(),
+  tun: z
+    .strictObject({
+      enable: z.boolean().optional(),
+      name: interfaceName.optional(),
+      mtu: z.int().min(MIN_TUN_MTU).max(MAX_TUN_MTU).optional(),
+    })
+    .optional(),
+  dns: z.strictObject({ enable: z.boolean().optional(), listen: address.optional() }).optional(),
+});
+
+/** As in the file; a key that is undefined counts as absent. */
+export type AgentConfigInput = z.input<typeof inputSchema>;
+
+export type Role = 'auto' | 'peer' | 'client';
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
+
+export interface AgentConfig {
+  /** Host name in the overlay, without the overlay's; null: the machine's. */
+  readonly name: string | null;
+  /** User name to ask for when joining; null: what the ticket says. */
+  readonly user: string | null;
+  /** The overlay to be in or to create; null: the one in the state directory. */
+  readonly overlay: string | null;
+  /** UDP port; 0: any free one. */
+  readonly listen: number;
+  readonly role: Role;
+  /** State directory. */
+  readonly state: string;
+  /** Path of the control socket. */
+  readonly socket: string;
+  readonly log: LogLevel;
+  /** For an overlay that this agent creates; null: the default. Members take it from the overlay. */
+  readonly ipv4Prefix: string | null;
+  /** `enable` false: overlay peer only, no privilege needed. */
+  readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number };
+  readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
+}
+
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+/**
+ * @param path null: the default path, which may be missing.
+ * @throws {ConfigError} when the file cannot be read.
+ */
+export function readConfigFile(path: string | null): ConfigFile | undefined {
+  const chosen = path ?? DEFAULT_CONFIG_PATH;
+  try {
+    const text = readFileSync(chosen, 'utf8');
+    if (text.length > MAX_CONFIG_BYTES) throw new ConfigError(`${chosen}: longer than ${MAX_CONFIG_BYTES} bytes`);
+    return { path: chosen, text };
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    if (path === null && cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return undefined;
+    throw new ConfigError(`${chosen}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
+  }
+}
+
+/**
+ * The command line goes before the file, the file before the defaults.
+ * @throws {ConfigError} for the first thing that is wrong.
+ */
+export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConfigInput): AgentConfig {
+  const fromFile = file === undefined ? {} : parseFile(file);
+  const fromCommand = inputSchema.safeParse(commandLine);
+  if (!fromCommand.success) throw new ConfigError(`command line: ${describe(fromCommand.error).text}`);
+  const given = [fromCommand.data, fromFile];
+  const pick = <T>(choose: (input: z.output<typeof inputSchema>) => T | undefined): T | undefined =>
+    given.map(choose).find((value) => value !== undefined);
+  return {
+    name: pick((input) => input.name) ?? null,
+    user: pick((input) => input.user) ?? null,
+    overlay: pick((input) => input.overlay) ?? null,
+    listen: pick((input) => input.listen) ?? RELOAD_PORT,
+    role: pick((input) => input.role) ?? 'auto',
+    state: pick((input) => input.state) ?? DEFAULT_STATE_DIRECTORY,
+    socket: pick((input) => input.socket) ?? '/run/idloc/idloc.sock',
+    log: pick((input) => input.log) ?? 'info',
+    ipv4Prefix: pick((input) => input.ipv4_prefix) ?? null,
+    tun: {
+      enable: pick((input) => input.tun?.enable) ?? true,
+      name: pick((input) => input.tun?.name) ?? 'idloc0',
+      mtu: pick((input) => input.tun?.mtu) ?? DEFAULT_TUN_MTU,
+    },
+    dns: {
+      enable: pick((input) => input.dns?.enable) ?? true,
+      listen: pick((input) => input.dns?.listen) ?? DEFAULT_DNS_ADDRESS,
+    },
+  };
+}
+
+function parseFile({ path: name, text }: ConfigFile): z.output<typeof inputSchema> {
+  let value: unknown;
+  try {
+    value = parse(text);
+  } catch (cause) {
+    if (!(cause instanceof TomlError)) throw cause;
+    const [reason = ''] = cause.message.replace(/^Invalid TOML document: /, '').split('\n');
+    throw new ConfigError(`${name}:${cause.line}: ${reason}`, { cause });
+  }
+  const result = inputSchema.safeParse(value);
+  if (result.success) return result.data;
+  const { text: what, key } = describe(result.error);
+  const line = lineOf(text, key);
+  throw new ConfigError(`${name}${line === undefined ? '' : `:${line}`}: ${what}`);
+}
+
+/** The first issue of zod in one line, and the key it is about. */
+function describe(error: z.ZodError): { text: string; key: string[] } {
+  const [issue] = error.issues;
+  if (issue === undefined) return { text: 'not understood', key: [] };
+  const key = issue.path.map(String);
+  if (issue.code === 'unrecognized_keys') {
+    key.push(issue.keys[0] ?? '');
+    return { text: `${key.join('.')}: there is no such setting`, key };
+  }
+  return { text: `${key.join('.')}: ${issue.message}`, key };
+}
+
+/** The line of a key in TOML text, or of the nearest table around it. smol-toml keeps no positions. */
+function lineOf(text: string, key: readonly string[]): number | undefined {
+  let table: string[] = [];
+  let best: { line: number; depth: number } | undefined;
+  text.split('\n').forEach((content, index) => {
+    const header = /^\s*\[([^[\]]+)\]/.exec(content)?.[1];
+    const assigned = /^\s*([A-Za-z0-9_."' -]+?)\s*=/.exec(content)?.[1];
+    if (header !== undefined) table = segments(header);
+    const here = header !== undefined ? table : assigned !== undefined ? [...table, ...segments(assigned)] : undefined;
+    if (here === undefined || here.length > key.length || here.some((segment, i) => segment !== key[i])) return;
+    if (best === undefined || here.length > best.depth) best = { line: index + 1, depth: here.length };
+  });
+  return best?.line;
+}
+
+function segments(dotted: string): string[] {
+  return dotted.split('.').map((segment) => segment.trim().replace(/^["']|["']$/g, ''));
+}

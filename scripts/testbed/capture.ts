@@ -19,9 +19,9 @@ export class Capture {
     this.process = process;
   }
 
-  static async start(namespace: Namespace, interfaceName: string, file: string, filter?: string): Promise<Capture> {
-    const filterOption = filter === undefined ? [] : ['-f', filter];
-    const process = namespace.start('dumpcap', ['-q', '-B', '8', '-i', interfaceName, '-w', file, ...filterOption]);
+  /** @param filter as in pcap-filter(7) */
+  static async start(namespace: Namespace, interfaceName: string, file: string, filter: string): Promise<Capture> {
+    const process = namespace.start('dumpcap', ['-q', '-B', '8', '-i', interfaceName, '-w', file, '-f', filter]);
     await process.waitFor(/File: /, START_TIMEOUT_MS);
     await eventually(`dumpcap writes ${file}`, START_TIMEOUT_MS, () => (existsSync(file) ? true : undefined), 5);
     return new Capture(file, process);

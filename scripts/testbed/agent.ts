@@ -1,0 +1,132 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { methods } from '../../src/control/schemas.ts';
+import type { Result, Status } from '../../src/control/schemas.ts';
+import { ScriptError, command, eventually, lastLine, tryCommand } from './command.ts';
+import type { BackgroundProcess, CommandResult } from './command.ts';
+import type { Lab, Namespace } from './lab.ts';
+
+export const IDLOC = join(import.meta.dirname, '../../bin/idloc');
+export const TUN_NAME = 'idloc0';
+
+/** From the start of the process to a joined overlay; generous, since a busy machine compiles the sources first. */
+const READY_TIMEOUT_MS = 30_000;
+
+export interface AgentOptions {
+  readonly namespace: Namespace;
+  /** Of the state folder and the socket, and the overlay name that it claims. */
+  readonly name: string;
+  readonly overlay: { readonly create: string } | { readonly join: string } | 'as before';
+  /** Further arguments of `idloc up`. */
+  readonly arguments?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
+/** A real agent (`idloc up`) in a namespace, with a state folder and a control socket of its own in the lab's folder. */
+export class Agent {
+  readonly name: string;
+  readonly state: string;
+  readonly socket: string;
+  readonly process: BackgroundProcess;
+  private readonly options: AgentOptions;
+  private readonly lab: Lab;
+
+  private constructor(lab: Lab, options: AgentOptions) {
+    this.lab = lab;
+    this.options = options;
+    this.name = options.name;
+    this.state = lab.folder(options.name);
+    this.socket = join(lab.directory, `${options.name}.sock`);
+    const configuration = join(lab.directory, 'config.toml');
+    writeFileSync(configuration, '# every setting as it comes\n');
+    const { overlay } = options;
+    const membership =
+      overlay === 'as before' ? [] : 'create' in overlay ? ['--create', overlay.create] : ['--join', overlay.join];
+    this.process = options.namespace.start(
+      IDLOC,
+      [
+        ...['up', '--config', configuration, '--state', this.state, '--socket', this.socket],
+        ...['--tun', TUN_NAME, '--name', options.name],
+        ...membership,
+        ...(options.arguments ?? []),
+      ],
+      options.environment,
+    );
+  }
+
+  /** Starts it without waiting. */
+  static launch(lab: Lab, options: AgentOptions): Agent {
+    return new Agent(lab, options);
+  }
+
+  /** Starts it and waits until it is a member of its overlay. */
+  static async start(lab: Lab, options: AgentOptions): Promise<Agent> {
+    const agent = Agent.launch(lab, options);
+    await agent.ready();
+    return agent;
+  }
+
+  /** Joined, or alone in an overlay that it made; with its addresses claimed. */
+  async ready(timeoutMs = READY_TIMEOUT_MS): Promise<Status> {
+    return eventually(`${this.name}: the agent joins its overlay`, timeoutMs, async () => {
+      if (!this.process.alive)
+        throw new ScriptError(
+          `${this.name}: the agent ended (${String(await this.process.exited)}): ${this.lastWords()}`,
+        );
+      const answer = await this.tryCli('status', '--json');
+      if (answer.status !== 0) return undefined;
+      const status = methods.status.result.parse(JSON.parse(answer.stdout));
+      const isMember = status.state === 'joined' || status.state === 'alone';
+      return isMember && (status.ipv4 !== null || status.tun === null) ? status : undefined;
+    });
+  }
+
+  async status(): Promise<Status> {
+    return methods.status.result.parse(JSON.parse(await this.cli('status', '--json')));
+  }
+
+  /** The link to another agent, by its HIT. */
+  async link(hit: string): Promise<Status['links'][number] | undefined> {
+    return (await this.status()).links.find((link) => link.hit === hit);
+  }
+
+  async resolve(target: string): Promise<Result<'resolve'>> {
+    return methods.resolve.result.parse(JSON.parse(await this.cli('resolve', target, '--json')));
+  }
+
+  async ping(target: string, count = 1): Promise<Result<'ping'>> {
+    return methods.ping.result.parse(JSON.parse(await this.cli('ping', target, '--count', String(count), '--json')));
+  }
+
+  async invite(): Promise<string> {
+    return (await this.cli('invite')).trim();
+  }
+
+  /** A command of the command line that talks to this agent. */
+  async cli(name: string, ...args: string[]): Promise<string> {
+    return command(IDLOC, [name, ...args, '--socket', this.socket]);
+  }
+
+  async tryCli(name: string, ...args: string[]): Promise<CommandResult> {
+    return tryCommand(IDLOC, [name, ...args, '--socket', this.socket], { timeoutMs: READY_TIMEOUT_MS });
+  }
+
+  /** As a power cut: it says goodbye to nobody. */
+  async crash(): Promise<void> {
+    this.process.kill();
+    await this.process.exited;
+  }
+
+  async stop(): Promise<number | null> {
+    return this.process.stop('SIGTERM');
+  }
+
+  /** Another process with the same identity, after the end of this one. */
+  async startAgain(): Promise<Agent> {
+    return Agent.start(this.lab, { ...this.options, overlay: 'as before' });
+  }
+
+  lastWords(): string {
+    return lastLine(this.process.stderr) || lastLine(this.process.stdout) || 'it said nothing';
+  }
+}

@@ -1,0 +1,178 @@
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { TUN_NAME } from './agent.ts';
+import type { Agent } from './agent.ts';
+import { Capture } from './capture.ts';
+import { ScriptError } from './command.ts';
+import type { Lab } from './lab.ts';
+import { Phone } from './phone.ts';
+import { compareDirections, longestGapMs, rtpPackets } from './rtp-stream.ts';
+import type { RtpDirection, RtpPacket } from './rtp-stream.ts';
+import { NAT_WAN_INTERFACE, PEER_ADDRESS } from './topology.ts';
+import type { Host, NatRouter } from './topology.ts';
+
+const ANSWER_TIMEOUT_MS = 15_000;
+/** Packets that are under way when a phone hangs up still arrive. */
+const TAIL_MS = 300;
+
+export interface Party {
+  readonly agent: Agent;
+  readonly host: Host;
+  /** The router whose outer side is watched: what leaves the home. */
+  readonly router: NatRouter;
+}
+
+export interface CallPlan {
+  readonly lab: Lab;
+  readonly label: string;
+  readonly family: 4 | 6;
+  readonly caller: Party;
+  readonly callee: Party;
+  /** WAV for both. */
+  readonly speech: string;
+  readonly durationMs: number;
+  /** Called in the middle of the call. */
+  readonly halfway?: () => Promise<void>;
+}
+
+/** Where the time from dialling to the first answer went, seen from outside the agents. Milliseconds. */
+export interface SetupTimes {
+  /** The phone's first DNS question to the last answer before its INVITE. */
+  readonly nameToHitMs: number;
+  /** The INVITE enters the overlay interface, to the first protected packet between the two homes. */
+  readonly hitToLinkMs: number;
+  /** ... to the other phone's first answer on the caller's overlay interface. */
+  readonly firstPacketMs: number;
+  readonly totalMs: number;
+}
+
+export interface CallResult {
+  readonly setup: SetupTimes;
+  readonly forth: RtpDirection;
+  readonly back: RtpDirection;
+  /** The longest silence at each end from one second before half-time on, milliseconds. */
+  readonly gapAfterHalfMs: { readonly atCallee: number; readonly atCaller: number };
+  /** DTLS ServerHellos between the two homes' routers after half-time: new handshakes. */
+  readonly handshakesAfterHalf: number;
+  /** How loud each phone heard the other: root mean square, 0 to 1. */
+  readonly loudness: { readonly atCallee: number; readonly atCaller: number };
+  /** Offers and answers beyond the first: a phone noticed something. */
+  readonly renegotiations: number;
+  readonly addresses: { readonly caller: string; readonly callee: string };
+}
+
+/** One call by name between two unmodified phones. @throws {ScriptError} when it is not answered, or ends by itself */
+export async function makeCall(plan: CallPlan): Promise<CallResult> {
+  const { lab, label, caller, callee } = plan;
+  const callerStatus = await caller.agent.status();
+  const calleeStatus = await callee.agent.status();
+  if (callerStatus.name === null || calleeStatus.name === null)
+    throw new ScriptError('an agent has not claimed its name; see the agent log');
+  const pick = (status: typeof callerStatus): string => (plan.family === 6 ? status.hit : (status.ipv4 ?? ''));
+  const addresses = { caller: pick(callerStatus), callee: pick(calleeStatus) };
+  const nameserver = callerStatus.dns?.listen;
+
+  const file = (name: string): string => join(lab.directory, `${label}-${name}.pcapng`);
+  const [inCaller, inCallee, dns, outer] = await Promise.all([
+    Capture.start(caller.host.namespace, TUN_NAME, file('caller'), 'udp'),
+    Capture.start(callee.host.namespace, TUN_NAME, file('callee'), 'udp'),
+    Capture.start(caller.host.namespace, 'lo', file('dns'), 'udp port 53'),
+    Capture.start(callee.router.namespace, NAT_WAN_INTERFACE, file('outer'), `udp and not host ${PEER_ADDRESS}`),
+  ]);
+  const phone = async (party: Party, name: string): Promise<Phone> =>
+    Phone.start({
+      namespace: party.host.namespace,
+      directory: lab.folder(`${label}-phone-${party.agent.name}`),
+      addressOfRecord: `${party.agent.name}@${name}`,
+      family: plan.family,
+      interfaceName: TUN_NAME,
+      speech: plan.speech,
+      ...(nameserver === undefined ? {} : { nameserver }),
+    });
+  const [calling, called] = await Promise.all([phone(caller, callerStatus.name), phone(callee, calleeStatus.name)]);
+  await calling.dial(`sip:${callee.agent.name}@${calleeStatus.name}`);
+  await Promise.all([calling.established(ANSWER_TIMEOUT_MS), called.established(ANSWER_TIMEOUT_MS)]);
+  const talkFrom = Date.now() / 1000;
+  await delay(plan.durationMs / 2);
+  const half = Date.now() / 1000;
+  await plan.halfway?.();
+  await delay(plan.durationMs - plan.durationMs / 2);
+  for (const one of [calling, called])
+    if (!one.alive || one.count('CALL_CLOSED') > 0) throw new ScriptError(`${label}: the call ended by itself`);
+  const renegotiations = calling.count('CALL_REMOTE_SDP') + called.count('CALL_REMOTE_SDP') - 2;
+  const talkTo = Date.now() / 1000;
+  await calling.hangUp();
+  await delay(TAIL_MS);
+  await Promise.all([calling.stop(), called.stop()]);
+  const loudness = { atCallee: called.loudnessHeard(), atCaller: calling.loudnessHeard() };
+  await Promise.all([inCaller, inCallee, dns, outer].map((capture) => capture.stop()));
+
+  const [atCaller, atCallee] = [await rtpPackets(inCaller), await rtpPackets(inCallee)];
+  const from = (packets: readonly RtpPacket[], address: string): RtpPacket[] =>
+    packets.filter((packet) => packet.source === address);
+  const window = { from: talkFrom, to: talkTo };
+  const gapOf = (packets: readonly RtpPacket[]): number =>
+    longestGapMs([...packets.map(({ at }) => at).filter((at) => at > half - 1 && at < talkTo), talkTo]);
+  return {
+    setup: await setupTimes({ dns, inCaller, outer }, addresses.callee, caller.router.address),
+    forth: compareDirections(from(atCaller, addresses.caller), from(atCallee, addresses.caller), window),
+    back: compareDirections(from(atCallee, addresses.callee), from(atCaller, addresses.callee), window),
+    gapAfterHalfMs: {
+      atCallee: gapOf(from(atCallee, addresses.caller)),
+      atCaller: gapOf(from(atCaller, addresses.callee)),
+    },
+    handshakesAfterHalf: await handshakesSince(outer, half),
+    loudness,
+    renegotiations,
+    addresses,
+  };
+}
+
+interface SetupCaptures {
+  readonly dns: Capture;
+  readonly inCaller: Capture;
+  readonly outer: Capture;
+}
+
+async function setupTimes(captures: SetupCaptures, calleeAddress: string, callerHome: string): Promise<SetupTimes> {
+  const sip = await captures.inCaller.fields('sip', ['frame.time_epoch', 'ip.src', 'ipv6.src', 'sip.Method']);
+  const time = (row: Record<string, string> | undefined, what: string): number => {
+    if (row === undefined) throw new ScriptError(`the capture shows no ${what}`);
+    return Number(row['frame.time_epoch']);
+  };
+  const invite = time(
+    sip.find((row) => row['sip.Method'] === 'INVITE'),
+    'INVITE on the overlay interface',
+  );
+  const answer = time(
+    sip.find((row) => row['ip.src'] === calleeAddress || row['ipv6.src'] === calleeAddress),
+    'answer from the other phone',
+  );
+  const dns = await captures.dns.fields('dns', ['frame.time_epoch', 'dns.flags.response']);
+  const question = time(
+    dns.find((row) => row['dns.flags.response'] === '0'),
+    'DNS question',
+  );
+  const replies = dns.filter((row) => row['dns.flags.response'] === '1' && Number(row['frame.time_epoch']) <= invite);
+  // DTLS application data (23), or the record with a connection ID (25, RFC 9146).
+  const records = await captures.outer.fields(
+    `ip.src == ${callerHome} && (udp.payload[0] == 17 || udp.payload[0] == 19)`,
+    ['frame.time_epoch'],
+  );
+  const linkUp = time(
+    records.find((row) => Number(row['frame.time_epoch']) >= invite),
+    'protected packet between the two homes',
+  );
+  return {
+    nameToHitMs: 1000 * (time(replies.at(-1), 'DNS answer') - question),
+    hitToLinkMs: 1000 * (linkUp - invite),
+    firstPacketMs: 1000 * (answer - linkUp),
+    totalMs: 1000 * (answer - question),
+  };
+}
+
+/** DTLS 1.2 record of type handshake (22) whose message is ServerHello (2): one for each handshake that begins. */
+async function handshakesSince(outer: Capture, since: number): Promise<number> {
+  const hellos = await outer.fields('udp.payload[0] == 16 && udp.payload[13] == 02', ['frame.time_epoch']);
+  return hellos.filter((row) => Number(row['frame.time_epoch']) >= since).length;
+}

@@ -1,0 +1,5 @@
+{
+  "variables": {"root": "."},
+  "includes": ["sources.gypi"],
+  "targets": [{"target_name": "idloc", "cflags_cc": ["-O3"]}]
+}

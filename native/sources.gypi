@@ -1,0 +1,14 @@
+{
+  # Shared by binding.gyp (release) and asan/binding.gyp: `root` is where src/ lies as seen from the including file.
+  "target_defaults": {
+    "type": "loadable_module",
+    "sources": ["<!@(find <(root)/src -name '*.cc' | sort)"],
+    "include_dirs": ["<(root)/src"],
+    "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED",
+                "OPENSSL_API_COMPAT=30000", "OPENSSL_NO_DEPRECATED"],
+    "cflags": ["-Wall", "-Wextra", "-Werror", "-fvisibility=hidden"],
+    "cflags_cc!": ["-std=gnu++17", "-fexceptions"],
+    "cflags_cc": ["-std=gnu++20", "-fno-exceptions", "-fno-rtti",
+                  "-isystem<!(node -p \"require('path').resolve(require.resolve('node-addon-api'), '..')\")"]
+  }
+}

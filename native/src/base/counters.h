@@ -1,0 +1,57 @@
+#pragma once
+// Counters that JavaScript reads through a live view. Only the data-plane thread writes them.
+// The order is the contract with src/native/counters.ts; a test compares both lists.
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+namespace idloc {
+
+#define IDLOC_COUNTERS(V)                                                                                   \
+  V(udpReceivedDatagrams)                                                                                   \
+  V(udpReceivedBytes) V(udpReceiveCalls) V(udpSentDatagrams) V(udpSentBytes) V(udpSendCalls)                \
+      V(udpSendErrors) V(stunReceived) V(stunSent) V(handshakeReceived) V(handshakeSent) V(cookiesSent)     \
+          V(handshakesStarted) V(handshakesCompleted) V(handshakesFailed) V(recordsReceived) V(recordsSent) \
+              V(echoesAnswered) V(tunReads) V(tunReadBytes) V(tunWrites) V(tunWrittenBytes) V(packetsOut)   \
+                  V(packetsIn) V(misses) V(packetsHeld) V(packetsReleased) V(unreachablesSent)              \
+                      V(eventsQueued) V(wakeups) V(dropUnknownProtocol) V(dropUnboundRecord)                \
+                          V(dropUnboundHandshake) V(dropBadRecord) V(dropReplayed) V(dropNotConnected)      \
+                              V(dropUnexpectedContent) V(dropStaleHandshake) V(dropHalfOpen)                \
+                                  V(dropNoCredentials) V(dropInnerSource) V(dropInnerDestination)           \
+                                      V(dropForeignSource) V(dropMulticast) V(dropMalformedPacket)          \
+                                          V(dropHeldOverflow) V(dropHeldExpired) V(dropRefused)             \
+                                              V(dropSendQueueFull) V(dropSendFailed) V(dropNoPath)          \
+                                                  V(dropTunWrite) V(dropEventsFull) V(dropCommandsFull)     \
+                                                      V(dropOversizedRecord)
+
+enum class Counter : size_t {
+#define V(name) name,
+  IDLOC_COUNTERS(V)
+#undef V
+      kCount
+};
+
+inline constexpr const char* kCounterNames[] = {
+#define V(name) #name,
+    IDLOC_COUNTERS(V)
+#undef V
+};
+
+class Counters {
+ public:
+  static constexpr size_t kCount = static_cast<size_t>(Counter::kCount);
+
+  void Add(Counter counter, uint64_t n = 1) {
+    std::atomic<uint64_t>& value = values_[static_cast<size_t>(counter)];
+    value.store(value.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  // Borrowed by the typed array, which shares the ownership of this object.
+  void* data() { return values_.data(); }
+
+ private:
+  static_assert(sizeof(std::atomic<uint64_t>) == sizeof(uint64_t));
+  std::array<std::atomic<uint64_t>, kCount> values_{};
+};
+
+}  // namespace idloc

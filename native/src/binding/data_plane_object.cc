@@ -1,0 +1,350 @@
+// The class DataPlane of the addon. Its JavaScript side (src/native/native.ts) checks arguments; they are
+// checked again here, since C++ must not trust the caller's types.
+#include <napi.h>
+
+#include <memory>
+#include <mutex>
+
+#include "binding/exports.h"
+#include "binding/values.h"
+#include "data_plane/data_plane.h"
+
+namespace idloc {
+
+namespace {
+
+class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "DataPlane",
+                       {
+                           InstanceMethod<&DataPlaneObject::Drain>("drain"),
+                           InstanceMethod<&DataPlaneObject::SendDatagramTo>("sendDatagram"),
+                           InstanceMethod<&DataPlaneObject::SetCredentialsTo>("setCredentials"),
+                           InstanceMethod<&DataPlaneObject::Open>("openLink"),
+                           InstanceMethod<&DataPlaneObject::Bind>("bindRemote"),
+                           InstanceMethod<&DataPlaneObject::Unbind>("unbindRemote"),
+                           InstanceMethod<&DataPlaneObject::SetPathTo>("setPath"),
+                           InstanceMethod<&DataPlaneObject::CloseOne>("closeLink"),
+                           InstanceMethod<&DataPlaneObject::AuthorizeLink>("authorize"),
+                           InstanceMethod<&DataPlaneObject::RefuseAddress>("refuse"),
+                           InstanceMethod<&DataPlaneObject::SetLocal>("setLocalAddresses"),
+                           InstanceMethod<&DataPlaneObject::SendRecordTo>("sendRecord"),
+                           InstanceMethod<&DataPlaneObject::LinkCounters>("linkCounters"),
+                           InstanceMethod<&DataPlaneObject::Close>("close"),
+                           InstanceAccessor<&DataPlaneObject::Port>("port"),
+                           InstanceAccessor<&DataPlaneObject::CounterView>("counters"),
+                       });
+  }
+
+  // new DataPlane(port, tunName or null, tunMtu, wake)
+  explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
+    Napi::Env env = info.Env();
+    auto port = GetUint32(info[0]);
+    auto mtu = GetUint32(info[2]);
+    if (!port.has_value() || !mtu.has_value()) return;
+    if (*port > 65535 || !(info[1].IsNull() || info[1].IsString()) || !info[3].IsFunction()) {
+      ThrowType(env, "expected (port, TUN name or null, TUN MTU, wake function)");
+      return;
+    }
+    auto plane = std::make_unique<DataPlane>();
+    DataPlane::Options options;
+    options.port = static_cast<uint16_t>(*port);
+    if (info[1].IsString()) options.tun_name = info[1].As<Napi::String>().Utf8Value();
+    options.tun_mtu = static_cast<int>(*mtu);
+    napi_value name = Napi::String::New(env, "idloc data plane");
+    if (napi_create_threadsafe_function(env, info[3], nullptr, name, 0, 1, nullptr, nullptr, this, CallWake,
+                                        &wake_) != napi_ok) {
+      ThrowError(env, {"no_wake", "node gives no thread-safe function; it may be shutting down"});
+      return;
+    }
+    // The thread calls it only between Open and Close, and Shutdown closes before releasing it.
+    options.wake = [wake = wake_] { napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking); };
+    Error error = plane->Open(std::move(options));
+    if (error.failed()) {
+      napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+      wake_ = nullptr;
+      ThrowError(env, error);
+      return;
+    }
+    plane_ = std::move(plane);
+    port_ = plane_->port();
+    counters_ = plane_->counters();
+    // Hooks run last in, first out: the thread ends before node takes the thread-safe function away.
+    napi_add_env_cleanup_hook(env, Cleanup, this);
+    // The object stays while its thread runs, whoever has forgotten it.
+    Ref();
+  }
+
+  ~DataPlaneObject() override = default;
+
+ private:
+  static void CallWake(napi_env env, napi_value callback, void* context, void*) {
+    auto* self = static_cast<DataPlaneObject*>(context);
+    if (env == nullptr || self->plane_ == nullptr) return;
+    self->plane_->WakeTaken();
+    uint64_t before = self->drained_;
+    Napi::HandleScope scope(env);
+    Napi::Function(env, callback).Call({});
+    // The handler took some and left some: they are not forgotten. One that takes nothing is not asked again.
+    if (self->plane_ != nullptr && self->drained_ != before && self->plane_->HasEvents()) {
+      napi_call_threadsafe_function(self->wake_, nullptr, napi_tsfn_nonblocking);
+    }
+  }
+
+  static void Cleanup(void* data) { static_cast<DataPlaneObject*>(data)->Shutdown(); }
+
+  void Shutdown() {
+    if (plane_ == nullptr) return;
+    plane_->Close();
+    plane_ = nullptr;
+    napi_release_threadsafe_function(wake_, napi_tsfn_abort);
+    wake_ = nullptr;
+  }
+
+  // Commands after close() do nothing, as commands for closed links.
+  void Post(Command command) {
+    if (plane_ != nullptr) plane_->Post(std::move(command));
+  }
+
+  Napi::Value Port(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), port_); }
+
+  Napi::Value CounterView(const Napi::CallbackInfo& info) {
+    Napi::Env env = info.Env();
+    if (counters_ == nullptr) return env.Undefined();
+    // The buffer shares the ownership: the view stays readable after close().
+    auto* owner = new std::shared_ptr<Counters>(counters_);
+    auto buffer = Napi::ArrayBuffer::New(
+        env, counters_->data(), Counters::kCount * sizeof(uint64_t),
+        [](Napi::Env, void*, std::shared_ptr<Counters>* shared) { delete shared; }, owner);
+    return Napi::BigUint64Array::New(env, Counters::kCount, buffer, 0);
+  }
+
+  Napi::Value Drain(const Napi::CallbackInfo& info) {
+    Napi::Env env = info.Env();
+    Napi::Array out = Napi::Array::New(env);
+    auto max = GetUint32(info[0]);
+    if (!max.has_value() || plane_ == nullptr) return out;
+    Event event;
+    for (uint32_t i = 0; i < *max && plane_->PopEvent(&event); i++) {
+      drained_++;
+      out.Set(i, ToObject(env, event));
+    }
+    return out;
+  }
+
+  static Napi::Value ToObject(Napi::Env env, const Event& event) {
+    Napi::Object out = Napi::Object::New(env);
+    auto type = [&](const char* name) { out.Set("type", Napi::String::New(env, name)); };
+    auto link = [&] { out.Set("link", Napi::Number::New(env, event.link)); };
+    auto addresses = [&] {
+      out.Set("local", ToSocketAddress(env, event.local));
+      out.Set("remote", ToSocketAddress(env, event.remote));
+    };
+    auto data = [&](const char* name) { out.Set(name, ToBytes(env, event.data)); };
+    auto at = [&] { out.Set("at", Napi::Number::New(env, static_cast<double>(event.at) / 1e6)); };
+    switch (event.type) {
+      case EventType::kStun:
+        type("stun");
+        addresses();
+        data("data");
+        at();
+        break;
+      case EventType::kIncoming:
+        type("incoming");
+        link();
+        addresses();
+        break;
+      case EventType::kConnected: {
+        type("connected");
+        link();
+        Napi::Array certificates = Napi::Array::New(env, event.certificates.size());
+        for (uint32_t i = 0; i < event.certificates.size(); i++)
+          certificates.Set(i, ToBytes(env, event.certificates[i]));
+        out.Set("certificates", certificates);
+        data("exporter");
+        break;
+      }
+      case EventType::kClosed:
+        type("closed");
+        link();
+        out.Set("reason", Napi::String::New(env, event.reason));
+        break;
+      case EventType::kRecord:
+        type("record");
+        link();
+        data("data");
+        at();
+        break;
+      case EventType::kMiss:
+        type("miss");
+        out.Set("address", Napi::String::New(env, event.remote.address.ToString()));
+        break;
+      case EventType::kUnknown:
+        type("unknown");
+        addresses();
+        break;
+      case EventType::kNetwork:
+        type("network");
+        break;
+    }
+    return out;
+  }
+
+  // (local or null, remote, port, data)
+  void SendDatagramTo(const Napi::CallbackInfo& info) {
+    auto path = GetPath(info, 0);
+    if (!path.has_value()) return;
+    auto data = GetBytes(info[3]);
+    if (data.has_value() && !data->empty()) Post(SendDatagram{*path, std::move(*data)});
+  }
+
+  // (certificates, private key)
+  void SetCredentialsTo(const Napi::CallbackInfo& info) {
+    if (!info[0].IsArray()) {
+      ThrowType(info.Env(), "expected an array of certificates");
+      return;
+    }
+    auto list = info[0].As<Napi::Array>();
+    std::vector<std::vector<uint8_t>> certificates;
+    for (uint32_t i = 0; i < list.Length(); i++) {
+      auto certificate = GetBytes(list.Get(i));
+      if (!certificate.has_value()) return;
+      certificates.push_back(std::move(*certificate));
+    }
+    auto key = GetBytes(info[1]);
+    if (!key.has_value()) return;
+    SslContext context;
+    Error error = MakeSslContext(certificates, *key, &context);
+    OPENSSL_cleanse(key->data(), key->size());
+    if (error.failed()) {
+      ThrowError(info.Env(), error);
+      return;
+    }
+    Post(SetCredentials{std::move(context)});
+  }
+
+  // (server)
+  Napi::Value Open(const Napi::CallbackInfo& info) {
+    if (!info[0].IsBoolean()) {
+      ThrowType(info.Env(), "expected a boolean");
+      return info.Env().Undefined();
+    }
+    // After close() no link has number 0.
+    LinkId id = plane_ == nullptr ? 0 : plane_->NewLink(info[0].As<Napi::Boolean>().Value());
+    return Napi::Number::New(info.Env(), id);
+  }
+
+  // (link, remote, port)
+  void Bind(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (!link.has_value()) return;
+    auto remote = GetEndpoint(info, 1);
+    if (remote.has_value()) Post(BindRemote{*link, *remote});
+  }
+
+  void Unbind(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (!link.has_value()) return;
+    auto remote = GetEndpoint(info, 1);
+    if (remote.has_value()) Post(UnbindRemote{*link, *remote});
+  }
+
+  // (link, local or null, remote, port)
+  void SetPathTo(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (!link.has_value()) return;
+    auto path = GetPath(info, 1);
+    if (path.has_value()) Post(SetPath{*link, *path});
+  }
+
+  void CloseOne(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (link.has_value()) Post(CloseLink{*link});
+  }
+
+  // (link, HIT as address, IPv4 or null)
+  void AuthorizeLink(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (!link.has_value()) return;
+    auto hit = GetAddress(info[1]);
+    if (!hit.has_value()) return;
+    auto ipv4 = GetAddressOrNull(info[2]);
+    if (!ipv4.has_value()) return;
+    Post(Authorize{*link, *hit, ipv4->unset() ? std::nullopt : ipv4});
+  }
+
+  void RefuseAddress(const Napi::CallbackInfo& info) {
+    auto address = GetAddress(info[0]);
+    if (address.has_value()) Post(Refuse{*address});
+  }
+
+  // (HIT as address, IPv4 or null)
+  void SetLocal(const Napi::CallbackInfo& info) {
+    auto hit = GetAddress(info[0]);
+    if (!hit.has_value()) return;
+    auto ipv4 = GetAddressOrNull(info[1]);
+    if (ipv4.has_value()) Post(SetLocalAddresses{*hit, ipv4->unset() ? std::nullopt : ipv4});
+  }
+
+  // (link, data)
+  void SendRecordTo(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (!link.has_value()) return;
+    auto data = GetBytes(info[1]);
+    if (data.has_value() && !data->empty()) Post(SendRecord{*link, std::move(*data)});
+  }
+
+  Napi::Value LinkCounters(const Napi::CallbackInfo& info) {
+    Napi::Env env = info.Env();
+    auto link = GetUint32(info[0]);
+    if (!link.has_value() || plane_ == nullptr) return env.Undefined();
+    std::shared_ptr<LinkStats> stats = plane_->FindStats(*link);
+    if (stats == nullptr) return env.Undefined();
+    Napi::Object out = Napi::Object::New(env);
+    auto set = [&](const char* name, const std::atomic<uint64_t>& value) {
+      out.Set(name, Napi::BigInt::New(env, value.load(std::memory_order_relaxed)));
+    };
+    set("rxBytes", stats->rx_bytes);
+    set("txBytes", stats->tx_bytes);
+    set("rxPackets", stats->rx_packets);
+    set("txPackets", stats->tx_packets);
+    out.Set("handshakes", Napi::Number::New(env, stats->handshakes.load(std::memory_order_relaxed)));
+    return out;
+  }
+
+  void Close(const Napi::CallbackInfo& info) {
+    if (plane_ == nullptr) return;
+    napi_remove_env_cleanup_hook(info.Env(), Cleanup, this);
+    Shutdown();
+    Unref();
+  }
+
+  std::optional<Endpoint> GetEndpoint(const Napi::CallbackInfo& info, size_t first) {
+    auto address = GetAddress(info[first]);
+    if (!address.has_value()) return std::nullopt;
+    auto port = GetUint32(info[first + 1]);
+    if (!port.has_value()) return std::nullopt;
+    return Endpoint{*address, static_cast<uint16_t>(*port)};
+  }
+
+  std::optional<Path> GetPath(const Napi::CallbackInfo& info, size_t first) {
+    auto local = GetAddressOrNull(info[first]);
+    if (!local.has_value()) return std::nullopt;
+    auto remote = GetEndpoint(info, first + 1);
+    if (!remote.has_value()) return std::nullopt;
+    return Path{*local, *remote};
+  }
+
+  std::unique_ptr<DataPlane> plane_;  // nullptr after close
+  std::shared_ptr<Counters> counters_;
+  napi_threadsafe_function wake_ = nullptr;  // owned; released by Shutdown
+  uint64_t drained_ = 0;
+  uint16_t port_ = 0;
+};
+
+}  // namespace
+
+Napi::Function DefineDataPlane(Napi::Env env) { return DataPlaneObject::Define(env); }
+
+}  // namespace idloc

@@ -1,0 +1,99 @@
+#include <napi.h>
+
+#include "binding/exports.h"
+#include "binding/values.h"
+#include "net/netlink.h"
+
+namespace idloc {
+
+namespace {
+
+std::optional<Prefix> GetPrefix(const Napi::Value& value) {
+  std::string text = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  size_t slash = text.find('/');
+  auto address = IpAddress::Parse(text.substr(0, slash));
+  bool digits = slash != std::string::npos && slash + 1 < text.size() && text.size() - slash <= 4 &&
+                text.find_first_not_of("0123456789", slash + 1) == std::string::npos;
+  int length = digits ? std::stoi(text.substr(slash + 1)) : -1;
+  if (!address.has_value() || length < 0 || length > (address->is_v4() ? 32 : 128)) {
+    ThrowType(value.Env(), "expected an address with a prefix length, such as 198.18.0.1/15");
+    return std::nullopt;
+  }
+  return Prefix{*address, length};
+}
+
+Napi::Value Addresses(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  std::vector<InterfaceAddress> list;
+  Error error = ListAddresses(&list);
+  if (error.failed()) {
+    ThrowError(env, error);
+    return env.Undefined();
+  }
+  Napi::Array out = Napi::Array::New(env, list.size());
+  for (uint32_t i = 0; i < list.size(); i++) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("interfaceName", Napi::String::New(env, list[i].interface_name));
+    entry.Set("address", Napi::String::New(env, list[i].address.ToString()));
+    entry.Set("prefixLength", Napi::Number::New(env, list[i].prefix_length));
+    entry.Set("usable", Napi::Boolean::New(env, list[i].usable));
+    entry.Set("loopback", Napi::Boolean::New(env, list[i].loopback));
+    out.Set(i, entry);
+  }
+  return out;
+}
+
+// (name, mtu, txQueueLength, addresses)
+void Configure(const Napi::CallbackInfo& info) {
+  auto mtu = GetUint32(info[1]);
+  if (!mtu.has_value()) return;
+  auto queue = GetUint32(info[2]);
+  if (!queue.has_value()) return;
+  if (!info[0].IsString() || !info[3].IsArray()) {
+    ThrowType(info.Env(), "expected (name, MTU, queue length, addresses)");
+    return;
+  }
+  std::vector<Prefix> prefixes;
+  auto list = info[3].As<Napi::Array>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    auto prefix = GetPrefix(list.Get(i));
+    if (!prefix.has_value()) return;
+    prefixes.push_back(*prefix);
+  }
+  Error error = ConfigureInterface(info[0].As<Napi::String>().Utf8Value(), *mtu, *queue, prefixes);
+  if (error.failed()) ThrowError(info.Env(), error);
+}
+
+// (destination, interface name or null, metric)
+template <Error (*change)(const RouteChange&)>
+void ChangeRoute(const Napi::CallbackInfo& info) {
+  auto destination = GetPrefix(info[0]);
+  if (!destination.has_value()) return;
+  auto metric = GetUint32(info[2]);
+  if (!metric.has_value()) return;
+  std::string name = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
+  Error error = change({*destination, name, *metric});
+  if (error.failed()) ThrowError(info.Env(), error);
+}
+
+Napi::Value Source(const Napi::CallbackInfo& info) {
+  auto remote = GetAddress(info[0]);
+  if (!remote.has_value()) return info.Env().Undefined();
+  auto source = SourceFor(*remote);
+  if (!source.has_value()) return info.Env().Undefined();
+  return Napi::String::New(info.Env(), source->ToString());
+}
+
+}  // namespace
+
+void DefineNetlink(Napi::Env env, Napi::Object exports) {
+  Napi::Object netlink = Napi::Object::New(env);
+  netlink.Set("addresses", Napi::Function::New(env, Addresses));
+  netlink.Set("configureInterface", Napi::Function::New(env, Configure));
+  netlink.Set("setRoute", Napi::Function::New(env, ChangeRoute<SetRoute>));
+  netlink.Set("deleteRoute", Napi::Function::New(env, ChangeRoute<DeleteRoute>));
+  netlink.Set("sourceFor", Napi::Function::New(env, Source));
+  exports.Set("netlink", netlink);
+}
+
+}  // namespace idloc

@@ -1,0 +1,62 @@
+#pragma once
+// What JavaScript tells the data-plane thread. Carried out in order.
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "link/dtls_context.h"
+#include "link/link.h"
+#include "net/address.h"
+
+namespace idloc {
+
+struct SendDatagram {
+  Path path;
+  std::vector<uint8_t> data;
+};
+struct SendRecord {
+  LinkId link;
+  std::vector<uint8_t> data;
+};
+struct SetCredentials {
+  SslContext context;
+};
+struct OpenLink {
+  LinkId link;
+  bool server;
+  std::shared_ptr<LinkStats> stats;
+};
+struct BindRemote {
+  LinkId link;
+  Endpoint remote;
+};
+struct UnbindRemote {
+  LinkId link;
+  Endpoint remote;
+};
+struct SetPath {
+  LinkId link;
+  Path path;
+};
+struct CloseLink {
+  LinkId link;
+};
+struct Authorize {
+  LinkId link;
+  IpAddress hit;
+  std::optional<IpAddress> ipv4;
+};
+struct Refuse {
+  IpAddress address;
+};
+struct SetLocalAddresses {
+  IpAddress hit;
+  std::optional<IpAddress> ipv4;
+};
+
+using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
+                             SetPath, CloseLink, Authorize, Refuse, SetLocalAddresses>;
+
+}  // namespace idloc

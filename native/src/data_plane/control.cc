@@ -1,0 +1,333 @@
+// The thread's loop, commands of JavaScript and timers.
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+
+#include "data_plane/data_plane.h"
+#include "tunnel/unreachable.h"
+
+namespace idloc {
+
+DataPlane::DataPlane()
+    : counters_(std::make_shared<Counters>()),
+      transmit_(&socket_, counters_.get()),
+      coalescer_(&tun_, counters_.get()) {}
+
+Error DataPlane::Open(Options options) {
+  options_ = std::move(options);
+  Error error = socket_.Open(options_.port, counters_.get());
+  if (!error.failed()) error = monitor_.Open();
+  if (!error.failed() && !options_.tun_name.empty()) error = tun_.Open(options_.tun_name, options_.tun_mtu);
+  if (error.failed()) {
+    socket_ = {};
+    monitor_ = {};
+    return error;
+  }
+  epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  command_event_ = Fd(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  auto watch = [this](int fd) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = fd;
+    return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
+  };
+  bool watched = epoll_.valid() && command_event_.valid() && watch(command_event_.get()) &&
+                 watch(socket_.fd()) && watch(monitor_.fd()) && (!tun_.valid() || watch(tun_.fd()));
+  if (!watched) {
+    std::string reason = std::strerror(errno);
+    socket_ = {};
+    monitor_ = {};
+    tun_ = {};
+    return {"no_poll", "cannot wait for packets: " + reason + "; check the limit of open files"};
+  }
+  tun_buffer_ = std::make_unique<uint8_t[]>(kTunReadBytes);
+  // Signals belong to node's threads.
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { Run(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return {};
+}
+
+void DataPlane::Close() {
+  if (!thread_.joinable()) return;
+  stop_.store(true);
+  uint64_t one = 1;
+  // Only fails when the counter is full, and then the thread is being woken already.
+  [[maybe_unused]] ssize_t written = write(command_event_.get(), &one, sizeof one);
+  thread_.join();
+  tun_ = {};
+  socket_ = {};
+  monitor_ = {};
+}
+
+void DataPlane::Post(Command command) {
+  size_t bytes = 0;
+  if (auto* datagram = std::get_if<SendDatagram>(&command)) bytes = datagram->data.size() + sizeof(Command);
+  if (auto* record = std::get_if<SendRecord>(&command)) bytes = record->data.size() + sizeof(Command);
+  bool first;
+  {
+    std::lock_guard lock(command_mutex_);
+    if (bytes > 0 && queued_bytes_ + bytes > kMaxQueuedBytes) {
+      dropped_commands_++;
+      return;
+    }
+    queued_bytes_ += bytes;
+    first = commands_.empty();
+    commands_.push_back(std::move(command));
+  }
+  if (!first) return;
+  uint64_t one = 1;
+  [[maybe_unused]] ssize_t written = write(command_event_.get(), &one, sizeof one);
+}
+
+LinkId DataPlane::NewLink(bool server) {
+  LinkId id = next_link_.fetch_add(1);
+  auto stats = std::make_shared<LinkStats>();
+  {
+    std::lock_guard lock(stats_mutex_);
+    stats_[id] = stats;
+  }
+  Post(OpenLink{id, server, std::move(stats)});
+  return id;
+}
+
+std::shared_ptr<LinkStats> DataPlane::FindStats(LinkId link) {
+  std::lock_guard lock(stats_mutex_);
+  auto found = stats_.find(link);
+  return found == stats_.end() ? nullptr : found->second;
+}
+
+void DataPlane::Run() {
+  prctl(PR_SET_NAME, "idloc-data");
+  epoll_event events[8];
+  while (!stop_.load(std::memory_order_relaxed)) {
+    int ready = epoll_wait(epoll_.get(), events, 8, WaitMilliseconds(MonotonicNow()));
+    if (ready < 0 && errno != EINTR) break;
+    now_ = MonotonicNow();
+    bool tun_ready = false;
+    bool udp_ready = false;
+    for (int i = 0; i < ready; i++) {
+      int fd = events[i].data.fd;
+      if (fd == command_event_.get()) {
+        RunCommands();
+      } else if (fd == socket_.fd()) {
+        // Errors are cleared by receiving.
+        udp_ready = udp_ready || (events[i].events & (EPOLLIN | EPOLLERR)) != 0;
+        if ((events[i].events & EPOLLOUT) != 0) transmit_.Flush();
+      } else if (fd == monitor_.fd()) {
+        if (monitor_.Read(tun_.interface_index()) && network_event_at_ == kNever) {
+          network_event_at_ = now_ + kNetworkSettle;
+        }
+      } else {
+        tun_ready = true;
+      }
+    }
+    if (udp_ready) Inbound();
+    if (tun_ready) Outbound();
+    RunTimers();
+    if (!transmit_.blocked()) transmit_.Flush();
+    WatchSocket(transmit_.blocked());
+    PublishEvents();
+  }
+  // Peers learn at once that this end is gone.
+  for (const auto& [id, link] : links_.all()) {
+    uint8_t alert[DtlsSession::kAlertRecordBytes];
+    size_t length = link->connected && link->path.has_value() ? link->session->MakeCloseNotify(alert) : 0;
+    if (length > 0) socket_.Send(*link->path, alert, length, length);
+  }
+}
+
+void DataPlane::RunCommands() {
+  uint64_t count;
+  [[maybe_unused]] ssize_t taken = read(command_event_.get(), &count, sizeof count);
+  uint64_t dropped;
+  {
+    std::lock_guard lock(command_mutex_);
+    running_commands_.swap(commands_);
+    queued_bytes_ = 0;
+    dropped = std::exchange(dropped_commands_, 0);
+  }
+  if (dropped > 0) counters_->Add(Counter::dropCommandsFull, dropped);
+  for (Command& command : running_commands_) {
+    std::visit([this](auto& c) { Handle(c); }, command);
+  }
+  running_commands_.clear();
+}
+
+void DataPlane::Handle(SendDatagram& command) {
+  counters_->Add(Counter::stunSent);
+  if (socket_.Send(command.path, command.data.data(), command.data.size(), command.data.size()) !=
+      SendResult::kSent) {
+    counters_->Add(Counter::dropSendFailed);
+  }
+}
+
+void DataPlane::Handle(SendRecord& command) {
+  Link* link = links_.Find(command.link);
+  if (link == nullptr) return;
+  if (!link->connected) {
+    counters_->Add(Counter::dropNotConnected);
+    return;
+  }
+  if (SendRecordTo(link, command.data.data(), command.data.size())) counters_->Add(Counter::recordsSent);
+}
+
+void DataPlane::Handle(SetCredentials& command) {
+  ssl_context_ = std::move(command.context);
+  listener_ = nullptr;
+}
+
+void DataPlane::Handle(OpenLink& command) {
+  auto link = std::make_unique<Link>();
+  link->id = command.link;
+  link->server = command.server;
+  link->stats = std::move(command.stats);
+  links_.Add(std::move(link));
+}
+
+void DataPlane::Handle(BindRemote& command) {
+  Link* link = links_.Find(command.link);
+  if (link != nullptr) links_.Bind(link, command.remote, false);
+}
+
+void DataPlane::Handle(UnbindRemote& command) {
+  Link* link = links_.Find(command.link);
+  if (link != nullptr) links_.Unbind(link, command.remote);
+}
+
+void DataPlane::Handle(SetPath& command) {
+  Link* link = links_.Find(command.link);
+  if (link == nullptr) return;
+  links_.Bind(link, command.path.remote, false);
+  link->path = command.path;
+  link->path_is_set = true;
+  if (!link->server && link->session == nullptr) StartClient(link);
+}
+
+void DataPlane::Handle(CloseLink& command) {
+  Link* link = links_.Find(command.link);
+  if (link == nullptr) return;
+  if (link->connected && link->path.has_value()) {
+    uint8_t* place = transmit_.Append(*link->path, DtlsSession::kAlertRecordBytes);
+    // A record that cannot be sealed must not leave the queue half-written.
+    if (place != nullptr && link->session->MakeCloseNotify(place) == 0) {
+      std::memset(place, 0xff, DtlsSession::kAlertRecordBytes);
+    }
+  }
+  ForgetLink(link);
+}
+
+void DataPlane::Handle(Authorize& command) {
+  Link* link = links_.Find(command.link);
+  if (link == nullptr || !link->connected) return;
+  tunnels_.Remove(link, links_);
+  link->authorized = true;
+  link->hit = command.hit;
+  link->ipv4 = command.ipv4;
+  auto release = [this, link](const IpAddress& address) {
+    tunnels_.Set(address, link);
+    for (HeldPackets::Packet& packet : held_.Take(address)) {
+      counters_->Add(Counter::packetsReleased);
+      HandleTunPacket(packet.data(), packet.size());
+    }
+  };
+  release(command.hit);
+  if (command.ipv4.has_value()) release(*command.ipv4);
+}
+
+void DataPlane::Handle(Refuse& command) {
+  for (HeldPackets::Packet& packet : held_.Take(command.address)) {
+    counters_->Add(Counter::dropRefused);
+    uint8_t answer[kVnetHeaderBytes + kMaxUnreachableBytes];
+    size_t length = MakeUnreachable(packet.data() + kVnetHeaderBytes, packet.size() - kVnetHeaderBytes,
+                                    answer + kVnetHeaderBytes);
+    if (length == 0) continue;
+    counters_->Add(Counter::unreachablesSent);
+    coalescer_.WriteSingle(answer + kVnetHeaderBytes, length);
+  }
+}
+
+void DataPlane::Handle(SetLocalAddresses& command) {
+  local_hit_ = command.hit;
+  local_ipv4_ = command.ipv4;
+}
+
+Nanoseconds DataPlane::GiveUpAt(const Link& link) {
+  return link.started_at + (link.incoming ? kHalfOpenLifetime : kHandshakeLifetime);
+}
+
+int DataPlane::WaitMilliseconds(Nanoseconds now) const {
+  // The ring was full: look again when JavaScript may have taken something.
+  constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
+  Nanoseconds next = std::min(network_event_at_, held_.NextExpiry());
+  if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
+  for (LinkId id : handshaking_) {
+    auto found = links_.all().find(id);
+    if (found == links_.all().end()) continue;
+    const Link& link = *found->second;
+    next = std::min({next, link.retransmit_at, GiveUpAt(link)});
+  }
+  if (next == kNever) return -1;
+  if (next <= now) return 0;
+  return static_cast<int>((next - now + kMillisecond - 1) / kMillisecond);
+}
+
+void DataPlane::RunTimers() {
+  if (network_event_at_ <= now_) {
+    network_event_at_ = kNever;
+    Emit(Event{});
+  }
+  if (held_.NextExpiry() <= now_) counters_->Add(Counter::dropHeldExpired, held_.Expire(now_));
+  // By value: a step may end a link and change the list.
+  std::vector<LinkId> due;
+  for (LinkId id : handshaking_) {
+    Link* link = links_.Find(id);
+    if (link != nullptr && std::min(link->retransmit_at, GiveUpAt(*link)) <= now_) due.push_back(id);
+  }
+  for (LinkId id : due) {
+    Link* link = links_.Find(id);
+    if (link == nullptr || link->session == nullptr) continue;
+    if (GiveUpAt(*link) <= now_) {
+      EndLink(link, "the handshake timed out");
+    } else {
+      RepeatFlight(link);
+    }
+  }
+}
+
+void DataPlane::WatchSocket(bool blocked) {
+  if (blocked == watching_blocked_) return;
+  watching_blocked_ = blocked;
+  epoll_event event{};
+  event.data.fd = socket_.fd();
+  event.events = static_cast<uint32_t>(blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket_.fd(), &event);
+  if (!tun_.valid()) return;
+  // Programs feel the back-pressure: the TUN's own queue fills instead of ours.
+  event.data.fd = tun_.fd();
+  event.events = blocked ? 0U : static_cast<uint32_t>(EPOLLIN);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, tun_.fd(), &event);
+}
+
+bool DataPlane::Emit(Event&& event) {
+  event.at = now_;
+  bool queued = events_.Push(std::move(event));
+  counters_->Add(queued ? Counter::eventsQueued : Counter::dropEventsFull);
+  return queued;
+}
+
+void DataPlane::PublishEvents() {
+  if (!events_.Settle() || wake_pending_.exchange(true)) return;
+  counters_->Add(Counter::wakeups);
+  options_.wake();
+}
+
+}  // namespace idloc

@@ -1,0 +1,190 @@
+#pragma once
+// One thread that owns the TUN, the UDP socket and every DTLS association.
+//
+//   JavaScript --commands (queue, eventfd)--> thread --events (ring, one wake-up a batch)--> JavaScript
+//   inbound.cc: UDP to TUN and events     outbound.cc: TUN to UDP     control.cc: commands, handshakes,
+//   timers
+#include <array>
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/counters.h"
+#include "data_plane/command.h"
+#include "data_plane/event_ring.h"
+#include "link/link_table.h"
+#include "net/network_monitor.h"
+#include "tun/coalescer.h"
+#include "tun/segmenter.h"
+#include "tun/tun_device.h"
+#include "tunnel/held_packets.h"
+#include "tunnel/tunnel_table.h"
+#include "udp/transmit_queue.h"
+#include "udp/udp_socket.h"
+
+namespace idloc {
+
+class DataPlane {
+ public:
+  struct Options {
+    uint16_t port = 0;
+    std::string tun_name;  // empty: no TUN
+    int tun_mtu = 0;
+    // Called on the thread when events wait and no wake-up is under way; must not block.
+    std::function<void()> wake;
+  };
+
+  DataPlane();
+  ~DataPlane() { Close(); }
+  DataPlane(const DataPlane&) = delete;
+  DataPlane& operator=(const DataPlane&) = delete;
+
+  // On failure nothing is left open.
+  Error Open(Options options);
+  // Idempotent; waits for the thread.
+  void Close();
+
+  // From JavaScript's thread.
+  uint16_t port() const { return socket_.port(); }
+  void Post(Command command);
+  LinkId NewLink(bool server);
+  std::shared_ptr<LinkStats> FindStats(LinkId link);
+  bool PopEvent(Event* out) { return events_.Pop(out); }
+  // Call after a wake-up, before events are taken; the next ones wake again.
+  void WakeTaken() { wake_pending_.store(false); }
+  bool HasEvents() const { return !events_.empty(); }
+  const std::shared_ptr<Counters>& counters() const { return counters_; }
+
+ private:
+  static constexpr size_t kHandshakeLimit = 256;  // half-open, of unknown peers
+  static constexpr Nanoseconds kHalfOpenLifetime = 10 * kSecond;
+  static constexpr Nanoseconds kHandshakeLifetime = 15 * kSecond;
+  static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
+  static constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;       // datagrams and records from JavaScript
+  static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
+  static constexpr int kUdpBudget = 2;  // batches before the TUN is looked at again
+  static constexpr Nanoseconds kUnknownInterval = kSecond;  // per remote
+  static constexpr int kUnknownPerSecond = 16;
+  static constexpr size_t kNoFlightLimit = SIZE_MAX;
+  static constexpr size_t kTunReadBytes = 65'536 + 256;
+
+  // control.cc
+  void Run();
+  void RunCommands();
+  void Handle(SendDatagram& command);
+  void Handle(SendRecord& command);
+  void Handle(SetCredentials& command);
+  void Handle(OpenLink& command);
+  void Handle(BindRemote& command);
+  void Handle(UnbindRemote& command);
+  void Handle(SetPath& command);
+  void Handle(CloseLink& command);
+  void Handle(Authorize& command);
+  void Handle(Refuse& command);
+  void Handle(SetLocalAddresses& command);
+  static Nanoseconds GiveUpAt(const Link& link);
+  int WaitMilliseconds(Nanoseconds now) const;
+  void RunTimers();
+  void WatchSocket(bool blocked);
+  bool Emit(Event&& event);
+  void PublishEvents();
+
+  // handshakes.cc
+  // Where OpenSSL's datagrams go while the scope lasts, and how long one may be.
+  class FlightScope {
+   public:
+    FlightScope(DataPlane* plane, const Path& path, size_t limit) : plane_(plane) {
+      plane->flight_path_ = &path;
+      plane->flight_limit_ = limit;
+    }
+    FlightScope(const FlightScope&) = delete;
+    FlightScope& operator=(const FlightScope&) = delete;
+    ~FlightScope() { plane_->flight_path_ = nullptr; }
+
+   private:
+    DataPlane* plane_;  // borrowed: outlives the scope
+  };
+  static void SendFlight(void* owner, const uint8_t* data, size_t length);
+  bool StartSession(Link* link);
+  void BeginHandshake(Link* link);
+  void StartClient(Link* link);
+  void HandleClientHello(LinkTable::Binding* binding, const RecordView& record, const Path& path);
+  // `waiting`: the link that the remote is bound to already; nullptr makes a new one.
+  void Listen(const RecordView& record, const Path& path, Link* waiting = nullptr);
+  void ContinueHandshake(Link* link, const RecordView& record, const Path& path);
+  void RepeatFlight(Link* link);
+  void AfterHandshakeStep(Link* link);
+  void DropOldestHalfOpen();
+  // Both end the life of `link`.
+  void EndLink(Link* link, std::string reason);
+  void ForgetLink(Link* link);
+  void ReportUnknown(const Path& path);
+
+  // inbound.cc
+  void Inbound();
+  void HandleDatagram(uint8_t* data, size_t length, const Path& path);
+  void HandleRecords(uint8_t* data, size_t length, const Path& path);
+  void HandleApplicationData(Link* link, uint8_t* data, size_t length);
+  void DeliverPacket(Link* link, uint8_t* packet, size_t length);
+
+  // outbound.cc
+  void Outbound();
+  void HandleTunPacket(uint8_t* data, size_t length);
+  void SendPackets(Link* link, const VnetHeader& header, uint8_t* packet, size_t length);
+  bool SendRecordTo(Link* link, const uint8_t* data, size_t length);
+
+  std::shared_ptr<Counters> counters_;
+  Options options_;
+  UdpSocket socket_;
+  TunDevice tun_;
+  NetworkMonitor monitor_;
+  Fd epoll_;
+  Fd command_event_;
+  std::thread thread_;
+
+  std::mutex command_mutex_;
+  std::vector<Command> commands_;          // under command_mutex_
+  size_t queued_bytes_ = 0;                // under command_mutex_
+  uint64_t dropped_commands_ = 0;          // under command_mutex_
+  std::vector<Command> running_commands_;  // thread only
+  std::atomic<bool> stop_{false};
+  std::atomic<LinkId> next_link_{1};
+  std::mutex stats_mutex_;
+  std::unordered_map<LinkId, std::shared_ptr<LinkStats>> stats_;  // under stats_mutex_
+
+  EventRing events_;
+  std::atomic<bool> wake_pending_{false};
+
+  // Of the thread only, from here on.
+  TransmitQueue transmit_;
+  Coalescer coalescer_;
+  LinkTable links_;
+  TunnelTable tunnels_;
+  HeldPackets held_;
+  std::vector<LinkId> handshaking_;
+  SslContext ssl_context_;
+  std::unique_ptr<DtlsSession> listener_;
+  CookieJar cookies_;
+  const Path* flight_path_ = nullptr;  // borrowed during a FlightScope
+  size_t flight_limit_ = 0;
+  IpAddress local_hit_;
+  std::optional<IpAddress> local_ipv4_;
+  std::unique_ptr<uint8_t[]> tun_buffer_;
+  bool watching_blocked_ = false;
+  Nanoseconds now_ = 0;  // when the thread last woke up
+  Nanoseconds network_event_at_ = kNever;
+  struct UnknownSeen {
+    Endpoint remote;
+    Nanoseconds at = 0;
+  };
+  std::array<UnknownSeen, 64> unknown_seen_;
+  Nanoseconds unknown_refill_at_ = 0;
+  int unknown_left_ = 0;
+};
+
+}  // namespace idloc

@@ -1,0 +1,32 @@
+#pragma once
+// What the data-plane thread tells JavaScript (the contract is src/native/data-plane.ts).
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "link/link.h"
+#include "net/address.h"
+
+namespace idloc {
+
+enum class EventType : uint8_t { kStun, kIncoming, kConnected, kClosed, kRecord, kMiss, kUnknown, kNetwork };
+
+struct Event {
+  EventType type = EventType::kNetwork;
+  LinkId link = 0;
+  Endpoint local;
+  Endpoint remote;            // kMiss: only its address, the overlay address
+  Nanoseconds at = 0;         // of MonotonicNow
+  std::vector<uint8_t> data;  // datagram, record or exporter
+  std::vector<std::vector<uint8_t>> certificates;
+  std::string reason;
+
+  // Bytes this event keeps alive, for the bound of the ring.
+  size_t weight() const { return data.size() + sizeof(Event); }
+  // The life of a link must not be lost: JavaScript has no other way to learn of it.
+  bool essential() const {
+    return type == EventType::kConnected || type == EventType::kClosed || type == EventType::kIncoming;
+  }
+};
+
+}  // namespace idloc

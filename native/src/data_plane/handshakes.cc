@@ -1,0 +1,227 @@
+// From a ClientHello or a path to a connected link, and the end of links.
+//
+//   ClientHello from a bound remote, link not started ........... answered at once: ICE proved the address
+//   ... the same client random again ............................ a retransmission: OpenSSL's business
+//   ... from anyone else, or from a peer that began anew ........ stateless cookie; then a new link
+//   ("incoming")
+#include <algorithm>
+
+#include "data_plane/data_plane.h"
+
+namespace idloc {
+
+void DataPlane::SendFlight(void* owner, const uint8_t* data, size_t length) {
+  auto* self = static_cast<DataPlane*>(owner);
+  if (self->flight_path_ == nullptr || length > self->flight_limit_) return;
+  self->counters_->Add(self->flight_limit_ == kNoFlightLimit ? Counter::handshakeSent : Counter::cookiesSent);
+  if (self->socket_.Send(*self->flight_path_, data, length, length) != SendResult::kSent) {
+    self->counters_->Add(Counter::dropSendFailed);
+  }
+}
+
+bool DataPlane::StartSession(Link* link) {
+  if (ssl_context_ != nullptr) {
+    link->session = DtlsSession::Create(ssl_context_.get(), link->server, SendFlight, this);
+  }
+  if (link->session == nullptr) {
+    counters_->Add(Counter::dropNoCredentials);
+    EndLink(link, "no credentials were set before the handshake");
+    return false;
+  }
+  BeginHandshake(link);
+  return true;
+}
+
+void DataPlane::BeginHandshake(Link* link) {
+  link->started_at = now_;
+  handshaking_.push_back(link->id);
+  counters_->Add(Counter::handshakesStarted);
+}
+
+void DataPlane::StartClient(Link* link) {
+  if (!StartSession(link)) return;
+  {
+    FlightScope scope(this, *link->path, kNoFlightLimit);
+    link->session->Start();
+  }
+  AfterHandshakeStep(link);
+}
+
+void DataPlane::HandleClientHello(LinkTable::Binding* binding, const RecordView& record, const Path& path) {
+  ClientHelloView hello;
+  if (!ParseClientHello(record, &hello)) {
+    counters_->Add(Counter::dropBadRecord);
+    return;
+  }
+  if (binding == nullptr) {
+    Listen(record, path);
+    return;
+  }
+  Link* link = binding->link;
+  if (link->session == nullptr && link->server) {
+    // A cookie came from our listener, before this remote was bound: the handshake goes on where that left
+    // off.
+    if (hello.has_cookie) {
+      Listen(record, path, link);
+    } else if (StartSession(link)) {
+      ContinueHandshake(link, record, path);
+    }
+    return;
+  }
+  bool repeated = link->server && link->session->HasClientRandom(hello.random);
+  if (repeated && !link->connected) {
+    ContinueHandshake(link, record, path);
+  } else if (repeated || (!link->server && !link->connected)) {
+    // Old, or both ends think they are the client: ours goes on.
+    counters_->Add(Counter::dropStaleHandshake);
+  } else {
+    Listen(record, path);
+  }
+}
+
+void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting) {
+  if (listener_ == nullptr && ssl_context_ != nullptr) {
+    listener_ = DtlsSession::Create(ssl_context_.get(), true, SendFlight, this);
+  }
+  if (listener_ == nullptr) {
+    counters_->Add(Counter::dropNoCredentials);
+    return;
+  }
+  {
+    // The answer to an unproved address is never longer than what came from it.
+    FlightScope scope(this, path, record.length);
+    if (!listener_->ListenTo(record, path.remote, &cookies_, now_)) return;
+  }
+  Link* link = waiting;
+  if (link == nullptr) {
+    DropOldestHalfOpen();
+    auto made = std::make_unique<Link>();
+    made->id = next_link_.fetch_add(1);
+    made->server = true;
+    made->incoming = true;
+    made->stats = std::make_shared<LinkStats>();
+    {
+      std::lock_guard lock(stats_mutex_);
+      stats_[made->id] = made->stats;
+    }
+    link = links_.Add(std::move(made));
+    links_.Bind(link, path.remote, true);
+    Event event;
+    event.type = EventType::kIncoming;
+    event.link = link->id;
+    event.local = {path.local, socket_.port()};
+    event.remote = path.remote;
+    Emit(std::move(event));
+  }
+  if (!link->path_is_set) link->path = path;
+  link->session = std::move(listener_);
+  BeginHandshake(link);
+  {
+    FlightScope scope(this, *link->path, kNoFlightLimit);
+    link->session->Start();
+  }
+  AfterHandshakeStep(link);
+}
+
+void DataPlane::ContinueHandshake(Link* link, const RecordView& record, const Path& path) {
+  if (link->session == nullptr || link->connected) {
+    counters_->Add(Counter::dropStaleHandshake);
+    return;
+  }
+  if (!link->path_is_set) link->path = path;
+  {
+    FlightScope scope(this, *link->path, kNoFlightLimit);
+    link->session->HandleHandshakeRecord(record);
+  }
+  AfterHandshakeStep(link);
+}
+
+void DataPlane::RepeatFlight(Link* link) {
+  {
+    FlightScope scope(this, *link->path, kNoFlightLimit);
+    link->session->HandleTimeout();
+  }
+  AfterHandshakeStep(link);
+}
+
+void DataPlane::AfterHandshakeStep(Link* link) {
+  switch (link->session->state()) {
+    case DtlsSession::State::kHandshaking:
+      link->retransmit_at = link->session->NextTimeout(now_);
+      return;
+    case DtlsSession::State::kFailed:
+      EndLink(link, "the handshake failed: " + link->session->failure());
+      return;
+    case DtlsSession::State::kConnected:
+      break;
+  }
+  link->connected = true;
+  std::erase(handshaking_, link->id);
+  links_.ForgetPrevious(link);
+  link->stats->handshakes.fetch_add(1, std::memory_order_relaxed);
+  counters_->Add(Counter::handshakesCompleted);
+  Event event;
+  event.type = EventType::kConnected;
+  event.link = link->id;
+  event.certificates = link->session->PeerCertificates();
+  event.data = link->session->Exporter();
+  if (event.certificates.empty() || event.data.empty()) {
+    EndLink(link, "the handshake failed: no certificate or no exporter");
+    return;
+  }
+  Emit(std::move(event));
+}
+
+void DataPlane::DropOldestHalfOpen() {
+  Link* oldest = nullptr;
+  size_t count = 0;
+  for (LinkId id : handshaking_) {
+    Link* link = links_.Find(id);
+    if (link == nullptr || !link->incoming) continue;
+    count++;
+    // The list is in the order in which they began.
+    if (oldest == nullptr) oldest = link;
+  }
+  if (count < kHandshakeLimit) return;
+  counters_->Add(Counter::dropHalfOpen);
+  EndLink(oldest, "too many handshakes at once");
+}
+
+void DataPlane::EndLink(Link* link, std::string reason) {
+  if (!link->connected) counters_->Add(Counter::handshakesFailed);
+  Event event;
+  event.type = EventType::kClosed;
+  event.link = link->id;
+  event.reason = std::move(reason);
+  ForgetLink(link);
+  Emit(std::move(event));
+}
+
+void DataPlane::ForgetLink(Link* link) {
+  std::erase(handshaking_, link->id);
+  tunnels_.Remove(link, links_);
+  {
+    std::lock_guard lock(stats_mutex_);
+    stats_.erase(link->id);
+  }
+  links_.Remove(link);
+}
+
+void DataPlane::ReportUnknown(const Path& path) {
+  UnknownSeen& seen = unknown_seen_[AddressHash{}(path.remote) % unknown_seen_.size()];
+  if (seen.remote == path.remote && now_ - seen.at < kUnknownInterval) return;
+  if (now_ - unknown_refill_at_ >= kSecond) {
+    unknown_refill_at_ = now_;
+    unknown_left_ = kUnknownPerSecond;
+  }
+  if (unknown_left_ == 0) return;
+  unknown_left_--;
+  seen = {path.remote, now_};
+  Event event;
+  event.type = EventType::kUnknown;
+  event.local = {path.local, socket_.port()};
+  event.remote = path.remote;
+  Emit(std::move(event));
+}
+
+}  // namespace idloc

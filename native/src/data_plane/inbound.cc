@@ -1,0 +1,169 @@
+// Network to programs. Stages, in the order of the functions:
+//   1. Inbound: a batch of datagrams from the socket (UDP_GRO)
+//   2. HandleDatagram: told apart by the first byte (RFC 7983)
+//   3. HandleRecords: the link of the remote, one DTLS record after the other, opened in place
+//   4. HandleApplicationData: told apart by the first byte inside (DESIGN D3)
+//   5. DeliverPacket: may this peer send it; joined with its neighbours; written to the TUN
+#include <algorithm>
+
+#include "data_plane/data_plane.h"
+#include "link/record_format.h"
+
+namespace idloc {
+
+namespace {
+constexpr uint8_t kLastStunByte = 3;
+constexpr uint8_t kFirstDtlsByte = 20;
+constexpr uint8_t kLastDtlsByte = 63;
+constexpr uint8_t kEchoRequest = 0x20;
+constexpr uint8_t kEchoReply = 0x21;
+constexpr uint8_t kReloadData = 0x80;
+constexpr uint8_t kReloadAck = 0x81;
+}  // namespace
+
+void DataPlane::Inbound() {
+  UdpSocket::Received batch[UdpSocket::kBatch];
+  for (int round = 0; round < kUdpBudget; round++) {
+    size_t count = socket_.Receive(batch);
+    for (size_t i = 0; i < count; i++) {
+      const UdpSocket::Received& received = batch[i];
+      Path path{received.local, received.remote};
+      for (size_t at = 0; at < received.length; at += received.segment) {
+        HandleDatagram(received.data + at, std::min(received.segment, received.length - at), path);
+      }
+    }
+    // Before the buffers are used again.
+    coalescer_.Flush();
+    if (count < UdpSocket::kBatch) return;
+  }
+}
+
+void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
+  uint8_t first = data[0];
+  if (first >= kFirstDtlsByte && first <= kLastDtlsByte) {
+    HandleRecords(data, length, path);
+  } else if (first <= kLastStunByte) {
+    counters_->Add(Counter::stunReceived);
+    Event event;
+    event.type = EventType::kStun;
+    event.local = {path.local, socket_.port()};
+    event.remote = path.remote;
+    event.data.assign(data, data + length);
+    Emit(std::move(event));
+  } else {
+    counters_->Add(Counter::dropUnknownProtocol);
+  }
+}
+
+void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
+  RecordView record;
+  size_t at = 0;
+  for (; NextRecord(data + at, length - at, &record); at += record.length) {
+    // Looked up for each record: one of them may have ended the link.
+    LinkTable::Binding* binding = links_.FindRemote(path.remote);
+    if (record.epoch == 0) {
+      counters_->Add(Counter::handshakeReceived);
+      if (record.type == kContentHandshake && record.length > kRecordHeaderBytes &&
+          record.data[kRecordHeaderBytes] == kHandshakeClientHello) {
+        HandleClientHello(binding, record, path);
+      } else if (binding == nullptr) {
+        counters_->Add(Counter::dropUnboundHandshake);
+      } else {
+        ContinueHandshake(binding->link, record, path);
+      }
+      continue;
+    }
+    if (binding == nullptr) {
+      counters_->Add(Counter::dropUnboundRecord);
+      ReportUnknown(path);
+      return;
+    }
+    Link* link = binding->link;
+    if (!link->connected && binding->previous != nullptr && record.type == kContentApplicationData) {
+      link = binding->previous;
+    }
+    if (!link->connected) {
+      // Data that overtook the end of the handshake: programs repeat it, OpenSSL need not keep it.
+      if (record.type == kContentApplicationData) {
+        counters_->Add(Counter::dropNotConnected);
+      } else {
+        ContinueHandshake(link, record, path);
+      }
+      continue;
+    }
+    uint8_t* plaintext;
+    size_t plaintext_length;
+    DtlsSession::Opened opened;
+    {
+      // OpenSSL may repeat its last flight.
+      FlightScope scope(this, link->path.has_value() ? *link->path : path, kNoFlightLimit);
+      opened = link->session->OpenRecord(record, &plaintext, &plaintext_length);
+    }
+    switch (opened) {
+      case DtlsSession::Opened::kApplicationData:
+        link->stats->AddReceived(plaintext_length);
+        HandleApplicationData(link, plaintext, plaintext_length);
+        break;
+      case DtlsSession::Opened::kClosed:
+        EndLink(link, "closed by the peer");
+        break;
+      case DtlsSession::Opened::kReplayed:
+        counters_->Add(Counter::dropReplayed);
+        break;
+      case DtlsSession::Opened::kBad:
+        counters_->Add(Counter::dropBadRecord);
+        break;
+      case DtlsSession::Opened::kNothing:
+        break;
+    }
+  }
+  if (at < length) counters_->Add(Counter::dropBadRecord);
+}
+
+void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) {
+  if (length == 0) return;
+  uint8_t kind = data[0] >> 4;
+  if (kind == 4 || kind == 6) {
+    DeliverPacket(link, data, length);
+    return;
+  }
+  if (data[0] == kEchoRequest) {
+    data[0] = kEchoReply;
+    if (SendRecordTo(link, data, length)) counters_->Add(Counter::echoesAnswered);
+    return;
+  }
+  if (kind != 2 && data[0] != kReloadData && data[0] != kReloadAck) {
+    counters_->Add(Counter::dropUnexpectedContent);
+    return;
+  }
+  counters_->Add(Counter::recordsReceived);
+  Event event;
+  event.type = EventType::kRecord;
+  event.link = link->id;
+  event.data.assign(data, data + length);
+  Emit(std::move(event));
+}
+
+void DataPlane::DeliverPacket(Link* link, uint8_t* packet, size_t length) {
+  PacketView view;
+  if (!ParsePacket(packet, length, &view)) {
+    counters_->Add(Counter::dropMalformedPacket);
+    return;
+  }
+  const IpAddress* peer = view.v6 ? &link->hit : link->ipv4.has_value() ? &*link->ipv4 : nullptr;
+  const IpAddress* own = view.v6 ? &local_hit_ : local_ipv4_.has_value() ? &*local_ipv4_ : nullptr;
+  if (!link->authorized || peer == nullptr || !(view.source == *peer)) {
+    counters_->Add(Counter::dropInnerSource);
+    return;
+  }
+  if (own == nullptr || !(view.destination == *own)) {
+    counters_->Add(Counter::dropInnerDestination);
+    return;
+  }
+  counters_->Add(Counter::packetsIn);
+  // The record's header lies in front of the packet: room for the vnet header.
+  static_assert(kPlaintextOffset >= kVnetHeaderBytes);
+  if (tun_.valid()) coalescer_.Add(packet, view);
+}
+
+}  // namespace idloc

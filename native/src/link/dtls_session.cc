@@ -1,0 +1,359 @@
+#include "link/dtls_session.h"
+
+#include <openssl/bio.h>
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <openssl/x509.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace idloc {
+
+namespace {
+
+// RFC 6347 s4.2.4.1 starts at one second and allows less. A path was checked just before, so its round trip
+// is known to be short; the loss of a first flight shall not cost a second.
+constexpr unsigned kFirstTimeoutMicroseconds = 150'000;
+constexpr unsigned kLastTimeoutMicroseconds = 2'000'000;
+constexpr char kExporterLabel[] = "EXPORTER-idloc-link";
+
+unsigned NextTimer(SSL*, unsigned current) {
+  if (current == 0) return kFirstTimeoutMicroseconds;
+  return std::min(current * 2, kLastTimeoutMicroseconds);
+}
+
+std::string TakeReason() {
+  unsigned long error = ERR_peek_last_error();
+  const char* reason = error == 0 ? nullptr : ERR_reason_error_string(error);
+  ERR_clear_error();
+  return reason == nullptr ? "unknown reason" : reason;
+}
+
+struct KdfFree {
+  void operator()(EVP_KDF* kdf) const { EVP_KDF_free(kdf); }
+  void operator()(EVP_KDF_CTX* context) const { EVP_KDF_CTX_free(context); }
+};
+
+// RFC 5246 s5: PRF(secret, label, seed).
+bool Tls1Prf(const char* digest, const uint8_t* secret, size_t secret_bytes, const uint8_t* seed,
+             size_t seed_bytes, uint8_t* out, size_t out_bytes) {
+  std::unique_ptr<EVP_KDF, KdfFree> kdf(EVP_KDF_fetch(nullptr, OSSL_KDF_NAME_TLS1_PRF, nullptr));
+  if (kdf == nullptr) return false;
+  std::unique_ptr<EVP_KDF_CTX, KdfFree> context(EVP_KDF_CTX_new(kdf.get()));
+  if (context == nullptr) return false;
+  OSSL_PARAM params[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, const_cast<char*>(digest), 0),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, const_cast<uint8_t*>(secret), secret_bytes),
+      OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SEED, const_cast<uint8_t*>(seed), seed_bytes),
+      OSSL_PARAM_construct_end(),
+  };
+  return EVP_KDF_derive(context.get(), out, out_bytes, params) == 1;
+}
+
+}  // namespace
+
+std::unique_ptr<DtlsSession> DtlsSession::Create(SSL_CTX* context, bool server, Output output, void* owner) {
+  std::unique_ptr<DtlsSession> session(new DtlsSession(server, output, owner));
+  session->ssl_.reset(SSL_new(context));
+  BIO* bio = BIO_new(BioMethod());
+  if (session->ssl_ == nullptr || bio == nullptr) {
+    BIO_free(bio);
+    return nullptr;
+  }
+  SSL* ssl = session->ssl_.get();
+  BIO_set_data(bio, session.get());
+  BIO_set_init(bio, 1);
+  SSL_set_bio(ssl, bio, bio);
+  SSL_set_app_data(ssl, session.get());
+  DTLS_set_timer_cb(ssl, NextTimer);
+  SSL_set_mtu(ssl, kHandshakeMtu);
+  if (server) {
+    SSL_set_accept_state(ssl);
+  } else {
+    SSL_set_connect_state(ssl);
+  }
+  return session;
+}
+
+DtlsSession::~DtlsSession() = default;
+
+BIO_METHOD* DtlsSession::BioMethod() {
+  // Shared by all threads and environments, for the life of the process.
+  static BIO_METHOD* method = [] {
+    BIO_METHOD* made = BIO_meth_new(BIO_TYPE_SOURCE_SINK | BIO_get_new_index(), "idloc datagram");
+    BIO_meth_set_read(made, BioRead);
+    BIO_meth_set_write(made, BioWrite);
+    BIO_meth_set_ctrl(made, BioControl);
+    return made;
+  }();
+  return method;
+}
+
+int DtlsSession::BioRead(BIO* bio, char* data, int length) {
+  auto* self = static_cast<DtlsSession*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (self->input_ == nullptr) {
+    BIO_set_retry_read(bio);
+    return -1;
+  }
+  size_t taken = std::min(self->input_length_, static_cast<size_t>(length));
+  std::memcpy(data, self->input_, taken);
+  self->input_ = nullptr;
+  return static_cast<int>(taken);
+}
+
+int DtlsSession::BioWrite(BIO* bio, const char* data, int length) {
+  auto* self = static_cast<DtlsSession*>(BIO_get_data(bio));
+  BIO_clear_retry_flags(bio);
+  if (length > 0) self->WriteFlight(reinterpret_cast<const uint8_t*>(data), static_cast<size_t>(length));
+  return length;
+}
+
+long DtlsSession::BioControl(BIO*, int command, long, void*) {
+  switch (command) {
+    case BIO_CTRL_FLUSH:
+      return 1;
+    case BIO_CTRL_DGRAM_QUERY_MTU:
+    case BIO_CTRL_DGRAM_GET_FALLBACK_MTU:
+      return kHandshakeMtu;
+    case BIO_CTRL_DGRAM_GET_MTU_OVERHEAD:
+      return 0;  // kHandshakeMtu counts UDP payload
+    default:
+      return 0;
+  }
+}
+
+void DtlsSession::InstallCookieCallbacks(SSL_CTX* context) {
+  SSL_CTX_set_cookie_generate_cb(context, MakeCookie);
+  SSL_CTX_set_cookie_verify_cb(context, VerifyCookie);
+}
+
+int DtlsSession::MakeCookie(SSL* ssl, unsigned char* cookie, unsigned* length) {
+  auto* self = static_cast<DtlsSession*>(SSL_get_app_data(ssl));
+  if (self->jar_ == nullptr || !self->jar_->Make(*self->listening_to_, self->listening_at_, cookie)) return 0;
+  *length = CookieJar::kCookieBytes;
+  return 1;
+}
+
+int DtlsSession::VerifyCookie(SSL* ssl, const unsigned char* cookie, unsigned length) {
+  auto* self = static_cast<DtlsSession*>(SSL_get_app_data(ssl));
+  // OpenSSL asks once more when it reads the ClientHello that ListenTo has verified.
+  if (self->jar_ == nullptr) return 1;
+  return self->jar_->Verify(*self->listening_to_, self->listening_at_, cookie, length) ? 1 : 0;
+}
+
+bool DtlsSession::ListenTo(const RecordView& record, const Endpoint& remote, CookieJar* jar,
+                           Nanoseconds now) {
+  input_ = record.data;
+  input_length_ = record.length;
+  listening_to_ = &remote;
+  listening_at_ = now;
+  jar_ = jar;
+  BIO_ADDR* client = BIO_ADDR_new();
+  ERR_clear_error();
+  int result = DTLSv1_listen(ssl_.get(), client);
+  ERR_clear_error();
+  BIO_ADDR_free(client);
+  input_ = nullptr;
+  jar_ = nullptr;
+  listening_to_ = nullptr;
+  // Zero and less: a cookie was asked for, or the bytes are no ClientHello; the next call begins afresh
+  // either way.
+  return result > 0;
+}
+
+void DtlsSession::HandleHandshakeRecord(const RecordView& record) {
+  if (state_ != State::kHandshaking) return;
+  input_ = record.data;
+  input_length_ = record.length;
+  Advance();
+  input_ = nullptr;
+}
+
+void DtlsSession::Advance() {
+  if (state_ != State::kHandshaking) return;
+  ERR_clear_error();
+  int result = SSL_do_handshake(ssl_.get());
+  if (result == 1) {
+    if (opener_.ready()) {
+      state_ = State::kConnected;
+      return;
+    }
+    failure_ = "no keys after the handshake";
+    state_ = State::kFailed;
+    return;
+  }
+  int error = SSL_get_error(ssl_.get(), result);
+  if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE) {
+    ERR_clear_error();
+    return;
+  }
+  failure_ = TakeReason();
+  state_ = State::kFailed;
+}
+
+Nanoseconds DtlsSession::NextTimeout(Nanoseconds now) const {
+  timeval left;
+  if (state_ != State::kHandshaking || DTLSv1_get_timeout(ssl_.get(), &left) != 1) return kNever;
+  return now + Nanoseconds{left.tv_sec} * kSecond + Nanoseconds{left.tv_usec} * 1000;
+}
+
+void DtlsSession::HandleTimeout() {
+  if (state_ != State::kHandshaking) return;
+  ERR_clear_error();
+  if (DTLSv1_handle_timeout(ssl_.get()) < 0) {
+    failure_ = TakeReason();
+    state_ = State::kFailed;
+  }
+}
+
+bool DtlsSession::DeriveKeys() {
+  // RFC 5246 s6.3: client key, server key, client nonce, server nonce; GCM has no MAC keys.
+  const SSL_CIPHER* suite = SSL_get_pending_cipher(ssl_.get());
+  if (suite == nullptr) suite = SSL_get_current_cipher(ssl_.get());
+  if (suite == nullptr) return false;
+  bool wide = SSL_CIPHER_get_cipher_nid(suite) == NID_aes_256_gcm;
+  if (!wide && SSL_CIPHER_get_cipher_nid(suite) != NID_aes_128_gcm) return false;
+  size_t key_bytes = wide ? 32 : 16;
+  uint8_t master[SSL_MAX_MASTER_KEY_LENGTH];
+  size_t master_bytes = SSL_SESSION_get_master_key(SSL_get_session(ssl_.get()), master, sizeof master);
+
+  constexpr char kLabel[] = "key expansion";
+  constexpr size_t kLabelBytes = sizeof kLabel - 1;
+  uint8_t seed[kLabelBytes + 2 * SSL3_RANDOM_SIZE];
+  std::memcpy(seed, kLabel, kLabelBytes);
+  SSL_get_server_random(ssl_.get(), seed + kLabelBytes, SSL3_RANDOM_SIZE);
+  SSL_get_client_random(ssl_.get(), seed + kLabelBytes + SSL3_RANDOM_SIZE, SSL3_RANDOM_SIZE);
+  uint8_t block[2 * (32 + kFixedNonceBytes)];
+  size_t block_bytes = 2 * (key_bytes + kFixedNonceBytes);
+  bool done = master_bytes > 0 && Tls1Prf(wide ? "SHA384" : "SHA256", master, master_bytes, seed, sizeof seed,
+                                          block, block_bytes);
+  if (done) {
+    const EVP_CIPHER* cipher = wide ? EVP_aes_256_gcm() : EVP_aes_128_gcm();
+    DirectionKeys client{cipher, block, block + 2 * key_bytes};
+    DirectionKeys server{cipher, block + key_bytes, block + 2 * key_bytes + kFixedNonceBytes};
+    const DirectionKeys& own = server_ ? server : client;
+    const DirectionKeys& peer = server_ ? client : server;
+    done = sealer_.Init(own) && own_opener_.Init(own) && opener_.Init(peer) && feeder_.Init(peer);
+  }
+  OPENSSL_cleanse(master, sizeof master);
+  OPENSSL_cleanse(block, sizeof block);
+  return done;
+}
+
+bool DtlsSession::Reseal(uint8_t* record, size_t length) {
+  if (!sealer_.ready() && !DeriveKeys()) return false;
+  RecordView view;
+  size_t plaintext;
+  if (!NextRecord(record, length, &view) || !own_opener_.Open(view, &plaintext) ||
+      send_sequence_ > kMaxSequence) {
+    return false;
+  }
+  return sealer_.Seal(record, plaintext, view.type, view.epoch, send_sequence_++);
+}
+
+void DtlsSession::WriteFlight(const uint8_t* data, size_t length) {
+  uint8_t copy[2 * kHandshakeMtu];
+  if (length > sizeof copy) return;
+  std::memcpy(copy, data, length);
+  size_t kept = 0;
+  RecordView record;
+  for (size_t at = 0; NextRecord(copy + at, length - at, &record); at += record.length) {
+    // After the handshake OpenSSL only repeats its Finished; what it thinks of late records is no reason to
+    // end the link.
+    if (state_ != State::kHandshaking && record.type == kContentAlert) continue;
+    if (record.epoch != 0 && !Reseal(record.data, record.length)) continue;
+    std::memmove(copy + kept, record.data, record.length);
+    kept += record.length;
+  }
+  if (kept > 0) output_(owner_, copy, kept);
+}
+
+DtlsSession::Opened DtlsSession::OpenRecord(const RecordView& record, uint8_t** plaintext, size_t* length) {
+  bool late_handshake = record.type == kContentHandshake && late_records_ < kMaxLateHandshakeRecords;
+  if (record.epoch != 1) return Opened::kNothing;
+  // Some stacks repeat their Finished under its old number.
+  if (!late_handshake && !window_.MayAccept(record.sequence)) return Opened::kReplayed;
+  if (!opener_.Open(record, length)) {
+    ERR_clear_error();
+    return Opened::kBad;
+  }
+  window_.Mark(record.sequence);
+  *plaintext = record.data + kPlaintextOffset;
+  switch (record.type) {
+    case kContentApplicationData:
+      return Opened::kApplicationData;
+    case kContentAlert:
+      // close_notify, or anything fatal (RFC 5246 s7.2).
+      return *length == 2 && ((*plaintext)[1] == 0 || (*plaintext)[0] == 2) ? Opened::kClosed
+                                                                            : Opened::kNothing;
+    case kContentHandshake:
+      if (late_handshake) FeedLate(record, *length);
+      return Opened::kNothing;
+    default:
+      return Opened::kNothing;
+  }
+}
+
+void DtlsSession::FeedLate(const RecordView& record, size_t plaintext_length) {
+  late_records_++;
+  if (!feeder_.Seal(record.data, plaintext_length, record.type, 1, feed_sequence_++)) return;
+  input_ = record.data;
+  input_length_ = record.length;
+  uint8_t ignored[16];
+  ERR_clear_error();
+  SSL_read(ssl_.get(), ignored, sizeof ignored);
+  ERR_clear_error();
+  input_ = nullptr;
+}
+
+bool DtlsSession::SealRecord(uint8_t* record, size_t length, uint8_t type) {
+  if (send_sequence_ > kMaxSequence) return false;
+  return sealer_.Seal(record, length, type, 1, send_sequence_++);
+}
+
+size_t DtlsSession::MakeCloseNotify(uint8_t* out) {
+  if (state_ != State::kConnected) return 0;
+  out[kPlaintextOffset] = 1;      // warning
+  out[kPlaintextOffset + 1] = 0;  // close_notify
+  return SealRecord(out, 2, kContentAlert) ? kAlertRecordBytes : 0;
+}
+
+std::vector<std::vector<uint8_t>> DtlsSession::PeerCertificates() const {
+  std::vector<std::vector<uint8_t>> out;
+  auto append = [&out](X509* certificate) {
+    int length = i2d_X509(certificate, nullptr);
+    if (length <= 0) return;
+    std::vector<uint8_t>& der = out.emplace_back(static_cast<size_t>(length));
+    unsigned char* p = der.data();
+    i2d_X509(certificate, &p);
+  };
+  X509* leaf = SSL_get0_peer_certificate(ssl_.get());
+  if (leaf != nullptr) append(leaf);
+  // On a client the chain begins with the leaf, on a server it does not.
+  STACK_OF(X509)* chain = SSL_get_peer_cert_chain(ssl_.get());
+  for (int i = server_ ? 0 : 1; chain != nullptr && i < sk_X509_num(chain); i++)
+    append(sk_X509_value(chain, i));
+  return out;
+}
+
+std::vector<uint8_t> DtlsSession::Exporter() const {
+  std::vector<uint8_t> out(kExporterBytes);
+  if (SSL_export_keying_material(ssl_.get(), out.data(), out.size(), kExporterLabel,
+                                 sizeof kExporterLabel - 1, nullptr, 0, 0) != 1) {
+    ERR_clear_error();
+    out.clear();
+  }
+  return out;
+}
+
+bool DtlsSession::HasClientRandom(const uint8_t* random) const {
+  uint8_t own[SSL3_RANDOM_SIZE];
+  return SSL_get_client_random(ssl_.get(), own, sizeof own) == sizeof own &&
+         std::memcmp(own, random, sizeof own) == 0;
+}
+
+}  // namespace idloc

@@ -1,0 +1,119 @@
+#pragma once
+// One DTLS 1.2 association, sans-IO: records in, datagrams out through a callback, time as an argument.
+// OpenSSL makes the handshake; records of epoch 1 are sealed and opened here, under the keys it agreed on.
+//
+//   OpenSSL --(BIO)--> records of epoch 0: unchanged
+//                      records of epoch 1: opened, sealed again with our counter --> out
+// One counter numbers everything of epoch 1, Finished and its repeats included, so that no number is used
+// twice.
+#include <openssl/ssl.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "link/dtls_context.h"
+#include "link/record_cipher.h"
+#include "link/replay_window.h"
+
+namespace idloc {
+
+struct SslFree {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+};
+
+class DtlsSession {
+ public:
+  enum class State { kHandshaking, kConnected, kFailed };
+
+  // Sends one datagram of the handshake. `owner` is whatever the caller of Create passed.
+  using Output = void (*)(void* owner, const uint8_t* data, size_t length);
+
+  // Handshake datagrams stay below this; every path carries it.
+  static constexpr size_t kHandshakeMtu = 1200;
+
+  static std::unique_ptr<DtlsSession> Create(SSL_CTX* context, bool server, Output output, void* owner);
+  DtlsSession(const DtlsSession&) = delete;
+  DtlsSession& operator=(const DtlsSession&) = delete;
+  ~DtlsSession();
+
+  static void InstallCookieCallbacks(SSL_CTX* context);
+
+  State state() const { return state_; }
+  const std::string& failure() const { return failure_; }
+
+  // Client: sends the first flight. Server: nothing to do yet.
+  void Start() { Advance(); }
+  // Answers a ClientHello by a cookie, or takes the one that brings the right cookie (then go on with Start).
+  // True: verified.
+  bool ListenTo(const RecordView& record, const Endpoint& remote, CookieJar* jar, Nanoseconds now);
+  // One record while handshaking. Borrows the bytes during the call.
+  void HandleHandshakeRecord(const RecordView& record);
+  // Absolute time of the next retransmission, kNever when none is due.
+  Nanoseconds NextTimeout(Nanoseconds now) const;
+  void HandleTimeout();
+
+  // A record of epoch 1 on a connected association.
+  enum class Opened { kApplicationData, kClosed, kNothing, kBad, kReplayed };
+  Opened OpenRecord(const RecordView& record, uint8_t** plaintext, size_t* length);
+  // Writes a whole record around `length` bytes that lie at record + kPlaintextOffset already.
+  bool SealRecord(uint8_t* record, size_t length, uint8_t type);
+  // A close_notify record into `out`; its length, 0 when there are no keys yet.
+  static constexpr size_t kAlertRecordBytes = kRecordOverhead + 2;
+  size_t MakeCloseNotify(uint8_t* out);
+
+  // DER, leaf first.
+  std::vector<std::vector<uint8_t>> PeerCertificates() const;
+  // RFC 5705; 32 bytes.
+  static constexpr size_t kExporterBytes = 32;
+  std::vector<uint8_t> Exporter() const;
+  // Whether this server's handshake began with that client random: a retransmission, not a new start.
+  bool HasClientRandom(const uint8_t* random) const;
+
+ private:
+  // Repeats of Finished that are handed to OpenSSL after the handshake: a peer that lost our last flight
+  // needs a few.
+  static constexpr int kMaxLateHandshakeRecords = 8;
+  static constexpr uint64_t kMaxSequence = (uint64_t{1} << 48) - 1;
+
+  DtlsSession(bool server, Output output, void* owner) : server_(server), output_(output), owner_(owner) {}
+
+  static BIO_METHOD* BioMethod();
+  static int BioRead(BIO* bio, char* data, int length);
+  static int BioWrite(BIO* bio, const char* data, int length);
+  static long BioControl(BIO* bio, int command, long number, void* pointer);
+  static int MakeCookie(SSL* ssl, unsigned char* cookie, unsigned* length);
+  static int VerifyCookie(SSL* ssl, const unsigned char* cookie, unsigned length);
+
+  void Advance();
+  bool DeriveKeys();
+  bool Reseal(uint8_t* record, size_t length);
+  void WriteFlight(const uint8_t* data, size_t length);
+  void FeedLate(const RecordView& record, size_t plaintext_length);
+
+  std::unique_ptr<SSL, SslFree> ssl_;  // its BIO points back to this object
+  State state_ = State::kHandshaking;
+  bool server_;
+  std::string failure_;
+  Output output_;
+  void* owner_;  // borrowed: the data plane, which owns this session
+
+  const uint8_t* input_ = nullptr;  // borrowed during a call: the record that OpenSSL reads next
+  size_t input_length_ = 0;
+  const Endpoint* listening_to_ = nullptr;  // borrowed during ListenTo
+  CookieJar* jar_ = nullptr;                // borrowed during ListenTo
+  Nanoseconds listening_at_ = 0;
+
+  RecordSealer sealer_;      // our direction, to the peer
+  RecordOpener own_opener_;  // our direction: opens what OpenSSL sealed
+  RecordOpener opener_;      // the peer's direction
+  RecordSealer feeder_;      // the peer's direction: seals late records for OpenSSL
+  uint64_t send_sequence_ = 0;
+  uint64_t feed_sequence_ = uint64_t{1} << 40;  // beyond what OpenSSL saw from the peer itself
+  int late_records_ = 0;
+  ReplayWindow window_;
+};
+
+}  // namespace idloc

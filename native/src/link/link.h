@@ -1,0 +1,55 @@
+#pragma once
+// What the data plane knows of one link. Owned by the LinkTable, used by the data-plane thread only.
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "link/dtls_session.h"
+#include "net/address.h"
+
+namespace idloc {
+
+using LinkId = uint32_t;
+
+// Shared by the thread, which writes, and JavaScript, which reads.
+struct LinkStats {
+  std::atomic<uint64_t> rx_bytes{0};
+  std::atomic<uint64_t> tx_bytes{0};
+  std::atomic<uint64_t> rx_packets{0};
+  std::atomic<uint64_t> tx_packets{0};
+  std::atomic<uint32_t> handshakes{0};
+
+  void AddReceived(uint64_t bytes) {
+    rx_bytes.store(rx_bytes.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+    rx_packets.store(rx_packets.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  void AddSent(uint64_t bytes, uint64_t packets) {
+    tx_bytes.store(tx_bytes.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+    tx_packets.store(tx_packets.load(std::memory_order_relaxed) + packets, std::memory_order_relaxed);
+  }
+};
+
+struct Link {
+  LinkId id = 0;
+  bool server = false;
+  // Made by a ClientHello with a cookie, not by JavaScript: counts against the bound of half-open handshakes.
+  bool incoming = false;
+  bool connected = false;
+  // Absent before the handshake starts.
+  std::unique_ptr<DtlsSession> session;
+  // Where sends go. Until JavaScript sets it, a server answers to where the handshake came from.
+  std::optional<Path> path;
+  bool path_is_set = false;
+  Nanoseconds started_at = 0;
+  Nanoseconds retransmit_at = kNever;
+  // Inner addresses of the peer; packets pass once `authorized`.
+  bool authorized = false;
+  IpAddress hit;
+  std::optional<IpAddress> ipv4;
+  std::shared_ptr<LinkStats> stats;
+};
+
+}  // namespace idloc

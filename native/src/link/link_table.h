@@ -1,0 +1,37 @@
+#pragma once
+// Links by number, and by the remote address their datagrams come from.
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "link/link.h"
+
+namespace idloc {
+
+class LinkTable {
+ public:
+  // Whose datagrams come from a remote. `previous` stays in charge of its own records until `link` is
+  // connected: an on-path sender of ClientHellos shall not silence a live association.
+  struct Binding {
+    Link* link = nullptr;      // borrowed from the table; Remove clears it
+    Link* previous = nullptr;  // as above
+  };
+
+  Link* Add(std::unique_ptr<Link> link);
+  Link* Find(LinkId id);
+  // Borrowed until the next change of the table.
+  Binding* FindRemote(const Endpoint& remote);
+  void Bind(Link* link, const Endpoint& remote, bool keep_previous);
+  void Unbind(Link* link, const Endpoint& remote);
+  // The link now owns its remotes alone.
+  void ForgetPrevious(Link* link);
+  void Remove(Link* link);
+
+  const std::unordered_map<LinkId, std::unique_ptr<Link>>& all() const { return links_; }
+
+ private:
+  std::unordered_map<LinkId, std::unique_ptr<Link>> links_;
+  std::unordered_map<Endpoint, Binding, AddressHash> remotes_;
+};
+
+}  // namespace idloc

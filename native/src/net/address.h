@@ -1,0 +1,80 @@
+#pragma once
+// IP addresses are 16 bytes everywhere, IPv4 as IPv4-mapped IPv6 (RFC 4291 s2.5.5.2): one type for both
+// families.
+#include <netinet/in.h>
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace idloc {
+
+struct IpAddress {
+  std::array<uint8_t, 16> bytes{};
+
+  static IpAddress FromV4(const uint8_t* four) {
+    IpAddress out;
+    out.bytes[10] = out.bytes[11] = 0xff;
+    std::memcpy(&out.bytes[12], four, 4);
+    return out;
+  }
+  static IpAddress FromV6(const uint8_t* sixteen) {
+    IpAddress out;
+    std::memcpy(out.bytes.data(), sixteen, 16);
+    return out;
+  }
+  // Text of either family; nothing when it is not an address.
+  static std::optional<IpAddress> Parse(const std::string& text);
+  // RFC 5952; IPv4-mapped addresses come out as IPv4.
+  std::string ToString() const;
+
+  bool is_v4() const {
+    static constexpr uint8_t kPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return std::memcmp(bytes.data(), kPrefix, 12) == 0;
+  }
+  bool unset() const {
+    static constexpr uint8_t kZero[16] = {};
+    return std::memcmp(bytes.data(), kZero, 16) == 0;
+  }
+  bool operator==(const IpAddress& other) const {
+    return std::memcmp(bytes.data(), other.bytes.data(), 16) == 0;
+  }
+};
+
+struct Endpoint {
+  IpAddress address;
+  uint16_t port = 0;  // host byte order
+
+  bool operator==(const Endpoint& other) const { return address == other.address && port == other.port; }
+};
+
+// Where datagrams of a link go. An unset local address lets the kernel choose.
+struct Path {
+  IpAddress local;
+  Endpoint remote;
+
+  bool operator==(const Path& other) const { return local == other.local && remote == other.remote; }
+};
+
+struct AddressHash {
+  size_t operator()(const IpAddress& address) const {
+    uint64_t words[2];
+    std::memcpy(words, address.bytes.data(), 16);
+    return Mix(words[0] ^ Mix(words[1] ^ Seed()));
+  }
+  size_t operator()(const Endpoint& endpoint) const { return Mix((*this)(endpoint.address) ^ endpoint.port); }
+
+ private:
+  static uint64_t Mix(uint64_t x) {
+    x = (x ^ (x >> 32)) * 0xd6e8feb86659fd93;
+    x = (x ^ (x >> 29)) * 0xd6e8feb86659fd93;
+    return x ^ (x >> 32);
+  }
+  // Drawn once per process: who chooses addresses cannot choose the buckets they fall into.
+  static uint64_t Seed();
+};
+
+}  // namespace idloc

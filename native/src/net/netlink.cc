@@ -1,0 +1,239 @@
+#include "net/netlink.h"
+
+#include <linux/if_addr.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <functional>
+#include <unordered_map>
+
+#include "base/fd.h"
+
+namespace idloc {
+
+namespace {
+
+// A request grows attribute by attribute.
+class Request {
+ public:
+  Request(uint16_t type, uint16_t flags, const void* body, size_t length) {
+    header()->nlmsg_type = type;
+    header()->nlmsg_flags = static_cast<uint16_t>(NLM_F_REQUEST | flags);
+    header()->nlmsg_len = static_cast<uint32_t>(NLMSG_LENGTH(length));
+    std::memcpy(NLMSG_DATA(header()), body, length);
+  }
+  template <typename T>
+  void Add(uint16_t type, const T& value) {
+    Add(type, &value, sizeof value);
+  }
+  void Add(uint16_t type, const void* data, size_t length) {
+    auto* attribute = reinterpret_cast<rtattr*>(buffer_ + NLMSG_ALIGN(header()->nlmsg_len));
+    attribute->rta_type = type;
+    attribute->rta_len = static_cast<uint16_t>(RTA_LENGTH(length));
+    std::memcpy(RTA_DATA(attribute), data, length);
+    header()->nlmsg_len =
+        static_cast<uint32_t>(NLMSG_ALIGN(header()->nlmsg_len) + RTA_ALIGN(attribute->rta_len));
+  }
+  nlmsghdr* header() { return reinterpret_cast<nlmsghdr*>(buffer_); }
+
+ private:
+  alignas(nlmsghdr) uint8_t buffer_[512] = {};
+};
+
+using OnMessage = std::function<void(const nlmsghdr*)>;
+
+// 0 or an errno. Messages of a dump go to `on_message`.
+int Execute(Request& request, const OnMessage& on_message) {
+  Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
+  if (!fd.valid()) return errno;
+  if (send(fd.get(), request.header(), request.header()->nlmsg_len, 0) < 0) return errno;
+  alignas(nlmsghdr) static thread_local char buffer[64 * 1024];
+  for (;;) {
+    ssize_t received = recv(fd.get(), buffer, sizeof buffer, 0);
+    if (received < 0) {
+      if (errno == EINTR) continue;
+      return errno;
+    }
+    auto left = static_cast<unsigned>(received);
+    for (auto* m = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+      if (m->nlmsg_type == NLMSG_DONE) return 0;
+      if (m->nlmsg_type == NLMSG_ERROR) return -static_cast<const nlmsgerr*>(NLMSG_DATA(m))->error;
+      on_message(m);
+    }
+  }
+}
+
+int Execute(Request& request) {
+  return Execute(request, [](const nlmsghdr*) {});
+}
+
+Error Failed(const std::string& what, int number) {
+  const char* name = strerrorname_np(number);
+  const char* advice = number == EPERM || number == EACCES ? "run as root or with CAP_NET_ADMIN"
+                       : number == ENODEV                  ? "check the interface's name"
+                                                           : "see `ip address` and `ip route`";
+  return {name == nullptr ? "EUNKNOWN" : name, what + ": " + std::strerror(number) + "; " + advice};
+}
+
+uint8_t Family(const IpAddress& address) { return address.is_v4() ? AF_INET : AF_INET6; }
+const uint8_t* Bytes(const IpAddress& address) { return address.bytes.data() + (address.is_v4() ? 12 : 0); }
+size_t Size(const IpAddress& address) { return address.is_v4() ? 4 : 16; }
+
+std::string ToText(const Prefix& prefix) {
+  return prefix.address.ToString() + "/" + std::to_string(prefix.length);
+}
+
+struct Interface {
+  std::string name;
+  unsigned flags;
+};
+
+int ListInterfaces(std::unordered_map<int, Interface>* out) {
+  ifinfomsg body{};
+  Request request(RTM_GETLINK, NLM_F_DUMP, &body, sizeof body);
+  return Execute(request, [out](const nlmsghdr* m) {
+    if (m->nlmsg_type != RTM_NEWLINK) return;
+    auto* info = static_cast<const ifinfomsg*>(NLMSG_DATA(m));
+    Interface& entry = (*out)[info->ifi_index];
+    entry.flags = info->ifi_flags;
+    int length = static_cast<int>(IFLA_PAYLOAD(m));
+    for (auto* a = IFLA_RTA(info); RTA_OK(a, length); a = RTA_NEXT(a, length)) {
+      if (a->rta_type == IFLA_IFNAME) entry.name = static_cast<const char*>(RTA_DATA(a));
+    }
+  });
+}
+
+Error ChangeRoute(const RouteChange& route, uint16_t type, uint16_t flags, const char* what) {
+  rtmsg body{};
+  body.rtm_family = Family(route.destination.address);
+  body.rtm_dst_len = static_cast<uint8_t>(route.destination.length);
+  body.rtm_table = RT_TABLE_MAIN;
+  body.rtm_protocol = RTPROT_STATIC;
+  body.rtm_scope = RT_SCOPE_UNIVERSE;
+  body.rtm_type = RTN_UNICAST;
+  std::string text = std::string(what) + " " + ToText(route.destination);
+  uint32_t index = 0;
+  if (route.interface_name.empty()) {
+    body.rtm_type = RTN_UNREACHABLE;
+  } else {
+    index = if_nametoindex(route.interface_name.c_str());
+    if (index == 0) return Failed(text + " through " + route.interface_name, ENODEV);
+    if (body.rtm_family == AF_INET) body.rtm_scope = RT_SCOPE_LINK;
+  }
+  Request request(type, static_cast<uint16_t>(NLM_F_ACK | flags), &body, sizeof body);
+  request.Add(RTA_DST, Bytes(route.destination.address), Size(route.destination.address));
+  request.Add(RTA_PRIORITY, route.metric);
+  if (index != 0) request.Add(RTA_OIF, index);
+  int error = Execute(request);
+  return error == 0 ? Error{} : Failed(text, error);
+}
+
+}  // namespace
+
+Error ListAddresses(std::vector<InterfaceAddress>* out) {
+  std::unordered_map<int, Interface> interfaces;
+  int error = ListInterfaces(&interfaces);
+  if (error == 0) {
+    ifaddrmsg body{};
+    Request request(RTM_GETADDR, NLM_F_DUMP, &body, sizeof body);
+    error = Execute(request, [&](const nlmsghdr* m) {
+      if (m->nlmsg_type != RTM_NEWADDR) return;
+      auto* info = static_cast<const ifaddrmsg*>(NLMSG_DATA(m));
+      auto found = interfaces.find(static_cast<int>(info->ifa_index));
+      if (found == interfaces.end() || (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)) return;
+      uint32_t flags = info->ifa_flags;
+      const uint8_t* address = nullptr;
+      const uint8_t* local = nullptr;
+      int length = static_cast<int>(IFA_PAYLOAD(m));
+      for (auto* a = IFA_RTA(info); RTA_OK(a, length); a = RTA_NEXT(a, length)) {
+        auto* data = static_cast<const uint8_t*>(RTA_DATA(a));
+        if (a->rta_type == IFA_ADDRESS) address = data;
+        // On a point-to-point interface IFA_ADDRESS is the other end.
+        if (a->rta_type == IFA_LOCAL) local = data;
+        if (a->rta_type == IFA_FLAGS) std::memcpy(&flags, data, sizeof flags);
+      }
+      const uint8_t* own = local != nullptr ? local : address;
+      if (own == nullptr) return;
+      constexpr uint32_t kUnusable = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
+      const Interface& on = found->second;
+      bool optimistic = (flags & IFA_F_OPTIMISTIC) != 0;
+      uint32_t bad = flags & kUnusable & ~(optimistic ? uint32_t{IFA_F_TENTATIVE} : 0);
+      out->push_back({on.name, info->ifa_family == AF_INET ? IpAddress::FromV4(own) : IpAddress::FromV6(own),
+                      info->ifa_prefixlen,
+                      (on.flags & IFF_UP) != 0 && (on.flags & IFF_RUNNING) != 0 && bad == 0,
+                      (on.flags & IFF_LOOPBACK) != 0});
+    });
+  }
+  return error == 0 ? Error{} : Failed("cannot list addresses", error);
+}
+
+Error ConfigureInterface(const std::string& name, uint32_t mtu, uint32_t tx_queue_length,
+                         const std::vector<Prefix>& addresses) {
+  unsigned index = if_nametoindex(name.c_str());
+  if (index == 0) return Failed("cannot configure the interface " + name, ENODEV);
+  ifinfomsg body{};
+  body.ifi_family = AF_UNSPEC;
+  body.ifi_index = static_cast<int>(index);
+  body.ifi_flags = IFF_UP;
+  body.ifi_change = IFF_UP;
+  Request link(RTM_NEWLINK, NLM_F_ACK, &body, sizeof body);
+  link.Add(IFLA_MTU, mtu);
+  link.Add(IFLA_TXQLEN, tx_queue_length);
+  int error = Execute(link);
+  if (error != 0) return Failed("cannot bring up the interface " + name, error);
+  for (const Prefix& prefix : addresses) {
+    ifaddrmsg entry{};
+    entry.ifa_family = Family(prefix.address);
+    entry.ifa_prefixlen = static_cast<uint8_t>(prefix.length);
+    entry.ifa_scope = RT_SCOPE_UNIVERSE;
+    entry.ifa_index = index;
+    Request request(RTM_NEWADDR, NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, &entry, sizeof entry);
+    request.Add(IFA_LOCAL, Bytes(prefix.address), Size(prefix.address));
+    request.Add(IFA_ADDRESS, Bytes(prefix.address), Size(prefix.address));
+    // The address proves itself (a HIT) or was claimed in the overlay: detection on the TUN would only delay
+    // it.
+    if (!prefix.address.is_v4()) request.Add(IFA_FLAGS, uint32_t{IFA_F_NODAD});
+    error = Execute(request);
+    if (error != 0) return Failed("cannot give " + ToText(prefix) + " to the interface " + name, error);
+  }
+  return {};
+}
+
+Error SetRoute(const RouteChange& route) {
+  return ChangeRoute(route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "cannot set the route");
+}
+
+Error DeleteRoute(const RouteChange& route) {
+  return ChangeRoute(route, RTM_DELROUTE, 0, "cannot delete the route");
+}
+
+std::optional<IpAddress> SourceFor(const IpAddress& remote) {
+  bool v4 = remote.is_v4();
+  Fd fd(socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return std::nullopt;
+  sockaddr_storage name{};
+  socklen_t length = v4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  auto* name4 = reinterpret_cast<sockaddr_in*>(&name);
+  auto* name6 = reinterpret_cast<sockaddr_in6*>(&name);
+  // Connecting a datagram socket sends nothing; any port will do.
+  if (v4) {
+    name4->sin_family = AF_INET;
+    name4->sin_port = htons(9);
+    std::memcpy(&name4->sin_addr, Bytes(remote), 4);
+  } else {
+    name6->sin6_family = AF_INET6;
+    name6->sin6_port = htons(9);
+    std::memcpy(&name6->sin6_addr, Bytes(remote), 16);
+  }
+  if (connect(fd.get(), reinterpret_cast<sockaddr*>(&name), length) != 0) return std::nullopt;
+  length = sizeof name;
+  if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&name), &length) != 0) return std::nullopt;
+  return v4 ? IpAddress::FromV4(reinterpret_cast<const uint8_t*>(&name4->sin_addr))
+            : IpAddress::FromV6(name6->sin6_addr.s6_addr);
+}
+
+}  // namespace idloc

@@ -1,0 +1,52 @@
+#include "net/packet.h"
+
+#include "base/bytes.h"
+
+namespace idloc {
+
+bool ParsePacket(const uint8_t* packet, size_t length, PacketView* out) {
+  if (length < kIpv4HeaderBytes) return false;
+  uint8_t version = packet[0] >> 4;
+  if (version == 4) {
+    size_t header = (packet[0] & 0x0f) * size_t{4};
+    size_t total = LoadBe16(packet + 2);
+    if (header < kIpv4HeaderBytes || total < header || total > length) return false;
+    out->v6 = false;
+    out->length = total;
+    out->transport_offset = header;
+    out->protocol = packet[9];
+    // More fragments, or an offset (RFC 791).
+    bool fragment = (LoadBe16(packet + 6) & 0x3fff) != 0;
+    out->plain = header == kIpv4HeaderBytes && !fragment;
+    out->source = IpAddress::FromV4(packet + 12);
+    out->destination = IpAddress::FromV4(packet + 16);
+    return true;
+  }
+  if (version != 6 || length < kIpv6HeaderBytes) return false;
+  size_t total = kIpv6HeaderBytes + LoadBe16(packet + 4);
+  if (total > length) return false;
+  out->v6 = true;
+  out->length = total;
+  out->transport_offset = kIpv6HeaderBytes;
+  out->protocol = packet[6];
+  out->plain =
+      out->protocol == kProtocolTcp || out->protocol == kProtocolUdp || out->protocol == kProtocolIcmpV6;
+  out->source = IpAddress::FromV6(packet + 8);
+  out->destination = IpAddress::FromV6(packet + 24);
+  return true;
+}
+
+bool IsUnroutable(const IpAddress& address) {
+  const auto& b = address.bytes;
+  if (address.is_v4()) {
+    return b[12] == 0 || b[12] == 127 || b[12] >= 224 || (b[12] == 169 && b[13] == 254);
+  }
+  if (b[0] == 0xff || (b[0] == 0xfe && (b[1] & 0xc0) == 0x80)) return true;
+  // ::/96 holds the unspecified and the loopback address.
+  for (size_t i = 0; i < 12; i++) {
+    if (b[i] != 0) return false;
+  }
+  return true;
+}
+
+}  // namespace idloc

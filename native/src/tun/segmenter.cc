@@ -1,0 +1,98 @@
+#include "tun/segmenter.h"
+
+#include <cstring>
+
+#include "base/bytes.h"
+#include "net/checksum.h"
+#include "net/packet.h"
+
+namespace idloc {
+
+namespace {
+constexpr uint8_t kTcpFin = 0x01;
+constexpr uint8_t kTcpPush = 0x08;
+constexpr uint8_t kTcpCwr = 0x80;
+constexpr size_t kMaxPackets = 1024;
+}  // namespace
+
+bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length) {
+  packet_ = packet;
+  length_ = length;
+  packets_ = 1;
+  uint8_t gso = header.gso_type & static_cast<uint8_t>(~kGsoEcn);
+  if (gso == kGsoNone) {
+    if ((header.flags & kVnetNeedsChecksum) == 0) return true;
+    size_t start = header.checksum_start;
+    size_t field = start + header.checksum_offset;
+    if (start >= length || field + 2 > length) return false;
+    // The field already holds the sum of the pseudo-header.
+    auto sum = static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, packet + start, length - start)));
+    // 0 means "no checksum" in UDP (RFC 768); for TCP both spellings are equal.
+    StoreSum(packet + field, sum == 0 ? 0xffff : sum);
+    return true;
+  }
+
+  v6_ = packet[0] >> 4 == 6;
+  udp_ = gso == kGsoUdp;
+  if (!udp_ && gso != (v6_ ? kGsoTcpV6 : kGsoTcpV4)) return false;
+  transport_ = header.checksum_start;
+  segment_ = header.gso_size;
+  size_t ip_bytes = v6_ ? kIpv6HeaderBytes : (packet[0] & 0x0f) * size_t{4};
+  size_t least = udp_ ? kUdpHeaderBytes : kTcpHeaderBytes;
+  if (segment_ == 0 || transport_ < ip_bytes || transport_ + least > length) return false;
+  size_t transport_bytes = udp_ ? kUdpHeaderBytes : (packet[transport_ + 12] >> 4) * size_t{4};
+  if (transport_bytes < least) return false;
+  header_bytes_ = transport_ + transport_bytes;
+  if (header_bytes_ >= length) return false;
+  payload_ = length - header_bytes_;
+  packets_ = (payload_ + segment_ - 1) / segment_;
+  return packets_ <= kMaxPackets;
+}
+
+size_t Segmenter::PacketLength(size_t index) const {
+  if (packets_ == 1) return length_;
+  size_t left = payload_ - index * segment_;
+  return header_bytes_ + (left < segment_ ? left : segment_);
+}
+
+void Segmenter::WritePacket(size_t index, uint8_t* out) const {
+  if (header_bytes_ == 0) {
+    std::memcpy(out, packet_, length_);
+    return;
+  }
+  size_t offset = index * segment_;
+  size_t size = PacketLength(index);
+  std::memcpy(out, packet_, header_bytes_);
+  std::memcpy(out + header_bytes_, packet_ + header_bytes_ + offset, size - header_bytes_);
+
+  if (v6_) {
+    StoreBe16(out + 4, static_cast<uint16_t>(size - kIpv6HeaderBytes));
+  } else {
+    StoreBe16(out + 2, static_cast<uint16_t>(size));
+    StoreBe16(out + 4, static_cast<uint16_t>(LoadBe16(packet_ + 4) + index));
+    StoreBe16(out + 10, 0);
+    size_t ip_bytes = (packet_[0] & 0x0f) * size_t{4};
+    StoreSum(out + 10, static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, out, ip_bytes))));
+  }
+
+  uint8_t* transport = out + transport_;
+  size_t transport_length = size - transport_;
+  uint64_t sum = v6_ ? PseudoHeaderSum(out + 8, 32, udp_ ? kProtocolUdp : kProtocolTcp, transport_length)
+                     : PseudoHeaderSum(out + 12, 8, udp_ ? kProtocolUdp : kProtocolTcp, transport_length);
+  uint8_t* field;
+  if (udp_) {
+    StoreBe16(transport + 4, static_cast<uint16_t>(transport_length));
+    field = transport + 6;
+  } else {
+    StoreBe32(transport + 4, LoadBe32(packet_ + transport_ + 4) + static_cast<uint32_t>(offset));
+    // RFC 3168 s6.1.2: the sender reduced its window once, so one packet says so.
+    if (index != 0) transport[13] &= static_cast<uint8_t>(~kTcpCwr);
+    if (index + 1 != packets_) transport[13] &= static_cast<uint8_t>(~(kTcpFin | kTcpPush));
+    field = transport + 16;
+  }
+  StoreBe16(field, 0);
+  auto checksum = static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(sum, transport, transport_length)));
+  StoreSum(field, checksum == 0 ? 0xffff : checksum);
+}
+
+}  // namespace idloc

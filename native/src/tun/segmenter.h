@@ -1,0 +1,33 @@
+#pragma once
+// Outbound: splits what the TUN handed over into packets that fit the MTU, checksums complete.
+#include <cstddef>
+#include <cstdint>
+
+#include "tun/vnet_header.h"
+
+namespace idloc {
+
+// A super-packet taken apart: Init checks and measures it, WritePacket makes one packet of it.
+class Segmenter {
+ public:
+  // Borrows `packet` as long as this object is used. False: the headers contradict each other, drop it.
+  bool Init(const VnetHeader& header, uint8_t* packet, size_t length);
+
+  size_t packets() const { return packets_; }
+  size_t PacketLength(size_t index) const;
+  // Writes packet `index` (PacketLength bytes); call in order.
+  void WritePacket(size_t index, uint8_t* out) const;
+
+ private:
+  const uint8_t* packet_ = nullptr;
+  size_t length_ = 0;
+  size_t packets_ = 1;
+  size_t header_bytes_ = 0;  // of IP and TCP or UDP, repeated in each packet
+  size_t transport_ = 0;     // where TCP or UDP starts
+  size_t payload_ = 0;       // of the super-packet
+  size_t segment_ = 0;       // payload of each packet but the last
+  bool v6_ = false;
+  bool udp_ = false;
+};
+
+}  // namespace idloc

@@ -1,0 +1,243 @@
+#include "udp/udp_socket.h"
+
+#include <netinet/in.h>
+#include <netinet/udp.h>
+
+#include <cerrno>
+#include <cstring>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+namespace idloc {
+
+namespace {
+
+// Half of it, in payload: the kernel doubles the value for its own bookkeeping. A longer receive queue is
+// only delay for everything that shares the socket; a shorter one loses bursts.
+constexpr int kSocketBufferBytes = 512 * 1024;
+
+void SetBuffer(int fd, int force, int plain) {
+  // The forced form passes net.core.[rw]mem_max and needs CAP_NET_ADMIN.
+  if (setsockopt(fd, SOL_SOCKET, force, &kSocketBufferBytes, sizeof kSocketBufferBytes) != 0) {
+    setsockopt(fd, SOL_SOCKET, plain, &kSocketBufferBytes, sizeof kSocketBufferBytes);
+  }
+}
+
+socklen_t FillName(bool v6, const Endpoint& remote, sockaddr_storage* out) {
+  if (v6) {
+    auto* name = reinterpret_cast<sockaddr_in6*>(out);
+    *name = {};
+    name->sin6_family = AF_INET6;
+    name->sin6_port = htons(remote.port);
+    std::memcpy(&name->sin6_addr, remote.address.bytes.data(), 16);
+    return sizeof *name;
+  }
+  auto* name = reinterpret_cast<sockaddr_in*>(out);
+  *name = {};
+  name->sin_family = AF_INET;
+  name->sin_port = htons(remote.port);
+  std::memcpy(&name->sin_addr, &remote.address.bytes[12], 4);
+  return sizeof *name;
+}
+
+template <typename T>
+void AppendControl(msghdr* message, int level, int type, const T& value) {
+  auto* header =
+      reinterpret_cast<cmsghdr*>(static_cast<uint8_t*>(message->msg_control) + message->msg_controllen);
+  header->cmsg_level = level;
+  header->cmsg_type = type;
+  header->cmsg_len = CMSG_LEN(sizeof value);
+  std::memcpy(CMSG_DATA(header), &value, sizeof value);
+  message->msg_controllen += CMSG_SPACE(sizeof value);
+}
+
+}  // namespace
+
+Error UdpSocket::Open(uint16_t port, Counters* counters) {
+  counters_ = counters;
+  fd_ = Fd(socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  int on = 1;
+  int off = 0;
+  if (fd_.valid()) {
+    setsockopt(fd(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    setsockopt(fd(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
+    sockaddr_in6 any{};
+    any.sin6_family = AF_INET6;
+    any.sin6_port = htons(port);
+    if (bind(fd(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) {
+      if (errno == EADDRINUSE || errno == EACCES) goto bind_failed;
+      fd_.Reset();  // IPv6 is compiled in but switched off
+    }
+  }
+  if (!fd_.valid()) {
+    v6_ = false;
+    fd_ = Fd(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!fd_.valid()) {
+      return {"no_socket", std::string("cannot make a UDP socket: ") + std::strerror(errno) +
+                               "; check the limits of this user"};
+    }
+    setsockopt(fd(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
+    sockaddr_in any{};
+    any.sin_family = AF_INET;
+    any.sin_port = htons(port);
+    if (bind(fd(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) goto bind_failed;
+  }
+  {
+    sockaddr_storage name{};
+    socklen_t length = sizeof name;
+    getsockname(fd(), reinterpret_cast<sockaddr*>(&name), &length);
+    port_ = ntohs(v6_ ? reinterpret_cast<sockaddr_in6*>(&name)->sin6_port
+                      : reinterpret_cast<sockaddr_in*>(&name)->sin_port);
+  }
+  SetBuffer(fd(), SO_RCVBUFFORCE, SO_RCVBUF);
+  SetBuffer(fd(), SO_SNDBUFFORCE, SO_SNDBUF);
+  // Linux 5.0: several datagrams of a sender come as one buffer. Without it each comes alone.
+  setsockopt(fd(), IPPROTO_UDP, UDP_GRO, &on, sizeof on);
+  // Linux 4.18: 0 as the socket's own value changes nothing, but tells whether the kernel knows the option.
+  can_segment_ = setsockopt(fd(), IPPROTO_UDP, UDP_SEGMENT, &off, sizeof off) == 0;
+
+  buffers_ = std::make_unique<uint8_t[]>(kBatch * kBufferBytes);
+  return {};
+
+bind_failed:
+  int error = errno;
+  std::string text = "UDP port " + std::to_string(port);
+  fd_.Reset();
+  if (error == EADDRINUSE) {
+    return {"port_in_use", text + " is in use by another program; stop it or choose another port"};
+  }
+  if (error == EACCES) {
+    return {"no_privilege", text + " needs the capability CAP_NET_BIND_SERVICE; choose a port above 1023"};
+  }
+  return {"no_socket", "cannot bind " + text + ": " + std::strerror(error) + "; choose another port"};
+}
+
+size_t UdpSocket::Receive(Received* batch) {
+  for (size_t i = 0; i < kBatch; i++) {
+    vectors_[i] = {&buffers_[i * kBufferBytes + kHeadroom], kBufferBytes - kHeadroom};
+    msghdr& message = messages_[i].msg_hdr;
+    message.msg_name = &names_[i];
+    message.msg_namelen = sizeof names_[i];
+    message.msg_iov = &vectors_[i];
+    message.msg_iovlen = 1;
+    message.msg_control = controls_[i];
+    message.msg_controllen = kControlBytes;
+    message.msg_flags = 0;
+  }
+  int received = recvmmsg(fd(), messages_, kBatch, MSG_DONTWAIT, nullptr);
+  // Errors are about datagrams sent earlier (RFC 1122 s4.1.3.3) and are cleared by being read.
+  if (received <= 0) return 0;
+  counters_->Add(Counter::udpReceiveCalls);
+  uint64_t bytes = 0;
+  uint64_t datagrams = 0;
+  for (int i = 0; i < received; i++) {
+    Received& out = batch[i];
+    out.data = &buffers_[static_cast<size_t>(i) * kBufferBytes + kHeadroom];
+    out.length = messages_[i].msg_len;
+    out.segment = out.length;
+    out.local = {};
+    if (v6_) {
+      auto* name = reinterpret_cast<sockaddr_in6*>(&names_[i]);
+      out.remote.address = IpAddress::FromV6(name->sin6_addr.s6_addr);
+      out.remote.port = ntohs(name->sin6_port);
+    } else {
+      auto* name = reinterpret_cast<sockaddr_in*>(&names_[i]);
+      out.remote.address = IpAddress::FromV4(reinterpret_cast<uint8_t*>(&name->sin_addr));
+      out.remote.port = ntohs(name->sin_port);
+    }
+    msghdr* message = &messages_[i].msg_hdr;
+    for (cmsghdr* c = CMSG_FIRSTHDR(message); c != nullptr; c = CMSG_NXTHDR(message, c)) {
+      if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
+        int segment;
+        std::memcpy(&segment, CMSG_DATA(c), sizeof segment);
+        if (segment > 0) out.segment = static_cast<size_t>(segment);
+      } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_PKTINFO) {
+        in6_pktinfo info;
+        std::memcpy(&info, CMSG_DATA(c), sizeof info);
+        out.local = IpAddress::FromV6(info.ipi6_addr.s6_addr);
+      } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO) {
+        in_pktinfo info;
+        std::memcpy(&info, CMSG_DATA(c), sizeof info);
+        out.local = IpAddress::FromV4(reinterpret_cast<uint8_t*>(&info.ipi_addr));
+      }
+    }
+    bytes += out.length;
+    datagrams += out.segment == 0 ? 1 : (out.length + out.segment - 1) / out.segment;
+  }
+  counters_->Add(Counter::udpReceivedBytes, bytes);
+  counters_->Add(Counter::udpReceivedDatagrams, datagrams);
+  return static_cast<size_t>(received);
+}
+
+SendResult UdpSocket::SendOne(const Path& path, const uint8_t* data, size_t length, size_t segment,
+                              int* error) {
+  sockaddr_storage name;
+  alignas(cmsghdr) uint8_t control[kControlBytes];
+  iovec vector{const_cast<uint8_t*>(data), length};
+  msghdr message{};
+  if (!v6_ && !path.remote.address.is_v4()) {
+    *error = EAFNOSUPPORT;
+    return SendResult::kFailed;
+  }
+  message.msg_name = &name;
+  message.msg_namelen = FillName(v6_, path.remote, &name);
+  message.msg_iov = &vector;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  if (!path.local.unset() && path.local.is_v4() == path.remote.address.is_v4()) {
+    if (v6_) {
+      in6_pktinfo info{};
+      std::memcpy(&info.ipi6_addr, path.local.bytes.data(), 16);
+      AppendControl(&message, IPPROTO_IPV6, IPV6_PKTINFO, info);
+    } else {
+      in_pktinfo info{};
+      std::memcpy(&info.ipi_spec_dst, &path.local.bytes[12], 4);
+      AppendControl(&message, IPPROTO_IP, IP_PKTINFO, info);
+    }
+  }
+  if (length > segment) AppendControl(&message, IPPROTO_UDP, UDP_SEGMENT, static_cast<uint16_t>(segment));
+  if (message.msg_controllen == 0) message.msg_control = nullptr;
+
+  // A pending error of an earlier datagram is reported once by the next call and says nothing about this one.
+  for (int attempt = 0; attempt < 2; attempt++) {
+    if (sendmsg(fd(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+      counters_->Add(Counter::udpSendCalls);
+      counters_->Add(Counter::udpSentBytes, length);
+      counters_->Add(Counter::udpSentDatagrams, (length + segment - 1) / segment);
+      return SendResult::kSent;
+    }
+    *error = errno;
+    if (*error == EAGAIN) return SendResult::kBlocked;
+    if (*error != ECONNREFUSED && *error != EINTR) break;
+  }
+  counters_->Add(Counter::udpSendErrors);
+  return SendResult::kFailed;
+}
+
+SendResult UdpSocket::Send(const Path& path, const uint8_t* data, size_t length, size_t segment) {
+  int error = 0;
+  if (length <= segment) return SendOne(path, data, length, length, &error);
+  if (can_segment_) {
+    SendResult result = SendOne(path, data, length, segment, &error);
+    if (result != SendResult::kFailed) return result;
+    // EIO: the device cannot checksum (udp(7)), so it will not learn. EINVAL and EMSGSIZE: larger than this
+    // path's MTU.
+    if (error == EIO) can_segment_ = false;
+    if (error != EIO && error != EINVAL && error != EMSGSIZE) return result;
+  }
+  SendResult last = SendResult::kSent;
+  for (size_t at = 0; at < length; at += segment) {
+    size_t piece = length - at < segment ? length - at : segment;
+    last = SendOne(path, data + at, piece, piece, &error);
+    // Blocked half-way: the rest is lost, as on a full queue; repeating the start would duplicate it.
+    if (last == SendResult::kBlocked) return at == 0 ? last : SendResult::kFailed;
+  }
+  return last;
+}
+
+}  // namespace idloc

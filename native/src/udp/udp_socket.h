@@ -1,0 +1,67 @@
+#pragma once
+// The one UDP socket of the agent, dual-stack, with batches in both directions.
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "net/address.h"
+
+namespace idloc {
+
+// 65,535 less the UDP and IPv4 headers: the most one sendmsg with UDP_SEGMENT takes, over either family.
+inline constexpr size_t kMaxUdpPayload = 65'507;
+inline constexpr size_t kMaxSegments = 64;
+
+enum class SendResult { kSent, kBlocked, kFailed };
+
+class UdpSocket {
+ public:
+  // Receive buffers of one batch. More would only keep other work waiting; the bytes also have to stay in the
+  // cache.
+  static constexpr size_t kBatch = 8;
+
+  // One received buffer: one datagram, or several of `segment` bytes (the last may be shorter) from the same
+  // sender.
+  struct Received {
+    Endpoint remote;
+    IpAddress local;
+    uint8_t* data;  // borrowed until the next Receive; writable, with kHeadroom bytes in front
+    size_t length;
+    size_t segment;
+  };
+
+  Error Open(uint16_t port, Counters* counters);
+
+  int fd() const { return fd_.get(); }
+  uint16_t port() const { return port_; }
+
+  // Fills `batch` (kBatch entries) with what has arrived; returns how many, 0 when there is nothing.
+  size_t Receive(Received* batch);
+
+  // One datagram, or several of `segment` bytes. kBlocked: nothing was sent, try again when writable.
+  SendResult Send(const Path& path, const uint8_t* data, size_t length, size_t segment);
+
+ private:
+  static constexpr size_t kHeadroom = 64;
+  static constexpr size_t kBufferBytes = 65'536 + kHeadroom;
+  static constexpr size_t kControlBytes = 128;
+
+  SendResult SendOne(const Path& path, const uint8_t* data, size_t length, size_t segment, int* error);
+
+  Fd fd_;
+  Counters* counters_ = nullptr;  // borrowed from the data plane, which outlives the socket
+  uint16_t port_ = 0;
+  bool v6_ = true;            // false: the host has no IPv6, the socket is AF_INET
+  bool can_segment_ = false;  // UDP_SEGMENT (Linux 4.18), taken back when a device refuses it
+  std::unique_ptr<uint8_t[]> buffers_;
+  mmsghdr messages_[kBatch] = {};
+  iovec vectors_[kBatch] = {};
+  sockaddr_storage names_[kBatch] = {};
+  alignas(cmsghdr) uint8_t controls_[kBatch][kControlBytes] = {};
+};
+
+}  // namespace idloc

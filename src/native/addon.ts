@@ -1,0 +1,86 @@
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { IdlocError, messageOf } from '../base/errors.ts';
+import { COUNTER_NAMES } from './counters.ts';
+import type { DataPlaneEvent, InterfaceAddress, LinkCounters } from './data-plane.ts';
+
+/** The class that C++ defines: addresses are text, `null` where there is none, HITs are IPv6 addresses. */
+export interface NativeDataPlane {
+  readonly port: number;
+  readonly counters: BigUint64Array;
+  drain(max: number): DataPlaneEvent[];
+  sendDatagram(local: string | null, remote: string, port: number, data: Uint8Array): void;
+  setCredentials(certificates: readonly Uint8Array[], privateKey: Uint8Array): void;
+  openLink(server: boolean): number;
+  bindRemote(link: number, remote: string, port: number): void;
+  unbindRemote(link: number, remote: string, port: number): void;
+  setPath(link: number, local: string | null, remote: string, port: number): void;
+  closeLink(link: number): void;
+  authorize(link: number, hit: string, ipv4: string | null): void;
+  refuse(address: string): void;
+  setLocalAddresses(hit: string, ipv4: string | null): void;
+  sendRecord(link: number, data: Uint8Array): void;
+  linkCounters(link: number): LinkCounters | undefined;
+  close(): void;
+}
+
+export interface Addon {
+  readonly DataPlane: new (port: number, tun: string | null, tunMtu: number, wake: () => void) => NativeDataPlane;
+  /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
+  monotonic(): number;
+  readonly counterNames: readonly string[];
+  readonly netlink: {
+    addresses(): InterfaceAddress[];
+    configureInterface(name: string, mtu: number, txQueueLength: number, addresses: readonly string[]): void;
+    setRoute(destination: string, interfaceName: string | null, metric: number): void;
+    deleteRoute(destination: string, interfaceName: string | null, metric: number): void;
+    sourceFor(remote: string): string | undefined;
+  };
+}
+
+const NATIVE_FOLDER = fileURLToPath(new URL('../../native/', import.meta.url));
+const BUILDS: Readonly<Record<string, string>> = { release: 'build/Release', asan: 'asan/build/Release' };
+
+let loaded: Addon | undefined;
+
+/**
+ * Loads the addon once. `IDLOC_NATIVE_BUILD` chooses the build: `release` (default) or `asan`.
+ * @throws {IdlocError} `no_addon` when it was not built or is of another version.
+ */
+export function loadAddon(): Addon {
+  if (loaded !== undefined) return loaded;
+  const build = process.env['IDLOC_NATIVE_BUILD'] ?? 'release';
+  const folder = BUILDS[build];
+  if (folder === undefined)
+    throw new IdlocError('no_addon', `IDLOC_NATIVE_BUILD is "${build}", which is no build; use release or asan`);
+  const path = join(NATIVE_FOLDER, folder, 'idloc.node');
+  let addon: Addon;
+  try {
+    addon = createRequire(import.meta.url)(path) as Addon;
+  } catch (err) {
+    throw new IdlocError(
+      'no_addon',
+      `the data plane ${path} cannot be loaded: ${messageOf(err).split('\n')[0] ?? ''}; build it with: npm run build:native`,
+      { cause: err },
+    );
+  }
+  if (addon.counterNames.join() !== COUNTER_NAMES.join())
+    throw new IdlocError(
+      'no_addon',
+      `the data plane ${path} is of another version; build it again: npm run build:native`,
+    );
+  loaded = addon;
+  return addon;
+}
+
+/** Runs a call of the addon; its errors carry a `code` and come out as IdlocError, wrong types as TypeError. */
+export function callAddon<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (err) {
+    if (err instanceof Error && !(err instanceof TypeError) && 'code' in err && typeof err.code === 'string')
+      throw new IdlocError(err.code, err.message, { cause: err });
+    throw err;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Names of `DataPlane.counters`, in its order. The list in native/src/base/counters.h is the other half of this
+ * contract; the addon is refused when they differ.
+ */
+export const COUNTER_NAMES = [
+  /** The socket: GRO and UDP_SEGMENT make many datagrams of one call. */
+  'udpReceivedDatagrams',
+  'udpReceivedBytes',
+  'udpReceiveCalls',
+  'udpSentDatagrams',
+  'udpSentBytes',
+  'udpSendCalls',
+  'udpSendErrors',
+  /** Datagrams by kind (RFC 7983). */
+  'stunReceived',
+  'stunSent',
+  'handshakeReceived',
+  'handshakeSent',
+  'cookiesSent',
+  /** Associations. */
+  'handshakesStarted',
+  'handshakesCompleted',
+  'handshakesFailed',
+  /** Records for JavaScript, and echo requests answered below. */
+  'recordsReceived',
+  'recordsSent',
+  'echoesAnswered',
+  /** The TUN; reads and writes are of super-packets. */
+  'tunReads',
+  'tunReadBytes',
+  'tunWrites',
+  'tunWrittenBytes',
+  /** Packets of programs that passed, and what became of those without a link. */
+  'packetsOut',
+  'packetsIn',
+  'misses',
+  'packetsHeld',
+  'packetsReleased',
+  'unreachablesSent',
+  /** The way up to JavaScript. */
+  'eventsQueued',
+  'wakeups',
+  /** Dropped: first byte of the datagram is none of ours. */
+  'dropUnknownProtocol',
+  /** Dropped: from a remote without a link. */
+  'dropUnboundRecord',
+  'dropUnboundHandshake',
+  /** Dropped: not a record, not authentic, seen before, too early, of no known content. */
+  'dropBadRecord',
+  'dropReplayed',
+  'dropNotConnected',
+  'dropUnexpectedContent',
+  /** Dropped: handshakes that were over, too many, or without a certificate of our own. */
+  'dropStaleHandshake',
+  'dropHalfOpen',
+  'dropNoCredentials',
+  /** Dropped: inner addresses that are not the peer's and ours. */
+  'dropInnerSource',
+  'dropInnerDestination',
+  'dropForeignSource',
+  /** Dropped: what the kernel says to the link itself; not a packet. */
+  'dropMulticast',
+  'dropMalformedPacket',
+  /** Dropped: waited for a link in vain. */
+  'dropHeldOverflow',
+  'dropHeldExpired',
+  'dropRefused',
+  /** Dropped: on the way out of or into this host. */
+  'dropSendQueueFull',
+  'dropSendFailed',
+  'dropNoPath',
+  'dropTunWrite',
+  /** Dropped: JavaScript was too slow, or asked for too much. */
+  'dropEventsFull',
+  'dropCommandsFull',
+  'dropOversizedRecord',
+] as const;
+
+export type CounterName = (typeof COUNTER_NAMES)[number];
+
+/** The value of one counter of the live view. */
+export function counterValue(counters: BigUint64Array, name: CounterName): bigint {
+  return counters[COUNTER_NAMES.indexOf(name)] ?? 0n;
+}

@@ -1,0 +1,117 @@
+import type { Hit } from '../base/node-id.ts';
+import { hitToAddress } from '../base/node-id.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { NativeDataPlane } from './addon.ts';
+import { callAddon, loadAddon } from './addon.ts';
+import type { DataPlane, DataPlaneEvent, DataPlaneOptions, LinkCounters, LinkId } from './data-plane.ts';
+
+const DEFAULT_DRAIN = 256;
+const MIN_TUN_MTU = 1280; // RFC 8200 s5: the least an IPv6 link may have
+const MAX_TUN_MTU = 16_000; // a DTLS record holds 2^14 bytes
+/** A record from JavaScript fits every path without fragments. */
+const MAX_RECORD_BYTES = 1200;
+const MAX_DATAGRAM_BYTES = 65_507;
+
+/**
+ * Starts the data-plane thread. The event loop stays alive until `close`.
+ * @throws {IdlocError} `port_in_use`, `no_privilege`, `no_tun`, `tun_busy`, `bad_tun_name`, `bad_mtu`, `no_addon`;
+ * nothing is left open then.
+ */
+export function createDataPlane(options: DataPlaneOptions): DataPlane {
+  const { port, tun } = options;
+  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new RangeError(`not a UDP port: ${port}`);
+  if (tun !== null && !(Number.isInteger(tun.mtu) && tun.mtu >= MIN_TUN_MTU && tun.mtu <= MAX_TUN_MTU))
+    throw new RangeError(`the MTU of the TUN is ${MIN_TUN_MTU} to ${MAX_TUN_MTU} bytes, not ${tun.mtu}`);
+  return new NativePlane(options);
+}
+
+class NativePlane implements DataPlane {
+  readonly port: number;
+  readonly counters: BigUint64Array;
+  private readonly native: NativeDataPlane;
+  /** From CLOCK_MONOTONIC to the clock of `performance.now()`, which base/clock.ts gives to everyone else. */
+  private readonly clockOffset: number;
+  private handler: (() => void) | undefined;
+  private wokenEarly = false;
+
+  constructor({ port, tun }: DataPlaneOptions) {
+    const addon = loadAddon();
+    this.clockOffset = performance.now() - addon.monotonic();
+    this.native = callAddon(() => new addon.DataPlane(port, tun?.name ?? null, tun?.mtu ?? 0, () => this.wake()));
+    this.port = this.native.port;
+    this.counters = this.native.counters;
+  }
+
+  onWake(handler: () => void): void {
+    this.handler = handler;
+    if (this.wokenEarly) setImmediate(handler);
+    this.wokenEarly = false;
+  }
+
+  drain(max = DEFAULT_DRAIN): DataPlaneEvent[] {
+    return this.native.drain(max).map((event) => {
+      if (event.type !== 'stun' && event.type !== 'record') return event;
+      return { ...event, at: event.at + this.clockOffset };
+    });
+  }
+
+  sendDatagram(local: SocketAddress | null, remote: SocketAddress, data: Uint8Array): void {
+    if (data.length > MAX_DATAGRAM_BYTES) throw new RangeError(`a datagram has at most ${MAX_DATAGRAM_BYTES} bytes`);
+    this.native.sendDatagram(local?.address ?? null, remote.address, remote.port, data);
+  }
+
+  setCredentials(certificateChain: readonly Uint8Array[], privateKey: Uint8Array): void {
+    callAddon(() => this.native.setCredentials(certificateChain, privateKey));
+  }
+
+  openLink(role: 'client' | 'server'): LinkId {
+    return this.native.openLink(role === 'server');
+  }
+
+  bindRemote(link: LinkId, remote: SocketAddress): void {
+    this.native.bindRemote(link, remote.address, remote.port);
+  }
+
+  unbindRemote(link: LinkId, remote: SocketAddress): void {
+    this.native.unbindRemote(link, remote.address, remote.port);
+  }
+
+  setPath(link: LinkId, local: SocketAddress | null, remote: SocketAddress): void {
+    this.native.setPath(link, local?.address ?? null, remote.address, remote.port);
+  }
+
+  closeLink(link: LinkId): void {
+    this.native.closeLink(link);
+  }
+
+  authorize(link: LinkId, hit: Hit, ipv4: string | null): void {
+    this.native.authorize(link, hitToAddress(hit), ipv4);
+  }
+
+  refuse(address: string): void {
+    this.native.refuse(address);
+  }
+
+  setLocalAddresses(hit: Hit, ipv4: string | null): void {
+    this.native.setLocalAddresses(hitToAddress(hit), ipv4);
+  }
+
+  sendRecord(link: LinkId, data: Uint8Array): void {
+    if (data.length === 0 || data.length > MAX_RECORD_BYTES)
+      throw new RangeError(`a record has 1 to ${MAX_RECORD_BYTES} bytes, not ${data.length}`);
+    this.native.sendRecord(link, data);
+  }
+
+  linkCounters(link: LinkId): LinkCounters | undefined {
+    return this.native.linkCounters(link);
+  }
+
+  close(): void {
+    this.native.close();
+  }
+
+  private wake(): void {
+    if (this.handler === undefined) this.wokenEarly = true;
+    else this.handler();
+  }
+}

@@ -1,0 +1,52 @@
+import type { NodeId } from '../../base/node-id.ts';
+import { REPLICAS } from '../constants.ts';
+import type { RoutingTable } from './routing-table.ts';
+
+/** The nearest peers on both sides (RFC 6940 s10.1), a view of the routing table. */
+export class NeighborTable {
+  private readonly routing: RoutingTable;
+  private readonly eachWay: number;
+
+  constructor(routing: RoutingTable, eachWay: number) {
+    this.routing = routing;
+    this.eachWay = eachWay;
+  }
+
+  /** Nearest first. In a small ring a peer is predecessor and successor at once. */
+  get predecessors(): NodeId[] {
+    return this.routing.predecessors(this.eachWay);
+  }
+
+  /** Nearest first. */
+  get successors(): NodeId[] {
+    return this.routing.successors(this.eachWay);
+  }
+
+  get all(): NodeId[] {
+    return [...new Set([...this.successors, ...this.predecessors])];
+  }
+
+  /** Whether a peer with this id would be a neighbour if it were in the routing table (s10.7.3). */
+  wants(id: NodeId): boolean {
+    const { ring, self } = this.routing;
+    if (id === self || !ring.contains(id) || this.routing.has(id)) return false;
+    const { predecessors, successors } = this;
+    const lastSuccessor = successors[this.eachWay - 1];
+    const lastPredecessor = predecessors[this.eachWay - 1];
+    if (lastSuccessor === undefined || lastPredecessor === undefined) return true;
+    return ring.insideOpen(id, self, lastSuccessor) || ring.insideOpen(id, lastPredecessor, self);
+  }
+
+  /** The peers that hold copies of what this one is responsible for (s10.4). */
+  get replicaSet(): NodeId[] {
+    return this.routing.successors(REPLICAS);
+  }
+
+  /** Whether this peer is responsible for the resource or holds a copy for one of its two predecessors (s10.7.3). */
+  isInReplicaRange(resource: string): boolean {
+    const predecessors = this.routing.predecessors(REPLICAS + 1);
+    const last = predecessors[REPLICAS];
+    // RFC 6940 s10.7.3: out of it once three predecessors lie between this peer and the resource.
+    return last === undefined || this.routing.ring.insideUpTo(resource, last, this.routing.self);
+  }
+}

@@ -1,0 +1,414 @@
+import { earliest, type Timed } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { NodeId } from '../../base/node-id.ts';
+import type { Random } from '../../base/random.ts';
+import { TimerQueue } from '../../base/timer-queue.ts';
+import type { ChordLeaveData, ChordUpdate, Destination } from '../../reload/index.ts';
+import type { Attacher } from '../attacher.ts';
+import { LEAVE_TIMEOUT_MS, UPDATE_DELAY_MS } from '../constants.ts';
+import type { OverlayEvent, OverlayRole, OverlayState } from '../events.ts';
+import { type Requester, toNode, toResource } from '../requester.ts';
+import type { OverlaySettings } from '../settings.ts';
+import { ClientAttachment } from './client-attachment.ts';
+import { FingerSearcher } from './finger-searcher.ts';
+import { FingerTable } from './finger-table.ts';
+import { Joining } from './joining.ts';
+import { NeighborSeeker } from './neighbor-seeker.ts';
+import { NeighborTable } from './neighbor-table.ts';
+import type { Ring } from './ring.ts';
+import { RoutingTable } from './routing-table.ts';
+import { type UpdateKind, UpdateSender } from './update-sender.ts';
+
+export interface TopologyComponents {
+  readonly self: NodeId;
+  readonly role: OverlayRole;
+  readonly settings: OverlaySettings;
+  readonly requester: Requester;
+  readonly attacher: Attacher;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly emit: (event: OverlayEvent, now: number) => void;
+  /** Stores at a newcomer what it becomes responsible for, (from, nodeId]; `done` when that ended, well or not. */
+  readonly handOver: (nodeId: NodeId, from: NodeId, now: number, done: (now: number) => void) => void;
+  /** The neighbours are others: copies may be missing. `lost`: one of them went away. */
+  readonly neighborsChanged: (lost: boolean, now: number) => void;
+}
+
+type TimerName = 'update' | 'stabilize' | 'left';
+
+/**
+ * The Topology Plug-in CHORD-RELOAD (RFC 6940 s10): who is next on the ring, who is responsible for what, and the
+ * Updates, joins and leaves that keep it so.
+ */
+export class Topology implements Timed {
+  readonly self: NodeId;
+  readonly role: OverlayRole;
+  readonly ring: Ring;
+  readonly routing: RoutingTable;
+  readonly neighbors: NeighborTable;
+  readonly fingers: FingerTable;
+  private readonly settings: OverlaySettings;
+  private readonly requester: Requester;
+  private readonly random: Random;
+  private readonly logger: Logger;
+  private readonly components: TopologyComponents;
+  private readonly connected = new Set<NodeId>();
+  private readonly timers = new TimerQueue<TimerName>();
+  private readonly updates: UpdateSender;
+  private readonly joining: Joining;
+  private readonly client: ClientAttachment;
+  private readonly seeker: NeighborSeeker;
+  private readonly searcher: FingerSearcher;
+  private current: OverlayState = 'idle';
+  private gateway: NodeId | undefined;
+  private startedAt = 0;
+  private leaving = false;
+  private toldPredecessor: NodeId | undefined;
+  private toldNeighbors = '';
+  private rangeChanged = false;
+
+  constructor(components: TopologyComponents) {
+    const { self, role, settings, requester, attacher, random, logger } = components;
+    this.components = components;
+    this.self = self;
+    this.role = role;
+    this.ring = settings.ring;
+    this.settings = settings;
+    this.requester = requester;
+    this.random = random;
+    this.logger = logger;
+    this.routing = new RoutingTable(settings.ring, self);
+    this.neighbors = new NeighborTable(this.routing, settings.neighborsEachWay);
+    this.fingers = new FingerTable(this.routing);
+    this.updates = new UpdateSender({
+      requester,
+      compose: (kind, now) => this.composeUpdate(kind, now),
+      failed: (nodeId, now) => this.peerLost(nodeId, now),
+    });
+    const isConnected = (nodeId: NodeId): boolean => this.connected.has(nodeId);
+    this.seeker = new NeighborSeeker({
+      neighbors: this.neighbors,
+      ring: this.ring,
+      self,
+      requester,
+      attacher,
+      isConnected,
+      lostRetryMs: settings.lostNeighborRetryMs,
+    });
+    this.searcher = new FingerSearcher({
+      fingers: this.fingers,
+      neighbors: this.neighbors,
+      requester,
+      attacher,
+      random,
+      isConnected,
+      intervalMs: settings.pingIntervalMs,
+    });
+    const { seeker } = this;
+    const hasWayOut = (): boolean => this.wayOut() !== undefined;
+    this.joining = new Joining({
+      host: {
+        self,
+        ring: this.ring,
+        get seekingNeighbors() {
+          return seeker.busy;
+        },
+        isConnected,
+        hasWayOut,
+        entered: (now) => this.enter(now),
+      },
+      requester,
+      attacher,
+      random,
+      logger,
+    });
+    this.client = new ClientAttachment({
+      host: { self, ring: this.ring, isConnected, hasWayOut, attached: (id, now) => this.clientAttached(id, now) },
+      requester,
+      attacher,
+      random,
+      checkIntervalMs: settings.clientCheckIntervalMs,
+    });
+  }
+
+  get state(): OverlayState {
+    return this.current;
+  }
+
+  get connections(): ReadonlySet<NodeId> {
+    return this.connected;
+  }
+
+  /** For a client: the peer that is responsible for it, once linked. */
+  get responsiblePeer(): NodeId | undefined {
+    return this.client.responsiblePeer;
+  }
+
+  uptimeS(now: number): number {
+    return Math.floor((now - this.startedAt) / 1000);
+  }
+
+  /** Starts a ring of one. */
+  create(now: number): void {
+    this.startedAt = now;
+    this.enter(now);
+  }
+
+  /**
+   * Enters the overlay of a linked node. While in an overlay already it looks for a second ring at that node and heals
+   * the partition (s10.7.4.4).
+   */
+  join(bootstrap: NodeId, now: number): void {
+    this.gateway = bootstrap;
+    this.leaving = false;
+    if (this.current === 'joined' && this.role === 'peer') {
+      this.probePartition(bootstrap, now);
+      return;
+    }
+    if (this.current !== 'joined') {
+      this.current = 'joining';
+      this.startedAt = now;
+    }
+    if (this.role === 'client') this.client.start(now);
+    else this.joining.start(now);
+  }
+
+  /** Tells the linked peers; the node is gone when they have answered, or after a moment (s10.9). */
+  leave(now: number): void {
+    if (this.current === 'left' || this.leaving) return;
+    this.joining.stop();
+    this.client.stop();
+    this.leaving = true;
+    const { predecessors, successors } = this.neighbors;
+    let open = 0;
+    const answered = (): void => {
+      open -= 1;
+      if (open === 0) this.timers.set('left', now);
+    };
+    if (this.current === 'joined' && this.role === 'peer') {
+      for (const peer of this.routing.peers) {
+        let leaveData: ChordLeaveData | undefined;
+        if (successors.includes(peer)) leaveData = { type: 'from_pred', predecessors };
+        else if (predecessors.includes(peer)) leaveData = { type: 'from_succ', successors };
+        open += 1;
+        const body = { type: 'leave_req' as const, leavingPeerId: this.self, ...(leaveData && { leaveData }) };
+        this.requester.request({ destination: [toNode(peer)], body, firstHop: peer }, now, answered);
+      }
+    }
+    this.timers.set('left', open === 0 ? now : now + LEAVE_TIMEOUT_MS);
+  }
+
+  linkUp(nodeId: NodeId, now: number): void {
+    this.connected.add(nodeId);
+    this.seeker.reached(nodeId);
+    if (this.current === 'joined' && this.role === 'peer') this.updates.send(nodeId, 'neighbors', now);
+    if (this.current === 'joining') {
+      if (this.role === 'client') this.client.start(now);
+      else this.joining.start(now);
+    }
+  }
+
+  linkDown(nodeId: NodeId, now: number): void {
+    if (!this.connected.delete(nodeId)) return;
+    const wasNeighbor = this.neighbors.all.includes(nodeId);
+    this.peerLost(nodeId, now);
+    if (wasNeighbor && !this.leaving) this.seeker.lost(nodeId, now);
+    this.joining.linkDown(nodeId, now);
+    this.client.linkDown(nodeId, now);
+    if (this.connected.size === 0 && this.current !== 'left') this.components.emit({ type: 'isolated' }, now);
+  }
+
+  /** An UpdateReq came over the link of `from` (s10.7.3). */
+  updateReceived(from: NodeId, update: ChordUpdate, now: number): void {
+    if (this.current === 'idle' || this.current === 'left' || this.leaving || !this.connected.has(from)) return;
+    const added = this.routing.add(from);
+    const told =
+      update.type === 'peer_ready'
+        ? []
+        : [...update.predecessors, ...update.successors, ...(update.type === 'full' ? update.fingers : [])];
+    if (this.role === 'client') {
+      this.client.updated(from, update, now);
+      return;
+    }
+    this.seeker.consider(told, from, now);
+    this.joining.updated(from, update, now);
+    if (added) this.changed(false, now);
+  }
+
+  /** A RouteQuery asked for the routing table (s6.4.2.4). */
+  updateRequested(nodeId: NodeId, now: number): void {
+    if (this.current === 'joined' && this.role === 'peer' && this.connected.has(nodeId))
+      this.updates.send(nodeId, 'full', now);
+  }
+
+  /** Whether a Join of this node can be granted here: this peer is responsible for its position (s6.4.2.1). */
+  canAdmit(nodeId: NodeId): boolean {
+    return this.isResponsibleFor(nodeId) || (this.isMember && this.neighbors.predecessors[0] === nodeId);
+  }
+
+  /** Steps 6 to 8 of s10.5, after the Join was answered. */
+  admit(nodeId: NodeId, now: number): void {
+    const known = this.routing.predecessors(this.routing.size).filter((id) => id !== nodeId);
+    this.components.handOver(nodeId, known[0] ?? this.self, now, (at) => {
+      if (!this.canAdmit(nodeId) || !this.connected.has(nodeId)) return;
+      this.routing.add(nodeId);
+      this.changed(false, at);
+      // The newcomer waits for it even when nothing changed, as after its restart.
+      this.updates.send(nodeId, 'full', at);
+    });
+  }
+
+  /** A linked peer leaves (s10.9). */
+  peerLeft(nodeId: NodeId, told: readonly NodeId[], now: number): void {
+    this.seeker.avoid(nodeId, now);
+    if (!this.routing.remove(nodeId)) return;
+    this.seeker.consider(told, undefined, now);
+    this.changed(true, now);
+  }
+
+  isResponsibleFor(id: string): boolean {
+    return this.isMember && this.routing.isResponsibleFor(id);
+  }
+
+  /** Where a message for `destination` goes next; undefined: nowhere. Not asked for what this node consumes itself. */
+  nextHop(destination: Destination, avoid?: NodeId): NodeId | undefined {
+    if (destination.type !== 'node' && destination.type !== 'resource') return undefined;
+    const id = destination.type === 'node' ? destination.nodeId : destination.resourceId;
+    if (destination.type === 'node' && this.connected.has(id) && id !== avoid) return id;
+    if (this.role === 'client') return this.wayOut(avoid);
+    if (this.isResponsibleFor(id)) return undefined;
+    return this.routing.nextHop(id, avoid) ?? this.wayOut(avoid);
+  }
+
+  nextTimeout(): number | undefined {
+    return earliest(
+      this.timers.next(),
+      this.joining.nextTimeout(),
+      this.client.nextTimeout(),
+      this.seeker.nextTimeout(),
+      this.searcher.nextTimeout(),
+    );
+  }
+
+  handleTimeout(now: number): void {
+    for (let name = this.timers.due(now); name !== undefined; name = this.timers.due(now)) {
+      switch (name) {
+        case 'update':
+          this.tellChange(now);
+          break;
+        case 'stabilize':
+          for (const id of this.neighbors.all) this.updates.send(id, 'neighbors', now);
+          this.armStabilization(now);
+          break;
+        case 'left':
+          this.becomeLeft(now);
+          break;
+      }
+    }
+    for (const part of [this.joining, this.client, this.seeker, this.searcher]) part.handleTimeout(now);
+  }
+
+  /** In the ring as a peer. */
+  get isMember(): boolean {
+    return this.current === 'joined' && this.role === 'peer';
+  }
+
+  /** Any linked node that may forward, for a node that is not in the ring. */
+  private wayOut(avoid?: NodeId): NodeId | undefined {
+    const candidates = [this.client.responsiblePeer, this.gateway, ...this.routing.peers];
+    let last: NodeId | undefined;
+    for (const id of candidates) {
+      if (id === undefined || !this.connected.has(id)) continue;
+      if (id !== avoid) return id;
+      last = id;
+    }
+    return last;
+  }
+
+  private enter(now: number): void {
+    this.current = 'joined';
+    this.components.emit({ type: 'joined' }, now);
+    this.changed(false, now);
+    for (const id of this.connected) this.updates.send(id, 'neighbors', now);
+    this.armStabilization(now);
+    this.searcher.start(now);
+  }
+
+  private clientAttached(responsible: NodeId | undefined, now: number): void {
+    if (responsible === undefined) return;
+    if (this.current === 'joining') {
+      this.current = 'joined';
+      this.components.emit({ type: 'joined' }, now);
+    }
+    this.components.emit({ type: 'responsibleChanged', from: this.self, to: responsible }, now);
+  }
+
+  private becomeLeft(now: number): void {
+    this.current = 'left';
+    this.timers.clear('update');
+    this.timers.clear('stabilize');
+    this.searcher.stop();
+    this.seeker.stop();
+    for (const id of [...this.routing.peers]) this.routing.remove(id);
+    this.components.emit({ type: 'left' }, now);
+  }
+
+  /** A peer cannot be routed through any more: its link is gone, or it does not answer (s10.7.1, s10.7.2). */
+  private peerLost(nodeId: NodeId, now: number): void {
+    if (!this.routing.remove(nodeId)) return;
+    this.logger.debug('peer lost', { nodeId });
+    this.changed(true, now);
+  }
+
+  /** Notices what a change of the routing table means for the neighbours and for the range of this peer. */
+  private changed(lost: boolean, now: number): void {
+    if (!this.isMember || this.leaving) return;
+    const { predecessors, successors } = this.neighbors;
+    const neighbors = `${predecessors.join()};${successors.join()}`;
+    this.searcher.nudge(now);
+    if (neighbors === this.toldNeighbors) return;
+    this.toldNeighbors = neighbors;
+    this.components.emit({ type: 'neighborsChanged', predecessors, successors }, now);
+    const predecessor = predecessors[0] ?? this.self;
+    if (predecessor !== this.toldPredecessor) {
+      this.toldPredecessor = predecessor;
+      this.rangeChanged = true;
+      this.components.emit({ type: 'responsibleChanged', from: predecessor, to: this.self }, now);
+    }
+    if (!this.timers.has('update')) this.timers.set('update', now + UPDATE_DELAY_MS);
+    this.components.neighborsChanged(lost, now);
+  }
+
+  /** RFC 6940 s10.7.1, s10.7.3: a change of neighbours goes to them, a change of the own range to every linked node. */
+  private tellChange(now: number): void {
+    const targets = this.rangeChanged ? [...this.connected] : this.neighbors.all;
+    this.rangeChanged = false;
+    for (const id of targets) if (this.connected.has(id)) this.updates.send(id, 'neighbors', now);
+  }
+
+  private composeUpdate(kind: UpdateKind, now: number): ChordUpdate {
+    const uptime = this.uptimeS(now);
+    const { predecessors, successors } = this.neighbors;
+    switch (kind) {
+      case 'peer_ready':
+        return { type: kind, uptime };
+      case 'neighbors':
+        return { type: kind, uptime, predecessors, successors };
+      case 'full':
+        return { type: kind, uptime, predecessors, successors, fingers: this.fingers.entries };
+    }
+  }
+
+  private armStabilization(now: number): void {
+    this.timers.set('stabilize', now + this.settings.updateIntervalMs * (0.75 + this.random.float() / 2));
+  }
+
+  /** s10.7.4.4: who is responsible for the place after this node, as seen from the other side. */
+  private probePartition(bootstrap: NodeId, now: number): void {
+    const destination = [toNode(bootstrap), toResource(this.ring.add(this.self, 1n))];
+    const body = { type: 'ping_req' as const, padding: new Uint8Array() };
+    this.requester.request({ destination, body, firstHop: bootstrap }, now, (result, at) => {
+      if (result.ok) this.seeker.consider([result.signer.nodeId], bootstrap, at);
+    });
+  }
+}

@@ -1,0 +1,120 @@
+// Specification: RFC 6940.
+
+/** s10.4: "to its successor in the Neighbor Table and to that peer's successor". */
+export const REPLICAS = 2;
+
+/** s10.1: "at least the three peers before and after this peer". */
+export const NEIGHBORS_EACH_WAY = 3;
+
+/** s10.7.4.3: "the node SHOULD attempt to discover more fingers to grow the size of the table to 16". */
+export const MIN_FINGERS = 16;
+
+/** s10.7.4.3: "capable of increasing the number of entries in the Finger Table to 128 entries". */
+export const MAX_FINGERS = 128;
+
+/** s6.2.1: overlay-reliability-timer, "default 3000 ms". */
+export const RELIABILITY_TIMER_MS = 3_000;
+
+/** s6.2.1: "MAY be retransmitted up to 4 times, for a total of 5 messages". */
+export const MAX_TRANSMISSIONS = 5;
+
+/** s6.2.1: "the maximum request lifetime (15 seconds)". */
+export const REQUEST_LIFETIME_MS = 15_000;
+
+/** s3: successor replacement hold-down time, "default 30 seconds". */
+export const SUCCESSOR_HOLD_DOWN_MS = 30_000;
+
+/** s10.7.4.1: "about every ten minutes". */
+export const DEFAULT_UPDATE_INTERVAL_MS = 600_000;
+
+/** s10.7.4.2: chord-ping-interval, "defaults to 3600 seconds". */
+export const DEFAULT_PING_INTERVAL_MS = 3_600_000;
+
+/** s11.1: max-message-size, "If not present, the default is 5000 bytes". */
+export const DEFAULT_MAX_MESSAGE_BYTES = 5_000;
+
+/** s6.3.1.1: the wildcard Node-ID, all ones. */
+export const WILDCARD_NODE_ID = 'f'.repeat(32);
+
+/** s14.5: an Application-ID of the private range: the tunnel of overlay addresses. */
+export const TUNNEL_APPLICATION_ID = 61_441;
+
+// Implementation.
+
+/** Requests of this node that wait for an answer. Beyond it new ones fail at once. */
+export const MAX_TRANSACTIONS = 4_096;
+
+/** Answers kept for retransmitted requests; one is at most as large as a message. */
+export const MAX_CACHED_ANSWERS = 512;
+
+/** Requests that were forwarded lately, to tell a retransmission and try another way for it. */
+export const MAX_RECENT_FORWARDS = 256;
+
+/** Verified certificates. A member costs about one kilobyte. */
+export const MAX_CERTIFICATES_CACHED = 512;
+
+/** Certificates of one message that are looked at: each new one costs a signature check. */
+export const MAX_CERTIFICATES_PER_MESSAGE = 64;
+
+/** A certificate that was good is checked again after this time: it may have expired or been revoked. */
+export const CERTIFICATE_RECHECK_MS = 60_000;
+
+/** ICE and the handshake of a link, after the answer came. */
+export const LINK_SETUP_TIMEOUT_MS = 30_000;
+
+/** A node that could not be reached is not tried again as a neighbour or finger before. */
+export const FAILED_PEER_PAUSE_MS = 30_000;
+
+/** Nodes remembered as unreachable. */
+export const MAX_FAILED_PEERS = 256;
+
+/** Attach and AppAttach at once, in either direction. */
+export const MAX_PENDING_LINKS = 1_024;
+
+/** Changes of neighbours that come together are told in one Update. */
+export const UPDATE_DELAY_MS = 100;
+
+/** One phase of joining; then the procedure starts anew. */
+export const JOIN_PHASE_TIMEOUT_MS = 20_000;
+
+/** Before joining is tried again: this and a random part of it, so that newcomers do not move in step. */
+export const JOIN_RETRY_MS = 1_000;
+
+/** Searches for fingers right after the join. */
+export const MAX_INITIAL_FINGERS = 16;
+
+/** A lost neighbour is looked for again once, after this time (s10.7.1 leaves it open). */
+export const LOST_NEIGHBOR_RETRY_MS = 5_000;
+
+/** Leave requests may take this long before the node counts as gone. */
+export const LEAVE_TIMEOUT_MS = 3_000;
+
+/** A client asks who is responsible for its Node-ID this often, beside what Updates tell it. */
+export const DEFAULT_CLIENT_CHECK_INTERVAL_MS = 60_000;
+
+/** Stores of copies that may be unanswered at once. */
+export const MAX_REPLICATIONS_IN_FLIGHT = 16;
+
+/** Between passes over the stored data while some copy is missing. */
+export const REPLICATION_RETRY_MS = 10_000;
+
+/** How often stored data is looked through for what expired; expired values are never handed out before. */
+export const EXPIRY_SWEEP_MS = 30_000;
+
+/** Bytes of all values that a node stores for others. */
+export const DEFAULT_MAX_STORED_BYTES = 32 * 1024 * 1024;
+
+/** Values of one writer at one node; a host has a handful and its share of the ring decides where. */
+export const DEFAULT_MAX_VALUES_PER_WRITER = 64;
+
+/** A value may not come from further in the future: a wrong clock would lock its place for everyone. */
+export const MAX_CLOCK_SKEW_MS = 600_000;
+
+/** Longest lifetime of a value that is accepted. */
+export const MAX_LIFETIME_S = 30 * 86_400;
+
+/** Kinds and specifiers of one request that are answered. */
+export const MAX_KINDS_PER_REQUEST = 32;
+
+/** Hops that a trace follows. */
+export const MAX_TRACE_HOPS = 64;

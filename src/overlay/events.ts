@@ -1,0 +1,28 @@
+import type { NodeId } from '../base/node-id.ts';
+
+/** What the node tells whoever drives it. */
+export type OverlayEvent =
+  | { readonly type: 'joined' }
+  | { readonly type: 'left' }
+  /** No peer is linked any more: a link to some member and `join` are needed. */
+  | { readonly type: 'isolated' }
+  | {
+      readonly type: 'neighborsChanged';
+      /** Nearest first. */
+      readonly predecessors: readonly NodeId[];
+      readonly successors: readonly NodeId[];
+    }
+  /** This peer is now responsible for (from, to]; for a client, `to` is the peer that is responsible for it. */
+  | { readonly type: 'responsibleChanged'; readonly from: NodeId; readonly to: NodeId };
+
+export type OverlayEventHandler = (event: OverlayEvent, now: number) => void;
+
+/** RFC 6940 s6.1: a client neither stores nor routes. */
+export type OverlayRole = 'peer' | 'client';
+
+/**
+ *   idle ──create──> joined ──leave──> left
+ *     └──join──> joining ──┘ ^
+ *                   └────────┘
+ */
+export type OverlayState = 'idle' | 'joining' | 'joined' | 'left';

@@ -1,0 +1,43 @@
+import type { Clock } from '../../base/clock.ts';
+import type { NodeId } from '../../base/node-id.ts';
+import type { Random } from '../../base/random.ts';
+import type { GenericCertificate, KnownBody } from '../../reload/index.ts';
+import type { Attacher } from '../attacher.ts';
+import type { Topology } from '../chord/topology.ts';
+import type { Requester } from '../requester.ts';
+import type { Signer } from '../security/certificate-cache.ts';
+import type { OverlaySettings } from '../settings.ts';
+import type { Replicator } from '../storage/replicator.ts';
+import type { ResourceStore } from '../storage/resource-store.ts';
+import type { ValueVerifier } from '../storage/value-verifier.ts';
+
+/** A request for this node whose signature is good. Answered once, in the call or later. */
+export interface IncomingRequest<B extends KnownBody = KnownBody> {
+  readonly body: B;
+  readonly signer: Signer;
+  /** The linked node that sent it came straight from the signer: "adjacent" in RFC 6940 s6.4.2. */
+  readonly isAdjacent: boolean;
+  readonly certificates: readonly GenericCertificate[];
+  readonly now: number;
+  answer(body: KnownBody, certificates?: readonly Uint8Array[]): void;
+  /** ERROR_CODES of RFC 6940 s14.9; info is text, or what the error says. */
+  fail(errorCode: number, info?: string | Uint8Array): void;
+}
+
+/** What handlers work with. */
+export interface HandlerContext {
+  readonly self: NodeId;
+  readonly settings: OverlaySettings;
+  readonly topology: Topology;
+  readonly attacher: Attacher;
+  readonly requester: Requester;
+  readonly store: ResourceStore;
+  readonly replicator: Replicator;
+  readonly verifier: ValueVerifier;
+  readonly random: Random;
+  readonly clock: Clock;
+  /** Takes a configuration document that came with ConfigUpdate; true when it was good and newer (s6.5.4.2). */
+  readonly acceptConfiguration: (document: Uint8Array, now: number) => boolean;
+}
+
+export type Handler<B extends KnownBody> = (request: IncomingRequest<B>, context: HandlerContext) => void;

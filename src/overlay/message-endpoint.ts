@@ -1,0 +1,313 @@
+import { MalformedMessageError } from '../base/errors.ts';
+import type { Clock, Timed } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { NodeId } from '../base/node-id.ts';
+import type { Random } from '../base/random.ts';
+import {
+  CERTIFICATE_TYPE_X509,
+  CONFIGURATION_SEQUENCE_ANY,
+  type DataModelOf,
+  type DecodedForwardingHeader,
+  type Destination,
+  ERROR_CODES,
+  FORWARDING_FLAGS,
+  type KnownBody,
+  MESSAGE_CODES,
+  type MessageEnvelope,
+  decodeBody,
+  decodeEnvelope,
+} from '../reload/index.ts';
+import { AnswerCache } from './answer-cache.ts';
+import type { Topology } from './chord/topology.ts';
+import { compareSequences } from './configuration-sequence.ts';
+import { WILDCARD_NODE_ID } from './constants.ts';
+import type { OverlayCounters } from './counters.ts';
+import { NotJoinedError } from './errors.ts';
+import type { IncomingRequest } from './handlers/handler.ts';
+import type { MessageRouter, MessageSink } from './message-router.ts';
+import { type OutgoingRequest, type Requester, type RequestDone, hopsOf, toNode } from './requester.ts';
+import type { Signer } from './security/certificate-cache.ts';
+import type { Signing } from './security/signing.ts';
+import type { OverlaySettings } from './settings.ts';
+import { type PendingRequest, Transactions } from './transactions.ts';
+
+/** The node's copy of the configuration document, by its number (RFC 6940 s6.3.2.1). */
+export interface Configuration {
+  sequence: number;
+  document: Uint8Array | undefined;
+}
+
+export interface MessageEndpointComponents {
+  readonly self: NodeId;
+  readonly settings: OverlaySettings;
+  readonly configuration: Configuration;
+  readonly signing: Signing;
+  readonly dataModelOf: DataModelOf;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly counters: OverlayCounters;
+  readonly isHandled: (body: KnownBody) => boolean;
+  readonly hasEffect: (body: KnownBody) => boolean;
+  readonly handle: (request: IncomingRequest) => void;
+}
+
+/** The two ends of messages: requests of this node with their answers, and requests of others for it. */
+export class MessageEndpoint implements MessageSink, Requester, Timed {
+  private readonly components: MessageEndpointComponents;
+  private readonly transactions: Transactions;
+  private readonly answers = new AnswerCache();
+  private wiring: { readonly router: MessageRouter; readonly topology: Topology } | undefined;
+
+  constructor(components: MessageEndpointComponents) {
+    this.components = components;
+    this.transactions = new Transactions({
+      random: components.random,
+      intervalMs: components.settings.reliabilityTimerMs,
+      transmit: (pending, now) => this.transmit(pending, now),
+    });
+  }
+
+  get pendingRequests(): number {
+    return this.transactions.size;
+  }
+
+  /** The router and the topology are built around this endpoint, so they come after it. */
+  connect(router: MessageRouter, topology: Topology): void {
+    this.wiring = { router, topology };
+  }
+
+  request(request: OutgoingRequest, now: number, done: RequestDone): bigint {
+    return this.transactions.start(request, now, done);
+  }
+
+  cancel(transactionId: bigint): void {
+    this.transactions.cancel(transactionId);
+  }
+
+  failAll(now: number): void {
+    this.transactions.failAll({ ok: false, error: new NotJoinedError() }, now);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.transactions.nextTimeout();
+  }
+
+  handleTimeout(now: number): void {
+    this.transactions.handleTimeout(now);
+  }
+
+  deliver(from: NodeId, message: Uint8Array, header: DecodedForwardingHeader, isRequest: boolean, now: number): void {
+    // An answer that nobody waits for is not worth the check of its signature.
+    const pending = isRequest ? undefined : this.transactions.find(header.transactionId);
+    if (!isRequest && pending === undefined) {
+      this.components.counters.undeliverable += 1;
+      return;
+    }
+    const envelope = decodeEnvelope(message);
+    const signer = this.components.signing.open(envelope, this.components.clock.wall());
+    if (signer === undefined) {
+      this.components.counters.unproven += 1;
+      this.components.logger.debug('message not proven', { nodeId: from });
+      return;
+    }
+    if (pending !== undefined) this.answerArrived(pending, envelope, signer, now);
+    else this.requestArrived(from, envelope, signer, now);
+  }
+
+  refuse(from: NodeId, header: DecodedForwardingHeader, errorCode: number): void {
+    this.reply(from, header, this.sealError(header.transactionId, errorCode));
+  }
+
+  private transmit(pending: PendingRequest, now: number): void {
+    const { router, topology } = this.wired;
+    const { request, transactionId } = pending;
+    if (topology.state === 'idle' || topology.state === 'left') {
+      this.transactions.finishSoon(pending, { ok: false, error: new NotJoinedError() }, now);
+      return;
+    }
+    if (router.route(request.destination).type === 'local') {
+      this.answerMyself(pending, now);
+      return;
+    }
+    pending.payload ??= this.components.signing.seal(transactionId, request.body, request.certificates);
+    const { configuration } = this.components;
+    const hop = router.depart(
+      {
+        transactionId,
+        configurationSequence: request.anyConfiguration === true ? CONFIGURATION_SEQUENCE_ANY : configuration.sequence,
+        destinationList: request.destination,
+        payload: pending.payload,
+      },
+      { avoid: pending.lastHop, firstHop: request.firstHop },
+    );
+    pending.lastHop = hop;
+  }
+
+  /** A request whose destination is this node itself. */
+  private answerMyself(pending: PendingRequest, now: number): void {
+    const { body, certificates = [] } = pending.request;
+    const { self } = this.components.signing;
+    const finish = (answer: KnownBody, chain: readonly Uint8Array[] = []): void => {
+      const bucket = genericCertificates([...self.chain, ...chain]);
+      const outcome = { ok: true as const, body: answer, signer: self, certificates: bucket, hops: 0 };
+      if (this.transactions.find(pending.transactionId) !== undefined)
+        this.transactions.finishSoon(pending, outcome, now);
+    };
+    this.components.handle({
+      body,
+      signer: self,
+      isAdjacent: true,
+      certificates: genericCertificates([...self.chain, ...certificates]),
+      now,
+      answer: finish,
+      fail: (code, info) => finish({ type: 'error', code, info: infoBytes(info) }),
+    });
+  }
+
+  private answerArrived(pending: PendingRequest, envelope: MessageEnvelope, signer: Signer, now: number): void {
+    const { settings, dataModelOf, counters, logger } = this.components;
+    const body = decodeBody(envelope, { dataModelOf });
+    if (body.type === 'unknown' || (body.type !== 'error' && !this.mayAnswer(pending.request, signer.nodeId))) {
+      counters.unproven += 1;
+      logger.debug('answer of a node that was not asked', { nodeId: signer.nodeId });
+      return;
+    }
+    const { certificates } = envelope.security;
+    const hops = hopsOf(envelope.header.ttl, settings.initialTtl);
+    this.transactions.answered(pending, { ok: true, body, signer, certificates, hops }, now);
+  }
+
+  /**
+   * RFC 6940 s6.3.4: the answer to a request for a Node-ID comes from that node; for a Resource-ID from a node "at least
+   * as close to the target Resource-ID as any node in the requesting node's Neighbor Table".
+   */
+  private mayAnswer({ destination }: OutgoingRequest, responder: NodeId): boolean {
+    const target = destination.at(-1);
+    if (target?.type === 'node') return target.nodeId === responder || target.nodeId === WILDCARD_NODE_ID;
+    const { topology } = this.wired;
+    // A list leads into another part of the overlay, which this node's neighbours say nothing about.
+    if (target?.type !== 'resource' || destination.length > 1 || !topology.isMember) return true;
+    const { resourceId } = target;
+    const closer = (id: NodeId): boolean =>
+      id !== responder && (id === resourceId || topology.ring.insideOpen(id, resourceId, responder));
+    return resourceId === responder || !topology.neighbors.all.some(closer);
+  }
+
+  private requestArrived(from: NodeId, envelope: MessageEnvelope, signer: Signer, now: number): void {
+    const { header } = envelope;
+    const { counters, dataModelOf } = this.components;
+    const [origin = toNode(from)] = header.viaList;
+    if (origin.type === 'node' && origin.nodeId !== signer.nodeId) {
+      counters.unproven += 1;
+      return;
+    }
+    const refused = this.reasonToRefuse(envelope);
+    if (refused !== undefined) {
+      this.reply(from, header, this.sealError(header.transactionId, refused));
+      if (refused === ERROR_CODES.config_too_old) this.sendConfiguration(signer.nodeId, now);
+      return;
+    }
+    let body;
+    try {
+      body = decodeBody(envelope, { dataModelOf });
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+      counters.malformed += 1;
+      this.reply(from, header, this.sealError(header.transactionId, ERROR_CODES.invalid_message, error.reason));
+      return;
+    }
+    if (body.type === 'unknown' || !this.components.isHandled(body)) {
+      this.reply(from, header, this.sealError(header.transactionId, ERROR_CODES.invalid_message, 'unknown method'));
+      return;
+    }
+    this.dispatch(from, envelope, signer, body, now);
+  }
+
+  private dispatch(from: NodeId, envelope: MessageEnvelope, signer: Signer, body: KnownBody, now: number): void {
+    const { header } = envelope;
+    const { transactionId } = header;
+    const withEffect = this.components.hasEffect(body);
+    if (withEffect) {
+      const known = this.answers.begin(signer.nodeId, transactionId, now);
+      if (known instanceof Uint8Array) this.reply(from, header, known);
+      if (known !== 'new') return;
+    }
+    const finish = (payload: Uint8Array): void => {
+      if (withEffect) this.answers.finish(signer.nodeId, transactionId, payload);
+      this.reply(from, header, payload);
+    };
+    this.components.handle({
+      body,
+      signer,
+      isAdjacent: header.viaList.length === 0 && from === signer.nodeId,
+      certificates: envelope.security.certificates,
+      now,
+      answer: (answer, certificates) => finish(this.sealAnswer(header, answer, certificates)),
+      fail: (code, info) => finish(this.sealError(transactionId, code, info)),
+    });
+  }
+
+  private reasonToRefuse({ header, code, extensions }: MessageEnvelope): number | undefined {
+    const { sequence } = this.components.configuration;
+    const anyConfiguration =
+      header.configurationSequence === CONFIGURATION_SEQUENCE_ANY && code === MESSAGE_CODES.config_update_req;
+    if (!anyConfiguration) {
+      const order = compareSequences(header.configurationSequence, sequence);
+      if (order !== 0) return order < 0 ? ERROR_CODES.config_too_old : ERROR_CODES.config_too_new;
+    }
+    if (header.options.some(({ flags }) => (flags & FORWARDING_FLAGS.destinationCritical) !== 0))
+      return ERROR_CODES.unsupported_forwarding_option;
+    return extensions.some(({ critical }) => critical) ? ERROR_CODES.unknown_extension : undefined;
+  }
+
+  /** RFC 6940 s6.3.2.1: a node with an older document gets ours. */
+  private sendConfiguration(nodeId: NodeId, now: number): void {
+    const { document } = this.components.configuration;
+    if (document === undefined) return;
+    const body = { type: 'config_update_req' as const, content: { type: 'config' as const, configData: document } };
+    this.request({ destination: [toNode(nodeId)], body, anyConfiguration: true }, now, (result) => {
+      if (!result.ok) this.components.logger.debug('configuration not taken', { nodeId, err: result.error.message });
+    });
+  }
+
+  private sealAnswer(
+    { transactionId, maxResponseLength }: DecodedForwardingHeader,
+    body: KnownBody,
+    certificates: readonly Uint8Array[] = [],
+  ): Uint8Array {
+    const payload = this.components.signing.seal(transactionId, body, certificates);
+    const { maxMessageBytes } = this.components.settings;
+    const limit = maxResponseLength === 0 ? maxMessageBytes : Math.min(maxMessageBytes, maxResponseLength);
+    return payload.length + HEADER_RESERVE_BYTES > limit
+      ? this.sealError(transactionId, ERROR_CODES.response_too_large)
+      : payload;
+  }
+
+  private sealError(transactionId: bigint, code: number, info?: string | Uint8Array): Uint8Array {
+    return this.components.signing.seal(transactionId, { type: 'error', code, info: infoBytes(info) });
+  }
+
+  /** Back along the way that the request came (s6.2.2). */
+  private reply(from: NodeId, { transactionId, viaList }: DecodedForwardingHeader, payload: Uint8Array): void {
+    const destinationList: Destination[] = [...viaList, toNode(from)].reverse();
+    const configurationSequence = this.components.configuration.sequence;
+    this.wired.router.depart({ transactionId, configurationSequence, destinationList, payload }, {});
+  }
+
+  private get wired(): { readonly router: MessageRouter; readonly topology: Topology } {
+    if (this.wiring === undefined) throw new TypeError('the endpoint is used before it was connected');
+    return this.wiring;
+  }
+}
+
+/** The forwarding header of an answer with a long way back. */
+const HEADER_RESERVE_BYTES = 512;
+
+function infoBytes(info: string | Uint8Array | undefined): Uint8Array {
+  return typeof info === 'string' ? Buffer.from(info, 'utf8') : (info ?? new Uint8Array());
+}
+
+function genericCertificates(chain: readonly Uint8Array[]): { type: number; certificate: Uint8Array }[] {
+  return chain.map((certificate) => ({ type: CERTIFICATE_TYPE_X509, certificate }));
+}

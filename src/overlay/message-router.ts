@@ -1,0 +1,227 @@
+import { concatBytes, ByteReader } from '../base/bytes.ts';
+import { MalformedMessageError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { NodeId } from '../base/node-id.ts';
+import {
+  type DecodedForwardingHeader,
+  type Destination,
+  ERROR_CODES,
+  FORWARDING_FLAGS,
+  MESSAGE_CODES,
+  WHOLE_MESSAGE_FRAGMENT,
+  decodeForwardingHeader,
+  encodeForwardingHeader,
+  isWholeMessage,
+  rewriteHeader,
+} from '../reload/index.ts';
+import type { Topology } from './chord/topology.ts';
+import { WILDCARD_NODE_ID } from './constants.ts';
+import type { OverlayCounters } from './counters.ts';
+import { ForwardMemory } from './forward-memory.ts';
+import type { OverlayLinks } from './links.ts';
+import { toNode } from './requester.ts';
+
+/** What the ends of messages need of the way between them. */
+export interface MessageSink {
+  /** A whole message for this node; its header was read. */
+  deliver(from: NodeId, message: Uint8Array, header: DecodedForwardingHeader, isRequest: boolean, now: number): void;
+  /** A request that cannot go on: its sender is to be told (RFC 6940 s6.3.3.1). */
+  refuse(from: NodeId, header: DecodedForwardingHeader, errorCode: number, now: number): void;
+}
+
+export interface RouterSettings {
+  /** The overlay field of forwarding headers. */
+  readonly overlay: number;
+  readonly initialTtl: number;
+  readonly maxMessageBytes: number;
+}
+
+export type Route =
+  | { readonly type: 'local' }
+  | { readonly type: 'forward'; readonly rest: readonly Destination[] }
+  | { readonly type: 'nowhere' };
+
+/** A message that this node sends. */
+export interface Departure {
+  readonly transactionId: bigint;
+  readonly configurationSequence: number;
+  readonly destinationList: readonly Destination[];
+  /** Contents and security block. */
+  readonly payload: Uint8Array;
+}
+
+/** Symmetric recursive routing (RFC 6940 s6.1, s6.2): takes what links bring, keeps it or passes it on. */
+export class MessageRouter {
+  private readonly self: NodeId;
+  private readonly topology: Topology;
+  private readonly links: OverlayLinks;
+  private readonly sink: MessageSink;
+  private readonly settings: RouterSettings;
+  private readonly counters: OverlayCounters;
+  private readonly logger: Logger;
+  private readonly memory = new ForwardMemory();
+
+  constructor(components: {
+    self: NodeId;
+    topology: Topology;
+    links: OverlayLinks;
+    sink: MessageSink;
+    settings: RouterSettings;
+    counters: OverlayCounters;
+    logger: Logger;
+  }) {
+    this.self = components.self;
+    this.topology = components.topology;
+    this.links = components.links;
+    this.sink = components.sink;
+    this.settings = components.settings;
+    this.counters = components.counters;
+    this.logger = components.logger;
+  }
+
+  /** Never throws: what is no message is counted and dropped. */
+  receive(from: NodeId, message: Uint8Array, now: number): void {
+    this.counters.received += 1;
+    try {
+      this.examine(from, message, now);
+    } catch (error) {
+      this.counters.malformed += 1;
+      if (error instanceof MalformedMessageError)
+        this.logger.debug('message dropped', { nodeId: from, err: error.message });
+      else this.logger.error('message handling failed', { nodeId: from, err: messageOf(error) });
+    }
+  }
+
+  /** What to do with a destination list (s6.1.1 to s6.1.3). */
+  route(destinationList: readonly Destination[]): Route {
+    for (let i = 0; i < destinationList.length; i++) {
+      const first = destinationList[i];
+      if (first === undefined) break;
+      const rest = destinationList.slice(i);
+      switch (first.type) {
+        case 'node':
+          if (first.nodeId === WILDCARD_NODE_ID) return { type: 'local' };
+          if (first.nodeId !== this.self) return { type: 'forward', rest };
+          if (rest.length === 1) return { type: 'local' };
+          break;
+        case 'resource':
+          return this.topology.isResponsibleFor(first.resourceId) ? { type: 'local' } : { type: 'forward', rest };
+        default:
+          // This node makes no opaque ids, so it cannot know any (s6.1.3).
+          return { type: 'nowhere' };
+      }
+    }
+    return { type: 'nowhere' };
+  }
+
+  /**
+   * Sends a message of this node.
+   * @param avoid not this hop if there is another
+   * @returns the hop, or undefined when there is no way now
+   */
+  depart(
+    departure: Departure,
+    options: { avoid?: NodeId | undefined; firstHop?: NodeId | undefined },
+  ): NodeId | undefined {
+    const route = this.route(departure.destinationList);
+    if (route.type !== 'forward') return undefined;
+    const hop = options.firstHop ?? this.hopFor(route.rest, options.avoid);
+    if (hop === undefined || !this.topology.connections.has(hop)) {
+      this.counters.undeliverable += 1;
+      return undefined;
+    }
+    const header = encodeForwardingHeader(
+      {
+        overlay: this.settings.overlay,
+        configurationSequence: departure.configurationSequence,
+        ttl: this.settings.initialTtl,
+        fragment: WHOLE_MESSAGE_FRAGMENT,
+        transactionId: departure.transactionId,
+        maxResponseLength: 0,
+        viaList: [],
+        destinationList: route.rest,
+        options: [],
+      },
+      departure.payload.length,
+    );
+    this.send(hop, concatBytes(header, departure.payload));
+    return hop;
+  }
+
+  private examine(from: NodeId, message: Uint8Array, now: number): void {
+    const header = decodeForwardingHeader(message);
+    if (header.overlay !== this.settings.overlay || !isWholeMessage(header)) {
+      this.counters.malformed += 1;
+      return;
+    }
+    const code = new ByteReader(message.subarray(header.headerLength), header.headerLength).u16();
+    // RFC 6940 s6.3.3: requests have odd codes.
+    const isRequest = code !== MESSAGE_CODES.error && code % 2 === 1;
+    const refused = this.reasonToRefuse(header, message.length);
+    if (refused !== undefined) {
+      if (isRequest) this.sink.refuse(from, header, refused, now);
+      return;
+    }
+    const route = this.route(header.destinationList);
+    switch (route.type) {
+      case 'local':
+        this.counters.delivered += 1;
+        this.sink.deliver(from, message, header, isRequest, now);
+        return;
+      case 'nowhere':
+        this.counters.undeliverable += 1;
+        return;
+      case 'forward':
+        this.forward(from, message, header, route.rest, isRequest, now);
+    }
+  }
+
+  private reasonToRefuse(header: DecodedForwardingHeader, length: number): number | undefined {
+    if (header.ttl > this.settings.initialTtl) return ERROR_CODES.ttl_exceeded;
+    if (length > this.settings.maxMessageBytes) return ERROR_CODES.message_too_large;
+    // s6.3.2.3: every hop must know an option with this flag; none is known here.
+    const critical = header.options.some(({ flags }) => (flags & FORWARDING_FLAGS.forwardCritical) !== 0);
+    return critical ? ERROR_CODES.unsupported_forwarding_option : undefined;
+  }
+
+  private forward(
+    from: NodeId,
+    message: Uint8Array,
+    header: DecodedForwardingHeader,
+    rest: readonly Destination[],
+    isRequest: boolean,
+    now: number,
+  ): void {
+    if (header.ttl === 0) {
+      if (isRequest) this.sink.refuse(from, header, ERROR_CODES.ttl_exceeded, now);
+      return;
+    }
+    const avoid = isRequest ? this.memory.lastHop(header.transactionId) : undefined;
+    // A client forwards nothing (s4.2.1).
+    const hop = this.topology.role === 'client' ? undefined : this.hopFor(rest, avoid);
+    if (hop === undefined || !this.topology.connections.has(hop)) {
+      this.counters.undeliverable += 1;
+      return;
+    }
+    this.counters.forwarded += 1;
+    if (!isRequest) {
+      this.send(hop, rewriteHeader(message, { ttl: header.ttl - 1, destinationList: rest }));
+      return;
+    }
+    this.memory.remember(header.transactionId, hop);
+    // s6.1.2: the answer comes back through this node to the one before it.
+    const viaList = [...header.viaList, toNode(from)];
+    this.send(hop, rewriteHeader(message, { ttl: header.ttl - 1, viaList, destinationList: rest }));
+  }
+
+  private hopFor(rest: readonly Destination[], avoid: NodeId | undefined): NodeId | undefined {
+    const [first] = rest;
+    return first === undefined ? undefined : this.topology.nextHop(first, avoid);
+  }
+
+  private send(hop: NodeId, message: Uint8Array): void {
+    this.counters.sent += 1;
+    this.counters.sentBytes += message.length;
+    this.links.send(hop, message);
+  }
+}

@@ -1,0 +1,331 @@
+import { type Clock, type Timed, earliest } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { NodeId, ResourceId } from '../base/node-id.ts';
+import type { Random } from '../base/random.ts';
+import { overlayField } from '../reload/index.ts';
+import { Attacher, type ConnectDone } from './attacher.ts';
+import { Topology } from './chord/topology.ts';
+import { type OverlayCounters, zeroCounters } from './counters.ts';
+import type { OverlayError } from './errors.ts';
+import type { OverlayEvent, OverlayEventHandler, OverlayRole, OverlayState } from './events.ts';
+import type { HandlerContext } from './handlers/handler.ts';
+import { handleRequest, hasEffect, isHandled } from './handlers/index.ts';
+import type { OverlayLinks } from './links.ts';
+import { type Configuration, MessageEndpoint } from './message-endpoint.ts';
+import { MessageRouter } from './message-router.ts';
+import { type RequestDone, toNode, toResource } from './requester.ts';
+import { type TraceResult, traceRoute } from './route-tracer.ts';
+import { CertificateCache, type CertificateVerifier } from './security/certificate-cache.ts';
+import { type SigningKey, type VerifySignature, Signing } from './security/signing.ts';
+import type { OverlaySettings } from './settings.ts';
+import { Replicator } from './storage/replicator.ts';
+import { ResourceStore } from './storage/resource-store.ts';
+import {
+  type FetchResult,
+  type FetchSpec,
+  StorageClient,
+  type StoreResult,
+  type StoreSpec,
+} from './storage/storage-client.ts';
+import { ValueVerifier } from './storage/value-verifier.ts';
+
+export interface OverlayComponents {
+  /** A HostIdentity. */
+  readonly identity: SigningKey;
+  /** DER, this node's own first. */
+  readonly certificates: readonly Uint8Array[];
+  /** A TrustStore. */
+  readonly trust: CertificateVerifier;
+  readonly configuration: OverlaySettings;
+  readonly links: OverlayLinks;
+  readonly random: Random;
+  /** Wall time for storage and certificates. */
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Takes a configuration document of a ConfigUpdate; true when it is good and newer. Absent: all are refused. */
+  readonly acceptConfiguration?: (document: Uint8Array, now: number) => boolean;
+  /** Another check of signatures, for simulations. */
+  readonly verifySignature?: VerifySignature;
+}
+
+export type PingResult =
+  | { readonly ok: true; readonly rttMs: number; readonly responder: NodeId; readonly hops: number }
+  | { readonly ok: false; readonly error: OverlayError };
+
+export interface OverlaySnapshot {
+  readonly nodeId: NodeId;
+  readonly role: OverlayRole;
+  readonly state: OverlayState;
+  readonly uptimeS: number;
+  readonly configurationSequence: number;
+  /** Nearest first. */
+  readonly predecessors: readonly NodeId[];
+  readonly successors: readonly NodeId[];
+  readonly fingers: readonly NodeId[];
+  /** Linked nodes, clients and joining ones included. */
+  readonly connections: readonly NodeId[];
+  /** For a client: the peer that is responsible for it. */
+  readonly responsiblePeer: NodeId | undefined;
+  /** From 0 to 1. */
+  readonly responsibleFraction: number;
+  readonly storedResources: number;
+  readonly storedBytes: number;
+  readonly pendingRequests: number;
+  readonly counters: Readonly<OverlayCounters>;
+}
+
+/**
+ * A RELOAD node (RFC 6940) with CHORD-RELOAD, peer or client. Owns no socket and no timer: links bring messages, `now`
+ * brings time, and what it wants sent goes to `OverlayLinks`. Failures of requests leave it usable; `left` ends it.
+ */
+export class OverlayNode implements Timed {
+  readonly nodeId: NodeId;
+  readonly role: OverlayRole;
+  readonly settings: OverlaySettings;
+  private readonly configuration: Configuration;
+  private readonly links: OverlayLinks;
+  private readonly endpoint: MessageEndpoint;
+  private readonly router: MessageRouter;
+  private readonly topology: Topology;
+  private readonly attacher: Attacher;
+  private readonly resources: ResourceStore;
+  private readonly replicator: Replicator;
+  private readonly storage: StorageClient;
+  private readonly counters = zeroCounters();
+  private readonly handlers: OverlayEventHandler[] = [];
+  private readonly parts: readonly Timed[];
+
+  constructor(components: OverlayComponents, options: { role: OverlayRole }) {
+    const { identity, configuration: settings, links, random, clock, logger } = components;
+    const { role } = options;
+    const self = identity.hit;
+    const overlay = overlayField(settings.name);
+    this.nodeId = self;
+    this.role = role;
+    this.settings = settings;
+    this.links = links;
+    this.configuration = { sequence: settings.sequence, document: settings.document };
+    const { counters } = this;
+    const own = components.trust.verifyMember(components.certificates, clock.wall());
+    const signing = new Signing({
+      key: identity,
+      chain: components.certificates,
+      user: own.user,
+      overlay,
+      cache: new CertificateCache(components.trust),
+      ...(components.verifySignature && { verifySignature: components.verifySignature }),
+    });
+    const verifier = new ValueVerifier({ ring: settings.ring, signing, kinds: settings.kinds });
+    this.endpoint = new MessageEndpoint({
+      self,
+      settings,
+      configuration: this.configuration,
+      signing,
+      dataModelOf: verifier.dataModelOf,
+      random,
+      clock,
+      logger,
+      counters,
+      isHandled,
+      hasEffect,
+      handle: (request) => handleRequest(request, context),
+    });
+    const requester = this.endpoint;
+    this.attacher = new Attacher({ self, links, requester, logger });
+    this.resources = new ResourceStore({
+      maxBytes: settings.maxStoredBytes,
+      maxPerWriter: settings.maxValuesPerWriter,
+    });
+    this.topology = new Topology({
+      self,
+      role,
+      settings,
+      requester,
+      attacher: this.attacher,
+      random,
+      logger,
+      emit: (event, now) => this.emit(event, now),
+      handOver: (nodeId, from, now, done) => this.replicator.handOver(nodeId, from, now, done),
+      neighborsChanged: (lost, now) => this.replicator.neighborsChanged(lost, now),
+    });
+    const { topology } = this;
+    this.replicator = new Replicator({
+      host: {
+        ring: settings.ring,
+        get isMember() {
+          return topology.isMember;
+        },
+        get replicaSet() {
+          return topology.neighbors.replicaSet;
+        },
+        isResponsibleFor: (resource) => topology.isResponsibleFor(resource),
+        isInReplicaRange: (resource) => topology.neighbors.isInReplicaRange(resource),
+        likelyResponsible: (resource) => topology.routing.firstFrom(resource),
+      },
+      store: this.resources,
+      verifier,
+      requester,
+      clock,
+      logger,
+      maxMessageBytes: settings.maxMessageBytes,
+      holdDownMs: settings.successorHoldDownMs,
+    });
+    this.storage = new StorageClient({ requester, signing, verifier, clock });
+    const context: HandlerContext = {
+      self,
+      settings,
+      topology,
+      attacher: this.attacher,
+      requester,
+      store: this.resources,
+      replicator: this.replicator,
+      verifier,
+      random,
+      clock,
+      acceptConfiguration: components.acceptConfiguration ?? (() => false),
+    };
+    this.router = new MessageRouter({
+      self,
+      topology,
+      links,
+      sink: this.endpoint,
+      settings: { overlay, initialTtl: settings.initialTtl, maxMessageBytes: settings.maxMessageBytes },
+      counters,
+      logger,
+    });
+    this.endpoint.connect(this.router, topology);
+    this.parts = [this.endpoint, this.topology, this.attacher, this.replicator];
+  }
+
+  get state(): OverlayState {
+    return this.topology.state;
+  }
+
+  onEvent(handler: OverlayEventHandler): void {
+    this.handlers.push(handler);
+  }
+
+  /** Starts an overlay of which this node is the first peer. */
+  create(now: number): void {
+    this.topology.create(now);
+  }
+
+  /**
+   * Enters the overlay through a linked member. Again while joined: looks for a second ring there and heals the
+   * partition. It keeps trying until `joined`, over whatever links there are.
+   */
+  join(bootstrap: NodeId, now: number): void {
+    if (this.links.isUp(bootstrap) && !this.topology.connections.has(bootstrap)) this.topology.linkUp(bootstrap, now);
+    this.topology.join(bootstrap, now);
+  }
+
+  /** Tells the peers around; the event `left` says when links may be closed. */
+  leave(now: number): void {
+    this.topology.leave(now);
+  }
+
+  linkUp(nodeId: NodeId, now: number): void {
+    this.topology.linkUp(nodeId, now);
+    this.attacher.linkUp(nodeId, now);
+  }
+
+  linkDown(nodeId: NodeId, now: number): void {
+    this.topology.linkDown(nodeId, now);
+    this.attacher.linkDown(nodeId, now);
+  }
+
+  /** A whole message came over the link of `from`, whom the link has authenticated. Never throws. */
+  receive(from: NodeId, message: Uint8Array, now: number): void {
+    if (this.state !== 'idle' && this.state !== 'left') this.router.receive(from, message, now);
+  }
+
+  /**
+   * AppAttach to a node: a link for application packets, or an ICE restart of the one that is there. `done` once the
+   * candidates were exchanged; that the link is up is the link's to say. Calls for one node at once share one request.
+   */
+  connect(nodeId: NodeId, now: number, done: ConnectDone): void {
+    this.attacher.connect(nodeId, now, done);
+  }
+
+  /** @throws {TypeError} when the Kind is not of this overlay or the value is of another data model. */
+  store(spec: StoreSpec, now: number, done: (result: StoreResult, now: number) => void): void {
+    this.storage.store(spec, now, done);
+  }
+
+  /** @throws {TypeError} when the Kind is not of this overlay. */
+  fetch(spec: FetchSpec, now: number, done: (result: FetchResult, now: number) => void): void {
+    this.storage.fetch(spec, now, done);
+  }
+
+  /** Reaches a node through the overlay, without a link to it. */
+  ping(nodeId: NodeId, now: number, done: (result: PingResult, now: number) => void): void {
+    this.endpoint.request({ destination: [toNode(nodeId)], body: PING }, now, pingDone(now, done));
+  }
+
+  /** Who is responsible for a resource. */
+  locate(resource: ResourceId, now: number, done: (result: PingResult, now: number) => void): void {
+    this.endpoint.request({ destination: [toResource(resource)], body: PING }, now, pingDone(now, done));
+  }
+
+  /** The way of a message through the overlay, peer by peer. */
+  routeQuery(
+    target: { readonly nodeId: NodeId } | { readonly resource: ResourceId },
+    now: number,
+    done: (result: TraceResult, now: number) => void,
+  ): void {
+    const destination = 'nodeId' in target ? toNode(target.nodeId) : toResource(target.resource);
+    const mine = 'nodeId' in target && target.nodeId === this.nodeId;
+    const first = mine ? undefined : this.topology.nextHop(destination);
+    traceRoute(this.endpoint, first, destination, now, done);
+  }
+
+  /** A newer configuration document is in force; only its number and bytes matter here. */
+  setConfiguration(sequence: number, document: Uint8Array | undefined): void {
+    this.configuration.sequence = sequence;
+    this.configuration.document = document;
+  }
+
+  snapshot(now: number): OverlaySnapshot {
+    const { topology } = this;
+    const { predecessors, successors } = topology.neighbors;
+    return {
+      nodeId: this.nodeId,
+      role: this.role,
+      state: this.state,
+      uptimeS: this.state === 'idle' ? 0 : topology.uptimeS(now),
+      configurationSequence: this.configuration.sequence,
+      predecessors,
+      successors,
+      fingers: topology.fingers.entries,
+      connections: [...topology.connections],
+      responsiblePeer: topology.responsiblePeer,
+      responsibleFraction: topology.isMember ? topology.ring.fraction(predecessors[0] ?? this.nodeId, this.nodeId) : 0,
+      storedResources: this.resources.size,
+      storedBytes: this.resources.bytes,
+      pendingRequests: this.endpoint.pendingRequests,
+      counters: { ...this.counters },
+    };
+  }
+
+  nextTimeout(): number | undefined {
+    return earliest(...this.parts.map((part) => part.nextTimeout()));
+  }
+
+  handleTimeout(now: number): void {
+    for (const part of this.parts) part.handleTimeout(now);
+  }
+
+  private emit(event: OverlayEvent, now: number): void {
+    if (event.type === 'left') this.endpoint.failAll(now);
+    for (const handler of this.handlers) handler(event, now);
+  }
+}
+
+const PING = { type: 'ping_req' as const, padding: new Uint8Array() };
+
+function pingDone(sentAt: number, done: (result: PingResult, now: number) => void): RequestDone {
+  return (result, now) => {
+    if (!result.ok) { done(result, now); return; }
+    done({ ok: true, rttMs: now - sentAt, responder: result.signer.nodeId, hops: result.hops }, now);
+  };
+}

@@ -1,0 +1,80 @@
+import type { DataModel } from '../../reload/index.ts';
+import { KIND_IDS } from '../../reload/index.ts';
+
+/**
+ * Who may write a value (RFC 6940 s7.3). FIRST-CLAIM is idloc's own: whoever comes first, until the claim expires or is
+ * given back; what decides between two claims after a partition is in `first-claim.ts`.
+ */
+export type AccessPolicy = 'USER-MATCH' | 'NODE-MATCH' | 'USER-NODE-MATCH' | 'NODE-MULTIPLE' | 'FIRST-CLAIM';
+
+/** A Kind definition (RFC 6940 s7.4.5, s11.1). */
+export interface Kind {
+  readonly id: number;
+  readonly name: string;
+  readonly dataModel: DataModel;
+  readonly accessPolicy: AccessPolicy;
+  /** Values under one Resource-ID. */
+  readonly maxCount: number;
+  /** Bytes of one value. */
+  readonly maxSize: number;
+  /** For NODE-MULTIPLE (s7.3.4). */
+  readonly maxNodeMultiple?: number;
+}
+
+/** s8: certificates of the holder of a Node-ID. */
+export const CERTIFICATE_BY_NODE: Kind = {
+  id: KIND_IDS.certificateByNode,
+  name: 'CERTIFICATE_BY_NODE',
+  dataModel: 'array',
+  accessPolicy: 'NODE-MATCH',
+  maxCount: 4,
+  maxSize: 4096,
+};
+
+/** s8: certificates of the hosts of a user. */
+export const CERTIFICATE_BY_USER: Kind = {
+  id: KIND_IDS.certificateByUser,
+  name: 'CERTIFICATE_BY_USER',
+  dataModel: 'array',
+  accessPolicy: 'USER-MATCH',
+  maxCount: 16,
+  maxSize: 4096,
+};
+
+/** A user's hosts: a dictionary keyed by Node-ID at the user's name (`alice@example.net`). */
+export const IDLOC_NAME: Kind = {
+  id: 0xf0001001,
+  name: 'IDLOC-NAME',
+  dataModel: 'dictionary',
+  accessPolicy: 'USER-NODE-MATCH',
+  maxCount: 16,
+  maxSize: 64,
+};
+
+/** The holder of an IPv4 overlay address, at `ipv4:198.18.1.2`. */
+export const IDLOC_IPV4: Kind = {
+  id: 0xf0001002,
+  name: 'IDLOC-IPV4',
+  dataModel: 'single',
+  accessPolicy: 'FIRST-CLAIM',
+  maxCount: 1,
+  maxSize: 512,
+};
+
+/** User and IPv4 address of a host, at its Node-ID: what reverse lookups need. */
+export const IDLOC_HOST: Kind = {
+  id: 0xf0001003,
+  name: 'IDLOC-HOST',
+  dataModel: 'single',
+  accessPolicy: 'NODE-MATCH',
+  maxCount: 1,
+  maxSize: 512,
+};
+
+export const DEFAULT_KINDS: readonly Kind[] = [
+  CERTIFICATE_BY_NODE,
+  CERTIFICATE_BY_USER,
+  IDLOC_NAME,
+  IDLOC_IPV4,
+  IDLOC_HOST,
+];

@@ -1,0 +1,170 @@
+import type { Clock } from '../../base/clock.ts';
+import type { NodeId, ResourceId } from '../../base/node-id.ts';
+import {
+  type ArrayRange,
+  ERROR_CODES,
+  type FetchAnswer,
+  type ModelSpecifier,
+  type StoredDataValue,
+  dataSignatureInput,
+} from '../../reload/index.ts';
+import { OverlayError } from '../errors.ts';
+import { type Answer, type Requester, toResource } from '../requester.ts';
+import type { Signing } from '../security/signing.ts';
+import type { Kind } from './kinds.ts';
+import type { ValueVerifier } from './value-verifier.ts';
+
+export interface StoreSpec {
+  readonly resource: ResourceId;
+  readonly kind: number;
+  /** What is stored; its model is the Kind's. `exists: false` takes a value away (RFC 6940 s7.4.1.3). */
+  readonly value: StoredDataValue;
+  readonly lifetimeS: number;
+  /** The generation counter that is expected; 0n or absent: any. */
+  readonly generation?: bigint;
+}
+
+export type StoreResult =
+  | {
+      readonly ok: true;
+      readonly generation: bigint;
+      /** Where else the responder keeps copies, as it says. */
+      readonly replicas: readonly NodeId[];
+      readonly responder: NodeId;
+      readonly hops: number;
+    }
+  | { readonly ok: false; readonly error: OverlayError };
+
+export interface FetchSpec {
+  readonly resource: ResourceId;
+  readonly kind: number;
+  /** For dictionaries; absent: all entries. */
+  readonly keys?: readonly Uint8Array[];
+  /** For arrays; absent: all elements. */
+  readonly ranges?: readonly ArrayRange[];
+}
+
+/** A value that was proven: its signature is good and the signer may write it there. */
+export interface FetchedValue {
+  readonly value: StoredDataValue;
+  readonly signer: { readonly nodeId: NodeId; readonly user: string | null };
+  /** Milliseconds since the epoch, by the writer's clock. */
+  readonly storageTime: number;
+  /** Seconds that are left. */
+  readonly lifetimeS: number;
+}
+
+export type FetchResult =
+  | {
+      readonly ok: true;
+      /** Removed values (`exists: false`) are left out. */
+      readonly values: readonly FetchedValue[];
+      /** Values that came but were not proven. */
+      readonly refused: number;
+      readonly generation: bigint;
+      readonly responder: NodeId;
+      readonly hops: number;
+    }
+  | { readonly ok: false; readonly error: OverlayError };
+
+/** Stores and fetches values anywhere in the overlay (RFC 6940 s7.4.1, s7.4.2). */
+export class StorageClient {
+  private readonly requester: Requester;
+  private readonly signing: Signing;
+  private readonly verifier: ValueVerifier;
+  private readonly clock: Clock;
+  private lastStorageTime = 0n;
+
+  constructor(components: { requester: Requester; signing: Signing; verifier: ValueVerifier; clock: Clock }) {
+    this.requester = components.requester;
+    this.signing = components.signing;
+    this.verifier = components.verifier;
+    this.clock = components.clock;
+  }
+
+  /** @throws {TypeError} when the value does not fit the Kind, or the Kind is not one of the overlay. */
+  store(spec: StoreSpec, now: number, done: (result: StoreResult, now: number) => void): void {
+    const { resource, value, lifetimeS } = spec;
+    const kind = this.knownKind(spec.kind);
+    if (kind.dataModel !== value.model)
+      throw new TypeError(`values of ${kind.name} are of the model ${kind.dataModel}`);
+    const storageTime = this.nextStorageTime();
+    const signature = this.signing.signValue((identity) =>
+      dataSignatureInput(resource, kind.id, storageTime, value, identity),
+    );
+    const values = [{ storageTime, lifetime: lifetimeS, value, signature }];
+    const kindData = [{ kind: kind.id, generationCounter: spec.generation ?? 0n, values }];
+    const body = { type: 'store_req' as const, resource, replicaNumber: 0, kindData };
+    this.requester.request({ destination: [toResource(resource)], body }, now, (result, at) => {
+      if (!result.ok) { done(result, at); return; }
+      const response =
+        result.body.type === 'store_ans' ? result.body.kindResponses.find((r) => r.kind === kind.id) : undefined;
+      if (response === undefined) { done({ ok: false, error: unexpected('Store') }, at); return; }
+      const { generationCounter: generation, replicas } = response;
+      done({ ok: true, generation, replicas, responder: result.signer.nodeId, hops: result.hops }, at);
+    });
+  }
+
+  /** @throws {TypeError} when the Kind is not one of the overlay. */
+  fetch(spec: FetchSpec, now: number, done: (result: FetchResult, now: number) => void): void {
+    const kind = this.knownKind(spec.kind);
+    const specifiers = [{ kind: kind.id, generation: 0n, specifier: specifierOf(kind, spec) }];
+    const body = { type: 'fetch_req' as const, resource: spec.resource, specifiers };
+    this.requester.request({ destination: [toResource(spec.resource)], body }, now, (result, at) => {
+      if (!result.ok) { done(result, at); return; }
+      if (result.body.type !== 'fetch_ans') { done({ ok: false, error: unexpected('Fetch') }, at); return; }
+      done(this.proven(spec.resource, kind, result as Answer<FetchAnswer>), at);
+    });
+  }
+
+  private proven(resource: ResourceId, kind: Kind, answer: Answer<FetchAnswer>): FetchResult {
+    const response = answer.body.kindResponses.find((entry) => entry.kind === kind.id);
+    if (response === undefined) return { ok: false, error: unexpected('Fetch') };
+    const wallNow = this.clock.wall();
+    const values: FetchedValue[] = [];
+    let refused = 0;
+    for (const data of response.values) {
+      // s7.4.2.2: what does not exist may come unsigned; the answer as a whole is signed.
+      if (!data.value.exists && data.signature.identity.type === 'none') continue;
+      const signed = this.verifier.verify(resource, kind, data, answer.certificates, wallNow);
+      if (signed === undefined) refused += 1;
+      else if (data.value.exists)
+        values.push({
+          value: data.value,
+          signer: { nodeId: signed.signer.nodeId, user: signed.signer.user },
+          storageTime: Number(data.storageTime),
+          lifetimeS: data.lifetime,
+        });
+    }
+    const { generation } = response;
+    return { ok: true, values, refused, generation, responder: answer.signer.nodeId, hops: answer.hops };
+  }
+
+  private knownKind(id: number): Kind {
+    const kind = this.verifier.kind(id);
+    if (kind === undefined) throw new TypeError(`Kind 0x${id.toString(16)} is not one of this overlay`);
+    return kind;
+  }
+
+  /** Later than anything stored before, since an equal time would be refused as too old. */
+  private nextStorageTime(): bigint {
+    const wall = BigInt(Math.floor(this.clock.wall()));
+    this.lastStorageTime = wall > this.lastStorageTime ? wall : this.lastStorageTime + 1n;
+    return this.lastStorageTime;
+  }
+}
+
+function specifierOf(kind: Kind, spec: FetchSpec): ModelSpecifier {
+  switch (kind.dataModel) {
+    case 'single':
+      return { model: 'single' };
+    case 'array':
+      return { model: 'array', ranges: spec.ranges ?? [{ first: 0, last: 0xffffffff }] };
+    case 'dictionary':
+      return { model: 'dictionary', keys: spec.keys ?? [] };
+  }
+}
+
+function unexpected(method: string): OverlayError {
+  return new OverlayError(ERROR_CODES.invalid_message, `the answer to ${method} does not fit the request; try again`);
+}

@@ -1,0 +1,45 @@
+import type { ResourceId } from '../../base/node-id.ts';
+import { type DataModel, type GenericCertificate, type StoredData, dataSignatureInput } from '../../reload/index.ts';
+import type { Ring } from '../chord/ring.ts';
+import type { Signing } from '../security/signing.ts';
+import { mayWrite } from './access.ts';
+import type { Kind } from './kinds.ts';
+import type { SignedValue } from './resource-store.ts';
+
+/** Knows the Kinds of the overlay, and which values of them are proven (RFC 6940 s7.1, s7.3). */
+export class ValueVerifier {
+  private readonly ring: Ring;
+  private readonly signing: Signing;
+  private readonly kinds = new Map<number, Kind>();
+
+  constructor(components: { ring: Ring; signing: Signing; kinds: readonly Kind[] }) {
+    this.ring = components.ring;
+    this.signing = components.signing;
+    for (const kind of components.kinds) this.kinds.set(kind.id, kind);
+  }
+
+  kind(id: number): Kind | undefined {
+    return this.kinds.get(id);
+  }
+
+  readonly dataModelOf = (kind: number): DataModel | undefined => this.kinds.get(kind)?.dataModel;
+
+  /** @returns undefined when the value is not signed by somebody who may write it there */
+  verify(
+    resource: ResourceId,
+    kind: Kind,
+    data: StoredData,
+    bucket: readonly GenericCertificate[],
+    wallNow: number,
+  ): SignedValue | undefined {
+    const signer = this.signing.openValue(
+      data.signature,
+      (identity) => dataSignatureInput(resource, kind.id, data.storageTime, data.value, identity),
+      bucket,
+      wallNow,
+    );
+    return signer !== undefined && mayWrite(this.ring, kind, resource, data.value, signer)
+      ? { data, signer }
+      : undefined;
+  }
+}

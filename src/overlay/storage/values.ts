@@ -1,0 +1,145 @@
+import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import type { Hit } from '../../base/node-id.ts';
+import { addressFromBytes, addressToBytes } from '../../base/socket-address.ts';
+
+/** Version of the structures below; a reader refuses others. */
+const VERSION = 1;
+const NODE_ID_BYTES = 16;
+const IPV4_BYTES = 4;
+const MAX_USER_BYTES = 255;
+
+/**
+ * IDLOC-NAME: one host of a user, under the key of its Node-ID.
+ *
+ * ```
+ * struct { uint8 version; opaque ipv4<0..2^8-1>; } IdlocName;      // 0 or 4 bytes
+ * ```
+ */
+export interface NameValue {
+  /** The IPv4 overlay address that the host has claimed; null when it has none (yet). */
+  readonly ipv4: string | null;
+}
+
+/**
+ * IDLOC-IPV4: who holds an address. It names the address too, so that a claim is good at one Resource-ID only.
+ *
+ * ```
+ * struct { uint8 version; opaque ipv4[4]; NodeId hit; uint64 claimed_at; opaque user<0..2^8-1>; } IdlocIpv4;
+ * ```
+ */
+export interface Ipv4Value {
+  readonly ipv4: string;
+  readonly hit: Hit;
+  /** Milliseconds since the epoch at the first claim; a refresh keeps it. It decides between claims after a partition. */
+  readonly claimedAt: number;
+  /** Null when the host's certificate names no user. */
+  readonly user: string | null;
+}
+
+/**
+ * IDLOC-HOST: what a host says about itself.
+ *
+ * ```
+ * struct { uint8 version; opaque ipv4<0..2^8-1>; opaque user<0..2^8-1>; } IdlocHost;
+ * ```
+ */
+export interface HostValue {
+  readonly user: string | null;
+  readonly ipv4: string | null;
+}
+
+export function encodeNameValue(value: NameValue): Uint8Array {
+  const writer = begin();
+  writeIpv4(writer, value.ipv4);
+  return writer.finish();
+}
+
+/** @throws {MalformedMessageError} */
+export function decodeNameValue(bytes: Uint8Array): NameValue {
+  const reader = open(bytes);
+  const ipv4 = readIpv4(reader);
+  reader.end();
+  return { ipv4 };
+}
+
+export function encodeIpv4Value(value: Ipv4Value): Uint8Array {
+  const writer = begin();
+  writer.bytes(addressToBytes(value.ipv4));
+  writer.hex(value.hit);
+  writer.u64(BigInt(value.claimedAt));
+  writeUser(writer, value.user);
+  return writer.finish();
+}
+
+/** @throws {MalformedMessageError} */
+export function decodeIpv4Value(bytes: Uint8Array): Ipv4Value {
+  const reader = open(bytes);
+  const ipv4 = addressFromBytes(reader.bytes(IPV4_BYTES));
+  const hit = reader.hex(NODE_ID_BYTES);
+  const claimedAt = reader.u64();
+  if (claimedAt > BigInt(Number.MAX_SAFE_INTEGER)) reader.fail('a time too far away');
+  const user = readUser(reader);
+  reader.end();
+  return { ipv4, hit, claimedAt: Number(claimedAt), user };
+}
+
+export function encodeHostValue(value: HostValue): Uint8Array {
+  const writer = begin();
+  writeIpv4(writer, value.ipv4);
+  writeUser(writer, value.user);
+  return writer.finish();
+}
+
+/** @throws {MalformedMessageError} */
+export function decodeHostValue(bytes: Uint8Array): HostValue {
+  const reader = open(bytes);
+  const ipv4 = readIpv4(reader);
+  const user = readUser(reader);
+  reader.end();
+  return { ipv4, user };
+}
+
+/** The resource name of an IPv4 overlay address. */
+export function ipv4ResourceName(ipv4: string): string {
+  return `ipv4:${ipv4}`;
+}
+
+function begin(): ByteWriter {
+  const writer = new ByteWriter();
+  writer.u8(VERSION);
+  return writer;
+}
+
+function open(bytes: Uint8Array): ByteReader {
+  const reader = new ByteReader(bytes);
+  const version = reader.u8();
+  if (version !== VERSION) reader.fail(`version ${version} of the value is not known`);
+  return reader;
+}
+
+function writeIpv4(writer: ByteWriter, ipv4: string | null): void {
+  writer.vector(1, () => {
+    if (ipv4 !== null) writer.bytes(addressToBytes(ipv4));
+  });
+}
+
+function readIpv4(reader: ByteReader): string | null {
+  const field = reader.vector(1);
+  if (field.remaining === 0) return null;
+  const ipv4 = addressFromBytes(field.bytes(IPV4_BYTES));
+  field.end();
+  return ipv4;
+}
+
+function writeUser(writer: ByteWriter, user: string | null): void {
+  writer.vector(1, () => {
+    if (user !== null) writer.utf8(user);
+  });
+}
+
+function readUser(reader: ByteReader): string | null {
+  const field = reader.vector(1);
+  if (field.remaining === 0) return null;
+  if (field.remaining > MAX_USER_BYTES) field.fail('the user name is too long');
+  return Buffer.from(field.rest()).toString('utf8');
+}

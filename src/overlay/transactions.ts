@@ -1,0 +1,139 @@
+import type { Timed } from '../base/clock.ts';
+import type { NodeId } from '../base/node-id.ts';
+import type { Random } from '../base/random.ts';
+import { TimerQueue } from '../base/timer-queue.ts';
+import { ERROR_CODES } from '../reload/index.ts';
+import { MAX_TRANSACTIONS, MAX_TRANSMISSIONS } from './constants.ts';
+import { OverlayBusyError, OverlayTimeoutError, remoteError } from './errors.ts';
+import type { Answer, OutgoingRequest, RequestDone, RequestResult } from './requester.ts';
+
+/** A request that waits for its answer. */
+export interface PendingRequest {
+  readonly transactionId: bigint;
+  readonly request: OutgoingRequest;
+  transmissions: number;
+  /** Contents and security block, once they were made: retransmissions are the same bytes (s6.2.1). */
+  payload: Uint8Array | undefined;
+  /** Where it was sent last; a retransmission tries another way. */
+  lastHop: NodeId | undefined;
+  /** The answer, or the error, that `done` gets at the next timeout: never inside the call that made the request. */
+  outcome: RequestResult | undefined;
+  readonly done: RequestDone;
+}
+
+/**
+ * End-to-end reliability of requests (RFC 6940 s6.2.1): retransmitted with the same transaction id until the answer
+ * comes, five times in all.
+ */
+export class Transactions implements Timed {
+  private readonly random: Random;
+  private readonly intervalMs: number;
+  private readonly transmit: (pending: PendingRequest, now: number) => void;
+  private readonly pending = new Map<bigint, PendingRequest>();
+  private readonly timers = new TimerQueue<bigint>();
+
+  constructor(components: {
+    random: Random;
+    intervalMs: number;
+    transmit: (pending: PendingRequest, now: number) => void;
+  }) {
+    this.random = components.random;
+    this.intervalMs = components.intervalMs;
+    this.transmit = components.transmit;
+  }
+
+  get size(): number {
+    return this.pending.size;
+  }
+
+  start(request: OutgoingRequest, now: number, done: RequestDone): bigint {
+    const transactionId = this.freshId();
+    const pending: PendingRequest = {
+      transactionId,
+      request,
+      transmissions: 0,
+      payload: undefined,
+      lastHop: undefined,
+      outcome: undefined,
+      done,
+    };
+    this.pending.set(transactionId, pending);
+    if (this.pending.size > MAX_TRANSACTIONS)
+      this.finishSoon(pending, { ok: false, error: new OverlayBusyError('requests') }, now);
+    else this.send(pending, now);
+    return transactionId;
+  }
+
+  find(transactionId: bigint): PendingRequest | undefined {
+    return this.pending.get(transactionId);
+  }
+
+  /** The answer came over the network. */
+  answered(pending: PendingRequest, answer: Answer, now: number): void {
+    this.drop(pending.transactionId);
+    pending.done(resultOf(pending, answer), now);
+  }
+
+  /** The outcome is known while the request is being made: `done` waits for the next timeout. */
+  finishSoon(pending: PendingRequest, outcome: RequestResult, now: number): void {
+    pending.outcome = outcome.ok ? resultOf(pending, outcome) : outcome;
+    this.timers.set(pending.transactionId, now);
+  }
+
+  cancel(transactionId: bigint): void {
+    this.drop(transactionId);
+  }
+
+  /** Every request fails: the node leaves. */
+  failAll(error: RequestResult & { ok: false }, now: number): void {
+    const all = [...this.pending.values()];
+    for (const { transactionId } of all) this.drop(transactionId);
+    for (const pending of all) pending.done(error, now);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.timers.next();
+  }
+
+  handleTimeout(now: number): void {
+    for (let id = this.timers.due(now); id !== undefined; id = this.timers.due(now)) {
+      const pending = this.pending.get(id);
+      if (pending === undefined) continue;
+      if (pending.outcome !== undefined) {
+        this.drop(id);
+        pending.done(pending.outcome, now);
+      } else if (pending.transmissions < MAX_TRANSMISSIONS) this.send(pending, now);
+      else {
+        this.drop(id);
+        pending.done({ ok: false, error: new OverlayTimeoutError(pending.request.body.type) }, now);
+      }
+    }
+  }
+
+  private send(pending: PendingRequest, now: number): void {
+    pending.transmissions += 1;
+    this.timers.set(pending.transactionId, now + this.intervalMs);
+    this.transmit(pending, now);
+  }
+
+  private drop(transactionId: bigint): void {
+    this.pending.delete(transactionId);
+    this.timers.clear(transactionId);
+  }
+
+  private freshId(): bigint {
+    for (;;) {
+      const id = (BigInt(this.random.uint32()) << 32n) | BigInt(this.random.uint32());
+      if (!this.pending.has(id)) return id;
+    }
+  }
+}
+
+/** An error response is a failure of the request. */
+function resultOf(pending: PendingRequest, answer: Answer): RequestResult {
+  if (answer.body.type !== 'error') return answer;
+  const { code, info } = answer.body;
+  const what = pending.request.body.type;
+  const error = code === ERROR_CODES.request_timeout ? new OverlayTimeoutError(what) : remoteError(code, info, what);
+  return { ok: false, error };
+}

@@ -133,6 +133,9 @@ export const SIGNATURE_ALGORITHMS = { anonymous: 0, rsa: 1, ecdsa: 3 } as const;
 /** s6.6.2. */
 export const FRAME_TYPES = { data: 128, ack: 129 } as const;
 
+/** s6.6.2: type, sequence and length in front of the message. */
+export const DATA_FRAME_HEADER_BYTES = 8;
+
 // Implementation.
 
 /** A via or destination list that is longer than any route of an overlay with an initial TTL of 100 could make it. */

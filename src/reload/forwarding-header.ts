@@ -10,7 +10,17 @@ import {
 } from './constants.ts';
 import { decodeDestination, encodeDestination } from './destination.ts';
 import type { Destination } from './destination.ts';
-import { malformed, readList, readOpaque, writeOpaque, writeU16, writeU32, writeU64, writeU8 } from './wire.ts';
+import {
+  malformed,
+  readList,
+  readOpaque,
+  unsigned,
+  writeOpaque,
+  writeU16,
+  writeU32,
+  writeU64,
+  writeU8,
+} from './wire.ts';
 
 /**
  * RFC 6940 s6.3.2.3.
@@ -156,7 +166,7 @@ export function decodeForwardingHeader(bytes: Uint8Array): DecodedForwardingHead
 
 /**
  * What a forwarding peer sends on: the message or fragment with another header. The rest is copied unread.
- * @throws {MalformedMessageError} when the lengths of the input do not agree with its size.
+ * @throws {MalformedMessageError} when the input ends before its lists do. The length field is not looked at, but written.
  * @throws {RangeError} when a change does not fit its field.
  */
 export function rewriteHeader(bytes: Uint8Array, changes: HeaderChanges): Uint8Array {
@@ -168,15 +178,10 @@ export function rewriteHeader(bytes: Uint8Array, changes: HeaderChanges): Uint8A
   const oldOptions = reader.bytes(lengths[2]);
   const writer = new ByteWriter();
   writer.bytes(fixed);
-  if (changes.configurationSequence !== undefined) {
-    if (changes.configurationSequence > 0xffff) throw new RangeError('a configuration sequence has 16 bits');
-    writer.patchU16(SEQUENCE_OFFSET, changes.configurationSequence);
-  }
-  if (changes.ttl !== undefined) {
-    if (changes.ttl < 0 || changes.ttl > 255) throw new RangeError(`${changes.ttl} is no TTL`);
-    // The TTL shares 16 bits with the version, which has one legal value.
-    writer.patchU16(VERSION_OFFSET, (RELOAD_VERSION << 8) | changes.ttl);
-  }
+  if (changes.configurationSequence !== undefined)
+    writer.patchU16(SEQUENCE_OFFSET, unsigned(changes.configurationSequence, 16));
+  // The TTL shares 16 bits with the version, which has one legal value.
+  if (changes.ttl !== undefined) writer.patchU16(VERSION_OFFSET, (RELOAD_VERSION << 8) | unsigned(changes.ttl, 8));
   if (changes.fragment !== undefined) {
     checkFragment(changes.fragment);
     writer.patchU32(FRAGMENT_OFFSET, changes.fragment);
@@ -258,7 +263,7 @@ function subReader(reader: ByteReader, length: number): ByteReader {
 }
 
 function checkFragment(fragment: number): void {
-  if (fragment < FRAGMENT_HIGH_BIT || fragment > 0xffffffff)
+  if (unsigned(fragment, 32) < FRAGMENT_HIGH_BIT)
     throw new RangeError('the high bit of the fragment field must be set');
 }
 

@@ -1,7 +1,7 @@
 import { concatBytes, fromHex, toHex } from '../base/bytes.ts';
 import { MalformedMessageError } from '../base/errors.ts';
 import { isCaptureFile, readCapture } from './capture/capture-file.ts';
-import { FRAME_TYPES, RELOAD_PORT, RELOAD_VERSION } from './constants.ts';
+import { DATA_FRAME_HEADER_BYTES, FRAME_TYPES, RELOAD_PORT, RELOAD_VERSION } from './constants.ts';
 import {
   decodeForwardingHeader,
   encodeForwardingHeader,
@@ -41,7 +41,7 @@ export interface InspectedMessage {
 
 export interface InspectedFailure {
   readonly origin: InspectionOrigin;
-  /** Bytes from the start of the message, or of the frame where that is what is wrong. */
+  /** Bytes from the start of the line's or datagram's bytes, a frame header included. */
   readonly offset: number;
   readonly reason: string;
 }
@@ -118,9 +118,20 @@ function inspectOne(origin: InspectionOrigin, bytes: Uint8Array, options: Inspec
   const frame = decodeFrame(bytes);
   if (frame.type === 'ack') return { origin, frame: toJsonValue(frame), reencoded: toHex(encodeFrame(frame)) };
   const { type, sequence } = frame;
-  const inspected = inspectMessage(frame.message, options);
+  const inspected = inFrame(() => inspectMessage(frame.message, options));
   const reencoded = toHex(encodeFrame({ type, sequence, message: fromHex(inspected.reencoded) }));
   return { origin, frame: { type, sequence }, ...inspected, reencoded };
+}
+
+/** Offsets of a message, moved by the header of the frame around it. */
+function inFrame<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof MalformedMessageError)
+      throw new MalformedMessageError(error.offset + DATA_FRAME_HEADER_BYTES, error.reason);
+    throw error;
+  }
 }
 
 function inspectMessage(bytes: Uint8Array, options: InspectOptions): Omit<InspectedMessage, 'origin'> {

@@ -10,22 +10,23 @@ export function malformed(offset: number, reason: string): never {
   throw new MalformedMessageError(offset, reason);
 }
 
-function inRange(value: number, bits: number): number {
+/** @throws {RangeError} when it is none of so many bits. */
+export function unsigned(value: number, bits: number): number {
   if (!Number.isInteger(value) || value < 0 || value >= 2 ** bits)
     throw new RangeError(`${value} is not an unsigned number of ${bits} bits`);
   return value;
 }
 
 export function writeU8(writer: ByteWriter, value: number): void {
-  writer.u8(inRange(value, 8));
+  writer.u8(unsigned(value, 8));
 }
 
 export function writeU16(writer: ByteWriter, value: number): void {
-  writer.u16(inRange(value, 16));
+  writer.u16(unsigned(value, 16));
 }
 
 export function writeU32(writer: ByteWriter, value: number): void {
-  writer.u32(inRange(value, 32));
+  writer.u32(unsigned(value, 32));
 }
 
 export function writeU64(writer: ByteWriter, value: bigint): void {

@@ -75,9 +75,9 @@ export class CheckTransactions {
     return this.of(pair).some((transaction) => transaction.repeats);
   }
 
-  /** No nomination but `kept` selects anything. */
-  supersedeNominations(kept?: CheckTransaction): void {
-    for (const transaction of this.byId.values()) if (transaction !== kept) transaction.nominating = false;
+  /** No nomination but those of `kept` selects anything. */
+  supersedeNominations(kept?: CandidatePair): void {
+    for (const transaction of this.byId.values()) if (transaction.pair !== kept) transaction.nominating = false;
   }
 
   /** Answers on a pair that is gone, or to which consent was lost, are not taken. */

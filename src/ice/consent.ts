@@ -31,8 +31,9 @@ export class Consent {
     this.selectedAt = now;
     this.smoothedRttMs = pair.rttMs;
     this.answeredAt = pair.validAt ?? now;
-    // Checks that were repeated told no round-trip time: ask at once.
-    this.checkAt = pair.rttMs === undefined ? now : this.afterInterval(now);
+    // Ask at once when the last answer is old, or told no round-trip time because the check had been repeated.
+    const recent = pair.rttMs !== undefined && now - this.answeredAt < CONSENT_INTERVAL_MS;
+    this.checkAt = recent ? this.afterInterval(now) : now;
   }
 
   get rttMs(): number | undefined {

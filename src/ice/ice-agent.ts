@@ -355,7 +355,8 @@ export class IceAgent implements Timed {
     const settling = consent?.pair.credentials === this.current && now < consent.selectedAt + SETTLE_MS;
     if ((settling && !nominates) || pair.triggeredBy === request.transactionId) return;
     pair.triggeredBy = request.transactionId;
-    if (this.nomination?.pair === pair) return;
+    // The hole is open now: what is under way is sent anew at once, as what it was.
+    if (this.nomination?.pair === pair) pair.nominateAtOnce = true;
     this.transactions.cancel(pair);
     this.checklist.trigger(pair);
     // The peer checks something else than what it uses: its address may have changed.
@@ -400,7 +401,7 @@ export class IceAgent implements Timed {
     if (transaction === undefined) return;
     this.lastCheckAt = now;
     if (!nominating) return;
-    this.transactions.supersedeNominations(transaction);
+    this.transactions.supersedeNominations(pair);
     this.nomination = transaction;
   }
 
@@ -666,10 +667,10 @@ export class IceAgent implements Timed {
     this.current = { local, remote: undefined };
     for (const pair of this.checklist.pairs) if (pair !== this.consent?.pair) this.transactions.forget(pair);
     this.transactions.supersedeNominations();
-    this.checklist = new Checklist();
-    this.remotes = new RemoteCandidates();
     this.nomination = undefined;
     this.stopChecking();
+    this.checklist = new Checklist();
+    this.remotes = new RemoteCandidates();
   }
 
   /** @returns true when the selected pair cannot be used any more. */

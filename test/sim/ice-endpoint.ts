@@ -1,0 +1,125 @@
+import type { Candidate, IceParameters } from '../../src/base/candidate.ts';
+import { earliest } from '../../src/base/clock.ts';
+import { silentLogger } from '../../src/base/logger.ts';
+import type { Random } from '../../src/base/random.ts';
+import type { SocketAddress } from '../../src/base/socket-address.ts';
+import { hostCandidates, reflexiveCandidate } from '../../src/ice/candidates.ts';
+import type { IceAgentOptions, IceEvent, IceRole } from '../../src/ice/ice-agent.ts';
+import { IceAgent } from '../../src/ice/ice-agent.ts';
+import { BindingClient } from '../../src/stun/binding-client.ts';
+import { answerBinding } from '../../src/stun/binding-server.ts';
+import { decodeStun } from '../../src/stun/codec.ts';
+import type { StunMessage } from '../../src/stun/message.ts';
+import type { EventLoop } from './network/event-loop.ts';
+import type { SimHost } from './network/host.ts';
+
+export const ICE_PORT = 6084;
+
+/** Answers Binding requests: what any public host of the overlay does. */
+export function stunServer(host: SimHost, address: string): SocketAddress {
+  host.bind(ICE_PORT, ({ source, destination, data }) => {
+    const answer = answerBinding(decodeStun(data), source);
+    if (answer !== undefined) host.send(destination.address, ICE_PORT, source, answer);
+  });
+  return { address, port: ICE_PORT };
+}
+
+/** One agent on one simulated host, driven as the link layer does it. */
+export class IceEndpoint {
+  readonly host: SimHost;
+  readonly agent: IceAgent;
+  readonly events: (IceEvent & { readonly at: number })[] = [];
+  /** Every request that arrived, oldest first. */
+  readonly requests: StunMessage[] = [];
+  private readonly loop: EventLoop;
+  private readonly binding: BindingClient;
+  private reflexive: Candidate[] = [];
+  private wakeAt: number | undefined;
+
+  constructor(
+    components: { loop: EventLoop; random: Random; host: SimHost },
+    role: IceRole,
+    options: Partial<IceAgentOptions> = {},
+  ) {
+    this.loop = components.loop;
+    this.host = components.host;
+    this.binding = new BindingClient({ random: components.random, logger: silentLogger });
+    this.agent = new IceAgent(
+      { random: components.random, logger: silentLogger },
+      { role, localCandidates: this.candidates(), ...options },
+    );
+    this.host.bind(ICE_PORT, ({ source, destination, data }) => {
+      const message = decodeStun(data);
+      if (message.class === 'request') this.requests.push(message);
+      if (!this.binding.receive(message, destination, source, this.loop.now))
+        this.agent.receive(message, data, destination, source, this.loop.now);
+      this.pump();
+    });
+  }
+
+  candidates(): Candidate[] {
+    return [...hostCandidates(this.host.addresses, ICE_PORT), ...this.reflexive];
+  }
+
+  /** Learns reflexive addresses before the peer is told the candidates. */
+  gather(server: SocketAddress, limitMs = 5_000): void {
+    for (const address of this.host.addresses) this.binding.query({ address, port: ICE_PORT }, server, this.loop.now);
+    this.pump();
+    let answered = 0;
+    this.loop.runUntil(() => {
+      for (let event = this.binding.pollEvent(); event !== undefined; event = this.binding.pollEvent()) {
+        answered += 1;
+        if (event.type !== 'mapped') continue;
+        const { local, mapped } = event;
+        const base = hostCandidates(this.host.addresses, ICE_PORT).find((c) => c.address.address === local.address);
+        if (base !== undefined) this.reflexive.push(reflexiveCandidate(base, mapped, server.address));
+      }
+      return answered >= this.host.addresses.length;
+    }, limitMs);
+    this.agent.setLocalCandidates(this.candidates(), this.loop.now);
+  }
+
+  setRemote(remote: IceParameters): void {
+    this.agent.setRemote(remote, this.loop.now);
+    this.pump();
+  }
+
+  restart(role: IceRole): IceParameters {
+    const parameters = this.agent.restart({ role, localCandidates: this.candidates() }, this.loop.now);
+    this.pump();
+    return parameters;
+  }
+
+  /** As the agent of this host hears of it from rtnetlink. */
+  addressesChanged(): void {
+    this.reflexive = this.reflexive.filter(
+      ({ relatedAddress }) => relatedAddress !== undefined && this.host.addresses.includes(relatedAddress.address),
+    );
+    this.agent.setLocalCandidates(this.candidates(), this.loop.now);
+    this.pump();
+  }
+
+  has(type: IceEvent['type']): boolean {
+    return this.events.some((event) => event.type === type);
+  }
+
+  /** Carries out what the agents want, and comes back when they ask to be called. */
+  pump(): void {
+    for (const source of [this.agent, this.binding])
+      for (let out = source.pollTransmit(); out !== undefined; out = source.pollTransmit())
+        this.host.send(out.local.address, out.local.port, out.remote, out.data);
+    for (let event = this.agent.pollEvent(); event !== undefined; event = this.agent.pollEvent())
+      this.events.push({ ...event, at: this.loop.now });
+    const next = earliest(this.agent.nextTimeout(), this.binding.nextTimeout());
+    if (next === undefined || (this.wakeAt !== undefined && this.wakeAt <= next && this.wakeAt > this.loop.now)) return;
+    const wakeAt = Math.max(next, this.loop.now);
+    this.wakeAt = wakeAt;
+    this.loop.at(wakeAt, () => {
+      if (this.wakeAt !== wakeAt) return;
+      this.wakeAt = undefined;
+      this.agent.handleTimeout(this.loop.now);
+      this.binding.handleTimeout(this.loop.now);
+      this.pump();
+    });
+  }
+}

@@ -1,0 +1,374 @@
+import test from 'ava';
+import { ICE_PORT, IceEndpoint, stunServer } from '../../sim/ice-endpoint.ts';
+import type { NatBehaviour } from '../../sim/network/nat.ts';
+import { HOME_NAT, SYMMETRIC_NAT } from '../../sim/network/nat.ts';
+import { SimNetwork } from '../../sim/network/network.ts';
+import type { SegmentQuality } from '../../sim/network/segment.ts';
+import type { IceAgentOptions, IceRole } from '../../../src/ice/ice-agent.ts';
+import { pathType } from '../../../src/ice/path.ts';
+
+const SEED = 7;
+
+interface World {
+  readonly network: SimNetwork;
+  readonly a: IceEndpoint;
+  readonly b: IceEndpoint;
+}
+
+/** `a` is controlling, `b` controlled, both on the Internet. */
+function publicHosts(
+  quality: SegmentQuality = { latencyMs: 10 },
+  options: { roles?: [IceRole, IceRole]; a?: Partial<IceAgentOptions>; b?: Partial<IceAgentOptions> } = {},
+): World {
+  const network = new SimNetwork(SEED, quality);
+  const [roleA, roleB] = options.roles ?? ['controlling', 'controlled'];
+  const endpoint = (address: string, role: IceRole, rest?: Partial<IceAgentOptions>): IceEndpoint =>
+    new IceEndpoint(
+      { loop: network.loop, random: network.random, host: network.host(network.internet, address) },
+      role,
+      rest,
+    );
+  return {
+    network,
+    a: endpoint('203.0.113.1', roleA, options.a),
+    b: endpoint('203.0.113.2', roleB, options.b),
+  };
+}
+
+/** Both behind NATs of their own, with reflexive candidates. */
+function behindNats(natA: NatBehaviour, natB: NatBehaviour): World {
+  const network = new SimNetwork(SEED, { latencyMs: 10 });
+  const server = stunServer(network.host(network.internet, '192.0.2.1'), '192.0.2.1');
+  const endpoint = (home: string, outer: string, nat: NatBehaviour, role: IceRole): IceEndpoint => {
+    const { lan } = network.home(home, outer, nat);
+    const made = new IceEndpoint(
+      { loop: network.loop, random: network.random, host: network.host(lan, '10.0.0.2') },
+      role,
+    );
+    made.gather(server);
+    return made;
+  };
+  return {
+    network,
+    a: endpoint('home-a', '198.51.100.1', natA, 'controlling'),
+    b: endpoint('home-b', '198.51.100.2', natB, 'controlled'),
+  };
+}
+
+/** The controlled side answers an offer, so it starts `delayMs` earlier. */
+function exchange({ network, a, b }: World, delayMs = 0): void {
+  b.setRemote(a.agent.localParameters);
+  network.loop.run(delayMs);
+  a.setRemote(b.agent.localParameters);
+}
+
+function bothSelected({ network, a, b }: World, limitMs = 10_000): boolean {
+  return network.loop.runUntil(() => a.agent.selected !== undefined && b.agent.selected !== undefined, limitMs);
+}
+
+test('two hosts on one network select their host pair within two round trips', (t) => {
+  const world = publicHosts();
+  exchange(world);
+  t.true(bothSelected(world));
+  t.true(world.network.loop.now <= 50, `took ${world.network.loop.now} ms`);
+  t.deepEqual(world.a.agent.selected, {
+    local: { address: '203.0.113.1', port: ICE_PORT },
+    remote: { address: '203.0.113.2', port: ICE_PORT },
+    localType: 'host',
+    remoteType: 'host',
+  });
+  t.is(world.a.agent.state, 'connected');
+  t.is(world.b.agent.state, 'connected');
+  t.deepEqual(
+    world.a.events.map((event) => event.type),
+    ['valid', 'selected'],
+  );
+});
+
+test('the round-trip time is known once something is selected', (t) => {
+  const world = publicHosts({ latencyMs: 80 });
+  exchange(world);
+  t.true(bothSelected(world));
+  world.network.loop.run(500);
+  t.is(Math.round(world.a.agent.rttMs ?? 0), 160);
+  t.is(world.a.agent.loss, 0);
+});
+
+for (const [name, natA, natB] of [
+  ['two home NATs', HOME_NAT, HOME_NAT],
+  [
+    'a home NAT and a symmetric one that filters by address',
+    { ...HOME_NAT, filtering: 'address-dependent' },
+    SYMMETRIC_NAT,
+  ],
+  ['a symmetric NAT and one that filters nothing', SYMMETRIC_NAT, { ...HOME_NAT, filtering: 'endpoint-independent' }],
+] as const) {
+  test(`hosts behind ${name} connect, and each knows that a NAT is between`, (t) => {
+    const world = behindNats(natA, natB);
+    exchange(world, 30);
+    t.true(bothSelected(world), world.network.flow.join('\n'));
+    for (const { agent } of [world.a, world.b]) {
+      const { selected } = agent;
+      t.truthy(selected);
+      if (selected !== undefined) t.true(['srflx', 'prflx'].includes(pathType(selected)));
+    }
+  });
+}
+
+test('two symmetric NATs leave no direct path: both sides fail in bounded time, and only once', (t) => {
+  const world = behindNats(SYMMETRIC_NAT, SYMMETRIC_NAT);
+  exchange(world, 30);
+  world.network.loop.run(25_000);
+  for (const { agent, events } of [world.a, world.b]) {
+    t.is(agent.state, 'failed');
+    t.is(events.filter((event) => event.type === 'failed').length, 1);
+    t.is(agent.nextTimeout(), undefined);
+  }
+});
+
+test('a host that named no candidate is reached as peer-reflexive', (t) => {
+  const world = publicHosts();
+  world.b.setRemote({ ...world.a.agent.localParameters });
+  world.a.setRemote({ ...world.b.agent.localParameters, candidates: [] });
+  t.true(bothSelected(world));
+  t.is(world.a.agent.selected?.remoteType, 'prflx');
+  t.is(world.b.agent.selected?.localType, 'host');
+});
+
+test('checks that come before the parameters of the peer are answered and then returned', (t) => {
+  const world = publicHosts();
+  world.b.setRemote(world.a.agent.localParameters);
+  world.network.loop.run(60);
+  t.is(world.a.agent.state, 'new');
+  t.true(world.b.has('valid'));
+  world.a.setRemote({ ...world.b.agent.localParameters, candidates: [] });
+  t.true(bothSelected(world));
+});
+
+for (const roles of [
+  ['controlling', 'controlling'],
+  ['controlled', 'controlled'],
+] as const) {
+  test(`two sides that both believe to be ${roles[0]} settle the conflict and connect`, (t) => {
+    const world = publicHosts({ latencyMs: 10 }, { roles: [...roles] });
+    exchange(world, 15);
+    t.true(bothSelected(world));
+    t.not(world.a.agent.role, world.b.agent.role);
+  });
+}
+
+test('without an answer from anywhere the agent fails, and a late check of the peer revives it', (t) => {
+  const world = publicHosts();
+  world.a.setRemote({ ...world.b.agent.localParameters, candidates: [] });
+  world.network.loop.run(21_000);
+  t.is(world.a.agent.state, 'failed');
+  world.b.setRemote(world.a.agent.localParameters);
+  t.true(bothSelected(world));
+  t.is(world.a.agent.state, 'connected');
+});
+
+test('a host that moves keeps the credentials and has a path again after its first round trip, whoever is in control', (t) => {
+  for (const mover of ['a', 'b'] as const) {
+    const world = publicHosts();
+    exchange(world);
+    t.true(bothSelected(world));
+    world.network.loop.run(20_000);
+    const moving = world[mover];
+    const staying = world[mover === 'a' ? 'b' : 'a'];
+    const before = moving.agent.localParameters;
+    const movedAt = world.network.loop.now;
+    moving.host.move(world.network.internet, '203.0.113.77');
+    moving.addressesChanged();
+    t.is(moving.agent.selected, undefined);
+    const arrived = (): boolean =>
+      moving.agent.selected?.local.address === '203.0.113.77' &&
+      staying.agent.selected?.remote.address === '203.0.113.77';
+    t.true(world.network.loop.runUntil(arrived, 5_000), world.network.flow.slice(-20).join('\n'));
+    t.true(world.network.loop.now - movedAt <= 40, `${mover} took ${world.network.loop.now - movedAt} ms`);
+    t.is(moving.agent.localParameters.ufrag, before.ufrag);
+    t.is(moving.agent.role, 'controlling');
+    t.is(staying.agent.role, 'controlled');
+    world.network.loop.run(60_000);
+    t.true(arrived());
+    t.is(staying.events.filter((event) => event.type === 'consentExpired').length, 0);
+  }
+});
+
+for (const how of ['told its new candidates', 'restarted'] as const) {
+  test(`a host that moves from NAT to NAT reaches a peer behind a third one when that is ${how}`, (t) => {
+    const world = behindNats(HOME_NAT, HOME_NAT);
+    exchange(world, 30);
+    t.true(bothSelected(world));
+    world.network.loop.run(10_000);
+    const server = stunServer(world.network.host(world.network.internet, '192.0.2.2'), '192.0.2.2');
+    const { lan } = world.network.home('cafe', '198.51.100.9', { ...HOME_NAT, portPreservation: false });
+    world.b.host.move(lan, '172.16.0.5');
+    world.b.addressesChanged();
+    // The peer's NAT lets in only what the peer has sent to, so that checks alone do not get through.
+    world.network.loop.run(2_000);
+    t.is(world.b.agent.selected, undefined);
+    world.b.gather(server);
+    if (how === 'restarted') {
+      const offer = world.b.restart('controlling');
+      const answer = world.a.restart('controlled');
+      world.a.setRemote(offer);
+      world.b.setRemote(answer);
+    } else {
+      world.a.setRemote(world.b.agent.localParameters);
+    }
+    const arrived = (): boolean =>
+      world.b.agent.selected?.local.address === '172.16.0.5' &&
+      world.a.agent.selected?.remote.address === '198.51.100.9';
+    const from = world.network.loop.now;
+    t.true(world.network.loop.runUntil(arrived, 5_000), world.network.flow.slice(-30).join('\n'));
+    t.log(`${world.network.loop.now - from} ms`);
+  });
+}
+
+test('a lost interface moves the path to another one of the same host', (t) => {
+  const world = publicHosts();
+  world.b.host.plug(world.network.internet, '203.0.113.3');
+  world.b.addressesChanged();
+  exchange(world);
+  t.true(bothSelected(world));
+  const first = world.b.agent.selected?.local.address ?? '';
+  world.network.loop.run(40_000);
+  world.b.host.unplug(first);
+  world.b.addressesChanged();
+  t.true(
+    world.network.loop.runUntil(
+      () => world.a.agent.selected !== undefined && world.a.agent.selected.remote.address !== first,
+      1_000,
+    ),
+  );
+  t.deepEqual(world.a.agent.selected?.remote, world.b.agent.selected?.local);
+});
+
+test('a path that goes silent is left for another valid pair long before consent expires', (t) => {
+  const world = publicHosts();
+  world.b.host.plug(world.network.internet, '203.0.113.3');
+  world.b.addressesChanged();
+  exchange(world);
+  t.true(bothSelected(world));
+  const first = world.b.agent.selected?.local.address ?? '';
+  // The wire is cut, and the host does not notice: its address stays.
+  world.network.internet.detach(first);
+  const moved = (): boolean =>
+    world.a.agent.selected?.remote.address !== first && world.b.agent.selected?.local.address !== first;
+  t.true(world.network.loop.runUntil(moved, 16_000));
+  t.false(world.a.has('consentExpired'));
+});
+
+test('the peer forgets a NAT mapping: checks of consent from the new one move the path', (t) => {
+  const network = new SimNetwork(SEED, { latencyMs: 10 });
+  const { lan, nat } = network.home('home', '198.51.100.1', { ...HOME_NAT, portPreservation: false });
+  const components = { loop: network.loop, random: network.random };
+  const a = new IceEndpoint({ ...components, host: network.host(network.internet, '203.0.113.1') }, 'controlling');
+  const b = new IceEndpoint({ ...components, host: network.host(lan, '10.0.0.2') }, 'controlled');
+  const world = { network, a, b };
+  exchange(world);
+  t.true(bothSelected(world));
+  network.loop.run(20_000);
+  const before = a.agent.selected?.remote.port;
+  nat.reboot();
+  t.true(network.loop.runUntil(() => a.agent.selected?.remote.port !== before, 7_000));
+  network.loop.run(60_000);
+  t.is(a.agent.state, 'connected');
+  t.is(b.agent.state, 'connected');
+  t.false(a.has('consentExpired') || b.has('consentExpired'));
+});
+
+test('when the peer is gone, consent expires after 30 seconds, then the agent fails', (t) => {
+  const world = publicHosts();
+  exchange(world);
+  t.true(bothSelected(world));
+  const since = world.network.loop.now;
+  world.b.agent.close();
+  world.network.loop.run(60_000);
+  const expired = world.a.events.find((event) => event.type === 'consentExpired');
+  t.truthy(expired);
+  t.true((expired?.at ?? 0) - since <= 36_000);
+  t.true((expired?.at ?? 0) - since >= 24_000);
+  t.is(world.a.agent.selected, undefined);
+  t.is(world.a.agent.state, 'failed');
+  t.is(world.a.events.at(-1)?.type, 'failed');
+});
+
+test('a restart keeps the old path, and answers on it, until the new session has selected one', (t) => {
+  const world = publicHosts();
+  exchange(world);
+  t.true(bothSelected(world));
+  const old = world.a.agent.localParameters;
+  const offer = world.a.restart('controlling');
+  t.not(offer.ufrag, old.ufrag);
+  t.truthy(world.a.agent.selected);
+  t.true(world.a.agent.owns(`${old.ufrag}:x`));
+  t.true(world.a.agent.owns(`${offer.ufrag}:x`));
+  // The offer is on its way for longer than consent lasts; the old session goes on.
+  world.network.loop.run(45_000);
+  t.truthy(world.a.agent.selected);
+  t.truthy(world.b.agent.selected);
+  const answer = world.b.restart('controlled');
+  world.b.setRemote(offer);
+  world.network.loop.run(20);
+  world.a.setRemote(answer);
+  const selections = (): number => world.a.events.filter((event) => event.type === 'selected').length;
+  t.true(world.network.loop.runUntil(() => selections() === 2, 5_000));
+  world.network.loop.run(60_000);
+  t.is(world.a.agent.state, 'connected');
+  t.is(world.b.agent.state, 'connected');
+  t.false(world.a.has('consentExpired'));
+  t.false(world.a.has('failed'));
+});
+
+test('a session that fails after a restart leaves the old path in use', (t) => {
+  const world = publicHosts();
+  exchange(world);
+  t.true(bothSelected(world));
+  world.a.restart('controlling');
+  world.a.setRemote({ ufrag: 'abcd', pwd: 'x'.repeat(22), candidates: [] });
+  world.network.loop.run(40_000);
+  t.is(world.a.agent.state, 'connected');
+  t.truthy(world.a.agent.selected);
+  t.false(world.a.has('failed'));
+});
+
+test('wrong passwords are not answered', (t) => {
+  const world = publicHosts();
+  world.b.setRemote({ ...world.a.agent.localParameters, pwd: 'not the password of a' });
+  world.network.loop.run(20_000);
+  t.is(world.b.agent.state, 'failed');
+  t.false(world.b.has('valid'));
+});
+
+test('when a relay was all that worked and a direct pair turns up, the direct one is selected', (t) => {
+  const network = new SimNetwork(SEED, { latencyMs: 10 });
+  const components = { loop: network.loop, random: network.random };
+  const a = new IceEndpoint({ ...components, host: network.host(network.internet, '203.0.113.1') }, 'controlling');
+  const b = new IceEndpoint({ ...components, host: network.host(network.internet, '203.0.113.2') }, 'controlled');
+  const [own] = b.agent.localParameters.candidates;
+  t.truthy(own);
+  if (own === undefined) return;
+  const relayed = { ...own, type: 'relay' as const, priority: 100 };
+  b.setRemote(a.agent.localParameters);
+  a.setRemote({ ...b.agent.localParameters, candidates: [relayed] });
+  t.true(bothSelected({ network, a, b }));
+  t.is(a.agent.selected?.remoteType, 'relay');
+  network.loop.run(5_000);
+  b.host.plug(network.internet, '203.0.113.3');
+  b.addressesChanged();
+  t.true(network.loop.runUntil(() => a.agent.selected?.remoteType !== 'relay', 2_000));
+  t.is(a.agent.selected?.remote.address, '203.0.113.3');
+});
+
+test('a closed agent neither sends nor answers', (t) => {
+  const world = publicHosts();
+  exchange(world);
+  world.a.agent.close();
+  world.a.agent.close();
+  t.is(world.a.agent.state, 'closed');
+  t.is(world.a.agent.nextTimeout(), undefined);
+  t.is(world.a.agent.pollTransmit(), undefined);
+  world.network.loop.run(30_000);
+  t.is(world.b.agent.state, 'failed');
+});

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, readdirSync, rmSync, rmdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { BackgroundProcess, ScriptError, command, eventually, killBackgroundProcesses, tryCommand } from './command.ts';
 import type { CommandOptions, CommandResult } from './command.ts';
@@ -35,6 +35,7 @@ export class Lab {
   readonly directory: string;
   private readonly prefix: string;
   private readonly namespaces: Namespace[] = [];
+  private readonly foreignFiles: string[] = [];
   private closed = false;
 
   private constructor(prefix: string) {
@@ -78,12 +79,25 @@ export class Lab {
     return path;
   }
 
+  /** A file that a program of the lab makes elsewhere: removed when the lab closes, its folder too when nothing else is in it. */
+  removeAtClose(path: string): void {
+    this.foreignFiles.push(path);
+  }
+
   /** Idempotent: ends what runs in the namespaces, removes them and the folder. */
   close(): void {
     if (this.closed) return;
     this.closed = true;
     openLabs.delete(this);
     for (const namespace of this.namespaces) removeNamespace(namespace.name);
+    for (const path of this.foreignFiles) {
+      rmSync(path, { force: true });
+      try {
+        rmdirSync(dirname(path));
+      } catch {
+        // others use the folder
+      }
+    }
     rmSync(this.directory, { recursive: true, force: true });
   }
 }

@@ -9,8 +9,8 @@ export const OVERLAY = 'first-call.example';
 export interface ThreeHosts {
   readonly homes: TwoHomes;
   readonly peer: Agent;
-  readonly alice: Agent;
-  readonly bob: Agent;
+  alice: Agent;
+  bob: Agent;
 }
 
 /** @param onProgress told what is done next */

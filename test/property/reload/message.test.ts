@@ -125,6 +125,7 @@ testProp(
   (t, fields, payload, firstSize, secondSize, seed) => {
     const bytes = concatBytes(encodeForwardingHeader(fields, payload.length), payload);
     const fragments = fragmentMessage(bytes, firstSize).flatMap((fragment) => fragmentMessage(fragment, secondSize));
+    const random = seededRandom(seed);
     const shuffled = fragments.map((fragment) => ({ fragment, at: random.float() })).sort((a, b) => a.at - b.at);
     const reassembler = new Reassembler();
     const whole = shuffled

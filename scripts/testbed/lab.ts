@@ -173,7 +173,8 @@ export function removeLeftovers(): void {
     if (isLeftover(name)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
 }
 
-function isLeftover(name: string): boolean {
+/** Whether a name follows our pattern and its owner is gone. */
+export function isLeftover(name: string): boolean {
   const match = OWNED_NAME.exec(name);
   return match?.[1] !== undefined && String(startTime(Number(match[1])) ?? 0) !== match[2];
 }
@@ -187,7 +188,7 @@ function folderNames(path: string): string[] {
 }
 
 /** When a process started, in clock ticks since boot (proc(5), field 22); undefined: there is no such process. */
-function startTime(pid: number): number | undefined {
+export function startTime(pid: number): number | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]);

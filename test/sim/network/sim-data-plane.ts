@@ -41,6 +41,8 @@ interface SimLink {
   flight: Handshake | undefined;
   peerCertificates: readonly string[];
   readonly bound: Set<string>;
+  /** Whose records still come from the same remote, until this link is connected (RFC 6347 s4.2.8). */
+  previous: SimLink | undefined;
   counters: { rxBytes: bigint; txBytes: bigint; rxPackets: bigint; txPackets: bigint; handshakes: number };
 }
 
@@ -202,7 +204,9 @@ export class SimDataPlane implements DataPlane {
     const link = this.byRemote.get(formatSocketAddress(remote));
     switch (message.type) {
       case 'hello':
-        if (link === undefined) this.receiveStrangersHello(local, remote, message);
+        // RFC 6347 s4.2.8: a peer that has restarted proves its address; only then it counts.
+        if (link === undefined || (link.state === 'connected' && link.session !== message.session))
+          this.receiveStrangersHello(local, remote, message, link);
         else if (link.role === 'server') this.receiveHello(link, local, remote, message.session);
         return;
       case 'verify':
@@ -234,6 +238,7 @@ export class SimDataPlane implements DataPlane {
     local: SocketAddress,
     remote: SocketAddress,
     hello: { readonly session: string; readonly cookie?: string },
+    previous: SimLink | undefined,
   ): void {
     const cookie = `${this.cookieSecret}|${formatSocketAddress(remote)}|${hello.session}`;
     if (hello.cookie !== cookie) {
@@ -241,6 +246,7 @@ export class SimDataPlane implements DataPlane {
       return;
     }
     const link = this.addLink('server');
+    link.previous = previous;
     this.bindRemote(link.id, remote);
     this.emit({ type: 'incoming', link: link.id, local, remote });
     this.receiveHello(link, local, remote, hello.session);
@@ -265,7 +271,8 @@ export class SimDataPlane implements DataPlane {
 
   private receiveRecord(local: SocketAddress, remote: SocketAddress, data: Uint8Array): void {
     const key = formatSocketAddress(remote);
-    const link = this.byRemote.get(key);
+    const binder = this.byRemote.get(key);
+    const link = binder?.state === 'connected' ? binder : (binder?.previous ?? binder);
     if (link === undefined) {
       const last = this.unknownAt.get(key);
       if (last !== undefined && this.loop.now - last < UNKNOWN_EVENT_INTERVAL_MS) return;
@@ -292,8 +299,11 @@ export class SimDataPlane implements DataPlane {
   }
 
   private receiveAlert(remote: SocketAddress, data: Uint8Array): void {
-    const link = this.byRemote.get(formatSocketAddress(remote));
-    if (link === undefined || link.secret === '' || !belongsTo(link.secret, data)) return;
+    const binder = this.byRemote.get(formatSocketAddress(remote));
+    const link = [binder, binder?.previous].find(
+      (candidate) => candidate !== undefined && candidate.secret !== '' && belongsTo(candidate.secret, data),
+    );
+    if (link === undefined) return;
     this.forget(link);
     this.emit({ type: 'closed', link: link.id, reason: 'closed by the peer' });
   }
@@ -310,6 +320,7 @@ export class SimDataPlane implements DataPlane {
       flight: undefined,
       peerCertificates: [],
       bound: new Set(),
+      previous: undefined,
       counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0 },
     };
     this.links.set(link.id, link);
@@ -347,6 +358,7 @@ export class SimDataPlane implements DataPlane {
   private finish(link: SimLink, certificates: readonly string[]): void {
     if (link.state === 'connected') return;
     link.state = 'connected';
+    link.previous = undefined;
     link.flight = undefined;
     link.counters.handshakes += 1;
     const chain = certificates.map(fromHex);
@@ -367,7 +379,14 @@ export class SimDataPlane implements DataPlane {
   private forget(link: SimLink): void {
     link.state = 'closed';
     this.links.delete(link.id);
-    for (const key of link.bound) this.byRemote.delete(key);
+    for (const key of link.bound) {
+      this.byRemote.delete(key);
+      // A handshake that came to nothing leaves the address to whom it belonged.
+      if (link.previous?.state === 'connected') {
+        this.byRemote.set(key, link.previous);
+        link.previous.bound.add(key);
+      }
+    }
     for (const [address, tunnel] of this.tunnels) if (tunnel.link === link) this.tunnels.delete(address);
   }
 

@@ -1,0 +1,128 @@
+import { earliest } from '../base/clock.ts';
+import type { Hit } from '../base/node-id.ts';
+import { formatSocketAddress } from '../base/socket-address.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { IceAgent, Path } from '../ice/ice-agent.ts';
+import type { VerifiedPeer } from '../identity/trust-store.ts';
+import type { DataPlane, LinkId } from '../native/data-plane.ts';
+import type { AssociationSecrets } from './association-secrets.ts';
+import { MAX_BOUND_REMOTES } from './constants.ts';
+import { Framing } from './framing.ts';
+import type { Repair } from './repair.ts';
+
+/**
+ * `connecting` ──handshake, certificate of a member──> `up` ──replaced at a glare──> `retired` ──> `closed`
+ *      └────────handshake, any other certificate──> `guest` ──> `closed`
+ */
+export type AssociationState = 'connecting' | 'guest' | 'up' | 'retired' | 'closed';
+
+/** Who made it: we towards an address, a stranger towards us, both through the overlay. */
+export type AssociationOrigin = 'dialed' | 'incoming' | 'negotiated';
+
+/** Where datagrams of an association go. A dialed one leaves its source address to the kernel, until ICE has chosen. */
+export interface AssociationPath {
+  readonly local: SocketAddress | undefined;
+  readonly remote: SocketAddress;
+  /** Absent until ICE has chosen. */
+  readonly ice?: Path;
+}
+
+/**
+ * One DTLS association of the data plane with everything that is told by it: the ICE agent that finds and keeps its path,
+ * the framing of RELOAD messages. A plain holder; LinkManager decides.
+ */
+export class Association {
+  readonly link: LinkId;
+  readonly role: 'client' | 'server';
+  readonly origin: AssociationOrigin;
+  readonly startedAt: number;
+  readonly framing = new Framing();
+  /** The HIT that was asked for, later the one that was proven. Absent: any. */
+  hit: Hit | undefined;
+  state: AssociationState = 'connecting';
+  peer: VerifiedPeer | undefined;
+  secrets: AssociationSecrets | undefined;
+  connectedAt: number | undefined;
+  ice: IceAgent | undefined;
+  /** An ICE restart (RFC 8445 s9): takes over from `ice` when it has selected a pair; `ice` goes on until then. */
+  nextIce: IceAgent | undefined;
+  /** When `nextIce` is given up. */
+  nextIceUntil: number | undefined;
+  path: AssociationPath | undefined;
+  /** Data sent now is expected to arrive. */
+  pathWorks = false;
+  repair: Repair | undefined;
+  /** When its state ends by itself: an unfinished handshake, a guest, a retired one. */
+  deadline: number | undefined;
+  /** Takes the place of a living one without asking: the peer said that it has lost that. */
+  supersedes = false;
+  private readonly dataPlane: DataPlane;
+  private readonly remotes = new Map<string, SocketAddress>();
+
+  constructor(
+    dataPlane: DataPlane,
+    options: {
+      readonly link: LinkId;
+      readonly role: 'client' | 'server';
+      readonly origin: AssociationOrigin;
+      readonly hit: Hit | undefined;
+      readonly startedAt: number;
+    },
+  ) {
+    this.dataPlane = dataPlane;
+    this.link = options.link;
+    this.role = options.role;
+    this.origin = options.origin;
+    this.hit = options.hit;
+    this.startedAt = options.startedAt;
+  }
+
+  get connected(): boolean {
+    return this.connectedAt !== undefined;
+  }
+
+  get agents(): readonly IceAgent[] {
+    return [this.ice, this.nextIce].filter((agent) => agent !== undefined);
+  }
+
+  isBound(remote: SocketAddress): boolean {
+    return this.remotes.has(formatSocketAddress(remote));
+  }
+
+  /** Datagrams from `remote` are this association's. Of too many, the longest unused that is no path is let go. */
+  bind(remote: SocketAddress): void {
+    const key = formatSocketAddress(remote);
+    this.remotes.delete(key);
+    this.remotes.set(key, remote);
+    this.dataPlane.bindRemote(this.link, remote);
+    const current = this.path === undefined ? undefined : formatSocketAddress(this.path.remote);
+    for (const [oldest, address] of this.remotes) {
+      if (this.remotes.size <= MAX_BOUND_REMOTES) break;
+      if (oldest === current || oldest === key) continue;
+      this.remotes.delete(oldest);
+      this.dataPlane.unbindRemote(this.link, address);
+    }
+  }
+
+  take(path: AssociationPath): void {
+    this.path = path;
+    this.bind(path.remote);
+    this.dataPlane.setPath(this.link, path.local ?? null, path.remote);
+  }
+
+  nextTimeout(): number | undefined {
+    return earliest(
+      this.deadline,
+      this.nextIceUntil,
+      this.framing.nextTimeout(),
+      this.ice?.nextTimeout(),
+      this.nextIce?.nextTimeout(),
+      this.repair?.nextTimeout(),
+    );
+  }
+
+  handleTimeout(now: number): void {
+    this.framing.handleTimeout(now);
+    for (const agent of this.agents) agent.handleTimeout(now);
+  }
+}

@@ -1,0 +1,134 @@
+import { toHex } from '../base/bytes.ts';
+import type { Hit } from '../base/node-id.ts';
+import { sameSocketAddress } from '../base/socket-address.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { IceAgent } from '../ice/ice-agent.ts';
+import type { LinkId } from '../native/data-plane.ts';
+import type { Association } from './association.ts';
+import { TRANSACTION_GENERATION_MS } from './constants.ts';
+import { GenerationMap } from './generation-map.ts';
+
+/** What there is with one host: the link that is up, and the one in the making that may replace it. */
+export interface Link {
+  readonly hit: Hit;
+  current: Association | undefined;
+  pending: Association | undefined;
+  /** Our offer has no answer yet: for a new association, or for a restart of the current one's ICE. */
+  offering: 'none' | 'new' | 'restart';
+}
+
+/** Associations by data-plane link, by HIT, by STUN username and by STUN transaction. */
+export class ConnectionTable {
+  private readonly byLink = new Map<LinkId, Association>();
+  private readonly byHit = new Map<Hit, Link>();
+  private readonly guestsByHit = new Map<Hit, Association>();
+  private readonly byUfrag = new Map<string, { association: Association; agent: IceAgent }>();
+  private readonly byTransaction = new GenerationMap<string, Association>(TRANSACTION_GENERATION_MS);
+
+  get associations(): IterableIterator<Association> {
+    return this.byLink.values();
+  }
+
+  get links(): IterableIterator<Link> {
+    return this.byHit.values();
+  }
+
+  get guests(): ReadonlyMap<Hit, Association> {
+    return this.guestsByHit;
+  }
+
+  add(association: Association): void {
+    this.byLink.set(association.link, association);
+  }
+
+  /** Forgets the association everywhere. */
+  remove(association: Association): void {
+    this.byLink.delete(association.link);
+    for (const agent of association.agents) this.removeAgent(agent);
+    const { hit } = association;
+    if (hit === undefined) return;
+    if (this.guestsByHit.get(hit) === association) this.guestsByHit.delete(hit);
+    const link = this.byHit.get(hit);
+    if (link === undefined) return;
+    if (link.current === association) {
+      link.current = undefined;
+      if (link.offering === 'restart') link.offering = 'none';
+    }
+    if (link.pending === association) {
+      link.pending = undefined;
+      if (link.offering === 'new') link.offering = 'none';
+    }
+    if (link.current === undefined && link.pending === undefined) this.byHit.delete(hit);
+  }
+
+  association(link: LinkId): Association | undefined {
+    return this.byLink.get(link);
+  }
+
+  link(hit: Hit): Link | undefined {
+    return this.byHit.get(hit);
+  }
+
+  /** Makes the entry when there is none; the caller puts an association in. */
+  openLink(hit: Hit): Link {
+    let link = this.byHit.get(hit);
+    if (link === undefined) {
+      link = { hit, current: undefined, pending: undefined, offering: 'none' };
+      this.byHit.set(hit, link);
+    }
+    return link;
+  }
+
+  /** Puts back an entry that was forgotten when the last association in it ended. */
+  restore(link: Link): void {
+    this.byHit.set(link.hit, link);
+  }
+
+  addGuest(hit: Hit, association: Association): void {
+    this.guestsByHit.set(hit, association);
+  }
+
+  addAgent(association: Association, agent: IceAgent): void {
+    this.byUfrag.set(agent.localParameters.ufrag, { association, agent });
+  }
+
+  removeAgent(agent: IceAgent): void {
+    if (this.byUfrag.get(agent.localParameters.ufrag)?.agent === agent)
+      this.byUfrag.delete(agent.localParameters.ufrag);
+  }
+
+  /** Whose credentials a check asks for (RFC 8445 s7.2.2: the fragment before the colon is the one of who is asked). */
+  agentFor(username: string): { association: Association; agent: IceAgent } | undefined {
+    const [ufrag = ''] = username.split(':', 1);
+    const found = this.byUfrag.get(ufrag);
+    return found?.agent.owns(username) === true ? found : undefined;
+  }
+
+  /** Notes the transaction of a STUN request that leaves, so that its answer finds the way back. */
+  noteTransaction(data: Uint8Array, association: Association, now: number): void {
+    this.byTransaction.set(toHex(data.subarray(8, 20)), association, now);
+  }
+
+  associationOfTransaction(id: string): Association | undefined {
+    return this.byTransaction.get(id);
+  }
+
+  boundTo(remote: SocketAddress): Association | undefined {
+    for (const association of this.byLink.values()) if (association.isBound(remote)) return association;
+    return undefined;
+  }
+
+  dialing(remote: SocketAddress): boolean {
+    for (const { origin, state, path } of this.byLink.values())
+      if (origin === 'dialed' && state === 'connecting' && path !== undefined && sameSocketAddress(path.remote, remote))
+        return true;
+    return false;
+  }
+
+  incomingCount(): number {
+    let count = 0;
+    for (const { origin, state } of this.byLink.values())
+      if (origin === 'incoming' && state === 'connecting') count += 1;
+    return count;
+  }
+}

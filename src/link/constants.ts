@@ -1,0 +1,86 @@
+// Specification: RFC 6940 s6.6.3.1.
+
+/** "For implementations that use a static value, the default value for RTO is 500 ms." */
+export const DEFAULT_RTO_MS = 500;
+
+/** "until a total of 5 requests have been sent". */
+export const MAX_SENDS = 5;
+
+/** "A sender MUST wait 10 ms between receipt of an ACK and transmission of the next message." */
+export const ACK_PAUSE_MS = 10;
+
+/** s6.6.2: "The receiver MUST keep track of the 32 most recent sequence numbers". */
+export const RECEIVED_WINDOW = 32;
+
+// Implementation.
+
+/**
+ * The RTO follows the measured RTT (RFC 6298 without the rounding to a second, as RFC 6940 allows); it never goes below
+ * this, since the peer's event loop may be busy for some tens of milliseconds.
+ */
+export const MIN_RTO_MS = 100;
+export const MAX_RTO_MS = 3_000;
+
+/** What the data plane takes as one record. */
+export const MAX_RECORD_BYTES = 1_200;
+/** Type, sequence and length of a data frame (RFC 6940 s6.6.2). */
+export const FRAME_HEADER_BYTES = 8;
+export const MAX_FRAME_MESSAGE_BYTES = MAX_RECORD_BYTES - FRAME_HEADER_BYTES;
+
+/** One link's frames that wait for their turn: stop-and-wait sends some tens in a second, older ones have timed out. */
+export const MAX_QUEUED_FRAMES = 256;
+export const MAX_QUEUED_BYTES = 256 * 1024;
+
+/** An offer waits for its answer as long as a RELOAD request may live (RFC 6940 s6.2.1), and some. */
+export const OFFER_TIMEOUT_MS = 20_000;
+/** Checks and handshake of a new link, from both sides' candidates on. */
+export const CONNECT_TIMEOUT_MS = 30_000;
+/** ICE restart of a living association, from both sides' candidates on. */
+export const RESTART_TIMEOUT_MS = 10_000;
+
+/** Links to nodes that are not members (newcomers who enroll), and how long each may take. */
+export const MAX_GUESTS = 64;
+export const GUEST_TIMEOUT_MS = 30_000;
+/** Handshakes that strangers started, unfinished. Each proved its address by a cookie. */
+export const MAX_INCOMING = 256;
+
+/** Addresses bound to one association: its paths while it moves. */
+export const MAX_BOUND_REMOTES = 8;
+
+/** Two ends that call each other at once make two associations; within this time neither is a restarted peer. */
+export const GLARE_WINDOW_MS = 5_000;
+/** The association that lost is kept this long, since the peer may not have seen the other one yet. */
+export const RETIRE_AFTER_MS = 2_000;
+
+/** Candidates of our own that are offered. */
+export const MAX_LOCAL_CANDIDATES = 12;
+/** Peers that are asked for our reflexive addresses; more tell nothing new but the kind of the NAT. */
+export const MAX_BINDING_SERVERS = 3;
+/** What servers told, kept: the latest of each of our addresses and each server. */
+export const MAX_REFLEXIVES = 12;
+/** Reflexive addresses are asked for again: the provider may give another one while the interface stays. */
+export const REFLEXIVE_REFRESH_MS = 60_000;
+
+/** A broken path is asked to be mended again after this, doubled each time. */
+export const REPAIR_FIRST_RETRY_MS = 1_000;
+export const REPAIR_MAX_RETRY_MS = 8_000;
+/** A link whose path stays broken this long is down. */
+export const REPAIR_LIMIT_MS = 30_000;
+/** Peers that everyone reaches mend by checks from the new address; the overlay is troubled only after this. */
+export const REPAIR_REACHABLE_GRACE_MS = 1_000;
+/** After the first overlay link works again, our new reflexive address is waited for at most this long. */
+export const REPAIR_REFLEXIVE_GRACE_MS = 200;
+/** A peer that does not know our credentials has restarted, or answers late: this long its word is only a hint. */
+export const FORGOTTEN_LIMIT_MS = 6_000;
+/** A link this young gets such hints because its ends did not finish at the same time. */
+export const FORGOTTEN_GRACE_MS = 3_000;
+
+/** Error responses to checks that no agent knows, a second, for all strangers together. */
+export const MAX_STRANGER_ANSWERS_PER_SECOND = 100;
+/** Binding requests answered a second. */
+export const MAX_BINDING_ANSWERS_PER_SECOND = 500;
+
+export const ECHO_TIMEOUT_MS = 3_000;
+export const MAX_ECHOES = 64;
+/** Kept transaction IDs of checks move to the older half this often; an answer later than that is not expected. */
+export const TRANSACTION_GENERATION_MS = 40_000;

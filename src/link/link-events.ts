@@ -1,0 +1,59 @@
+import type { CandidateType } from '../base/candidate.ts';
+import type { Hit } from '../base/node-id.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { VerifiedPeer } from '../identity/trust-store.ts';
+import type { LinkId } from '../native/data-plane.ts';
+import type { AssociationState } from './association.ts';
+import type { NatMapping, Reflexive } from './local-addresses.ts';
+
+/** The path of a link as people see it. */
+export interface LinkPath {
+  readonly type: CandidateType;
+  /** Absent: the kernel chooses, no pair was selected yet. */
+  readonly local?: SocketAddress;
+  readonly remote: SocketAddress;
+}
+
+export type LinkEvent =
+  /**
+   * The link can be used: `link` is to be authorized, when the peer is a member. Told again when a living link got another
+   * association (`replaced`: the peer has restarted; the data plane's link is another one), and when its path was mended by
+   * an ICE restart (the same one). A guest (`peer.member` false) is told once.
+   */
+  | {
+      readonly type: 'up';
+      readonly hit: Hit;
+      readonly peer: VerifiedPeer;
+      readonly link: LinkId;
+      readonly replaced: boolean;
+    }
+  /** The link is gone, or an attempt to make it came to nothing. */
+  | { readonly type: 'down'; readonly hit: Hit; readonly reason: string }
+  /** One whole RELOAD message. */
+  | { readonly type: 'message'; readonly hit: Hit; readonly member: boolean; readonly data: Uint8Array }
+  | { readonly type: 'path'; readonly hit: Hit; readonly path: LinkPath }
+  /** Only an AppAttach through the overlay can mend its path: connect to this HIT. Told again until it works or is down. */
+  | { readonly type: 'needsRestart'; readonly hit: Hit }
+  /** `connectDirect` failed before the peer proved who it is. */
+  | { readonly type: 'connectFailed'; readonly remote: SocketAddress; readonly reason: string };
+
+export interface LinkSnapshot {
+  readonly hit: Hit;
+  /** The user that the certificate names. */
+  readonly name?: string;
+  /** `mending`: up, but its path is broken or doubtful. */
+  readonly state: AssociationState | 'mending';
+  readonly path?: LinkPath;
+  readonly rttMs?: number;
+  /** 0 to 1, of the last consent checks. */
+  readonly loss: number;
+  readonly dataPlaneLink: LinkId;
+  /** DTLS handshakes of this association: 1 for its life. */
+  readonly handshakes: number;
+}
+
+export interface LinksSnapshot {
+  readonly links: readonly LinkSnapshot[];
+  readonly reflexive: readonly Reflexive[];
+  readonly natMapping: NatMapping;
+}

@@ -1,0 +1,809 @@
+import type { Candidate, IceParameters } from '../base/candidate.ts';
+import type { Clock, Timed } from '../base/clock.ts';
+import { earliest } from '../base/clock.ts';
+import { MalformedMessageError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Hit } from '../base/node-id.ts';
+import type { Random } from '../base/random.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { TimerQueue } from '../base/timer-queue.ts';
+import { IceAgent } from '../ice/ice-agent.ts';
+import type { IceEvent, IceRole, Path } from '../ice/ice-agent.ts';
+import { candidatePriority, formFoundation } from '../ice/candidates.ts';
+import type { NodeCertificate } from '../identity/certificate.ts';
+import type { VerifiedPeer } from '../identity/trust-store.ts';
+import { ECHO_REPLY, RELOAD_ACK_FRAME, RELOAD_DATA_FRAME } from '../native/data-plane.ts';
+import type { DataPlane, DataPlaneEvent, LinkId } from '../native/data-plane.ts';
+import { Reassembler } from '../reload/reassembler.ts';
+import { Association } from './association.ts';
+import type { AssociationOrigin } from './association.ts';
+import { deriveSecrets, nameAssociation, namedAssociation } from './association-secrets.ts';
+import { ConnectionTable } from './connection-table.ts';
+import type { Link } from './connection-table.ts';
+import {
+  CONNECT_TIMEOUT_MS,
+  FORGOTTEN_GRACE_MS,
+  GLARE_WINDOW_MS,
+  GUEST_TIMEOUT_MS,
+  MAX_GUESTS,
+  MAX_INCOMING,
+  OFFER_TIMEOUT_MS,
+  RESTART_TIMEOUT_MS,
+  RETIRE_AFTER_MS,
+} from './constants.ts';
+import { Echoes } from './echoes.ts';
+import type { EchoDone } from './echoes.ts';
+import type { LinkEvent, LinksSnapshot } from './link-events.ts';
+import { describeAssociation, describePath } from './link-snapshot.ts';
+import { LocalAddresses } from './local-addresses.ts';
+import { isGloballyReachable } from './reachability.ts';
+import { Repairs } from './repairs.ts';
+import { StunDispatcher } from './stun-dispatcher.ts';
+
+export type { LinkEvent, LinkPath, LinkSnapshot, LinksSnapshot } from './link-events.ts';
+
+export interface LinkManagerComponents {
+  readonly dataPlane: DataPlane;
+  /** @throws when the chain proves nobody of this overlay. */
+  readonly verifyPeer: (chain: readonly Uint8Array[], wallNow: number) => VerifiedPeer;
+  readonly selfHit: Hit;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/**
+ * Links to other hosts over a data plane: one DTLS association for each HIT, on a path that ICE finds, keeps and moves.
+ *
+ * A link comes about in three ways: through the overlay (`offer`, `answer`, `accept`: the sender of Attach controls ICE and
+ * is the DTLS server, RFC 6940 s6.5.1.13), towards an address (`connectDirect`, RFC 6940 s6.6.6), or from a stranger who
+ * dialed us. Both ends of the latter two derive STUN credentials from the association, so that consent and moves work the
+ * same everywhere; an end that does not answer checks is kept while RELOAD frames are acknowledged.
+ *
+ * A second association with the same HIT replaces the first once the peer has proven its key: it has restarted. When both
+ * ends called each other at once, both keep the one with the smaller association ID.
+ *
+ * No failure of a link and nothing the network sends ends the manager.
+ */
+export class LinkManager implements Timed {
+  private readonly dataPlane: DataPlane;
+  private readonly verifyPeer: LinkManagerComponents['verifyPeer'];
+  private readonly selfHit: Hit;
+  private readonly random: Random;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly table = new ConnectionTable();
+  private readonly addresses: LocalAddresses;
+  private readonly stun: StunDispatcher;
+  private readonly repairs: Repairs;
+  private readonly echoes: Echoes;
+  private readonly reassembler = new Reassembler();
+  private readonly timers = new TimerQueue<Association>();
+  private handler: (event: LinkEvent) => void = () => {};
+  private reflexiveHandler: (atOwnAddress: boolean) => void = () => {};
+  private malformedRecords = 0;
+  private unsent = 0;
+
+  constructor(components: LinkManagerComponents) {
+    this.dataPlane = components.dataPlane;
+    this.verifyPeer = components.verifyPeer;
+    this.selfHit = components.selfHit;
+    this.random = components.random;
+    this.clock = components.clock;
+    this.logger = components.logger;
+    this.addresses = new LocalAddresses(components, this.dataPlane.port);
+    this.stun = new StunDispatcher({ dataPlane: this.dataPlane, table: this.table, addresses: this.addresses });
+    this.echoes = new Echoes(this.random);
+    this.repairs = new Repairs({
+      table: this.table,
+      addresses: this.addresses,
+      logger: this.logger,
+      ask: (hit) => this.handler({ type: 'needsRestart', hit }),
+      giveUp: (association, reason) => this.drop(association, reason, true),
+    });
+  }
+
+  onEvent(handler: (event: LinkEvent) => void): void {
+    this.handler = handler;
+  }
+
+  /** Told whether a peer sees us at an address of our own, or at one that a NAT gives us; at once when it is known. */
+  onReflexive(handler: (atOwnAddress: boolean) => void): void {
+    this.reflexiveHandler = handler;
+    const [known] = this.addresses.reflexive;
+    if (known !== undefined) handler(sameSocketAddress(known.base, known.mapped));
+  }
+
+  // What happens below.
+
+  /** Events of the data plane other than `miss` and `network`, which are the caller's, are ours. */
+  handleEvent(event: DataPlaneEvent, now: number): void {
+    switch (event.type) {
+      case 'stun':
+        this.receiveStun(event.data, event.local, event.remote, now);
+        return;
+      case 'incoming':
+        this.incoming(event.link, event.local, event.remote, now);
+        return;
+      case 'connected':
+        this.connected(event.link, event.certificates, event.exporter, now);
+        return;
+      case 'closed':
+        this.closed(event.link, event.reason);
+        return;
+      case 'record':
+        this.receiveRecord(event.link, event.data, event.at, now);
+        return;
+      case 'unknown':
+        this.logger.debug('link.unknown', { addr: formatSocketAddress(event.remote) });
+        return;
+      case 'miss':
+      case 'network':
+        return;
+    }
+  }
+
+  /** The addresses of this host that others may send to now, best first; none of an overlay's. A change is a move. */
+  setHostAddresses(addresses: readonly string[], now: number): void {
+    if (this.addresses.setHosts(addresses)) {
+      this.logger.info('link.addresses', { addresses });
+      const { candidates } = this.addresses;
+      for (const association of [...this.table.associations]) {
+        for (const agent of association.agents) agent.setLocalCandidates(candidates, now);
+        const { path } = association;
+        // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
+        const lost = path?.local === undefined || !this.addresses.has(path.local.address);
+        if (association.state === 'up' && lost) this.repairs.begin(association, 'broken', now);
+        this.settle(association, now);
+      }
+    }
+    this.askReflexive(now);
+    this.repairs.consider(now);
+    this.settleRepairing(now);
+  }
+
+  // Links towards an address.
+
+  /** A link without ICE to begin with (DTLS-UDP-SR-NO-ICE): the way into the overlay. `up` or `connectFailed` follows. */
+  connectDirect(remote: SocketAddress, now: number, expected?: Hit): void {
+    if (expected !== undefined && this.isUp(expected)) return;
+    const holder = this.table.boundTo(remote);
+    if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return;
+    const association = this.open('client', 'dialed', expected, now);
+    association.deadline = now + CONNECT_TIMEOUT_MS;
+    association.take({ local: undefined, remote });
+    this.settle(association, now);
+  }
+
+  // Links through the overlay.
+
+  isUp(hit: Hit): boolean {
+    const current = this.table.link(hit)?.current;
+    if (current?.state !== 'up' || !current.pathWorks) return false;
+    return current.repair === undefined || current.repair.cause === 'wish';
+  }
+
+  /** Queues one whole RELOAD message, also while the path is being mended. Without a link it is dropped. */
+  send(hit: Hit, message: Uint8Array): void {
+    const association = this.table.link(hit)?.current ?? this.table.guests.get(hit);
+    if (association === undefined) {
+      this.unsent += 1;
+      return;
+    }
+    const now = this.clock.monotonic();
+    association.framing.send(message, now);
+    this.settle(association, now);
+  }
+
+  /** What our Attach or AppAttach carries. On a living link it restarts ICE; the association stays, if the peer has it. */
+  offer(hit: Hit): IceParameters {
+    const now = this.clock.monotonic();
+    const link = this.table.openLink(hit);
+    this.abandonNegotiation(link);
+    const association = link.current;
+    if (association?.secrets !== undefined) {
+      const parameters = this.startRestart(association, 'controlling', now + OFFER_TIMEOUT_MS);
+      link.offering = 'restart';
+      this.settle(association, now);
+      return nameAssociation(parameters, association.secrets.id);
+    }
+    const agent = this.makeAgent('controlling');
+    link.pending = this.open('server', 'negotiated', hit, now);
+    link.offering = 'new';
+    this.adoptAgent(link.pending, agent);
+    link.pending.deadline = now + OFFER_TIMEOUT_MS;
+    this.settle(link.pending, now);
+    return agent.localParameters;
+  }
+
+  /** The peer's offer came: what our answer carries. An offer of our own that is still open gives way. */
+  answer(hit: Hit, remote: IceParameters): IceParameters {
+    const now = this.clock.monotonic();
+    const link = this.table.openLink(hit);
+    this.abandonNegotiation(link);
+    const { current } = link;
+    if (current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id) {
+      const parameters = this.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
+      current.nextIce?.setRemote(remote, now);
+      this.settle(current, now);
+      return nameAssociation(parameters, current.secrets.id);
+    }
+    const agent = this.makeAgent('controlled');
+    const pending = this.open('client', 'negotiated', hit, now);
+    link.pending = pending;
+    pending.supersedes = current !== undefined;
+    pending.deadline = now + CONNECT_TIMEOUT_MS;
+    this.adoptAgent(pending, agent);
+    agent.setRemote(remote, now);
+    this.settle(pending, now);
+    return agent.localParameters;
+  }
+
+  /** The answer to our offer came. Without an open offer it is too late, and nothing happens. */
+  accept(hit: Hit, remote: IceParameters): void {
+    const now = this.clock.monotonic();
+    const link = this.table.link(hit);
+    if (link === undefined || link.offering === 'none') return;
+    const { current } = link;
+    const kept = link.offering === 'restart' && current?.secrets?.id === namedAssociation(remote);
+    if (link.offering === 'restart' && !kept && current?.nextIce !== undefined) {
+      // The peer has lost the association: the same candidates serve for a new one.
+      const agent = current.nextIce;
+      this.table.removeAgent(agent);
+      current.nextIce = undefined;
+      current.nextIceUntil = undefined;
+      link.pending = this.open('server', 'negotiated', hit, now);
+      link.pending.supersedes = true;
+      this.adoptAgent(link.pending, agent);
+      this.settle(current, now);
+    }
+    link.offering = 'none';
+    const association = kept ? current : link.pending;
+    if (association === undefined) return;
+    if (kept) association.nextIceUntil = now + RESTART_TIMEOUT_MS;
+    else association.deadline = now + CONNECT_TIMEOUT_MS;
+    (kept ? association.nextIce : association.ice)?.setRemote(remote, now);
+    this.settle(association, now);
+  }
+
+  /** Our offer failed. A living link stays as it is. */
+  cancel(hit: Hit): void {
+    const link = this.table.link(hit);
+    if (link === undefined || link.offering === 'none') return;
+    const now = this.clock.monotonic();
+    this.abandonNegotiation(link);
+    if (link.current !== undefined) this.settle(link.current, now);
+  }
+
+  /** Ends every association with this HIT; `down` follows when there was one. */
+  close(hit: Hit, reason: string): void {
+    const link = this.table.link(hit);
+    const guest = this.table.guests.get(hit);
+    if (link?.pending !== undefined) this.drop(link.pending, reason, link.current === undefined);
+    if (link?.current !== undefined) this.drop(link.current, reason, true);
+    if (guest !== undefined) this.drop(guest, reason, true);
+  }
+
+  // What can be seen.
+
+  /** The link of the data plane that carries packets of this HIT. */
+  dataPlaneLinkOf(hit: Hit): LinkId | undefined {
+    const current = this.table.link(hit)?.current;
+    return current?.state === 'up' ? current.link : undefined;
+  }
+
+  /** Who is at the other end, also a guest. */
+  peerOf(hit: Hit): VerifiedPeer | undefined {
+    return this.table.link(hit)?.current?.peer ?? this.table.guests.get(hit)?.peer;
+  }
+
+  certificateOf(hit: Hit): NodeCertificate | undefined {
+    return this.peerOf(hit)?.certificate;
+  }
+
+  /** Link control echo, for people: RTT of the link as it is now. */
+  echo(hit: Hit, now: number, done: EchoDone): void {
+    const link = this.dataPlaneLinkOf(hit);
+    const record = link === undefined ? undefined : this.echoes.start(now, done);
+    if (link === undefined || record === undefined) done(undefined);
+    else this.dataPlane.sendRecord(link, record);
+  }
+
+  snapshot(): LinksSnapshot {
+    const links = [];
+    for (const association of this.table.associations) {
+      const { hit, state } = association;
+      if (hit === undefined || state === 'retired' || state === 'closed') continue;
+      links.push(describeAssociation(association, hit, this.dataPlane.linkCounters(association.link)));
+    }
+    return { links, reflexive: this.addresses.reflexive, natMapping: this.addresses.natMapping };
+  }
+
+  /** Counts of what was dropped, by kind. */
+  get counters(): Readonly<Record<string, number>> {
+    const { malformed, strangers, bindings, unexpected } = this.stun.counters;
+    const { timedOutMessages, droppedFragments } = this.reassembler.counters;
+    return {
+      stunMalformed: malformed,
+      stunStrangers: strangers,
+      stunBindings: bindings,
+      stunUnexpected: unexpected,
+      recordsMalformed: this.malformedRecords,
+      messagesWithoutLink: this.unsent,
+      reassemblyTimedOut: timedOutMessages,
+      fragmentsDropped: droppedFragments,
+    };
+  }
+
+  // Time.
+
+  nextTimeout(): number | undefined {
+    return earliest(
+      this.timers.next(),
+      this.addresses.nextTimeout(),
+      this.repairs.nextTimeout(),
+      this.echoes.nextTimeout(),
+      this.reassembler.nextTimeout(),
+    );
+  }
+
+  handleTimeout(now: number): void {
+    this.echoes.handleTimeout(now);
+    this.reassembler.handleTimeout(now);
+    this.addresses.handleTimeout(now);
+    if (this.addresses.refreshDue(now)) this.askReflexive(now);
+    this.pumpAddresses(now);
+    for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) this.timeout(due, now);
+    if ((this.repairs.nextTimeout() ?? Infinity) <= now) {
+      this.repairs.handleTimeout(now);
+      this.settleRepairing(now);
+    }
+  }
+
+  private timeout(association: Association, now: number): void {
+    if (association.deadline !== undefined && now >= association.deadline) {
+      const guest = association.state === 'guest';
+      this.drop(association, guest ? 'its time as a guest is over' : 'no connection in time', true);
+      return;
+    }
+    if (association.nextIceUntil !== undefined && now >= association.nextIceUntil) {
+      const link = association.hit === undefined ? undefined : this.table.link(association.hit);
+      if (link?.offering === 'restart') link.offering = 'none';
+      this.endRestart(association);
+    }
+    association.handleTimeout(now);
+    if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.consider(now);
+    this.settle(association, now);
+  }
+
+  // STUN and ICE.
+
+  private receiveStun(data: Uint8Array, local: SocketAddress, remote: SocketAddress, now: number): void {
+    const taken = this.stun.receive(data, local, remote, now);
+    this.pumpAddresses(now);
+    if (taken === undefined) return;
+    const { association, checked } = taken;
+    // The peer's next datagrams may come from here: a ClientHello, or packets of a peer that moved. Another peer's address
+    // is not taken away for it; only a pair that proved itself in both directions may do that.
+    if (checked && !association.isBound(remote)) {
+      const holder = this.table.boundTo(remote);
+      if (holder === undefined || holder.hit === association.hit) association.bind(remote);
+    }
+    this.settle(association, now);
+  }
+
+  private iceEvent(association: Association, agent: IceAgent, event: IceEvent, now: number): void {
+    const current = agent === association.ice;
+    switch (event.type) {
+      case 'valid':
+        association.bind(event.path.remote);
+        this.pathValid(association, event.path, now);
+        return;
+      case 'selected':
+        this.pathSelected(association, agent, event.path, now);
+        return;
+      case 'failed':
+        if (!current) this.endRestart(association);
+        else if (association.state === 'connecting') this.drop(association, 'no path to it works', true);
+        else if (association.path?.ice !== undefined) this.repairs.begin(association, 'broken', now);
+        return;
+      case 'consentExpired':
+        if (current && association.state === 'up') this.repairs.begin(association, 'broken', now);
+        return;
+      case 'peerForgot':
+        // While the ends of a new link or of a restart do not finish at the same time, this is to be expected.
+        if (!current || association.nextIce !== undefined || association.path?.ice === undefined) return;
+        if (association.state === 'up' && now - (association.connectedAt ?? now) > FORGOTTEN_GRACE_MS) {
+          this.repairs.begin(association, 'forgotten', now);
+          this.repairs.consider(now);
+        }
+        return;
+    }
+  }
+
+  /** RFC 8445 s12.1: data may be sent on a valid pair, before one is nominated. */
+  private pathValid(association: Association, path: Path, now: number): void {
+    const waiting = association.connected ? !association.pathWorks : association.role === 'client';
+    if (!waiting || (!association.connected && association.path !== undefined)) return;
+    this.takePath(association, path, now);
+  }
+
+  private pathSelected(association: Association, agent: IceAgent, path: Path, now: number): void {
+    const mended = agent === association.nextIce || association.repair !== undefined;
+    if (agent === association.nextIce) this.finishRestart(association, agent);
+    this.takePath(association, path, now);
+    if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
+    const { hit, peer, state } = association;
+    if (hit === undefined || peer === undefined || state !== 'up') return;
+    this.repairs.end(association);
+    this.handler({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
+    // Whoever asked for the restart waits to hear that it is done.
+    if (mended) this.handler({ type: 'up', hit, peer, link: association.link, replaced: false });
+    this.repairs.consider(now);
+  }
+
+  private takePath(association: Association, path: Path, now: number): void {
+    association.take({ local: path.local, remote: path.remote, ice: path });
+    if (!association.connected || association.pathWorks) return;
+    association.pathWorks = true;
+    if (association.repair?.cause === 'broken') this.repairs.end(association);
+    association.framing.resume(now);
+    this.askReflexive(now);
+    this.repairs.consider(now);
+  }
+
+  private makeAgent(role: IceRole): IceAgent {
+    return new IceAgent(
+      { random: this.random, logger: this.logger },
+      { role, localCandidates: this.addresses.candidates },
+    );
+  }
+
+  private adoptAgent(association: Association, agent: IceAgent): void {
+    association.ice = agent;
+    this.table.addAgent(association, agent);
+  }
+
+  /** RFC 8445 s9, with an agent of its own: the old one keeps the path alive, and is all there is when this comes to nothing. */
+  private startRestart(association: Association, role: IceRole, until: number): IceParameters {
+    const agent = this.makeAgent(role);
+    association.nextIce = agent;
+    association.nextIceUntil = until;
+    this.table.addAgent(association, agent);
+    return agent.localParameters;
+  }
+
+  private endRestart(association: Association): void {
+    const { nextIce } = association;
+    if (nextIce === undefined) return;
+    this.table.removeAgent(nextIce);
+    nextIce.close();
+    association.nextIce = undefined;
+    association.nextIceUntil = undefined;
+  }
+
+  private finishRestart(association: Association, agent: IceAgent): void {
+    const { ice } = association;
+    if (ice !== undefined) {
+      this.table.removeAgent(ice);
+      ice.close();
+    }
+    association.ice = agent;
+    association.nextIce = undefined;
+    association.nextIceUntil = undefined;
+  }
+
+  /** A link without negotiated candidates gets ICE over the addresses that the handshake used. */
+  private deriveAgent(association: Association, now: number): void {
+    const { secrets, path } = association;
+    if (secrets === undefined || path === undefined) return;
+    const client = association.role === 'client';
+    const remote: Candidate = {
+      type: 'host',
+      address: path.remote,
+      priority: candidatePriority('host', 65535),
+      foundation: formFoundation('host', path.remote.address),
+    };
+    const agent = new IceAgent(
+      { random: this.random, logger: this.logger },
+      {
+        role: client ? 'controlling' : 'controlled',
+        localCandidates: this.addresses.candidates,
+        localCredentials: client ? secrets.client : secrets.server,
+      },
+    );
+    this.adoptAgent(association, agent);
+    agent.setRemote({ ...(client ? secrets.server : secrets.client), candidates: [remote] }, now);
+  }
+
+  // Reflexive addresses.
+
+  /** Whoever has no NAT in front of it can tell how it sees us. */
+  private askReflexive(now: number): void {
+    const servers: SocketAddress[] = [];
+    for (const { path, state } of this.table.associations) {
+      if (state !== 'up' || path === undefined) continue;
+      if (path.ice !== undefined && path.ice.remoteType !== 'host') continue;
+      if (!servers.some(({ address }) => address === path.remote.address)) servers.push(path.remote);
+    }
+    servers.sort((a, b) => Number(isGloballyReachable(b.address)) - Number(isGloballyReachable(a.address)));
+    this.addresses.ask(servers, now);
+    this.pumpAddresses(now);
+  }
+
+  private pumpAddresses(now: number): void {
+    for (let seen = this.addresses.pollReflexive(); seen !== undefined; seen = this.addresses.pollReflexive()) {
+      this.reflexiveHandler(sameSocketAddress(seen.base, seen.mapped));
+      if (seen.moved) this.mappingMoved(now);
+      this.repairs.consider(now);
+      this.settleRepairing(now);
+    }
+    for (let out = this.addresses.pollTransmit(); out !== undefined; out = this.addresses.pollTransmit())
+      this.dataPlane.sendDatagram(out.local, out.remote, out.data);
+  }
+
+  /** Our address is the same, but not the one that others see: another NAT, or the same after a restart. */
+  private mappingMoved(now: number): void {
+    this.logger.info('link.mapping_moved');
+    for (const association of [...this.table.associations]) {
+      for (const agent of association.agents) agent.setLocalCandidates(this.addresses.candidates, now);
+      if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
+        this.repairs.begin(association, 'wish', now);
+      this.settle(association, now);
+    }
+  }
+
+  // The life of associations.
+
+  private open(
+    role: 'client' | 'server',
+    origin: AssociationOrigin,
+    hit: Hit | undefined,
+    now: number,
+    link = this.dataPlane.openLink(role),
+  ): Association {
+    const association = new Association(this.dataPlane, { link, role, origin, hit, startedAt: now });
+    this.table.add(association);
+    return association;
+  }
+
+  private incoming(link: LinkId, local: SocketAddress, remote: SocketAddress, now: number): void {
+    if (this.table.incomingCount() >= MAX_INCOMING) {
+      this.dataPlane.closeLink(link);
+      return;
+    }
+    const association = this.open('server', 'incoming', undefined, now, link);
+    association.path = { local, remote };
+    association.bind(remote);
+    association.deadline = now + CONNECT_TIMEOUT_MS;
+    this.settle(association, now);
+  }
+
+  private connected(link: LinkId, chain: readonly Uint8Array[], exporter: Uint8Array, now: number): void {
+    const association = this.table.association(link);
+    if (association?.state !== 'connecting') return;
+    let peer: VerifiedPeer;
+    try {
+      peer = this.verifyPeer(chain, this.clock.wall());
+    } catch (error) {
+      this.drop(association, messageOf(error), true);
+      return;
+    }
+    if (peer.nodeId === this.selfHit) this.drop(association, 'it is ourselves', true);
+    else if (association.hit !== undefined && association.hit !== peer.nodeId)
+      this.drop(association, `another host answered: ${peer.nodeId}`, true);
+    else this.established(association, peer, exporter, now);
+  }
+
+  private established(association: Association, peer: VerifiedPeer, exporter: Uint8Array, now: number): void {
+    association.hit = peer.nodeId;
+    association.peer = peer;
+    association.secrets = deriveSecrets(exporter);
+    association.connectedAt = now;
+    association.deadline = undefined;
+    association.pathWorks = true;
+    if (peer.member) this.promote(association, peer, now);
+    else this.admitGuest(association, peer, now);
+    if (association.state === 'closed') return;
+    this.inheritAgent(association);
+    if (association.ice === undefined) this.deriveAgent(association, now);
+    this.settle(association, now);
+    this.askReflexive(now);
+    this.repairs.consider(now);
+  }
+
+  private admitGuest(association: Association, peer: VerifiedPeer, now: number): void {
+    const { nodeId: hit } = peer;
+    const before = this.table.guests.get(hit);
+    const link = this.table.link(hit);
+    if (before !== undefined) this.drop(before, 'replaced', false);
+    if (link?.pending === association) link.pending = undefined;
+    // Whoever proves the key without a membership has lost it: the host was set up anew.
+    if (link?.current !== undefined) this.drop(link.current, 'the peer is no member any more', true);
+    const [oldest] = this.table.guests.values();
+    if (this.table.guests.size >= MAX_GUESTS && oldest !== undefined) this.drop(oldest, 'too many guests', true);
+    association.state = 'guest';
+    association.deadline = now + GUEST_TIMEOUT_MS;
+    this.table.addGuest(hit, association);
+    this.handler({ type: 'up', hit, peer, link: association.link, replaced: false });
+  }
+
+  private promote(association: Association, peer: VerifiedPeer, now: number): void {
+    const { nodeId: hit } = peer;
+    const guest = this.table.guests.get(hit);
+    if (guest !== undefined) this.drop(guest, 'it became a member', false);
+    const link = this.table.openLink(hit);
+    if (link.pending === association) {
+      link.pending = undefined;
+      link.offering = 'none';
+    }
+    const before = link.current;
+    association.state = 'up';
+    if (before !== undefined) {
+      if (this.losesGlare(association, before, now)) {
+        this.retire(association, now);
+        return;
+      }
+      link.current = association;
+      if (isGlare(association, before, now)) this.retire(before, now);
+      else this.drop(before, 'replaced', false);
+    }
+    link.current = association;
+    this.logger.info('link.up', {
+      nodeId: hit,
+      link: association.link,
+      role: association.role,
+      origin: association.origin,
+    });
+    this.handler({ type: 'up', hit, peer, link: association.link, replaced: before !== undefined });
+  }
+
+  /** Both ends compare the same two names, so both keep the same association. */
+  private losesGlare(association: Association, before: Association, now: number): boolean {
+    if (!isGlare(association, before, now)) return false;
+    return (association.secrets?.id ?? '') > (before.secrets?.id ?? '');
+  }
+
+  private retire(association: Association, now: number): void {
+    association.state = 'retired';
+    association.deadline = now + RETIRE_AFTER_MS;
+    this.repairs.end(association);
+    this.settle(association, now);
+  }
+
+  /**
+   * The ClientHello of a negotiated link overtook our knowledge of its address, so that the data plane took it for a
+   * stranger's: what arrived is the link that was waited for.
+   */
+  private inheritAgent(association: Association): void {
+    if (association.origin !== 'incoming' || association.state !== 'up' || association.hit === undefined) return;
+    const pending = this.table.link(association.hit)?.pending;
+    const agent = pending?.ice;
+    if (pending?.role !== 'server' || agent === undefined || association.path === undefined) return;
+    if (!pending.isBound(association.path.remote)) return;
+    this.table.removeAgent(agent);
+    pending.ice = undefined;
+    this.drop(pending, 'it came as a stranger', false);
+    this.adoptAgent(association, agent);
+    if (agent.selected !== undefined)
+      association.take({ local: agent.selected.local, remote: agent.selected.remote, ice: agent.selected });
+  }
+
+  private closed(link: LinkId, reason: string): void {
+    const association = this.table.association(link);
+    if (association !== undefined) this.drop(association, reason, true);
+  }
+
+  /** What is negotiated for this link through the overlay comes to nothing. The living association stays. */
+  private abandonNegotiation(link: Link): void {
+    link.offering = 'none';
+    if (link.current !== undefined) this.endRestart(link.current);
+    if (link.pending !== undefined) this.drop(link.pending, 'given up', false);
+    // An entry with nothing in it is not kept; whoever goes on with it puts it back.
+    if (link.current !== undefined || this.table.link(link.hit) === link) return;
+    this.table.restore(link);
+  }
+
+  /** Ends one association, here and in the data plane. `tell`: listeners learn of it, unless another one lives on. */
+  private drop(association: Association, reason: string, tell: boolean): void {
+    const { hit, state, origin, path } = association;
+    if (state === 'closed') return;
+    const link = hit === undefined ? undefined : this.table.link(hit);
+    const wasLink = link?.current === association || link?.pending === association || state === 'guest';
+    this.repairs.end(association);
+    this.table.remove(association);
+    for (const agent of association.agents) agent.close();
+    this.timers.clear(association);
+    association.state = 'closed';
+    this.dataPlane.closeLink(association.link);
+    this.logger.info('link.closed', { nodeId: hit, link: association.link, reason });
+    if (!tell || state === 'retired') return;
+    if (origin === 'dialed' && state === 'connecting') {
+      if (path !== undefined) this.handler({ type: 'connectFailed', remote: path.remote, reason });
+    } else if (hit !== undefined && wasLink && link?.current === undefined) this.handler({ type: 'down', hit, reason });
+  }
+
+  // Records.
+
+  private receiveRecord(link: LinkId, data: Uint8Array, at: number, now: number): void {
+    const association = this.table.association(link);
+    if (association?.hit === undefined || association.peer === undefined) return;
+    const [first] = data;
+    if (first === ECHO_REPLY) this.echoes.answered(data, at);
+    else if (first === RELOAD_DATA_FRAME || first === RELOAD_ACK_FRAME)
+      this.receiveFrame(association, association.hit, association.peer.member, data, now);
+    else this.malformedRecords += 1;
+    // A record proves that the peer has the association; that ours arrive, it does not.
+    if (
+      association.repair?.cause === 'forgotten' ||
+      (association.repair?.cause === 'silent' && first === RELOAD_ACK_FRAME)
+    )
+      this.repairs.end(association);
+    this.settle(association, now);
+  }
+
+  private receiveFrame(association: Association, hit: Hit, member: boolean, data: Uint8Array, now: number): void {
+    let message: Uint8Array | undefined;
+    try {
+      const framed = association.framing.receive(data, now);
+      message = framed === undefined ? undefined : this.reassembler.receive(framed, hit, now);
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+      this.malformedRecords += 1;
+      this.logger.debug('link.malformed_frame', { nodeId: hit, err: messageOf(error) });
+      return;
+    }
+    if (message === undefined) return;
+    // The acknowledgement leaves before whatever the message makes us send.
+    this.settle(association, now);
+    this.handler({ type: 'message', hit, member, data: message });
+  }
+
+  // Carries out what the machines of one association want, and sets its timer.
+
+  private settle(association: Association, now: number): void {
+    if (association.state === 'closed') return;
+    for (const agent of association.agents) {
+      for (let event = agent.pollEvent(); event !== undefined; event = agent.pollEvent()) {
+        this.iceEvent(association, agent, event, now);
+        if (!this.isAlive(association)) return;
+      }
+      for (let out = agent.pollTransmit(); out !== undefined; out = agent.pollTransmit()) {
+        if (isRequest(out.data)) this.table.noteTransaction(out.data, association, now);
+        this.dataPlane.sendDatagram(out.local, out.remote, out.data);
+      }
+    }
+    if (association.connected)
+      for (let out = association.framing.pollTransmit(); out !== undefined; out = association.framing.pollTransmit())
+        this.dataPlane.sendRecord(association.link, out);
+    if (association.framing.takeFailure() && association.state === 'up') {
+      this.repairs.begin(association, 'silent', now);
+      this.repairs.consider(now);
+    }
+    if (!this.isAlive(association)) return;
+    const next = association.nextTimeout();
+    if (next === undefined) this.timers.clear(association);
+    else this.timers.set(association, next);
+  }
+
+  private settleRepairing(now: number): void {
+    for (const association of this.table.associations)
+      if (association.repair !== undefined) this.settle(association, now);
+  }
+
+  private isAlive(association: Association): boolean {
+    return this.table.association(association.link) === association;
+  }
+}
+
+/** Two associations of one age, made by both ends at once; not two calls of a peer that has restarted in between. */
+function isGlare(association: Association, before: Association, now: number): boolean {
+  if (association.supersedes || now - (before.connectedAt ?? 0) > GLARE_WINDOW_MS) return false;
+  return association.origin !== 'incoming' || before.origin !== 'incoming';
+}
+
+/** RFC 8489 s5: both class bits clear. */
+function isRequest(data: Uint8Array): boolean {
+  return ((data[0] ?? 0) & 0x01) === 0 && ((data[1] ?? 0) & 0x10) === 0;
+}

@@ -1,0 +1,29 @@
+import type { Hit } from '../base/node-id.ts';
+import { pathType } from '../ice/path.ts';
+import type { LinkCounters } from '../native/data-plane.ts';
+import type { Association, AssociationPath } from './association.ts';
+import type { LinkPath, LinkSnapshot } from './link-events.ts';
+
+export function describePath({ local, remote, ice }: AssociationPath): LinkPath {
+  // Before ICE has chosen, it is the path of the handshake: towards an address that the peer has told.
+  return { type: ice === undefined ? 'host' : pathType(ice), ...(local === undefined ? {} : { local }), remote };
+}
+
+export function describeAssociation(
+  association: Association,
+  hit: Hit,
+  counters: LinkCounters | undefined,
+): LinkSnapshot {
+  const { peer, path, ice, repair, framing } = association;
+  const rttMs = ice?.rttMs ?? framing.smoothedRttMs;
+  return {
+    hit,
+    ...(peer?.user == null ? {} : { name: peer.user }),
+    state: association.state === 'up' && repair !== undefined ? 'mending' : association.state,
+    ...(path === undefined ? {} : { path: describePath(path) }),
+    ...(rttMs === undefined ? {} : { rttMs }),
+    loss: ice?.loss ?? 0,
+    dataPlaneLink: association.link,
+    handshakes: counters?.handshakes ?? 0,
+  };
+}

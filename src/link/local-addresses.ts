@@ -1,0 +1,161 @@
+import type { Candidate } from '../base/candidate.ts';
+import type { Timed } from '../base/clock.ts';
+import { earliest } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { hostCandidates, reflexiveCandidate } from '../ice/candidates.ts';
+import { BindingClient } from '../stun/binding-client.ts';
+import type { StunMessage } from '../stun/message.ts';
+import { MAX_BINDING_SERVERS, MAX_LOCAL_CANDIDATES, MAX_REFLEXIVES, REFLEXIVE_REFRESH_MS } from './constants.ts';
+
+/**
+ * How the NAT maps, in RFC 4787's words (s4.1). `none`: servers see our own address. One server's word is `unknown`:
+ * it takes two to tell.
+ */
+export type NatMapping = 'unknown' | 'none' | 'endpoint-independent' | 'address-and-port-dependent';
+
+/** Where one server saw one of our addresses. */
+export interface Reflexive {
+  readonly base: SocketAddress;
+  readonly server: SocketAddress;
+  readonly mapped: SocketAddress;
+}
+
+/**
+ * Our addresses, own and reflexive: what candidates are made of. Peers of the overlay are the servers that tell how they
+ * see us (RFC 8445 s5.1.1.2). Nothing ends it.
+ */
+export class LocalAddresses implements Timed {
+  private readonly port: number;
+  private readonly client: BindingClient;
+  private hosts: readonly SocketAddress[] = [];
+  private readonly reflexives = new Map<string, Reflexive>();
+  private refreshAt: number | undefined;
+  private cached: readonly Candidate[] | undefined;
+
+  constructor(components: { random: Random; logger: Logger }, port: number) {
+    this.client = new BindingClient(components);
+    this.port = port;
+  }
+
+  /** Ready at any time; reflexive ones as far as they are known. */
+  get candidates(): readonly Candidate[] {
+    this.cached ??= this.gather();
+    return this.cached;
+  }
+
+  get reflexive(): readonly Reflexive[] {
+    return [...this.reflexives.values()];
+  }
+
+  /** Whether every address that a server could see otherwise has been seen. */
+  get complete(): boolean {
+    const v4 = this.hosts.filter(({ address }) => !address.includes(':'));
+    return v4.every((base) => this.reflexive.some((known) => sameSocketAddress(known.base, base)));
+  }
+
+  get natMapping(): NatMapping {
+    let kind: NatMapping = 'unknown';
+    for (const base of this.hosts) {
+      const seen = this.reflexive.filter((known) => sameSocketAddress(known.base, base));
+      const distinct = new Set(seen.map(({ mapped }) => formatSocketAddress(mapped)));
+      const servers = new Set(seen.map(({ server }) => formatSocketAddress(server)));
+      if (distinct.size > 1) return 'address-and-port-dependent';
+      if (distinct.has(formatSocketAddress(base))) kind = kind === 'unknown' ? 'none' : kind;
+      else if (servers.size > 1) kind = 'endpoint-independent';
+    }
+    return kind;
+  }
+
+  has(address: string): boolean {
+    return this.hosts.some((own) => own.address === address);
+  }
+
+  /** @returns whether they are others than before. What was seen from addresses that are gone is forgotten. */
+  setHosts(addresses: readonly string[]): boolean {
+    const hosts = addresses.map((address) => ({ address, port: this.port }));
+    const same = hosts.length === this.hosts.length && hosts.every(({ address }) => this.has(address));
+    this.hosts = hosts;
+    if (same) return false;
+    for (const [key, { base }] of this.reflexives) if (!this.has(base.address)) this.reflexives.delete(key);
+    this.cached = undefined;
+    return true;
+  }
+
+  /** Asks these peers how they see us; more than some are not asked. */
+  ask(servers: readonly SocketAddress[], now: number): void {
+    this.refreshAt = now + REFLEXIVE_REFRESH_MS;
+    for (const server of servers.slice(0, MAX_BINDING_SERVERS))
+      for (const base of this.hosts)
+        if (base.address.includes(':') === server.address.includes(':')) this.client.query(base, server, now);
+  }
+
+  hasTransaction(id: string): boolean {
+    return this.client.hasTransaction(id);
+  }
+
+  receive(message: StunMessage, local: SocketAddress, remote: SocketAddress, now: number): void {
+    this.client.receive(message, local, remote, now);
+  }
+
+  pollTransmit(): { local: SocketAddress; remote: SocketAddress; data: Uint8Array } | undefined {
+    return this.client.pollTransmit();
+  }
+
+  /** What one server told. `moved`: the NAT gives the same base another address than this server saw before. */
+  pollReflexive(): (Reflexive & { readonly moved: boolean }) | undefined {
+    for (let event = this.client.pollEvent(); event !== undefined; event = this.client.pollEvent()) {
+      if (event.type !== 'mapped' || !this.has(event.local.address)) continue;
+      const { local: base, server, mapped } = event;
+      const key = `${formatSocketAddress(base)}|${formatSocketAddress(server)}`;
+      const before = this.reflexives.get(key);
+      const moved = before !== undefined && !sameSocketAddress(before.mapped, mapped);
+      if (before === undefined || moved) this.keep(key, { base, server, mapped });
+      return { base, server, mapped, moved };
+    }
+    return undefined;
+  }
+
+  nextTimeout(): number | undefined {
+    return earliest(this.client.nextTimeout(), this.refreshAt);
+  }
+
+  /** @returns whether it is time to `ask` again. */
+  refreshDue(now: number): boolean {
+    return this.refreshAt !== undefined && now >= this.refreshAt;
+  }
+
+  handleTimeout(now: number): void {
+    this.client.handleTimeout(now);
+  }
+
+  close(): void {
+    this.client.close();
+  }
+
+  private keep(key: string, reflexive: Reflexive): void {
+    this.reflexives.delete(key);
+    this.reflexives.set(key, reflexive);
+    for (const [oldest] of this.reflexives) {
+      if (this.reflexives.size <= MAX_REFLEXIVES) break;
+      this.reflexives.delete(oldest);
+    }
+    this.cached = undefined;
+  }
+
+  private gather(): readonly Candidate[] {
+    const hosts = hostCandidates(
+      this.hosts.map(({ address }) => address),
+      this.port,
+    );
+    const candidates = [...hosts];
+    for (const { base, server, mapped } of this.reflexives.values()) {
+      const host = hosts.find(({ address }) => sameSocketAddress(address, base));
+      if (host === undefined || candidates.some(({ address }) => sameSocketAddress(address, mapped))) continue;
+      candidates.push(reflexiveCandidate(host, mapped, formatSocketAddress(server)));
+    }
+    return candidates.slice(0, MAX_LOCAL_CANDIDATES);
+  }
+}

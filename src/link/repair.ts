@@ -1,0 +1,48 @@
+import {
+  FORGOTTEN_LIMIT_MS,
+  REPAIR_FIRST_RETRY_MS,
+  REPAIR_LIMIT_MS,
+  REPAIR_MAX_RETRY_MS,
+  REPAIR_REACHABLE_GRACE_MS,
+} from './constants.ts';
+
+/**
+ * `broken`: the path is gone. `forgotten`, `silent`: it may be; the peer does not know our credentials, or acknowledges nothing.
+ * `wish`: it works, but our reflexive address changed and the peer's NAT has to be told.
+ */
+export type RepairCause = 'broken' | 'forgotten' | 'silent' | 'wish';
+
+/** The mending of one link's path through the overlay: when to ask for it, when to give up. */
+export class Repair {
+  readonly cause: RepairCause;
+  private readonly since: number;
+  private askAt: number;
+  private retryMs = REPAIR_FIRST_RETRY_MS;
+  /** Set while asking is of no use: no overlay link works, or an ICE restart is under way. */
+  private blocked = false;
+
+  /** @param reachable everyone reaches the peer, so that our checks alone will mend the path. */
+  constructor(cause: RepairCause, now: number, reachable: boolean) {
+    this.cause = cause;
+    this.since = now;
+    this.askAt = reachable ? now + REPAIR_REACHABLE_GRACE_MS : now;
+  }
+
+  get limitAt(): number {
+    return this.since + (this.cause === 'forgotten' ? FORGOTTEN_LIMIT_MS : REPAIR_LIMIT_MS);
+  }
+
+  /** Whether the overlay should be asked now. `possible`: see `blocked`. */
+  shouldAsk(now: number, possible: boolean): boolean {
+    this.blocked = !possible;
+    if (!possible || now < this.askAt) return false;
+    this.askAt = now + this.retryMs;
+    this.retryMs = Math.min(this.retryMs * 2, REPAIR_MAX_RETRY_MS);
+    return true;
+  }
+
+  /** Whoever unblocks it calls `shouldAsk`. */
+  nextTimeout(): number {
+    return this.blocked ? this.limitAt : Math.min(this.askAt, this.limitAt);
+  }
+}

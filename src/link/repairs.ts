@@ -1,0 +1,110 @@
+import type { Timed } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Hit } from '../base/node-id.ts';
+import type { Association } from './association.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import { REPAIR_REFLEXIVE_GRACE_MS } from './constants.ts';
+import type { LocalAddresses } from './local-addresses.ts';
+import { isGloballyReachable } from './reachability.ts';
+import { Repair } from './repair.ts';
+import type { RepairCause } from './repair.ts';
+
+/**
+ * Links whose path is broken or doubtful. Links to peers that everyone reaches mend themselves, by checks from the new
+ * address; the first of them that works again carries the AppAttach for those behind NATs.
+ *
+ *   works ──begin──> broken ──some other link works, our reflexive address is known──> asked (again and again)
+ *     ^                 └──────ICE selects a pair, a record comes──────┐      └──limit──> the link is down
+ *     └────────────────────────────────────────────────────────────────┘
+ */
+export class Repairs implements Timed {
+  private readonly table: ConnectionTable;
+  private readonly addresses: LocalAddresses;
+  private readonly logger: Logger;
+  private readonly ask: (hit: Hit) => void;
+  private readonly giveUp: (association: Association, reason: string, now: number) => void;
+  private readonly broken = new Set<Association>();
+  /** Since when some link works, so that asking is possible. */
+  private workingSince: number | undefined;
+
+  constructor(components: {
+    table: ConnectionTable;
+    addresses: LocalAddresses;
+    logger: Logger;
+    ask: (hit: Hit) => void;
+    giveUp: (association: Association, reason: string, now: number) => void;
+  }) {
+    this.table = components.table;
+    this.addresses = components.addresses;
+    this.logger = components.logger;
+    this.ask = components.ask;
+    this.giveUp = components.giveUp;
+  }
+
+  begin(association: Association, cause: RepairCause, now: number): void {
+    const { repair, path } = association;
+    const worse = cause === 'broken' && association.pathWorks;
+    if (cause === 'broken') {
+      association.pathWorks = false;
+      association.framing.pause();
+    }
+    if (repair !== undefined && !worse) return;
+    const reachable =
+      path !== undefined &&
+      (path.ice === undefined || path.ice.remoteType === 'host') &&
+      isGloballyReachable(path.remote.address);
+    association.repair = new Repair(cause, now, reachable);
+    this.broken.add(association);
+    this.logger.info('link.repair', { nodeId: association.hit, link: association.link, cause });
+  }
+
+  /** Its path works, or the peer has proven that it is there. */
+  end(association: Association): void {
+    association.repair = undefined;
+    this.broken.delete(association);
+  }
+
+  /** Looks at all of them: something that they wait for may have happened. */
+  consider(now: number): void {
+    if (this.broken.size === 0) return;
+    const working = this.hasWorkingLink();
+    if (!working) this.workingSince = undefined;
+    else this.workingSince ??= now;
+    for (const association of [...this.broken]) this.considerOne(association, now);
+  }
+
+  nextTimeout(): number | undefined {
+    if (this.broken.size === 0 || this.workingSince === undefined || this.addresses.complete) return undefined;
+    return this.workingSince + REPAIR_REFLEXIVE_GRACE_MS;
+  }
+
+  handleTimeout(now: number): void {
+    this.consider(now);
+  }
+
+  private considerOne(association: Association, now: number): void {
+    const { repair, hit } = association;
+    if (repair === undefined || hit === undefined) return;
+    if (now >= repair.limitAt) {
+      this.end(association);
+      if (repair.cause === 'broken' || repair.cause === 'forgotten')
+        this.giveUp(association, repair.cause === 'broken' ? 'its path is lost' : 'the peer has forgotten it', now);
+      return;
+    }
+    const link = this.table.link(hit);
+    const idle = link?.offering === 'none' && link.pending === undefined && association.nextIce === undefined;
+    if (repair.shouldAsk(now, idle && this.isReady(now))) this.ask(hit);
+  }
+
+  /** A message can be routed, and it can tell where we are now. */
+  private isReady(now: number): boolean {
+    if (this.workingSince === undefined) return false;
+    return this.addresses.complete || now >= this.workingSince + REPAIR_REFLEXIVE_GRACE_MS;
+  }
+
+  private hasWorkingLink(): boolean {
+    for (const { current } of this.table.links)
+      if (current?.state === 'up' && current.pathWorks && current.repair === undefined) return true;
+    return false;
+  }
+}

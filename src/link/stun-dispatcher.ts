@@ -1,0 +1,94 @@
+import { MalformedMessageError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import { answerBinding } from '../stun/binding-server.ts';
+import { decodeStun } from '../stun/codec.ts';
+import { encodeErrorResponse } from '../stun/error-response.ts';
+import type { StunMessage } from '../stun/message.ts';
+import type { Association } from './association.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import { MAX_BINDING_ANSWERS_PER_SECOND, MAX_STRANGER_ANSWERS_PER_SECOND } from './constants.ts';
+import type { LocalAddresses } from './local-addresses.ts';
+import { RateLimit } from './rate-limit.ts';
+
+/** RFC 8489 s9.1.3: "If the USERNAME does not contain a username value currently valid within the server [...] 401". */
+const UNAUTHENTICATED = 401;
+
+export interface StunCounters {
+  malformed: number;
+  /** Checks with credentials that no agent here has. */
+  strangers: number;
+  bindings: number;
+  /** Answers to nothing that was asked. */
+  unexpected: number;
+}
+
+/** Which agent a STUN datagram is for; what strangers may be told. Never answers with more bytes than it got. */
+export class StunDispatcher {
+  readonly counters: StunCounters = { malformed: 0, strangers: 0, bindings: 0, unexpected: 0 };
+  private readonly dataPlane: DataPlane;
+  private readonly table: ConnectionTable;
+  private readonly addresses: LocalAddresses;
+  private readonly strangers = new RateLimit(MAX_STRANGER_ANSWERS_PER_SECOND);
+  private readonly bindings = new RateLimit(MAX_BINDING_ANSWERS_PER_SECOND);
+
+  constructor(components: { dataPlane: DataPlane; table: ConnectionTable; addresses: LocalAddresses }) {
+    this.dataPlane = components.dataPlane;
+    this.table = components.table;
+    this.addresses = components.addresses;
+  }
+
+  /** @returns the association whose agent took it, and whether it was a check that the peer authenticated. */
+  receive(
+    data: Uint8Array,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: number,
+  ): { readonly association: Association; readonly checked: boolean } | undefined {
+    let message: StunMessage;
+    try {
+      message = decodeStun(data);
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+      this.counters.malformed += 1;
+      return undefined;
+    }
+    if (message.class === 'request') return this.receiveRequest(message, data, local, remote, now);
+    if (message.class === 'indication') return undefined;
+    if (this.addresses.hasTransaction(message.transactionId)) {
+      this.addresses.receive(message, local, remote, now);
+      return undefined;
+    }
+    const association = this.table.associationOfTransaction(message.transactionId);
+    const agent = association?.agents.find((candidate) => candidate.hasTransaction(message.transactionId));
+    if (association === undefined || agent === undefined) {
+      this.counters.unexpected += 1;
+      return undefined;
+    }
+    agent.receive(message, data, local, remote, now);
+    return { association, checked: false };
+  }
+
+  private receiveRequest(
+    message: StunMessage,
+    data: Uint8Array,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: number,
+  ): { readonly association: Association; readonly checked: boolean } | undefined {
+    const { username } = message.attributes;
+    if (username === undefined) {
+      this.counters.bindings += 1;
+      const answer = this.bindings.take(now) ? answerBinding(message, remote) : undefined;
+      if (answer !== undefined) this.dataPlane.sendDatagram(local, remote, answer);
+      return undefined;
+    }
+    const found = this.table.agentFor(username);
+    if (found?.agent.receive(message, data, local, remote, now) === true)
+      return { association: found.association, checked: true };
+    this.counters.strangers += 1;
+    const answer = this.strangers.take(now) ? encodeErrorResponse(message, UNAUTHENTICATED) : undefined;
+    if (answer !== undefined) this.dataPlane.sendDatagram(local, remote, answer);
+    return undefined;
+  }
+}

@@ -1,0 +1,132 @@
+import test from 'ava';
+import { HOME_NAT, SYMMETRIC_NAT } from '../sim/network/nat.ts';
+import { simHit, SimNode } from '../sim/network/sim-node.ts';
+import { ThreeHosts } from '../sim/network/three-hosts.ts';
+
+const LOSSY = { latencyMs: 15, jitterMs: 20, loss: 0.1, duplicate: 0.02 };
+
+test('two hosts behind home NATs that met at a public peer are linked directly', (t) => {
+  const world = new ThreeHosts(t, 1);
+  t.true(world.join());
+  t.true(world.call());
+  const [link] = world.a.links.snapshot().links.filter(({ hit }) => hit === world.b.hit);
+  t.like(link, { state: 'up', handshakes: 1, path: { remote: { address: '198.51.100.2', port: 6084 } } });
+  t.is(world.b.dataPlane.linkCounters(world.linkId(world.b, world.a) ?? 0)?.handshakes, 1);
+});
+
+test('packets that wait for a link arrive in order once it is up', (t) => {
+  const world = new ThreeHosts(t, 2);
+  t.true(world.join());
+  for (let i = 0; i < 5; i++) world.a.sendPacket(world.b.hit, `packet ${i}`);
+  t.true(world.call());
+  t.deepEqual(
+    world.b.dataPlane.delivered.map(({ payload }) => payload),
+    [0, 1, 2, 3, 4].map((i) => `packet ${i}`),
+  );
+});
+
+for (const filtering of ['endpoint-independent', 'address-dependent', 'address-and-port-dependent'] as const)
+  test(`NATs with endpoint-independent mapping and ${filtering} filtering are crossed`, (t) => {
+    const nat = { ...HOME_NAT, filtering, portPreservation: false };
+    const world = new ThreeHosts(t, 3, { natA: nat, natB: nat });
+    t.true(world.join());
+    t.true(world.call());
+  });
+
+test('a symmetric NAT is crossed towards a NAT with address-dependent filtering', (t) => {
+  const world = new ThreeHosts(t, 4, {
+    natA: SYMMETRIC_NAT,
+    natB: { ...HOME_NAT, filtering: 'address-dependent' },
+  });
+  t.true(world.join());
+  t.true(world.call());
+});
+
+test('between two symmetric NATs there is no path, and both sides are told', (t) => {
+  const world = new ThreeHosts(t, 5, { natA: SYMMETRIC_NAT, natB: SYMMETRIC_NAT });
+  t.true(world.join());
+  world.a.connect(world.b.hit);
+  world.network.loop.run(40_000);
+  t.false(world.linked);
+  t.true(world.a.events.some((event) => event.type === 'down' && event.hit === world.b.hit));
+  t.true(world.b.events.some((event) => event.type === 'down' && event.hit === world.a.hit));
+  t.is(world.a.links.snapshot().links.length, 1);
+});
+
+for (const seed of [11, 12, 13, 14, 15, 16])
+  test(`a link comes up over a network that loses a tenth and reorders (seed ${seed})`, (t) => {
+    const world = new ThreeHosts(t, seed, { internet: LOSSY });
+    t.true(world.join());
+    t.true(world.call());
+    t.is(world.handshakes(world.a, world.b), 1);
+  });
+
+test('two hosts of one home are linked inside of it', (t) => {
+  const world = new ThreeHosts(t, 6);
+  const c = new SimNode(world.network, world.network.host(world.thirdHome, '10.0.0.7'), simHit(4), world.overlay);
+  const d = new SimNode(world.network, world.network.host(world.thirdHome, '10.0.0.8'), simHit(5), world.overlay);
+  c.dial(world.peer);
+  d.dial(world.peer);
+  world.network.loop.run(1_000);
+  c.connect(d.hit);
+  world.network.loop.run(2_000);
+  const [link] = c.links.snapshot().links.filter(({ hit }) => hit === d.hit);
+  t.like(link, { state: 'up', path: { type: 'host', remote: { address: '10.0.0.8' } } });
+});
+
+test('both ends that offer at the same moment end with one link', (t) => {
+  for (let seed = 20; seed < 30; seed++) {
+    const world = new ThreeHosts(t, seed);
+    t.true(world.join());
+    world.a.connect(world.b.hit);
+    world.b.connect(world.a.hit);
+    t.true(
+      world.until(() => world.linked, 60_000),
+      `seed ${seed}`,
+    );
+    world.network.loop.run(40_000);
+    t.true(world.linked, `seed ${seed}`);
+    t.is(world.a.links.snapshot().links.filter(({ hit }) => hit === world.b.hit).length, 1);
+  }
+});
+
+test('two public peers that dial each other at once keep the same association', (t) => {
+  for (let seed = 40; seed < 50; seed++) {
+    const world = new ThreeHosts(t, seed, { internet: { latencyMs: 10, jitterMs: 15 } });
+    const { network } = world;
+    const q = new SimNode(network, network.host(network.internet, '203.0.113.2'), simHit(6), world.overlay);
+    q.dial(world.peer);
+    world.peer.dial(q);
+    network.loop.run(20_000);
+    t.true(q.links.isUp(world.peer.hit) && world.peer.links.isUp(q.hit), `seed ${seed}`);
+    t.is(q.links.snapshot().links.length, 1);
+    t.is(q.count('down') + world.peer.count('down'), 0, `seed ${seed}`);
+    q.sendPacket(world.peer.hit, 'there');
+    world.peer.sendPacket(q.hit, 'back');
+    network.loop.run(100);
+    t.is(world.peer.dataPlane.delivered.at(-1)?.payload, 'there');
+    t.is(q.dataPlane.delivered.at(-1)?.payload, 'back');
+  }
+});
+
+test('a dial towards nobody fails once, and says so', (t) => {
+  const world = new ThreeHosts(t, 7);
+  world.a.input(() => {
+    world.a.links.connectDirect({ address: '203.0.113.99', port: 6084 }, world.a.now);
+    world.a.links.connectDirect({ address: '203.0.113.99', port: 6084 }, world.a.now);
+  });
+  world.network.loop.run(60_000);
+  t.deepEqual(
+    world.a.events.map(({ type }) => type),
+    ['connectFailed'],
+  );
+});
+
+test('a dial that reaches another host than expected is refused', (t) => {
+  const world = new ThreeHosts(t, 8);
+  world.a.input(() => world.a.links.connectDirect({ address: '203.0.113.1', port: 6084 }, world.a.now, simHit(9)));
+  world.network.loop.run(5_000);
+  t.like(world.a.events, [{ type: 'connectFailed' }]);
+  t.false(world.a.links.isUp(simHit(1)));
+  t.false(world.peer.links.isUp(world.a.hit));
+});

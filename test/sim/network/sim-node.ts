@@ -1,0 +1,183 @@
+import { silentLogger } from '../../../src/base/logger.ts';
+import type { Logger } from '../../../src/base/logger.ts';
+import type { Hit } from '../../../src/base/node-id.ts';
+import { hitToAddress } from '../../../src/base/node-id.ts';
+import { fromHex, toHex } from '../../../src/base/bytes.ts';
+import type { NodeCertificate } from '../../../src/identity/certificate.ts';
+import type { VerifiedPeer } from '../../../src/identity/trust-store.ts';
+import { LinkManager } from '../../../src/link/link-manager.ts';
+import type { LinkEvent } from '../../../src/link/link-manager.ts';
+import type { SimHost } from './host.ts';
+import type { SimNetwork } from './network.ts';
+import { SimDataPlane } from './sim-data-plane.ts';
+
+/** In the simulated network a certificate is a HIT and a flag: whoever presents it holds the key. */
+export function simCertificate(hit: Hit, member = true): Uint8Array {
+  return Uint8Array.of(...fromHex(hit), member ? 1 : 0);
+}
+
+/** @throws when the chain is not one certificate of the simulated network. */
+export function verifySimCertificate([leaf]: readonly Uint8Array[]): VerifiedPeer {
+  if (leaf?.length !== 17) throw new Error('the certificate proves nothing');
+  const nodeId = toHex(leaf.subarray(0, 16));
+  // Links hand the certificate on; none of them looks into it.
+  return { certificate: {} as NodeCertificate, der: leaf, spki: leaf, nodeId, user: null, member: leaf[16] === 1 };
+}
+
+/** `2001:20::N`. */
+export function simHit(n: number): Hit {
+  return `2001002${n.toString(16).padStart(25, '0')}`;
+}
+
+/** Overlays do this: carry offers and answers between two nodes, over links that work at that moment. */
+export interface SimOverlay {
+  readonly nodes: Map<Hit, SimNode>;
+  /** Through which node; it needs a working link to both. */
+  readonly via: Hit;
+}
+
+/** One agent as far as links go: data plane, LinkManager, its timer, and programs that send packets. */
+export class SimNode {
+  readonly hit: Hit;
+  readonly host: SimHost;
+  readonly dataPlane: SimDataPlane;
+  readonly links: LinkManager;
+  readonly events: LinkEvent[] = [];
+  private readonly network: SimNetwork;
+  private readonly overlay: SimOverlay;
+  private readonly connecting = new Set<Hit>();
+  private armedFor: number | undefined;
+  private dead = false;
+
+  constructor(
+    network: SimNetwork,
+    host: SimHost,
+    hit: Hit,
+    overlay: SimOverlay,
+    options: { readonly member?: boolean; readonly port?: number; readonly logger?: Logger } = {},
+  ) {
+    this.network = network;
+    this.host = host;
+    this.hit = hit;
+    this.overlay = overlay;
+    overlay.nodes.set(hit, this);
+    const { loop, random } = network;
+    this.dataPlane = new SimDataPlane({ loop, random, host }, options.port);
+    this.dataPlane.setCredentials([simCertificate(hit, options.member ?? true)]);
+    this.links = new LinkManager({
+      dataPlane: this.dataPlane,
+      verifyPeer: verifySimCertificate,
+      selfHit: hit,
+      random,
+      clock: { monotonic: () => loop.now, wall: () => loop.now },
+      logger: options.logger ?? silentLogger,
+    });
+    this.links.onEvent((event) => this.onLinkEvent(event));
+    this.dataPlane.onWake(() => this.input(() => this.drain()));
+    this.links.setHostAddresses(host.addresses, loop.now);
+    this.arm();
+  }
+
+  get now(): number {
+    return this.network.loop.now;
+  }
+
+  /** Gives the manager an input, then sets the timer anew. */
+  input<T>(run: () => T): T {
+    const result = run();
+    this.arm();
+    return result;
+  }
+
+  dial(node: SimNode): void {
+    const [address = ''] = node.host.addresses;
+    this.input(() => this.links.connectDirect({ address, port: node.dataPlane.port }, this.now));
+  }
+
+  /** AppAttach: an offer there, an answer back, each through the overlay's node in the middle. */
+  connect(hit: Hit): void {
+    if (this.connecting.has(hit)) return;
+    this.connecting.add(hit);
+    const offer = this.input(() => this.links.offer(hit));
+    const failed = (): void => {
+      this.connecting.delete(hit);
+      if (!this.dead) this.input(() => this.links.cancel(hit));
+    };
+    this.carry(
+      hit,
+      () => {
+        const peer = this.overlay.nodes.get(hit);
+        if (peer === undefined) return;
+        const answer = peer.input(() => peer.links.answer(this.hit, offer));
+        peer.carry(
+          this.hit,
+          () => {
+            this.connecting.delete(hit);
+            this.input(() => this.links.accept(hit, answer));
+          },
+          failed,
+        );
+      },
+      failed,
+    );
+  }
+
+  /** A program sends a packet to the host with this HIT. */
+  sendPacket(hit: Hit, payload: string): void {
+    this.dataPlane.sendPacket(hitToAddress(hit), payload);
+  }
+
+  /** As `kill -9`. */
+  kill(): void {
+    this.dead = true;
+    this.dataPlane.close();
+    this.overlay.nodes.delete(this.hit);
+  }
+
+  count(type: LinkEvent['type']): number {
+    return this.events.filter((event) => event.type === type).length;
+  }
+
+  /** Runs `arrive` after the time of two hops, when both are linked with the node in the middle all the while. */
+  private carry(hit: Hit, arrive: () => void, failed: () => void): void {
+    const { via } = this.overlay;
+    const works = (): boolean => {
+      const peer = this.overlay.nodes.get(hit);
+      if (this.dead || peer === undefined || peer.dead) return false;
+      return (this.hit === via || this.links.isUp(via)) && (peer.hit === via || peer.links.isUp(via));
+    };
+    const { latencyMs } = this.network.internet.quality;
+    const hops = this.hit === via || hit === via ? 1 : 2;
+    if (!works()) {
+      this.network.loop.after(3_000, failed);
+      return;
+    }
+    this.network.loop.after(hops * (latencyMs + 2), () => {
+      if (works()) arrive();
+      else failed();
+    });
+  }
+
+  private drain(): void {
+    for (const event of this.dataPlane.drain())
+      if (event.type === 'network') this.links.setHostAddresses(this.host.addresses, this.now);
+      else this.links.handleEvent(event, this.now);
+  }
+
+  private onLinkEvent(event: LinkEvent): void {
+    this.events.push(event);
+    if (event.type === 'up' && event.peer.member) this.dataPlane.authorize(event.link, event.hit, null);
+    if (event.type === 'needsRestart') this.network.loop.after(0, () => !this.dead && this.connect(event.hit));
+  }
+
+  private arm(): void {
+    const next = this.links.nextTimeout();
+    if (next === undefined || next === this.armedFor) return;
+    this.armedFor = next;
+    this.network.loop.at(next, () => {
+      if (this.armedFor !== next || this.dead) return;
+      this.armedFor = undefined;
+      this.input(() => this.links.handleTimeout(this.now));
+    });
+  }
+}

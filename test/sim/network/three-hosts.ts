@@ -1,0 +1,104 @@
+import type { ExecutionContext } from 'ava';
+import { simHit, SimNode } from './sim-node.ts';
+import type { SimOverlay } from './sim-node.ts';
+import { HOME_NAT } from './nat.ts';
+import type { Nat, NatBehaviour } from './nat.ts';
+import { SimNetwork } from './network.ts';
+import type { Segment, SegmentQuality } from './segment.ts';
+
+export interface ThreeHostsOptions {
+  readonly internet?: SegmentQuality;
+  readonly natA?: NatBehaviour;
+  readonly natB?: NatBehaviour;
+}
+
+/**
+ * The world of the first call: an overlay peer with a public address, two hosts behind NATs, and networks to move to.
+ *
+ * ```
+ *   A 10.0.0.2 --- NAT 198.51.100.1 ---+
+ *   B 10.0.0.2 --- NAT 198.51.100.2 ---+--- internet --- peer 203.0.113.1
+ *     (empty)  --- NAT 198.51.100.3 ---+
+ *     (empty)  --- NAT 198.51.100.4 ---+
+ * ```
+ */
+export class ThreeHosts {
+  readonly network: SimNetwork;
+  readonly overlay: SimOverlay = { nodes: new Map(), via: simHit(1) };
+  readonly peer: SimNode;
+  a: SimNode;
+  b: SimNode;
+  readonly natA: Nat;
+  readonly natB: Nat;
+  readonly thirdHome: Segment;
+  readonly fourthHome: Segment;
+
+  constructor(t: ExecutionContext, seed: number, options: ThreeHostsOptions = {}) {
+    this.network = new SimNetwork(seed, options.internet);
+    const homeA = this.network.home('home-a', '198.51.100.1', options.natA ?? HOME_NAT);
+    const homeB = this.network.home('home-b', '198.51.100.2', options.natB ?? HOME_NAT);
+    this.natA = homeA.nat;
+    this.natB = homeB.nat;
+    this.thirdHome = this.network.home('home-c', '198.51.100.3').lan;
+    this.fourthHome = this.network.home('home-d', '198.51.100.4').lan;
+    const { network, overlay } = this;
+    this.peer = new SimNode(network, network.host(network.internet, '203.0.113.1'), simHit(1), overlay);
+    this.a = new SimNode(network, network.host(homeA.lan, '10.0.0.2'), simHit(2), overlay);
+    this.b = new SimNode(network, network.host(homeB.lan, '10.0.0.2'), simHit(3), overlay);
+    t.log(`seed ${seed}`);
+    t.teardown(() => {
+      if (!t.passed) t.log(network.flow.join('\n'));
+    });
+  }
+
+  /** A and B are linked with the peer, and know how it sees them. @returns whether that worked. */
+  join(): boolean {
+    this.a.dial(this.peer);
+    this.b.dial(this.peer);
+    const joined = this.until(() => this.a.links.isUp(this.peer.hit) && this.b.links.isUp(this.peer.hit), 20_000);
+    this.network.loop.run(500);
+    return joined;
+  }
+
+  /** A has a link with B. @returns whether that worked. */
+  call(): boolean {
+    this.a.connect(this.b.hit);
+    const linked = this.until(() => this.linked, 20_000);
+    this.network.loop.run(6_000);
+    return linked;
+  }
+
+  get linked(): boolean {
+    return this.a.links.isUp(this.b.hit) && this.b.links.isUp(this.a.hit);
+  }
+
+  until(done: () => boolean, limitMs: number): boolean {
+    return this.network.loop.runUntil(done, limitMs);
+  }
+
+  /** One packet every 20 ms from `from` to `to` for `ms`. */
+  stream(from: SimNode, to: SimNode, ms: number): void {
+    for (let at = 0; at < ms; at += 20)
+      this.network.loop.after(at, () => from.sendPacket(to.hit, `${from.hit} ${this.network.loop.now}`));
+  }
+
+  /** The longest time without a packet at `to` after `since`, ms; up to the end of what arrived. */
+  gap(to: SimNode, from: SimNode, since: number): number {
+    let last = since;
+    let longest = 0;
+    for (const packet of to.dataPlane.delivered) {
+      if (packet.from !== from.hit || packet.at < since) continue;
+      longest = Math.max(longest, packet.at - last);
+      last = packet.at;
+    }
+    return last === since ? Infinity : longest;
+  }
+
+  handshakes(from: SimNode, to: SimNode): number {
+    return from.links.snapshot().links.find(({ hit }) => hit === to.hit)?.handshakes ?? 0;
+  }
+
+  linkId(from: SimNode, to: SimNode): number | undefined {
+    return from.links.dataPlaneLinkOf(to.hit);
+  }
+}

@@ -121,15 +121,18 @@ export class EnrollmentRegister {
       throw new EnrollmentError('username_not_available', 'the user name is not allowed');
     if (entry !== undefined && entry.user !== null && user !== null && user !== entry.user)
       throw new EnrollmentError('username_not_available', `the ticket is for the user ${entry.user}`);
-    const granted = entry?.user ?? user ?? known?.user ?? null;
-    if (granted !== null && granted !== known?.user && granted !== entry?.user) this.checkFree(granted, entry);
+    // A code lets its first user choose a name once; whoever renews keeps the name.
+    const chooses = entry?.usedBy === null;
+    if (!chooses && user !== null && user !== known?.user)
+      throw new EnrollmentError('username_not_available', 'another user name needs a new ticket');
+    const granted = (chooses ? (entry.user ?? user) : null) ?? known?.user ?? null;
+    if (chooses && granted !== null && granted !== known?.user && granted !== entry.user)
+      this.checkFree(granted, entry);
     if (known === undefined && this.members.size >= MAX_MEMBERS)
       throw new EnrollmentError('failed_authentication', 'the overlay is full');
-    const unchanged = known?.user === granted && (entry === undefined || entry.usedBy === hit);
-    if (unchanged) return granted;
+    if (!chooses) return granted;
     const codesBefore = this.codes;
-    if (entry !== undefined)
-      this.codes = codesBefore.map((other) => (other === entry ? { ...other, usedBy: hit } : other));
+    this.codes = codesBefore.map((other) => (other === entry ? { ...other, usedBy: hit } : other));
     this.members.set(hit, { hit, user: granted, enrolledAt: wallNow, revoked: false });
     this.save(() => {
       this.codes = codesBefore;
@@ -167,7 +170,7 @@ export class EnrollmentRegister {
   }
 
   /** A name that a code was made for is kept for whoever has that code. */
-  private checkFree(user: string, entry: Code | undefined): void {
+  private checkFree(user: string, entry: Code): void {
     const taken =
       this.memberList().some((member) => member.user === user) ||
       this.codes.some((code) => code !== entry && code.user === user);

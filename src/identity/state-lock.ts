@@ -7,6 +7,7 @@ const LOCK_NAME = 'lock';
 const MAX_ROUNDS = 8;
 /** proc(5), /proc/PID/stat: `starttime` is field 22; fields are counted from the third one, after the command's `)`. */
 const STARTTIME_INDEX = 19;
+const UNKNOWN_BOOT = '-';
 
 /**
  * Keeps two agents from one state directory. The lock is a file that names its process: id, start time and boot, so that a lock
@@ -73,20 +74,28 @@ function takeAwayStale(directory: string, path: string): void {
 
 function checkStale(directory: string, content: string): void {
   const pid = Number(/^(\d{1,10}) /.exec(content)?.[1]);
-  if (Number.isInteger(pid) && processMark(pid) === content.trimEnd())
+  if (Number.isInteger(pid) && sameProcess(processMark(pid), content.trimEnd()))
     throw new StateInUseError(
       `${directory} is used by the running agent with process id ${pid}: stop it (idloc down) or use --state with another directory`,
       pid,
     );
 }
 
-/** `PID STARTTIME BOOT`; undefined when no such process runs. */
+/** `PID STARTTIME BOOT`; undefined when no such process runs. A sandbox (ProcSubset=pid) may hide the boot's id: then it is `-`. */
 function processMark(pid: number): string | undefined {
   const stat = readIfThere(`/proc/${pid}/stat`);
-  const boot = readIfThere('/proc/sys/kernel/random/boot_id');
-  if (stat === undefined || boot === undefined) return undefined;
+  if (stat === undefined) return undefined;
+  const boot = readIfThere('/proc/sys/kernel/random/boot_id')?.trim() ?? UNKNOWN_BOOT;
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return `${pid} ${fields[STARTTIME_INDEX] ?? ''} ${boot.trim()}`;
+  return `${pid} ${fields[STARTTIME_INDEX] ?? ''} ${boot}`;
+}
+
+function sameProcess(a: string | undefined, b: string): boolean {
+  if (a === undefined) return false;
+  const [pidA, startA, bootA] = a.split(' ');
+  const [pidB, startB, bootB] = b.split(' ');
+  const sameBoot = bootA === bootB || bootA === UNKNOWN_BOOT || bootB === UNKNOWN_BOOT;
+  return pidA === pidB && startA === startB && sameBoot;
 }
 
 function readIfThere(path: string): string | undefined {

@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { agentConfig, readConfigFile } from '../../../src/config/agent-config.ts';
+import { ConfigError } from '../../../src/config/errors.ts';
+
+const file = (text: string): { path: string; text: string } => ({ path: '/etc/idloc/config.toml', text });
+
+test('without file and options the defaults hold', (t) => {
+  const config = agentConfig(undefined, {});
+  t.is(config.listen, 6084);
+  t.is(config.state, '/var/lib/idloc');
+  t.is(config.socket, '/run/idloc/idloc.sock');
+  t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: 1400 });
+  t.deepEqual([config.name, config.overlay, config.user, config.role], [null, null, null, 'auto']);
+});
+
+test('the command line goes before the file, the file before the defaults, key by key', (t) => {
+  const text = `
+name = "saturn"
+listen = 7000
+role = "client"
+[tun]
+name = "idloc1"
+mtu = 1300
+[dns]
+listen = "[::1]:5353"
+`;
+  const config = agentConfig(file(text), { listen: 0, tun: { enable: false, name: undefined }, name: undefined });
+  t.is(config.name, 'saturn');
+  t.is(config.listen, 0);
+  t.is(config.role, 'client');
+  t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300 });
+  t.deepEqual(config.dns, { enable: true, listen: { address: '::1', port: 5353 } });
+});
+
+test('every mistake in the file is one line with the place', (t) => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['\nlisten = 99999', /^\/etc\/idloc\/config.toml:2: listen: .*65535/],
+    ['a = 1', /:1: a: there is no such setting/],
+    ['[tun]\n\nfoo = 1', /:3: tun.foo: there is no such setting/],
+    ['[tun]\nmtu = 100\n[dns]\nmtu = 1', /:2: tun.mtu: .*1280/],
+    ['tun = { mtu = 4 }', /:1: tun.mtu/],
+    ['tun.name = "a/b"', /:1: tun.name: must be an interface name/],
+    ['name = "x y"', /:1: name: must be a host name/],
+    ['user = "alice"', /:1: user: must be a user name/],
+    ['ipv4_prefix = "198.18.0.1/15"', /:1: ipv4_prefix: must be a prefix/],
+    ['[dns]\nlisten = "localhost"', /:2: dns.listen: must be an address with a port/],
+    ['log = "loud"', /:1: log: /],
+    ['listen = "6084"', /:1: listen: /],
+    ['[peer]\nx = 1', /:1: peer: there is no such setting/],
+    ['name = "a"\nname = "b"', /:2: /],
+    ['[tun\n', /config.toml:1: /],
+  ];
+  for (const [text, message] of cases) {
+    const error = t.throws(() => agentConfig(file(text), {}), { instanceOf: ConfigError, message }, text);
+    t.false(error.message.includes('\n'));
+  }
+});
+
+test('a wrong option of the command line is named as such', (t) => {
+  t.throws(() => agentConfig(undefined, { listen: -1 }), {
+    instanceOf: ConfigError,
+    message: /^command line: listen: /,
+  });
+});
+
+test('a missing file is fine at the default place only', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'idloc-config-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'config.toml');
+  t.throws(() => readConfigFile(path), { instanceOf: ConfigError, message: /config.toml: cannot be read: ENOENT/ });
+  t.throws(() => readConfigFile(directory), { instanceOf: ConfigError, message: /EISDIR/ });
+  writeFileSync(path, 'listen = 1');
+  t.deepEqual(readConfigFile(path), { path, text: 'listen = 1' });
+  writeFileSync(path, '#'.repeat(100_000));
+  t.throws(() => readConfigFile(path), { instanceOf: ConfigError, message: /longer than/ });
+});

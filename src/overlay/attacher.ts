@@ -61,14 +61,20 @@ export class Attacher implements Timed {
    * @param via the peer that told of this node: neighbours are reached through it (RFC 6940 s10.6)
    */
   attach(nodeId: NodeId, options: { via?: NodeId; sendUpdate: boolean }, now: number, done: ConnectDone): void {
-    if (this.links.isUp(nodeId)) { done({ ok: true }, now); return; }
+    if (this.links.isUp(nodeId)) {
+      done({ ok: true }, now);
+      return;
+    }
     const entry = this.pending.get(nodeId);
     if (entry !== undefined) {
       entry.up.push(done);
       return;
     }
     const started = this.open(nodeId);
-    if (started === undefined) { done({ ok: false, error: new OverlayBusyError('links') }, now); return; }
+    if (started === undefined) {
+      done({ ok: false, error: new OverlayBusyError('links') }, now);
+      return;
+    }
     started.up.push(done);
     const { via, sendUpdate } = options;
     const body = { type: 'attach_req' as const, ...iceOffer(this.links.offer(nodeId), 'passive'), sendUpdate };
@@ -90,7 +96,10 @@ export class Attacher implements Timed {
       return;
     }
     const started = this.open(nodeId);
-    if (started === undefined) { done({ ok: false, error: new OverlayBusyError('links') }, now); return; }
+    if (started === undefined) {
+      done({ ok: false, error: new OverlayBusyError('links') }, now);
+      return;
+    }
     started.answered.push(done);
     const body = {
       type: 'app_attach_req' as const,

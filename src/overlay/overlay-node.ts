@@ -80,7 +80,8 @@ export interface OverlaySnapshot {
  */
 export class OverlayNode implements Timed {
   readonly nodeId: NodeId;
-  readonly role: OverlayRole;
+  /** The user that this node's certificate names. */
+  readonly user: string | null;
   readonly settings: OverlaySettings;
   private readonly configuration: Configuration;
   private readonly links: OverlayLinks;
@@ -101,12 +102,12 @@ export class OverlayNode implements Timed {
     const self = identity.hit;
     const overlay = overlayField(settings.name);
     this.nodeId = self;
-    this.role = role;
     this.settings = settings;
     this.links = links;
     this.configuration = { sequence: settings.sequence, document: settings.document };
     const { counters } = this;
     const own = components.trust.verifyMember(components.certificates, clock.wall());
+    this.user = own.user;
     const signing = new Signing({
       key: identity,
       chain: components.certificates,
@@ -197,6 +198,10 @@ export class OverlayNode implements Timed {
     this.parts = [this.endpoint, this.topology, this.attacher, this.replicator];
   }
 
+  get role(): OverlayRole {
+    return this.topology.role;
+  }
+
   get state(): OverlayState {
     return this.topology.state;
   }
@@ -213,10 +218,11 @@ export class OverlayNode implements Timed {
   /**
    * Enters the overlay through a linked member. Again while joined: looks for a second ring there and heals the
    * partition. It keeps trying until `joined`, over whatever links there are.
+   * @param role what it becomes; only the first call decides it
    */
-  join(bootstrap: NodeId, now: number): void {
+  join(bootstrap: NodeId, now: number, role: OverlayRole = this.role): void {
     if (this.links.isUp(bootstrap) && !this.topology.connections.has(bootstrap)) this.topology.linkUp(bootstrap, now);
-    this.topology.join(bootstrap, now);
+    this.topology.join(bootstrap, role, now);
   }
 
   /** Tells the peers around; the event `left` says when links may be closed. */
@@ -325,7 +331,10 @@ const PING = { type: 'ping_req' as const, padding: new Uint8Array() };
 
 function pingDone(sentAt: number, done: (result: PingResult, now: number) => void): RequestDone {
   return (result, now) => {
-    if (!result.ok) { done(result, now); return; }
+    if (!result.ok) {
+      done(result, now);
+      return;
+    }
     done({ ok: true, rttMs: now - sentAt, responder: result.signer.nodeId, hops: result.hops }, now);
   };
 }

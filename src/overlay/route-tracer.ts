@@ -36,12 +36,20 @@ export function traceRoute(
       overlaySpecificData: new Uint8Array(),
     };
     requester.request({ destination: [...path], body }, sentAt, (result, at) => {
-      if (!result.ok) { done({ ok: false, hops, error: result.error }, at); return; }
+      if (!result.ok) {
+        done({ ok: false, hops, error: result.error }, at);
+        return;
+      }
       hops.push({ nodeId, rttMs: at - sentAt });
       const next = result.body.type === 'route_query_ans' ? result.body.nextPeer : nodeId;
-      if (next === nodeId) { done({ ok: true, hops }, at); return; }
-      if (hops.some((hop) => hop.nodeId === next) || hops.length >= MAX_TRACE_HOPS)
-        { done({ ok: false, hops, error: loop() }, at); return; }
+      if (next === nodeId) {
+        done({ ok: true, hops }, at);
+        return;
+      }
+      if (hops.some((hop) => hop.nodeId === next) || hops.length >= MAX_TRACE_HOPS) {
+        done({ ok: false, hops, error: loop() }, at);
+        return;
+      }
       visit(next, at);
     });
   };

@@ -131,7 +131,10 @@ export class Joining implements Timed {
   }
 
   private attach(admittingPeer: NodeId, now: number): void {
-    if (admittingPeer === this.host.self) { this.retry('located itself', now); return; }
+    if (admittingPeer === this.host.self) {
+      this.retry('located itself', now);
+      return;
+    }
     const attempt = this.attempt;
     this.admittingPeer = admittingPeer;
     this.changePhase('attaching');
@@ -186,7 +189,10 @@ export class Joining implements Timed {
     };
     this.requester.request({ destination: [toNode(peer)], body, firstHop: peer }, now, (result, at) => {
       if (attempt !== this.attempt) return;
-      if (!result.ok) { this.retry(result.error.message, at); return; }
+      if (!result.ok) {
+        this.retry(result.error.message, at);
+        return;
+      }
       this.changePhase('entering');
       this.deadline = at + JOIN_PHASE_TIMEOUT_MS;
     });

@@ -42,7 +42,6 @@ type TimerName = 'update' | 'stabilize' | 'left';
  */
 export class Topology implements Timed {
   readonly self: NodeId;
-  readonly role: OverlayRole;
   readonly ring: Ring;
   readonly routing: RoutingTable;
   readonly neighbors: NeighborTable;
@@ -60,6 +59,7 @@ export class Topology implements Timed {
   private readonly seeker: NeighborSeeker;
   private readonly searcher: FingerSearcher;
   private current: OverlayState = 'idle';
+  private currentRole: OverlayRole;
   private gateway: NodeId | undefined;
   private startedAt = 0;
   private leaving = false;
@@ -71,7 +71,7 @@ export class Topology implements Timed {
     const { self, role, settings, requester, attacher, random, logger } = components;
     this.components = components;
     this.self = self;
-    this.role = role;
+    this.currentRole = role;
     this.ring = settings.ring;
     this.settings = settings;
     this.requester = requester;
@@ -131,6 +131,10 @@ export class Topology implements Timed {
     });
   }
 
+  get role(): OverlayRole {
+    return this.currentRole;
+  }
+
   get state(): OverlayState {
     return this.current;
   }
@@ -150,6 +154,7 @@ export class Topology implements Timed {
 
   /** Starts a ring of one. */
   create(now: number): void {
+    this.currentRole = 'peer';
     this.startedAt = now;
     this.enter(now);
   }
@@ -158,7 +163,8 @@ export class Topology implements Timed {
    * Enters the overlay of a linked node. While in an overlay already it looks for a second ring at that node and heals
    * the partition (s10.7.4.4).
    */
-  join(bootstrap: NodeId, now: number): void {
+  join(bootstrap: NodeId, role: OverlayRole, now: number): void {
+    if (this.current === 'idle') this.currentRole = role;
     this.gateway = bootstrap;
     this.leaving = false;
     if (this.current === 'joined' && this.role === 'peer') {

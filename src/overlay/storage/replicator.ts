@@ -238,7 +238,10 @@ export class Replicator implements Timed {
     const destination = [job.target === undefined ? toResource(job.resource) : toNode(job.target)];
     const request = { destination, body: { type: 'fetch_req' as const, resource: job.resource, specifiers } };
     this.requester.request(request, now, (result, at) => {
-      if (!result.ok || result.body.type !== 'fetch_ans') { done(undefined); return; }
+      if (!result.ok || result.body.type !== 'fetch_ans') {
+        done(undefined);
+        return;
+      }
       this.mergeFetched(job.resource, result.body, result.certificates, at);
       done(result.signer.nodeId);
     });

@@ -96,10 +96,16 @@ export class StorageClient {
     const kindData = [{ kind: kind.id, generationCounter: spec.generation ?? 0n, values }];
     const body = { type: 'store_req' as const, resource, replicaNumber: 0, kindData };
     this.requester.request({ destination: [toResource(resource)], body }, now, (result, at) => {
-      if (!result.ok) { done(result, at); return; }
+      if (!result.ok) {
+        done(result, at);
+        return;
+      }
       const response =
         result.body.type === 'store_ans' ? result.body.kindResponses.find((r) => r.kind === kind.id) : undefined;
-      if (response === undefined) { done({ ok: false, error: unexpected('Store') }, at); return; }
+      if (response === undefined) {
+        done({ ok: false, error: unexpected('Store') }, at);
+        return;
+      }
       const { generationCounter: generation, replicas } = response;
       done({ ok: true, generation, replicas, responder: result.signer.nodeId, hops: result.hops }, at);
     });
@@ -111,8 +117,14 @@ export class StorageClient {
     const specifiers = [{ kind: kind.id, generation: 0n, specifier: specifierOf(kind, spec) }];
     const body = { type: 'fetch_req' as const, resource: spec.resource, specifiers };
     this.requester.request({ destination: [toResource(spec.resource)], body }, now, (result, at) => {
-      if (!result.ok) { done(result, at); return; }
-      if (result.body.type !== 'fetch_ans') { done({ ok: false, error: unexpected('Fetch') }, at); return; }
+      if (!result.ok) {
+        done(result, at);
+        return;
+      }
+      if (result.body.type !== 'fetch_ans') {
+        done({ ok: false, error: unexpected('Fetch') }, at);
+        return;
+      }
       done(this.proven(spec.resource, kind, result as Answer<FetchAnswer>), at);
     });
   }

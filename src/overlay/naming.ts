@@ -1,0 +1,284 @@
+import { fromHex } from '../base/bytes.ts';
+import { type Clock, type Timed, earliest } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Hit } from '../base/node-id.ts';
+import { ERROR_CODES } from '../reload/index.ts';
+import { type Ipv4Prefix, ipv4Choice, isHostAddress, parseIpv4Prefix } from './ipv4-choice.ts';
+import { type HostRecord, type Ipv4Holder, type LookupDone, NameRecords, type NamedHost } from './name-records.ts';
+import type { OverlayNode } from './overlay-node.ts';
+import { IDLOC_HOST, IDLOC_IPV4, IDLOC_NAME } from './storage/kinds.ts';
+import type { StoreResult, StoreSpec } from './storage/storage-client.ts';
+import { encodeHostValue, encodeIpv4Value, encodeNameValue, ipv4ResourceName } from './storage/values.ts';
+
+// Implementation constants.
+/** Long, so that a host that sleeps for weeks keeps its address. */
+const RECORD_LIFETIME_S = 30 * 86_400;
+const REFRESH_INTERVAL_MS = 12 * 3_600_000;
+/** After the neighbours changed, which may mean that two rings became one. */
+const REFRESH_AFTER_CHANGE_MS = 30_000;
+const MIN_REFRESH_PAUSE_MS = 600_000;
+/** After a store or fetch that got no answer; doubled each time. */
+const RETRY_MS = 2_000;
+const MAX_RETRY_MS = 120_000;
+/** Addresses tried before the prefix counts as full. */
+const MAX_IPV4_ATTEMPTS = 64;
+
+export type { HostRecord, Ipv4Holder, LookupDone, LookupResult, NamedHost, RecordSource } from './name-records.ts';
+
+export type NameEvent =
+  /** This host holds the address; an address that it held before is no longer its own. */
+  | { readonly type: 'ipv4Claimed'; readonly address: string }
+  /** Every address that was tried is taken. */
+  | { readonly type: 'ipv4Exhausted' }
+  | { readonly type: 'nameStored'; readonly user: string };
+
+/** What names are written and read through: an OverlayNode. */
+export type NameOverlay = Pick<OverlayNode, 'nodeId' | 'user' | 'state' | 'settings' | 'store' | 'fetch' | 'onEvent'>;
+
+type Goal = 'ipv4' | 'name' | 'host';
+
+/**
+ * Names and IPv4 addresses of this host, claimed and kept; and lookups of those of others (docs: two-stage resolution).
+ *
+ *   claimIpv4 ──fetch──> free or ours ──store──> claimed ──refresh──> fetch ...
+ *                   └──> another's ──> next choice      └──Forbidden──> next choice
+ *
+ * Claims survive every failure: what got no answer is tried again until it did.
+ */
+export class NameService implements Timed {
+  private readonly overlay: NameOverlay;
+  private readonly clock: Clock;
+  private readonly logger: Logger;
+  private readonly records: NameRecords;
+  private readonly handlers: ((event: NameEvent, now: number) => void)[] = [];
+  private user: string | undefined;
+  private prefix: Ipv4Prefix | undefined;
+  /** The address that is being claimed, or is claimed. */
+  private address: string | undefined;
+  private claimed = false;
+  private attempt = -1;
+  private retryMs = RETRY_MS;
+  private readonly busy = new Set<Goal>();
+  private readonly due = new Map<Goal, number>();
+  private lastRefresh = -Infinity;
+
+  constructor(components: { overlay: NameOverlay; clock: Clock; logger: Logger }) {
+    this.overlay = components.overlay;
+    this.clock = components.clock;
+    this.logger = components.logger;
+    this.records = new NameRecords({ overlay: components.overlay, clock: components.clock });
+    this.overlay.onEvent((event, now) => {
+      if (event.type === 'joined') this.refreshAll(now);
+      else if (event.type === 'neighborsChanged') this.refreshAfterChange(now);
+    });
+  }
+
+  /** The IPv4 overlay address that this host holds. */
+  get ipv4(): string | undefined {
+    return this.claimed ? this.address : undefined;
+  }
+
+  onEvent(handler: (event: NameEvent, now: number) => void): void {
+    this.handlers.push(handler);
+  }
+
+  /** Stores this host under the user's name, which must be that of its certificate, and keeps it there. */
+  claimName(user: string, now: number): void {
+    this.user = user;
+    this.due.set('name', now);
+    this.due.set('host', now);
+    this.handleTimeout(now);
+  }
+
+  /**
+   * Claims an address of the prefix and keeps it: `preferred` first (that of an earlier run), then the HIT's choices in
+   * their order.
+   * @throws {TypeError} when `prefix` is no IPv4 prefix
+   */
+  claimIpv4(options: { readonly prefix: string; readonly preferred?: string | undefined }, now: number): void {
+    const { preferred } = options;
+    this.prefix = parseIpv4Prefix(options.prefix);
+    this.attempt = -1;
+    this.claimed = false;
+    this.address = undefined;
+    if (preferred !== undefined && isHostAddress(this.prefix, preferred)) this.address = preferred;
+    else this.chooseNext(now);
+    this.due.set('ipv4', now);
+    this.handleTimeout(now);
+  }
+
+  /** The hosts of a user, the latest record first. */
+  lookupName(user: string, now: number, done: LookupDone<readonly NamedHost[]>): void {
+    this.records.hostsOf(user, now, done);
+  }
+
+  lookupIpv4(address: string, now: number, done: LookupDone<Ipv4Holder>): void {
+    this.records.holderOf(address, now, done);
+  }
+
+  lookupHit(hit: Hit, now: number, done: LookupDone<HostRecord>): void {
+    this.records.hostOf(hit, now, done);
+  }
+
+  nextTimeout(): number | undefined {
+    const ready = [...this.due].filter(([goal]) => !this.busy.has(goal)).map(([, at]) => at);
+    return this.overlay.state === 'joined' ? earliest(...ready) : undefined;
+  }
+
+  handleTimeout(now: number): void {
+    if (this.overlay.state !== 'joined') return;
+    for (const [goal, at] of [...this.due]) {
+      if (at > now || this.busy.has(goal)) continue;
+      this.due.delete(goal);
+      this.work(goal, now);
+    }
+  }
+
+  private refreshAll(now: number): void {
+    this.lastRefresh = now;
+    if (this.address !== undefined) this.due.set('ipv4', now);
+    if (this.user !== undefined) this.due.set('name', now);
+    if (this.user !== undefined || this.claimed) this.due.set('host', now);
+  }
+
+  /** Another ring may have come in: its records must win or lose against ours. */
+  private refreshAfterChange(now: number): void {
+    const at = Math.max(now + REFRESH_AFTER_CHANGE_MS, this.lastRefresh + MIN_REFRESH_PAUSE_MS);
+    for (const [goal, planned] of this.due) if (planned > at) this.due.set(goal, at);
+  }
+
+  private work(goal: Goal, now: number): void {
+    this.busy.add(goal);
+    if (this.due.size === 0) this.lastRefresh = now;
+    switch (goal) {
+      case 'ipv4':
+        this.checkClaim(now);
+        return;
+      case 'name':
+        this.storeName(now);
+        return;
+      case 'host':
+        this.storeHost(now);
+    }
+  }
+
+  private checkClaim(now: number): void {
+    const { address } = this;
+    if (address === undefined) {
+      this.busy.delete('ipv4');
+      return;
+    }
+    this.records.holderOf(address, now, (result, at) => {
+      if (result.ok && result.value.hit !== this.overlay.nodeId) this.taken(at);
+      else if (result.ok) this.storeClaim(address, result.value.claimedAt, at);
+      else if (result.error.errorCode === ERROR_CODES.not_found) this.storeClaim(address, this.clock.wall(), at);
+      else this.retry('ipv4', at);
+    });
+  }
+
+  private storeClaim(address: string, claimedAt: number, now: number): void {
+    const { nodeId: hit, user } = this.overlay;
+    const value = encodeIpv4Value({ ipv4: address, hit, claimedAt: Math.floor(claimedAt), user });
+    const resource = this.resourceOf(ipv4ResourceName(address));
+    this.store(
+      { resource, kind: IDLOC_IPV4.id, value: single(value), lifetimeS: RECORD_LIFETIME_S },
+      now,
+      (result, at) => {
+        if (!result.ok) {
+          if (result.error.errorCode === ERROR_CODES.forbidden) this.taken(at);
+          else this.retry('ipv4', at);
+          return;
+        }
+        const fresh = !this.claimed;
+        this.claimed = true;
+        this.done('ipv4', at);
+        if (!fresh) return;
+        this.logger.info('ipv4 claimed', { addr: address });
+        // Both records tell the address.
+        this.due.set('host', at);
+        if (this.user !== undefined) this.due.set('name', at);
+        this.emit({ type: 'ipv4Claimed', address }, at);
+      },
+    );
+  }
+
+  /** Another host holds the address. */
+  private taken(now: number): void {
+    this.logger.info('ipv4 taken', { addr: this.address });
+    this.claimed = false;
+    this.busy.delete('ipv4');
+    this.chooseNext(now);
+    if (this.address !== undefined) this.due.set('ipv4', now);
+  }
+
+  private chooseNext(now: number): void {
+    this.attempt += 1;
+    const full = this.prefix === undefined || this.attempt >= MAX_IPV4_ATTEMPTS;
+    this.address =
+      this.prefix === undefined || full ? undefined : ipv4Choice(this.prefix, this.overlay.nodeId, this.attempt);
+    if (full) this.emit({ type: 'ipv4Exhausted' }, now);
+  }
+
+  private storeName(now: number): void {
+    const { user } = this;
+    if (user === undefined) return;
+    const key = fromHex(this.overlay.nodeId);
+    const value = encodeNameValue({ ipv4: this.ipv4 ?? null });
+    const spec: StoreSpec = {
+      resource: this.resourceOf(user),
+      kind: IDLOC_NAME.id,
+      value: { model: 'dictionary', key, exists: true, value },
+      lifetimeS: RECORD_LIFETIME_S,
+    };
+    this.store(spec, now, (result, at) => {
+      if (!result.ok) {
+        this.retry('name', at);
+        return;
+      }
+      this.done('name', at);
+      this.emit({ type: 'nameStored', user }, at);
+    });
+  }
+
+  private storeHost(now: number): void {
+    const value = encodeHostValue({ user: this.overlay.user, ipv4: this.ipv4 ?? null });
+    const resource = this.resourceOf(fromHex(this.overlay.nodeId));
+    this.store(
+      { resource, kind: IDLOC_HOST.id, value: single(value), lifetimeS: RECORD_LIFETIME_S },
+      now,
+      (result, at) => (result.ok ? this.done('host', at) : this.retry('host', at)),
+    );
+  }
+
+  private store(spec: StoreSpec, now: number, done: (result: StoreResult, now: number) => void): void {
+    this.overlay.store(spec, now, (result, at) => {
+      if (!result.ok) this.logger.debug('record not stored', { kind: spec.kind, err: result.error.message });
+      done(result, at);
+    });
+  }
+
+  private done(goal: Goal, now: number): void {
+    this.busy.delete(goal);
+    this.retryMs = RETRY_MS;
+    // A change during the store has set an earlier time.
+    if (!this.due.has(goal)) this.due.set(goal, now + REFRESH_INTERVAL_MS);
+  }
+
+  private retry(goal: Goal, now: number): void {
+    this.busy.delete(goal);
+    this.due.set(goal, now + this.retryMs);
+    this.retryMs = Math.min(this.retryMs * 2, MAX_RETRY_MS);
+  }
+
+  private resourceOf(name: string | Uint8Array): string {
+    return this.overlay.settings.ring.resourceIdOf(name);
+  }
+
+  private emit(event: NameEvent, now: number): void {
+    for (const handler of this.handlers) handler(event, now);
+  }
+}
+
+function single(value: Uint8Array): StoreSpec['value'] {
+  return { model: 'single', exists: true, value };
+}

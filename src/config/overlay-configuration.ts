@@ -18,21 +18,14 @@ export const MAX_BAD_NODES = 500;
 export const MAX_KINDS = 64;
 
 export type DataModel = 'SINGLE' | 'ARRAY' | 'DICTIONARY';
-export type AccessControl = 'USER-MATCH' | 'NODE-MATCH' | 'USER-NODE-MATCH' | 'NODE-MULTIPLE';
 export const DATA_MODELS: readonly DataModel[] = ['SINGLE', 'ARRAY', 'DICTIONARY'];
-export const ACCESS_CONTROLS: readonly AccessControl[] = [
-  'USER-MATCH',
-  'NODE-MATCH',
-  'USER-NODE-MATCH',
-  'NODE-MULTIPLE',
-];
 
 /** A Kind that members must support. */
 export interface KindBlock {
   /** A Kind-ID of private space, or the name that IANA registered. */
   readonly kind: number | string;
   readonly dataModel: DataModel;
-  /** One of AccessControl, or another policy that the node must know by its name. */
+  /** USER-MATCH, NODE-MATCH, USER-NODE-MATCH, NODE-MULTIPLE, or another policy that the node must know by its name. */
   readonly accessControl: string;
   readonly maxCount: number;
   /** Bytes. */

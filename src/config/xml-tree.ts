@@ -3,7 +3,7 @@ import { messageOf } from '../base/errors.ts';
 import { OverlayConfigurationError } from './errors.ts';
 
 /** A configuration with a hundred Kinds has about 40 KiB. */
-export const MAX_DOCUMENT_BYTES = 65_536;
+const MAX_DOCUMENT_BYTES = 65_536;
 const MAX_DEPTH = 8;
 const MAX_ELEMENTS = 2000;
 

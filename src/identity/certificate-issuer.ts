@@ -50,7 +50,7 @@ const KEY_IDENTIFIER_BYTES = 20;
 export const CERTIFICATE_BACKDATE_MS = 24 * 3_600_000;
 export const CERTIFICATE_LIFETIME_MS = 365 * 24 * 3_600_000;
 /** An overlay outlives the certificates of its members. */
-export const AUTHORITY_LIFETIME_MS = 20 * CERTIFICATE_LIFETIME_MS;
+const AUTHORITY_LIFETIME_MS = 20 * CERTIFICATE_LIFETIME_MS;
 
 export interface CertificateSubject {
   /** DER SubjectPublicKeyInfo of an ECDSA P-256 key; its HIT becomes the Node-ID. */

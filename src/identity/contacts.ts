@@ -7,7 +7,7 @@ import { isOverlayName, isUserName } from './names.ts';
 /** About 300 bytes each in the file. */
 export const MAX_CONTACTS = 1000;
 /** Enough for the addresses of a host with several interfaces and its relays. */
-export const MAX_LOCATORS_PER_CONTACT = 8;
+const MAX_LOCATORS_PER_CONTACT = 8;
 
 /** A peer once known. Its name stays pinned to its HIT: the overlay alone cannot move it to another key. */
 export interface Contact {

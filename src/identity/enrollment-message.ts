@@ -30,7 +30,7 @@ const CODE_ID_BYTES = 16;
 const CODE_PROOF_BYTES = 32;
 /** DER of an ECDSA P-256 signature. */
 const MAX_SIGNATURE_BYTES = 72;
-export const MAX_REQUEST_BYTES = 512;
+const MAX_REQUEST_BYTES = 512;
 /** The overlay configuration document is the most of it. */
 export const MAX_CONFIGURATION_BYTES = 65_536;
 const MAX_ANSWER_BYTES = MAX_CONFIGURATION_BYTES + 2 * MAX_CERTIFICATE_BYTES + 16;

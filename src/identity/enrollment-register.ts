@@ -9,9 +9,9 @@ import { isUserName } from './names.ts';
 export const CODE_BYTES = 16;
 const CODE_ID_BYTES = 16;
 /** Tickets that were given out and are neither expired nor forgotten. */
-export const MAX_CODES = 1000;
+const MAX_CODES = 1000;
 /** About 100 bytes each in the file, which is written whole. */
-export const MAX_MEMBERS = 100_000;
+const MAX_MEMBERS = 100_000;
 
 const codeSchema = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{32}$/),

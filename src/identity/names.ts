@@ -6,8 +6,8 @@ const OVERLAY_NAME = new RegExp(`^${DOMAIN}$`);
 const USER_NAME = new RegExp(`^[a-z0-9+](?:[a-z0-9._+-]{0,62}[a-z0-9])?@${DOMAIN}$`);
 
 /** Lets a name and what surrounds it (URI, e-mail form) stay below 255 bytes everywhere. */
-export const MAX_OVERLAY_NAME_LENGTH = 128;
-export const MAX_USER_NAME_LENGTH = 192;
+const MAX_OVERLAY_NAME_LENGTH = 128;
+const MAX_USER_NAME_LENGTH = 192;
 
 /** The overlay name: `instance-name` of the configuration document, reg-name in reload URIs (RFC 6940 s11.1, s14.15). */
 export function isOverlayName(text: string): boolean {

@@ -154,7 +154,7 @@ export class TrustStore {
 }
 
 /** @throws {CertificateError} outside of the time that the certificate is valid for, with ten minutes of tolerance. */
-export function checkValidity(certificate: NodeCertificate, wallNow: number): void {
+function checkValidity(certificate: NodeCertificate, wallNow: number): void {
   const { notBefore, notAfter } = certificate;
   if (wallNow < notBefore - CLOCK_SKEW_MS)
     throw new CertificateError(

@@ -37,5 +37,5 @@ export const exampleStatus: Status = {
   uptimeS: 3_700,
   nat: { mapping: 'endpoint-independent', mapped: ['203.0.113.9:6084'] },
   tun: { name: 'idloc0', mtu: 1400 },
-  dns: { listen: '127.0.0.84:53' },
+  dns: { listen: '127.0.60.84:53' },
 };

@@ -19,9 +19,9 @@ test('a changed file is followed, an absent one names nobody, and we never name 
   const path = join(folder, 'resolv.conf');
   const time = { now: 0 };
   const clock = { monotonic: () => time.now, wall: () => 0 };
-  const list = new UpstreamList({ clock }, { path, exclude: [{ address: '127.0.0.84', port: 53 }] });
+  const list = new UpstreamList({ clock }, { path, exclude: [{ address: '127.0.60.84', port: 53 }] });
   t.deepEqual(list.current(), []);
-  writeFileSync(path, 'nameserver 127.0.0.84\nnameserver 192.0.2.1\n');
+  writeFileSync(path, 'nameserver 127.0.60.84\nnameserver 192.0.2.1\n');
   t.deepEqual(list.current(), []);
   time.now = 1_000;
   t.deepEqual(list.current(), [{ address: '192.0.2.1', port: 53 }]);

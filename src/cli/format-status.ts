@@ -1,0 +1,41 @@
+import type { LinkStatus, Status } from '../control/schemas.ts';
+import { formatBytes, formatDuration, formatMs, formatPath, table } from './format.ts';
+
+/** The status for a person: a block of facts, then a line a link with its path and why it goes that way. */
+export function formatStatus(status: Status): string {
+  const facts: [string, string][] = [
+    ['name', status.name ?? '(none)'],
+    ['hit', status.hit],
+    ['ipv4', status.ipv4 ?? '(none yet)'],
+    ['overlay', `${status.overlay}, ${status.state} as ${status.role}`],
+    ['listen', status.listen.join(', ')],
+    ['nat', formatNat(status.nat)],
+    ['tun', status.tun === null ? 'none' : `${status.tun.name}, MTU ${status.tun.mtu}`],
+    ['dns', status.dns === null ? 'off' : status.dns.listen],
+    ['agent', `${status.version}, up ${formatDuration(status.uptimeS)}, pid ${status.pid}`],
+  ];
+  const width = Math.max(...facts.map(([label]) => label.length));
+  const lines = facts.map(([label, value]) => `${label.padEnd(width)}  ${value}`);
+  if (status.links.length === 0) return [...lines, '', 'no links'].join('\n');
+  const rows = status.links.map(linkRow);
+  return [...lines, '', ...table([['LINK', 'STATE', 'PATH', 'RTT', 'LOSS', 'RX', 'TX', 'WHY'], ...rows])].join('\n');
+}
+
+function linkRow(link: LinkStatus): string[] {
+  return [
+    link.name ?? link.hit,
+    link.state,
+    link.path === null ? '-' : formatPath(link.path),
+    formatMs(link.rttMs),
+    link.loss === null ? '-' : `${(link.loss * 100).toFixed(link.loss > 0 && link.loss < 0.1 ? 1 : 0)} %`,
+    formatBytes(link.rxBytes),
+    formatBytes(link.txBytes),
+    link.why ?? '',
+  ];
+}
+
+function formatNat(nat: Status['nat']): string {
+  if (nat.mapping === 'unknown') return 'not known yet';
+  const seen = nat.mapped.length === 0 ? '' : `, seen as ${nat.mapped.join(', ')}`;
+  return `${nat.mapping === 'none' ? 'none' : `${nat.mapping} mapping`}${seen}`;
+}

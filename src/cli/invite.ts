@@ -1,0 +1,35 @@
+import { Command } from 'commander';
+import { note, print, printJson } from './output.ts';
+import { duration, jsonOption, socketOption, wholeNumber } from './options.ts';
+
+interface Options {
+  readonly socket: string;
+  readonly json?: boolean;
+  readonly user?: string;
+  readonly expires?: number;
+  readonly uses?: number;
+}
+
+export function inviteCommand(): Command {
+  return new Command('invite')
+    .description('print a ticket that lets another host join: overlay, trust, addresses to start from')
+    .option('--user <name>', 'the name that the newcomer gets (it chooses when absent)')
+    .option('--expires <time>', 'until when the ticket is good: 15m, 24h, 7d', duration)
+    .option('--uses <count>', 'how many hosts may join with it', wholeNumber(1, 10_000))
+    .addOption(socketOption())
+    .addOption(jsonOption())
+    .action(async (options: Options) => {
+      const { request } = await import('../control/client.ts');
+      const { ticket } = await request(options.socket, 'invite', {
+        ...(options.user === undefined ? {} : { user: options.user }),
+        ...(options.expires === undefined ? {} : { expiresS: options.expires }),
+        ...(options.uses === undefined ? {} : { uses: options.uses }),
+      });
+      if (options.json === true) {
+        printJson({ ticket });
+        return;
+      }
+      if (process.stderr.isTTY) note('On the other host: idloc up --join TICKET. Whoever has this line may join:');
+      print(ticket);
+    });
+}

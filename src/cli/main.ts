@@ -1,0 +1,56 @@
+import { Command, CommanderError } from 'commander';
+import { decodeCommand } from './decode.ts';
+import { downCommand } from './down.ts';
+import { initCommand } from './init.ts';
+import { inviteCommand } from './invite.ts';
+import { EXIT_USAGE, exitStatusOf, printError } from './output.ts';
+import { pingCommand } from './ping.ts';
+import { resolveCommand } from './resolve.ts';
+import { statusCommand } from './status.ts';
+import { upCommand } from './up.ts';
+import { VERSION } from './version.ts';
+
+/*
+ * Commands are declared here and in their files without what they need to run: each imports that in its action, so that
+ * `idloc status` loads neither certificates nor schemas.
+ */
+const program = new Command('idloc')
+  .description('one permanent address for every host: found through a peer-to-peer overlay, kept across networks')
+  .version(VERSION, '-V, --version')
+  .exitOverride()
+  .configureOutput({ outputError: () => {} });
+for (const command of [
+  initCommand(),
+  upCommand(),
+  inviteCommand(),
+  statusCommand(),
+  pingCommand(),
+  resolveCommand(),
+  decodeCommand(),
+  downCommand(),
+]) {
+  command.copyInheritedSettings(program);
+  program.addCommand(command);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = usageStatus(error);
+  else {
+    printError(error);
+    process.exitCode = exitStatusOf(error);
+  }
+}
+
+function usageStatus(error: CommanderError): number {
+  // Help and version were asked for, and are on stdout already.
+  if (error.exitCode === 0) return 0;
+  // `idloc` alone: commander has shown the help on stderr.
+  if (error.code !== 'commander.help') {
+    printError(
+      new Error(`bad usage: ${error.message.replace(/^error: /, '').replace(/\.$/, '')}: see \`idloc --help\``),
+    );
+  }
+  return EXIT_USAGE;
+}

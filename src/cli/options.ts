@@ -1,0 +1,34 @@
+import { InvalidArgumentError, Option } from 'commander';
+import { DEFAULT_SOCKET } from '../control/constants.ts';
+
+export const DEFAULT_STATE = '/var/lib/idloc';
+export const DEFAULT_CONFIG = '/etc/idloc/config.toml';
+
+/** For every command that talks to the running agent. */
+export function socketOption(): Option {
+  return new Option('--socket <path>', "the agent's control socket").default(DEFAULT_SOCKET).env('IDLOC_SOCKET');
+}
+
+export function jsonOption(): Option {
+  return new Option('--json', 'one JSON object on stdout');
+}
+
+/** A parser for whole numbers in a range. */
+export function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d{1,15}$/.test(text) || value < least || value > most) {
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    }
+    return value;
+  };
+}
+
+/** `90s`, `15m`, `24h`, `7d`, or seconds. */
+export function duration(text: string): number {
+  const match = /^(\d{1,9})([smhd]?)$/.exec(text);
+  const seconds = Number(match?.[1]) * ({ s: 1, m: 60, h: 3600, d: 86_400 }[match?.[2] ?? ''] ?? 1);
+  if (!Number.isInteger(seconds) || seconds < 1)
+    throw new InvalidArgumentError('It must be a time such as 15m, 24h or 7d.');
+  return seconds;
+}

@@ -1,0 +1,52 @@
+import { writeSync } from 'node:fs';
+import { IdlocError, messageOf } from '../base/errors.ts';
+
+/** 0 done, 1 failed, 2 bad usage. */
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+/** Thrown by commands for arguments that commander cannot check: exit status 2. */
+export class UsageError extends IdlocError {
+  constructor(message: string) {
+    super('bad_usage', message);
+  }
+}
+
+/** To stdout: what a program would read. */
+export function print(line: string): void {
+  write(1, line);
+}
+
+/** One object on one line. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value));
+}
+
+/** To stderr: what only a person would read. */
+export function note(line: string): void {
+  write(2, line);
+}
+
+/** One line: what, why, what to do. */
+export function printError(error: unknown): void {
+  write(2, `idloc: ${messageOf(error).replaceAll(/\s*\n\s*/g, ' ')}`);
+}
+
+export function exitStatusOf(error: unknown): number {
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
+}
+
+/** Synchronous: nothing is lost when the process exits next. A reader that has gone (`| head -1`) is no failure. */
+function write(fd: number, line: string): void {
+  let rest = Buffer.from(`${line}\n`);
+  while (rest.length > 0) {
+    try {
+      rest = rest.subarray(writeSync(fd, rest));
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      if (code === 'EPIPE') return;
+      // A pipe set to non-blocking by someone else, and full.
+      if (code !== 'EAGAIN') throw error;
+    }
+  }
+}

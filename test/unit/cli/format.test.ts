@@ -1,0 +1,95 @@
+import test from 'ava';
+import { formatBytes, formatDuration, formatMs, table } from '../../../src/cli/format.ts';
+import { formatPing } from '../../../src/cli/format-ping.ts';
+import { formatResolve } from '../../../src/cli/format-resolve.ts';
+import { formatStatus } from '../../../src/cli/format-status.ts';
+import { exampleStatus } from '../control/example-status.ts';
+
+test('numbers are as short as they can be read', (t) => {
+  t.deepEqual([0, 999, 1000, 1_234_567, 123_456_789, 999_999].map(formatBytes), [
+    '0 B',
+    '999 B',
+    '1.0 kB',
+    '1.2 MB',
+    '123 MB',
+    '1.0 MB',
+  ]);
+  t.deepEqual([0.4, 59, 61, 3600, 90_061].map(formatDuration), ['0 s', '59 s', '1 min 1 s', '1 h', '1 d 1 h']);
+  t.deepEqual([null, 0.123, 24.16].map(formatMs), ['-', '0.12 ms', '24.2 ms']);
+});
+
+test('columns line up and end without blanks', (t) => {
+  t.deepEqual(
+    table([
+      ['A', 'B'],
+      ['long', ''],
+    ]),
+    ['A     B', 'long'],
+  );
+});
+
+test('a status without links, name, address, TUN and DNS reads well too', (t) => {
+  const text = formatStatus({ ...exampleStatus, links: [], name: null, ipv4: null, tun: null, dns: null });
+  t.regex(text, /^name +\(none\)$/m);
+  t.regex(text, /^dns +off$/m);
+  t.regex(text, /no links$/);
+});
+
+test('a status is a block of facts and a line a link', (t) => {
+  t.deepEqual(formatStatus(exampleStatus).split('\n'), [
+    'name     bob.home.example',
+    'hit      2001:20::b0b',
+    'ipv4     198.18.0.9',
+    'overlay  home.example, joined as peer',
+    'listen   0.0.0.0:6084',
+    'nat      endpoint-independent mapping, seen as 203.0.113.9:6084',
+    'tun      idloc0, MTU 1400',
+    'dns      127.0.60.84:53',
+    'agent    0.1.0, up 1 h 1 min, pid 42',
+    '',
+    'LINK                STATE       PATH                                     RTT      LOSS   RX      TX     WHY',
+    'alice.home.example  connected   srflx 10.0.0.2:6084 > 203.0.113.7:40001  24.1 ms  1.2 %  1.2 MB  890 B  both NATs keep their mapping',
+    '2001:20::5          connecting  -                                        -        -      0 B     0 B',
+  ]);
+});
+
+test('a ping shows the path, why, the set-up and the spread', (t) => {
+  const text = formatPing({
+    target: 'bob.home.example',
+    hit: '2001:20::b0b',
+    rttMs: [24.1, null, 25.3],
+    path: { type: 'srflx', local: '10.0.0.2:6084', remote: '203.0.113.7:40001' },
+    direct: true,
+    why: 'both NATs keep their mapping',
+    setup: { nameToHitMs: 12.3, hitToLinkMs: 81.5, firstPacketMs: 94 },
+  });
+  t.deepEqual(text.split('\n'), [
+    'PING bob.home.example (2001:20::b0b)',
+    'path: srflx 10.0.0.2:6084 > 203.0.113.7:40001, direct: both NATs keep their mapping',
+    'set-up: name to HIT 12.3 ms, HIT to link 81.5 ms, first packet 94.0 ms',
+    'seq=1 time=24.1 ms',
+    'seq=2 lost',
+    'seq=3 time=25.3 ms',
+    '',
+    '3 sent, 2 received, 33 % lost',
+    'rtt min/avg/max = 24.10/24.70/25.30 ms',
+  ]);
+});
+
+test('a resolution shows who said it', (t) => {
+  const text = formatResolve({
+    target: 'bob',
+    hit: '2001:20::b0b',
+    ipv4: '198.18.0.9',
+    user: 'bob@home.example',
+    saidBy: [{ responder: '2001:20::5', signer: '2001:20::b0b', ageS: 61 }],
+    timings: { totalMs: 14.2 },
+  });
+  t.deepEqual(text.split('\n'), [
+    'bob is 2001:20::b0b',
+    'ipv4  198.18.0.9',
+    'user  bob@home.example',
+    'said by 2001:20::5, signed by the host itself 1 min 1 s ago',
+    'took 14.2 ms',
+  ]);
+});

@@ -1,0 +1,196 @@
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { IdlocError } from '../../../src/base/errors.ts';
+import { formatStatus } from '../../../src/cli/format-status.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { ControlServer } from '../../../src/control/control-server.ts';
+import type { ControlHandlers } from '../../../src/control/schemas.ts';
+import { exampleStatus } from '../control/example-status.ts';
+import { runIdloc } from './run-idloc.ts';
+
+function folder(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'idloc-test-'));
+  t.teardown(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+/** An agent as far as its control socket shows it. */
+async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers> = {}) {
+  const path = join(folder(t), 'idloc.sock');
+  const asked: string[] = [];
+  const handlers: ControlHandlers = {
+    status: () => exampleStatus,
+    invite: (params) => {
+      asked.push(JSON.stringify(params));
+      return { ticket: 'idloc1ticket' };
+    },
+    ping: ({ target, count }) => ({
+      target,
+      hit: '2001:20::b0b',
+      rttMs: new Array<number | null>(count ?? 0).fill(null),
+      path: null,
+      direct: false,
+      why: 'no answer',
+    }),
+    resolve: ({ target }) => {
+      throw new IdlocError('no_such_name', `${target}: nobody has that name: check how it is written`);
+    },
+    counters: () => ({}),
+    down: () => {
+      asked.push('down');
+      return {};
+    },
+    ...changed,
+  };
+  const server = new ControlServer({ handlers, logger: silentLogger }, { path });
+  await server.start();
+  t.teardown(() => server.stop());
+  return { path, asked };
+}
+
+test('no command at all shows the commands on stderr: bad usage', async (t) => {
+  const { status, stdout, stderr } = await runIdloc([]);
+  t.is(status, 2);
+  t.is(stdout, '');
+  t.regex(stderr, /^Usage: idloc/);
+  for (const name of ['init', 'up', 'invite', 'status', 'ping', 'resolve', 'decode', 'down']) {
+    t.regex(stderr, new RegExp(`^  ${name} `, 'm'));
+  }
+});
+
+test('help and version are what was asked for: stdout, status 0', async (t) => {
+  const help = await runIdloc(['--help']);
+  t.is(help.status, 0);
+  t.regex(help.stdout, /^Usage: idloc/);
+  const version = await runIdloc(['--version']);
+  t.is(version.status, 0);
+  t.regex(version.stdout, /^\d+\.\d+\.\d+\n$/);
+});
+
+for (const args of [
+  ['fly'],
+  ['status', '--fast'],
+  ['status', 'extra'],
+  ['ping'],
+  ['ping', 'bob', '--count', '0'],
+  ['ping', 'bob', '--count', '1e2'],
+  ['invite', '--expires', 'tomorrow'],
+  ['up', '--listen', '65536'],
+  ['up', '--join', 'x', '--create', 'home.example'],
+  ['up', '--log', 'loud'],
+  ['decode', '--port', '0', '-'],
+]) {
+  test(`"${args.join(' ')}" is bad usage: one line on stderr, status 2`, async (t) => {
+    const { status, stdout, stderr } = await runIdloc(args);
+    t.is(status, 2, stderr);
+    t.is(stdout, '');
+    t.regex(stderr, /^idloc: bad usage: .+: see `idloc [a-z ]*--help`\n$/);
+  });
+}
+
+for (const args of [['status'], ['invite'], ['ping', 'bob'], ['resolve', 'bob'], ['down']]) {
+  test(`"${args.join(' ')}" without an agent says how to start it, status 1`, async (t) => {
+    const path = join(folder(t), 'none.sock');
+    const { status, stdout, stderr } = await runIdloc([...args, '--socket', path]);
+    t.is(status, 1);
+    t.is(stdout, '');
+    t.is(stderr, `idloc: idloc is not running (no socket at ${path}): start it with \`idloc up --socket ${path}\`\n`);
+  });
+}
+
+test('the status is one JSON object, or a block for a person', async (t) => {
+  const { path } = await startAgent(t);
+  const json = await runIdloc(['status', '--json', '--socket', path]);
+  t.is(json.status, 0);
+  t.deepEqual(JSON.parse(json.stdout), exampleStatus);
+  const block = await runIdloc(['status', '--socket', path]);
+  t.is(block.status, 0);
+  t.is(block.stdout, `${formatStatus(exampleStatus)}\n`);
+});
+
+test('an invitation is the ticket alone, with what was asked for', async (t) => {
+  const { path, asked } = await startAgent(t);
+  const { status, stdout } = await runIdloc([
+    ...['invite', '--user', 'alice', '--expires', '2h', '--uses', '3', '--socket', path],
+  ]);
+  t.is(status, 0);
+  t.is(stdout, 'idloc1ticket\n');
+  t.deepEqual(
+    asked.map((line) => JSON.parse(line) as unknown),
+    [{ user: 'alice', expiresS: 7200, uses: 3 }],
+  );
+});
+
+test('a ping without any answer fails, and says what it knows', async (t) => {
+  const { path } = await startAgent(t);
+  const { status, stdout } = await runIdloc(['ping', 'bob', '-c', '2', '--socket', path]);
+  t.is(status, 1);
+  t.regex(stdout, /2 sent, 0 received, 100 % lost/);
+});
+
+test('an error of the agent is one line on stderr', async (t) => {
+  const { path } = await startAgent(t);
+  const { status, stdout, stderr } = await runIdloc(['resolve', 'eve', '--socket', path]);
+  t.is(status, 1);
+  t.is(stdout, '');
+  t.is(stderr, 'idloc: eve: nobody has that name: check how it is written\n');
+});
+
+test('down asks the agent to stop and says nothing', async (t) => {
+  const { path, asked } = await startAgent(t);
+  const { status, stdout, stderr } = await runIdloc(['down', '--socket', path]);
+  t.deepEqual({ status, stdout, stderr }, { status: 0, stdout: '', stderr: '' });
+  t.deepEqual(asked, ['down']);
+});
+
+test('init makes one identity that only its owner can read, and keeps it', async (t) => {
+  const state = join(folder(t), 'state');
+  const first = await runIdloc(['init', '--state', state]);
+  t.is(first.status, 0, first.stderr);
+  t.regex(first.stdout, /^2001:2[0-9a-f]:[0-9a-f:]+\n$/);
+  for (const name of readdirSync(state)) t.is(statSync(join(state, name)).mode & 0o077, 0, name);
+  const second = await runIdloc(['init', '--state', state, '--json']);
+  t.is(second.status, 0);
+  t.like(JSON.parse(second.stdout), { hit: first.stdout.trim(), made: false });
+});
+
+test('init leaves a broken key as it is and says what to do', async (t) => {
+  const state = folder(t);
+  writeFileSync(join(state, 'identity.pem'), 'no key\n', { mode: 0o600 });
+  const { status, stderr } = await runIdloc(['init', '--state', state]);
+  t.is(status, 1);
+  t.regex(stderr, /^idloc: .*identity\.pem is broken .*restore it from a backup.*\n$/);
+});
+
+test('decode of what is no RELOAD message gives offset and reason, status 1', async (t) => {
+  const { status, stdout, stderr } = await runIdloc(['decode', '-'], '00ff\nd2454c4f\n');
+  t.is(status, 1);
+  const lines = stdout.trim().split('\n');
+  t.is(lines.length, 2);
+  for (const line of lines) {
+    const { offset, reason } = JSON.parse(line) as { offset: unknown; reason: unknown };
+    t.is(typeof offset, 'number');
+    t.is(typeof reason, 'string');
+  }
+  t.regex(stderr, /^idloc: -: line 1: malformed at offset \d+: /);
+});
+
+test('decode of a file that is not there, or empty, is one line', async (t) => {
+  const absent = await runIdloc(['decode', join(folder(t), 'none')]);
+  t.is(absent.status, 1);
+  t.regex(absent.stderr, /^idloc: .*ENOENT.*: give a file that can be read, or - for stdin\n$/);
+  const empty = await runIdloc(['decode', '-'], '# nothing\n');
+  t.is(empty.status, 1);
+  t.regex(empty.stderr, /^idloc: -: no RELOAD message in it: .*\n$/);
+});
+
+test('up with a broken configuration is one line with the place, status 1', async (t) => {
+  const config = join(folder(t), 'config.toml');
+  writeFileSync(config, 'name = "x"\nspeed = 3\n');
+  const { status, stdout, stderr } = await runIdloc(['up', '--config', config]);
+  t.is(status, 1);
+  t.is(stdout, '');
+  t.regex(stderr, /^idloc: .*config\.toml:2: speed: .*\n$/);
+});

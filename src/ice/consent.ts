@@ -7,6 +7,7 @@ import {
   CONSENT_TIMEOUT_MS,
   LOSS_WINDOW,
   MISSED_CONSENT_LIMIT,
+  VERIFY_ANSWER_MS,
 } from './constants.ts';
 
 /** RFC 6298 s2: weight of a new sample. */
@@ -22,8 +23,8 @@ export class Consent {
   private missedInRow = 0;
   private checkAt: number;
   private answeredAt: number;
-  /** It does not answer: another pair may take over. An answer clears it. */
-  suspect = false;
+  private doubtedSince: number | undefined;
+  private verify: { readonly since: number; readonly until: number } | undefined;
 
   constructor(random: Random, pair: CandidatePair, now: number) {
     this.random = random;
@@ -53,8 +54,13 @@ export class Consent {
     return this.answeredAt + CONSENT_TIMEOUT_MS;
   }
 
-  answeredSince(time: number): boolean {
-    return this.answeredAt >= time;
+  /** It does not answer: another pair may take over. An answer clears this. */
+  get suspectSince(): number | undefined {
+    return this.doubtedSince;
+  }
+
+  get verifyAt(): number | undefined {
+    return this.verify?.until;
   }
 
   /** RFC 7675 s5.1 wants an allowance for the variation of delay. */
@@ -70,7 +76,7 @@ export class Consent {
   answered(rttMs: number | undefined, now: number): void {
     this.answeredAt = now;
     this.missedInRow = 0;
-    this.suspect = false;
+    this.doubtedSince = undefined;
     if (rttMs === undefined) return;
     this.smoothedRttMs =
       this.smoothedRttMs === undefined ? rttMs : this.smoothedRttMs + RTT_GAIN * (rttMs - this.smoothedRttMs);
@@ -82,6 +88,26 @@ export class Consent {
     if (this.outcomes.length > LOSS_WINDOW) this.outcomes.shift();
     if (!answered) this.missedInRow += 1;
     return this.missedInRow >= MISSED_CONSENT_LIMIT;
+  }
+
+  becomeSuspect(now: number): void {
+    this.doubtedSince ??= now;
+  }
+
+  /** The peer checks another pair: does this one still answer? @returns true: it should be checked now. */
+  beginVerify(now: number): boolean {
+    if (this.verify !== undefined || this.doubtedSince !== undefined) return false;
+    this.verify = { since: now, until: now + Math.max(VERIFY_ANSWER_MS, 2 * (this.smoothedRttMs ?? 0)) };
+    return true;
+  }
+
+  /** @returns true: the time is over and nothing was answered, so the pair is suspect now. */
+  verifyEnded(now: number): boolean {
+    if (this.verify === undefined || now < this.verify.until) return false;
+    const silent = this.answeredAt < this.verify.since;
+    this.verify = undefined;
+    if (silent) this.becomeSuspect(now);
+    return silent;
   }
 
   private afterInterval(now: number): number {

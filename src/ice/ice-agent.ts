@@ -33,7 +33,6 @@ import {
   SETTLE_MS,
   TAKE_CONTROL_WAIT_MS,
   TRIGGERED_PACING_MS,
-  VERIFY_ANSWER_MS,
 } from './constants.ts';
 import type { Credentials, IceCredentials } from './credentials.ts';
 import { keyOf, randomCredentials, splitUsername } from './credentials.ts';
@@ -102,9 +101,6 @@ export class IceAgent implements Timed {
   /** Where the peer was last reached: first to be tried from new addresses. */
   private lastRemote: SocketAddress | undefined;
   private left: { readonly pair: CandidatePair; readonly until: number } | undefined;
-  private suspectAt = 0;
-  private verifySince: number | undefined;
-  private verifyAt: number | undefined;
 
   private nomination: CheckTransaction | undefined;
   private nominateAt: number | undefined;
@@ -258,8 +254,8 @@ export class IceAgent implements Timed {
       this.transactions.next(),
       this.checklist.hasNext ? this.nextSlotAt : undefined,
       this.nominateAt,
-      this.verifyAt,
       this.patienceAt,
+      this.consent?.verifyAt,
       this.consent?.nextCheckAt,
       this.consent?.expiresAt,
     );
@@ -275,7 +271,8 @@ export class IceAgent implements Timed {
     }
     if (this.consent !== undefined && now >= this.consent.expiresAt) this.consentExpired(this.consent, now);
     if (this.consent !== undefined && now >= this.consent.nextCheckAt) this.checkConsent(this.consent, now);
-    if (this.verifyAt !== undefined && now >= this.verifyAt) this.verifyEnded(now);
+    // The selected pair did not answer while another one did.
+    if (this.consent?.verifyEnded(now) === true) this.considerNomination(now);
     if (this.nominateAt !== undefined && now >= this.nominateAt) this.considerNomination(now);
     if (this.patienceAt !== undefined && now >= this.patienceAt) this.patienceEnded(now);
     this.pump(now);
@@ -360,7 +357,9 @@ export class IceAgent implements Timed {
     this.transactions.cancel(pair);
     this.checklist.trigger(pair);
     // The peer checks something else than what it uses: its address may have changed.
-    if (consent !== undefined && this.currentRole === 'controlling') this.verifySelected(consent, now);
+    if (this.currentRole !== 'controlling' || consent?.beginVerify(now) !== true) return;
+    this.transactions.cancel(consent.pair);
+    this.checklist.trigger(consent.pair, true);
   }
 
   private learnPair(request: StunMessage, local: SocketAddress, remote: SocketAddress): CandidatePair | undefined {
@@ -471,7 +470,7 @@ export class IceAgent implements Timed {
     this.checklist.succeeded(pair);
     if (first) this.events.push({ type: 'valid', path: pathOf(pair) });
     if (pair === this.consent?.pair) {
-      const wasSuspect = this.consent.suspect;
+      const wasSuspect = this.consent.suspectSince !== undefined;
       this.consent.answered(rttMs, now);
       if (transaction.purpose === 'consent' && !transaction.late) this.consent.record(true);
       if (wasSuspect) this.stopChecking();
@@ -517,9 +516,10 @@ export class IceAgent implements Timed {
     if (best === undefined) return;
     if (this.currentRole === 'controlled') {
       // The peer that has control may not see what we see: that the selected pair is dead.
-      if (this.consent?.suspect !== true) return;
-      if (now < this.suspectAt + TAKE_CONTROL_WAIT_MS) {
-        this.nominateAt = this.suspectAt + TAKE_CONTROL_WAIT_MS;
+      if (this.consent?.suspectSince === undefined) return;
+      const waitUntil = this.consent.suspectSince + TAKE_CONTROL_WAIT_MS;
+      if (now < waitUntil) {
+        this.nominateAt = waitUntil;
         return;
       }
       this.takeControl();
@@ -544,7 +544,7 @@ export class IceAgent implements Timed {
     const { consent } = this;
     if (consent === undefined) return true;
     if (pair === consent.pair) return false;
-    if (consent.suspect || consent.pair.credentials !== this.current) return true;
+    if (consent.suspectSince !== undefined || consent.pair.credentials !== this.current) return true;
     return distanceOf(pathOf(pair)) < distanceOf(pathOf(consent.pair));
   }
 
@@ -579,31 +579,10 @@ export class IceAgent implements Timed {
   private consentMissed(transaction: CheckTransaction, now: number): void {
     const { consent } = this;
     if (consent === undefined || transaction.pair !== consent.pair) return;
-    if (!consent.record(false) || consent.suspect) return;
+    if (!consent.record(false)) return;
     this.logger.info('ice.silence', { addr: formatSocketAddress(consent.pair.remote.address) });
-    this.becomeSuspect(consent, now);
-    if (this.current.remote !== undefined) this.checkEverything(now);
-  }
-
-  private becomeSuspect(consent: Consent, now: number): void {
-    consent.suspect = true;
-    this.suspectAt = now;
-  }
-
-  private verifySelected(consent: Consent, now: number): void {
-    if (this.verifyAt !== undefined || consent.suspect) return;
-    this.verifySince = now;
-    this.verifyAt = now + Math.max(VERIFY_ANSWER_MS, 2 * (consent.rttMs ?? 0));
-    this.transactions.cancel(consent.pair);
-    this.checklist.trigger(consent.pair, true);
-  }
-
-  private verifyEnded(now: number): void {
-    const since = this.verifySince ?? now;
-    this.verifyAt = undefined;
-    if (this.consent === undefined || this.consent.answeredSince(since)) return;
-    this.becomeSuspect(this.consent, now);
-    this.considerNomination(now);
+    consent.becomeSuspect(now);
+    if (this.current.remote !== undefined && this.patienceAt === undefined) this.checkEverything(now);
   }
 
   private consentExpired(consent: Consent, now: number): void {
@@ -620,7 +599,6 @@ export class IceAgent implements Timed {
     this.transactions.forget(this.consent.pair);
     if (this.nomination?.pair === this.consent.pair) this.nomination = undefined;
     this.consent = undefined;
-    this.verifyAt = undefined;
     this.left = undefined;
   }
 
@@ -644,7 +622,6 @@ export class IceAgent implements Timed {
     this.transactions.cancel();
     this.patienceAt = undefined;
     this.nominateAt = undefined;
-    this.verifyAt = undefined;
     this.firstValidAt = undefined;
   }
 

@@ -1,6 +1,6 @@
 import type { Candidate } from '../base/candidate.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, parseSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { CandidatePair } from './candidate-pair.ts';
 import { formFoundation } from './candidates.ts';
 import { MAX_REMOTE_CANDIDATES } from './constants.ts';
@@ -19,16 +19,20 @@ export class RemoteCandidates {
    */
   add(candidates: readonly Candidate[], pairs: readonly CandidatePair[]): Candidate[] {
     const fresh: Candidate[] = [];
-    for (const candidate of candidates.toSorted((a, b) => b.priority - a.priority)) {
-      const key = formatSocketAddress(candidate.address);
-      const known = this.byAddress.get(key);
+    for (const named of candidates.toSorted((a, b) => b.priority - a.priority)) {
+      const key = formatSocketAddress(named.address);
+      // What is no IP address (a name, say) reaches nobody.
+      const address = parseSocketAddress(key);
+      if (address === undefined) continue;
+      const candidate = { ...named, address };
+      const known = this.byAddress.get(formatSocketAddress(address));
       if (known !== undefined && known.type !== 'prflx') continue;
       if (known === undefined) {
         if (this.byAddress.size >= MAX_REMOTE_CANDIDATES) continue;
         fresh.push(candidate);
       }
-      this.byAddress.set(key, candidate);
-      for (const pair of pairs) if (sameSocketAddress(pair.remote.address, candidate.address)) pair.remote = candidate;
+      this.byAddress.set(formatSocketAddress(address), candidate);
+      for (const pair of pairs) if (sameSocketAddress(pair.remote.address, address)) pair.remote = candidate;
     }
     return fresh;
   }

@@ -117,6 +117,55 @@ testProp(
 );
 
 testProp(
+  'a path is selected at both ends through any number of restarts, whoever begins them and however late the answer is',
+  [
+    seed,
+    quality,
+    fc.array(
+      fc.record({
+        first: fc.constantFrom('a' as const, 'b' as const),
+        role,
+        delayMs: fc.integer({ min: 0, max: 3_000 }),
+        restMs: fc.integer({ min: 9_000, max: 20_000 }),
+      }),
+      { maxLength: 5 },
+    ),
+  ],
+  (t, worldSeed, internet, restarts) => {
+    const network = new SimNetwork(worldSeed, { latencyMs: internet.latencyMs });
+    const server = stunServer(network.host(network.internet, '192.0.2.1'), '192.0.2.1');
+    const a = endpoint(network, 'home-a', 'home', 1, 'controlling');
+    const b = endpoint(network, 'home-b', 'randomPort', 2, 'controlled');
+    a.gather(server);
+    b.gather(server);
+    network.internet.quality = internet;
+    b.setRemote(a.agent.localParameters);
+    a.setRemote(b.agent.localParameters);
+    const both = (): boolean => a.agent.selected !== undefined && b.agent.selected !== undefined;
+    t.true(network.loop.runUntil(both, 10_000));
+    network.loop.run(2_000);
+    for (const { first, role: as, delayMs, restMs } of restarts) {
+      const [one, other] = first === 'a' ? [a, b] : [b, a];
+      const offer = one.restart(as);
+      network.loop.run(delayMs);
+      t.true(both());
+      const answer = other.restart(as === 'controlling' ? 'controlled' : 'controlling');
+      other.setRemote(offer);
+      network.loop.run(delayMs);
+      one.setRemote(answer);
+      const since = network.loop.now;
+      const reselected = ({ events }: IceEndpoint): boolean =>
+        events.some((event) => event.type === 'selected' && event.at >= since - delayMs);
+      t.true(network.loop.runUntil(() => reselected(a) && reselected(b), 9_000));
+      network.loop.run(restMs);
+      t.true(both());
+      t.false([a, b].some((end) => end.has('consentExpired') || end.has('failed')));
+    }
+  },
+  { numRuns: 40 },
+);
+
+testProp(
   'whatever is done to a check or an answer on its way, the agent neither throws nor believes it',
   [seed, fc.array(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { minLength: 1, maxLength: 4 })],
   (t, worldSeed, damage) => {

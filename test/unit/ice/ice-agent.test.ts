@@ -4,8 +4,16 @@ import type { NatBehaviour } from '../../sim/network/nat.ts';
 import { HOME_NAT, SYMMETRIC_NAT } from '../../sim/network/nat.ts';
 import { SimNetwork } from '../../sim/network/network.ts';
 import type { SegmentQuality } from '../../sim/network/segment.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { seededRandom } from '../../../src/base/random.ts';
+import { hostCandidates } from '../../../src/ice/candidates.ts';
 import type { IceAgentOptions, IceRole } from '../../../src/ice/ice-agent.ts';
+import { IceAgent } from '../../../src/ice/ice-agent.ts';
 import { pathType } from '../../../src/ice/path.ts';
+import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
+import { encodeErrorResponse } from '../../../src/stun/error-response.ts';
+import { computeIntegrity, shortTermKey, verifyIntegrity } from '../../../src/stun/integrity.ts';
+import type { StunMessage } from '../../../src/stun/message.ts';
 
 const SEED = 7;
 
@@ -371,4 +379,101 @@ test('a closed agent neither sends nor answers', (t) => {
   t.is(world.a.agent.pollTransmit(), undefined);
   world.network.loop.run(30_000);
   t.is(world.b.agent.state, 'failed');
+});
+
+function lone(role: IceRole, address: string): IceAgent {
+  return new IceAgent(
+    { random: seededRandom(SEED), logger: silentLogger },
+    { role, localCandidates: hostCandidates([address], ICE_PORT) },
+  );
+}
+
+const HERE = { address: '203.0.113.1', port: ICE_PORT };
+const THERE = { address: '203.0.113.2', port: ICE_PORT };
+
+/** A check that `from` sends at once to `to`, as it arrives. */
+function firstCheck(from: IceAgent, to: IceAgent): { data: Uint8Array; message: StunMessage } {
+  from.setRemote({ ...to.localParameters, candidates: hostCandidates([HERE.address], ICE_PORT) }, 0);
+  const data = from.pollTransmit()?.data ?? new Uint8Array();
+  return { data, message: decodeStun(data) };
+}
+
+test('a peer that answers 401 without integrity may have restarted: a hint comes once, and checks go on', (t) => {
+  const asker = lone('controlling', THERE.address);
+  const { message } = firstCheck(asker, lone('controlled', HERE.address));
+  const refusal = encodeErrorResponse(message, 401);
+  t.truthy(refusal);
+  if (refusal === undefined) return;
+  t.true(asker.hasTransaction(message.transactionId));
+  t.false(asker.receive(decodeStun(refusal), refusal, THERE, { ...HERE, port: 9 }, 1));
+  t.true(asker.receive(decodeStun(refusal), refusal, THERE, HERE, 1));
+  t.true(asker.receive(decodeStun(refusal), refusal, THERE, HERE, 2));
+  t.deepEqual(asker.pollEvent(), { type: 'peerForgot' });
+  t.is(asker.pollEvent(), undefined);
+  t.true(asker.hasTransaction(message.transactionId));
+});
+
+test('a check with an attribute that must be understood and is not gets an authenticated 420', (t) => {
+  const asked = lone('controlled', HERE.address);
+  const { message } = firstCheck(lone('controlling', THERE.address), asked);
+  const key = shortTermKey(asked.localParameters.pwd);
+  // The same check with an unknown attribute in front of its integrity.
+  const plain = encodeStun(message);
+  const raw = Uint8Array.from([...plain, 0x7f, 0, 0, 0, ...new Uint8Array(24)]);
+  raw[3] = raw.length - 20;
+  raw.set([0x00, 0x08, 0, 20], plain.length + 4);
+  raw.set(computeIntegrity(raw, plain.length + 4, key, 'sha1'), plain.length + 8);
+  t.true(asked.receive(decodeStun(raw), raw, HERE, THERE, 1));
+  const answer = asked.pollTransmit()?.data ?? new Uint8Array();
+  const { attributes } = decodeStun(answer);
+  t.is(attributes.errorCode?.code, 420);
+  t.deepEqual(attributes.unknownAttributes, [0x7f00]);
+  t.true(verifyIntegrity(answer, decodeStun(answer), key));
+  t.is(asked.pollTransmit(), undefined);
+});
+
+test('no answer is longer than the check that it answers', (t) => {
+  for (const role of ['controlled', 'controlling'] as const) {
+    const asked = lone(role, HERE.address);
+    const { data, message } = firstCheck(lone('controlling', THERE.address), asked);
+    for (const from of [THERE, { address: '2001:db8:1:2:3:4:5:6', port: 65535 }]) {
+      t.true(asked.receive(message, data, HERE, from, 1));
+      const answer = asked.pollTransmit();
+      t.truthy(answer);
+      t.true((answer?.data.length ?? Infinity) < data.length);
+    }
+  }
+});
+
+test('answers that got lost show as loss, and the path stays as long as one in two arrives', (t) => {
+  const world = publicHosts({ latencyMs: 20 });
+  exchange(world);
+  t.true(bothSelected(world));
+  world.network.internet.quality = { latencyMs: 20, loss: 0.2 };
+  world.network.loop.run(120_000);
+  t.is(world.a.agent.state, 'connected');
+  t.true(world.a.agent.loss > 0.1 && world.a.agent.loss < 0.8, String(world.a.agent.loss));
+  t.is(Math.round(world.a.agent.rttMs ?? 0), 40);
+});
+
+test('a candidate that is no IP address is passed over', (t) => {
+  const agent = lone('controlling', HERE.address);
+  const [candidate] = hostCandidates([THERE.address], ICE_PORT);
+  t.truthy(candidate);
+  if (candidate === undefined) return;
+  const named = { ...candidate, address: { address: 'host.local', port: 1 } };
+  agent.setRemote({ ufrag: 'abcd', pwd: 'x'.repeat(22), candidates: [named, candidate] }, 0);
+  t.deepEqual(agent.pollTransmit()?.remote, THERE);
+  t.is(agent.pollTransmit(), undefined);
+});
+
+test('a closed or unknown session takes no message', (t) => {
+  const asked = lone('controlled', HERE.address);
+  const { data, message } = firstCheck(lone('controlling', THERE.address), asked);
+  t.false(lone('controlled', HERE.address).receive({ ...message, class: 'success' }, data, HERE, THERE, 1));
+  asked.restart({ role: 'controlled', localCandidates: hostCandidates([HERE.address], ICE_PORT) }, 1);
+  t.false(asked.owns(message.attributes.username ?? ''));
+  t.false(asked.receive(message, data, HERE, THERE, 1));
+  asked.close();
+  t.false(asked.receive(message, data, HERE, THERE, 1));
 });

@@ -15,6 +15,8 @@ export interface Contact {
   /** Host name, `saturn.example.net`. */
   readonly name: string | null;
   readonly user: string | null;
+  /** A peer of the overlay when last seen: a way in for others. Clients are none. */
+  readonly peer: boolean;
   /** The address that it claimed in the overlay. */
   readonly ipv4: string | null;
   /** Where it was reached last, best first. */
@@ -33,6 +35,7 @@ const contactSchema = z.strictObject({
   hit: z.string().refine(isHit),
   name: z.string().refine(isOverlayName).nullable(),
   user: z.string().refine(isUserName).nullable(),
+  peer: z.boolean(),
   ipv4: z.ipv4().nullable(),
   locators: z.array(locatorSchema).max(MAX_LOCATORS_PER_CONTACT),
   lastSeen: z.number().nonnegative(),

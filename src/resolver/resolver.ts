@@ -32,7 +32,11 @@ interface Pending {
   readonly startedAt: number;
   hit: Hit | undefined;
   hitKnownAt: number;
+  readonly waiting: MissDone[];
 }
+
+/** How a miss ended: with a link, or with the reason why there is none. */
+export type MissDone = (result: ResolverResult<Hit>, now: number) => void;
 
 /**
  * Makes links for packets (DESIGN D6): overlay address -> HIT -> link. Concurrent packets to one host make one link.
@@ -56,14 +60,20 @@ export class Resolver implements Timed {
     this.logger = components.logger;
   }
 
-  /** A program sent to an overlay address that has no link; its packets are held. */
-  miss(address: string, now: number): void {
-    if (this.pending.has(address)) return;
-    if ((this.refusedUntil.get(address) ?? -Infinity) > now || this.pending.size >= MAX_PENDING) {
-      this.ports.refuse(address);
+  /** A program sent to an overlay address that has no link; its packets are held. People who ask wait for `done`. */
+  miss(address: string, now: number, done?: MissDone): void {
+    const already = this.pending.get(address);
+    if (already !== undefined) {
+      if (done !== undefined) already.waiting.push(done);
       return;
     }
-    const pending: Pending = { startedAt: now, hit: undefined, hitKnownAt: now };
+    if ((this.refusedUntil.get(address) ?? -Infinity) > now || this.pending.size >= MAX_PENDING) {
+      this.ports.refuse(address);
+      done?.({ ok: false, reason: 'refused a moment ago' }, now);
+      return;
+    }
+    const waiting = done === undefined ? [] : [done];
+    const pending: Pending = { startedAt: now, hit: undefined, hitKnownAt: now, waiting };
     this.pending.set(address, pending);
     this.timers.set(address, now + RESOLVE_TIMEOUT_MS);
     if (address.includes(':')) {
@@ -85,6 +95,7 @@ export class Resolver implements Timed {
       this.forget(address);
       this.remember(hit, { startedAt: pending.startedAt, hitKnownAt: pending.hitKnownAt, linkUpAt: now });
       this.ports.release(hit, address);
+      for (const done of pending.waiting) done({ ok: true, value: hit }, now);
     }
   }
 
@@ -135,12 +146,13 @@ export class Resolver implements Timed {
 
   private fail(address: string, now: number, reason: string): void {
     this.logger.debug('unreachable', { addr: address, reason });
-    const hit = this.pending.get(address)?.hit;
+    const { hit, waiting = [] } = this.pending.get(address) ?? {};
     this.forget(address);
     if (hit !== undefined && ![...this.pending.values()].some((other) => other.hit === hit)) this.stopConnecting(hit);
     bound(this.refusedUntil);
     this.refusedUntil.set(address, now + REFUSAL_HOLD_MS);
     this.ports.refuse(address);
+    for (const done of waiting) done({ ok: false, reason }, now);
   }
 
   private stopConnecting(hit: Hit): void {

@@ -98,7 +98,7 @@ test('certificates, document, authority, register and contacts come back', (t) =
   store.saveOverlayDocument(Buffer.from('<overlay/>'));
   store.saveAuthority(authority);
   const contacts = store.loadContacts();
-  contacts.remember({ hit: host.hit, name: 'saturn', user: null, ipv4: null, locators: [], lastSeen: 1 });
+  contacts.remember({ hit: host.hit, name: 'saturn', user: null, peer: false, ipv4: null, locators: [], lastSeen: 1 });
   store.saveContacts(contacts);
   const register = store.loadRegister();
   const code = random.bytes(16);

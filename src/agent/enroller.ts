@@ -1,0 +1,162 @@
+import type { Clock, Timed } from '../base/clock.ts';
+import { earliest } from '../base/clock.ts';
+import { IdlocError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Hit } from '../base/node-id.ts';
+import type { Random } from '../base/random.ts';
+import { formatSocketAddress } from '../base/socket-address.ts';
+import { acceptEnrollmentAnswer, enrollmentRequest, type Membership } from '../identity/enrollment.ts';
+import { EnrollmentError } from '../identity/errors.ts';
+import type { HostIdentity } from '../identity/host-identity.ts';
+import type { Ticket } from '../identity/ticket.ts';
+import { TrustStore } from '../identity/trust-store.ts';
+import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import { Bootstrap } from './bootstrap.ts';
+import { decodeEnrollmentExchange, encodeEnrollmentExchange } from './enrollment-exchange.ts';
+
+/** Implementation constant: the inviter has to be running when its ticket is used. */
+const ENROLLMENT_TIMEOUT_MS = 30_000;
+
+export type EnrollmentResult =
+  { readonly ok: true; readonly membership: Membership } | { readonly ok: false; readonly error: Error };
+
+/**
+ * The newcomer's side of a ticket: links to the addresses in it as a guest, and asks the inviter for a certificate.
+ *
+ *   connecting ──link to a member──> asking ──answer──> done
+ *
+ * It ends with its first result; the data plane is free for the Engine then.
+ */
+export class Enroller implements Timed {
+  readonly links: LinkManager;
+  private readonly identity: HostIdentity;
+  private readonly ticket: Ticket;
+  private readonly user: string | null;
+  private readonly random: Random;
+  private readonly clock: Clock;
+  private readonly bootstrap: Bootstrap;
+  private readonly asked = new Set<Hit>();
+  private readonly dataPlane: DataPlane;
+  private deadline: number | undefined;
+  private lastFailure = 'no answer';
+  private done: (result: EnrollmentResult) => void = () => {};
+
+  constructor(
+    components: { dataPlane: DataPlane; identity: HostIdentity; random: Random; clock: Clock; logger: Logger },
+    options: { readonly ticket: Ticket; readonly user: string | null },
+  ) {
+    const { dataPlane, identity, random, clock, logger } = components;
+    this.dataPlane = dataPlane;
+    this.identity = identity;
+    this.ticket = options.ticket;
+    this.user = options.user;
+    this.random = random;
+    this.clock = clock;
+    const { overlay, mode, authority } = options.ticket;
+    const trust = new TrustStore({ overlay, mode, authority });
+    this.links = new LinkManager({
+      dataPlane,
+      verifyPeer: (chain, wallNow) => trust.verify(chain, wallNow),
+      selfHit: identity.hit,
+      random,
+      clock,
+      logger,
+    });
+    this.links.onEvent((event) => {
+      this.onLinkEvent(event);
+    });
+    this.bootstrap = new Bootstrap({
+      connect: (remote, now) => {
+        this.links.connectDirect(remote, now);
+      },
+      random,
+    });
+  }
+
+  /** `done` is called once. Host addresses must be known before. */
+  start(now: number, done: (result: EnrollmentResult) => void): void {
+    this.done = done;
+    this.deadline = now + ENROLLMENT_TIMEOUT_MS;
+    this.bootstrap.start(this.ticket.addresses, now);
+  }
+
+  drainEvents(now: number): boolean {
+    for (const event of this.dataPlane.drain()) this.links.handleEvent(event, now);
+    return false;
+  }
+
+  nextTimeout(): number | undefined {
+    return earliest(this.links.nextTimeout(), this.bootstrap.nextTimeout(), this.deadline);
+  }
+
+  handleTimeout(now: number): void {
+    for (const machine of [this.links, this.bootstrap]) {
+      if ((machine.nextTimeout() ?? Infinity) <= now) machine.handleTimeout(now);
+    }
+    if (this.deadline !== undefined && this.deadline <= now) {
+      const tried = this.ticket.addresses.map(formatSocketAddress).join(', ');
+      const why = `nobody at ${tried} let us into ${this.ticket.overlay}: ${this.lastFailure}`;
+      this.finish({
+        ok: false,
+        error: new IdlocError('enrollment_timeout', `${why}; is the host that made the ticket running?`),
+      });
+    }
+  }
+
+  private onLinkEvent(event: LinkEvent): void {
+    switch (event.type) {
+      case 'up':
+        this.bootstrap.stop();
+        this.ask(event.hit);
+        return;
+      case 'message':
+        this.answered(event.hit, event.data);
+        return;
+      case 'connectFailed':
+        this.lastFailure = event.reason;
+        return;
+      case 'down':
+        this.lastFailure = event.reason;
+        if (this.asked.delete(event.hit)) this.bootstrap.start(this.ticket.addresses, this.clock.monotonic());
+        return;
+      case 'path':
+      case 'needsRestart':
+    }
+  }
+
+  private ask(hit: Hit): void {
+    if (this.asked.has(hit)) return;
+    this.asked.add(hit);
+    const { overlay, code } = this.ticket;
+    const request = enrollmentRequest(this.identity, { overlay, code, user: this.user });
+    const transactionId = new DataView(this.random.bytes(8).buffer).getBigUint64(0);
+    this.links.send(hit, encodeEnrollmentExchange('exp_a_req', request, { overlay, transactionId, to: hit }));
+  }
+
+  private answered(hit: Hit, message: Uint8Array): void {
+    const answer = decodeEnrollmentExchange('exp_a_ans', message);
+    if (answer === undefined || !this.asked.has(hit)) return;
+    const { overlay, authority } = this.ticket;
+    try {
+      const membership = acceptEnrollmentAnswer(answer.bytes, this.identity, {
+        overlay,
+        authority,
+        wallNow: this.clock.wall(),
+      });
+      this.finish({ ok: true, membership });
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      if (error instanceof EnrollmentError) this.finish({ ok: false, error });
+      else this.lastFailure = error.message;
+    }
+  }
+
+  private finish(result: EnrollmentResult): void {
+    if (this.deadline === undefined) return;
+    this.deadline = undefined;
+    this.bootstrap.stop();
+    for (const hit of this.asked) this.links.close(hit, 'enrolled');
+    this.done(result);
+  }
+}

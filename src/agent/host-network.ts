@@ -1,0 +1,77 @@
+import { BlockList, isIPv4 } from 'node:net';
+import { hitToAddress, type Hit } from '../base/node-id.ts';
+import type { Netlink, Route } from '../native/data-plane.ts';
+
+/** RFC 7343 s2: every HIT is in it. */
+const HIT_PREFIX = '2001:20::/28';
+
+/** After every real route (the kernel's own default for what is added by hand is 0 for IPv4 and 1024 for IPv6). */
+const GUARD_METRIC = 4_000_000;
+
+/** Super-packets and UDP bursts of programs; the kernel's 500 loses bursts. */
+const TX_QUEUE_LENGTH = 2_000;
+
+const LINK_LOCAL = '169.254.0.0/16';
+
+/** What the agent does to the host's own network: addresses of the TUN, and the routes that guard the overlay's ranges. */
+export class HostNetwork {
+  private readonly netlink: Netlink;
+  private readonly tunName: string;
+  private readonly ipv4Prefix: string;
+  private readonly notLocators = new BlockList();
+
+  constructor(netlink: Netlink, options: { readonly tunName: string; readonly ipv4Prefix: string }) {
+    this.netlink = netlink;
+    this.tunName = options.tunName;
+    this.ipv4Prefix = options.ipv4Prefix;
+    for (const prefix of [HIT_PREFIX, 'fe80::/10', options.ipv4Prefix, LINK_LOCAL]) {
+      const [network = '', length = ''] = prefix.split('/');
+      this.notLocators.addSubnet(network, Number(length), isIPv4(network) ? 'ipv4' : 'ipv6');
+    }
+  }
+
+  /** Where this host can be reached at now: no loopback, no link-local, none of an overlay's own addresses. */
+  locators(): string[] {
+    return this.netlink
+      .addresses()
+      .filter(
+        ({ interfaceName, address, usable, loopback }) =>
+          usable &&
+          !loopback &&
+          interfaceName !== this.tunName &&
+          !this.notLocators.check(address, isIPv4(address) ? 'ipv4' : 'ipv6'),
+      )
+      .map(({ address }) => address);
+  }
+
+  /**
+   * Makes the overlay's ranges unreachable by any other interface, also when the agent or the TUN is gone: phones would send
+   * their media in clear by the default route. Stays when the agent stops.
+   */
+  guard(): void {
+    for (const destination of [HIT_PREFIX, this.ipv4Prefix]) {
+      const route: Route = { destination, metric: GUARD_METRIC };
+      this.netlink.setRoute(route);
+    }
+  }
+
+  /** Brings the TUN up with both addresses; the kernel makes the routes of both ranges from their prefixes. */
+  configureTun(hit: Hit, ipv4: string | undefined, mtu: number): void {
+    const addresses = [`${hitToAddress(hit)}/${HIT_PREFIX.split('/')[1] ?? ''}`];
+    if (ipv4 !== undefined) addresses.push(`${ipv4}/${this.ipv4Prefix.split('/')[1] ?? ''}`);
+    this.netlink.configureInterface(this.tunName, { mtu, txQueueLength: TX_QUEUE_LENGTH, addresses });
+  }
+
+  /** Networks of this host that overlap the overlay's IPv4 range: packets to those would be caught by the TUN. */
+  clashes(): string[] {
+    const own = new BlockList();
+    const [network = '', length = ''] = this.ipv4Prefix.split('/');
+    own.addSubnet(network, Number(length), 'ipv4');
+    return this.netlink
+      .addresses()
+      .filter(
+        ({ address, interfaceName }) => isIPv4(address) && interfaceName !== this.tunName && own.check(address, 'ipv4'),
+      )
+      .map(({ address, interfaceName, prefixLength }) => `${address}/${prefixLength} on ${interfaceName}`);
+  }
+}

@@ -1,0 +1,285 @@
+import { hostname } from 'node:os';
+import { systemClock, type Timed } from '../base/clock.ts';
+import { IdlocError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { hitToAddress } from '../base/node-id.ts';
+import { systemRandom } from '../base/random.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { DEFAULT_IPV4_PREFIX } from '../config/ipv4-prefix.ts';
+import { ControlServer } from '../control/control-server.ts';
+import { DnsServer } from '../dns/dns-server.ts';
+import { selfSignedCertificate } from '../identity/certificate-issuer.ts';
+import type { Membership as Enrolled } from '../identity/enrollment.ts';
+import { HostIdentity } from '../identity/host-identity.ts';
+import { KeyStore } from '../identity/key-store.ts';
+import { isUserName } from '../identity/names.ts';
+import { StateDirectory } from '../identity/state-directory.ts';
+import { decodeTicket, type Ticket } from '../identity/ticket.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import { createDataPlane } from '../native/native.ts';
+import { createNetlink } from '../native/netlink.ts';
+import { Directory } from './directory.ts';
+import { Driver } from './driver.ts';
+import { Engine } from './engine.ts';
+import { Enroller } from './enroller.ts';
+import { HostNetwork } from './host-network.ts';
+import { chooseStyle, createLogger } from './logger.ts';
+import { adoptMembership, createMembership, loadMembership, settingsOf, type Membership } from './membership.ts';
+import { Memory } from './memory.ts';
+import { controlHandlers } from './operations.ts';
+import { SystemdNotifier, takeListenFds } from './systemd.ts';
+
+const TOOLS = { random: systemRandom, clock: systemClock };
+
+/** For the overlay that an agent without any other makes for itself: `.internal` is never delegated in the DNS. */
+const PRIVATE_SUFFIX = 'internal';
+
+/** How long the neighbours are given to take over what we store. */
+const LEAVE_MS = 1_000;
+
+export interface RunOptions {
+  /** Ticket of a member of an overlay. */
+  readonly join: string | null;
+  /** Name of the overlay to make. */
+  readonly create: string | null;
+  /** Aborted to stop the agent. */
+  readonly stop: AbortSignal;
+}
+
+type Cleanup = (() => void | Promise<void>)[];
+
+/**
+ * Runs the agent until `stop` or `idloc down`.
+ * @returns the exit status.
+ * @throws {IdlocError} when it cannot start; nothing stays open or half-written then.
+ */
+export async function runAgent(config: AgentConfig, options: RunOptions): Promise<number> {
+  const cleanup: Cleanup = [];
+  try {
+    await run(config, options, cleanup);
+    return 0;
+  } finally {
+    for (const step of cleanup.reverse()) await step();
+  }
+}
+
+async function run(config: AgentConfig, { join, create, stop }: RunOptions, cleanup: Cleanup): Promise<void> {
+  const logger = createLogger({ level: config.log, style: chooseStyle(process.env, process.stderr.isTTY) });
+  const notifier = new SystemdNotifier({ logger }, { env: process.env, pid: process.pid });
+  const inherited = takeListenFds(process.env, process.pid);
+  const ticket = join === null ? undefined : decodeTicket(join, systemClock.wall());
+  const state = StateDirectory.open(config.state);
+  cleanup.push(() => state.close());
+  const store = new KeyStore(state);
+  const kept = store.loadIdentity();
+  const identity = kept ?? HostIdentity.generate();
+  const known = loadMembership(store, identity, TOOLS);
+  checkSameOverlay(known, ticket?.overlay ?? create ?? config.overlay, config.state);
+
+  // What can be refused for lack of privilege is asked for before anything is written.
+  const tun = config.tun.enable ? { name: config.tun.name, mtu: config.tun.mtu } : null;
+  const dataPlane = createDataPlane({ port: config.listen, tun });
+  cleanup.push(() => dataPlane.close());
+  const netlink = createNetlink();
+  const networkOf = (ipv4Prefix: string): HostNetwork =>
+    new HostNetwork(netlink, { tunName: config.tun.name, ipv4Prefix });
+  const anyNetwork = networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
+  if (kept === undefined) store.saveIdentity(identity);
+  const newcomer = { config, ticket, create, store, identity, dataPlane, network: anyNetwork, logger, stop };
+  const membership = known ?? (await becomeMember(newcomer));
+  const { overlay, ipv4Prefix, dnsName } = membership.configuration;
+  dataPlane.setCredentials(membership.certificates, identity.pkcs8);
+
+  const network = networkOf(ipv4Prefix);
+  const memory = new Memory({ store, state, logger });
+  cleanup.push(() => memory.flush());
+  const engine = new Engine(
+    {
+      dataPlane,
+      identity,
+      certificates: membership.certificates,
+      trust: membership.trust,
+      overlay: settingsOf(membership),
+      enrollment: membership.founder?.enrollment,
+      random: systemRandom,
+      clock: systemClock,
+      logger,
+    },
+    {
+      role: config.role,
+      user: membership.user,
+      founder: membership.founder !== undefined,
+      start: [...(ticket?.addresses ?? []), ...membership.configuration.bootstrapNodes],
+      contacts: memory.contacts,
+      ipv4Prefix,
+      ipv4: memory.ownIpv4,
+    },
+  );
+  const driver = new Driver(engine, systemClock);
+  cleanup.push(() => driver.stop());
+
+  const configureTun = (ipv4: string | undefined): void => {
+    if (config.tun.enable) network.configureTun(identity.hit, ipv4, config.tun.mtu);
+  };
+  if (config.tun.enable) {
+    for (const clash of network.clashes()) logger.warn('address clash', { clash, prefix: ipv4Prefix });
+    network.guard();
+  }
+  configureTun(memory.ownIpv4);
+  const addressed = new Promise<void>((resolve) => {
+    if (memory.ownIpv4 !== undefined) resolve();
+    engine.onEvent((event) => {
+      switch (event.type) {
+        case 'joined':
+          logger.info('joined', { overlay, role: event.role });
+          return;
+        case 'ipv4':
+          logger.info('address', { ipv4: event.address });
+          configureTun(event.address);
+          memory.rememberOwnIpv4(event.address);
+          resolve();
+          return;
+        case 'contact':
+          memory.remember(event.contact);
+          return;
+        case 'network':
+          driver.run((now) => engine.setHostAddresses(network.locators(), now));
+      }
+    });
+  });
+  pump(dataPlane, driver, engine);
+  driver.run((now) => {
+    engine.setHostAddresses(network.locators(), now);
+    engine.start(now);
+  });
+
+  const directory = new Directory({ engine, driver, overlay });
+  const dns = new DnsServer(
+    { lookup: directory, clock: systemClock, random: systemRandom, logger },
+    { overlay: dnsName, ipv4Prefix, listen: config.dns.listen, inherited },
+  );
+  let dnsListen: SocketAddress | undefined;
+  if (config.dns.enable) {
+    dnsListen = await dns.start();
+    cleanup.push(() => dns.stop());
+  }
+
+  const downAsked = new AbortController();
+  const handlers = controlHandlers({
+    engine,
+    driver,
+    directory,
+    dataPlane,
+    membership,
+    config,
+    dnsListen,
+    locators: () => network.locators(),
+    stop: () => downAsked.abort(),
+  });
+  const control = new ControlServer({ handlers, logger }, { path: config.socket });
+  await control.start();
+  cleanup.push(() => control.stop());
+  logger.info('ready', { hit: hitToAddress(identity.hit), overlay, port: dataPlane.port });
+  // Only with both addresses on the interface: a phone that starts after us must find them.
+  void addressed.then(() => notifier.ready(`${overlay}: ${hitToAddress(identity.hit)} ${memory.ownIpv4 ?? ''}`));
+  await aborted(AbortSignal.any([stop, downAsked.signal]));
+
+  logger.info('stopping');
+  await notifier.stopping();
+  await new Promise<void>((resolve) => {
+    const limit = setTimeout(resolve, LEAVE_MS);
+    driver.run((now) => {
+      engine.stop(now, () => {
+        clearTimeout(limit);
+        resolve();
+      });
+    });
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
+/** Brings the data plane's events to a machine, a bounded number of them a turn of the event loop. */
+function pump(dataPlane: DataPlane, driver: Driver, machine: Timed & { drainEvents(now: number): boolean }): void {
+  const turn = (): void => {
+    if (driver.run((now) => machine.drainEvents(now))) setImmediate(turn);
+  };
+  dataPlane.onWake(turn);
+}
+
+function checkSameOverlay(known: Membership | undefined, wanted: string | null, state: string): void {
+  if (known === undefined || wanted === null || known.configuration.overlay === wanted) return;
+  const is = known.configuration.overlay;
+  throw new IdlocError('other_overlay', `${state} belongs to the overlay ${is}, not to ${wanted}: use another --state`);
+}
+
+interface Newcomer {
+  readonly config: AgentConfig;
+  readonly ticket: Ticket | undefined;
+  readonly create: string | null;
+  readonly store: KeyStore;
+  readonly identity: HostIdentity;
+  readonly dataPlane: DataPlane;
+  readonly network: HostNetwork;
+  readonly logger: Logger;
+  readonly stop: AbortSignal;
+}
+
+async function becomeMember(newcomer: Newcomer): Promise<Membership> {
+  const { config, ticket, create, store, identity, logger } = newcomer;
+  if (ticket !== undefined) {
+    logger.info('enrolling', { overlay: ticket.overlay });
+    return adoptMembership(store, await enroll(newcomer, ticket), TOOLS);
+  }
+  const overlay = create ?? config.overlay ?? `${Buffer.from(systemRandom.bytes(5)).toString('hex')}.${PRIVATE_SUFFIX}`;
+  logger.info('creating overlay', { overlay });
+  const options = { overlay, user: userName(config, overlay), ipv4Prefix: config.ipv4Prefix };
+  return createMembership(store, identity, options, TOOLS);
+}
+
+/** `alice` in the overlay `home.example` is the user `alice@home.example`, and so has the host name `alice.home.example`. */
+function userName(config: AgentConfig, overlay: string): string | null {
+  if (config.user !== null) return config.user;
+  const name = config.name ?? hostname().split('.')[0]?.toLowerCase() ?? '';
+  const user = `${name}@${overlay}`;
+  return isUserName(user) ? user : null;
+}
+
+function enroll({ config, identity, dataPlane, network, logger, stop }: Newcomer, ticket: Ticket): Promise<Enrolled> {
+  const { overlay } = ticket;
+  const certificate = selfSignedCertificate(identity, {
+    overlay,
+    user: null,
+    wallNow: systemClock.wall(),
+    random: systemRandom,
+  });
+  dataPlane.setCredentials([certificate], identity.pkcs8);
+  const enroller = new Enroller(
+    { dataPlane, identity, random: systemRandom, clock: systemClock, logger },
+    { ticket, user: ticket.user ?? userName(config, overlay) },
+  );
+  const driver = new Driver(enroller, systemClock);
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => {
+      driver.stop();
+      reject(new IdlocError('stopped', 'stopped before the overlay let us in'));
+    };
+    stop.addEventListener('abort', giveUp, { once: true });
+    pump(dataPlane, driver, enroller);
+    driver.run((now) => {
+      enroller.links.setHostAddresses(network.locators(), now);
+      enroller.start(now, (result) => {
+        stop.removeEventListener('abort', giveUp);
+        driver.stop();
+        if (result.ok) resolve(result.membership);
+        else reject(result.error);
+      });
+    });
+  });
+}

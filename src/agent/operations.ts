@@ -1,0 +1,244 @@
+import { IdlocError } from '../base/errors.ts';
+import { hitToAddress, type Hit } from '../base/node-id.ts';
+import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { systemClock } from '../base/clock.ts';
+import { systemRandom } from '../base/random.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import type { ControlHandlers, LinkStatus, PathStatus, Status } from '../control/schemas.ts';
+import { VERSION } from '../cli/version.ts';
+import { CODE_BYTES } from '../identity/enrollment-register.ts';
+import { encodeTicket, MAX_TICKET_ADDRESSES } from '../identity/ticket.ts';
+import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';
+import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import type { Directory, Found } from './directory.ts';
+import type { Driver } from './driver.ts';
+import type { Engine } from './engine.ts';
+import type { Membership } from './membership.ts';
+
+/** Used or not, a ticket that lies around is a risk. */
+const DEFAULT_TICKET_LIFETIME_S = 24 * 3600;
+const ECHO_PAUSE_MS = 200;
+
+export interface OperationsComponents {
+  readonly engine: Engine;
+  readonly driver: Driver;
+  readonly directory: Directory;
+  readonly dataPlane: DataPlane;
+  readonly membership: Membership;
+  readonly config: AgentConfig;
+  readonly dnsListen: SocketAddress | undefined;
+  /** Our addresses now. */
+  readonly locators: () => readonly string[];
+  readonly stop: () => void;
+}
+
+/** What local clients may ask of the agent, over the engine. */
+export function controlHandlers(agent: OperationsComponents): ControlHandlers {
+  const startedAt = systemClock.monotonic();
+  return {
+    status: () => status(agent, startedAt),
+    invite: (params) => ({ ticket: invite(agent, params) }),
+    ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),
+    resolve: async ({ target }) => {
+      const begun = systemClock.monotonic();
+      const found = await agent.directory.resolve(target);
+      const { source, user } = found;
+      return {
+        target,
+        hit: hitToAddress(found.hit),
+        ipv4: found.ipv4 ?? null,
+        name: agent.directory.hostNameOf(user),
+        user: user ?? null,
+        saidBy:
+          source === undefined
+            ? []
+            : [
+                {
+                  responder: hitToAddress(source.responder),
+                  signer: hitToAddress(source.signer),
+                  ageS: source.ageMs / 1000,
+                },
+              ],
+        timings: { totalMs: systemClock.monotonic() - begun },
+      };
+    },
+    counters: () => ({
+      ...Object.fromEntries(COUNTER_NAMES.map((name) => [name, Number(counterValue(agent.dataPlane.counters, name))])),
+      ...agent.engine.links.counters,
+    }),
+    down: () => {
+      // After the answer has left.
+      setImmediate(agent.stop);
+      return {};
+    },
+  };
+}
+
+function status(agent: OperationsComponents, startedAt: number): Status {
+  const { engine, config, membership, dataPlane, directory } = agent;
+  const { links, reflexive, natMapping } = engine.links.snapshot();
+  const { overlay } = engine;
+  const alone = overlay?.state === 'joined' && links.length === 0;
+  return {
+    hit: hitToAddress(engine.hit),
+    ipv4: engine.ipv4 ?? null,
+    overlay: membership.configuration.overlay,
+    name: directory.hostNameOf(membership.user),
+    role: overlay?.role ?? (config.role === 'client' ? 'client' : 'peer'),
+    state: overlay === undefined ? 'starting' : alone ? 'alone' : overlay.state === 'joined' ? 'joined' : 'joining',
+    listen: agent.locators().map((address) => formatSocketAddress({ address, port: dataPlane.port })),
+    links: links.filter(({ state }) => state !== 'guest').map((link) => describeLink(agent, link)),
+    version: VERSION,
+    pid: process.pid,
+    uptimeS: (systemClock.monotonic() - startedAt) / 1000,
+    nat: {
+      mapping: natMapping,
+      mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
+    },
+    tun: config.tun.enable ? { name: config.tun.name, mtu: config.tun.mtu } : null,
+    dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
+  };
+}
+
+const LINK_STATES = {
+  connecting: 'handshaking',
+  up: 'connected',
+  mending: 'moving',
+  retired: 'closed',
+  closed: 'closed',
+  guest: 'connected',
+} as const;
+
+function describeLink({ dataPlane, directory }: OperationsComponents, link: LinkSnapshot): LinkStatus {
+  const counters = dataPlane.linkCounters(link.dataPlaneLink);
+  return {
+    hit: hitToAddress(link.hit),
+    name: directory.hostNameOf(link.name),
+    state: LINK_STATES[link.state],
+    path: describePath(link.path),
+    rttMs: link.rttMs ?? null,
+    loss: link.loss,
+    rxBytes: Number(counters?.rxBytes ?? 0n),
+    txBytes: Number(counters?.txBytes ?? 0n),
+    handshakes: link.handshakes,
+    ...(link.path !== undefined && { why: whyPath(link.path) }),
+  };
+}
+
+function describePath(path: LinkPath | undefined): PathStatus | null {
+  if (path === undefined) return null;
+  const { type, local, remote } = path;
+  return { type, local: local === undefined ? 'any' : formatSocketAddress(local), remote: formatSocketAddress(remote) };
+}
+
+/** Why a path is the one it is, for a person. */
+function whyPath({ type }: LinkPath): string {
+  switch (type) {
+    case 'host':
+      return 'an address of its own answered: no NAT between';
+    case 'srflx':
+      return 'direct through the NATs: the addresses that other members saw answered';
+    case 'prflx':
+      return 'direct through the NATs: an address that only the check itself revealed';
+    case 'relay':
+      return 'relayed: no direct path answered';
+  }
+}
+
+function invite(
+  { engine, membership, dataPlane, locators }: OperationsComponents,
+  params: { user?: string | undefined; expiresS?: number | undefined; uses?: number | undefined },
+): string {
+  const { founder, configuration, authority } = membership;
+  if (founder === undefined)
+    throw new IdlocError(
+      'no_authority',
+      `only the host that created ${configuration.overlay} can invite: run \`idloc invite\` there`,
+    );
+  if ((params.uses ?? 1) !== 1)
+    throw new IdlocError('one_use', 'a ticket lets one host in: call `idloc invite` once for each');
+  const wallNow = systemClock.wall();
+  const expiresAt = wallNow + (params.expiresS ?? DEFAULT_TICKET_LIFETIME_S) * 1000;
+  const user =
+    params.user === undefined
+      ? null
+      : params.user.includes('@')
+        ? params.user
+        : `${params.user}@${configuration.overlay}`;
+  const code = systemRandom.bytes(CODE_BYTES);
+  const { port } = dataPlane;
+  const { reflexive } = engine.links.snapshot();
+  const own = locators().map((address): SocketAddress => ({ address, port }));
+  const addresses = [...own, ...reflexive.map(({ mapped }) => mapped)];
+  if (addresses.length === 0)
+    throw new IdlocError('no_address', 'this host has no network address that another could start from');
+  const unique = [...new Map(addresses.map((address) => [formatSocketAddress(address), address])).values()];
+  founder.register.addCode(code, { expiresAt, user, wallNow });
+  return encodeTicket({
+    overlay: configuration.overlay,
+    mode: configuration.mode,
+    authority,
+    inviter: engine.hit,
+    addresses: unique.slice(0, MAX_TICKET_ADDRESSES),
+    code,
+    expiresAt,
+    user,
+  });
+}
+
+type PingResult = Awaited<ReturnType<ControlHandlers['ping']>>;
+
+async function ping(
+  agent: OperationsComponents,
+  target: string,
+  count: number,
+  signal: AbortSignal,
+): Promise<PingResult> {
+  const { engine, directory } = agent;
+  const begun = systemClock.monotonic();
+  const found: Found = await directory.resolve(target);
+  const { hit } = found;
+  if (hit === engine.hit) throw new IdlocError('own_address', `${target} is this host`);
+  const resolvedAt = systemClock.monotonic();
+  const wasUp = engine.links.isUp(hit);
+  if (!wasUp) await link(agent, hit, target);
+  const linkedAt = systemClock.monotonic();
+  const rttMs: (number | null)[] = [];
+  let firstAt = linkedAt;
+  for (let i = 0; i < count && !signal.aborted; i++) {
+    if (i > 0) await new Promise((resolve) => setTimeout(resolve, ECHO_PAUSE_MS));
+    rttMs.push(await echo(agent, hit));
+    if (i === 0) firstAt = systemClock.monotonic();
+  }
+  const path = engine.links.snapshot().links.find((other) => other.hit === hit)?.path;
+  const nameToHitMs = target.includes(':') ? null : resolvedAt - begun;
+  return {
+    target,
+    hit: hitToAddress(hit),
+    rttMs,
+    path: describePath(path),
+    direct: path !== undefined && path.type !== 'relay',
+    why: path === undefined ? 'no path' : whyPath(path),
+    ...(!wasUp && { setup: { nameToHitMs, hitToLinkMs: linkedAt - resolvedAt, firstPacketMs: firstAt - linkedAt } }),
+  };
+}
+
+function link({ engine, driver }: OperationsComponents, hit: Hit, target: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    driver.run((now) => {
+      engine.resolver.miss(hitToAddress(hit), now, (result) => {
+        if (result.ok) resolve();
+        else reject(new IdlocError('unreachable', `${target} does not answer: ${result.reason}`));
+      });
+    });
+  });
+}
+
+function echo({ engine, driver }: OperationsComponents, hit: Hit): Promise<number | null> {
+  return new Promise((resolve) => {
+    driver.run((now) => {
+      engine.links.echo(hit, now, (rttMs) => resolve(rttMs ?? null));
+    });
+  });
+}

@@ -3,6 +3,7 @@ import { concatBytes, fromHex, toHex } from '../../../src/base/bytes.ts';
 import { MalformedMessageError } from '../../../src/base/errors.ts';
 import { encodeFrame, fragmentMessage, inspect } from '../../../src/reload/index.ts';
 import type { InspectedMessage, Inspection } from '../../../src/reload/index.ts';
+import { pcap, udp } from './capture-file.ts';
 import { headerVectors, messageVectors, vectorDataModel, vectorFile } from './vectors.ts';
 
 const OPTIONS = { dataModelOf: vectorDataModel };
@@ -17,33 +18,6 @@ function text(...lines: string[]): Uint8Array {
 function good(inspection: Inspection | undefined): InspectedMessage {
   if (inspection === undefined || 'reason' in inspection) throw new Error(`failed: ${JSON.stringify(inspection)}`);
   return inspection;
-}
-
-/** A UDP datagram of port 6084 over IPv6, or IPv4, without a checksum. */
-function udp(payload: Uint8Array, version: 4 | 6, port = 6084): Uint8Array {
-  const header = new DataView(new ArrayBuffer(8));
-  header.setUint16(0, port);
-  header.setUint16(2, port);
-  header.setUint16(4, payload.length + 8);
-  const datagram = concatBytes(new Uint8Array(header.buffer), payload);
-  if (version === 4) return concatBytes(fromHex('450000000000000040110000' + '0a000001' + '0a000002'), datagram);
-  const addresses = '20010db8000000000000000000000001' + '20010db8000000000000000000000002';
-  return concatBytes(fromHex('6000000000001140' + addresses), datagram);
-}
-
-function pcap(linkType: number, little: boolean, packets: readonly Uint8Array[], cut = 0): Uint8Array {
-  const header = new DataView(new ArrayBuffer(24));
-  header.setUint32(0, 0xa1b2c3d4, little);
-  header.setUint32(20, linkType, little);
-  const records = packets.map((packet, i) => {
-    const record = new DataView(new ArrayBuffer(16));
-    record.setUint32(0, 1700000000 + i, little);
-    record.setUint32(4, 500_000, little);
-    record.setUint32(8, packet.length - cut, little);
-    record.setUint32(12, packet.length, little);
-    return concatBytes(new Uint8Array(record.buffer), packet.subarray(0, packet.length - cut));
-  });
-  return concatBytes(new Uint8Array(header.buffer), ...records);
 }
 
 test('every vector, whole or in its frame, is shown with the same bytes again', (t) => {

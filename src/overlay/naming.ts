@@ -169,7 +169,8 @@ export class NameService implements Timed {
       return;
     }
     this.records.holderOf(address, now, (result, at) => {
-      if (result.ok && result.value.hit !== this.overlay.nodeId) this.taken(at);
+      if (address !== this.address) this.busy.delete('ipv4');
+      else if (result.ok && result.value.hit !== this.overlay.nodeId) this.taken(at);
       else if (result.ok) this.storeClaim(address, result.value.claimedAt, at);
       else if (result.error.errorCode === ERROR_CODES.not_found) this.storeClaim(address, this.clock.wall(), at);
       else this.retry('ipv4', at);
@@ -184,6 +185,11 @@ export class NameService implements Timed {
       { resource, kind: IDLOC_IPV4.id, value: single(value), lifetimeS: RECORD_LIFETIME_S },
       now,
       (result, at) => {
+        if (address !== this.address) {
+          // Another prefix or address was asked for meanwhile.
+          this.busy.delete('ipv4');
+          return;
+        }
         if (!result.ok) {
           if (result.error.errorCode === ERROR_CODES.forbidden) this.taken(at);
           else this.retry('ipv4', at);

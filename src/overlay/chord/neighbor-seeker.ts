@@ -7,8 +7,7 @@ import { type Requester, toNode } from '../requester.ts';
 import type { NeighborTable } from './neighbor-table.ts';
 import type { Ring } from './ring.ts';
 
-/** Nodes of one Update that are tried, each way: more could not become neighbours. */
-const MAX_TRIED_EACH_WAY = 3;
+/** Links to neighbours in the making. */
 const MAX_SOUGHT = 16;
 
 /** Links to peers that should be neighbours but are not yet (RFC 6940 s10.6, s10.7.3). */
@@ -51,9 +50,11 @@ export class NeighborSeeker implements Timed {
   consider(told: readonly NodeId[], via: NodeId | undefined, now: number): void {
     const wanted = [...new Set(told)].filter((id) => this.neighbors.wants(id) && !this.isAvoided(id, now));
     if (wanted.length === 0) return;
-    wanted.sort((a, b) => (this.ring.distance(this.self, a) < this.ring.distance(this.self, b) ? -1 : 1));
-    const nearest = new Set([...wanted.slice(0, MAX_TRIED_EACH_WAY), ...wanted.slice(-MAX_TRIED_EACH_WAY)]);
-    for (const id of nearest) this.seek(id, via, now);
+    // Those that are being linked count as neighbours already, or every newcomer would link to half of a small ring.
+    const known = [...new Set([...wanted, ...this.sought, ...this.neighbors.all])];
+    known.sort((a, b) => (this.ring.distance(this.self, a) < this.ring.distance(this.self, b) ? -1 : 1));
+    const nearest = new Set([...known.slice(0, this.neighbors.eachWay), ...known.slice(-this.neighbors.eachWay)]);
+    for (const id of wanted) if (nearest.has(id)) this.seek(id, via, now);
   }
 
   /** A neighbour's link is gone: perhaps only the link, so it is tried once more (s10.7.1). */

@@ -5,7 +5,8 @@ import type { RoutingTable } from './routing-table.ts';
 /** The nearest peers on both sides (RFC 6940 s10.1), a view of the routing table. */
 export class NeighborTable {
   private readonly routing: RoutingTable;
-  private readonly eachWay: number;
+  /** How many are kept on each side. */
+  readonly eachWay: number;
 
   constructor(routing: RoutingTable, eachWay: number) {
     this.routing = routing;

@@ -66,22 +66,18 @@ export class RoutingTable {
   }
 
   /**
-   * RFC 6940 s10.3: the largest id in (self, k), else the smallest that is not less than k. `avoid` is passed over as
-   * long as there is another choice.
+   * RFC 6940 s10.3: the largest id in (self, k), else the smallest that is not less than k. `avoid` is passed over while
+   * there is another way; but not when it is itself the peer that should be responsible.
    */
   nextHop(k: string, avoid?: NodeId): NodeId | undefined {
-    let fallback: NodeId | undefined;
     const start = this.lowerBound(k);
-    // Counter-clockwise from k, that is the largest in (self, k) first; k itself and what follows come last.
+    // Counter-clockwise from k, that is the largest in (self, k) first.
     for (let steps = 1; steps <= this.sorted.length; steps++) {
       const id = this.circular(start - steps);
       if (id === undefined || !this.ring.insideOpen(id, this.self, k)) break;
       if (id !== avoid) return id;
-      fallback = id;
     }
-    const after = this.circular(start);
-    if (fallback === undefined && after === avoid) return this.circular(start + 1) ?? after;
-    return fallback ?? after;
+    return this.circular(start);
   }
 
   private walk(from: number, step: 1 | -1, count: number): NodeId[] {

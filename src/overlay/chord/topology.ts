@@ -280,7 +280,7 @@ export class Topology implements Timed {
   nextHop(destination: Destination, avoid?: NodeId): NodeId | undefined {
     if (destination.type !== 'node' && destination.type !== 'resource') return undefined;
     const id = destination.type === 'node' ? destination.nodeId : destination.resourceId;
-    if (destination.type === 'node' && this.connected.has(id) && id !== avoid) return id;
+    if (destination.type === 'node' && this.connected.has(id)) return id;
     if (this.role === 'client') return this.wayOut(avoid);
     if (this.isResponsibleFor(id)) return undefined;
     return this.routing.nextHop(id, avoid) ?? this.wayOut(avoid);

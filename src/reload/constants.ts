@@ -150,8 +150,11 @@ export const MAX_CERTIFICATES = 1024;
 /** Kinds of one request or answer; an overlay defines a few. */
 export const MAX_KINDS = 1024;
 
-/** Values of one Kind in one message. A StoredData has at least 22 bytes: far above what max-message-size (5000) lets through. */
-export const MAX_VALUES = 65_536;
+/**
+ * Values of one Kind in one message, or keys and ranges of one specifier. A StoredData has at least 28 bytes and becomes
+ * some six hundred in memory; what max-message-size (5000 by default) lets through has fewer than two hundred.
+ */
+export const MAX_VALUES = 8192;
 
 /** A request can ask for 255 pieces of information. */
 export const MAX_PROBE_INFORMATION = 255;
@@ -164,7 +167,7 @@ export const MAX_CANDIDATE_EXTENSIONS = 32;
 
 /** What a Reassembler holds by default, for all senders together and for one message. */
 export const REASSEMBLY_MAX_TOTAL_BYTES = 4 * 1024 * 1024;
-export const REASSEMBLY_MAX_MESSAGE_BYTES = 1024 * 1024;
+export const REASSEMBLY_MAX_MESSAGE_BYTES = 256 * 1024;
 
 /** Fragments of one message, so that many small ones cannot cost more memory than their bytes. */
 export const REASSEMBLY_MAX_FRAGMENTS = 1024;

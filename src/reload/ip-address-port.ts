@@ -2,7 +2,7 @@ import { ByteReader } from '../base/bytes.ts';
 import type { ByteWriter } from '../base/bytes.ts';
 import { addressFromBytes, addressToBytes } from '../base/socket-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { malformed, writeU16 } from './wire.ts';
+import { malformed, writeU16, writeU8 } from './wire.ts';
 
 const IPV4 = 1;
 const IPV6 = 2;
@@ -48,7 +48,7 @@ export interface TurnServer {
 
 /** `struct { uint8 iteration; IpAddressPort server_address; } TurnServer;` (RFC 6940 s9). */
 export function encodeTurnServer(writer: ByteWriter, { iteration, address }: TurnServer): void {
-  writer.u8(iteration);
+  writeU8(writer, iteration);
   encodeIpAddressPort(writer, address);
 }
 

@@ -174,7 +174,7 @@ const EXPECTED: { readonly [T in MessageName]: readonly string[] } = {
   exp_a_ans: [],
   exp_b_req: [],
   exp_b_ans: [],
-  error: ['error_code (uint16): Error_Unknown_Kind (12)'],
+  error: ['error_code (uint16): Error_Unknown_Kind (12)', 'KindId: 4026531841'],
 };
 
 function messageBytes(body: KnownBody, header = HEADER): Uint8Array {
@@ -208,7 +208,9 @@ testIf('Wireshark reads every message code, to the last byte and with our values
       `node_id (NodeId): ${NODE_A}`,
       `node_id (NodeId): ${NODE_B}`,
       `data (bytes): ${RESOURCE}`,
-      `message_code (uint16): ${MESSAGE_CODES[body.type]} (`,
+      body.type === 'error'
+        ? 'message_code (uint16): Error'
+        : `message_code (uint16): ${MESSAGE_CODES[body.type]} (${body.type})`,
       ...EXPECTED[body.type],
       'extensions (0 elements)',
       'SecurityBlock',

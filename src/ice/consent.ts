@@ -7,7 +7,6 @@ import {
   CONSENT_TIMEOUT_MS,
   LOSS_WINDOW,
   MISSED_CONSENT_LIMIT,
-  VERIFY_ANSWER_MS,
 } from './constants.ts';
 
 /** RFC 6298 s2: weight of a new sample. */
@@ -32,9 +31,8 @@ export class Consent {
     this.selectedAt = now;
     this.smoothedRttMs = pair.rttMs;
     this.answeredAt = pair.validAt ?? now;
-    // Ask at once when the last answer is old, or told no round-trip time because the check had been repeated.
-    const recent = pair.rttMs !== undefined && now - this.answeredAt < CONSENT_INTERVAL_MS;
-    this.checkAt = recent ? this.afterInterval(now) : now;
+    // Checks that were repeated told no round-trip time: ask at once.
+    this.checkAt = pair.rttMs === undefined ? now : this.afterInterval(now);
   }
 
   get rttMs(): number | undefined {
@@ -90,14 +88,13 @@ export class Consent {
     return this.missedInRow >= MISSED_CONSENT_LIMIT;
   }
 
-  becomeSuspect(now: number): void {
-    this.doubtedSince ??= now;
-  }
-
-  /** The peer checks another pair: does this one still answer? @returns true: it should be checked now. */
-  beginVerify(now: number): boolean {
+  /**
+   * Does the pair still answer? It has two round trips, at least `leastMs`.
+   * @returns true: it should be checked now. False: that is so already, or it is suspect.
+   */
+  beginVerify(now: number, leastMs: number): boolean {
     if (this.verify !== undefined || this.doubtedSince !== undefined) return false;
-    this.verify = { since: now, until: now + Math.max(VERIFY_ANSWER_MS, 2 * (this.smoothedRttMs ?? 0)) };
+    this.verify = { since: now, until: now + Math.max(leastMs, 2 * (this.smoothedRttMs ?? 0)) };
     return true;
   }
 
@@ -106,7 +103,7 @@ export class Consent {
     if (this.verify === undefined || now < this.verify.until) return false;
     const silent = this.answeredAt < this.verify.since;
     this.verify = undefined;
-    if (silent) this.becomeSuspect(now);
+    if (silent) this.doubtedSince = now;
     return silent;
   }
 

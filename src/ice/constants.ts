@@ -67,6 +67,8 @@ export const TAKE_CONTROL_WAIT_MS = 1_000;
 
 /** When the peer checks another pair, the selected one must answer a check within two round trips, at least this. */
 export const VERIFY_ANSWER_MS = 100;
+/** After lost consent checks it has longer, three copies of a check: two losses alone are no reason to move. */
+export const SILENCE_VERIFY_MS = 500;
 
 /** Checks that arrive before the peer's parameters, and remote candidates: remembered at most. */
 export const MAX_EARLY_CHECKS = 32;

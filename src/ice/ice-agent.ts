@@ -22,6 +22,7 @@ import { Consent } from './consent.ts';
 import {
   CHECK_PACING_MS,
   CHECK_RTO_MS,
+  CONSENT_INTERVAL_MS,
   CONSENT_TIMEOUT_MS,
   LEFT_PAIR_HOLD_MS,
   MAX_EARLY_CHECKS,
@@ -31,8 +32,10 @@ import {
   PATIENCE_LOOK_MS,
   PATIENCE_MS,
   SETTLE_MS,
+  SILENCE_VERIFY_MS,
   TAKE_CONTROL_WAIT_MS,
   TRIGGERED_PACING_MS,
+  VERIFY_ANSWER_MS,
 } from './constants.ts';
 import type { Credentials, IceCredentials } from './credentials.ts';
 import { keyOf, randomCredentials, splitUsername } from './credentials.ts';
@@ -357,7 +360,7 @@ export class IceAgent implements Timed {
     this.transactions.cancel(pair);
     this.checklist.trigger(pair);
     // The peer checks something else than what it uses: its address may have changed.
-    if (this.currentRole !== 'controlling' || consent?.beginVerify(now) !== true) return;
+    if (this.currentRole !== 'controlling' || consent?.beginVerify(now, VERIFY_ANSWER_MS) !== true) return;
     this.transactions.cancel(consent.pair);
     this.checklist.trigger(consent.pair, true);
   }
@@ -470,10 +473,10 @@ export class IceAgent implements Timed {
     this.checklist.succeeded(pair);
     if (first) this.events.push({ type: 'valid', path: pathOf(pair) });
     if (pair === this.consent?.pair) {
-      const wasSuspect = this.consent.suspectSince !== undefined;
       this.consent.answered(rttMs, now);
       if (transaction.purpose === 'consent' && !transaction.late) this.consent.record(true);
-      if (wasSuspect) this.stopChecking();
+      // It was silent and is not any more: what was tried instead is not needed.
+      if (this.patienceAt !== undefined && pair.credentials === this.current) this.stopChecking();
     }
     if (this.nomination === transaction) this.nomination = undefined;
     const nominated =
@@ -564,6 +567,8 @@ export class IceAgent implements Timed {
     if (pair === this.consent?.pair) return;
     if (this.consent !== undefined) this.left = { pair: this.consent.pair, until: now + LEFT_PAIR_HOLD_MS };
     this.consent = new Consent(this.random, pair, now);
+    // Consent runs from the last answer: when that is old, a check, which is repeated, renews it.
+    if (pair.validAt === undefined || now >= pair.validAt + CONSENT_INTERVAL_MS) this.checklist.trigger(pair, true);
     this.lastRemote = pair.remote.address;
     this.changeState('connected');
     this.events.push({ type: 'selected', path: pathOf(pair) });
@@ -581,7 +586,7 @@ export class IceAgent implements Timed {
     if (consent === undefined || transaction.pair !== consent.pair) return;
     if (!consent.record(false)) return;
     this.logger.info('ice.silence', { addr: formatSocketAddress(consent.pair.remote.address) });
-    consent.becomeSuspect(now);
+    consent.beginVerify(now, SILENCE_VERIFY_MS);
     if (this.current.remote !== undefined && this.patienceAt === undefined) this.checkEverything(now);
   }
 

@@ -6,7 +6,9 @@ import { SimNetwork } from '../../sim/network/network.ts';
 import type { SegmentQuality } from '../../sim/network/segment.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
+import { formatSocketAddress } from '../../../src/base/socket-address.ts';
 import { hostCandidates } from '../../../src/ice/candidates.ts';
+import { MAX_PAIRS } from '../../../src/ice/constants.ts';
 import type { IceAgentOptions, IceRole } from '../../../src/ice/ice-agent.ts';
 import { IceAgent } from '../../../src/ice/ice-agent.ts';
 import { pathType } from '../../../src/ice/path.ts';
@@ -476,4 +478,48 @@ test('a closed or unknown session takes no message', (t) => {
   t.false(asked.receive(message, data, HERE, THERE, 1));
   asked.close();
   t.false(asked.receive(message, data, HERE, THERE, 1));
+});
+
+test('when both hosts move at once, the new candidates of both, told over another way, bring the path back', (t) => {
+  const world = publicHosts();
+  exchange(world);
+  t.true(bothSelected(world));
+  world.network.loop.run(10_000);
+  const { a, b, network } = world;
+  a.host.move(network.internet, '203.0.113.71');
+  b.host.move(network.internet, '203.0.113.72');
+  a.addressesChanged();
+  b.addressesChanged();
+  network.loop.run(700);
+  const from = network.loop.now;
+  a.setRemote(b.agent.localParameters);
+  b.setRemote(a.agent.localParameters);
+  t.true(bothSelected(world, 1_000));
+  t.true(network.loop.now - from <= 120, `${network.loop.now - from} ms`);
+  t.deepEqual(a.agent.selected?.remote, b.agent.selected?.local);
+  network.loop.run(30_000);
+  t.not(a.agent.role, b.agent.role);
+  t.true(bothSelected(world, 0));
+});
+
+test('a peer that checks from a thousand addresses costs a hundred pairs', (t) => {
+  const asked = lone('controlled', HERE.address);
+  const asker = lone('controlling', THERE.address);
+  const { data, message } = firstCheck(asker, asked);
+  asked.setRemote({ ...asker.localParameters, candidates: [] }, 0);
+  const checked = new Set<string>();
+  const drain = (): void => {
+    for (let out = asked.pollTransmit(); out !== undefined; out = asked.pollTransmit())
+      if (decodeStun(out.data).class === 'request') checked.add(formatSocketAddress(out.remote));
+  };
+  for (let i = 0; i < 1000; i++) {
+    asked.receive(message, data, HERE, { address: `198.51.${Math.floor(i / 250)}.${(i % 250) + 1}`, port: 1024 }, 0);
+    drain();
+  }
+  for (let at = asked.nextTimeout(); at !== undefined; at = asked.nextTimeout()) {
+    asked.handleTimeout(at);
+    drain();
+  }
+  t.is(asked.state, 'failed');
+  t.true(checked.size <= MAX_PAIRS, String(checked.size));
 });

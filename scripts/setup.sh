@@ -34,6 +34,7 @@ packages_for() {
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian
     test) echo "clang clang-format libclang-rt-14-dev sip-tester debootstrap systemd-container ethtool" ;;
+    sanitizers) ;; # they come with g++
   esac
 }
 
@@ -88,6 +89,7 @@ setup() {
   setup_packages build "$@"
   setup_npm
   setup_native ""
+  case " $* " in *" sanitizers "*) setup_native asan ;; esac
   flock -u 9
   exec 9<&-
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { tryCommand } from './testbed/command.ts';
 import { labUnavailable, removeLeftovers } from './testbed/lab.ts';
+import { sanitizedEnvironment } from './testbed/sanitizers.ts';
 import { TapTally } from './testbed/tap-tally.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -115,7 +116,8 @@ async function everything(): Promise<void> {
     'tests',
     folders.map((name) => `test/${name}/**`),
   );
-  if (hasTests(SANITIZED_FOLDER)) await ava('native tests', ['-c', '1', `test/${SANITIZED_FOLDER}/**`]);
+  if (hasTests(SANITIZED_FOLDER))
+    await ava('native tests', ['-c', '1', `test/${SANITIZED_FOLDER}/**`], await sanitizedEnvironment());
   const why = labUnavailable();
   if (why !== undefined) say(`skipped system tests: ${why}`);
   else if (hasTests('system')) await ava('system tests', ['-c', '1', '--serial', 'test/system/**']);

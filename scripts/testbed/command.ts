@@ -8,6 +8,14 @@ const KEPT_OUTPUT_CHARACTERS = 4 << 20;
 /** How long a process gets to obey SIGTERM or SIGINT before SIGKILL. */
 const STOP_GRACE_MS = 5000;
 
+/**
+ * Programs of the system, never those of npm: `npm run` and AVA put node_modules/.bin first, and some package brings an `nft`
+ * of its own. sbin last: not everyone's PATH has it.
+ */
+const SYSTEM_PATH = [...(process.env.PATH ?? '').split(':'), '/usr/sbin', '/sbin']
+  .filter((folder) => !folder.includes('node_modules'))
+  .join(':');
+
 /** What the scripts raise on purpose: one line that says what, why and what to do. */
 export class ScriptError extends Error {
   constructor(message: string, options?: ErrorOptions) {
@@ -39,7 +47,7 @@ export async function tryCommand(
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...process.env, ...options.environment },
+      env: { ...process.env, PATH: SYSTEM_PATH, ...options.environment },
       ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' }),
     });
     const stdout: Buffer[] = [];
@@ -108,7 +116,7 @@ export class BackgroundProcess {
 
   constructor(file: string, args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
     this.label = [file, ...args].join(' ');
-    this.child = spawn(file, args, { env: { ...process.env, ...environment }, stdio: 'pipe' });
+    this.child = spawn(file, args, { env: { ...process.env, PATH: SYSTEM_PATH, ...environment }, stdio: 'pipe' });
     this.pid = this.child.pid ?? 0;
     running.add(this);
     this.child.stdin.on('error', () => undefined);

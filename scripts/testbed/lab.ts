@@ -156,7 +156,7 @@ export class Namespace {
     );
   }
 
-  /** Loads a ruleset, as an argument: `nft -f -` opens /dev/stdin anew, which fails silently for a socket. */
+  /** Loads a ruleset, as an argument: standard input is a socket here, which `nft -f -` cannot open. */
   async nft(ruleset: string): Promise<void> {
     await this.run('nft', [ruleset]);
   }

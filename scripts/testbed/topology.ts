@@ -100,8 +100,8 @@ export class NatRouter {
 
   /** Forgets every mapping, as a router does that is switched off and on. */
   async reboot(mapping: NatMapping): Promise<void> {
-    await this.namespace.nft('flush ruleset\n');
     await this.namespace.ip('link', 'set', NAT_WAN_INTERFACE, 'down');
+    await this.namespace.run('nft', ['flush ruleset']);
     await this.namespace.ip('link', 'set', NAT_WAN_INTERFACE, 'up');
     await this.namespace.nft(natRules(mapping));
   }

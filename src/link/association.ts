@@ -89,6 +89,11 @@ export class Association {
     return this.remotes.has(formatSocketAddress(remote));
   }
 
+  sharesRemote(other: Association): boolean {
+    for (const key of this.remotes.keys()) if (other.remotes.has(key)) return true;
+    return false;
+  }
+
   /** Datagrams from `remote` are this association's. Of too many, the longest unused that is no path is let go. */
   bind(remote: SocketAddress): void {
     const key = formatSocketAddress(remote);

@@ -15,6 +15,8 @@ export interface Link {
   pending: Association | undefined;
   /** Our offer has no answer yet: for a new association, or for a restart of the current one's ICE. */
   offering: 'none' | 'new' | 'restart';
+  /** Later than this no answer is expected. */
+  offeringUntil: number;
 }
 
 /** Associations by data-plane link, by HIT, by STUN username and by STUN transaction. */
@@ -73,7 +75,7 @@ export class ConnectionTable {
   openLink(hit: Hit): Link {
     let link = this.byHit.get(hit);
     if (link === undefined) {
-      link = { hit, current: undefined, pending: undefined, offering: 'none' };
+      link = { hit, current: undefined, pending: undefined, offering: 'none', offeringUntil: 0 };
       this.byHit.set(hit, link);
     }
     return link;

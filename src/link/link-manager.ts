@@ -38,6 +38,7 @@ import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation, describePath } from './link-snapshot.ts';
 import { LocalAddresses } from './local-addresses.ts';
 import { isGloballyReachable } from './reachability.ts';
+import type { RepairCause } from './repair.ts';
 import { Repairs } from './repairs.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 
@@ -154,7 +155,7 @@ export class LinkManager implements Timed {
         const { path } = association;
         // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
         const lost = path?.local === undefined || !this.addresses.has(path.local.address);
-        if (association.state === 'up' && lost) this.repairs.begin(association, 'broken', now);
+        if (association.state === 'up' && lost) this.beginRepair(association, 'broken', now);
         this.settle(association, now);
       }
     }
@@ -204,13 +205,13 @@ export class LinkManager implements Timed {
     const association = link.current;
     if (association?.secrets !== undefined) {
       const parameters = this.startRestart(association, 'controlling', now + OFFER_TIMEOUT_MS);
-      link.offering = 'restart';
+      startOffering(link, 'restart', now);
       this.settle(association, now);
       return nameAssociation(parameters, association.secrets.id);
     }
     const agent = this.makeAgent('controlling');
     link.pending = this.open('server', 'negotiated', hit, now);
-    link.offering = 'new';
+    startOffering(link, 'new', now);
     this.adoptAgent(link.pending, agent);
     link.pending.deadline = now + OFFER_TIMEOUT_MS;
     this.settle(link.pending, now);
@@ -259,10 +260,10 @@ export class LinkManager implements Timed {
       this.settle(current, now);
     }
     link.offering = 'none';
-    const association = kept ? current : link.pending;
+    const association = kept ? current : (link.pending ?? current);
     if (association === undefined) return;
     if (kept) association.nextIceUntil = now + RESTART_TIMEOUT_MS;
-    else association.deadline = now + CONNECT_TIMEOUT_MS;
+    else if (!association.connected) association.deadline = now + CONNECT_TIMEOUT_MS;
     (kept ? association.nextIce : association.ice)?.setRemote(remote, now);
     this.settle(association, now);
   }
@@ -390,13 +391,19 @@ export class LinkManager implements Timed {
       const holder = this.table.boundTo(remote);
       if (holder === undefined || holder.hit === association.hit) association.bind(remote);
     }
-    this.settle(association, now);
+    this.settle(association, now, remote);
   }
 
-  private iceEvent(association: Association, agent: IceAgent, event: IceEvent, now: number): void {
+  private iceEvent(
+    association: Association,
+    agent: IceAgent,
+    event: Exclude<IceEvent, { type: 'peerForgot' }>,
+    now: number,
+  ): void {
     const current = agent === association.ice;
     switch (event.type) {
       case 'valid':
+        this.giveWay(association, event.path.remote);
         association.bind(event.path.remote);
         this.pathValid(association, event.path, now);
         return;
@@ -406,20 +413,23 @@ export class LinkManager implements Timed {
       case 'failed':
         if (!current) this.endRestart(association);
         else if (association.state === 'connecting') this.drop(association, 'no path to it works', true);
-        else if (association.path?.ice !== undefined) this.repairs.begin(association, 'broken', now);
+        else if (association.path?.ice !== undefined) this.beginRepair(association, 'broken', now);
         return;
       case 'consentExpired':
-        if (current && association.state === 'up') this.repairs.begin(association, 'broken', now);
-        return;
-      case 'peerForgot':
-        // While the ends of a new link or of a restart do not finish at the same time, this is to be expected.
-        if (!current || association.nextIce !== undefined || association.path?.ice === undefined) return;
-        if (association.state === 'up' && now - (association.connectedAt ?? now) > FORGOTTEN_GRACE_MS) {
-          this.repairs.begin(association, 'forgotten', now);
-          this.repairs.consider(now);
-        }
+        if (current && association.state === 'up') this.beginRepair(association, 'broken', now);
         return;
     }
+  }
+
+  /** `source` does not know our credentials. */
+  private forgotten(association: Association, agent: IceAgent, source: SocketAddress | undefined, now: number): void {
+    // While the ends of a new link or of a restart do not finish at the same time, this is to be expected.
+    if (agent !== association.ice || association.nextIce !== undefined || association.state !== 'up') return;
+    if (now - (association.connectedAt ?? now) <= FORGOTTEN_GRACE_MS) return;
+    // Another host has the private address that the peer has in its own network.
+    const selected = association.path?.ice?.remote;
+    if (selected === undefined || source === undefined || !sameSocketAddress(selected, source)) return;
+    this.beginRepair(association, 'forgotten', now);
   }
 
   /** RFC 8445 s12.1: data may be sent on a valid pair, before one is nominated. */
@@ -451,6 +461,13 @@ export class LinkManager implements Timed {
     association.framing.resume(now);
     this.askReflexive(now);
     this.repairs.consider(now);
+  }
+
+  /** An address carries one handshake at a time: what ICE found goes before what was dialed. */
+  private giveWay(association: Association, remote: SocketAddress): void {
+    const holder = this.table.boundTo(remote);
+    if (holder !== undefined && holder !== association && holder.origin === 'dialed' && !holder.connected)
+      this.drop(holder, 'the overlay was faster', false);
   }
 
   private makeAgent(role: IceRole): IceAgent {
@@ -532,8 +549,16 @@ export class LinkManager implements Timed {
     this.pumpAddresses(now);
   }
 
+  private beginRepair(association: Association, cause: RepairCause, now: number): void {
+    this.repairs.begin(association, cause, now);
+    if (cause === 'wish') return;
+    this.addresses.doubt(now);
+    this.askReflexive(now);
+    this.repairs.consider(now);
+  }
+
   private pumpAddresses(now: number): void {
-    for (let seen = this.addresses.pollReflexive(); seen !== undefined; seen = this.addresses.pollReflexive()) {
+    for (let seen = this.addresses.pollReflexive(now); seen !== undefined; seen = this.addresses.pollReflexive(now)) {
       this.reflexiveHandler(sameSocketAddress(seen.base, seen.mapped));
       if (seen.moved) this.mappingMoved(now);
       this.repairs.consider(now);
@@ -549,7 +574,7 @@ export class LinkManager implements Timed {
     for (const association of [...this.table.associations]) {
       for (const agent of association.agents) agent.setLocalCandidates(this.addresses.candidates, now);
       if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
-        this.repairs.begin(association, 'wish', now);
+        this.beginRepair(association, 'wish', now);
       this.settle(association, now);
     }
   }
@@ -634,10 +659,8 @@ export class LinkManager implements Timed {
     const guest = this.table.guests.get(hit);
     if (guest !== undefined) this.drop(guest, 'it became a member', false);
     const link = this.table.openLink(hit);
-    if (link.pending === association) {
-      link.pending = undefined;
-      link.offering = 'none';
-    }
+    // On a short path the handshake is done before the answer to our offer came: `accept` still has to tell ICE.
+    if (link.pending === association) link.pending = undefined;
     const before = link.current;
     association.state = 'up';
     if (before !== undefined) {
@@ -762,11 +785,12 @@ export class LinkManager implements Timed {
 
   // Carries out what the machines of one association want, and sets its timer.
 
-  private settle(association: Association, now: number): void {
+  private settle(association: Association, now: number, source?: SocketAddress): void {
     if (association.state === 'closed') return;
     for (const agent of association.agents) {
       for (let event = agent.pollEvent(); event !== undefined; event = agent.pollEvent()) {
-        this.iceEvent(association, agent, event, now);
+        if (event.type === 'peerForgot') this.forgotten(association, agent, source, now);
+        else this.iceEvent(association, agent, event, now);
         if (!this.isAlive(association)) return;
       }
       for (let out = agent.pollTransmit(); out !== undefined; out = agent.pollTransmit()) {
@@ -777,10 +801,7 @@ export class LinkManager implements Timed {
     if (association.connected)
       for (let out = association.framing.pollTransmit(); out !== undefined; out = association.framing.pollTransmit())
         this.dataPlane.sendRecord(association.link, out);
-    if (association.framing.takeFailure() && association.state === 'up') {
-      this.repairs.begin(association, 'silent', now);
-      this.repairs.consider(now);
-    }
+    if (association.framing.takeFailure() && association.state === 'up') this.beginRepair(association, 'silent', now);
     if (!this.isAlive(association)) return;
     const next = association.nextTimeout();
     if (next === undefined) this.timers.clear(association);
@@ -797,9 +818,18 @@ export class LinkManager implements Timed {
   }
 }
 
-/** Two associations of one age, made by both ends at once; not two calls of a peer that has restarted in between. */
+function startOffering(link: Link, what: 'new' | 'restart', now: number): void {
+  link.offering = what;
+  link.offeringUntil = now + OFFER_TIMEOUT_MS;
+}
+
+/**
+ * Two associations of one age, made by both ends at once; not two calls of a peer that has restarted in between. Where both
+ * run between the same addresses, the data plane hands everything to the later one, so that one stays.
+ */
 function isGlare(association: Association, before: Association, now: number): boolean {
-  if (association.supersedes || now - (before.connectedAt ?? 0) > GLARE_WINDOW_MS) return false;
+  if (association.supersedes || association.sharesRemote(before)) return false;
+  if (now - (before.connectedAt ?? 0) > GLARE_WINDOW_MS) return false;
   return association.origin !== 'incoming' || before.origin !== 'incoming';
 }
 

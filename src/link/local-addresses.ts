@@ -16,11 +16,12 @@ import { MAX_BINDING_SERVERS, MAX_LOCAL_CANDIDATES, MAX_REFLEXIVES, REFLEXIVE_RE
  */
 export type NatMapping = 'unknown' | 'none' | 'endpoint-independent' | 'address-and-port-dependent';
 
-/** Where one server saw one of our addresses. */
+/** Where one server saw one of our addresses, and when last. */
 export interface Reflexive {
   readonly base: SocketAddress;
   readonly server: SocketAddress;
   readonly mapped: SocketAddress;
+  readonly seenAt: number;
 }
 
 /**
@@ -33,6 +34,8 @@ export class LocalAddresses implements Timed {
   private hosts: readonly SocketAddress[] = [];
   private readonly reflexives = new Map<string, Reflexive>();
   private refreshAt: number | undefined;
+  /** What was told before this time may be wrong by now. */
+  private doubtedSince = -Infinity;
   private cached: readonly Candidate[] | undefined;
 
   constructor(components: { random: Random; logger: Logger }, port: number) {
@@ -50,10 +53,17 @@ export class LocalAddresses implements Timed {
     return [...this.reflexives.values()];
   }
 
-  /** Whether every address that a server could see otherwise has been seen. */
+  /** Whether every address that a server could see otherwise has been seen, since the last doubt. */
   get complete(): boolean {
     const v4 = this.hosts.filter(({ address }) => !address.includes(':'));
-    return v4.every((base) => this.reflexive.some((known) => sameSocketAddress(known.base, base)));
+    return v4.every((base) =>
+      this.reflexive.some((known) => sameSocketAddress(known.base, base) && known.seenAt >= this.doubtedSince),
+    );
+  }
+
+  /** Something broke, perhaps a NAT in front of us: what was told before has to be told again. */
+  doubt(now: number): void {
+    this.doubtedSince = now;
   }
 
   get natMapping(): NatMapping {
@@ -105,15 +115,16 @@ export class LocalAddresses implements Timed {
   }
 
   /** What one server told. `moved`: the NAT gives the same base another address than this server saw before. */
-  pollReflexive(): (Reflexive & { readonly moved: boolean }) | undefined {
+  pollReflexive(now: number): (Reflexive & { readonly moved: boolean }) | undefined {
     for (let event = this.client.pollEvent(); event !== undefined; event = this.client.pollEvent()) {
       if (event.type !== 'mapped' || !this.has(event.local.address)) continue;
       const { local: base, server, mapped } = event;
       const key = `${formatSocketAddress(base)}|${formatSocketAddress(server)}`;
       const before = this.reflexives.get(key);
       const moved = before !== undefined && !sameSocketAddress(before.mapped, mapped);
-      if (before === undefined || moved) this.keep(key, { base, server, mapped });
-      return { base, server, mapped, moved };
+      const reflexive = { base, server, mapped, seenAt: now };
+      this.keep(key, reflexive, moved);
+      return { ...reflexive, moved };
     }
     return undefined;
   }
@@ -135,7 +146,11 @@ export class LocalAddresses implements Timed {
     this.client.close();
   }
 
-  private keep(key: string, reflexive: Reflexive): void {
+  private keep(key: string, reflexive: Reflexive, moved: boolean): void {
+    // A NAT that has changed one mapping has changed all of this base.
+    if (moved)
+      for (const [other, { base }] of this.reflexives)
+        if (sameSocketAddress(base, reflexive.base)) this.reflexives.delete(other);
     this.reflexives.delete(key);
     this.reflexives.set(key, reflexive);
     for (const [oldest] of this.reflexives) {

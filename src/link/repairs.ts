@@ -24,8 +24,10 @@ export class Repairs implements Timed {
   private readonly ask: (hit: Hit) => void;
   private readonly giveUp: (association: Association, reason: string, now: number) => void;
   private readonly broken = new Set<Association>();
-  /** Since when some link works, so that asking is possible. */
-  private workingSince: number | undefined;
+  /** Some link works, so that asking is possible. */
+  private working = false;
+  /** Until then our reflexive address is waited for; absent: no longer. */
+  private waitUntil: number | undefined;
 
   constructor(components: {
     table: ConnectionTable;
@@ -55,6 +57,7 @@ export class Repairs implements Timed {
       isGloballyReachable(path.remote.address);
     association.repair = new Repair(cause, now, reachable);
     this.broken.add(association);
+    if (cause !== 'wish') this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;
     this.logger.info('link.repair', { nodeId: association.hit, link: association.link, cause });
   }
 
@@ -68,17 +71,18 @@ export class Repairs implements Timed {
   consider(now: number): void {
     if (this.broken.size === 0) return;
     const working = this.hasWorkingLink();
-    if (!working) this.workingSince = undefined;
-    else this.workingSince ??= now;
+    if (working && !this.working) this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;
+    this.working = working;
+    if (!working || this.addresses.complete || now >= (this.waitUntil ?? 0)) this.waitUntil = undefined;
     for (const association of [...this.broken]) this.considerOne(association, now);
   }
 
   nextTimeout(): number | undefined {
-    if (this.broken.size === 0 || this.workingSince === undefined || this.addresses.complete) return undefined;
-    return this.workingSince + REPAIR_REFLEXIVE_GRACE_MS;
+    return this.waitUntil;
   }
 
   handleTimeout(now: number): void {
+    if (now >= (this.waitUntil ?? Infinity)) this.waitUntil = undefined;
     this.consider(now);
   }
 
@@ -92,14 +96,14 @@ export class Repairs implements Timed {
       return;
     }
     const link = this.table.link(hit);
-    const idle = link?.offering === 'none' && link.pending === undefined && association.nextIce === undefined;
-    if (repair.shouldAsk(now, idle && this.isReady(now))) this.ask(hit);
+    const offering = link !== undefined && link.offering !== 'none' && now < link.offeringUntil;
+    const idle = !offering && link?.pending === undefined && association.nextIce === undefined;
+    if (repair.shouldAsk(now, idle && this.ready)) this.ask(hit);
   }
 
   /** A message can be routed, and it can tell where we are now. */
-  private isReady(now: number): boolean {
-    if (this.workingSince === undefined) return false;
-    return this.addresses.complete || now >= this.workingSince + REPAIR_REFLEXIVE_GRACE_MS;
+  private get ready(): boolean {
+    return this.working && this.waitUntil === undefined;
   }
 
   private hasWorkingLink(): boolean {

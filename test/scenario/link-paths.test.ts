@@ -69,7 +69,8 @@ test('two hosts of one home are linked inside of it', (t) => {
   d.dial(world.peer);
   world.network.loop.run(1_000);
   c.connect(d.hit);
-  world.network.loop.run(2_000);
+  t.true(world.until(() => c.links.isUp(d.hit) && d.links.isUp(c.hit), 5_000));
+  world.network.loop.run(1_000);
   const [link] = c.links.snapshot().links.filter(({ hit }) => hit === d.hit);
   t.like(link, { state: 'up', path: { type: 'host', remote: { address: '10.0.0.8' } } });
 });
@@ -90,21 +91,25 @@ test('both ends that offer at the same moment end with one link', (t) => {
   }
 });
 
-test('two public peers that dial each other at once keep the same association', (t) => {
-  for (let seed = 40; seed < 50; seed++) {
+test('a host that dials while the other one calls it through the overlay ends with one association', (t) => {
+  for (let seed = 40; seed < 52; seed++) {
     const world = new ThreeHosts(t, seed, { internet: { latencyMs: 10, jitterMs: 15 } });
     const { network } = world;
     const q = new SimNode(network, network.host(network.internet, '203.0.113.2'), simHit(6), world.overlay);
+    t.true(world.join());
     q.dial(world.peer);
-    world.peer.dial(q);
+    network.loop.run(1_000);
+    world.a.dial(q);
+    network.loop.run(network.random.float() * 60);
+    q.connect(world.a.hit);
     network.loop.run(20_000);
-    t.true(q.links.isUp(world.peer.hit) && world.peer.links.isUp(q.hit), `seed ${seed}`);
-    t.is(q.links.snapshot().links.length, 1);
-    t.is(q.count('down') + world.peer.count('down'), 0, `seed ${seed}`);
-    q.sendPacket(world.peer.hit, 'there');
-    world.peer.sendPacket(q.hit, 'back');
+    t.true(q.links.isUp(world.a.hit) && world.a.links.isUp(q.hit), `seed ${seed}`);
+    t.is(q.links.snapshot().links.filter(({ hit }) => hit === world.a.hit).length, 1);
+    t.is(q.count('down') + world.a.count('down'), 0, `seed ${seed}`);
+    q.sendPacket(world.a.hit, 'there');
+    world.a.sendPacket(q.hit, 'back');
     network.loop.run(100);
-    t.is(world.peer.dataPlane.delivered.at(-1)?.payload, 'there');
+    t.is(world.a.dataPlane.delivered.at(-1)?.payload, 'there');
     t.is(q.dataPlane.delivered.at(-1)?.payload, 'back');
   }
 });

@@ -26,6 +26,8 @@ import type { Handshake, RecordKind } from './sim-association.ts';
 const HANDSHAKE_TIMER_MS = 1_000;
 const HANDSHAKE_LIMIT_MS = 30_000;
 const MAX_HELD_PACKETS = 64;
+/** Packets that arrive between the end of the handshake and `authorize`. */
+const MAX_EARLY_PACKETS = 64;
 const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
 const MAX_RECORD_BYTES = 1_200;
 
@@ -40,7 +42,10 @@ interface SimLink {
   /** The flight that is repeated until the next one comes. */
   flight: Handshake | undefined;
   peerCertificates: readonly string[];
+  /** Whose packets may pass. */
+  authorized: Hit | undefined;
   readonly bound: Set<string>;
+  early: string[];
   /** Whose records still come from the same remote, until this link is connected (RFC 6347 s4.2.8). */
   previous: SimLink | undefined;
   counters: { rxBytes: bigint; txBytes: bigint; rxPackets: bigint; txPackets: bigint; handshakes: number };
@@ -139,6 +144,8 @@ export class SimDataPlane implements DataPlane {
   authorize(id: LinkId, hit: Hit, ipv4: string | null): void {
     const link = this.links.get(id);
     if (link === undefined) return;
+    link.authorized = hit;
+    for (const payload of link.early.splice(0)) this.deliver(link, hit, payload);
     for (const address of [hitToAddress(hit), ...(ipv4 === null ? [] : [ipv4])]) {
       this.tunnels.set(address, { link, hit });
       const packets = this.held.get(address) ?? [];
@@ -284,11 +291,9 @@ export class SimDataPlane implements DataPlane {
     if (opened === undefined) return;
     link.counters.rxBytes += BigInt(data.length);
     if (opened.kind === 'packet') {
-      const tunnel = [...this.tunnels.values()].find((entry) => entry.link === link);
-      if (tunnel === undefined) return;
-      link.counters.rxPackets += 1n;
       const payload = Buffer.from(opened.payload).toString();
-      this.delivered.push({ from: tunnel.hit, payload, at: this.loop.now });
+      if (link.authorized !== undefined) this.deliver(link, link.authorized, payload);
+      else if (link.early.length < MAX_EARLY_PACKETS) link.early.push(payload);
       return;
     }
     if (opened.payload[0] === ECHO_REQUEST) {
@@ -296,6 +301,11 @@ export class SimDataPlane implements DataPlane {
       reply[0] = ECHO_REPLY;
       this.sendOn(link, 'record', reply);
     } else this.emit({ type: 'record', link: link.id, data: opened.payload, at: this.loop.now });
+  }
+
+  private deliver(link: SimLink, from: Hit, payload: string): void {
+    link.counters.rxPackets += 1n;
+    this.delivered.push({ from, payload, at: this.loop.now });
   }
 
   private receiveAlert(remote: SocketAddress, data: Uint8Array): void {
@@ -319,7 +329,9 @@ export class SimDataPlane implements DataPlane {
       secret: '',
       flight: undefined,
       peerCertificates: [],
+      authorized: undefined,
       bound: new Set(),
+      early: [],
       previous: undefined,
       counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0 },
     };

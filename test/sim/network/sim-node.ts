@@ -108,12 +108,20 @@ export class SimNode {
       () => {
         const peer = this.overlay.nodes.get(hit);
         if (peer === undefined) return;
+        // RFC 6940 s6.5.1.2: of two Attach requests that cross, the one of the larger Node-ID is answered.
+        if (peer.connecting.delete(this.hit)) {
+          if (peer.hit > this.hit) {
+            peer.connecting.add(this.hit);
+            failed();
+            return;
+          }
+          peer.input(() => peer.links.cancel(this.hit));
+        }
         const answer = peer.input(() => peer.links.answer(this.hit, offer));
         peer.carry(
           this.hit,
           () => {
-            this.connecting.delete(hit);
-            this.input(() => this.links.accept(hit, answer));
+            if (this.connecting.delete(hit)) this.input(() => this.links.accept(hit, answer));
           },
           failed,
         );

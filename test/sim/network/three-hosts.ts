@@ -1,4 +1,6 @@
 import type { ExecutionContext } from 'ava';
+import { silentLogger } from '../../../src/base/logger.ts';
+import type { Logger } from '../../../src/base/logger.ts';
 import { simHit, SimNode } from './sim-node.ts';
 import type { SimOverlay } from './sim-node.ts';
 import { HOME_NAT } from './nat.ts';
@@ -33,7 +35,12 @@ export class ThreeHosts {
   readonly thirdHome: Segment;
   readonly fourthHome: Segment;
 
-  constructor(t: ExecutionContext, seed: number, options: ThreeHostsOptions = {}) {
+  constructor(
+    t: ExecutionContext,
+    seed: number,
+    options: ThreeHostsOptions = {},
+    loggerOf: (name: string) => Logger = () => silentLogger,
+  ) {
     this.network = new SimNetwork(seed, options.internet);
     const homeA = this.network.home('home-a', '198.51.100.1', options.natA ?? HOME_NAT);
     const homeB = this.network.home('home-b', '198.51.100.2', options.natB ?? HOME_NAT);
@@ -43,8 +50,8 @@ export class ThreeHosts {
     this.fourthHome = this.network.home('home-d', '198.51.100.4').lan;
     const { network, overlay } = this;
     this.peer = new SimNode(network, network.host(network.internet, '203.0.113.1'), simHit(1), overlay);
-    this.a = new SimNode(network, network.host(homeA.lan, '10.0.0.2'), simHit(2), overlay);
-    this.b = new SimNode(network, network.host(homeB.lan, '10.0.0.2'), simHit(3), overlay);
+    this.a = new SimNode(network, network.host(homeA.lan, '10.0.0.2'), simHit(2), overlay, { logger: loggerOf('a') });
+    this.b = new SimNode(network, network.host(homeB.lan, '10.0.0.2'), simHit(3), overlay, { logger: loggerOf('b') });
     t.log(`seed ${seed}`);
     t.teardown(() => {
       if (!t.passed) t.log(network.flow.join('\n'));

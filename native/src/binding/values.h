@@ -18,8 +18,9 @@ inline void ThrowError(Napi::Env env, const Error& error) {
   made.ThrowAsJavaScriptException();
 }
 
+// Does nothing while another exception waits: the first one tells what is wrong.
 inline void ThrowType(Napi::Env env, const char* what) {
-  Napi::TypeError::New(env, what).ThrowAsJavaScriptException();
+  if (!env.IsExceptionPending()) Napi::TypeError::New(env, what).ThrowAsJavaScriptException();
 }
 
 inline std::optional<std::vector<uint8_t>> GetBytes(const Napi::Value& value) {

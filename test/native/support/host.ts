@@ -73,12 +73,22 @@ export interface Pair {
   readonly serverConnected: EventOf<'connected'>;
 }
 
+export interface Ends {
+  /** Where the server finds the client, and where the client finds the server. */
+  readonly client: SocketAddress;
+  readonly server: SocketAddress;
+}
+
 /** Both ends bound beforehand, as ICE does. */
-export async function connect(client: Host, server: Host, address = '127.0.0.1'): Promise<Pair> {
+export async function connect(
+  client: Host,
+  server: Host,
+  ends: Ends = { client: client.at(), server: server.at() },
+): Promise<Pair> {
   const serverLink = server.plane.openLink('server');
-  server.plane.setPath(serverLink, null, client.at(address));
+  server.plane.setPath(serverLink, null, ends.client);
   const clientLink = client.plane.openLink('client');
-  client.plane.setPath(clientLink, null, server.at(address));
+  client.plane.setPath(clientLink, null, ends.server);
   const [clientConnected, serverConnected] = await Promise.all([
     client.next('connected', (event) => event.link === clientLink),
     server.next('connected', (event) => event.link === serverLink),

@@ -1,0 +1,190 @@
+import test from 'ava';
+import fc from 'fast-check';
+import { Host, connect } from './support/host.ts';
+import { Relay, openSocket, receiveOne } from './support/relay.ts';
+
+const HALF_OPEN_LIMIT = 256;
+
+/** The ClientHello of a host, as it leaves. */
+async function captureClientHello(): Promise<Uint8Array> {
+  const [host, socket] = [await Host.start(), await openSocket()];
+  host.plane.setPath(host.plane.openLink('client'), null, { address: '127.0.0.1', port: socket.address().port });
+  const hello = await receiveOne(socket);
+  socket.close();
+  host.plane.close();
+  return hello;
+}
+
+/** The second ClientHello: the first one with the cookie of a HelloVerifyRequest (RFC 6347 s4.2.1). */
+function withCookie(hello: Uint8Array, verifyRequest: Uint8Array): Uint8Array {
+  const cookie = verifyRequest.subarray(13 + 12 + 3);
+  const cookieAt = 13 + 12 + 2 + 32 + 1 + (hello[59] ?? 0);
+  const out = Buffer.concat([
+    hello.subarray(0, cookieAt),
+    Uint8Array.of(cookie.length),
+    cookie,
+    hello.subarray(cookieAt + 1),
+  ]);
+  out.writeUInt16BE(1, 9); // record sequence
+  out.writeUInt16BE(out.length - 13, 11);
+  out.writeUIntBE(out.length - 25, 14, 3);
+  out.writeUInt16BE(1, 17); // message sequence
+  out.writeUIntBE(out.length - 25, 22, 3);
+  return Uint8Array.from(out);
+}
+
+test('garbage is counted and gets no answer', async (t) => {
+  const [host, socket] = [await Host.start(), await openSocket()];
+  let answered = 0;
+  socket.on('message', (data) => (answered += data.length));
+  let sent = 0;
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.integer({ min: 4, max: 255 }), (data, first) => {
+      data[0] = first;
+      socket.send(data, host.plane.port, '127.0.0.1');
+      sent++;
+    }),
+    { numRuns: 500 },
+  );
+  // What arrives last shows that the rest was seen; the socket keeps the order.
+  socket.send(Uint8Array.of(0), host.plane.port, '127.0.0.1');
+  await host.next('stun');
+  t.is(host.counter('udpReceivedDatagrams'), sent + 1);
+  t.is(host.counter('udpSentDatagrams'), 0);
+  t.is(answered, 0);
+  socket.close();
+  host.plane.close();
+});
+
+test('a changed ClientHello brings back fewer bytes than it had, whatever was changed', async (t) => {
+  const hello = await captureClientHello();
+  const [host, socket] = [await Host.start(), await openSocket()];
+  let answered = 0;
+  socket.on('message', (data) => (answered += data.length));
+  let sent = 0;
+  fc.assert(
+    fc.property(
+      fc.array(fc.tuple(fc.nat(hello.length - 1), fc.nat(255)), { maxLength: 4 }),
+      fc.integer({ min: 14, max: hello.length }),
+      fc.boolean(),
+      (changes, length, whole) => {
+        const data = Uint8Array.from(hello);
+        for (const [at, value] of changes) if (at > 0) data[at] = value;
+        const piece = whole ? data : data.subarray(0, length);
+        sent += piece.length;
+        socket.send(piece, host.plane.port, '127.0.0.1');
+      },
+    ),
+    { numRuns: 500 },
+  );
+  socket.send(Uint8Array.of(0), host.plane.port, '127.0.0.1');
+  await host.next('stun');
+  t.true(host.counter('cookiesSent') > 0);
+  t.true(host.counter('udpSentBytes') < sent);
+  t.true(answered < sent);
+  t.is(host.counter('handshakesStarted'), 0);
+  t.deepEqual(
+    host.events.filter((event) => event.type !== 'unknown'),
+    [],
+  );
+  socket.close();
+  host.plane.close();
+});
+
+test('a cookie counts for the address it was sent to only', async (t) => {
+  const hello = await captureClientHello();
+  const [host, first, second] = [await Host.start(), await openSocket(), await openSocket()];
+  first.send(hello, host.plane.port, '127.0.0.1');
+  const second_hello = withCookie(hello, await receiveOne(first));
+  second.send(second_hello, host.plane.port, '127.0.0.1');
+  const again = await receiveOne(second);
+  t.is(again[13], 3, 'another HelloVerifyRequest');
+  t.is(host.counter('handshakesStarted'), 0);
+  first.send(second_hello, host.plane.port, '127.0.0.1');
+  t.is((await host.next('incoming')).remote.port, first.address().port);
+  first.close();
+  second.close();
+  host.plane.close();
+});
+
+test('more half-open handshakes than the bound end the oldest', async (t) => {
+  const hello = await captureClientHello();
+  const host = await Host.start();
+  const sockets = await Promise.all(Array.from({ length: HALF_OPEN_LIMIT + 3 }, openSocket));
+  const links: number[] = [];
+  for (const socket of sockets) {
+    socket.send(hello, host.plane.port, '127.0.0.1');
+    socket.send(withCookie(hello, await receiveOne(socket)), host.plane.port, '127.0.0.1');
+    links.push((await host.next('incoming')).link);
+  }
+  for (const link of links.slice(0, 3)) t.is((await host.next('closed')).link, link);
+  t.is(host.counter('dropHalfOpen'), 3);
+  for (const socket of sockets) socket.close();
+  host.plane.close();
+});
+
+test('records that were changed on the way are dropped and the link lives', async (t) => {
+  const [client, server] = [await Host.start(), await Host.start()];
+  const relay = await Relay.open(client.plane.port, server.plane.port);
+  const { clientLink } = await connect(client, server, { client: relay.serverSide, server: relay.clientSide });
+  const random = fc.sample(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 })), { numRuns: 300, seed: 1 });
+  let at = 0;
+  relay.treatment = (data) => {
+    const [position, flip] = random[at++ % random.length] ?? [0, 1];
+    const changed = Uint8Array.from(data);
+    const index = position % data.length;
+    changed[index] = (changed[index] ?? 0) ^ flip;
+    return [changed];
+  };
+  for (let i = 0; i < random.length; i++) {
+    const before = server.counter('udpReceivedDatagrams');
+    client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 1, 2, 3));
+    await server.reached('udpReceivedDatagrams', before + 1);
+  }
+  relay.treatment = (data) => [data];
+  client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 99));
+  const record = await server.next('record');
+  t.deepEqual(record.data, Uint8Array.of(0x80, 99));
+  t.true(server.counter('dropBadRecord') > 0);
+  t.is(server.events.filter((event) => event.type === 'closed' || event.type === 'record').length, 0);
+  relay.close();
+  client.plane.close();
+  server.plane.close();
+});
+
+test('records that are repeated or reordered are delivered once each', async (t) => {
+  const [client, server] = [await Host.start(), await Host.start()];
+  const relay = await Relay.open(client.plane.port, server.plane.port);
+  const { clientLink } = await connect(client, server, { client: relay.serverSide, server: relay.clientSide });
+  const held: Uint8Array[] = [];
+  const total = 200;
+  relay.treatment = (data) => {
+    held.push(data);
+    if (held.length < total) return [];
+    return [...held.reverse(), ...held];
+  };
+  for (let i = 0; i < total; i++) client.plane.sendRecord(clientLink, Uint8Array.of(0x80, i));
+  const seen = new Set<number | undefined>();
+  for (let i = 0; i < total; i++) seen.add((await server.next('record')).data[1]);
+  t.is(seen.size, total);
+  await server.reached('dropReplayed', total);
+  t.deepEqual(server.events, []);
+  relay.close();
+  client.plane.close();
+  server.plane.close();
+});
+
+test('a flood of datagrams for JavaScript is bounded, and what happens to links still comes through', async (t) => {
+  const [host, peer, socket] = [await Host.start(), await Host.start(), await openSocket()];
+  const { clientLink, serverLink } = await connect(peer, host);
+  const flood = 3000;
+  // The event loop of this test is busy: nobody takes events meanwhile.
+  for (let i = 0; i < flood; i++) peer.plane.sendDatagram(null, host.at(), new Uint8Array(1400));
+  const until = performance.now() + 30_000;
+  while (host.counter('stunReceived') < flood / 4 && performance.now() < until);
+  peer.plane.closeLink(clientLink);
+  t.is((await host.next('closed')).link, serverLink);
+  socket.close();
+  host.plane.close();
+  peer.plane.close();
+});

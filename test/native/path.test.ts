@@ -1,0 +1,60 @@
+import test from 'ava';
+import { Host, connect } from './support/host.ts';
+import { Relay } from './support/relay.ts';
+
+test('a link moves to other addresses of both families without a new handshake', async (t) => {
+  const [client, server] = [await Host.start(), await Host.start()];
+  const { clientLink, serverLink } = await connect(client, server);
+  for (const address of ['127.0.0.2', '::1', '127.0.0.3']) {
+    server.plane.bindRemote(serverLink, client.at(address));
+    client.plane.setPath(clientLink, client.at(address), server.at(address));
+    server.plane.setPath(serverLink, server.at(address), client.at(address));
+    client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 1));
+    server.plane.sendRecord(serverLink, Uint8Array.of(0x80, 2));
+    t.is((await server.next('record')).data[1], 1);
+    t.is((await client.next('record')).data[1], 2);
+  }
+  t.is(client.plane.linkCounters(clientLink)?.handshakes, 1);
+  t.is(server.plane.linkCounters(serverLink)?.handshakes, 1);
+  client.plane.close();
+  server.plane.close();
+});
+
+test('datagrams tell the local address they came to, and leave from the one that is asked for', async (t) => {
+  const [a, b] = [await Host.start(), await Host.start()];
+  a.plane.sendDatagram(a.at('127.0.0.5'), b.at('127.0.0.6'), Uint8Array.of(1, 2, 3));
+  const stun = await b.next('stun');
+  t.deepEqual([stun.local, stun.remote], [b.at('127.0.0.6'), a.at('127.0.0.5')]);
+  t.deepEqual(stun.data, Uint8Array.of(1, 2, 3));
+  a.plane.close();
+  b.plane.close();
+});
+
+test('a path that cannot be used is counted, and the next datagram goes out all the same', async (t) => {
+  const [a, b] = [await Host.start(), await Host.start()];
+  // 198.51.100.9 is nobody's here: the kernel refuses it as a source.
+  a.plane.sendDatagram({ address: '198.51.100.9', port: 1 }, b.at(), Uint8Array.of(1));
+  a.plane.sendDatagram(null, b.at(), Uint8Array.of(2));
+  t.deepEqual((await b.next('stun')).data, Uint8Array.of(2));
+  t.is(a.counter('dropSendFailed'), 1);
+  a.plane.close();
+  b.plane.close();
+});
+
+test('records that come by a bound second path are taken, those from a released one are not', async (t) => {
+  const [client, server] = [await Host.start(), await Host.start()];
+  const { clientLink, serverLink } = await connect(client, server);
+  const relay = await Relay.open(client.plane.port, server.plane.port);
+  server.plane.bindRemote(serverLink, relay.serverSide);
+  client.plane.setPath(clientLink, null, relay.clientSide);
+  client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 1));
+  t.is((await server.next('record')).link, serverLink);
+  server.plane.unbindRemote(serverLink, relay.serverSide);
+  client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 2));
+  t.deepEqual((await server.next('unknown')).remote, relay.serverSide);
+  t.is(server.counter('dropUnboundRecord'), 1);
+  t.deepEqual(server.events, []);
+  relay.close();
+  client.plane.close();
+  server.plane.close();
+});

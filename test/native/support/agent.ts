@@ -1,0 +1,157 @@
+/**
+ * A host of its own in a network namespace, for tests: a data plane with a TUN and no overlay. Commands come as lines of
+ * JSON on stdin, `[id, name, ...arguments]`; answers `[id, value]` and events `["event", event]` go to stdout.
+ */
+import { createHash } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import type { Socket } from 'node:net';
+import { createInterface } from 'node:readline';
+import { addressToHit } from '../../../src/base/node-id.ts';
+import { createDataPlane } from '../../../src/native/native.ts';
+import { createNetlink } from '../../../src/native/netlink.ts';
+import { COUNTER_NAMES } from '../../../src/native/counters.ts';
+import type { DataPlaneEvent } from '../../../src/native/data-plane.ts';
+import { makeCredentials } from './credentials.ts';
+
+const [hit = '', ipv4 = '', mtu = '1400'] = process.argv.slice(2);
+const PORT = 6084;
+
+function write(line: unknown): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+const plane = createDataPlane({ port: PORT, tun: { name: 'idloc0', mtu: Number(mtu) } });
+const netlink = createNetlink();
+const credentials = await makeCredentials(hit);
+plane.setCredentials([credentials.certificate], credentials.privateKey);
+netlink.configureInterface('idloc0', {
+  mtu: Number(mtu),
+  txQueueLength: 4096,
+  addresses: [`${hit}/28`, `${ipv4}/15`],
+});
+plane.setLocalAddresses(addressToHit(hit), ipv4);
+
+const waiting: { type: string; resolve: (event: DataPlaneEvent) => void }[] = [];
+const events: DataPlaneEvent[] = [];
+plane.onWake(() => {
+  events.push(...plane.drain());
+  for (let i = 0; i < waiting.length; i++) {
+    const index = events.findIndex((event) => event.type === waiting[i]?.type);
+    if (index < 0) continue;
+    const [event] = events.splice(index, 1);
+    const [waiter] = waiting.splice(i--, 1);
+    if (event !== undefined) waiter?.resolve(event);
+  }
+});
+
+function nextEvent(type: string): Promise<DataPlaneEvent> {
+  const index = events.findIndex((event) => event.type === type);
+  const [found] = index < 0 ? [] : events.splice(index, 1);
+  if (found !== undefined) return Promise.resolve(found);
+  return new Promise((resolve) => waiting.push({ type, resolve }));
+}
+
+function sha256(socket: Socket): Promise<string> {
+  const hash = createHash('sha256');
+  socket.on('data', (data) => hash.update(data));
+  return once(socket, 'end').then(() => hash.digest('hex'));
+}
+
+const udp = new Map<number, { payloads: string[] }>();
+
+const commands: Record<string, (...args: never[]) => unknown> = {
+  /** @returns once the link to the data plane at `remote` is connected. */
+  async connect(role: 'client' | 'server', remote: string) {
+    const link = plane.openLink(role);
+    plane.setPath(link, null, { address: remote, port: PORT });
+    await nextEvent('connected');
+    return link;
+  },
+  authorize(link: number, peer: string, peerIpv4: string | null) {
+    plane.authorize(link, addressToHit(peer), peerIpv4);
+  },
+  setLocalAddresses(address: string, four: string | null) {
+    plane.setLocalAddresses(addressToHit(address), four);
+  },
+  refuse: (address: string) => plane.refuse(address),
+  event: (type: string) => nextEvent(type),
+  counters: () => Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, Number(plane.counters[i])])),
+  addresses: () => netlink.addresses(),
+  sourceFor: (remote: string) => netlink.sourceFor(remote) ?? null,
+  setRoute: (route: Parameters<typeof netlink.setRoute>[0]) => netlink.setRoute(route),
+  deleteRoute: (route: Parameters<typeof netlink.deleteRoute>[0]) => netlink.deleteRoute(route),
+  /** Takes one TCP connection; the digest of what came is sent back on it. */
+  async listenTcp(port: number) {
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      socket.on('error', () => undefined);
+      void sha256(socket).then((digest) => socket.end(digest));
+    });
+    server.listen(port, '::');
+    await once(server, 'listening');
+  },
+  /** Sends bytes that are not all alike; @returns whether the digest that came back is right, or the error's code. */
+  async sendTcp(address: string, port: number, bytes: number) {
+    const socket = connect({ host: address, port });
+    const failed = once(socket, 'error').then(([err]) => (err as NodeJS.ErrnoException).code);
+    const done = (async () => {
+      await once(socket, 'connect');
+      const hash = createHash('sha256');
+      let answer = '';
+      socket.on('data', (data: Buffer) => (answer += data.toString()));
+      const chunk = Buffer.alloc(65_521, 0).map((_, i) => (i * 7 + (i >> 8)) & 0xff);
+      for (let sent = 0; sent < bytes; sent += chunk.length) {
+        chunk.writeUInt32BE(sent, 0);
+        const piece = Buffer.from(chunk.subarray(0, Math.min(chunk.length, bytes - sent)));
+        hash.update(piece);
+        if (!socket.write(piece)) await once(socket, 'drain');
+      }
+      socket.end();
+      await once(socket, 'close');
+      return answer === hash.digest('hex');
+    })();
+    return Promise.race([failed, done]);
+  },
+  async listenUdp(port: number) {
+    const socket = createSocket('udp6');
+    const entry = { payloads: [] as string[] };
+    udp.set(port, entry);
+    socket.on('message', (data) =>
+      entry.payloads.push(`${data.length}:${createHash('sha256').update(data).digest('hex')}`),
+    );
+    socket.bind(port, '::');
+    await once(socket, 'listening');
+  },
+  /** Digests of the datagrams that came, in order. */
+  receivedUdp: (port: number) => udp.get(port)?.payloads ?? [],
+  /** Sends datagrams of these sizes; @returns their digests. */
+  async sendUdp(address: string, port: number, sizes: number[]) {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const digests: string[] = [];
+    for (const [i, size] of sizes.entries()) {
+      const data = Buffer.alloc(size, i + 1);
+      digests.push(`${size}:${createHash('sha256').update(data).digest('hex')}`);
+      await new Promise((resolve) => socket.send(data, port, address, resolve));
+    }
+    socket.close();
+    return digests;
+  },
+  close() {
+    plane.close();
+    setImmediate(() => process.exit(0));
+  },
+};
+
+write(['ready']);
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const [id, name, ...args] = JSON.parse(line) as [number, string, ...never[]];
+    void Promise.resolve()
+      .then(() => commands[name]?.(...args))
+      .then(
+        (value) => write([id, value ?? null]),
+        (err: unknown) => write([id, null, String(err)]),
+      );
+  })
+  .on('close', () => process.exit(0));

@@ -1,0 +1,144 @@
+import { execFileSync, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const AGENT = fileURLToPath(new URL('./agent.ts', import.meta.url));
+
+/** Why this machine cannot run tests with namespaces, or undefined when it can. */
+export function whyNoNetwork(): string | undefined {
+  if (process.getuid?.() !== 0) return 'network namespaces need root';
+  if (!existsSync('/dev/net/tun')) return 'there is no /dev/net/tun';
+  try {
+    execFileSync('ip', ['netns', 'list'], { stdio: 'ignore' });
+  } catch {
+    return 'there is no `ip netns`';
+  }
+  return undefined;
+}
+
+export function ip(...args: string[]): void {
+  execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'], env: withoutPreload() });
+}
+
+function withoutPreload(): NodeJS.ProcessEnv {
+  const { LD_PRELOAD: _preload, ...rest } = process.env;
+  return rest;
+}
+
+/** One agent in a namespace (support/agent.ts). */
+export class Agent {
+  readonly hit: string;
+  readonly ipv4: string;
+  readonly outer: string;
+  readonly namespace: string;
+  private readonly child: ChildProcess;
+  private readonly answers = new Map<number, (line: unknown[]) => void>();
+  private nextId = 1;
+  private ready!: () => void;
+  readonly started = new Promise<void>((resolve) => (this.ready = resolve));
+
+  constructor(namespace: string, outer: string, hit: string, ipv4: string) {
+    this.namespace = namespace;
+    this.outer = outer;
+    this.hit = hit;
+    this.ipv4 = ipv4;
+    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, AGENT, hit, ipv4], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    if (this.child.stdout === null) throw new Error('no stdout');
+    createInterface({ input: this.child.stdout }).on('line', (line) => {
+      const parsed = JSON.parse(line) as unknown[];
+      if (parsed[0] === 'ready') this.ready();
+      else this.answers.get(parsed[0] as number)?.(parsed);
+    });
+  }
+
+  call<T = unknown>(name: string, ...args: unknown[]): Promise<T> {
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      this.answers.set(id, ([, value, error]) => {
+        this.answers.delete(id);
+        if (error === undefined) resolve(value as T);
+        else reject(new Error(`${name}: ${String(error)}`));
+      });
+      this.child.stdin?.write(`${JSON.stringify([id, name, ...args])}\n`);
+    });
+  }
+
+  async counter(name: string): Promise<number> {
+    return (await this.call<Record<string, number>>('counters'))[name] ?? 0;
+  }
+
+  /** True when every echo request was answered. */
+  ping(address: string, ...options: string[]): boolean {
+    try {
+      const args = ['netns', 'exec', this.namespace, 'ping', '-q', '-W', '2', '-i', '0.02', ...options, address];
+      return execFileSync('ip', args, { env: withoutPreload() }).toString().includes(' 0% packet loss');
+    } catch {
+      return false;
+    }
+  }
+
+  stop(): Promise<void> {
+    return new Promise((resolve) => {
+      this.child.on('close', () => resolve());
+      this.child.stdin?.end();
+    });
+  }
+}
+
+/**
+ * Two hosts on one wire:
+ *
+ *     a (10.99.0.1, 2001:20::a, 198.18.0.1) --- veth, MTU 1500 --- b (10.99.0.2, 2001:20::b, 198.18.0.2)
+ */
+export class Wire {
+  readonly a: Agent;
+  readonly b: Agent;
+
+  private constructor(a: Agent, b: Agent) {
+    this.a = a;
+    this.b = b;
+  }
+
+  static async lay(label: string): Promise<Wire> {
+    const names = [`idloc-${process.pid}-${label}a`, `idloc-${process.pid}-${label}b`] as const;
+    for (const name of names) ip('netns', 'add', name);
+    ip('link', 'add', 'veth0', 'netns', names[0], 'type', 'veth', 'peer', 'name', 'veth0', 'netns', names[1]);
+    names.forEach((name, i) => {
+      ip('-n', name, 'address', 'add', `10.99.0.${i + 1}/24`, 'dev', 'veth0');
+      ip('-n', name, 'link', 'set', 'veth0', 'up');
+      ip('-n', name, 'link', 'set', 'lo', 'up');
+    });
+    const wire = new Wire(
+      new Agent(names[0], '10.99.0.1', '2001:20::a', '198.18.0.1'),
+      new Agent(names[1], '10.99.0.2', '2001:20::b', '198.18.0.2'),
+    );
+    await Promise.all([wire.a.started, wire.b.started]);
+    return wire;
+  }
+
+  /** A link between both, not yet authorized. */
+  async link(): Promise<{ a: number; b: number }> {
+    const [b, a] = await Promise.all([
+      this.b.call<number>('connect', 'server', this.a.outer),
+      this.a.call<number>('connect', 'client', this.b.outer),
+    ]);
+    return { a, b };
+  }
+
+  async linkAndAuthorize(): Promise<{ a: number; b: number }> {
+    const links = await this.link();
+    await this.b.call('authorize', links.b, this.a.hit, this.a.ipv4);
+    await this.a.call('authorize', links.a, this.b.hit, this.b.ipv4);
+    return links;
+  }
+
+  async remove(): Promise<void> {
+    await Promise.all([this.a.stop(), this.b.stop()]);
+    ip('netns', 'delete', this.a.namespace);
+    ip('netns', 'delete', this.b.namespace);
+  }
+}

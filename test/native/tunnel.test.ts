@@ -1,0 +1,173 @@
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import type { InterfaceAddress } from '../../src/native/data-plane.ts';
+import { Wire, ip, whyNoNetwork } from './support/network.ts';
+
+const reason = whyNoNetwork();
+if (reason !== undefined) console.log(`tunnel tests are skipped: ${reason}`);
+let laid = 0;
+
+function onWire(title: string, run: (t: ExecutionContext, wire: Wire) => Promise<void>): void {
+  (reason === undefined ? test.serial : test.skip)(title, async (t) => {
+    const wire = await Wire.lay(String(laid++));
+    try {
+      await run(t, wire);
+    } finally {
+      await wire.remove();
+    }
+  });
+}
+
+/** Until `probe` holds; the network itself is awaited here, so there is no event to wait for. */
+async function until(probe: () => Promise<boolean>): Promise<void> {
+  while (!(await probe()));
+}
+
+onWire(
+  'programs reach the other host by its HIT and by its IPv4 address, with packets of every size',
+  async (t, wire) => {
+    await wire.linkAndAuthorize();
+    for (const address of [wire.b.hit, wire.b.ipv4])
+      for (const size of ['0', '1', '56', '1352', '5000', '20000'])
+        t.true(wire.a.ping(address, '-c', '3', '-s', size), `${address} with ${size} bytes`);
+    t.is(await wire.a.counter('dropMalformedPacket'), 0);
+  },
+);
+
+onWire('TCP carries every byte both ways, over both families', async (t, wire) => {
+  await wire.linkAndAuthorize();
+  const port = 7001;
+  await wire.b.call('listenTcp', port);
+  await wire.a.call('listenTcp', port);
+  for (const bytes of [1, 1340, 40_000_001]) {
+    t.is(await wire.a.call('sendTcp', wire.b.hit, port, bytes), true, `IPv6, ${bytes} bytes`);
+    t.is(await wire.b.call('sendTcp', wire.a.ipv4, port, bytes), true, `IPv4, ${bytes} bytes`);
+  }
+  // Several flows at once through one data plane.
+  const flows = await Promise.all(
+    Array.from({ length: 6 }, (_, i) =>
+      wire.a.call('sendTcp', i % 2 === 0 ? wire.b.hit : wire.b.ipv4, port, 5_000_003),
+    ),
+  );
+  t.deepEqual(
+    flows,
+    flows.map(() => true),
+  );
+  const counters = await wire.b.call<Record<string, number>>('counters');
+  t.is(counters['dropBadRecord'], 0);
+  t.is(counters['dropTunWrite'], 0);
+  // Segments are joined before programs see them.
+  t.true((counters['tunWrites'] ?? 0) < (counters['packetsIn'] ?? 0));
+});
+
+onWire('UDP datagrams arrive whole and in order, those larger than the MTU too', async (t, wire) => {
+  await wire.linkAndAuthorize();
+  const port = 7002;
+  await wire.b.call('listenUdp', port);
+  const sizes = [0, 1, 1200, 1200, 1200, 700, 1352, 1353, 4000, 9000, 30_000, 100, 100];
+  const sent: string[] = [];
+  for (const address of [wire.b.hit, wire.b.ipv4])
+    sent.push(...(await wire.a.call<string[]>('sendUdp', address, port, sizes)));
+  let received: string[] = [];
+  await until(async () => (received = await wire.b.call<string[]>('receivedUdp', port)).length >= sent.length);
+  t.deepEqual(received, sent);
+});
+
+onWire('packets to a host without a link wait and leave in order once there is one', async (t, wire) => {
+  const port = 7003;
+  await wire.b.call('listenUdp', port);
+  const sizes = Array.from({ length: 40 }, (_, i) => 100 + i);
+  const sent = await wire.a.call<string[]>('sendUdp', wire.b.hit, port, sizes);
+  t.deepEqual(await wire.a.call('event', 'miss'), { type: 'miss', address: wire.b.hit });
+  await wire.linkAndAuthorize();
+  let received: string[] = [];
+  await until(async () => (received = await wire.b.call<string[]>('receivedUdp', port)).length >= sent.length);
+  t.deepEqual(received, sent);
+  const counters = await wire.a.call<Record<string, number>>('counters');
+  t.is(counters['packetsReleased'], sent.length);
+  t.is(counters['misses'], 1);
+});
+
+onWire('more packets than the bound are dropped while they wait', async (t, wire) => {
+  await wire.a.call(
+    'sendUdp',
+    wire.b.ipv4,
+    7004,
+    Array.from({ length: 80 }, () => 10),
+  );
+  await until(async () => (await wire.a.counter('packetsHeld')) + (await wire.a.counter('dropHeldOverflow')) >= 80);
+  t.is(await wire.a.counter('packetsHeld'), 64);
+  t.is(await wire.a.counter('dropHeldOverflow'), 16);
+});
+
+onWire('a refused address is reported to the program at once, and the next packet asks again', async (t, wire) => {
+  for (const address of [wire.b.hit, wire.b.ipv4]) {
+    const failed = wire.a.call('sendTcp', address, 7005, 1);
+    await wire.a.call('event', 'miss');
+    await wire.a.call('refuse', address);
+    t.is(await failed, 'EHOSTUNREACH', address);
+    const again = wire.a.call('sendTcp', address, 7005, 1);
+    await wire.a.call('event', 'miss');
+    await wire.a.call('refuse', address);
+    t.is(await again, 'EHOSTUNREACH', address);
+  }
+});
+
+onWire('packets with an inner source that is not the peer are dropped', async (t, wire) => {
+  const links = await wire.link();
+  await wire.a.call('authorize', links.a, wire.b.hit, wire.b.ipv4);
+  // b takes this link for another host, and for one without an IPv4 address.
+  await wire.b.call('authorize', links.b, '2001:20::bad', null);
+  t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
+  t.false(wire.a.ping(wire.b.ipv4, '-c', '2', '-W', '1'));
+  t.is(await wire.b.counter('dropInnerSource'), 4);
+  t.is(await wire.b.counter('tunWrites'), 0);
+  await wire.b.call('authorize', links.b, wire.a.hit, wire.a.ipv4);
+  t.true(wire.a.ping(wire.b.hit, '-c', '2'));
+  t.true(wire.a.ping(wire.b.ipv4, '-c', '2'));
+});
+
+onWire('packets that do not come from our own address, or not to it, are dropped', async (t, wire) => {
+  await wire.linkAndAuthorize();
+  await wire.a.call('setLocalAddresses', '2001:20::c', null);
+  t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
+  t.is(await wire.a.counter('dropForeignSource'), 2);
+  await wire.a.call('setLocalAddresses', wire.a.hit, wire.a.ipv4);
+  await wire.b.call('setLocalAddresses', '2001:20::c', null);
+  t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
+  t.is(await wire.b.counter('dropInnerDestination'), 2);
+});
+
+onWire('nothing passes before a link is authorized', async (t, wire) => {
+  const links = await wire.link();
+  await wire.a.call('authorize', links.a, wire.b.hit, wire.b.ipv4);
+  t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
+  t.is(await wire.b.counter('dropInnerSource'), 2);
+});
+
+onWire('changes of the network are told, and addresses and routes are what the kernel says', async (t, wire) => {
+  const { a } = wire;
+  ip('-n', a.namespace, 'address', 'add', '10.99.7.1/24', 'dev', 'veth0');
+  await a.call('event', 'network');
+  const addresses = await a.call<InterfaceAddress[]>('addresses');
+  t.deepEqual(
+    addresses.find((entry) => entry.address === '10.99.7.1'),
+    { interfaceName: 'veth0', address: '10.99.7.1', prefixLength: 24, usable: true, loopback: false },
+  );
+  t.true(addresses.some((entry) => entry.interfaceName === 'idloc0' && entry.address === a.hit && entry.usable));
+  t.true(addresses.some((entry) => entry.address === '::1' && entry.loopback));
+  t.is(await a.call('sourceFor', '10.99.7.2'), '10.99.7.1');
+  t.is(await a.call('sourceFor', '203.0.113.1'), null);
+  await a.call('setRoute', { destination: '203.0.113.0/24', interfaceName: 'idloc0', metric: 10 });
+  t.is(await a.call('sourceFor', '203.0.113.1'), a.ipv4);
+  await a.call('deleteRoute', { destination: '203.0.113.0/24', interfaceName: 'idloc0', metric: 10 });
+  t.is(await a.call('sourceFor', '203.0.113.1'), null);
+  for (const destination of ['2001:20::/28', '203.0.113.0/24']) {
+    await a.call('setRoute', { destination, metric: 5000 });
+    await a.call('setRoute', { destination, metric: 5000 });
+    await a.call('deleteRoute', { destination, metric: 5000 });
+  }
+  await t.throwsAsync(a.call('setRoute', { destination: '203.0.113.0/24', interfaceName: 'nothing0', metric: 1 }), {
+    message: /check the interface/,
+  });
+});

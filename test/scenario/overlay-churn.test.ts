@@ -62,6 +62,31 @@ test('a value survives the crash of the responsible peer, and of the one after i
   }
 });
 
+test('peers that restart before anyone has noticed take their places again, with their values', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  world.grow(10);
+  t.true(world.settle(30_000));
+  const writers = [...world.peers];
+  for (const node of writers) t.true(storeHost(world, node, '198.18.0.1').ok);
+  world.loop.run(5_000);
+  for (let i = 0; i < 5; i++) {
+    const victim = world.pick(world.peers);
+    if (victim === undefined) return;
+    const again = world.restart(victim);
+    const bootstrap = world.pick(world.peers.filter((node) => node !== again));
+    if (bootstrap !== undefined) world.join(again, bootstrap);
+    t.true(world.settle(60_000));
+    world.loop.run(5_000);
+  }
+  for (const writer of writers) {
+    const reader = world.pick(world.peers);
+    if (reader === undefined) return;
+    const result = fetchFrom(world, reader, hostRecord(writer.id), IDLOC_HOST.id);
+    t.true(result.ok && result.values.length === 1);
+  }
+});
+
 test('a lookup survives the death of its first hop, before anyone has noticed it', (t) => {
   t.log(`seed ${SEED}`);
   const world = new OverlayWorld({ seed: SEED, detectionMs: [60_000, 60_000] });

@@ -5,7 +5,7 @@ import type { Random } from '../../base/random.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
 import type { ChordLeaveData, ChordUpdate, Destination } from '../../reload/index.ts';
 import type { Attacher } from '../attacher.ts';
-import { LEAVE_TIMEOUT_MS, UPDATE_DELAY_MS } from '../constants.ts';
+import { LEAVE_TIMEOUT_MS, REQUEST_LIFETIME_MS, UPDATE_DELAY_MS } from '../constants.ts';
 import type { OverlayEvent, OverlayRole, OverlayState } from '../events.ts';
 import { type Requester, toNode, toResource } from '../requester.ts';
 import type { OverlaySettings } from '../settings.ts';
@@ -30,9 +30,14 @@ export interface TopologyComponents {
   readonly emit: (event: OverlayEvent, now: number) => void;
   /** Stores at a newcomer what it becomes responsible for, (from, nodeId]; `done` when that ended, well or not. */
   readonly handOver: (nodeId: NodeId, from: NodeId, now: number, done: (now: number) => void) => void;
+  /** What the peer stored may be gone: it went away, or came back with nothing. */
+  readonly forgetCopies: (nodeId: NodeId) => void;
   /** The neighbours are others: copies may be missing. `lost`: one of them went away. */
   readonly neighborsChanged: (lost: boolean, now: number) => void;
 }
+
+/** An Update may be this old when it arrives: uptime has seconds, and retransmissions carry the first one's. */
+const RESTART_TOLERANCE_MS = REQUEST_LIFETIME_MS + 2_000;
 
 type TimerName = 'update' | 'stabilize' | 'left';
 
@@ -52,6 +57,8 @@ export class Topology implements Timed {
   private readonly logger: Logger;
   private readonly components: TopologyComponents;
   private readonly connected = new Set<NodeId>();
+  /** When each peer started, as its Updates tell. */
+  private readonly startOf = new Map<NodeId, number>();
   private readonly timers = new TimerQueue<TimerName>();
   private readonly updates: UpdateSender;
   private readonly joining: Joining;
@@ -228,6 +235,7 @@ export class Topology implements Timed {
   updateReceived(from: NodeId, update: ChordUpdate, now: number): void {
     if (this.current === 'idle' || this.current === 'left' || this.leaving || !this.connected.has(from)) return;
     const added = this.routing.add(from);
+    const restarted = this.noteUptime(from, now - update.uptime * 1000);
     const told =
       update.type === 'peer_ready'
         ? []
@@ -239,6 +247,7 @@ export class Topology implements Timed {
     this.seeker.consider(told, from, now);
     this.joining.updated(from, update, now);
     if (added) this.changed(false, now);
+    else if (restarted) this.components.neighborsChanged(false, now);
   }
 
   /** A RouteQuery asked for the routing table (s6.4.2.4). */
@@ -254,6 +263,7 @@ export class Topology implements Timed {
 
   /** Steps 6 to 8 of s10.5, after the Join was answered. */
   admit(nodeId: NodeId, now: number): void {
+    this.components.forgetCopies(nodeId);
     const known = this.routing.predecessors(this.routing.size).filter((id) => id !== nodeId);
     this.components.handOver(nodeId, known[0] ?? this.self, now, (at) => {
       if (!this.canAdmit(nodeId) || !this.connected.has(nodeId)) return;
@@ -267,7 +277,7 @@ export class Topology implements Timed {
   /** A linked peer leaves (s10.9). */
   peerLeft(nodeId: NodeId, told: readonly NodeId[], now: number): void {
     this.seeker.avoid(nodeId, now);
-    if (!this.routing.remove(nodeId)) return;
+    if (!this.removePeer(nodeId)) return;
     this.seeker.consider(told, undefined, now);
     this.changed(true, now);
   }
@@ -361,9 +371,26 @@ export class Topology implements Timed {
 
   /** A peer cannot be routed through any more: its link is gone, or it does not answer (s10.7.1, s10.7.2). */
   private peerLost(nodeId: NodeId, now: number): void {
-    if (!this.routing.remove(nodeId)) return;
+    if (!this.removePeer(nodeId)) return;
     this.logger.debug('peer lost', { nodeId });
     this.changed(true, now);
+  }
+
+  private removePeer(nodeId: NodeId): boolean {
+    if (!this.routing.remove(nodeId)) return false;
+    this.startOf.delete(nodeId);
+    this.components.forgetCopies(nodeId);
+    return true;
+  }
+
+  /** Whether the peer has started anew since its last Update: then the copies it had are gone. */
+  private noteUptime(nodeId: NodeId, startedAt: number): boolean {
+    const before = this.startOf.get(nodeId);
+    this.startOf.set(nodeId, Math.min(startedAt, before ?? startedAt));
+    if (before === undefined || startedAt <= before + RESTART_TOLERANCE_MS) return false;
+    this.startOf.set(nodeId, startedAt);
+    this.components.forgetCopies(nodeId);
+    return true;
   }
 
   /** Notices what a change of the routing table means for the neighbours and for the range of this peer. */

@@ -103,6 +103,11 @@ export class Replicator implements Timed {
     finished(now);
   }
 
+  /** What this peer is known to hold counts no more. */
+  forget(nodeId: NodeId): void {
+    for (const resource of this.store.all()) resource.holders.delete(nodeId);
+  }
+
   nextTimeout(): number | undefined {
     return earliest(this.passAt, this.sweepAt, this.changedAt);
   }

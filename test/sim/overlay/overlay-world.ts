@@ -30,6 +30,7 @@ export interface WorldOptions {
 export interface SimNode {
   readonly id: NodeId;
   readonly user: string | null;
+  readonly enrolled: ReturnType<Enrollment['enroll']>;
   readonly overlay: OverlayNode;
   readonly links: SimLinks;
   readonly events: OverlayEvent[];
@@ -81,7 +82,17 @@ export class OverlayWorld implements LinkWorld {
   }
 
   add(role: OverlayRole = 'peer', user: string | null = null): SimNode {
-    const { identity, certificates } = this.enrollment.enroll(user);
+    return this.start(this.enrollment.enroll(user), role, user);
+  }
+
+  /** The machine goes down and comes back at once, with its key and nothing else; others have not noticed. */
+  restart(node: SimNode): SimNode {
+    this.crash(node);
+    return this.start(node.enrolled, node.overlay.role, node.user);
+  }
+
+  private start(enrolled: ReturnType<Enrollment['enroll']>, role: OverlayRole, user: string | null): SimNode {
+    const { identity, certificates } = enrolled;
     const links = new SimLinks(identity.hit, this);
     const overlay = new OverlayNode(
       {
@@ -97,7 +108,7 @@ export class OverlayWorld implements LinkWorld {
       },
       { role },
     );
-    const node: SimNode = { id: identity.hit, user, overlay, links, events: [], alive: true };
+    const node: SimNode = { id: identity.hit, user, enrolled, overlay, links, events: [], alive: true };
     overlay.onEvent((event) => node.events.push(event));
     this.nodes.set(node.id, node);
     return node;
@@ -143,9 +154,13 @@ export class OverlayWorld implements LinkWorld {
     for (const id of node.links.up) {
       const other = this.nodes.get(id);
       if (other?.alive !== true) continue;
-      this.loop.after(this.between(this.detection), () => this.cut(other, node));
+      this.loop.after(this.between(this.detection), () => {
+        // A link that was made anew since then lives.
+        if (this.nodes.get(node.id)?.links.up.has(id) !== true) this.cut(other, node);
+      });
     }
     node.links.up.clear();
+    this.wakeAt.delete(node.id);
   }
 
   /** Says goodbye; its links end when it is done. */
@@ -246,7 +261,7 @@ export class OverlayWorld implements LinkWorld {
     this.wakeAt.set(node.id, at);
     this.loop.at(at, () => {
       // A later, earlier deadline has replaced this one.
-      if (this.wakeAt.get(node.id) !== at) return;
+      if (this.wakeAt.get(node.id) !== at || this.nodes.get(node.id) !== node) return;
       this.wakeAt.delete(node.id);
       if (node.alive) this.run(node, (now) => node.overlay.handleTimeout(now));
     });

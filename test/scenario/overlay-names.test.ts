@@ -1,0 +1,147 @@
+import test from 'ava';
+import { silentLogger } from '../../src/base/logger.ts';
+import { ipv4Choice, parseIpv4Prefix } from '../../src/overlay/ipv4-choice.ts';
+import {
+  type HostRecord,
+  type Ipv4Holder,
+  type LookupResult,
+  type NamedHost,
+  NameService,
+} from '../../src/overlay/naming.ts';
+import { IDLOC_IPV4 } from '../../src/overlay/storage/kinds.ts';
+import { ipv4ResourceName } from '../../src/overlay/storage/values.ts';
+import { OverlayWorld, type SimNode, resourceOf } from '../sim/overlay/overlay-world.ts';
+import { fetchFrom, settled } from '../sim/overlay/records.ts';
+
+const SEED = 20261125;
+/** Two addresses for hosts: every pair of hosts collides half of the time. */
+const TINY_PREFIX = '198.18.0.0/30';
+const PREFIX = '198.18.0.0/15';
+
+interface Named {
+  readonly node: SimNode;
+  readonly names: NameService;
+}
+
+/** Name services are driven by their node's timer in the agent; here by a tick of their own. */
+function named(world: OverlayWorld, node: SimNode): Named {
+  const clock = { monotonic: () => world.now, wall: () => 1_700_000_000_000 + world.now };
+  const names = new NameService({ overlay: node.overlay, clock, logger: silentLogger });
+  const tick = (): void => {
+    if (!node.alive) return;
+    if ((names.nextTimeout() ?? Infinity) <= world.now) world.run(node, (now) => names.handleTimeout(now));
+    world.loop.after(100, tick);
+  };
+  tick();
+  return { node, names };
+}
+
+function grow(world: OverlayWorld, users: readonly (string | null)[]): Named[] {
+  const out: Named[] = [];
+  for (const user of users) {
+    const node = world.add('peer', user);
+    const [first] = out;
+    if (first === undefined) world.create(node);
+    else world.join(node, first.node);
+    out.push(named(world, node));
+    world.loop.run(1_500);
+  }
+  world.settle(30_000);
+  return out;
+}
+
+test('hosts of users are found by name, address and HIT, with who said it', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  const hosts = grow(world, ['alice@example.net', 'alice@example.net', 'bob@example.net', null]);
+  for (const { node, names } of hosts)
+    world.run(node, (now) => {
+      if (node.user !== null) names.claimName(node.user, now);
+      names.claimIpv4({ prefix: PREFIX }, now);
+    });
+  world.loop.run(5_000);
+  const [a1, a2, bob, nobody] = hosts;
+  if (a1 === undefined || a2 === undefined || bob === undefined || nobody === undefined) return;
+  for (const { node, names } of hosts) t.is(names.ipv4, ipv4Choice(parseIpv4Prefix(PREFIX), node.id, 0));
+
+  const alice = settled<LookupResult<readonly NamedHost[]>>(world, bob.node, (now, done) =>
+    bob.names.lookupName('alice@example.net', now, done),
+  );
+  t.true(alice.ok);
+  if (!alice.ok) return;
+  t.deepEqual(
+    alice.value.map(({ hit, ipv4 }) => `${hit} ${ipv4 ?? ''}`).sort(),
+    [a1, a2].map(({ node, names }) => `${node.id} ${names.ipv4 ?? ''}`).sort(),
+  );
+  for (const { hit, source } of alice.value) {
+    t.is(source.signer, hit);
+    t.true(source.responder === world.responsible(resourceOf('alice@example.net')));
+    t.true(source.ageMs >= 0 && source.ageMs < 10_000);
+  }
+  const holder = settled<LookupResult<Ipv4Holder>>(world, a1.node, (now, done) =>
+    a1.names.lookupIpv4(bob.names.ipv4 ?? '', now, done),
+  );
+  t.true(holder.ok && holder.value.hit === bob.node.id && holder.value.user === 'bob@example.net');
+  const host = settled<LookupResult<HostRecord>>(world, a1.node, (now, done) =>
+    a1.names.lookupHit(nobody.node.id, now, done),
+  );
+  t.true(host.ok && host.value.ipv4 === nobody.names.ipv4 && host.value.user === undefined);
+  const missing = settled<LookupResult<readonly NamedHost[]>>(world, a1.node, (now, done) =>
+    a1.names.lookupName('carol@example.net', now, done),
+  );
+  t.is(!missing.ok && missing.error.code, 'not_found');
+});
+
+test('hosts that want one IPv4 address get different ones, and a full prefix is said to be full', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  const hosts = grow(world, [null, null, null]);
+  let exhausted = 0;
+  for (const { node, names } of hosts) {
+    names.onEvent((event) => {
+      if (event.type === 'ipv4Exhausted') exhausted += 1;
+    });
+    world.run(node, (now) => names.claimIpv4({ prefix: TINY_PREFIX }, now));
+  }
+  world.loop.run(60_000);
+  const claimed = hosts.map(({ names }) => names.ipv4).filter((ipv4) => ipv4 !== undefined);
+  t.deepEqual([...claimed].sort(), ['198.18.0.1', '198.18.0.2']);
+  t.is(exhausted, 1);
+});
+
+test('an address that was claimed on both sides of a partition stays with the first claim', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  const left = grow(world, [null, null, null]);
+  const right = grow(world, [null, null, null]);
+  const [early] = left;
+  const [late] = right;
+  if (early === undefined || late === undefined) return;
+  const wanted = { prefix: PREFIX, preferred: '198.18.7.7' };
+  world.run(early.node, (now) => early.names.claimIpv4(wanted, now));
+  world.loop.run(5_000);
+  world.run(late.node, (now) => late.names.claimIpv4(wanted, now));
+  world.loop.run(5_000);
+  t.is(early.names.ipv4, '198.18.7.7');
+  t.is(late.names.ipv4, '198.18.7.7');
+  world.join(late.node, early.node);
+  t.true(world.settle(60_000));
+  // The loser looks at its claim again after the ring has changed.
+  world.loop.run(15 * 60_000);
+  t.is(early.names.ipv4, '198.18.7.7');
+  t.is(late.names.ipv4, ipv4Choice(parseIpv4Prefix(PREFIX), late.node.id, 0));
+  for (const { node } of [...left, ...right]) {
+    const result = fetchFrom(world, node, resourceOf(ipv4ResourceName('198.18.7.7')), IDLOC_IPV4.id);
+    t.true(result.ok && result.values[0]?.signer.nodeId === early.node.id);
+  }
+});
+
+test('a host claims the address that it held before, when that is free', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  const [host] = grow(world, ['alice@example.net']);
+  if (host === undefined) return;
+  world.run(host.node, (now) => host.names.claimIpv4({ prefix: PREFIX, preferred: '198.19.3.4' }, now));
+  world.loop.run(2_000);
+  t.is(host.names.ipv4, '198.19.3.4');
+});

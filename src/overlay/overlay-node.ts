@@ -13,7 +13,7 @@ import { handleRequest, hasEffect, isHandled } from './handlers/index.ts';
 import type { OverlayLinks } from './links.ts';
 import { type Configuration, MessageEndpoint } from './message-endpoint.ts';
 import { MessageRouter } from './message-router.ts';
-import { type RequestDone, toNode, toResource } from './requester.ts';
+import { type RequestDone, type Requester, toNode, toResource } from './requester.ts';
 import { type TraceResult, traceRoute } from './route-tracer.ts';
 import { CertificateCache, type CertificateVerifier } from './security/certificate-cache.ts';
 import { type SigningKey, type VerifySignature, Signing } from './security/signing.ts';
@@ -197,6 +197,11 @@ export class OverlayNode implements Timed {
     });
     this.endpoint.connect(this.router, topology);
     this.parts = [this.endpoint, this.topology, this.attacher, this.replicator];
+  }
+
+  /** For methods that have no operation here: Probe, Stat, Find. */
+  get requester(): Requester {
+    return this.endpoint;
   }
 
   get role(): OverlayRole {

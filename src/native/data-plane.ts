@@ -23,7 +23,11 @@ export interface DataPlane {
 
   /** Makes a link that has no path yet. A `server` waits for ClientHello from a bound remote; a `client` starts at `setPath`. */
   openLink(role: 'client' | 'server'): LinkId;
-  /** Datagrams from `remote` belong to `link` from now on (last binder wins). Several remotes may belong to one link. */
+  /**
+   * Datagrams from `remote` belong to `link` from now on (last binder wins). Several remotes may belong to one link.
+   * When the client there was faster and has an `incoming` link already (not authorized, connected at most 5 s ago), a
+   * `server` that has not begun takes over its handshake: that link is `closed` ("taken over by link N"), this one goes on.
+   */
   bindRemote(link: LinkId, remote: SocketAddress): void;
   unbindRemote(link: LinkId, remote: SocketAddress): void;
   /** Sends go this way from now on; binds `remote` too. The association is kept. `local.port` is always `port`. */

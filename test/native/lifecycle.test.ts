@@ -85,8 +85,8 @@ test('a worker has its own data plane, and its end closes it', async (t) => {
 test('a port in use is one clear error', async (t) => {
   const host = await Host.start();
   const error = t.throws(() => createDataPlane({ port: host.plane.port, tun: null }), { instanceOf: IdlocError });
-  t.is(error?.code, 'port_in_use');
-  t.regex(error?.message ?? '', /in use.*choose another port/);
+  t.is(error.code, 'port_in_use');
+  t.regex(error.message, /in use.*choose another port/);
   host.plane.close();
 });
 
@@ -101,12 +101,12 @@ test('credentials that do not fit are refused and name the reason', async (t) =>
   ];
   for (const [certificates, key] of wrong) {
     const error = t.throws(() => host.plane.setCredentials(certificates, key), { instanceOf: IdlocError });
-    t.is(error?.code, 'bad_credentials');
+    t.is(error.code, 'bad_credentials');
   }
   host.plane.close();
 });
 
-test('wrong arguments are TypeErrors of the addon, not crashes', async (t) => {
+test('wrong arguments are TypeErrors of the addon, not crashes', (t) => {
   const { DataPlane } = loadAddon();
   const Loose = DataPlane as unknown as new (...args: unknown[]) => Record<string, (...args: unknown[]) => unknown>;
   for (const args of [[], ['x'], [0, 1, 0, () => 0], [0, null, 0], [70_000, null, 0, () => 0]])

@@ -195,7 +195,7 @@ void DataPlane::Handle(OpenLink& command) {
 
 void DataPlane::Handle(BindRemote& command) {
   Link* link = links_.Find(command.link);
-  if (link != nullptr) links_.Bind(link, command.remote, false);
+  if (link != nullptr) BindTo(link, command.remote);
 }
 
 void DataPlane::Handle(UnbindRemote& command) {
@@ -206,9 +206,9 @@ void DataPlane::Handle(UnbindRemote& command) {
 void DataPlane::Handle(SetPath& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr) return;
-  links_.Bind(link, command.path.remote, false);
   link->path = command.path;
   link->path_is_set = true;
+  BindTo(link, command.path.remote);
   if (!link->server && link->session == nullptr) StartClient(link);
 }
 

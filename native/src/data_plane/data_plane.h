@@ -64,6 +64,7 @@ class DataPlane {
   static constexpr size_t kHandshakeLimit = 256;  // half-open, of unknown peers
   static constexpr Nanoseconds kHalfOpenLifetime = 10 * kSecond;
   static constexpr Nanoseconds kHandshakeLifetime = 15 * kSecond;
+  static constexpr Nanoseconds kTakeOverTime = 5 * kSecond;
   static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
   static constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;       // datagrams and records from JavaScript
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
@@ -119,6 +120,9 @@ class DataPlane {
   void ContinueHandshake(Link* link, const RecordView& record, const Path& path);
   void RepeatFlight(Link* link);
   void AfterHandshakeStep(Link* link);
+  void Connected(Link* link);
+  // Datagrams of `remote` belong to `link`; a handshake that they have begun goes on there.
+  void BindTo(Link* link, const Endpoint& remote);
   void DropOldestHalfOpen();
   // Both end the life of `link`.
   void EndLink(Link* link, std::string reason);

@@ -2,6 +2,8 @@
 //
 //   ClientHello from a bound remote, link not started ........... answered at once: ICE proved the address
 //   ... the same client random again ............................ a retransmission: OpenSSL's business
+//   (a client faster than our own JavaScript ................... BindTo: the late link takes the early one
+//   over)
 //   ... from anyone else, or from a peer that began anew ........ stateless cookie; then a new link
 //   ("incoming")
 #include <algorithm>
@@ -155,11 +157,16 @@ void DataPlane::AfterHandshakeStep(Link* link) {
     case DtlsSession::State::kConnected:
       break;
   }
-  link->connected = true;
+  counters_->Add(Counter::handshakesCompleted);
   std::erase(handshaking_, link->id);
+  Connected(link);
+}
+
+void DataPlane::Connected(Link* link) {
+  link->connected = true;
+  link->connected_at = now_;
   links_.ForgetPrevious(link);
   link->stats->handshakes.fetch_add(1, std::memory_order_relaxed);
-  counters_->Add(Counter::handshakesCompleted);
   Event event;
   event.type = EventType::kConnected;
   event.link = link->id;
@@ -170,6 +177,33 @@ void DataPlane::AfterHandshakeStep(Link* link) {
     return;
   }
   Emit(std::move(event));
+}
+
+void DataPlane::BindTo(Link* link, const Endpoint& remote) {
+  LinkTable::Binding* binding = links_.FindRemote(remote);
+  Link* early = binding == nullptr ? nullptr : binding->link;
+  links_.Bind(link, remote, false);
+  if (early == nullptr || early == link || !early->incoming || early->authorized) return;
+  if (!link->server || link->session != nullptr) return;
+  // The client was faster than the one who opened this link to wait for it: its cookie made a link of its
+  // own. The client will not begin again, so the handshake goes on here.
+  if (early->connected && now_ - early->connected_at > kTakeOverTime) return;
+  bool connected = early->connected;
+  link->session = std::move(early->session);
+  link->started_at = early->started_at;
+  link->retransmit_at = early->retransmit_at;
+  if (!link->path_is_set) link->path = early->path;
+  Event event;
+  event.type = EventType::kClosed;
+  event.link = early->id;
+  event.reason = "taken over by link " + std::to_string(link->id);
+  ForgetLink(early);
+  Emit(std::move(event));
+  if (connected) {
+    Connected(link);
+  } else {
+    handshaking_.push_back(link->id);
+  }
 }
 
 void DataPlane::DropOldestHalfOpen() {

@@ -44,6 +44,7 @@ struct Link {
   std::optional<Path> path;
   bool path_is_set = false;
   Nanoseconds started_at = 0;
+  Nanoseconds connected_at = 0;
   Nanoseconds retransmit_at = kNever;
   // Inner addresses of the peer; packets pass once `authorized`.
   bool authorized = false;

@@ -100,7 +100,7 @@ const commands: Record<string, (...args: never[]) => unknown> = {
       const hash = createHash('sha256');
       let answer = '';
       socket.on('data', (data: Buffer) => (answer += data.toString()));
-      const chunk = Buffer.alloc(65_521, 0).map((_, i) => (i * 7 + (i >> 8)) & 0xff);
+      const chunk = Buffer.from(Uint8Array.from({ length: 65_521 }, (_, i) => (i * 7 + (i >> 8)) & 0xff));
       for (let sent = 0; sent < bytes; sent += chunk.length) {
         chunk.writeUInt32BE(sent, 0);
         const piece = Buffer.from(chunk.subarray(0, Math.min(chunk.length, bytes - sent)));

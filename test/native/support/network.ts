@@ -23,8 +23,9 @@ export function ip(...args: string[]): void {
 }
 
 function withoutPreload(): NodeJS.ProcessEnv {
-  const { LD_PRELOAD: _preload, ...rest } = process.env;
-  return rest;
+  const environment = { ...process.env };
+  delete environment['LD_PRELOAD'];
+  return environment;
 }
 
 /** One agent in a namespace (support/agent.ts). */
@@ -37,7 +38,11 @@ export class Agent {
   private readonly answers = new Map<number, (line: unknown[]) => void>();
   private nextId = 1;
   private ready!: () => void;
-  readonly started = new Promise<void>((resolve) => (this.ready = resolve));
+  private died!: (error: Error) => void;
+  readonly started = new Promise<void>((resolve, reject) => {
+    this.ready = resolve;
+    this.died = reject;
+  });
 
   constructor(namespace: string, outer: string, hit: string, ipv4: string) {
     this.namespace = namespace;
@@ -46,6 +51,11 @@ export class Agent {
     this.ipv4 = ipv4;
     this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, AGENT, hit, ipv4], {
       stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    this.child.on('exit', (code, signal) => {
+      const reason = `the agent in ${namespace} ended with ${String(code ?? signal)}`;
+      this.died(new Error(reason));
+      for (const answer of [...this.answers.values()]) answer([0, null, reason]);
     });
     if (this.child.stdout === null) throw new Error('no stdout');
     createInterface({ input: this.child.stdout }).on('line', (line) => {
@@ -61,7 +71,7 @@ export class Agent {
       this.answers.set(id, ([, value, error]) => {
         this.answers.delete(id);
         if (error === undefined) resolve(value as T);
-        else reject(new Error(`${name}: ${String(error)}`));
+        else reject(new Error(`${name}: ${JSON.stringify(error)}`));
       });
       this.child.stdin?.write(`${JSON.stringify([id, name, ...args])}\n`);
     });
@@ -82,8 +92,9 @@ export class Agent {
   }
 
   stop(): Promise<void> {
+    if (this.child.exitCode !== null || this.child.signalCode !== null) return Promise.resolve();
     return new Promise((resolve) => {
-      this.child.on('close', () => resolve());
+      this.child.on('exit', () => resolve());
       this.child.stdin?.end();
     });
   }
@@ -116,7 +127,12 @@ export class Wire {
       new Agent(names[0], '10.99.0.1', '2001:20::a', '198.18.0.1'),
       new Agent(names[1], '10.99.0.2', '2001:20::b', '198.18.0.2'),
     );
-    await Promise.all([wire.a.started, wire.b.started]);
+    try {
+      await Promise.all([wire.a.started, wire.b.started]);
+    } catch (err) {
+      await wire.remove();
+      throw err;
+    }
     return wire;
   }
 

@@ -8,7 +8,7 @@ import type { DataPlane, LinkId } from '../native/data-plane.ts';
 import type { AssociationSecrets } from './association-secrets.ts';
 import { MAX_BOUND_REMOTES } from './constants.ts';
 import { Framing } from './framing.ts';
-import type { Repair } from './repair.ts';
+import type { Repair } from '../mobility/repair.ts';
 
 /**
  * `connecting` ──handshake, certificate of a member──> `up` ──replaced at a glare──> `retired` ──> `closed`
@@ -49,6 +49,8 @@ export class Association {
   /** When `nextIce` is given up. */
   nextIceUntil: number | undefined;
   path: AssociationPath | undefined;
+  /** Found by ICE, but another handshake is under way there. */
+  blockedPath: Path | undefined;
   /** Data sent now is expected to arrive. */
   pathWorks = false;
   repair: Repair | undefined;

@@ -52,26 +52,8 @@ export const GLARE_WINDOW_MS = 5_000;
 /** The association that lost is kept this long, since the peer may not have seen the other one yet. */
 export const RETIRE_AFTER_MS = 2_000;
 
-/** Candidates of our own that are offered. */
-export const MAX_LOCAL_CANDIDATES = 12;
-/** Peers that are asked for our reflexive addresses; more tell nothing new but the kind of the NAT. */
-export const MAX_BINDING_SERVERS = 3;
-/** What servers told, kept: the latest of each of our addresses and each server. */
-export const MAX_REFLEXIVES = 12;
-/** Reflexive addresses are asked for again: the provider may give another one while the interface stays. */
-export const REFLEXIVE_REFRESH_MS = 60_000;
-
-/** A broken path is asked to be mended again after this, doubled each time. */
-export const REPAIR_FIRST_RETRY_MS = 1_000;
-export const REPAIR_MAX_RETRY_MS = 8_000;
-/** A link whose path stays broken this long is down. */
-export const REPAIR_LIMIT_MS = 30_000;
-/** Peers that everyone reaches mend by checks from the new address; the overlay is troubled only after this. */
-export const REPAIR_REACHABLE_GRACE_MS = 1_000;
 /** After the first overlay link works again, our new reflexive address is waited for at most this long. */
 export const REPAIR_REFLEXIVE_GRACE_MS = 200;
-/** A peer that does not know our credentials has restarted, or answers late: this long its word is only a hint. */
-export const FORGOTTEN_LIMIT_MS = 6_000;
 /** A link this young gets such hints because its ends did not finish at the same time. */
 export const FORGOTTEN_GRACE_MS = 3_000;
 

@@ -1,30 +1,27 @@
-import type { Candidate, IceParameters } from '../base/candidate.ts';
+import type { IceParameters } from '../base/candidate.ts';
 import type { Clock, Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
-import { MalformedMessageError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
-import { IceAgent } from '../ice/ice-agent.ts';
-import type { IceEvent, IceRole, Path } from '../ice/ice-agent.ts';
-import { candidatePriority, formFoundation } from '../ice/candidates.ts';
+import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
 import type { NodeCertificate } from '../identity/certificate.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
-import { ECHO_REPLY, RELOAD_ACK_FRAME, RELOAD_DATA_FRAME } from '../native/data-plane.ts';
+import { RELOAD_ACK_FRAME } from '../native/data-plane.ts';
 import type { DataPlane, DataPlaneEvent, LinkId } from '../native/data-plane.ts';
-import { Reassembler } from '../reload/reassembler.ts';
 import { Association } from './association.ts';
 import type { AssociationOrigin } from './association.ts';
 import { deriveSecrets, nameAssociation, namedAssociation } from './association-secrets.ts';
+import { bindingServers } from './binding-servers.ts';
 import { ConnectionTable } from './connection-table.ts';
 import type { Link } from './connection-table.ts';
 import {
   CONNECT_TIMEOUT_MS,
   FORGOTTEN_GRACE_MS,
-  GLARE_WINDOW_MS,
   GUEST_TIMEOUT_MS,
   MAX_GUESTS,
   MAX_INCOMING,
@@ -32,13 +29,14 @@ import {
   RESTART_TIMEOUT_MS,
   RETIRE_AFTER_MS,
 } from './constants.ts';
-import { Echoes } from './echoes.ts';
 import type { EchoDone } from './echoes.ts';
+import { isGlare, losesGlare } from './glare.ts';
+import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation, describePath } from './link-snapshot.ts';
-import { LocalAddresses } from './local-addresses.ts';
-import { isGloballyReachable } from './reachability.ts';
-import type { RepairCause } from './repair.ts';
+import { LocalAddresses } from '../mobility/local-addresses.ts';
+import { RecordReceiver } from './record-receiver.ts';
+import type { RepairCause } from '../mobility/repair.ts';
 import { Repairs } from './repairs.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 
@@ -71,31 +69,29 @@ export class LinkManager implements Timed {
   private readonly dataPlane: DataPlane;
   private readonly verifyPeer: LinkManagerComponents['verifyPeer'];
   private readonly selfHit: Hit;
-  private readonly random: Random;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly table = new ConnectionTable();
   private readonly addresses: LocalAddresses;
+  private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
   private readonly repairs: Repairs;
-  private readonly echoes: Echoes;
-  private readonly reassembler = new Reassembler();
+  private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
   private handler: (event: LinkEvent) => void = () => {};
   private reflexiveHandler: (atOwnAddress: boolean) => void = () => {};
-  private malformedRecords = 0;
   private unsent = 0;
 
   constructor(components: LinkManagerComponents) {
     this.dataPlane = components.dataPlane;
     this.verifyPeer = components.verifyPeer;
     this.selfHit = components.selfHit;
-    this.random = components.random;
     this.clock = components.clock;
     this.logger = components.logger;
     this.addresses = new LocalAddresses(components, this.dataPlane.port);
+    this.sessions = new IceSessions({ ...components, table: this.table, addresses: this.addresses });
     this.stun = new StunDispatcher({ dataPlane: this.dataPlane, table: this.table, addresses: this.addresses });
-    this.echoes = new Echoes(this.random);
+    this.records = new RecordReceiver(components);
     this.repairs = new Repairs({
       table: this.table,
       addresses: this.addresses,
@@ -204,15 +200,15 @@ export class LinkManager implements Timed {
     this.abandonNegotiation(link);
     const association = link.current;
     if (association?.secrets !== undefined) {
-      const parameters = this.startRestart(association, 'controlling', now + OFFER_TIMEOUT_MS);
+      const parameters = this.sessions.startRestart(association, 'controlling', now + OFFER_TIMEOUT_MS);
       startOffering(link, 'restart', now);
       this.settle(association, now);
       return nameAssociation(parameters, association.secrets.id);
     }
-    const agent = this.makeAgent('controlling');
+    const agent = this.sessions.make('controlling');
     link.pending = this.open('server', 'negotiated', hit, now);
     startOffering(link, 'new', now);
-    this.adoptAgent(link.pending, agent);
+    this.sessions.adopt(link.pending, agent);
     link.pending.deadline = now + OFFER_TIMEOUT_MS;
     this.settle(link.pending, now);
     return agent.localParameters;
@@ -225,17 +221,17 @@ export class LinkManager implements Timed {
     this.abandonNegotiation(link);
     const { current } = link;
     if (current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id) {
-      const parameters = this.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
+      const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
       current.nextIce?.setRemote(remote, now);
       this.settle(current, now);
       return nameAssociation(parameters, current.secrets.id);
     }
-    const agent = this.makeAgent('controlled');
+    const agent = this.sessions.make('controlled');
     const pending = this.open('client', 'negotiated', hit, now);
     link.pending = pending;
     pending.supersedes = current !== undefined;
     pending.deadline = now + CONNECT_TIMEOUT_MS;
-    this.adoptAgent(pending, agent);
+    this.sessions.adopt(pending, agent);
     agent.setRemote(remote, now);
     this.settle(pending, now);
     return agent.localParameters;
@@ -256,7 +252,7 @@ export class LinkManager implements Timed {
       current.nextIceUntil = undefined;
       link.pending = this.open('server', 'negotiated', hit, now);
       link.pending.supersedes = true;
-      this.adoptAgent(link.pending, agent);
+      this.sessions.adopt(link.pending, agent);
       this.settle(current, now);
     }
     link.offering = 'none';
@@ -306,7 +302,7 @@ export class LinkManager implements Timed {
   /** Link control echo, for people: RTT of the link as it is now. */
   echo(hit: Hit, now: number, done: EchoDone): void {
     const link = this.dataPlaneLinkOf(hit);
-    const record = link === undefined ? undefined : this.echoes.start(now, done);
+    const record = link === undefined ? undefined : this.records.echoes.start(now, done);
     if (link === undefined || record === undefined) done(undefined);
     else this.dataPlane.sendRecord(link, record);
   }
@@ -324,16 +320,13 @@ export class LinkManager implements Timed {
   /** Counts of what was dropped, by kind. */
   get counters(): Readonly<Record<string, number>> {
     const { malformed, strangers, bindings, unexpected } = this.stun.counters;
-    const { timedOutMessages, droppedFragments } = this.reassembler.counters;
     return {
       stunMalformed: malformed,
       stunStrangers: strangers,
       stunBindings: bindings,
       stunUnexpected: unexpected,
-      recordsMalformed: this.malformedRecords,
       messagesWithoutLink: this.unsent,
-      reassemblyTimedOut: timedOutMessages,
-      fragmentsDropped: droppedFragments,
+      ...this.records.counters,
     };
   }
 
@@ -344,14 +337,12 @@ export class LinkManager implements Timed {
       this.timers.next(),
       this.addresses.nextTimeout(),
       this.repairs.nextTimeout(),
-      this.echoes.nextTimeout(),
-      this.reassembler.nextTimeout(),
+      this.records.nextTimeout(),
     );
   }
 
   handleTimeout(now: number): void {
-    this.echoes.handleTimeout(now);
-    this.reassembler.handleTimeout(now);
+    this.records.handleTimeout(now);
     this.addresses.handleTimeout(now);
     if (this.addresses.refreshDue(now)) this.askReflexive(now);
     this.pumpAddresses(now);
@@ -371,7 +362,7 @@ export class LinkManager implements Timed {
     if (association.nextIceUntil !== undefined && now >= association.nextIceUntil) {
       const link = association.hit === undefined ? undefined : this.table.link(association.hit);
       if (link?.offering === 'restart') link.offering = 'none';
-      this.endRestart(association);
+      this.sessions.endRestart(association);
     }
     association.handleTimeout(now);
     if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.consider(now);
@@ -403,15 +394,14 @@ export class LinkManager implements Timed {
     const current = agent === association.ice;
     switch (event.type) {
       case 'valid':
-        this.giveWay(association, event.path.remote);
-        association.bind(event.path.remote);
+        if (!this.isBusy(association, event.path.remote)) association.bind(event.path.remote);
         this.pathValid(association, event.path, now);
         return;
       case 'selected':
         this.pathSelected(association, agent, event.path, now);
         return;
       case 'failed':
-        if (!current) this.endRestart(association);
+        if (!current) this.sessions.endRestart(association);
         else if (association.state === 'connecting') this.drop(association, 'no path to it works', true);
         else if (association.path?.ice !== undefined) this.beginRepair(association, 'broken', now);
         return;
@@ -441,7 +431,7 @@ export class LinkManager implements Timed {
 
   private pathSelected(association: Association, agent: IceAgent, path: Path, now: number): void {
     const mended = agent === association.nextIce || association.repair !== undefined;
-    if (agent === association.nextIce) this.finishRestart(association, agent);
+    if (agent === association.nextIce) this.sessions.finishRestart(association, agent);
     this.takePath(association, path, now);
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
     const { hit, peer, state } = association;
@@ -454,6 +444,10 @@ export class LinkManager implements Timed {
   }
 
   private takePath(association: Association, path: Path, now: number): void {
+    if (this.isBusy(association, path.remote)) {
+      association.blockedPath = path;
+      return;
+    }
     association.take({ local: path.local, remote: path.remote, ice: path });
     if (!association.connected || association.pathWorks) return;
     association.pathWorks = true;
@@ -463,89 +457,32 @@ export class LinkManager implements Timed {
     this.repairs.consider(now);
   }
 
-  /** An address carries one handshake at a time: what ICE found goes before what was dialed. */
-  private giveWay(association: Association, remote: SocketAddress): void {
+  /**
+   * An address carries one handshake at a time. One that is under way there, dialed by us or begun by the peer as a stranger,
+   * is let finish: most likely it is with the same host, and makes this one needless (`inheritAgent`).
+   */
+  private isBusy(association: Association, remote: SocketAddress): boolean {
+    if (association.connected || association.isBound(remote)) return false;
     const holder = this.table.boundTo(remote);
-    if (holder !== undefined && holder !== association && holder.origin === 'dialed' && !holder.connected)
-      this.drop(holder, 'the overlay was faster', false);
+    if (holder === undefined || holder.connected) return false;
+    return association.role === 'client' ? holder.origin === 'dialed' : holder.origin === 'incoming';
   }
 
-  private makeAgent(role: IceRole): IceAgent {
-    return new IceAgent(
-      { random: this.random, logger: this.logger },
-      { role, localCandidates: this.addresses.candidates },
-    );
-  }
-
-  private adoptAgent(association: Association, agent: IceAgent): void {
-    association.ice = agent;
-    this.table.addAgent(association, agent);
-  }
-
-  /** RFC 8445 s9, with an agent of its own: the old one keeps the path alive, and is all there is when this comes to nothing. */
-  private startRestart(association: Association, role: IceRole, until: number): IceParameters {
-    const agent = this.makeAgent(role);
-    association.nextIce = agent;
-    association.nextIceUntil = until;
-    this.table.addAgent(association, agent);
-    return agent.localParameters;
-  }
-
-  private endRestart(association: Association): void {
-    const { nextIce } = association;
-    if (nextIce === undefined) return;
-    this.table.removeAgent(nextIce);
-    nextIce.close();
-    association.nextIce = undefined;
-    association.nextIceUntil = undefined;
-  }
-
-  private finishRestart(association: Association, agent: IceAgent): void {
-    const { ice } = association;
-    if (ice !== undefined) {
-      this.table.removeAgent(ice);
-      ice.close();
+  /** What waited for the end of another handshake on its path goes on. */
+  private resumeBlocked(now: number): void {
+    for (const { pending } of this.table.links) {
+      const path = pending?.blockedPath;
+      if (pending === undefined || path === undefined || this.isBusy(pending, path.remote)) continue;
+      pending.blockedPath = undefined;
+      this.takePath(pending, path, now);
     }
-    association.ice = agent;
-    association.nextIce = undefined;
-    association.nextIceUntil = undefined;
-  }
-
-  /** A link without negotiated candidates gets ICE over the addresses that the handshake used. */
-  private deriveAgent(association: Association, now: number): void {
-    const { secrets, path } = association;
-    if (secrets === undefined || path === undefined) return;
-    const client = association.role === 'client';
-    const remote: Candidate = {
-      type: 'host',
-      address: path.remote,
-      priority: candidatePriority('host', 65535),
-      foundation: formFoundation('host', path.remote.address),
-    };
-    const agent = new IceAgent(
-      { random: this.random, logger: this.logger },
-      {
-        role: client ? 'controlling' : 'controlled',
-        localCandidates: this.addresses.candidates,
-        localCredentials: client ? secrets.client : secrets.server,
-      },
-    );
-    this.adoptAgent(association, agent);
-    agent.setRemote({ ...(client ? secrets.server : secrets.client), candidates: [remote] }, now);
   }
 
   // Reflexive addresses.
 
   /** Whoever has no NAT in front of it can tell how it sees us. */
   private askReflexive(now: number): void {
-    const servers: SocketAddress[] = [];
-    for (const { path, state } of this.table.associations) {
-      if (state !== 'up' || path === undefined) continue;
-      if (path.ice !== undefined && path.ice.remoteType !== 'host') continue;
-      if (!servers.some(({ address }) => address === path.remote.address)) servers.push(path.remote);
-    }
-    servers.sort((a, b) => Number(isGloballyReachable(b.address)) - Number(isGloballyReachable(a.address)));
-    this.addresses.ask(servers, now);
+    this.addresses.ask(bindingServers(this.table.associations), now);
     this.pumpAddresses(now);
   }
 
@@ -632,7 +569,7 @@ export class LinkManager implements Timed {
     else this.admitGuest(association, peer, now);
     if (association.state === 'closed') return;
     this.inheritAgent(association);
-    if (association.ice === undefined) this.deriveAgent(association, now);
+    if (association.ice === undefined) this.sessions.derive(association, now);
     this.settle(association, now);
     this.askReflexive(now);
     this.repairs.consider(now);
@@ -664,7 +601,7 @@ export class LinkManager implements Timed {
     const before = link.current;
     association.state = 'up';
     if (before !== undefined) {
-      if (this.losesGlare(association, before, now)) {
+      if (losesGlare(association, before, now)) {
         this.retire(association, now);
         return;
       }
@@ -682,12 +619,6 @@ export class LinkManager implements Timed {
     this.handler({ type: 'up', hit, peer, link: association.link, replaced: before !== undefined });
   }
 
-  /** Both ends compare the same two names, so both keep the same association. */
-  private losesGlare(association: Association, before: Association, now: number): boolean {
-    if (!isGlare(association, before, now)) return false;
-    return (association.secrets?.id ?? '') > (before.secrets?.id ?? '');
-  }
-
   private retire(association: Association, now: number): void {
     association.state = 'retired';
     association.deadline = now + RETIRE_AFTER_MS;
@@ -696,19 +627,24 @@ export class LinkManager implements Timed {
   }
 
   /**
-   * The ClientHello of a negotiated link overtook our knowledge of its address, so that the data plane took it for a
-   * stranger's: what arrived is the link that was waited for.
+   * What was dialed, or came as a stranger's, is with a host that the overlay is linking us with at this moment: that
+   * negotiation's candidates serve this association. It happens too when the ClientHello of a negotiated link overtakes
+   * our knowledge of the address that it comes from.
    */
   private inheritAgent(association: Association): void {
-    if (association.origin !== 'incoming' || association.state !== 'up' || association.hit === undefined) return;
-    const pending = this.table.link(association.hit)?.pending;
+    const { hit, origin, state, role } = association;
+    if (origin === 'negotiated' || state !== 'up' || hit === undefined) return;
+    const pending = this.table.link(hit)?.pending;
     const agent = pending?.ice;
-    if (pending?.role !== 'server' || agent === undefined || association.path === undefined) return;
-    if (!pending.isBound(association.path.remote)) return;
+    if (pending?.role !== role || agent === undefined) return;
     this.table.removeAgent(agent);
     pending.ice = undefined;
-    this.drop(pending, 'it came as a stranger', false);
-    this.adoptAgent(association, agent);
+    // An answer that is still to come is for the agent that is inherited.
+    const { offering } = this.table.link(hit) ?? { offering: 'none' as const };
+    this.drop(pending, 'another handshake was faster', false);
+    const link = this.table.link(hit);
+    if (link !== undefined) link.offering = offering;
+    this.sessions.adopt(association, agent);
     if (agent.selected !== undefined)
       association.take({ local: agent.selected.local, remote: agent.selected.remote, ice: agent.selected });
   }
@@ -721,7 +657,7 @@ export class LinkManager implements Timed {
   /** What is negotiated for this link through the overlay comes to nothing. The living association stays. */
   private abandonNegotiation(link: Link): void {
     link.offering = 'none';
-    if (link.current !== undefined) this.endRestart(link.current);
+    if (link.current !== undefined) this.sessions.endRestart(link.current);
     if (link.pending !== undefined) this.drop(link.pending, 'given up', false);
     // An entry with nothing in it is not kept; whoever goes on with it puts it back.
     if (link.current !== undefined || this.table.link(link.hit) === link) return;
@@ -730,7 +666,7 @@ export class LinkManager implements Timed {
 
   /** Ends one association, here and in the data plane. `tell`: listeners learn of it, unless another one lives on. */
   private drop(association: Association, reason: string, tell: boolean): void {
-    const { hit, state, origin, path } = association;
+    const { hit, state, origin, path, connected } = association;
     if (state === 'closed') return;
     const link = hit === undefined ? undefined : this.table.link(hit);
     const wasLink = link?.current === association || link?.pending === association || state === 'guest';
@@ -741,6 +677,7 @@ export class LinkManager implements Timed {
     association.state = 'closed';
     this.dataPlane.closeLink(association.link);
     this.logger.info('link.closed', { nodeId: hit, link: association.link, reason });
+    if (!connected && origin !== 'negotiated') this.resumeBlocked(this.clock.monotonic());
     if (!tell || state === 'retired') return;
     if (origin === 'dialed' && state === 'connecting') {
       if (path !== undefined) this.handler({ type: 'connectFailed', remote: path.remote, reason });
@@ -752,35 +689,14 @@ export class LinkManager implements Timed {
   private receiveRecord(link: LinkId, data: Uint8Array, at: number, now: number): void {
     const association = this.table.association(link);
     if (association?.hit === undefined || association.peer === undefined) return;
-    const [first] = data;
-    if (first === ECHO_REPLY) this.echoes.answered(data, at);
-    else if (first === RELOAD_DATA_FRAME || first === RELOAD_ACK_FRAME)
-      this.receiveFrame(association, association.hit, association.peer.member, data, now);
-    else this.malformedRecords += 1;
-    // A record proves that the peer has the association; that ours arrive, it does not.
-    if (
-      association.repair?.cause === 'forgotten' ||
-      (association.repair?.cause === 'silent' && first === RELOAD_ACK_FRAME)
-    )
-      this.repairs.end(association);
-    this.settle(association, now);
-  }
-
-  private receiveFrame(association: Association, hit: Hit, member: boolean, data: Uint8Array, now: number): void {
-    let message: Uint8Array | undefined;
-    try {
-      const framed = association.framing.receive(data, now);
-      message = framed === undefined ? undefined : this.reassembler.receive(framed, hit, now);
-    } catch (error) {
-      if (!(error instanceof MalformedMessageError)) throw error;
-      this.malformedRecords += 1;
-      this.logger.debug('link.malformed_frame', { nodeId: hit, err: messageOf(error) });
-      return;
-    }
-    if (message === undefined) return;
+    const { hit, peer, repair } = association;
+    const message = this.records.receive(association, hit, data, at, now);
+    // A record proves that the peer has the association; that ours arrive, only an acknowledgement does.
+    const heard = repair?.cause === 'forgotten' || (repair?.cause === 'silent' && data[0] === RELOAD_ACK_FRAME);
+    if (heard) this.repairs.end(association);
     // The acknowledgement leaves before whatever the message makes us send.
     this.settle(association, now);
-    this.handler({ type: 'message', hit, member, data: message });
+    if (message !== undefined) this.handler({ type: 'message', hit, member: peer.member, data: message });
   }
 
   // Carries out what the machines of one association want, and sets its timer.
@@ -821,16 +737,6 @@ export class LinkManager implements Timed {
 function startOffering(link: Link, what: 'new' | 'restart', now: number): void {
   link.offering = what;
   link.offeringUntil = now + OFFER_TIMEOUT_MS;
-}
-
-/**
- * Two associations of one age, made by both ends at once; not two calls of a peer that has restarted in between. Where both
- * run between the same addresses, the data plane hands everything to the later one, so that one stays.
- */
-function isGlare(association: Association, before: Association, now: number): boolean {
-  if (association.supersedes || association.sharesRemote(before)) return false;
-  if (now - (before.connectedAt ?? 0) > GLARE_WINDOW_MS) return false;
-  return association.origin !== 'incoming' || before.origin !== 'incoming';
 }
 
 /** RFC 8489 s5: both class bits clear. */

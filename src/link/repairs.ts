@@ -4,10 +4,10 @@ import type { Hit } from '../base/node-id.ts';
 import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { REPAIR_REFLEXIVE_GRACE_MS } from './constants.ts';
-import type { LocalAddresses } from './local-addresses.ts';
-import { isGloballyReachable } from './reachability.ts';
-import { Repair } from './repair.ts';
-import type { RepairCause } from './repair.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
+import { isGloballyReachable } from '../mobility/reachability.ts';
+import { Repair } from '../mobility/repair.ts';
+import type { RepairCause } from '../mobility/repair.ts';
 
 /**
  * Links whose path is broken or doubtful. Links to peers that everyone reaches mend themselves, by checks from the new

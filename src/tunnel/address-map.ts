@@ -1,42 +1,54 @@
 import type { Hit } from '../base/node-id.ts';
 
-/** Hosts whose claims are remembered; the one learned first leaves first. */
-const MAX_ADDRESSES = 4_096;
+/** Claims remembered; the one longest unused is forgotten first and looked up again when it is needed. */
+const MAX_ENTRIES = 8_192;
 
-/** Overlay IPv4 addresses whose claims were looked up: address <-> HIT, one to one, bounded. */
+/** Which host has which overlay IPv4 address: one address a host, one host an address. The claims were looked up and checked. */
 export class AddressMap {
   private readonly byHit = new Map<Hit, string>();
-  private readonly byIpv4 = new Map<string, Hit>();
+  private readonly byAddress = new Map<string, Hit>();
+  private readonly maxEntries: number;
+
+  constructor(options: { readonly maxEntries?: number } = {}) {
+    this.maxEntries = options.maxEntries ?? MAX_ENTRIES;
+  }
 
   get size(): number {
     return this.byHit.size;
   }
 
-  /** The latest word counts: an address that moved to another host leaves the first, and a host has one address. */
+  /** A newer claim takes the place of what either of the two had before. */
   set(hit: Hit, ipv4: string): void {
-    this.forget(hit);
-    const former = this.byIpv4.get(ipv4);
-    if (former !== undefined) this.forget(former);
-    if (this.byHit.size >= MAX_ADDRESSES) {
-      const [oldest] = this.byHit.keys();
-      if (oldest !== undefined) this.forget(oldest);
-    }
+    this.delete(hit);
+    const holder = this.byAddress.get(ipv4);
+    if (holder !== undefined) this.delete(holder);
     this.byHit.set(hit, ipv4);
-    this.byIpv4.set(ipv4, hit);
-  }
-
-  forget(hit: Hit): void {
-    const ipv4 = this.byHit.get(hit);
-    if (ipv4 === undefined) return;
-    this.byHit.delete(hit);
-    this.byIpv4.delete(ipv4);
+    this.byAddress.set(ipv4, hit);
+    for (const [oldest] of this.byHit) {
+      if (this.byHit.size <= this.maxEntries) break;
+      this.delete(oldest);
+    }
   }
 
   ipv4Of(hit: Hit): string | undefined {
-    return this.byHit.get(hit);
+    const ipv4 = this.byHit.get(hit);
+    if (ipv4 !== undefined) {
+      this.byHit.delete(hit);
+      this.byHit.set(hit, ipv4);
+    }
+    return ipv4;
   }
 
   hitOf(ipv4: string): Hit | undefined {
-    return this.byIpv4.get(ipv4);
+    const hit = this.byAddress.get(ipv4);
+    if (hit !== undefined) this.ipv4Of(hit);
+    return hit;
+  }
+
+  delete(hit: Hit): void {
+    const ipv4 = this.byHit.get(hit);
+    if (ipv4 === undefined) return;
+    this.byHit.delete(hit);
+    this.byAddress.delete(ipv4);
   }
 }

@@ -260,11 +260,11 @@ export class SimDataPlane implements DataPlane {
   }
 
   private receiveHello(link: SimLink, local: SocketAddress, remote: SocketAddress, session: string): void {
-    if (link.state !== 'idle' && link.session !== session) return;
     if (link.state === 'connected') return;
     link.local = local.address;
     link.remote = remote;
-    if (link.state === 'idle') {
+    if (link.session !== session) {
+      // Also when a handshake is under way: a client that begins anew has given that one up.
       link.session = session;
       link.secret = toHex(this.random.bytes(32));
       this.startHandshake(link, {
@@ -340,8 +340,10 @@ export class SimDataPlane implements DataPlane {
   }
 
   private startHandshake(link: SimLink, first: Handshake): void {
+    const fresh = link.state === 'idle';
     link.state = 'handshaking';
     this.sendFlight(link, first);
+    if (!fresh) return;
     this.repeat(link, HANDSHAKE_TIMER_MS, this.loop.now + HANDSHAKE_LIMIT_MS);
   }
 

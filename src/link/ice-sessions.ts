@@ -1,0 +1,88 @@
+import type { Candidate, IceParameters } from '../base/candidate.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import { candidatePriority, formFoundation } from '../ice/candidates.ts';
+import { IceAgent } from '../ice/ice-agent.ts';
+import type { IceRole } from '../ice/ice-agent.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
+import type { Association } from './association.ts';
+import type { ConnectionTable } from './connection-table.ts';
+
+/** Makes the ICE agents of associations, and exchanges them at a restart. */
+export class IceSessions {
+  private readonly table: ConnectionTable;
+  private readonly addresses: LocalAddresses;
+  private readonly random: Random;
+  private readonly logger: Logger;
+
+  constructor(components: { table: ConnectionTable; addresses: LocalAddresses; random: Random; logger: Logger }) {
+    this.table = components.table;
+    this.addresses = components.addresses;
+    this.random = components.random;
+    this.logger = components.logger;
+  }
+
+  make(role: IceRole): IceAgent {
+    return new IceAgent(
+      { random: this.random, logger: this.logger },
+      { role, localCandidates: this.addresses.candidates },
+    );
+  }
+
+  adopt(association: Association, agent: IceAgent): void {
+    association.ice = agent;
+    this.table.addAgent(association, agent);
+  }
+
+  /** A link without negotiated candidates gets ICE over the addresses that the handshake used. */
+  derive(association: Association, now: number): void {
+    const { secrets, path } = association;
+    if (secrets === undefined || path === undefined) return;
+    const client = association.role === 'client';
+    const remote: Candidate = {
+      type: 'host',
+      address: path.remote,
+      priority: candidatePriority('host', 65535),
+      foundation: formFoundation('host', path.remote.address),
+    };
+    const agent = new IceAgent(
+      { random: this.random, logger: this.logger },
+      {
+        role: client ? 'controlling' : 'controlled',
+        localCandidates: this.addresses.candidates,
+        localCredentials: client ? secrets.client : secrets.server,
+      },
+    );
+    this.adopt(association, agent);
+    agent.setRemote({ ...(client ? secrets.server : secrets.client), candidates: [remote] }, now);
+  }
+
+  /** RFC 8445 s9, with an agent of its own: the old one keeps the path alive, and is all there is when this comes to nothing. */
+  startRestart(association: Association, role: IceRole, until: number): IceParameters {
+    const agent = this.make(role);
+    association.nextIce = agent;
+    association.nextIceUntil = until;
+    this.table.addAgent(association, agent);
+    return agent.localParameters;
+  }
+
+  endRestart(association: Association): void {
+    const { nextIce } = association;
+    if (nextIce === undefined) return;
+    this.table.removeAgent(nextIce);
+    nextIce.close();
+    association.nextIce = undefined;
+    association.nextIceUntil = undefined;
+  }
+
+  finishRestart(association: Association, agent: IceAgent): void {
+    const { ice } = association;
+    if (ice !== undefined) {
+      this.table.removeAgent(ice);
+      ice.close();
+    }
+    association.ice = agent;
+    association.nextIce = undefined;
+    association.nextIceUntil = undefined;
+  }
+}

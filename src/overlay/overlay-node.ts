@@ -147,6 +147,7 @@ export class OverlayNode implements Timed {
       logger,
       emit: (event, now) => this.emit(event, now),
       handOver: (nodeId, from, now, done) => this.replicator.handOver(nodeId, from, now, done),
+      isUsable: (nodeId) => links.isUp(nodeId),
       forgetCopies: (nodeId) => this.replicator.forget(nodeId),
       neighborsChanged: (lost, now) => this.replicator.neighborsChanged(lost, now),
     });

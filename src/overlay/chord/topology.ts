@@ -30,6 +30,8 @@ export interface TopologyComponents {
   readonly emit: (event: OverlayEvent, now: number) => void;
   /** Stores at a newcomer what it becomes responsible for, (from, nodeId]; `done` when that ended, well or not. */
   readonly handOver: (nodeId: NodeId, from: NodeId, now: number, done: (now: number) => void) => void;
+  /** A link is there, and its path works: what is being moved to another network is not sent to directly. */
+  readonly isUsable: (nodeId: NodeId) => boolean;
   /** What the peer stored may be gone: it went away, or came back with nothing. */
   readonly forgetCopies: (nodeId: NodeId) => void;
   /** The neighbours are others: copies may be missing. `lost`: one of them went away. */
@@ -290,7 +292,8 @@ export class Topology implements Timed {
   nextHop(destination: Destination, avoid?: NodeId): NodeId | undefined {
     if (destination.type !== 'node' && destination.type !== 'resource') return undefined;
     const id = destination.type === 'node' ? destination.nodeId : destination.resourceId;
-    if (destination.type === 'node' && this.connected.has(id)) return id;
+    // The AppAttach that mends a broken path must take another way.
+    if (destination.type === 'node' && this.connected.has(id) && this.components.isUsable(id)) return id;
     if (this.role === 'client') return this.wayOut(avoid);
     if (this.isResponsibleFor(id)) return undefined;
     return this.routing.nextHop(id, avoid) ?? this.wayOut(avoid);
@@ -335,7 +338,7 @@ export class Topology implements Timed {
     let last: NodeId | undefined;
     for (const id of candidates) {
       if (id === undefined || !this.connected.has(id)) continue;
-      if (id !== avoid) return id;
+      if (id !== avoid && this.components.isUsable(id)) return id;
       last = id;
     }
     return last;

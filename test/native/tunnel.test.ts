@@ -66,11 +66,12 @@ onWire('UDP datagrams arrive whole and in order, those larger than the MTU too',
   await wire.b.call('listenUdp', port);
   const sizes = [0, 1, 1200, 1200, 1200, 700, 1352, 1353, 4000, 9000, 30_000, 100, 100];
   const sent: string[] = [];
-  for (const address of [wire.b.hit, wire.b.ipv4])
+  for (const address of [wire.b.hit, wire.b.ipv4]) {
     sent.push(...(await wire.a.call<string[]>('sendUdp', address, port, sizes)));
-  let received: string[] = [];
-  await until(async () => (received = await wire.b.call<string[]>('receivedUdp', port)).length >= sent.length);
-  t.deepEqual(received, sent);
+    let received: string[] = [];
+    await until(async () => (received = await wire.b.call<string[]>('receivedUdp', port)).length >= sent.length);
+    t.deepEqual(received, sent);
+  }
 });
 
 onWire('packets to a host without a link wait and leave in order once there is one', async (t, wire) => {

@@ -11,7 +11,7 @@ const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 /** A self-signed P-256 certificate and its PKCS#8 key, both DER. */
 export async function makeCredentials(name: string): Promise<Credentials> {
-  cryptoProvider.set(webcrypto as typeof globalThis.crypto);
+  cryptoProvider.set(webcrypto);
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const certificate = await X509CertificateGenerator.createSelfSigned({
     name: `CN=${name}`,

@@ -114,7 +114,7 @@ export async function makeCall(plan: CallPlan): Promise<CallResult> {
   const gapOf = (packets: readonly RtpPacket[]): number =>
     longestGapMs([...packets.map(({ at }) => at).filter((at) => at > half - 1 && at < talkTo), talkTo]);
   return {
-    setup: await setupTimes({ dns, inCaller, outer }, addresses.callee, caller.router.address),
+    setup: await setupTimes({ dns, inCaller, outer }, caller.router.address),
     forth: compareDirections(from(atCaller, addresses.caller), from(atCallee, addresses.caller), window),
     back: compareDirections(from(atCallee, addresses.callee), from(atCaller, addresses.callee), window),
     gapAfterHalfMs: {
@@ -134,8 +134,8 @@ interface SetupCaptures {
   readonly outer: Capture;
 }
 
-async function setupTimes(captures: SetupCaptures, calleeAddress: string, callerHome: string): Promise<SetupTimes> {
-  const sip = await captures.inCaller.fields('sip', ['frame.time_epoch', 'ip.src', 'ipv6.src', 'sip.Method']);
+async function setupTimes(captures: SetupCaptures, callerHome: string): Promise<SetupTimes> {
+  const sip = await captures.inCaller.fields('sip', ['frame.time_epoch', 'sip.Method', 'sip.Status-Code']);
   const time = (row: Record<string, string> | undefined, what: string): number => {
     if (row === undefined) throw new ScriptError(`the capture shows no ${what}`);
     return Number(row['frame.time_epoch']);
@@ -145,7 +145,7 @@ async function setupTimes(captures: SetupCaptures, calleeAddress: string, caller
     'INVITE on the overlay interface',
   );
   const answer = time(
-    sip.find((row) => row['ip.src'] === calleeAddress || row['ipv6.src'] === calleeAddress),
+    sip.find((row) => row['sip.Status-Code'] !== ''),
     'answer from the other phone',
   );
   const dns = await captures.dns.fields('dns', ['frame.time_epoch', 'dns.flags.response']);

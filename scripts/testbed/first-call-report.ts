@@ -83,9 +83,9 @@ export function describeFirstCall(call: FirstCall): string {
       `${nameOf(answer.responder)} answered, signed by ${nameOf(answer.signer)}, ${answer.ageS.toFixed(0)} s old`,
   );
   const path = (ping: FirstCall['pathBefore']): string =>
-    `${ping.path === null ? 'none' : `${ping.path.local} -> ${ping.path.remote} (${ping.path.type})`}: ${
-      ping.direct ? 'direct' : 'relayed'
-    }, ${ping.why}`;
+    ping.path === null
+      ? `none: ${ping.why}`
+      : `${ping.path.local} -> ${ping.path.remote} (${ping.path.type}), ${ping.direct ? 'direct' : 'relayed'}: ${ping.why}`;
   const { setup } = call.v6;
   return [
     `Overlay ${call.overlay}`,

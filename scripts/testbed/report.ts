@@ -46,14 +46,20 @@ export class Findings {
   }
 }
 
-/** Columns as wide as their widest cell; numbers to the right. */
+/** Columns as wide as their widest cell; a column of numbers, below a heading or not, to the right. */
 export function table(rows: readonly (readonly string[])[], indent = '  '): string {
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)));
+  const isNumeric: boolean[] = [];
+  rows.forEach((row, line) =>
+    row.forEach((cell, i) => {
+      widths[i] = Math.max(widths[i] ?? 0, cell.length);
+      if (line > 0) isNumeric[i] = (isNumeric[i] ?? true) && /^-?[\d.,]+$/.test(cell);
+    }),
+  );
   return rows
     .map((row) => {
       const cells = row.map((cell, i) =>
-        /^-?[\d.,]+$/.test(cell) ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
+        isNumeric[i] === true ? cell.padStart(widths[i] ?? 0) : cell.padEnd(widths[i] ?? 0),
       );
       return `${indent}${cells.join('  ')}`.trimEnd();
     })

@@ -1,0 +1,195 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { command, eventually, tryCommand } from '../../scripts/testbed/command.ts';
+import { methods, type Status } from '../../src/control/schemas.ts';
+import { BootedDebian, bootingUnavailable } from './support/booted-debian.ts';
+
+const CHECKOUT = join(import.meta.dirname, '../..');
+const UNIT = join(CHECKOUT, 'systemd/idloc.service');
+const INSTALL = join(CHECKOUT, 'scripts/install');
+const MAX_EXPOSURE = 2.0;
+const CAP_NET_ADMIN = 1n << 12n;
+/** A service that is begun anew, on a busy machine. */
+const PATIENCE_MS = 30_000;
+
+const unavailable = await bootingUnavailable();
+
+/** The steps of one life of the service, in one Debian: each goes on where the last one ended. */
+function step(title: string, run: (t: ExecutionContext, debian: BootedDebian) => Promise<void>): void {
+  if (unavailable !== undefined) test.serial.skip(`${title} (skipped: ${unavailable})`, () => undefined);
+  else {
+    test.serial(title, async (t) => {
+      t.timeout(120_000);
+      await run(t, debian ?? t.fail('no Debian was booted'));
+    });
+  }
+}
+
+let debian: BootedDebian | undefined;
+/** What the service said of itself when it was started first. */
+let firstStatus: Status | undefined;
+
+if (unavailable === undefined) {
+  test.before('a Debian is booted with idloc installed', async (t) => {
+    t.timeout(480_000);
+    debian = await BootedDebian.prepare();
+    await command(INSTALL, ['--root', debian.root]);
+    await debian.boot();
+  });
+  test.after.always('the Debian is removed', async (t) => {
+    t.timeout(60_000);
+    await debian?.remove();
+  });
+}
+
+async function status(machine: BootedDebian): Promise<Status> {
+  return methods.status.result.parse(JSON.parse(await machine.run('idloc', 'status', '--json')));
+}
+
+function first(): Status {
+  if (firstStatus === undefined) throw new Error('the service never started');
+  return firstStatus;
+}
+
+async function mainPid(machine: BootedDebian): Promise<string> {
+  return (await machine.run('systemctl', 'show', '--property=MainPID', '--value', 'idloc')).trim();
+}
+
+async function isActive(machine: BootedDebian, unit: string): Promise<string> {
+  return (await machine.tryRun('systemctl', 'is-active', unit)).stdout.trim();
+}
+
+async function routeTo(machine: BootedDebian, address: string): Promise<string> {
+  const { stdout, stderr } = await machine.tryRun('ip', 'route', 'get', address);
+  return `${stdout}${stderr}`;
+}
+
+async function isUnreachable(t: ExecutionContext, machine: BootedDebian): Promise<void> {
+  for (const address of ['198.18.0.77', '2001:20::77']) t.regex(await routeTo(machine, address), /No route to host/);
+}
+
+test('the service is hardly exposed', async (t) => {
+  if ((await tryCommand('which', ['systemd-analyze'])).status !== 0) {
+    t.log('skipped: systemd-analyze is not installed');
+    t.pass();
+    return;
+  }
+  const report = await command('systemd-analyze', ['security', '--offline=true', '--no-pager', UNIT]);
+  const exposure = Number(/Overall exposure level for idloc\.service: ([\d.]+)/.exec(report)?.[1]);
+  t.log(`exposure ${exposure}`);
+  t.true(exposure <= MAX_EXPOSURE);
+});
+
+step('before the agent ever ran, its addresses are unreachable, though there is a default route', async (t, debian) => {
+  await debian.run('ip', 'link', 'add', 'wan', 'type', 'veth', 'peer', 'name', 'isp');
+  for (const end of ['wan', 'isp']) await debian.run('ip', 'link', 'set', end, 'up');
+  await debian.run('ip', 'address', 'add', '192.0.2.2/24', 'dev', 'wan');
+  await debian.run('ip', 'address', 'add', '2001:db8::2/64', 'dev', 'wan', 'nodad');
+  await debian.run('ip', 'route', 'add', 'default', 'via', '192.0.2.1');
+  await debian.run('ip', '-6', 'route', 'add', 'default', 'via', '2001:db8::1');
+  t.regex(await routeTo(debian, '203.0.113.1'), /via 192\.0\.2\.1/);
+  t.regex(await routeTo(debian, '2001:db8:1::1'), /via 2001:db8::1/);
+  await isUnreachable(t, debian);
+});
+
+step('started, it runs as a user of its own with CAP_NET_ADMIN and nothing else', async (t, debian) => {
+  await debian.run('systemctl', 'start', 'idloc');
+  t.is(await isActive(debian, 'idloc'), 'active');
+  firstStatus = await status(debian);
+  t.is(firstStatus.state, 'alone');
+  t.not(firstStatus.ipv4, null);
+  const proc = await debian.run('cat', `/proc/${await mainPid(debian)}/status`);
+  const field = (name: string): string => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(proc)?.[1] ?? '';
+  for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) t.is(BigInt(`0x${field(set)}`), CAP_NET_ADMIN, set);
+  t.is(field('NoNewPrivs'), '1');
+  t.is(field('Seccomp'), '2');
+  t.not(field('Uid'), '0');
+  t.deepEqual(debian.stat('var/lib/idloc'), { mode: 0o700, uid: Number(field('Uid')) });
+  t.is(debian.stat('var/lib/idloc/identity.pem').mode, 0o600);
+  t.is((await debian.run('stat', '--format=%a %U:%G', '/run/idloc/idloc.sock')).trim(), '660 idloc:idloc');
+  t.regex(await routeTo(debian, '198.18.0.77'), /dev idloc0/);
+});
+
+step("names of the overlay are known to the host's own resolver, by name and by address", async (t, debian) => {
+  const { hit, ipv4 } = first();
+  const name = first().name ?? '';
+  t.regex(name, /^saturn\./);
+  const found = await debian.run('resolvectl', 'query', name);
+  t.true(found.includes(hit) && found.includes(ipv4 ?? ''), found);
+  t.regex(await debian.run('resolvectl', 'query', hit), new RegExp(`: ${name}`));
+});
+
+step('killed, it comes back by itself with the same identity and address', async (t, debian) => {
+  const before = await mainPid(debian);
+  await debian.run('systemctl', 'kill', '--signal=KILL', 'idloc');
+  await eventually('the service comes back', PATIENCE_MS, async () =>
+    (await mainPid(debian)) !== before && (await isActive(debian, 'idloc')) === 'active' ? true : undefined,
+  );
+  const after = await status(debian);
+  t.is(after.hit, first().hit);
+  t.is(after.ipv4, first().ipv4);
+  t.is(after.overlay, first().overlay);
+});
+
+step('stuck, it is ended by the watchdog and comes back', async (t, debian) => {
+  mkdirSync(join(debian.root, 'etc/systemd/system/idloc.service.d'), { recursive: true });
+  const dropIn = join(debian.root, 'etc/systemd/system/idloc.service.d/test.conf');
+  writeFileSync(dropIn, '[Service]\nWatchdogSec=2\nTimeoutAbortSec=1\n');
+  await debian.run('systemctl', 'daemon-reload');
+  await debian.run('systemctl', 'restart', 'idloc');
+  const before = await mainPid(debian);
+  await debian.run('systemctl', 'kill', '--signal=STOP', '--kill-who=main', 'idloc');
+  await eventually('the service comes back', PATIENCE_MS, async () =>
+    (await mainPid(debian)) !== before && (await isActive(debian, 'idloc')) === 'active' ? true : undefined,
+  );
+  t.is((await status(debian)).hit, first().hit);
+  t.regex(await debian.run('journalctl', '--unit=idloc', '--output=cat'), /Watchdog timeout/);
+  await debian.run('rm', '-r', '/etc/systemd/system/idloc.service.d');
+  await debian.run('systemctl', 'daemon-reload');
+});
+
+step(
+  '`idloc down` ends it for good: a DNS query does not start it again, nothing leaves elsewhere',
+  async (t, debian) => {
+    await debian.run('idloc', 'down');
+    await eventually('the service ends', PATIENCE_MS, async () =>
+      (await isActive(debian, 'idloc')) === 'inactive' && (await isActive(debian, 'idloc-dns.socket')) === 'inactive'
+        ? true
+        : undefined,
+    );
+    await debian.tryRun('resolvectl', 'query', first().name ?? '');
+    t.is(await isActive(debian, 'idloc'), 'inactive');
+    await isUnreachable(t, debian);
+  },
+);
+
+step(
+  'installed again, over the remains of an installation that was interrupted, it is the same host',
+  async (t, debian) => {
+    mkdirSync(join(debian.root, 'usr/lib/idloc.new/dist'), { recursive: true });
+    await command(INSTALL, ['--root', debian.root]);
+    t.false(debian.exists('usr/lib/idloc.new'));
+    await debian.run('systemctl', 'daemon-reload');
+    await debian.run('systemctl', 'enable', '--now', 'idloc');
+    const again = await status(debian);
+    t.is(again.hit, first().hit);
+    t.is(again.ipv4, first().ipv4);
+  },
+);
+
+step('removed, only its identity stays; purged, nothing does', async (t, debian) => {
+  await debian.run('/mnt/install', '--remove');
+  for (const path of ['usr/lib/idloc', 'usr/bin/idloc', 'usr/lib/systemd/system/idloc.service', 'run/idloc']) {
+    t.false(debian.exists(path), path);
+  }
+  const units = await debian.run('systemctl', 'list-units', '--all', '--plain', '--no-legend', 'idloc*');
+  t.is(units, '');
+  const leftovers = await debian.run('ip', 'route');
+  t.notRegex(leftovers, /198\.18|idloc0/);
+  t.true(debian.exists('var/lib/idloc/identity.pem'));
+  await debian.run('/mnt/install', '--remove', '--purge');
+  t.false(debian.exists('var/lib/idloc'));
+  t.false(debian.exists('etc/idloc'));
+  t.is((await debian.tryRun('getent', 'passwd', 'idloc')).stdout, '');
+});

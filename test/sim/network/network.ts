@@ -7,7 +7,7 @@ import type { NatBehaviour } from './nat.ts';
 import { describeDatagram, Segment } from './segment.ts';
 import type { FlowObserver, SegmentQuality } from './segment.ts';
 
-const FLOW_LINES_KEPT = 400;
+const FLOW_LINES_KEPT = 120;
 
 /**
  * The world of one test: virtual time, the Internet, homes behind NATs, hosts. Everything random comes from one seed.

@@ -1,0 +1,29 @@
+import test from 'ava';
+import { REPAIR_LIMIT_MS } from '../../../src/mobility/constants.ts';
+import { Repair } from '../../../src/mobility/repair.ts';
+
+test('a broken path behind a NAT is asked for at once, then after 1, 2, 4 and each 8 seconds', (t) => {
+  const repair = new Repair('broken', 0, false);
+  const asked: number[] = [];
+  for (let now = 0; now <= REPAIR_LIMIT_MS; now += 500) if (repair.shouldAsk(now, true)) asked.push(now);
+  t.deepEqual(asked, [0, 1_000, 3_000, 7_000, 15_000, 23_000]);
+});
+
+test('a peer that everyone reaches has a second to mend by checks', (t) => {
+  const repair = new Repair('broken', 0, true);
+  t.false(repair.shouldAsk(999, true));
+  t.true(repair.shouldAsk(1_000, true));
+});
+
+test('while asking is of no use only the limit is waited for', (t) => {
+  const repair = new Repair('broken', 0, false);
+  t.is(repair.nextTimeout(), 0);
+  t.false(repair.shouldAsk(0, false));
+  t.is(repair.nextTimeout(), REPAIR_LIMIT_MS);
+  t.true(repair.shouldAsk(5_000, true));
+  t.is(repair.nextTimeout(), 6_000);
+});
+
+test('a peer that has forgotten the association gets less time', (t) => {
+  t.true(new Repair('forgotten', 0, false).limitAt < new Repair('broken', 0, false).limitAt);
+});

@@ -35,7 +35,8 @@ export const handleStore: Handler<StoreRequest> = (request, context) => {
   const replicas = isOriginal ? topology.neighbors.replicaSet : [];
   if (outcome.ok) {
     request.answer({ type: 'store_ans', kindResponses: responses(kinds, outcome.generations, replicas) });
-    replicator.stored(resource, request.now);
+    if (isOriginal) replicator.stored(resource, request.now);
+    else replicator.received(resource, request.signer.nodeId, isComplete(request.body, context), request.now);
     return;
   }
   const tooLow = outcome.errorCode === ERROR_CODES.generation_counter_too_low;
@@ -82,6 +83,13 @@ function provenKinds(
     out.push({ kind, generation: generationCounter, values: proven });
   }
   return out;
+}
+
+/** Whether the sender of a copy has shown that it holds every value that is here. */
+function isComplete({ resource, kindData }: StoreRequest, { store }: HandlerContext): boolean {
+  const kinds = store.find(resource)?.kinds ?? new Map<number, never>();
+  const shown = new Map(kindData.map(({ kind, values }) => [kind, values.length]));
+  return [...kinds.values()].every(({ kind, entries }) => shown.get(kind.id) === entries.size);
 }
 
 function responses(

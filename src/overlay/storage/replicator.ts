@@ -49,6 +49,8 @@ export class Replicator implements Timed {
   private readonly changed = new Set<ResourceId>();
   private changedAt: number | undefined;
   private passAt: number | undefined;
+  /** The pass in which copies count too. */
+  private latePassAt: number | undefined;
   private sweepAt: number | undefined;
   private inFlight = 0;
 
@@ -79,12 +81,20 @@ export class Replicator implements Timed {
     this.sweepAt ??= now + EXPIRY_SWEEP_MS;
   }
 
+  /** Copies came from a peer; `complete`: it holds all that is here. */
+  received(resource: ResourceId, from: NodeId, complete: boolean, now: number): void {
+    const found = this.store.find(resource);
+    if (found !== undefined && complete) found.holders.set(from, found.revision);
+    this.stored(resource, now);
+  }
+
   /**
    * After a loss, s10.7.1 waits for the hold-down: Updates may tell of a better successor, and a short interruption needs
    * no new copies.
    */
   neighborsChanged(lost: boolean, now: number): void {
     this.schedulePass(lost ? now + this.holdDownMs : now);
+    if (this.store.size > 0) this.latePassAt ??= now + this.holdDownMs;
   }
 
   /** Copies (from, nodeId] to a newcomer; `done` when all were answered or given up (s10.5, step 6). */
@@ -109,7 +119,7 @@ export class Replicator implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.passAt, this.sweepAt, this.changedAt);
+    return earliest(this.passAt, this.latePassAt, this.sweepAt, this.changedAt);
   }
 
   handleTimeout(now: number): void {
@@ -123,12 +133,17 @@ export class Replicator implements Timed {
       this.changed.clear();
       for (const id of ids) {
         const resource = this.store.find(id);
-        if (resource !== undefined) this.reconcile(resource);
+        if (resource !== undefined) this.reconcile(resource, false);
       }
+    }
+    if (this.latePassAt !== undefined && this.latePassAt <= now) {
+      this.latePassAt = undefined;
+      this.passAt = undefined;
+      for (const resource of [...this.store.all()]) this.reconcile(resource, true);
     }
     if (this.passAt !== undefined && this.passAt <= now) {
       this.passAt = undefined;
-      for (const resource of [...this.store.all()]) this.reconcile(resource);
+      for (const resource of [...this.store.all()]) this.reconcile(resource, false);
     }
     this.run(now);
   }
@@ -137,8 +152,12 @@ export class Replicator implements Timed {
     if (this.store.size > 0 && (this.passAt === undefined || at < this.passAt)) this.passAt = at;
   }
 
-  /** Queues what is missing for one resource, or drops it when it is not this peer's to keep any more. */
-  private reconcile(resource: Resource): void {
+  /**
+   * Queues what is missing for one resource, or drops it when it is not this peer's to keep any more.
+   * @param late the ring has had time: a responsible peer that has not sent its copy by now may have come back with
+   * nothing, so holders of copies offer it theirs
+   */
+  private reconcile(resource: Resource, late: boolean): void {
     if (!this.host.isMember) return;
     if (this.host.isResponsibleFor(resource.id)) {
       resource.own = true;
@@ -146,7 +165,7 @@ export class Replicator implements Timed {
         if (resource.holders.get(target) !== resource.revision) this.enqueue({ resource: resource.id, target });
       return;
     }
-    if (resource.own) {
+    if (resource.own || late) {
       // RFC 6940 s6.4.2.3: to the correct node "unless it knows the newly responsible node already has a copy".
       const responsible = this.host.likelyResponsible(resource.id);
       if (responsible !== undefined && resource.holders.get(responsible) === resource.revision) resource.own = false;

@@ -49,7 +49,7 @@ export class OverlayWorld implements LinkWorld {
   separated: (a: NodeId, b: NodeId) => boolean = () => false;
   private readonly latency: readonly [number, number];
   private readonly detection: readonly [number, number];
-  private readonly enrollment: Enrollment;
+  readonly enrollment: Enrollment;
   private readonly wakeAt = new Map<NodeId, number>();
 
   constructor(options: WorldOptions) {

@@ -1,0 +1,76 @@
+import test from 'ava';
+import { concatBytes, fromHex } from '../../../../src/base/bytes.ts';
+import { orchidRing, resourceIdOf } from '../../../../src/overlay/chord/ring.ts';
+import type { Signer } from '../../../../src/overlay/security/certificate-cache.ts';
+import { claimOf, claimWins, mayWrite } from '../../../../src/overlay/storage/access.ts';
+import {
+  CERTIFICATE_BY_NODE,
+  CERTIFICATE_BY_USER,
+  IDLOC_IPV4,
+  IDLOC_NAME,
+  type Kind,
+} from '../../../../src/overlay/storage/kinds.ts';
+import { encodeIpv4Value, ipv4ResourceName } from '../../../../src/overlay/storage/values.ts';
+import type { StoredDataValue } from '../../../../src/reload/index.ts';
+
+const HIT = '20010022'.padEnd(32, 'a');
+const OTHER = '20010022'.padEnd(32, 'b');
+const USER = 'alice@example.net';
+const signer: Signer = { nodeId: HIT, user: USER, spki: new Uint8Array(), chain: [], hash: '' };
+const anonymous: Signer = { ...signer, user: null };
+const element: StoredDataValue = { model: 'array', index: 0, exists: true, value: new Uint8Array() };
+
+const entry = (key: string): StoredDataValue => ({
+  model: 'dictionary',
+  key: fromHex(key),
+  exists: true,
+  value: new Uint8Array(),
+});
+
+function claim(over: Partial<Parameters<typeof encodeIpv4Value>[0]> = {}): StoredDataValue {
+  const value = encodeIpv4Value({ ipv4: '198.18.1.2', hit: HIT, claimedAt: 5, user: USER, ...over });
+  return { model: 'single', exists: true, value };
+}
+
+test('USER-MATCH: only at the hash of the own user name', (t) => {
+  t.true(mayWrite(orchidRing, CERTIFICATE_BY_USER, resourceIdOf(USER), element, signer));
+  t.false(mayWrite(orchidRing, CERTIFICATE_BY_USER, resourceIdOf('bob@example.net'), element, signer));
+  t.false(mayWrite(orchidRing, CERTIFICATE_BY_USER, resourceIdOf(USER), element, anonymous));
+});
+
+test('NODE-MATCH: only at the hash of the own Node-ID', (t) => {
+  t.true(mayWrite(orchidRing, CERTIFICATE_BY_NODE, resourceIdOf(fromHex(HIT)), element, signer));
+  t.false(mayWrite(orchidRing, CERTIFICATE_BY_NODE, resourceIdOf(fromHex(OTHER)), element, signer));
+});
+
+test('USER-NODE-MATCH: also the key is the own Node-ID', (t) => {
+  t.true(mayWrite(orchidRing, IDLOC_NAME, resourceIdOf(USER), entry(HIT), signer));
+  t.false(mayWrite(orchidRing, IDLOC_NAME, resourceIdOf(USER), entry(OTHER), signer));
+  t.false(mayWrite(orchidRing, IDLOC_NAME, resourceIdOf('bob@example.net'), entry(HIT), signer));
+});
+
+test('NODE-MULTIPLE: up to the number that the Kind allows', (t) => {
+  const kind: Kind = { ...CERTIFICATE_BY_NODE, accessPolicy: 'NODE-MULTIPLE', maxNodeMultiple: 3 };
+  const at = (i: number): string => resourceIdOf(concatBytes(fromHex(HIT), Uint8Array.of(i)));
+  t.true(mayWrite(orchidRing, kind, at(3), element, signer));
+  t.false(mayWrite(orchidRing, kind, at(4), element, signer));
+  t.false(mayWrite(orchidRing, kind, at(0), element, signer));
+});
+
+test('FIRST-CLAIM: a claim names its writer, its user and its place', (t) => {
+  const place = resourceIdOf(ipv4ResourceName('198.18.1.2'));
+  t.true(mayWrite(orchidRing, IDLOC_IPV4, place, claim(), signer));
+  t.false(mayWrite(orchidRing, IDLOC_IPV4, place, claim({ hit: OTHER }), signer));
+  t.false(mayWrite(orchidRing, IDLOC_IPV4, place, claim({ user: null }), signer));
+  t.false(mayWrite(orchidRing, IDLOC_IPV4, place, claim({ ipv4: '198.18.1.3' }), signer));
+  t.false(mayWrite(orchidRing, IDLOC_IPV4, place, { model: 'single', exists: true, value: fromHex('01') }, signer));
+});
+
+test('of two claims the earlier wins, of two at once the lower HIT', (t) => {
+  const a = claimOf(claim());
+  const later = claimOf(claim({ claimedAt: 6 }));
+  const other = claimOf(claim({ hit: OTHER }));
+  if (a === undefined || later === undefined || other === undefined) return t.fail();
+  t.true(claimWins(a, later) && !claimWins(later, a));
+  t.true(claimWins(a, other) && !claimWins(other, a));
+});

@@ -1,0 +1,41 @@
+import { testProp, fc } from '@fast-check/ava';
+import test from 'ava';
+import { fromHex, toHex } from '../../../../src/base/bytes.ts';
+import { MalformedMessageError } from '../../../../src/base/errors.ts';
+import {
+  decodeHostValue,
+  decodeIpv4Value,
+  decodeNameValue,
+  encodeHostValue,
+  encodeIpv4Value,
+  encodeNameValue,
+} from '../../../../src/overlay/storage/values.ts';
+
+const HIT = '20010022'.padEnd(32, 'a');
+const CLAIM = { ipv4: '198.18.1.2', hit: HIT, claimedAt: 1_700_000_000_000, user: 'alice@example.net' };
+
+test('values come back as they were written', (t) => {
+  for (const ipv4 of ['198.18.1.2', null]) {
+    t.deepEqual(decodeNameValue(encodeNameValue({ ipv4 })), { ipv4 });
+    for (const user of ['alice@example.net', null])
+      t.deepEqual(decodeHostValue(encodeHostValue({ user, ipv4 })), { user, ipv4 });
+  }
+  t.deepEqual(decodeIpv4Value(encodeIpv4Value(CLAIM)), CLAIM);
+  t.is(toHex(encodeNameValue({ ipv4: '198.18.1.2' })), '0104c6120102');
+});
+
+test('another version, bytes too many and bytes too few are refused', (t) => {
+  for (const hex of ['02', '0204c6120102', '0104c612010200', '0104c61201', '0105c612010203', ''])
+    t.throws(() => decodeNameValue(fromHex(hex)), { instanceOf: MalformedMessageError }, hex);
+  t.throws(() => decodeIpv4Value(encodeIpv4Value(CLAIM).subarray(0, 20)), { instanceOf: MalformedMessageError });
+});
+
+testProp('any bytes are a value or malformed', [fc.uint8Array({ maxLength: 60 })], (t, bytes) => {
+  for (const decode of [decodeNameValue, decodeHostValue, decodeIpv4Value])
+    try {
+      decode(bytes);
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+    }
+  t.pass();
+});

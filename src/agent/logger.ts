@@ -87,7 +87,7 @@ function text(value: unknown): string {
   let shown: string;
   if (value instanceof Error) shown = messageOf(value);
   else if (value instanceof Uint8Array) shown = Buffer.from(value.subarray(0, MAX_FIELD_CHARACTERS)).toString('hex');
-  else if (typeof value === 'string') shown = value;
+  else if (typeof value === 'string' || typeof value === 'bigint') shown = String(value);
   else {
     try {
       shown = JSON.stringify(value, (_name, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner));

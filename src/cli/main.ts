@@ -3,7 +3,7 @@ import { decodeCommand } from './decode.ts';
 import { downCommand } from './down.ts';
 import { initCommand } from './init.ts';
 import { inviteCommand } from './invite.ts';
-import { EXIT_USAGE, exitStatusOf, printError } from './output.ts';
+import { EXIT_FAILED, EXIT_USAGE, printError } from './output.ts';
 import { pingCommand } from './ping.ts';
 import { resolveCommand } from './resolve.ts';
 import { statusCommand } from './status.ts';
@@ -39,7 +39,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = usageStatus(error);
   else {
     printError(error);
-    process.exitCode = exitStatusOf(error);
+    process.exitCode = EXIT_FAILED;
   }
 }
 

@@ -1,16 +1,9 @@
 import { writeSync } from 'node:fs';
-import { IdlocError, messageOf } from '../base/errors.ts';
+import { messageOf } from '../base/errors.ts';
 
 /** 0 done, 1 failed, 2 bad usage. */
 export const EXIT_FAILED = 1;
 export const EXIT_USAGE = 2;
-
-/** Thrown by commands for arguments that commander cannot check: exit status 2. */
-export class UsageError extends IdlocError {
-  constructor(message: string) {
-    super('bad_usage', message);
-  }
-}
 
 /** To stdout: what a program would read. */
 export function print(line: string): void {
@@ -30,10 +23,6 @@ export function note(line: string): void {
 /** One line: what, why, what to do. */
 export function printError(error: unknown): void {
   write(2, `idloc: ${messageOf(error).replaceAll(/\s*\n\s*/g, ' ')}`);
-}
-
-export function exitStatusOf(error: unknown): number {
-  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILED;
 }
 
 /** Synchronous: nothing is lost when the process exits next. A reader that has gone (`| head -1`) is no failure. */

@@ -4,7 +4,7 @@ import type { Clock } from '../base/clock.ts';
 import { canonicalAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { RESOLV_CONF_RECHECK_MS } from './constants.ts';
 
-export const RESOLV_CONF = '/etc/resolv.conf';
+const RESOLV_CONF = '/etc/resolv.conf';
 /** What systemd-resolved itself asks, for when `/etc/resolv.conf` names only its stub. */
 const RESOLVED_UPSTREAM_CONF = '/run/systemd/resolve/resolv.conf';
 /** Its stubs: asking them could come back to us in a circle. */

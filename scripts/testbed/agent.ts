@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf } from '../../src/base/errors.ts';
 import { methods } from '../../src/control/schemas.ts';
 import type { Result, Status } from '../../src/control/schemas.ts';
 import { ScriptError, command, eventually, lastLine, tryCommand } from './command.ts';
@@ -68,7 +69,8 @@ export class Agent {
 
   /** Joined, or alone in an overlay that it made; with its addresses claimed. */
   async ready(timeoutMs = READY_TIMEOUT_MS): Promise<Status> {
-    return eventually(`${this.name}: the agent joins its overlay`, timeoutMs, async () => {
+    let seen = 'it does not answer';
+    const joins = eventually(`${this.name}: the agent joins its overlay`, timeoutMs, async () => {
       if (!this.process.alive)
         throw new ScriptError(
           `${this.name}: the agent ended (${String(await this.process.exited)}): ${this.lastWords()}`,
@@ -76,9 +78,15 @@ export class Agent {
       const answer = await this.tryCli('status', '--json');
       if (answer.status !== 0) return undefined;
       const status = methods.status.result.parse(JSON.parse(answer.stdout));
+      seen = `state ${status.state}, IPv4 ${String(status.ipv4)}`;
       const isMember = status.state === 'joined' || status.state === 'alone';
       return isMember && (status.ipv4 !== null || status.tun === null) ? status : undefined;
     });
+    try {
+      return await joins;
+    } catch (error) {
+      throw new ScriptError(`${messageOf(error)} (${seen}; its last words: ${this.lastWords()})`, { cause: error });
+    }
   }
 
   async status(): Promise<Status> {

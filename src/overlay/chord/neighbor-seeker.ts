@@ -9,6 +9,8 @@ import type { Ring } from './ring.ts';
 
 /** Links to neighbours in the making. */
 const MAX_SOUGHT = 16;
+/** Ids of one Update that are looked at: neighbours on both sides and a full finger table. */
+const MAX_TOLD = 256;
 
 /** Links to peers that should be neighbours but are not yet (RFC 6940 s10.6, s10.7.3). */
 export class NeighborSeeker implements Timed {
@@ -22,7 +24,7 @@ export class NeighborSeeker implements Timed {
   private readonly sought = new Set<NodeId>();
   /** Unreachable lately: not before this time again. */
   private readonly avoided = new Map<NodeId, number>();
-  private readonly retries = new TimerQueue<NodeId>();
+  private retries = new TimerQueue<NodeId>();
 
   constructor(components: {
     neighbors: NeighborTable;
@@ -48,7 +50,9 @@ export class NeighborSeeker implements Timed {
 
   /** Looks for nodes that an Update tells of; `via` is the peer that told. */
   consider(told: readonly NodeId[], via: NodeId | undefined, now: number): void {
-    const wanted = [...new Set(told)].filter((id) => this.neighbors.wants(id) && !this.isAvoided(id, now));
+    const wanted = [...new Set(told.slice(0, MAX_TOLD))].filter(
+      (id) => this.neighbors.wants(id) && !this.isAvoided(id, now),
+    );
     if (wanted.length === 0) return;
     // Those that are being linked count as neighbours already, or every newcomer would link to half of a small ring.
     const known = [...new Set([...wanted, ...this.sought, ...this.neighbors.all])];
@@ -78,8 +82,8 @@ export class NeighborSeeker implements Timed {
   }
 
   stop(): void {
-    for (const id of this.sought) this.retries.clear(id);
     this.sought.clear();
+    this.retries = new TimerQueue();
   }
 
   nextTimeout(): number | undefined {

@@ -173,6 +173,7 @@ export class Topology implements Timed {
    * the partition (s10.7.4.4).
    */
   join(bootstrap: NodeId, role: OverlayRole, now: number): void {
+    if (this.current === 'left') return;
     if (this.current === 'idle') this.currentRole = role;
     this.gateway = bootstrap;
     this.leaving = false;
@@ -225,6 +226,7 @@ export class Topology implements Timed {
 
   linkDown(nodeId: NodeId, now: number): void {
     if (!this.connected.delete(nodeId)) return;
+    this.updates.forget(nodeId);
     const wasNeighbor = this.neighbors.all.includes(nodeId);
     this.peerLost(nodeId, now);
     if (wasNeighbor && !this.leaving) this.seeker.lost(nodeId, now);

@@ -9,7 +9,7 @@ export class UpdateSender {
   private readonly requester: Requester;
   private readonly compose: (kind: UpdateKind, now: number) => ChordUpdate;
   private readonly failed: (nodeId: NodeId, now: number) => void;
-  private readonly inFlight = new Map<NodeId, UpdateKind | undefined>();
+  private readonly inFlight = new Map<NodeId, { transactionId: bigint; again: UpdateKind | undefined }>();
 
   constructor(components: {
     requester: Requester;
@@ -23,24 +23,27 @@ export class UpdateSender {
   }
 
   send(nodeId: NodeId, kind: UpdateKind, now: number): void {
-    if (this.inFlight.has(nodeId)) {
-      this.inFlight.set(nodeId, kind);
+    const waiting = this.inFlight.get(nodeId);
+    if (waiting !== undefined) {
+      waiting.again = kind;
       return;
     }
-    this.inFlight.set(nodeId, undefined);
-    this.requester.request(
-      {
-        destination: [toNode(nodeId)],
-        body: { type: 'update_req', update: this.compose(kind, now) },
-        firstHop: nodeId,
-      },
-      now,
-      (result, at) => {
-        const again = this.inFlight.get(nodeId);
-        this.inFlight.delete(nodeId);
-        if (!result.ok) this.failed(nodeId, at);
-        else if (again !== undefined) this.send(nodeId, again, at);
-      },
-    );
+    const update = this.compose(kind, now);
+    const request = { destination: [toNode(nodeId)], body: { type: 'update_req' as const, update }, firstHop: nodeId };
+    const transactionId = this.requester.request(request, now, (result, at) => {
+      const again = this.inFlight.get(nodeId)?.again;
+      this.inFlight.delete(nodeId);
+      if (!result.ok) this.failed(nodeId, at);
+      else if (again !== undefined) this.send(nodeId, again, at);
+    });
+    this.inFlight.set(nodeId, { transactionId, again: undefined });
+  }
+
+  /** The link is gone: what was under way over it says nothing about the next one. */
+  forget(nodeId: NodeId): void {
+    const waiting = this.inFlight.get(nodeId);
+    if (waiting === undefined) return;
+    this.inFlight.delete(nodeId);
+    this.requester.cancel(waiting.transactionId);
   }
 }

@@ -169,10 +169,7 @@ test('an address that is taken is one line that says what to do', async (t) => {
     { overlay: 'home.example', ipv4Prefix: undefined, listen: at },
   );
   const error = await t.throwsAsync(second.start());
-  t.is(
-    error.message,
-    `DNS on ${at.address}:${at.port}: another program has that port: choose another with dns.listen`,
-  );
+  t.is(error.message, `DNS on ${at.address}:${at.port}: another program has that port: choose another with dns.listen`);
 });
 
 test('stopping twice, also with a TCP client connected, ends', async (t) => {

@@ -48,6 +48,8 @@ export class Association {
   nextIce: IceAgent | undefined;
   /** When `nextIce` is given up. */
   nextIceUntil: number | undefined;
+  /** We moved after its candidates were sent: the answer will be of no use. */
+  nextIceOutdated = false;
   path: AssociationPath | undefined;
   /** Found by ICE, but another handshake is under way there. */
   blockedPath: Path | undefined;

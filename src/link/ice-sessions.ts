@@ -62,6 +62,7 @@ export class IceSessions {
     const agent = this.make(role);
     association.nextIce = agent;
     association.nextIceUntil = until;
+    association.nextIceOutdated = false;
     this.table.addAgent(association, agent);
     return agent.localParameters;
   }

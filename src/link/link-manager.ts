@@ -147,6 +147,7 @@ export class LinkManager implements Timed {
       this.logger.info('link.addresses', { addresses });
       const { candidates } = this.addresses;
       for (const association of [...this.table.associations]) {
+        this.outdateRestart(association);
         for (const agent of association.agents) agent.setLocalCandidates(candidates, now);
         const { path } = association;
         // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
@@ -158,6 +159,14 @@ export class LinkManager implements Timed {
     this.askReflexive(now);
     this.repairs.consider(now);
     this.settleRepairing(now);
+  }
+
+  /** The peer was told of addresses that we no longer have, and behind a NAT it hears nothing of the new ones. */
+  private outdateRestart(association: Association): void {
+    const { hit, nextIce } = association;
+    if (hit === undefined || nextIce === undefined) return;
+    if (this.table.link(hit)?.offering === 'restart') association.nextIceOutdated = true;
+    else this.sessions.endRestart(association);
   }
 
   // Links towards an address.
@@ -175,10 +184,10 @@ export class LinkManager implements Timed {
 
   // Links through the overlay.
 
+  /** A member, on a path that is known to work: while it is being mended, messages are to go round it. */
   isUp(hit: Hit): boolean {
     const current = this.table.link(hit)?.current;
-    if (current?.state !== 'up' || !current.pathWorks) return false;
-    return current.repair === undefined || current.repair.cause === 'wish';
+    return current?.state === 'up' && current.pathWorks && current.repair === undefined;
   }
 
   /** Queues one whole RELOAD message, also while the path is being mended. Without a link it is dropped. */
@@ -256,6 +265,12 @@ export class LinkManager implements Timed {
       this.settle(current, now);
     }
     link.offering = 'none';
+    if (kept && current?.nextIceOutdated === true) {
+      this.sessions.endRestart(current);
+      this.repairs.consider(now);
+      this.settle(current, now);
+      return;
+    }
     const association = kept ? current : (link.pending ?? current);
     if (association === undefined) return;
     if (kept) association.nextIceUntil = now + RESTART_TIMEOUT_MS;
@@ -488,7 +503,7 @@ export class LinkManager implements Timed {
 
   private beginRepair(association: Association, cause: RepairCause, now: number): void {
     this.repairs.begin(association, cause, now);
-    if (cause === 'wish') return;
+    if (cause === 'remapped') return;
     this.addresses.doubt(now);
     this.askReflexive(now);
     this.repairs.consider(now);
@@ -511,7 +526,7 @@ export class LinkManager implements Timed {
     for (const association of [...this.table.associations]) {
       for (const agent of association.agents) agent.setLocalCandidates(this.addresses.candidates, now);
       if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
-        this.beginRepair(association, 'wish', now);
+        this.beginRepair(association, 'remapped', now);
       this.settle(association, now);
     }
   }

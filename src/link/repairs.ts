@@ -57,7 +57,7 @@ export class Repairs implements Timed {
       isGloballyReachable(path.remote.address);
     association.repair = new Repair(cause, now, reachable);
     this.broken.add(association);
-    if (cause !== 'wish') this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;
+    if (cause !== 'remapped') this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;
     this.logger.info('link.repair', { nodeId: association.hit, link: association.link, cause });
   }
 

@@ -8,9 +8,9 @@ import {
 
 /**
  * `broken`: the path is gone. `forgotten`, `silent`: it may be; the peer does not know our credentials, or acknowledges nothing.
- * `wish`: it works, but our reflexive address changed and the peer's NAT has to be told.
+ * `remapped`: our reflexive address changed, so that the NAT of the peer may not let us in any more.
  */
-export type RepairCause = 'broken' | 'forgotten' | 'silent' | 'wish';
+export type RepairCause = 'broken' | 'forgotten' | 'silent' | 'remapped';
 
 /** The mending of one link's path through the overlay: when to ask for it, when to give up. */
 export class Repair {

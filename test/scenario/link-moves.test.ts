@@ -87,6 +87,22 @@ for (const seed of [6, 7, 8])
     associationKept(t, world, before);
   });
 
+test('a host that moves again while its first move is being mended is found at the last address', (t) => {
+  for (const pause of [5, 25, 50, 75, 100, 130]) {
+    const world = inCall(t, 40);
+    const before = links(world);
+    world.stream(world.b, world.a, FLOW_MS);
+    world.a.host.move(world.thirdHome, '10.0.0.9');
+    world.network.loop.run(pause);
+    const start = world.network.loop.now;
+    world.a.host.move(world.fourthHome, '10.0.0.10');
+    world.network.loop.run(FLOW_MS);
+    const gap = world.gap(world.a, world.b, start);
+    t.true(gap <= 2_000, `${gap} ms after a pause of ${pause} ms`);
+    associationKept(t, world, before);
+  }
+});
+
 test('a host moves ten times, every three seconds', (t) => {
   const world = inCall(t, 9);
   const before = links(world);

@@ -40,6 +40,8 @@ export function upCommand(): Command {
         user: options.user,
         log: options.log,
         tun: options.tun === false ? { enable: false } : { name: options.tun },
+        // Nobody here can reach what the names stand for, and port 53 needs a privilege.
+        dns: options.tun === false ? { enable: false } : {},
       });
       const { runAgent } = await import('../agent/main.ts');
       process.exitCode = await runAgent(config, {

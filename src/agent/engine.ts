@@ -33,6 +33,8 @@ const REJOIN_PATIENCE_MS = 3_000;
 /** A peer's claim is looked up again after it could not be: its packets from that address are dropped until then. */
 const CLAIM_RETRY_MS = 1_000;
 const MAX_CLAIM_TRIES = 5;
+/** RFC 6940 s10.7.4.4: a second ring that the overlay fell into is looked for this often. */
+const PARTITION_PROBE_MS = 600_000;
 /** Tried in a round; more would be a storm. */
 const MAX_START_ADDRESSES = 32;
 
@@ -78,7 +80,7 @@ export type EngineEvent =
   /** What we know of a peer changed; to be kept for the next start. */
   | { readonly type: 'contact'; readonly contact: Contact };
 
-type TimerKey = 'role' | 'rejoin' | `claim ${Hit}`;
+type TimerKey = 'role' | 'rejoin' | 'probe' | `claim ${Hit}`;
 
 /**
  * The agent without its sockets: composes links, overlay, names and resolver over a DataPlane. The same code runs in the agent
@@ -283,10 +285,10 @@ export class Engine implements Timed {
   }
 
   private memberDown(hit: Hit, now: number): void {
-    if (!this.members.delete(hit)) return;
+    // Also for an attempt that failed: whoever waits for it is told.
     this.overlay?.linkDown(hit, now);
     this.resolver.linkDown(hit, now);
-    if (this.members.size === 0) this.findWayIn(now);
+    if (this.members.delete(hit) && this.members.size === 0) this.findWayIn(now);
   }
 
   private authorize(hit: Hit): void {
@@ -347,6 +349,7 @@ export class Engine implements Timed {
     switch (event.type) {
       case 'joined':
         this.handler({ type: 'joined', role });
+        this.timers.set('probe', now + PARTITION_PROBE_MS);
         // Claims could not be looked up before.
         for (const hit of this.members.keys()) this.lookupClaim(hit, now);
         return;
@@ -368,6 +371,10 @@ export class Engine implements Timed {
     if (key === 'role') this.decideRole(false, now);
     else if (key === 'rejoin') {
       if (this.overlay === undefined) this.enter('peer', now).create(now);
+    } else if (key === 'probe') {
+      this.timers.set('probe', now + PARTITION_PROBE_MS);
+      const [hit] = this.members.keys();
+      if (hit !== undefined && this.overlay?.state === 'joined') this.overlay.join(hit, now);
     } else this.lookupClaim(key.slice('claim '.length), now);
   }
 
@@ -389,12 +396,25 @@ export class Engine implements Timed {
       if (result.ok && result.value.ipv4 !== undefined) {
         this.claimTries.delete(hit);
         this.learnClaim(hit, result.value.ipv4);
-      } else if (tries < MAX_CLAIM_TRIES && this.members.has(hit)) {
+        return;
+      }
+      if (tries < MAX_CLAIM_TRIES && this.members.has(hit)) {
         // A newcomer claims its address only after it has joined.
         this.claimTries.set(hit, tries);
         this.timers.set(`claim ${hit}`, at + CLAIM_RETRY_MS * tries);
-      } else this.claimTries.delete(hit);
+        return;
+      }
+      this.claimTries.delete(hit);
+      // What it held before, it has given up or lost.
+      if (result.ok) this.forgetClaim(hit);
     });
+  }
+
+  private forgetClaim(hit: Hit): void {
+    if (this.addresses.ipv4Of(hit) === undefined) return;
+    this.addresses.delete(hit);
+    this.authorize(hit);
+    this.remember(hit, { ipv4: null });
   }
 
   private learnClaim(hit: Hit, ipv4: string): void {

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { systemClock, type Timed } from '../base/clock.ts';
-import { IdlocError } from '../base/errors.ts';
+import { IdlocError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { hitToAddress } from '../base/node-id.ts';
 import { systemRandom } from '../base/random.ts';
@@ -46,6 +46,9 @@ export interface RunOptions {
   /** Aborted to stop the agent. */
   readonly stop: AbortSignal;
 }
+
+/** Below systemd's 90 s for a start. */
+const READY_WITHOUT_IPV4_MS = 30_000;
 
 type Cleanup = (() => void | Promise<void>)[];
 
@@ -129,6 +132,8 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   configureTun(memory.ownIpv4);
   const addressed = new Promise<void>((resolve) => {
     if (memory.ownIpv4 !== undefined) resolve();
+    // Booted without a network and never joined: the service runs all the same, and gets the address later.
+    setTimeout(resolve, READY_WITHOUT_IPV4_MS).unref();
     engine.onEvent((event) => {
       switch (event.type) {
         case 'joined':
@@ -161,8 +166,13 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   );
   let dnsListen: SocketAddress | undefined;
   if (config.dns.enable) {
-    dnsListen = await dns.start();
     cleanup.push(() => dns.stop());
+    try {
+      dnsListen = await dns.start();
+    } catch (error) {
+      // Addresses work without names: another resolver on that port is no reason to take the network away.
+      logger.warn('no DNS stub', { err: messageOf(error) });
+    }
   }
 
   const downAsked = new AbortController();

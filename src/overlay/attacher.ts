@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import type { NodeId } from '../base/node-id.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import { ERROR_CODES, toIceCandidates, type IceOffer } from '../reload/index.ts';
-import { LINK_SETUP_TIMEOUT_MS, MAX_PENDING_LINKS, TUNNEL_APPLICATION_ID } from './constants.ts';
+import { ATTEMPT_STALE_MS, LINK_SETUP_TIMEOUT_MS, MAX_PENDING_LINKS, TUNNEL_APPLICATION_ID } from './constants.ts';
 import { OverlayBusyError, OverlayError } from './errors.ts';
 import type { OverlayLinks } from './links.ts';
 import { type Requester, type RequestResult, toNode } from './requester.ts';
@@ -21,6 +21,8 @@ export type ConnectDone = (result: ConnectResult, now: number) => void;
  */
 interface PendingLink {
   phase: 'requested' | 'connecting';
+  /** When `connecting` began. */
+  since: number;
   transactionId: bigint | undefined;
   /** Wait for the answer. */
   answered: ConnectDone[];
@@ -90,7 +92,8 @@ export class Attacher implements Timed {
    */
   connect(nodeId: NodeId, now: number, done: ConnectDone): void {
     const entry = this.pending.get(nodeId);
-    if (entry !== undefined) {
+    const stale = entry !== undefined && isStale(entry, now);
+    if (entry !== undefined && !stale) {
       if (entry.phase === 'connecting') done({ ok: true }, now);
       else entry.answered.push(done);
       return;
@@ -100,6 +103,7 @@ export class Attacher implements Timed {
       done({ ok: false, error: new OverlayBusyError('links') }, now);
       return;
     }
+    if (stale) started.up.push(...entry.up);
     started.answered.push(done);
     const body = {
       type: 'app_attach_req' as const,
@@ -118,7 +122,7 @@ export class Attacher implements Timed {
       if (this.self > nodeId) return { ok: false, errorCode: ERROR_CODES.in_progress };
       if (entry.transactionId !== undefined) this.requester.cancel(entry.transactionId);
       this.links.cancel(nodeId);
-    } else if (entry?.transactionId !== undefined) {
+    } else if (entry?.transactionId !== undefined && !isStale(entry, now)) {
       // Our own request was answered and its link is being made.
       return { ok: false, errorCode: ERROR_CODES.in_progress };
     }
@@ -185,6 +189,7 @@ export class Attacher implements Timed {
   /** Candidates are exchanged; the rest is the link's. */
   private connecting(nodeId: NodeId, entry: PendingLink, now: number): void {
     entry.phase = 'connecting';
+    entry.since = now;
     const answered = entry.answered.splice(0);
     // A restart changes a link that stays up: nothing to wait for.
     if (this.links.isUp(nodeId)) this.close(nodeId);
@@ -194,8 +199,9 @@ export class Attacher implements Timed {
   }
 
   private open(nodeId: NodeId): PendingLink | undefined {
+    this.timers.clear(nodeId);
     if (this.pending.size >= MAX_PENDING_LINKS || nodeId === this.self) return undefined;
-    const entry: PendingLink = { phase: 'requested', transactionId: undefined, answered: [], up: [] };
+    const entry: PendingLink = { phase: 'requested', since: 0, transactionId: undefined, answered: [], up: [] };
     this.pending.set(nodeId, entry);
     return entry;
   }
@@ -210,6 +216,11 @@ export class Attacher implements Timed {
     this.logger.debug('link not made', { nodeId, err: error.message });
     settle([...entry.answered, ...entry.up], { ok: false, error }, now);
   }
+}
+
+/** Its candidates have had their chance: whoever asks again, we or they, has newer ones. */
+function isStale({ phase, since }: PendingLink, now: number): boolean {
+  return phase === 'connecting' && now - since >= ATTEMPT_STALE_MS;
 }
 
 function settle(waiting: readonly ConnectDone[], result: ConnectResult, now: number): void {

@@ -61,6 +61,8 @@ export const CERTIFICATE_RECHECK_MS = 60_000;
 
 /** ICE and the handshake of a link, after the answer came. */
 export const LINK_SETUP_TIMEOUT_MS = 30_000;
+/** A link comes up within a few round trips, or its candidates are outdated: from then on another attempt may begin. */
+export const ATTEMPT_STALE_MS = 1_000;
 
 /** A node that could not be reached is not tried again as a neighbour or finger before. */
 export const FAILED_PEER_PAUSE_MS = 30_000;

@@ -139,3 +139,24 @@ test('a link that does not come up in time fails', (t) => {
   t.false(results[0]?.ok ?? true);
   t.is(attacher.size, 0);
 });
+
+test('a connect that comes long after candidates were exchanged, with the link still not up, begins anew', (t) => {
+  const { attacher, requests } = make();
+  const results: ConnectResult[] = [];
+  attacher.connect(HIGH, 0, (result) => results.push(result));
+  requests[0]?.done(appAnswer(), 10);
+  attacher.connect(HIGH, 500, (result) => results.push(result));
+  t.is(requests.length, 1, 'the first one has its chance');
+  attacher.connect(HIGH, 1_100, (result) => results.push(result));
+  t.is(requests.length, 2);
+  requests[1]?.done(appAnswer(), 1_120);
+  t.is(results.length, 3);
+});
+
+test('a request of the other end, long after ours led to no link, is answered', (t) => {
+  const { attacher, requests } = make();
+  attacher.connect(HIGH, 0, () => {});
+  requests[0]?.done(appAnswer(), 10);
+  t.is(attacher.requested(HIGH, REMOTE, 500).ok, false);
+  t.true(attacher.requested(HIGH, REMOTE, 1_100).ok);
+});

@@ -31,6 +31,19 @@ const MAX_EARLY_PACKETS = 64;
 const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
 const MAX_RECORD_BYTES = 1_200;
 
+/** Overlay addresses of one host: inner sources of what it sends, inner destinations of what it is sent. */
+interface Inner {
+  readonly hit: Hit;
+  readonly ipv4: string | null;
+}
+
+/** What a program sent, from one overlay address to another. */
+interface Packet {
+  readonly source: string;
+  readonly destination: string;
+  readonly payload: string;
+}
+
 interface SimLink {
   readonly id: LinkId;
   readonly role: 'client' | 'server';
@@ -43,9 +56,9 @@ interface SimLink {
   flight: Handshake | undefined;
   peerCertificates: readonly string[];
   /** Whose packets may pass. */
-  authorized: Hit | undefined;
+  authorized: Inner | undefined;
   readonly bound: Set<string>;
-  early: string[];
+  early: Packet[];
   /** Whose records still come from the same remote, until this link is connected (RFC 6347 s4.2.8). */
   previous: SimLink | undefined;
   counters: { rxBytes: bigint; txBytes: bigint; rxPackets: bigint; txPackets: bigint; handshakes: number };
@@ -56,7 +69,9 @@ export class SimDataPlane implements DataPlane {
   readonly port: number;
   readonly counters = new BigUint64Array(64);
   /** What came out of the TUN, oldest first. */
-  readonly delivered: { readonly from: Hit; readonly payload: string; readonly at: number }[] = [];
+  readonly delivered: (Packet & { readonly from: Hit; readonly at: number })[] = [];
+  /** Packets whose inner source was not the peer's, or whose inner destination was not ours. */
+  readonly dropped: Packet[] = [];
   /** Destinations that programs were told are unreachable. */
   readonly unreachable: string[] = [];
   private readonly loop: EventLoop;
@@ -65,7 +80,7 @@ export class SimDataPlane implements DataPlane {
   private readonly links = new Map<LinkId, SimLink>();
   private readonly byRemote = new Map<string, SimLink>();
   private readonly tunnels = new Map<string, { link: SimLink; hit: Hit }>();
-  private readonly held = new Map<string, string[]>();
+  private readonly held = new Map<string, Packet[]>();
   private readonly unknownAt = new Map<string, number>();
   private readonly cookieSecret: string;
   private events: DataPlaneEvent[] = [];
@@ -73,6 +88,7 @@ export class SimDataPlane implements DataPlane {
   private certificates: readonly string[] = [];
   private nextLink = 1;
   private closed = false;
+  private own: Inner | undefined;
   private readonly stopWatching: () => void;
 
   constructor(components: { loop: EventLoop; random: Random; host: SimHost }, port = 6084) {
@@ -144,13 +160,14 @@ export class SimDataPlane implements DataPlane {
   authorize(id: LinkId, hit: Hit, ipv4: string | null): void {
     const link = this.links.get(id);
     if (link === undefined) return;
-    link.authorized = hit;
-    for (const payload of link.early.splice(0)) this.deliver(link, hit, payload);
+    this.removeTunnels(link);
+    link.authorized = { hit, ipv4 };
+    for (const packet of link.early.splice(0)) this.deliver(link, link.authorized, packet);
     for (const address of [hitToAddress(hit), ...(ipv4 === null ? [] : [ipv4])]) {
       this.tunnels.set(address, { link, hit });
       const packets = this.held.get(address) ?? [];
       this.held.delete(address);
-      for (const payload of packets) this.sendOn(link, 'packet', Buffer.from(payload));
+      for (const packet of packets) this.sendPacketOn(link, packet);
     }
   }
 
@@ -160,8 +177,9 @@ export class SimDataPlane implements DataPlane {
     for (let i = 0; i < packets.length; i++) this.unreachable.push(address);
   }
 
-  setLocalAddresses(): void {
-    // Inner addresses are not simulated: a packet is its payload.
+  /** Not called where only links matter: then inner addresses are those of the tunnel, whatever they are. */
+  setLocalAddresses(hit: Hit, ipv4: string | null): void {
+    this.own = { hit, ipv4 };
   }
 
   sendRecord(id: LinkId, data: Uint8Array): void {
@@ -182,18 +200,24 @@ export class SimDataPlane implements DataPlane {
     this.stopWatching();
   }
 
-  /** A program writes a packet to an overlay address. */
+  /** A program writes a packet to an overlay address. Without a source address of that family the kernel refuses it. */
   sendPacket(address: string, payload: string): void {
+    const source = this.own === undefined ? '' : addressOf(this.own, address.includes(':'));
+    if (source === null) {
+      this.unreachable.push(address);
+      return;
+    }
+    const packet = { source, destination: address, payload };
     const tunnel = this.tunnels.get(address);
     if (tunnel !== undefined) {
-      this.sendOn(tunnel.link, 'packet', Buffer.from(payload));
+      this.sendPacketOn(tunnel.link, packet);
       return;
     }
     const held = this.held.get(address);
     if (held === undefined) {
-      this.held.set(address, [payload]);
+      this.held.set(address, [packet]);
       this.emit({ type: 'miss', address });
-    } else if (held.length < MAX_HELD_PACKETS) held.push(payload);
+    } else if (held.length < MAX_HELD_PACKETS) held.push(packet);
   }
 
   private receive(datagram: Datagram): void {
@@ -291,9 +315,9 @@ export class SimDataPlane implements DataPlane {
     if (opened === undefined) return;
     link.counters.rxBytes += BigInt(data.length);
     if (opened.kind === 'packet') {
-      const payload = Buffer.from(opened.payload).toString();
-      if (link.authorized !== undefined) this.deliver(link, link.authorized, payload);
-      else if (link.early.length < MAX_EARLY_PACKETS) link.early.push(payload);
+      const packet = JSON.parse(Buffer.from(opened.payload).toString()) as Packet;
+      if (link.authorized !== undefined) this.deliver(link, link.authorized, packet);
+      else if (link.early.length < MAX_EARLY_PACKETS) link.early.push(packet);
       return;
     }
     if (opened.payload[0] === ECHO_REQUEST) {
@@ -303,9 +327,15 @@ export class SimDataPlane implements DataPlane {
     } else this.emit({ type: 'record', link: link.id, data: opened.payload, at: this.loop.now });
   }
 
-  private deliver(link: SimLink, from: Hit, payload: string): void {
+  private deliver(link: SimLink, peer: Inner, packet: Packet): void {
+    const v6 = packet.destination.includes(':');
+    const pass = packet.source === '' || packet.source === addressOf(peer, v6);
+    if (!pass || (this.own !== undefined && packet.destination !== addressOf(this.own, v6))) {
+      this.dropped.push(packet);
+      return;
+    }
     link.counters.rxPackets += 1n;
-    this.delivered.push({ from, payload, at: this.loop.now });
+    this.delivered.push({ ...packet, from: peer.hit, at: this.loop.now });
   }
 
   private receiveAlert(remote: SocketAddress, data: Uint8Array): void {
@@ -386,6 +416,10 @@ export class SimDataPlane implements DataPlane {
     this.sendDatagram(this.localOf(link), link.remote, encodeRecord(link.secret, kind, data));
   }
 
+  private sendPacketOn(link: SimLink, packet: Packet): void {
+    this.sendOn(link, 'packet', Buffer.from(JSON.stringify(packet)));
+  }
+
   private localOf(link: SimLink): SocketAddress | null {
     return link.local === null ? null : { address: link.local, port: this.port };
   }
@@ -401,6 +435,10 @@ export class SimDataPlane implements DataPlane {
         link.previous.bound.add(key);
       }
     }
+    this.removeTunnels(link);
+  }
+
+  private removeTunnels(link: SimLink): void {
     for (const [address, tunnel] of this.tunnels) if (tunnel.link === link) this.tunnels.delete(address);
   }
 
@@ -409,4 +447,8 @@ export class SimDataPlane implements DataPlane {
     this.events.push(event);
     if (this.events.length === 1) this.loop.after(0, () => this.wake?.());
   }
+}
+
+function addressOf({ hit, ipv4 }: Inner, v6: boolean): string | null {
+  return v6 ? hitToAddress(hit) : ipv4;
 }

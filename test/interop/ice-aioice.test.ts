@@ -1,5 +1,6 @@
 import test from 'ava';
-import { connectWith, INTEROP_DIRECTORY, setUpPart } from './support/foreign-ice-peer.ts';
+import { connectWith } from './support/foreign-ice-peer.ts';
+import { INTEROP_DIRECTORY, setUpPart } from './support/foreign-program.ts';
 
 const run = setUpPart('aioice') ? test : test.skip;
 const peer = (role: string): [string, ...string[]] => [

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { connectWith, INTEROP_DIRECTORY, setUpPart } from './support/foreign-ice-peer.ts';
+import { connectWith } from './support/foreign-ice-peer.ts';
+import { INTEROP_DIRECTORY, setUpPart } from './support/foreign-program.ts';
 
 const run = setUpPart('pion-ice') ? test : test.skip;
 const peer = (role: string): [string, ...string[]] => [`${INTEROP_DIRECTORY}pion-ice/pion-ice`, role];

@@ -1,8 +1,12 @@
 #!/bin/sh
-# Makes the foreign implementations that the interop tests talk to: ./setup.sh [aioice] [pion-ice]; without arguments all.
+# Makes the foreign implementations that the interop tests talk to: ./setup.sh [aioice] [pyopenssl] [pion-ice] [pion-dtls];
+# without arguments all.
 # Idempotent. What it makes lies beside this file and is not committed. Exit status 3: python3 or go is missing.
 set -eu
 cd "$(dirname "$0")"
+# Test files that need the same part start at the same time.
+exec 9<"$PWD"
+flock 9
 
 aioice() {
   command -v python3 >/dev/null || return 3
@@ -12,16 +16,26 @@ aioice() {
   touch .venv/.aioice-0.13.0
 }
 
-pion_ice() {
-  command -v go >/dev/null || return 3
-  (cd pion-ice && go build -o pion-ice .)
+# DTLS for aioice, by the OpenSSL that the package cryptography carries.
+pyopenssl() {
+  aioice || return $?
+  [ -e .venv/.pyopenssl-26.4.0 ] && return 0
+  .venv/bin/pip install --quiet pyOpenSSL==26.4.0 cryptography==50.0.2
+  touch .venv/.pyopenssl-26.4.0
 }
 
-[ $# -gt 0 ] || set -- aioice pion-ice
+# A folder with a main package of that name.
+pion() {
+  command -v go >/dev/null || return 3
+  (cd "$1" && go build -o "$1" .)
+}
+
+[ $# -gt 0 ] || set -- aioice pyopenssl pion-ice pion-dtls
 for part in "$@"; do
   case "$part" in
     aioice) aioice ;;
-    pion-ice) pion_ice ;;
+    pyopenssl) pyopenssl ;;
+    pion-ice | pion-dtls) pion "$part" ;;
     *)
       echo "$0: no part is called $part" >&2
       exit 2

@@ -1,6 +1,5 @@
 import type { Socket } from 'node:dgram';
 import { createSocket } from 'node:dgram';
-import type { Candidate } from '../../../src/base/candidate.ts';
 import { systemClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { systemRandom } from '../../../src/base/random.ts';
@@ -9,6 +8,8 @@ import { hostCandidates } from '../../../src/ice/candidates.ts';
 import type { IceEvent, IceRole } from '../../../src/ice/ice-agent.ts';
 import { IceAgent } from '../../../src/ice/ice-agent.ts';
 import { decodeStun } from '../../../src/stun/codec.ts';
+import type { SdpParameters } from './sdp-candidates.ts';
+import { formatCandidate, parseCandidate } from './sdp-candidates.ts';
 
 /** One IceAgent on one UDP socket of one address, in real time. */
 export class UdpIceDriver {
@@ -91,10 +92,13 @@ export class UdpIceDriver {
     clearTimeout(this.timer);
     const next = this.agent.nextTimeout();
     if (next !== undefined) {
-      this.timer = setTimeout(() => {
-        this.agent.handleTimeout(systemClock.monotonic());
-        this.pump();
-      }, next - systemClock.monotonic());
+      this.timer = setTimeout(
+        () => {
+          this.agent.handleTimeout(systemClock.monotonic());
+          this.pump();
+        },
+        Math.max(0, next - systemClock.monotonic()),
+      );
     }
     this.changed();
   }
@@ -119,25 +123,4 @@ export class UdpIceDriver {
       this.watchers = this.watchers.filter((other) => other !== watcher);
     }
   }
-}
-
-/** As the foreign programs speak them: candidates in the words of SDP (RFC 8839 s5.1). */
-export interface SdpParameters {
-  readonly ufrag: string;
-  readonly pwd: string;
-  readonly candidates: readonly string[];
-}
-
-function formatCandidate({ foundation, priority, address, type }: Candidate): string {
-  return `candidate:${foundation} 1 udp ${priority} ${address.address} ${address.port} typ ${type}`;
-}
-
-/** @returns undefined: no candidate over UDP of component 1. */
-function parseCandidate(text: string): Candidate | undefined {
-  const [foundation = '', component, transport, priority, address = '', port, , type] = text
-    .replace(/^candidate:/, '')
-    .split(' ');
-  if (component !== '1' || transport?.toLowerCase() !== 'udp') return undefined;
-  if (type !== 'host' && type !== 'srflx' && type !== 'prflx' && type !== 'relay') return undefined;
-  return { foundation, priority: Number(priority), address: { address, port: Number(port) }, type };
 }

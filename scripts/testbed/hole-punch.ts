@@ -14,6 +14,7 @@ const socket = createSocket('udp4');
 const sentAt = new Map<number, number>();
 const rttMs: number[] = [];
 let sequence = 0;
+let answeredAt = -Infinity;
 
 function ask(): void {
   sequence += 1;
@@ -31,10 +32,17 @@ socket.on('message', (data, from) => {
   if (kind === '?') socket.send(`! ${number}`, from.port, from.address);
   const asked = sentAt.get(Number(number));
   if (kind !== '!' || asked === undefined) return;
-  rttMs.push(performance.now() - asked);
-  if (rttMs.length === Number(count)) setTimeout(() => finish(0), LINGER_MS);
+  answeredAt = performance.now();
+  rttMs.push(answeredAt - asked);
+  if (rttMs.length < Number(count)) ask();
+  else if (rttMs.length === Number(count)) setTimeout(() => finish(0), LINGER_MS);
 });
-socket.bind(Number(localPort), () => setInterval(ask, INTERVAL_MS));
+// Until the hole is open, and again when a packet was lost; else each answer asks the next question.
+socket.bind(Number(localPort), () =>
+  setInterval(() => {
+    if (performance.now() - answeredAt > 5 * INTERVAL_MS) ask();
+  }, INTERVAL_MS),
+);
 setTimeout(() => {
   if (rttMs.length === 0) finish(1);
 }, GIVE_UP_MS);

@@ -10,8 +10,6 @@ const CONTROL_PORT = 4444;
 const START_TIMEOUT_MS = 10_000;
 /** baresip answers its control socket at once; this is for a machine that is busy. */
 const COMMAND_TIMEOUT_MS = 10_000;
-/** Where DNS queries of a phone go: the agent's stub. */
-export const STUB_NAMESERVER = '127.0.0.54:53';
 
 const TCP_RELAY = join(import.meta.dirname, 'tcp-relay.ts');
 
@@ -71,6 +69,8 @@ export class Phone {
     const control = options.namespace.start(process.execPath, [TCP_RELAY, String(CONTROL_PORT)]);
     control.onOutput(() => phone.readControl());
     phone.control = control;
+    // An answer shows that the relay is connected: events before that are lost.
+    await phone.command('help');
     return phone;
   }
 

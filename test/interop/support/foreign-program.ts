@@ -38,9 +38,9 @@ export class ForeignProgram {
 
   /** @throws {Error} when it ends first, or says nothing within ten seconds. */
   async hear<T>(what: string): Promise<T> {
-    const { done, value } = await within(this.lines.next(), `${what} from the foreign program`);
-    if (done === true) throw new Error(`the foreign program ended before ${what}: ${this.errors}`);
-    return JSON.parse(value) as T;
+    const line = await within(this.lines.next(), `${what} from the foreign program`);
+    if (line.done === true) throw new Error(`the foreign program ended before ${what}: ${this.errors}`);
+    return JSON.parse(line.value) as T;
   }
 
   end(): void {

@@ -34,7 +34,7 @@ packages_for() {
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian
     test) echo "clang clang-format libclang-rt-14-dev sip-tester debootstrap systemd-container ethtool" ;;
-    sanitizers) ;; # they come with g++
+    sanitizers | compiled) ;; # they come with g++ and npm
   esac
 }
 
@@ -82,6 +82,18 @@ setup_native() {
   echo "$wanted" >"$stamp"
 }
 
+# dist/: the compiled sources, as they are installed.
+setup_dist() {
+  local stamp="$root/dist/.idloc-stamp" wanted
+  wanted=$( (cd "$root" && find src tsconfig.json tsconfig.build.json -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum)
+  if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
+  setup_say "compiling src"
+  rm -rf "$root/dist"
+  (cd "$root" && setup_quietly "$node" node_modules/typescript/bin/tsc -p tsconfig.build.json) ||
+    setup_fail "the sources do not compile; see above"
+  echo "$wanted" >"$stamp"
+}
+
 # setup NEED...: everything; concurrent runs wait for each other.
 setup() {
   exec 9<"${BASH_SOURCE[0]}"
@@ -89,6 +101,7 @@ setup() {
   setup_packages build "$@"
   setup_npm
   setup_native ""
+  case " $* " in *" compiled "*) setup_dist ;; esac
   case " $* " in *" sanitizers "*) setup_native asan ;; esac
   flock -u 9
   exec 9<&-

@@ -5,13 +5,15 @@ import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
-import type { Contact } from '../identity/contacts.ts';
+import { ContactBook, type Contact } from '../identity/contacts.ts';
 import type { EnrollmentServer } from '../identity/enrollment.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { TrustStore, VerifiedPeer } from '../identity/trust-store.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
 import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
 import type { OverlayEvent } from '../overlay/events.ts';
+import { ipv4Choice, parseIpv4Prefix } from '../overlay/ipv4-choice.ts';
+import type { OverlayLinks } from '../overlay/links.ts';
 import { NameService } from '../overlay/naming.ts';
 import { OverlayNode } from '../overlay/overlay-node.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
@@ -80,7 +82,7 @@ export type EngineEvent =
   /** What we know of a peer changed; to be kept for the next start. */
   | { readonly type: 'contact'; readonly contact: Contact };
 
-type TimerKey = 'role' | 'rejoin' | 'probe' | `claim ${Hit}`;
+type TimerKey = 'role' | 'rejoin' | 'probe' | `claim ${Hit}` | `guess ${Hit}`;
 
 /**
  * The agent without its sockets: composes links, overlay, names and resolver over a DataPlane. The same code runs in the agent
@@ -102,7 +104,7 @@ export class Engine implements Timed {
   private node: { readonly overlay: OverlayNode; readonly names: NameService } | undefined;
   private readonly bootstrap: Bootstrap;
   private readonly timers = new TimerQueue<TimerKey>();
-  private readonly contacts = new Map<Hit, Contact>();
+  private readonly contacts = new ContactBook();
   private readonly members = new Map<Hit, VerifiedPeer>();
   private readonly claimTries = new Map<Hit, number>();
   private readonly lookingUp = new Set<Hit>();
@@ -120,7 +122,7 @@ export class Engine implements Timed {
     this.logger = logger;
     this.options = options;
     for (const contact of options.contacts) {
-      this.contacts.set(contact.hit, contact);
+      this.contacts.remember(contact);
       if (contact.ipv4 !== null) this.addresses.set(contact.hit, contact.ipv4);
     }
     this.links = new LinkManager({
@@ -166,7 +168,7 @@ export class Engine implements Timed {
 
   /** The user of a linked or known member. */
   userOf(hit: Hit): string | null {
-    return this.members.get(hit)?.user ?? this.contacts.get(hit)?.user ?? null;
+    return this.members.get(hit)?.user ?? this.contacts.byHit(hit)?.user ?? null;
   }
 
   /** Host addresses must be known before: `setHostAddresses`. */
@@ -323,8 +325,11 @@ export class Engine implements Timed {
 
   /** Makes our node of the overlay; it learns of the links that are up already. */
   private enter(role: Role, now: number): OverlayNode {
-    const { identity, certificates, trust, overlay: configuration, random } = this.components;
-    const { links, clock, logger } = this;
+    const { identity, trust, overlay: configuration, random } = this.components;
+    // Members know the authority's certificate; without it most messages fit one frame.
+    const certificates = this.components.certificates.slice(0, 1);
+    const { clock, logger } = this;
+    const links = this.overlayLinks();
     const overlay = new OverlayNode(
       { identity, certificates, trust, configuration, links, random, clock, logger },
       { role },
@@ -343,6 +348,24 @@ export class Engine implements Timed {
     names.claimIpv4({ prefix: this.options.ipv4Prefix, preferred: this.options.ipv4 }, now);
     for (const hit of this.members.keys()) overlay.linkUp(hit, now);
     return overlay;
+  }
+
+  /** Who asks for a link may send from its IPv4 address as soon as it is up: its claim is looked up meanwhile. */
+  private overlayLinks(): OverlayLinks {
+    const { links } = this;
+    return {
+      isUp: (hit) => links.isUp(hit),
+      send: (hit, message) => links.send(hit, message),
+      offer: (hit) => links.offer(hit),
+      answer: (hit, remote) => {
+        const local = links.answer(hit, remote);
+        // By the timer: our answer leaves first.
+        if (!this.members.has(hit)) this.timers.set(`guess ${hit}`, this.clock.monotonic());
+        return local;
+      },
+      accept: (hit, remote) => links.accept(hit, remote),
+      cancel: (hit) => links.cancel(hit),
+    };
   }
 
   private onOverlayEvent(event: OverlayEvent, role: Role, now: number): void {
@@ -375,7 +398,8 @@ export class Engine implements Timed {
       this.timers.set('probe', now + PARTITION_PROBE_MS);
       const [hit] = this.members.keys();
       if (hit !== undefined && this.overlay?.state === 'joined') this.overlay.join(hit, now);
-    } else this.lookupClaim(key.slice('claim '.length), now);
+    } else if (key.startsWith('guess ')) this.guessClaim(key.slice('guess '.length), now);
+    else this.lookupClaim(key.slice('claim '.length), now);
   }
 
   private ownIpv4(address: string): void {
@@ -407,6 +431,17 @@ export class Engine implements Timed {
       this.claimTries.delete(hit);
       // What it held before, it has given up or lost.
       if (result.ok) this.forgetClaim(hit);
+    });
+  }
+
+  /** Nearly every host holds the first choice of its HIT: one fetch tells, so that its first packets can be let in. */
+  private guessClaim(hit: Hit, now: number): void {
+    const { names } = this;
+    if (names === undefined || this.addresses.ipv4Of(hit) !== undefined) return;
+    const address = ipv4Choice(parseIpv4Prefix(this.options.ipv4Prefix), hit, 0);
+    names.lookupIpv4(address, now, (result) => {
+      if (result.ok && result.value.hit === hit && this.addresses.ipv4Of(hit) === undefined)
+        this.learnClaim(hit, address);
     });
   }
 
@@ -450,8 +485,9 @@ export class Engine implements Timed {
           });
       },
       connect: (hit, now, done) => {
-        this.lookupClaim(hit, now);
+        // In this order: what is asked second waits behind the first on the link (RFC 6940 s6.6.3.1).
         this.connect(hit, now, done);
+        this.lookupClaim(hit, now);
       },
       release: (hit) => {
         this.authorize(hit);
@@ -466,7 +502,7 @@ export class Engine implements Timed {
 
   /** Peers first: they are the way in for everyone. A founder that is alone knows only clients, which are no way in. */
   private startAddresses(): SocketAddress[] {
-    const contacts = [...this.contacts.values()].filter(({ peer }) => peer || !this.options.founder);
+    const contacts = this.contacts.all().filter(({ peer }) => peer || !this.options.founder);
     contacts.sort((a, b) => Number(b.peer) - Number(a.peer) || b.lastSeen - a.lastSeen);
     const all = [...contacts.flatMap(({ locators }) => locators), ...this.options.start];
     return [...new Map(all.map((address) => [formatSocketAddress(address), address])).values()].slice(
@@ -477,7 +513,7 @@ export class Engine implements Timed {
 
   private remember(hit: Hit, known: Partial<Omit<Contact, 'hit' | 'lastSeen'>>): void {
     if (hit === this.hit) return;
-    const before = this.contacts.get(hit);
+    const before = this.contacts.byHit(hit);
     const contact: Contact = {
       hit,
       name: before?.name ?? null,
@@ -488,13 +524,13 @@ export class Engine implements Timed {
       ...known,
       lastSeen: this.clock.wall(),
     };
-    this.contacts.set(hit, contact);
+    this.contacts.remember(contact);
     this.handler({ type: 'contact', contact });
   }
 
   /** A known peer uses an association that we no longer have (we were killed): it gets a new link at once. */
   private relink(remote: SocketAddress, now: number): void {
-    for (const { hit, locators } of this.contacts.values()) {
+    for (const { hit, locators } of this.contacts.all()) {
       if (!locators.some((locator) => sameSocketAddress(locator, remote))) continue;
       if (this.links.isUp(hit) || (this.relinkedAt.get(hit) ?? -Infinity) + RELINK_PAUSE_MS > now) return;
       this.relinkedAt.set(hit, now);

@@ -1,0 +1,225 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { Enroller, type EnrollmentResult } from '../../../src/agent/enroller.ts';
+import { adoptMembership, createMembership, type Membership } from '../../../src/agent/membership.ts';
+import type { Clock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { selfSignedCertificate } from '../../../src/identity/certificate-issuer.ts';
+import { acceptEnrollmentAnswer, enrollmentRequest } from '../../../src/identity/enrollment.ts';
+import { CODE_BYTES } from '../../../src/identity/enrollment-register.ts';
+import { HostIdentity } from '../../../src/identity/host-identity.ts';
+import { KeyStore } from '../../../src/identity/key-store.ts';
+import { StateDirectory } from '../../../src/identity/state-directory.ts';
+import { decodeTicket, encodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
+import type { SimHost } from '../network/host.ts';
+import type { NatBehaviour } from '../network/nat.ts';
+import { HOME_NAT } from '../network/nat.ts';
+import { SimNetwork } from '../network/network.ts';
+import type { Segment, SegmentQuality } from '../network/segment.ts';
+import { SimDataPlane } from '../network/sim-data-plane.ts';
+import { SimAgent, type SimAgentOptions } from './sim-agent.ts';
+import { SimDriver } from './sim-driver.ts';
+
+const OVERLAY = 'home.example';
+const WALL_START = Date.UTC(2026, 0, 1);
+const PORT = 6084;
+const FOUNDER_ADDRESS = '203.0.113.1';
+const TICKET_MS = 3_600_000;
+
+/**
+ * An overlay whose founder has a public address, and places for others.
+ *
+ * ```
+ *   10.0.0.2 --- NAT 198.51.100.1 ---+
+ *   10.0.0.2 --- NAT 198.51.100.2 ---+--- internet --- founder 203.0.113.1, others 203.0.113.N
+ *   ...                           ---+
+ * ```
+ */
+export class AgentWorld {
+  readonly network: SimNetwork;
+  readonly clock: Clock;
+  readonly founder: SimAgent;
+  private readonly folder: string;
+  private readonly t: ExecutionContext;
+  private homes = 0;
+  private publicHosts = 1;
+  private members = 0;
+
+  constructor(
+    t: ExecutionContext,
+    seed: number,
+    options: { readonly internet?: SegmentQuality } & SimAgentOptions = {},
+  ) {
+    t.log(`seed ${seed}`);
+    this.t = t;
+    this.network = new SimNetwork(seed, options.internet);
+    const { loop, random } = this.network;
+    this.clock = { monotonic: () => loop.now, wall: () => WALL_START + Math.floor(loop.now) };
+    this.folder = mkdtempSync(join(tmpdir(), 'idloc-agents-'));
+    t.teardown(() => {
+      rmSync(this.folder, { recursive: true, force: true });
+      if (!t.passed) t.log(this.network.flow.join('\n'));
+    });
+    const identity = this.newIdentity();
+    const membership = createMembership(
+      this.newStore(),
+      identity,
+      { overlay: OVERLAY, user: `founder@${OVERLAY}`, ipv4Prefix: null },
+      { random, clock: this.clock },
+    );
+    const host = this.network.host(this.network.internet, FOUNDER_ADDRESS);
+    this.founder = new SimAgent({ network: this.network, clock: this.clock, host, identity, membership }, options);
+    this.founder.start();
+  }
+
+  get now(): number {
+    return this.network.loop.now;
+  }
+
+  get founderLocator(): SocketAddress {
+    return { address: FOUNDER_ADDRESS, port: PORT };
+  }
+
+  run(ms: number): void {
+    this.network.loop.run(ms);
+  }
+
+  until(done: () => boolean, limitMs: number): boolean {
+    return this.network.loop.runUntil(done, limitMs);
+  }
+
+  // Places
+
+  /** A network behind a NAT of its own. */
+  home(behaviour: NatBehaviour = HOME_NAT): Segment {
+    this.homes += 1;
+    return this.network.home(`home-${this.homes}`, `198.51.100.${this.homes}`, behaviour).lan;
+  }
+
+  hostAtHome(behaviour: NatBehaviour = HOME_NAT): SimHost {
+    return this.network.host(this.home(behaviour), '10.0.0.2');
+  }
+
+  publicHost(): SimHost {
+    this.publicHosts += 1;
+    return this.network.host(this.network.internet, `203.0.113.${this.publicHosts}`);
+  }
+
+  // Members
+
+  newIdentity(): HostIdentity {
+    return HostIdentity.fromScalar(this.network.random.bytes(32));
+  }
+
+  newStore(): KeyStore {
+    const state = StateDirectory.open(mkdtempSync(join(this.folder, 'state-')));
+    this.t.teardown(() => state.close());
+    return new KeyStore(state);
+  }
+
+  /** A member that is not started yet; its certificate was asked for without the network. */
+  member(host: SimHost, options: SimAgentOptions & { readonly user?: string } = {}): SimAgent {
+    this.members += 1;
+    const { network, clock } = this;
+    const user = options.user ?? `member${this.members}@${OVERLAY}`;
+    const identity = this.newIdentity();
+    const { enrollment } = this.authority;
+    const code = this.newCode(user);
+    const wallNow = clock.wall();
+    const answer = enrollment.handle(
+      enrollmentRequest(identity, { overlay: OVERLAY, code, user }),
+      identity.spki,
+      wallNow,
+    );
+    const { authority } = this.founder.membership;
+    const enrolled = acceptEnrollmentAnswer(answer, identity, { overlay: OVERLAY, authority, wallNow });
+    const membership = adoptMembership(this.newStore(), enrolled, { random: network.random, clock });
+    return new SimAgent({ network, clock, host, identity, membership }, options);
+  }
+
+  /** Members that run, each told the founder's address as a ticket would. */
+  started(...members: readonly SimAgent[]): void {
+    for (const member of members) member.start({ start: [this.founderLocator] });
+  }
+
+  /** @returns whether all are in the overlay with an IPv4 address within `limitMs`, and things have settled. */
+  allReady(agents: readonly SimAgent[], limitMs = 30_000): boolean {
+    const ready = this.until(() => agents.every((agent) => agent.ready), limitMs);
+    this.run(5_000);
+    return ready;
+  }
+
+  // Tickets
+
+  ticket(user: string | null, addresses: readonly SocketAddress[] = [this.founderLocator]): Ticket {
+    const { membership, hit } = this.founder;
+    const ticket = encodeTicket({
+      overlay: OVERLAY,
+      mode: membership.configuration.mode,
+      authority: membership.authority,
+      inviter: hit,
+      addresses,
+      code: this.newCode(user),
+      expiresAt: this.clock.wall() + TICKET_MS,
+      user,
+    });
+    return decodeTicket(ticket, this.clock.wall());
+  }
+
+  /** What main.ts does with `--join`: enrolls, and starts on the same data plane. */
+  join(host: SimHost, ticket: Ticket, user: string | null, options: SimAgentOptions = {}): Joining {
+    const { network, clock } = this;
+    const { loop, random } = network;
+    const identity = this.newIdentity();
+    const dataPlane = new SimDataPlane({ loop, random, host });
+    const certificate = selfSignedCertificate(identity, {
+      overlay: OVERLAY,
+      user: null,
+      wallNow: clock.wall(),
+      random,
+    });
+    dataPlane.setCredentials([certificate]);
+    const enroller = new Enroller(
+      { dataPlane, identity, random, clock, logger: options.logger ?? silentLogger },
+      { ticket, user },
+    );
+    const driver = new SimDriver(enroller, loop);
+    const joining: Joining = { result: undefined, agent: undefined };
+    const done = (result: EnrollmentResult): void => {
+      driver.stop();
+      joining.result = result;
+      if (!result.ok) return;
+      const membership: Membership = adoptMembership(this.newStore(), result.membership, { random, clock });
+      joining.agent = new SimAgent({ network, clock, host, identity, membership }, options);
+      joining.agent.start({ start: ticket.addresses, dataPlane });
+    };
+    driver.pump(dataPlane);
+    driver.run((now) => {
+      enroller.links.setHostAddresses(host.addresses, now);
+      enroller.start(now, (result) => loop.after(0, () => done(result)));
+    });
+    return joining;
+  }
+
+  private get authority(): NonNullable<Membership['founder']> {
+    const { founder } = this.founder.membership;
+    if (founder === undefined) throw new Error('the founder has no authority');
+    return founder;
+  }
+
+  private newCode(user: string | null): Uint8Array {
+    const code = this.network.random.bytes(CODE_BYTES);
+    const wallNow = this.clock.wall();
+    this.authority.register.addCode(code, { expiresAt: wallNow + TICKET_MS, user, wallNow });
+    return code;
+  }
+}
+
+/** A newcomer with a ticket on its way in. */
+export interface Joining {
+  result: EnrollmentResult | undefined;
+  agent: SimAgent | undefined;
+}

@@ -1,0 +1,251 @@
+import { Engine, type EngineEvent, type Role } from '../../../src/agent/engine.ts';
+import type { Membership } from '../../../src/agent/membership.ts';
+import { settingsOf } from '../../../src/agent/membership.ts';
+import type { Clock } from '../../../src/base/clock.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import type { Logger } from '../../../src/base/logger.ts';
+import type { Hit } from '../../../src/base/node-id.ts';
+import { hitToAddress } from '../../../src/base/node-id.ts';
+import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { ContactBook } from '../../../src/identity/contacts.ts';
+import type { HostIdentity } from '../../../src/identity/host-identity.ts';
+import type { HostRecord, LookupResult, NamedHost } from '../../../src/overlay/naming.ts';
+import { SimDataPlane } from '../network/sim-data-plane.ts';
+import type { SimHost } from '../network/host.ts';
+import type { SimNetwork } from '../network/network.ts';
+import { SimDriver } from './sim-driver.ts';
+
+/** As src/agent/memory.ts: contacts are written a second after the first change. */
+const SAVE_DELAY_MS = 1_000;
+/** As main.ts: how long the neighbours are given to take over what we store. */
+const LEAVE_MS = 1_000;
+
+interface Life {
+  readonly dataPlane: SimDataPlane;
+  readonly engine: Engine;
+  readonly driver: SimDriver;
+  readonly events: EngineEvent[];
+}
+
+export interface SimAgentOptions {
+  readonly role?: Role | 'auto';
+  readonly logger?: Logger;
+}
+
+/** One host with the whole agent on it, over its lives: what is kept from life to life is what the state directory holds. */
+export class SimAgent {
+  readonly host: SimHost;
+  readonly identity: HostIdentity;
+  readonly membership: Membership;
+  private readonly network: SimNetwork;
+  private readonly clock: Clock;
+  private readonly options: SimAgentOptions;
+  private life: Life | undefined;
+  private contacts = new ContactBook();
+  private savedContacts = this.contacts.toJson();
+  private savedIpv4: string | undefined;
+
+  constructor(
+    components: { network: SimNetwork; clock: Clock; host: SimHost; identity: HostIdentity; membership: Membership },
+    options: SimAgentOptions = {},
+  ) {
+    this.network = components.network;
+    this.clock = components.clock;
+    this.host = components.host;
+    this.identity = components.identity;
+    this.membership = components.membership;
+    this.options = options;
+  }
+
+  get hit(): Hit {
+    return this.identity.hit;
+  }
+
+  /** The HIT as an address: where programs send. */
+  get address(): string {
+    return hitToAddress(this.hit);
+  }
+
+  get running(): boolean {
+    return this.life !== undefined;
+  }
+
+  get engine(): Engine {
+    return this.living.engine;
+  }
+
+  get dataPlane(): SimDataPlane {
+    return this.living.dataPlane;
+  }
+
+  get events(): readonly EngineEvent[] {
+    return this.living.events;
+  }
+
+  /** The claimed IPv4 address. */
+  get ipv4(): string | undefined {
+    return this.life?.engine.names?.ipv4;
+  }
+
+  get role(): Role | undefined {
+    return this.life?.engine.overlay?.role;
+  }
+
+  /** In the overlay, with an IPv4 address. */
+  get ready(): boolean {
+    return this.life?.engine.overlay?.state === 'joined' && this.ipv4 !== undefined;
+  }
+
+  get user(): string {
+    return this.membership.user ?? '';
+  }
+
+  /** @param options.start addresses of the ticket: only the first life has them. */
+  start(
+    options: { readonly start?: readonly SocketAddress[]; readonly dataPlane?: SimDataPlane | undefined } = {},
+  ): void {
+    if (this.life !== undefined) throw new Error('it runs already');
+    const { network, membership, identity, clock } = this;
+    const { loop, random } = network;
+    const dataPlane = options.dataPlane ?? new SimDataPlane({ loop, random, host: this.host });
+    dataPlane.setCredentials(membership.certificates);
+    this.contacts = ContactBook.fromJson(this.savedContacts);
+    const engine = new Engine(
+      {
+        dataPlane,
+        identity,
+        certificates: membership.certificates,
+        trust: membership.trust,
+        overlay: settingsOf(membership),
+        enrollment: membership.founder?.enrollment,
+        random,
+        clock,
+        logger: this.options.logger ?? silentLogger,
+      },
+      {
+        role: this.options.role ?? 'auto',
+        user: membership.user,
+        founder: membership.founder !== undefined,
+        start: options.start ?? [],
+        contacts: this.contacts.all(),
+        ipv4Prefix: membership.configuration.ipv4Prefix,
+        ipv4: this.savedIpv4,
+      },
+    );
+    const driver = new SimDriver(engine, loop);
+    const life: Life = { dataPlane, engine, driver, events: [] };
+    this.life = life;
+    engine.onEvent((event) => this.onEvent(life, event));
+    driver.pump(dataPlane);
+    driver.run((now) => {
+      engine.setHostAddresses(this.host.addresses, now);
+      engine.start(now);
+    });
+  }
+
+  /** `kill -9`: nothing is said to anyone, and what was not written is lost. */
+  kill(): void {
+    this.living.driver.stop();
+    this.living.dataPlane.close();
+    this.life = undefined;
+  }
+
+  /** As on SIGTERM. */
+  stop(): void {
+    const life = this.living;
+    const end = (): void => {
+      if (this.life !== life) return;
+      this.savedContacts = this.contacts.toJson();
+      this.kill();
+    };
+    life.driver.run((now) => life.engine.stop(now, () => this.network.loop.after(0, end)));
+    this.network.loop.after(LEAVE_MS, end);
+  }
+
+  /** A program sends a packet to a HIT (as an address) or to an overlay IPv4 address. */
+  send(address: string, payload: string): void {
+    this.dataPlane.sendPacket(address, payload);
+  }
+
+  /** One packet every 20 ms. */
+  stream(address: string, ms: number): void {
+    const { loop } = this.network;
+    for (let at = 0; at < ms; at += 20)
+      loop.after(at, () => this.life?.dataPlane.sendPacket(address, loop.now.toFixed(0)));
+  }
+
+  /** What arrived from one host in this life, in order. */
+  received(from: SimAgent): string[] {
+    return this.dataPlane.delivered.filter((packet) => packet.from === from.hit).map(({ payload }) => payload);
+  }
+
+  /** The longest time without a packet from `from` after `since`, ms; up to `until`. */
+  gap(from: SimAgent, since: number, until: number): number {
+    const times = this.dataPlane.delivered
+      .filter((packet) => packet.from === from.hit && packet.at >= since && packet.at <= until)
+      .map(({ at }) => at);
+    return Math.max(...[...times, until].map((at, i) => at - (times[i - 1] ?? since)));
+  }
+
+  /** Handshakes on the link that is up now. */
+  handshakes(peer: SimAgent): number {
+    return this.engine.links.snapshot().links.find(({ hit }) => hit === peer.hit)?.handshakes ?? 0;
+  }
+
+  /** Number of the data plane's link: another one after each new association. */
+  linkId(peer: SimAgent): number | undefined {
+    return this.engine.links.dataPlaneLinkOf(peer.hit);
+  }
+
+  isLinkedTo(peer: SimAgent): boolean {
+    return this.life !== undefined && this.engine.links.isUp(peer.hit);
+  }
+
+  /** As DNS asks; the answer comes in virtual time. */
+  lookupName(user: string): { answer: LookupResult<readonly NamedHost[]> | undefined } {
+    const result: { answer: LookupResult<readonly NamedHost[]> | undefined } = { answer: undefined };
+    this.living.driver.run((now) => this.engine.names?.lookupName(user, now, (answer) => (result.answer = answer)));
+    return result;
+  }
+
+  lookupHit(hit: Hit): { answer: LookupResult<HostRecord> | undefined } {
+    const result: { answer: LookupResult<HostRecord> | undefined } = { answer: undefined };
+    this.living.driver.run((now) => this.engine.names?.lookupHit(hit, now, (answer) => (result.answer = answer)));
+    return result;
+  }
+
+  /** What would be known after `kill` now. */
+  get savedContactBook(): ContactBook {
+    return ContactBook.fromJson(this.savedContacts);
+  }
+
+  private get living(): Life {
+    if (this.life === undefined) throw new Error('it does not run');
+    return this.life;
+  }
+
+  private onEvent(life: Life, event: EngineEvent): void {
+    life.events.push(event);
+    switch (event.type) {
+      case 'network':
+        life.driver.run((now) => life.engine.setHostAddresses(this.host.addresses, now));
+        return;
+      case 'ipv4':
+        this.savedIpv4 = event.address;
+        return;
+      case 'contact':
+        this.rememberContact(life, event);
+        return;
+      case 'joined':
+    }
+  }
+
+  private rememberContact(life: Life, { contact }: EngineEvent & { type: 'contact' }): void {
+    const pending = this.contacts.toJson() !== this.savedContacts;
+    this.contacts.remember(contact);
+    if (pending) return;
+    this.network.loop.after(SAVE_DELAY_MS, () => {
+      if (this.life === life) this.savedContacts = this.contacts.toJson();
+    });
+  }
+}

@@ -23,8 +23,7 @@ export class TapTally {
       return text;
     }
     if (/^(TAP version|1\.\.\d+|# (tests|pass|fail|skip)\b)/.test(text)) return undefined;
-    // Comments are what tests log: seeds, the reason why a part is skipped.
-    if (text.startsWith('#') || this.explaining) return text;
-    return undefined;
+    // Comments are what the test before has logged: its seed helps where it failed; what was left out is always said.
+    return this.explaining || (text.startsWith('#') && /skipped/i.test(text)) ? text : undefined;
   }
 }

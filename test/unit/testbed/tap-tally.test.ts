@@ -27,11 +27,19 @@ test('what explains a failure is shown, what surrounds a success is not', (t) =>
   t.is(tally.line('  ---'), undefined);
 });
 
-test('the summary of the runner is not taken for a test, what a test logs is shown', (t) => {
+test('the summary of the runner is not taken for a test', (t) => {
   const tally = new TapTally();
   t.is(tally.line('# fail 0'), undefined);
-  t.is(tally.line('# seed 17'), '# seed 17');
   t.is(tally.passed + tally.failed, 0);
+});
+
+test('what a test logs is shown when it failed, or when it says that something was skipped', (t) => {
+  const tally = new TapTally();
+  tally.line('ok 1 - a › b');
+  t.is(tally.line('#   seed 17'), undefined);
+  t.is(tally.line('#   skipped: no Go here'), '#   skipped: no Go here');
+  tally.line('not ok 2 - a › c');
+  t.is(tally.line('#   seed 18'), '#   seed 18');
 });
 
 test('a runner that bails out counts as a failure', (t) => {

@@ -6,7 +6,16 @@ function hit(number: number): string {
   return `20010022${number.toString(16).padStart(24, '0')}`;
 }
 function contact(number: number, change: Partial<Contact> = {}): Contact {
-  return { hit: hit(number), name: null, user: null, peer: false, ipv4: null, locators: [], lastSeen: number, ...change };
+  return {
+    hit: hit(number),
+    name: null,
+    user: null,
+    peer: false,
+    ipv4: null,
+    locators: [],
+    lastSeen: number,
+    ...change,
+  };
 }
 
 test('contacts come back from their file', (t) => {

@@ -52,8 +52,9 @@ setup_packages() {
   fi
   setup_say "installing ${missing[*]}"
   export DEBIAN_FRONTEND=noninteractive
-  setup_quietly apt-get install -y --no-install-recommends "${missing[@]}" ||
-    { setup_quietly apt-get update && setup_quietly apt-get install -y --no-install-recommends "${missing[@]}"; } ||
+  # The first try may fail for want of package lists, or of fresh ones; what it says is of no use then.
+  local install=(apt-get install -y --no-install-recommends "${missing[@]}")
+  "${install[@]}" >/dev/null 2>&1 </dev/null || { setup_quietly apt-get update && setup_quietly "${install[@]}"; } ||
     setup_fail "apt-get could not install ${missing[*]}; install them by hand and try again"
 }
 

@@ -79,6 +79,8 @@ export type EngineEvent =
   | { readonly type: 'ipv4'; readonly address: string }
   /** The host's addresses may have changed: to be read anew and given to `setHostAddresses`. */
   | { readonly type: 'network' }
+  /** Someone deleted the TUN: programs are cut off until the agent starts again. */
+  | { readonly type: 'tunLost' }
   /** What we know of a peer changed; to be kept for the next start. */
   | { readonly type: 'contact'; readonly contact: Contact };
 
@@ -241,6 +243,9 @@ export class Engine implements Timed {
         return;
       case 'network':
         this.handler({ type: 'network' });
+        return;
+      case 'tunLost':
+        this.handler({ type: 'tunLost' });
         return;
       default:
         this.links.handleEvent(event, now);
@@ -533,8 +538,11 @@ export class Engine implements Timed {
     for (const { hit, locators } of this.contacts.all()) {
       if (!locators.some((locator) => sameSocketAddress(locator, remote))) continue;
       if (this.links.isUp(hit) || (this.relinkedAt.get(hit) ?? -Infinity) + RELINK_PAUSE_MS > now) return;
+      for (const [other, at] of this.relinkedAt) if (at + RELINK_PAUSE_MS <= now) this.relinkedAt.delete(other);
       this.relinkedAt.set(hit, now);
-      this.connect(hit, now, () => {});
+      if (this.overlay?.state === 'joined') this.connect(hit, now, () => {});
+      // It sends to us from there: no NAT is in the way.
+      else this.links.connectDirect(remote, now, hit);
       return;
     }
   }

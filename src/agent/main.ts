@@ -19,6 +19,7 @@ import { decodeTicket, type Ticket } from '../identity/ticket.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import { createDataPlane } from '../native/native.ts';
 import { createNetlink } from '../native/netlink.ts';
+import { notifySystemd } from '../native/systemd.ts';
 import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
 import { Engine } from './engine.ts';
@@ -55,7 +56,7 @@ type Cleanup = (() => void | Promise<void>)[];
 /**
  * Runs the agent until `stop` or `idloc down`.
  * @returns the exit status.
- * @throws {IdlocError} when it cannot start; nothing stays open or half-written then.
+ * @throws {IdlocError} when it cannot start, and `tun_lost` when it cannot go on; nothing stays open or half-written then.
  */
 export async function runAgent(config: AgentConfig, options: RunOptions): Promise<number> {
   const cleanup: Cleanup = [];
@@ -69,7 +70,7 @@ export async function runAgent(config: AgentConfig, options: RunOptions): Promis
 
 async function run(config: AgentConfig, { join, create, stop }: RunOptions, cleanup: Cleanup): Promise<void> {
   const logger = createLogger({ level: config.log, style: chooseStyle(process.env, process.stderr.isTTY) });
-  const notifier = new SystemdNotifier({ logger }, { env: process.env, pid: process.pid });
+  const notifier = new SystemdNotifier({ logger, notify: notifySystemd }, { env: process.env, pid: process.pid });
   const inherited = takeListenFds(process.env, process.pid);
   const ticket = join === null ? undefined : decodeTicket(join, systemClock.wall());
   const state = StateDirectory.open(config.state);
@@ -130,6 +131,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
     network.guard();
   }
   configureTun(memory.ownIpv4);
+  const tunLost = new AbortController();
   const addressed = new Promise<void>((resolve) => {
     if (memory.ownIpv4 !== undefined) resolve();
     // Booted without a network and never joined: the service runs all the same, and gets the address later.
@@ -150,6 +152,10 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
           return;
         case 'network':
           driver.run((now) => engine.setHostAddresses(network.locators(), now));
+          return;
+        case 'tunLost':
+          logger.error('tun lost', { tun: config.tun.name });
+          tunLost.abort();
       }
     });
   });
@@ -193,7 +199,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   logger.info('ready', { hit: hitToAddress(identity.hit), overlay, port: dataPlane.port });
   // Only with both addresses on the interface: a phone that starts after us must find them.
   void addressed.then(() => notifier.ready(`${overlay}: ${hitToAddress(identity.hit)} ${memory.ownIpv4 ?? ''}`));
-  await aborted(AbortSignal.any([stop, downAsked.signal]));
+  await aborted(AbortSignal.any([stop, downAsked.signal, tunLost.signal]));
 
   logger.info('stopping');
   await notifier.stopping();
@@ -206,6 +212,11 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
       });
     });
   });
+  if (tunLost.signal.aborted)
+    throw new IdlocError(
+      'tun_lost',
+      `the interface ${config.tun.name} was deleted by someone else: start the agent again`,
+    );
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,10 @@
-import { execFile } from 'node:child_process';
-import { messageOf } from '../base/errors.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { IdlocError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+
+/** systemd takes messages in order and quickly; after a second of a full queue it is stuck itself. */
+const FULL_QUEUE_TRIES = 10;
+const FULL_QUEUE_RETRY_MS = 100;
 
 /** sd_listen_fds(3). */
 const FIRST_LISTEN_FD = 3;
@@ -19,30 +23,28 @@ export function takeListenFds(env: NodeJS.ProcessEnv, pid: number): { udp?: numb
   return count === 1 ? { udp: FIRST_LISTEN_FD } : { udp: FIRST_LISTEN_FD, tcp: FIRST_LISTEN_FD + 1 };
 }
 
-/**
- * sd_notify(3): tells systemd that the agent is ready, what it does, that it lives, that it stops. Does nothing elsewhere.
- *
- * The notification socket takes Unix datagrams, which Node cannot send: `systemd-notify` does, a few milliseconds twice a
- * watchdog period. The unit allows it by NotifyAccess=all; nothing but this agent runs in the unit's control group.
- */
+/** Sends lines of NAME=value to a notification socket (native/systemd.ts). */
+export type Notify = (socketPath: string, text: string) => void;
+
+/** sd_notify(3): tells systemd that the agent is ready, what it does, that it lives, that it stops. Does nothing elsewhere. */
 export class SystemdNotifier {
   private readonly logger: Logger;
-  private readonly active: boolean;
+  private readonly notify: Notify;
+  private readonly socketPath: string | undefined;
   private readonly watchdogMs: number | undefined;
-  private readonly env: NodeJS.ProcessEnv;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    components: { readonly logger: Logger },
+    components: { readonly logger: Logger; readonly notify: Notify },
     options: { readonly env: NodeJS.ProcessEnv; readonly pid: number },
   ) {
     const { env, pid } = options;
     this.logger = components.logger;
-    this.env = env;
-    this.active = env['NOTIFY_SOCKET'] !== undefined;
+    this.notify = components.notify;
+    this.socketPath = env['NOTIFY_SOCKET'];
     const forUs = env['WATCHDOG_PID'] === undefined || env['WATCHDOG_PID'] === String(pid);
     const period = Number(env['WATCHDOG_USEC']) / 1000;
-    this.watchdogMs = this.active && forUs && period > 0 ? period / 2 : undefined;
+    this.watchdogMs = this.socketPath !== undefined && forUs && period > 0 ? period / 2 : undefined;
   }
 
   /** Resolves when systemd has it. From now on the watchdog is fed, from the event loop: a stuck loop starves it. */
@@ -63,19 +65,21 @@ export class SystemdNotifier {
     await this.send(['STOPPING=1']);
   }
 
-  private send(assignments: readonly string[]): Promise<void> {
-    if (!this.active) return Promise.resolve();
-    return new Promise((resolve) => {
-      const options = { env: this.env, timeout: 5_000 };
-      execFile(
-        'systemd-notify',
-        assignments.map((line) => line.replaceAll('\n', ' ')),
-        options,
-        (error) => {
-          if (error !== null) this.logger.warn('systemd not notified', { err: messageOf(error) });
-          resolve();
-        },
-      );
-    });
+  private async send(assignments: readonly string[]): Promise<void> {
+    if (this.socketPath === undefined) return;
+    const text = assignments.map((line) => line.replaceAll('\n', ' ')).join('\n');
+    for (let tries = 1; ; tries++) {
+      try {
+        this.notify(this.socketPath, text);
+        return;
+      } catch (err) {
+        const full = err instanceof IdlocError && err.code === 'EAGAIN';
+        if (!full || tries === FULL_QUEUE_TRIES) {
+          this.logger.warn('systemd not notified', { err: messageOf(err) });
+          return;
+        }
+      }
+      await delay(FULL_QUEUE_RETRY_MS);
+    }
   }
 }

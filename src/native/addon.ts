@@ -30,6 +30,7 @@ export interface Addon {
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;
   readonly counterNames: readonly string[];
+  notifySystemd(socketPath: string, text: string): void;
   readonly netlink: {
     addresses(): InterfaceAddress[];
     configureInterface(name: string, mtu: number, txQueueLength: number, addresses: readonly string[]): void;

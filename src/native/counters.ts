@@ -30,6 +30,8 @@ export const COUNTER_NAMES = [
   'tunReadBytes',
   'tunWrites',
   'tunWrittenBytes',
+  /** The interface was deleted by someone else. */
+  'tunLost',
   /** Packets of programs that passed, and what became of those without a link. */
   'packetsOut',
   'packetsIn',
@@ -37,6 +39,9 @@ export const COUNTER_NAMES = [
   'packetsHeld',
   'packetsReleased',
   'unreachablesSent',
+  /** Packets of a peer that came before it was authorized, or before its IPv4 claim was known. */
+  'earlyHeld',
+  'earlyReleased',
   /** The way up to JavaScript. */
   'eventsQueued',
   'wakeups',
@@ -65,6 +70,10 @@ export const COUNTER_NAMES = [
   'dropHeldOverflow',
   'dropHeldExpired',
   'dropRefused',
+  /** Dropped: came early, and were too many, waited too long, or their link was closed. */
+  'dropEarlyOverflow',
+  'dropEarlyExpired',
+  'dropEarlyClosed',
   /** Dropped: on the way out of or into this host. */
   'dropSendQueueFull',
   'dropSendFailed',

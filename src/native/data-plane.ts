@@ -35,7 +35,11 @@ export interface DataPlane {
   /** Sends close_notify when connected, forgets everything of the link. No `closed` event follows. */
   closeLink(link: LinkId): void;
 
-  /** Application packets between the TUN and this link may pass: HIT (and overlay IPv4) are the peer's. Releases held packets in order. */
+  /**
+   * Application packets between the TUN and this link may pass: HIT (and overlay IPv4) are the peer's. Releases held packets
+   * in order, those of programs here and those that the peer sent since `connected` (64 packets and 256 KiB of a link, for
+   * at most 10 s). With `null` IPv4 packets of the peer wait on, at most 2 s, until this is called again with its address.
+   */
   authorize(link: LinkId, hit: Hit, ipv4: string | null): void;
   /** No way to this overlay address: drops what is held, answers it with ICMP unreachable into the TUN. The next packet is a new miss. */
   refuse(address: string): void;
@@ -77,7 +81,7 @@ export type DataPlaneEvent =
   | { readonly type: 'incoming'; readonly link: LinkId; readonly local: SocketAddress; readonly remote: SocketAddress }
   /**
    * Handshake done; the peer holds the key of `certificates[0]` (DER, leaf first; nothing else was verified).
-   * `exporter`: 32 bytes of RFC 5705 "EXPORTER-idloc-link", equal at both ends. Only records pass until `authorize`.
+   * `exporter`: 32 bytes of RFC 5705 "EXPORTER-idloc-link", equal at both ends. Only records pass until `authorize`; packets are held.
    */
   | {
       readonly type: 'connected';
@@ -94,7 +98,9 @@ export type DataPlaneEvent =
   /** An epoch-1 record from an unbound address, rate limited: a peer still uses an association that this process does not have. */
   | { readonly type: 'unknown'; readonly local: SocketAddress; readonly remote: SocketAddress }
   /** Addresses or routes of the host changed (rtnetlink), coalesced. */
-  | { readonly type: 'network' };
+  | { readonly type: 'network' }
+  /** The TUN was deleted by someone else: links and records go on, packets of programs do not pass any more. */
+  | { readonly type: 'tunLost' };
 
 /** First bytes inside a link (DESIGN D3). */
 export const RELOAD_DATA_FRAME = 0x80;

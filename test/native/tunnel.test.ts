@@ -1,27 +1,6 @@
-import test from 'ava';
-import type { ExecutionContext } from 'ava';
 import type { InterfaceAddress } from '../../src/native/data-plane.ts';
-import { Wire, ip, whyNoNetwork } from './support/network.ts';
-
-const reason = whyNoNetwork();
-if (reason !== undefined) console.log(`tunnel tests are skipped: ${reason}`);
-let laid = 0;
-
-function onWire(title: string, run: (t: ExecutionContext, wire: Wire) => Promise<void>): void {
-  (reason === undefined ? test.serial : test.skip)(title, async (t) => {
-    const wire = await Wire.lay(String(laid++));
-    try {
-      await run(t, wire);
-    } finally {
-      await wire.remove();
-    }
-  });
-}
-
-/** Until `probe` holds; the network itself is awaited here, so there is no event to wait for. */
-async function until(probe: () => Promise<boolean>): Promise<void> {
-  while (!(await probe()));
-}
+import { ip } from './support/network.ts';
+import { onWire, until } from './support/on-wire.ts';
 
 onWire(
   'programs reach the other host by its HIT and by its IPv4 address, with packets of every size',
@@ -117,8 +96,8 @@ onWire('a refused address is reported to the program at once, and the next packe
 onWire('packets with an inner source that is not the peer are dropped', async (t, wire) => {
   const links = await wire.link();
   await wire.a.call('authorize', links.a, wire.b.hit, wire.b.ipv4);
-  // b takes this link for another host, and for one without an IPv4 address.
-  await wire.b.call('authorize', links.b, '2001:20::bad', null);
+  // b takes this link for another host.
+  await wire.b.call('authorize', links.b, '2001:20::bad', '198.18.0.99');
   t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
   t.false(wire.a.ping(wire.b.ipv4, '-c', '2', '-W', '1'));
   t.is(await wire.b.counter('dropInnerSource'), 4);
@@ -137,13 +116,6 @@ onWire('packets that do not come from our own address, or not to it, are dropped
   await wire.b.call('setLocalAddresses', '2001:20::c', null);
   t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
   t.is(await wire.b.counter('dropInnerDestination'), 2);
-});
-
-onWire('nothing passes before a link is authorized', async (t, wire) => {
-  const links = await wire.link();
-  await wire.a.call('authorize', links.a, wire.b.hit, wire.b.ipv4);
-  t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
-  t.is(await wire.b.counter('dropInnerSource'), 2);
 });
 
 onWire('changes of the network are told, and addresses and routes are what the kernel says', async (t, wire) => {
@@ -171,4 +143,14 @@ onWire('changes of the network are told, and addresses and routes are what the k
   await t.throwsAsync(a.call('setRoute', { destination: '203.0.113.0/24', interfaceName: 'nothing0', metric: 1 }), {
     message: /check the interface/,
   });
+});
+
+onWire('a TUN that someone else deletes is told once, and links go on', async (t, wire) => {
+  const links = await wire.linkAndAuthorize();
+  ip('-n', wire.a.namespace, 'link', 'delete', 'idloc0');
+  t.deepEqual(await wire.a.call('event', 'tunLost'), { type: 'tunLost' });
+  await wire.a.call('closeLink', links.a);
+  await wire.b.call('event', 'closed');
+  await wire.link();
+  t.is(await wire.a.counter('tunLost'), 1);
 });

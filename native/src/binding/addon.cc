@@ -17,6 +17,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   for (uint32_t i = 0; i < Counters::kCount; i++) names.Set(i, Napi::String::New(env, kCounterNames[i]));
   exports.Set("counterNames", names);
   DefineNetlink(env, exports);
+  DefineSystemd(env, exports);
   return exports;
 }
 

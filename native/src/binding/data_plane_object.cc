@@ -187,6 +187,9 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       case EventType::kNetwork:
         type("network");
         break;
+      case EventType::kTunLost:
+        type("tunLost");
+        break;
     }
     return out;
   }

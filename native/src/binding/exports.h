@@ -6,5 +6,6 @@ namespace idloc {
 
 Napi::Function DefineDataPlane(Napi::Env env);
 void DefineNetlink(Napi::Env env, Napi::Object exports);
+void DefineSystemd(Napi::Env env, Napi::Object exports);
 
 }  // namespace idloc

@@ -120,12 +120,14 @@ void DataPlane::Run() {
         RunCommands();
       } else if (fd == socket_.fd()) {
         // Errors are cleared by receiving.
-        udp_ready = udp_ready || (events[i].events & (EPOLLIN | EPOLLERR)) != 0;
+        udp_ready = udp_ready || (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
         if ((events[i].events & EPOLLOUT) != 0) transmit_.Flush();
       } else if (fd == monitor_.fd()) {
         if (monitor_.Read(tun_.interface_index()) && network_event_at_ == kNever) {
           network_event_at_ = now_ + kNetworkSettle;
         }
+      } else if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) {
+        LoseTun();
       } else {
         tun_ready = true;
       }
@@ -241,6 +243,7 @@ void DataPlane::Handle(Authorize& command) {
   };
   release(command.hit);
   if (command.ipv4.has_value()) release(*command.ipv4);
+  DeliverEarly(link);
 }
 
 void DataPlane::Handle(Refuse& command) {
@@ -267,7 +270,7 @@ Nanoseconds DataPlane::GiveUpAt(const Link& link) {
 int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
-  Nanoseconds next = std::min(network_event_at_, held_.NextExpiry());
+  Nanoseconds next = std::min({network_event_at_, held_.NextExpiry(), early_.NextExpiry()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
   for (LinkId id : handshaking_) {
     auto found = links_.all().find(id);
@@ -286,6 +289,7 @@ void DataPlane::RunTimers() {
     Emit(Event{});
   }
   if (held_.NextExpiry() <= now_) counters_->Add(Counter::dropHeldExpired, held_.Expire(now_));
+  if (early_.NextExpiry() <= now_) counters_->Add(Counter::dropEarlyExpired, early_.Expire(now_));
   // By value: a step may end a link and change the list.
   std::vector<LinkId> due;
   for (LinkId id : handshaking_) {
@@ -315,6 +319,16 @@ void DataPlane::WatchSocket(bool blocked) {
   event.data.fd = tun_.fd();
   event.events = blocked ? 0U : static_cast<uint32_t>(EPOLLIN);
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, tun_.fd(), &event);
+}
+
+void DataPlane::LoseTun() {
+  // Someone deleted the interface. The condition stays, and would wake this thread again and again.
+  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, tun_.fd(), nullptr);
+  tun_ = {};
+  counters_->Add(Counter::tunLost);
+  Event event;
+  event.type = EventType::kTunLost;
+  Emit(std::move(event));
 }
 
 bool DataPlane::Emit(Event&& event) {

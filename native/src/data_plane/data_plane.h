@@ -22,6 +22,7 @@
 #include "tun/coalescer.h"
 #include "tun/segmenter.h"
 #include "tun/tun_device.h"
+#include "tunnel/early_packets.h"
 #include "tunnel/held_packets.h"
 #include "tunnel/tunnel_table.h"
 #include "udp/transmit_queue.h"
@@ -92,6 +93,7 @@ class DataPlane {
   int WaitMilliseconds(Nanoseconds now) const;
   void RunTimers();
   void WatchSocket(bool blocked);
+  void LoseTun();
   bool Emit(Event&& event);
   void PublishEvents();
 
@@ -135,6 +137,8 @@ class DataPlane {
   void HandleRecords(uint8_t* data, size_t length, const Path& path);
   void HandleApplicationData(Link* link, uint8_t* data, size_t length);
   void DeliverPacket(Link* link, uint8_t* packet, size_t length);
+  // What waited for this link to be authorized, or for the IPv4 claim of its peer.
+  void DeliverEarly(Link* link);
 
   // outbound.cc
   void Outbound();
@@ -170,6 +174,7 @@ class DataPlane {
   LinkTable links_;
   TunnelTable tunnels_;
   HeldPackets held_;
+  EarlyPackets early_;
   std::vector<LinkId> handshaking_;
   SslContext ssl_context_;
   std::unique_ptr<DtlsSession> listener_;

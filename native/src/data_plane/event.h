@@ -9,7 +9,17 @@
 
 namespace idloc {
 
-enum class EventType : uint8_t { kStun, kIncoming, kConnected, kClosed, kRecord, kMiss, kUnknown, kNetwork };
+enum class EventType : uint8_t {
+  kStun,
+  kIncoming,
+  kConnected,
+  kClosed,
+  kRecord,
+  kMiss,
+  kUnknown,
+  kNetwork,
+  kTunLost
+};
 
 struct Event {
   EventType type = EventType::kNetwork;
@@ -23,9 +33,10 @@ struct Event {
 
   // Bytes this event keeps alive, for the bound of the ring.
   size_t weight() const { return data.size() + sizeof(Event); }
-  // The life of a link must not be lost: JavaScript has no other way to learn of it.
+  // The life of a link, and of the TUN, must not be lost: JavaScript has no other way to learn of it.
   bool essential() const {
-    return type == EventType::kConnected || type == EventType::kClosed || type == EventType::kIncoming;
+    return type == EventType::kConnected || type == EventType::kClosed || type == EventType::kIncoming ||
+           type == EventType::kTunLost;
   }
 };
 

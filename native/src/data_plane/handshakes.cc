@@ -193,6 +193,7 @@ void DataPlane::BindTo(Link* link, const Endpoint& remote) {
   link->started_at = early->started_at;
   link->retransmit_at = early->retransmit_at;
   if (!link->path_is_set) link->path = early->path;
+  early_.Move(early->id, link->id);
   Event event;
   event.type = EventType::kClosed;
   event.link = early->id;
@@ -234,6 +235,7 @@ void DataPlane::EndLink(Link* link, std::string reason) {
 void DataPlane::ForgetLink(Link* link) {
   std::erase(handshaking_, link->id);
   tunnels_.Remove(link, links_);
+  counters_->Add(Counter::dropEarlyClosed, early_.Take(link->id).packets.size());
   {
     std::lock_guard lock(stats_mutex_);
     stats_.erase(link->id);

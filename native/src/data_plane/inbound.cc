@@ -4,6 +4,7 @@
 //   3. HandleRecords: the link of the remote, one DTLS record after the other, opened in place
 //   4. HandleApplicationData: told apart by the first byte inside (DESIGN D3)
 //   5. DeliverPacket: may this peer send it; joined with its neighbours; written to the TUN
+//   (DeliverEarly: what came before that could be told)
 #include <algorithm>
 
 #include "data_plane/data_plane.h"
@@ -152,7 +153,15 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* packet, size_t length) {
   }
   const IpAddress* peer = view.v6 ? &link->hit : link->ipv4.has_value() ? &*link->ipv4 : nullptr;
   const IpAddress* own = view.v6 ? &local_hit_ : local_ipv4_.has_value() ? &*local_ipv4_ : nullptr;
-  if (!link->authorized || peer == nullptr || !(view.source == *peer)) {
+  if (!link->authorized || peer == nullptr) {
+    // The peer may have sent it right behind the end of the handshake; JavaScript is still verifying its
+    // certificate, or looks its claim up.
+    Nanoseconds until = now_ + (link->authorized ? EarlyPackets::kClaimTime : EarlyPackets::kAuthorizeTime);
+    bool held = early_.Hold(link->id, packet, view.length, until);
+    counters_->Add(held ? Counter::earlyHeld : Counter::dropEarlyOverflow);
+    return;
+  }
+  if (!(view.source == *peer)) {
     counters_->Add(Counter::dropInnerSource);
     return;
   }
@@ -164,6 +173,24 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* packet, size_t length) {
   // The record's header lies in front of the packet: room for the vnet header.
   static_assert(kPlaintextOffset >= kVnetHeaderBytes);
   if (tun_.valid()) coalescer_.Add(packet, view);
+}
+
+void DataPlane::DeliverEarly(Link* link) {
+  EarlyPackets::Entry early = early_.Take(link->id);
+  // IPv4 goes on waiting while the claim is not known, but no longer than it would have.
+  Nanoseconds until = std::min(early.until, now_ + EarlyPackets::kClaimTime);
+  for (EarlyPackets::Packet& held : early.packets) {
+    uint8_t* packet = held.data() + EarlyPackets::kRoom;
+    size_t length = held.size() - EarlyPackets::kRoom;
+    if (packet[0] >> 4 == 4 && !link->ipv4.has_value()) {
+      early_.Hold(link->id, packet, length, until);
+      continue;
+    }
+    counters_->Add(Counter::earlyReleased);
+    DeliverPacket(link, packet, length);
+    // One by one: in order also between flows.
+    coalescer_.Flush();
+  }
 }
 
 }  // namespace idloc

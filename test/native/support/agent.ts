@@ -72,6 +72,7 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   authorize(link: number, peer: string, peerIpv4: string | null) {
     plane.authorize(link, addressToHit(peer), peerIpv4);
   },
+  closeLink: (link: number) => plane.closeLink(link),
   setLocalAddresses(address: string, four: string | null) {
     plane.setLocalAddresses(addressToHit(address), four);
   },

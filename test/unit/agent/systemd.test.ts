@@ -1,52 +1,59 @@
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import test from 'ava';
+import { IdlocError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { SystemdNotifier, takeListenFds } from '../../../src/agent/systemd.ts';
 
-/** A folder with a systemd-notify that writes down what it was told. */
-function fakeSystemd(t: ExecutionContext): { env: NodeJS.ProcessEnv; told: () => string[] } {
-  const folder = mkdtempSync(join(tmpdir(), 'idloc-test-'));
-  t.teardown(() => rmSync(folder, { recursive: true }));
-  const log = join(folder, 'told');
-  writeFileSync(log, '');
-  writeFileSync(join(folder, 'systemd-notify'), `#!/bin/sh\nprintf '%s\\n' "$@" >>${log}\n`);
-  chmodSync(join(folder, 'systemd-notify'), 0o755);
-  return {
-    env: { PATH: `${folder}:/usr/bin:/bin`, NOTIFY_SOCKET: '/none' },
-    told: () => readFileSync(log, 'utf8').split('\n').slice(0, -1),
+/** A notification socket that writes down what it was told; `fail` throws instead. */
+function fakeSystemd(fail: (call: number) => Error | undefined = () => undefined) {
+  const told: [string, string][] = [];
+  const warnings: string[] = [];
+  let calls = 0;
+  const notify = (socketPath: string, text: string): void => {
+    const error = fail(++calls);
+    if (error !== undefined) throw error;
+    told.push([socketPath, text]);
   };
+  const logger = { ...silentLogger, warn: (event: string) => warnings.push(event) };
+  return { components: { logger, notify }, told, warnings, calls: () => calls };
 }
 
+const env = { NOTIFY_SOCKET: '/run/notify' };
+
 test('systemd is told once the agent is ready, what it does, and that it stops', async (t) => {
-  const { env, told } = fakeSystemd(t);
-  const notifier = new SystemdNotifier({ logger: silentLogger }, { env, pid: 1 });
+  const { components, told } = fakeSystemd();
+  const notifier = new SystemdNotifier(components, { env, pid: 1 });
   await notifier.ready('home.example:\n2001:20::1');
   await notifier.status('joined');
   await notifier.stopping();
-  t.deepEqual(told(), ['READY=1', 'STATUS=home.example: 2001:20::1', 'STATUS=joined', 'STOPPING=1']);
+  t.deepEqual(told, [
+    ['/run/notify', 'READY=1\nSTATUS=home.example: 2001:20::1'],
+    ['/run/notify', 'STATUS=joined'],
+    ['/run/notify', 'STOPPING=1'],
+  ]);
 });
 
-test('without systemd nothing is started', async (t) => {
-  const { env, told } = fakeSystemd(t);
-  const notifier = new SystemdNotifier(
-    { logger: silentLogger },
-    { env: { ...env, NOTIFY_SOCKET: undefined, WATCHDOG_USEC: '1000' }, pid: 1 },
-  );
+test('without systemd nothing is sent', async (t) => {
+  const { components, calls } = fakeSystemd();
+  const notifier = new SystemdNotifier(components, { env: { WATCHDOG_USEC: '1000' }, pid: 1 });
   await notifier.ready('x');
   await notifier.stopping();
-  t.deepEqual(told(), []);
+  t.is(calls(), 0);
 });
 
-test('a missing systemd-notify is a warning, not an end', async (t) => {
-  const events: string[] = [];
-  const notifier = new SystemdNotifier(
-    { logger: { ...silentLogger, warn: (event) => events.push(event) } },
-    { env: { PATH: '/none', NOTIFY_SOCKET: '/none' }, pid: 1 },
+test('a notification socket that is gone is a warning, not an end', async (t) => {
+  const { components, warnings, calls } = fakeSystemd(() => new IdlocError('ENOENT', 'no such file'));
+  await new SystemdNotifier(components, { env, pid: 1 }).ready('x');
+  t.deepEqual(warnings, ['systemd not notified']);
+  t.is(calls(), 1);
+});
+
+test('a message that finds the queue of systemd full is sent again', async (t) => {
+  const { components, told, warnings } = fakeSystemd((call) =>
+    call === 1 ? new IdlocError('EAGAIN', 'full') : undefined,
   );
-  await notifier.ready('x');
-  t.deepEqual(events, ['systemd not notified']);
+  await new SystemdNotifier(components, { env, pid: 1 }).status('x');
+  t.deepEqual(told, [['/run/notify', 'STATUS=x']]);
+  t.deepEqual(warnings, []);
 });
 
 test('sockets are taken only when they were meant for this process, and never passed on', (t) => {

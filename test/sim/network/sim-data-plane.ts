@@ -26,8 +26,10 @@ import type { Handshake, RecordKind } from './sim-association.ts';
 const HANDSHAKE_TIMER_MS = 1_000;
 const HANDSHAKE_LIMIT_MS = 30_000;
 const MAX_HELD_PACKETS = 64;
-/** Packets that arrive between the end of the handshake and `authorize`. */
+/** Packets that arrive between the end of the handshake and `authorize`, or before the peer's IPv4 claim is known. */
 const MAX_EARLY_PACKETS = 64;
+const EARLY_AUTHORIZE_MS = 10_000;
+const EARLY_CLAIM_MS = 2_000;
 const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
 const MAX_RECORD_BYTES = 1_200;
 
@@ -59,6 +61,8 @@ interface SimLink {
   authorized: Inner | undefined;
   readonly bound: Set<string>;
   early: Packet[];
+  /** When `early` is given up; its first packet decides. */
+  earlyUntil: number;
   /** Whose records still come from the same remote, until this link is connected (RFC 6347 s4.2.8). */
   previous: SimLink | undefined;
   counters: { rxBytes: bigint; txBytes: bigint; rxPackets: bigint; txPackets: bigint; handshakes: number };
@@ -162,7 +166,14 @@ export class SimDataPlane implements DataPlane {
     if (link === undefined) return;
     this.removeTunnels(link);
     link.authorized = { hit, ipv4 };
-    for (const packet of link.early.splice(0)) this.deliver(link, link.authorized, packet);
+    const early = link.early.splice(0);
+    if (this.loop.now < link.earlyUntil) {
+      link.earlyUntil = Math.min(link.earlyUntil, this.loop.now + EARLY_CLAIM_MS);
+      for (const packet of early) {
+        if (mayJudge(link.authorized, packet)) this.deliver(link, link.authorized, packet);
+        else link.early.push(packet);
+      }
+    }
     for (const address of [hitToAddress(hit), ...(ipv4 === null ? [] : [ipv4])]) {
       this.tunnels.set(address, { link, hit });
       const packets = this.held.get(address) ?? [];
@@ -316,8 +327,8 @@ export class SimDataPlane implements DataPlane {
     link.counters.rxBytes += BigInt(data.length);
     if (opened.kind === 'packet') {
       const packet = JSON.parse(Buffer.from(opened.payload).toString()) as Packet;
-      if (link.authorized !== undefined) this.deliver(link, link.authorized, packet);
-      else if (link.early.length < MAX_EARLY_PACKETS) link.early.push(packet);
+      if (mayJudge(link.authorized, packet)) this.deliver(link, link.authorized, packet);
+      else this.holdEarly(link, packet);
       return;
     }
     if (opened.payload[0] === ECHO_REQUEST) {
@@ -325,6 +336,13 @@ export class SimDataPlane implements DataPlane {
       reply[0] = ECHO_REPLY;
       this.sendOn(link, 'record', reply);
     } else this.emit({ type: 'record', link: link.id, data: opened.payload, at: this.loop.now });
+  }
+
+  private holdEarly(link: SimLink, packet: Packet): void {
+    if (this.loop.now >= link.earlyUntil) link.early = [];
+    if (link.early.length === 0)
+      link.earlyUntil = this.loop.now + (link.authorized === undefined ? EARLY_AUTHORIZE_MS : EARLY_CLAIM_MS);
+    if (link.early.length < MAX_EARLY_PACKETS) link.early.push(packet);
   }
 
   private deliver(link: SimLink, peer: Inner, packet: Packet): void {
@@ -362,6 +380,7 @@ export class SimDataPlane implements DataPlane {
       authorized: undefined,
       bound: new Set(),
       early: [],
+      earlyUntil: 0,
       previous: undefined,
       counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0 },
     };
@@ -447,6 +466,11 @@ export class SimDataPlane implements DataPlane {
     this.events.push(event);
     if (this.events.length === 1) this.loop.after(0, () => this.wake?.());
   }
+}
+
+/** Whether it is known who may send this packet. */
+function mayJudge(peer: Inner | undefined, packet: Packet): peer is Inner {
+  return peer !== undefined && (packet.source === '' || addressOf(peer, packet.destination.includes(':')) !== null);
 }
 
 function addressOf({ hit, ipv4 }: Inner, v6: boolean): string | null {

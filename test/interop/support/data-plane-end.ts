@@ -36,6 +36,7 @@ export class DataPlaneEnd {
   readonly fingerprint: string;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
+  private hasPath = false;
 
   static async open(role: IceRole): Promise<DataPlaneEnd> {
     const credentials = await makeCredentials('idloc');
@@ -85,13 +86,9 @@ export class DataPlaneEnd {
     this.host.plane.sendRecord(this.link, record);
   }
 
+  /** The first ones of a fast client come on an incoming link, before ours takes over its handshake. */
   async record(): Promise<Uint8Array> {
-    return (
-      await within(
-        this.host.next('record', ({ link }) => link === this.link),
-        'record',
-      )
-    ).data;
+    return (await within(this.host.next('record'), 'record')).data;
   }
 
   close(): void {
@@ -115,9 +112,11 @@ export class DataPlaneEnd {
     for (let out = this.agent.pollTransmit(); out !== undefined; out = this.agent.pollTransmit())
       plane.sendDatagram(out.local, out.remote, out.data);
     for (let event = this.agent.pollEvent(); event !== undefined; event = this.agent.pollEvent()) {
-      // The peer may start its handshake on a pair before we know that it is selected.
-      if (event.type === 'valid') plane.bindRemote(this.link, event.path.remote);
-      else if (event.type === 'selected') plane.setPath(this.link, event.path.local, event.path.remote);
+      // RFC 8445 s12.1: data may go on any valid pair until one is selected; the peer may be that much faster.
+      if (event.type === 'selected' || (event.type === 'valid' && !this.hasPath)) {
+        this.hasPath = true;
+        plane.setPath(this.link, event.path.local, event.path.remote);
+      }
     }
     clearTimeout(this.timer);
     const next = this.agent.nextTimeout();

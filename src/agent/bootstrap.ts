@@ -7,12 +7,15 @@ import type { SocketAddress } from '../base/socket-address.ts';
 const STAGGER_MS = 100;
 /** After a round without success; doubled each time, with jitter, so that a restarted overlay is not stormed. */
 const FIRST_PAUSE_MS = 1_000;
-const MAX_PAUSE_MS = 30_000;
+const MAX_PAUSE_MS = 15_000;
+/** A link is up: what comes of it is waited for. */
+const REST_MS = 3_000;
 
 /**
- * Finds the way into the overlay: tries the known addresses in turn, in rounds, until some link is up.
+ * Finds the way into the overlay: tries the known addresses in turn, in rounds, until it is told that there is one.
  *
- *   idle ──start──> trying ──link up──> idle
+ *   idle ──start──> trying ──stop──> idle
+ *                   └─^ rest: a link is up, which may be the way
  */
 export class Bootstrap implements Timed {
   private readonly connect: (remote: SocketAddress, now: number) => void;
@@ -38,6 +41,11 @@ export class Bootstrap implements Timed {
     this.pause = FIRST_PAUSE_MS;
     this.nextAt = addresses.length === 0 ? undefined : now;
     this.handleTimeout(now);
+  }
+
+  /** A link that may be the way in is up: the search goes on only if it is not stopped soon. */
+  rest(now: number): void {
+    if (this.nextAt !== undefined) this.nextAt = Math.max(this.nextAt, now + REST_MS);
   }
 
   stop(): void {

@@ -179,7 +179,7 @@ export class Engine implements Timed {
     const addresses = this.startAddresses();
     if (this.options.founder) {
       if (addresses.length === 0) {
-        this.enter('peer', now).create(now);
+        this.standAlone(now);
         return;
       }
       this.timers.set('rejoin', now + REJOIN_PATIENCE_MS);
@@ -256,7 +256,7 @@ export class Engine implements Timed {
     const now = this.clock.monotonic();
     switch (event.type) {
       case 'up':
-        if (event.peer.member) this.memberUp(event.hit, event.peer, now);
+        if (event.peer.member) this.memberUp(event, now);
         return;
       case 'down':
         this.memberDown(event.hit, now);
@@ -278,15 +278,18 @@ export class Engine implements Timed {
     }
   }
 
-  private memberUp(hit: Hit, peer: VerifiedPeer, now: number): void {
+  private memberUp({ hit, peer, replaced }: LinkEvent & { type: 'up' }, now: number): void {
+    const { overlay, names } = this;
     this.members.set(hit, peer);
-    this.bootstrap.stop();
+    // A client is no way in, so only what comes of the link tells whether the search is over.
+    this.bootstrap.rest(now);
     this.authorize(hit);
-    this.overlay?.linkUp(hit, now);
+    overlay?.linkUp(hit, now);
     this.resolver.linkUp(hit, now);
-    if (this.overlay === undefined) this.joinThrough(hit, now);
-    else if (this.overlay.state === 'joining' || this.isolated) this.overlay.join(hit, now);
-    this.isolated = false;
+    if (overlay === undefined) this.joinThrough(hit, now);
+    else if (overlay.state === 'joining' || this.isolated) overlay.join(hit, now);
+    // It was started anew, perhaps with nothing in its storage.
+    if (replaced && overlay?.snapshot(now).responsiblePeer === hit) names?.refresh(now);
     this.lookupClaim(hit, now);
     this.remember(hit, { user: peer.user });
   }
@@ -295,7 +298,25 @@ export class Engine implements Timed {
     // Also for an attempt that failed: whoever waits for it is told.
     this.overlay?.linkDown(hit, now);
     this.resolver.linkDown(hit, now);
-    if (this.members.delete(hit) && this.members.size === 0) this.findWayIn(now);
+    if (!this.members.delete(hit)) return;
+    const cutOff = this.overlay?.role === 'client' && !this.knowsPeerAmongMembers();
+    if (cutOff || this.members.size === 0) {
+      this.isolated = true;
+      this.findWayIn(now);
+    }
+  }
+
+  private knowsPeerAmongMembers(): boolean {
+    return [...this.members.keys()].some((hit) => this.contacts.byHit(hit)?.peer === true);
+  }
+
+  /** There is a way in again. */
+  private foundWayIn(now: number): void {
+    this.bootstrap.stop();
+    if (!this.isolated) return;
+    this.isolated = false;
+    // Whoever stored our records may be gone with them.
+    this.names?.refresh(now);
   }
 
   private authorize(hit: Hit): void {
@@ -373,11 +394,22 @@ export class Engine implements Timed {
     };
   }
 
+  /** The overlay is ours alone; members that still have a link to our former life are told at once that it is over. */
+  private standAlone(now: number): void {
+    this.enter('peer', now).create(now);
+    const known = this.contacts.all().filter(({ hit }) => !this.members.has(hit));
+    for (const { hit, locators } of known.slice(0, MAX_START_ADDRESSES)) {
+      const [latest] = locators;
+      if (latest !== undefined) this.links.connectDirect(latest, now, hit);
+    }
+  }
+
   private onOverlayEvent(event: OverlayEvent, role: Role, now: number): void {
     switch (event.type) {
       case 'joined':
         this.handler({ type: 'joined', role });
         this.timers.set('probe', now + PARTITION_PROBE_MS);
+        this.foundWayIn(now);
         // Claims could not be looked up before.
         for (const hit of this.members.keys()) this.lookupClaim(hit, now);
         return;
@@ -387,9 +419,12 @@ export class Engine implements Timed {
         return;
       case 'neighborsChanged':
         for (const hit of [...event.predecessors, ...event.successors]) this.remember(hit, { peer: true });
+        if (event.successors.length > 0) this.foundWayIn(now);
         return;
       case 'responsibleChanged':
-        if (role === 'client') this.remember(event.to, { peer: true });
+        if (role !== 'client') return;
+        this.remember(event.to, { peer: true });
+        this.foundWayIn(now);
         return;
       case 'left':
     }
@@ -398,7 +433,7 @@ export class Engine implements Timed {
   private onTimer(key: TimerKey, now: number): void {
     if (key === 'role') this.decideRole(false, now);
     else if (key === 'rejoin') {
-      if (this.overlay === undefined) this.enter('peer', now).create(now);
+      if (this.overlay === undefined) this.standAlone(now);
     } else if (key === 'probe') {
       this.timers.set('probe', now + PARTITION_PROBE_MS);
       const [hit] = this.members.keys();

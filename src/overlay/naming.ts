@@ -107,6 +107,12 @@ export class NameService implements Timed {
     this.handleTimeout(now);
   }
 
+  /** What was stored may be lost: it is stored again. */
+  refresh(now: number): void {
+    this.refreshAll(now);
+    this.handleTimeout(now);
+  }
+
   /** The hosts of a user, the latest record first. */
   lookupName(user: string, now: number, done: LookupDone<readonly NamedHost[]>): void {
     this.records.hostsOf(user, now, done);

@@ -21,6 +21,8 @@ export interface CandidatePair {
   /** When a check on it was last answered. */
   validAt: number | undefined;
   rttMs: number | undefined;
+  /** From the first copy of a check to its answer, lately: a bound of the round-trip time also where copies hide that. */
+  answerMs: number;
   /** How the peer sees us on this pair; meaningful once valid. */
   localType: CandidateType;
   /** The peer nominated it before our own check was answered (RFC 8445 s7.3.1.5). */
@@ -75,6 +77,7 @@ export function makePair(role: IceRole, credentials: Credentials, local: Candida
     state: 'frozen',
     validAt: undefined,
     rttMs: undefined,
+    answerMs: 0,
     localType: local.type,
     nominatedByPeer: false,
     nominateAtOnce: false,

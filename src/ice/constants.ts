@@ -23,8 +23,12 @@ export const PWD_BYTES = 18;
  */
 export const CHECK_PACING_MS = 20;
 
-/** Triggered checks and nominations nearly always succeed and are few: for them the floor of RFC 8445 s14.2. */
-export const TRIGGERED_PACING_MS = 5;
+/**
+ * The floor of RFC 8445 s14.2, for what is few: triggered checks, nominations, and all checks of two hosts with one address
+ * each. The private addresses come first in the list and answer only at home; the next pair is the one of the call.
+ */
+export const QUICK_PACING_MS = 5;
+export const FEW_PAIRS = 4;
 
 /**
  * First retransmission of a check: MAX(this, Ta x (waiting + in progress)), RFC 8445 s14.3 with a lower floor than its
@@ -39,7 +43,7 @@ export const CHECK_LIFETIME_MS = 8_000;
 
 /** After the first valid pair, checks of better pairs get this long before the valid one is nominated (RFC 8445 s8.1.1). */
 export const NOMINATION_WAIT_MS = 40;
-/** A nomination without an answer for this long gives way to another valid pair. */
+/** A nomination without an answer for this long, or for two round trips, gives way to another valid pair. */
 export const NOMINATION_PATIENCE_MS = 300;
 
 /**

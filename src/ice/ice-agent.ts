@@ -20,10 +20,12 @@ import { CheckTransactions } from './check-transactions.ts';
 import { Checklist } from './checklist.ts';
 import { Consent } from './consent.ts';
 import {
+  CHECK_LIFETIME_MS,
   CHECK_PACING_MS,
   CHECK_RTO_MS,
   CONSENT_INTERVAL_MS,
   CONSENT_TIMEOUT_MS,
+  FEW_PAIRS,
   LEFT_PAIR_HOLD_MS,
   MAX_EARLY_CHECKS,
   MAX_NOMINATIONS_SEEN,
@@ -31,10 +33,10 @@ import {
   NOMINATION_WAIT_MS,
   PATIENCE_LOOK_MS,
   PATIENCE_MS,
+  QUICK_PACING_MS,
   SETTLE_MS,
   SILENCE_VERIFY_MS,
   TAKE_CONTROL_WAIT_MS,
-  TRIGGERED_PACING_MS,
   VERIFY_ANSWER_MS,
 } from './constants.ts';
 import type { Credentials, IceCredentials } from './credentials.ts';
@@ -346,7 +348,7 @@ export class IceAgent implements Timed {
     const { consent } = this;
     const nominates = request.attributes.useCandidate === true && this.takesNomination(request, pair, now);
     if (pair === consent?.pair) return;
-    if (nominates && pair.state === 'succeeded' && this.isFresh(pair, now)) {
+    if (nominates && pair.state === 'succeeded' && this.isRenewable(pair, now)) {
       this.select(pair, now);
       return;
     }
@@ -383,7 +385,8 @@ export class IceAgent implements Timed {
   // Our own checks (RFC 8445 s7.2).
 
   private get nextSlotAt(): number {
-    return this.lastCheckAt + (this.checklist.hasTriggered ? TRIGGERED_PACING_MS : CHECK_PACING_MS);
+    const quick = this.checklist.hasTriggered || this.checklist.pairs.length <= FEW_PAIRS;
+    return this.lastCheckAt + (quick ? QUICK_PACING_MS : CHECK_PACING_MS);
   }
 
   private pump(now: number): void {
@@ -468,6 +471,7 @@ export class IceAgent implements Timed {
     const rttMs = transaction.sends === 1 ? now - transaction.startedAt : undefined;
     pair.validAt = now;
     pair.rttMs = rttMs ?? pair.rttMs;
+    pair.answerMs = now - transaction.startedAt;
     pair.localType = localTypeOf(mapped, pair.base, this.localCandidates);
     this.transactions.cancel(pair);
     this.checklist.succeeded(pair);
@@ -533,7 +537,7 @@ export class IceAgent implements Timed {
     );
     const waitUntil = Math.max(
       betterMayCome ? this.firstValidAt + NOMINATION_WAIT_MS : 0,
-      this.nomination === undefined ? 0 : this.nomination.startedAt + NOMINATION_PATIENCE_MS,
+      this.nomination === undefined ? 0 : this.nomination.startedAt + nominationPatienceMs(this.nomination.pair),
     );
     if (now < waitUntil) {
       this.nominateAt = waitUntil;
@@ -554,6 +558,11 @@ export class IceAgent implements Timed {
   /** Was a check on it answered lately enough to send there (RFC 7675 s5.1)? */
   private isFresh(pair: CandidatePair, now: number): boolean {
     return pair.validAt !== undefined && now < pair.validAt + CONSENT_TIMEOUT_MS;
+  }
+
+  /** Fresh for as long as a check takes to renew that: else consent would expire, for good, while the check is under way. */
+  private isRenewable(pair: CandidatePair, now: number): boolean {
+    return this.isFresh(pair, now + CHECK_LIFETIME_MS);
   }
 
   private select(pair: CandidatePair, now: number): void {
@@ -702,4 +711,9 @@ export class IceAgent implements Timed {
     this.logger.debug('ice.state', { from: this.currentState, to: state });
     this.currentState = state;
   }
+}
+
+/** Less than a round trip, and two valid pairs would take the nomination from one another for ever. */
+function nominationPatienceMs(pair: CandidatePair): number {
+  return Math.max(NOMINATION_PATIENCE_MS, 2 * pair.answerMs);
 }

@@ -8,7 +8,7 @@ import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { formatSocketAddress } from '../../../src/base/socket-address.ts';
 import { hostCandidates } from '../../../src/ice/candidates.ts';
-import { MAX_PAIRS } from '../../../src/ice/constants.ts';
+import { CONSENT_TIMEOUT_MS, MAX_PAIRS, NOMINATION_WAIT_MS } from '../../../src/ice/constants.ts';
 import type { IceAgentOptions, IceRole } from '../../../src/ice/ice-agent.ts';
 import { IceAgent } from '../../../src/ice/ice-agent.ts';
 import { pathType } from '../../../src/ice/path.ts';
@@ -18,6 +18,7 @@ import { computeIntegrity, shortTermKey, verifyIntegrity } from '../../../src/st
 import type { StunMessage } from '../../../src/stun/message.ts';
 
 const SEED = 7;
+const LATENCY_MS = 10;
 
 interface World {
   readonly network: SimNetwork;
@@ -94,6 +95,27 @@ test('two hosts on one network select their host pair within two round trips', (
     ['valid', 'selected'],
   );
 });
+
+for (const latencyMs of [40, 190, 600]) {
+  test(`one nomination is enough for hosts with several addresses that are ${latencyMs} ms apart`, (t) => {
+    const world = publicHosts({ latencyMs });
+    const { network, a, b } = world;
+    for (const [{ host }, address] of [
+      [a, '203.0.113.10'],
+      [b, '203.0.113.11'],
+    ] as const)
+      host.plug(network.internet, address);
+    a.addressesChanged();
+    b.addressesChanged();
+    exchange(world);
+    // Round trips: of the check, of the nomination, and what checks of better pairs may delay it.
+    t.true(network.loop.runUntil(() => a.agent.selected !== undefined, 5 * latencyMs + NOMINATION_WAIT_MS));
+    network.loop.run(20_000);
+    t.is(a.events.filter(({ type }) => type === 'selected').length, 1);
+    t.is(b.events.filter(({ type }) => type === 'selected').length, 1);
+    t.deepEqual(a.agent.selected?.remote, b.agent.selected?.local);
+  });
+}
 
 test('the round-trip time is known once something is selected', (t) => {
   const world = publicHosts({ latencyMs: 80 });
@@ -253,6 +275,29 @@ test('a lost interface moves the path to another one of the same host', (t) => {
   );
   t.deepEqual(world.a.agent.selected?.remote, world.b.agent.selected?.local);
 });
+
+for (const restMs of [CONSENT_TIMEOUT_MS - 2 * LATENCY_MS, CONSENT_TIMEOUT_MS - 8 * LATENCY_MS, CONSENT_TIMEOUT_MS]) {
+  test(`the path moves to a pair that was last answered ${restMs} ms ago, and stays there`, (t) => {
+    const world = publicHosts({ latencyMs: LATENCY_MS });
+    const { network, a, b } = world;
+    a.host.plug(network.internet, '203.0.113.10');
+    a.addressesChanged();
+    exchange(world);
+    t.true(bothSelected(world));
+    network.loop.run(1_000);
+    t.is(b.agent.selected?.remote.address, '203.0.113.1');
+    const spare = b.events.find((event) => event.type === 'valid' && event.path.remote.address === '203.0.113.10');
+    network.loop.run((spare?.at ?? 0) + restMs - network.loop.now);
+    a.host.unplug('203.0.113.1');
+    a.addressesChanged();
+    network.loop.run(8 * LATENCY_MS);
+    t.is(a.agent.selected?.local.address, '203.0.113.10');
+    t.is(b.agent.selected?.remote.address, '203.0.113.10');
+    network.loop.run(2 * CONSENT_TIMEOUT_MS);
+    t.is(b.agent.selected?.remote.address, '203.0.113.10');
+    t.false(a.has('consentExpired') || b.has('consentExpired'));
+  });
+}
 
 test('a path that goes silent is left for another valid pair long before consent expires', (t) => {
   const world = publicHosts();

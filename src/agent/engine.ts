@@ -37,6 +37,8 @@ const CLAIM_RETRY_MS = 1_000;
 const MAX_CLAIM_TRIES = 5;
 /** RFC 6940 s10.7.4.4: a second ring that the overlay fell into is looked for this often. */
 const PARTITION_PROBE_MS = 600_000;
+/** Whoever still has a link to our former life answers within this; longer, our dialing would stand in the way of theirs. */
+const CALL_BACK_MS = 1_000;
 /** Tried in a round; more would be a storm. */
 const MAX_START_ADDRESSES = 32;
 
@@ -400,7 +402,7 @@ export class Engine implements Timed {
     const known = this.contacts.all().filter(({ hit }) => !this.members.has(hit));
     for (const { hit, locators } of known.slice(0, MAX_START_ADDRESSES)) {
       const [latest] = locators;
-      if (latest !== undefined) this.links.connectDirect(latest, now, hit);
+      if (latest !== undefined) this.links.connectDirect(latest, now, hit, CALL_BACK_MS);
     }
   }
 

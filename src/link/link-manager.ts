@@ -172,12 +172,12 @@ export class LinkManager implements Timed {
   // Links towards an address.
 
   /** A link without ICE to begin with (DTLS-UDP-SR-NO-ICE): the way into the overlay. `up` or `connectFailed` follows. */
-  connectDirect(remote: SocketAddress, now: number, expected?: Hit): void {
+  connectDirect(remote: SocketAddress, now: number, expected?: Hit, patienceMs = CONNECT_TIMEOUT_MS): void {
     if (expected !== undefined && this.isUp(expected)) return;
     const holder = this.table.boundTo(remote);
     if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return;
     const association = this.open('client', 'dialed', expected, now);
-    association.deadline = now + CONNECT_TIMEOUT_MS;
+    association.deadline = now + patienceMs;
     association.take({ local: undefined, remote });
     this.settle(association, now);
   }

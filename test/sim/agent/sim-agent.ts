@@ -9,7 +9,7 @@ import { hitToAddress } from '../../../src/base/node-id.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { ContactBook } from '../../../src/identity/contacts.ts';
 import type { HostIdentity } from '../../../src/identity/host-identity.ts';
-import type { HostRecord, LookupResult, NamedHost } from '../../../src/overlay/naming.ts';
+import type { LookupResult, NamedHost } from '../../../src/overlay/naming.ts';
 import { SimDataPlane } from '../network/sim-data-plane.ts';
 import type { SimHost } from '../network/host.ts';
 import type { SimNetwork } from '../network/network.ts';
@@ -208,17 +208,6 @@ export class SimAgent {
     return result;
   }
 
-  lookupHit(hit: Hit): { answer: LookupResult<HostRecord> | undefined } {
-    const result: { answer: LookupResult<HostRecord> | undefined } = { answer: undefined };
-    this.living.driver.run((now) => this.engine.names?.lookupHit(hit, now, (answer) => (result.answer = answer)));
-    return result;
-  }
-
-  /** What would be known after `kill` now. */
-  get savedContactBook(): ContactBook {
-    return ContactBook.fromJson(this.savedContacts);
-  }
-
   private get living(): Life {
     if (this.life === undefined) throw new Error('it does not run');
     return this.life;
@@ -237,6 +226,7 @@ export class SimAgent {
         this.rememberContact(life, event);
         return;
       case 'joined':
+      case 'tunLost':
     }
   }
 

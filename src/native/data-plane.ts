@@ -30,7 +30,10 @@ export interface DataPlane {
    */
   bindRemote(link: LinkId, remote: SocketAddress): void;
   unbindRemote(link: LinkId, remote: SocketAddress): void;
-  /** Sends go this way from now on; binds `remote` too. The association is kept. `local.port` is always `port`. */
+  /**
+   * Sends go this way from now on; binds `remote` too. The association is kept. `local.port` is always `port`; its address is
+   * the source of what is sent, the host's routes choose the interface.
+   */
   setPath(link: LinkId, local: SocketAddress | null, remote: SocketAddress): void;
   /** Sends close_notify when connected, forgets everything of the link. No `closed` event follows. */
   closeLink(link: LinkId): void;

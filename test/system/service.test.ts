@@ -132,6 +132,16 @@ step('killed, it comes back by itself with the same identity and address', async
   t.is(after.overlay, first().overlay);
 });
 
+step('with its interface deleted by someone else, it says so and comes back', async (t, debian) => {
+  const before = await mainPid(debian);
+  await debian.run('ip', 'link', 'delete', 'idloc0');
+  await eventually('the service comes back', PATIENCE_MS, async () =>
+    (await mainPid(debian)) !== before && (await isActive(debian, 'idloc')) === 'active' ? true : undefined,
+  );
+  t.is((await status(debian)).ipv4, first().ipv4);
+  t.regex(await debian.run('journalctl', '--unit=idloc', '--output=cat'), /tun lost/);
+});
+
 step('stuck, it is ended by the watchdog and comes back', async (t, debian) => {
   mkdirSync(join(debian.root, 'etc/systemd/system/idloc.service.d'), { recursive: true });
   const dropIn = join(debian.root, 'etc/systemd/system/idloc.service.d/test.conf');

@@ -8,28 +8,63 @@
 
 namespace idloc {
 
-#define IDLOC_COUNTERS(V)                                                                                   \
-  V(udpReceivedDatagrams)                                                                                   \
-  V(udpReceivedBytes)                                                                                       \
-  V(udpReceiveCalls)                                                                                        \
-  V(udpSentDatagrams)                                                                                       \
-  V(udpSentBytes)                                                                                           \
-  V(udpSendCalls)                                                                                           \
-  V(udpSendErrors)                                                                                          \
-  V(stunReceived) V(stunSent) V(handshakeReceived) V(handshakeSent) V(cookiesSent) V(handshakesStarted)     \
-      V(handshakesCompleted) V(handshakesFailed) V(recordsReceived) V(recordsSent) V(echoesAnswered)        \
-          V(tunReads) V(tunReadBytes) V(tunWrites) V(tunWrittenBytes) V(tunLost) V(packetsOut) V(packetsIn) \
-              V(misses) V(packetsHeld) V(packetsReleased) V(unreachablesSent) V(earlyHeld) V(earlyReleased) \
-                  V(eventsQueued) V(wakeups) V(dropUnknownProtocol) V(dropUnboundRecord)                    \
-                      V(dropUnboundHandshake) V(dropBadRecord) V(dropReplayed) V(dropNotConnected)          \
-                          V(dropUnexpectedContent) V(dropStaleHandshake) V(dropHalfOpen)                    \
-                              V(dropNoCredentials) V(dropInnerSource) V(dropInnerDestination)               \
-                                  V(dropForeignSource) V(dropMulticast) V(dropMalformedPacket)              \
-                                      V(dropHeldOverflow) V(dropHeldExpired) V(dropRefused)                 \
-                                          V(dropEarlyOverflow) V(dropEarlyExpired) V(dropEarlyClosed)       \
-                                              V(dropSendQueueFull) V(dropSendFailed) V(dropNoPath)          \
-                                                  V(dropTunWrite) V(dropEventsFull) V(dropCommandsFull)     \
-                                                      V(dropOversizedRecord)
+#define IDLOC_COUNTERS(V)  \
+  V(udpReceivedDatagrams)  \
+  V(udpReceivedBytes)      \
+  V(udpReceiveCalls)       \
+  V(udpSentDatagrams)      \
+  V(udpSentBytes)          \
+  V(udpSendCalls)          \
+  V(udpSendErrors)         \
+  V(stunReceived)          \
+  V(stunSent)              \
+  V(handshakeReceived)     \
+  V(handshakeSent)         \
+  V(cookiesSent)           \
+  V(handshakesStarted)     \
+  V(handshakesCompleted)   \
+  V(handshakesFailed)      \
+  V(recordsReceived)       \
+  V(recordsSent)           \
+  V(echoesAnswered)        \
+  V(tunReads)              \
+  V(tunReadBytes)          \
+  V(tunWrites)             \
+  V(tunWrittenBytes)       \
+  V(tunLost)               \
+  V(packetsOut)            \
+  V(packetsIn)             \
+  V(misses)                \
+  V(packetsHeld)           \
+  V(packetsReleased)       \
+  V(unreachablesSent)      \
+  V(earlyHeld)             \
+  V(earlyReleased)         \
+  V(eventsQueued)          \
+  V(wakeups)               \
+  V(dropUnknownProtocol)   \
+  V(dropUnboundRecord)     \
+  V(dropUnboundHandshake)  \
+  V(dropBadRecord)         \
+  V(dropReplayed)          \
+  V(dropNotConnected)      \
+  V(dropUnexpectedContent) \
+  V(dropStaleHandshake)    \
+  V(dropHalfOpen)          \
+  V(dropNoCredentials)     \
+  V(dropInnerSource)       \
+  V(dropInnerDestination)  \
+  V(dropForeignSource)     \
+  V(dropMulticast)         \
+  V(dropMalformedPacket)   \
+  V(dropHeldOverflow)      \
+  V(dropHeldExpired)       \
+  V(dropRefused)           \
+  V(dropEarlyOverflow)     \
+  V(dropEarlyExpired)      \
+  V(dropEarlyClosed)       \
+  V(dropSendQueueFull)     \
+  V(dropSendFailed) V(dropNoPath) V(dropTunWrite) V(dropEventsFull) V(dropCommandsFull) V(dropOversizedRecord)
 
 enum class Counter : size_t {
 #define V(name) name,

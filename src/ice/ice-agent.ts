@@ -347,6 +347,8 @@ export class IceAgent implements Timed {
     if (pair === undefined || pair.expired) return;
     const { consent } = this;
     const nominates = request.attributes.useCandidate === true && this.takesNomination(request, pair, now);
+    // The latest one counts, also when it is of the selected pair.
+    if (nominates) for (const other of this.checklist.pairs) other.nominatedByPeer = false;
     if (pair === consent?.pair) return;
     if (nominates && pair.state === 'succeeded' && this.isRenewable(pair, now)) {
       this.select(pair, now);

@@ -16,6 +16,7 @@ import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
 import { encodeErrorResponse } from '../../../src/stun/error-response.ts';
 import { computeIntegrity, shortTermKey, verifyIntegrity } from '../../../src/stun/integrity.ts';
 import type { StunMessage } from '../../../src/stun/message.ts';
+import { BINDING_METHOD } from '../../../src/stun/message.ts';
 
 const SEED = 7;
 const LATENCY_MS = 10;
@@ -298,6 +299,35 @@ for (const restMs of [CONSENT_TIMEOUT_MS - 2 * LATENCY_MS, CONSENT_TIMEOUT_MS - 
     t.false(a.has('consentExpired') || b.has('consentExpired'));
   });
 }
+
+test('a nomination of the selected pair takes back the one before it, whose check is still under way', (t) => {
+  const world = publicHosts({ latencyMs: LATENCY_MS });
+  const { network, a, b } = world;
+  exchange(world);
+  t.true(bothSelected(world));
+  network.loop.run(1_000);
+  a.host.plug(network.internet, '203.0.113.10');
+  const [asked, asker] = [b.agent.localParameters, a.agent.localParameters];
+  const nominate = (from: string, transactionId: string): void => {
+    const attributes = {
+      priority: 1,
+      useCandidate: true as const,
+      iceControlling: 1n,
+      username: `${asked.ufrag}:${asker.ufrag}`,
+    };
+    const data = encodeStun(
+      { class: 'request', method: BINDING_METHOD, transactionId, attributes },
+      { key: shortTermKey(asked.pwd), fingerprint: true },
+    );
+    a.host.send(from, ICE_PORT, { address: '203.0.113.2', port: ICE_PORT }, data);
+  };
+  nominate('203.0.113.10', '0a'.repeat(12));
+  network.loop.run(LATENCY_MS / 2);
+  nominate('203.0.113.1', '0b'.repeat(12));
+  network.loop.run(1_000);
+  t.true(b.events.some((event) => event.type === 'valid' && event.path.remote.address === '203.0.113.10'));
+  t.is(b.agent.selected?.remote.address, '203.0.113.1');
+});
 
 test('a path that goes silent is left for another valid pair long before consent expires', (t) => {
   const world = publicHosts();

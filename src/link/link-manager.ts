@@ -439,9 +439,9 @@ export class LinkManager implements Timed {
 
   /** RFC 8445 s12.1: data may be sent on a valid pair, before one is nominated. */
   private pathValid(association: Association, path: Path, now: number): void {
-    const waiting = association.connected ? !association.pathWorks : association.role === 'client';
-    if (!waiting || (!association.connected && association.path !== undefined)) return;
-    this.takePath(association, path, now);
+    // A client begins its handshake on it. A server that is connected before a pair is selected answers on it at once.
+    const waiting = association.connected ? !association.pathWorks : association.path === undefined;
+    if (waiting) this.takePath(association, path, now);
   }
 
   private pathSelected(association: Association, agent: IceAgent, path: Path, now: number): void {

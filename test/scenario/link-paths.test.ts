@@ -25,6 +25,22 @@ test('packets that wait for a link arrive in order once it is up', (t) => {
   );
 });
 
+test('a link that is up can send at once, at both ends, also before ICE has nominated its pair', (t) => {
+  const world = new ThreeHosts(t, 7);
+  t.true(world.join());
+  const paths: unknown[] = [];
+  for (const [node, other] of [
+    [world.a, world.b],
+    [world.b, world.a],
+  ] as const)
+    node.onUp = (hit) => {
+      if (hit === other.hit) paths.push(node.links.snapshot().links.find((link) => link.hit === hit)?.path?.remote);
+    };
+  t.true(world.call());
+  t.is(paths.length, 2);
+  t.true(paths.every((remote) => remote !== undefined));
+});
+
 for (const filtering of ['endpoint-independent', 'address-dependent', 'address-and-port-dependent'] as const)
   test(`NATs with endpoint-independent mapping and ${filtering} filtering are crossed`, (t) => {
     const nat = { ...HOME_NAT, filtering, portPreservation: false };

@@ -45,6 +45,8 @@ export class SimNode {
   readonly dataPlane: SimDataPlane;
   readonly links: LinkManager;
   readonly events: LinkEvent[] = [];
+  /** Before packets are let through. */
+  onUp: (hit: Hit) => void = () => undefined;
   private readonly network: SimNetwork;
   private readonly overlay: SimOverlay;
   private readonly connecting = new Set<Hit>();
@@ -176,7 +178,10 @@ export class SimNode {
 
   private onLinkEvent(event: LinkEvent): void {
     this.events.push(event);
-    if (event.type === 'up' && event.peer.member) this.dataPlane.authorize(event.link, event.hit, null);
+    if (event.type === 'up' && event.peer.member) {
+      this.onUp(event.hit);
+      this.dataPlane.authorize(event.link, event.hit, null);
+    }
     if (event.type === 'needsRestart') this.network.loop.after(0, () => !this.dead && this.connect(event.hit));
   }
 

@@ -32,8 +32,8 @@ packages_for() {
     # the unmodified phone; what counts its packets
     phone) echo "baresip-core tshark" ;;
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with
-    # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian
-    test) echo "clang clang-format libclang-rt-14-dev sip-tester debootstrap systemd-container ethtool" ;;
+    # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python
+    test) echo "clang clang-format libclang-rt-14-dev sip-tester debootstrap systemd-container ethtool python3-venv" ;;
     sanitizers | compiled) ;; # they come with g++ and npm
   esac
 }

@@ -10,6 +10,7 @@ import { DEFAULT_IPV4_PREFIX } from '../config/ipv4-prefix.ts';
 import { ControlServer } from '../control/control-server.ts';
 import { DnsServer } from '../dns/dns-server.ts';
 import { selfSignedCertificate } from '../identity/certificate-issuer.ts';
+import type { Contact } from '../identity/contacts.ts';
 import type { Membership as Enrolled } from '../identity/enrollment.ts';
 import { HostIdentity } from '../identity/host-identity.ts';
 import { KeyStore } from '../identity/key-store.ts';
@@ -98,6 +99,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   const network = networkOf(ipv4Prefix);
   const memory = new Memory({ store, state, logger });
   cleanup.push(() => memory.flush());
+  if (ticket !== undefined && known === undefined) memory.remember(inviterOf(ticket));
   const engine = new Engine(
     {
       dataPlane,
@@ -238,6 +240,12 @@ function checkSameOverlay(known: Membership | undefined, wanted: string | null, 
   if (known === undefined || wanted === null || known.configuration.overlay === wanted) return;
   const is = known.configuration.overlay;
   throw new IdlocError('other_overlay', `${state} belongs to the overlay ${is}, not to ${wanted}: use another --state`);
+}
+
+/** Where we came in is a way in the next time too. */
+function inviterOf({ inviter, addresses }: Ticket): Contact {
+  const unknown = { name: null, user: null, ipv4: null };
+  return { hit: inviter, ...unknown, peer: true, locators: addresses, lastSeen: systemClock.wall() };
 }
 
 interface Newcomer {

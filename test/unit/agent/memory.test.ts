@@ -1,0 +1,49 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { Memory } from '../../../src/agent/memory.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import type { Contact } from '../../../src/identity/contacts.ts';
+import { KeyStore } from '../../../src/identity/key-store.ts';
+import { StateDirectory } from '../../../src/identity/state-directory.ts';
+
+function open(t: ExecutionContext): { memory: Memory; again: () => Memory } {
+  const path = mkdtempSync(join(tmpdir(), 'idloc-memory-'));
+  const state = StateDirectory.open(path);
+  t.teardown(() => {
+    state.close();
+    rmSync(path, { recursive: true });
+  });
+  const make = (): Memory => new Memory({ store: new KeyStore(state), state, logger: silentLogger });
+  return { memory: make(), again: make };
+}
+
+function contact(last: string, locators: Contact['locators'] = []): Contact {
+  const unknown = { name: null, user: null, ipv4: null };
+  return { hit: `20010022${last.padStart(24, '0')}`, ...unknown, peer: true, locators, lastSeen: 1 };
+}
+
+const WAY_IN = [{ address: '192.0.2.1', port: 6084 }];
+
+test('the first way into the overlay survives a kill in the same moment', (t) => {
+  const { memory, again } = open(t);
+  memory.remember(contact('1', WAY_IN));
+  t.deepEqual(again().contacts, [contact('1', WAY_IN)]);
+});
+
+test('what is learned later is written in one go, at the latest when the agent stops', (t) => {
+  const { memory, again } = open(t);
+  memory.remember(contact('1', WAY_IN));
+  memory.remember(contact('2', WAY_IN));
+  t.is(again().contacts.length, 1);
+  memory.flush();
+  t.is(again().contacts.length, 2);
+});
+
+test('our own IPv4 address is kept; nothing but an address is believed', (t) => {
+  const { memory, again } = open(t);
+  t.is(memory.ownIpv4, undefined);
+  memory.rememberOwnIpv4('198.18.1.2');
+  t.is(again().ownIpv4, '198.18.1.2');
+});

@@ -114,7 +114,7 @@ export class LinkManager implements Timed {
 
   // What happens below.
 
-  /** Events of the data plane other than `miss` and `network`, which are the caller's, are ours. */
+  /** `miss`, `network` and `tunLost` are the caller's; the other events of the data plane are ours. */
   handleEvent(event: DataPlaneEvent, now: number): void {
     switch (event.type) {
       case 'stun':
@@ -137,6 +137,7 @@ export class LinkManager implements Timed {
         return;
       case 'miss':
       case 'network':
+      case 'tunLost':
         return;
     }
   }

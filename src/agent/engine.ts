@@ -193,7 +193,7 @@ export class Engine implements Timed {
   stop(now: number, done: () => void): void {
     this.bootstrap.stop();
     const closeLinks = (): void => {
-      for (const hit of [...this.members.keys()]) this.links.close(hit, 'we stop');
+      this.links.closeAll('we stop');
       done();
     };
     const { overlay } = this;

@@ -156,7 +156,7 @@ export class Enroller implements Timed {
     if (this.deadline === undefined) return;
     this.deadline = undefined;
     this.bootstrap.stop();
-    for (const hit of this.asked) this.links.close(hit, 'enrolled');
+    this.links.closeAll('enrolled');
     this.done(result);
   }
 }

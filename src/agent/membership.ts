@@ -16,6 +16,8 @@ import { sha256 } from '../identity/signature.ts';
 import { TrustStore } from '../identity/trust-store.ts';
 import { overlaySettings, type OverlaySettings } from '../overlay/settings.ts';
 
+/** RFC 6940's default of 5,000 ends at six hosts of one user: each record brings the certificate of its signer. */
+const MAX_MESSAGE_BYTES = 20_000;
 /** The founder's own code is used within the same call. */
 const FOUNDER_CODE_MS = 60_000;
 
@@ -84,7 +86,7 @@ export function createMembership(
   const authority = stored ?? OverlayAuthority.create({ overlay, wallNow, random: tools.random });
   if (stored === undefined) store.saveAuthority(authority);
   const document = signOverlayConfiguration(
-    overlayConfiguration({ overlay, ...(ipv4Prefix !== null && { ipv4Prefix }) }),
+    overlayConfiguration({ overlay, maxMessageSize: MAX_MESSAGE_BYTES, ...(ipv4Prefix !== null && { ipv4Prefix }) }),
     authority,
   );
   registerFounder(store.loadRegister(), identity.hit, user, tools);

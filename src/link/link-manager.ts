@@ -298,6 +298,11 @@ export class LinkManager implements Timed {
     if (guest !== undefined) this.drop(guest, reason, true);
   }
 
+  /** Ends everything, unfinished calls too, without an event: for whoever gives the data plane to another. */
+  closeAll(reason: string): void {
+    for (const association of [...this.table.associations]) this.drop(association, reason, false);
+  }
+
   // What can be seen.
 
   /** The link of the data plane that carries packets of this HIT. */

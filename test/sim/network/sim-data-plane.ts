@@ -105,6 +105,11 @@ export class SimDataPlane implements DataPlane {
     this.stopWatching = this.host.onAddressChange(() => this.emit({ type: 'network' }));
   }
 
+  /** Links that are open. */
+  get linkCount(): number {
+    return this.links.size;
+  }
+
   onWake(handler: () => void): void {
     this.wake = handler;
   }

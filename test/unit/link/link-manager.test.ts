@@ -264,3 +264,16 @@ test('malformed records of a member are counted and dropped', (t) => {
   t.is(world.peer.links.counters.recordsMalformed, 5);
   t.true(world.peer.links.isUp(world.a.hit));
 });
+
+test('when everything is closed, calls that were under way are too, and nobody is told', (t) => {
+  const world = new ThreeHosts(t, 30);
+  t.true(world.join());
+  world.a.input(() => world.a.links.connectDirect({ address: '203.0.113.250', port: 6084 }, world.network.loop.now));
+  t.is(world.a.dataPlane.linkCount, 2);
+  const told = world.a.events.length;
+  world.a.input(() => world.a.links.closeAll('the end'));
+  t.deepEqual(world.a.links.snapshot().links, []);
+  t.is(world.a.dataPlane.linkCount, 0);
+  world.network.loop.run(20_000);
+  t.is(world.a.events.length, told);
+});

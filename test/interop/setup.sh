@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes the foreign implementations that the interop tests talk to: ./setup.sh [aioice] [pyopenssl] [pion-ice] [pion-dtls];
 # without arguments all.
-# Idempotent. What it makes lies beside this file and is not committed. Exit status 3: python3 or go is missing.
+# Idempotent. What it makes lies beside this file and is not committed. Exit status 3: python3 with venv, or a go that knows
+# of toolchains (1.21), is missing.
 set -eu
 cd "$(dirname "$0")"
 # Test files that need the same part start at the same time.
@@ -9,7 +10,8 @@ exec 9<"$PWD"
 flock 9
 
 aioice() {
-  command -v python3 >/dev/null || return 3
+  # Debian has venv in a package of its own.
+  python3 -c 'import ensurepip' 2>/dev/null || return 3
   [ -e .venv/.aioice-0.13.0 ] && return 0
   python3 -m venv .venv
   .venv/bin/pip install --quiet aioice==0.13.0
@@ -26,7 +28,9 @@ pyopenssl() {
 
 # A folder with a main package of that name.
 pion() {
-  command -v go >/dev/null || return 3
+  case "$(go version 2>/dev/null)" in
+    *" go1."[0-9].* | *" go1."[0-9]" "* | *" go1.1"[0-9]* | *" go1.20"* | "") return 3 ;;
+  esac
   (cd "$1" && go build -o "$1" .)
 }
 

@@ -5,7 +5,7 @@ import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { ControlHandlers, LinkStatus, PathStatus, Status } from '../control/schemas.ts';
-import { VERSION } from '../cli/version.ts';
+import { VERSION } from '../base/version.ts';
 import { CODE_BYTES } from '../identity/enrollment-register.ts';
 import { encodeTicket, MAX_TICKET_ADDRESSES } from '../identity/ticket.ts';
 import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';

@@ -8,7 +8,7 @@ import { pingCommand } from './ping.ts';
 import { resolveCommand } from './resolve.ts';
 import { statusCommand } from './status.ts';
 import { upCommand } from './up.ts';
-import { VERSION } from './version.ts';
+import { VERSION } from '../base/version.ts';
 
 /*
  * Commands are declared here and in their files without what they need to run: each imports that in its action, so that

@@ -16,7 +16,7 @@ import { HostIdentity } from '../identity/host-identity.ts';
 import { KeyStore } from '../identity/key-store.ts';
 import { isUserName } from '../identity/names.ts';
 import { StateDirectory } from '../identity/state-directory.ts';
-import { decodeTicket, type Ticket } from '../identity/ticket.ts';
+import type { Ticket } from '../identity/ticket.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import { createDataPlane } from '../native/native.ts';
 import { createNetlink } from '../native/netlink.ts';
@@ -27,7 +27,14 @@ import { Engine } from './engine.ts';
 import { Enroller } from './enroller.ts';
 import { HostNetwork } from './host-network.ts';
 import { chooseStyle, createLogger } from './logger.ts';
-import { adoptMembership, createMembership, loadMembership, settingsOf, type Membership } from './membership.ts';
+import {
+  adoptMembership,
+  createMembership,
+  loadMembership,
+  readTicket,
+  settingsOf,
+  type Membership,
+} from './membership.ts';
 import { Memory } from './memory.ts';
 import { controlHandlers } from './operations.ts';
 import { SystemdNotifier, takeListenFds } from './systemd.ts';
@@ -73,7 +80,9 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   const logger = createLogger({ level: config.log, style: chooseStyle(process.env, process.stderr.isTTY) });
   const notifier = new SystemdNotifier({ logger, notify: notifySystemd }, { env: process.env, pid: process.pid });
   const inherited = takeListenFds(process.env, process.pid);
-  const ticket = join === null ? undefined : decodeTicket(join, systemClock.wall());
+  // Read before the directory is made: a broken ticket leaves nothing behind.
+  const before = new KeyStore(StateDirectory.readOnly(config.state));
+  const ticket = join === null ? undefined : readTicket(join, before, systemClock.wall());
   const state = StateDirectory.open(config.state);
   cleanup.push(() => state.close());
   const store = new KeyStore(state);

@@ -1,0 +1,63 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { createMembership, loadMembership, readTicket } from '../../../src/agent/membership.ts';
+import { systemRandom } from '../../../src/base/random.ts';
+import { IdlocError } from '../../../src/base/errors.ts';
+import { TicketError } from '../../../src/identity/errors.ts';
+import { HostIdentity } from '../../../src/identity/host-identity.ts';
+import { KeyStore } from '../../../src/identity/key-store.ts';
+import { StateDirectory } from '../../../src/identity/state-directory.ts';
+
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+const TOOLS = { random: systemRandom, clock: { monotonic: () => 0, wall: () => NOW } };
+const OPTIONS = { overlay: 'home.example', user: 'alice@home.example', ipv4Prefix: null };
+
+function emptyStore(t: ExecutionContext): KeyStore {
+  const path = mkdtempSync(join(tmpdir(), 'idloc-membership-'));
+  const state = StateDirectory.open(path);
+  t.teardown(() => {
+    state.close();
+    rmSync(path, { recursive: true });
+  });
+  return new KeyStore(state);
+}
+
+test('a founder finds its overlay again, with its authority and its own name taken', (t) => {
+  const store = emptyStore(t);
+  const identity = HostIdentity.generate();
+  t.is(loadMembership(store, identity, TOOLS), undefined);
+  createMembership(store, identity, OPTIONS, TOOLS);
+  const membership = loadMembership(store, identity, TOOLS);
+  t.is(membership?.user, 'alice@home.example');
+  t.is(membership?.configuration.overlay, 'home.example');
+  t.deepEqual(
+    membership?.founder?.register.memberList().map(({ hit, user }) => ({ hit, user })),
+    [{ hit: identity.hit, user: 'alice@home.example' }],
+  );
+});
+
+test('the certificate of another identity is refused', (t) => {
+  const store = emptyStore(t);
+  createMembership(store, HostIdentity.generate(), OPTIONS, TOOLS);
+  t.throws(() => loadMembership(store, HostIdentity.generate(), TOOLS), {
+    instanceOf: IdlocError,
+    code: 'broken_state',
+  });
+});
+
+test('an authority makes no second overlay in the same directory', (t) => {
+  const store = emptyStore(t);
+  const identity = HostIdentity.generate();
+  createMembership(store, identity, OPTIONS, TOOLS);
+  const other = { ...OPTIONS, overlay: 'other.example', user: null };
+  t.throws(() => createMembership(store, identity, other, TOOLS), { instanceOf: IdlocError, code: 'other_overlay' });
+});
+
+test('a ticket that is no good stops a newcomer, not a member that still has it in its settings', (t) => {
+  const store = emptyStore(t);
+  t.throws(() => readTicket('idloc1.AAAA', store, NOW), { instanceOf: TicketError });
+  createMembership(store, HostIdentity.generate(), OPTIONS, TOOLS);
+  t.is(readTicket('idloc1.AAAA', store, NOW), undefined);
+});

@@ -1,8 +1,14 @@
+import { TimerQueue } from '../../../src/base/timer-queue.ts';
+
+interface Entry {
+  readonly at: number;
+  readonly run: () => void;
+}
+
 /** Virtual time: callbacks in the order of their times, equal times in the order they were asked for. */
 export class EventLoop {
   private time = 0;
-  private order = 0;
-  private heap: { at: number; order: number; run: () => void }[] = [];
+  private readonly queue = new TimerQueue<Entry>();
 
   /** Milliseconds since the simulation started. */
   get now(): number {
@@ -14,20 +20,14 @@ export class EventLoop {
   }
 
   at(time: number, run: () => void): void {
-    const entry = { at: Math.max(time, this.time), order: this.order++, run };
-    this.heap.push(entry);
-    for (let i = this.heap.length - 1; i > 0;) {
-      const parent = (i - 1) >> 1;
-      if (!this.before(i, parent)) break;
-      this.swap(i, parent);
-      i = parent;
-    }
+    const entry = { at: Math.max(time, this.time), run };
+    this.queue.set(entry, entry.at);
   }
 
   /** Runs everything up to `ms` from now; time then stands there. */
   run(ms: number): void {
     const end = this.time + ms;
-    for (let top = this.heap[0]; top !== undefined && top.at <= end; top = this.heap[0]) this.step();
+    while (this.step(end));
     this.time = end;
   }
 
@@ -38,47 +38,19 @@ export class EventLoop {
   runUntil(done: () => boolean, limitMs: number): boolean {
     const end = this.time + limitMs;
     while (!done()) {
-      const top = this.heap[0];
-      if (top === undefined || top.at > end) {
-        this.time = end;
-        return false;
-      }
-      this.step();
+      if (this.step(end)) continue;
+      this.time = end;
+      return false;
     }
     return true;
   }
 
-  private step(): void {
-    const top = this.heap[0];
-    const last = this.heap.pop();
-    if (top === undefined || last === undefined) return;
-    if (top !== last) {
-      this.heap[0] = last;
-      for (let i = 0; ;) {
-        let least = i;
-        for (const child of [2 * i + 1, 2 * i + 2])
-          if (child < this.heap.length && this.before(child, least)) least = child;
-        if (least === i) break;
-        this.swap(i, least);
-        i = least;
-      }
-    }
-    this.time = top.at;
-    top.run();
-  }
-
-  private before(i: number, j: number): boolean {
-    const a = this.heap[i];
-    const b = this.heap[j];
-    if (a === undefined || b === undefined) return false;
-    return a.at < b.at || (a.at === b.at && a.order < b.order);
-  }
-
-  private swap(i: number, j: number): void {
-    const a = this.heap[i];
-    const b = this.heap[j];
-    if (a === undefined || b === undefined) return;
-    this.heap[i] = b;
-    this.heap[j] = a;
+  /** @returns false when nothing is due before `end`. */
+  private step(end: number): boolean {
+    const entry = this.queue.due(end);
+    if (entry === undefined) return false;
+    this.time = entry.at;
+    entry.run();
+    return true;
   }
 }

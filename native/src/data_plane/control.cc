@@ -141,7 +141,7 @@ void DataPlane::Run() {
   }
   // Peers learn at once that this end is gone.
   for (const auto& [id, link] : links_.all()) {
-    uint8_t alert[DtlsSession::kAlertRecordBytes];
+    uint8_t alert[DtlsSession::kMaxAlertRecordBytes];
     size_t length = link->connected && link->path.has_value() ? link->session->MakeCloseNotify(alert) : 0;
     if (length > 0) socket_.Send(*link->path, alert, length, length);
   }
@@ -218,10 +218,11 @@ void DataPlane::Handle(CloseLink& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr) return;
   if (link->connected && link->path.has_value()) {
-    uint8_t* place = transmit_.Append(*link->path, DtlsSession::kAlertRecordBytes);
+    size_t length = link->session->alert_record_bytes();
+    uint8_t* place = transmit_.Append(*link->path, length);
     // A record that cannot be sealed must not leave the queue half-written.
     if (place != nullptr && link->session->MakeCloseNotify(place) == 0) {
-      std::memset(place, 0xff, DtlsSession::kAlertRecordBytes);
+      std::memset(place, 0xff, length);
     }
   }
   ForgetLink(link);

@@ -171,7 +171,7 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* packet, size_t length) {
   }
   counters_->Add(Counter::packetsIn);
   // The record's header lies in front of the packet: room for the vnet header.
-  static_assert(kPlaintextOffset >= kVnetHeaderBytes);
+  static_assert(kMinPlaintextOffset >= kVnetHeaderBytes);
   if (tun_.valid()) coalescer_.Add(packet, view);
 }
 

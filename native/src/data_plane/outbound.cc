@@ -74,22 +74,23 @@ void DataPlane::SendPackets(Link* link, const VnetHeader& header, uint8_t* packe
     counters_->Add(Counter::dropNoPath, segmenter.packets());
     return;
   }
+  const RecordLayout layout = link->session->send_layout();
   uint64_t bytes = 0;
   for (size_t i = 0; i < segmenter.packets(); i++) {
     size_t size = segmenter.PacketLength(i);
-    if (size + kRecordOverhead > kMaxUdpPayload) {
+    if (size + layout.overhead > kMaxUdpPayload) {
       counters_->Add(Counter::dropOversizedRecord);
       return;
     }
-    uint8_t* record = transmit_.Append(*link->path, size + kRecordOverhead);
+    uint8_t* record = transmit_.Append(*link->path, size + layout.overhead);
     if (record == nullptr) {
       counters_->Add(Counter::dropSendQueueFull, segmenter.packets() - i);
       break;
     }
-    segmenter.WritePacket(i, record + kPlaintextOffset);
+    segmenter.WritePacket(i, record + layout.plaintext_offset);
     if (!link->session->SealRecord(record, size, kContentApplicationData)) {
       // The place is taken: what goes out is dropped by the peer, and says nothing.
-      std::memset(record, 0xff, size + kRecordOverhead);
+      std::memset(record, 0xff, size + layout.overhead);
       counters_->Add(Counter::dropSendFailed);
       continue;
     }
@@ -100,7 +101,8 @@ void DataPlane::SendPackets(Link* link, const VnetHeader& header, uint8_t* packe
 }
 
 bool DataPlane::SendRecordTo(Link* link, const uint8_t* data, size_t length) {
-  if (length + kRecordOverhead > kMaxUdpPayload) {
+  const RecordLayout layout = link->session->send_layout();
+  if (length + layout.overhead > kMaxUdpPayload) {
     counters_->Add(Counter::dropOversizedRecord);
     return false;
   }
@@ -108,14 +110,14 @@ bool DataPlane::SendRecordTo(Link* link, const uint8_t* data, size_t length) {
     counters_->Add(Counter::dropNoPath);
     return false;
   }
-  uint8_t* record = transmit_.Append(*link->path, length + kRecordOverhead);
+  uint8_t* record = transmit_.Append(*link->path, length + layout.overhead);
   if (record == nullptr) {
     counters_->Add(Counter::dropSendQueueFull);
     return false;
   }
-  std::memcpy(record + kPlaintextOffset, data, length);
+  std::memcpy(record + layout.plaintext_offset, data, length);
   if (!link->session->SealRecord(record, length, kContentApplicationData)) {
-    std::memset(record, 0xff, length + kRecordOverhead);
+    std::memset(record, 0xff, length + layout.overhead);
     counters_->Add(Counter::dropSendFailed);
     return false;
   }

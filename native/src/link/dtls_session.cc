@@ -282,7 +282,7 @@ DtlsSession::Opened DtlsSession::OpenRecord(const RecordView& record, uint8_t** 
     return Opened::kBad;
   }
   window_.Mark(record.sequence);
-  *plaintext = record.data + kPlaintextOffset;
+  *plaintext = record.data + opener_.layout().plaintext_offset;
   switch (record.type) {
     case kContentApplicationData:
       return Opened::kApplicationData;
@@ -317,9 +317,10 @@ bool DtlsSession::SealRecord(uint8_t* record, size_t length, uint8_t type) {
 
 size_t DtlsSession::MakeCloseNotify(uint8_t* out) {
   if (state_ != State::kConnected) return 0;
-  out[kPlaintextOffset] = 1;      // warning
-  out[kPlaintextOffset + 1] = 0;  // close_notify
-  return SealRecord(out, 2, kContentAlert) ? kAlertRecordBytes : 0;
+  uint8_t* alert = out + send_layout().plaintext_offset;
+  alert[0] = 1;  // warning
+  alert[1] = 0;  // close_notify
+  return SealRecord(out, kAlertBytes, kContentAlert) ? alert_record_bytes() : 0;
 }
 
 std::vector<std::vector<uint8_t>> DtlsSession::PeerCertificates() const {

@@ -58,10 +58,14 @@ class DtlsSession {
   // A record of epoch 1 on a connected association.
   enum class Opened { kApplicationData, kClosed, kNothing, kBad, kReplayed };
   Opened OpenRecord(const RecordView& record, uint8_t** plaintext, size_t* length);
-  // Writes a whole record around `length` bytes that lie at record + kPlaintextOffset already.
+  // Where plaintext lies in the records that we send; fixed once there are keys.
+  RecordLayout send_layout() const { return sealer_.layout(); }
+  // Writes a whole record around `length` bytes that lie at record + plaintext_offset already.
   bool SealRecord(uint8_t* record, size_t length, uint8_t type);
   // A close_notify record into `out`; its length, 0 when there are no keys yet.
-  static constexpr size_t kAlertRecordBytes = kRecordOverhead + 2;
+  static constexpr size_t kAlertBytes = 2;
+  static constexpr size_t kMaxAlertRecordBytes = kMaxRecordOverhead + kAlertBytes;
+  size_t alert_record_bytes() const { return send_layout().overhead + kAlertBytes; }
   size_t MakeCloseNotify(uint8_t* out);
 
   // DER, leaf first.

@@ -48,7 +48,7 @@ bool RecordSealer::Seal(uint8_t* record, size_t length, uint8_t type, uint16_t e
   FillAdditionalData(record, length, additional);
 
   EVP_CIPHER_CTX* context = context_.get();
-  uint8_t* text = record + kPlaintextOffset;
+  uint8_t* text = record + layout().plaintext_offset;
   int written = 0;
   return EVP_EncryptInit_ex2(context, nullptr, nullptr, nonce, nullptr) == 1 &&
          EVP_EncryptUpdate(context, nullptr, &written, additional, kAdditionalDataBytes) == 1 &&
@@ -64,8 +64,8 @@ bool RecordOpener::Init(const DirectionKeys& keys) {
 }
 
 bool RecordOpener::Open(const RecordView& record, size_t* plaintext_length) {
-  if (record.length < kRecordOverhead || LoadBe16(record.data + 1) != kVersionDtls12) return false;
-  size_t length = record.length - kRecordOverhead;
+  if (record.length < layout().overhead || LoadBe16(record.data + 1) != kVersionDtls12) return false;
+  size_t length = record.length - layout().overhead;
   uint8_t nonce[kNonceBytes];
   std::memcpy(nonce, fixed_nonce_, kFixedNonceBytes);
   std::memcpy(nonce + kFixedNonceBytes, record.data + kRecordHeaderBytes, kExplicitNonceBytes);
@@ -73,7 +73,7 @@ bool RecordOpener::Open(const RecordView& record, size_t* plaintext_length) {
   FillAdditionalData(record.data, length, additional);
 
   EVP_CIPHER_CTX* context = context_.get();
-  uint8_t* text = record.data + kPlaintextOffset;
+  uint8_t* text = record.data + layout().plaintext_offset;
   int written = 0;
   *plaintext_length = length;
   return EVP_DecryptInit_ex2(context, nullptr, nullptr, nonce, nullptr) == 1 &&

@@ -28,8 +28,9 @@ class RecordSealer {
  public:
   bool Init(const DirectionKeys& keys);
   bool ready() const { return context_ != nullptr; }
-  // `record` has room for kRecordOverhead + length, the plaintext at kPlaintextOffset. Writes the whole
-  // record.
+  RecordLayout layout() const { return kPlainLayout; }
+  // `record` has room for layout().overhead + length, the plaintext at layout().plaintext_offset. Writes the
+  // whole record.
   bool Seal(uint8_t* record, size_t length, uint8_t type, uint16_t epoch, uint64_t sequence);
 
  private:
@@ -41,8 +42,9 @@ class RecordOpener {
  public:
   bool Init(const DirectionKeys& keys);
   bool ready() const { return context_ != nullptr; }
-  // Decrypts in place; the plaintext is then at data + kPlaintextOffset. False: not authentic, the bytes are
-  // garbage now.
+  RecordLayout layout() const { return kPlainLayout; }
+  // Decrypts in place; the plaintext is then at layout().plaintext_offset. False: not authentic, the bytes
+  // are garbage now.
   bool Open(const RecordView& record, size_t* plaintext_length);
 
  private:

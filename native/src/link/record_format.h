@@ -15,8 +15,17 @@ namespace idloc {
 inline constexpr size_t kRecordHeaderBytes = 13;
 inline constexpr size_t kExplicitNonceBytes = 8;
 inline constexpr size_t kTagBytes = 16;
-inline constexpr size_t kPlaintextOffset = kRecordHeaderBytes + kExplicitNonceBytes;
-inline constexpr size_t kRecordOverhead = kPlaintextOffset + kTagBytes;
+
+// What surrounds the plaintext of a record. Each direction of each association has its own.
+struct RecordLayout {
+  size_t plaintext_offset;
+  size_t overhead;  // record length less plaintext length
+};
+inline constexpr RecordLayout kPlainLayout = {kRecordHeaderBytes + kExplicitNonceBytes,
+                                              kRecordHeaderBytes + kExplicitNonceBytes + kTagBytes};
+// For buffers. The least offset is the room for a vnet header in front of a received packet.
+inline constexpr size_t kMinPlaintextOffset = kPlainLayout.plaintext_offset;
+inline constexpr size_t kMaxRecordOverhead = kPlainLayout.overhead;
 
 inline constexpr uint8_t kContentChangeCipherSpec = 20;
 inline constexpr uint8_t kContentAlert = 21;

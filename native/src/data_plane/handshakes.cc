@@ -177,6 +177,8 @@ void DataPlane::Connected(Link* link) {
     return;
   }
   Emit(std::move(event));
+  // An incoming one may still be taken over: who does that asks for the certificates again.
+  if (!link->incoming) link->session->ReleaseHandshake();
 }
 
 void DataPlane::BindTo(Link* link, const Endpoint& remote) {

@@ -252,6 +252,10 @@ bool DtlsSession::Reseal(uint8_t* record, size_t length) {
       send_sequence_ > kMaxSequence) {
     return false;
   }
+  if (server_ && view.type == kContentHandshake && plaintext == kFinishedBytes) {
+    std::memcpy(finished_, record + own_opener_.layout().plaintext_offset, kFinishedBytes);
+    has_finished_ = true;
+  }
   return sealer_.Seal(record, plaintext, view.type, view.epoch, send_sequence_++);
 }
 
@@ -262,9 +266,7 @@ void DtlsSession::WriteFlight(const uint8_t* data, size_t length) {
   size_t kept = 0;
   RecordView record;
   for (size_t at = 0; NextRecord(copy + at, length - at, &record); at += record.length) {
-    // After the handshake OpenSSL only repeats its Finished; what it thinks of late records is no reason to
-    // end the link.
-    if (state_ != State::kHandshaking && record.type == kContentAlert) continue;
+    if (record.epoch == 0) plain_sequence_ = record.sequence + 1;
     if (record.epoch != 0 && !Reseal(record.data, record.length)) continue;
     std::memmove(copy + kept, record.data, record.length);
     kept += record.length;
@@ -291,23 +293,35 @@ DtlsSession::Opened DtlsSession::OpenRecord(const RecordView& record, uint8_t** 
       return *length == 2 && ((*plaintext)[1] == 0 || (*plaintext)[0] == 2) ? Opened::kClosed
                                                                             : Opened::kNothing;
     case kContentHandshake:
-      if (late_handshake) FeedLate(record, *length);
+      if (!late_handshake) return Opened::kNothing;
+      late_records_++;
+      // RFC 6347 s4.2.4: who sent the last flight repeats it when the peer repeats its own.
+      if (has_finished_ && *length > 0 && (*plaintext)[0] == kHandshakeFinished) RepeatLastFlight();
       return Opened::kNothing;
     default:
       return Opened::kNothing;
   }
 }
 
-void DtlsSession::FeedLate(const RecordView& record, size_t plaintext_length) {
-  late_records_++;
-  if (!feeder_.Seal(record.data, plaintext_length, record.type, 1, feed_sequence_++)) return;
-  input_ = record.data;
-  input_length_ = record.length;
-  uint8_t ignored[16];
-  ERR_clear_error();
-  SSL_read(ssl_.get(), ignored, sizeof ignored);
-  ERR_clear_error();
-  input_ = nullptr;
+void DtlsSession::RepeatLastFlight() {
+  uint8_t flight[kRecordHeaderBytes + 1 + kMaxRecordOverhead + kFinishedBytes];
+  flight[0] = kContentChangeCipherSpec;
+  StoreBe16(flight + 1, kVersionDtls12);
+  StoreBe64(flight + 3, plain_sequence_++);
+  StoreBe16(flight + 11, 1);
+  flight[kRecordHeaderBytes] = 1;
+  uint8_t* record = flight + kRecordHeaderBytes + 1;
+  std::memcpy(record + send_layout().plaintext_offset, finished_, kFinishedBytes);
+  if (!SealRecord(record, kFinishedBytes, kContentHandshake)) return;
+  output_(owner_, flight, kRecordHeaderBytes + 1 + send_layout().overhead + kFinishedBytes);
+}
+
+void DtlsSession::ReleaseHandshake() {
+  if (state_ != State::kConnected || ssl_ == nullptr) return;
+  SSL_get_client_random(ssl_.get(), client_random_, sizeof client_random_);
+  ssl_ = nullptr;
+  own_opener_ = {};
+  feeder_ = {};
 }
 
 bool DtlsSession::SealRecord(uint8_t* record, size_t length, uint8_t type) {
@@ -352,6 +366,7 @@ std::vector<uint8_t> DtlsSession::Exporter() const {
 }
 
 bool DtlsSession::HasClientRandom(const uint8_t* random) const {
+  if (ssl_ == nullptr) return std::memcmp(client_random_, random, sizeof client_random_) == 0;
   uint8_t own[SSL3_RANDOM_SIZE];
   return SSL_get_client_random(ssl_.get(), own, sizeof own) == sizeof own &&
          std::memcmp(own, random, sizeof own) == 0;

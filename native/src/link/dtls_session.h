@@ -5,7 +5,7 @@
 //   OpenSSL --(BIO)--> records of epoch 0: unchanged
 //                      records of epoch 1: opened, sealed again with our counter --> out
 // One counter numbers everything of epoch 1, Finished and its repeats included, so that no number is used
-// twice.
+// twice. When the handshake is done, nothing goes to OpenSSL any more.
 #include <openssl/ssl.h>
 
 #include <cstdint>
@@ -75,11 +75,15 @@ class DtlsSession {
   std::vector<uint8_t> Exporter() const;
   // Whether this server's handshake began with that client random: a retransmission, not a new start.
   bool HasClientRandom(const uint8_t* random) const;
+  // Connected, and what the handshake has told was taken: frees OpenSSL's state, which is ten times as large
+  // as all the rest. PeerCertificates and Exporter are not asked for again.
+  void ReleaseHandshake();
 
  private:
-  // Repeats of Finished that are handed to OpenSSL after the handshake: a peer that lost our last flight
-  // needs a few.
+  // Repeats of Finished that are answered after the handshake: a peer that lost our last flight needs a few.
   static constexpr int kMaxLateHandshakeRecords = 8;
+  // RFC 6347 s4.2.2: header; RFC 5246 s7.4.9: verify_data of the suites offered here.
+  static constexpr size_t kFinishedBytes = kHandshakeHeaderBytes + 12;
   static constexpr uint64_t kMaxSequence = (uint64_t{1} << 48) - 1;
 
   DtlsSession(bool server, Output output, void* owner) : server_(server), output_(output), owner_(owner) {}
@@ -95,9 +99,10 @@ class DtlsSession {
   bool DeriveKeys();
   bool Reseal(uint8_t* record, size_t length);
   void WriteFlight(const uint8_t* data, size_t length);
-  void FeedLate(const RecordView& record, size_t plaintext_length);
+  void RepeatLastFlight();
 
-  std::unique_ptr<SSL, SslFree> ssl_;  // its BIO points back to this object
+  // Its BIO points back to this object. nullptr after ReleaseHandshake.
+  std::unique_ptr<SSL, SslFree> ssl_;
   State state_ = State::kHandshaking;
   bool server_;
   std::string failure_;
@@ -117,6 +122,11 @@ class DtlsSession {
   uint64_t send_sequence_ = 0;
   uint64_t feed_sequence_ = uint64_t{1} << 40;  // beyond what OpenSSL saw from the peer itself
   int late_records_ = 0;
+  uint64_t plain_sequence_ = 0;  // next record of epoch 0
+  // Of a server, whose last flight ends the handshake: its Finished in plaintext, to be sealed anew.
+  uint8_t finished_[kFinishedBytes] = {};
+  bool has_finished_ = false;
+  uint8_t client_random_[kHelloRandomBytes] = {};  // once OpenSSL's state is gone
   ReplayWindow window_;
 };
 

@@ -35,6 +35,7 @@ inline constexpr uint16_t kVersionDtls12 = 0xfefd;
 
 // Handshake message header (RFC 6347 s4.2.2) and the fixed start of a ClientHello.
 inline constexpr uint8_t kHandshakeClientHello = 1;
+inline constexpr uint8_t kHandshakeFinished = 20;
 inline constexpr size_t kHandshakeHeaderBytes = 12;
 inline constexpr size_t kHelloRandomOffset = kRecordHeaderBytes + kHandshakeHeaderBytes + 2;
 inline constexpr size_t kHelloRandomBytes = 32;

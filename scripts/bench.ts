@@ -1,33 +1,74 @@
 /** `scripts/bench NAME [--json]`: figures against something real in the same run. Exit status 1 when a bound was missed. */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/base/errors.ts';
-import { benchIdle, benchLatency, benchSetup, benchThroughput } from './testbed/benchmarks.ts';
+import type { Benchmark } from './testbed/benchmarks/benchmark.ts';
+import { benchIdle } from './testbed/benchmarks/idle.ts';
+import { benchLatency } from './testbed/benchmarks/latency.ts';
+import { benchSetup } from './testbed/benchmarks/setup.ts';
+import { benchThroughput } from './testbed/benchmarks/throughput.ts';
+import { chosenContenders, knownContenders } from './testbed/contenders.ts';
 import { Lab } from './testbed/lab.ts';
-import { printFigures } from './testbed/report.ts';
-import type { Findings } from './testbed/report.ts';
+import { Findings, printFigures } from './testbed/report.ts';
 
-const benchmarks: Readonly<Record<string, (lab: Lab) => Promise<Findings>>> = {
+const benchmarks: Readonly<Record<string, Benchmark>> = {
   throughput: benchThroughput,
   latency: benchLatency,
   setup: benchSetup,
   idle: benchIdle,
 };
+const RUNS = 3;
 
-const { values, positionals } = parseArgs({
-  options: { json: { type: 'boolean', default: false } },
-  allowPositionals: true,
-});
-const [name = ''] = positionals;
-const benchmark = benchmarks[name];
-if (benchmark === undefined || positionals.length !== 1) {
-  process.stderr.write(`usage: scripts/bench ${Object.keys(benchmarks).join('|')} [--json]\n`);
+function usage(why: string): never {
+  process.stderr.write(
+    `bench: ${why}; scripts/bench ${Object.keys(benchmarks).join('|')} [--who A,B] [--runs N] [--seconds N] [--json]\n`,
+  );
   process.exit(2);
 }
 
+/** A whole number from 1 on. */
+function count(option: string, text: string): number {
+  return /^[1-9]\d{0,3}$/.test(text) ? Number(text) : usage(`${option} takes a whole number from 1 on`);
+}
+
+function parsed() {
+  try {
+    return parseArgs({
+      options: {
+        json: { type: 'boolean', default: false },
+        who: { type: 'string' },
+        runs: { type: 'string', default: String(RUNS) },
+        seconds: { type: 'string' },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    return usage(messageOf(error));
+  }
+}
+
+const { values, positionals } = parsed();
+const [name = ''] = positionals;
+const benchmark = benchmarks[name];
+if (benchmark === undefined || positionals.length !== 1) usage('which benchmark?');
+const options = {
+  runs: count('--runs', values.runs),
+  seconds: values.seconds === undefined ? undefined : count('--seconds', values.seconds),
+};
+
+function chosen(): string[] {
+  try {
+    return chosenContenders(values.who, knownContenders());
+  } catch (error) {
+    return usage(messageOf(error));
+  }
+}
+
+const who = chosen();
 let lab: Lab | undefined;
 try {
   lab = Lab.open();
-  const findings = await benchmark(lab);
+  const findings = new Findings();
+  await benchmark(lab, findings, { ...options, who });
   const report = findings.report(`bench ${name}`);
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else printFigures(report);

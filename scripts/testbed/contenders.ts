@@ -1,83 +1,81 @@
-import { Agent } from './agent.ts';
-import type { Lab, Namespace } from './lab.ts';
-import { answersPing } from './load.ts';
-import { wireguardTunnel } from './wireguard.ts';
+import { messageOf } from '../../src/base/errors.ts';
+import { ScriptError } from './command.ts';
+import type { Contender } from './contenders/contender.ts';
+import { idlocContender } from './contenders/idloc.ts';
+import { rawContender } from './contenders/raw.ts';
+import { builtWireguardGo } from './contenders/wireguard-go.ts';
+import { wireguardContender } from './contenders/wireguard.ts';
+import type { Lab } from './lab.ts';
+import { progress } from './report.ts';
+import type { Findings } from './report.ts';
 
-/** A way from one namespace to another whose speed is measured. Each has two namespaces and a cable of its own. */
-export interface Contender {
-  /** As in the names of the figures. */
-  readonly who: string;
-  readonly from: Namespace;
-  readonly to: Namespace;
-  /** Of `to`. */
-  readonly ipv6: string;
-  readonly ipv4: string;
-  /** Of the process that carries packets at `from`; absent: the kernel. */
-  readonly pid?: number;
-}
+type Maker = (lab: Lab) => Promise<Contender>;
 
-interface CabledPair {
-  readonly a: Namespace;
-  readonly b: Namespace;
-}
+/** `IDLOC_BENCH_NEBULA=/path/to/nebula` is measured as `nebula-new`. */
+const VARIABLE = /^IDLOC_BENCH_([A-Z][A-Z0-9_]*)$/;
 
-const UNDERLAY = { a: '192.0.2.1', b: '192.0.2.2' } as const;
+/** Those of Debian. @param binary path or name of the program */
+const FAMILIES: Readonly<Record<string, (lab: Lab, who: string, binary: string) => Promise<Contender>>> = {
+  'wireguard-go': wireguardContender,
+};
 
-async function cabledPair(lab: Lab, name: string): Promise<CabledPair> {
-  const a = await lab.namespace(`${name}-a`);
-  const b = await lab.namespace(`${name}-b`);
-  await lab.cable(a, 'eth0', b, 'eth0');
-  await a.ip('address', 'add', `${UNDERLAY.a}/24`, 'dev', 'eth0');
-  await b.ip('address', 'add', `${UNDERLAY.b}/24`, 'dev', 'eth0');
-  await a.ip('link', 'set', 'eth0', 'up');
-  await b.ip('link', 'set', 'eth0', 'up');
-  await a.carrier('eth0');
-  return { a, b };
-}
-
-export async function rawContender(lab: Lab): Promise<Contender> {
-  const { a, b } = await cabledPair(lab, 'raw');
-  await a.ip('address', 'add', '2001:db8::1/64', 'dev', 'eth0', 'nodad');
-  await b.ip('address', 'add', '2001:db8::2/64', 'dev', 'eth0', 'nodad');
-  const contender = { who: 'raw', from: a, to: b, ipv6: '2001:db8::2', ipv4: UNDERLAY.b };
-  await answersPing(a, contender.ipv6);
-  return contender;
-}
-
-export async function wireguardContender(lab: Lab, who: string, binary: string): Promise<Contender> {
-  const { a, b } = await cabledPair(lab, who);
-  await wireguardTunnel(
-    lab,
-    binary,
-    { namespace: a, underlay: UNDERLAY.a, addresses: ['198.51.100.1/24', '2001:db8:1::1/64'] },
-    { namespace: b, underlay: UNDERLAY.b, addresses: ['198.51.100.2/24', '2001:db8:1::2/64'] },
-  );
-  await answersPing(a, '2001:db8:1::2');
-  return { who, from: a, to: b, ipv6: '2001:db8:1::2', ipv4: '198.51.100.2' };
-}
-
-export async function idlocContender(lab: Lab): Promise<Contender> {
-  const { a, b } = await cabledPair(lab, 'idloc');
-  const one = await Agent.start(lab, { namespace: a, name: 'one', overlay: { create: 'bench.example' } });
-  const ticket = await one.invite();
-  const two = await Agent.start(lab, { namespace: b, name: 'two', overlay: { join: ticket } });
-  const status = await two.status();
-  await answersPing(a, status.hit);
-  return { who: 'idloc', from: a, to: b, ipv6: status.hit, ipv4: status.ipv4 ?? '', pid: one.process.pid };
-}
-
-/** raw, idloc, Debian's wireguard-go, and a newer one when the environment names it. */
-export async function contenders(lab: Lab, onProgress: (text: string) => void): Promise<Contender[]> {
-  onProgress('raw: a veth pair');
-  const all = [await rawContender(lab)];
-  onProgress('idloc: two agents');
-  all.push(await idlocContender(lab));
-  onProgress('wireguard-go: of Debian');
-  all.push(await wireguardContender(lab, 'wireguard-go', 'wireguard-go'));
-  const newer = process.env.IDLOC_BENCH_WIREGUARD_GO;
-  if (newer !== undefined && newer !== '') {
-    onProgress(`wireguard-go-new: ${newer}`);
-    all.push(await wireguardContender(lab, 'wireguard-go-new', newer));
+/** Who may be measured, in the order of the tables: the fixed ones, after each the newer one that the environment names. */
+export function knownContenders(environment: NodeJS.ProcessEnv = process.env): ReadonlyMap<string, Maker> {
+  const newer = new Map<string, string>();
+  for (const [name, binary] of Object.entries(environment)) {
+    const family = VARIABLE.exec(name)?.[1]?.toLowerCase().replaceAll('_', '-');
+    if (family !== undefined && binary !== undefined && binary !== '') newer.set(family, binary);
   }
-  return all;
+  const known = new Map<string, Maker>([
+    ['raw', rawContender],
+    ['idloc', idlocContender],
+  ]);
+  for (const [family, make] of Object.entries(FAMILIES)) {
+    known.set(family, (lab) => make(lab, family, PROGRAMS[family] ?? family));
+    const binary = newer.get(family);
+    newer.delete(family);
+    const who = `${family}-new`;
+    if (binary !== undefined) known.set(who, (lab) => make(lab, who, binary));
+    else if (family === 'wireguard-go')
+      known.set(who, async (lab) => wireguardContender(lab, who, await builtWireguardGo()));
+  }
+  // Whoever else is named has to take wireguard-go's command line.
+  for (const [family, binary] of newer)
+    known.set(`${family}-new`, (lab) => wireguardContender(lab, `${family}-new`, binary));
+  return known;
+}
+
+/** Programs that are not called like their family. */
+const PROGRAMS: Readonly<Record<string, string>> = { tinc: 'tincd' };
+
+/** The names of `--who`, or all. @throws {ScriptError} for one that nobody knows */
+export function chosenContenders(wanted: string | undefined, known: ReadonlyMap<string, unknown>): string[] {
+  if (wanted === undefined) return [...known.keys()];
+  const names = wanted.split(',').filter((name) => name !== '');
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined || names.length === 0)
+    throw new ScriptError(`nobody is called "${unknown ?? ''}"; --who takes ${[...known.keys()].join(',')}`);
+  return [...known.keys()].filter((name) => names.includes(name));
+}
+
+/**
+ * Sets up whom `--who` names, or all. Who cannot be set up gets a note; bounds against him are then missed.
+ * @throws {ScriptError} when not even the cable or idloc itself works
+ */
+export async function setUpContenders(lab: Lab, findings: Findings, names: readonly string[]): Promise<Contender[]> {
+  const known = knownContenders();
+  const ready: Contender[] = [];
+  for (const name of names) {
+    progress(`setting up ${name}`);
+    try {
+      const contender = await known.get(name)?.(lab);
+      if (contender !== undefined) ready.push(contender);
+    } catch (error) {
+      if (name === 'raw' || name === 'idloc') throw error;
+      const why = `${name} cannot be set up: ${messageOf(error)}`;
+      progress(why);
+      findings.note(why);
+    }
+  }
+  return ready;
 }

@@ -1,0 +1,14 @@
+import type { Lab } from '../lab.ts';
+import type { Findings } from '../report.ts';
+
+export interface BenchmarkOptions {
+  /** Whom to measure, in the order of the tables. */
+  readonly who: readonly string[];
+  /** Of everything that is measured more than once; the figure is the median. */
+  readonly runs: number;
+  /** Of one measurement; undefined: as the benchmark has it. */
+  readonly seconds: number | undefined;
+}
+
+/** Measures, and says by `findings` what came out. */
+export type Benchmark = (lab: Lab, findings: Findings, options: BenchmarkOptions) => Promise<void>;

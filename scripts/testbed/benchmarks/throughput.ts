@@ -1,0 +1,117 @@
+import { expectRatio, spreadPercent } from '../bounds.ts';
+import { setUpContenders } from '../contenders.ts';
+import type { Contender } from '../contenders/contender.ts';
+import { interleaved } from '../interleaved.ts';
+import type { Lab } from '../lab.ts';
+import { CONGESTION_CONTROLS, congestionControls, tcpThroughput } from '../load.ts';
+import type { CongestionControl } from '../load.ts';
+import { cpuSeconds } from '../processes.ts';
+import { median, progress } from '../report.ts';
+import type { Findings } from '../report.ts';
+import type { BenchmarkOptions } from './benchmark.ts';
+
+const LOAD_SECONDS = 4;
+
+const KINDS = [
+  { kind: 'tcp1', streams: 1, family: 6 },
+  { kind: 'tcp4', streams: 4, family: 6 },
+  { kind: 'tcp1v4', streams: 1, family: 4 },
+] as const;
+
+/** One TCP stream over IPv6 against the others. */
+const RIVALS: Readonly<Record<CongestionControl, Readonly<Record<string, number>>>> = {
+  bbr: { 'wireguard-go': 12, 'wireguard-go-new': 2.4, yggdrasil: 2.4, raw: 0.4 },
+  cubic: { 'wireguard-go-new': 2.6 },
+};
+const MOST_IPV4_DEVIATION = 0.15;
+
+/** One TCP stream, four, and one over IPv4, by bbr and by cubic. */
+export async function benchThroughput(lab: Lab, findings: Findings, options: BenchmarkOptions): Promise<void> {
+  const contenders = await setUpContenders(lab, findings, options.who);
+  for (const { who, ipv6, ipv4 } of contenders) {
+    if (ipv6 === null) findings.note(`${who} carries no IPv6: its tcp1 and tcp4 are over IPv4`);
+    if (ipv4 === null) findings.note(`${who} carries no IPv4: it has no tcp1v4`);
+  }
+  const available = await congestionControls();
+  const medians = new Map<string, number>();
+  for (const { kind, streams, family } of KINDS)
+    for (const congestionControl of available) {
+      const rows = contenders.flatMap((contender) => {
+        const address = family === 6 ? (contender.ipv6 ?? contender.ipv4) : contender.ipv4;
+        return address === null ? [] : [{ ...contender, address }];
+      });
+      const what = `${kind} ${congestionControl}`;
+      const measured = await interleaved(findings, what, rows, options.runs, async (row) => {
+        const before = await cpuSeconds(row.processes);
+        const load = { from: row.from, to: row.to, address: row.address, streams, congestionControl };
+        const { gbps, sentGbit } = await tcpThroughput({ ...load, seconds: options.seconds ?? LOAD_SECONDS });
+        return { gbps, cpuPerGbit: ((await cpuSeconds(row.processes)) - before) / sentGbit };
+      });
+      record(findings, medians, kind, congestionControl, contenders, measured);
+    }
+  for (const congestionControl of CONGESTION_CONTROLS) {
+    if (!available.includes(congestionControl))
+      findings.note(`this kernel does not offer ${congestionControl}: modprobe tcp_${congestionControl}`);
+    expectThroughput(findings, medians, options.who, congestionControl);
+  }
+}
+
+function record(
+  findings: Findings,
+  medians: Map<string, number>,
+  kind: string,
+  congestionControl: string,
+  contenders: readonly Contender[],
+  measured: ReadonlyMap<string, readonly { readonly gbps: number; readonly cpuPerGbit: number }[]>,
+): void {
+  const shown: string[] = [];
+  for (const { who, processes } of contenders) {
+    const runs = measured.get(who);
+    if (runs === undefined) continue;
+    const name = `${kind}.${who}.${congestionControl}`;
+    const values = runs.map(({ gbps }) => gbps);
+    const middle = median(values);
+    medians.set(name, middle);
+    findings.figure(name, middle);
+    if (processes.length > 0) findings.figure(`cpu.${name}`, median(runs.map(({ cpuPerGbit }) => cpuPerGbit)));
+    shown.push(`${who} ${middle.toFixed(2)}`);
+    if (who === 'idloc')
+      findings.note(`${name}: runs differ by ${spreadPercent(values, middle).toFixed(0)} % of the median`);
+  }
+  progress(`${kind} ${congestionControl}: ${shown.join(', ')} Gb/s`);
+}
+
+/** The bounds of one congestion control, against those of `who` that have one. */
+export function expectThroughput(
+  findings: Findings,
+  medians: ReadonlyMap<string, number>,
+  who: readonly string[],
+  congestionControl: CongestionControl,
+): void {
+  const named = (kind: string, whose: string): string => `${kind}.${whose}.${congestionControl}`;
+  if (!who.includes('idloc')) return;
+  for (const [rival, atLeast] of Object.entries(RIVALS[congestionControl]))
+    if (who.includes(rival))
+      expectRatio(findings, {
+        name: named('tcp1', 'idloc'),
+        value: medians.get(named('tcp1', 'idloc')),
+        reference: medians.get(named('tcp1', rival)),
+        referenceName: rival,
+        atLeast,
+      });
+    else findings.note(`${named('tcp1', 'idloc')} is not held against ${rival}, who was not asked for`);
+  const one = medians.get(named('tcp1', 'idloc'));
+  expectRatio(findings, {
+    name: named('tcp4', 'idloc'),
+    value: medians.get(named('tcp4', 'idloc')),
+    reference: one,
+    referenceName: 'one stream',
+    atLeast: 1,
+  });
+  const deviation = Math.abs((medians.get(named('tcp1v4', 'idloc')) ?? NaN) / (one ?? NaN) - 1);
+  findings.expect(
+    named('tcp1v4', 'idloc'),
+    deviation <= MOST_IPV4_DEVIATION,
+    `within ${100 * MOST_IPV4_DEVIATION} % of IPv6`,
+  );
+}

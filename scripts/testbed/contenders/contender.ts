@@ -1,0 +1,46 @@
+import type { Lab, Namespace } from '../lab.ts';
+
+/** A way from one namespace to another that is measured. Each has two namespaces and a cable of its own. */
+export interface Contender {
+  /** As in the names of the figures. */
+  readonly who: string;
+  readonly from: Namespace;
+  readonly to: Namespace;
+  /** Of `to`, inside the tunnel; null: it does not carry this family. */
+  readonly ipv6: string | null;
+  readonly ipv4: string | null;
+  /** Of the processes that carry the packets, at both ends; empty: the kernel. */
+  readonly processes: readonly number[];
+}
+
+/** The inner address for a benchmark that can do with either family. */
+export function anyAddress({ ipv6, ipv4 }: Pick<Contender, 'ipv6' | 'ipv4'>): string {
+  return ipv6 ?? ipv4 ?? '';
+}
+
+export interface CabledPair {
+  readonly a: Namespace;
+  readonly b: Namespace;
+}
+
+/** Of the cable's ends, outside every tunnel. */
+export const UNDERLAY = { a: '192.0.2.1', b: '192.0.2.2' } as const;
+/** Inside the tunnels of those who let us choose. */
+export const INNER = {
+  a: { ipv4: '198.51.100.1', ipv6: '2001:db8:1::1' },
+  b: { ipv4: '198.51.100.2', ipv6: '2001:db8:1::2' },
+} as const;
+export const INNER_IPV4_PREFIX_LENGTH = 24;
+export const INNER_IPV6_PREFIX_LENGTH = 64;
+
+export async function cabledPair(lab: Lab, name: string): Promise<CabledPair> {
+  const a = await lab.namespace(`${name}-a`);
+  const b = await lab.namespace(`${name}-b`);
+  await lab.cable(a, 'eth0', b, 'eth0');
+  await a.ip('address', 'add', `${UNDERLAY.a}/24`, 'dev', 'eth0');
+  await b.ip('address', 'add', `${UNDERLAY.b}/24`, 'dev', 'eth0');
+  await a.ip('link', 'set', 'eth0', 'up');
+  await b.ip('link', 'set', 'eth0', 'up');
+  await a.carrier('eth0');
+  return { a, b };
+}

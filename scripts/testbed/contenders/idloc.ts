@@ -1,0 +1,36 @@
+import { Agent } from '../agent.ts';
+import type { Lab } from '../lab.ts';
+import { answersPing } from '../load.ts';
+import { cabledPair } from './contender.ts';
+import type { CabledPair, Contender } from './contender.ts';
+
+/** Two agents with a direct link. */
+export interface IdlocPair {
+  readonly contender: Contender;
+  readonly one: Agent;
+  readonly two: Agent;
+}
+
+/** @param environment of both agents' processes */
+export async function idlocPair(
+  lab: Lab,
+  pair: CabledPair,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<IdlocPair> {
+  const overlay = { create: 'bench.example' };
+  const one = await Agent.start(lab, { namespace: pair.a, name: 'one', overlay, environment });
+  const ticket = await one.invite();
+  const two = await Agent.start(lab, { namespace: pair.b, name: 'two', overlay: { join: ticket }, environment });
+  const status = await two.status();
+  await answersPing(pair.a, status.hit);
+  const processes = [one.process.pid, two.process.pid];
+  return {
+    contender: { who: 'idloc', from: pair.a, to: pair.b, ipv6: status.hit, ipv4: status.ipv4, processes },
+    one,
+    two,
+  };
+}
+
+export async function idlocContender(lab: Lab): Promise<Contender> {
+  return (await idlocPair(lab, await cabledPair(lab, 'idloc'))).contender;
+}

@@ -66,6 +66,8 @@ export const COUNTER_NAMES = [
   /** Dropped: what the kernel says to the link itself; not a packet. */
   'dropMulticast',
   'dropMalformedPacket',
+  /** Dropped: a packet of a peer with its addresses left out, of no known form. */
+  'dropBadCompressed',
   /** Dropped: waited for a link in vain. */
   'dropHeldOverflow',
   'dropHeldExpired',

@@ -1,4 +1,5 @@
 import type { Agent } from './support/network.ts';
+import { wholePacket } from './support/packets.ts';
 import { onWire, until } from './support/on-wire.ts';
 
 const PORT = 7001;
@@ -38,8 +39,9 @@ onWire(
     const { a, b } = wire;
     const links = await wire.link();
     await a.call('authorize', links.a, b.hit, b.ipv4);
-    await send(a, b.hit, [1, 2, 3]);
-    await send(a, b.ipv4, [4, 5]);
+    // Whole packets: those that the data plane sends leave their addresses out.
+    for (let i = 0; i < 3; i++) await a.call('sendRecord', links.a, wholePacket(a.hit, b.hit));
+    for (let i = 0; i < 2; i++) await a.call('sendRecord', links.a, wholePacket(a.ipv4, b.ipv4));
     await counted(b, 'earlyHeld', 5);
     await b.call('authorize', links.b, '2001:20::bad', '198.18.0.99');
     await counted(b, 'dropInnerSource', 5);

@@ -1,4 +1,5 @@
 import type { InterfaceAddress } from '../../src/native/data-plane.ts';
+import { wholePacket } from './support/packets.ts';
 import { ip } from './support/network.ts';
 import { onWire, until } from './support/on-wire.ts';
 
@@ -93,29 +94,42 @@ onWire('a refused address is reported to the program at once, and the next packe
   }
 });
 
-onWire('packets with an inner source that is not the peer are dropped', async (t, wire) => {
-  const links = await wire.link();
-  await wire.a.call('authorize', links.a, wire.b.hit, wire.b.ipv4);
-  // b takes this link for another host.
-  await wire.b.call('authorize', links.b, '2001:20::bad', '198.18.0.99');
-  t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
-  t.false(wire.a.ping(wire.b.ipv4, '-c', '2', '-W', '1'));
-  t.is(await wire.b.counter('dropInnerSource'), 4);
-  t.is(await wire.b.counter('tunWrites'), 0);
-  await wire.b.call('authorize', links.b, wire.a.hit, wire.a.ipv4);
-  t.true(wire.a.ping(wire.b.hit, '-c', '2'));
-  t.true(wire.a.ping(wire.b.ipv4, '-c', '2'));
+onWire('whole packets pass too, but not with an inner source that is not the peer', async (t, wire) => {
+  const { a, b } = wire;
+  const links = await wire.linkAndAuthorize();
+  const pairs = [
+    [a.hit, b.hit],
+    [a.ipv4, b.ipv4],
+  ] as const;
+  for (const [source, destination] of pairs) await a.call('sendRecord', links.a, wholePacket(source, destination));
+  await until(async () => (await b.counter('tunWrites')) >= pairs.length);
+  const others = ['2001:20::bad', '198.18.0.99', b.hit, b.ipv4, '2001:21::a', '198.18.0.3'];
+  for (const source of others)
+    await a.call('sendRecord', links.a, wholePacket(source, source.includes(':') ? b.hit : b.ipv4));
+  await until(async () => (await b.counter('dropInnerSource')) >= others.length);
+  t.is(await b.counter('packetsIn'), pairs.length);
+  t.is(await b.counter('tunWrites'), pairs.length);
 });
 
 onWire('packets that do not come from our own address, or not to it, are dropped', async (t, wire) => {
-  await wire.linkAndAuthorize();
-  await wire.a.call('setLocalAddresses', '2001:20::c', null);
-  t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
-  t.is(await wire.a.counter('dropForeignSource'), 2);
-  await wire.a.call('setLocalAddresses', wire.a.hit, wire.a.ipv4);
-  await wire.b.call('setLocalAddresses', '2001:20::c', null);
-  t.false(wire.a.ping(wire.b.hit, '-c', '2', '-W', '1'));
-  t.is(await wire.b.counter('dropInnerDestination'), 2);
+  const { a, b } = wire;
+  const links = await wire.linkAndAuthorize();
+  await a.call('setLocalAddresses', '2001:20::c', null);
+  t.false(a.ping(b.hit, '-c', '2', '-W', '1'));
+  t.is(await a.counter('dropForeignSource'), 2);
+  for (const [source, destination] of [
+    [a.hit, '2001:20::c'],
+    [a.hit, a.hit],
+    [a.ipv4, '198.18.0.3'],
+  ] as const)
+    await a.call('sendRecord', links.a, wholePacket(source, destination));
+  await until(async () => (await b.counter('dropInnerDestination')) >= 3);
+  // Nobody here has an IPv4 address: there is no destination to put back.
+  await b.call('setLocalAddresses', b.hit, null);
+  await a.call('setLocalAddresses', a.hit, a.ipv4);
+  t.false(a.ping(b.ipv4, '-c', '2', '-W', '1'));
+  t.is(await b.counter('dropInnerDestination'), 5);
+  t.is(await b.counter('tunWrites'), 0);
 });
 
 onWire('changes of the network are told, and addresses and routes are what the kernel says', async (t, wire) => {

@@ -57,6 +57,7 @@ namespace idloc {
   V(dropForeignSource)     \
   V(dropMulticast)         \
   V(dropMalformedPacket)   \
+  V(dropBadCompressed)     \
   V(dropHeldOverflow)      \
   V(dropHeldExpired)       \
   V(dropRefused)           \

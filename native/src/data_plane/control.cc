@@ -251,12 +251,12 @@ void DataPlane::Handle(Authorize& command) {
 void DataPlane::Handle(Refuse& command) {
   for (HeldPackets::Packet& packet : held_.Take(command.address)) {
     counters_->Add(Counter::dropRefused);
-    uint8_t answer[kVnetHeaderBytes + kMaxUnreachableBytes];
-    size_t length = MakeUnreachable(packet.data() + kVnetHeaderBytes, packet.size() - kVnetHeaderBytes,
-                                    answer + kVnetHeaderBytes);
+    uint8_t answer[kMaxUnreachableBytes];
+    size_t length =
+        MakeUnreachable(packet.data() + kVnetHeaderBytes, packet.size() - kVnetHeaderBytes, answer);
     if (length == 0) continue;
     counters_->Add(Counter::unreachablesSent);
-    coalescer_.WriteSingle(answer + kVnetHeaderBytes, length);
+    coalescer_.WriteSingle(answer, length);
   }
 }
 

@@ -136,7 +136,7 @@ class DataPlane {
   void HandleDatagram(uint8_t* data, size_t length, const Path& path);
   void HandleRecords(uint8_t* data, size_t length, const Path& path);
   void HandleApplicationData(Link* link, uint8_t* data, size_t length);
-  void DeliverPacket(Link* link, uint8_t* packet, size_t length);
+  void DeliverPacket(Link* link, uint8_t* data, size_t length);
   // What waited for this link to be authorized, or for the IPv4 claim of its peer.
   void DeliverEarly(Link* link);
 

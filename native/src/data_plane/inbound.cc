@@ -3,12 +3,14 @@
 //   2. HandleDatagram: told apart by the first byte (RFC 7983)
 //   3. HandleRecords: the link of the remote, one DTLS record after the other, opened in place
 //   4. HandleApplicationData: told apart by the first byte inside (DESIGN D3)
-//   5. DeliverPacket: may this peer send it; joined with its neighbours; written to the TUN
+//   5. DeliverPacket: may this peer send it; its addresses put back; joined with its neighbours; written to
+//      the TUN
 //   (DeliverEarly: what came before that could be told)
 #include <algorithm>
 
 #include "data_plane/data_plane.h"
 #include "link/record_format.h"
+#include "net/compressed_header.h"
 
 namespace idloc {
 
@@ -124,7 +126,7 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
 void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) {
   if (length == 0) return;
   uint8_t kind = data[0] >> 4;
-  if (kind == 4 || kind == 6) {
+  if (kind == kCompressed || kind == 4 || kind == 6) {
     DeliverPacket(link, data, length);
     return;
   }
@@ -145,34 +147,45 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
   Emit(std::move(event));
 }
 
-void DataPlane::DeliverPacket(Link* link, uint8_t* packet, size_t length) {
+void DataPlane::DeliverPacket(Link* link, uint8_t* data, size_t length) {
+  bool compressed = data[0] >> 4 == kCompressed;
+  uint8_t version = InnerVersion(data[0]);
   PacketView view;
-  if (!ParsePacket(packet, length, &view)) {
-    counters_->Add(Counter::dropMalformedPacket);
+  if (compressed ? version != 4 && version != 6 : !ParsePacket(data, length, &view)) {
+    counters_->Add(compressed ? Counter::dropBadCompressed : Counter::dropMalformedPacket);
     return;
   }
-  const IpAddress* peer = view.v6 ? &link->hit : link->ipv4.has_value() ? &*link->ipv4 : nullptr;
-  const IpAddress* own = view.v6 ? &local_hit_ : local_ipv4_.has_value() ? &*local_ipv4_ : nullptr;
+  const IpAddress* peer = version == 6 ? &link->hit : link->ipv4.has_value() ? &*link->ipv4 : nullptr;
+  const IpAddress* own = version == 6 ? &local_hit_ : local_ipv4_.has_value() ? &*local_ipv4_ : nullptr;
   if (!link->authorized || peer == nullptr) {
     // The peer may have sent it right behind the end of the handshake; JavaScript is still verifying its
     // certificate, or looks its claim up.
     Nanoseconds until = now_ + (link->authorized ? EarlyPackets::kClaimTime : EarlyPackets::kAuthorizeTime);
-    bool held = early_.Hold(link->id, packet, view.length, until);
+    bool held = early_.Hold(link->id, data, compressed ? length : view.length, until);
     counters_->Add(held ? Counter::earlyHeld : Counter::dropEarlyOverflow);
     return;
   }
-  if (!(view.source == *peer)) {
+  if (!compressed && !(view.source == *peer)) {
     counters_->Add(Counter::dropInnerSource);
     return;
   }
-  if (own == nullptr || !(view.destination == *own)) {
+  if (own == nullptr || (!compressed && !(view.destination == *own))) {
     counters_->Add(Counter::dropInnerDestination);
     return;
   }
+  uint8_t expanded[kIpv6HeaderBytes];
+  size_t header_bytes = 0;
+  if (compressed && !ExpandHeader(data, length, *peer, *own, expanded, &view, &header_bytes)) {
+    counters_->Add(Counter::dropBadCompressed);
+    return;
+  }
   counters_->Add(Counter::packetsIn);
-  // The record's header lies in front of the packet: room for the vnet header.
-  static_assert(kMinPlaintextOffset >= kVnetHeaderBytes);
-  if (tun_.valid()) coalescer_.Add(packet, view);
+  if (!tun_.valid()) return;
+  if (compressed) {
+    coalescer_.Add(expanded, data + header_bytes, view);
+  } else {
+    coalescer_.Add(data, data + view.transport_offset, view);
+  }
 }
 
 void DataPlane::DeliverEarly(Link* link) {
@@ -180,14 +193,12 @@ void DataPlane::DeliverEarly(Link* link) {
   // IPv4 goes on waiting while the claim is not known, but no longer than it would have.
   Nanoseconds until = std::min(early.until, now_ + EarlyPackets::kClaimTime);
   for (EarlyPackets::Packet& held : early.packets) {
-    uint8_t* packet = held.data() + EarlyPackets::kRoom;
-    size_t length = held.size() - EarlyPackets::kRoom;
-    if (packet[0] >> 4 == 4 && !link->ipv4.has_value()) {
-      early_.Hold(link->id, packet, length, until);
+    if (InnerVersion(held[0]) == 4 && !link->ipv4.has_value()) {
+      early_.Hold(link->id, held.data(), held.size(), until);
       continue;
     }
     counters_->Add(Counter::earlyReleased);
-    DeliverPacket(link, packet, length);
+    DeliverPacket(link, held.data(), held.size());
     // One by one: in order also between flows.
     coalescer_.Flush();
   }

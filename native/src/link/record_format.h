@@ -23,8 +23,7 @@ struct RecordLayout {
 };
 inline constexpr RecordLayout kPlainLayout = {kRecordHeaderBytes + kExplicitNonceBytes,
                                               kRecordHeaderBytes + kExplicitNonceBytes + kTagBytes};
-// For buffers. The least offset is the room for a vnet header in front of a received packet.
-inline constexpr size_t kMinPlaintextOffset = kPlainLayout.plaintext_offset;
+// For buffers.
 inline constexpr size_t kMaxRecordOverhead = kPlainLayout.overhead;
 
 inline constexpr uint8_t kContentChangeCipherSpec = 20;

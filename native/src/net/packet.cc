@@ -1,7 +1,5 @@
 #include "net/packet.h"
 
-#include "base/bytes.h"
-
 namespace idloc {
 
 bool ParsePacket(const uint8_t* packet, size_t length, PacketView* out) {
@@ -15,9 +13,7 @@ bool ParsePacket(const uint8_t* packet, size_t length, PacketView* out) {
     out->length = total;
     out->transport_offset = header;
     out->protocol = packet[9];
-    // More fragments, or an offset (RFC 791).
-    bool fragment = (LoadBe16(packet + 6) & 0x3fff) != 0;
-    out->plain = header == kIpv4HeaderBytes && !fragment;
+    out->plain = header == kIpv4HeaderBytes && !IsIpv4Fragment(packet + 6);
     out->source = IpAddress::FromV4(packet + 12);
     out->destination = IpAddress::FromV4(packet + 16);
     return true;
@@ -29,8 +25,7 @@ bool ParsePacket(const uint8_t* packet, size_t length, PacketView* out) {
   out->length = total;
   out->transport_offset = kIpv6HeaderBytes;
   out->protocol = packet[6];
-  out->plain =
-      out->protocol == kProtocolTcp || out->protocol == kProtocolUdp || out->protocol == kProtocolIcmpV6;
+  out->plain = IsPlainIpv6(out->protocol);
   out->source = IpAddress::FromV6(packet + 8);
   out->destination = IpAddress::FromV6(packet + 24);
   return true;

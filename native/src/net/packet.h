@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "base/bytes.h"
 #include "net/address.h"
 
 namespace idloc {
@@ -25,6 +26,14 @@ struct PacketView {
   bool v6;
   bool plain;  // no options, no extension headers, no fragment: `protocol` starts at `transport_offset`
 };
+
+// Next headers that are no extension header: what they start is all there.
+inline bool IsPlainIpv6(uint8_t next_header) {
+  return next_header == kProtocolTcp || next_header == kProtocolUdp || next_header == kProtocolIcmpV6;
+}
+
+// `field`: flags and fragment offset (RFC 791). More fragments, or an offset.
+inline bool IsIpv4Fragment(const uint8_t* field) { return (LoadBe16(field) & 0x3fff) != 0; }
 
 // False when the bytes are not an IPv4 or IPv6 packet.
 bool ParsePacket(const uint8_t* packet, size_t length, PacketView* out);

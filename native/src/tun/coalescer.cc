@@ -26,30 +26,31 @@ uint32_t FlowHash(const PacketView& view, const uint8_t* ports) {
 
 }  // namespace
 
-bool Coalescer::SameFlow(const Flow& flow, const uint8_t* packet, uint32_t hash, const PacketView& view) {
+bool Coalescer::SameFlow(const Flow& flow, const uint8_t* ip, const uint8_t* transport, uint32_t hash,
+                         const PacketView& view) {
   if (flow.hash != hash || flow.v6 != view.v6 || flow.udp != (view.protocol == kProtocolUdp)) return false;
   size_t addresses = view.v6 ? 8 : 12;
   size_t bytes = view.v6 ? 32 : 8;
-  return std::memcmp(flow.packet + addresses, packet + addresses, bytes) == 0 &&
-         std::memcmp(flow.packet + flow.transport, packet + view.transport_offset, 4) == 0;
+  return std::memcmp(flow.packet() + addresses, ip + addresses, bytes) == 0 &&
+         std::memcmp(flow.packet() + flow.transport, transport, 4) == 0;
 }
 
-bool Coalescer::CanAppend(const Flow& flow, const uint8_t* packet, size_t header_bytes, size_t payload,
-                          bool udp) {
+bool Coalescer::CanAppend(const Flow& flow, const uint8_t* ip, const uint8_t* transport, size_t header_bytes,
+                          size_t payload) {
   if (flow.closed || payload == 0 || payload > flow.segment || header_bytes != flow.header_bytes)
     return false;
-  if (flow.length + payload > kMaxSuperPacket || flow.pieces == static_cast<int>(kMaxPieces)) return false;
-  const uint8_t* first = flow.packet;
+  if (flow.length + payload > kMaxSuperPacket || flow.pieces == kMaxPieces) return false;
+  const uint8_t* first = flow.packet();
   // Everything the joined headers say once must be the same: traffic class, flow label, hop limit, fragment
   // flags.
   if (flow.v6) {
-    if (std::memcmp(first, packet, 4) != 0 || first[7] != packet[7]) return false;
-  } else if (first[1] != packet[1] || first[8] != packet[8] || ((first[6] ^ packet[6]) & 0xe0) != 0) {
+    if (std::memcmp(first, ip, 4) != 0 || first[7] != ip[7]) return false;
+  } else if (first[1] != ip[1] || first[8] != ip[8] || ((first[6] ^ ip[6]) & 0xe0) != 0) {
     return false;
   }
-  if (udp) return true;
+  if (flow.udp) return true;
   const uint8_t* a = first + flow.transport;
-  const uint8_t* b = packet + flow.transport;
+  const uint8_t* b = transport;
   if (LoadBe32(b + 4) != flow.next_sequence) return false;
   // Acknowledgement number; header length and flags but PSH; window; options.
   return std::memcmp(a + 8, b + 8, 5) == 0 && ((a[13] ^ b[13]) & ~kTcpPush) == 0 &&
@@ -57,37 +58,37 @@ bool Coalescer::CanAppend(const Flow& flow, const uint8_t* packet, size_t header
          std::memcmp(a + 20, b + 20, header_bytes - flow.transport - 20) == 0;
 }
 
-void Coalescer::Add(uint8_t* packet, const PacketView& view) {
+void Coalescer::Add(const uint8_t* ip, const uint8_t* rest, const PacketView& view) {
   bool udp = view.protocol == kProtocolUdp;
   size_t least = view.transport_offset + (udp ? kUdpHeaderBytes : kTcpHeaderBytes);
   if (!view.plain || (!udp && view.protocol != kProtocolTcp) || view.length < least) {
     // It may belong to a held flow in a way that is not visible here (a fragment): nothing may overtake it.
     if (!view.plain) Flush();
-    WriteSingle(packet, view.length);
+    WritePieces(ip, view.transport_offset, rest, view.length - view.transport_offset);
     return;
   }
-  uint8_t* transport = packet + view.transport_offset;
-  size_t header_bytes = udp ? least : view.transport_offset + (transport[12] >> 4) * size_t{4};
+  size_t header_bytes = udp ? least : view.transport_offset + (rest[12] >> 4) * size_t{4};
   bool joinable = header_bytes >= least && header_bytes < view.length;
   if (udp) {
     // A UDP checksum of zero (RFC 768) would come out of the joined packet as a real one.
-    joinable = joinable && tun_->can_coalesce_udp() && LoadBe16(transport + 6) != 0 &&
-               LoadBe16(transport + 4) == view.length - view.transport_offset;
+    joinable = joinable && tun_->can_coalesce_udp() && LoadBe16(rest + 6) != 0 &&
+               LoadBe16(rest + 4) == view.length - view.transport_offset;
   } else {
-    joinable = joinable && (transport[13] & ~kTcpPush) == kTcpAck;
+    joinable = joinable && (rest[13] & ~kTcpPush) == kTcpAck;
   }
   size_t payload = joinable ? view.length - header_bytes : 0;
+  const uint8_t* body = rest + (header_bytes - view.transport_offset);
 
-  uint32_t hash = FlowHash(view, transport);
+  uint32_t hash = FlowHash(view, rest);
   for (size_t i = 0; i < used_; i++) {
     Flow& flow = flows_[order_[i]];
-    if (!SameFlow(flow, packet, hash, view)) continue;
-    if (joinable && CanAppend(flow, packet, header_bytes, payload, udp)) {
-      flow.vectors[static_cast<size_t>(flow.pieces++)] = {packet + header_bytes, payload};
+    if (!SameFlow(flow, ip, rest, hash, view)) continue;
+    if (joinable && CanAppend(flow, ip, rest, header_bytes, payload)) {
+      flow.vectors[1 + flow.pieces++] = {const_cast<uint8_t*>(body), payload};
       flow.length += payload;
       flow.next_sequence += static_cast<uint32_t>(payload);
-      if (!udp && (transport[13] & kTcpPush) != 0) {
-        flow.packet[flow.transport + 13] |= kTcpPush;
+      if (!udp && (rest[13] & kTcpPush) != 0) {
+        flow.packet()[flow.transport + 13] |= kTcpPush;
         flow.closed = true;
       }
       if (payload < flow.segment) flow.closed = true;
@@ -99,7 +100,7 @@ void Coalescer::Add(uint8_t* packet, const PacketView& view) {
     break;
   }
   if (!joinable) {
-    WriteSingle(packet, view.length);
+    WritePieces(ip, view.transport_offset, rest, view.length - view.transport_offset);
     return;
   }
   if (used_ == kFlows) {
@@ -108,18 +109,20 @@ void Coalescer::Add(uint8_t* packet, const PacketView& view) {
   }
   // Slots are a permutation: order_[used_..] names the free ones.
   Flow& flow = flows_[order_[used_++]];
-  flow.packet = packet;
+  std::memcpy(flow.packet(), ip, view.transport_offset);
+  std::memcpy(flow.packet() + view.transport_offset, rest, header_bytes - view.transport_offset);
   flow.header_bytes = header_bytes;
   flow.transport = view.transport_offset;
   flow.length = view.length;
   flow.segment = payload;
-  flow.next_sequence = udp ? 0 : LoadBe32(transport + 4) + static_cast<uint32_t>(payload);
+  flow.next_sequence = udp ? 0 : LoadBe32(rest + 4) + static_cast<uint32_t>(payload);
   flow.hash = hash;
   flow.v6 = view.v6;
   flow.udp = udp;
-  flow.closed = !udp && (transport[13] & kTcpPush) != 0;
+  flow.closed = !udp && (rest[13] & kTcpPush) != 0;
   flow.pieces = 1;
-  flow.vectors[0] = {packet - kVnetHeaderBytes, view.length + kVnetHeaderBytes};
+  flow.vectors[0] = {flow.head.data(), kVnetHeaderBytes + header_bytes};
+  flow.vectors[1] = {const_cast<uint8_t*>(body), payload};
 }
 
 void Coalescer::Remove(size_t index) {
@@ -136,7 +139,7 @@ void Coalescer::Flush() {
 void Coalescer::WriteFlow(Flow& flow) {
   VnetHeader header{};
   if (flow.pieces > 1) {
-    uint8_t* packet = flow.packet;
+    uint8_t* packet = flow.packet();
     uint8_t* transport = packet + flow.transport;
     size_t transport_length = flow.length - flow.transport;
     if (flow.v6) {
@@ -159,19 +162,22 @@ void Coalescer::WriteFlow(Flow& flow) {
     header.checksum_offset = flow.udp ? 6 : 16;
     StoreSum(transport + header.checksum_offset, ChecksumFold(sum));
   }
-  std::memcpy(flow.packet - kVnetHeaderBytes, &header, sizeof header);
-  Write(flow.vectors.data(), flow.pieces, flow.length);
+  std::memcpy(flow.head.data(), &header, sizeof header);
+  Write(flow.vectors.data(), 1 + flow.pieces, flow.pieces, flow.length);
 }
 
-void Coalescer::WriteSingle(uint8_t* packet, size_t length) {
-  std::memset(packet - kVnetHeaderBytes, 0, kVnetHeaderBytes);
-  iovec vector{packet - kVnetHeaderBytes, length + kVnetHeaderBytes};
-  Write(&vector, 1, length);
+void Coalescer::WritePieces(const uint8_t* first, size_t first_bytes, const uint8_t* second,
+                            size_t second_bytes) {
+  VnetHeader header{};
+  iovec vectors[] = {{&header, sizeof header},
+                     {const_cast<uint8_t*>(first), first_bytes},
+                     {const_cast<uint8_t*>(second), second_bytes}};
+  Write(vectors, 3, 1, first_bytes + second_bytes);
 }
 
-void Coalescer::Write(const iovec* vectors, int count, size_t length) {
-  if (tun_->Write(vectors, count) < 0) {
-    counters_->Add(Counter::dropTunWrite, static_cast<uint64_t>(count));
+void Coalescer::Write(const iovec* vectors, size_t count, size_t packets, size_t length) {
+  if (tun_->Write(vectors, static_cast<int>(count)) < 0) {
+    counters_->Add(Counter::dropTunWrite, packets);
     return;
   }
   counters_->Add(Counter::tunWrites);

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "net/checksum.h"
+#include "net/compressed_header.h"
 #include "net/packet.h"
 
 namespace idloc {
@@ -19,6 +20,9 @@ bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length) {
   packet_ = packet;
   length_ = length;
   packets_ = 1;
+  v6_ = packet[0] >> 4 == 6;
+  replaced_ = CompressibleBytes(packet);
+  compressed_ = replaced_ == 0 ? 0 : v6_ ? kCompressedIpv6Bytes : kCompressedIpv4Bytes;
   uint8_t gso = header.gso_type & static_cast<uint8_t>(~kGsoEcn);
   if (gso == kGsoNone) {
     if ((header.flags & kVnetNeedsChecksum) == 0) return true;
@@ -32,7 +36,6 @@ bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length) {
     return true;
   }
 
-  v6_ = packet[0] >> 4 == 6;
   udp_ = gso == kGsoUdp;
   if (!udp_ && gso != (v6_ ? kGsoTcpV6 : kGsoTcpV4)) return false;
   transport_ = header.checksum_start;
@@ -46,39 +49,46 @@ bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length) {
   if (header_bytes_ >= length) return false;
   payload_ = length - header_bytes_;
   packets_ = (payload_ + segment_ - 1) / segment_;
+  uint8_t protocol = udp_ ? kProtocolUdp : kProtocolTcp;
+  pseudo_header_ =
+      v6_ ? PseudoHeaderSum(packet + 8, 32, protocol, 0) : PseudoHeaderSum(packet + 12, 8, protocol, 0);
   return packets_ <= kMaxPackets;
 }
 
 size_t Segmenter::PacketLength(size_t index) const {
-  if (packets_ == 1) return length_;
+  if (header_bytes_ == 0) return length_ - replaced_ + compressed_;
   size_t left = payload_ - index * segment_;
-  return header_bytes_ + (left < segment_ ? left : segment_);
+  return header_bytes_ - replaced_ + compressed_ + (left < segment_ ? left : segment_);
 }
 
 void Segmenter::WritePacket(size_t index, uint8_t* out) const {
+  if (replaced_ != 0) CompressHeader(packet_, out);
   if (header_bytes_ == 0) {
-    std::memcpy(out, packet_, length_);
+    std::memcpy(out + compressed_, packet_ + replaced_, length_ - replaced_);
     return;
   }
   size_t offset = index * segment_;
   size_t size = PacketLength(index);
-  std::memcpy(out, packet_, header_bytes_);
-  std::memcpy(out + header_bytes_, packet_ + header_bytes_ + offset, size - header_bytes_);
+  size_t head = header_bytes_ - replaced_ + compressed_;
+  std::memcpy(out + compressed_, packet_ + replaced_, header_bytes_ - replaced_);
+  std::memcpy(out + head, packet_ + header_bytes_ + offset, size - head);
 
-  if (v6_) {
-    StoreBe16(out + 4, static_cast<uint16_t>(size - kIpv6HeaderBytes));
-  } else {
-    StoreBe16(out + 2, static_cast<uint16_t>(size));
-    StoreBe16(out + 4, static_cast<uint16_t>(LoadBe16(packet_ + 4) + index));
-    StoreBe16(out + 10, 0);
-    size_t ip_bytes = (packet_[0] & 0x0f) * size_t{4};
-    StoreSum(out + 10, static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, out, ip_bytes))));
+  if (!v6_) {
+    auto identification = static_cast<uint16_t>(LoadBe16(packet_ + 4) + index);
+    if (replaced_ != 0) {
+      StoreBe16(out + 2, identification);
+    } else {
+      StoreBe16(out + 2, static_cast<uint16_t>(size));
+      StoreBe16(out + 4, identification);
+      StoreBe16(out + 10, 0);
+      size_t ip_bytes = (packet_[0] & 0x0f) * size_t{4};
+      StoreSum(out + 10, static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, out, ip_bytes))));
+    }
   }
 
-  uint8_t* transport = out + transport_;
-  size_t transport_length = size - transport_;
-  uint64_t sum = v6_ ? PseudoHeaderSum(out + 8, 32, udp_ ? kProtocolUdp : kProtocolTcp, transport_length)
-                     : PseudoHeaderSum(out + 12, 8, udp_ ? kProtocolUdp : kProtocolTcp, transport_length);
+  uint8_t* transport = out + transport_ - replaced_ + compressed_;
+  auto transport_length = static_cast<uint32_t>(size - static_cast<size_t>(transport - out));
+  uint64_t sum = pseudo_header_ + __builtin_bswap32(transport_length);
   uint8_t* field;
   if (udp_) {
     StoreBe16(transport + 4, static_cast<uint16_t>(transport_length));

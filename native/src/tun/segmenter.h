@@ -1,5 +1,6 @@
 #pragma once
-// Outbound: splits what the TUN handed over into packets that fit the MTU, checksums complete.
+// Outbound: splits what the TUN handed over into packets as links carry them: checksums complete, inner
+// addresses left out (net/compressed_header.h).
 #include <cstddef>
 #include <cstdint>
 
@@ -10,22 +11,27 @@ namespace idloc {
 // A super-packet taken apart: Init checks and measures it, WritePacket makes one packet of it.
 class Segmenter {
  public:
-  // Borrows `packet` as long as this object is used. False: the headers contradict each other, drop it.
+  // Borrows `packet`, which ParsePacket has taken, as long as this object is used. False: the headers
+  // contradict each other, drop it.
   bool Init(const VnetHeader& header, uint8_t* packet, size_t length);
 
   size_t packets() const { return packets_; }
+  // As written, that is, compressed.
   size_t PacketLength(size_t index) const;
-  // Writes packet `index` (PacketLength bytes); call in order.
+  // Writes packet `index` (PacketLength bytes).
   void WritePacket(size_t index, uint8_t* out) const;
 
  private:
   const uint8_t* packet_ = nullptr;
   size_t length_ = 0;
   size_t packets_ = 1;
-  size_t header_bytes_ = 0;  // of IP and TCP or UDP, repeated in each packet
-  size_t transport_ = 0;     // where TCP or UDP starts
-  size_t payload_ = 0;       // of the super-packet
-  size_t segment_ = 0;       // payload of each packet but the last
+  size_t replaced_ = 0;         // bytes of the IP header that the compressed one stands for; 0: sent whole
+  size_t compressed_ = 0;       // bytes of the compressed header
+  size_t header_bytes_ = 0;     // of IP and TCP or UDP, repeated in each packet
+  size_t transport_ = 0;        // where TCP or UDP starts
+  size_t payload_ = 0;          // of the super-packet
+  size_t segment_ = 0;          // payload of each packet but the last
+  uint64_t pseudo_header_ = 0;  // sum of addresses and protocol
   bool v6_ = false;
   bool udp_ = false;
 };

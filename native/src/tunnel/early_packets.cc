@@ -21,10 +21,7 @@ bool EarlyPackets::Hold(LinkId link, const uint8_t* packet, size_t length, Nanos
   }
   Entry& entry = found->second;
   if (entry.packets.size() == kMaxPackets || entry.bytes + weight > kMaxBytes) return false;
-  Packet& held = entry.packets.emplace_back();
-  held.reserve(kRoom + length);
-  held.resize(kRoom);
-  held.insert(held.end(), packet, packet + length);
+  entry.packets.emplace_back(packet, packet + length);
   entry.bytes += weight;
   bytes_ += weight;
   return true;

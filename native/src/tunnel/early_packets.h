@@ -9,15 +9,13 @@
 
 #include "base/clock.h"
 #include "link/link.h"
-#include "tun/vnet_header.h"
 
 namespace idloc {
 
 class EarlyPackets {
  public:
-  // kRoom bytes for the vnet header, then the packet.
+  // As it lay in the record, whole or compressed.
   using Packet = std::vector<uint8_t>;
-  static constexpr size_t kRoom = kVnetHeaderBytes;
   struct Entry {
     std::vector<Packet> packets;  // oldest first
     size_t bytes = 0;

@@ -76,6 +76,8 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   setLocalAddresses(address: string, four: string | null) {
     plane.setLocalAddresses(addressToHit(address), four);
   },
+  /** @param hex what the record holds, a packet too: this end may be hostile */
+  sendRecord: (link: number, hex: string) => plane.sendRecord(link, Buffer.from(hex, 'hex')),
   refuse: (address: string) => plane.refuse(address),
   event: (type: string) => nextEvent(type),
   counters: () => Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, Number(plane.counters[i])])),

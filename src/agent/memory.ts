@@ -30,7 +30,7 @@ export class Memory {
   }
 
   remember(contact: Contact): void {
-    const knewAWay = this.book.all().some(({ locators }) => locators.length > 0);
+    const knewAWay = this.book.knowsAWay;
     this.book.remember(contact);
     // Without a single way in on the disk, an agent that is killed now would never find back.
     if (!knewAWay && contact.locators.length > 0) this.save();

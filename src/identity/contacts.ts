@@ -61,6 +61,12 @@ export class ContactBook {
     return book;
   }
 
+  /** Whether any address of anyone is known. */
+  get knowsAWay(): boolean {
+    for (const { locators } of this.contacts.values()) if (locators.length > 0) return true;
+    return false;
+  }
+
   get size(): number {
     return this.contacts.size;
   }
@@ -81,8 +87,9 @@ export class ContactBook {
     });
     if (accepted && name !== null) this.hitByName.set(name, hit);
     if (this.contacts.size > MAX_CONTACTS) {
-      const [oldest] = [...this.contacts.values()].sort((a, b) => a.lastSeen - b.lastSeen);
-      if (oldest !== undefined) this.forget(oldest.hit);
+      let oldest = contact;
+      for (const other of this.contacts.values()) if (other.lastSeen < oldest.lastSeen) oldest = other;
+      this.forget(oldest.hit);
     }
     return accepted;
   }

@@ -8,6 +8,7 @@ import type { DataPlane, LinkId } from '../native/data-plane.ts';
 import type { AssociationSecrets } from './association-secrets.ts';
 import { MAX_BOUND_REMOTES } from './constants.ts';
 import { Framing } from './framing.ts';
+import type { RemoteIndex } from './remote-index.ts';
 import type { Repair } from '../mobility/repair.ts';
 
 /**
@@ -61,10 +62,11 @@ export class Association {
   /** Takes the place of a living one without asking: the peer said that it has lost that. */
   supersedes = false;
   private readonly dataPlane: DataPlane;
+  private readonly index: RemoteIndex;
   private readonly remotes = new Map<string, SocketAddress>();
 
   constructor(
-    dataPlane: DataPlane,
+    components: { readonly dataPlane: DataPlane; readonly index: RemoteIndex },
     options: {
       readonly link: LinkId;
       readonly role: 'client' | 'server';
@@ -73,7 +75,8 @@ export class Association {
       readonly startedAt: number;
     },
   ) {
-    this.dataPlane = dataPlane;
+    this.dataPlane = components.dataPlane;
+    this.index = components.index;
     this.link = options.link;
     this.role = options.role;
     this.origin = options.origin;
@@ -103,14 +106,22 @@ export class Association {
     const key = formatSocketAddress(remote);
     this.remotes.delete(key);
     this.remotes.set(key, remote);
+    this.index.add(key, this);
     this.dataPlane.bindRemote(this.link, remote);
     const current = this.path === undefined ? undefined : formatSocketAddress(this.path.remote);
     for (const [oldest, address] of this.remotes) {
       if (this.remotes.size <= MAX_BOUND_REMOTES) break;
       if (oldest === current || oldest === key) continue;
       this.remotes.delete(oldest);
+      this.index.remove(oldest, this);
       this.dataPlane.unbindRemote(this.link, address);
     }
+  }
+
+  /** Its end: it holds no address any more. */
+  release(): void {
+    for (const key of this.remotes.keys()) this.index.remove(key, this);
+    this.remotes.clear();
   }
 
   take(path: AssociationPath): void {

@@ -7,6 +7,7 @@ import type { LinkId } from '../native/data-plane.ts';
 import type { Association } from './association.ts';
 import { TRANSACTION_GENERATION_MS } from './constants.ts';
 import { GenerationMap } from './generation-map.ts';
+import { RemoteIndex } from './remote-index.ts';
 
 /** What there is with one host: the link that is up, and the one in the making that may replace it. */
 export interface Link {
@@ -21,8 +22,11 @@ export interface Link {
 
 /** Associations by data-plane link, by HIT, by STUN username and by STUN transaction. */
 export class ConnectionTable {
+  readonly remotes = new RemoteIndex();
   private readonly byLink = new Map<LinkId, Association>();
   private readonly byHit = new Map<Hit, Link>();
+  /** Whose handshakes are not done: few, however many links there are. */
+  private readonly unfinished = new Set<Association>();
   private readonly guestsByHit = new Map<Hit, Association>();
   private readonly byUfrag = new Map<string, { association: Association; agent: IceAgent }>();
   private readonly byTransaction = new GenerationMap<string, Association>(TRANSACTION_GENERATION_MS);
@@ -41,11 +45,19 @@ export class ConnectionTable {
 
   add(association: Association): void {
     this.byLink.set(association.link, association);
+    this.unfinished.add(association);
+  }
+
+  /** The handshake of the association is done. */
+  finish(association: Association): void {
+    this.unfinished.delete(association);
   }
 
   /** Forgets the association everywhere. */
   remove(association: Association): void {
     this.byLink.delete(association.link);
+    this.unfinished.delete(association);
+    association.release();
     for (const agent of association.agents) this.removeAgent(agent);
     const { hit } = association;
     if (hit === undefined) return;
@@ -115,22 +127,32 @@ export class ConnectionTable {
     return this.byTransaction.get(id);
   }
 
+  /** It was answered: nothing more is expected. */
+  forgetTransaction(id: string): void {
+    this.byTransaction.delete(id);
+  }
+
   boundTo(remote: SocketAddress): Association | undefined {
-    for (const association of this.byLink.values()) if (association.isBound(remote)) return association;
-    return undefined;
+    return this.remotes.at(remote)[0];
   }
 
   dialing(remote: SocketAddress): boolean {
-    for (const { origin, state, path } of this.byLink.values())
-      if (origin === 'dialed' && state === 'connecting' && path !== undefined && sameSocketAddress(path.remote, remote))
-        return true;
-    return false;
+    return this.remotes
+      .at(remote)
+      .some(
+        ({ origin, state, path }) =>
+          origin === 'dialed' && state === 'connecting' && path !== undefined && sameSocketAddress(path.remote, remote),
+      );
   }
 
   incomingCount(): number {
     let count = 0;
-    for (const { origin, state } of this.byLink.values())
-      if (origin === 'incoming' && state === 'connecting') count += 1;
+    for (const { origin, state } of this.unfinished) if (origin === 'incoming' && state === 'connecting') count += 1;
     return count;
+  }
+
+  /** Found by ICE for a handshake that has not begun, since another one is under way there. */
+  get blocked(): Association[] {
+    return [...this.unfinished].filter(({ blockedPath }) => blockedPath !== undefined);
   }
 }

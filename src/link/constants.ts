@@ -52,6 +52,9 @@ export const GLARE_WINDOW_MS = 5_000;
 /** The association that lost is kept this long, since the peer may not have seen the other one yet. */
 export const RETIRE_AFTER_MS = 2_000;
 
+/** Of many peers that could tell how they see us, the oldest are looked at: the choice is made again with every new link. */
+export const MAX_SERVERS_CONSIDERED = 64;
+
 /** After the first overlay link works again, our new reflexive address is waited for at most this long. */
 export const REPAIR_REFLEXIVE_GRACE_MS = 200;
 /** A link this young gets such hints because its ends did not finish at the same time. */

@@ -21,4 +21,9 @@ export class GenerationMap<K, V> {
   get(key: K): V | undefined {
     return this.young.get(key) ?? this.old.get(key);
   }
+
+  delete(key: K): void {
+    this.young.delete(key);
+    this.old.delete(key);
+  }
 }

@@ -386,7 +386,7 @@ export class LinkManager implements Timed {
       this.sessions.endRestart(association);
     }
     association.handleTimeout(now);
-    if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.consider(now);
+    if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.due(association, now);
     this.settle(association, now);
   }
 
@@ -491,9 +491,9 @@ export class LinkManager implements Timed {
 
   /** What waited for the end of another handshake on its path goes on. */
   private resumeBlocked(now: number): void {
-    for (const { pending } of this.table.links) {
-      const path = pending?.blockedPath;
-      if (pending === undefined || path === undefined || this.isBusy(pending, path.remote)) continue;
+    for (const pending of this.table.blocked) {
+      const path = pending.blockedPath;
+      if (path === undefined || this.isBusy(pending, path.remote)) continue;
       pending.blockedPath = undefined;
       this.takePath(pending, path, now);
     }
@@ -546,7 +546,11 @@ export class LinkManager implements Timed {
     now: number,
     link = this.dataPlane.openLink(role),
   ): Association {
-    const association = new Association(this.dataPlane, { link, role, origin, hit, startedAt: now });
+    const { dataPlane, table } = this;
+    const association = new Association(
+      { dataPlane, index: table.remotes },
+      { link, role, origin, hit, startedAt: now },
+    );
     this.table.add(association);
     return association;
   }
@@ -584,6 +588,7 @@ export class LinkManager implements Timed {
     association.peer = peer;
     association.secrets = deriveSecrets(exporter);
     association.connectedAt = now;
+    this.table.finish(association);
     association.deadline = undefined;
     association.pathWorks = true;
     if (peer.member) this.promote(association, peer, now);
@@ -746,8 +751,7 @@ export class LinkManager implements Timed {
   }
 
   private settleRepairing(now: number): void {
-    for (const association of this.table.associations)
-      if (association.repair !== undefined) this.settle(association, now);
+    for (const association of this.repairs.open) this.settle(association, now);
   }
 
   private isAlive(association: Association): boolean {

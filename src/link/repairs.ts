@@ -67,6 +67,16 @@ export class Repairs implements Timed {
     this.broken.delete(association);
   }
 
+  /** Links that wait for something. */
+  get open(): readonly Association[] {
+    return [...this.broken];
+  }
+
+  /** Time has passed for one of them. */
+  due(association: Association, now: number): void {
+    this.considerOne(association, now);
+  }
+
   /** Looks at all of them: something that they wait for may have happened. */
   consider(now: number): void {
     if (this.broken.size === 0) return;

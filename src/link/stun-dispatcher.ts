@@ -65,7 +65,8 @@ export class StunDispatcher {
       this.counters.unexpected += 1;
       return undefined;
     }
-    agent.receive(message, data, local, remote, now);
+    // One that is not authentic was not taken: the right one may still come.
+    if (agent.receive(message, data, local, remote, now)) this.table.forgetTransaction(message.transactionId);
     return { association, checked: false };
   }
 

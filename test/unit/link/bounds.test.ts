@@ -21,3 +21,12 @@ test('an entry lives one generation at least and two at most', (t) => {
   t.is(map.get('a'), undefined);
   t.is(map.get('b'), 2);
 });
+
+test('an entry that was deleted is gone, whatever its generation', (t) => {
+  const map = new GenerationMap<string, number>(1_000);
+  map.set('a', 1, 1_000);
+  map.set('b', 2, 2_500);
+  map.delete('a');
+  map.delete('b');
+  t.deepEqual([map.get('a'), map.get('b')], [undefined, undefined]);
+});

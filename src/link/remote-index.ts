@@ -1,0 +1,28 @@
+import type { SocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress } from '../base/socket-address.ts';
+import type { Association } from './association.ts';
+
+/** Which associations datagrams of a remote address may belong to: one, seldom two while a peer starts anew. */
+export class RemoteIndex {
+  private readonly holders = new Map<string, readonly Association[]>();
+
+  /** Oldest first. */
+  at(remote: SocketAddress): readonly Association[] {
+    return this.holders.get(formatSocketAddress(remote)) ?? [];
+  }
+
+  add(key: string, association: Association): void {
+    const others = this.holders.get(key) ?? [];
+    if (others.includes(association)) return;
+    this.holders.set(
+      key,
+      [...others, association].sort((a, b) => a.link - b.link),
+    );
+  }
+
+  remove(key: string, association: Association): void {
+    const others = (this.holders.get(key) ?? []).filter((other) => other !== association);
+    if (others.length === 0) this.holders.delete(key);
+    else this.holders.set(key, others);
+  }
+}

@@ -32,6 +32,7 @@ packages_for() {
     # the unmodified phone; what counts its packets
     phone) echo "baresip-core tshark" ;;
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with
+    rivals) echo "nebula yggdrasil tinc openvpn openssl" ;; # more peers to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python
     test) echo "clang clang-format libclang-rt-14-dev sip-tester debootstrap systemd-container ethtool python3-venv" ;;
     sanitizers | compiled) ;; # they come with g++ and npm

@@ -2,9 +2,13 @@ import { messageOf } from '../../src/base/errors.ts';
 import { ScriptError } from './command.ts';
 import type { Contender } from './contenders/contender.ts';
 import { idlocContender } from './contenders/idloc.ts';
+import { nebulaContender } from './contenders/nebula.ts';
+import { openvpnContender } from './contenders/openvpn.ts';
 import { rawContender } from './contenders/raw.ts';
+import { tincContender } from './contenders/tinc.ts';
 import { builtWireguardGo } from './contenders/wireguard-go.ts';
 import { wireguardContender } from './contenders/wireguard.ts';
+import { yggdrasilContender } from './contenders/yggdrasil.ts';
 import type { Lab } from './lab.ts';
 import { progress } from './report.ts';
 import type { Findings } from './report.ts';
@@ -17,6 +21,10 @@ const VARIABLE = /^IDLOC_BENCH_([A-Z][A-Z0-9_]*)$/;
 /** Those of Debian. @param binary path or name of the program */
 const FAMILIES: Readonly<Record<string, (lab: Lab, who: string, binary: string) => Promise<Contender>>> = {
   'wireguard-go': wireguardContender,
+  yggdrasil: yggdrasilContender,
+  nebula: nebulaContender,
+  tinc: tincContender,
+  openvpn: openvpnContender,
 };
 
 /** Who may be measured, in the order of the tables: the fixed ones, after each the newer one that the environment names. */

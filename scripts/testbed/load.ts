@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { ScriptError, command, eventually } from './command.ts';
+import { ScriptError, command } from './command.ts';
 import type { Namespace } from './lab.ts';
 
 const PORT = 5201;
@@ -77,13 +77,6 @@ export async function pingTimes(
   const args = ['-n', '-c', String(count), '-i', String(intervalMs / 1000), '-W', '1', address];
   const { stdout } = await from.tryRun('ping', args);
   return [...stdout.matchAll(/ time=([\d.]+) ms/g)].map((match) => Number(match[1]));
-}
-
-/** Waits until an address answers: tunnels make their keys on the first packet. */
-export async function answersPing(from: Namespace, address: string, timeoutMs = 15_000): Promise<void> {
-  await eventually(`${address} answers ping`, timeoutMs, async () =>
-    (await pingTimes(from, address, 1, 200)).length > 0 ? true : undefined,
-  );
 }
 
 /** Which of them the kernel offers. */

@@ -42,10 +42,11 @@ export async function benchThroughput(lab: Lab, findings: Findings, options: Ben
       });
       const what = `${kind} ${congestionControl}`;
       const measured = await interleaved(findings, what, rows, options.runs, async (row) => {
-        const before = await cpuSeconds(row.processes);
+        const pids = row.processes.map(({ pid }) => pid);
+        const before = await cpuSeconds(pids);
         const load = { from: row.from, to: row.to, address: row.address, streams, congestionControl };
         const { gbps, sentGbit } = await tcpThroughput({ ...load, seconds: options.seconds ?? LOAD_SECONDS });
-        return { gbps, cpuPerGbit: ((await cpuSeconds(row.processes)) - before) / sentGbit };
+        return { gbps, cpuPerGbit: ((await cpuSeconds(pids)) - before) / sentGbit };
       });
       record(findings, medians, kind, congestionControl, contenders, measured);
     }

@@ -1,4 +1,7 @@
+import { ScriptError, eventually } from '../command.ts';
+import type { BackgroundProcess } from '../command.ts';
 import type { Lab, Namespace } from '../lab.ts';
+import { pingTimes } from '../load.ts';
 
 /** A way from one namespace to another that is measured. Each has two namespaces and a cable of its own. */
 export interface Contender {
@@ -9,13 +12,28 @@ export interface Contender {
   /** Of `to`, inside the tunnel; null: it does not carry this family. */
   readonly ipv6: string | null;
   readonly ipv4: string | null;
-  /** Of the processes that carry the packets, at both ends; empty: the kernel. */
-  readonly processes: readonly number[];
+  /** Those that carry the packets, at both ends; empty: the kernel. */
+  readonly processes: readonly BackgroundProcess[];
 }
 
 /** The inner address for a benchmark that can do with either family. */
 export function anyAddress({ ipv6, ipv4 }: Pick<Contender, 'ipv6' | 'ipv4'>): string {
   return ipv6 ?? ipv4 ?? '';
+}
+
+const CARRIES_TIMEOUT_MS = 30_000;
+
+/** Waits until a tunnel carries packets: keys are made on the first ones. @throws {ScriptError} when one of its programs ends first */
+export async function carries(
+  from: Namespace,
+  address: string,
+  processes: readonly BackgroundProcess[] = [],
+): Promise<void> {
+  await eventually(`${address} answers ping`, CARRIES_TIMEOUT_MS, async () => {
+    const dead = processes.find(({ alive }) => !alive);
+    if (dead !== undefined) throw new ScriptError(`its program ended: ${dead.lastWords()}`);
+    return (await pingTimes(from, address, 1, 200)).length > 0 ? true : undefined;
+  });
 }
 
 export interface CabledPair {

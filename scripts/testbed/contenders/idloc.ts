@@ -1,7 +1,6 @@
 import { Agent } from '../agent.ts';
 import type { Lab } from '../lab.ts';
-import { answersPing } from '../load.ts';
-import { cabledPair } from './contender.ts';
+import { cabledPair, carries } from './contender.ts';
 import type { CabledPair, Contender } from './contender.ts';
 
 /** Two agents with a direct link. */
@@ -22,8 +21,8 @@ export async function idlocPair(
   const ticket = await one.invite();
   const two = await Agent.start(lab, { namespace: pair.b, name: 'two', overlay: { join: ticket }, environment });
   const status = await two.status();
-  await answersPing(pair.a, status.hit);
-  const processes = [one.process.pid, two.process.pid];
+  await carries(pair.a, status.hit);
+  const processes = [one.process, two.process];
   return {
     contender: { who: 'idloc', from: pair.a, to: pair.b, ipv6: status.hit, ipv4: status.ipv4, processes },
     one,

@@ -1,9 +1,16 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { command, eventually } from '../command.ts';
+import { ScriptError, command, eventually } from '../command.ts';
+import type { BackgroundProcess } from '../command.ts';
 import type { Lab, Namespace } from '../lab.ts';
-import { answersPing } from '../load.ts';
-import { INNER, INNER_IPV4_PREFIX_LENGTH, INNER_IPV6_PREFIX_LENGTH, UNDERLAY, cabledPair } from './contender.ts';
+import {
+  INNER,
+  INNER_IPV4_PREFIX_LENGTH,
+  INNER_IPV6_PREFIX_LENGTH,
+  UNDERLAY,
+  cabledPair,
+  carries,
+} from './contender.ts';
 import type { Contender } from './contender.ts';
 
 const PORT = 51820;
@@ -30,8 +37,8 @@ export async function wireguardContender(lab: Lab, who: string, binary: string):
   const made = [await makeInterface(lab, binary, ends[0]), await makeInterface(lab, binary, ends[1])] as const;
   await connect(ends[0], made[0], ends[1], made[1]);
   await connect(ends[1], made[1], ends[0], made[0]);
-  await answersPing(a, INNER.b.ipv6);
-  const processes = made.map(({ pid }) => pid);
+  const processes = made.map(({ program }) => program);
+  await carries(a, INNER.b.ipv6, processes);
   return { who, from: a, to: b, ipv6: INNER.b.ipv6, ipv4: INNER.b.ipv4, processes };
 }
 
@@ -45,7 +52,7 @@ interface End {
 interface Interface {
   readonly name: string;
   readonly publicKey: string;
-  readonly pid: number;
+  readonly program: BackgroundProcess;
 }
 
 async function makeInterface(lab: Lab, binary: string, { namespace, inner }: End): Promise<Interface> {
@@ -53,8 +60,11 @@ async function makeInterface(lab: Lab, binary: string, { namespace, inner }: End
   const name = `wg${process.pid}n${interfaceCount}`;
   const socket = join(SOCKET_FOLDER, `${name}.sock`);
   lab.removeAtClose(socket);
-  const { pid } = namespace.start(binary, ['-f', name], ENVIRONMENT);
-  await eventually(`${binary} starts`, START_TIMEOUT_MS, () => (existsSync(socket) ? true : undefined));
+  const program = namespace.start(binary, ['-f', name], ENVIRONMENT);
+  await eventually(`${binary} starts`, START_TIMEOUT_MS, () => {
+    if (!program.alive) throw new ScriptError(`${binary} ended: ${program.lastWords()}`);
+    return existsSync(socket) ? true : undefined;
+  });
   const key = await command('wg', ['genkey']);
   const keyFile = join(lab.directory, `${name}.key`);
   writeFileSync(keyFile, key, { mode: 0o600 });
@@ -63,7 +73,7 @@ async function makeInterface(lab: Lab, binary: string, { namespace, inner }: End
   await namespace.ip('address', 'add', `${inner.ipv4}/${INNER_IPV4_PREFIX_LENGTH}`, 'dev', name);
   await namespace.ip('address', 'add', `${inner.ipv6}/${INNER_IPV6_PREFIX_LENGTH}`, 'dev', name);
   await namespace.ip('link', 'set', name, 'up');
-  return { name, publicKey, pid };
+  return { name, publicKey, program };
 }
 
 async function connect(here: End, own: Interface, there: End, other: Interface): Promise<void> {

@@ -1,0 +1,46 @@
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { command } from '../command.ts';
+import type { BackgroundProcess } from '../command.ts';
+import type { Lab, Namespace } from '../lab.ts';
+import { INNER, INNER_IPV4_PREFIX_LENGTH, UNDERLAY, cabledPair, carries } from './contender.ts';
+import type { Contender } from './contender.ts';
+
+const PORT = 4242;
+
+/** A lighthouse and a host, everything allowed, as it comes otherwise. IPv4 only. @param binary path or name; nebula-cert is beside it */
+export async function nebulaContender(lab: Lab, who: string, binary: string): Promise<Contender> {
+  const { a, b } = await cabledPair(lab, who);
+  const certificates = binary.includes('/') ? join(dirname(binary), 'nebula-cert') : 'nebula-cert';
+  const folder = lab.folder(who);
+  const authority = ['ca.crt', 'ca.key'].map((name) => join(folder, name));
+  const [certificate = '', key = ''] = authority;
+  await command(certificates, ['ca', '-name', 'bench', '-out-crt', certificate, '-out-key', key]);
+  const start = async (namespace: Namespace, name: 'a' | 'b'): Promise<BackgroundProcess> => {
+    const own = [join(folder, `${name}.crt`), join(folder, `${name}.key`)] as const;
+    await command(certificates, [
+      ...['sign', '-ca-crt', certificate, '-ca-key', key, '-name', name],
+      ...['-ip', `${INNER[name].ipv4}/${INNER_IPV4_PREFIX_LENGTH}`, '-out-crt', own[0], '-out-key', own[1]],
+    ]);
+    const file = join(folder, `${name}.yml`);
+    writeFileSync(file, configuration(certificate, own[0], own[1], name === 'b'), { mode: 0o600 });
+    return namespace.start(binary, ['-config', file]);
+  };
+  const processes = [await start(b, 'b'), await start(a, 'a')];
+  await carries(a, INNER.b.ipv4, processes);
+  return { who, from: a, to: b, ipv6: null, ipv4: INNER.b.ipv4, processes };
+}
+
+/** YAML, as JSON is. */
+function configuration(authority: string, certificate: string, key: string, isLighthouse: boolean): string {
+  const anyone = [{ port: 'any', proto: 'any', host: 'any' }];
+  return JSON.stringify({
+    pki: { ca: authority, cert: certificate, key },
+    static_host_map: isLighthouse ? {} : { [INNER.b.ipv4]: [`${UNDERLAY.b}:${PORT}`] },
+    lighthouse: { am_lighthouse: isLighthouse, hosts: isLighthouse ? [] : [INNER.b.ipv4] },
+    listen: { host: '0.0.0.0', port: PORT },
+    tun: { dev: 'nebula0' },
+    firewall: { outbound: anyone, inbound: anyone },
+    logging: { level: 'warning', format: 'text' },
+  });
+}

@@ -35,6 +35,10 @@ export class CheckTransactions {
     return this.byId.get(id);
   }
 
+  has(transaction: CheckTransaction): boolean {
+    return this.byId.get(transaction.id) === transaction;
+  }
+
   /** @param firstTimeoutMs until the first repetition, or until the answer counts as late. */
   start(
     start: Pick<CheckTransaction, 'id' | 'pair' | 'purpose' | 'role' | 'data' | 'nominating'>,

@@ -15,6 +15,9 @@ export const CONSENT_TIMEOUT_MS = 30_000;
 export const UFRAG_BYTES = 6;
 export const PWD_BYTES = 18;
 
+/** RFC 8445 s16.1: a 64-bit unsigned integer. */
+export const MAX_TIE_BREAKER = 2n ** 64n - 1n;
+
 // Implementation.
 
 /**
@@ -58,6 +61,8 @@ export const PATIENCE_LOOK_MS = 500;
 export const SETTLE_MS = 1_000;
 /** A nomination of the pair that was just left is a late copy for this long; checks of consent repeat a real one. */
 export const LEFT_PAIR_HOLD_MS = 1_000;
+/** We ourselves come back to it after that hold of the peer, which began when our nomination and its checks were through. */
+export const RETURN_WAIT_MS = 2 * LEFT_PAIR_HOLD_MS;
 
 /** How long an answer to a consent check may take before it counts as lost: three round trips, within these. */
 export const CONSENT_ANSWER_MS = { least: 500, most: 4_000 } as const;

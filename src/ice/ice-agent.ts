@@ -34,6 +34,7 @@ import {
   PATIENCE_LOOK_MS,
   PATIENCE_MS,
   QUICK_PACING_MS,
+  RETURN_WAIT_MS,
   SETTLE_MS,
   SILENCE_VERIFY_MS,
   TAKE_CONTROL_WAIT_MS,
@@ -44,6 +45,7 @@ import { keyOf, randomCredentials, splitUsername } from './credentials.ts';
 import type { IceEvent, IceRole, IceState, Path } from './path.ts';
 import { distanceOf } from './path.ts';
 import { RemoteCandidates } from './remote-candidates.ts';
+import { TieBreaker } from './tie-breaker.ts';
 
 export type { IceEvent, IceRole, IceState, Path } from './path.ts';
 
@@ -79,7 +81,10 @@ interface EarlyCheck {
  *                     failed ──setLocalCandidates, a late check──> checking, connected
  *
  * Two things go beyond the RFC. Other pairs may be nominated later: when the selected one is lost, or a more direct one
- * turns up. And a side that lost its own address takes control by winning a role conflict, since it alone knows at once.
+ * turns up. And control may be taken over, by winning a role conflict: at once by a side that lost its own address, since
+ * it alone knows; and by the controlled side when the selected pair is dead and the peer does not see it. That side claims
+ * control with a nomination, and both roles change when each side selects what it nominated: two sides that use the same
+ * pair never have the same role.
  * No input of the network ends the agent; `close` does.
  */
 export class IceAgent implements Timed {
@@ -87,7 +92,7 @@ export class IceAgent implements Timed {
   private readonly logger: Logger;
 
   private currentRole: IceRole;
-  private tieBreaker: bigint;
+  private tieBreaker: TieBreaker;
   private currentState: IceState = 'new';
   private localCandidates: readonly Candidate[];
   private bases: Map<string, Candidate>;
@@ -105,7 +110,7 @@ export class IceAgent implements Timed {
   private consent: Consent | undefined;
   /** Where the peer was last reached: first to be tried from new addresses. */
   private lastRemote: SocketAddress | undefined;
-  private left: { readonly pair: CandidatePair; readonly until: number } | undefined;
+  private left: { readonly pair: CandidatePair; readonly at: number } | undefined;
 
   private nomination: CheckTransaction | undefined;
   private nominateAt: number | undefined;
@@ -121,7 +126,7 @@ export class IceAgent implements Timed {
     this.random = components.random;
     this.logger = components.logger;
     this.currentRole = options.role;
-    this.tieBreaker = this.randomTieBreaker();
+    this.tieBreaker = new TieBreaker(this.random);
     this.localCandidates = options.localCandidates;
     this.bases = bestOfEachBase(options.localCandidates);
     this.current = { local: options.localCredentials ?? randomCredentials(this.random), remote: undefined };
@@ -192,7 +197,7 @@ export class IceAgent implements Timed {
     if (!lost && this.consent !== undefined) {
       for (const pair of added) this.checklist.trigger(pair);
     } else {
-      if (lost) this.takeControl();
+      if (lost) this.changeRole('controlling');
       this.checkEverything(now);
       const towardsLast = this.checklist.pairs.filter(
         ({ remote }) => this.lastRemote !== undefined && sameSocketAddress(remote.address, this.lastRemote),
@@ -214,7 +219,7 @@ export class IceAgent implements Timed {
     this.replaceLocalCandidates(options.localCandidates);
     this.startSession(randomCredentials(this.random));
     this.currentRole = options.role;
-    this.tieBreaker = this.randomTieBreaker();
+    this.tieBreaker = new TieBreaker(this.random);
     this.early = [];
     if (this.consent === undefined) this.changeState('new');
     this.pump(now);
@@ -302,7 +307,7 @@ export class IceAgent implements Timed {
     remote: SocketAddress,
     now: number,
   ): boolean {
-    const { username, priority, iceControlling, iceControlled } = request.attributes;
+    const { username, priority } = request.attributes;
     if (username === undefined) return false;
     const { asked, asker } = splitUsername(username);
     const credentials = [this.current, this.previous].find(
@@ -316,22 +321,50 @@ export class IceAgent implements Timed {
     };
     if ((request.unknownRequired ?? []).length > 0) return refuse(420);
     if (priority === undefined) return refuse(400);
-    if (credentials === this.current) {
-      // RFC 8445 s7.3.1.1: the larger tie-breaker keeps or gets control.
-      if (this.currentRole === 'controlling' && iceControlling !== undefined) {
-        if (this.tieBreaker >= iceControlling) return refuse(487);
-        this.changeRole('controlled');
-      } else if (this.currentRole === 'controlled' && iceControlled !== undefined) {
-        if (this.tieBreaker < iceControlled) return refuse(487);
-        this.changeRole('controlling');
-        this.considerNomination(now);
-      }
-    }
+    if (credentials === this.current && !this.settleRoles(request, now)) return refuse(487);
     this.transmits.push({ local, remote, data: encodeCheckAnswer(request, remote, credentials) });
     if (credentials !== this.current) return true;
     if (credentials.remote === undefined) this.rememberEarly({ request, asker, local, remote });
     else this.checkReceived(request, local, remote, now);
     return true;
+  }
+
+  /**
+   * RFC 8445 s7.3.1.1: the larger tie-breaker keeps or gets control.
+   * @returns false: the peer has to change its role.
+   */
+  private settleRoles(request: StunMessage, now: number): boolean {
+    const { iceControlling, iceControlled } = request.attributes;
+    const peer = iceControlling ?? iceControlled;
+    if (peer !== undefined) this.tieBreaker.seen(peer);
+    if (this.currentRole === 'controlling' && iceControlling !== undefined) {
+      if (this.tieBreaker.value >= iceControlling) return false;
+      if (!this.isClaim(request)) this.changeRole('controlled');
+    } else if (this.currentRole === 'controlled' && iceControlled !== undefined) {
+      if (this.tieBreaker.value < iceControlled) return false;
+      // The answer to our claim brings control.
+      if (this.isClaiming) return true;
+      this.changeRole('controlling');
+      this.considerNomination(now);
+    }
+    return true;
+  }
+
+  /** As the controlled side, we have nominated and wait for the answer. */
+  private get isClaiming(): boolean {
+    const { nomination } = this;
+    return this.currentRole === 'controlled' && nomination !== undefined && this.transactions.has(nomination);
+  }
+
+  /** The peer nominates, and its tie-breaker gives it the right to: control goes over together with the selected pair. */
+  private isClaim({ attributes: { useCandidate, iceControlling } }: StunMessage): boolean {
+    return (
+      this.currentRole === 'controlling' &&
+      this.consent !== undefined &&
+      useCandidate === true &&
+      iceControlling !== undefined &&
+      iceControlling > this.tieBreaker.value
+    );
   }
 
   private rememberEarly(check: EarlyCheck): void {
@@ -349,16 +382,24 @@ export class IceAgent implements Timed {
     const nominates = request.attributes.useCandidate === true && this.takesNomination(request, pair, now);
     // The latest one counts, also when it is of the selected pair.
     if (nominates) for (const other of this.checklist.pairs) other.nominatedByPeer = false;
-    if (pair === consent?.pair) return;
+    if (pair === consent?.pair) {
+      if (nominates) this.changeRole('controlled');
+      return;
+    }
     if (nominates && pair.state === 'succeeded' && this.isRenewable(pair, now)) {
+      this.changeRole('controlled');
       this.select(pair, now);
       return;
     }
-    if (nominates) pair.nominatedByPeer = true;
-    else if (pair.state === 'succeeded' && consent === undefined) return;
+    if (nominates) {
+      pair.nominatedByPeer = true;
+      this.dropNomination();
+    }
     const settling = consent?.pair.credentials === this.current && now < consent.selectedAt + SETTLE_MS;
-    if ((settling && !nominates) || pair.triggeredBy === request.transactionId) return;
+    const idle = !nominates && this.isAnsweredNow(pair, now);
+    if ((settling && !nominates && !idle) || pair.triggeredBy === request.transactionId) return;
     pair.triggeredBy = request.transactionId;
+    if (idle) return;
     // The hole is open now: what is under way is sent anew at once, as what it was.
     if (this.nomination?.pair === pair) pair.nominateAtOnce = true;
     this.transactions.cancel(pair);
@@ -367,6 +408,12 @@ export class IceAgent implements Timed {
     if (this.currentRole !== 'controlling' || consent?.beginVerify(now, VERIFY_ANSWER_MS) !== true) return;
     this.transactions.cancel(consent.pair);
     this.checklist.trigger(consent.pair, true);
+  }
+
+  /** Would a check in return tell nothing new? It causes one there, and that one another here, without end. */
+  private isAnsweredNow(pair: CandidatePair, now: number): boolean {
+    if (pair.state !== 'succeeded' || pair.validAt === undefined) return false;
+    return this.consent === undefined || now < pair.validAt + SETTLE_MS;
   }
 
   private learnPair(request: StunMessage, local: SocketAddress, remote: SocketAddress): CandidatePair | undefined {
@@ -378,10 +425,11 @@ export class IceAgent implements Timed {
 
   private takesNomination(request: StunMessage, pair: CandidatePair, now: number): boolean {
     const id = request.transactionId;
-    if (this.currentRole !== 'controlled' || this.nominationsSeen.includes(id)) return false;
+    const obeys = this.currentRole === 'controlled' || this.isClaim(request);
+    if (!obeys || this.nominationsSeen.includes(id)) return false;
     this.nominationsSeen.push(id);
     if (this.nominationsSeen.length > MAX_NOMINATIONS_SEEN) this.nominationsSeen.shift();
-    return this.left?.pair !== pair || now >= this.left.until;
+    return this.left?.pair !== pair || now >= this.left.at + LEFT_PAIR_HOLD_MS;
   }
 
   // Our own checks (RFC 8445 s7.2).
@@ -400,7 +448,7 @@ export class IceAgent implements Timed {
   }
 
   private startCheck(pair: CandidatePair, now: number): void {
-    const nominating = pair.nominateAtOnce && this.currentRole === 'controlling';
+    const nominating = pair.nominateAtOnce;
     pair.nominateAtOnce = false;
     this.transactions.cancel(pair);
     const rtoMs = Math.max(CHECK_RTO_MS, CHECK_PACING_MS * this.checklist.active, 2 * (pair.rttMs ?? 0));
@@ -420,10 +468,10 @@ export class IceAgent implements Timed {
     now: number,
   ): CheckTransaction | undefined {
     const id = toHex(this.random.bytes(TRANSACTION_ID_BYTES));
-    const role = this.currentRole;
+    const role = nominating ? 'controlling' : pair.nominatedByPeer ? 'controlled' : this.currentRole;
     // A consent check of the controlling side repeats the nomination: should the peer use another pair, it comes back.
     const nominate = nominating || (purpose === 'consent' && role === 'controlling');
-    const data = encodeCheck({ transactionId: id, pair, role, tieBreaker: this.tieBreaker, nominate });
+    const data = encodeCheck({ transactionId: id, pair, role, tieBreaker: this.tieBreaker.value, nominate });
     if (data === undefined) return undefined;
     this.transmit(pair, data);
     return this.transactions.start({ id, pair, purpose, role, data, nominating }, timeoutMs, now);
@@ -481,15 +529,15 @@ export class IceAgent implements Timed {
     if (pair === this.consent?.pair) {
       this.consent.answered(rttMs, now);
       if (transaction.purpose === 'consent' && !transaction.late) this.consent.record(true);
-      // It was silent and is not any more: what was tried instead is not needed.
-      if (this.patienceAt !== undefined && pair.credentials === this.current) this.stopChecking();
+      // It was silent and is not any more: what was tried instead is not needed. A claim is: the peer may have taken it.
+      if (this.patienceAt !== undefined && pair.credentials === this.current && !this.isClaiming) this.stopChecking();
     }
     if (this.nomination === transaction) this.nomination = undefined;
-    const nominated =
-      this.currentRole === 'controlling'
-        ? transaction.nominating
-        : pair.nominatedByPeer && pair.credentials === this.current;
-    if (nominated) this.select(pair, now);
+    // A claim was taken: control is ours together with the pair.
+    if (transaction.nominating) this.changeRole('controlling');
+    const nominatedByPeer = pair.nominatedByPeer && pair.credentials === this.current;
+    if (nominatedByPeer) this.changeRole('controlled');
+    if (transaction.nominating || nominatedByPeer) this.select(pair, now);
     else this.considerNomination(now);
   }
 
@@ -507,10 +555,9 @@ export class IceAgent implements Timed {
 
   /** RFC 8445 s7.2.5.1. */
   private roleConflict(transaction: CheckTransaction, now: number): void {
-    if (transaction.role === this.currentRole) {
+    if (this.nomination === transaction) this.nomination = undefined;
+    if (transaction.role === this.currentRole)
       this.changeRole(transaction.role === 'controlling' ? 'controlled' : 'controlling');
-      this.tieBreaker = this.randomTieBreaker();
-    }
     this.checklist.trigger(transaction.pair);
     this.considerNomination(now);
   }
@@ -523,15 +570,9 @@ export class IceAgent implements Timed {
       (pair) => pair.state === 'succeeded' && this.isFresh(pair, now) && this.improves(pair),
     );
     if (best === undefined) return;
-    if (this.currentRole === 'controlled') {
-      // The peer that has control may not see what we see: that the selected pair is dead.
-      if (this.consent?.suspectSince === undefined) return;
-      const waitUntil = this.consent.suspectSince + TAKE_CONTROL_WAIT_MS;
-      if (now < waitUntil) {
-        this.nominateAt = waitUntil;
-        return;
-      }
-      this.takeControl();
+    if (this.currentRole === 'controlled' && !this.mayClaim(now)) {
+      this.nominateAt = this.claimAt;
+      return;
     }
     this.firstValidAt ??= now;
     const betterMayCome = this.checklist.pairs.some(
@@ -540,13 +581,25 @@ export class IceAgent implements Timed {
     const waitUntil = Math.max(
       betterMayCome ? this.firstValidAt + NOMINATION_WAIT_MS : 0,
       this.nomination === undefined ? 0 : this.nomination.startedAt + nominationPatienceMs(this.nomination.pair),
+      this.left?.pair === best ? this.left.at + RETURN_WAIT_MS : 0,
     );
     if (now < waitUntil) {
       this.nominateAt = waitUntil;
       return;
     }
+    if (this.currentRole === 'controlled') this.tieBreaker.settle('controlling');
     best.nominateAtOnce = true;
     this.checklist.trigger(best, true);
+  }
+
+  /** The peer that has control may not see what we see: that the selected pair is dead. From then on we nominate. */
+  private get claimAt(): number | undefined {
+    const since = this.consent?.suspectSince;
+    return since === undefined ? undefined : since + TAKE_CONTROL_WAIT_MS;
+  }
+
+  private mayClaim(now: number): boolean {
+    return this.claimAt !== undefined && now >= this.claimAt;
   }
 
   private improves(pair: CandidatePair): boolean {
@@ -570,13 +623,10 @@ export class IceAgent implements Timed {
   private select(pair: CandidatePair, now: number): void {
     this.nomination = undefined;
     this.transactions.supersedeNominations();
-    for (const other of this.checklist.pairs) {
-      other.nominatedByPeer = false;
-      other.nominateAtOnce = false;
-    }
+    for (const other of this.checklist.pairs) other.nominatedByPeer = false;
     this.stopChecking();
     if (pair === this.consent?.pair) return;
-    if (this.consent !== undefined) this.left = { pair: this.consent.pair, until: now + LEFT_PAIR_HOLD_MS };
+    if (this.consent !== undefined) this.left = { pair: this.consent.pair, at: now };
     this.consent = new Consent(this.random, pair, now);
     // Consent runs from the last answer: when that is old, a check, which is repeated, renews it.
     if (pair.validAt === undefined || now >= pair.validAt + CONSENT_INTERVAL_MS) this.checklist.trigger(pair, true);
@@ -635,6 +685,7 @@ export class IceAgent implements Timed {
 
   private stopChecking(): void {
     this.checklist.pause();
+    for (const pair of this.checklist.pairs) pair.nominateAtOnce = false;
     this.transactions.cancel();
     this.patienceAt = undefined;
     this.nominateAt = undefined;
@@ -690,22 +741,20 @@ export class IceAgent implements Timed {
   }
 
   private changeRole(role: IceRole): void {
+    if (role === this.currentRole) return;
     this.logger.debug('ice.role', { from: this.currentRole, to: role });
     this.currentRole = role;
+    this.tieBreaker.settle(role);
     this.checklist.setRole(role);
+    if (role === 'controlled') this.dropNomination();
+    else for (const pair of this.checklist.pairs) pair.nominatedByPeer = false;
+  }
+
+  /** What we nominated counts no more. */
+  private dropNomination(): void {
     this.nomination = undefined;
     this.transactions.supersedeNominations();
-  }
-
-  /** With a tie-breaker that wins the conflict, so that what we nominate counts (RFC 8445 s7.3.1.1). */
-  private takeControl(): void {
-    if (this.currentRole === 'controlling') return;
-    this.changeRole('controlling');
-    this.tieBreaker = this.randomTieBreaker() | (0xffffn << 48n);
-  }
-
-  private randomTieBreaker(): bigint {
-    return (BigInt(this.random.uint32()) << 32n) | BigInt(this.random.uint32());
+    for (const pair of this.checklist.pairs) pair.nominateAtOnce = false;
   }
 
   private changeState(state: IceState): void {

@@ -2,6 +2,7 @@ import { fc, testProp } from '@fast-check/ava';
 import { MalformedMessageError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
+import { sameSocketAddress } from '../../../src/base/socket-address.ts';
 import { hostCandidates } from '../../../src/ice/candidates.ts';
 import type { IceRole } from '../../../src/ice/ice-agent.ts';
 import { IceAgent } from '../../../src/ice/ice-agent.ts';
@@ -43,6 +44,18 @@ function endpoint(network: SimNetwork, name: string, kind: string, index: number
     return new IceEndpoint({ ...components, host: network.host(network.internet, `203.0.113.${index}`) }, as);
   const { lan } = network.home(name, `198.51.100.${index}`, behaviour);
   return new IceEndpoint({ ...components, host: network.host(lan, '10.0.0.2') }, as);
+}
+
+/** Do both use the same pair? */
+function agree(a: IceEndpoint, b: IceEndpoint): boolean {
+  const [here, there] = [a.agent.selected, b.agent.selected];
+  if (here === undefined || there === undefined) return false;
+  return sameSocketAddress(here.local, there.remote) && sameSocketAddress(here.remote, there.local);
+}
+
+/** Control goes over together with the selected pair: while both use the same one, one of them has it. */
+function contested(a: IceEndpoint, b: IceEndpoint): boolean {
+  return agree(a, b) && a.agent.role === b.agent.role;
 }
 
 testProp(
@@ -96,11 +109,8 @@ testProp(
     b.addressesChanged();
     b.setRemote(a.agent.localParameters);
     a.setRemote(b.agent.localParameters);
-    const agree = (): boolean =>
-      JSON.stringify([a.agent.selected?.local, a.agent.selected?.remote]) ===
-        JSON.stringify([b.agent.selected?.remote, b.agent.selected?.local]) && a.agent.selected !== undefined;
-    t.true(network.loop.runUntil(agree, 10_000));
-    network.loop.run(5_000);
+    t.true(network.loop.runUntil(() => agree(a, b), 10_000));
+    t.false(network.loop.runUntil(() => contested(a, b), 5_000));
     for (const { who, what, restMs } of changes) {
       const moving = who === 'a' ? a : b;
       const { host } = moving;
@@ -108,13 +118,69 @@ testProp(
       else if (what === 'plug') host.plug(network.internet, `203.0.113.${nextAddress++}`);
       else if (host.addresses.length > 1) host.unplug(moving.agent.selected?.local.address ?? '');
       moving.addressesChanged();
-      network.loop.run(restMs);
+      t.false(
+        network.loop.runUntil(() => contested(a, b), restMs),
+        `${who} ${what}: both are ${a.agent.role}`,
+      );
       // A row of lost consent checks may be moving the path at this very moment.
-      t.true(network.loop.runUntil(agree, 5_000), `${who} ${what}\n${network.flow.slice(-60).join('\n')}`);
+      t.true(
+        network.loop.runUntil(() => agree(a, b), 5_000),
+        `${who} ${what}\n${network.flow.slice(-60).join('\n')}`,
+      );
       t.not(a.agent.role, b.agent.role);
     }
   },
-  { numRuns: 60 },
+  {
+    numRuns: 60,
+    examples: [
+      // The controlled side leaves a silent path at the moment of the look.
+      [
+        902997387,
+        { latencyMs: 128, jitterMs: 55, loss: 0.1398663171567023, duplicate: 0.16874705115333202 },
+        [{ who: 'a', what: 'unplug', restMs: 21_512 }],
+      ],
+      // The controlling side leaves a path and comes back within a second.
+      [
+        1426694473,
+        { latencyMs: 129, jitterMs: 20, loss: 0.009433327883016318, duplicate: 0.13668199833482506 },
+        [
+          { who: 'a', what: 'plug', restMs: 23_894 },
+          { who: 'b', what: 'plug', restMs: 11_011 },
+        ],
+      ],
+    ],
+  },
+);
+
+testProp(
+  'hosts that lose packets for five minutes move their path together, and control with it',
+  [seed, quality],
+  (t, worldSeed, internet) => {
+    const network = new SimNetwork(worldSeed, internet);
+    const a = endpoint(network, '', 'none', 1, 'controlling');
+    const b = endpoint(network, '', 'none', 2, 'controlled');
+    for (const [{ host }, address] of [
+      [a, '203.0.113.10'],
+      [b, '203.0.113.11'],
+    ] as const)
+      host.plug(network.internet, address);
+    a.addressesChanged();
+    b.addressesChanged();
+    b.setRemote(a.agent.localParameters);
+    a.setRemote(b.agent.localParameters);
+    t.true(network.loop.runUntil(() => agree(a, b), 10_000));
+    t.false(
+      network.loop.runUntil(() => contested(a, b), 300_000),
+      `both are ${a.agent.role}`,
+    );
+    t.true(network.loop.runUntil(() => agree(a, b), 5_000));
+  },
+  {
+    numRuns: 40,
+    examples: [
+      [3167154574, { latencyMs: 144, jitterMs: 21, loss: 0.12256225441815331, duplicate: 0.02972771623171866 }],
+    ],
+  },
 );
 
 testProp(

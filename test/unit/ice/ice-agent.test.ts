@@ -300,6 +300,48 @@ for (const restMs of [CONSENT_TIMEOUT_MS - 2 * LATENCY_MS, CONSENT_TIMEOUT_MS - 
   });
 }
 
+for (const latencyMs of [1, 100, 1_500]) {
+  test(`new addresses of hosts that are ${latencyMs} ms apart are checked once, not for ever`, (t) => {
+    const world = publicHosts({ latencyMs });
+    const { network, a, b } = world;
+    exchange(world);
+    t.true(bothSelected(world));
+    network.loop.run(20_000);
+    a.host.plug(network.internet, '203.0.113.10');
+    b.host.plug(network.internet, '203.0.113.11');
+    a.addressesChanged();
+    b.addressesChanged();
+    network.loop.run(20_000);
+    for (const end of [a, b]) t.true(end.events.filter(({ type }) => type === 'valid').length >= 3);
+    const before = [a.requests.length, b.requests.length];
+    network.loop.run(60_000);
+    // Consent checks, 0.8 of 5 s apart at least.
+    t.true(a.requests.length - (before[0] ?? 0) <= 15);
+    t.true(b.requests.length - (before[1] ?? 0) <= 15);
+    t.is(a.events.filter(({ type }) => type === 'selected').length, 1);
+  });
+}
+
+test('of two hosts that move one after the other, each has a path again after its first round trip', (t) => {
+  const world = publicHosts();
+  const { network } = world;
+  exchange(world);
+  t.true(bothSelected(world));
+  network.loop.run(20_000);
+  for (let move = 0; move < 20; move++) {
+    const [moving, staying] = move % 2 === 0 ? [world.a, world.b] : [world.b, world.a];
+    const address = `203.0.113.${100 + move}`;
+    moving.host.move(network.internet, address);
+    moving.addressesChanged();
+    const arrived = (): boolean =>
+      moving.agent.selected?.local.address === address && staying.agent.selected?.remote.address === address;
+    t.true(network.loop.runUntil(arrived, 40), `move ${move}`);
+    t.is(moving.agent.role, 'controlling');
+    t.is(staying.agent.role, 'controlled');
+    network.loop.run(5_000);
+  }
+});
+
 test('a nomination of the selected pair takes back the one before it, whose check is still under way', (t) => {
   const world = publicHosts({ latencyMs: LATENCY_MS });
   const { network, a, b } = world;

@@ -26,15 +26,11 @@ import {
   CONSENT_INTERVAL_MS,
   CONSENT_TIMEOUT_MS,
   FEW_PAIRS,
-  LEFT_PAIR_HOLD_MS,
-  MAX_EARLY_CHECKS,
-  MAX_NOMINATIONS_SEEN,
   NOMINATION_PATIENCE_MS,
   NOMINATION_WAIT_MS,
   PATIENCE_LOOK_MS,
   PATIENCE_MS,
   QUICK_PACING_MS,
-  RETURN_WAIT_MS,
   SETTLE_MS,
   SILENCE_VERIFY_MS,
   TAKE_CONTROL_WAIT_MS,
@@ -42,6 +38,8 @@ import {
 } from './constants.ts';
 import type { Credentials, IceCredentials } from './credentials.ts';
 import { keyOf, randomCredentials, splitUsername } from './credentials.ts';
+import { EarlyChecks } from './early-checks.ts';
+import { NominationHistory } from './nomination-history.ts';
 import type { IceEvent, IceRole, IceState, Path } from './path.ts';
 import { distanceOf } from './path.ts';
 import { RemoteCandidates } from './remote-candidates.ts';
@@ -61,14 +59,6 @@ export interface IceTransmit {
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   readonly data: Uint8Array;
-}
-
-/** A check that came before the peer's parameters (RFC 8445 s7.3). */
-interface EarlyCheck {
-  readonly request: StunMessage;
-  readonly asker: string;
-  readonly local: SocketAddress;
-  readonly remote: SocketAddress;
 }
 
 /**
@@ -101,7 +91,7 @@ export class IceAgent implements Timed {
   /** Of the session before a restart: answered until the next one. */
   private previous: Credentials | undefined;
   private remotes = new RemoteCandidates();
-  private early: EarlyCheck[] = [];
+  private readonly early = new EarlyChecks();
 
   private checklist = new Checklist();
   private readonly transactions = new CheckTransactions();
@@ -110,12 +100,11 @@ export class IceAgent implements Timed {
   private consent: Consent | undefined;
   /** Where the peer was last reached: first to be tried from new addresses. */
   private lastRemote: SocketAddress | undefined;
-  private left: { readonly pair: CandidatePair; readonly at: number } | undefined;
 
   private nomination: CheckTransaction | undefined;
   private nominateAt: number | undefined;
   private firstValidAt: number | undefined;
-  private nominationsSeen: string[] = [];
+  private readonly nominations = new NominationHistory();
   private checkingSince = 0;
   private patienceAt: number | undefined;
 
@@ -177,8 +166,8 @@ export class IceAgent implements Timed {
     const added = this.checklist.add(this.pairsOf([...this.bases.values()], fresh));
     if (same && this.consent !== undefined) for (const pair of added) this.checklist.trigger(pair);
     else if (!same || this.currentState === 'failed') this.startChecking(now);
-    for (const check of this.early.splice(0))
-      if (check.asker === remote.ufrag) this.checkReceived(check.request, check.local, check.remote, now);
+    for (const check of this.early.take(remote.ufrag))
+      this.checkReceived(check.request, check.local, check.remote, now);
     this.pump(now);
   }
 
@@ -220,7 +209,7 @@ export class IceAgent implements Timed {
     this.startSession(randomCredentials(this.random));
     this.currentRole = options.role;
     this.tieBreaker = new TieBreaker(this.random);
-    this.early = [];
+    this.early.clear();
     if (this.consent === undefined) this.changeState('new');
     this.pump(now);
     return this.localParameters;
@@ -294,7 +283,7 @@ export class IceAgent implements Timed {
     this.transactions.clear();
     this.transmits = [];
     this.events = [];
-    this.early = [];
+    this.early.clear();
     this.consent = undefined;
   }
 
@@ -324,7 +313,7 @@ export class IceAgent implements Timed {
     if (credentials === this.current && !this.settleRoles(request, now)) return refuse(487);
     this.transmits.push({ local, remote, data: encodeCheckAnswer(request, remote, credentials) });
     if (credentials !== this.current) return true;
-    if (credentials.remote === undefined) this.rememberEarly({ request, asker, local, remote });
+    if (credentials.remote === undefined) this.early.add({ request, asker, local, remote });
     else this.checkReceived(request, local, remote, now);
     return true;
   }
@@ -367,19 +356,12 @@ export class IceAgent implements Timed {
     );
   }
 
-  private rememberEarly(check: EarlyCheck): void {
-    this.early = this.early.filter(
-      ({ local, remote }) => !sameSocketAddress(local, check.local) || !sameSocketAddress(remote, check.remote),
-    );
-    if (this.early.length < MAX_EARLY_CHECKS) this.early.push(check);
-  }
-
   /** RFC 8445 s7.3.1.3 to s7.3.1.5: the pair, perhaps a new one, a triggered check, the nomination. */
   private checkReceived(request: StunMessage, local: SocketAddress, remote: SocketAddress, now: number): void {
     const pair = this.checklist.find(local, remote) ?? this.learnPair(request, local, remote);
     if (pair === undefined || pair.expired) return;
     const { consent } = this;
-    const nominates = request.attributes.useCandidate === true && this.takesNomination(request, pair, now);
+    const nominates = this.takesNomination(request, pair, now);
     // The latest one counts, also when it is of the selected pair.
     if (nominates) for (const other of this.checklist.pairs) other.nominatedByPeer = false;
     if (pair === consent?.pair) {
@@ -424,12 +406,9 @@ export class IceAgent implements Timed {
   }
 
   private takesNomination(request: StunMessage, pair: CandidatePair, now: number): boolean {
-    const id = request.transactionId;
+    if (request.attributes.useCandidate !== true) return false;
     const obeys = this.currentRole === 'controlled' || this.isClaim(request);
-    if (!obeys || this.nominationsSeen.includes(id)) return false;
-    this.nominationsSeen.push(id);
-    if (this.nominationsSeen.length > MAX_NOMINATIONS_SEEN) this.nominationsSeen.shift();
-    return this.left?.pair !== pair || now >= this.left.at + LEFT_PAIR_HOLD_MS;
+    return obeys && this.nominations.takes(request.transactionId, pair, now);
   }
 
   // Our own checks (RFC 8445 s7.2).
@@ -581,7 +560,7 @@ export class IceAgent implements Timed {
     const waitUntil = Math.max(
       betterMayCome ? this.firstValidAt + NOMINATION_WAIT_MS : 0,
       this.nomination === undefined ? 0 : this.nomination.startedAt + nominationPatienceMs(this.nomination.pair),
-      this.left?.pair === best ? this.left.at + RETURN_WAIT_MS : 0,
+      this.nominations.returnAt(best),
     );
     if (now < waitUntil) {
       this.nominateAt = waitUntil;
@@ -626,7 +605,7 @@ export class IceAgent implements Timed {
     for (const other of this.checklist.pairs) other.nominatedByPeer = false;
     this.stopChecking();
     if (pair === this.consent?.pair) return;
-    if (this.consent !== undefined) this.left = { pair: this.consent.pair, at: now };
+    if (this.consent !== undefined) this.nominations.leave(this.consent.pair, now);
     this.consent = new Consent(this.random, pair, now);
     // Consent runs from the last answer: when that is old, a check, which is repeated, renews it.
     if (pair.validAt === undefined || now >= pair.validAt + CONSENT_INTERVAL_MS) this.checklist.trigger(pair, true);
@@ -665,7 +644,7 @@ export class IceAgent implements Timed {
     this.transactions.forget(this.consent.pair);
     if (this.nomination?.pair === this.consent.pair) this.nomination = undefined;
     this.consent = undefined;
-    this.left = undefined;
+    this.nominations.forgetLeft();
   }
 
   // Sessions, roles, states.

@@ -6,12 +6,14 @@ import { benchIdle } from './testbed/benchmarks/idle.ts';
 import { benchLatency } from './testbed/benchmarks/latency.ts';
 import { benchSetup } from './testbed/benchmarks/setup.ts';
 import { benchThroughput } from './testbed/benchmarks/throughput.ts';
+import { benchUdp } from './testbed/benchmarks/udp.ts';
 import { chosenContenders, knownContenders } from './testbed/contenders.ts';
 import { Lab } from './testbed/lab.ts';
 import { Findings, printFigures } from './testbed/report.ts';
 
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   throughput: benchThroughput,
+  udp: benchUdp,
   latency: benchLatency,
   setup: benchSetup,
   idle: benchIdle,

@@ -120,7 +120,6 @@ class DtlsSession {
   RecordOpener opener_;      // the peer's direction
   RecordSealer feeder_;      // the peer's direction: seals late records for OpenSSL
   uint64_t send_sequence_ = 0;
-  uint64_t feed_sequence_ = uint64_t{1} << 40;  // beyond what OpenSSL saw from the peer itself
   int late_records_ = 0;
   uint64_t plain_sequence_ = 0;  // next record of epoch 0
   // Of a server, whose last flight ends the handshake: its Finished in plaintext, to be sealed anew.

@@ -1,8 +1,6 @@
 #include "net/netlink.h"
 
 #include <linux/if_addr.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <sys/socket.h>
 
@@ -12,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/fd.h"
+#include "net/netlink_messages.h"
 
 namespace idloc {
 
@@ -58,10 +57,10 @@ int Execute(Request& request, const OnMessage& on_message) {
       if (errno == EINTR) continue;
       return errno;
     }
-    auto left = static_cast<unsigned>(received);
-    for (auto* m = reinterpret_cast<nlmsghdr*>(buffer); NLMSG_OK(m, left); m = NLMSG_NEXT(m, left)) {
+    NetlinkMessages messages(buffer, static_cast<size_t>(received));
+    while (const nlmsghdr* m = messages.Next()) {
       if (m->nlmsg_type == NLMSG_DONE) return 0;
-      if (m->nlmsg_type == NLMSG_ERROR) return -static_cast<const nlmsgerr*>(NLMSG_DATA(m))->error;
+      if (m->nlmsg_type == NLMSG_ERROR) return ParseErrorMessage(m);
       on_message(m);
     }
   }
@@ -96,14 +95,8 @@ int ListInterfaces(std::unordered_map<int, Interface>* out) {
   ifinfomsg body{};
   Request request(RTM_GETLINK, NLM_F_DUMP, &body, sizeof body);
   return Execute(request, [out](const nlmsghdr* m) {
-    if (m->nlmsg_type != RTM_NEWLINK) return;
-    auto* info = static_cast<const ifinfomsg*>(NLMSG_DATA(m));
-    Interface& entry = (*out)[info->ifi_index];
-    entry.flags = info->ifi_flags;
-    int length = static_cast<int>(IFLA_PAYLOAD(m));
-    for (auto* a = IFLA_RTA(info); RTA_OK(a, length); a = RTA_NEXT(a, length)) {
-      if (a->rta_type == IFLA_IFNAME) entry.name = static_cast<const char*>(RTA_DATA(a));
-    }
+    auto link = ParseLinkMessage(m);
+    if (link.has_value()) (*out)[link->index] = {link->name, link->flags};
   });
 }
 
@@ -141,29 +134,14 @@ Error ListAddresses(std::vector<InterfaceAddress>* out) {
     ifaddrmsg body{};
     Request request(RTM_GETADDR, NLM_F_DUMP, &body, sizeof body);
     error = Execute(request, [&](const nlmsghdr* m) {
-      if (m->nlmsg_type != RTM_NEWADDR) return;
-      auto* info = static_cast<const ifaddrmsg*>(NLMSG_DATA(m));
-      auto found = interfaces.find(static_cast<int>(info->ifa_index));
-      if (found == interfaces.end() || (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)) return;
-      uint32_t flags = info->ifa_flags;
-      const uint8_t* address = nullptr;
-      const uint8_t* local = nullptr;
-      int length = static_cast<int>(IFA_PAYLOAD(m));
-      for (auto* a = IFA_RTA(info); RTA_OK(a, length); a = RTA_NEXT(a, length)) {
-        auto* data = static_cast<const uint8_t*>(RTA_DATA(a));
-        if (a->rta_type == IFA_ADDRESS) address = data;
-        // On a point-to-point interface IFA_ADDRESS is the other end.
-        if (a->rta_type == IFA_LOCAL) local = data;
-        if (a->rta_type == IFA_FLAGS) std::memcpy(&flags, data, sizeof flags);
-      }
-      const uint8_t* own = local != nullptr ? local : address;
-      if (own == nullptr) return;
+      auto entry = ParseAddressMessage(m);
+      auto found = entry.has_value() ? interfaces.find(entry->index) : interfaces.end();
+      if (found == interfaces.end()) return;
       constexpr uint32_t kUnusable = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
       const Interface& on = found->second;
-      bool optimistic = (flags & IFA_F_OPTIMISTIC) != 0;
-      uint32_t bad = flags & kUnusable & ~(optimistic ? uint32_t{IFA_F_TENTATIVE} : 0);
-      out->push_back({on.name, info->ifa_family == AF_INET ? IpAddress::FromV4(own) : IpAddress::FromV6(own),
-                      info->ifa_prefixlen,
+      bool optimistic = (entry->flags & IFA_F_OPTIMISTIC) != 0;
+      uint32_t bad = entry->flags & kUnusable & ~(optimistic ? uint32_t{IFA_F_TENTATIVE} : 0);
+      out->push_back({on.name, entry->address, entry->prefix_length,
                       (on.flags & IFF_UP) != 0 && (on.flags & IFF_RUNNING) != 0 && bad == 0,
                       (on.flags & IFF_LOOPBACK) != 0});
     });

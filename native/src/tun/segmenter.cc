@@ -14,6 +14,9 @@ constexpr uint8_t kTcpFin = 0x01;
 constexpr uint8_t kTcpPush = 0x08;
 constexpr uint8_t kTcpCwr = 0x80;
 constexpr size_t kMaxPackets = 1024;
+constexpr size_t kUdpChecksumOffset = 6;
+// RFC 768: a sum of zero is sent as all ones, since zero means "no checksum". Only for UDP.
+constexpr uint16_t kZeroSum = 0xffff;
 }  // namespace
 
 bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length) {
@@ -31,8 +34,8 @@ bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length) {
     if (start >= length || field + 2 > length) return false;
     // The field already holds the sum of the pseudo-header.
     auto sum = static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, packet + start, length - start)));
-    // 0 means "no checksum" in UDP (RFC 768); for TCP both spellings are equal.
-    StoreSum(packet + field, sum == 0 ? 0xffff : sum);
+    bool udp = header.checksum_offset == kUdpChecksumOffset;
+    StoreSum(packet + field, sum == 0 && udp ? kZeroSum : sum);
     return true;
   }
 
@@ -102,7 +105,7 @@ void Segmenter::WritePacket(size_t index, uint8_t* out) const {
   }
   StoreBe16(field, 0);
   auto checksum = static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(sum, transport, transport_length)));
-  StoreSum(field, checksum == 0 ? 0xffff : checksum);
+  StoreSum(field, checksum == 0 && udp_ ? kZeroSum : checksum);
 }
 
 }  // namespace idloc

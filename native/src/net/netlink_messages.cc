@@ -1,0 +1,137 @@
+#include "net/netlink_messages.h"
+
+#include <linux/if_addr.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace idloc {
+
+namespace {
+
+// The fixed part of a message; nullptr when it is shorter.
+template <typename Body>
+const Body* BodyOf(const nlmsghdr* message) {
+  if (message->nlmsg_len < NLMSG_LENGTH(sizeof(Body))) return nullptr;
+  return static_cast<const Body*>(NLMSG_DATA(message));
+}
+
+// The attributes behind a body. RTA_OK and RTA_NEXT count in int and step over the end by the padding of the
+// last.
+class Attributes {
+ public:
+  template <typename Body>
+  Attributes(const nlmsghdr* message, const Body* body)
+      : next_(reinterpret_cast<const uint8_t*>(body) + NLMSG_ALIGN(sizeof(Body))) {
+    size_t before = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(Body)));
+    left_ = message->nlmsg_len > before ? message->nlmsg_len - before : 0;
+  }
+  const rtattr* Next() {
+    if (left_ < sizeof(rtattr)) return nullptr;
+    auto* attribute = reinterpret_cast<const rtattr*>(next_);
+    if (attribute->rta_len < sizeof(rtattr) || attribute->rta_len > left_) return nullptr;
+    size_t step = std::min<size_t>(RTA_ALIGN(attribute->rta_len), left_);
+    next_ += step;
+    left_ -= step;
+    return attribute;
+  }
+
+ private:
+  const uint8_t* next_;
+  size_t left_;
+};
+
+template <typename T>
+bool Read(const rtattr* attribute, T* out) {
+  if (RTA_PAYLOAD(attribute) < sizeof(T)) return false;
+  std::memcpy(out, RTA_DATA(attribute), sizeof(T));
+  return true;
+}
+
+}  // namespace
+
+const nlmsghdr* NetlinkMessages::Next() {
+  if (left_ < sizeof(nlmsghdr)) return nullptr;
+  auto* message = reinterpret_cast<const nlmsghdr*>(next_);
+  if (message->nlmsg_len < sizeof(nlmsghdr) || message->nlmsg_len > left_) return nullptr;
+  size_t step = std::min<size_t>(NLMSG_ALIGN(size_t{message->nlmsg_len}), left_);
+  next_ += step;
+  left_ -= step;
+  return message;
+}
+
+std::optional<LinkMessage> ParseLinkMessage(const nlmsghdr* message) {
+  auto* info = BodyOf<ifinfomsg>(message);
+  if (message->nlmsg_type != RTM_NEWLINK || info == nullptr) return std::nullopt;
+  LinkMessage out{info->ifi_index, info->ifi_flags, {}};
+  Attributes attributes(message, info);
+  while (const rtattr* a = attributes.Next()) {
+    if (a->rta_type != IFLA_IFNAME) continue;
+    auto* name = static_cast<const char*>(RTA_DATA(a));
+    out.name.assign(name, strnlen(name, RTA_PAYLOAD(a)));
+  }
+  return out;
+}
+
+std::optional<AddressMessage> ParseAddressMessage(const nlmsghdr* message) {
+  auto* info = BodyOf<ifaddrmsg>(message);
+  if (message->nlmsg_type != RTM_NEWADDR || info == nullptr) return std::nullopt;
+  if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6) return std::nullopt;
+  AddressMessage out{static_cast<int>(info->ifa_index), {}, info->ifa_prefixlen, info->ifa_flags};
+  size_t size = info->ifa_family == AF_INET ? 4 : 16;
+  const uint8_t* address = nullptr;
+  const uint8_t* local = nullptr;
+  Attributes attributes(message, info);
+  while (const rtattr* a = attributes.Next()) {
+    auto* data = static_cast<const uint8_t*>(RTA_DATA(a));
+    if (a->rta_type == IFA_FLAGS) Read(a, &out.flags);
+    if (RTA_PAYLOAD(a) < size) continue;
+    if (a->rta_type == IFA_ADDRESS) address = data;
+    // On a point-to-point interface IFA_ADDRESS is the other end.
+    if (a->rta_type == IFA_LOCAL) local = data;
+  }
+  const uint8_t* own = local != nullptr ? local : address;
+  if (own == nullptr) return std::nullopt;
+  out.address = size == 4 ? IpAddress::FromV4(own) : IpAddress::FromV6(own);
+  return out;
+}
+
+int ParseErrorMessage(const nlmsghdr* message) {
+  auto* error = BodyOf<nlmsgerr>(message);
+  // The kernel sends 0 or a negative errno.
+  return error == nullptr || error->error > 0 || error->error == INT32_MIN ? EBADMSG : -error->error;
+}
+
+bool ConcernsOthers(const nlmsghdr* message, int own_index) {
+  switch (message->nlmsg_type) {
+    case RTM_NEWLINK:
+    case RTM_DELLINK: {
+      auto* info = BodyOf<ifinfomsg>(message);
+      return info != nullptr && info->ifi_index != own_index;
+    }
+    case RTM_NEWADDR:
+    case RTM_DELADDR: {
+      auto* info = BodyOf<ifaddrmsg>(message);
+      return info != nullptr && static_cast<int>(info->ifa_index) != own_index;
+    }
+    case RTM_NEWROUTE:
+    case RTM_DELROUTE: {
+      auto* route = BodyOf<rtmsg>(message);
+      if (route == nullptr) return false;
+      // Cached routes are no change; unreachable ones are set by this program.
+      if ((route->rtm_flags & RTM_F_CLONED) != 0 || route->rtm_type == RTN_UNREACHABLE) return false;
+      Attributes attributes(message, route);
+      while (const rtattr* a = attributes.Next()) {
+        int index;
+        if (a->rta_type == RTA_OIF && Read(a, &index) && index == own_index) return false;
+      }
+      return true;
+    }
+    default:
+      return false;
+  }
+}
+
+}  // namespace idloc

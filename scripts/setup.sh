@@ -34,7 +34,7 @@ packages_for() {
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with
     rivals) echo "nebula yggdrasil tinc openvpn openssl" ;; # more peers to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python
-    test) echo "clang clang-format libclang-rt-14-dev sip-tester debootstrap systemd-container ethtool python3-venv" ;;
+    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv" ;;
     sanitizers | compiled) ;; # they come with g++ and npm
   esac
 }
@@ -75,7 +75,7 @@ setup_npm() {
 setup_native() {
   local folder="$root/native/$1" stamp wanted
   stamp="$folder/build/.idloc-stamp"
-  wanted="$( (cd "$root/native" && find . -type d -name build -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.gyp*' \) -print0 |
+  wanted="$( (cd "$root/native" && find . -type d \( -name build -o -path ./test \) -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.gyp*' \) -print0 |
     sort -z | xargs -0 sha256sum) | sha256sum) $("$node" --version) $node_arch"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   setup_say "building native${1:+/$1}"

@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { messageOf } from '../src/base/errors.ts';
 import { tryCommand } from './testbed/command.ts';
+import { UNIT_TESTS, buildCxxTests, cxxTestsUnavailable, fuzz, fuzzTargets } from './testbed/cxx-tests.ts';
 import { labUnavailable, removeLeftovers } from './testbed/lab.ts';
 import { sanitizedEnvironment } from './testbed/sanitizers.ts';
 import { TapTally } from './testbed/tap-tally.ts';
@@ -17,6 +19,9 @@ const environment = { PATH: `${join(process.execPath, '..')}:${process.env.PATH 
 const PROGRESS_MS = 15_000;
 /** Real interfaces and real time: one file at a time, or they disturb each other. */
 const SERIAL_FOLDERS = ['system', 'native'];
+/** scripts/fuzz does it for longer. */
+const FUZZ_SECONDS = 30;
+const FUZZ_AT_ONCE = 2;
 /** Exercise what C++ does with memory: run on the build with AddressSanitizer and UndefinedBehaviorSanitizer. */
 const SANITIZED_FOLDER = 'native';
 
@@ -79,10 +84,20 @@ function shellScripts(): string[] {
     .map((entry) => join(root, 'scripts', entry.name));
 }
 
-/** One run of AVA. Counts what its TAP says; a runner that dies, or finds nothing, is one more failure. */
+/** One run of AVA. */
 async function ava(name: string, args: readonly string[], extra: Readonly<Record<string, string>> = {}): Promise<void> {
   say(`${name}: ava ${args.join(' ')}`);
-  const child = spawn(process.execPath, [join(root, 'node_modules/ava/entrypoints/cli.js'), '--tap', ...args], {
+  await tap(name, process.execPath, [join(root, 'node_modules/ava/entrypoints/cli.js'), '--tap', ...args], extra);
+}
+
+/** A program that writes TAP. Counts what it says; a runner that dies, or finds nothing, is one more failure. */
+async function tap(
+  name: string,
+  file: string,
+  args: readonly string[],
+  extra: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const child = spawn(file, args, {
     cwd: root,
     env: { ...process.env, ...environment, ...extra },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -111,6 +126,35 @@ async function ava(name: string, args: readonly string[], extra: Readonly<Record
   say(`${tally.failed === 0 ? 'ok     ' : 'FAILED '} ${name}: ${tally.passed} passed, ${tally.failed} failed`);
 }
 
+/** native/test: unit and property tests of the C++ code, then every fuzz target for a while. */
+async function cxxTests(): Promise<void> {
+  const why = await cxxTestsUnavailable();
+  if (why !== undefined) {
+    say(`skipped C++ tests and fuzzing: ${why}`);
+    return;
+  }
+  try {
+    await buildCxxTests('unit');
+    await tap('C++ tests', UNIT_TESTS, []);
+    await buildCxxTests('fuzz');
+  } catch (error) {
+    total.failed += 1;
+    say('FAILED  C++ tests');
+    process.stdout.write(`${messageOf(error)}\n`);
+    return;
+  }
+  await fuzz(fuzzTargets(), FUZZ_SECONDS, FUZZ_AT_ONCE, ({ target, inputs, finding }) => {
+    if (finding === undefined) {
+      total.passed += 1;
+      say(`ok      fuzz ${target}: ${inputs ?? 0} inputs`);
+    } else {
+      total.failed += 1;
+      say(`FAILED  fuzz ${target}`);
+      process.stdout.write(`${finding}\n`);
+    }
+  });
+}
+
 function hasTests(folder: string): boolean {
   return sourceFiles(join(root, 'test', folder), /\.test\.ts$/).length > 0;
 }
@@ -124,6 +168,7 @@ async function everything(): Promise<void> {
   );
   if (hasTests(SANITIZED_FOLDER))
     await ava('native tests', ['-c', '1', `test/${SANITIZED_FOLDER}/**`], await sanitizedEnvironment());
+  await cxxTests();
   const why = labUnavailable();
   if (why !== undefined) say(`skipped system tests: ${why}`);
   else if (hasTests('system')) await ava('system tests', ['-c', '1', '--serial', 'test/system/**']);

@@ -30,6 +30,10 @@
 
 namespace idloc {
 
+namespace test {
+class DataPlaneTester;
+}
+
 class DataPlane {
  public:
   struct Options {
@@ -62,6 +66,9 @@ class DataPlane {
   const std::shared_ptr<Counters>& counters() const { return counters_; }
 
  private:
+  // native/test drives the stages without the thread.
+  friend class test::DataPlaneTester;
+
   static constexpr size_t kHandshakeLimit = 256;  // half-open, of unknown peers
   static constexpr Nanoseconds kHalfOpenLifetime = 10 * kSecond;
   static constexpr Nanoseconds kHandshakeLifetime = 15 * kSecond;

@@ -1,0 +1,32 @@
+#include <linux/if_addr.h>
+
+#include <cstring>
+#include <memory>
+
+#include "net/netlink_messages.h"
+#include "property/properties.h"
+#include "support/check.h"
+
+namespace idloc::test {
+
+void ReadsNetlink(Source& source) {
+  Bytes data = source.Rest();
+  auto exact = std::make_unique<uint8_t[]>(data.size());
+  std::copy(data.begin(), data.end(), exact.get());
+  NetlinkMessages messages(exact.get(), data.size());
+  size_t count = 0;
+  while (const nlmsghdr* message = messages.Next()) {
+    CHECK(++count <= data.size() / sizeof(nlmsghdr));
+    auto link = ParseLinkMessage(message);
+    auto address = ParseAddressMessage(message);
+    CHECK(!link.has_value() || (message->nlmsg_type == RTM_NEWLINK && link->name.size() < data.size()));
+    CHECK(!address.has_value() || message->nlmsg_type == RTM_NEWADDR);
+    if (link.has_value()) {
+      CHECK(ConcernsOthers(message, link->index ^ 1) && !ConcernsOthers(message, link->index));
+    }
+    if (address.has_value()) CHECK(!ConcernsOthers(message, address->index));
+    CHECK(ParseErrorMessage(message) >= 0);
+  }
+}
+
+}  // namespace idloc::test

@@ -1,0 +1,51 @@
+#pragma once
+// What must hold for every input. Unit tests run these with seeds, fuzz targets with the fuzzer's bytes. A
+// property that is broken ends the process (support/check.h).
+#include "support/source.h"
+
+namespace idloc::test {
+
+// A super-packet as a kernel makes it comes out as the packets that a network card would send.
+void SegmentsAsACardWould(Source& source);
+// Any vnet header and packet: no byte outside is touched, and what comes out has right lengths and checksums.
+void SegmentsWhateverItIs(Source& source);
+
+// Packets of several flows, mixed: what the TUN gets, segmented again, is every flow's packets in their
+// order.
+void JoinsWithoutLoss(Source& source);
+// A super-packet, segmented and then joined, is the super-packet again as far as the rules allow; nothing is
+// lost.
+void SegmentThenJoin(Source& source);
+
+// The replay window says what a set of all numbers seen says, within its width.
+void RemembersWhatWasSeen(Source& source);
+
+// The transmit queue sends everything in order, in groups that UDP_SEGMENT takes.
+void GroupsAsTheKernelTakesThem(Source& source);
+
+// Bytes that may be a packet: what is parsed lies inside, and an ICMP answer to it is well-formed.
+void ParsesWithinBounds(Source& source);
+
+// A header of a packet without addresses, whatever it says; and a packet that is compressed and expanded is
+// itself.
+void ExpandsWhatWasCompressed(Source& source);
+
+// Messages that may have come from rtnetlink.
+void ReadsNetlink(Source& source);
+
+// Records of an association in any order, changed, cut, repeated: each comes out at most once, and only what
+// was sealed.
+void OpensOnlyWhatWasSealed(Source& source);
+
+// Datagrams from anywhere to a data plane: bounded answers, bounded state, live links stay.
+void SurvivesDatagrams(Source& source);
+
+// Packets of programs, records of a peer and commands in any order: the TUN gets only what this peer may
+// send.
+void CarriesOnlyWhatMayPass(Source& source);
+
+// Super-packets through two data planes and a path that loses, repeats and reorders: every packet comes once,
+// unchanged.
+void DeliversEachPacketOnce(Source& source);
+
+}  // namespace idloc::test

@@ -1,0 +1,121 @@
+#include "support/data_plane_tester.h"
+
+#include <cstring>
+#include <utility>
+
+#include "support/check.h"
+#include "support/credentials.h"
+
+namespace idloc::test {
+
+namespace {
+// Room in front of a datagram, as UdpSocket leaves it.
+constexpr size_t kHeadroom = 64;
+}  // namespace
+
+DataPlaneTester::DataPlaneTester(uint8_t number) : number_(number) {
+  plane_.options_.wake = [] {};
+  CHECK(!plane_.socket_.Open(static_cast<uint16_t>(6080 + number), plane_.counters_.get()).failed());
+  CHECK(!plane_.tun_.Open("tun", 1400).failed());
+  plane_.tun_buffer_ = std::make_unique<uint8_t[]>(DataPlane::kTunReadBytes);
+  plane_.now_ = kSecond;
+  Run(SetCredentials{MakeContext()});
+  Run(SetLocalAddresses{hit(), ipv4()});
+}
+
+// Those of support/packets.cc.
+IpAddress DataPlaneTester::hit() const {
+  uint8_t bytes[16] = {0x20, 0x01, 0, 0x20};
+  bytes[15] = number_;
+  return IpAddress::FromV6(bytes);
+}
+IpAddress DataPlaneTester::ipv4() const {
+  uint8_t bytes[4] = {198, 18, 0, number_};
+  return IpAddress::FromV4(bytes);
+}
+
+LinkId DataPlaneTester::OpenLink(bool server) {
+  LinkId id = plane_.NewLink(server);
+  plane_.RunCommands();
+  return id;
+}
+
+void DataPlaneTester::Run(Command command) {
+  plane_.Post(std::move(command));
+  plane_.RunCommands();
+  plane_.coalescer_.Flush();
+  plane_.transmit_.Flush();
+}
+
+std::vector<Event> DataPlaneTester::TakeEvents() {
+  plane_.PublishEvents();
+  plane_.WakeTaken();
+  std::vector<Event> out;
+  Event event;
+  while (plane_.PopEvent(&event)) out.push_back(std::move(event));
+  return out;
+}
+
+void DataPlaneTester::ReceiveDatagram(const Bytes& datagram, const Endpoint& from) {
+  ReceiveBatch({datagram}, from);
+}
+
+void DataPlaneTester::ReceiveBatch(const std::vector<Bytes>& datagrams, const Endpoint& from) {
+  std::vector<std::unique_ptr<uint8_t[]>> buffers;
+  Path path{IpAddress::FromV4(kLoopback), from};
+  for (const Bytes& datagram : datagrams) {
+    CHECK(!datagram.empty());
+    auto& buffer = buffers.emplace_back(std::make_unique<uint8_t[]>(kHeadroom + datagram.size()));
+    std::memcpy(buffer.get() + kHeadroom, datagram.data(), datagram.size());
+    plane_.HandleDatagram(buffer.get() + kHeadroom, datagram.size(), path);
+  }
+  plane_.coalescer_.Flush();
+  plane_.transmit_.Flush();
+}
+
+void DataPlaneTester::ReadTun(const Bytes& data) {
+  auto exact = std::make_unique<uint8_t[]>(data.size());
+  std::copy(data.begin(), data.end(), exact.get());
+  plane_.HandleTunPacket(exact.get(), data.size());
+  plane_.transmit_.Flush();
+}
+
+void DataPlaneTester::Advance(Nanoseconds time) {
+  plane_.now_ += time;
+  plane_.RunTimers();
+  plane_.transmit_.Flush();
+}
+
+uint64_t DataPlaneTester::count(Counter counter) {
+  auto* values = static_cast<std::atomic<uint64_t>*>(plane_.counters_->data());
+  return values[static_cast<size_t>(counter)].load();
+}
+
+void Carry(DataPlaneTester& a, DataPlaneTester& b) {
+  std::vector<SentGroup> others;
+  while (!udp_sent.empty()) {
+    for (const SentGroup& group : std::exchange(udp_sent, {})) {
+      DataPlaneTester& from = group.from == a.endpoint().port ? a : b;
+      DataPlaneTester& to = &from == &a ? b : a;
+      if (!(group.path.remote == to.endpoint())) {
+        others.push_back(group);
+        continue;
+      }
+      to.ReceiveBatch(Datagrams(group), from.endpoint());
+    }
+  }
+  udp_sent = std::move(others);
+}
+
+Linked Connect(DataPlaneTester& a, DataPlaneTester& b) {
+  Linked out{a.OpenLink(false), b.OpenLink(true)};
+  b.Run(SetPath{out.b, Path{{}, a.endpoint()}});
+  a.Run(SetPath{out.a, Path{{}, b.endpoint()}});
+  Carry(a, b);
+  const Link* first = a.FindLink(out.a);
+  const Link* second = b.FindLink(out.b);
+  CHECK(first != nullptr && first->connected && second != nullptr && second->connected);
+  return out;
+}
+
+}  // namespace idloc::test

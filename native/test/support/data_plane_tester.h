@@ -1,0 +1,54 @@
+#pragma once
+// A data plane without its thread, on the devices of devices.h: the test is the loop.
+#include <memory>
+
+#include "data_plane/data_plane.h"
+#include "support/devices.h"
+
+namespace idloc::test {
+
+class DataPlaneTester {
+ public:
+  // With credentials, a TUN and the addresses of host `number` (1 to 9); its socket has port 6080 + number.
+  explicit DataPlaneTester(uint8_t number);
+
+  Endpoint endpoint() const { return {IpAddress::FromV4(kLoopback), plane_.port()}; }
+  IpAddress hit() const;
+  IpAddress ipv4() const;
+
+  // As JavaScript does.
+  LinkId OpenLink(bool server);
+  void Run(Command command);
+  std::vector<Event> TakeEvents();
+
+  // At least one byte.
+  void ReceiveDatagram(const Bytes& datagram, const Endpoint& from);
+  // Several datagrams of one batch: packets are joined across them.
+  void ReceiveBatch(const std::vector<Bytes>& datagrams, const Endpoint& from);
+  // Vnet header and packet.
+  void ReadTun(const Bytes& data);
+  void Advance(Nanoseconds time);
+
+  uint64_t count(Counter counter);
+  size_t links() const { return plane_.links_.all().size(); }
+  size_t handshakes() const { return plane_.handshaking_.size(); }
+  const Link* FindLink(LinkId id) { return plane_.links_.Find(id); }
+
+ private:
+  static constexpr uint8_t kLoopback[4] = {127, 0, 0, 1};
+
+  uint8_t number_;
+  DataPlane plane_;
+};
+
+// Carries what was sent between these two until nothing moves; datagrams for others stay in `udp_sent`.
+void Carry(DataPlaneTester& a, DataPlaneTester& b);
+
+struct Linked {
+  LinkId a;
+  LinkId b;
+};
+// Client `a`, server `b`, both bound beforehand; connected, not authorized.
+Linked Connect(DataPlaneTester& a, DataPlaneTester& b);
+
+}  // namespace idloc::test

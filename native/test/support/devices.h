@@ -1,0 +1,34 @@
+#pragma once
+// The two doors of the data plane to the kernel, in memory. `devices.cc` defines the members of UdpSocket and
+// TunDevice that src/udp/udp_socket.cc and src/tun/tun_device.cc define otherwise; those files are left out
+// of the test build.
+#include <deque>
+#include <vector>
+
+#include "net/address.h"
+#include "support/source.h"
+#include "udp/udp_socket.h"
+
+namespace idloc::test {
+
+struct SentGroup {
+  uint16_t from;  // port of the socket
+  Path path;
+  Bytes data;
+  size_t segment;
+};
+
+// What was sent since somebody took it; one entry a sendmsg.
+extern std::vector<SentGroup> udp_sent;
+// How many more sends succeed before the socket blocks.
+extern size_t udp_room;
+// What was written to the TUN: vnet header and packet.
+extern std::vector<Bytes> tun_written;
+
+// Everything as at the start.
+void ResetDevices();
+
+// Each datagram of a group by itself.
+std::vector<Bytes> Datagrams(const SentGroup& group);
+
+}  // namespace idloc::test

@@ -1,0 +1,29 @@
+#include "property/properties.h"
+
+#include "unit/test.h"
+
+namespace idloc::test {
+
+PROPERTY("a super-packet is segmented into the packets that a network card would send", SegmentsAsACardWould,
+         300);
+PROPERTY("any vnet header is segmented into packets with right lengths and checksums, or refused",
+         SegmentsWhateverItIs, 2000);
+PROPERTY(
+    "packets of several flows are joined, and segmented again they are what came, in the order of each flow",
+    JoinsWithoutLoss, 500);
+PROPERTY("a super-packet that is segmented and joined is itself again", SegmentThenJoin, 300);
+PROPERTY("the replay window says what a list of all numbers says", RemembersWhatWasSeen, 2000);
+PROPERTY("datagrams leave in order, in groups that UDP_SEGMENT takes", GroupsAsTheKernelTakesThem, 500);
+PROPERTY("what is read of a packet lies inside it", ParsesWithinBounds, 2000);
+PROPERTY("a header without addresses expands to a whole packet, or is refused", ExpandsWhatWasCompressed,
+         2000);
+PROPERTY("what is read of a netlink message lies inside it", ReadsNetlink, 2000);
+PROPERTY("records that are changed, cut, made up or repeated open to nothing", OpensOnlyWhatWasSealed, 500);
+PROPERTY("datagrams from anywhere neither end a live link nor get back more than they bring",
+         SurvivesDatagrams, 300);
+PROPERTY("the TUN gets nothing but what the peer may send, whatever peer, programs and commands do",
+         CarriesOnlyWhatMayPass, 500);
+PROPERTY("every packet comes once and unchanged over a path that loses, repeats and reorders",
+         DeliversEachPacketOnce, 200);
+
+}  // namespace idloc::test

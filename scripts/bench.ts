@@ -7,6 +7,7 @@ import { benchLatency } from './testbed/benchmarks/latency.ts';
 import { benchSetup } from './testbed/benchmarks/setup.ts';
 import { benchThroughput } from './testbed/benchmarks/throughput.ts';
 import { benchUdp } from './testbed/benchmarks/udp.ts';
+import { benchVoice } from './testbed/benchmarks/voice.ts';
 import { chosenContenders, knownContenders } from './testbed/contenders.ts';
 import { Lab } from './testbed/lab.ts';
 import { Findings, printFigures } from './testbed/report.ts';
@@ -14,6 +15,7 @@ import { Findings, printFigures } from './testbed/report.ts';
 const benchmarks: Readonly<Record<string, Benchmark>> = {
   throughput: benchThroughput,
   udp: benchUdp,
+  voice: benchVoice,
   latency: benchLatency,
   setup: benchSetup,
   idle: benchIdle,

@@ -4,7 +4,7 @@ import { ScriptError } from '../command.ts';
 import { interleaved } from '../interleaved.ts';
 import type { Lab } from '../lab.ts';
 import { pingTimes } from '../load.ts';
-import { median, progress } from '../report.ts';
+import { median, percentile, progress } from '../report.ts';
 import type { Findings } from '../report.ts';
 import type { BenchmarkOptions } from './benchmark.ts';
 
@@ -21,9 +21,8 @@ export async function benchLatency(lab: Lab, findings: Findings, options: Benchm
   const measured = await interleaved(findings, 'ping', contenders, options.runs, async (contender) => {
     const times = await pingTimes(contender.from, anyAddress(contender), pings, INTERVAL_MS);
     if (times.length < pings) throw new ScriptError(`${pings - times.length} of ${pings} pings were lost`);
-    const sorted = [...times].sort((x, y) => x - y);
     const meanUs = (1000 * times.reduce((sum, time) => sum + time, 0)) / times.length;
-    return { meanUs, p99Us: 1000 * (sorted[Math.floor(0.99 * sorted.length)] ?? NaN) };
+    return { meanUs, p99Us: 1000 * percentile(times, 99) };
   });
   const means = new Map<string, number>();
   for (const [who, runs] of measured) {

@@ -2,6 +2,8 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/base/errors.ts';
 import type { Benchmark } from './testbed/benchmarks/benchmark.ts';
+import { benchBusy } from './testbed/benchmarks/busy.ts';
+import { benchFlood } from './testbed/benchmarks/flood.ts';
 import { benchIdle } from './testbed/benchmarks/idle.ts';
 import { benchLatency } from './testbed/benchmarks/latency.ts';
 import { benchSetup } from './testbed/benchmarks/setup.ts';
@@ -17,6 +19,8 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   udp: benchUdp,
   voice: benchVoice,
   latency: benchLatency,
+  busy: benchBusy,
+  flood: benchFlood,
   setup: benchSetup,
   idle: benchIdle,
 };

@@ -1,7 +1,8 @@
 // What strangers may throw at an agent's UDP port, at a steady rate, from many addresses and ports:
 //   garbage_flood ADDRESS PORT RATE SECONDS SEED SOURCE...
 // A quarter each: random bytes, STUN requests, DTLS ClientHellos without cookie, DTLS records of epoch 1 that
-// no key made. Prints {"sent", "seconds"}.
+// no key made. Prints {"sent", "seconds"} after that time or at SIGTERM.
+#include <csignal>
 #include <random>
 #include <vector>
 
@@ -14,6 +15,8 @@ constexpr int kPortsEach = 16;
 constexpr int64_t kLongestDebt = 100 * bench::kMillisecond;
 constexpr size_t kPrepared = 1024;         // datagrams; a multiple of the kinds
 constexpr int kSmallReceiveBuffer = 4096;  // nobody reads the answers
+
+volatile sig_atomic_t stopped = 0;
 
 using Datagram = std::vector<uint8_t>;
 using Random = std::mt19937_64;
@@ -81,6 +84,10 @@ int Flood(bench::Address to, double rate, double seconds, uint64_t seed, int sou
   for (Datagram& datagram : datagrams) parts.push_back({datagram.data(), datagram.size()});
   std::vector<int> sockets = Sockets(to.family(), source_count, sources);
 
+  struct sigaction action {};
+  action.sa_handler = [](int) { stopped = 1; };
+  sigaction(SIGTERM, &action, nullptr);
+
   mmsghdr messages[kBatch]{};
   bench::PreciseTimers();
   bench::Pacer pacer(rate, kLongestDebt);
@@ -90,7 +97,7 @@ int Flood(bench::Address to, double rate, double seconds, uint64_t seed, int sou
   size_t next = 0;
   size_t socket = 0;
   int64_t now;
-  while ((now = bench::Now()) < end) {
+  while ((now = bench::Now()) < end && stopped == 0) {
     int due = pacer.Due(kBatch, now);
     if (due == 0) continue;
     for (int i = 0; i < due; i++) {

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
@@ -107,38 +108,46 @@ inline void Mark(int fd, int family, int dscp) {
   }
 }
 
-/** Says how many of a steady stream are due. What was missed for want of CPU is made up for within bounds
- * only. */
+/**
+ * Says how many of a steady stream are due, after a sleep when it is too early. What was missed for want of
+ * CPU is made up for within bounds only.
+ */
 class Pacer {
  public:
-  /** @param rate a second @param longest_debt in ns: the longest burst is what was due in so much time */
-  Pacer(double rate, int64_t longest_debt) : rate_(rate), start_(Now()) {
-    int64_t debt = static_cast<int64_t>(rate * static_cast<double>(longest_debt) / kSecond);
-    most_due_ = debt < kSmallestDebt ? kSmallestDebt : debt;
+  /**
+   * @param rate a second
+   * @param longest_debt in ns: what is made up for is at most what was due in so much time
+   */
+  Pacer(double rate, int64_t longest_debt) : interval_(kSecond / rate), start_(Now()) {
+    most_due_ = std::max(ToCount(longest_debt), kSmallestDebt);
+    least_due_ = std::max<int64_t>(ToCount(kShortestSleep), 1);
   }
 
-  /** At most `most`; sleeps when none is due yet. */
+  /** From 0 to `most`. */
   int Due(int most, int64_t now) {
-    int64_t due = static_cast<int64_t>(static_cast<double>(now - start_) * rate_ / kSecond) - done_;
-    if (due <= 0) {
-      SleepUntil(start_ + static_cast<int64_t>(static_cast<double>(done_ + 1) * kSecond / rate_));
+    const int64_t due = ToCount(now - start_) - done_;
+    const int64_t wanted = std::min<int64_t>(least_due_, most);
+    if (due < wanted) {
+      SleepUntil(start_ + static_cast<int64_t>(static_cast<double>(done_ + wanted) * interval_));
       return 0;
     }
-    if (due > most_due_) {
-      done_ += due - most_due_;
-      due = most_due_;
-    }
-    return static_cast<int>(due < most ? due : most);
+    if (due > most_due_) done_ += due - most_due_;
+    return static_cast<int>(std::min<int64_t>(due, most));
   }
 
   void Done(int count) { done_ += count; }
 
  private:
   static constexpr int64_t kSmallestDebt = 4;
+  // To sleep and wake up for each of 100,000 a second would cost more than to send them.
+  static constexpr int64_t kShortestSleep = kMillisecond / 10;
 
-  double rate_;
+  int64_t ToCount(int64_t time) const { return static_cast<int64_t>(static_cast<double>(time) / interval_); }
+
+  double interval_;  // ns
   int64_t start_;
   int64_t most_due_;
+  int64_t least_due_;
   int64_t done_ = 0;
 };
 

@@ -8,12 +8,42 @@ export function cpuTicksOf(stat: string): number {
   return Number(fields[11]) + Number(fields[12]);
 }
 
+/** The time of all cores in interrupts in clock ticks, of the text of /proc/stat. */
+export function interruptTicksOf(stat: string): number {
+  const [, , , , , irq = NaN, softirq = NaN] = (/^cpu +(.*)$/m.exec(stat)?.[1] ?? '').split(' ').map(Number);
+  return irq + softirq;
+}
+
 let ticksPerSecond: number | undefined;
+
+async function toSeconds(ticks: number): Promise<number> {
+  ticksPerSecond ??= Number(await command('getconf', ['CLK_TCK']));
+  return ticks / ticksPerSecond;
+}
 
 /** CPU time that processes have used, in seconds. */
 export async function cpuSeconds(pids: readonly number[]): Promise<number> {
-  ticksPerSecond ??= Number(await command('getconf', ['CLK_TCK']));
-  return pids.reduce((sum, pid) => sum + cpuTicksOf(readFileSync(`/proc/${pid}/stat`, 'utf8')), 0) / ticksPerSecond;
+  return toSeconds(pids.reduce((sum, pid) => sum + cpuTicksOf(readFileSync(`/proc/${pid}/stat`, 'utf8')), 0));
+}
+
+/** CPU time that the first thread of a process has used, in seconds: Node's JavaScript. */
+export async function mainThreadSeconds(pid: number): Promise<number> {
+  return toSeconds(cpuTicksOf(readFileSync(`/proc/${pid}/task/${pid}/stat`, 'utf8')));
+}
+
+/** CPU time that the kernel has spent in interrupts, which no process is charged for, in seconds. */
+export async function interruptSeconds(): Promise<number> {
+  const threads = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && nameOf(pid).startsWith('ksoftirqd/'));
+  const ticks = interruptTicksOf(readFileSync('/proc/stat', 'utf8'));
+  return (await toSeconds(ticks)) + (await cpuSeconds(threads.map(Number)));
+}
+
+function nameOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/comm`, 'utf8');
+  } catch {
+    return ''; // it has ended
+  }
 }
 
 export function residentMib(pid: number): number {

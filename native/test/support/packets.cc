@@ -163,6 +163,18 @@ Bytes MakeSuperPacket(const FlowSpec& flow, const Bytes& payload, uint16_t gso_s
   return out;
 }
 
+Bytes Completed(Bytes packet) {
+  FillIpLengths(packet);
+  bool v6 = packet[0] >> 4 == 6;
+  size_t transport = v6 ? 40 : 20;
+  uint8_t protocol = packet[v6 ? 6 : 9];
+  size_t field = transport + (protocol == kUdp ? 6 : 16);
+  Put16(packet, field, 0);
+  uint16_t checksum = TransportChecksum(packet, transport, protocol);
+  Put16(packet, field, protocol == kUdp && checksum == 0 ? 0xffff : checksum);
+  return packet;
+}
+
 FlowSpec RandomFlow(Source& source) {
   FlowSpec flow;
   uint8_t kind = source.Byte();

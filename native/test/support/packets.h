@@ -40,6 +40,9 @@ Bytes MakePacket(const FlowSpec& flow, const Bytes& payload);
 // header in front. `gso_size` 0: not a super-packet.
 Bytes MakeSuperPacket(const FlowSpec& flow, const Bytes& payload, uint16_t gso_size);
 
+// Lengths and checksums of a TCP or UDP packet without IP options made right.
+Bytes Completed(Bytes packet);
+
 FlowSpec RandomFlow(Source& source);
 
 // What a network card would send for vnet header and packet as they are written to a TUN. Checks that the

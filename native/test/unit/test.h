@@ -1,6 +1,7 @@
 #pragma once
 // A test registers itself by being defined; unit/main.cc runs them all and writes TAP.
 #include <cstdint>
+#include <string>
 
 #include "support/check.h"
 #include "support/source.h"
@@ -9,6 +10,9 @@ namespace idloc::test {
 
 using TestFunction = void (*)();
 using Property = void (*)(Source& source);
+
+// The test cannot run here: says so instead of `ok`. Return after it.
+void Skip(const std::string& why);
 
 struct Registration {
   Registration(const char* title, TestFunction run);

@@ -75,7 +75,7 @@ setup_npm() {
 setup_native() {
   local folder="$root/native/$1" stamp wanted
   stamp="$folder/build/.idloc-stamp"
-  wanted="$( (cd "$root/native" && find . -type d \( -name build -o -path ./test \) -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.gyp*' \) -print0 |
+  wanted="$( (cd "$root/native" && find . -type d \( -name build -o -path ./test -o -path ./bench \) -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.gyp*' \) -print0 |
     sort -z | xargs -0 sha256sum) | sha256sum) $("$node" --version) $node_arch"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   setup_say "building native${1:+/$1}"
@@ -100,7 +100,11 @@ setup_dist() {
 setup() {
   exec 9<"${BASH_SOURCE[0]}"
   flock 9
-  setup_packages build "$@"
+  local need needs=(build)
+  for need in "$@"; do [ "$need" = rivals ] || needs+=("$need"); done
+  setup_packages "${needs[@]}"
+  # Not every Debian has all of them; a benchmark says whom it could not measure.
+  case " $* " in *" rivals "*) (setup_packages rivals) || setup_say "going on without them" ;; esac
   setup_npm
   setup_native ""
   case " $* " in *" compiled "*) setup_dist ;; esac

@@ -35,6 +35,8 @@ export const COUNTER_NAMES = [
   /** Packets of programs that passed, and what became of those without a link. */
   'packetsOut',
   'packetsIn',
+  /** Flows that were recognised as voice by their rhythm. */
+  'voiceFlows',
   'misses',
   'packetsHeld',
   'packetsReleased',
@@ -77,6 +79,7 @@ export const COUNTER_NAMES = [
   'dropEarlyExpired',
   'dropEarlyClosed',
   /** Dropped: on the way out of or into this host. */
+  'dropBacklogFull',
   'dropSendQueueFull',
   'dropSendFailed',
   'dropNoPath',

@@ -57,7 +57,7 @@ onWire('UDP datagrams arrive whole and in order, those larger than the MTU too',
 onWire('packets to a host without a link wait and leave in order once there is one', async (t, wire) => {
   const port = 7003;
   await wire.b.call('listenUdp', port);
-  const sizes = Array.from({ length: 40 }, (_, i) => 100 + i);
+  const sizes = Array.from({ length: 40 }, (_, i) => 700 + i);
   const sent = await wire.a.call<string[]>('sendUdp', wire.b.hit, port, sizes);
   t.deepEqual(await wire.a.call('event', 'miss'), { type: 'miss', address: wire.b.hit });
   await wire.linkAndAuthorize();

@@ -34,6 +34,7 @@ namespace idloc {
   V(tunLost)               \
   V(packetsOut)            \
   V(packetsIn)             \
+  V(voiceFlows)            \
   V(misses)                \
   V(packetsHeld)           \
   V(packetsReleased)       \
@@ -64,6 +65,7 @@ namespace idloc {
   V(dropEarlyOverflow)     \
   V(dropEarlyExpired)      \
   V(dropEarlyClosed)       \
+  V(dropBacklogFull)       \
   V(dropSendQueueFull)     \
   V(dropSendFailed) V(dropNoPath) V(dropTunWrite) V(dropEventsFull) V(dropCommandsFull) V(dropOversizedRecord)
 

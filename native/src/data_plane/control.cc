@@ -9,22 +9,27 @@
 #include <cstring>
 
 #include "data_plane/data_plane.h"
+#include "data_plane/schedule.h"
+#include "net/traffic_class.h"
 #include "tunnel/unreachable.h"
 
 namespace idloc {
 
 DataPlane::DataPlane()
     : counters_(std::make_shared<Counters>()),
-      transmit_(&socket_, counters_.get()),
-      coalescer_(&tun_, counters_.get()) {}
+      bulk_(&tun_, counters_.get()),
+      urgent_(&tun_, counters_.get()),
+      voice_flows_(counters_.get()) {}
 
 Error DataPlane::Open(Options options) {
   options_ = std::move(options);
-  Error error = socket_.Open(options_.port, counters_.get());
+  Error error = bulk_.socket.Open(options_.port, counters_.get());
+  if (!error.failed()) error = urgent_.socket.OpenUrgent(&bulk_.socket, counters_.get());
   if (!error.failed()) error = monitor_.Open();
   if (!error.failed() && !options_.tun_name.empty()) error = tun_.Open(options_.tun_name, options_.tun_mtu);
   if (error.failed()) {
-    socket_ = {};
+    bulk_.socket = {};
+    urgent_.socket = {};
     monitor_ = {};
     return error;
   }
@@ -37,15 +42,16 @@ Error DataPlane::Open(Options options) {
     return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
   };
   bool watched = epoll_.valid() && command_event_.valid() && watch(command_event_.get()) &&
-                 watch(socket_.fd()) && watch(monitor_.fd()) && (!tun_.valid() || watch(tun_.fd()));
+                 watch(bulk_.socket.fd()) && watch(urgent_.socket.fd()) && watch(monitor_.fd()) &&
+                 (!tun_.valid() || watch(tun_.fd()));
   if (!watched) {
     std::string reason = std::strerror(errno);
-    socket_ = {};
+    bulk_.socket = {};
+    urgent_.socket = {};
     monitor_ = {};
     tun_ = {};
     return {"no_poll", "cannot wait for packets: " + reason + "; check the limit of open files"};
   }
-  tun_buffer_ = std::make_unique<uint8_t[]>(kTunReadBytes);
   // Signals belong to node's threads.
   sigset_t all;
   sigset_t before;
@@ -64,7 +70,8 @@ void DataPlane::Close() {
   [[maybe_unused]] ssize_t written = write(command_event_.get(), &one, sizeof one);
   thread_.join();
   tun_ = {};
-  socket_ = {};
+  bulk_.socket = {};
+  urgent_.socket = {};
   monitor_ = {};
 }
 
@@ -107,21 +114,28 @@ std::shared_ptr<LinkStats> DataPlane::FindStats(LinkId link) {
 
 void DataPlane::Run() {
   prctl(PR_SET_NAME, "idloc-data");
+  HurryThisThread();
   epoll_event events[8];
   while (!stop_.load(std::memory_order_relaxed)) {
-    int ready = epoll_wait(epoll_.get(), events, 8, WaitMilliseconds(MonotonicNow()));
+    bool at_once = !backlog_.empty() && !bulk_.transmit.blocked();
+    int ready = epoll_wait(epoll_.get(), events, 8, at_once ? 0 : WaitMilliseconds(MonotonicNow()));
     if (ready < 0 && errno != EINTR) break;
     now_ = MonotonicNow();
     bool tun_ready = false;
     bool udp_ready = false;
+    auto on_socket = [&](Lane* lane, uint32_t what) {
+      // Errors are cleared by receiving.
+      udp_ready = udp_ready || (what & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
+      if ((what & EPOLLOUT) != 0) lane->transmit.Flush();
+    };
     for (int i = 0; i < ready; i++) {
       int fd = events[i].data.fd;
       if (fd == command_event_.get()) {
         RunCommands();
-      } else if (fd == socket_.fd()) {
-        // Errors are cleared by receiving.
-        udp_ready = udp_ready || (events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
-        if ((events[i].events & EPOLLOUT) != 0) transmit_.Flush();
+      } else if (fd == bulk_.socket.fd()) {
+        on_socket(&bulk_, events[i].events);
+      } else if (fd == urgent_.socket.fd()) {
+        on_socket(&urgent_, events[i].events);
       } else if (fd == monitor_.fd()) {
         if (monitor_.Read(tun_.interface_index()) && network_event_at_ == kNever) {
           network_event_at_ = now_ + kNetworkSettle;
@@ -132,18 +146,22 @@ void DataPlane::Run() {
         tun_ready = true;
       }
     }
-    if (udp_ready) Inbound();
-    if (tun_ready) Outbound();
+    if (udp_ready || tun_ready) ServeUrgent();
+    if (udp_ready) Inbound(&bulk_, kUdpBudget);
+    if (tun_ready || !backlog_.empty()) Outbound();
     RunTimers();
-    if (!transmit_.blocked()) transmit_.Flush();
-    WatchSocket(transmit_.blocked());
+    for (Lane* lane : {&urgent_, &bulk_}) {
+      if (!lane->transmit.blocked()) lane->transmit.Flush();
+      WatchSocket(lane);
+    }
+    WatchTun();
     PublishEvents();
   }
   // Peers learn at once that this end is gone.
   for (const auto& [id, link] : links_.all()) {
     uint8_t alert[DtlsSession::kMaxAlertRecordBytes];
     size_t length = link->connected && link->path.has_value() ? link->session->MakeCloseNotify(alert) : 0;
-    if (length > 0) socket_.Send(*link->path, alert, length, length);
+    if (length > 0) bulk_.socket.Send(*link->path, alert, length, length);
   }
 }
 
@@ -166,7 +184,7 @@ void DataPlane::RunCommands() {
 
 void DataPlane::Handle(SendDatagram& command) {
   counters_->Add(Counter::stunSent);
-  if (socket_.Send(command.path, command.data.data(), command.data.size(), command.data.size()) !=
+  if (urgent_.socket.Send(command.path, command.data.data(), command.data.size(), command.data.size()) !=
       SendResult::kSent) {
     counters_->Add(Counter::dropSendFailed);
   }
@@ -219,7 +237,7 @@ void DataPlane::Handle(CloseLink& command) {
   if (link == nullptr) return;
   if (link->connected && link->path.has_value()) {
     size_t length = link->session->alert_record_bytes();
-    uint8_t* place = transmit_.Append(*link->path, length);
+    uint8_t* place = bulk_.transmit.Append(*link->path, length);
     // A record that cannot be sealed must not leave the queue half-written.
     if (place != nullptr && link->session->MakeCloseNotify(place) == 0) {
       std::memset(place, 0xff, length);
@@ -240,7 +258,8 @@ void DataPlane::Handle(Authorize& command) {
     tunnels_.Set(address, link);
     for (HeldPackets::Packet& packet : held_.Take(address)) {
       counters_->Add(Counter::packetsReleased);
-      HandleTunPacket(packet.data(), packet.size());
+      Lane* lane = IsMarkedUrgent(packet.data() + kVnetHeaderBytes) ? &urgent_ : &bulk_;
+      HandleTunPacket(packet.data(), packet.size(), lane);
     }
   };
   release(command.hit);
@@ -256,7 +275,7 @@ void DataPlane::Handle(Refuse& command) {
         MakeUnreachable(packet.data() + kVnetHeaderBytes, packet.size() - kVnetHeaderBytes, answer);
     if (length == 0) continue;
     counters_->Add(Counter::unreachablesSent);
-    coalescer_.WriteSingle(answer, length);
+    bulk_.coalescer.WriteSingle(answer, length);
   }
 }
 
@@ -309,17 +328,26 @@ void DataPlane::RunTimers() {
   }
 }
 
-void DataPlane::WatchSocket(bool blocked) {
-  if (blocked == watching_blocked_) return;
-  watching_blocked_ = blocked;
+void DataPlane::WatchSocket(Lane* lane) {
+  bool blocked = lane->transmit.blocked();
+  if (blocked == lane->watching_blocked) return;
+  lane->watching_blocked = blocked;
   epoll_event event{};
-  event.data.fd = socket_.fd();
+  event.data.fd = lane->socket.fd();
   event.events = static_cast<uint32_t>(blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
-  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket_.fd(), &event);
+  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, lane->socket.fd(), &event);
+}
+
+void DataPlane::WatchTun() {
   if (!tun_.valid()) return;
-  // Programs feel the back-pressure: the TUN's own queue fills instead of ours.
+  // Programs feel the back-pressure: the TUN's own queue fills instead of ours, unless something urgent may
+  // be in it.
+  bool wanted = !bulk_.transmit.blocked() || IsUrgentActive();
+  if (wanted == watching_tun_) return;
+  watching_tun_ = wanted;
+  epoll_event event{};
   event.data.fd = tun_.fd();
-  event.events = blocked ? 0U : static_cast<uint32_t>(EPOLLIN);
+  event.events = wanted ? static_cast<uint32_t>(EPOLLIN) : 0U;
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, tun_.fd(), &event);
 }
 

@@ -17,16 +17,17 @@
 #include "base/counters.h"
 #include "data_plane/command.h"
 #include "data_plane/event_ring.h"
+#include "data_plane/lane.h"
 #include "link/link_table.h"
 #include "net/network_monitor.h"
-#include "tun/coalescer.h"
+#include "tun/backlog.h"
 #include "tun/segmenter.h"
 #include "tun/tun_device.h"
 #include "tunnel/early_packets.h"
 #include "tunnel/held_packets.h"
 #include "tunnel/tunnel_table.h"
-#include "udp/transmit_queue.h"
-#include "udp/udp_socket.h"
+#include "tunnel/voice_flows.h"
+#include "udp/receive_depth.h"
 
 namespace idloc {
 
@@ -55,7 +56,7 @@ class DataPlane {
   void Close();
 
   // From JavaScript's thread.
-  uint16_t port() const { return socket_.port(); }
+  uint16_t port() const { return bulk_.socket.port(); }
   void Post(Command command);
   LinkId NewLink(bool server);
   std::shared_ptr<LinkStats> FindStats(LinkId link);
@@ -77,10 +78,14 @@ class DataPlane {
   static constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;       // datagrams and records from JavaScript
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
   static constexpr int kUdpBudget = 2;  // batches before the TUN is looked at again
+  // Between two pieces of bulk: enough for hundreds of calls, not for a flood in their guise to stop it.
+  static constexpr int kReadAheadBudget = 64;
+  static constexpr int kUrgentUdpBudget = 1;
+  // A program that has sent something urgent is expected to go on for as long.
+  static constexpr Nanoseconds kUrgentTime = 2 * kSecond;
   static constexpr Nanoseconds kUnknownInterval = kSecond;  // per remote
   static constexpr int kUnknownPerSecond = 16;
   static constexpr size_t kNoFlightLimit = SIZE_MAX;
-  static constexpr size_t kTunReadBytes = 65'536 + 256;
 
   // control.cc
   void Run();
@@ -99,7 +104,8 @@ class DataPlane {
   static Nanoseconds GiveUpAt(const Link& link);
   int WaitMilliseconds(Nanoseconds now) const;
   void RunTimers();
-  void WatchSocket(bool blocked);
+  void WatchSocket(Lane* lane);
+  void WatchTun();
   void LoseTun();
   bool Emit(Event&& event);
   void PublishEvents();
@@ -139,7 +145,7 @@ class DataPlane {
   void ReportUnknown(const Path& path);
 
   // inbound.cc
-  void Inbound();
+  void Inbound(Lane* lane, int budget);
   void HandleDatagram(uint8_t* data, size_t length, const Path& path);
   void HandleRecords(uint8_t* data, size_t length, const Path& path);
   void HandleApplicationData(Link* link, uint8_t* data, size_t length);
@@ -149,13 +155,18 @@ class DataPlane {
 
   // outbound.cc
   void Outbound();
-  void HandleTunPacket(uint8_t* data, size_t length);
-  void SendPackets(Link* link, const VnetHeader& header, uint8_t* packet, size_t length);
+  // What came for the urgent lane meanwhile, between two pieces of bulk.
+  void ServeUrgent();
+  void ReadTun();
+  // `data`: vnet header and packet.
+  bool IsUrgent(const uint8_t* data, size_t length);
+  bool IsUrgentActive() const { return now_ - urgent_at_ < kUrgentTime; }
+  void HandleTunPacket(uint8_t* data, size_t length, Lane* lane);
+  void SendPackets(Link* link, Lane* lane, const VnetHeader& header, uint8_t* packet, size_t length);
   bool SendRecordTo(Link* link, const uint8_t* data, size_t length);
 
   std::shared_ptr<Counters> counters_;
   Options options_;
-  UdpSocket socket_;
   TunDevice tun_;
   NetworkMonitor monitor_;
   Fd epoll_;
@@ -176,8 +187,15 @@ class DataPlane {
   std::atomic<bool> wake_pending_{false};
 
   // Of the thread only, from here on.
-  TransmitQueue transmit_;
-  Coalescer coalescer_;
+  Lane bulk_;
+  Lane urgent_;
+  Lane* receiving_ = &bulk_;  // whose datagrams are being handled
+  Backlog backlog_;
+  std::unique_ptr<uint8_t[]> overflow_ = std::make_unique_for_overwrite<uint8_t[]>(Backlog::kEntryBytes);
+  bool watching_tun_ = true;
+  Nanoseconds urgent_at_ = -kUrgentTime;  // when a program last sent something urgent
+  VoiceFlows voice_flows_;
+  ReceiveDepth receive_depth_;  // of the bulk socket
   LinkTable links_;
   TunnelTable tunnels_;
   HeldPackets held_;
@@ -190,8 +208,6 @@ class DataPlane {
   size_t flight_limit_ = 0;
   IpAddress local_hit_;
   std::optional<IpAddress> local_ipv4_;
-  std::unique_ptr<uint8_t[]> tun_buffer_;
-  bool watching_blocked_ = false;
   Nanoseconds now_ = 0;  // when the thread last woke up
   Nanoseconds network_event_at_ = kNever;
   struct UnknownSeen {

@@ -16,7 +16,7 @@ void DataPlane::SendFlight(void* owner, const uint8_t* data, size_t length) {
   auto* self = static_cast<DataPlane*>(owner);
   if (self->flight_path_ == nullptr || length > self->flight_limit_) return;
   self->counters_->Add(self->flight_limit_ == kNoFlightLimit ? Counter::handshakeSent : Counter::cookiesSent);
-  if (self->socket_.Send(*self->flight_path_, data, length, length) != SendResult::kSent) {
+  if (self->urgent_.socket.Send(*self->flight_path_, data, length, length) != SendResult::kSent) {
     self->counters_->Add(Counter::dropSendFailed);
   }
 }
@@ -111,7 +111,7 @@ void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting
     Event event;
     event.type = EventType::kIncoming;
     event.link = link->id;
-    event.local = {path.local, socket_.port()};
+    event.local = {path.local, port()};
     event.remote = path.remote;
     Emit(std::move(event));
   }
@@ -257,7 +257,7 @@ void DataPlane::ReportUnknown(const Path& path) {
   seen = {path.remote, now_};
   Event event;
   event.type = EventType::kUnknown;
-  event.local = {path.local, socket_.port()};
+  event.local = {path.local, port()};
   event.remote = path.remote;
   Emit(std::move(event));
 }

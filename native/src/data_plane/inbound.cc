@@ -11,33 +11,40 @@
 #include "data_plane/data_plane.h"
 #include "link/record_format.h"
 #include "net/compressed_header.h"
+#include "udp/first_byte.h"
 
 namespace idloc {
 
 namespace {
-constexpr uint8_t kLastStunByte = 3;
-constexpr uint8_t kFirstDtlsByte = 20;
-constexpr uint8_t kLastDtlsByte = 63;
 constexpr uint8_t kEchoRequest = 0x20;
 constexpr uint8_t kEchoReply = 0x21;
 constexpr uint8_t kReloadData = 0x80;
 constexpr uint8_t kReloadAck = 0x81;
 }  // namespace
 
-void DataPlane::Inbound() {
+void DataPlane::Inbound(Lane* lane, int budget) {
   UdpSocket::Received batch[UdpSocket::kBatch];
-  for (int round = 0; round < kUdpBudget; round++) {
-    size_t count = socket_.Receive(batch);
+  for (int round = 0; round < budget; round++) {
+    size_t count = lane->socket.Receive(batch);
+    size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
       const UdpSocket::Received& received = batch[i];
       Path path{received.local, received.remote};
+      receiving_ = lane;
+      bytes += received.length;
       for (size_t at = 0; at < received.length; at += received.segment) {
         HandleDatagram(received.data + at, std::min(received.segment, received.length - at), path);
       }
+      if (lane == &bulk_) ServeUrgent();
     }
     // Before the buffers are used again.
-    coalescer_.Flush();
-    if (count < UdpSocket::kBatch) return;
+    lane->coalescer.Flush();
+    bool more = count == UdpSocket::kBatch;
+    if (lane == &bulk_) {
+      size_t depth = receive_depth_.Read(bytes, more, MonotonicNow());
+      if (depth > 0) lane->socket.SetReceiveDepth(depth);
+    }
+    if (!more) return;
   }
 }
 
@@ -49,7 +56,7 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     counters_->Add(Counter::stunReceived);
     Event event;
     event.type = EventType::kStun;
-    event.local = {path.local, socket_.port()};
+    event.local = {path.local, port()};
     event.remote = path.remote;
     event.data.assign(data, data + length);
     Emit(std::move(event));
@@ -182,9 +189,9 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* data, size_t length) {
   counters_->Add(Counter::packetsIn);
   if (!tun_.valid()) return;
   if (compressed) {
-    coalescer_.Add(expanded, data + header_bytes, view);
+    receiving_->coalescer.Add(expanded, data + header_bytes, view);
   } else {
-    coalescer_.Add(data, data + view.transport_offset, view);
+    receiving_->coalescer.Add(data, data + view.transport_offset, view);
   }
 }
 
@@ -200,7 +207,7 @@ void DataPlane::DeliverEarly(Link* link) {
     counters_->Add(Counter::earlyReleased);
     DeliverPacket(link, held.data(), held.size());
     // One by one: in order also between flows.
-    coalescer_.Flush();
+    receiving_->coalescer.Flush();
   }
 }
 

@@ -1,25 +1,73 @@
 // Programs to network. Stages, in the order of the functions:
-//   1. Outbound: super-packets from the TUN
+//   1. Outbound: super-packets from the TUN; while there is urgent traffic all of them are read at once, and
+//   bulk waits
+//      in the backlog
 //   2. HandleTunPacket: whose packet, to which link; held when there is none yet
 //   3. SendPackets: split at the MSS, each packet sealed as one record in the transmit queue (UDP_SEGMENT)
 #include <cstring>
 
 #include "data_plane/data_plane.h"
 #include "link/record_format.h"
+#include "net/traffic_class.h"
 
 namespace idloc {
 
 void DataPlane::Outbound() {
-  for (int round = 0; round < kTunBudget && !transmit_.blocked(); round++) {
-    ssize_t length = tun_.Read(tun_buffer_.get(), kTunReadBytes);
-    if (length <= 0) return;
-    counters_->Add(Counter::tunReads);
-    counters_->Add(Counter::tunReadBytes, static_cast<uint64_t>(length));
-    HandleTunPacket(tun_buffer_.get(), static_cast<size_t>(length));
+  for (int round = 0; round < kTunBudget; round++) {
+    ReadTun();
+    if (backlog_.empty() || bulk_.transmit.blocked()) return;
+    size_t length;
+    uint8_t* data = backlog_.Front(&length);
+    HandleTunPacket(data, length, &bulk_);
+    backlog_.Pop();
+    ServeUrgent();
   }
 }
 
-void DataPlane::HandleTunPacket(uint8_t* data, size_t length) {
+void DataPlane::ServeUrgent() {
+  Inbound(&urgent_, kUrgentUdpBudget);
+  if (!urgent_.transmit.blocked()) urgent_.transmit.Flush();
+}
+
+void DataPlane::ReadTun() {
+  if (!tun_.valid()) return;
+  // Without urgent traffic one at a time, into memory that is warm, and the rest waits in the TUN.
+  int budget = IsUrgentActive() ? kReadAheadBudget : backlog_.empty() && !bulk_.transmit.blocked() ? 1 : 0;
+  bool urgent = false;
+  for (; budget > 0; budget--) {
+    uint8_t* room = backlog_.Room();
+    uint8_t* data = room == nullptr ? overflow_.get() : room;
+    ssize_t length = tun_.Read(data, Backlog::kEntryBytes);
+    if (length <= 0) break;
+    counters_->Add(Counter::tunReads);
+    counters_->Add(Counter::tunReadBytes, static_cast<uint64_t>(length));
+    auto size = static_cast<size_t>(length);
+    if (IsUrgent(data, size)) {
+      urgent_at_ = now_;
+      urgent = true;
+      HandleTunPacket(data, size, &urgent_);
+    } else if (room == nullptr) {
+      counters_->Add(Counter::dropBacklogFull);
+    } else {
+      backlog_.Append(size);
+    }
+  }
+  if (urgent && !urgent_.transmit.blocked()) urgent_.transmit.Flush();
+}
+
+bool DataPlane::IsUrgent(const uint8_t* data, size_t length) {
+  PacketView view;
+  const uint8_t* packet = data + kVnetHeaderBytes;
+  if (length < kVnetHeaderBytes || !ParsePacket(packet, length - kVnetHeaderBytes, &view)) return false;
+  if (IsMarkedUrgent(packet)) return true;
+  VnetHeader header;
+  std::memcpy(&header, data, sizeof header);
+  bool whole_udp = view.plain && view.protocol == kProtocolUdp && header.gso_type == kGsoNone &&
+                   view.length >= view.transport_offset + kUdpHeaderBytes;
+  return whole_udp && voice_flows_.Observe(FlowOf(packet, view), view.length, now_);
+}
+
+void DataPlane::HandleTunPacket(uint8_t* data, size_t length, Lane* lane) {
   PacketView view;
   if (length < kVnetHeaderBytes || !ParsePacket(data + kVnetHeaderBytes, length - kVnetHeaderBytes, &view)) {
     counters_->Add(Counter::dropMalformedPacket);
@@ -61,10 +109,11 @@ void DataPlane::HandleTunPacket(uint8_t* data, size_t length) {
   }
   VnetHeader header;
   std::memcpy(&header, data, sizeof header);
-  SendPackets(link, header, data + kVnetHeaderBytes, view.length);
+  SendPackets(link, lane, header, data + kVnetHeaderBytes, view.length);
 }
 
-void DataPlane::SendPackets(Link* link, const VnetHeader& header, uint8_t* packet, size_t length) {
+void DataPlane::SendPackets(Link* link, Lane* lane, const VnetHeader& header, uint8_t* packet,
+                            size_t length) {
   Segmenter segmenter;
   if (!segmenter.Init(header, packet, length)) {
     counters_->Add(Counter::dropMalformedPacket);
@@ -82,13 +131,13 @@ void DataPlane::SendPackets(Link* link, const VnetHeader& header, uint8_t* packe
       counters_->Add(Counter::dropOversizedRecord);
       return;
     }
-    uint8_t* record = transmit_.Append(*link->path, size + layout.overhead);
+    uint8_t* record = lane->transmit.Append(*link->path, size + layout.overhead);
     if (record == nullptr) {
       counters_->Add(Counter::dropSendQueueFull, segmenter.packets() - i);
       break;
     }
     segmenter.WritePacket(i, record + layout.plaintext_offset);
-    if (!link->session->SealRecord(record, size, kContentApplicationData)) {
+    if (!link->session->SealRecord(record, size, kContentApplicationData, lane == &urgent_)) {
       // The place is taken: what goes out is dropped by the peer, and says nothing.
       std::memset(record, 0xff, size + layout.overhead);
       counters_->Add(Counter::dropSendFailed);
@@ -110,13 +159,13 @@ bool DataPlane::SendRecordTo(Link* link, const uint8_t* data, size_t length) {
     counters_->Add(Counter::dropNoPath);
     return false;
   }
-  uint8_t* record = transmit_.Append(*link->path, length + layout.overhead);
+  uint8_t* record = urgent_.transmit.Append(*link->path, length + layout.overhead);
   if (record == nullptr) {
     counters_->Add(Counter::dropSendQueueFull);
     return false;
   }
   std::memcpy(record + layout.plaintext_offset, data, length);
-  if (!link->session->SealRecord(record, length, kContentApplicationData)) {
+  if (!link->session->SealRecord(record, length, kContentApplicationData, true)) {
     std::memset(record, 0xff, length + layout.overhead);
     counters_->Add(Counter::dropSendFailed);
     return false;

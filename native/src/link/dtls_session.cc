@@ -256,7 +256,7 @@ bool DtlsSession::Reseal(uint8_t* record, size_t length) {
     std::memcpy(finished_, record + own_opener_.layout().plaintext_offset, kFinishedBytes);
     has_finished_ = true;
   }
-  return sealer_.Seal(record, plaintext, view.type, view.epoch, send_sequence_++);
+  return sealer_.Seal(record, plaintext, view.type, view.epoch, send_sequence_++, false);
 }
 
 void DtlsSession::WriteFlight(const uint8_t* data, size_t length) {
@@ -324,9 +324,9 @@ void DtlsSession::ReleaseHandshake() {
   feeder_ = {};
 }
 
-bool DtlsSession::SealRecord(uint8_t* record, size_t length, uint8_t type) {
+bool DtlsSession::SealRecord(uint8_t* record, size_t length, uint8_t type, bool urgent) {
   if (send_sequence_ > kMaxSequence) return false;
-  return sealer_.Seal(record, length, type, 1, send_sequence_++);
+  return sealer_.Seal(record, length, type, 1, send_sequence_++, urgent);
 }
 
 size_t DtlsSession::MakeCloseNotify(uint8_t* out) {

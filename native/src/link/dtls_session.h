@@ -61,7 +61,8 @@ class DtlsSession {
   // Where plaintext lies in the records that we send; fixed once there are keys.
   RecordLayout send_layout() const { return sealer_.layout(); }
   // Writes a whole record around `length` bytes that lie at record + plaintext_offset already.
-  bool SealRecord(uint8_t* record, size_t length, uint8_t type);
+  // `urgent`: the peer's kernel may let it overtake others.
+  bool SealRecord(uint8_t* record, size_t length, uint8_t type, bool urgent = false);
   // A close_notify record into `out`; its length, 0 when there are no keys yet.
   static constexpr size_t kAlertBytes = 2;
   static constexpr size_t kMaxAlertRecordBytes = kMaxRecordOverhead + kAlertBytes;

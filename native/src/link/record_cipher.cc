@@ -33,13 +33,15 @@ bool RecordSealer::Init(const DirectionKeys& keys) {
   return ready();
 }
 
-bool RecordSealer::Seal(uint8_t* record, size_t length, uint8_t type, uint16_t epoch, uint64_t sequence) {
+bool RecordSealer::Seal(uint8_t* record, size_t length, uint8_t type, uint16_t epoch, uint64_t sequence,
+                        bool urgent) {
   record[0] = type;
   StoreBe16(record + 1, kVersionDtls12);
   StoreBe64(record + 3, uint64_t{epoch} << 48 | sequence);
   StoreBe16(record + 11, static_cast<uint16_t>(length + kExplicitNonceBytes + kTagBytes));
   // RFC 5288 s3: the explicit part may be the sequence number; it is never used twice under one key.
   std::memcpy(record + kRecordHeaderBytes, record + 3, kExplicitNonceBytes);
+  if (urgent) record[kRecordHeaderBytes] |= kUrgentNonceBit;
 
   uint8_t nonce[kNonceBytes];
   std::memcpy(nonce, fixed_nonce_, kFixedNonceBytes);

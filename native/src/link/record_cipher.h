@@ -31,7 +31,7 @@ class RecordSealer {
   RecordLayout layout() const { return kPlainLayout; }
   // `record` has room for layout().overhead + length, the plaintext at layout().plaintext_offset. Writes the
   // whole record.
-  bool Seal(uint8_t* record, size_t length, uint8_t type, uint16_t epoch, uint64_t sequence);
+  bool Seal(uint8_t* record, size_t length, uint8_t type, uint16_t epoch, uint64_t sequence, bool urgent);
 
  private:
   CipherContext context_;

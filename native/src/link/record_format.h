@@ -12,8 +12,12 @@
 
 namespace idloc {
 
+inline constexpr size_t kRecordEpochOffset = 3;
 inline constexpr size_t kRecordHeaderBytes = 13;
 inline constexpr size_t kExplicitNonceBytes = 8;
+// In the first byte of the explicit nonce, which its sender chooses (RFC 5288 s3): epoch and sequence number
+// make it unique, this bit tells the kernel of the receiver that the record must not wait behind others.
+inline constexpr uint8_t kUrgentNonceBit = 0x80;
 inline constexpr size_t kTagBytes = 16;
 
 // What surrounds the plaintext of a record. Each direction of each association has its own.

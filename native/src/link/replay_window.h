@@ -1,6 +1,6 @@
 #pragma once
-// Which sequence numbers were seen (RFC 6347 s4.1.2.6). Wide enough for batches that overtake each other on
-// several cores.
+// Which sequence numbers were seen (RFC 6347 s4.1.2.6). Wide enough for urgent records that overtake all bulk
+// that the kernel holds for us (udp/receive_depth.h): 8,192.
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -30,7 +30,7 @@ class ReplayWindow {
   }
 
  private:
-  static constexpr size_t kWords = 33;  // one more than the window: the newest word is only partly in use
+  static constexpr size_t kWords = 129;  // one more than the window: the newest word is only partly in use
   static constexpr uint64_t kWindow = (kWords - 1) * 64;
 
   static size_t Word(uint64_t sequence) { return (sequence / 64) % kWords; }

@@ -1,10 +1,15 @@
 #include "udp/udp_socket.h"
 
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 
 #include <cerrno>
 #include <cstring>
+
+#include "link/record_format.h"
+#include "udp/first_byte.h"
+#include "udp/receive_depth.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -17,14 +22,16 @@ namespace idloc {
 
 namespace {
 
-// Half of it, in payload: the kernel doubles the value for its own bookkeeping. A longer receive queue is
-// only delay for everything that shares the socket; a shorter one loses bursts.
-constexpr int kSocketBufferBytes = 512 * 1024;
+// Half of it, in payload: the kernel doubles the value for its own bookkeeping.
+constexpr int kSendBufferBytes = 512 * 1024;
 
-void SetBuffer(int fd, int force, int plain) {
+// Of Bind only: this host has no IPv6.
+constexpr const char* kNoFamily = "no_family";
+
+void SetBuffer(int fd, int force, int plain, int bytes) {
   // The forced form passes net.core.[rw]mem_max and needs CAP_NET_ADMIN.
-  if (setsockopt(fd, SOL_SOCKET, force, &kSocketBufferBytes, sizeof kSocketBufferBytes) != 0) {
-    setsockopt(fd, SOL_SOCKET, plain, &kSocketBufferBytes, sizeof kSocketBufferBytes);
+  if (setsockopt(fd, SOL_SOCKET, force, &bytes, sizeof bytes) != 0) {
+    setsockopt(fd, SOL_SOCKET, plain, &bytes, sizeof bytes);
   }
 }
 
@@ -60,61 +67,99 @@ void AppendControl(msghdr* message, int level, int type, const T& value) {
 
 Error UdpSocket::Open(uint16_t port, Counters* counters) {
   counters_ = counters;
-  fd_ = Fd(socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  Error error = Bind(port, false);
+  if (error.code == kNoFamily) {
+    v6_ = false;
+    error = Bind(port, false);
+  }
+  if (error.failed()) return error;
+  Configure();
+  return {};
+}
+
+Error UdpSocket::OpenUrgent(UdpSocket* first, Counters* counters) {
+  counters_ = counters;
+  v6_ = first->v6_;
+  // After its bind: whoever else binds the port, another agent too, is still told that it is in use.
+  int on = 1;
+  setsockopt(first->fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  Error error = Bind(first->port(), true);
+  if (error.failed()) return error;
+  Configure();
+  // Offsets count from the UDP payload. Returns the index of the socket, in the order of the binds.
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
+      BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kFirstDtlsByte, 1, 0),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kLastStunByte, 6, 5),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kLastDtlsByte, 5, 0),
+      BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kRecordEpochOffset),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0),
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kRecordHeaderBytes),
+      BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, kUrgentNonceBit, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, 1),
+      BPF_STMT(BPF_RET | BPF_K, 0),
+  };
+  sock_fprog program{sizeof code / sizeof code[0], code};
+  // Refused: each sender's datagrams all go to one of the two, and nothing is urgent.
+  setsockopt(fd(), SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
+  return {};
+}
+
+Error UdpSocket::Bind(uint16_t port, bool shared) {
   int on = 1;
   int off = 0;
-  if (fd_.valid()) {
+  fd_ = Fd(socket(v6_ ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd_.valid()) {
+    if (v6_) return {kNoFamily, ""};
+    return {"no_socket", std::string("cannot make a UDP socket: ") + std::strerror(errno) +
+                             "; check the limits of this user"};
+  }
+  if (shared) setsockopt(fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  sockaddr_storage name{};
+  socklen_t length;
+  if (v6_) {
     setsockopt(fd(), IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     setsockopt(fd(), IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof on);
-    sockaddr_in6 any{};
-    any.sin6_family = AF_INET6;
-    any.sin6_port = htons(port);
-    if (bind(fd(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) {
-      if (errno == EADDRINUSE || errno == EACCES) goto bind_failed;
-      fd_.Reset();  // IPv6 is compiled in but switched off
-    }
-  }
-  if (!fd_.valid()) {
-    v6_ = false;
-    fd_ = Fd(socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (!fd_.valid()) {
-      return {"no_socket", std::string("cannot make a UDP socket: ") + std::strerror(errno) +
-                               "; check the limits of this user"};
-    }
+    length = FillName(true, {{}, port}, &name);
+  } else {
     setsockopt(fd(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on);
-    sockaddr_in any{};
-    any.sin_family = AF_INET;
-    any.sin_port = htons(port);
-    if (bind(fd(), reinterpret_cast<sockaddr*>(&any), sizeof any) != 0) goto bind_failed;
+    length = FillName(false, {{}, port}, &name);
   }
-  {
-    sockaddr_storage name{};
-    socklen_t length = sizeof name;
-    getsockname(fd(), reinterpret_cast<sockaddr*>(&name), &length);
-    port_ = ntohs(v6_ ? reinterpret_cast<sockaddr_in6*>(&name)->sin6_port
-                      : reinterpret_cast<sockaddr_in*>(&name)->sin_port);
+  if (bind(fd(), reinterpret_cast<sockaddr*>(&name), length) != 0) {
+    int error = errno;
+    fd_.Reset();
+    std::string text = "UDP port " + std::to_string(port);
+    if (error == EADDRINUSE) {
+      return {"port_in_use", text + " is in use by another program; stop it or choose another port"};
+    }
+    if (error == EACCES) {
+      return {"no_privilege", text + " needs the capability CAP_NET_BIND_SERVICE; choose a port above 1023"};
+    }
+    // IPv6 is compiled in but switched off.
+    if (v6_) return {kNoFamily, ""};
+    return {"no_socket", "cannot bind " + text + ": " + std::strerror(error) + "; choose another port"};
   }
-  SetBuffer(fd(), SO_RCVBUFFORCE, SO_RCVBUF);
-  SetBuffer(fd(), SO_SNDBUFFORCE, SO_SNDBUF);
+  length = sizeof name;
+  getsockname(fd(), reinterpret_cast<sockaddr*>(&name), &length);
+  port_ = ntohs(v6_ ? reinterpret_cast<sockaddr_in6*>(&name)->sin6_port
+                    : reinterpret_cast<sockaddr_in*>(&name)->sin_port);
+  return {};
+}
+
+void UdpSocket::Configure() {
+  int on = 1;
+  int off = 0;
+  SetReceiveDepth(ReceiveDepth::kFirst);
+  SetBuffer(fd(), SO_SNDBUFFORCE, SO_SNDBUF, kSendBufferBytes);
   // Linux 5.0: several datagrams of a sender come as one buffer. Without it each comes alone.
   setsockopt(fd(), IPPROTO_UDP, UDP_GRO, &on, sizeof on);
   // Linux 4.18: 0 as the socket's own value changes nothing, but tells whether the kernel knows the option.
   can_segment_ = setsockopt(fd(), IPPROTO_UDP, UDP_SEGMENT, &off, sizeof off) == 0;
-
   buffers_ = std::make_unique<uint8_t[]>(kBatch * kBufferBytes);
-  return {};
+}
 
-bind_failed:
-  int error = errno;
-  std::string text = "UDP port " + std::to_string(port);
-  fd_.Reset();
-  if (error == EADDRINUSE) {
-    return {"port_in_use", text + " is in use by another program; stop it or choose another port"};
-  }
-  if (error == EACCES) {
-    return {"no_privilege", text + " needs the capability CAP_NET_BIND_SERVICE; choose a port above 1023"};
-  }
-  return {"no_socket", "cannot bind " + text + ": " + std::strerror(error) + "; choose another port"};
+void UdpSocket::SetReceiveDepth(size_t bytes) {
+  SetBuffer(fd(), SO_RCVBUFFORCE, SO_RCVBUF, static_cast<int>(bytes));
 }
 
 size_t UdpSocket::Receive(Received* batch) {

@@ -35,12 +35,18 @@ class UdpSocket {
   };
 
   Error Open(uint16_t port, Counters* counters);
+  // A second socket on the port of `first`; the kernel gives it what is urgent: records that their sender
+  // marked (link/record_format.h), handshakes and STUN. It is also read and written apart from the first.
+  Error OpenUrgent(UdpSocket* first, Counters* counters);
 
   int fd() const { return fd_.get(); }
   uint16_t port() const { return port_; }
 
   // Fills `batch` (kBatch entries) with what has arrived; returns how many, 0 when there is nothing.
   size_t Receive(Received* batch);
+
+  // How many bytes of payload the kernel may hold for us.
+  void SetReceiveDepth(size_t bytes);
 
   // One datagram, or several of `segment` bytes. kBlocked: nothing was sent, try again when writable.
   SendResult Send(const Path& path, const uint8_t* data, size_t length, size_t segment);
@@ -55,6 +61,9 @@ class UdpSocket {
   Fd fd_;
   Counters* counters_ = nullptr;  // borrowed from the data plane, which outlives the socket
   uint16_t port_ = 0;
+  Error Bind(uint16_t port, bool shared);
+  void Configure();
+
   bool v6_ = true;            // false: the host has no IPv6, the socket is AF_INET
   bool can_segment_ = false;  // UDP_SEGMENT (Linux 4.18), taken back when a device refuses it
   std::unique_ptr<uint8_t[]> buffers_;

@@ -91,6 +91,54 @@ export class Agent {
     }
   }
 
+  /** Its threads stop where they are; the kernel goes on to fill its queues. */
+  freeze(): void {
+    this.child.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.child.kill('SIGCONT');
+  }
+
+  /** Datagrams of these sizes from a program beside the agent; returns when the kernel has them all. */
+  sendBeside(address: string, port: number, sizes: readonly number[]): void {
+    const program = `
+      const socket = require('node:dgram').createSocket(process.argv[1].includes(':') ? 'udp6' : 'udp4');
+      const send = ([size, ...rest]) => size === undefined ? socket.close()
+        : socket.send(Buffer.alloc(size), Number(process.argv[2]), process.argv[1], () => send(rest));
+      send(process.argv.slice(3).map(Number));`;
+    const args = [process.execPath, '-e', program, address, String(port), ...sizes.map(String)];
+    execFileSync('ip', ['netns', 'exec', this.namespace, ...args], { env: withoutPreload() });
+  }
+
+  /** A program beside the agent that sends `bytes` fifty times a second, as a phone does, until it is stopped. */
+  speakBeside(address: string, port: number, bytes: number): { sent(): number; stop(): void } {
+    const program = `
+      const socket = require('node:dgram').createSocket(process.argv[1].includes(':') ? 'udp6' : 'udp4');
+      setInterval(() => socket.send(Buffer.alloc(Number(process.argv[3])), Number(process.argv[2]), process.argv[1],
+        () => process.stdout.write('.')), 20);`;
+    const args = [process.execPath, '-e', program, address, String(port), String(bytes)];
+    const child = spawn('ip', ['netns', 'exec', this.namespace, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let sent = 0;
+    child.stdout.on('data', (dots: Buffer) => (sent += dots.length));
+    return { sent: () => sent, stop: () => void child.kill() };
+  }
+
+  /** From now on this host marks UDP packets with `bytes` of payload as voice (EF, RFC 3246). */
+  markVoice(bytes: number): void {
+    const rules = `table inet voice {
+      chain out {
+        type filter hook output priority mangle
+        udp length ${bytes + 8} ip dscp set ef
+        udp length ${bytes + 8} ip6 dscp set ef
+      }
+    }`;
+    execFileSync('ip', ['netns', 'exec', this.namespace, '/usr/sbin/nft', '-f', '-'], {
+      input: rules,
+      env: withoutPreload(),
+    });
+  }
+
   stop(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return Promise.resolve();
     return new Promise((resolve) => {

@@ -1,0 +1,11 @@
+#pragma once
+// What a datagram is, by its first byte (RFC 7983 s7).
+#include <cstdint>
+
+namespace idloc {
+
+inline constexpr uint8_t kLastStunByte = 3;
+inline constexpr uint8_t kFirstDtlsByte = 20;
+inline constexpr uint8_t kLastDtlsByte = 63;
+
+}  // namespace idloc

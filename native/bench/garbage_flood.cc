@@ -87,6 +87,8 @@ int Flood(bench::Address to, double rate, double seconds, uint64_t seed, int sou
   struct sigaction action {};
   action.sa_handler = [](int) { stopped = 1; };
   sigaction(SIGTERM, &action, nullptr);
+  printf("ready\n");
+  fflush(stdout);
 
   mmsghdr messages[kBatch]{};
   bench::PreciseTimers();

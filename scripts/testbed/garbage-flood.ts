@@ -9,6 +9,7 @@ const NETWORK = '203.0.113';
 const TARGET = `${NETWORK}.1`;
 const SOURCES = Array.from({ length: 16 }, (_, i) => `${NETWORK}.${i + 2}`);
 const LONGEST_SECONDS = 600;
+const START_TIMEOUT_MS = 10_000;
 /** A stranger's computer does not wait for the CPU of this one. */
 const NICENESS = -10;
 
@@ -51,9 +52,10 @@ export class Stranger {
     const args = [TARGET, port, rate, LONGEST_SECONDS, seed, ...SOURCES].map(String);
     const generator = this.namespace.start('nice', ['-n', String(NICENESS), await tool('garbage_flood'), ...args]);
     try {
+      await generator.waitFor(/ready/, START_TIMEOUT_MS);
       const result = await during(generator);
       await generator.stop();
-      const { sent, seconds } = resultSchema.parse(JSON.parse(generator.stdout));
+      const { sent, seconds } = resultSchema.parse(JSON.parse(generator.stdout.replace('ready', '')));
       return [result, sent / seconds];
     } finally {
       await generator.stop();

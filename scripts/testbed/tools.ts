@@ -8,11 +8,21 @@ const SOURCES = join(import.meta.dirname, '../../native/bench');
 const COMPILER = 'g++';
 const FLAGS = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-Werror'];
 
+type Name = 'udp_load' | 'echo_flow' | 'garbage_flood';
+
+const tools = new Map<Name, Promise<string>>();
+
 /**
  * A program of native/bench, compiled when it changed: loads that JavaScript would be too slow or too late for.
  * @returns its path
  */
-export async function tool(name: 'udp_load' | 'echo_flow' | 'garbage_flood'): Promise<string> {
+export async function tool(name: Name): Promise<string> {
+  const known = tools.get(name) ?? compiled(name);
+  tools.set(name, known);
+  return known;
+}
+
+async function compiled(name: Name): Promise<string> {
   const source = join(SOURCES, `${name}.cc`);
   const hash = createHash('sha256').update(FLAGS.join(' '));
   for (const file of [source, join(SOURCES, 'tool.h')]) hash.update(readFileSync(file));

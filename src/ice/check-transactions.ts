@@ -79,9 +79,18 @@ export class CheckTransactions {
     return this.of(pair).some((transaction) => transaction.repeats);
   }
 
-  /** No nomination but those of `kept` selects anything. */
-  supersedeNominations(kept?: CandidatePair): void {
-    for (const transaction of this.byId.values()) if (transaction.pair !== kept) transaction.nominating = false;
+  /**
+   * No nomination but those of `kept` selects anything.
+   * @returns pairs whose nomination is still being repeated.
+   */
+  supersedeNominations(kept?: CandidatePair): Set<CandidatePair> {
+    const repeating = new Set<CandidatePair>();
+    for (const transaction of this.byId.values()) {
+      if (transaction.pair === kept || !transaction.nominating) continue;
+      transaction.nominating = false;
+      if (transaction.repeats) repeating.add(transaction.pair);
+    }
+    return repeating;
   }
 
   /** Answers on a pair that is gone, or to which consent was lost, are not taken. */

@@ -59,10 +59,8 @@ export const PATIENCE_LOOK_MS = 500;
 
 /** Right after a selection the peer's remaining checks still arrive; only after this do they mean that it moved. */
 export const SETTLE_MS = 1_000;
-/** A nomination of the pair that was just left is a late copy for this long; checks of consent repeat a real one. */
-export const LEFT_PAIR_HOLD_MS = 1_000;
-/** We ourselves come back to it after that hold of the peer, which began when our nomination and its checks were through. */
-export const RETURN_WAIT_MS = 2 * LEFT_PAIR_HOLD_MS;
+/** A nomination that may be a late copy gets no answer for this long after a selection; a real one is repeated. */
+export const NOMINATION_HOLD_MS = 1_000;
 
 /** How long an answer to a consent check may take before it counts as lost: three round trips, within these. */
 export const CONSENT_ANSWER_MS = { least: 500, most: 4_000 } as const;

@@ -26,6 +26,7 @@ import {
   CONSENT_INTERVAL_MS,
   CONSENT_TIMEOUT_MS,
   FEW_PAIRS,
+  NOMINATION_HOLD_MS,
   NOMINATION_PATIENCE_MS,
   NOMINATION_WAIT_MS,
   PATIENCE_LOOK_MS,
@@ -262,6 +263,9 @@ export class IceAgent implements Timed {
 
   handleTimeout(now: number): void {
     if (this.currentState === 'closed') return;
+    // First, so that the nomination which this one replaces is not repeated at the same moment.
+    if (this.nominateAt !== undefined && now >= this.nominateAt) this.considerNomination(now);
+    this.pump(now);
     for (let due = this.transactions.due(now); due !== undefined; due = this.transactions.due(now)) {
       const { transaction, timeout } = due;
       if (timeout === 'repeat') this.transmit(transaction.pair, transaction.data);
@@ -272,7 +276,6 @@ export class IceAgent implements Timed {
     if (this.consent !== undefined && now >= this.consent.nextCheckAt) this.checkConsent(this.consent, now);
     // The selected pair did not answer while another one did.
     if (this.consent?.verifyEnded(now) === true) this.considerNomination(now);
-    if (this.nominateAt !== undefined && now >= this.nominateAt) this.considerNomination(now);
     if (this.patienceAt !== undefined && now >= this.patienceAt) this.patienceEnded(now);
     this.pump(now);
   }
@@ -311,6 +314,8 @@ export class IceAgent implements Timed {
     if ((request.unknownRequired ?? []).length > 0) return refuse(420);
     if (priority === undefined) return refuse(400);
     if (credentials === this.current && !this.settleRoles(request, now)) return refuse(487);
+    // No answer, so no selection there: the peer asks again, and what was a late copy ends here.
+    if (this.isHeld(request, local, remote, now)) return true;
     this.transmits.push({ local, remote, data: encodeCheckAnswer(request, remote, credentials) });
     if (credentials !== this.current) return true;
     if (credentials.remote === undefined) this.early.add({ request, asker, local, remote });
@@ -332,24 +337,22 @@ export class IceAgent implements Timed {
     } else if (this.currentRole === 'controlled' && iceControlled !== undefined) {
       if (this.tieBreaker.value < iceControlled) return false;
       // The answer to our claim brings control.
-      if (this.isClaiming) return true;
+      if (this.isNominating) return true;
       this.changeRole('controlling');
       this.considerNomination(now);
     }
     return true;
   }
 
-  /** As the controlled side, we have nominated and wait for the answer. */
-  private get isClaiming(): boolean {
-    const { nomination } = this;
-    return this.currentRole === 'controlled' && nomination !== undefined && this.transactions.has(nomination);
+  /** We have nominated, and the answer may still come. The controlled side claims control with it. */
+  private get isNominating(): boolean {
+    return this.nomination !== undefined && this.transactions.has(this.nomination);
   }
 
   /** The peer nominates, and its tie-breaker gives it the right to: control goes over together with the selected pair. */
   private isClaim({ attributes: { useCandidate, iceControlling } }: StunMessage): boolean {
     return (
       this.currentRole === 'controlling' &&
-      this.consent !== undefined &&
       useCandidate === true &&
       iceControlling !== undefined &&
       iceControlling > this.tieBreaker.value
@@ -361,7 +364,7 @@ export class IceAgent implements Timed {
     const pair = this.checklist.find(local, remote) ?? this.learnPair(request, local, remote);
     if (pair === undefined || pair.expired) return;
     const { consent } = this;
-    const nominates = this.takesNomination(request, pair, now);
+    const nominates = this.takesNomination(request);
     // The latest one counts, also when it is of the selected pair.
     if (nominates) for (const other of this.checklist.pairs) other.nominatedByPeer = false;
     if (pair === consent?.pair) {
@@ -405,10 +408,19 @@ export class IceAgent implements Timed {
     return this.checklist.add([makePair(this.currentRole, this.current, base, candidate)])[0];
   }
 
-  private takesNomination(request: StunMessage, pair: CandidatePair, now: number): boolean {
+  /** Does it nominate the pair that we have just left, or claim control with the one that we have just selected? */
+  private isHeld(request: StunMessage, local: SocketAddress, remote: SocketAddress, now: number): boolean {
+    const pair = this.checklist.find(local, remote);
+    if (pair === undefined || request.attributes.useCandidate !== true) return false;
+    if (this.nominations.isLeft(pair, now)) return true;
+    const { consent } = this;
+    return pair === consent?.pair && now < consent.selectedAt + NOMINATION_HOLD_MS && this.isClaim(request);
+  }
+
+  private takesNomination(request: StunMessage): boolean {
     if (request.attributes.useCandidate !== true) return false;
     const obeys = this.currentRole === 'controlled' || this.isClaim(request);
-    return obeys && this.nominations.takes(request.transactionId, pair, now);
+    return obeys && this.nominations.takes(request.transactionId);
   }
 
   // Our own checks (RFC 8445 s7.2).
@@ -435,7 +447,8 @@ export class IceAgent implements Timed {
     if (transaction === undefined) return;
     this.lastCheckAt = now;
     if (!nominating) return;
-    this.transactions.supersedeNominations(pair);
+    // The peer takes the latest: repeated after this one, an older nomination would be that.
+    this.supersedeNominations(pair);
     this.nomination = transaction;
   }
 
@@ -508,8 +521,8 @@ export class IceAgent implements Timed {
     if (pair === this.consent?.pair) {
       this.consent.answered(rttMs, now);
       if (transaction.purpose === 'consent' && !transaction.late) this.consent.record(true);
-      // It was silent and is not any more: what was tried instead is not needed. A claim is: the peer may have taken it.
-      if (this.patienceAt !== undefined && pair.credentials === this.current && !this.isClaiming) this.stopChecking();
+      // It was silent and is not any more: what was tried instead is not needed, unless the peer may have moved there.
+      if (this.patienceAt !== undefined && pair.credentials === this.current && !this.isNominating) this.stopChecking();
     }
     if (this.nomination === transaction) this.nomination = undefined;
     // A claim was taken: control is ours together with the pair.
@@ -560,7 +573,6 @@ export class IceAgent implements Timed {
     const waitUntil = Math.max(
       betterMayCome ? this.firstValidAt + NOMINATION_WAIT_MS : 0,
       this.nomination === undefined ? 0 : this.nomination.startedAt + nominationPatienceMs(this.nomination.pair),
-      this.nominations.returnAt(best),
     );
     if (now < waitUntil) {
       this.nominateAt = waitUntil;
@@ -732,8 +744,16 @@ export class IceAgent implements Timed {
   /** What we nominated counts no more. */
   private dropNomination(): void {
     this.nomination = undefined;
-    this.transactions.supersedeNominations();
+    this.supersedeNominations();
     for (const pair of this.checklist.pairs) pair.nominateAtOnce = false;
+  }
+
+  /** What is still repeated goes on as a check. */
+  private supersedeNominations(kept?: CandidatePair): void {
+    for (const pair of this.transactions.supersedeNominations(kept)) {
+      this.transactions.cancel(pair);
+      this.checklist.trigger(pair);
+    }
   }
 
   private changeState(state: IceState): void {

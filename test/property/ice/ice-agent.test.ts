@@ -139,6 +139,17 @@ testProp(
         { latencyMs: 128, jitterMs: 55, loss: 0.1398663171567023, duplicate: 0.16874705115333202 },
         [{ who: 'a', what: 'unplug', restMs: 21_512 }],
       ],
+      // Answers to the first two nominations get lost, and the first pair is nominated again.
+      [1527537106, { latencyMs: 55, jitterMs: 0, loss: 0.14953211193205787, duplicate: 0.11741462964564563 }, []],
+      // One side claims control for another pair while the other one moves and nominates.
+      [
+        2485424818,
+        { latencyMs: 144, jitterMs: 32, loss: 0.14039587648585442, duplicate: 0 },
+        [
+          { who: 'b', what: 'unplug', restMs: 29_280 },
+          { who: 'b', what: 'move', restMs: 9_000 },
+        ],
+      ],
       // The controlling side leaves a path and comes back within a second.
       [
         1426694473,

@@ -50,6 +50,7 @@ export const COUNTER_NAMES = [
   /** Dropped: first byte of the datagram is none of ours. */
   'dropUnknownProtocol',
   /** Dropped: from a remote without a link. */
+  'dropStunFlood',
   'dropUnboundRecord',
   'dropUnboundHandshake',
   /** Dropped: not a record, not authentic, seen before, too early, of no known content. */

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import fc from 'fast-check';
 import { Host, connect } from './support/host.ts';
@@ -46,10 +47,7 @@ test('garbage is counted and gets no answer', async (t) => {
     }),
     { numRuns: 500 },
   );
-  // What arrives last shows that the rest was seen; the socket keeps the order.
-  socket.send(Uint8Array.of(0), host.plane.port, '127.0.0.1');
-  await host.next('stun');
-  t.is(host.counter('udpReceivedDatagrams'), sent + 1);
+  await host.reached('udpReceivedDatagrams', sent);
   t.is(host.counter('udpSentDatagrams'), 0);
   t.is(answered, 0);
   socket.close();
@@ -187,6 +185,25 @@ test('a flood of datagrams for JavaScript is bounded, and what happens to links 
   t.true(host.counter('dropEventsFull') > 0);
   peer.plane.closeLink(clientLink);
   t.is((await host.next('closed')).link, serverLink);
+  host.plane.close();
+  peer.plane.close();
+});
+
+test('a stranger’s flood of STUN ends below JavaScript, and that of a link passes', async (t) => {
+  const [host, peer, socket] = [await Host.start(), await Host.start(), await openSocket()];
+  await connect(peer, host);
+  let sent = 0;
+  while (host.counter('dropStunFlood') === 0) {
+    for (let i = 0; i < 100; i++) socket.send(Uint8Array.of(0, 1, 2), host.plane.port, '127.0.0.1');
+    sent += 100;
+    while (host.counter('stunReceived') < sent) await setImmediate();
+  }
+  const flooded = host.counter('stunReceived') - host.counter('dropStunFlood');
+  peer.plane.sendDatagram(null, host.at(), Uint8Array.of(0, 1));
+  const event = await host.next('stun', ({ remote }) => remote.port === peer.plane.port);
+  t.is(event.data.length, 2);
+  t.true(flooded < sent);
+  socket.close();
   host.plane.close();
   peer.plane.close();
 });

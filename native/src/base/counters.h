@@ -44,6 +44,7 @@ namespace idloc {
   V(eventsQueued)          \
   V(wakeups)               \
   V(dropUnknownProtocol)   \
+  V(dropStunFlood)         \
   V(dropUnboundRecord)     \
   V(dropUnboundHandshake)  \
   V(dropBadRecord)         \

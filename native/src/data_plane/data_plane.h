@@ -18,6 +18,7 @@
 #include "data_plane/command.h"
 #include "data_plane/event_ring.h"
 #include "data_plane/lane.h"
+#include "data_plane/stun_limiter.h"
 #include "link/link_table.h"
 #include "net/network_monitor.h"
 #include "tun/backlog.h"
@@ -194,6 +195,7 @@ class DataPlane {
   std::unique_ptr<uint8_t[]> overflow_ = std::make_unique_for_overwrite<uint8_t[]>(Backlog::kEntryBytes);
   bool watching_tun_ = true;
   Nanoseconds urgent_at_ = -kUrgentTime;  // when a program last sent something urgent
+  StunLimiter stun_limiter_;
   VoiceFlows voice_flows_;
   ReceiveDepth receive_depth_;  // of the bulk socket
   LinkTable links_;

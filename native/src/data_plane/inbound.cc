@@ -31,7 +31,7 @@ void DataPlane::Inbound(Lane* lane, int budget) {
       const UdpSocket::Received& received = batch[i];
       Path path{received.local, received.remote};
       receiving_ = lane;
-      bytes += received.length;
+      bytes += received.length + ReceiveDepth::kDatagramCost;
       for (size_t at = 0; at < received.length; at += received.segment) {
         HandleDatagram(received.data + at, std::min(received.segment, received.length - at), path);
       }
@@ -54,6 +54,10 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     HandleRecords(data, length, path);
   } else if (first <= kLastStunByte) {
     counters_->Add(Counter::stunReceived);
+    if (links_.FindRemote(path.remote) == nullptr && !stun_limiter_.Take(path.remote.address, now_)) {
+      counters_->Add(Counter::dropStunFlood);
+      return;
+    }
     Event event;
     event.type = EventType::kStun;
     event.local = {path.local, port()};

@@ -9,7 +9,7 @@ namespace idloc {
 
 namespace {
 
-constexpr int kNice = -10;
+constexpr int kNice = -5;
 // Linux 6.12: a thread that asks for shorter slices than others (3 ms) need not wait for the end of theirs
 // when it wakes up. Older kernels take no notice.
 constexpr uint64_t kSliceNanoseconds = 200'000;

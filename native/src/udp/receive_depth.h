@@ -15,8 +15,11 @@ class ReceiveDepth {
   static constexpr size_t kMost = 2 * 1024 * 1024;
   static constexpr size_t kFirst = 512 * 1024;
 
-  // `bytes` were read at `now`; `more`: the socket still held some. Returns the new depth when it should
-  // change, else 0.
+  // What the kernel counts for a buffer beside its payload, about: small ones fill a queue too.
+  static constexpr size_t kDatagramCost = 1024;
+
+  // `bytes` (with kDatagramCost for each buffer) were read at `now`; `more`: the socket still held some.
+  // Returns the new depth when it should change, else 0.
   size_t Read(size_t bytes, bool more, Nanoseconds now) {
     if (!more) {
       busy_since_ = kNever;

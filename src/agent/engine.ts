@@ -19,6 +19,7 @@ import { OverlayNode } from '../overlay/overlay-node.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
 import { Resolver, type ResolverPorts, type ResolverResult } from '../resolver/resolver.ts';
 import { AddressMap } from '../tunnel/address-map.ts';
+import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { answerEnrollment } from './enrollment-exchange.ts';
 
@@ -83,6 +84,8 @@ export type EngineEvent =
   | { readonly type: 'network' }
   /** Someone deleted the TUN: programs are cut off until the agent starts again. */
   | { readonly type: 'tunLost' }
+  /** A path of some link carries datagrams of so many bytes. */
+  | { readonly type: 'pathMtu'; readonly bytes: number }
   /** What we know of a peer changed; to be kept for the next start. */
   | { readonly type: 'contact'; readonly contact: Contact };
 
@@ -107,6 +110,7 @@ export class Engine implements Timed {
   /** From the moment that our role is decided. */
   private node: { readonly overlay: OverlayNode; readonly names: NameService } | undefined;
   private readonly bootstrap: Bootstrap;
+  private readonly pathMtus: PathMtuDiscovery;
   private readonly timers = new TimerQueue<TimerKey>();
   private readonly contacts = new ContactBook();
   private readonly members = new Map<Hit, VerifiedPeer>();
@@ -143,6 +147,10 @@ export class Engine implements Timed {
         this.links.connectDirect(remote, now);
       },
       random,
+    });
+    this.pathMtus = new PathMtuDiscovery({ dataPlane });
+    this.pathMtus.onPathMtu((bytes) => {
+      this.handler({ type: 'pathMtu', bytes });
     });
     this.links.onEvent((event) => {
       this.onLinkEvent(event);
@@ -230,11 +238,12 @@ export class Engine implements Timed {
   }
 
   private machines(): Timed[] {
-    const own = [this.links, this.resolver, this.bootstrap];
+    const own = [this.links, this.resolver, this.bootstrap, this.pathMtus];
     return this.node === undefined ? own : [...own, this.node.overlay, this.node.names];
   }
 
   private handleEvent(event: DataPlaneEvent, now: number): void {
+    if (this.pathMtus.handleEvent(event, now)) return;
     switch (event.type) {
       case 'miss':
         this.resolver.miss(event.address, now);

@@ -36,6 +36,7 @@ import {
   type Membership,
 } from './membership.ts';
 import { Memory } from './memory.ts';
+import { INITIAL_TUN_MTU, tunMtuFor } from '../tunnel/tun-mtu.ts';
 import { controlHandlers } from './operations.ts';
 import { SystemdNotifier, takeListenFds } from './systemd.ts';
 
@@ -92,7 +93,8 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   checkSameOverlay(known, ticket?.overlay ?? create ?? config.overlay, config.state);
 
   // What can be refused for lack of privilege is asked for before anything is written.
-  const tun = config.tun.enable ? { name: config.tun.name, mtu: config.tun.mtu } : null;
+  let tunMtu = config.tun.mtu ?? INITIAL_TUN_MTU;
+  const tun = config.tun.enable ? { name: config.tun.name, mtu: tunMtu } : null;
   const dataPlane = createDataPlane({ port: config.listen, tun });
   cleanup.push(() => dataPlane.close());
   const netlink = createNetlink();
@@ -135,7 +137,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   cleanup.push(() => driver.stop());
 
   const configureTun = (ipv4: string | undefined): void => {
-    if (config.tun.enable) network.configureTun(identity.hit, ipv4, config.tun.mtu);
+    if (config.tun.enable) network.configureTun(identity.hit, ipv4, tunMtu);
   };
   if (config.tun.enable) {
     for (const clash of network.clashes()) logger.warn('address clash', { clash, prefix: ipv4Prefix });
@@ -157,6 +159,12 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
           configureTun(event.address);
           memory.rememberOwnIpv4(event.address);
           resolve();
+          return;
+        case 'pathMtu':
+          if (config.tun.mtu !== undefined || tunMtuFor(event.bytes) <= tunMtu) return;
+          tunMtu = tunMtuFor(event.bytes);
+          logger.info('tun mtu', { mtu: tunMtu });
+          configureTun(engine.ipv4);
           return;
         case 'contact':
           memory.remember(event.contact);
@@ -202,6 +210,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
     config,
     dnsListen,
     locators: () => network.locators(),
+    tunMtu: () => tunMtu,
     stop: () => downAsked.abort(),
   });
   const control = new ControlServer({ handlers, logger }, { path: config.socket });

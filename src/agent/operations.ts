@@ -30,6 +30,7 @@ export interface OperationsComponents {
   readonly dnsListen: SocketAddress | undefined;
   /** Our addresses now. */
   readonly locators: () => readonly string[];
+  readonly tunMtu: () => number;
   readonly stop: () => void;
 }
 
@@ -96,7 +97,7 @@ function status(agent: OperationsComponents, startedAt: number): Status {
       mapping: natMapping,
       mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
     },
-    tun: config.tun.enable ? { name: config.tun.name, mtu: config.tun.mtu } : null,
+    tun: config.tun.enable ? { name: config.tun.name, mtu: agent.tunMtu() } : null,
     dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
   };
 }

@@ -14,7 +14,6 @@ const MAX_CONFIG_BYTES = 65_536;
 /** RFC 6940 s14.2. */
 const RELOAD_PORT = 6084;
 /** Keeps plain SIP requests (1,090 to 1,160 bytes) whole and fits, with DTLS around it, into an Ethernet packet. */
-const DEFAULT_TUN_MTU = 1400;
 /** RFC 8200 s5: an IPv6 link carries this at least. */
 const MIN_TUN_MTU = 1280;
 const MAX_TUN_MTU = 9000;
@@ -79,7 +78,8 @@ export interface AgentConfig {
   /** For an overlay that this agent creates; null: the default. Members take it from the overlay. */
   readonly ipv4Prefix: string | null;
   /** `enable` false: overlay peer only, no privilege needed. */
-  readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number };
+  /** `mtu` undefined: it follows the paths. */
+  readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number | undefined };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
 }
 
@@ -129,7 +129,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     tun: {
       enable: pick((input) => input.tun?.enable) ?? true,
       name: pick((input) => input.tun?.name) ?? 'idloc0',
-      mtu: pick((input) => input.tun?.mtu) ?? DEFAULT_TUN_MTU,
+      mtu: pick((input) => input.tun?.mtu),
     },
     dns: {
       enable: pick((input) => input.dns?.enable) ?? true,

@@ -21,8 +21,8 @@ export const RECEIVED_WINDOW = 32;
 export const MIN_RTO_MS = 100;
 export const MAX_RTO_MS = 3_000;
 
-/** What the data plane takes as one record. */
-export const MAX_RECORD_BYTES = 1_200;
+/** What the data plane takes as one record: with all headers it passes where datagrams of 1280 bytes do. */
+export const MAX_RECORD_BYTES = 1_180;
 /** Type, sequence and length of a data frame (RFC 6940 s6.6.2). */
 export const FRAME_HEADER_BYTES = 8;
 export const MAX_FRAME_MESSAGE_BYTES = MAX_RECORD_BYTES - FRAME_HEADER_BYTES;

@@ -114,7 +114,7 @@ export class LinkManager implements Timed {
 
   // What happens below.
 
-  /** `miss`, `network` and `tunLost` are the caller's; the other events of the data plane are ours. */
+  /** `miss`, `network`, `tunLost` and what is about the path MTU are the caller's; the other events of the data plane are ours. */
   handleEvent(event: DataPlaneEvent, now: number): void {
     switch (event.type) {
       case 'stun':
@@ -138,6 +138,8 @@ export class LinkManager implements Timed {
       case 'miss':
       case 'network':
       case 'tunLost':
+      case 'newPath':
+      case 'largeSent':
         return;
     }
   }

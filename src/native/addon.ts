@@ -21,6 +21,8 @@ export interface NativeDataPlane {
   refuse(address: string): void;
   setLocalAddresses(hit: string, ipv4: string | null): void;
   sendRecord(link: number, data: Uint8Array): void;
+  setPathMtu(link: number, bytes: number): void;
+  sendProbe(link: number, bytes: number, id: number): void;
   linkCounters(link: number): LinkCounters | undefined;
   close(): void;
 }

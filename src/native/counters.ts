@@ -25,6 +25,9 @@ export const COUNTER_NAMES = [
   'recordsReceived',
   'recordsSent',
   'echoesAnswered',
+  /** Path MTU discovery. */
+  'probesSent',
+  'probesAnswered',
   /** The TUN; reads and writes are of super-packets. */
   'tunReads',
   'tunReadBytes',
@@ -41,6 +44,9 @@ export const COUNTER_NAMES = [
   'packetsHeld',
   'packetsReleased',
   'unreachablesSent',
+  /** Larger than their path: sent as fragments; Packet Too Big told to the program. */
+  'packetsFragmented',
+  'tooBigSent',
   /** Packets of a peer that came before it was authorized, or before its IPv4 claim was known. */
   'earlyHeld',
   'earlyReleased',

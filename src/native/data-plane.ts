@@ -49,8 +49,20 @@ export interface DataPlane {
   /** Our own addresses: inner sources of what leaves, inner destinations of what enters. */
   setLocalAddresses(hit: Hit, ipv4: string | null): void;
 
-  /** Inside the association: a RELOAD frame (0x80, 0x81) or link control (0x20-0x2f), told apart by its first byte. At most 1,200 bytes. */
+  /** Inside the association: a RELOAD frame (0x80, 0x81) or link control (0x20-0x2f), told apart by its first byte. At most 1,180 bytes: every path carries that. */
   sendRecord(link: LinkId, data: Uint8Array): void;
+
+  /**
+   * Packets of programs leave in datagrams of at most so many bytes, IP header included: 1280 until this is called, and again
+   * after `setPath` to another path. What does not fit goes in pieces (TCP in smaller segments, the rest as IP fragments), and
+   * the program's kernel is told by Packet Too Big.
+   */
+  setPathMtu(link: LinkId, bytes: number): void;
+  /**
+   * Sends one datagram of exactly so many bytes, IP header included, that no one may fragment. When it arrives, the peer
+   * answers with PROBE_REPLY and `id` (4 bytes), which comes up as a `record`.
+   */
+  sendProbe(link: LinkId, bytes: number, id: number): void;
 
   /** Live view; only the data plane writes. Names in `counters.ts`. */
   readonly counters: BigUint64Array;
@@ -94,8 +106,12 @@ export type DataPlaneEvent =
     }
   /** The link is gone: handshake failed or timed out, or the peer closed it. */
   | { readonly type: 'closed'; readonly link: LinkId; readonly reason: string }
-  /** A record from the peer whose first byte is 0x80, 0x81 or 0x20-0x2f. Echo requests (0x20) are answered below and do not come up. */
+  /** A record from the peer whose first byte is 0x80, 0x81 or 0x20-0x2f. Echo and probe requests (0x20, 0x22) are answered below and do not come up. */
   | { readonly type: 'record'; readonly link: LinkId; readonly data: Uint8Array; readonly at: number }
+  /** The link is connected, or its datagrams go another way from now on: its path MTU is 1280 (again). */
+  | { readonly type: 'newPath'; readonly link: LinkId; readonly remote: SocketAddress }
+  /** Datagrams of more than 1280 bytes leave by this link: it relies on its path MTU. At most one event a second. */
+  | { readonly type: 'largeSent'; readonly link: LinkId }
   /** A program sent to an overlay address without a link. Packets are held (bounded); one event until `authorize` or `refuse`. */
   | { readonly type: 'miss'; readonly address: string }
   /** An epoch-1 record from an unbound address, rate limited: a peer still uses an association that this process does not have. */
@@ -111,6 +127,11 @@ export const RELOAD_ACK_FRAME = 0x81;
 /** Link control: answered below with 0x21 and the same rest. */
 export const ECHO_REQUEST = 0x20;
 export const ECHO_REPLY = 0x21;
+/** Link control: the answer to a path MTU probe (0x22), which is made below; its identification follows. */
+export const PROBE_REPLY = 0x23;
+
+/** RFC 8200 s5: the path MTU that every path has. Datagrams are counted with their IP headers. */
+export const BASE_PATH_MTU = 1280;
 
 export interface DataPlaneOptions {
   /** 0: any free port. */

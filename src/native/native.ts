@@ -9,7 +9,7 @@ const DEFAULT_DRAIN = 256;
 const MIN_TUN_MTU = 1280; // RFC 8200 s5: the least an IPv6 link may have
 const MAX_TUN_MTU = 16_000; // a DTLS record holds 2^14 bytes
 /** A record from JavaScript fits every path without fragments. */
-const MAX_RECORD_BYTES = 1200;
+const MAX_RECORD_BYTES = 1180;
 const MAX_DATAGRAM_BYTES = 65_507;
 
 /**
@@ -100,6 +100,14 @@ class NativePlane implements DataPlane {
     if (data.length === 0 || data.length > MAX_RECORD_BYTES)
       throw new RangeError(`a record has 1 to ${MAX_RECORD_BYTES} bytes, not ${data.length}`);
     this.native.sendRecord(link, data);
+  }
+
+  setPathMtu(link: LinkId, bytes: number): void {
+    this.native.setPathMtu(link, bytes);
+  }
+
+  sendProbe(link: LinkId, bytes: number, id: number): void {
+    this.native.sendProbe(link, bytes, id);
   }
 
   linkCounters(link: LinkId): LinkCounters | undefined {

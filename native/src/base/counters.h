@@ -27,6 +27,8 @@ namespace idloc {
   V(recordsReceived)       \
   V(recordsSent)           \
   V(echoesAnswered)        \
+  V(probesSent)            \
+  V(probesAnswered)        \
   V(tunReads)              \
   V(tunReadBytes)          \
   V(tunWrites)             \
@@ -39,6 +41,8 @@ namespace idloc {
   V(packetsHeld)           \
   V(packetsReleased)       \
   V(unreachablesSent)      \
+  V(packetsFragmented)     \
+  V(tooBigSent)            \
   V(earlyHeld)             \
   V(earlyReleased)         \
   V(eventsQueued)          \

@@ -2,6 +2,7 @@
 // checked again here, since C++ must not trust the caller's types.
 #include <napi.h>
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 
@@ -30,6 +31,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::RefuseAddress>("refuse"),
                            InstanceMethod<&DataPlaneObject::SetLocal>("setLocalAddresses"),
                            InstanceMethod<&DataPlaneObject::SendRecordTo>("sendRecord"),
+                           InstanceMethod<&DataPlaneObject::SetPathMtuTo>("setPathMtu"),
+                           InstanceMethod<&DataPlaneObject::SendProbeTo>("sendProbe"),
                            InstanceMethod<&DataPlaneObject::LinkCounters>("linkCounters"),
                            InstanceMethod<&DataPlaneObject::Close>("close"),
                            InstanceAccessor<&DataPlaneObject::Port>("port"),
@@ -190,6 +193,15 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       case EventType::kTunLost:
         type("tunLost");
         break;
+      case EventType::kNewPath:
+        type("newPath");
+        link();
+        out.Set("remote", ToSocketAddress(env, event.remote));
+        break;
+      case EventType::kLargeSent:
+        type("largeSent");
+        link();
+        break;
     }
     return out;
   }
@@ -296,6 +308,23 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!link.has_value()) return;
     auto data = GetBytes(info[1]);
     if (data.has_value() && !data->empty()) Post(SendRecord{*link, std::move(*data)});
+  }
+
+  // (link, bytes)
+  void SetPathMtuTo(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    auto bytes = GetUint32(info[1]);
+    if (!link.has_value() || !bytes.has_value()) return;
+    Post(SetPathMtu{*link, static_cast<uint16_t>(std::min(*bytes, 65'535U))});
+  }
+
+  // (link, bytes, id)
+  void SendProbeTo(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    auto bytes = GetUint32(info[1]);
+    auto id = GetUint32(info[2]);
+    if (!link.has_value() || !bytes.has_value() || !id.has_value()) return;
+    Post(SendProbe{*link, static_cast<uint16_t>(std::min(*bytes, 65'535U)), *id});
   }
 
   Napi::Value LinkCounters(const Napi::CallbackInfo& info) {

@@ -51,12 +51,22 @@ struct Authorize {
 struct Refuse {
   IpAddress address;
 };
+// Bytes of a datagram with its IP header, as all path MTUs.
+struct SetPathMtu {
+  LinkId link;
+  uint16_t bytes;
+};
+struct SendProbe {
+  LinkId link;
+  uint16_t bytes;
+  uint32_t id;
+};
 struct SetLocalAddresses {
   IpAddress hit;
   std::optional<IpAddress> ipv4;
 };
 
 using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
-                             SetPath, CloseLink, Authorize, Refuse, SetLocalAddresses>;
+                             SetPath, CloseLink, Authorize, Refuse, SetLocalAddresses, SetPathMtu, SendProbe>;
 
 }  // namespace idloc

@@ -11,7 +11,7 @@
 #include "data_plane/data_plane.h"
 #include "data_plane/schedule.h"
 #include "net/traffic_class.h"
-#include "tunnel/unreachable.h"
+#include "tunnel/icmp_error.h"
 
 namespace idloc {
 
@@ -226,8 +226,10 @@ void DataPlane::Handle(UnbindRemote& command) {
 void DataPlane::Handle(SetPath& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr) return;
+  bool moved = !(link->path == command.path);
   link->path = command.path;
   link->path_is_set = true;
+  if (moved && link->connected) TellNewPath(link);
   BindTo(link, command.path.remote);
   if (!link->server && link->session == nullptr) StartClient(link);
 }
@@ -270,7 +272,7 @@ void DataPlane::Handle(Authorize& command) {
 void DataPlane::Handle(Refuse& command) {
   for (HeldPackets::Packet& packet : held_.Take(command.address)) {
     counters_->Add(Counter::dropRefused);
-    uint8_t answer[kMaxUnreachableBytes];
+    uint8_t answer[kMaxIcmpErrorBytes];
     size_t length =
         MakeUnreachable(packet.data() + kVnetHeaderBytes, packet.size() - kVnetHeaderBytes, answer);
     if (length == 0) continue;

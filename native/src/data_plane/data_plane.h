@@ -87,6 +87,11 @@ class DataPlane {
   static constexpr Nanoseconds kUnknownInterval = kSecond;  // per remote
   static constexpr int kUnknownPerSecond = 16;
   static constexpr size_t kNoFlightLimit = SIZE_MAX;
+  static constexpr Nanoseconds kTooBigInterval = 100 * kMillisecond;  // per link and family
+  static constexpr Nanoseconds kLargeReportInterval = kSecond;        // per link
+  static constexpr size_t kLeastIpv6Mtu = 1280;
+  static constexpr uint16_t kLeastPathMtu = 576;   // RFC 1122 s3.3.2
+  static constexpr uint16_t kMostPathMtu = 9'216;  // a record may hold 2^14 bytes
 
   // control.cc
   void Run();
@@ -102,6 +107,8 @@ class DataPlane {
   void Handle(Authorize& command);
   void Handle(Refuse& command);
   void Handle(SetLocalAddresses& command);
+  void Handle(SetPathMtu& command);
+  void Handle(SendProbe& command);
   static Nanoseconds GiveUpAt(const Link& link);
   int WaitMilliseconds(Nanoseconds now) const;
   void RunTimers();
@@ -164,7 +171,23 @@ class DataPlane {
   bool IsUrgentActive() const { return now_ - urgent_at_ < kUrgentTime; }
   void HandleTunPacket(uint8_t* data, size_t length, Lane* lane);
   void SendPackets(Link* link, Lane* lane, const VnetHeader& header, uint8_t* packet, size_t length);
+  void SendFragments(Link* link, Lane* lane, const VnetHeader& header, uint8_t* packet, size_t length,
+                     size_t limit);
+  // One record, whose `size` bytes of content `write` puts in place. False: the queue is full.
+  template <typename Write>
+  bool SealPacket(Link* link, Lane* lane, size_t size, Write write);
   bool SendRecordTo(Link* link, const uint8_t* data, size_t length);
+
+  // path_mtu.cc
+  // What fits into a record so that the datagram has at most `datagram` bytes, IP header included.
+  static size_t PlaintextLimit(const Link& link, size_t datagram);
+  // Its path MTU is not known.
+  void TellNewPath(Link* link);
+  // Packet Too Big into the TUN. The packet itself is not lost: it goes in pieces.
+  void TellTooBig(Link* link, const uint8_t* packet, size_t length, size_t largest, size_t limit);
+  // Tells JavaScript now and then that the link relies on its path MTU.
+  void ReportLarge(Link* link, size_t plaintext);
+  void SendProbeTo(Link* link, size_t datagram, uint32_t id);
 
   std::shared_ptr<Counters> counters_;
   Options options_;
@@ -210,7 +233,9 @@ class DataPlane {
   size_t flight_limit_ = 0;
   IpAddress local_hit_;
   std::optional<IpAddress> local_ipv4_;
-  Nanoseconds now_ = 0;  // when the thread last woke up
+  std::unique_ptr<uint8_t[]> fragment_buffer_;  // a packet to be fragmented, or a probe; made when needed
+  uint32_t next_identification_ = static_cast<uint32_t>(MonotonicNow());  // of fragmented packets without one
+  Nanoseconds now_ = 0;                                                   // when the thread last woke up
   Nanoseconds network_event_at_ = kNever;
   struct UnknownSeen {
     Endpoint remote;

@@ -18,7 +18,9 @@ enum class EventType : uint8_t {
   kMiss,
   kUnknown,
   kNetwork,
-  kTunLost
+  kTunLost,
+  kNewPath,
+  kLargeSent
 };
 
 struct Event {

@@ -177,6 +177,7 @@ void DataPlane::Connected(Link* link) {
     return;
   }
   Emit(std::move(event));
+  if (link->path.has_value()) TellNewPath(link);
   // An incoming one may still be taken over: who does that asks for the certificates again.
   if (!link->incoming) link->session->ReleaseHandshake();
 }

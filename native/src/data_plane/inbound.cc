@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "data_plane/data_plane.h"
+#include "link/link_control.h"
 #include "link/record_format.h"
 #include "net/compressed_header.h"
 #include "udp/first_byte.h"
@@ -16,8 +17,6 @@
 namespace idloc {
 
 namespace {
-constexpr uint8_t kEchoRequest = 0x20;
-constexpr uint8_t kEchoReply = 0x21;
 constexpr uint8_t kReloadData = 0x80;
 constexpr uint8_t kReloadAck = 0x81;
 }  // namespace
@@ -144,6 +143,11 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
   if (data[0] == kEchoRequest) {
     data[0] = kEchoReply;
     if (SendRecordTo(link, data, length)) counters_->Add(Counter::echoesAnswered);
+    return;
+  }
+  if (data[0] == kProbeRequest && length >= kProbeReplyBytes) {
+    data[0] = kProbeReply;
+    if (SendRecordTo(link, data, kProbeReplyBytes)) counters_->Add(Counter::probesAnswered);
     return;
   }
   if (kind != 2 && data[0] != kReloadData && data[0] != kReloadAck) {

@@ -4,11 +4,13 @@
 //      in the backlog
 //   2. HandleTunPacket: whose packet, to which link; held when there is none yet
 //   3. SendPackets: split at the MSS, each packet sealed as one record in the transmit queue (UDP_SEGMENT)
+//      SendFragments: what the path of the link does not carry in one piece
 #include <cstring>
 
 #include "data_plane/data_plane.h"
 #include "link/record_format.h"
 #include "net/traffic_class.h"
+#include "tun/fragmenter.h"
 
 namespace idloc {
 
@@ -114,39 +116,78 @@ void DataPlane::HandleTunPacket(uint8_t* data, size_t length, Lane* lane) {
 
 void DataPlane::SendPackets(Link* link, Lane* lane, const VnetHeader& header, uint8_t* packet,
                             size_t length) {
+  if (!link->path.has_value()) {
+    counters_->Add(Counter::dropNoPath);
+    return;
+  }
+  const size_t limit = PlaintextLimit(*link, link->path_mtu);
   Segmenter segmenter;
-  if (!segmenter.Init(header, packet, length)) {
+  if (!segmenter.Init(header, packet, length, Segmenter::Form::kCompressed, limit)) {
     counters_->Add(Counter::dropMalformedPacket);
     return;
   }
-  if (!link->path.has_value()) {
-    counters_->Add(Counter::dropNoPath, segmenter.packets());
+  if (segmenter.largest() > limit) TellTooBig(link, packet, length, segmenter.largest(), limit);
+  size_t first = segmenter.PacketLength(0);
+  if (first > limit) {
+    SendFragments(link, lane, header, packet, length, limit);
     return;
   }
-  const RecordLayout layout = link->session->send_layout();
+  ReportLarge(link, first);
   uint64_t bytes = 0;
   for (size_t i = 0; i < segmenter.packets(); i++) {
     size_t size = segmenter.PacketLength(i);
-    if (size + layout.overhead > kMaxUdpPayload) {
-      counters_->Add(Counter::dropOversizedRecord);
-      return;
-    }
-    uint8_t* record = lane->transmit.Append(*link->path, size + layout.overhead);
-    if (record == nullptr) {
+    if (!SealPacket(link, lane, size, [&](uint8_t* out) { segmenter.WritePacket(i, out); })) {
       counters_->Add(Counter::dropSendQueueFull, segmenter.packets() - i);
       break;
-    }
-    segmenter.WritePacket(i, record + layout.plaintext_offset);
-    if (!link->session->SealRecord(record, size, kContentApplicationData, lane == &urgent_)) {
-      // The place is taken: what goes out is dropped by the peer, and says nothing.
-      std::memset(record, 0xff, size + layout.overhead);
-      counters_->Add(Counter::dropSendFailed);
-      continue;
     }
     bytes += size;
   }
   counters_->Add(Counter::packetsOut, segmenter.packets());
   link->stats->AddSent(bytes, segmenter.packets());
+}
+
+void DataPlane::SendFragments(Link* link, Lane* lane, const VnetHeader& header, uint8_t* packet,
+                              size_t length, size_t limit) {
+  if (fragment_buffer_ == nullptr) fragment_buffer_ = std::make_unique<uint8_t[]>(Backlog::kEntryBytes);
+  VnetHeader done = header;
+  done.flags = 0;  // its checksum is complete already
+  Segmenter segmenter;
+  if (!segmenter.Init(done, packet, length, Segmenter::Form::kWhole, SIZE_MAX)) return;
+  for (size_t i = 0; i < segmenter.packets(); i++) {
+    segmenter.WritePacket(i, fragment_buffer_.get());
+    Fragmenter fragmenter;
+    if (!fragmenter.Init(fragment_buffer_.get(), segmenter.PacketLength(i), limit, next_identification_++)) {
+      counters_->Add(Counter::dropMalformedPacket);
+      continue;
+    }
+    uint64_t bytes = 0;
+    for (size_t j = 0; j < fragmenter.fragments(); j++) {
+      size_t size = fragmenter.FragmentLength(j);
+      if (!SealPacket(link, lane, size, [&](uint8_t* out) { fragmenter.WriteFragment(j, out); })) {
+        counters_->Add(Counter::dropSendQueueFull, fragmenter.fragments() - j);
+        break;
+      }
+      bytes += size;
+    }
+    ReportLarge(link, fragmenter.FragmentLength(0));
+    counters_->Add(Counter::packetsOut);
+    counters_->Add(Counter::packetsFragmented);
+    link->stats->AddSent(bytes, fragmenter.fragments());
+  }
+}
+
+template <typename Write>
+bool DataPlane::SealPacket(Link* link, Lane* lane, size_t size, Write write) {
+  const RecordLayout layout = link->session->send_layout();
+  uint8_t* record = lane->transmit.Append(*link->path, size + layout.overhead);
+  if (record == nullptr) return false;
+  write(record + layout.plaintext_offset);
+  if (!link->session->SealRecord(record, size, kContentApplicationData, lane == &urgent_)) {
+    // The place is taken: what goes out is dropped by the peer, and says nothing.
+    std::memset(record, 0xff, size + layout.overhead);
+    counters_->Add(Counter::dropSendFailed);
+  }
+  return true;
 }
 
 bool DataPlane::SendRecordTo(Link* link, const uint8_t* data, size_t length) {

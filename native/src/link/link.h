@@ -14,6 +14,9 @@ namespace idloc {
 
 using LinkId = uint32_t;
 
+// RFC 8200 s5: every IPv6 path carries it. Also BASE_PLPMTU of RFC 8899.
+inline constexpr uint16_t kBasePathMtu = 1280;
+
 // Shared by the thread, which writes, and JavaScript, which reads.
 struct LinkStats {
   std::atomic<uint64_t> rx_bytes{0};
@@ -43,6 +46,11 @@ struct Link {
   // Where sends go. Until JavaScript sets it, a server answers to where the handshake came from.
   std::optional<Path> path;
   bool path_is_set = false;
+  // The largest datagram, with its IP header, that the path is known to carry.
+  uint16_t path_mtu = kBasePathMtu;
+  // ICMP "too big" to programs here: IPv4, IPv6.
+  Nanoseconds next_too_big_at[2] = {0, 0};
+  Nanoseconds next_large_report_at = 0;
   Nanoseconds started_at = 0;
   Nanoseconds connected_at = 0;
   Nanoseconds retransmit_at = kNever;

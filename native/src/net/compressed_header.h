@@ -28,6 +28,9 @@ namespace idloc {
 inline constexpr uint8_t kCompressed = 0x1;  // the first nibble
 inline constexpr size_t kCompressedIpv4Bytes = 8;
 inline constexpr size_t kCompressedIpv6Bytes = 7;
+inline constexpr size_t kCompressedNextHeader = 2;
+inline constexpr size_t kCompressedIdentification = 2;
+inline constexpr size_t kCompressedFragment = 4;
 
 // The IP version of a packet inside a link, whole or compressed.
 inline uint8_t InnerVersion(uint8_t first) { return first >> 4 == kCompressed ? first & 0x0f : first >> 4; }

@@ -19,43 +19,71 @@ constexpr size_t kUdpChecksumOffset = 6;
 constexpr uint16_t kZeroSum = 0xffff;
 }  // namespace
 
-bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length) {
+bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length, Form form, size_t limit) {
   packet_ = packet;
   length_ = length;
   packets_ = 1;
+  largest_ = length;
   v6_ = packet[0] >> 4 == 6;
-  replaced_ = CompressibleBytes(packet);
+  replaced_ = form == Form::kWhole ? 0 : CompressibleBytes(packet);
   compressed_ = replaced_ == 0 ? 0 : v6_ ? kCompressedIpv6Bytes : kCompressedIpv4Bytes;
-  uint8_t gso = header.gso_type & static_cast<uint8_t>(~kGsoEcn);
-  if (gso == kGsoNone) {
-    if ((header.flags & kVnetNeedsChecksum) == 0) return true;
-    size_t start = header.checksum_start;
-    size_t field = start + header.checksum_offset;
-    if (start >= length || field + 2 > length) return false;
-    // The field already holds the sum of the pseudo-header.
-    auto sum = static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, packet + start, length - start)));
-    bool udp = header.checksum_offset == kUdpChecksumOffset;
-    StoreSum(packet + field, sum == 0 && udp ? kZeroSum : sum);
-    return true;
+  if ((header.gso_type & ~kGsoEcn) != kGsoNone) {
+    if (!InitSuperPacket(header)) return false;
+  } else {
+    if ((header.flags & kVnetNeedsChecksum) != 0) {
+      size_t start = header.checksum_start;
+      size_t field = start + header.checksum_offset;
+      if (start >= length || field + 2 > length) return false;
+      // The field already holds the sum of the pseudo-header.
+      auto sum = static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, packet + start, length - start)));
+      bool udp = header.checksum_offset == kUdpChecksumOffset;
+      StoreSum(packet + field, sum == 0 && udp ? kZeroSum : sum);
+    }
+    if (length - replaced_ + compressed_ <= limit || !IsDivisible()) return true;
+    udp_ = false;
+    transport_ = v6_ ? kIpv6HeaderBytes : (packet[0] & 0x0f) * size_t{4};
+    header_bytes_ = transport_ + (packet[transport_ + 12] >> 4) * size_t{4};
+    payload_ = length - header_bytes_;
+    segment_ = payload_;
   }
-
-  udp_ = gso == kGsoUdp;
-  if (!udp_ && gso != (v6_ ? kGsoTcpV6 : kGsoTcpV4)) return false;
-  transport_ = header.checksum_start;
-  segment_ = header.gso_size;
-  size_t ip_bytes = v6_ ? kIpv6HeaderBytes : (packet[0] & 0x0f) * size_t{4};
-  size_t least = udp_ ? kUdpHeaderBytes : kTcpHeaderBytes;
-  if (segment_ == 0 || transport_ < ip_bytes || transport_ + least > length) return false;
-  size_t transport_bytes = udp_ ? kUdpHeaderBytes : (packet[transport_ + 12] >> 4) * size_t{4};
-  if (transport_bytes < least) return false;
-  header_bytes_ = transport_ + transport_bytes;
-  if (header_bytes_ >= length) return false;
-  payload_ = length - header_bytes_;
+  size_t head = header_bytes_ - replaced_ + compressed_;
+  if (!udp_ && head + segment_ > limit) {
+    if (head >= limit) return false;
+    segment_ = limit - head;
+  }
   packets_ = (payload_ + segment_ - 1) / segment_;
   uint8_t protocol = udp_ ? kProtocolUdp : kProtocolTcp;
   pseudo_header_ =
       v6_ ? PseudoHeaderSum(packet + 8, 32, protocol, 0) : PseudoHeaderSum(packet + 12, 8, protocol, 0);
   return packets_ <= kMaxPackets;
+}
+
+bool Segmenter::InitSuperPacket(const VnetHeader& header) {
+  uint8_t gso = header.gso_type & static_cast<uint8_t>(~kGsoEcn);
+  udp_ = gso == kGsoUdp;
+  if (!udp_ && gso != (v6_ ? kGsoTcpV6 : kGsoTcpV4)) return false;
+  transport_ = header.checksum_start;
+  segment_ = header.gso_size;
+  size_t ip_bytes = v6_ ? kIpv6HeaderBytes : (packet_[0] & 0x0f) * size_t{4};
+  size_t least = udp_ ? kUdpHeaderBytes : kTcpHeaderBytes;
+  if (segment_ == 0 || transport_ < ip_bytes || transport_ + least > length_) return false;
+  size_t transport_bytes = udp_ ? kUdpHeaderBytes : (packet_[transport_ + 12] >> 4) * size_t{4};
+  if (transport_bytes < least) return false;
+  header_bytes_ = transport_ + transport_bytes;
+  if (header_bytes_ >= length_) return false;
+  payload_ = length_ - header_bytes_;
+  largest_ = header_bytes_ + (payload_ < segment_ ? payload_ : segment_);
+  return true;
+}
+
+bool Segmenter::IsDivisible() const {
+  size_t transport = v6_ ? kIpv6HeaderBytes : (packet_[0] & 0x0f) * size_t{4};
+  if (packet_[v6_ ? 6 : 9] != kProtocolTcp || transport + kTcpHeaderBytes > length_) return false;
+  if (!v6_ && IsIpv4Fragment(packet_ + 6)) return false;
+  const uint8_t* tcp = packet_ + transport;
+  size_t header_bytes = (tcp[12] >> 4) * size_t{4};
+  constexpr uint8_t kSynRstUrg = 0x02 | 0x04 | 0x20;
+  return (tcp[13] & kSynRstUrg) == 0 && header_bytes >= kTcpHeaderBytes && transport + header_bytes < length_;
 }
 
 size_t Segmenter::PacketLength(size_t index) const {
@@ -76,7 +104,9 @@ void Segmenter::WritePacket(size_t index, uint8_t* out) const {
   std::memcpy(out + compressed_, packet_ + replaced_, header_bytes_ - replaced_);
   std::memcpy(out + head, packet_ + header_bytes_ + offset, size - head);
 
-  if (!v6_) {
+  if (v6_) {
+    if (replaced_ == 0) StoreBe16(out + 4, static_cast<uint16_t>(size - kIpv6HeaderBytes));
+  } else {
     auto identification = static_cast<uint16_t>(LoadBe16(packet_ + 4) + index);
     if (replaced_ != 0) {
       StoreBe16(out + 2, identification);

@@ -35,6 +35,15 @@ void SetBuffer(int fd, int force, int plain, int bytes) {
   }
 }
 
+// Never fragmented, by us or on the way, and what the kernel learns by ICMP plays no part: path MTU discovery
+// is done by probes, and anybody could forge such a message.
+void ForbidFragments(int fd, bool v6) {
+  int probe = IP_PMTUDISC_PROBE;
+  setsockopt(fd, IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
+  probe = IPV6_PMTUDISC_PROBE;
+  if (v6) setsockopt(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, &probe, sizeof probe);
+}
+
 socklen_t FillName(bool v6, const Endpoint& remote, sockaddr_storage* out) {
   if (v6) {
     auto* name = reinterpret_cast<sockaddr_in6*>(out);
@@ -155,6 +164,7 @@ void UdpSocket::Configure() {
   setsockopt(fd(), IPPROTO_UDP, UDP_GRO, &on, sizeof on);
   // Linux 4.18: 0 as the socket's own value changes nothing, but tells whether the kernel knows the option.
   can_segment_ = setsockopt(fd(), IPPROTO_UDP, UDP_SEGMENT, &off, sizeof off) == 0;
+  ForbidFragments(fd(), v6_);
   buffers_ = std::make_unique<uint8_t[]>(kBatch * kBufferBytes);
 }
 

@@ -5,7 +5,7 @@
 #include "property/properties.h"
 #include "support/check.h"
 #include "support/packets.h"
-#include "tunnel/unreachable.h"
+#include "tunnel/icmp_error.h"
 
 namespace idloc::test {
 
@@ -26,10 +26,10 @@ void ParsesWithinBounds(Source& source) {
       if (address.unset()) CHECK(IsUnroutable(address));
     }
   }
-  auto answer = std::make_unique<uint8_t[]>(kMaxUnreachableBytes);
+  auto answer = std::make_unique<uint8_t[]>(kMaxIcmpErrorBytes);
   size_t length = MakeUnreachable(exact.get(), packet.size(), answer.get());
   if (length == 0) return;
-  CHECK(length <= kMaxUnreachableBytes);
+  CHECK(length <= kMaxIcmpErrorBytes);
   Bytes icmp(answer.get(), answer.get() + length);
   CHECK(IsIntact(icmp));
   PacketView reply;

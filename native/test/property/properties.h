@@ -10,6 +10,14 @@ void SegmentsAsACardWould(Source& source);
 // Any vnet header and packet: no byte outside is touched, and what comes out has right lengths and checksums.
 void SegmentsWhateverItIs(Source& source);
 
+// TCP for a path that is narrower than the kernel knows: the packets of a kernel that knows it.
+void SegmentsNoLargerThanTold(Source& source);
+
+// Fragments, and fragments of fragments, are the packet again where they are put together.
+void FragmentsComeTogetherAgain(Source& source);
+// Any packet, any limit: no byte outside is touched, and nothing is larger than the limit.
+void FragmentsWhateverItIs(Source& source);
+
 // Packets of several flows, mixed: what the TUN gets, segmented again, is every flow's packets in their
 // order.
 void JoinsWithoutLoss(Source& source);

@@ -117,6 +117,7 @@ void DeliversEachPacketOnce(Source& source) {
   ResetDevices();
   s.a.Run(Authorize{s.link.a, s.b.hit(), s.b.ipv4()});
   s.b.Run(Authorize{s.link.b, s.a.hit(), s.a.ipv4()});
+  s.a.Run(SetPathMtu{s.link.a, 1500});
   ResetDevices();
   std::set<Bytes> due;
   std::vector<Bytes> in_flight;

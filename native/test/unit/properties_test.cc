@@ -8,6 +8,9 @@ PROPERTY("a super-packet is segmented into the packets that a network card would
          300);
 PROPERTY("any vnet header is segmented into packets with right lengths and checksums, or refused",
          SegmentsWhateverItIs, 2000);
+PROPERTY("TCP packets for a narrow path are those of a kernel that knows it", SegmentsNoLargerThanTold, 1000);
+PROPERTY("fragments, and fragments of fragments, are the packet again", FragmentsComeTogetherAgain, 1000);
+PROPERTY("a packet of any bytes gives fragments below the limit, or none", FragmentsWhateverItIs, 2000);
 PROPERTY(
     "packets of several flows are joined, and segmented again they are what came, in the order of each flow",
     JoinsWithoutLoss, 500);

@@ -12,6 +12,7 @@ import { addressToHit } from '../../../src/base/node-id.ts';
 import { createDataPlane } from '../../../src/native/native.ts';
 import { createNetlink } from '../../../src/native/netlink.ts';
 import { COUNTER_NAMES } from '../../../src/native/counters.ts';
+import { ECHO_REPLY, ECHO_REQUEST, PROBE_REPLY } from '../../../src/native/data-plane.ts';
 import type { DataPlaneEvent } from '../../../src/native/data-plane.ts';
 import { makeCredentials } from './credentials.ts';
 
@@ -61,6 +62,15 @@ function sha256(socket: Socket): Promise<string> {
 
 const udp = new Map<number, { payloads: string[] }>();
 
+const senders = new Map<'udp4' | 'udp6', ReturnType<typeof createSocket>>();
+
+/** Stays open: the kernel takes no ICMP message about a socket that is gone. */
+function senderOf(family: 'udp4' | 'udp6'): ReturnType<typeof createSocket> {
+  const socket = senders.get(family) ?? createSocket(family);
+  senders.set(family, socket);
+  return socket;
+}
+
 const commands: Record<string, (...args: never[]) => unknown> = {
   /** @returns once the link to the data plane at `remote` is connected. */
   async connect(role: 'client' | 'server', remote: string) {
@@ -78,6 +88,18 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   },
   /** @param hex what the record holds, a packet too: this end may be hostile */
   sendRecord: (link: number, hex: string) => plane.sendRecord(link, Buffer.from(hex, 'hex')),
+  setPathMtu: (link: number, bytes: number) => plane.setPathMtu(link, bytes),
+  setPath: (link: number, remote: string) => plane.setPath(link, null, { address: remote, port: PORT }),
+  /** @returns whether an answer comes before that to an echo sent after it. */
+  async probe(link: number, bytes: number, id: number) {
+    plane.sendProbe(link, bytes, id);
+    plane.sendRecord(link, Uint8Array.of(ECHO_REQUEST));
+    const event = await nextEvent('record');
+    if (event.type !== 'record') throw new Error('no record');
+    if (event.data[0] === ECHO_REPLY) return false;
+    await nextEvent('record');
+    return event.data[0] === PROBE_REPLY && Buffer.from(event.data).readUInt32BE(1) === id && event.data.length === 5;
+  },
   refuse: (address: string) => plane.refuse(address),
   event: (type: string) => nextEvent(type),
   counters: () => Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, Number(plane.counters[i])])),
@@ -130,14 +152,13 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   receivedUdp: (port: number) => udp.get(port)?.payloads ?? [],
   /** Sends datagrams of these sizes; @returns their digests. */
   async sendUdp(address: string, port: number, sizes: number[]) {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    const socket = senderOf(address.includes(':') ? 'udp6' : 'udp4');
     const digests: string[] = [];
     for (const [i, size] of sizes.entries()) {
       const data = Buffer.alloc(size, i + 1);
       digests.push(`${size}:${createHash('sha256').update(data).digest('hex')}`);
       await new Promise((resolve) => socket.send(data, port, address, resolve));
     }
-    socket.close();
     return digests;
   },
   close() {

@@ -20,7 +20,8 @@ export class Host {
       for (;;) {
         const events = plane.drain();
         if (events.length === 0) break;
-        this.events.push(...events);
+        // Every link has them; they are the business of path MTU discovery, and tested with it.
+        this.events.push(...events.filter(({ type }) => type !== 'newPath'));
       }
       for (const look of [...this.waiting]) look();
     });

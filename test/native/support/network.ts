@@ -33,6 +33,9 @@ export class Agent {
   readonly hit: string;
   readonly ipv4: string;
   readonly outer: string;
+  get outer6(): string {
+    return this.outer.replace('10.99.0.', 'fd99::');
+  }
   readonly namespace: string;
   private readonly child: ChildProcess;
   private readonly answers = new Map<number, (line: unknown[]) => void>();
@@ -148,8 +151,17 @@ export class Agent {
   }
 }
 
+const WIRE_MTU = 1500;
+
+export interface WireLinkOptions {
+  /** Of the outer addresses. */
+  readonly family?: 4 | 6;
+  /** What both data planes are told. */
+  readonly pathMtu?: number;
+}
+
 /**
- * Two hosts on one wire:
+ * Two hosts on one wire; their outer IPv6 addresses are fd99::1 and fd99::2:
  *
  *     a (10.99.0.1, 2001:20::a, 198.18.0.1) --- veth, MTU 1500 --- b (10.99.0.2, 2001:20::b, 198.18.0.2)
  */
@@ -168,6 +180,7 @@ export class Wire {
     ip('link', 'add', 'veth0', 'netns', names[0], 'type', 'veth', 'peer', 'name', 'veth0', 'netns', names[1]);
     names.forEach((name, i) => {
       ip('-n', name, 'address', 'add', `10.99.0.${i + 1}/24`, 'dev', 'veth0');
+      ip('-n', name, 'address', 'add', `fd99::${i + 1}/64`, 'dev', 'veth0', 'nodad');
       ip('-n', name, 'link', 'set', 'veth0', 'up');
       ip('-n', name, 'link', 'set', 'lo', 'up');
     });
@@ -185,16 +198,25 @@ export class Wire {
   }
 
   /** A link between both, not yet authorized. */
-  async link(): Promise<{ a: number; b: number }> {
+  async link(options: WireLinkOptions = {}): Promise<{ a: number; b: number }> {
+    const { family = 4, pathMtu = WIRE_MTU } = options;
+    const outer = (agent: Agent): string => (family === 4 ? agent.outer : agent.outer6);
     const [b, a] = await Promise.all([
-      this.b.call<number>('connect', 'server', this.a.outer),
-      this.a.call<number>('connect', 'client', this.b.outer),
+      this.b.call<number>('connect', 'server', outer(this.a)),
+      this.a.call<number>('connect', 'client', outer(this.b)),
     ]);
+    await this.a.call('setPathMtu', a, pathMtu);
+    await this.b.call('setPathMtu', b, pathMtu);
     return { a, b };
   }
 
-  async linkAndAuthorize(): Promise<{ a: number; b: number }> {
-    const links = await this.link();
+  /** What the wire takes from now on, in both directions. */
+  setMtu(bytes: number): void {
+    for (const { namespace } of [this.a, this.b]) ip('-n', namespace, 'link', 'set', 'veth0', 'mtu', String(bytes));
+  }
+
+  async linkAndAuthorize(options: WireLinkOptions = {}): Promise<{ a: number; b: number }> {
+    const links = await this.link(options);
     await this.b.call('authorize', links.b, this.a.hit, this.a.ipv4);
     await this.a.call('authorize', links.a, this.b.hit, this.b.ipv4);
     return links;

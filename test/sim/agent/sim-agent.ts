@@ -226,6 +226,7 @@ export class SimAgent {
         this.rememberContact(life, event);
         return;
       case 'joined':
+      case 'pathMtu':
       case 'tunLost':
     }
   }

@@ -5,7 +5,8 @@ import type { Random } from '../../../src/base/random.ts';
 import { formatSocketAddress } from '../../../src/base/socket-address.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import type { DataPlane, DataPlaneEvent, LinkCounters, LinkId } from '../../../src/native/data-plane.ts';
-import { ECHO_REPLY, ECHO_REQUEST } from '../../../src/native/data-plane.ts';
+import { COUNTER_NAMES } from '../../../src/native/counters.ts';
+import { ECHO_REPLY, ECHO_REQUEST, PROBE_REPLY } from '../../../src/native/data-plane.ts';
 import type { Datagram } from './datagram.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { SimHost } from './host.ts';
@@ -31,7 +32,11 @@ const MAX_EARLY_PACKETS = 64;
 const EARLY_AUTHORIZE_MS = 10_000;
 const EARLY_CLAIM_MS = 2_000;
 const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
-const MAX_RECORD_BYTES = 1_200;
+const MAX_RECORD_BYTES = 1_180;
+/** Of every path here. Only path MTU probes are ever that long. */
+const PATH_MTU = 1_500;
+const PROBE_REPLY_BYTES = 5;
+const PROBE_ROUND_TRIP_MS = 1;
 
 /** Overlay addresses of one host: inner sources of what it sends, inner destinations of what it is sent. */
 interface Inner {
@@ -71,7 +76,7 @@ interface SimLink {
 /** A DataPlane on the simulated network: the same agent code runs over it. */
 export class SimDataPlane implements DataPlane {
   readonly port: number;
-  readonly counters = new BigUint64Array(64);
+  readonly counters = new BigUint64Array(COUNTER_NAMES.length);
   /** What came out of the TUN, oldest first. */
   readonly delivered: (Packet & { readonly from: Hit; readonly at: number })[] = [];
   /** Packets whose inner source was not the peer's, or whose inner destination was not ours. */
@@ -150,8 +155,13 @@ export class SimDataPlane implements DataPlane {
     const link = this.links.get(id);
     if (link === undefined) return;
     this.bindRemote(id, remote);
+    const moved =
+      link.local !== (local?.address ?? null) ||
+      link.remote?.address !== remote.address ||
+      link.remote.port !== remote.port;
     link.local = local?.address ?? null;
     link.remote = remote;
+    if (moved && link.state === 'connected') this.emit({ type: 'newPath', link: id, remote });
     if (link.role === 'client' && link.state === 'idle') {
       link.session = toHex(this.random.bytes(8));
       this.startHandshake(link, { type: 'hello', session: link.session });
@@ -202,6 +212,21 @@ export class SimDataPlane implements DataPlane {
     if (data.length > MAX_RECORD_BYTES) throw new Error(`a record of ${data.length} bytes`);
     const link = this.links.get(id);
     if (link !== undefined) this.sendOn(link, 'record', data);
+  }
+
+  /** Packets here have no sizes. */
+  setPathMtu(): void {}
+
+  sendProbe(id: LinkId, bytes: number, probe: number): void {
+    if (bytes > PATH_MTU) return;
+    // Not over the network: path MTU discovery has its own tests, and shall not use up the losses of others.
+    this.loop.after(PROBE_ROUND_TRIP_MS, () => {
+      if (this.links.get(id)?.state !== 'connected') return;
+      const data = Buffer.alloc(PROBE_REPLY_BYTES);
+      data.writeUInt8(PROBE_REPLY, 0);
+      data.writeUInt32BE(probe, 1);
+      this.emit({ type: 'record', link: id, data, at: this.loop.now });
+    });
   }
 
   linkCounters(id: LinkId): LinkCounters | undefined {
@@ -431,6 +456,7 @@ export class SimDataPlane implements DataPlane {
     link.counters.handshakes += 1;
     const chain = certificates.map(fromHex);
     this.emit({ type: 'connected', link: link.id, certificates: chain, exporter: fromHex(link.secret) });
+    if (link.remote !== undefined) this.emit({ type: 'newPath', link: link.id, remote: link.remote });
   }
 
   private sendOn(link: SimLink, kind: RecordKind, data: Uint8Array): void {

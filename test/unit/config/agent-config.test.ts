@@ -12,7 +12,7 @@ test('without file and options the defaults hold', (t) => {
   t.is(config.listen, 6084);
   t.is(config.state, '/var/lib/idloc');
   t.is(config.socket, '/run/idloc/idloc.sock');
-  t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: 1400 });
+  t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
   t.deepEqual([config.name, config.overlay, config.user, config.role], [null, null, null, 'auto']);
 });
 

@@ -1,0 +1,19 @@
+#pragma once
+// Link control: records between the two data planes, told apart from packets and RELOAD frames by their first
+// byte (0x20-0x2f).
+#include <cstddef>
+#include <cstdint>
+
+namespace idloc {
+
+// Answered with kEchoReply and the same rest.
+inline constexpr uint8_t kEchoRequest = 0x20;
+inline constexpr uint8_t kEchoReply = 0x21;
+
+// Path MTU probe: identification (4 bytes), then as many zeros as the datagram's size asks for. Answered with
+// kProbeReply and the identification.
+inline constexpr uint8_t kProbeRequest = 0x22;
+inline constexpr uint8_t kProbeReply = 0x23;
+inline constexpr size_t kProbeReplyBytes = 5;
+
+}  // namespace idloc

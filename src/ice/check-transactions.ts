@@ -68,11 +68,13 @@ export class CheckTransactions {
 
   /** The checks of `pair`, or all, are not repeated any more. */
   cancel(pair?: CandidatePair): void {
-    for (const transaction of this.byId.values()) {
-      if (!transaction.repeats || (pair !== undefined && transaction.pair !== pair)) continue;
-      transaction.repeats = false;
-      this.timers.set(transaction.id, transaction.startedAt + CHECK_LIFETIME_MS);
-    }
+    for (const transaction of this.byId.values())
+      if (pair === undefined || transaction.pair === pair) this.stopRepeating(transaction);
+  }
+
+  /** `pair` works, so its checks are not repeated any more. A nomination is: it waits for an answer of its own. */
+  cancelChecks(pair: CandidatePair): void {
+    for (const transaction of this.of(pair)) if (!transaction.nominating) this.stopRepeating(transaction);
   }
 
   isRepeating(pair: CandidatePair): boolean {
@@ -128,6 +130,12 @@ export class CheckTransactions {
       return { transaction, timeout: 'repeat' };
     }
     return undefined;
+  }
+
+  private stopRepeating(transaction: CheckTransaction): void {
+    if (!transaction.repeats) return;
+    transaction.repeats = false;
+    this.timers.set(transaction.id, transaction.startedAt + CHECK_LIFETIME_MS);
   }
 
   private of(pair: CandidatePair): CheckTransaction[] {

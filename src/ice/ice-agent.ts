@@ -462,7 +462,8 @@ export class IceAgent implements Timed {
     const id = toHex(this.random.bytes(TRANSACTION_ID_BYTES));
     const role = nominating ? 'controlling' : pair.nominatedByPeer ? 'controlled' : this.currentRole;
     // A consent check of the controlling side repeats the nomination: should the peer use another pair, it comes back.
-    const nominate = nominating || (purpose === 'consent' && role === 'controlling');
+    // While it is asked to do so, that would take back what we ask.
+    const nominate = nominating || (purpose === 'consent' && role === 'controlling' && !this.isNominating);
     const data = encodeCheck({ transactionId: id, pair, role, tieBreaker: this.tieBreaker.value, nominate });
     if (data === undefined) return undefined;
     this.transmit(pair, data);
@@ -515,8 +516,9 @@ export class IceAgent implements Timed {
     pair.rttMs = rttMs ?? pair.rttMs;
     pair.answerMs = now - transaction.startedAt;
     pair.localType = localTypeOf(mapped, pair.base, this.localCandidates);
-    this.transactions.cancel(pair);
+    this.transactions.cancelChecks(pair);
     this.checklist.succeeded(pair);
+    if (pair.nominateAtOnce) this.checklist.trigger(pair, true);
     if (first) this.events.push({ type: 'valid', path: pathOf(pair) });
     if (pair === this.consent?.pair) {
       this.consent.answered(rttMs, now);

@@ -9,7 +9,7 @@ import { seededRandom } from '../../../src/base/random.ts';
 import { formatSocketAddress } from '../../../src/base/socket-address.ts';
 import { hostCandidates } from '../../../src/ice/candidates.ts';
 import { CONSENT_TIMEOUT_MS, MAX_PAIRS, NOMINATION_WAIT_MS } from '../../../src/ice/constants.ts';
-import type { IceAgentOptions, IceRole } from '../../../src/ice/ice-agent.ts';
+import type { IceAgentOptions, IceRole, IceTransmit } from '../../../src/ice/ice-agent.ts';
 import { IceAgent } from '../../../src/ice/ice-agent.ts';
 import { pathType } from '../../../src/ice/path.ts';
 import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
@@ -299,6 +299,104 @@ for (const restMs of [CONSENT_TIMEOUT_MS - 2 * LATENCY_MS, CONSENT_TIMEOUT_MS - 
     t.false(a.has('consentExpired') || b.has('consentExpired'));
   });
 }
+
+/** Two agents without delay between them. `pass` says of each datagram whether it arrives. */
+class Wire {
+  now = 0;
+  /** Of `a`, in order. */
+  readonly nominations: { readonly at: number; readonly id: string; readonly from: string }[] = [];
+  readonly a = Wire.agent(['192.0.2.1', '192.0.2.10'], 'controlling');
+  readonly b = Wire.agent(['192.0.2.2'], 'controlled');
+  pass: (message: StunMessage, local: string, remote: string) => boolean = () => true;
+
+  private static agent(addresses: string[], role: IceRole): IceAgent {
+    const components = { random: seededRandom(SEED + addresses.length), logger: silentLogger };
+    return new IceAgent(components, { role, localCandidates: hostCandidates(addresses, ICE_PORT) });
+  }
+
+  run(ms: number): void {
+    for (const end = this.now + ms; ;) {
+      while (this.carry(this.a, this.b) || this.carry(this.b, this.a));
+      const next = Math.max(this.now, Math.min(this.a.nextTimeout() ?? end, this.b.nextTimeout() ?? end));
+      this.now = Math.min(next, end);
+      if (next >= end) return;
+      for (const agent of [this.a, this.b]) agent.handleTimeout(this.now);
+    }
+  }
+
+  private carry(from: IceAgent, to: IceAgent): boolean {
+    const out = from.pollTransmit();
+    if (out === undefined) return false;
+    const message = decodeStun(out.data);
+    if (from === this.a && message.attributes.useCandidate === true)
+      this.nominations.push({ at: this.now, id: message.transactionId, from: out.local.address });
+    if (this.pass(message, out.local.address, out.remote.address))
+      to.receive(message, out.data, out.remote, out.local, this.now);
+    return true;
+  }
+}
+
+test('a nomination is repeated until it is answered, also when an older check of its pair is', (t) => {
+  const wire = new Wire();
+  wire.b.setRemote({ ...wire.a.localParameters, candidates: [] }, 0);
+  wire.a.setRemote(wire.b.localParameters, 0);
+  const checks: IceTransmit[] = [];
+  const answers: IceTransmit[] = [];
+  const sent = (agent: IceAgent): IceTransmit[] => {
+    const all: IceTransmit[] = [];
+    for (let out = agent.pollTransmit(); out !== undefined; out = agent.pollTransmit()) all.push(out);
+    return all;
+  };
+  const give = (to: IceAgent, { data, local, remote }: IceTransmit, now: number): void => {
+    to.receive(decodeStun(data), data, remote, local, now);
+  };
+  const isOf = (kind: StunMessage['class']) => (out: IceTransmit) => decodeStun(out.data).class === kind;
+  checks.push(...sent(wire.a));
+  for (const check of checks.slice(0, 1)) give(wire.b, check, 1);
+  const back = sent(wire.b);
+  answers.push(...back.filter(isOf('success')));
+  // The peer's own check makes another one of ours: two are under way.
+  for (const request of back.filter(isOf('request'))) give(wire.a, request, 6);
+  wire.a.handleTimeout(12);
+  const second = sent(wire.a).filter(isOf('request'))[0];
+  if (second === undefined) {
+    t.fail('no second check');
+    return;
+  }
+  give(wire.b, second, 13);
+  for (const answer of answers) give(wire.a, answer, 14);
+  wire.a.handleTimeout(60);
+  const nomination = sent(wire.a).find(({ data }) => decodeStun(data).attributes.useCandidate === true);
+  t.truthy(nomination);
+  for (const answer of sent(wire.b).filter(isOf('success'))) give(wire.a, answer, 61);
+  t.is(wire.a.selected, undefined);
+  wire.a.handleTimeout(300);
+  t.true(sent(wire.a).some(({ data }) => nomination !== undefined && Buffer.compare(data, nomination.data) === 0));
+});
+
+test('while another pair is nominated, checks of consent do not nominate the selected one', (t) => {
+  const wire = new Wire();
+  wire.a.setRemote(wire.b.localParameters, 0);
+  wire.b.setRemote(wire.a.localParameters, 0);
+  wire.run(2_000);
+  const selected = wire.a.selected?.local.address ?? '';
+  t.is(wire.b.selected?.remote.address, selected);
+  const asked = new Set<string>();
+  wire.pass = (message, local, remote) => {
+    if (message.attributes.useCandidate === true) asked.add(message.transactionId);
+    return (
+      local !== selected && remote !== selected && !(message.class === 'success' && asked.has(message.transactionId))
+    );
+  };
+  const another = (): number => wire.nominations.findIndex(({ from }) => from !== selected);
+  for (let step = 0; step < 40 && another() < 0; step++) wire.run(500);
+  t.true(another() >= 0);
+  wire.run(7_000);
+  t.deepEqual(
+    wire.nominations.slice(another()).filter(({ from }) => from === selected),
+    [],
+  );
+});
 
 for (const latencyMs of [1, 100, 1_500]) {
   test(`new addresses of hosts that are ${latencyMs} ms apart are checked once, not for ever`, (t) => {

@@ -102,6 +102,8 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   },
   refuse: (address: string) => plane.refuse(address),
   event: (type: string) => nextEvent(type),
+  /** Those that came and that nobody has asked for yet. */
+  eventCount: (type: string) => events.filter((event) => event.type === type).length,
   counters: () => Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, Number(plane.counters[i])])),
   addresses: () => netlink.addresses(),
   sourceFor: (remote: string) => netlink.sourceFor(remote) ?? null,

@@ -33,6 +33,8 @@ const address = z.string().transform((text, context): SocketAddress => {
   return z.NEVER;
 });
 
+const limit = z.int().min(1).max(0xffff_ffff);
+
 /** What the file may say, and the command line in the same words. Everything is optional, nothing else is allowed. */
 const inputSchema = z.strictObject({
   name: hostName.optional(),
@@ -52,6 +54,15 @@ const inputSchema = z.strictObject({
     })
     .optional(),
   dns: z.strictObject({ enable: z.boolean().optional(), listen: address.optional() }).optional(),
+  limits: z
+    .strictObject({
+      half_open_handshakes: limit.optional(),
+      held_bytes: limit.optional(),
+      early_bytes: limit.optional(),
+      queued_bytes: limit.optional(),
+      event_bytes: limit.optional(),
+    })
+    .optional(),
 });
 
 /** As in the file; a key that is undefined counts as absent. */
@@ -81,6 +92,14 @@ export interface AgentConfig {
   /** `mtu` undefined: it follows the paths. */
   readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number | undefined };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
+  /** Bounds of the data plane's memory (`DataPlaneLimits`); what is absent has its default there. */
+  readonly limits: {
+    readonly halfOpenHandshakes?: number;
+    readonly heldBytes?: number;
+    readonly earlyBytes?: number;
+    readonly queuedBytes?: number;
+    readonly eventBytes?: number;
+  };
 }
 
 export interface ConfigFile {
@@ -113,9 +132,9 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
   const fromFile = file === undefined ? {} : parseFile(file);
   const fromCommand = inputSchema.safeParse(commandLine);
   if (!fromCommand.success) throw new ConfigError(`command line: ${describe(fromCommand.error).text}`);
-  const given = [fromCommand.data, fromFile];
+  const inputs = [fromCommand.data, fromFile];
   const pick = <T>(choose: (input: z.output<typeof inputSchema>) => T | undefined): T | undefined =>
-    given.map(choose).find((value) => value !== undefined);
+    inputs.map(choose).find((value) => value !== undefined);
   return {
     name: pick((input) => input.name) ?? null,
     user: pick((input) => input.user) ?? null,
@@ -135,6 +154,20 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       enable: pick((input) => input.dns?.enable) ?? true,
       listen: pick((input) => input.dns?.listen) ?? DEFAULT_DNS_ADDRESS,
     },
+    limits: given({
+      halfOpenHandshakes: pick((input) => input.limits?.half_open_handshakes),
+      heldBytes: pick((input) => input.limits?.held_bytes),
+      earlyBytes: pick((input) => input.limits?.early_bytes),
+      queuedBytes: pick((input) => input.limits?.queued_bytes),
+      eventBytes: pick((input) => input.limits?.event_bytes),
+    }),
+  };
+}
+
+/** Without the keys that are undefined. */
+function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: Exclude<T[K], undefined>;
   };
 }
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { IdlocError, messageOf } from '../base/errors.ts';
 import { COUNTER_NAMES } from './counters.ts';
-import type { DataPlaneEvent, InterfaceAddress, LinkCounters } from './data-plane.ts';
+import type { DataPlaneEvent, DataPlaneLimits, InterfaceAddress, LinkCounters } from './data-plane.ts';
 
 /** The class that C++ defines: addresses are text, `null` where there is none, HITs are IPv6 addresses. */
 export interface NativeDataPlane {
@@ -28,7 +28,13 @@ export interface NativeDataPlane {
 }
 
 export interface Addon {
-  readonly DataPlane: new (port: number, tun: string | null, tunMtu: number, wake: () => void) => NativeDataPlane;
+  readonly DataPlane: new (
+    port: number,
+    tun: string | null,
+    tunMtu: number,
+    wake: () => void,
+    limits: Partial<DataPlaneLimits>,
+  ) => NativeDataPlane;
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;
   readonly counterNames: readonly string[];
@@ -43,12 +49,16 @@ export interface Addon {
 }
 
 const NATIVE_FOLDER = fileURLToPath(new URL('../../native/', import.meta.url));
-const BUILDS: Readonly<Record<string, string>> = { release: 'build/Release', asan: 'asan/build/Release' };
+const BUILDS: Readonly<Record<string, string>> = {
+  release: 'build/Release',
+  asan: 'asan/build/Release',
+  tsan: 'tsan/build/Release',
+};
 
 let loaded: Addon | undefined;
 
 /**
- * Loads the addon once. `IDLOC_NATIVE_BUILD` chooses the build: `release` (default) or `asan`.
+ * Loads the addon once. `IDLOC_NATIVE_BUILD` chooses the build: `release` (default), `asan` or `tsan`.
  * @throws {IdlocError} `no_addon` when it was not built or is of another version.
  */
 export function loadAddon(): Addon {

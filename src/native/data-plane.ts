@@ -138,6 +138,25 @@ export interface DataPlaneOptions {
   readonly port: number;
   /** null: overlay peer only, no privilege needed. */
   readonly tun: { readonly name: string; readonly mtu: number } | null;
+  /** What is absent has its default. */
+  readonly limits?: Partial<DataPlaneLimits>;
+}
+
+/**
+ * How much memory strangers, programs and a busy event loop may fill: what goes beyond is dropped and counted, links stay.
+ * Each bound holds for the whole data plane; bytes count packets and 64 bytes of bookkeeping each. At least 1, below 2^32.
+ */
+export interface DataPlaneLimits {
+  /** Handshakes of unknown peers that proved their address; the oldest one gives way (`dropHalfOpen`). Default 256. */
+  readonly halfOpenHandshakes: number;
+  /** Packets of programs that wait for a link (`dropHeldOverflow`). Default 16 MiB; of one address at most 64 and 256 KiB. */
+  readonly heldBytes: number;
+  /** Packets of peers that are not authorized yet (`dropEarlyOverflow`). Default 4 MiB; of one link at most 64 and 256 KiB. */
+  readonly earlyBytes: number;
+  /** Datagrams and records from JavaScript that wait for the thread (`dropCommandsFull`). Default 4 MiB. */
+  readonly queuedBytes: number;
+  /** Datagrams and records that wait for JavaScript (`dropEventsFull`). Default 4 MiB; what happens to links always gets through. */
+  readonly eventBytes: number;
 }
 
 /** One address of one interface, as rtnetlink tells it. */

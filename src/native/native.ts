@@ -11,6 +11,7 @@ const MAX_TUN_MTU = 16_000; // a DTLS record holds 2^14 bytes
 /** A record from JavaScript fits every path without fragments. */
 const MAX_RECORD_BYTES = 1180;
 const MAX_DATAGRAM_BYTES = 65_507;
+const MAX_LIMIT = 0xffff_ffff;
 
 /**
  * Starts the data-plane thread. The event loop stays alive until `close`.
@@ -22,6 +23,9 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new RangeError(`not a UDP port: ${port}`);
   if (tun !== null && !(Number.isInteger(tun.mtu) && tun.mtu >= MIN_TUN_MTU && tun.mtu <= MAX_TUN_MTU))
     throw new RangeError(`the MTU of the TUN is ${MIN_TUN_MTU} to ${MAX_TUN_MTU} bytes, not ${tun.mtu}`);
+  for (const [name, limit] of Object.entries(options.limits ?? {}))
+    if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
+      throw new RangeError(`the limit ${name} is a whole number from 1 to ${MAX_LIMIT}, not ${limit}`);
   return new NativePlane(options);
 }
 
@@ -34,10 +38,12 @@ class NativePlane implements DataPlane {
   private handler: (() => void) | undefined;
   private wokenEarly = false;
 
-  constructor({ port, tun }: DataPlaneOptions) {
+  constructor({ port, tun, limits = {} }: DataPlaneOptions) {
     const addon = loadAddon();
     this.clockOffset = performance.now() - addon.monotonic();
-    this.native = callAddon(() => new addon.DataPlane(port, tun?.name ?? null, tun?.mtu ?? 0, () => this.wake()));
+    this.native = callAddon(
+      () => new addon.DataPlane(port, tun?.name ?? null, tun?.mtu ?? 0, () => this.wake(), limits),
+    );
     this.port = this.native.port;
     this.counters = this.native.counters;
   }

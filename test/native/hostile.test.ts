@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { Host, connect } from './support/host.ts';
 import { Relay, openSocket, receiveOne } from './support/relay.ts';
 
-const HALF_OPEN_LIMIT = 256;
+const HALF_OPEN_LIMIT = 8;
 
 /** The ClientHello of a host, as it leaves. */
 async function captureClientHello(): Promise<Uint8Array> {
@@ -107,7 +107,7 @@ test('a cookie counts for the address it was sent to only', async (t) => {
 
 test('more half-open handshakes than the bound end the oldest', async (t) => {
   const hello = await captureClientHello();
-  const host = await Host.start();
+  const host = await Host.start({ limits: { halfOpenHandshakes: HALF_OPEN_LIMIT } });
   const sockets = await Promise.all(Array.from({ length: HALF_OPEN_LIMIT + 3 }, openSocket));
   const links: number[] = [];
   for (const socket of sockets) {
@@ -206,4 +206,88 @@ test('a stranger’s flood of STUN ends below JavaScript, and that of a link pas
   socket.close();
   host.plane.close();
   peer.plane.close();
+});
+
+test('records that are cut off, or longer than DTLS allows, are counted and dropped, and the link lives', async (t) => {
+  const [client, server] = [await Host.start(), await Host.start()];
+  const relay = await Relay.open(client.plane.port, server.plane.port);
+  const { clientLink } = await connect(client, server, { client: relay.serverSide, server: relay.clientSide });
+  const oversized = (data: Uint8Array): Uint8Array => {
+    const out = Buffer.concat([data, Buffer.alloc(20_000)]);
+    out.writeUInt16BE(out.length - 13, 11);
+    return out;
+  };
+  const cut = (data: Uint8Array): Uint8Array => data.subarray(0, -1);
+  for (const [counter, treatment] of [
+    ['dropOversizedRecord', oversized],
+    ['dropBadRecord', cut],
+  ] as const) {
+    relay.treatment = (data) => [treatment(data), data];
+    client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 1));
+    t.deepEqual((await server.next('record')).data, Uint8Array.of(0x80, 1));
+    t.is(server.counter(counter), 1);
+  }
+  t.deepEqual(server.events, []);
+  relay.close();
+  client.plane.close();
+  server.plane.close();
+});
+
+test('records for a closed link are counted and get no answer but the report of an unknown peer', async (t) => {
+  const [client, server] = [await Host.start(), await Host.start()];
+  const relay = await Relay.open(client.plane.port, server.plane.port);
+  const { clientLink, serverLink } = await connect(client, server, {
+    client: relay.serverSide,
+    server: relay.clientSide,
+  });
+  // The close_notify is lost.
+  relay.treatment = (data, direction) => (direction === 'backward' ? [] : [data]);
+  server.plane.closeLink(serverLink);
+  const total = 20;
+  for (let i = 0; i < total; i++) client.plane.sendRecord(clientLink, Uint8Array.of(0x80, i));
+  await server.reached('dropUnboundRecord', total);
+  await server.next('unknown');
+  const sent = server.counter('udpSentDatagrams');
+  client.plane.sendRecord(clientLink, Uint8Array.of(0x80, total));
+  await server.reached('dropUnboundRecord', total + 1);
+  t.is(server.counter('udpSentDatagrams'), sent);
+  t.deepEqual(server.events, []);
+  relay.close();
+  client.plane.close();
+  server.plane.close();
+});
+
+test('datagrams beyond the bound of what waits for the thread are dropped and counted, and links go on', async (t) => {
+  const [host, peer] = [await Host.start({ limits: { queuedBytes: 20_000 } }), await Host.start()];
+  const { clientLink } = await connect(host, peer);
+  // No turn of the event loop between them, and ten fill the bound: the thread cannot take as many turns.
+  while (host.counter('dropCommandsFull') === 0)
+    for (let i = 0; i < 1000; i++) host.plane.sendDatagram(null, peer.at(), new Uint8Array(2000));
+  const before = host.counter('stunSent');
+  host.plane.sendDatagram(null, peer.at(), Uint8Array.of(0));
+  await host.reached('stunSent', before + 1);
+  host.plane.sendRecord(clientLink, Uint8Array.of(0x80, 7));
+  t.deepEqual((await peer.next('record')).data, Uint8Array.of(0x80, 7));
+  host.plane.close();
+  peer.plane.close();
+});
+
+test('events beyond the bound of what waits for JavaScript are dropped and counted, and links go on', async (t) => {
+  const [host, peer] = [await Host.start({ limits: { eventBytes: 10_000 } }), await Host.start()];
+  const { clientLink } = await connect(peer, host);
+  for (let i = 0; i < 100; i++) peer.plane.sendDatagram(null, host.at(), new Uint8Array(1000));
+  // The event loop of this test is busy: nobody takes events.
+  while (host.counter('stunReceived') < 100);
+  t.true(host.counter('dropEventsFull') > 0);
+  t.true(host.counter('eventsQueued') < 20);
+  for (let i = 0; i < 8; i++) await setImmediate();
+  peer.plane.sendRecord(clientLink, Uint8Array.of(0x80, 7));
+  t.deepEqual((await host.next('record')).data, Uint8Array.of(0x80, 7));
+  host.plane.close();
+  peer.plane.close();
+});
+
+test('limits that are no positive whole numbers are refused', async (t) => {
+  for (const heldBytes of [0, -1, 1.5, Number.NaN, 2 ** 32])
+    await t.throwsAsync(Host.start({ limits: { heldBytes } }), { instanceOf: RangeError, message: /heldBytes/ });
 });

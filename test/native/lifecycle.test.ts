@@ -109,9 +109,17 @@ test('credentials that do not fit are refused and name the reason', async (t) =>
 test('wrong arguments are TypeErrors of the addon, not crashes', (t) => {
   const { DataPlane } = loadAddon();
   const Loose = DataPlane as unknown as new (...args: unknown[]) => Record<string, (...args: unknown[]) => unknown>;
-  for (const args of [[], ['x'], [0, 1, 0, () => 0], [0, null, 0], [70_000, null, 0, () => 0]])
+  for (const args of [
+    [],
+    ['x'],
+    [0, 1, 0, () => 0],
+    [0, null, 0],
+    [70_000, null, 0, () => 0, {}],
+    [0, null, 0, () => 0],
+    [0, null, 0, () => 0, { heldBytes: 'x' }],
+  ])
     t.throws(() => new Loose(...args), { instanceOf: TypeError });
-  const plane = new Loose(0, null, 0, () => 0);
+  const plane = new Loose(0, null, 0, () => 0, {});
   for (const method of [
     'bindRemote',
     'unbindRemote',

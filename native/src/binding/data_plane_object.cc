@@ -40,14 +40,15 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                        });
   }
 
-  // new DataPlane(port, tunName or null, tunMtu, wake)
+  // new DataPlane(port, tunName or null, tunMtu, wake, limits)
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
     Napi::Env env = info.Env();
     auto port = GetUint32(info[0]);
     auto mtu = GetUint32(info[2]);
     if (!port.has_value() || !mtu.has_value()) return;
-    if (*port > 65535 || !(info[1].IsNull() || info[1].IsString()) || !info[3].IsFunction()) {
-      ThrowType(env, "expected (port, TUN name or null, TUN MTU, wake function)");
+    if (*port > 65535 || !(info[1].IsNull() || info[1].IsString()) || !info[3].IsFunction() ||
+        !info[4].IsObject()) {
+      ThrowType(env, "expected (port, TUN name or null, TUN MTU, wake function, limits)");
       return;
     }
     auto plane = std::make_unique<DataPlane>();
@@ -55,6 +56,9 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     options.port = static_cast<uint16_t>(*port);
     if (info[1].IsString()) options.tun_name = info[1].As<Napi::String>().Utf8Value();
     options.tun_mtu = static_cast<int>(*mtu);
+    auto limits = GetLimits(info[4].As<Napi::Object>());
+    if (!limits.has_value()) return;
+    options.limits = *limits;
     napi_value name = Napi::String::New(env, "idloc data plane");
     if (napi_create_threadsafe_function(env, info[3], nullptr, name, 0, 1, nullptr, nullptr, this, CallWake,
                                         &wake_) != napi_ok) {
@@ -82,6 +86,25 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   ~DataPlaneObject() override = default;
 
  private:
+  static std::optional<Limits> GetLimits(const Napi::Object& object) {
+    Limits out;
+    const std::pair<const char*, size_t*> fields[] = {
+        {"halfOpenHandshakes", &out.half_open_handshakes},
+        {"heldBytes", &out.held_bytes},
+        {"earlyBytes", &out.early_bytes},
+        {"queuedBytes", &out.queued_bytes},
+        {"eventBytes", &out.event_bytes},
+    };
+    for (const auto& [name, value] : fields) {
+      Napi::Value given = object.Get(name);
+      if (given.IsUndefined()) continue;
+      auto number = GetUint32(given);
+      if (!number.has_value()) return std::nullopt;
+      *value = *number;
+    }
+    return out;
+  }
+
   static void CallWake(napi_env env, napi_value callback, void* context, void*) {
     auto* self = static_cast<DataPlaneObject*>(context);
     if (env == nullptr || self->plane_ == nullptr) return;

@@ -23,6 +23,7 @@ DataPlane::DataPlane()
 
 Error DataPlane::Open(Options options) {
   options_ = std::move(options);
+  ApplyLimits();
   Error error = bulk_.socket.Open(options_.port, counters_.get());
   if (!error.failed()) error = urgent_.socket.OpenUrgent(&bulk_.socket, counters_.get());
   if (!error.failed()) error = monitor_.Open();
@@ -62,6 +63,12 @@ Error DataPlane::Open(Options options) {
   return {};
 }
 
+void DataPlane::ApplyLimits() {
+  held_.SetMaxTotalBytes(options_.limits.held_bytes);
+  early_.SetMaxTotalBytes(options_.limits.early_bytes);
+  events_.SetMaxBytes(options_.limits.event_bytes);
+}
+
 void DataPlane::Close() {
   if (!thread_.joinable()) return;
   stop_.store(true);
@@ -82,7 +89,7 @@ void DataPlane::Post(Command command) {
   bool first;
   {
     std::lock_guard lock(command_mutex_);
-    if (bytes > 0 && queued_bytes_ + bytes > kMaxQueuedBytes) {
+    if (bytes > 0 && queued_bytes_ + bytes > options_.limits.queued_bytes) {
       dropped_commands_++;
       return;
     }

@@ -18,6 +18,7 @@
 #include "data_plane/command.h"
 #include "data_plane/event_ring.h"
 #include "data_plane/lane.h"
+#include "data_plane/limits.h"
 #include "data_plane/stun_limiter.h"
 #include "link/link_table.h"
 #include "net/network_monitor.h"
@@ -42,6 +43,7 @@ class DataPlane {
     uint16_t port = 0;
     std::string tun_name;  // empty: no TUN
     int tun_mtu = 0;
+    Limits limits;
     // Called on the thread when events wait and no wake-up is under way; must not block.
     std::function<void()> wake;
   };
@@ -71,12 +73,11 @@ class DataPlane {
   // native/test drives the stages without the thread.
   friend class test::DataPlaneTester;
 
-  static constexpr size_t kHandshakeLimit = 256;  // half-open, of unknown peers
   static constexpr Nanoseconds kHalfOpenLifetime = 10 * kSecond;
   static constexpr Nanoseconds kHandshakeLifetime = 15 * kSecond;
+  static constexpr Nanoseconds kCookieAnswerTime = 5 * kSecond;
   static constexpr Nanoseconds kTakeOverTime = 5 * kSecond;
   static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
-  static constexpr size_t kMaxQueuedBytes = 4 * 1024 * 1024;       // datagrams and records from JavaScript
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
   static constexpr int kUdpBudget = 2;  // batches before the TUN is looked at again
   // Between two pieces of bulk: enough for hundreds of calls, not for a flood in their guise to stop it.
@@ -94,6 +95,7 @@ class DataPlane {
   static constexpr uint16_t kMostPathMtu = 9'216;  // a record may hold 2^14 bytes
 
   // control.cc
+  void ApplyLimits();
   void Run();
   void RunCommands();
   void Handle(SendDatagram& command);
@@ -140,6 +142,8 @@ class DataPlane {
   void HandleClientHello(LinkTable::Binding* binding, const RecordView& record, const Path& path);
   // `waiting`: the link that the remote is bound to already; nullptr makes a new one.
   void Listen(const RecordView& record, const Path& path, Link* waiting = nullptr);
+  // Whether a client there has a cookie of ours, or soon has; forgotten when many others were asked.
+  bool WasAskedForCookie(const Endpoint& remote) const;
   void ContinueHandshake(Link* link, const RecordView& record, const Path& path);
   void RepeatFlight(Link* link);
   void AfterHandshakeStep(Link* link);
@@ -237,11 +241,12 @@ class DataPlane {
   uint32_t next_identification_ = static_cast<uint32_t>(MonotonicNow());  // of fragmented packets without one
   Nanoseconds now_ = 0;                                                   // when the thread last woke up
   Nanoseconds network_event_at_ = kNever;
-  struct UnknownSeen {
+  struct RemoteSeen {
     Endpoint remote;
     Nanoseconds at = 0;
   };
-  std::array<UnknownSeen, 64> unknown_seen_;
+  std::array<RemoteSeen, 64> unknown_seen_;
+  std::array<RemoteSeen, 64> cookie_asked_;
   Nanoseconds unknown_refill_at_ = 0;
   int unknown_left_ = 0;
 };

@@ -14,9 +14,11 @@ class EventRing {
  public:
   static constexpr size_t kSlots = 4096;
   static constexpr size_t kReserved = 256;  // only for essential events
-  static constexpr size_t kMaxBytes = 4 * 1024 * 1024;
 
   EventRing() : slots_(std::make_unique<Event[]>(kSlots)) {}
+
+  // Before either side begins. Essential events do not count against it.
+  void SetMaxBytes(size_t bytes) { max_bytes_ = bytes; }
 
   // Producer. False: full, the event is lost; never for essential ones, which wait on the producer's side
   // (their number is bounded by the number of links).
@@ -25,7 +27,7 @@ class EventRing {
       if (!waiting_.empty() || !TryPut(event, kSlots)) waiting_.push_back(std::move(event));
       return true;
     }
-    if (!waiting_.empty() || bytes_.load(std::memory_order_relaxed) + event.weight() > kMaxBytes)
+    if (!waiting_.empty() || bytes_.load(std::memory_order_relaxed) + event.weight() > max_bytes_)
       return false;
     return TryPut(event, kSlots - kReserved);
   }
@@ -66,6 +68,7 @@ class EventRing {
   std::atomic<size_t> head_{0};
   std::atomic<size_t> tail_{0};
   std::atomic<size_t> bytes_{0};
+  size_t max_bytes_ = 0;
 };
 
 }  // namespace idloc

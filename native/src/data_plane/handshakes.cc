@@ -61,9 +61,9 @@ void DataPlane::HandleClientHello(LinkTable::Binding* binding, const RecordView&
   }
   Link* link = binding->link;
   if (link->session == nullptr && link->server) {
-    // A cookie came from our listener, before this remote was bound: the handshake goes on where that left
-    // off.
-    if (hello.has_cookie) {
+    // Our listener sent a cookie before this remote was bound: the handshake goes on where that left off. A
+    // first ClientHello is then one that was under way meanwhile; its client takes no other answer.
+    if (hello.has_cookie || WasAskedForCookie(path.remote)) {
       Listen(record, path, link);
     } else if (StartSession(link)) {
       ContinueHandshake(link, record, path);
@@ -92,7 +92,10 @@ void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting
   {
     // The answer to an unproved address is never longer than what came from it.
     FlightScope scope(this, path, record.length);
-    if (!listener_->ListenTo(record, path.remote, &cookies_, now_)) return;
+    if (!listener_->ListenTo(record, path.remote, &cookies_, now_)) {
+      cookie_asked_[AddressHash{}(path.remote) % cookie_asked_.size()] = {path.remote, now_};
+      return;
+    }
   }
   Link* link = waiting;
   if (link == nullptr) {
@@ -123,6 +126,11 @@ void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting
     link->session->Start();
   }
   AfterHandshakeStep(link);
+}
+
+bool DataPlane::WasAskedForCookie(const Endpoint& remote) const {
+  const RemoteSeen& asked = cookie_asked_[AddressHash{}(remote) % cookie_asked_.size()];
+  return asked.remote == remote && now_ - asked.at < kCookieAnswerTime;
 }
 
 void DataPlane::ContinueHandshake(Link* link, const RecordView& record, const Path& path) {
@@ -220,7 +228,7 @@ void DataPlane::DropOldestHalfOpen() {
     // The list is in the order in which they began.
     if (oldest == nullptr) oldest = link;
   }
-  if (count < kHandshakeLimit) return;
+  if (count < options_.limits.half_open_handshakes) return;
   counters_->Add(Counter::dropHalfOpen);
   EndLink(oldest, "too many handshakes at once");
 }
@@ -247,7 +255,7 @@ void DataPlane::ForgetLink(Link* link) {
 }
 
 void DataPlane::ReportUnknown(const Path& path) {
-  UnknownSeen& seen = unknown_seen_[AddressHash{}(path.remote) % unknown_seen_.size()];
+  RemoteSeen& seen = unknown_seen_[AddressHash{}(path.remote) % unknown_seen_.size()];
   if (seen.remote == path.remote && now_ - seen.at < kUnknownInterval) return;
   if (now_ - unknown_refill_at_ >= kSecond) {
     unknown_refill_at_ = now_;

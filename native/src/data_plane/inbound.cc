@@ -104,6 +104,10 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
       }
       continue;
     }
+    if (record.length > kMaxRecordBytes) {
+      counters_->Add(Counter::dropOversizedRecord);
+      continue;
+    }
     uint8_t* plaintext;
     size_t plaintext_length;
     DtlsSession::Opened opened;

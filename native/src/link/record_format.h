@@ -30,6 +30,9 @@ inline constexpr RecordLayout kPlainLayout = {kRecordHeaderBytes + kExplicitNonc
 // For buffers.
 inline constexpr size_t kMaxRecordOverhead = kPlainLayout.overhead;
 
+// RFC 5246 s6.2.3: the ciphertext's length.
+inline constexpr size_t kMaxRecordBytes = kRecordHeaderBytes + (1 << 14) + 2048;
+
 inline constexpr uint8_t kContentChangeCipherSpec = 20;
 inline constexpr uint8_t kContentAlert = 21;
 inline constexpr uint8_t kContentHandshake = 22;

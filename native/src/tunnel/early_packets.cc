@@ -12,7 +12,7 @@ constexpr size_t kBookkeepingBytes = 64;
 
 bool EarlyPackets::Hold(LinkId link, const uint8_t* packet, size_t length, Nanoseconds until) {
   size_t weight = length + kBookkeepingBytes;
-  if (bytes_ + weight > kMaxTotalBytes) return false;
+  if (bytes_ + weight > max_total_bytes_) return false;
   auto found = entries_.find(link);
   if (found == entries_.end()) {
     if (entries_.size() == kMaxLinks) return false;

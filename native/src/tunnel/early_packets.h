@@ -25,10 +25,11 @@ class EarlyPackets {
   static constexpr size_t kMaxPackets = 64;  // of a link, as many as its other end holds for it
   static constexpr size_t kMaxBytes = 256 * 1024;
   static constexpr size_t kMaxLinks = 256;
-  static constexpr size_t kMaxTotalBytes = 4 * 1024 * 1024;
   static constexpr Nanoseconds kAuthorizeTime = 10 * kSecond;  // programs repeat themselves sooner
   static constexpr Nanoseconds kClaimTime = 2 * kSecond;       // a lookup in the overlay
 
+  // Of all links together. Nothing is held before this is set.
+  void SetMaxTotalBytes(size_t bytes) { max_total_bytes_ = bytes; }
   // `until`: when the link's packets are given up; the first one decides. False: full, not held.
   bool Hold(LinkId link, const uint8_t* packet, size_t length, Nanoseconds until);
   // Forgets the link.
@@ -43,6 +44,7 @@ class EarlyPackets {
  private:
   std::unordered_map<LinkId, Entry> entries_;
   size_t bytes_ = 0;
+  size_t max_total_bytes_ = 0;
 };
 
 }  // namespace idloc

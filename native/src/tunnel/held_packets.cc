@@ -4,8 +4,15 @@
 
 namespace idloc {
 
+namespace {
+// What a packet costs beyond its own bytes: small ones shall not pass the bound in numbers.
+constexpr size_t kBookkeepingBytes = 64;
+}  // namespace
+
 HeldPackets::Result HeldPackets::Hold(const IpAddress& destination, const uint8_t* data, size_t length,
                                       Nanoseconds now) {
+  size_t weight = length + kBookkeepingBytes;
+  if (bytes_ + weight > max_total_bytes_) return Result::kFull;
   auto found = entries_.find(destination);
   bool first = found == entries_.end();
   if (first) {
@@ -14,9 +21,10 @@ HeldPackets::Result HeldPackets::Hold(const IpAddress& destination, const uint8_
     found->second.since = now;
   }
   Entry& entry = found->second;
-  if (entry.packets.size() == kMaxPackets || entry.bytes + length > kMaxBytes) return Result::kFull;
+  if (entry.packets.size() == kMaxPackets || entry.bytes + weight > kMaxBytes) return Result::kFull;
   entry.packets.emplace_back(data, data + length);
-  entry.bytes += length;
+  entry.bytes += weight;
+  bytes_ += weight;
   return first ? Result::kFirst : Result::kHeld;
 }
 
@@ -24,6 +32,7 @@ std::vector<HeldPackets::Packet> HeldPackets::Take(const IpAddress& destination)
   auto found = entries_.find(destination);
   if (found == entries_.end()) return {};
   std::vector<Packet> out = std::move(found->second.packets);
+  bytes_ -= found->second.bytes;
   entries_.erase(found);
   return out;
 }
@@ -36,6 +45,7 @@ size_t HeldPackets::Expire(Nanoseconds now) {
       continue;
     }
     expired += at->second.packets.size();
+    bytes_ -= at->second.bytes;
     at = entries_.erase(at);
   }
   return expired;

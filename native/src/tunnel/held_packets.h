@@ -20,6 +20,8 @@ class HeldPackets {
   static constexpr size_t kMaxAddresses = 256;
   static constexpr Nanoseconds kLifetime = 10 * kSecond;  // programs repeat themselves sooner
 
+  // Of all addresses together. Nothing is held before this is set.
+  void SetMaxTotalBytes(size_t bytes) { max_total_bytes_ = bytes; }
   // kFirst: a new address; the caller reports the miss. kFull: not held.
   Result Hold(const IpAddress& destination, const uint8_t* data, size_t length, Nanoseconds now);
   // Oldest first; the address is forgotten.
@@ -36,6 +38,8 @@ class HeldPackets {
     Nanoseconds since = 0;
   };
   std::unordered_map<IpAddress, Entry, AddressHash> entries_;
+  size_t bytes_ = 0;
+  size_t max_total_bytes_ = 0;
 };
 
 }  // namespace idloc

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "link/record_format.h"
 #include "support/check.h"
 #include "support/credentials.h"
 
@@ -11,13 +12,22 @@ namespace idloc::test {
 namespace {
 // Room in front of a datagram, as UdpSocket leaves it.
 constexpr size_t kHeadroom = 64;
+
+// As the filter of the urgent socket decides: a protected record whose sender marked it.
+bool IsUrgent(const Bytes& datagram) {
+  return datagram.size() > kRecordHeaderBytes && datagram[kRecordEpochOffset + 1] != 0 &&
+         (datagram[kRecordHeaderBytes] & kUrgentNonceBit) != 0;
+}
 }  // namespace
 
-DataPlaneTester::DataPlaneTester(uint8_t number) : number_(number) {
+DataPlaneTester::DataPlaneTester(uint8_t number, const Limits& limits) : number_(number) {
   plane_.options_.wake = [] {};
-  CHECK(!plane_.socket_.Open(static_cast<uint16_t>(6080 + number), plane_.counters_.get()).failed());
+  plane_.options_.limits = limits;
+  plane_.ApplyLimits();
+  Counters* counters = plane_.counters_.get();
+  CHECK(!plane_.bulk_.socket.Open(static_cast<uint16_t>(6080 + number), counters).failed());
+  CHECK(!plane_.urgent_.socket.OpenUrgent(&plane_.bulk_.socket, counters).failed());
   CHECK(!plane_.tun_.Open("tun", 1400).failed());
-  plane_.tun_buffer_ = std::make_unique<uint8_t[]>(DataPlane::kTunReadBytes);
   plane_.now_ = kSecond;
   Run(SetCredentials{MakeContext()});
   Run(SetLocalAddresses{hit(), ipv4()});
@@ -43,8 +53,7 @@ LinkId DataPlaneTester::OpenLink(bool server) {
 void DataPlaneTester::Run(Command command) {
   plane_.Post(std::move(command));
   plane_.RunCommands();
-  plane_.coalescer_.Flush();
-  plane_.transmit_.Flush();
+  Flush();
 }
 
 std::vector<Event> DataPlaneTester::TakeEvents() {
@@ -67,23 +76,31 @@ void DataPlaneTester::ReceiveBatch(const std::vector<Bytes>& datagrams, const En
     CHECK(!datagram.empty());
     auto& buffer = buffers.emplace_back(std::make_unique<uint8_t[]>(kHeadroom + datagram.size()));
     std::memcpy(buffer.get() + kHeadroom, datagram.data(), datagram.size());
+    plane_.receiving_ = IsUrgent(datagram) ? &plane_.urgent_ : &plane_.bulk_;
     plane_.HandleDatagram(buffer.get() + kHeadroom, datagram.size(), path);
   }
-  plane_.coalescer_.Flush();
-  plane_.transmit_.Flush();
+  Flush();
 }
 
 void DataPlaneTester::ReadTun(const Bytes& data) {
   auto exact = std::make_unique<uint8_t[]>(data.size());
   std::copy(data.begin(), data.end(), exact.get());
-  plane_.HandleTunPacket(exact.get(), data.size());
-  plane_.transmit_.Flush();
+  bool urgent = plane_.IsUrgent(exact.get(), data.size());
+  plane_.HandleTunPacket(exact.get(), data.size(), urgent ? &plane_.urgent_ : &plane_.bulk_);
+  Flush();
 }
 
 void DataPlaneTester::Advance(Nanoseconds time) {
   plane_.now_ += time;
   plane_.RunTimers();
-  plane_.transmit_.Flush();
+  Flush();
+}
+
+void DataPlaneTester::Flush() {
+  for (Lane* lane : {&plane_.urgent_, &plane_.bulk_}) {
+    lane->coalescer.Flush();
+    lane->transmit.Flush();
+  }
 }
 
 uint64_t DataPlaneTester::count(Counter counter) {

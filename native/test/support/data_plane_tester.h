@@ -10,7 +10,7 @@ namespace idloc::test {
 class DataPlaneTester {
  public:
   // With credentials, a TUN and the addresses of host `number` (1 to 9); its socket has port 6080 + number.
-  explicit DataPlaneTester(uint8_t number);
+  explicit DataPlaneTester(uint8_t number, const Limits& limits = {});
 
   Endpoint endpoint() const { return {IpAddress::FromV4(kLoopback), plane_.port()}; }
   IpAddress hit() const;
@@ -36,6 +36,8 @@ class DataPlaneTester {
 
  private:
   static constexpr uint8_t kLoopback[4] = {127, 0, 0, 1};
+
+  void Flush();
 
   uint8_t number_;
   DataPlane plane_;

@@ -13,6 +13,7 @@ test('without file and options the defaults hold', (t) => {
   t.is(config.state, '/var/lib/idloc');
   t.is(config.socket, '/run/idloc/idloc.sock');
   t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
+  t.deepEqual(config.limits, {});
   t.deepEqual([config.name, config.overlay, config.user, config.role], [null, null, null, 'auto']);
 });
 
@@ -26,6 +27,8 @@ name = "idloc1"
 mtu = 1300
 [dns]
 listen = "[::1]:5353"
+[limits]
+held_bytes = 1000
 `;
   const config = agentConfig(file(text), { listen: 0, tun: { enable: false, name: undefined }, name: undefined });
   t.is(config.name, 'saturn');
@@ -33,6 +36,7 @@ listen = "[::1]:5353"
   t.is(config.role, 'client');
   t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300 });
   t.deepEqual(config.dns, { enable: true, listen: { address: '::1', port: 5353 } });
+  t.deepEqual(config.limits, { heldBytes: 1000 });
 });
 
 test('every mistake in the file is one line with the place', (t) => {
@@ -42,6 +46,7 @@ test('every mistake in the file is one line with the place', (t) => {
     ['[tun]\n\nfoo = 1', /:3: tun.foo: there is no such setting/],
     ['[tun]\nmtu = 100\n[dns]\nmtu = 1', /:2: tun.mtu: .*1280/],
     ['tun = { mtu = 4 }', /:1: tun.mtu/],
+    ['[limits]\nevent_bytes = 0', /:2: limits.event_bytes/],
     ['tun.name = "a/b"', /:1: tun.name: must be an interface name/],
     ['name = "x y"', /:1: name: must be a host name/],
     ['user = "alice"', /:1: user: must be a user name/],

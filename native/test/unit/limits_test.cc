@@ -1,0 +1,75 @@
+#include "data_plane/limits.h"
+
+#include "support/data_plane_tester.h"
+#include "support/packets.h"
+#include "unit/test.h"
+
+namespace idloc::test {
+
+namespace {
+
+Bytes FromTun(const FlowSpec& flow, size_t payload) {
+  Bytes data(10);
+  Bytes packet = MakePacket(flow, Bytes(payload));
+  data.insert(data.end(), packet.begin(), packet.end());
+  return data;
+}
+
+}  // namespace
+
+TEST("packets that wait for links beyond the bound are dropped and counted, and a live link carries on") {
+  ResetDevices();
+  Limits limits;
+  limits.held_bytes = 20'000;
+  DataPlaneTester a(1, limits);
+  DataPlaneTester b(2);
+  Linked link = Connect(a, b);
+  a.Run(Authorize{link.a, b.hit(), b.ipv4()});
+  b.Run(Authorize{link.b, a.hit(), a.ipv4()});
+  FlowSpec flow;
+  flow.udp = true;
+  size_t sent = 0;
+  for (uint8_t host = 100; host < 150; host++) {
+    flow.destination = host;
+    a.ReadTun(FromTun(flow, 1000));
+    sent++;
+  }
+  CHECK(a.count(Counter::packetsHeld) == 17);  // of 10 + 48 + 1000 bytes and the bookkeeping
+  CHECK(a.count(Counter::packetsHeld) + a.count(Counter::dropHeldOverflow) == sent);
+  flow.destination = 2;
+  a.ReadTun(FromTun(flow, 1000));
+  Carry(a, b);
+  CHECK(tun_written.size() == 1);
+  // What was given up makes room again.
+  a.Advance(11 * kSecond);
+  CHECK(a.count(Counter::dropHeldExpired) == 17);
+  flow.destination = 100;
+  a.ReadTun(FromTun(flow, 1000));
+  CHECK(a.count(Counter::packetsHeld) == 18);
+}
+
+TEST(
+    "packets of peers that are not authorized yet, beyond the bound, are dropped and counted, and the link "
+    "stays") {
+  ResetDevices();
+  Limits limits;
+  limits.early_bytes = 20'000;
+  DataPlaneTester a(1);
+  DataPlaneTester b(2, limits);
+  Linked link = Connect(a, b);
+  a.Run(Authorize{link.a, b.hit(), b.ipv4()});
+  FlowSpec flow;
+  flow.udp = true;
+  for (int i = 0; i < 50; i++) a.ReadTun(FromTun(flow, 1000));
+  Carry(a, b);
+  CHECK(b.count(Counter::earlyHeld) == 18);  // of 7 + 8 + 1000 bytes and the bookkeeping
+  CHECK(b.count(Counter::earlyHeld) + b.count(Counter::dropEarlyOverflow) == 50);
+  CHECK(tun_written.empty());
+  b.Run(Authorize{link.b, a.hit(), a.ipv4()});
+  CHECK(tun_written.size() == 18);
+  a.ReadTun(FromTun(flow, 1000));
+  Carry(a, b);
+  CHECK(tun_written.size() == 19);
+}
+
+}  // namespace idloc::test

@@ -31,6 +31,9 @@ void RemembersWhatWasSeen(Source& source);
 // The transmit queue sends everything in order, in groups that UDP_SEGMENT takes.
 void GroupsAsTheKernelTakesThem(Source& source);
 
+// The backlog is a queue, whatever its entries' sizes, until it says that it is full.
+void QueuesWithoutLoss(Source& source);
+
 // Bytes that may be a packet: what is parsed lies inside, and an ICMP answer to it is well-formed.
 void ParsesWithinBounds(Source& source);
 

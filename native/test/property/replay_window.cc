@@ -9,7 +9,7 @@ namespace idloc::test {
 
 // RFC 6347 s4.1.2.6.
 void RemembersWhatWasSeen(Source& source) {
-  constexpr uint64_t kWidth = 2048;
+  constexpr uint64_t kWidth = 8192;
   constexpr uint64_t kLast = (uint64_t{1} << 48) - 1;
   ReplayWindow window;
   std::set<uint64_t> seen;
@@ -29,7 +29,7 @@ void RemembersWhatWasSeen(Source& source) {
         number = newest + source.Below(3 * kWidth);
         break;
       case 3:
-        number = newest + 64 * source.Below(40);
+        number = newest + 64 * source.Below(200);
         break;
       case 4:
         number = newest - source.Below(kWidth + 64);

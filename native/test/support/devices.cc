@@ -38,6 +38,10 @@ Error UdpSocket::Open(uint16_t port, Counters* counters) {
   return {};
 }
 
+Error UdpSocket::OpenUrgent(UdpSocket* first, Counters* counters) { return Open(first->port(), counters); }
+
+void UdpSocket::SetReceiveDepth(size_t) {}
+
 size_t UdpSocket::Receive(Received*) { return 0; }
 
 SendResult UdpSocket::Send(const Path& path, const uint8_t* data, size_t length, size_t segment) {

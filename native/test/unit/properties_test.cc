@@ -17,6 +17,7 @@ PROPERTY(
 PROPERTY("a super-packet that is segmented and joined is itself again", SegmentThenJoin, 300);
 PROPERTY("the replay window says what a list of all numbers says", RemembersWhatWasSeen, 2000);
 PROPERTY("datagrams leave in order, in groups that UDP_SEGMENT takes", GroupsAsTheKernelTakesThem, 500);
+PROPERTY("what waits in the backlog comes out in order and unchanged", QueuesWithoutLoss, 60);
 PROPERTY("what is read of a packet lies inside it", ParsesWithinBounds, 2000);
 PROPERTY("a header without addresses expands to a whole packet, or is refused", ExpandsWhatWasCompressed,
          2000);

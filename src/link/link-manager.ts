@@ -135,6 +135,9 @@ export class LinkManager implements Timed {
       case 'unknown':
         this.logger.debug('link.unknown', { addr: formatSocketAddress(event.remote) });
         return;
+      case 'moved':
+        this.moved(event.link, event.local, event.remote, now);
+        return;
       case 'miss':
       case 'network':
       case 'tunLost':
@@ -142,6 +145,27 @@ export class LinkManager implements Timed {
       case 'largeSent':
         return;
     }
+  }
+
+  /**
+   * The peer sends from another address than ICE knows, most likely by a new mapping of its NAT, and was reached there:
+   * data goes there already. ICE comes to the same by the peer's next consent check.
+   */
+  private moved(link: LinkId, local: SocketAddress, remote: SocketAddress, now: number): void {
+    const association = this.table.association(link);
+    if (association?.connected !== true) return;
+    const { hit, path } = association;
+    this.logger.info('link.moved', { nodeId: hit, link, addr: formatSocketAddress(remote) });
+    association.path = { ...path, local, remote };
+    const holder = this.table.boundTo(remote);
+    if (holder === undefined || holder.hit === hit) association.bind(remote);
+    if (!association.pathWorks) {
+      association.pathWorks = true;
+      association.framing.resume(now);
+    }
+    if (association.state === 'up' && hit !== undefined)
+      this.handler({ type: 'path', hit, path: describePath(association.path) });
+    this.settle(association, now);
   }
 
   /** The addresses of this host that others may send to now, best first; none of an overlay's. A change is a move. */

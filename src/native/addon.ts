@@ -34,6 +34,7 @@ export interface Addon {
     tunMtu: number,
     wake: () => void,
     limits: Partial<DataPlaneLimits>,
+    connectionIds?: boolean,
   ) => NativeDataPlane;
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;

@@ -28,6 +28,9 @@ export const COUNTER_NAMES = [
   /** Path MTU discovery. */
   'probesSent',
   'probesAnswered',
+  /** Peers that bear a connection ID and sent from a new address: challenged there, moved there. */
+  'challengesSent',
+  'pathsMoved',
   /** The TUN; reads and writes are of super-packets. */
   'tunReads',
   'tunReadBytes',
@@ -53,12 +56,13 @@ export const COUNTER_NAMES = [
   /** The way up to JavaScript. */
   'eventsQueued',
   'wakeups',
-  /** Dropped: first byte of the datagram is none of ours. */
+  /** Dropped: first byte of the datagram is none of ours; too many checks of strangers. */
   'dropUnknownProtocol',
-  /** Dropped: from a remote without a link. */
   'dropStunFlood',
+  /** Dropped: from a remote without a link, with a connection ID of no link. */
   'dropUnboundRecord',
   'dropUnboundHandshake',
+  'dropUnknownConnection',
   /** Dropped: not a record, not authentic, seen before, too early, of no known content. */
   'dropBadRecord',
   'dropReplayed',

@@ -114,8 +114,13 @@ export type DataPlaneEvent =
   | { readonly type: 'largeSent'; readonly link: LinkId }
   /** A program sent to an overlay address without a link. Packets are held (bounded); one event until `authorize` or `refuse`. */
   | { readonly type: 'miss'; readonly address: string }
-  /** An epoch-1 record from an unbound address, rate limited: a peer still uses an association that this process does not have. */
+  /** An epoch-1 record from an unbound address, or with a connection ID of no link; rate limited: a peer still uses an association that this process does not have. */
   | { readonly type: 'unknown'; readonly local: SocketAddress; readonly remote: SocketAddress }
+  /**
+   * The peer of a connected link, which bears a connection ID (RFC 9146), sends from an address that is not bound, and has
+   * answered there: sends go that way already, as after `setPath`, until that is called again.
+   */
+  | { readonly type: 'moved'; readonly link: LinkId; readonly local: SocketAddress; readonly remote: SocketAddress }
   /** Addresses or routes of the host changed (rtnetlink), coalesced. */
   | { readonly type: 'network' }
   /** The TUN was deleted by someone else: links and records go on, packets of programs do not pass any more. */
@@ -138,6 +143,8 @@ export interface DataPlaneOptions {
   readonly port: number;
   /** null: overlay peer only, no privilege needed. */
   readonly tun: { readonly name: string; readonly mtu: number } | null;
+  /** false: without connection IDs (RFC 9146), as towards a peer that has none. Default true. */
+  readonly connectionIds?: boolean;
   /** What is absent has its default. */
   readonly limits?: Partial<DataPlaneLimits>;
 }

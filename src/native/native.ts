@@ -38,11 +38,12 @@ class NativePlane implements DataPlane {
   private handler: (() => void) | undefined;
   private wokenEarly = false;
 
-  constructor({ port, tun, limits = {} }: DataPlaneOptions) {
+  constructor({ port, tun, limits = {}, connectionIds }: DataPlaneOptions) {
     const addon = loadAddon();
     this.clockOffset = performance.now() - addon.monotonic();
+    const wake = (): void => this.wake();
     this.native = callAddon(
-      () => new addon.DataPlane(port, tun?.name ?? null, tun?.mtu ?? 0, () => this.wake(), limits),
+      () => new addon.DataPlane(port, tun?.name ?? null, tun?.mtu ?? 0, wake, limits, connectionIds),
     );
     this.port = this.native.port;
     this.counters = this.native.counters;

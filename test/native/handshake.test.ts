@@ -1,6 +1,7 @@
 import test from 'ava';
 import { Host, connect } from './support/host.ts';
 import { makeCredentials } from './support/credentials.ts';
+import { epochOf, recordsOf } from './support/records.ts';
 import { Relay } from './support/relay.ts';
 
 test('two ends that expect each other connect with the same exporter and hold the other certificate', async (t) => {
@@ -72,9 +73,11 @@ test('a host that starts anew at the same address gets a new link, and the old o
   const relay = await Relay.open(first.plane.port, server.plane.port);
   const old = await connect(first, server, { client: relay.serverSide, server: relay.clientSide });
   // The first process dies without a word: its goodbye is lost.
-  relay.treatment = (data) => (data[0] === 21 ? [] : [data]);
+  relay.treatment = () => [];
   const port = first.plane.port;
   first.plane.close();
+  await relay.passed(1);
+  relay.treatment = (data) => [data];
   const second = await Host.start({ port });
   const link = second.plane.openLink('client');
   second.plane.setPath(link, null, relay.clientSide);
@@ -177,44 +180,40 @@ test('a lost last flight is repeated by the server, which is connected already',
   server.plane.close();
 });
 
-test('a peer that repeats its last flight for ever is answered a few times, and the link carries on', async (t) => {
-  const [client, server] = [await Host.start(), await Host.start()];
-  const relay = await Relay.open(client.plane.port, server.plane.port);
-  let finished: Uint8Array | undefined;
-  let answers = 0;
-  relay.treatment = (data, direction) => {
-    if (direction === 'backward' && data[0] === 20) answers++;
-    // The record of epoch 1 at the end of the client's last flight.
-    const at = direction === 'forward' ? lastRecord(data) : 0;
-    if (finished === undefined && at > 0 && data[at] === 22 && data[at + 4] === 1) finished = data.slice(at);
-    return [data];
-  };
-  const { clientLink, serverLink } = await connect(client, server, {
-    client: relay.serverSide,
-    server: relay.clientSide,
+for (const connectionIds of [true, false]) {
+  test(`a peer ${connectionIds ? 'with' : 'without'} connection IDs that repeats its last flight for ever is answered a few times, and the link carries on`, async (t) => {
+    const [client, server] = [await Host.start({ connectionIds }), await Host.start()];
+    const relay = await Relay.open(client.plane.port, server.plane.port);
+    let finished: Uint8Array | undefined;
+    let answers = 0;
+    relay.treatment = (data, direction) => {
+      if (direction === 'backward' && data[0] === 20) answers++;
+      if (direction === 'forward')
+        finished ??= recordsOf(data)
+          .find((record) => epochOf(record) === 1)
+          ?.slice();
+      return [data];
+    };
+    const { clientLink, serverLink } = await connect(client, server, {
+      client: relay.serverSide,
+      server: relay.clientSide,
+    });
+    if (finished === undefined) throw new Error('no Finished was seen');
+    const repeat = finished;
+    const before = answers;
+    relay.treatment = (data, direction) => {
+      if (direction === 'backward' && data[0] === 20) answers++;
+      return direction === 'forward' ? [...Array<Uint8Array>(20).fill(repeat), data] : [data];
+    };
+    client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 5));
+    t.deepEqual((await server.next('record')).data, Uint8Array.of(0x80, 5));
+    server.plane.sendRecord(serverLink, Uint8Array.of(0x80, 6));
+    t.deepEqual((await client.next('record')).data, Uint8Array.of(0x80, 6));
+    t.is(answers - before, 8);
+    relay.close();
+    client.plane.close();
+    server.plane.close();
   });
-  if (finished === undefined) throw new Error('no Finished was seen');
-  const repeat = finished;
-  const before = answers;
-  relay.treatment = (data, direction) => {
-    if (direction === 'backward' && data[0] === 20) answers++;
-    return direction === 'forward' ? [...Array<Uint8Array>(20).fill(repeat), data] : [data];
-  };
-  client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 5));
-  t.deepEqual((await server.next('record')).data, Uint8Array.of(0x80, 5));
-  server.plane.sendRecord(serverLink, Uint8Array.of(0x80, 6));
-  t.deepEqual((await client.next('record')).data, Uint8Array.of(0x80, 6));
-  t.is(answers - before, 8);
-  relay.close();
-  client.plane.close();
-  server.plane.close();
-});
-
-/** Where the last DTLS record of a datagram begins. */
-function lastRecord(data: Uint8Array): number {
-  let last = 0;
-  for (let at = 0; at + 13 <= data.length; at += 13 + (((data[at + 11] ?? 0) << 8) | (data[at + 12] ?? 0))) last = at;
-  return last;
 }
 
 test('a link without credentials ends with a reason', async (t) => {

@@ -29,6 +29,8 @@ namespace idloc {
   V(echoesAnswered)        \
   V(probesSent)            \
   V(probesAnswered)        \
+  V(challengesSent)        \
+  V(pathsMoved)            \
   V(tunReads)              \
   V(tunReadBytes)          \
   V(tunWrites)             \
@@ -51,6 +53,7 @@ namespace idloc {
   V(dropStunFlood)         \
   V(dropUnboundRecord)     \
   V(dropUnboundHandshake)  \
+  V(dropUnknownConnection) \
   V(dropBadRecord)         \
   V(dropReplayed)          \
   V(dropNotConnected)      \

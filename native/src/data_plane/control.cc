@@ -237,6 +237,7 @@ void DataPlane::Handle(SetPath& command) {
   link->path = command.path;
   link->path_is_set = true;
   if (moved && link->connected) TellNewPath(link);
+  link->follows_peer = false;
   BindTo(link, command.path.remote);
   if (!link->server && link->session == nullptr) StartClient(link);
 }

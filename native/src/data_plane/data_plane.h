@@ -44,6 +44,7 @@ class DataPlane {
     std::string tun_name;  // empty: no TUN
     int tun_mtu = 0;
     Limits limits;
+    bool connection_ids = true;  // RFC 9146, offered to every peer
     // Called on the thread when events wait and no wake-up is under way; must not block.
     std::function<void()> wake;
   };
@@ -136,6 +137,7 @@ class DataPlane {
     DataPlane* plane_;  // borrowed: outlives the scope
   };
   static void SendFlight(void* owner, const uint8_t* data, size_t length);
+  std::unique_ptr<DtlsSession> MakeSession(bool server);
   bool StartSession(Link* link);
   void BeginHandshake(Link* link);
   void StartClient(Link* link);
@@ -160,6 +162,10 @@ class DataPlane {
   void Inbound(Lane* lane, int budget);
   void HandleDatagram(uint8_t* data, size_t length, const Path& path);
   void HandleRecords(uint8_t* data, size_t length, const Path& path);
+  // The peer, which bears a connection ID, has sent `bytes` from elsewhere than where we send.
+  void FollowPeer(Link* link, const Path& path, size_t bytes);
+  bool IsChallengeAnswer(Link* link, const Path& path, const uint8_t* data, size_t length);
+  void MovePath(Link* link, const Path& path);
   void HandleApplicationData(Link* link, uint8_t* data, size_t length);
   void DeliverPacket(Link* link, uint8_t* data, size_t length);
   // What waited for this link to be authorized, or for the IPv4 claim of its peer.
@@ -181,6 +187,7 @@ class DataPlane {
   template <typename Write>
   bool SealPacket(Link* link, Lane* lane, size_t size, Write write);
   bool SendRecordTo(Link* link, const uint8_t* data, size_t length);
+  bool SendRecordOn(const Path& path, Link* link, const uint8_t* data, size_t length);
 
   // path_mtu.cc
   // What fits into a record so that the datagram has at most `datagram` bytes, IP header included.

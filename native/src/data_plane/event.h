@@ -17,6 +17,7 @@ enum class EventType : uint8_t {
   kRecord,
   kMiss,
   kUnknown,
+  kMoved,
   kNetwork,
   kTunLost,
   kNewPath,

@@ -21,15 +21,21 @@ void DataPlane::SendFlight(void* owner, const uint8_t* data, size_t length) {
   }
 }
 
+std::unique_ptr<DtlsSession> DataPlane::MakeSession(bool server) {
+  if (ssl_context_ == nullptr) return nullptr;
+  ConnectionId id;
+  bool named = options_.connection_ids && DrawConnectionId(&id);
+  return DtlsSession::Create(ssl_context_.get(), server, named ? &id : nullptr, SendFlight, this);
+}
+
 bool DataPlane::StartSession(Link* link) {
-  if (ssl_context_ != nullptr) {
-    link->session = DtlsSession::Create(ssl_context_.get(), link->server, SendFlight, this);
-  }
+  link->session = MakeSession(link->server);
   if (link->session == nullptr) {
     counters_->Add(Counter::dropNoCredentials);
     EndLink(link, "no credentials were set before the handshake");
     return false;
   }
+  links_.Name(link);
   BeginHandshake(link);
   return true;
 }
@@ -82,9 +88,7 @@ void DataPlane::HandleClientHello(LinkTable::Binding* binding, const RecordView&
 }
 
 void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting) {
-  if (listener_ == nullptr && ssl_context_ != nullptr) {
-    listener_ = DtlsSession::Create(ssl_context_.get(), true, SendFlight, this);
-  }
+  if (listener_ == nullptr) listener_ = MakeSession(true);
   if (listener_ == nullptr) {
     counters_->Add(Counter::dropNoCredentials);
     return;
@@ -120,6 +124,7 @@ void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting
   }
   if (!link->path_is_set) link->path = path;
   link->session = std::move(listener_);
+  links_.Name(link);
   BeginHandshake(link);
   {
     FlightScope scope(this, *link->path, kNoFlightLimit);
@@ -201,6 +206,7 @@ void DataPlane::BindTo(Link* link, const Endpoint& remote) {
   if (early->connected && now_ - early->connected_at > kTakeOverTime) return;
   bool connected = early->connected;
   link->session = std::move(early->session);
+  links_.Name(link);
   link->started_at = early->started_at;
   link->retransmit_at = early->retransmit_at;
   if (!link->path_is_set) link->path = early->path;

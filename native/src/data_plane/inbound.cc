@@ -1,12 +1,15 @@
 // Network to programs. Stages, in the order of the functions:
 //   1. Inbound: a batch of datagrams from the socket (UDP_GRO)
 //   2. HandleDatagram: told apart by the first byte (RFC 7983)
-//   3. HandleRecords: the link of the remote, one DTLS record after the other, opened in place
+//   3. HandleRecords: the link that the connection ID or the remote tells, one DTLS record after the other,
+//      opened in place
+//   (FollowPeer to MovePath: the peer sends from another address)
 //   4. HandleApplicationData: told apart by the first byte inside (DESIGN D3)
 //   5. DeliverPacket: may this peer send it; its addresses put back; joined with its neighbours; written to
 //      the TUN
 //   (DeliverEarly: what came before that could be told)
 #include <algorithm>
+#include <cstring>
 
 #include "data_plane/data_plane.h"
 #include "link/link_control.h"
@@ -86,13 +89,20 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
       }
       continue;
     }
-    if (binding == nullptr) {
-      counters_->Add(Counter::dropUnboundRecord);
+    Link* link = nullptr;
+    if (record.has_connection_id()) {
+      link = links_.FindNamed(record.connection_id());
+    } else if (binding != nullptr) {
+      link = binding->link;
+    }
+    if (link == nullptr) {
+      counters_->Add(record.has_connection_id() ? Counter::dropUnknownConnection
+                                                : Counter::dropUnboundRecord);
       ReportUnknown(path);
       return;
     }
-    Link* link = binding->link;
-    if (!link->connected && binding->previous != nullptr && record.type == kContentApplicationData) {
+    if (!record.has_connection_id() && !link->connected && binding->previous != nullptr &&
+        record.type == kContentApplicationData) {
       link = binding->previous;
     }
     if (!link->connected) {
@@ -108,18 +118,25 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
       counters_->Add(Counter::dropOversizedRecord);
       continue;
     }
-    uint8_t* plaintext;
-    size_t plaintext_length;
+    Plaintext plaintext;
+    bool newest = false;
     DtlsSession::Opened opened;
     {
       // OpenSSL may repeat its last flight.
       FlightScope scope(this, link->path.has_value() ? *link->path : path, kNoFlightLimit);
-      opened = link->session->OpenRecord(record, &plaintext, &plaintext_length);
+      opened = link->session->OpenRecord(record, &plaintext, &newest);
     }
     switch (opened) {
       case DtlsSession::Opened::kApplicationData:
-        link->stats->AddReceived(plaintext_length);
-        HandleApplicationData(link, plaintext, plaintext_length);
+        link->stats->AddReceived(plaintext.length);
+        if (record.has_connection_id() && !(link->path.has_value() && link->path->remote == path.remote)) {
+          if (IsChallengeAnswer(link, path, plaintext.data, plaintext.length)) {
+            MovePath(link, path);
+            break;
+          }
+          if (newest) FollowPeer(link, path, record.length);
+        }
+        HandleApplicationData(link, plaintext.data, plaintext.length);
         break;
       case DtlsSession::Opened::kClosed:
         EndLink(link, "closed by the peer");
@@ -135,6 +152,40 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
     }
   }
   if (at < length) counters_->Add(Counter::dropBadRecord);
+}
+
+void DataPlane::FollowPeer(Link* link, const Path& path, size_t bytes) {
+  LinkTable::Binding* binding = links_.FindRemote(path.remote);
+  // From where ICE has bound it, the peer may send what it likes: which pair is used is ICE's to say.
+  if (!link->follows_peer && binding != nullptr && binding->link == link) return;
+  if (link->challenges == nullptr) link->challenges = std::make_unique<PathChallenges>();
+  uint8_t echo[1 + PathChallenges::kPayloadBytes] = {kEchoRequest};
+  size_t length = sizeof echo + link->session->send_layout().overhead;
+  const PathChallenges::Payload* payload = link->challenges->Received(path, bytes, length, now_);
+  if (payload == nullptr) return;
+  std::memcpy(echo + 1, payload->data(), payload->size());
+  // The old path carries everything else until the answer has come.
+  if (SendRecordOn(path, link, echo, sizeof echo)) counters_->Add(Counter::challengesSent);
+}
+
+bool DataPlane::IsChallengeAnswer(Link* link, const Path& path, const uint8_t* data, size_t length) {
+  return link->challenges != nullptr && length > 0 && data[0] == kEchoReply &&
+         link->challenges->Answered(path, data + 1, length - 1, now_);
+}
+
+void DataPlane::MovePath(Link* link, const Path& path) {
+  counters_->Add(Counter::pathsMoved);
+  link->path = path;
+  link->follows_peer = true;
+  // Another link's remote stays its own; this one is told by its connection ID.
+  if (links_.FindRemote(path.remote) == nullptr) links_.Bind(link, path.remote, false);
+  TellNewPath(link);
+  Event event;
+  event.type = EventType::kMoved;
+  event.link = link->id;
+  event.local = {path.local, port()};
+  event.remote = path.remote;
+  Emit(std::move(event));
 }
 
 void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) {

@@ -191,16 +191,20 @@ bool DataPlane::SealPacket(Link* link, Lane* lane, size_t size, Write write) {
 }
 
 bool DataPlane::SendRecordTo(Link* link, const uint8_t* data, size_t length) {
+  if (!link->path.has_value()) {
+    counters_->Add(Counter::dropNoPath);
+    return false;
+  }
+  return SendRecordOn(*link->path, link, data, length);
+}
+
+bool DataPlane::SendRecordOn(const Path& path, Link* link, const uint8_t* data, size_t length) {
   const RecordLayout layout = link->session->send_layout();
   if (length + layout.overhead > kMaxUdpPayload) {
     counters_->Add(Counter::dropOversizedRecord);
     return false;
   }
-  if (!link->path.has_value()) {
-    counters_->Add(Counter::dropNoPath);
-    return false;
-  }
-  uint8_t* record = urgent_.transmit.Append(*link->path, length + layout.overhead);
+  uint8_t* record = urgent_.transmit.Append(path, length + layout.overhead);
   if (record == nullptr) {
     counters_->Add(Counter::dropSendQueueFull);
     return false;

@@ -59,7 +59,7 @@ Error MakeSslContext(const std::vector<std::vector<uint8_t>>& certificates,
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
   SSL_CTX_set_cert_verify_callback(raw, AcceptAnyCertificate, nullptr);
   SSL_CTX_set_read_ahead(raw, 1);
-  DtlsSession::InstallCookieCallbacks(raw);
+  if (!DtlsSession::InstallCallbacks(raw)) return BadCredentials("the handshake cannot be set up");
 
   if (certificates.empty()) return BadCredentials("no certificate was given");
   for (size_t i = 0; i < certificates.size(); i++) {

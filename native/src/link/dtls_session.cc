@@ -19,6 +19,7 @@ namespace {
 constexpr unsigned kFirstTimeoutMicroseconds = 150'000;
 constexpr unsigned kLastTimeoutMicroseconds = 2'000'000;
 constexpr char kExporterLabel[] = "EXPORTER-idloc-link";
+constexpr unsigned kConnectionIdExtension = 54;  // RFC 9146 s3
 
 unsigned NextTimer(SSL*, unsigned current) {
   if (current == 0) return kFirstTimeoutMicroseconds;
@@ -55,8 +56,10 @@ bool Tls1Prf(const char* digest, const uint8_t* secret, size_t secret_bytes, con
 
 }  // namespace
 
-std::unique_ptr<DtlsSession> DtlsSession::Create(SSL_CTX* context, bool server, Output output, void* owner) {
+std::unique_ptr<DtlsSession> DtlsSession::Create(SSL_CTX* context, bool server, const ConnectionId* own_id,
+                                                 Output output, void* owner) {
   std::unique_ptr<DtlsSession> session(new DtlsSession(server, output, owner));
+  if (own_id != nullptr) session->own_id_ = *own_id;
   session->ssl_.reset(SSL_new(context));
   BIO* bio = BIO_new(BioMethod());
   if (session->ssl_ == nullptr || bio == nullptr) {
@@ -126,9 +129,44 @@ long DtlsSession::BioControl(BIO*, int command, long, void*) {
   }
 }
 
-void DtlsSession::InstallCookieCallbacks(SSL_CTX* context) {
+bool DtlsSession::InstallCallbacks(SSL_CTX* context) {
   SSL_CTX_set_cookie_generate_cb(context, MakeCookie);
   SSL_CTX_set_cookie_verify_cb(context, VerifyCookie);
+  return SSL_CTX_add_custom_ext(context, kConnectionIdExtension,
+                                SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_2_SERVER_HELLO, AddIdExtension, nullptr,
+                                nullptr, ParseIdExtension, nullptr) == 1;
+}
+
+// RFC 9146 s3: opaque cid<0..2^8-1>.
+int DtlsSession::AddIdExtension(SSL* ssl, unsigned, unsigned, const unsigned char** out, size_t* length,
+                                X509*, size_t, int*, void*) {
+  static_assert(kConnectionIdBytes < 256);
+  auto* self = static_cast<DtlsSession*>(SSL_get_app_data(ssl));
+  if (!self->own_id_.has_value() || (self->server_ && !self->peer_has_ids_)) return 0;
+  self->extension_[0] = kConnectionIdBytes;
+  std::memcpy(self->extension_ + 1, self->own_id_->data(), kConnectionIdBytes);
+  *out = self->extension_;
+  *length = sizeof self->extension_;
+  return 1;
+}
+
+int DtlsSession::ParseIdExtension(SSL* ssl, unsigned, unsigned, const unsigned char* in, size_t length, X509*,
+                                  size_t, int* alert, void*) {
+  auto* self = static_cast<DtlsSession*>(SSL_get_app_data(ssl));
+  if (length == 0 || length != 1 + size_t{in[0]}) {
+    *alert = SSL_AD_DECODE_ERROR;
+    return 0;
+  }
+  if (!self->own_id_.has_value()) return 1;
+  if (length - 1 > PeerConnectionId::kMaxBytes) {
+    // A client may be left without; a server has decided already.
+    *alert = SSL_AD_ILLEGAL_PARAMETER;
+    return self->server_ ? 1 : 0;
+  }
+  self->peer_has_ids_ = true;
+  self->peer_id_.length = in[0];
+  std::memcpy(self->peer_id_.bytes, in + 1, length - 1);
+  return 1;
 }
 
 int DtlsSession::MakeCookie(SSL* ssl, unsigned char* cookie, unsigned* length) {
@@ -167,10 +205,44 @@ bool DtlsSession::ListenTo(const RecordView& record, const Endpoint& remote, Coo
 
 void DtlsSession::HandleHandshakeRecord(const RecordView& record) {
   if (state_ != State::kHandshaking) return;
-  input_ = record.data;
-  input_length_ = record.length;
+  if (record.has_connection_id()) {
+    HandleIdRecord(record);
+    return;
+  }
+  if (record.epoch != 0 && opener_.ready() && !RightForm(record)) return;
+  Feed(record.data, record.length);
+  if (early_record_.empty() || state_ != State::kHandshaking) return;
+  std::vector<uint8_t> early = std::exchange(early_record_, {});
+  RecordView held;
+  if (NextRecord(early.data(), early.size(), &held)) HandleIdRecord(held);
+}
+
+void DtlsSession::Feed(const uint8_t* record, size_t length) {
+  input_ = record;
+  input_length_ = length;
   Advance();
   input_ = nullptr;
+}
+
+void DtlsSession::HandleIdRecord(const RecordView& record) {
+  if (!opener_.ready() && !DeriveKeys()) {
+    // Finished is the first record of its epoch (RFC 6347 s4.1), so that no other takes its place.
+    if (record.sequence == 0 && record.length <= kMaxEarlyRecordBytes)
+      early_record_.assign(record.data, record.data + record.length);
+    return;
+  }
+  Plaintext plaintext;
+  if (!RightForm(record) || !opener_.Open(record, &plaintext)) {
+    ERR_clear_error();
+    return;
+  }
+  window_.Mark(record.sequence);
+  uint8_t* plain = plaintext.data - kMinPlaintextOffset;
+  if (plaintext.type == kContentApplicationData ||
+      !feeder_.Seal(plain, plaintext.length, plaintext.type, 1, feed_sequence_++, false)) {
+    return;
+  }
+  Feed(plain, feeder_.layout().overhead + plaintext.length);
 }
 
 void DtlsSession::Advance() {
@@ -219,7 +291,9 @@ bool DtlsSession::DeriveKeys() {
   if (!wide && SSL_CIPHER_get_cipher_nid(suite) != NID_aes_128_gcm) return false;
   size_t key_bytes = wide ? 32 : 16;
   uint8_t master[SSL_MAX_MASTER_KEY_LENGTH];
-  size_t master_bytes = SSL_SESSION_get_master_key(SSL_get_session(ssl_.get()), master, sizeof master);
+  const SSL_SESSION* session = SSL_get_session(ssl_.get());
+  if (session == nullptr) return false;
+  size_t master_bytes = SSL_SESSION_get_master_key(session, master, sizeof master);
 
   constexpr char kLabel[] = "key expansion";
   constexpr size_t kLabelBytes = sizeof kLabel - 1;
@@ -238,65 +312,74 @@ bool DtlsSession::DeriveKeys() {
     const DirectionKeys& own = server_ ? server : client;
     const DirectionKeys& peer = server_ ? client : server;
     done = sealer_.Init(own) && own_opener_.Init(own) && opener_.Init(peer) && feeder_.Init(peer);
+    // Settled now, for both directions: Finished bears them already (RFC 9146 s3).
+    sealer_.set_connection_id(peer_id_);
   }
   OPENSSL_cleanse(master, sizeof master);
   OPENSSL_cleanse(block, sizeof block);
   return done;
 }
 
-bool DtlsSession::Reseal(uint8_t* record, size_t length) {
-  if (!sealer_.ready() && !DeriveKeys()) return false;
-  RecordView view;
-  size_t plaintext;
-  if (!NextRecord(record, length, &view) || !own_opener_.Open(view, &plaintext) ||
-      send_sequence_ > kMaxSequence) {
-    return false;
-  }
-  if (server_ && view.type == kContentHandshake && plaintext == kFinishedBytes) {
-    std::memcpy(finished_, record + own_opener_.layout().plaintext_offset, kFinishedBytes);
+size_t DtlsSession::Reseal(const RecordView& record, uint8_t* out, size_t room) {
+  if (!sealer_.ready() && !DeriveKeys()) return 0;
+  Plaintext plaintext;
+  if (!own_opener_.Open(record, &plaintext)) return 0;
+  if (server_ && plaintext.type == kContentHandshake && plaintext.length == kFinishedBytes) {
+    std::memcpy(finished_, plaintext.data, kFinishedBytes);
     has_finished_ = true;
   }
-  return sealer_.Seal(record, plaintext, view.type, view.epoch, send_sequence_++, false);
+  size_t length = send_layout().overhead + plaintext.length;
+  if (length > room) return 0;
+  std::memcpy(out + send_layout().plaintext_offset, plaintext.data, plaintext.length);
+  return SealRecord(out, plaintext.length, plaintext.type) ? length : 0;
 }
 
 void DtlsSession::WriteFlight(const uint8_t* data, size_t length) {
   uint8_t copy[2 * kHandshakeMtu];
+  uint8_t out[sizeof copy];
   if (length > sizeof copy) return;
   std::memcpy(copy, data, length);
-  size_t kept = 0;
+  size_t used = 0;
   RecordView record;
   for (size_t at = 0; NextRecord(copy + at, length - at, &record); at += record.length) {
-    if (record.epoch == 0) plain_sequence_ = record.sequence + 1;
-    if (record.epoch != 0 && !Reseal(record.data, record.length)) continue;
-    std::memmove(copy + kept, record.data, record.length);
-    kept += record.length;
+    if (record.epoch != 0) {
+      used += Reseal(record, out + used, sizeof out - used);
+    } else if (record.length <= sizeof out - used) {
+      plain_sequence_ = record.sequence + 1;
+      std::memcpy(out + used, record.data, record.length);
+      used += record.length;
+    }
   }
-  if (kept > 0) output_(owner_, copy, kept);
+  if (used > 0) output_(owner_, out, used);
 }
 
-DtlsSession::Opened DtlsSession::OpenRecord(const RecordView& record, uint8_t** plaintext, size_t* length) {
-  bool late_handshake = record.type == kContentHandshake && late_records_ < kMaxLateHandshakeRecords;
-  if (record.epoch != 1) return Opened::kNothing;
-  // Some stacks repeat their Finished under its old number.
-  if (!late_handshake && !window_.MayAccept(record.sequence)) return Opened::kReplayed;
-  if (!opener_.Open(record, length)) {
+DtlsSession::Opened DtlsSession::OpenRecord(const RecordView& record, Plaintext* out, bool* newest) {
+  // RFC 9146 s3: a record without the ID that was agreed on is invalid.
+  if (record.epoch != 1 || !RightForm(record)) return Opened::kBad;
+  // Some stacks repeat their Finished under its old number, and only the plaintext tells it from data.
+  bool may_accept = window_.MayAccept(record.sequence);
+  bool may_be_late = (record.has_connection_id() ? record.sequence == 0 : record.type == kContentHandshake) &&
+                     late_records_ < kMaxLateHandshakeRecords;
+  if (!may_accept && !may_be_late) return Opened::kReplayed;
+  if (!opener_.Open(record, out)) {
     ERR_clear_error();
     return Opened::kBad;
   }
+  if (!may_accept && out->type != kContentHandshake) return Opened::kReplayed;
+  *newest = window_.IsNewest(record.sequence);
   window_.Mark(record.sequence);
-  *plaintext = record.data + opener_.layout().plaintext_offset;
-  switch (record.type) {
+  switch (out->type) {
     case kContentApplicationData:
       return Opened::kApplicationData;
     case kContentAlert:
       // close_notify, or anything fatal (RFC 5246 s7.2).
-      return *length == 2 && ((*plaintext)[1] == 0 || (*plaintext)[0] == 2) ? Opened::kClosed
-                                                                            : Opened::kNothing;
+      return out->length == 2 && (out->data[1] == 0 || out->data[0] == 2) ? Opened::kClosed
+                                                                          : Opened::kNothing;
     case kContentHandshake:
-      if (!late_handshake) return Opened::kNothing;
+      if (late_records_ >= kMaxLateHandshakeRecords) return Opened::kNothing;
       late_records_++;
       // RFC 6347 s4.2.4: who sent the last flight repeats it when the peer repeats its own.
-      if (has_finished_ && *length > 0 && (*plaintext)[0] == kHandshakeFinished) RepeatLastFlight();
+      if (has_finished_ && out->length > 0 && out->data[0] == kHandshakeFinished) RepeatLastFlight();
       return Opened::kNothing;
     default:
       return Opened::kNothing;

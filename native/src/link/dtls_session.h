@@ -5,15 +5,19 @@
 //   OpenSSL --(BIO)--> records of epoch 0: unchanged
 //                      records of epoch 1: opened, sealed again with our counter --> out
 // One counter numbers everything of epoch 1, Finished and its repeats included, so that no number is used
-// twice. When the handshake is done, nothing goes to OpenSSL any more.
+// twice. When the handshake is done, nothing goes to OpenSSL any more. It knows nothing of connection IDs
+// (RFC 9146) but the extension that we add; what bears one is brought to the plain form for it, and from
+// there.
 #include <openssl/ssl.h>
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
+#include "link/connection_id.h"
 #include "link/dtls_context.h"
 #include "link/record_cipher.h"
 #include "link/replay_window.h"
@@ -34,14 +38,19 @@ class DtlsSession {
   // Handshake datagrams stay below this; every path carries it.
   static constexpr size_t kHandshakeMtu = 1200;
 
-  static std::unique_ptr<DtlsSession> Create(SSL_CTX* context, bool server, Output output, void* owner);
+  // `own_id`: offered to the peer, which then puts it into its records; nullptr: no connection IDs.
+  static std::unique_ptr<DtlsSession> Create(SSL_CTX* context, bool server, const ConnectionId* own_id,
+                                             Output output, void* owner);
   DtlsSession(const DtlsSession&) = delete;
   DtlsSession& operator=(const DtlsSession&) = delete;
   ~DtlsSession();
 
-  static void InstallCookieCallbacks(SSL_CTX* context);
+  // The cookie and the extension connection_id.
+  static bool InstallCallbacks(SSL_CTX* context);
 
   State state() const { return state_; }
+  // nullptr: none was offered.
+  const ConnectionId* own_id() const { return own_id_.has_value() ? &*own_id_ : nullptr; }
   const std::string& failure() const { return failure_; }
 
   // Client: sends the first flight. Server: nothing to do yet.
@@ -57,7 +66,8 @@ class DtlsSession {
 
   // A record of epoch 1 on a connected association.
   enum class Opened { kApplicationData, kClosed, kNothing, kBad, kReplayed };
-  Opened OpenRecord(const RecordView& record, uint8_t** plaintext, size_t* length);
+  // `newest`: no record that came before has a higher number.
+  Opened OpenRecord(const RecordView& record, Plaintext* out, bool* newest);
   // Where plaintext lies in the records that we send; fixed once there are keys.
   RecordLayout send_layout() const { return sealer_.layout(); }
   // Writes a whole record around `length` bytes that lie at record + plaintext_offset already.
@@ -95,10 +105,20 @@ class DtlsSession {
   static long BioControl(BIO* bio, int command, long number, void* pointer);
   static int MakeCookie(SSL* ssl, unsigned char* cookie, unsigned* length);
   static int VerifyCookie(SSL* ssl, const unsigned char* cookie, unsigned length);
+  static int AddIdExtension(SSL* ssl, unsigned type, unsigned context, const unsigned char** out,
+                            size_t* length, X509* x, size_t chain, int* alert, void* argument);
+  static int ParseIdExtension(SSL* ssl, unsigned type, unsigned context, const unsigned char* in,
+                              size_t length, X509* x, size_t chain, int* alert, void* argument);
 
   void Advance();
+  void Feed(const uint8_t* record, size_t length);
   bool DeriveKeys();
-  bool Reseal(uint8_t* record, size_t length);
+  bool RightForm(const RecordView& record) const {
+    return record.has_connection_id() == (own_id_.has_value() && peer_has_ids_);
+  }
+  void HandleIdRecord(const RecordView& record);
+  // One record of OpenSSL's: sealed as the peer wants it. Its length, 0 when that cannot be.
+  size_t Reseal(const RecordView& record, uint8_t* out, size_t room);
   void WriteFlight(const uint8_t* data, size_t length);
   void RepeatLastFlight();
 
@@ -109,6 +129,13 @@ class DtlsSession {
   std::string failure_;
   Output output_;
   void* owner_;  // borrowed: the data plane, which owns this session
+  std::optional<ConnectionId> own_id_;
+  bool peer_has_ids_ = false;  // its extension was seen
+  PeerConnectionId peer_id_;
+  // The peer's Finished, when it came before what its keys are made of.
+  static constexpr size_t kMaxEarlyRecordBytes = 256;
+  std::vector<uint8_t> early_record_;
+  uint8_t extension_[1 + kConnectionIdBytes] = {};  // what OpenSSL puts into a hello
 
   const uint8_t* input_ = nullptr;  // borrowed during a call: the record that OpenSSL reads next
   size_t input_length_ = 0;
@@ -119,8 +146,9 @@ class DtlsSession {
   RecordSealer sealer_;      // our direction, to the peer
   RecordOpener own_opener_;  // our direction: opens what OpenSSL sealed
   RecordOpener opener_;      // the peer's direction
-  RecordSealer feeder_;      // the peer's direction: seals late records for OpenSSL
+  RecordSealer feeder_;      // the peer's direction: seals for OpenSSL what bore a connection ID
   uint64_t send_sequence_ = 0;
+  uint64_t feed_sequence_ = uint64_t{1} << 40;  // beyond what came plain
   int late_records_ = 0;
   uint64_t plain_sequence_ = 0;  // next record of epoch 0
   // Of a server, whose last flight ends the handshake: its Finished in plaintext, to be sealed anew.

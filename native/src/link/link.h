@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "link/dtls_session.h"
+#include "link/path_challenges.h"
 #include "net/address.h"
 
 namespace idloc {
@@ -51,6 +52,10 @@ struct Link {
   // ICMP "too big" to programs here: IPv4, IPv6.
   Nanoseconds next_too_big_at[2] = {0, 0};
   Nanoseconds next_large_report_at = 0;
+  // The path is where the peer has moved to, not what JavaScript has set.
+  bool follows_peer = false;
+  // Absent until a record comes from a new address.
+  std::unique_ptr<PathChallenges> challenges;
   Nanoseconds started_at = 0;
   Nanoseconds connected_at = 0;
   Nanoseconds retransmit_at = kNever;

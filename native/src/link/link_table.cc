@@ -34,6 +34,16 @@ void LinkTable::Unbind(Link* link, const Endpoint& remote) {
   if (binding.link == nullptr) remotes_.erase(found);
 }
 
+void LinkTable::Name(Link* link) {
+  const ConnectionId* id = link->session->own_id();
+  if (id != nullptr) named_[*id] = link;
+}
+
+Link* LinkTable::FindNamed(const ConnectionId& id) {
+  auto found = named_.find(id);
+  return found == named_.end() ? nullptr : found->second;
+}
+
 void LinkTable::ForgetPrevious(Link* link) {
   for (auto& [remote, binding] : remotes_) {
     if (binding.link == link) binding.previous = nullptr;
@@ -47,6 +57,7 @@ void LinkTable::Remove(Link* link) {
     if (binding.link == link) binding = {binding.previous, nullptr};
     at = binding.link == nullptr ? remotes_.erase(at) : std::next(at);
   }
+  if (link->session != nullptr && link->session->own_id() != nullptr) named_.erase(*link->session->own_id());
   links_.erase(link->id);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Links by number, and by the remote address their datagrams come from.
+// Links by number, by the remote address their datagrams come from, and by connection ID.
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -23,6 +23,9 @@ class LinkTable {
   Binding* FindRemote(const Endpoint& remote);
   void Bind(Link* link, const Endpoint& remote, bool keep_previous);
   void Unbind(Link* link, const Endpoint& remote);
+  // The connection ID of the link's session, if it has one, leads to this link.
+  void Name(Link* link);
+  Link* FindNamed(const ConnectionId& id);
   // The link now owns its remotes alone.
   void ForgetPrevious(Link* link);
   void Remove(Link* link);
@@ -32,6 +35,7 @@ class LinkTable {
  private:
   std::unordered_map<LinkId, std::unique_ptr<Link>> links_;
   std::unordered_map<Endpoint, Binding, AddressHash> remotes_;
+  std::unordered_map<ConnectionId, Link*, ConnectionIdHash> named_;  // borrowed; Remove clears it
 };
 
 }  // namespace idloc

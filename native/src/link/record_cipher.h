@@ -28,7 +28,10 @@ class RecordSealer {
  public:
   bool Init(const DirectionKeys& keys);
   bool ready() const { return context_ != nullptr; }
-  RecordLayout layout() const { return kPlainLayout; }
+  // From now on records bear this connection ID; an empty one means plain records.
+  void set_connection_id(const PeerConnectionId& id) { connection_id_ = id; }
+  const PeerConnectionId& connection_id() const { return connection_id_; }
+  RecordLayout layout() const { return LayoutWith(connection_id_.length); }
   // `record` has room for layout().overhead + length, the plaintext at layout().plaintext_offset. Writes the
   // whole record.
   bool Seal(uint8_t* record, size_t length, uint8_t type, uint16_t epoch, uint64_t sequence, bool urgent);
@@ -36,16 +39,23 @@ class RecordSealer {
  private:
   CipherContext context_;
   uint8_t fixed_nonce_[kFixedNonceBytes] = {};
+  PeerConnectionId connection_id_;
+};
+
+// What was in a record. Borrows from it.
+struct Plaintext {
+  uint8_t* data;
+  size_t length;
+  uint8_t type;  // the type proper
 };
 
 class RecordOpener {
  public:
   bool Init(const DirectionKeys& keys);
   bool ready() const { return context_ != nullptr; }
-  RecordLayout layout() const { return kPlainLayout; }
-  // Decrypts in place; the plaintext is then at layout().plaintext_offset. False: not authentic, the bytes
-  // are garbage now.
-  bool Open(const RecordView& record, size_t* plaintext_length);
+  // Decrypts in place. Takes both forms; which one is due is the caller's to check. False: not authentic or
+  // without a type, the bytes are garbage now.
+  bool Open(const RecordView& record, Plaintext* out);
 
  private:
   CipherContext context_;

@@ -5,15 +5,26 @@
 //   +--------+--------+--------+---------------+--------+------------+-------------+---------+
 //   | type   | version| epoch  | sequence      | length | nonce part | ciphertext  | tag     |
 //   +--------+--------+--------+---------------+--------+------------+-------------+---------+
+//
+// with a connection ID of c bytes (RFC 9146 s4) type is 25, the ID stands before the length, and the type
+// proper is the last byte of the plaintext but for zeros (s3):
+//
+//   0        1        3        5               11         11+c     13+c         21+c             22+c+n
+//   38+c+n
+//   +--------+--------+--------+---------------+----------+--------+------------+----------------+-------+
+//   | 25     | version| epoch  | sequence      | ID       | length | nonce part | ciphertext,type| tag   |
+//   +--------+--------+--------+---------------+----------+--------+------------+----------------+-------+
 #include <cstddef>
 #include <cstdint>
 
 #include "base/bytes.h"
+#include "link/connection_id.h"
 
 namespace idloc {
 
 inline constexpr size_t kRecordEpochOffset = 3;
 inline constexpr size_t kRecordHeaderBytes = 13;
+inline constexpr size_t kConnectionIdOffset = 11;
 inline constexpr size_t kExplicitNonceBytes = 8;
 // In the first byte of the explicit nonce, which its sender chooses (RFC 5288 s3): epoch and sequence number
 // make it unique, this bit tells the kernel of the receiver that the record must not wait behind others.
@@ -25,10 +36,14 @@ struct RecordLayout {
   size_t plaintext_offset;
   size_t overhead;  // record length less plaintext length
 };
-inline constexpr RecordLayout kPlainLayout = {kRecordHeaderBytes + kExplicitNonceBytes,
-                                              kRecordHeaderBytes + kExplicitNonceBytes + kTagBytes};
-// For buffers.
-inline constexpr size_t kMaxRecordOverhead = kPlainLayout.overhead;
+inline constexpr RecordLayout LayoutWith(size_t connection_id_bytes) {
+  size_t offset = kRecordHeaderBytes + connection_id_bytes + kExplicitNonceBytes;
+  size_t inner_type = connection_id_bytes == 0 ? 0 : 1;
+  return {offset, offset + inner_type + kTagBytes};
+}
+// For buffers. The least offset is the room for a vnet header in front of a received packet.
+inline constexpr size_t kMinPlaintextOffset = LayoutWith(0).plaintext_offset;
+inline constexpr size_t kMaxRecordOverhead = LayoutWith(PeerConnectionId::kMaxBytes).overhead;
 
 // RFC 5246 s6.2.3: the ciphertext's length.
 inline constexpr size_t kMaxRecordBytes = kRecordHeaderBytes + (1 << 14) + 2048;
@@ -37,6 +52,7 @@ inline constexpr uint8_t kContentChangeCipherSpec = 20;
 inline constexpr uint8_t kContentAlert = 21;
 inline constexpr uint8_t kContentHandshake = 22;
 inline constexpr uint8_t kContentApplicationData = 23;
+inline constexpr uint8_t kContentConnectionId = 25;
 inline constexpr uint16_t kVersionDtls12 = 0xfefd;
 
 // Handshake message header (RFC 6347 s4.2.2) and the fixed start of a ClientHello.
@@ -49,16 +65,26 @@ inline constexpr size_t kHelloRandomBytes = 32;
 struct RecordView {
   uint8_t* data;  // borrowed from the receive buffer
   size_t length;  // with header
-  uint8_t type;
+  uint8_t type;   // as on the wire: kContentConnectionId hides the type proper
   uint16_t epoch;
   uint64_t sequence;  // 48 bits
+
+  bool has_connection_id() const { return type == kContentConnectionId; }
+  ConnectionId connection_id() const {
+    ConnectionId id;
+    std::memcpy(id.data(), data + kConnectionIdOffset, kConnectionIdBytes);
+    return id;
+  }
 };
 
-// Takes the first record off `data`. False: no complete record is left.
+// Takes the first record off `data`, which came to us: a connection ID has the length of ours. False: no
+// complete record is left.
 inline bool NextRecord(uint8_t* data, size_t length, RecordView* out) {
-  if (length < kRecordHeaderBytes) return false;
-  size_t record = kRecordHeaderBytes + LoadBe16(data + 11);
-  if (record > length || data[1] != 0xfe) return false;
+  if (length < kRecordHeaderBytes || data[1] != 0xfe) return false;
+  size_t header = kRecordHeaderBytes + (data[0] == kContentConnectionId ? kConnectionIdBytes : 0);
+  if (length < header) return false;
+  size_t record = header + LoadBe16(data + header - 2);
+  if (record > length) return false;
   uint64_t number = LoadBe64(data + 3);
   *out = {data, record, data[0], static_cast<uint16_t>(number >> 48), number & 0xffff'ffff'ffff};
   return true;

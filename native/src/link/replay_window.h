@@ -16,6 +16,8 @@ class ReplayWindow {
     return (words_[Word(sequence)] >> (sequence % 64) & 1) == 0;
   }
 
+  bool IsNewest(uint64_t sequence) const { return sequence >= next_; }
+
   void Mark(uint64_t sequence) {
     if (sequence >= next_) {
       // Clears the words that the front of the window moves into.

@@ -99,11 +99,15 @@ Error UdpSocket::OpenUrgent(UdpSocket* first, Counters* counters) {
   sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 0),
       BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, kFirstDtlsByte, 1, 0),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kLastStunByte, 6, 5),
-      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kLastDtlsByte, 5, 0),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kLastStunByte, 9, 8),
+      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, kLastDtlsByte, 8, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kContentConnectionId, 4, 0),
       BPF_STMT(BPF_LD | BPF_H | BPF_ABS, kRecordEpochOffset),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 4, 0),
       BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kRecordHeaderBytes),
+      BPF_STMT(BPF_JMP | BPF_JA, 1),
+      // The connection ID is ours, so its length is known.
+      BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kRecordHeaderBytes + kConnectionIdBytes),
       BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, kUrgentNonceBit, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, 1),
       BPF_STMT(BPF_RET | BPF_K, 0),

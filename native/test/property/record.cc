@@ -24,7 +24,9 @@ SessionPair& Pair() {
   static int uses = 0;
   if (pair == nullptr || ++uses == 64) {
     uses = 0;
-    pair = std::make_unique<SessionPair>();
+    static bool connection_ids = false;
+    connection_ids = !connection_ids;
+    pair = std::make_unique<SessionPair>(connection_ids);
   }
   return *pair;
 }
@@ -50,14 +52,15 @@ class Receiver {
     size_t at = 0;
     for (; NextRecord(exact.get() + at, datagram.size() - at, &record); at += record.length) {
       CHECK(record.length >= kRecordHeaderBytes && at + record.length <= datagram.size());
-      uint8_t* plaintext = nullptr;
-      size_t length = 0;
-      DtlsSession::Opened opened = session_.OpenRecord(record, &plaintext, &length);
+      Plaintext plaintext{};
+      bool newest = false;
+      DtlsSession::Opened opened = session_.OpenRecord(record, &plaintext, &newest);
       bool repeated = original != nullptr && original->opened;
       if (opened == DtlsSession::Opened::kApplicationData) {
         CHECK(original != nullptr && original->type == kContentApplicationData && !repeated);
-        CHECK(length == original->plaintext.size());
-        CHECK(length == 0 || std::memcmp(plaintext, original->plaintext.data(), length) == 0);
+        CHECK(plaintext.length == original->plaintext.size());
+        CHECK(plaintext.length == 0 ||
+              std::memcmp(plaintext.data, original->plaintext.data(), plaintext.length) == 0);
       } else if (opened == DtlsSession::Opened::kClosed) {
         CHECK(original != nullptr && original->type == kContentAlert && !repeated);
       } else if (original != nullptr) {

@@ -7,9 +7,11 @@
 
 namespace idloc::test {
 
-SessionPair::SessionPair() : context_(MakeContext()) {
-  client_ = DtlsSession::Create(context_.get(), false, Output, this);
-  server_ = DtlsSession::Create(context_.get(), true, Output, this);
+SessionPair::SessionPair(bool connection_ids) : context_(MakeContext()) {
+  constexpr ConnectionId kClientId = {1, 2, 3, 4, 5, 6, 7, 8};
+  constexpr ConnectionId kServerId = {9, 10, 11, 12, 13, 14, 15, 16};
+  client_ = DtlsSession::Create(context_.get(), false, connection_ids ? &kClientId : nullptr, Output, this);
+  server_ = DtlsSession::Create(context_.get(), true, connection_ids ? &kServerId : nullptr, Output, this);
   CHECK(client_ != nullptr && server_ != nullptr);
   client_->Start();
   DtlsSession* to = server_.get();

@@ -10,7 +10,8 @@ namespace idloc::test {
 
 class SessionPair {
  public:
-  SessionPair();
+  // With connection IDs in both directions, or in none.
+  explicit SessionPair(bool connection_ids = false);
 
   DtlsSession& client() { return *client_; }
   DtlsSession& server() { return *server_; }

@@ -1,10 +1,26 @@
 import { createSocket } from 'node:dgram';
 import type { Socket } from 'node:dgram';
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
+import fc from 'fast-check';
 
 export type Direction = 'forward' | 'backward';
 /** What to send on instead of this datagram. */
 export type Treatment = (data: Uint8Array, direction: Direction) => readonly Uint8Array[];
+
+/** A path that loses, repeats and reorders one datagram in eight each. */
+export function unreliable(seed: number): Treatment {
+  const draws = fc.sample(fc.integer({ min: 0, max: 7 }), { seed, numRuns: 4096 });
+  const held: Record<Direction, Uint8Array[]> = { forward: [], backward: [] };
+  let at = 0;
+  return (data, direction) => {
+    const draw = draws[at++ % draws.length];
+    if (draw === 0) return [];
+    if (draw === 1) return [data, data];
+    if (draw !== 2) return [data, ...held[direction].splice(0)];
+    held[direction].push(data);
+    return [];
+  };
+}
 
 /** A bound UDP socket on 127.0.0.1. */
 export async function openSocket(): Promise<Socket> {
@@ -23,20 +39,48 @@ export async function receiveOne(socket: Socket): Promise<Uint8Array> {
 /** Stands between two hosts, as a path that loses, repeats, reorders or changes datagrams. */
 export class Relay {
   treatment: Treatment = (data) => [data];
+  private readonly client: number;
+  private readonly server: number;
   private readonly front: Socket;
-  private readonly back: Socket;
+  private back: Socket;
+  private readonly arrivals = new EventEmitter();
+  private arrived = 0;
 
-  private constructor(front: Socket, back: Socket) {
+  private constructor(client: number, server: number, front: Socket, back: Socket) {
+    this.client = client;
+    this.server = server;
     this.front = front;
     this.back = back;
+    front.on('message', (data) => this.deliver(data, 'forward'));
+    back.on('message', (data) => this.deliver(data, 'backward'));
   }
 
   /** `client` and `server` are ports on 127.0.0.1. */
   static async open(client: number, server: number): Promise<Relay> {
-    const relay = new Relay(await openSocket(), await openSocket());
-    relay.front.on('message', (data) => relay.pass(data, 'forward', relay.back, server));
-    relay.back.on('message', (data) => relay.pass(data, 'backward', relay.front, client));
-    return relay;
+    return new Relay(client, server, await openSocket(), await openSocket());
+  }
+
+  /** As a NAT that lost its mapping: the server sees the client elsewhere from now on, and nothing passes the old way. */
+  async rebind(): Promise<{ address: string; port: number }> {
+    const back = await openSocket();
+    back.on('message', (data) => this.deliver(data, 'backward'));
+    this.back.close();
+    this.back = back;
+    return this.serverSide;
+  }
+
+  /** Treats and sends on a datagram. */
+  deliver(data: Uint8Array, direction: Direction): void {
+    this.arrived += 1;
+    const [out, port] = direction === 'forward' ? [this.back, this.server] : [this.front, this.client];
+    for (const piece of this.treatment(Uint8Array.from(data), direction)) out.send(piece, port, '127.0.0.1');
+    this.arrivals.emit('datagram');
+  }
+
+  /** Resolves when `count` more datagrams have come than by now. */
+  async passed(count: number): Promise<void> {
+    const until = this.arrived + count;
+    while (this.arrived < until) await once(this.arrivals, 'datagram');
   }
 
   /** Where the client finds the server, and where the server finds the client. */
@@ -50,9 +94,5 @@ export class Relay {
   close(): void {
     this.front.close();
     this.back.close();
-  }
-
-  private pass(data: Buffer, direction: Direction, out: Socket, port: number): void {
-    for (const piece of this.treatment(Uint8Array.from(data), direction)) out.send(piece, port, '127.0.0.1');
   }
 }

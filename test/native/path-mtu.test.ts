@@ -51,12 +51,12 @@ onWire('a packet of just the path MTU goes in one piece, one byte more in two', 
   await linkOf(t, wire, { pathMtu: 1400 });
   await b.call('listenUdp', UDP_PORT);
   const sent: string[] = [];
-  // IPv4 20, UDP 8, record 37; of the packet inside: 8 or 7 of IP, UDP 8.
+  // IPv4 20, UDP 8, record with connection ID 46; of the packet inside: 8 or 7 of IP, UDP 8.
   for (const [address, inner] of [
     [b.ipv4, 8],
     [b.hit, 7],
   ] as const) {
-    const fits = 1400 - 20 - 8 - 37 - inner - 8;
+    const fits = 1400 - 20 - 8 - 46 - inner - 8;
     for (const [bytes, datagrams] of [
       [fits, 1],
       [fits + 1, 2],

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import test from 'ava';
 import fc from 'fast-check';
 import { Host, connect } from './support/host.ts';
+import { headerBytesOf } from './support/records.ts';
 import { Relay, openSocket, receiveOne } from './support/relay.ts';
 
 const HALF_OPEN_LIMIT = 8;
@@ -214,7 +215,8 @@ test('records that are cut off, or longer than DTLS allows, are counted and drop
   const { clientLink } = await connect(client, server, { client: relay.serverSide, server: relay.clientSide });
   const oversized = (data: Uint8Array): Uint8Array => {
     const out = Buffer.concat([data, Buffer.alloc(20_000)]);
-    out.writeUInt16BE(out.length - 13, 11);
+    const header = headerBytesOf(out);
+    out.writeUInt16BE(out.length - header, header - 2);
     return out;
   };
   const cut = (data: Uint8Array): Uint8Array => data.subarray(0, -1);

@@ -235,29 +235,33 @@ test('records that are cut off, or longer than DTLS allows, are counted and drop
   server.plane.close();
 });
 
-test('records for a closed link are counted and get no answer but the report of an unknown peer', async (t) => {
-  const [client, server] = [await Host.start(), await Host.start()];
-  const relay = await Relay.open(client.plane.port, server.plane.port);
-  const { clientLink, serverLink } = await connect(client, server, {
-    client: relay.serverSide,
-    server: relay.clientSide,
+for (const [counter, connectionIds] of [
+  ['dropUnboundRecord', false],
+  ['dropUnknownConnection', true],
+] as const)
+  test(`records ${connectionIds ? 'with' : 'without'} connection IDs for a closed link are counted and get no answer but the report of an unknown peer`, async (t) => {
+    const [client, server] = [await Host.start({ connectionIds }), await Host.start()];
+    const relay = await Relay.open(client.plane.port, server.plane.port);
+    const { clientLink, serverLink } = await connect(client, server, {
+      client: relay.serverSide,
+      server: relay.clientSide,
+    });
+    // The close_notify is lost.
+    relay.treatment = (data, direction) => (direction === 'backward' ? [] : [data]);
+    server.plane.closeLink(serverLink);
+    const total = 20;
+    for (let i = 0; i < total; i++) client.plane.sendRecord(clientLink, Uint8Array.of(0x80, i));
+    await server.reached(counter, total);
+    await server.next('unknown');
+    const sent = server.counter('udpSentDatagrams');
+    client.plane.sendRecord(clientLink, Uint8Array.of(0x80, total));
+    await server.reached(counter, total + 1);
+    t.is(server.counter('udpSentDatagrams'), sent);
+    t.deepEqual(server.events, []);
+    relay.close();
+    client.plane.close();
+    server.plane.close();
   });
-  // The close_notify is lost.
-  relay.treatment = (data, direction) => (direction === 'backward' ? [] : [data]);
-  server.plane.closeLink(serverLink);
-  const total = 20;
-  for (let i = 0; i < total; i++) client.plane.sendRecord(clientLink, Uint8Array.of(0x80, i));
-  await server.reached('dropUnboundRecord', total);
-  await server.next('unknown');
-  const sent = server.counter('udpSentDatagrams');
-  client.plane.sendRecord(clientLink, Uint8Array.of(0x80, total));
-  await server.reached('dropUnboundRecord', total + 1);
-  t.is(server.counter('udpSentDatagrams'), sent);
-  t.deepEqual(server.events, []);
-  relay.close();
-  client.plane.close();
-  server.plane.close();
-});
 
 test('datagrams beyond the bound of what waits for the thread are dropped and counted, and links go on', async (t) => {
   const [host, peer] = [await Host.start({ limits: { queuedBytes: 20_000 } }), await Host.start()];

@@ -60,6 +60,7 @@ Error DataPlane::Open(Options options) {
   pthread_sigmask(SIG_SETMASK, &all, &before);
   thread_ = std::thread([this] { Run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  RelaxThisThread();
   return {};
 }
 

@@ -1,5 +1,6 @@
 #include "data_plane/schedule.h"
 
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,14 +27,23 @@ struct Attributes {
   uint64_t period = 0;
 };
 
+bool Set(const Attributes& attributes) { return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0; }
+
 }  // namespace
 
 void HurryThisThread() {
   Attributes attributes;
   attributes.nice = kNice;
-  if (syscall(SYS_sched_setattr, 0, &attributes, 0) == 0) return;
+  if (Set(attributes)) return;
   attributes.nice = 0;
-  syscall(SYS_sched_setattr, 0, &attributes, 0);
+  Set(attributes);
+}
+
+void RelaxThisThread() {
+  if (getpriority(PRIO_PROCESS, 0) >= 0) return;
+  Attributes attributes;
+  attributes.runtime = 0;  // the kernel's own
+  Set(attributes);
 }
 
 }  // namespace idloc

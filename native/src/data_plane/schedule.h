@@ -8,4 +8,7 @@ namespace idloc {
 // CPU.
 void HurryThisThread();
 
+// JavaScript goes after that: back to nice 0 where the process was started with less (Nice= of the service).
+void RelaxThisThread();
+
 }  // namespace idloc

@@ -1,6 +1,6 @@
 // pion/ice and pion/dtls as the peer of an interop test: pion-dtls ROLE. One JSON object a line, ours on stdout, the
 // other's on stdin: parameters with fingerprints; then {"connected", "exporter", "suite"} is written. The controlling
-// side is the DTLS server. Every record comes back as it was. A further line on stdin closes the association; its end,
+// side is the DTLS server. Every record comes back as it was, an echo request as its reply. A further line on stdin closes the association; its end,
 // by whomever, is written as {"closed": REASON}: EOF means close_notify of the other side.
 package main
 
@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 
@@ -23,7 +24,6 @@ import (
 	"github.com/pion/dtls/v3/pkg/crypto/elliptic"
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	dtlsnet "github.com/pion/dtls/v3/pkg/net"
-	"github.com/pion/ice/v4"
 
 	"idloc/interop/pion-ice/connection"
 )
@@ -34,10 +34,21 @@ const (
 )
 
 func main() {
-	if err := run(os.Args[1] == "controlling"); err != nil {
+	if err := start(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+func start() error {
+	if os.Args[1] != "id" {
+		return run(os.Args[1] == "controlling")
+	}
+	role, peer, bytes, padding, err := connectionIDArguments(os.Args[2:])
+	if err != nil {
+		return err
+	}
+	return runWithConnectionID(role, peer, bytes, padding)
 }
 
 func run(controlling bool) error {
@@ -54,7 +65,14 @@ func run(controlling bool) error {
 	if err != nil {
 		return err
 	}
-	association, err := handshake(conn, controlling, certificate, remote.Fingerprint)
+	config := configOf(certificate)
+	config.VerifyPeerCertificate = func(certificates [][]byte, _ [][]*x509.Certificate) error {
+		if len(certificates) == 0 || fingerprintOf(certificates[0]) != remote.Fingerprint {
+			return errors.New("the certificate is not the one that was announced")
+		}
+		return nil
+	}
+	association, err := handshake(dtlsnet.PacketConnFromConn(conn), conn.RemoteAddr(), controlling, config)
 	if err != nil {
 		return err
 	}
@@ -90,25 +108,22 @@ func run(controlling bool) error {
 	return connection.Write(map[string]string{"closed": reason})
 }
 
-func handshake(conn *ice.Conn, server bool, own tls.Certificate, fingerprint string) (*dtls.Conn, error) {
-	config := &dtls.Config{
+func configOf(own tls.Certificate) *dtls.Config {
+	return &dtls.Config{
 		Certificates:       []tls.Certificate{own},
 		CipherSuites:       []dtls.CipherSuiteID{dtls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256},
 		EllipticCurves:     []elliptic.Curve{elliptic.P256},
 		ClientAuth:         dtls.RequireAnyClientCert,
 		InsecureSkipVerify: true,
-		VerifyPeerCertificate: func(certificates [][]byte, _ [][]*x509.Certificate) error {
-			if len(certificates) == 0 || fingerprintOf(certificates[0]) != fingerprint {
-				return errors.New("the certificate is not the one that was announced")
-			}
-			return nil
-		},
 	}
+}
+
+func handshake(conn net.PacketConn, peer net.Addr, server bool, config *dtls.Config) (*dtls.Conn, error) {
 	start := dtls.Client
 	if server {
 		start = dtls.Server
 	}
-	association, err := start(dtlsnet.PacketConnFromConn(conn), conn.RemoteAddr(), config)
+	association, err := start(conn, peer, config)
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +139,9 @@ func echo(association *dtls.Conn) error {
 		length, err := association.Read(buffer)
 		if err != nil {
 			return err
+		}
+		if length > 0 && buffer[0] == echoRequest {
+			buffer[0] = echoReply
 		}
 		if _, err := association.Write(buffer[:length]); err != nil {
 			return err

@@ -95,7 +95,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   // What can be refused for lack of privilege is asked for before anything is written.
   let tunMtu = config.tun.mtu ?? INITIAL_TUN_MTU;
   const tun = config.tun.enable ? { name: config.tun.name, mtu: tunMtu } : null;
-  const dataPlane = createDataPlane({ port: config.listen, tun, limits: config.limits });
+  const dataPlane = createDataPlane({ port: config.listen, tun, limits: config.limits, copyDscp: config.copyDscp });
   cleanup.push(() => dataPlane.close());
   const netlink = createNetlink();
   const networkOf = (ipv4Prefix: string): HostNetwork =>

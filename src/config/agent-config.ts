@@ -46,6 +46,7 @@ const inputSchema = z.strictObject({
   socket: path.optional(),
   log: z.enum(['debug', 'info', 'warn', 'error']).optional(),
   ipv4_prefix: z.string().refine(isIpv4Prefix, 'must be a prefix such as 198.18.0.0/15').optional(),
+  copy_dscp: z.boolean().optional(),
   tun: z
     .strictObject({
       enable: z.boolean().optional(),
@@ -88,8 +89,9 @@ export interface AgentConfig {
   readonly log: LogLevel;
   /** For an overlay that this agent creates; null: the default. Members take it from the overlay. */
   readonly ipv4Prefix: string | null;
-  /** `enable` false: overlay peer only, no privilege needed. */
-  /** `mtu` undefined: it follows the paths. */
+  /** The DSCP of packets goes onto the datagrams that carry them. */
+  readonly copyDscp: boolean;
+  /** `enable` false: overlay peer only, no privilege needed. `mtu` undefined: it follows the paths. */
   readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number | undefined };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
   /** Bounds of the data plane's memory (`DataPlaneLimits`); what is absent has its default there. */
@@ -145,6 +147,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     socket: pick((input) => input.socket) ?? '/run/idloc/idloc.sock',
     log: pick((input) => input.log) ?? 'info',
     ipv4Prefix: pick((input) => input.ipv4_prefix) ?? null,
+    copyDscp: pick((input) => input.copy_dscp) ?? false,
     tun: {
       enable: pick((input) => input.tun?.enable) ?? true,
       name: pick((input) => input.tun?.name) ?? 'idloc0',

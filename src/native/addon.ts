@@ -35,6 +35,7 @@ export interface Addon {
     wake: () => void,
     limits: Partial<DataPlaneLimits>,
     connectionIds?: boolean,
+    copyDscp?: boolean,
   ) => NativeDataPlane;
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;

@@ -81,6 +81,8 @@ export const COUNTER_NAMES = [
   'dropMalformedPacket',
   /** Dropped: a packet of a peer with its addresses left out, of no known form. */
   'dropBadCompressed',
+  /** Dropped: the network is congested, and the sender would not understand the mark (RFC 6040 s4.2). */
+  'dropCongested',
   /** Dropped: waited for a link in vain. */
   'dropHeldOverflow',
   'dropHeldExpired',

@@ -147,6 +147,8 @@ export interface DataPlaneOptions {
   readonly connectionIds?: boolean;
   /** What is absent has its default. */
   readonly limits?: Partial<DataPlaneLimits>;
+  /** The DSCP of packets is copied to the datagrams that carry them. Default false: it tells the path what is carried. */
+  readonly copyDscp?: boolean;
 }
 
 /**

@@ -38,12 +38,12 @@ class NativePlane implements DataPlane {
   private handler: (() => void) | undefined;
   private wokenEarly = false;
 
-  constructor({ port, tun, limits = {}, connectionIds }: DataPlaneOptions) {
+  constructor({ port, tun, limits = {}, connectionIds, copyDscp }: DataPlaneOptions) {
     const addon = loadAddon();
     this.clockOffset = performance.now() - addon.monotonic();
     const wake = (): void => this.wake();
     this.native = callAddon(
-      () => new addon.DataPlane(port, tun?.name ?? null, tun?.mtu ?? 0, wake, limits, connectionIds),
+      () => new addon.DataPlane(port, tun?.name ?? null, tun?.mtu ?? 0, wake, limits, connectionIds, copyDscp),
     );
     this.port = this.native.port;
     this.counters = this.native.counters;

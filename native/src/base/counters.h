@@ -67,6 +67,7 @@ namespace idloc {
   V(dropMulticast)         \
   V(dropMalformedPacket)   \
   V(dropBadCompressed)     \
+  V(dropCongested)         \
   V(dropHeldOverflow)      \
   V(dropHeldExpired)       \
   V(dropRefused)           \

@@ -40,15 +40,16 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                        });
   }
 
-  // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true)
+  // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true, copyDscp = false)
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
     Napi::Env env = info.Env();
     auto port = GetUint32(info[0]);
     auto mtu = GetUint32(info[2]);
     if (!port.has_value() || !mtu.has_value()) return;
     if (*port > 65535 || !(info[1].IsNull() || info[1].IsString()) || !info[3].IsFunction() ||
-        !info[4].IsObject() || !(info[5].IsUndefined() || info[5].IsBoolean())) {
-      ThrowType(env, "expected (port, TUN name or null, TUN MTU, wake function, limits, connection IDs)");
+        !info[4].IsObject() || !(info[5].IsUndefined() || info[5].IsBoolean()) ||
+        !(info[6].IsUndefined() || info[6].IsBoolean())) {
+      ThrowType(env, "expected (port, TUN name or null, TUN MTU, wake, limits, connection IDs, copy DSCP)");
       return;
     }
     auto plane = std::make_unique<DataPlane>();
@@ -60,6 +61,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!limits.has_value()) return;
     options.limits = *limits;
     if (info[5].IsBoolean()) options.connection_ids = info[5].As<Napi::Boolean>().Value();
+    if (info[6].IsBoolean()) options.copy_dscp = info[6].As<Napi::Boolean>().Value();
     napi_value name = Napi::String::New(env, "idloc data plane");
     if (napi_create_threadsafe_function(env, info[3], nullptr, name, 0, 1, nullptr, nullptr, this, CallWake,
                                         &wake_) != napi_ok) {

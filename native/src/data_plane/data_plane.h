@@ -43,6 +43,7 @@ class DataPlane {
     uint16_t port = 0;
     std::string tun_name;  // empty: no TUN
     int tun_mtu = 0;
+    bool copy_dscp = false;  // from packets to the datagrams that carry them
     Limits limits;
     bool connection_ids = true;  // RFC 9146, offered to every peer
     // Called on the thread when events wait and no wake-up is under way; must not block.
@@ -185,7 +186,9 @@ class DataPlane {
                      size_t limit);
   // One record, whose `size` bytes of content `write` puts in place. False: the queue is full.
   template <typename Write>
-  bool SealPacket(Link* link, Lane* lane, size_t size, Write write);
+  bool SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t size, Write write);
+  // DSCP and ECN of the datagram that carries `packet`.
+  uint8_t OuterClass(const uint8_t* packet) const;
   bool SendRecordTo(Link* link, const uint8_t* data, size_t length);
   bool SendRecordOn(const Path& path, Link* link, const uint8_t* data, size_t length);
 
@@ -225,6 +228,7 @@ class DataPlane {
   Lane bulk_;
   Lane urgent_;
   Lane* receiving_ = &bulk_;  // whose datagrams are being handled
+  uint8_t outer_ecn_ = 0;     // of those datagrams
   Backlog backlog_;
   std::unique_ptr<uint8_t[]> overflow_ = std::make_unique_for_overwrite<uint8_t[]>(Backlog::kEntryBytes);
   bool watching_tun_ = true;

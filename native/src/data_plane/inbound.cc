@@ -15,6 +15,7 @@
 #include "link/link_control.h"
 #include "link/record_format.h"
 #include "net/compressed_header.h"
+#include "net/ecn.h"
 #include "udp/first_byte.h"
 
 namespace idloc {
@@ -33,10 +34,12 @@ void DataPlane::Inbound(Lane* lane, int budget) {
       const UdpSocket::Received& received = batch[i];
       Path path{received.local, received.remote};
       receiving_ = lane;
+      outer_ecn_ = received.traffic_class & kEcnMask;
       bytes += received.length + ReceiveDepth::kDatagramCost;
       for (size_t at = 0; at < received.length; at += received.segment) {
         HandleDatagram(received.data + at, std::min(received.segment, received.length - at), path);
       }
+      outer_ecn_ = kNotEct;
       if (lane == &bulk_) ServeUrgent();
     }
     // Before the buffers are used again.
@@ -247,6 +250,10 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* data, size_t length) {
   size_t header_bytes = 0;
   if (compressed && !ExpandHeader(data, length, *peer, *own, expanded, &view, &header_bytes)) {
     counters_->Add(Counter::dropBadCompressed);
+    return;
+  }
+  if (outer_ecn_ != kNotEct && !ApplyOuterEcn(compressed ? expanded : data, outer_ecn_)) {
+    counters_->Add(Counter::dropCongested);
     return;
   }
   counters_->Add(Counter::packetsIn);

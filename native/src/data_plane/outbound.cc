@@ -9,6 +9,7 @@
 
 #include "data_plane/data_plane.h"
 #include "link/record_format.h"
+#include "net/ecn.h"
 #include "net/traffic_class.h"
 #include "tun/fragmenter.h"
 
@@ -133,10 +134,11 @@ void DataPlane::SendPackets(Link* link, Lane* lane, const VnetHeader& header, ui
     return;
   }
   ReportLarge(link, first);
+  const uint8_t traffic_class = OuterClass(packet);
   uint64_t bytes = 0;
   for (size_t i = 0; i < segmenter.packets(); i++) {
     size_t size = segmenter.PacketLength(i);
-    if (!SealPacket(link, lane, size, [&](uint8_t* out) { segmenter.WritePacket(i, out); })) {
+    if (!SealPacket(link, lane, traffic_class, size, [&](uint8_t* out) { segmenter.WritePacket(i, out); })) {
       counters_->Add(Counter::dropSendQueueFull, segmenter.packets() - i);
       break;
     }
@@ -149,6 +151,7 @@ void DataPlane::SendPackets(Link* link, Lane* lane, const VnetHeader& header, ui
 void DataPlane::SendFragments(Link* link, Lane* lane, const VnetHeader& header, uint8_t* packet,
                               size_t length, size_t limit) {
   if (fragment_buffer_ == nullptr) fragment_buffer_ = std::make_unique<uint8_t[]>(Backlog::kEntryBytes);
+  const uint8_t traffic_class = OuterClass(packet);
   VnetHeader done = header;
   done.flags = 0;  // its checksum is complete already
   Segmenter segmenter;
@@ -163,7 +166,8 @@ void DataPlane::SendFragments(Link* link, Lane* lane, const VnetHeader& header, 
     uint64_t bytes = 0;
     for (size_t j = 0; j < fragmenter.fragments(); j++) {
       size_t size = fragmenter.FragmentLength(j);
-      if (!SealPacket(link, lane, size, [&](uint8_t* out) { fragmenter.WriteFragment(j, out); })) {
+      if (!SealPacket(link, lane, traffic_class, size,
+                      [&](uint8_t* out) { fragmenter.WriteFragment(j, out); })) {
         counters_->Add(Counter::dropSendQueueFull, fragmenter.fragments() - j);
         break;
       }
@@ -176,10 +180,15 @@ void DataPlane::SendFragments(Link* link, Lane* lane, const VnetHeader& header, 
   }
 }
 
+uint8_t DataPlane::OuterClass(const uint8_t* packet) const {
+  uint8_t inner = TrafficClass(packet);
+  return options_.copy_dscp ? inner : inner & kEcnMask;
+}
+
 template <typename Write>
-bool DataPlane::SealPacket(Link* link, Lane* lane, size_t size, Write write) {
+bool DataPlane::SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t size, Write write) {
   const RecordLayout layout = link->session->send_layout();
-  uint8_t* record = lane->transmit.Append(*link->path, size + layout.overhead);
+  uint8_t* record = lane->transmit.Append(*link->path, size + layout.overhead, traffic_class);
   if (record == nullptr) return false;
   write(record + layout.plaintext_offset);
   if (!link->session->SealRecord(record, size, kContentApplicationData, lane == &urgent_)) {

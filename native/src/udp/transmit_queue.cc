@@ -2,11 +2,11 @@
 
 namespace idloc {
 
-uint8_t* TransmitQueue::Append(const Path& path, size_t length) {
+uint8_t* TransmitQueue::Append(const Path& path, size_t length, uint8_t traffic_class) {
   if (first_ != next_) {
     Group& open = groups_[(next_ - 1) % kGroups];
     if (!open.closed && length <= open.segment && open.count < kMaxSegments &&
-        open.length + length <= kMaxUdpPayload && open.path == path) {
+        open.length + length <= kMaxUdpPayload && open.traffic_class == traffic_class && open.path == path) {
       uint8_t* place = GroupBuffer(next_ - 1) + open.length;
       open.length += length;
       open.count++;
@@ -17,7 +17,7 @@ uint8_t* TransmitQueue::Append(const Path& path, size_t length) {
     if (!blocked_) Flush();
   }
   if (next_ - first_ == kGroups) return nullptr;
-  groups_[next_ % kGroups] = {path, length, length, 1, false};
+  groups_[next_ % kGroups] = {path, length, length, 1, false, traffic_class};
   next_++;
   return GroupBuffer(next_ - 1);
 }
@@ -26,7 +26,8 @@ void TransmitQueue::Flush() {
   blocked_ = false;
   while (first_ != next_) {
     const Group& group = groups_[first_ % kGroups];
-    SendResult result = socket_->Send(group.path, GroupBuffer(first_), group.length, group.segment);
+    SendResult result =
+        socket_->Send(group.path, GroupBuffer(first_), group.length, group.segment, group.traffic_class);
     if (result == SendResult::kBlocked) {
       groups_[(next_ - 1) % kGroups].closed = true;
       blocked_ = true;

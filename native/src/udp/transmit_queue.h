@@ -1,6 +1,6 @@
 #pragma once
-// Collects records into buffers that one sendmsg with UDP_SEGMENT takes: same path, same length, only the
-// last shorter.
+// Collects records into buffers that one sendmsg with UDP_SEGMENT takes: same path, same traffic class, same
+// length, only the last shorter.
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -16,7 +16,8 @@ class TransmitQueue {
 
   // Room for one datagram of exactly `length` bytes, borrowed until the next call; it counts as queued.
   // nullptr: the socket is blocked and the queue full; the caller counts the drop.
-  uint8_t* Append(const Path& path, size_t length);
+  // `traffic_class`: DSCP and ECN of the datagram.
+  uint8_t* Append(const Path& path, size_t length, uint8_t traffic_class = 0);
 
   // Sends what is queued, in order. Stops when the socket blocks.
   void Flush();
@@ -31,6 +32,7 @@ class TransmitQueue {
     size_t length = 0;
     size_t count = 0;
     bool closed = false;
+    uint8_t traffic_class = 0;
   };
   // A super-packet fills at most three groups; the others hold what inbound work answers meanwhile.
   static constexpr size_t kGroups = 8;

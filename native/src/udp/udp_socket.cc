@@ -169,6 +169,9 @@ void UdpSocket::Configure() {
   // Linux 4.18: 0 as the socket's own value changes nothing, but tells whether the kernel knows the option.
   can_segment_ = setsockopt(fd(), IPPROTO_UDP, UDP_SEGMENT, &off, sizeof off) == 0;
   ForbidFragments(fd(), v6_);
+  // A dual-stack socket is told both ways.
+  setsockopt(fd(), IPPROTO_IP, IP_RECVTOS, &on, sizeof on);
+  if (v6_) setsockopt(fd(), IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof on);
   buffers_ = std::make_unique<uint8_t[]>(kBatch * kBufferBytes);
 }
 
@@ -200,6 +203,7 @@ size_t UdpSocket::Receive(Received* batch) {
     out.length = messages_[i].msg_len;
     out.segment = out.length;
     out.local = {};
+    out.traffic_class = 0;
     if (v6_) {
       auto* name = reinterpret_cast<sockaddr_in6*>(&names_[i]);
       out.remote.address = IpAddress::FromV6(name->sin6_addr.s6_addr);
@@ -223,6 +227,12 @@ size_t UdpSocket::Receive(Received* batch) {
         in_pktinfo info;
         std::memcpy(&info, CMSG_DATA(c), sizeof info);
         out.local = IpAddress::FromV4(reinterpret_cast<uint8_t*>(&info.ipi_addr));
+      } else if (c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_TOS) {
+        out.traffic_class = *CMSG_DATA(c);
+      } else if (c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_TCLASS) {
+        int value;
+        std::memcpy(&value, CMSG_DATA(c), sizeof value);
+        out.traffic_class = static_cast<uint8_t>(value);
       }
     }
     bytes += out.length;
@@ -234,7 +244,7 @@ size_t UdpSocket::Receive(Received* batch) {
 }
 
 SendResult UdpSocket::SendOne(const Path& path, const uint8_t* data, size_t length, size_t segment,
-                              int* error) {
+                              uint8_t traffic_class, int* error) {
   sockaddr_storage name;
   alignas(cmsghdr) uint8_t control[kControlBytes];
   iovec vector{const_cast<uint8_t*>(data), length};
@@ -260,6 +270,11 @@ SendResult UdpSocket::SendOne(const Path& path, const uint8_t* data, size_t leng
     }
   }
   if (length > segment) AppendControl(&message, IPPROTO_UDP, UDP_SEGMENT, static_cast<uint16_t>(segment));
+  if (traffic_class != 0) {
+    int value = traffic_class;
+    bool v4 = path.remote.address.is_v4();
+    AppendControl(&message, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, value);
+  }
   if (message.msg_controllen == 0) message.msg_control = nullptr;
 
   // A pending error of an earlier datagram is reported once by the next call and says nothing about this one.
@@ -278,11 +293,12 @@ SendResult UdpSocket::SendOne(const Path& path, const uint8_t* data, size_t leng
   return SendResult::kFailed;
 }
 
-SendResult UdpSocket::Send(const Path& path, const uint8_t* data, size_t length, size_t segment) {
+SendResult UdpSocket::Send(const Path& path, const uint8_t* data, size_t length, size_t segment,
+                           uint8_t traffic_class) {
   int error = 0;
-  if (length <= segment) return SendOne(path, data, length, length, &error);
+  if (length <= segment) return SendOne(path, data, length, length, traffic_class, &error);
   if (can_segment_) {
-    SendResult result = SendOne(path, data, length, segment, &error);
+    SendResult result = SendOne(path, data, length, segment, traffic_class, &error);
     if (result != SendResult::kFailed) return result;
     // EIO: the device cannot checksum (udp(7)), so it will not learn. EINVAL and EMSGSIZE: larger than this
     // path's MTU.
@@ -292,7 +308,7 @@ SendResult UdpSocket::Send(const Path& path, const uint8_t* data, size_t length,
   SendResult last = SendResult::kSent;
   for (size_t at = 0; at < length; at += segment) {
     size_t piece = length - at < segment ? length - at : segment;
-    last = SendOne(path, data + at, piece, piece, &error);
+    last = SendOne(path, data + at, piece, piece, traffic_class, &error);
     // Blocked half-way: the rest is lost, as on a full queue; repeating the start would duplicate it.
     if (last == SendResult::kBlocked) return at == 0 ? last : SendResult::kFailed;
   }

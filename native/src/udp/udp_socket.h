@@ -32,6 +32,7 @@ class UdpSocket {
     uint8_t* data;  // borrowed until the next Receive; writable, with kHeadroom bytes in front
     size_t length;
     size_t segment;
+    uint8_t traffic_class;  // DSCP and ECN as they arrived
   };
 
   Error Open(uint16_t port, Counters* counters);
@@ -49,14 +50,16 @@ class UdpSocket {
   void SetReceiveDepth(size_t bytes);
 
   // One datagram, or several of `segment` bytes. kBlocked: nothing was sent, try again when writable.
-  SendResult Send(const Path& path, const uint8_t* data, size_t length, size_t segment);
+  SendResult Send(const Path& path, const uint8_t* data, size_t length, size_t segment,
+                  uint8_t traffic_class = 0);
 
  private:
   static constexpr size_t kHeadroom = 64;
   static constexpr size_t kBufferBytes = 65'536 + kHeadroom;
   static constexpr size_t kControlBytes = 128;
 
-  SendResult SendOne(const Path& path, const uint8_t* data, size_t length, size_t segment, int* error);
+  SendResult SendOne(const Path& path, const uint8_t* data, size_t length, size_t segment,
+                     uint8_t traffic_class, int* error);
 
   Fd fd_;
   Counters* counters_ = nullptr;  // borrowed from the data plane, which outlives the socket

@@ -47,12 +47,12 @@ export class Agent {
     this.died = reject;
   });
 
-  constructor(namespace: string, outer: string, hit: string, ipv4: string) {
+  constructor(namespace: string, outer: string, hit: string, ipv4: string, copyDscp: boolean) {
     this.namespace = namespace;
     this.outer = outer;
     this.hit = hit;
     this.ipv4 = ipv4;
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, AGENT, hit, ipv4], {
+    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, AGENT, hit, ipv4, String(copyDscp)], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.child.on('exit', (code, signal) => {
@@ -92,6 +92,13 @@ export class Agent {
     } catch {
       return false;
     }
+  }
+
+  /** Runs a program of the system here; npm has an `nft` of its own. */
+  run(file: string, ...args: string[]): string {
+    const path = (process.env['PATH'] ?? '').split(':').filter((folder) => !folder.includes('node_modules'));
+    const env = { ...withoutPreload(), PATH: [...path, '/usr/sbin', '/sbin'].join(':') };
+    return execFileSync('ip', ['netns', 'exec', this.namespace, file, ...args], { env }).toString();
   }
 
   /** Its threads stop where they are; the kernel goes on to fill its queues. */
@@ -153,6 +160,10 @@ export class Agent {
 
 const WIRE_MTU = 1500;
 
+export interface WireOptions {
+  readonly copyDscp?: boolean;
+}
+
 export interface WireLinkOptions {
   /** Of the outer addresses. */
   readonly family?: 4 | 6;
@@ -174,7 +185,7 @@ export class Wire {
     this.b = b;
   }
 
-  static async lay(label: string): Promise<Wire> {
+  static async lay(label: string, { copyDscp = false }: WireOptions = {}): Promise<Wire> {
     const names = [`idloc-${process.pid}-${label}a`, `idloc-${process.pid}-${label}b`] as const;
     for (const name of names) ip('netns', 'add', name);
     ip('link', 'add', 'veth0', 'netns', names[0], 'type', 'veth', 'peer', 'name', 'veth0', 'netns', names[1]);
@@ -185,8 +196,8 @@ export class Wire {
       ip('-n', name, 'link', 'set', 'lo', 'up');
     });
     const wire = new Wire(
-      new Agent(names[0], '10.99.0.1', '2001:20::a', '198.18.0.1'),
-      new Agent(names[1], '10.99.0.2', '2001:20::b', '198.18.0.2'),
+      new Agent(names[0], '10.99.0.1', '2001:20::a', '198.18.0.1', copyDscp),
+      new Agent(names[1], '10.99.0.2', '2001:20::b', '198.18.0.2', copyDscp),
     );
     try {
       await Promise.all([wire.a.started, wire.b.started]);

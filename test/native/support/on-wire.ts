@@ -1,15 +1,20 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { Wire, whyNoNetwork } from './network.ts';
+import type { WireOptions } from './network.ts';
 
 const reason = whyNoNetwork();
 if (reason !== undefined) console.log(`tests on a wire are skipped: ${reason}`);
 let laid = 0;
 
 /** A test with two hosts of its own; skipped where this machine cannot make them. */
-export function onWire(title: string, run: (t: ExecutionContext, wire: Wire) => Promise<void>): void {
+export function onWire(
+  title: string,
+  run: (t: ExecutionContext, wire: Wire) => Promise<void>,
+  options: WireOptions = {},
+): void {
   (reason === undefined ? test.serial : test.skip)(title, async (t) => {
-    const wire = await Wire.lay(String(laid++));
+    const wire = await Wire.lay(String(laid++), options);
     try {
       await run(t, wire);
     } finally {

@@ -10,6 +10,7 @@ const file = (text: string): { path: string; text: string } => ({ path: '/etc/id
 test('without file and options the defaults hold', (t) => {
   const config = agentConfig(undefined, {});
   t.is(config.listen, 6084);
+  t.false(config.copyDscp);
   t.is(config.state, '/var/lib/idloc');
   t.is(config.socket, '/run/idloc/idloc.sock');
   t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
@@ -22,6 +23,7 @@ test('the command line goes before the file, the file before the defaults, key b
 name = "saturn"
 listen = 7000
 role = "client"
+copy_dscp = true
 [tun]
 name = "idloc1"
 mtu = 1300
@@ -34,6 +36,7 @@ held_bytes = 1000
   t.is(config.name, 'saturn');
   t.is(config.listen, 0);
   t.is(config.role, 'client');
+  t.true(config.copyDscp);
   t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300 });
   t.deepEqual(config.dns, { enable: true, listen: { address: '::1', port: 5353 } });
   t.deepEqual(config.limits, { heldBytes: 1000 });

@@ -1,0 +1,43 @@
+#include "net/ecn.h"
+
+#include "support/packets.h"
+#include "unit/test.h"
+
+namespace idloc::test {
+
+namespace {
+
+// RFC 6040 s4.2, figure 4, line by line: Not-ECT, ECT(0), ECT(1), CE inside; the same outside. -1: dropped.
+constexpr uint8_t kOrder[] = {0, 2, 1, 3};
+constexpr int kFigure[4][4] = {{0, 0, 0, -1}, {2, 2, 1, 3}, {1, 1, 1, 3}, {3, 3, 3, 3}};
+
+}  // namespace
+
+TEST("what the network marked outside comes inside as RFC 6040 says, and nothing else changes") {
+  for (size_t i = 0; i < 4; i++) {
+    for (size_t o = 0; o < 4; o++) {
+      for (int dscp = 0; dscp < 256; dscp += 4) {
+        for (bool v6 : {false, true}) {
+          FlowSpec flow;
+          flow.v6 = v6;
+          flow.id = static_cast<uint16_t>(dscp * 257);
+          flow.traffic_class = static_cast<uint8_t>(dscp | kOrder[i]);
+          Bytes packet = MakePacket(flow, {1, 2, 3});
+          Bytes before = packet;
+          // Only the field counts of what is said about the datagram.
+          bool passes = ApplyOuterEcn(packet.data(), static_cast<uint8_t>(0xfc | kOrder[o]));
+          CHECK(passes == (kFigure[i][o] >= 0));
+          if (!passes) {
+            CHECK(packet == before);
+            continue;
+          }
+          flow.traffic_class = static_cast<uint8_t>(dscp | kFigure[i][o]);
+          CHECK(packet == MakePacket(flow, {1, 2, 3}));
+          CHECK(IsIntact(packet));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace idloc::test

@@ -62,11 +62,11 @@ export class Association {
   /** Takes the place of a living one without asking: the peer said that it has lost that. */
   supersedes = false;
   private readonly dataPlane: DataPlane;
-  private readonly index: RemoteIndex;
+  private readonly index: RemoteIndex<Association>;
   private readonly remotes = new Map<string, SocketAddress>();
 
   constructor(
-    components: { readonly dataPlane: DataPlane; readonly index: RemoteIndex },
+    components: { readonly dataPlane: DataPlane; readonly index: RemoteIndex<Association> },
     options: {
       readonly link: LinkId;
       readonly role: 'client' | 'server';

@@ -22,7 +22,7 @@ export interface Link {
 
 /** Associations by data-plane link, by HIT, by STUN username and by STUN transaction. */
 export class ConnectionTable {
-  readonly remotes = new RemoteIndex();
+  readonly remotes = new RemoteIndex<Association>();
   private readonly byLink = new Map<LinkId, Association>();
   private readonly byHit = new Map<Hit, Link>();
   /** Whose handshakes are not done: few, however many links there are. */

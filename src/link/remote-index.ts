@@ -1,17 +1,17 @@
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
-import type { Association } from './association.ts';
+import type { LinkId } from '../native/data-plane.ts';
 
 /** Which associations datagrams of a remote address may belong to: one, seldom two while a peer starts anew. */
-export class RemoteIndex {
-  private readonly holders = new Map<string, readonly Association[]>();
+export class RemoteIndex<T extends { readonly link: LinkId }> {
+  private readonly holders = new Map<string, readonly T[]>();
 
   /** Oldest first. */
-  at(remote: SocketAddress): readonly Association[] {
+  at(remote: SocketAddress): readonly T[] {
     return this.holders.get(formatSocketAddress(remote)) ?? [];
   }
 
-  add(key: string, association: Association): void {
+  add(key: string, association: T): void {
     const others = this.holders.get(key) ?? [];
     if (others.includes(association)) return;
     this.holders.set(
@@ -20,7 +20,7 @@ export class RemoteIndex {
     );
   }
 
-  remove(key: string, association: Association): void {
+  remove(key: string, association: T): void {
     const others = (this.holders.get(key) ?? []).filter((other) => other !== association);
     if (others.length === 0) this.holders.delete(key);
     else this.holders.set(key, others);

@@ -8,6 +8,11 @@ import { BASE_PATH_MTU } from '../native/data-plane.ts';
 export const PROBE_TIMER_MS = 1_000;
 /** s5.1.1: "This timer has a period of 600 seconds". */
 export const PMTU_RAISE_TIMER_MS = 600_000;
+/**
+ * On a path in use it is shorter the first time after a size was found, and doubles from then on: what loss has hidden is
+ * found soon, without many probes where there is nothing to find.
+ */
+export const FIRST_RAISE_MS = 10_000;
 /** s5.1.2: "The default value of MAX_PROBES is 3." */
 export const MAX_PROBES = 3;
 
@@ -70,11 +75,13 @@ export class PathMtu implements Timed {
   private ceiling = MAX_PATH_MTU + 1;
   private search: Round | undefined;
   private confirmation: Round | undefined;
+  /** When the last probe was sent of which it is known that `confirmed` came through: what has changed since is not known. */
   private confirmedAt = -Infinity;
   private raiseAt: number | undefined;
+  private raiseAfterMs = FIRST_RAISE_MS;
   private usedSinceSearch = false;
-  /** Identification to size, oldest first. */
-  private readonly probes = new Map<number, number>();
+  /** By identification, oldest first. */
+  private readonly probes = new Map<number, { readonly size: number; readonly sentAt: number }>();
 
   /** @param known what the same path carried when it was last used; confirmed at once */
   constructor(port: PathMtuPort, now: number, known = BASE_PATH_MTU) {
@@ -97,10 +104,11 @@ export class PathMtu implements Timed {
 
   /** The peer answered the probe `id`. */
   acknowledged(id: number, now: number): void {
-    const size = this.probes.get(id);
-    if (size === undefined) return;
+    const probe = this.probes.get(id);
+    if (probe === undefined) return;
+    const { size, sentAt } = probe;
     this.probes.delete(id);
-    if (size >= this.confirmed) this.confirmedAt = now;
+    if (size >= this.confirmed) this.confirmedAt = Math.max(this.confirmedAt, sentAt);
     if (this.confirmation !== undefined && size >= this.confirmation.size) this.confirmation = undefined;
     if (size >= this.ceiling) this.ceiling = MAX_PATH_MTU + 1;
     const larger = size > this.confirmed;
@@ -113,6 +121,10 @@ export class PathMtu implements Timed {
 
   /** Datagrams larger than BASE_PLPMTU are being sent. */
   used(now: number): void {
+    if (!this.usedSinceSearch && this.raiseAt !== undefined) {
+      this.raiseAt = Math.min(this.raiseAt, now + this.raiseAfterMs);
+      this.raiseAfterMs = Math.min(2 * this.raiseAfterMs, PMTU_RAISE_TIMER_MS);
+    }
     this.usedSinceSearch = true;
     if (this.confirmed <= BASE_PATH_MTU || this.confirmation !== undefined) return;
     if (now - this.confirmedAt >= CONFIRMATION_TIMER_MS) this.confirmation = this.begin(this.confirmed, now);
@@ -131,6 +143,7 @@ export class PathMtu implements Timed {
   }
 
   private change(size: number): void {
+    this.raiseAfterMs = FIRST_RAISE_MS;
     this.confirmed = size;
     this.port.setPathMtu(size);
   }
@@ -168,14 +181,14 @@ export class PathMtu implements Timed {
     if (round.sent === MAX_PROBES) return false;
     round.sent += 1;
     round.deadline = now + PROBE_TIMER_MS;
-    this.sendProbe(round.size);
+    this.sendProbe(round.size, now);
     // Beside it, what ought to pass: it tells a size that is lost from a path that carries nothing.
-    if (round.size > this.confirmed && this.confirmedAt < round.began) this.sendProbe(this.confirmed);
+    if (round.size > this.confirmed && this.confirmedAt < round.began) this.sendProbe(this.confirmed, now);
     return true;
   }
 
-  private sendProbe(size: number): void {
-    this.probes.set(this.port.sendProbe(size), size);
+  private sendProbe(size: number, now: number): void {
+    this.probes.set(this.port.sendProbe(size), { size, sentAt: now });
     const [oldest] = this.probes.keys();
     if (this.probes.size > REMEMBERED_PROBES && oldest !== undefined) this.probes.delete(oldest);
   }
@@ -194,7 +207,7 @@ export class PathMtu implements Timed {
     this.current = 'error';
     if (this.confirmed !== ERROR_PATH_MTU) this.change(ERROR_PATH_MTU);
     this.search = { size: BASE_PATH_MTU, began: now, sent: MAX_PROBES, deadline: now + ERROR_PROBE_MS };
-    this.sendProbe(BASE_PATH_MTU);
+    this.sendProbe(BASE_PATH_MTU, now);
   }
 
   /** What was confirmed once is lost now: the path is another one, or narrower. */

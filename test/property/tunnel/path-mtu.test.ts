@@ -78,7 +78,8 @@ test('a path that changes while it is used never has a black hole for more than 
         return path.discovery.pathMtu <= Math.max(after, ERROR_PATH_MTU);
       },
     ),
-    { numRuns: 300 },
+    // The answer to the last probe of a path that narrowed behind it says nothing of what it carries now.
+    { numRuns: 300, examples: [[1520, 1280, 334, 3669]] },
   );
   t.pass();
 });
@@ -94,7 +95,7 @@ test('one datagram in five lost does not keep a path small', (t) => {
       for (let i = 0; i < 10 && path.discovery.pathMtu !== 1500; i++) path.run(path.now + 10 * SECOND);
       return path.discovery.pathMtu === 1500;
     }),
-    { numRuns: 100 },
+    { numRuns: 100, examples: [[-194717405]] },
   );
   t.pass();
 });

@@ -36,6 +36,7 @@ export interface Addon {
     limits: Partial<DataPlaneLimits>,
     connectionIds?: boolean,
     copyDscp?: boolean,
+    rekeyAfterRecords?: number,
   ) => NativeDataPlane;
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;

@@ -31,6 +31,9 @@ export const COUNTER_NAMES = [
   /** Peers that bear a connection ID and sent from a new address: challenged there, moved there. */
   'challengesSent',
   'pathsMoved',
+  /** Links that have new keys; attempts that came to nothing, the old keys go on. */
+  'rekeysCompleted',
+  'rekeysFailed',
   /** The TUN; reads and writes are of super-packets. */
   'tunReads',
   'tunReadBytes',
@@ -66,6 +69,8 @@ export const COUNTER_NAMES = [
   /** Dropped: not a record, not authentic, seen before, too early, of no known content. */
   'dropBadRecord',
   'dropReplayed',
+  /** Dropped: under keys that are gone since the link has new ones, or never were. */
+  'dropUnknownEpoch',
   'dropNotConnected',
   'dropUnexpectedContent',
   /** Dropped: handshakes that were over, too many, or without a certificate of our own. */

@@ -81,6 +81,8 @@ export interface LinkCounters {
   readonly txPackets: bigint;
   /** Handshakes completed on this link: 1 for its life, however often its path changes. */
   readonly handshakes: number;
+  /** How often it got new keys: nothing else of it changes, the exporter of `connected` stays. */
+  readonly rekeys: number;
 }
 
 export type DataPlaneEvent =
@@ -145,6 +147,8 @@ export interface DataPlaneOptions {
   readonly tun: { readonly name: string; readonly mtu: number } | null;
   /** false: without connection IDs (RFC 9146), as towards a peer that has none. Default true. */
   readonly connectionIds?: boolean;
+  /** A link gets new keys when either direction has had so many records (50 to the default, 2^24), or after six hours. */
+  readonly rekeyAfterRecords?: number;
   /** What is absent has its default. */
   readonly limits?: Partial<DataPlaneLimits>;
   /** The DSCP of packets is copied to the datagrams that carry them. Default false: it tells the path what is carried. */

@@ -11,6 +11,9 @@ const MAX_TUN_MTU = 16_000; // a DTLS record holds 2^14 bytes
 /** A record from JavaScript fits every path without fragments. */
 const MAX_RECORD_BYTES = 1180;
 const MAX_DATAGRAM_BYTES = 65_507;
+/** A change of keys takes some records itself; RFC 8446 s5.5: 2^24.5 full-size records under one key. */
+const MIN_REKEY_RECORDS = 50;
+const MAX_REKEY_RECORDS = 2 ** 24;
 const MAX_LIMIT = 0xffff_ffff;
 
 /**
@@ -26,6 +29,9 @@ export function createDataPlane(options: DataPlaneOptions): DataPlane {
   for (const [name, limit] of Object.entries(options.limits ?? {}))
     if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LIMIT)
       throw new RangeError(`the limit ${name} is a whole number from 1 to ${MAX_LIMIT}, not ${limit}`);
+  const { rekeyAfterRecords: records = MAX_REKEY_RECORDS } = options;
+  if (!Number.isInteger(records) || records < MIN_REKEY_RECORDS || records > MAX_REKEY_RECORDS)
+    throw new RangeError(`new keys come after ${MIN_REKEY_RECORDS} to ${MAX_REKEY_RECORDS} records, not ${records}`);
   return new NativePlane(options);
 }
 
@@ -38,12 +44,23 @@ class NativePlane implements DataPlane {
   private handler: (() => void) | undefined;
   private wokenEarly = false;
 
-  constructor({ port, tun, limits = {}, connectionIds, copyDscp }: DataPlaneOptions) {
+  constructor(options: DataPlaneOptions) {
+    const { port, tun, limits = {}, connectionIds, copyDscp, rekeyAfterRecords } = options;
     const addon = loadAddon();
     this.clockOffset = performance.now() - addon.monotonic();
     const wake = (): void => this.wake();
     this.native = callAddon(
-      () => new addon.DataPlane(port, tun?.name ?? null, tun?.mtu ?? 0, wake, limits, connectionIds, copyDscp),
+      () =>
+        new addon.DataPlane(
+          port,
+          tun?.name ?? null,
+          tun?.mtu ?? 0,
+          wake,
+          limits,
+          connectionIds,
+          copyDscp,
+          rekeyAfterRecords,
+        ),
     );
     this.port = this.native.port;
     this.counters = this.native.counters;

@@ -31,6 +31,8 @@ namespace idloc {
   V(probesAnswered)        \
   V(challengesSent)        \
   V(pathsMoved)            \
+  V(rekeysCompleted)       \
+  V(rekeysFailed)          \
   V(tunReads)              \
   V(tunReadBytes)          \
   V(tunWrites)             \
@@ -56,6 +58,7 @@ namespace idloc {
   V(dropUnknownConnection) \
   V(dropBadRecord)         \
   V(dropReplayed)          \
+  V(dropUnknownEpoch)      \
   V(dropNotConnected)      \
   V(dropUnexpectedContent) \
   V(dropStaleHandshake)    \

@@ -40,7 +40,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                        });
   }
 
-  // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true, copyDscp = false)
+  // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true, copyDscp = false,
+  //               rekeyAfterRecords = 2^24)
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
     Napi::Env env = info.Env();
     auto port = GetUint32(info[0]);
@@ -48,8 +49,10 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!port.has_value() || !mtu.has_value()) return;
     if (*port > 65535 || !(info[1].IsNull() || info[1].IsString()) || !info[3].IsFunction() ||
         !info[4].IsObject() || !(info[5].IsUndefined() || info[5].IsBoolean()) ||
-        !(info[6].IsUndefined() || info[6].IsBoolean())) {
-      ThrowType(env, "expected (port, TUN name or null, TUN MTU, wake, limits, connection IDs, copy DSCP)");
+        !(info[6].IsUndefined() || info[6].IsBoolean()) || !(info[7].IsUndefined() || info[7].IsNumber())) {
+      ThrowType(
+          env,
+          "expected (port, TUN name or null, TUN MTU, wake, limits, connection IDs, copy DSCP, records)");
       return;
     }
     auto plane = std::make_unique<DataPlane>();
@@ -62,6 +65,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     options.limits = *limits;
     if (info[5].IsBoolean()) options.connection_ids = info[5].As<Napi::Boolean>().Value();
     if (info[6].IsBoolean()) options.copy_dscp = info[6].As<Napi::Boolean>().Value();
+    if (info[7].IsNumber()) {
+      auto records = GetUint32(info[7]);
+      if (!records.has_value()) return;
+      options.rekey_records = *records;
+    }
     napi_value name = Napi::String::New(env, "idloc data plane");
     if (napi_create_threadsafe_function(env, info[3], nullptr, name, 0, 1, nullptr, nullptr, this, CallWake,
                                         &wake_) != napi_ok) {
@@ -372,6 +380,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     set("txBytes", stats->tx_bytes);
     set("rxPackets", stats->rx_packets);
     set("txPackets", stats->tx_packets);
+    out.Set("rekeys", Napi::Number::New(env, stats->rekeys.load(std::memory_order_relaxed)));
     out.Set("handshakes", Napi::Number::New(env, stats->handshakes.load(std::memory_order_relaxed)));
     return out;
   }

@@ -302,7 +302,8 @@ Nanoseconds DataPlane::GiveUpAt(const Link& link) {
 int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
-  Nanoseconds next = std::min({network_event_at_, held_.NextExpiry(), early_.NextExpiry()});
+  Nanoseconds next =
+      std::min({network_event_at_, held_.NextExpiry(), early_.NextExpiry(), NextRekeyTimeout()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
   for (LinkId id : handshaking_) {
     auto found = links_.all().find(id);
@@ -322,6 +323,7 @@ void DataPlane::RunTimers() {
   }
   if (held_.NextExpiry() <= now_) counters_->Add(Counter::dropHeldExpired, held_.Expire(now_));
   if (early_.NextExpiry() <= now_) counters_->Add(Counter::dropEarlyExpired, early_.Expire(now_));
+  RunRekeyTimers();
   // By value: a step may end a link and change the list.
   std::vector<LinkId> due;
   for (LinkId id : handshaking_) {

@@ -46,6 +46,8 @@ class DataPlane {
     bool copy_dscp = false;  // from packets to the datagrams that carry them
     Limits limits;
     bool connection_ids = true;  // RFC 9146, offered to every peer
+    // New keys after so many records: well before the limit of AES-GCM (RFC 8446 s5.5), which is above 2^24.
+    uint64_t rekey_records = uint64_t{1} << 24;
     // Called on the thread when events wait and no wake-up is under way; must not block.
     std::function<void()> wake;
   };
@@ -78,6 +80,10 @@ class DataPlane {
   static constexpr Nanoseconds kHalfOpenLifetime = 10 * kSecond;
   static constexpr Nanoseconds kHandshakeLifetime = 15 * kSecond;
   static constexpr Nanoseconds kCookieAnswerTime = 5 * kSecond;
+  static constexpr Nanoseconds kRekeyTime = 6 * 3600 * kSecond;
+  static constexpr Nanoseconds kRekeyPause = 60 * kSecond;  // after a failure
+  static constexpr Nanoseconds kRekeyDoneInterval = 100 * kMillisecond;
+  static constexpr Nanoseconds kRetiredKeysTime = 5 * kSecond;  // longer than any queue on a path
   static constexpr Nanoseconds kTakeOverTime = 5 * kSecond;
   static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
@@ -158,6 +164,24 @@ class DataPlane {
   void EndLink(Link* link, std::string reason);
   void ForgetLink(Link* link);
   void ReportUnknown(const Path& path);
+
+  // rekey.cc
+  class RekeyScope;
+  void CheckKeys(Link* link);
+  void StartRekey(Link* link);
+  bool MakeSuccessor(Link* link);
+  void SendRekeyFlight(const uint8_t* data, size_t length);
+  void HandleRekeyFlight(Link* link, uint8_t* data, size_t length);
+  void AfterRekeyStep(Link* link);
+  void FailRekey(Link* link);
+  void UseSuccessor(Link* link);
+  void SayRekeyDone(Link* link);
+  // nullptr: its keys are gone, or never were.
+  static DtlsSession* SessionOf(Link* link, uint16_t epoch);
+  // An authentic record came under the keys of `session`.
+  void KeysSeen(Link* link, const DtlsSession* session);
+  Nanoseconds NextRekeyTimeout() const;
+  void RunRekeyTimers();
 
   // inbound.cc
   void Inbound(Lane* lane, int budget);
@@ -241,6 +265,9 @@ class DataPlane {
   HeldPackets held_;
   EarlyPackets early_;
   std::vector<LinkId> handshaking_;
+  std::vector<LinkId> keys_due_;
+  std::vector<LinkId> rekeying_;  // with a handshake or retired keys
+  Link* rekey_link_ = nullptr;    // borrowed during a RekeyScope
   SslContext ssl_context_;
   std::unique_ptr<DtlsSession> listener_;
   CookieJar cookies_;

@@ -14,6 +14,10 @@ namespace idloc {
 
 void DataPlane::SendFlight(void* owner, const uint8_t* data, size_t length) {
   auto* self = static_cast<DataPlane*>(owner);
+  if (self->rekey_link_ != nullptr) {
+    self->SendRekeyFlight(data, length);
+    return;
+  }
   if (self->flight_path_ == nullptr || length > self->flight_limit_) return;
   self->counters_->Add(self->flight_limit_ == kNoFlightLimit ? Counter::handshakeSent : Counter::cookiesSent);
   if (self->urgent_.socket.Send(*self->flight_path_, data, length, length) != SendResult::kSent) {
@@ -178,6 +182,7 @@ void DataPlane::AfterHandshakeStep(Link* link) {
 void DataPlane::Connected(Link* link) {
   link->connected = true;
   link->connected_at = now_;
+  link->rekey_at = now_ + kRekeyTime;
   links_.ForgetPrevious(link);
   link->stats->handshakes.fetch_add(1, std::memory_order_relaxed);
   Event event;

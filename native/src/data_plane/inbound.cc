@@ -123,12 +123,19 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
     }
     Plaintext plaintext;
     bool newest = false;
+    DtlsSession* session = SessionOf(link, record.epoch);
+    if (session == nullptr) {
+      counters_->Add(Counter::dropUnknownEpoch);
+      continue;
+    }
     DtlsSession::Opened opened;
     {
-      // OpenSSL may repeat its last flight.
+      // A server may have to repeat its last flight.
       FlightScope scope(this, link->path.has_value() ? *link->path : path, kNoFlightLimit);
-      opened = link->session->OpenRecord(record, &plaintext, &newest);
+      opened = session->OpenRecord(record, &plaintext, &newest);
     }
+    if (opened != DtlsSession::Opened::kBad && opened != DtlsSession::Opened::kReplayed)
+      KeysSeen(link, session);
     switch (opened) {
       case DtlsSession::Opened::kApplicationData:
         link->stats->AddReceived(plaintext.length);
@@ -137,9 +144,10 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
             MovePath(link, path);
             break;
           }
-          if (newest) FollowPeer(link, path, record.length);
+          if (newest && session == link->session.get()) FollowPeer(link, path, record.length);
         }
         HandleApplicationData(link, plaintext.data, plaintext.length);
+        CheckKeys(link);
         break;
       case DtlsSession::Opened::kClosed:
         EndLink(link, "closed by the peer");
@@ -149,6 +157,7 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
         break;
       case DtlsSession::Opened::kBad:
         counters_->Add(Counter::dropBadRecord);
+        CheckKeys(link);
         break;
       case DtlsSession::Opened::kNothing:
         break;
@@ -208,6 +217,12 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
     if (SendRecordTo(link, data, kProbeReplyBytes)) counters_->Add(Counter::probesAnswered);
     return;
   }
+  if (data[0] == kRekeyFlight) {
+    HandleRekeyFlight(link, data + 1, length - 1);
+    return;
+  }
+  // The record itself has said it, by its epoch.
+  if (data[0] == kRekeyDone) return;
   if (kind != 2 && data[0] != kReloadData && data[0] != kReloadAck) {
     counters_->Add(Counter::dropUnexpectedContent);
     return;

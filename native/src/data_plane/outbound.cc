@@ -146,6 +146,7 @@ void DataPlane::SendPackets(Link* link, Lane* lane, const VnetHeader& header, ui
   }
   counters_->Add(Counter::packetsOut, segmenter.packets());
   link->stats->AddSent(bytes, segmenter.packets());
+  CheckKeys(link);
 }
 
 void DataPlane::SendFragments(Link* link, Lane* lane, const VnetHeader& header, uint8_t* packet,
@@ -177,6 +178,7 @@ void DataPlane::SendFragments(Link* link, Lane* lane, const VnetHeader& header, 
     counters_->Add(Counter::packetsOut);
     counters_->Add(Counter::packetsFragmented);
     link->stats->AddSent(bytes, fragmenter.fragments());
+    CheckKeys(link);
   }
 }
 
@@ -225,6 +227,7 @@ bool DataPlane::SendRecordOn(const Path& path, Link* link, const uint8_t* data, 
     return false;
   }
   link->stats->AddSent(length, 1);
+  CheckKeys(link);
   return true;
 }
 

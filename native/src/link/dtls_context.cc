@@ -20,8 +20,6 @@ namespace {
 constexpr const char* kCiphers = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384";
 constexpr const char* kGroups = "X25519:P-256";
 
-int AcceptAnyCertificate(X509_STORE_CTX*, void*) { return 1; }
-
 std::string LastReason() {
   unsigned long error = ERR_peek_last_error();
   const char* reason = error == 0 ? nullptr : ERR_reason_error_string(error);
@@ -57,7 +55,6 @@ Error MakeSslContext(const std::vector<std::vector<uint8_t>>& certificates,
       raw, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_QUERY_MTU | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  SSL_CTX_set_cert_verify_callback(raw, AcceptAnyCertificate, nullptr);
   SSL_CTX_set_read_ahead(raw, 1);
   if (!DtlsSession::InstallCallbacks(raw)) return BadCredentials("the handshake cannot be set up");
 

@@ -81,6 +81,21 @@ std::unique_ptr<DtlsSession> DtlsSession::Create(SSL_CTX* context, bool server, 
   return session;
 }
 
+std::unique_ptr<DtlsSession> DtlsSession::CreateSuccessor(SSL_CTX* context, const DtlsSession& before,
+                                                          Output output, void* owner) {
+  if (before.epoch_ >= kMaxEpoch) return nullptr;
+  auto session = Create(context, before.server_, nullptr, output, owner);
+  if (session == nullptr) return nullptr;
+  session->is_successor_ = true;
+  session->epoch_ = static_cast<uint16_t>(before.epoch_ + 1);
+  session->own_id_ = before.own_id_;
+  session->peer_has_ids_ = before.peer_has_ids_;
+  session->peer_id_ = before.peer_id_;
+  std::memcpy(session->peer_key_, before.peer_key_, kKeyDigestBytes);
+  SSL_set_mtu(session->ssl_.get(), kSuccessorMtu);
+  return session;
+}
+
 DtlsSession::~DtlsSession() = default;
 
 BIO_METHOD* DtlsSession::BioMethod() {
@@ -132,9 +147,29 @@ long DtlsSession::BioControl(BIO*, int command, long, void*) {
 bool DtlsSession::InstallCallbacks(SSL_CTX* context) {
   SSL_CTX_set_cookie_generate_cb(context, MakeCookie);
   SSL_CTX_set_cookie_verify_cb(context, VerifyCookie);
+  SSL_CTX_set_cert_verify_callback(context, VerifyPeer, nullptr);
   return SSL_CTX_add_custom_ext(context, kConnectionIdExtension,
                                 SSL_EXT_CLIENT_HELLO | SSL_EXT_TLS1_2_SERVER_HELLO, AddIdExtension, nullptr,
                                 nullptr, ParseIdExtension, nullptr) == 1;
+}
+
+int DtlsSession::VerifyPeer(X509_STORE_CTX* store, void*) {
+  auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
+  auto* self = static_cast<DtlsSession*>(SSL_get_app_data(ssl));
+  uint8_t digest[EVP_MAX_MD_SIZE];
+  unsigned length = 0;
+  if (X509_pubkey_digest(X509_STORE_CTX_get0_cert(store), EVP_sha256(), digest, &length) != 1 ||
+      length != kKeyDigestBytes) {
+    return 0;
+  }
+  if (self->is_successor_) {
+    if (std::memcmp(digest, self->peer_key_, kKeyDigestBytes) == 0) return 1;
+    X509_STORE_CTX_set_error(store, X509_V_ERR_CERT_REJECTED);
+    return 0;
+  }
+  // Who the peer may be is decided in JavaScript.
+  std::memcpy(self->peer_key_, digest, kKeyDigestBytes);
+  return 1;
 }
 
 // RFC 9146 s3: opaque cid<0..2^8-1>.
@@ -142,7 +177,7 @@ int DtlsSession::AddIdExtension(SSL* ssl, unsigned, unsigned, const unsigned cha
                                 X509*, size_t, int*, void*) {
   static_assert(kConnectionIdBytes < 256);
   auto* self = static_cast<DtlsSession*>(SSL_get_app_data(ssl));
-  if (!self->own_id_.has_value() || (self->server_ && !self->peer_has_ids_)) return 0;
+  if (self->is_successor_ || !self->own_id_.has_value() || (self->server_ && !self->peer_has_ids_)) return 0;
   self->extension_[0] = kConnectionIdBytes;
   std::memcpy(self->extension_ + 1, self->own_id_->data(), kConnectionIdBytes);
   *out = self->extension_;
@@ -157,7 +192,7 @@ int DtlsSession::ParseIdExtension(SSL* ssl, unsigned, unsigned, const unsigned c
     *alert = SSL_AD_DECODE_ERROR;
     return 0;
   }
-  if (!self->own_id_.has_value()) return 1;
+  if (self->is_successor_ || !self->own_id_.has_value()) return 1;
   if (length - 1 > PeerConnectionId::kMaxBytes) {
     // A client may be left without; a server has decided already.
     *alert = SSL_AD_ILLEGAL_PARAMETER;
@@ -205,8 +240,9 @@ bool DtlsSession::ListenTo(const RecordView& record, const Endpoint& remote, Coo
 
 void DtlsSession::HandleHandshakeRecord(const RecordView& record) {
   if (state_ != State::kHandshaking) return;
-  if (record.has_connection_id()) {
-    HandleIdRecord(record);
+  if (record.epoch != 0 && record.epoch != epoch_) return;
+  if (record.has_connection_id() || record.epoch > 1) {
+    HandleSealedRecord(record);
     return;
   }
   if (record.epoch != 0 && opener_.ready() && !RightForm(record)) return;
@@ -214,7 +250,7 @@ void DtlsSession::HandleHandshakeRecord(const RecordView& record) {
   if (early_record_.empty() || state_ != State::kHandshaking) return;
   std::vector<uint8_t> early = std::exchange(early_record_, {});
   RecordView held;
-  if (NextRecord(early.data(), early.size(), &held)) HandleIdRecord(held);
+  if (NextRecord(early.data(), early.size(), &held)) HandleSealedRecord(held);
 }
 
 void DtlsSession::Feed(const uint8_t* record, size_t length) {
@@ -224,7 +260,7 @@ void DtlsSession::Feed(const uint8_t* record, size_t length) {
   input_ = nullptr;
 }
 
-void DtlsSession::HandleIdRecord(const RecordView& record) {
+void DtlsSession::HandleSealedRecord(const RecordView& record) {
   if (!opener_.ready() && !DeriveKeys()) {
     // Finished is the first record of its epoch (RFC 6347 s4.1), so that no other takes its place.
     if (record.sequence == 0 && record.length <= kMaxEarlyRecordBytes)
@@ -355,13 +391,14 @@ void DtlsSession::WriteFlight(const uint8_t* data, size_t length) {
 
 DtlsSession::Opened DtlsSession::OpenRecord(const RecordView& record, Plaintext* out, bool* newest) {
   // RFC 9146 s3: a record without the ID that was agreed on is invalid.
-  if (record.epoch != 1 || !RightForm(record)) return Opened::kBad;
+  if (record.epoch != epoch_ || !RightForm(record)) return Opened::kBad;
   // Some stacks repeat their Finished under its old number, and only the plaintext tells it from data.
   bool may_accept = window_.MayAccept(record.sequence);
   bool may_be_late = (record.has_connection_id() ? record.sequence == 0 : record.type == kContentHandshake) &&
                      late_records_ < kMaxLateHandshakeRecords;
   if (!may_accept && !may_be_late) return Opened::kReplayed;
   if (!opener_.Open(record, out)) {
+    forged_++;
     ERR_clear_error();
     return Opened::kBad;
   }
@@ -408,8 +445,8 @@ void DtlsSession::ReleaseHandshake() {
 }
 
 bool DtlsSession::SealRecord(uint8_t* record, size_t length, uint8_t type, bool urgent) {
-  if (send_sequence_ > kMaxSequence) return false;
-  return sealer_.Seal(record, length, type, 1, send_sequence_++, urgent);
+  if (send_sequence_ >= kMaxRecords) return false;
+  return sealer_.Seal(record, length, type, epoch_, send_sequence_++, urgent);
 }
 
 size_t DtlsSession::MakeCloseNotify(uint8_t* out) {

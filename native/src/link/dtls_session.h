@@ -10,6 +10,7 @@
 // there.
 #include <openssl/ssl.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -41,11 +42,16 @@ class DtlsSession {
   // `own_id`: offered to the peer, which then puts it into its records; nullptr: no connection IDs.
   static std::unique_ptr<DtlsSession> Create(SSL_CTX* context, bool server, const ConnectionId* own_id,
                                              Output output, void* owner);
+  // For the same peer, role and connection IDs as `before`, with the epoch after its own: whoever made this
+  // end's handshake has to present the same key. Its flights go inside `before`, so they are shorter. nullptr
+  // too when there is no further epoch.
+  static std::unique_ptr<DtlsSession> CreateSuccessor(SSL_CTX* context, const DtlsSession& before,
+                                                      Output output, void* owner);
   DtlsSession(const DtlsSession&) = delete;
   DtlsSession& operator=(const DtlsSession&) = delete;
   ~DtlsSession();
 
-  // The cookie and the extension connection_id.
+  // The cookie, the extension connection_id, the peer's certificate.
   static bool InstallCallbacks(SSL_CTX* context);
 
   State state() const { return state_; }
@@ -64,7 +70,14 @@ class DtlsSession {
   Nanoseconds NextTimeout(Nanoseconds now) const;
   void HandleTimeout();
 
-  // A record of epoch 1 on a connected association.
+  // Of the records after the handshake. A successor has another than the association before it.
+  uint16_t epoch() const { return epoch_; }
+  // Records under the keys of the busier direction.
+  uint64_t records() const { return std::max(send_sequence_, window_.next()); }
+  // Nothing can be sent any more, or so much was forged that one more might pass.
+  bool used_up() const { return send_sequence_ >= kMaxRecords || forged_ >= kMaxForged; }
+
+  // A record of that epoch on a connected association.
   enum class Opened { kApplicationData, kClosed, kNothing, kBad, kReplayed };
   // `newest`: no record that came before has a higher number.
   Opened OpenRecord(const RecordView& record, Plaintext* out, bool* newest);
@@ -95,7 +108,14 @@ class DtlsSession {
   static constexpr int kMaxLateHandshakeRecords = 8;
   // RFC 6347 s4.2.2: header; RFC 5246 s7.4.9: verify_data of the suites offered here.
   static constexpr size_t kFinishedBytes = kHandshakeHeaderBytes + 12;
-  static constexpr uint64_t kMaxSequence = (uint64_t{1} << 48) - 1;
+  // RFC 8446 s5.5: 2^24.5 records of 2^14 bytes under one key of AES-GCM. Ours have at most 9,216.
+  static constexpr uint64_t kMaxRecords = uint64_t{1} << 25;
+  // RFC 9147 s4.5.3.
+  static constexpr uint64_t kMaxForged = uint64_t{1} << 36;
+  // Above it, the nonce would not be unique: its first bit is kUrgentNonceBit.
+  static constexpr uint16_t kMaxEpoch = 0x7fff;
+  static constexpr long kSuccessorMtu = 1100;
+  static constexpr size_t kKeyDigestBytes = 32;
 
   DtlsSession(bool server, Output output, void* owner) : server_(server), output_(output), owner_(owner) {}
 
@@ -105,6 +125,7 @@ class DtlsSession {
   static long BioControl(BIO* bio, int command, long number, void* pointer);
   static int MakeCookie(SSL* ssl, unsigned char* cookie, unsigned* length);
   static int VerifyCookie(SSL* ssl, const unsigned char* cookie, unsigned length);
+  static int VerifyPeer(X509_STORE_CTX* store, void* argument);
   static int AddIdExtension(SSL* ssl, unsigned type, unsigned context, const unsigned char** out,
                             size_t* length, X509* x, size_t chain, int* alert, void* argument);
   static int ParseIdExtension(SSL* ssl, unsigned type, unsigned context, const unsigned char* in,
@@ -116,7 +137,7 @@ class DtlsSession {
   bool RightForm(const RecordView& record) const {
     return record.has_connection_id() == (own_id_.has_value() && peer_has_ids_);
   }
-  void HandleIdRecord(const RecordView& record);
+  void HandleSealedRecord(const RecordView& record);
   // One record of OpenSSL's: sealed as the peer wants it. Its length, 0 when that cannot be.
   size_t Reseal(const RecordView& record, uint8_t* out, size_t room);
   void WriteFlight(const uint8_t* data, size_t length);
@@ -129,6 +150,10 @@ class DtlsSession {
   std::string failure_;
   Output output_;
   void* owner_;  // borrowed: the data plane, which owns this session
+  uint16_t epoch_ = 1;
+  bool is_successor_ = false;
+  // SHA-256 of the peer's public key; a successor has it from the beginning.
+  uint8_t peer_key_[kKeyDigestBytes] = {};
   std::optional<ConnectionId> own_id_;
   bool peer_has_ids_ = false;  // its extension was seen
   PeerConnectionId peer_id_;
@@ -148,6 +173,7 @@ class DtlsSession {
   RecordOpener opener_;      // the peer's direction
   RecordSealer feeder_;      // the peer's direction: seals for OpenSSL what bore a connection ID
   uint64_t send_sequence_ = 0;
+  uint64_t forged_ = 0;
   uint64_t feed_sequence_ = uint64_t{1} << 40;  // beyond what came plain
   int late_records_ = 0;
   uint64_t plain_sequence_ = 0;  // next record of epoch 0

@@ -25,6 +25,7 @@ struct LinkStats {
   std::atomic<uint64_t> rx_packets{0};
   std::atomic<uint64_t> tx_packets{0};
   std::atomic<uint32_t> handshakes{0};
+  std::atomic<uint32_t> rekeys{0};
 
   void AddReceived(uint64_t bytes) {
     rx_bytes.store(rx_bytes.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
@@ -36,6 +37,16 @@ struct LinkStats {
   }
 };
 
+// While keys change (data_plane/rekey.cc).
+struct Rekeying {
+  std::unique_ptr<DtlsSession> next;     // in its handshake, or until the peer is known to use it
+  std::unique_ptr<DtlsSession> retired;  // opens what was under way
+  Nanoseconds started_at = 0;
+  Nanoseconds retransmit_at = kNever;
+  Nanoseconds retired_until = kNever;
+  Nanoseconds done_said_at = 0;
+};
+
 struct Link {
   LinkId id = 0;
   bool server = false;
@@ -44,6 +55,11 @@ struct Link {
   bool connected = false;
   // Absent before the handshake starts.
   std::unique_ptr<DtlsSession> session;
+  // Absent before the first change of keys.
+  std::unique_ptr<Rekeying> rekeying;
+  Nanoseconds rekey_at = kNever;  // at the next record after that
+  Nanoseconds rekey_not_before = 0;
+  bool keys_due = false;  // in DataPlane::keys_due_
   // Where sends go. Until JavaScript sets it, a server answers to where the handshake came from.
   std::optional<Path> path;
   bool path_is_set = false;

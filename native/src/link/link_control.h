@@ -16,4 +16,9 @@ inline constexpr uint8_t kProbeRequest = 0x22;
 inline constexpr uint8_t kProbeReply = 0x23;
 inline constexpr size_t kProbeReplyBytes = 5;
 
+// One datagram of the handshake of a new association for this link follows.
+inline constexpr uint8_t kRekeyFlight = 0x28;
+// Nothing follows: the client says by it, in the new epoch, that it has the new keys.
+inline constexpr uint8_t kRekeyDone = 0x29;
+
 }  // namespace idloc

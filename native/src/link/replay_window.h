@@ -16,6 +16,8 @@ class ReplayWindow {
     return (words_[Word(sequence)] >> (sequence % 64) & 1) == 0;
   }
 
+  // One more than the newest number marked.
+  uint64_t next() const { return next_; }
   bool IsNewest(uint64_t sequence) const { return sequence >= next_; }
 
   void Mark(uint64_t sequence) {
@@ -38,7 +40,7 @@ class ReplayWindow {
   static size_t Word(uint64_t sequence) { return (sequence / 64) % kWords; }
 
   std::array<uint64_t, kWords> words_{};
-  uint64_t next_ = 0;  // one more than the newest number marked
+  uint64_t next_ = 0;
 };
 
 }  // namespace idloc

@@ -70,7 +70,14 @@ interface SimLink {
   earlyUntil: number;
   /** Whose records still come from the same remote, until this link is connected (RFC 6347 s4.2.8). */
   previous: SimLink | undefined;
-  counters: { rxBytes: bigint; txBytes: bigint; rxPackets: bigint; txPackets: bigint; handshakes: number };
+  counters: {
+    rxBytes: bigint;
+    txBytes: bigint;
+    rxPackets: bigint;
+    txPackets: bigint;
+    handshakes: number;
+    rekeys: number;
+  };
 }
 
 /** A DataPlane on the simulated network: the same agent code runs over it. */
@@ -412,7 +419,7 @@ export class SimDataPlane implements DataPlane {
       early: [],
       earlyUntil: 0,
       previous: undefined,
-      counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0 },
+      counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0, rekeys: 0 },
     };
     this.links.set(link.id, link);
     return link;

@@ -102,8 +102,10 @@ onWire('what programs put into the IP header arrives, options too', async (t, wi
 onWire('compressed headers of no known form are dropped and counted', async (t, wire) => {
   const { a, b } = wire;
   const links = await wire.linkAndAuthorize();
+  const others = [0, 1, 2, 3, 5, 7, 8, 15].map((low) => `1${low.toString(16)}${'00'.repeat(60)}`);
+  for (const record of others) await a.call('sendRecord', links.a, record);
+  await until(async () => (await b.counter('dropUnexpectedContent')) >= others.length);
   const records = [
-    ...[0, 1, 2, 3, 5, 7, 8, 15].map((low) => `1${low.toString(16)}${'00'.repeat(60)}`),
     // Cut short.
     ...Array.from({ length: 6 }, (_, i) => `16${'00'.repeat(i)}`),
     ...Array.from({ length: 7 }, (_, i) => `14${'00'.repeat(i)}`),
@@ -113,6 +115,7 @@ onWire('compressed headers of no known form are dropped and counted', async (t, 
   for (const record of records) await a.call('sendRecord', links.a, record);
   await until(async () => (await b.counter('dropBadCompressed')) >= records.length);
   t.is(await b.counter('dropBadCompressed'), records.length);
+  t.is(await b.counter('dropUnexpectedContent'), others.length);
   t.is(await b.counter('tunWrites'), 0);
   t.true(a.ping(b.hit, '-c', '1'));
 });

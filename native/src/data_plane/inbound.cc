@@ -203,7 +203,7 @@ void DataPlane::MovePath(Link* link, const Path& path) {
 void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) {
   if (length == 0) return;
   uint8_t kind = data[0] >> 4;
-  if (kind == kCompressed || kind == 4 || kind == 6) {
+  if (IsCompressed(data[0]) || kind == 4 || kind == 6) {
     DeliverPacket(link, data, length);
     return;
   }
@@ -236,11 +236,11 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
 }
 
 void DataPlane::DeliverPacket(Link* link, uint8_t* data, size_t length) {
-  bool compressed = data[0] >> 4 == kCompressed;
+  bool compressed = IsCompressed(data[0]);
   uint8_t version = InnerVersion(data[0]);
   PacketView view;
-  if (compressed ? version != 4 && version != 6 : !ParsePacket(data, length, &view)) {
-    counters_->Add(compressed ? Counter::dropBadCompressed : Counter::dropMalformedPacket);
+  if (!compressed && !ParsePacket(data, length, &view)) {
+    counters_->Add(Counter::dropMalformedPacket);
     return;
   }
   const IpAddress* peer = version == 6 ? &link->hit : link->ipv4.has_value() ? &*link->ipv4 : nullptr;

@@ -32,6 +32,9 @@ inline constexpr size_t kCompressedNextHeader = 2;
 inline constexpr size_t kCompressedIdentification = 2;
 inline constexpr size_t kCompressedFragment = 4;
 
+// Of the sixteen values of that nibble's byte only these two are packets.
+inline bool IsCompressed(uint8_t first) { return first == 0x14 || first == 0x16; }
+
 // The IP version of a packet inside a link, whole or compressed.
 inline uint8_t InnerVersion(uint8_t first) { return first >> 4 == kCompressed ? first & 0x0f : first >> 4; }
 

@@ -92,7 +92,8 @@ void OpensOnlyWhatWasSealed(Source& source) {
     } else if (what == 1) {
       // The peer holds the keys and may still be hostile.
       uint8_t type = source.OneIn(2) ? kContentAlert : source.OneIn(2) ? kContentHandshake : source.Byte();
-      all.push_back(Seal(from, type, source.Take(source.Below(40))));
+      // No content type is 0: behind a connection ID it could not be told from padding (RFC 9146 s3).
+      all.push_back(Seal(from, type == 0 ? 1 : type, source.Take(source.Below(40))));
     } else if (what == 2) {
       Bytes record{static_cast<uint8_t>(20 + source.Below(8)), 0xfe, 0xfd, 0, 1};
       Bytes body = source.Take(source.Below(80));

@@ -92,8 +92,10 @@ void OpensOnlyWhatWasSealed(Source& source) {
     } else if (what == 1) {
       // The peer holds the keys and may still be hostile.
       uint8_t type = source.OneIn(2) ? kContentAlert : source.OneIn(2) ? kContentHandshake : source.Byte();
-      // No content type is 0: behind a connection ID it could not be told from padding (RFC 9146 s3).
-      all.push_back(Seal(from, type == 0 ? 1 : type, source.Take(source.Below(40))));
+      // Neither is a content type: 0 could not be told from padding behind a connection ID, tls12_cid is a
+      // form of records (RFC 9146 s3).
+      if (type == 0 || type == kContentConnectionId) type = 1;
+      all.push_back(Seal(from, type, source.Take(source.Below(40))));
     } else if (what == 2) {
       Bytes record{static_cast<uint8_t>(20 + source.Below(8)), 0xfe, 0xfd, 0, 1};
       Bytes body = source.Take(source.Below(80));

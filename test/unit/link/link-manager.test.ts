@@ -184,6 +184,24 @@ test('a closed link is down on both sides', (t) => {
   );
 });
 
+test('a peer that the data plane has followed to a new address is shown there, and its link stays up', (t) => {
+  const world = new ThreeHosts(t, 60);
+  t.true(world.join());
+  const { a, peer, network } = world;
+  const link = a.links.dataPlaneLinkOf(peer.hit);
+  if (link === undefined) return t.fail('no link');
+  const path = a.links.snapshot().links.find(({ hit }) => hit === peer.hit)?.path;
+  const local = path?.local;
+  if (local === undefined) return t.fail('no path');
+  const remote = { address: '203.0.113.77', port: 4_444 };
+  a.input(() => a.links.handleEvent({ type: 'moved', link, local, remote }, network.loop.now));
+  t.deepEqual(a.links.snapshot().links.find(({ hit }) => hit === peer.hit)?.path?.remote, remote);
+  t.true(a.events.some((event) => event.type === 'path' && event.path.remote.port === remote.port));
+  t.true(a.links.isUp(peer.hit));
+  // Of a link that is gone already.
+  a.input(() => a.links.handleEvent({ type: 'moved', link: 9_999, local, remote }, network.loop.now));
+});
+
 test('an echo tells the round trip, and nothing without a link', (t) => {
   const world = new ThreeHosts(t, 12);
   t.true(world.join());

@@ -23,6 +23,7 @@ export class Consent {
   private checkAt: number;
   private answeredAt: number;
   private doubtedSince: number | undefined;
+  private atRest = false;
   private verify: { readonly since: number; readonly until: number } | undefined;
 
   constructor(random: Random, pair: CandidatePair, now: number) {
@@ -44,12 +45,38 @@ export class Consent {
     return this.outcomes.length === 0 ? 0 : this.outcomes.filter((answered) => !answered).length / this.outcomes.length;
   }
 
+  /** Infinity while it rests. */
   get nextCheckAt(): number {
-    return this.checkAt;
+    return this.atRest ? Infinity : this.checkAt;
   }
 
+  /** Infinity while it rests. */
   get expiresAt(): number {
-    return this.answeredAt + CONSENT_TIMEOUT_MS;
+    return this.atRest ? Infinity : this.answeredAt + CONSENT_TIMEOUT_MS;
+  }
+
+  get resting(): boolean {
+    return this.atRest;
+  }
+
+  /** A check has been answered at this moment, and nothing speaks against the pair. */
+  isSteady(now: number): boolean {
+    return (
+      this.answeredAt === now && this.missedInRow === 0 && this.verify === undefined && this.doubtedSince === undefined
+    );
+  }
+
+  /** Someone else looks after the pair: no check is sent, and nothing expires. */
+  rest(): void {
+    this.atRest = true;
+  }
+
+  /** @param heardAt when the peer last proved that it is there, as good as an answer then. A check is due at once. */
+  wake(heardAt: number, now: number): void {
+    if (!this.atRest) return;
+    this.atRest = false;
+    this.answeredAt = Math.max(this.answeredAt, heardAt);
+    this.checkAt = now;
   }
 
   /** It does not answer: another pair may take over. An answer clears this. */

@@ -69,6 +69,9 @@ export const MISSED_CONSENT_LIMIT = 2;
 /** Of how many consent checks `loss` is the mean. */
 export const LOSS_WINDOW = 20;
 
+/** On a pair that rests the peer is heard at least this often, or whoever looks after it wakes us. */
+export const REST_SILENCE_MS = 24_000;
+
 /** The side in control gets this long to leave a silent pair before the other side does it. */
 export const TAKE_CONTROL_WAIT_MS = 1_000;
 

@@ -32,6 +32,7 @@ import {
   PATIENCE_LOOK_MS,
   PATIENCE_MS,
   QUICK_PACING_MS,
+  REST_SILENCE_MS,
   SETTLE_MS,
   SILENCE_VERIFY_MS,
   TAKE_CONTROL_WAIT_MS,
@@ -156,6 +157,7 @@ export class IceAgent implements Timed {
    */
   setRemote(remote: IceParameters, now: number): void {
     if (this.currentState === 'closed') return;
+    this.wake(now - REST_SILENCE_MS, now);
     const known = this.current.remote;
     const same = known !== undefined && known.ufrag === remote.ufrag && known.pwd === remote.pwd;
     if (!same) {
@@ -178,6 +180,7 @@ export class IceAgent implements Timed {
    */
   setLocalCandidates(candidates: readonly Candidate[], now: number): void {
     if (this.currentState === 'closed') return;
+    this.wake(now - REST_SILENCE_MS, now);
     const lost = this.replaceLocalCandidates(candidates);
     if (this.current.remote === undefined) {
       if (lost) this.changeState('new');
@@ -248,16 +251,46 @@ export class IceAgent implements Timed {
     return this.events.shift();
   }
 
+  /** Whether the selected pair has just answered a check and there is nothing else to do: the time to `rest`. */
+  isSteady(now: number): boolean {
+    return (
+      this.consent?.isSteady(now) === true &&
+      this.consent.pair.credentials === this.current &&
+      this.transactions.next() === undefined &&
+      !this.checklist.hasNext &&
+      this.nominateAt === undefined &&
+      this.patienceAt === undefined
+    );
+  }
+
+  get resting(): boolean {
+    return this.consent?.resting === true;
+  }
+
+  /**
+   * No consent checks until `wake`, a change of addresses, or a check by the peer on another pair. RFC 7675 s5.1: "An endpoint
+   * that is not sending any application data does not need to maintain consent."
+   */
+  rest(): void {
+    this.consent?.rest();
+  }
+
+  /** @param heardAt when the peer was last heard on the selected pair, authenticated. Consent is renewed at once. */
+  wake(heardAt: number, now: number): void {
+    this.consent?.wake(heardAt, now);
+  }
+
   nextTimeout(): number | undefined {
     if (this.currentState === 'closed') return undefined;
+    const consent = this.resting ? undefined : this.consent;
     return earliest(
       this.transactions.next(),
       this.checklist.hasNext ? this.nextSlotAt : undefined,
       this.nominateAt,
       this.patienceAt,
-      this.consent?.verifyAt,
-      this.consent?.nextCheckAt,
-      this.consent?.expiresAt,
+      consent?.verifyAt,
+      consent?.nextCheckAt,
+      consent?.expiresAt,
     );
   }
 
@@ -371,6 +404,7 @@ export class IceAgent implements Timed {
       if (nominates) this.changeRole('controlled');
       return;
     }
+    this.wake(now - REST_SILENCE_MS, now);
     if (nominates && pair.state === 'succeeded' && this.isRenewable(pair, now)) {
       this.changeRole('controlled');
       this.select(pair, now);

@@ -57,6 +57,8 @@ export class Association {
   /** Data sent now is expected to arrive. */
   pathWorks = false;
   repair: Repair | undefined;
+  /** From then on it may rest, when nothing else speaks against it. */
+  restAt = 0;
   /** When its state ends by itself: an unfinished handshake, a guest, a retired one. */
   deadline: number | undefined;
   /** Takes the place of a living one without asking: the peer said that it has lost that. */
@@ -90,6 +92,13 @@ export class Association {
 
   get agents(): readonly IceAgent[] {
     return [this.ice, this.nextIce].filter((agent) => agent !== undefined);
+  }
+
+  /** The path works and has just proven it; there is nothing that JavaScript waits for. */
+  mayRest(now: number): boolean {
+    const { state, pathWorks, repair, nextIce, ice, framing } = this;
+    if (state !== 'up' || !pathWorks || now < this.restAt) return false;
+    return repair === undefined && nextIce === undefined && framing.idle && ice?.isSteady(now) === true;
   }
 
   isBound(remote: SocketAddress): boolean {

@@ -54,6 +54,11 @@ export class Framing implements Timed {
     return this.timeout.smoothedRttMs;
   }
 
+  /** Nothing is under way to the peer. */
+  get idle(): boolean {
+    return this.inFlight === undefined && this.queue.length === 0;
+  }
+
   /** s6.6.3.1: "The RTT of a successful STUN transaction from the ICE stage is used as the initial measurement". */
   measuredByIce(rttMs: number): void {
     if (this.timeout.smoothedRttMs === undefined) this.timeout.measured(rttMs);

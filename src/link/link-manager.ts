@@ -26,6 +26,7 @@ import {
   MAX_GUESTS,
   MAX_INCOMING,
   OFFER_TIMEOUT_MS,
+  REST_AFTER_MS,
   RESTART_TIMEOUT_MS,
   RETIRE_AFTER_MS,
 } from './constants.ts';
@@ -131,6 +132,9 @@ export class LinkManager implements Timed {
         return;
       case 'record':
         this.receiveRecord(event.link, event.data, event.at, now);
+        return;
+      case 'stirred':
+        this.stirred(event.link, event.cause, event.heardAt, now);
         return;
       case 'unknown':
         this.logger.debug('link.unknown', { addr: formatSocketAddress(event.remote) });
@@ -496,6 +500,7 @@ export class LinkManager implements Timed {
       return;
     }
     association.take({ local: path.local, remote: path.remote, ice: path });
+    association.restAt = now + REST_AFTER_MS;
     if (!association.connected || association.pathWorks) return;
     association.pathWorks = true;
     if (association.repair?.cause === 'broken') this.repairs.end(association);
@@ -523,6 +528,16 @@ export class LinkManager implements Timed {
       pending.blockedPath = undefined;
       this.takePath(pending, path, now);
     }
+  }
+
+  /** The data plane has looked after a link that carried nothing; now it is ours again. */
+  private stirred(link: LinkId, cause: 'traffic' | 'silence', heardAt: number, now: number): void {
+    const association = this.table.association(link);
+    if (association === undefined) return;
+    if (cause === 'silence') this.logger.info('link.silence', { nodeId: association.hit, link });
+    association.restAt = now + REST_AFTER_MS;
+    association.ice?.wake(heardAt, now);
+    this.settle(association, now);
   }
 
   // Reflexive addresses.
@@ -617,6 +632,7 @@ export class LinkManager implements Timed {
     this.table.finish(association);
     association.deadline = undefined;
     association.pathWorks = true;
+    association.restAt = now + REST_AFTER_MS;
     if (peer.member) this.promote(association, peer, now);
     else this.admitGuest(association, peer, now);
     if (association.state === 'closed') return;
@@ -771,6 +787,10 @@ export class LinkManager implements Timed {
         this.dataPlane.sendRecord(association.link, out);
     if (association.framing.takeFailure() && association.state === 'up') this.beginRepair(association, 'silent', now);
     if (!this.isAlive(association)) return;
+    if (association.mayRest(now)) {
+      association.ice?.rest();
+      this.dataPlane.rest(association.link);
+    }
     const next = association.nextTimeout();
     if (next === undefined) this.timers.clear(association);
     else this.timers.set(association, next);

@@ -17,6 +17,7 @@ export interface NativeDataPlane {
   unbindRemote(link: number, remote: string, port: number): void;
   setPath(link: number, local: string | null, remote: string, port: number): void;
   closeLink(link: number): void;
+  rest(link: number): void;
   authorize(link: number, hit: string, ipv4: string | null): void;
   refuse(address: string): void;
   setLocalAddresses(hit: string, ipv4: string | null): void;
@@ -37,6 +38,7 @@ export interface Addon {
     connectionIds?: boolean,
     copyDscp?: boolean,
     rekeyAfterRecords?: number,
+    keepaliveMs?: number,
   ) => NativeDataPlane;
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;

@@ -34,6 +34,8 @@ export const COUNTER_NAMES = [
   /** Links that have new keys; attempts that came to nothing, the old keys go on. */
   'rekeysCompleted',
   'rekeysFailed',
+  /** Signs of life that were asked for on links that rest. */
+  'keepalivesSent',
   /** The TUN; reads and writes are of super-packets. */
   'tunReads',
   'tunReadBytes',

@@ -39,6 +39,13 @@ export interface DataPlane {
   closeLink(link: LinkId): void;
 
   /**
+   * The path has just proven to work and carries nothing: the data plane keeps it alone, until one `stirred`. When nothing was
+   * heard for 16 to 20 s it asks the peer's data plane for a sign of life, three times a second apart, which also keeps NATs
+   * open. `setPath` ends the rest without an event.
+   */
+  rest(link: LinkId): void;
+
+  /**
    * Application packets between the TUN and this link may pass: HIT (and overlay IPv4) are the peer's. Releases held packets
    * in order, those of programs here and those that the peer sent since `connected` (64 packets and 256 KiB of a link, for
    * at most 10 s). With `null` IPv4 packets of the peer wait on, at most 2 s, until this is called again with its address.
@@ -108,6 +115,16 @@ export type DataPlaneEvent =
     }
   /** The link is gone: handshake failed or timed out, or the peer closed it. */
   | { readonly type: 'closed'; readonly link: LinkId; readonly reason: string }
+  /**
+   * The link rests no more: a packet of a program came or left, or the peer gives no sign of life. `heardAt`: when the last one
+   * came, ms of the monotonic clock, or when the rest began.
+   */
+  | {
+      readonly type: 'stirred';
+      readonly link: LinkId;
+      readonly cause: 'traffic' | 'silence';
+      readonly heardAt: number;
+    }
   /** A record from the peer whose first byte is 0x80, 0x81 or 0x20-0x2f. Echo and probe requests (0x20, 0x22) are answered below and do not come up. */
   | { readonly type: 'record'; readonly link: LinkId; readonly data: Uint8Array; readonly at: number }
   /** The link is connected, or its datagrams go another way from now on: its path MTU is 1280 (again). */
@@ -131,7 +148,10 @@ export type DataPlaneEvent =
 /** First bytes inside a link (DESIGN D3). */
 export const RELOAD_DATA_FRAME = 0x80;
 export const RELOAD_ACK_FRAME = 0x81;
-/** Link control: answered below with 0x21 and the same rest. */
+/**
+ * Link control: answered below with 0x21 and the same rest. Without a rest it is the data plane's own request for a sign of
+ * life, and the answer does not come up.
+ */
 export const ECHO_REQUEST = 0x20;
 export const ECHO_REPLY = 0x21;
 /** Link control: the answer to a path MTU probe (0x22), which is made below; its identification follows. */
@@ -153,6 +173,8 @@ export interface DataPlaneOptions {
   readonly limits?: Partial<DataPlaneLimits>;
   /** The DSCP of packets is copied to the datagrams that carry them. Default false: it tells the path what is carried. */
   readonly copyDscp?: boolean;
+  /** The least silence on a resting link until a sign of life is asked for; up to a quarter more. Default 16,000. */
+  readonly keepaliveMs?: number;
 }
 
 /**

@@ -45,7 +45,7 @@ class NativePlane implements DataPlane {
   private wokenEarly = false;
 
   constructor(options: DataPlaneOptions) {
-    const { port, tun, limits = {}, connectionIds, copyDscp, rekeyAfterRecords } = options;
+    const { port, tun, limits = {}, connectionIds, copyDscp, rekeyAfterRecords, keepaliveMs } = options;
     const addon = loadAddon();
     this.clockOffset = performance.now() - addon.monotonic();
     const wake = (): void => this.wake();
@@ -60,6 +60,7 @@ class NativePlane implements DataPlane {
           connectionIds,
           copyDscp,
           rekeyAfterRecords,
+          keepaliveMs,
         ),
     );
     this.port = this.native.port;
@@ -74,6 +75,7 @@ class NativePlane implements DataPlane {
 
   drain(max = DEFAULT_DRAIN): DataPlaneEvent[] {
     return this.native.drain(max).map((event) => {
+      if (event.type === 'stirred') return { ...event, heardAt: event.heardAt + this.clockOffset };
       if (event.type !== 'stun' && event.type !== 'record') return event;
       return { ...event, at: event.at + this.clockOffset };
     });
@@ -106,6 +108,10 @@ class NativePlane implements DataPlane {
 
   closeLink(link: LinkId): void {
     this.native.closeLink(link);
+  }
+
+  rest(link: LinkId): void {
+    this.native.rest(link);
   }
 
   authorize(link: LinkId, hit: Hit, ipv4: string | null): void {

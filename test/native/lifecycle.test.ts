@@ -117,6 +117,7 @@ test('wrong arguments are TypeErrors of the addon, not crashes', (t) => {
     [70_000, null, 0, () => 0, {}],
     [0, null, 0, () => 0],
     [0, null, 0, () => 0, { heldBytes: 'x' }],
+    [0, null, 0, () => 0, {}, true, false, 1, 'x'],
   ])
     t.throws(() => new Loose(...args), { instanceOf: TypeError });
   const plane = new Loose(0, null, 0, () => 0, {});
@@ -125,6 +126,7 @@ test('wrong arguments are TypeErrors of the addon, not crashes', (t) => {
     'unbindRemote',
     'setPath',
     'closeLink',
+    'rest',
     'sendRecord',
     'authorize',
     'refuse',

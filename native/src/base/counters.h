@@ -33,6 +33,7 @@ namespace idloc {
   V(pathsMoved)            \
   V(rekeysCompleted)       \
   V(rekeysFailed)          \
+  V(keepalivesSent)        \
   V(tunReads)              \
   V(tunReadBytes)          \
   V(tunWrites)             \

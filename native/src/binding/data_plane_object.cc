@@ -27,6 +27,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::Unbind>("unbindRemote"),
                            InstanceMethod<&DataPlaneObject::SetPathTo>("setPath"),
                            InstanceMethod<&DataPlaneObject::CloseOne>("closeLink"),
+                           InstanceMethod<&DataPlaneObject::RestLink>("rest"),
                            InstanceMethod<&DataPlaneObject::AuthorizeLink>("authorize"),
                            InstanceMethod<&DataPlaneObject::RefuseAddress>("refuse"),
                            InstanceMethod<&DataPlaneObject::SetLocal>("setLocalAddresses"),
@@ -41,7 +42,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   }
 
   // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true, copyDscp = false,
-  //               rekeyAfterRecords = 2^24)
+  //               rekeyAfterRecords = 2^24, keepaliveMs = 16,000)
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
     Napi::Env env = info.Env();
     auto port = GetUint32(info[0]);
@@ -49,10 +50,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!port.has_value() || !mtu.has_value()) return;
     if (*port > 65535 || !(info[1].IsNull() || info[1].IsString()) || !info[3].IsFunction() ||
         !info[4].IsObject() || !(info[5].IsUndefined() || info[5].IsBoolean()) ||
-        !(info[6].IsUndefined() || info[6].IsBoolean()) || !(info[7].IsUndefined() || info[7].IsNumber())) {
+        !(info[6].IsUndefined() || info[6].IsBoolean()) || !(info[7].IsUndefined() || info[7].IsNumber()) ||
+        !(info[8].IsUndefined() || info[8].IsNumber())) {
       ThrowType(
           env,
-          "expected (port, TUN name or null, TUN MTU, wake, limits, connection IDs, copy DSCP, records)");
+          "expected (port, TUN name or null, TUN MTU, wake, limits, connection IDs, copy DSCP, records, ms)");
       return;
     }
     auto plane = std::make_unique<DataPlane>();
@@ -69,6 +71,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       auto records = GetUint32(info[7]);
       if (!records.has_value()) return;
       options.rekey_records = *records;
+    }
+    if (info[8].IsNumber()) {
+      auto keepalive = GetUint32(info[8]);
+      if (!keepalive.has_value()) return;
+      options.keepalive = Nanoseconds{*keepalive} * kMillisecond;
     }
     napi_value name = Napi::String::New(env, "idloc data plane");
     if (napi_create_threadsafe_function(env, info[3], nullptr, name, 0, 1, nullptr, nullptr, this, CallWake,
@@ -226,6 +233,12 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
         link();
         addresses();
         break;
+      case EventType::kStirred:
+        type("stirred");
+        link();
+        out.Set("cause", Napi::String::New(env, event.silent ? "silence" : "traffic"));
+        out.Set("heardAt", Napi::Number::New(env, static_cast<double>(event.heard_at) / 1e6));
+        break;
       case EventType::kNetwork:
         type("network");
         break;
@@ -315,6 +328,12 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   void CloseOne(const Napi::CallbackInfo& info) {
     auto link = GetUint32(info[0]);
     if (link.has_value()) Post(CloseLink{*link});
+  }
+
+  // (link)
+  void RestLink(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (link.has_value()) Post(Rest{*link});
   }
 
   // (link, HIT as address, IPv4 or null)

@@ -43,6 +43,9 @@ struct SetPath {
 struct CloseLink {
   LinkId link;
 };
+struct Rest {
+  LinkId link;
+};
 struct Authorize {
   LinkId link;
   IpAddress hit;
@@ -66,7 +69,8 @@ struct SetLocalAddresses {
   std::optional<IpAddress> ipv4;
 };
 
-using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
-                             SetPath, CloseLink, Authorize, Refuse, SetLocalAddresses, SetPathMtu, SendProbe>;
+using Command =
+    std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote, SetPath,
+                 CloseLink, Rest, Authorize, Refuse, SetLocalAddresses, SetPathMtu, SendProbe>;
 
 }  // namespace idloc

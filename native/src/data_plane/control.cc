@@ -239,6 +239,7 @@ void DataPlane::Handle(SetPath& command) {
   link->path_is_set = true;
   if (moved && link->connected) TellNewPath(link);
   link->follows_peer = false;
+  link->resting = false;
   BindTo(link, command.path.remote);
   if (!link->server && link->session == nullptr) StartClient(link);
 }
@@ -302,8 +303,8 @@ Nanoseconds DataPlane::GiveUpAt(const Link& link) {
 int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
-  Nanoseconds next =
-      std::min({network_event_at_, held_.NextExpiry(), early_.NextExpiry(), NextRekeyTimeout()});
+  Nanoseconds next = std::min(
+      {network_event_at_, held_.NextExpiry(), early_.NextExpiry(), NextRekeyTimeout(), resting_.NextTime()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
   for (LinkId id : handshaking_) {
     auto found = links_.all().find(id);
@@ -324,6 +325,7 @@ void DataPlane::RunTimers() {
   if (held_.NextExpiry() <= now_) counters_->Add(Counter::dropHeldExpired, held_.Expire(now_));
   if (early_.NextExpiry() <= now_) counters_->Add(Counter::dropEarlyExpired, early_.Expire(now_));
   RunRekeyTimers();
+  RunResting();
   // By value: a step may end a link and change the list.
   std::vector<LinkId> due;
   for (LinkId id : handshaking_) {

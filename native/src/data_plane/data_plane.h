@@ -21,6 +21,7 @@
 #include "data_plane/limits.h"
 #include "data_plane/stun_limiter.h"
 #include "link/link_table.h"
+#include "link/resting_links.h"
 #include "net/network_monitor.h"
 #include "tun/backlog.h"
 #include "tun/segmenter.h"
@@ -48,6 +49,9 @@ class DataPlane {
     bool connection_ids = true;  // RFC 9146, offered to every peer
     // New keys after so many records: well before the limit of AES-GCM (RFC 8446 s5.5), which is above 2^24.
     uint64_t rekey_records = uint64_t{1} << 24;
+    // How long nothing is heard on a resting link until the peer is asked for a sign of life; the least, a
+    // quarter is spread over.
+    Nanoseconds keepalive = 16 * kSecond;
     // Called on the thread when events wait and no wake-up is under way; must not block.
     std::function<void()> wake;
   };
@@ -114,6 +118,7 @@ class DataPlane {
   void Handle(UnbindRemote& command);
   void Handle(SetPath& command);
   void Handle(CloseLink& command);
+  void Handle(Rest& command);
   void Handle(Authorize& command);
   void Handle(Refuse& command);
   void Handle(SetLocalAddresses& command);
@@ -182,6 +187,12 @@ class DataPlane {
   void KeysSeen(Link* link, const DtlsSession* session);
   Nanoseconds NextRekeyTimeout() const;
   void RunRekeyTimers();
+
+  // resting.cc
+  void RunResting();
+  void KeepAlive(Link* link);
+  void Stir(Link* link, bool silent);
+  Nanoseconds RestInterval(const Link& link) const;
 
   // inbound.cc
   void Inbound(Lane* lane, int budget);
@@ -264,6 +275,8 @@ class DataPlane {
   TunnelTable tunnels_;
   HeldPackets held_;
   EarlyPackets early_;
+  RestingLinks resting_;
+  std::vector<LinkId> resting_due_;  // reused by RunResting
   std::vector<LinkId> handshaking_;
   std::vector<LinkId> keys_due_;
   std::vector<LinkId> rekeying_;  // with a handshake or retired keys

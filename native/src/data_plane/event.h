@@ -18,6 +18,7 @@ enum class EventType : uint8_t {
   kMiss,
   kUnknown,
   kMoved,
+  kStirred,
   kNetwork,
   kTunLost,
   kNewPath,
@@ -33,13 +34,16 @@ struct Event {
   std::vector<uint8_t> data;  // datagram, record or exporter
   std::vector<std::vector<uint8_t>> certificates;
   std::string reason;
+  bool silent = false;       // of kStirred: the peer does not answer
+  Nanoseconds heard_at = 0;  // of kStirred
 
   // Bytes this event keeps alive, for the bound of the ring.
   size_t weight() const { return data.size() + sizeof(Event); }
-  // The life of a link, and of the TUN, must not be lost: JavaScript has no other way to learn of it.
+  // The life of a link, who looks after it, and the end of the TUN must not be lost: JavaScript has no other
+  // way to learn of it.
   bool essential() const {
     return type == EventType::kConnected || type == EventType::kClosed || type == EventType::kIncoming ||
-           type == EventType::kTunLost;
+           type == EventType::kStirred || type == EventType::kTunLost;
   }
 };
 

@@ -139,7 +139,9 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
     switch (opened) {
       case DtlsSession::Opened::kApplicationData:
         link->stats->AddReceived(plaintext.length);
-        if (record.has_connection_id() && !(link->path.has_value() && link->path->remote == path.remote)) {
+        if (link->path.has_value() && link->path->remote == path.remote) {
+          link->heard_at = now_;
+        } else if (record.has_connection_id()) {
           if (IsChallengeAnswer(link, path, plaintext.data, plaintext.length)) {
             MovePath(link, path);
             break;
@@ -189,6 +191,7 @@ void DataPlane::MovePath(Link* link, const Path& path) {
   counters_->Add(Counter::pathsMoved);
   link->path = path;
   link->follows_peer = true;
+  link->heard_at = now_;
   // Another link's remote stays its own; this one is told by its connection ID.
   if (links_.FindRemote(path.remote) == nullptr) links_.Bind(link, path.remote, false);
   TellNewPath(link);
@@ -223,6 +226,8 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
   }
   // The record itself has said it, by its epoch.
   if (data[0] == kRekeyDone) return;
+  // The answer to the data plane's own question (resting.cc): that it came is all that it says.
+  if (data[0] == kEchoReply && length == 1) return;
   if (kind != 2 && data[0] != kReloadData && data[0] != kReloadAck) {
     counters_->Add(Counter::dropUnexpectedContent);
     return;
@@ -272,6 +277,7 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* data, size_t length) {
     return;
   }
   counters_->Add(Counter::packetsIn);
+  if (link->resting) Stir(link, false);
   if (!tun_.valid()) return;
   if (compressed) {
     receiving_->coalescer.Add(expanded, data + header_bytes, view);

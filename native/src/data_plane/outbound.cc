@@ -127,6 +127,7 @@ void DataPlane::SendPackets(Link* link, Lane* lane, const VnetHeader& header, ui
     counters_->Add(Counter::dropMalformedPacket);
     return;
   }
+  if (link->resting) Stir(link, false);
   if (segmenter.largest() > limit) TellTooBig(link, packet, length, segmenter.largest(), limit);
   size_t first = segmenter.PacketLength(0);
   if (first > limit) {

@@ -80,6 +80,13 @@ struct Link {
   IpAddress hit;
   std::optional<IpAddress> ipv4;
   std::shared_ptr<LinkStats> stats;
+  // When a record last proved that the peer is there.
+  Nanoseconds heard_at = 0;
+  // JavaScript does not look after the path: the data plane asks for signs of life.
+  bool resting = false;
+  Nanoseconds quiet_since = 0;
+  uint8_t unanswered = 0;  // signs of life that were asked for since one came
+  uint64_t rest_tick = 0;  // of RestingLinks
 };
 
 }  // namespace idloc

@@ -94,7 +94,7 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   /** @returns whether an answer comes before that to an echo sent after it. */
   async probe(link: number, bytes: number, id: number) {
     plane.sendProbe(link, bytes, id);
-    plane.sendRecord(link, Uint8Array.of(ECHO_REQUEST));
+    plane.sendRecord(link, Uint8Array.of(ECHO_REQUEST, 1));
     const event = await nextEvent('record');
     if (event.type !== 'record') throw new Error('no record');
     if (event.data[0] === ECHO_REPLY) return false;

@@ -37,6 +37,11 @@ const MAX_RECORD_BYTES = 1_180;
 const PATH_MTU = 1_500;
 const PROBE_REPLY_BYTES = 5;
 const PROBE_ROUND_TRIP_MS = 1;
+/** As in native/src/data_plane/resting.cc. */
+const REST_INTERVAL_MS = 16_000;
+const REST_SPREAD_MS = 4_000;
+const SIGN_OF_LIFE_MS = 1_000;
+const MAX_UNANSWERED = 3;
 
 /** Overlay addresses of one host: inner sources of what it sends, inner destinations of what it is sent. */
 interface Inner {
@@ -70,6 +75,11 @@ interface SimLink {
   earlyUntil: number;
   /** Whose records still come from the same remote, until this link is connected (RFC 6347 s4.2.8). */
   previous: SimLink | undefined;
+  heardAt: number;
+  /** Counts rests and their ends: a timer of an earlier one does nothing. Odd: it rests. */
+  rests: number;
+  /** Signs of life that were asked for since one came. */
+  unanswered: number;
   counters: {
     rxBytes: bigint;
     txBytes: bigint;
@@ -166,6 +176,7 @@ export class SimDataPlane implements DataPlane {
       link.local !== (local?.address ?? null) ||
       link.remote?.address !== remote.address ||
       link.remote.port !== remote.port;
+    if (link.rests % 2 === 1) link.rests += 1;
     link.local = local?.address ?? null;
     link.remote = remote;
     if (moved && link.state === 'connected') this.emit({ type: 'newPath', link: id, remote });
@@ -181,6 +192,15 @@ export class SimDataPlane implements DataPlane {
     if (link.state === 'connected' && link.remote !== undefined)
       this.sendDatagram(this.localOf(link), link.remote, encodeCloseNotify(link.secret));
     this.forget(link);
+  }
+
+  rest(id: LinkId): void {
+    const link = this.links.get(id);
+    if (link?.state !== 'connected') return;
+    link.rests += link.rests % 2 === 0 ? 1 : 2;
+    link.heardAt = this.loop.now;
+    link.unanswered = 0;
+    this.watch(link, this.loop.now + this.restInterval(link));
   }
 
   authorize(id: LinkId, hit: Hit, ipv4: string | null): void {
@@ -266,6 +286,31 @@ export class SimDataPlane implements DataPlane {
       this.held.set(address, [packet]);
       this.emit({ type: 'miss', address });
     } else if (held.length < MAX_HELD_PACKETS) held.push(packet);
+  }
+
+  private restInterval(link: SimLink): number {
+    return REST_INTERVAL_MS + ((link.id * 7_919 + this.loop.now) % REST_SPREAD_MS);
+  }
+
+  private watch(link: SimLink, at: number): void {
+    const rest = link.rests;
+    this.loop.after(at - this.loop.now, () => {
+      if (link.rests !== rest || this.links.get(link.id) !== link || this.closed) return;
+      const due = link.heardAt + this.restInterval(link);
+      if (link.unanswered === 0 && due > this.loop.now + REST_SPREAD_MS) this.watch(link, due);
+      else if (link.unanswered === MAX_UNANSWERED) this.stir(link, 'silence');
+      else {
+        link.unanswered += 1;
+        this.sendOn(link, 'record', Uint8Array.of(ECHO_REQUEST));
+        this.watch(link, this.loop.now + SIGN_OF_LIFE_MS);
+      }
+    });
+  }
+
+  private stir(link: SimLink, cause: 'traffic' | 'silence'): void {
+    if (link.rests % 2 === 0) return;
+    link.rests += 1;
+    this.emit({ type: 'stirred', link: link.id, cause, heardAt: link.heardAt });
   }
 
   private receive(datagram: Datagram): void {
@@ -362,6 +407,8 @@ export class SimDataPlane implements DataPlane {
     const opened = link.state === 'connected' ? openRecord(link.secret, data) : undefined;
     if (opened === undefined) return;
     link.counters.rxBytes += BigInt(data.length);
+    link.heardAt = this.loop.now;
+    link.unanswered = 0;
     if (opened.kind === 'packet') {
       const packet = JSON.parse(Buffer.from(opened.payload).toString()) as Packet;
       if (mayJudge(link.authorized, packet)) this.deliver(link, link.authorized, packet);
@@ -372,7 +419,8 @@ export class SimDataPlane implements DataPlane {
       const reply = opened.payload.slice();
       reply[0] = ECHO_REPLY;
       this.sendOn(link, 'record', reply);
-    } else this.emit({ type: 'record', link: link.id, data: opened.payload, at: this.loop.now });
+    } else if (opened.payload[0] !== ECHO_REPLY || opened.payload.length > 1)
+      this.emit({ type: 'record', link: link.id, data: opened.payload, at: this.loop.now });
   }
 
   private holdEarly(link: SimLink, packet: Packet): void {
@@ -390,6 +438,7 @@ export class SimDataPlane implements DataPlane {
       return;
     }
     link.counters.rxPackets += 1n;
+    this.stir(link, 'traffic');
     this.delivered.push({ ...packet, from: peer.hit, at: this.loop.now });
   }
 
@@ -419,6 +468,9 @@ export class SimDataPlane implements DataPlane {
       early: [],
       earlyUntil: 0,
       previous: undefined,
+      heardAt: 0,
+      rests: 0,
+      unanswered: 0,
       counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0, rekeys: 0 },
     };
     this.links.set(link.id, link);
@@ -474,6 +526,7 @@ export class SimDataPlane implements DataPlane {
   }
 
   private sendPacketOn(link: SimLink, packet: Packet): void {
+    this.stir(link, 'traffic');
     this.sendOn(link, 'packet', Buffer.from(JSON.stringify(packet)));
   }
 

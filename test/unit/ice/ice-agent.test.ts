@@ -738,3 +738,49 @@ test('a peer that checks from a thousand addresses costs a hundred pairs', (t) =
   t.is(asked.state, 'failed');
   t.true(checked.size <= MAX_PAIRS, String(checked.size));
 });
+
+test('a pair that has just been answered may rest; then nothing is due, and the peer is answered all the same', (t) => {
+  const { network, a, b } = publicHosts();
+  exchange({ network, a, b });
+  t.true(bothSelected({ network, a, b }));
+  t.true(network.loop.runUntil(() => a.agent.isSteady(network.loop.now), 30_000));
+  a.agent.rest();
+  t.is(a.agent.nextTimeout(), undefined);
+  t.true(b.agent.nextTimeout() !== undefined);
+  const asked = b.requests.length;
+  network.loop.run(10 * CONSENT_TIMEOUT_MS);
+  t.is(b.requests.length, asked);
+  t.false(a.has('consentExpired') || b.has('consentExpired'));
+  t.is(a.agent.state, 'connected');
+});
+
+test('an agent that is woken checks at once, and counts consent from when the peer was last heard', (t) => {
+  const { network, a, b } = publicHosts();
+  exchange({ network, a, b });
+  t.true(bothSelected({ network, a, b }));
+  t.true(network.loop.runUntil(() => a.agent.isSteady(network.loop.now), 30_000));
+  a.agent.rest();
+  network.loop.run(10 * CONSENT_TIMEOUT_MS);
+  b.host.unplug('203.0.113.2');
+  const { now } = network.loop;
+  a.agent.wake(now - 24_000, now);
+  t.is(a.agent.nextTimeout(), now);
+  a.pump();
+  network.loop.run(6_001);
+  const expired = a.events.find((event) => event.type === 'consentExpired');
+  t.is(expired?.at, now + 6_000);
+});
+
+test('the peer of a resting agent moves: its check from the new address wakes the agent', (t) => {
+  const { network, a, b } = publicHosts();
+  exchange({ network, a, b });
+  t.true(bothSelected({ network, a, b }));
+  t.true(network.loop.runUntil(() => a.agent.isSteady(network.loop.now), 30_000));
+  a.agent.rest();
+  network.loop.run(10 * CONSENT_TIMEOUT_MS);
+  b.host.move(network.internet, '203.0.113.9');
+  b.addressesChanged();
+  network.loop.run(1_000);
+  t.false(a.agent.resting);
+  t.is(a.agent.selected?.remote.address, '203.0.113.9');
+});

@@ -28,6 +28,7 @@ setup_quietly() {
 packages_for() {
   case $1 in
     build) echo "g++ make python3" ;; # node-gyp compiles native/
+    cipher) [ "$node_arch" != x64 ] || echo "libipsec-mb-dev" ;; # faster AES-GCM, linked into native/
     lab) echo "iproute2 nftables iputils-ping procps" ;; # namespaces, home routers
     # the unmodified phone; what counts its packets
     phone) echo "baresip-core tshark" ;;
@@ -76,7 +77,7 @@ setup_native() {
   local folder="$root/native/$1" stamp wanted
   stamp="$folder/build/.idloc-stamp"
   wanted="$( (cd "$root/native" && find . -type d \( -name build -o -path ./test -o -path ./bench \) -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.gyp*' \) -print0 |
-    sort -z | xargs -0 sha256sum) | sha256sum) $("$node" --version) $node_arch"
+    sort -z | xargs -0 sha256sum) | sha256sum) $("$node" --version) $node_arch $(dpkg-query -W -f '${Version}' libipsec-mb-dev 2>/dev/null || true)"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   setup_say "building native${1:+/$1}"
   (PATH="$node_home/bin:$PATH" JOBS=max setup_quietly "$node" "$root/node_modules/node-gyp/bin/node-gyp.js" rebuild -C "$folder" \
@@ -103,6 +104,8 @@ setup() {
   local need needs=(build)
   for need in "$@"; do [ "$need" = rivals ] || needs+=("$need"); done
   setup_packages "${needs[@]}"
+  # Not every distribution has it; OpenSSL does without.
+  (setup_packages cipher) || setup_say "going on without it: records are protected by OpenSSL alone"
   # Not every Debian has all of them; a benchmark says whom it could not measure.
   case " $* " in *" rivals "*) (setup_packages rivals) || setup_say "going on without them" ;; esac
   setup_npm

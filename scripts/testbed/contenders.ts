@@ -1,7 +1,7 @@
 import { messageOf } from '../../src/base/errors.ts';
 import { ScriptError } from './command.ts';
 import type { Contender } from './contenders/contender.ts';
-import { idlocContender } from './contenders/idloc.ts';
+import { idlocContender, idlocOpensslContender } from './contenders/idloc.ts';
 import { nebulaContender } from './contenders/nebula.ts';
 import { openvpnContender } from './contenders/openvpn.ts';
 import { rawContender } from './contenders/raw.ts';
@@ -37,6 +37,7 @@ export function knownContenders(environment: NodeJS.ProcessEnv = process.env): R
   const known = new Map<string, Maker>([
     ['raw', rawContender],
     ['idloc', idlocContender],
+    ['idloc-openssl', idlocOpensslContender],
   ]);
   for (const [family, make] of Object.entries(FAMILIES)) {
     known.set(family, (lab) => make(lab, family, PROGRAMS[family] ?? family));
@@ -56,9 +57,12 @@ export function knownContenders(environment: NodeJS.ProcessEnv = process.env): R
 /** Programs that are not called like their family. */
 const PROGRAMS: Readonly<Record<string, string>> = { tinc: 'tincd' };
 
-/** The names of `--who`, or all. @throws {ScriptError} for one that nobody knows */
+/** Only measured when named: it says something about idloc, not about the others. */
+const ON_REQUEST = 'idloc-openssl';
+
+/** The names of `--who`, or all others. @throws {ScriptError} for one that nobody knows */
 export function chosenContenders(wanted: string | undefined, known: ReadonlyMap<string, unknown>): string[] {
-  if (wanted === undefined) return [...known.keys()];
+  if (wanted === undefined) return [...known.keys()].filter((name) => name !== ON_REQUEST);
   const names = wanted.split(',').filter((name) => name !== '');
   const unknown = names.find((name) => !known.has(name));
   if (unknown !== undefined || names.length === 0)

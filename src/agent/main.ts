@@ -18,7 +18,7 @@ import { isUserName } from '../identity/names.ts';
 import { StateDirectory } from '../identity/state-directory.ts';
 import type { Ticket } from '../identity/ticket.ts';
 import type { DataPlane } from '../native/data-plane.ts';
-import { createDataPlane } from '../native/native.ts';
+import { aeadName, createDataPlane } from '../native/native.ts';
 import { createNetlink } from '../native/netlink.ts';
 import { notifySystemd } from '../native/systemd.ts';
 import { Directory } from './directory.ts';
@@ -216,7 +216,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   const control = new ControlServer({ handlers, logger }, { path: config.socket });
   await control.start();
   cleanup.push(() => control.stop());
-  logger.info('ready', { hit: hitToAddress(identity.hit), overlay, port: dataPlane.port });
+  logger.info('ready', { hit: hitToAddress(identity.hit), overlay, port: dataPlane.port, aead: aeadName() });
   // Only with both addresses on the interface: a phone that starts after us must find them.
   void addressed.then(() => notifier.ready(`${overlay}: ${hitToAddress(identity.hit)} ${memory.ownIpv4 ?? ''}`));
   await aborted(AbortSignal.any([stop, downAsked.signal, tunLost.signal]));

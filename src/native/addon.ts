@@ -43,6 +43,8 @@ export interface Addon {
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;
   readonly counterNames: readonly string[];
+  /** What protects records: `openssl` or `ipsec-mb`. */
+  readonly aead: string;
   notifySystemd(socketPath: string, text: string): void;
   readonly netlink: {
     addresses(): InterfaceAddress[];

@@ -16,6 +16,11 @@ const MIN_REKEY_RECORDS = 50;
 const MAX_REKEY_RECORDS = 2 ** 24;
 const MAX_LIMIT = 0xffff_ffff;
 
+/** What protects records on this machine: `openssl` or `ipsec-mb` (native/src/link/aead.h). */
+export function aeadName(): string {
+  return loadAddon().aead;
+}
+
 /**
  * Starts the data-plane thread. The event loop stays alive until `close`.
  * @throws {IdlocError} `port_in_use`, `no_privilege`, `no_tun`, `tun_busy`, `bad_tun_name`, `bad_mtu`, `no_addon`;

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/counters.h"
 #include "binding/exports.h"
+#include "link/aead.h"
 
 namespace idloc {
 
@@ -16,6 +17,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Napi::Array names = Napi::Array::New(env, Counters::kCount);
   for (uint32_t i = 0; i < Counters::kCount; i++) names.Set(i, Napi::String::New(env, kCounterNames[i]));
   exports.Set("counterNames", names);
+  exports.Set("aead", Napi::String::New(env, AeadName()));
   DefineNetlink(env, exports);
   DefineSystemd(env, exports);
   return exports;

@@ -342,9 +342,8 @@ bool DtlsSession::DeriveKeys() {
   bool done = master_bytes > 0 && Tls1Prf(wide ? "SHA384" : "SHA256", master, master_bytes, seed, sizeof seed,
                                           block, block_bytes);
   if (done) {
-    const EVP_CIPHER* cipher = wide ? EVP_aes_256_gcm() : EVP_aes_128_gcm();
-    DirectionKeys client{cipher, block, block + 2 * key_bytes};
-    DirectionKeys server{cipher, block + key_bytes, block + 2 * key_bytes + kFixedNonceBytes};
+    DirectionKeys client{wide, block, block + 2 * key_bytes};
+    DirectionKeys server{wide, block + key_bytes, block + 2 * key_bytes + kFixedNonceBytes};
     const DirectionKeys& own = server_ ? server : client;
     const DirectionKeys& peer = server_ ? client : server;
     done = sealer_.Init(own) && own_opener_.Init(own) && opener_.Init(peer) && feeder_.Init(peer);

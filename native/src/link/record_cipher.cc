@@ -6,7 +6,8 @@ namespace idloc {
 
 namespace {
 
-constexpr size_t kNonceBytes = kFixedNonceBytes + kExplicitNonceBytes;
+constexpr size_t kNonceBytes = Aead::kNonceBytes;
+static_assert(kNonceBytes == kFixedNonceBytes + kExplicitNonceBytes && Aead::kTagBytes == kTagBytes);
 constexpr size_t kMaxAdditionalDataBytes = 23 + PeerConnectionId::kMaxBytes;
 static_assert(PeerConnectionId::kMaxBytes >= kConnectionIdBytes);
 
@@ -30,20 +31,11 @@ size_t FillAdditionalData(const uint8_t* header, size_t id_bytes, size_t inner_l
   return 10 + kConnectionIdOffset + id_bytes + 2;
 }
 
-CipherContext MakeContext(const DirectionKeys& keys, int encrypt) {
-  CipherContext context(EVP_CIPHER_CTX_new());
-  if (context == nullptr ||
-      EVP_CipherInit_ex2(context.get(), keys.cipher, keys.key, nullptr, encrypt, nullptr) != 1) {
-    return nullptr;
-  }
-  return context;
-}
-
 }  // namespace
 
 bool RecordSealer::Init(const DirectionKeys& keys) {
   std::memcpy(fixed_nonce_, keys.fixed_nonce, kFixedNonceBytes);
-  context_ = MakeContext(keys, 1);
+  aead_ = NewAead(keys.key, keys.wide, Aead::Use::kSeal);
   return ready();
 }
 
@@ -69,20 +61,13 @@ bool RecordSealer::Seal(uint8_t* record, size_t length, uint8_t type, uint16_t e
   std::memcpy(nonce, fixed_nonce_, kFixedNonceBytes);
   std::memcpy(nonce + kFixedNonceBytes, record + header_bytes, kExplicitNonceBytes);
   uint8_t additional[kMaxAdditionalDataBytes];
-  int additional_bytes = static_cast<int>(FillAdditionalData(record, id_bytes, length, additional));
-
-  EVP_CIPHER_CTX* context = context_.get();
-  int written = 0;
-  return EVP_EncryptInit_ex2(context, nullptr, nullptr, nonce, nullptr) == 1 &&
-         EVP_EncryptUpdate(context, nullptr, &written, additional, additional_bytes) == 1 &&
-         EVP_EncryptUpdate(context, text, &written, text, static_cast<int>(length)) == 1 &&
-         EVP_EncryptFinal_ex(context, text + length, &written) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTagBytes, text + length) == 1;
+  size_t additional_bytes = FillAdditionalData(record, id_bytes, length, additional);
+  return aead_->Seal(nonce, additional, additional_bytes, text, length, text + length);
 }
 
 bool RecordOpener::Init(const DirectionKeys& keys) {
   std::memcpy(fixed_nonce_, keys.fixed_nonce, kFixedNonceBytes);
-  context_ = MakeContext(keys, 0);
+  aead_ = NewAead(keys.key, keys.wide, Aead::Use::kOpen);
   return ready();
 }
 
@@ -96,18 +81,9 @@ bool RecordOpener::Open(const RecordView& record, Plaintext* out) {
   std::memcpy(nonce, fixed_nonce_, kFixedNonceBytes);
   std::memcpy(nonce + kFixedNonceBytes, record.data + header_bytes, kExplicitNonceBytes);
   uint8_t additional[kMaxAdditionalDataBytes];
-  int additional_bytes = static_cast<int>(FillAdditionalData(record.data, id_bytes, length, additional));
-
-  EVP_CIPHER_CTX* context = context_.get();
+  size_t additional_bytes = FillAdditionalData(record.data, id_bytes, length, additional);
   uint8_t* text = record.data + layout.plaintext_offset;
-  int written = 0;
-  if (EVP_DecryptInit_ex2(context, nullptr, nullptr, nonce, nullptr) != 1 ||
-      EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTagBytes, text + length) != 1 ||
-      EVP_DecryptUpdate(context, nullptr, &written, additional, additional_bytes) != 1 ||
-      EVP_DecryptUpdate(context, text, &written, text, static_cast<int>(length)) != 1 ||
-      EVP_DecryptFinal_ex(context, text + length, &written) != 1) {
-    return false;
-  }
+  if (!aead_->Open(nonce, additional, additional_bytes, text, length, text + length)) return false;
   *out = {text, length, record.type};
   if (id_bytes == 0) return true;
   // RFC 9146 s3: zeros pad it, the last byte that is none is the type.

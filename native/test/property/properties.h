@@ -44,6 +44,10 @@ void ExpandsWhatWasCompressed(Source& source);
 // Messages that may have come from rtnetlink.
 void ReadsNetlink(Source& source);
 
+// Every implementation of AES-GCM seals to the same bytes, opens what another sealed, and refuses what was
+// changed.
+void SealsAsTheOtherDoes(Source& source);
+
 // Records of an association in any order, changed, cut, repeated: each comes out at most once, and only what
 // was sealed.
 void OpensOnlyWhatWasSealed(Source& source);

@@ -22,6 +22,8 @@ PROPERTY("what is read of a packet lies inside it", ParsesWithinBounds, 2000);
 PROPERTY("a header without addresses expands to a whole packet, or is refused", ExpandsWhatWasCompressed,
          2000);
 PROPERTY("what is read of a netlink message lies inside it", ReadsNetlink, 2000);
+PROPERTY("AES-GCM of ipsec-mb is that of OpenSSL, and neither opens what was changed", SealsAsTheOtherDoes,
+         3000);
 PROPERTY("records that are changed, cut, made up or repeated open to nothing", OpensOnlyWhatWasSealed, 500);
 PROPERTY("datagrams from anywhere neither end a live link nor get back more than they bring",
          SurvivesDatagrams, 300);

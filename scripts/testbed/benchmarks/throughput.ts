@@ -24,6 +24,8 @@ const RIVALS: Readonly<Record<CongestionControl, Readonly<Record<string, number>
   cubic: { 'wireguard-go-new': 2.6 },
 };
 const MOST_IPV4_DEVIATION = 0.15;
+/** A second implementation of AES-GCM has to be worth its place. */
+const WORTH_OF_AEAD = 1.15;
 
 /** One TCP stream, four, and one over IPv4, by bbr and by cubic. */
 export async function benchThroughput(lab: Lab, findings: Findings, options: BenchmarkOptions): Promise<void> {
@@ -102,6 +104,14 @@ export function expectThroughput(
       });
     else findings.note(`${named('tcp1', 'idloc')} is not held against ${rival}, who was not asked for`);
   const one = medians.get(named('tcp1', 'idloc'));
+  if (who.includes('idloc-openssl'))
+    expectRatio(findings, {
+      name: named('tcp1', 'idloc'),
+      value: one,
+      reference: medians.get(named('tcp1', 'idloc-openssl')),
+      referenceName: 'OpenSSL alone',
+      atLeast: WORTH_OF_AEAD,
+    });
   expectRatio(findings, {
     name: named('tcp4', 'idloc'),
     value: medians.get(named('tcp4', 'idloc')),

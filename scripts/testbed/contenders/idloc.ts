@@ -33,3 +33,10 @@ export async function idlocPair(
 export async function idlocContender(lab: Lab): Promise<Contender> {
   return (await idlocPair(lab, await cabledPair(lab, 'idloc'))).contender;
 }
+
+/** With the records protected by OpenSSL, whatever else is there. */
+export async function idlocOpensslContender(lab: Lab): Promise<Contender> {
+  const pair = await cabledPair(lab, 'idloc-openssl');
+  const { contender } = await idlocPair(lab, pair, { IDLOC_AEAD: 'openssl' });
+  return { ...contender, who: 'idloc-openssl' };
+}

@@ -3,7 +3,7 @@ import { chosenContenders, knownContenders } from '../../../scripts/testbed/cont
 
 test("without anything in the environment the fixed ones are known, today's wireguard-go among them", (t) => {
   const known = [...knownContenders({}).keys()];
-  t.deepEqual(known.slice(0, 4), ['raw', 'idloc', 'wireguard-go', 'wireguard-go-new']);
+  t.deepEqual(known.slice(0, 5), ['raw', 'idloc', 'idloc-openssl', 'wireguard-go', 'wireguard-go-new']);
   t.deepEqual(
     known.filter((who) => who.endsWith('-new')),
     ['wireguard-go-new'],
@@ -26,9 +26,10 @@ test('a binary that the environment names is measured beside its family, an unkn
 });
 
 test('--who chooses in the order of the table and refuses a name that nobody has', (t) => {
-  const known = new Map(['raw', 'idloc', 'tinc'].map((who) => [who, undefined]));
+  const known = new Map(['raw', 'idloc', 'idloc-openssl', 'tinc'].map((who) => [who, undefined]));
   t.deepEqual(chosenContenders(undefined, known), ['raw', 'idloc', 'tinc']);
   t.deepEqual(chosenContenders('idloc,raw', known), ['raw', 'idloc']);
+  t.deepEqual(chosenContenders('idloc-openssl,idloc', known), ['idloc', 'idloc-openssl']);
   t.throws(() => chosenContenders('idloc,bob', known), { message: /"bob"/ });
-  t.throws(() => chosenContenders(',', known), { message: /--who takes raw,idloc,tinc/ });
+  t.throws(() => chosenContenders(',', known), { message: /--who takes raw,idloc,idloc-openssl,tinc/ });
 });

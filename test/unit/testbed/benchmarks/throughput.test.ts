@@ -42,6 +42,13 @@ test('four streams that are slower than one, and IPv4 that is far from IPv6, are
   t.deepEqual(missed({ 'tcp1v4.idloc.bbr': 13.9 }), ['tcp1v4.idloc.bbr']);
 });
 
+test('a second AES-GCM that is not worth its place misses the bound, where it was asked for', (t) => {
+  const who = [...ALL, 'idloc-openssl'];
+  t.deepEqual(missed({ 'tcp1.idloc-openssl.bbr': 10.4 }, who), []);
+  t.deepEqual(missed({ 'tcp1.idloc-openssl.bbr': 10.5 }, who), ['tcp1.idloc.bbr']);
+  t.deepEqual(missed({ 'tcp1.idloc-openssl.bbr': 10.5 }), []);
+});
+
 test('a rival who was asked for and not measured misses the bound, one who was not asked for does not', (t) => {
   t.deepEqual(missed({ 'tcp1.yggdrasil.bbr': undefined }), ['tcp1.idloc.bbr']);
   t.deepEqual(missed({ 'tcp1.yggdrasil.bbr': undefined }, ALL.slice(0, 4)), []);

@@ -29,6 +29,10 @@ struct SslFree {
   void operator()(SSL* ssl) const { SSL_free(ssl); }
 };
 
+namespace test {
+class SessionAger;
+}
+
 class DtlsSession {
  public:
   enum class State { kHandshaking, kConnected, kFailed };
@@ -104,6 +108,8 @@ class DtlsSession {
   void ReleaseHandshake();
 
  private:
+  friend class test::SessionAger;
+
   // Repeats of Finished that are answered after the handshake: a peer that lost our last flight needs a few.
   static constexpr int kMaxLateHandshakeRecords = 8;
   // RFC 6347 s4.2.2: header; RFC 5246 s7.4.9: verify_data of the suites offered here.

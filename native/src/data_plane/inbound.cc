@@ -254,7 +254,7 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* data, size_t length) {
     // The peer may have sent it right behind the end of the handshake; JavaScript is still verifying its
     // certificate, or looks its claim up.
     Nanoseconds until = now_ + (link->authorized ? EarlyPackets::kClaimTime : EarlyPackets::kAuthorizeTime);
-    bool held = early_.Hold(link->id, data, compressed ? length : view.length, until);
+    bool held = early_.Hold(link->id, data, compressed ? length : view.length, outer_ecn_, until);
     counters_->Add(held ? Counter::earlyHeld : Counter::dropEarlyOverflow);
     return;
   }
@@ -291,12 +291,14 @@ void DataPlane::DeliverEarly(Link* link) {
   // IPv4 goes on waiting while the claim is not known, but no longer than it would have.
   Nanoseconds until = std::min(early.until, now_ + EarlyPackets::kClaimTime);
   for (EarlyPackets::Packet& held : early.packets) {
-    if (InnerVersion(held[0]) == 4 && !link->ipv4.has_value()) {
-      early_.Hold(link->id, held.data(), held.size(), until);
+    if (InnerVersion(held.bytes[0]) == 4 && !link->ipv4.has_value()) {
+      early_.Hold(link->id, held.bytes.data(), held.bytes.size(), held.outer_ecn, until);
       continue;
     }
     counters_->Add(Counter::earlyReleased);
-    DeliverPacket(link, held.data(), held.size());
+    outer_ecn_ = held.outer_ecn;
+    DeliverPacket(link, held.bytes.data(), held.bytes.size());
+    outer_ecn_ = kNotEct;
     // One by one: in order also between flows.
     receiving_->coalescer.Flush();
   }

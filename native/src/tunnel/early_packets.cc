@@ -10,7 +10,8 @@ namespace {
 constexpr size_t kBookkeepingBytes = 64;
 }  // namespace
 
-bool EarlyPackets::Hold(LinkId link, const uint8_t* packet, size_t length, Nanoseconds until) {
+bool EarlyPackets::Hold(LinkId link, const uint8_t* packet, size_t length, uint8_t outer_ecn,
+                        Nanoseconds until) {
   size_t weight = length + kBookkeepingBytes;
   if (bytes_ + weight > max_total_bytes_) return false;
   auto found = entries_.find(link);
@@ -21,7 +22,7 @@ bool EarlyPackets::Hold(LinkId link, const uint8_t* packet, size_t length, Nanos
   }
   Entry& entry = found->second;
   if (entry.packets.size() == kMaxPackets || entry.bytes + weight > kMaxBytes) return false;
-  entry.packets.emplace_back(packet, packet + length);
+  entry.packets.push_back({{packet, packet + length}, outer_ecn});
   entry.bytes += weight;
   bytes_ += weight;
   return true;

@@ -14,8 +14,10 @@ namespace idloc {
 
 class EarlyPackets {
  public:
-  // As it lay in the record, whole or compressed.
-  using Packet = std::vector<uint8_t>;
+  struct Packet {
+    std::vector<uint8_t> bytes;  // as it lay in the record, whole or compressed
+    uint8_t outer_ecn;           // of the datagram that brought it
+  };
   struct Entry {
     std::vector<Packet> packets;  // oldest first
     size_t bytes = 0;
@@ -31,7 +33,7 @@ class EarlyPackets {
   // Of all links together. Nothing is held before this is set.
   void SetMaxTotalBytes(size_t bytes) { max_total_bytes_ = bytes; }
   // `until`: when the link's packets are given up; the first one decides. False: full, not held.
-  bool Hold(LinkId link, const uint8_t* packet, size_t length, Nanoseconds until);
+  bool Hold(LinkId link, const uint8_t* packet, size_t length, uint8_t outer_ecn, Nanoseconds until);
   // Forgets the link.
   Entry Take(LinkId link);
   // What was held for `from` waits for `to` now.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "link/record_format.h"
+#include "net/ecn.h"
 #include "support/check.h"
 #include "support/credentials.h"
 
@@ -65,8 +66,10 @@ std::vector<Event> DataPlaneTester::TakeEvents() {
   return out;
 }
 
-void DataPlaneTester::ReceiveDatagram(const Bytes& datagram, const Endpoint& from) {
+void DataPlaneTester::ReceiveDatagram(const Bytes& datagram, const Endpoint& from, uint8_t marked) {
+  plane_.outer_ecn_ = marked & kEcnMask;
   ReceiveBatch({datagram}, from);
+  plane_.outer_ecn_ = kNotEct;
 }
 
 void DataPlaneTester::ReceiveBatch(const std::vector<Bytes>& datagrams, const Endpoint& from) {

@@ -22,7 +22,8 @@ class DataPlaneTester {
   std::vector<Event> TakeEvents();
 
   // At least one byte.
-  void ReceiveDatagram(const Bytes& datagram, const Endpoint& from);
+  // `marked`: DSCP and ECN of the datagram.
+  void ReceiveDatagram(const Bytes& datagram, const Endpoint& from, uint8_t marked = 0);
   // Several datagrams of one batch: packets are joined across them.
   void ReceiveBatch(const std::vector<Bytes>& datagrams, const Endpoint& from);
   // Vnet header and packet.

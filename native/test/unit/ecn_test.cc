@@ -1,6 +1,8 @@
 #include "net/ecn.h"
 
+#include "support/data_plane_tester.h"
 #include "support/packets.h"
+#include "tun/vnet_header.h"
 #include "unit/test.h"
 
 namespace idloc::test {
@@ -37,6 +39,33 @@ TEST("what the network marked outside comes inside as RFC 6040 says, and nothing
         }
       }
     }
+  }
+}
+
+TEST("a mark on the first packets is there when the peer is known, and goes to no other packet") {
+  constexpr uint8_t kEct0 = 2;
+  constexpr uint8_t kCe = 3;
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  Linked link = Connect(a, b);
+  a.Run(Authorize{link.a, b.hit(), b.ipv4()});
+  FlowSpec flow;
+  flow.udp = true;
+  flow.traffic_class = kEct0;
+  for (uint8_t marked : {kEct0, kCe, kEct0}) {
+    a.ReadTun(MakeSuperPacket(flow, {1, 2, 3}, 0));
+    CHECK(udp_sent.size() == 1);
+    b.ReceiveDatagram(udp_sent[0].data, a.endpoint(), marked);
+    udp_sent.clear();
+  }
+  CHECK(tun_written.empty() && b.count(Counter::earlyHeld) == 3);
+  b.Run(Authorize{link.b, a.hit(), a.ipv4()});
+  CHECK(tun_written.size() == 3);
+  for (size_t i = 0; i < 3; i++) {
+    flow.traffic_class = i == 1 ? kCe : kEct0;
+    Bytes written(tun_written[i].begin() + kVnetHeaderBytes, tun_written[i].end());
+    CHECK(written == MakePacket(flow, {1, 2, 3}));
   }
 }
 

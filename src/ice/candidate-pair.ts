@@ -86,6 +86,20 @@ export function makePair(role: IceRole, credentials: Credentials, local: Candida
   };
 }
 
+/** Each of `locals` with each of `remotes`, but for those that no check can go between. */
+export function makePairs(
+  role: IceRole,
+  credentials: Credentials,
+  locals: Iterable<Candidate>,
+  remotes: readonly Candidate[],
+): CandidatePair[] {
+  return [...locals].flatMap((local) =>
+    remotes
+      .filter((remote) => canPair(baseOf(local), remote.address))
+      .map((remote) => makePair(role, credentials, local, remote)),
+  );
+}
+
 export function pathOf(pair: CandidatePair): Path {
   return {
     local: pair.base,

@@ -8,13 +8,13 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import { TRANSACTION_ID_BYTES } from '../stun/constants.ts';
 import { encodeErrorResponse } from '../stun/error-response.ts';
-import { verifyIntegrity } from '../stun/integrity.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { BINDING_METHOD } from '../stun/message.ts';
+import { authenticateAnswer, authenticateRequest } from './authentication.ts';
 import { encodeCheck, encodeCheckAnswer } from './binding-messages.ts';
 import type { CandidatePair } from './candidate-pair.ts';
-import { canPair, localTypeOf, makePair, pathOf } from './candidate-pair.ts';
-import { baseOf, bestOfEachBase } from './candidates.ts';
+import { canPair, localTypeOf, makePair, makePairs, pathOf } from './candidate-pair.ts';
+import { bestOfEachBase } from './candidates.ts';
 import type { CheckTransaction } from './check-transactions.ts';
 import { CheckTransactions } from './check-transactions.ts';
 import { Checklist } from './checklist.ts';
@@ -166,7 +166,7 @@ export class IceAgent implements Timed {
     }
     const fresh = this.remotes.add(remote.candidates, this.checklist.pairs);
     this.checklist.setRole(this.currentRole);
-    const added = this.checklist.add(this.pairsOf([...this.bases.values()], fresh));
+    const added = this.checklist.add(this.pairsWith(fresh));
     if (same && this.consent !== undefined) for (const pair of added) this.checklist.trigger(pair);
     else if (!same || this.currentState === 'failed') this.startChecking(now);
     for (const check of this.early.take(remote.ufrag))
@@ -186,7 +186,7 @@ export class IceAgent implements Timed {
       if (lost) this.changeState('new');
       return;
     }
-    const added = this.checklist.add(this.pairsOf([...this.bases.values()], this.remotes.all));
+    const added = this.checklist.add(this.pairsWith(this.remotes.all));
     if (!lost && this.consent !== undefined) {
       for (const pair of added) this.checklist.trigger(pair);
     } else {
@@ -332,20 +332,16 @@ export class IceAgent implements Timed {
     remote: SocketAddress,
     now: number,
   ): boolean {
-    const { username, priority } = request.attributes;
-    if (username === undefined) return false;
-    const { asked, asker } = splitUsername(username);
-    const credentials = [this.current, this.previous].find(
-      (known) => known?.local.ufrag === asked && (known.remote === undefined || known.remote.ufrag === asker),
-    );
-    if (credentials === undefined || !verifyIntegrity(raw, request, keyOf(credentials.local))) return false;
+    const authentic = authenticateRequest(request, raw, [this.current, this.previous]);
+    if (authentic === undefined) return false;
+    const { credentials, asker } = authentic;
     const refuse = (code: number): true => {
       const data = encodeErrorResponse(request, code, keyOf(credentials.local));
       if (data !== undefined) this.transmits.push({ local, remote, data });
       return true;
     };
     if ((request.unknownRequired ?? []).length > 0) return refuse(420);
-    if (priority === undefined) return refuse(400);
+    if (request.attributes.priority === undefined) return refuse(400);
     if (credentials === this.current && !this.settleRoles(request, now)) return refuse(487);
     // No answer, so no selection there: the peer asks again, and what was a late copy ends here.
     if (this.isHeld(request, local, remote, now)) return true;
@@ -516,14 +512,11 @@ export class IceAgent implements Timed {
     now: number,
   ): boolean {
     const transaction = this.transactions.get(answer.transactionId);
-    const key = transaction?.pair.credentials.remote;
-    if (transaction === undefined || key === undefined) return false;
-    const { pair } = transaction;
+    if (transaction === undefined) return false;
     const { errorCode, xorMappedAddress } = answer.attributes;
-    const symmetric = sameSocketAddress(remote, pair.remote.address) && sameSocketAddress(local, pair.base);
-    if (!verifyIntegrity(raw, answer, keyOf(key))) {
-      const unknownThere = answer.class === 'error' && (errorCode?.code === 400 || errorCode?.code === 401);
-      if (!unknownThere || !symmetric) return false;
+    const { proof, symmetric } = authenticateAnswer(answer, raw, transaction, { local, remote });
+    if (proof === 'none') return false;
+    if (proof === 'disowned') {
       if (!transaction.disowned) this.events.push({ type: 'peerForgot' });
       transaction.disowned = true;
       return true;
@@ -759,12 +752,8 @@ export class IceAgent implements Timed {
     return true;
   }
 
-  private pairsOf(locals: readonly Candidate[], remotes: readonly Candidate[]): CandidatePair[] {
-    return locals.flatMap((local) =>
-      remotes
-        .filter((remote) => canPair(baseOf(local), remote.address))
-        .map((remote) => makePair(this.currentRole, this.current, local, remote)),
-    );
+  private pairsWith(remotes: readonly Candidate[]): CandidatePair[] {
+    return makePairs(this.currentRole, this.current, this.bases.values(), remotes);
   }
 
   private changeRole(role: IceRole): void {

@@ -118,8 +118,20 @@ export class ConnectionTable {
     return found?.agent.owns(username) === true ? found : undefined;
   }
 
-  /** Notes the transaction of a STUN request that leaves, so that its answer finds the way back. */
+  /**
+   * An address carries one handshake at a time. One that is under way there, dialed by us or begun by the peer as a stranger,
+   * is let finish: most likely it is with the same host, and makes this one needless.
+   */
+  isBusy(association: Association, remote: SocketAddress): boolean {
+    if (association.connected || association.isBound(remote)) return false;
+    const holder = this.boundTo(remote);
+    if (holder === undefined || holder.connected) return false;
+    return association.role === 'client' ? holder.origin === 'dialed' : holder.origin === 'incoming';
+  }
+
+  /** Notes the transaction of a STUN request that leaves, so that its answer finds the way back; nothing of other messages. */
   noteTransaction(data: Uint8Array, association: Association, now: number): void {
+    if (!isRequest(data)) return;
     this.byTransaction.set(toHex(data.subarray(8, 20)), association, now);
   }
 
@@ -155,4 +167,9 @@ export class ConnectionTable {
   get blocked(): Association[] {
     return [...this.unfinished].filter(({ blockedPath }) => blockedPath !== undefined);
   }
+}
+
+/** RFC 8489 s5: both class bits clear. */
+function isRequest(data: Uint8Array): boolean {
+  return ((data[0] ?? 0) & 0x01) === 0 && ((data[1] ?? 0) & 0x10) === 0;
 }

@@ -445,7 +445,7 @@ export class LinkManager implements Timed {
     const current = agent === association.ice;
     switch (event.type) {
       case 'valid':
-        if (!this.isBusy(association, event.path.remote)) association.bind(event.path.remote);
+        if (!this.table.isBusy(association, event.path.remote)) association.bind(event.path.remote);
         this.pathValid(association, event.path, now);
         return;
       case 'selected':
@@ -495,7 +495,7 @@ export class LinkManager implements Timed {
   }
 
   private takePath(association: Association, path: Path, now: number): void {
-    if (this.isBusy(association, path.remote)) {
+    if (this.table.isBusy(association, path.remote)) {
       association.blockedPath = path;
       return;
     }
@@ -509,22 +509,11 @@ export class LinkManager implements Timed {
     this.repairs.consider(now);
   }
 
-  /**
-   * An address carries one handshake at a time. One that is under way there, dialed by us or begun by the peer as a stranger,
-   * is let finish: most likely it is with the same host, and makes this one needless (`inheritAgent`).
-   */
-  private isBusy(association: Association, remote: SocketAddress): boolean {
-    if (association.connected || association.isBound(remote)) return false;
-    const holder = this.table.boundTo(remote);
-    if (holder === undefined || holder.connected) return false;
-    return association.role === 'client' ? holder.origin === 'dialed' : holder.origin === 'incoming';
-  }
-
   /** What waited for the end of another handshake on its path goes on. */
   private resumeBlocked(now: number): void {
     for (const pending of this.table.blocked) {
       const path = pending.blockedPath;
-      if (path === undefined || this.isBusy(pending, path.remote)) continue;
+      if (path === undefined || this.table.isBusy(pending, path.remote)) continue;
       pending.blockedPath = undefined;
       this.takePath(pending, path, now);
     }
@@ -778,7 +767,7 @@ export class LinkManager implements Timed {
         if (!this.isAlive(association)) return;
       }
       for (let out = agent.pollTransmit(); out !== undefined; out = agent.pollTransmit()) {
-        if (isRequest(out.data)) this.table.noteTransaction(out.data, association, now);
+        this.table.noteTransaction(out.data, association, now);
         this.dataPlane.sendDatagram(out.local, out.remote, out.data);
       }
     }
@@ -808,9 +797,4 @@ export class LinkManager implements Timed {
 function startOffering(link: Link, what: 'new' | 'restart', now: number): void {
   link.offering = what;
   link.offeringUntil = now + OFFER_TIMEOUT_MS;
-}
-
-/** RFC 8489 s5: both class bits clear. */
-function isRequest(data: Uint8Array): boolean {
-  return ((data[0] ?? 0) & 0x01) === 0 && ((data[1] ?? 0) & 0x10) === 0;
 }

@@ -111,7 +111,7 @@ setup() {
   setup_npm
   setup_native ""
   case " $* " in *" compiled "*) setup_dist ;; esac
-  case " $* " in *" sanitizers "*) setup_native asan ;; esac
+  case " $* " in *" sanitizers "*) setup_native asan; setup_native tsan ;; esac
   flock -u 9
   exec 9<&-
 }

@@ -1,16 +1,19 @@
 /** Runs the checks and the tests; the last line is `N passed, N failed`, each check counting as one. */
 import { spawn } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { messageOf } from '../src/base/errors.ts';
 import { tryCommand } from './testbed/command.ts';
 import { UNIT_TESTS, buildCxxTests, cxxTestsUnavailable, fuzz, fuzzTargets } from './testbed/cxx-tests.ts';
 import { labUnavailable, removeLeftovers } from './testbed/lab.ts';
-import { sanitizedEnvironment } from './testbed/sanitizers.ts';
+import { sanitizedBy, sanitizerReports, sanitizerUnavailable } from './testbed/sanitizers.ts';
+import type { SanitizedBuild } from './testbed/sanitizers.ts';
 import { TapTally } from './testbed/tap-tally.ts';
 
 const root = join(import.meta.dirname, '..');
+const AVA = join(root, 'node_modules/ava/entrypoints/cli.js');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
 /** The project's runtime first: AVA, eslint and node-gyp start `node` by name. */
 const environment = { PATH: `${join(process.execPath, '..')}:${process.env.PATH ?? ''}` };
@@ -22,8 +25,16 @@ const SERIAL_FOLDERS = ['system', 'native'];
 /** scripts/fuzz does it for longer. */
 const FUZZ_SECONDS = 30;
 const FUZZ_AT_ONCE = 2;
-/** Exercise what C++ does with memory: run on the build with AddressSanitizer and UndefinedBehaviorSanitizer. */
-const SANITIZED_FOLDER = 'native';
+/**
+ * Those in which threads meet, run with ThreadSanitizer; `npm run test:native:tsan` runs all. It makes node ten times slower:
+ * the others would add minutes, and no threads.
+ */
+const THREAD_TESTS = ['lifecycle', 'hostile', 'rest'].map((name) => `test/native/${name}.test.ts`);
+/**
+ * Calls through NATs, over both families, and a host that moves: what leads agents through most of the addon in least time.
+ * Run once more on each build with sanitizers; `IDLOC_SANITIZED_AGENTS` runs the others so.
+ */
+const SANITIZED_SYSTEM_TESTS = ['test/system/first-call.test.ts'];
 
 const started = performance.now();
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -87,7 +98,7 @@ function shellScripts(): string[] {
 /** One run of AVA. */
 async function ava(name: string, args: readonly string[], extra: Readonly<Record<string, string>> = {}): Promise<void> {
   say(`${name}: ava ${args.join(' ')}`);
-  await tap(name, process.execPath, [join(root, 'node_modules/ava/entrypoints/cli.js'), '--tap', ...args], extra);
+  await tap(name, process.execPath, [AVA, '--tap', ...args], extra);
 }
 
 /** A program that writes TAP. Counts what it says; a runner that dies, or finds nothing, is one more failure. */
@@ -124,6 +135,36 @@ async function tap(
   total.failed += tally.failed;
   total.skipped += tally.skipped;
   say(`${tally.failed === 0 ? 'ok     ' : 'FAILED '} ${name}: ${tally.passed} passed, ${tally.failed} failed`);
+}
+
+/** AVA on a build with sanitizers; that they find nothing in the addon is one more test. */
+async function sanitizedAva(build: SanitizedBuild, args: readonly string[]): Promise<void> {
+  const name = `native tests on ${build}`;
+  const why = sanitizerUnavailable(build);
+  if (why !== undefined) {
+    say(`skipped ${name}: ${why}`);
+    return;
+  }
+  say(`${name}: ava ${args.join(' ')}`);
+  const folder = mkdtempSync(join(tmpdir(), 'idloc-sanitizer-'));
+  const [program, ...wrapped] = [...sanitizedBy(build, folder), process.execPath, AVA, '--tap', '-c', '1', ...args];
+  await tap(name, program, wrapped);
+  const reports = sanitizerReports(folder);
+  rmSync(folder, { recursive: true });
+  if (reports.length === 0) total.passed += 1;
+  else total.failed += 1;
+  say(`${reports.length === 0 ? 'ok     ' : 'FAILED '} reports of ${build} about the addon: ${reports.length}`);
+  process.stdout.write(reports.map((report) => `${report}\n`).join(''));
+}
+
+/** System tests whose agents are of a build with sanitizers. */
+async function sanitizedSystemTests(build: SanitizedBuild): Promise<void> {
+  const why = sanitizerUnavailable(build);
+  if (why === undefined)
+    await ava(`system tests on ${build}`, ['-c', '1', '--serial', ...SANITIZED_SYSTEM_TESTS], {
+      IDLOC_SANITIZED_AGENTS: build,
+    });
+  else say(`skipped system tests on ${build}: ${why}`);
 }
 
 /** native/test: unit and property tests of the C++ code, then every fuzz target for a while. */
@@ -166,12 +207,18 @@ async function everything(): Promise<void> {
     'tests',
     folders.map((name) => `test/${name}/**`),
   );
-  if (hasTests(SANITIZED_FOLDER))
-    await ava('native tests', ['-c', '1', `test/${SANITIZED_FOLDER}/**`], await sanitizedEnvironment());
+  if (sanitizerUnavailable('asan') === undefined) await sanitizedAva('asan', ['test/native/**']);
+  else await ava('native tests, without sanitizers', ['-c', '1', 'test/native/**']);
+  // One test at a time: beside a flood in the same process a handshake would run into its time limit.
+  await sanitizedAva('tsan', ['--serial', '--timeout', '120s', ...THREAD_TESTS]);
   await cxxTests();
   const why = labUnavailable();
   if (why !== undefined) say(`skipped system tests: ${why}`);
-  else if (hasTests('system')) await ava('system tests', ['-c', '1', '--serial', 'test/system/**']);
+  else {
+    await ava('system tests', ['-c', '1', '--serial', 'test/system/**']);
+    await sanitizedSystemTests('asan');
+    await sanitizedSystemTests('tsan');
+  }
 }
 
 const args = process.argv.slice(2);

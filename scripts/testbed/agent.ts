@@ -6,12 +6,17 @@ import type { Result, Status } from '../../src/control/schemas.ts';
 import { ScriptError, command, eventually, lastLine, tryCommand } from './command.ts';
 import type { BackgroundProcess, CommandResult } from './command.ts';
 import type { Lab, Namespace } from './lab.ts';
+import { keepReport, patience, sanitizedAgents, sanitizedBy } from './sanitizers.ts';
+import type { SanitizedBuild } from './sanitizers.ts';
 
 export const IDLOC = join(import.meta.dirname, '../../bin/idloc');
+/** What that script runs: ThreadSanitizer crashes a shell when it starts a program (vfork). */
+const MAIN = join(import.meta.dirname, '../../src/cli/main.ts');
 export const TUN_NAME = 'idloc0';
 
 /** From the start of the process to a joined overlay; generous, since a busy machine compiles the sources first. */
 const READY_TIMEOUT_MS = 30_000;
+const STOP_GRACE_MS = 5000;
 
 export interface AgentOptions {
   readonly namespace: Namespace;
@@ -21,6 +26,8 @@ export interface AgentOptions {
   /** Further arguments of `idloc up`. */
   readonly arguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
+  /** Instead of what `IDLOC_SANITIZED_AGENTS` says; what it finds is in the lab's folder. */
+  readonly build?: SanitizedBuild;
 }
 
 /** A real agent (`idloc up`) in a namespace, with a state folder and a control socket of its own in the lab's folder. */
@@ -31,6 +38,7 @@ export class Agent {
   readonly process: BackgroundProcess;
   private readonly options: AgentOptions;
   private readonly lab: Lab;
+  private readonly build: SanitizedBuild | undefined;
 
   private constructor(lab: Lab, options: AgentOptions) {
     this.lab = lab;
@@ -43,9 +51,13 @@ export class Agent {
     const { overlay } = options;
     const membership =
       overlay === 'as before' ? [] : 'create' in overlay ? ['--create', overlay.create] : ['--join', overlay.join];
+    this.build = options.build ?? sanitizedAgents();
+    const [program, ...wrapped] =
+      this.build === undefined ? [IDLOC] : [...sanitizedBy(this.build, lab.directory), process.execPath, MAIN];
     this.process = options.namespace.start(
-      IDLOC,
+      program,
       [
+        ...wrapped,
         ...['up', '--config', configuration, '--state', this.state, '--socket', this.socket],
         ...['--tun', TUN_NAME, '--name', options.name],
         ...membership,
@@ -53,6 +65,7 @@ export class Agent {
       ],
       options.environment,
     );
+    if (this.build === 'asan') this.process.onOutput(() => keepReport(lab.directory, this.name, this.process.stderr));
   }
 
   /** Starts it without waiting. */
@@ -70,7 +83,8 @@ export class Agent {
   /** Joined, or alone in an overlay that it made; with its addresses claimed. */
   async ready(timeoutMs = READY_TIMEOUT_MS): Promise<Status> {
     let seen = 'it does not answer';
-    const joins = eventually(`${this.name}: the agent joins its overlay`, timeoutMs, async () => {
+    const limit = patience(this.build, timeoutMs);
+    const joins = eventually(`${this.name}: the agent joins its overlay`, limit, async () => {
       if (!this.process.alive)
         throw new ScriptError(
           `${this.name}: the agent ended (${String(await this.process.exited)}): ${this.lastWords()}`,
@@ -116,7 +130,9 @@ export class Agent {
   }
 
   async tryCli(name: string, ...args: string[]): Promise<CommandResult> {
-    return tryCommand(IDLOC, [name, ...args, '--socket', this.socket], { timeoutMs: READY_TIMEOUT_MS });
+    return tryCommand(IDLOC, [name, ...args, '--socket', this.socket], {
+      timeoutMs: patience(this.build, READY_TIMEOUT_MS),
+    });
   }
 
   /** As a power cut: it says goodbye to nobody. */
@@ -126,7 +142,7 @@ export class Agent {
   }
 
   async stop(): Promise<number | null> {
-    return this.process.stop('SIGTERM');
+    return this.process.stop('SIGTERM', patience(this.build, STOP_GRACE_MS));
   }
 
   /** Another process with the same identity, after the end of this one. */

@@ -4,8 +4,19 @@ import fc from 'fast-check';
 import { Host, connect } from './support/host.ts';
 import { headerBytesOf } from './support/records.ts';
 import { Relay, openSocket, receiveOne } from './support/relay.ts';
+import type { Direction } from './support/relay.ts';
 
 const HALF_OPEN_LIMIT = 8;
+
+/**
+ * A short record of data of the client. On a slow machine handshakes are repeated between them, and connection IDs hide the
+ * type (RFC 9146 s4), but a Finished message is longer.
+ */
+function isData(data: Uint8Array, direction: Direction): boolean {
+  const [explicitNonce, tag, most] = [8, 16, 8];
+  const isProtected = data[0] === 23 || data[0] === 25;
+  return direction === 'forward' && isProtected && data.length <= headerBytesOf(data) + explicitNonce + tag + most;
+}
 
 /** The ClientHello of a host, as it leaves. */
 async function captureClientHello(): Promise<Uint8Array> {
@@ -157,7 +168,8 @@ test('records that are repeated or reordered are delivered once each', async (t)
   const { clientLink } = await connect(client, server, { client: relay.serverSide, server: relay.clientSide });
   const held: Uint8Array[] = [];
   const total = 200;
-  relay.treatment = (data) => {
+  relay.treatment = (data, direction) => {
+    if (!isData(data, direction)) return [data];
     held.push(data);
     if (held.length < total) return [];
     return [...held.reverse(), ...held];
@@ -224,7 +236,7 @@ test('records that are cut off, or longer than DTLS allows, are counted and drop
     ['dropOversizedRecord', oversized],
     ['dropBadRecord', cut],
   ] as const) {
-    relay.treatment = (data) => [treatment(data), data];
+    relay.treatment = (data, direction) => (isData(data, direction) ? [treatment(data), data] : [data]);
     client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 1));
     t.deepEqual((await server.next('record')).data, Uint8Array.of(0x80, 1));
     t.is(server.counter(counter), 1);
@@ -257,7 +269,11 @@ for (const [counter, connectionIds] of [
     client.plane.sendRecord(clientLink, Uint8Array.of(0x80, total));
     await server.reached(counter, total + 1);
     t.is(server.counter('udpSentDatagrams'), sent);
-    t.deepEqual(server.events, []);
+    // The report comes once a second: on a slow machine once more.
+    t.deepEqual(
+      server.events.filter(({ type }) => type !== 'unknown'),
+      [],
+    );
     relay.close();
     client.plane.close();
     server.plane.close();

@@ -5,10 +5,11 @@ import { Capture } from '../../scripts/testbed/capture.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
 import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
 import { pingTimes } from '../../scripts/testbed/load.ts';
+import { patience, sanitizedAgents } from '../../scripts/testbed/sanitizers.ts';
 import { threeHosts } from '../../scripts/testbed/three-hosts.ts';
 import { systemTest } from './support/system-test.ts';
 
-const RETURN_MS = 30_000;
+const RETURN_MS = patience(sanitizedAgents(), 30_000);
 
 async function reaches(from: Namespace, address: string): Promise<void> {
   await eventually(`${address} answers`, RETURN_MS, async () =>

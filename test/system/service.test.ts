@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { command, eventually, tryCommand } from '../../scripts/testbed/command.ts';
+import { sanitizedAgents } from '../../scripts/testbed/sanitizers.ts';
 import { methods, type Status } from '../../src/control/schemas.ts';
 import { BootedDebian, bootingUnavailable } from './support/booted-debian.ts';
 
@@ -13,7 +14,8 @@ const CAP_NET_ADMIN = 1n << 12n;
 /** A service that is begun anew, on a busy machine. */
 const PATIENCE_MS = 30_000;
 
-const unavailable = await bootingUnavailable();
+const unavailable =
+  sanitizedAgents() === undefined ? await bootingUnavailable() : 'only the ordinary build of the addon is installed';
 
 /** The steps of one life of the service, in one Debian: each goes on where the last one ended. */
 function step(title: string, run: (t: ExecutionContext, debian: BootedDebian) => Promise<void>): void {

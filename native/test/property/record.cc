@@ -40,6 +40,14 @@ Sealed Seal(DtlsSession& from, uint8_t type, const Bytes& plaintext) {
   return {std::move(record), plaintext, type};
 }
 
+// Not by memcmp: libFuzzer takes its operands for inputs, and would send true records of the pair as its own.
+bool Equal(const Bytes& a, const Bytes& b) {
+  if (a.size() != b.size()) return false;
+  uint8_t difference = 0;
+  for (size_t at = 0; at < a.size(); at++) difference |= a[at] ^ b[at];
+  return difference == 0;
+}
+
 class Receiver {
  public:
   explicit Receiver(DtlsSession& session) : session_(session) {}
@@ -116,7 +124,7 @@ void OpensOnlyWhatWasSealed(Source& source) {
         // A number of our choice on a true record.
         for (size_t at = 5; at < 11; at++) copy[at] = source.Byte();
       }
-      receiver.Receive(copy, copy == one.record ? &one : nullptr);
+      receiver.Receive(copy, Equal(copy, one.record) ? &one : nullptr);
     }
   }
   pair.TakeSent();

@@ -1,17 +1,30 @@
+interface Deadline<K> {
+  readonly at: number;
+  readonly order: number;
+  readonly key: K;
+}
+
 /** Named deadlines of one state machine: a binary heap with lazy deletion. O(log n) to set, O(1) to look at. */
 export class TimerQueue<K> {
-  private readonly deadlines = new Map<K, number>();
-  private heap: { at: number; order: number; key: K }[] = [];
+  private readonly deadlines = new Map<K, Deadline<K>>();
+  private heap: Deadline<K>[] = [];
   private order = 0;
 
   get size(): number {
     return this.deadlines.size;
   }
 
+  /** What it keeps: deadlines that were moved or cleared may be among them, but are never the most of many. */
+  get entries(): number {
+    return this.heap.length;
+  }
+
   /** Sets or moves the deadline of `key`. */
   set(key: K, at: number): void {
-    this.deadlines.set(key, at);
-    this.heap.push({ at, order: this.order++, key });
+    if (this.deadlines.get(key)?.at === at) return;
+    const deadline = { at, order: this.order++, key };
+    this.deadlines.set(key, deadline);
+    this.heap.push(deadline);
     this.up(this.heap.length - 1);
     // Moved deadlines leave their old entries behind: rebuild before they are the most of the heap.
     if (this.heap.length > 64 && this.heap.length > this.deadlines.size * 4) this.rebuild();
@@ -41,12 +54,12 @@ export class TimerQueue<K> {
   }
 
   private skipStale(): void {
-    for (let top = this.heap[0]; top !== undefined && this.deadlines.get(top.key) !== top.at; top = this.heap[0])
+    for (let top = this.heap[0]; top !== undefined && this.deadlines.get(top.key) !== top; top = this.heap[0])
       this.pop();
   }
 
   private rebuild(): void {
-    const kept = this.heap.filter((entry) => this.deadlines.get(entry.key) === entry.at);
+    const kept = this.heap.filter((entry) => this.deadlines.get(entry.key) === entry);
     this.heap = [];
     for (const entry of kept) {
       this.heap.push(entry);

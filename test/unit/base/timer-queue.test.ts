@@ -37,3 +37,13 @@ test('deadlines at the same time come out in the order they were set', (t) => {
   for (const key of ['a', 'b', 'c']) queue.set(key, 5);
   t.deepEqual([queue.due(5), queue.due(5), queue.due(5), queue.due(5)], ['a', 'b', 'c', undefined]);
 });
+
+test('keys that are set again and again, to other times or to the same, take no more and more memory', (t) => {
+  const queue = new TimerQueue<number>();
+  for (const move of [0, 1]) {
+    for (let i = 0; i < 1_000; i++) {
+      queue.set(i % 10, 5 + i * move);
+      t.true(queue.entries <= 64);
+    }
+  }
+});

@@ -50,20 +50,20 @@ export class NodeCertificate {
   readonly serialNumber: string;
   /** May issue certificates (BasicConstraints CA). */
   readonly isAuthority: boolean;
-  readonly #x509: X509Certificate;
 
   /** @throws {CertificateError} */
   constructor(der: Uint8Array) {
     if (der.length > MAX_CERTIFICATE_BYTES)
       throw new CertificateError(`a certificate of ${der.length} bytes is too long`);
     this.der = der.slice();
+    let x509: X509Certificate;
     let names: { nodeId: NodeId; overlay: string; user: string | null };
     try {
-      this.#x509 = new X509Certificate(this.der);
+      x509 = new X509Certificate(this.der);
       // Also refuses PEM and trailing bytes.
-      if (!equalBytes(this.#x509.raw, der)) throw new CertificateError('not one DER certificate');
+      if (!equalBytes(x509.raw, der)) throw new CertificateError('not one DER certificate');
       names = namesOf(AsnConvert.parse(this.der, Certificate));
-      this.spki = new Uint8Array(this.#x509.publicKey.export({ format: 'der', type: 'spki' }));
+      this.spki = new Uint8Array(x509.publicKey.export({ format: 'der', type: 'spki' }));
     } catch (cause) {
       if (cause instanceof CertificateError) throw cause;
       throw new CertificateError('the certificate cannot be read', { cause });
@@ -71,16 +71,17 @@ export class NodeCertificate {
     this.nodeId = names.nodeId;
     this.overlay = names.overlay;
     this.user = names.user;
-    this.notBefore = this.#x509.validFromDate.getTime();
-    this.notAfter = this.#x509.validToDate.getTime();
-    this.serialNumber = this.#x509.serialNumber.toLowerCase();
-    this.isAuthority = this.#x509.ca;
+    this.notBefore = x509.validFromDate.getTime();
+    this.notAfter = x509.validToDate.getTime();
+    this.serialNumber = x509.serialNumber.toLowerCase();
+    this.isAuthority = x509.ca;
   }
 
   /** Whether the key made this certificate's signature. */
   isSignedBy(spki: Uint8Array): boolean {
     try {
-      return this.#x509.verify(publicKeyOf(spki));
+      // Not kept: OpenSSL's form of a certificate is ten times as large.
+      return new X509Certificate(this.der).verify(publicKeyOf(spki));
     } catch {
       return false;
     }

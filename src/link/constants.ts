@@ -45,7 +45,7 @@ export const GUEST_TIMEOUT_MS = 30_000;
 export const MAX_INCOMING = 256;
 
 /** A link that carries nothing is left to the data plane after this, and again this long after every stir. */
-export const REST_AFTER_MS = 30_000;
+export const REST_AFTER_MS = 10_000;
 
 /** Addresses bound to one association: its paths while it moves. */
 export const MAX_BOUND_REMOTES = 8;

@@ -6,6 +6,7 @@ import { benchBusy } from './testbed/benchmarks/busy.ts';
 import { benchFlood } from './testbed/benchmarks/flood.ts';
 import { benchIdle } from './testbed/benchmarks/idle.ts';
 import { benchLatency } from './testbed/benchmarks/latency.ts';
+import { benchLinks } from './testbed/benchmarks/links.ts';
 import { benchSetup } from './testbed/benchmarks/setup.ts';
 import { benchThroughput } from './testbed/benchmarks/throughput.ts';
 import { benchUdp } from './testbed/benchmarks/udp.ts';
@@ -23,19 +24,21 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   flood: benchFlood,
   setup: benchSetup,
   idle: benchIdle,
+  links: benchLinks,
 };
 const RUNS = 3;
+const LINKS = 10_000;
 
 function usage(why: string): never {
   process.stderr.write(
-    `bench: ${why}; scripts/bench ${Object.keys(benchmarks).join('|')} [--who A,B] [--runs N] [--seconds N] [--json]\n`,
+    `bench: ${why}; scripts/bench ${Object.keys(benchmarks).join('|')} [--who A,B] [--runs N] [--seconds N] [--links N] [--json]\n`,
   );
   process.exit(2);
 }
 
 /** A whole number from 1 on. */
 function count(option: string, text: string): number {
-  return /^[1-9]\d{0,3}$/.test(text) ? Number(text) : usage(`${option} takes a whole number from 1 on`);
+  return /^[1-9]\d{0,4}$/.test(text) ? Number(text) : usage(`${option} takes a whole number from 1 on`);
 }
 
 function parsed() {
@@ -46,6 +49,7 @@ function parsed() {
         who: { type: 'string' },
         runs: { type: 'string', default: String(RUNS) },
         seconds: { type: 'string' },
+        links: { type: 'string', default: String(LINKS) },
       },
       allowPositionals: true,
     });
@@ -61,6 +65,7 @@ if (benchmark === undefined || positionals.length !== 1) usage('which benchmark?
 const options = {
   runs: count('--runs', values.runs),
   seconds: values.seconds === undefined ? undefined : count('--seconds', values.seconds),
+  links: count('--links', values.links),
 };
 
 function chosen(): string[] {

@@ -46,6 +46,17 @@ function nameOf(pid: string): string {
   }
 }
 
+/** CPU time of one thread of a process, or of all, to the nanosecond (Documentation/scheduler/sched-stats.rst); milliseconds. */
+export function cpuMs(pid: number, threadName?: string): number {
+  let total = 0;
+  for (const task of readdirSync(`/proc/${pid}/task`)) {
+    const read = (file: string): string => readFileSync(`/proc/${pid}/task/${task}/${file}`, 'utf8');
+    if (threadName === undefined || read('comm').trimEnd() === threadName)
+      total += Number(read('schedstat').split(' ')[0]) / 1e6;
+  }
+  return total;
+}
+
 export function residentMib(pid: number): number {
   return field(readFileSync(`/proc/${pid}/status`, 'utf8'), 'VmRSS') / 1024;
 }

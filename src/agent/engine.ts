@@ -219,11 +219,9 @@ export class Engine implements Timed {
     this.links.setHostAddresses(addresses, now);
   }
 
-  /** @returns whether events are left for another turn. */
-  drainEvents(now: number): boolean {
-    const events = this.dataPlane.drain(EVENTS_PER_TURN);
-    for (const event of events) this.handleEvent(event, now);
-    return events.length === EVENTS_PER_TURN;
+  /** As many as one turn of the event loop has time for; the data plane wakes us again for the rest. */
+  drainEvents(now: number): void {
+    for (const event of this.dataPlane.drain(EVENTS_PER_TURN)) this.handleEvent(event, now);
   }
 
   nextTimeout(): number | undefined {

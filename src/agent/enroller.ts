@@ -81,9 +81,8 @@ export class Enroller implements Timed {
     this.bootstrap.start(this.ticket.addresses, now);
   }
 
-  drainEvents(now: number): boolean {
+  drainEvents(now: number): void {
     for (const event of this.dataPlane.drain()) this.links.handleEvent(event, now);
-    return false;
   }
 
   nextTimeout(): number | undefined {

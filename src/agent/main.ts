@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { systemClock, type Timed } from '../base/clock.ts';
+import { systemClock } from '../base/clock.ts';
 import { IdlocError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { hitToAddress } from '../base/node-id.ts';
@@ -178,7 +178,9 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
       }
     });
   });
-  pump(dataPlane, driver, engine);
+  dataPlane.onWake(() => {
+    driver.run((now) => engine.drainEvents(now));
+  });
   driver.run((now) => {
     engine.setHostAddresses(network.locators(), now);
     engine.start(now);
@@ -246,14 +248,6 @@ function aborted(signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Brings the data plane's events to a machine, a bounded number of them a turn of the event loop. */
-function pump(dataPlane: DataPlane, driver: Driver, machine: Timed & { drainEvents(now: number): boolean }): void {
-  const turn = (): void => {
-    if (driver.run((now) => machine.drainEvents(now))) setImmediate(turn);
-  };
-  dataPlane.onWake(turn);
-}
-
 function checkSameOverlay(known: Membership | undefined, wanted: string | null, state: string): void {
   if (known === undefined || wanted === null || known.configuration.overlay === wanted) return;
   const is = known.configuration.overlay;
@@ -318,7 +312,9 @@ function enroll({ config, identity, dataPlane, network, logger, stop }: Newcomer
       reject(new IdlocError('stopped', 'stopped before the overlay let us in'));
     };
     stop.addEventListener('abort', giveUp, { once: true });
-    pump(dataPlane, driver, enroller);
+    dataPlane.onWake(() => {
+      driver.run((now) => enroller.drainEvents(now));
+    });
     driver.run((now) => {
       enroller.links.setHostAddresses(network.locators(), now);
       enroller.start(now, (result) => {

@@ -10,7 +10,7 @@ export interface DataPlane {
   /** The bound UDP port: one dual-stack socket carries everything (RFC 7983 tells it apart). */
   readonly port: number;
 
-  /** Called once per batch of events, on the event loop; the handler calls `drain`. */
+  /** Called when there are events, and once a turn of the event loop while `drain` leaves some; the handler calls `drain`. */
   onWake(handler: () => void): void;
   /** Takes out at most `max` events, oldest first. */
   drain(max?: number): DataPlaneEvent[];

@@ -47,6 +47,7 @@ class NativePlane implements DataPlane {
   /** From CLOCK_MONOTONIC to the clock of `performance.now()`, which base/clock.ts gives to everyone else. */
   private readonly clockOffset: number;
   private handler: (() => void) | undefined;
+  private turn: NodeJS.Immediate | undefined;
   private wokenEarly = false;
 
   constructor(options: DataPlaneOptions) {
@@ -74,12 +75,14 @@ class NativePlane implements DataPlane {
 
   onWake(handler: () => void): void {
     this.handler = handler;
-    if (this.wokenEarly) setImmediate(handler);
+    if (this.wokenEarly) this.wake();
     this.wokenEarly = false;
   }
 
   drain(max = DEFAULT_DRAIN): DataPlaneEvent[] {
-    return this.native.drain(max).map((event) => {
+    const events = this.native.drain(max);
+    if (events.length === max) this.wake();
+    return events.map((event) => {
       if (event.type === 'stirred') return { ...event, heardAt: event.heardAt + this.clockOffset };
       if (event.type !== 'stun' && event.type !== 'record') return event;
       return { ...event, at: event.at + this.clockOffset };
@@ -150,11 +153,16 @@ class NativePlane implements DataPlane {
   }
 
   close(): void {
+    clearImmediate(this.turn);
     this.native.close();
   }
 
+  /** Once a turn of the event loop: timers and everything else have theirs in between. */
   private wake(): void {
-    if (this.handler === undefined) this.wokenEarly = true;
-    else this.handler();
+    this.turn ??= setImmediate(() => {
+      this.turn = undefined;
+      if (this.handler === undefined) this.wokenEarly = true;
+      else this.handler();
+    });
   }
 }

@@ -61,6 +61,28 @@ test('a handler may close the data plane that woke it', async (t) => {
   t.deepEqual(host.plane.drain(), []);
 });
 
+test('events that come faster than they are taken leave the event loop to others between two turns', async (t) => {
+  const { client, server, clientLink } = await connect(await Host.start(), await Host.start());
+  const total = 500;
+  let taken = 0;
+  let takenBefore = Infinity;
+  const all = new Promise<void>((resolve) => {
+    server.plane.onWake(() => {
+      // Somebody else, whose turn comes with the next one of the loop.
+      if (taken === 0) setImmediate(() => (takenBefore = taken));
+      taken += server.plane.drain(1).length;
+      if (taken === total) resolve();
+    });
+  });
+  for (let i = 0; i < total; i++) client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 1));
+  // All are there before the first is taken.
+  while (server.counter('recordsReceived') < total) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+  await all;
+  t.true(takenBefore <= 2, `${takenBefore} were taken before`);
+  client.plane.close();
+  server.plane.close();
+});
+
 test('a worker has its own data plane, and its end closes it', async (t) => {
   const source = `
     import { parentPort } from 'node:worker_threads';

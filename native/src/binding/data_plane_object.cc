@@ -127,13 +127,10 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     auto* self = static_cast<DataPlaneObject*>(context);
     if (env == nullptr || self->plane_ == nullptr) return;
     self->plane_->WakeTaken();
-    uint64_t before = self->drained_;
     Napi::HandleScope scope(env);
+    // It must not be called from here again for what it leaves: node calls up to a thousand times in one turn
+    // of the event loop.
     Napi::Function(env, callback).Call({});
-    // The handler took some and left some: they are not forgotten. One that takes nothing is not asked again.
-    if (self->plane_ != nullptr && self->drained_ != before && self->plane_->HasEvents()) {
-      napi_call_threadsafe_function(self->wake_, nullptr, napi_tsfn_nonblocking);
-    }
   }
 
   static void Cleanup(void* data) { static_cast<DataPlaneObject*>(data)->Shutdown(); }
@@ -171,7 +168,6 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!max.has_value() || plane_ == nullptr) return out;
     Event event;
     for (uint32_t i = 0; i < *max && plane_->PopEvent(&event); i++) {
-      drained_++;
       out.Set(i, ToObject(env, event));
     }
     return out;
@@ -430,7 +426,6 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   std::unique_ptr<DataPlane> plane_;  // nullptr after close
   std::shared_ptr<Counters> counters_;
   napi_threadsafe_function wake_ = nullptr;  // owned; released by Shutdown
-  uint64_t drained_ = 0;
   uint16_t port_ = 0;
 };
 

@@ -74,7 +74,6 @@ class DataPlane {
   bool PopEvent(Event* out) { return events_.Pop(out); }
   // Call after a wake-up, before events are taken; the next ones wake again.
   void WakeTaken() { wake_pending_.store(false); }
-  bool HasEvents() const { return !events_.empty(); }
   const std::shared_ptr<Counters>& counters() const { return counters_; }
 
  private:

@@ -49,9 +49,6 @@ class EventRing {
     tail_.store(tail + 1, std::memory_order_release);
     return true;
   }
-  bool empty() const {
-    return tail_.load(std::memory_order_relaxed) == head_.load(std::memory_order_acquire);
-  }
 
  private:
   bool TryPut(Event& event, size_t limit) {

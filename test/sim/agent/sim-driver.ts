@@ -2,15 +2,15 @@ import type { Timed } from '../../../src/base/clock.ts';
 import type { EventLoop } from '../network/event-loop.ts';
 import type { SimDataPlane } from '../network/sim-data-plane.ts';
 
-/** What src/agent/driver.ts and the pump of main.ts do, in virtual time: whole milliseconds, never too early. */
+/** What src/agent/driver.ts and main.ts do, in virtual time: whole milliseconds, never too early. */
 export class SimDriver {
-  private readonly machine: Timed & { drainEvents(now: number): boolean };
+  private readonly machine: Timed & { drainEvents(now: number): void };
   private readonly loop: EventLoop;
   private armedFor: number | undefined;
   private armedAs = 0;
   private stopped = false;
 
-  constructor(machine: Timed & { drainEvents(now: number): boolean }, loop: EventLoop) {
+  constructor(machine: Timed & { drainEvents(now: number): void }, loop: EventLoop) {
     this.machine = machine;
     this.loop = loop;
   }
@@ -18,7 +18,7 @@ export class SimDriver {
   pump(dataPlane: SimDataPlane): void {
     const turn = (): void => {
       if (this.stopped) return;
-      if (this.run((now) => this.machine.drainEvents(now))) this.loop.after(0, turn);
+      this.run((now) => this.machine.drainEvents(now));
     };
     dataPlane.onWake(turn);
   }

@@ -137,7 +137,9 @@ export class SimDataPlane implements DataPlane {
   }
 
   drain(max = Number.MAX_SAFE_INTEGER): DataPlaneEvent[] {
-    return this.events.splice(0, max);
+    const taken = this.events.splice(0, max);
+    if (this.events.length > 0) this.loop.after(0, () => this.wake?.());
+    return taken;
   }
 
   sendDatagram(local: SocketAddress | null, remote: SocketAddress, data: Uint8Array): void {

@@ -264,6 +264,7 @@ void DataPlane::Handle(Authorize& command) {
   tunnels_.Remove(link, links_);
   link->authorized = true;
   link->session->ReleaseHandshake();
+  trimmer_.HandshakeFreed(now_);
   link->hit = command.hit;
   link->ipv4 = command.ipv4;
   auto release = [this, link](const IpAddress& address) {
@@ -303,8 +304,8 @@ Nanoseconds DataPlane::GiveUpAt(const Link& link) {
 int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
-  Nanoseconds next = std::min(
-      {network_event_at_, held_.NextExpiry(), early_.NextExpiry(), NextRekeyTimeout(), resting_.NextTime()});
+  Nanoseconds next = std::min({network_event_at_, held_.NextExpiry(), early_.NextExpiry(), NextRekeyTimeout(),
+                               resting_.NextTime(), trimmer_.NextTime()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
   for (LinkId id : handshaking_) {
     auto found = links_.all().find(id);
@@ -326,6 +327,7 @@ void DataPlane::RunTimers() {
   if (early_.NextExpiry() <= now_) counters_->Add(Counter::dropEarlyExpired, early_.Expire(now_));
   RunRekeyTimers();
   RunResting();
+  trimmer_.Run(now_);
   // By value: a step may end a link and change the list.
   std::vector<LinkId> due;
   for (LinkId id : handshaking_) {

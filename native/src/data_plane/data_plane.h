@@ -19,6 +19,7 @@
 #include "data_plane/event_ring.h"
 #include "data_plane/lane.h"
 #include "data_plane/limits.h"
+#include "data_plane/memory_trimmer.h"
 #include "data_plane/stun_limiter.h"
 #include "link/link_table.h"
 #include "link/resting_links.h"
@@ -275,6 +276,7 @@ class DataPlane {
   HeldPackets held_;
   EarlyPackets early_;
   RestingLinks resting_;
+  MemoryTrimmer trimmer_;
   std::vector<LinkId> resting_due_;  // reused by RunResting
   std::vector<LinkId> handshaking_;
   std::vector<LinkId> keys_due_;

@@ -197,7 +197,9 @@ void DataPlane::Connected(Link* link) {
   Emit(std::move(event));
   if (link->path.has_value()) TellNewPath(link);
   // An incoming one may still be taken over: who does that asks for the certificates again.
-  if (!link->incoming) link->session->ReleaseHandshake();
+  if (link->incoming) return;
+  link->session->ReleaseHandshake();
+  trimmer_.HandshakeFreed(now_);
 }
 
 void DataPlane::BindTo(Link* link, const Endpoint& remote) {
@@ -255,6 +257,7 @@ void DataPlane::EndLink(Link* link, std::string reason) {
 }
 
 void DataPlane::ForgetLink(Link* link) {
+  trimmer_.HandshakeFreed(now_);
   std::erase(handshaking_, link->id);
   tunnels_.Remove(link, links_);
   counters_->Add(Counter::dropEarlyClosed, early_.Take(link->id).packets.size());

@@ -125,6 +125,7 @@ void DataPlane::AfterRekeyStep(Link* link) {
   }
   rekeying.retransmit_at = kNever;
   rekeying.next->ReleaseHandshake();
+  trimmer_.HandshakeFreed(now_);
   if (link->server) return;
   UseSuccessor(link);
   SayRekeyDone(link);

@@ -27,6 +27,11 @@ import { agentSeenBy, memberAddress } from './crowd-addresses.ts';
 
 /** Handshakes under way: well below the agent's bound of half-open ones, and enough to keep it busy. */
 const HANDSHAKES_AT_ONCE = 64;
+/**
+ * Both ends' handshakes and first checks leave some of two cores then. Faster, the agent has no time for the consent of the
+ * links that it has.
+ */
+const MOST_A_SECOND = 80;
 /** A handshake that was lost is begun again by its member after this. */
 const HANDSHAKE_PATIENCE_MS = 10_000;
 /** Echo requests that wait for their answers. */
@@ -217,9 +222,12 @@ async function grow(wanted: number): Promise<object> {
   const from = performance.now();
   let up = linked();
   let open = 0;
+  let pace: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve) => {
+    const begun = members.length;
     const step = (): void => {
-      while (open < HANDSHAKES_AT_ONCE && members.length < wanted) {
+      const allowed = begun + ((performance.now() - from) / 1000) * MOST_A_SECOND;
+      while (open < HANDSHAKES_AT_ONCE && members.length < Math.min(wanted, allowed)) {
         open += 1;
         join(members.length);
       }
@@ -230,10 +238,10 @@ async function grow(wanted: number): Promise<object> {
       up += 1;
       if (up % 1000 === 0) process.stderr.write(`${up} links\n`);
       if (up === wanted) resolve();
-      else setImmediate(step);
     };
-    step();
+    pace = setInterval(step, 1000 / MOST_A_SECOND);
   });
+  clearInterval(pace);
   progressed = () => {};
   return { linked: linked(), seconds: (performance.now() - from) / 1000, lost };
 }

@@ -10,21 +10,25 @@ export interface IdlocPair {
   readonly two: Agent;
 }
 
-/** @param environment of both agents' processes */
+/**
+ * @param environment of both agents' processes
+ * @param who other than `idloc`: another pair in the same lab
+ */
 export async function idlocPair(
   lab: Lab,
   pair: CabledPair,
   environment: Readonly<Record<string, string>> = {},
+  who = 'idloc',
 ): Promise<IdlocPair> {
   const overlay = { create: 'bench.example' };
-  const one = await Agent.start(lab, { namespace: pair.a, name: 'one', overlay, environment });
+  const one = await Agent.start(lab, { namespace: pair.a, name: `${who}-one`, overlay, environment });
   const ticket = await one.invite();
-  const two = await Agent.start(lab, { namespace: pair.b, name: 'two', overlay: { join: ticket }, environment });
+  const two = await Agent.start(lab, { namespace: pair.b, name: `${who}-two`, overlay: { join: ticket }, environment });
   const status = await two.status();
   await carries(pair.a, status.hit);
   const processes = [one.process, two.process];
   return {
-    contender: { who: 'idloc', from: pair.a, to: pair.b, ipv6: status.hit, ipv4: status.ipv4, processes },
+    contender: { who, from: pair.a, to: pair.b, ipv6: status.hit, ipv4: status.ipv4, processes },
     one,
     two,
   };
@@ -36,7 +40,6 @@ export async function idlocContender(lab: Lab): Promise<Contender> {
 
 /** With the records protected by OpenSSL, whatever else is there. */
 export async function idlocOpensslContender(lab: Lab): Promise<Contender> {
-  const pair = await cabledPair(lab, 'idloc-openssl');
-  const { contender } = await idlocPair(lab, pair, { IDLOC_AEAD: 'openssl' });
-  return { ...contender, who: 'idloc-openssl' };
+  const who = 'idloc-openssl';
+  return (await idlocPair(lab, await cabledPair(lab, who), { IDLOC_AEAD: 'openssl' }, who)).contender;
 }

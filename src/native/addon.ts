@@ -73,7 +73,10 @@ export function loadAddon(): Addon {
   const build = process.env['IDLOC_NATIVE_BUILD'] ?? 'release';
   const folder = BUILDS[build];
   if (folder === undefined)
-    throw new IdlocError('no_addon', `IDLOC_NATIVE_BUILD is "${build}", which is no build; use release or asan`);
+    throw new IdlocError(
+      'no_addon',
+      `IDLOC_NATIVE_BUILD is "${build}", which is no build; use ${Object.keys(BUILDS).join(', ')}`,
+    );
   const path = join(NATIVE_FOLDER, folder, 'idloc.node');
   let addon: Addon;
   try {

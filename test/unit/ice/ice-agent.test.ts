@@ -1,4 +1,5 @@
 import test from 'ava';
+import type { ExecutionContext } from 'ava';
 import { ICE_PORT, IceEndpoint, stunServer } from '../../sim/ice-endpoint.ts';
 import type { NatBehaviour } from '../../sim/network/nat.ts';
 import { HOME_NAT, SYMMETRIC_NAT } from '../../sim/network/nat.ts';
@@ -739,12 +740,19 @@ test('a peer that checks from a thousand addresses costs a hundred pairs', (t) =
   t.true(checked.size <= MAX_PAIRS, String(checked.size));
 });
 
-test('a pair that has just been answered may rest; then nothing is due, and the peer is answered all the same', (t) => {
-  const { network, a, b } = publicHosts();
-  exchange({ network, a, b });
-  t.true(bothSelected({ network, a, b }));
+/** Connected; `a` rests. */
+function restingHosts(t: ExecutionContext): ReturnType<typeof publicHosts> {
+  const hosts = publicHosts();
+  const { network, a } = hosts;
+  exchange(hosts);
+  t.true(bothSelected(hosts));
   t.true(network.loop.runUntil(() => a.agent.isSteady(network.loop.now), 30_000));
   a.agent.rest();
+  return hosts;
+}
+
+test('a pair that has just been answered may rest; then nothing is due, and the peer is answered all the same', (t) => {
+  const { network, a, b } = restingHosts(t);
   t.is(a.agent.nextTimeout(), undefined);
   t.true(b.agent.nextTimeout() !== undefined);
   const asked = b.requests.length;
@@ -755,11 +763,7 @@ test('a pair that has just been answered may rest; then nothing is due, and the 
 });
 
 test('an agent that is woken checks at once, and counts consent from when the peer was last heard', (t) => {
-  const { network, a, b } = publicHosts();
-  exchange({ network, a, b });
-  t.true(bothSelected({ network, a, b }));
-  t.true(network.loop.runUntil(() => a.agent.isSteady(network.loop.now), 30_000));
-  a.agent.rest();
+  const { network, a, b } = restingHosts(t);
   network.loop.run(10 * CONSENT_TIMEOUT_MS);
   b.host.unplug('203.0.113.2');
   const { now } = network.loop;
@@ -772,11 +776,7 @@ test('an agent that is woken checks at once, and counts consent from when the pe
 });
 
 test('the peer of a resting agent moves: its check from the new address wakes the agent', (t) => {
-  const { network, a, b } = publicHosts();
-  exchange({ network, a, b });
-  t.true(bothSelected({ network, a, b }));
-  t.true(network.loop.runUntil(() => a.agent.isSteady(network.loop.now), 30_000));
-  a.agent.rest();
+  const { network, a, b } = restingHosts(t);
   network.loop.run(10 * CONSENT_TIMEOUT_MS);
   b.host.move(network.internet, '203.0.113.9');
   b.addressesChanged();

@@ -104,14 +104,14 @@ step('started, it runs as a user of its own with CAP_NET_ADMIN and nothing else'
   const proc = await debian.run('cat', `/proc/${await mainPid(debian)}/status`);
   const field = (name: string): string => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(proc)?.[1] ?? '';
   for (const set of ['CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) t.is(BigInt(`0x${field(set)}`), CAP_NET_ADMIN, set);
-  // comm and nice (proc(5)) of every thread: the one that carries packets goes before programs, JavaScript does not.
+  // comm and nice (proc(5)) of every thread: the one that carries packets goes before programs, JavaScript after them.
   const threads = await debian.run('sh', '-c', `cat /proc/${await mainPid(debian)}/task/*/stat`);
   const nice = (comm: string): string[] =>
     [...threads.matchAll(/^\d+ \((.*)\) (.*)$/gm)]
       .filter((thread) => thread[1] === comm)
       .map((thread) => thread[2]?.split(' ')[16] ?? '');
   t.deepEqual(nice('idloc-data'), ['-5']);
-  t.deepEqual(nice('MainThread'), ['0']);
+  t.deepEqual(nice('MainThread'), ['10']);
   t.is(field('NoNewPrivs'), '1');
   t.is(field('Seccomp'), '2');
   t.not(field('Uid'), '0');

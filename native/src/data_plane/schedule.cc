@@ -4,6 +4,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdint>
 
 namespace idloc {
@@ -11,6 +12,7 @@ namespace idloc {
 namespace {
 
 constexpr int kNice = -5;
+constexpr int kBackgroundNice = 10;
 // Linux 6.12: a thread that asks for shorter slices than others (3 ms) need not wait for the end of theirs
 // when it wakes up. Older kernels take no notice.
 constexpr uint64_t kSliceNanoseconds = 200'000;
@@ -40,9 +42,8 @@ void HurryThisThread() {
 }
 
 void RelaxThisThread() {
-  if (getpriority(PRIO_PROCESS, 0) >= 0) return;
   Attributes attributes;
-  attributes.runtime = 0;  // the kernel's own
+  attributes.nice = std::max(kBackgroundNice, getpriority(PRIO_PROCESS, 0));
   Set(attributes);
 }
 

@@ -8,7 +8,8 @@ namespace idloc {
 // CPU.
 void HurryThisThread();
 
-// JavaScript goes after that: back to nice 0 where the process was started with less (Nice= of the service).
+// JavaScript goes after that and after those programs: with much to do, it takes a tenth of a processor that
+// others want. A short slice lets it answer soon when it has little.
 void RelaxThisThread();
 
 }  // namespace idloc

@@ -14,6 +14,8 @@ export const COUNTER_NAMES = [
   /** Datagrams by kind (RFC 7983). */
   'stunReceived',
   'stunSent',
+  /** Requests of peers that ask how we see them, of those received. */
+  'bindingsAnswered',
   'handshakeReceived',
   'handshakeSent',
   'cookiesSent',

@@ -18,6 +18,7 @@ namespace idloc {
   V(udpSendErrors)         \
   V(stunReceived)          \
   V(stunSent)              \
+  V(bindingsAnswered)      \
   V(handshakeReceived)     \
   V(handshakeSent)         \
   V(cookiesSent)           \

@@ -191,9 +191,12 @@ void DataPlane::RunCommands() {
 }
 
 void DataPlane::Handle(SendDatagram& command) {
+  SendStun(command.path, command.data.data(), command.data.size());
+}
+
+void DataPlane::SendStun(const Path& path, const uint8_t* data, size_t length) {
   counters_->Add(Counter::stunSent);
-  if (urgent_.socket.Send(command.path, command.data.data(), command.data.size(), command.data.size()) !=
-      SendResult::kSent) {
+  if (urgent_.socket.Send(path, data, length, length) != SendResult::kSent) {
     counters_->Add(Counter::dropSendFailed);
   }
 }

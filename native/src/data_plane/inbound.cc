@@ -16,6 +16,7 @@
 #include "link/record_format.h"
 #include "net/compressed_header.h"
 #include "net/ecn.h"
+#include "net/stun_binding.h"
 #include "udp/first_byte.h"
 
 namespace idloc {
@@ -61,6 +62,13 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     counters_->Add(Counter::stunReceived);
     if (links_.FindRemote(path.remote) == nullptr && !stun_limiter_.Take(path.remote.address, now_)) {
       counters_->Add(Counter::dropStunFlood);
+      return;
+    }
+    // Every peer asks once a minute; JavaScript would take twenty times as long to answer.
+    uint8_t answer[kMaxBindingAnswer];
+    if (size_t bytes = AnswerBinding(data, length, path.remote, answer); bytes > 0) {
+      counters_->Add(Counter::bindingsAnswered);
+      SendStun(path, answer, bytes);
       return;
     }
     Event event;

@@ -41,6 +41,9 @@ void ParsesWithinBounds(Source& source);
 // itself.
 void ExpandsWhatWasCompressed(Source& source);
 
+// Bytes that may be a Binding request: an answer is not longer, and says where the request came from.
+void AnswersPlainBindingRequests(Source& source);
+
 // Messages that may have come from rtnetlink.
 void ReadsNetlink(Source& source);
 

@@ -21,6 +21,8 @@ PROPERTY("what waits in the backlog comes out in order and unchanged", QueuesWit
 PROPERTY("what is read of a packet lies inside it", ParsesWithinBounds, 2000);
 PROPERTY("a header without addresses expands to a whole packet, or is refused", ExpandsWhatWasCompressed,
          2000);
+PROPERTY("a Binding request is answered with where it came from, in no more bytes",
+         AnswersPlainBindingRequests, 2000);
 PROPERTY("what is read of a netlink message lies inside it", ReadsNetlink, 2000);
 PROPERTY("AES-GCM of ipsec-mb is that of OpenSSL, and neither opens what was changed", SealsAsTheOtherDoes,
          3000);

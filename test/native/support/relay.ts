@@ -23,9 +23,9 @@ export function unreliable(seed: number): Treatment {
 }
 
 /** A bound UDP socket on 127.0.0.1. */
-export async function openSocket(): Promise<Socket> {
-  const socket = createSocket('udp4');
-  socket.bind(0, '127.0.0.1');
+export async function openSocket(address = '127.0.0.1'): Promise<Socket> {
+  const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+  socket.bind(0, address);
   await once(socket, 'listening');
   return socket;
 }

@@ -1,6 +1,7 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Netlink, Route } from '../native/data-plane.ts';
+import { gsoMaxSegmentsFor } from '../tunnel/tun-mtu.ts';
 
 /** RFC 7343 s2: every HIT is in it. */
 const HIT_PREFIX = '2001:20::/28';
@@ -59,7 +60,12 @@ export class HostNetwork {
   configureTun(hit: Hit, ipv4: string | undefined, mtu: number): void {
     const addresses = [`${hitToAddress(hit)}/${HIT_PREFIX.split('/')[1] ?? ''}`];
     if (ipv4 !== undefined) addresses.push(`${ipv4}/${this.ipv4Prefix.split('/')[1] ?? ''}`);
-    this.netlink.configureInterface(this.tunName, { mtu, txQueueLength: TX_QUEUE_LENGTH, addresses });
+    this.netlink.configureInterface(this.tunName, {
+      mtu,
+      txQueueLength: TX_QUEUE_LENGTH,
+      gsoMaxSegments: gsoMaxSegmentsFor(mtu),
+      addresses,
+    });
   }
 
   /** Networks of this host that overlap the overlay's IPv4 range: packets to those would be caught by the TUN. */

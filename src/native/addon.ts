@@ -48,7 +48,13 @@ export interface Addon {
   notifySystemd(socketPath: string, text: string): void;
   readonly netlink: {
     addresses(): InterfaceAddress[];
-    configureInterface(name: string, mtu: number, txQueueLength: number, addresses: readonly string[]): void;
+    configureInterface(
+      name: string,
+      mtu: number,
+      txQueueLength: number,
+      gsoMaxSegments: number,
+      addresses: readonly string[],
+    ): void;
     setRoute(destination: string, interfaceName: string | null, metric: number): void;
     deleteRoute(destination: string, interfaceName: string | null, metric: number): void;
     sourceFor(remote: string): string | undefined;

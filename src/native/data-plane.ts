@@ -218,7 +218,14 @@ export interface Netlink {
   /** Brings the interface up with this MTU and these addresses (CIDR; IPv6 without duplicate address detection). */
   configureInterface(
     name: string,
-    options: { readonly mtu: number; readonly txQueueLength: number; readonly addresses: readonly string[] },
+    options: {
+      readonly mtu: number;
+      /** In packets. */
+      readonly txQueueLength: number;
+      /** Packets that the kernel puts into one super-packet, at most. */
+      readonly gsoMaxSegments: number;
+      readonly addresses: readonly string[];
+    },
   ): void;
   /** Adds or replaces. */
   setRoute(route: Route): void;

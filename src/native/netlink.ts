@@ -6,8 +6,8 @@ export function createNetlink(): Netlink {
   const { netlink } = loadAddon();
   return {
     addresses: (): InterfaceAddress[] => callAddon(() => netlink.addresses()),
-    configureInterface: (name, { mtu, txQueueLength, addresses }): void =>
-      callAddon(() => netlink.configureInterface(name, mtu, txQueueLength, addresses)),
+    configureInterface: (name, { mtu, txQueueLength, gsoMaxSegments, addresses }): void =>
+      callAddon(() => netlink.configureInterface(name, mtu, txQueueLength, gsoMaxSegments, addresses)),
     setRoute: ({ destination, interfaceName, metric }: Route): void =>
       callAddon(() => netlink.setRoute(destination, interfaceName ?? null, metric)),
     deleteRoute: ({ destination, interfaceName, metric }: Route): void =>

@@ -165,7 +165,7 @@ systemTest('on a jumbo path packets of programs become as large', async (t, lab)
     await eventually('the TUN follows', START_TIMEOUT_MS, async () =>
       (await agent.status()).tun?.mtu === 8916 ? true : undefined,
     );
-  t.regex(await b.namespace.ip('link', 'show', 'dev', 'idloc0'), /mtu 8916/);
+  t.regex(await b.namespace.ip('-details', 'link', 'show', 'dev', 'idloc0'), /mtu 8916 .* gso_max_segs 7\b/s);
   await carriesEverything(t, a.namespace, b.namespace, await second.status());
   const before = await request(first.socket, 'counters', {});
   const { end } = await stream(a.namespace, b.namespace, (await second.status()).hit, 2);

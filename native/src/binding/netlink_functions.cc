@@ -43,24 +43,27 @@ Napi::Value Addresses(const Napi::CallbackInfo& info) {
   return out;
 }
 
-// (name, mtu, txQueueLength, addresses)
+// (name, mtu, txQueueLength, gsoMaxSegments, addresses)
 void Configure(const Napi::CallbackInfo& info) {
   auto mtu = GetUint32(info[1]);
   if (!mtu.has_value()) return;
   auto queue = GetUint32(info[2]);
   if (!queue.has_value()) return;
-  if (!info[0].IsString() || !info[3].IsArray()) {
-    ThrowType(info.Env(), "expected (name, MTU, queue length, addresses)");
+  auto segments = GetUint32(info[3]);
+  if (!segments.has_value()) return;
+  if (!info[0].IsString() || !info[4].IsArray()) {
+    ThrowType(info.Env(), "expected (name, MTU, queue length, segments, addresses)");
     return;
   }
   std::vector<Prefix> prefixes;
-  auto list = info[3].As<Napi::Array>();
+  auto list = info[4].As<Napi::Array>();
   for (uint32_t i = 0; i < list.Length(); i++) {
     auto prefix = GetPrefix(list.Get(i));
     if (!prefix.has_value()) return;
     prefixes.push_back(*prefix);
   }
-  Error error = ConfigureInterface(info[0].As<Napi::String>().Utf8Value(), *mtu, *queue, prefixes);
+  InterfaceSettings settings{*mtu, *queue, *segments};
+  Error error = ConfigureInterface(info[0].As<Napi::String>().Utf8Value(), settings, prefixes);
   if (error.failed()) ThrowError(info.Env(), error);
 }
 

@@ -87,7 +87,7 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
   size_t at = 0;
   for (; NextRecord(data + at, length - at, &record); at += record.length) {
     // Looked up for each record: one of them may have ended the link.
-    LinkTable::Binding* binding = links_.FindRemote(path.remote);
+    LinkTable::Binding* binding = record.has_connection_id() ? nullptr : links_.FindRemote(path.remote);
     if (record.epoch == 0) {
       counters_->Add(Counter::handshakeReceived);
       if (record.type == kContentHandshake && record.length > kRecordHeaderBytes &&

@@ -149,7 +149,7 @@ Error ListAddresses(std::vector<InterfaceAddress>* out) {
   return error == 0 ? Error{} : Failed("cannot list addresses", error);
 }
 
-Error ConfigureInterface(const std::string& name, uint32_t mtu, uint32_t tx_queue_length,
+Error ConfigureInterface(const std::string& name, const InterfaceSettings& settings,
                          const std::vector<Prefix>& addresses) {
   unsigned index = if_nametoindex(name.c_str());
   if (index == 0) return Failed("cannot configure the interface " + name, ENODEV);
@@ -159,8 +159,9 @@ Error ConfigureInterface(const std::string& name, uint32_t mtu, uint32_t tx_queu
   body.ifi_flags = IFF_UP;
   body.ifi_change = IFF_UP;
   Request link(RTM_NEWLINK, NLM_F_ACK, &body, sizeof body);
-  link.Add(IFLA_MTU, mtu);
-  link.Add(IFLA_TXQLEN, tx_queue_length);
+  link.Add(IFLA_MTU, settings.mtu);
+  link.Add(IFLA_TXQLEN, settings.tx_queue_length);
+  link.Add(IFLA_GSO_MAX_SEGS, settings.gso_max_segments);
   int error = Execute(link);
   if (error != 0) return Failed("cannot bring up the interface " + name, error);
   for (const Prefix& prefix : addresses) {

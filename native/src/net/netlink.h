@@ -30,7 +30,12 @@ struct RouteChange {
 };
 
 Error ListAddresses(std::vector<InterfaceAddress>* out);
-Error ConfigureInterface(const std::string& name, uint32_t mtu, uint32_t tx_queue_length,
+struct InterfaceSettings {
+  uint32_t mtu;
+  uint32_t tx_queue_length;   // packets
+  uint32_t gso_max_segments;  // packets in a super-packet
+};
+Error ConfigureInterface(const std::string& name, const InterfaceSettings& settings,
                          const std::vector<Prefix>& addresses);
 Error SetRoute(const RouteChange& route);
 Error DeleteRoute(const RouteChange& route);

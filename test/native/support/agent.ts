@@ -31,6 +31,7 @@ plane.setCredentials([credentials.certificate], credentials.privateKey);
 netlink.configureInterface('idloc0', {
   mtu: Number(mtu),
   txQueueLength: 4096,
+  gsoMaxSegments: 64,
   addresses: [`${hit}/28`, `${ipv4}/15`],
 });
 plane.setLocalAddresses(addressToHit(hit), ipv4);

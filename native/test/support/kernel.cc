@@ -74,7 +74,7 @@ KernelTun::KernelTun(const std::string& name, const std::vector<std::string>& ad
   SetOffloads(true);
   std::vector<Prefix> prefixes;
   for (const std::string& address : addresses) prefixes.push_back(ParsePrefix(address));
-  CHECK(!ConfigureInterface(name, kMtu, 1000, prefixes).failed());
+  CHECK(!ConfigureInterface(name, {kMtu, 1000, 65'535}, prefixes).failed());
 }
 
 void KernelTun::SetOffloads(bool on) {

@@ -25,6 +25,7 @@ bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length, F
   packets_ = 1;
   largest_ = length;
   v6_ = packet[0] >> 4 == 6;
+  ip_bytes_ = v6_ ? kIpv6HeaderBytes : (packet[0] & 0x0f) * size_t{4};
   replaced_ = form == Form::kWhole ? 0 : CompressibleBytes(packet);
   compressed_ = replaced_ == 0 ? 0 : v6_ ? kCompressedIpv6Bytes : kCompressedIpv4Bytes;
   if ((header.gso_type & ~kGsoEcn) != kGsoNone) {
@@ -33,7 +34,8 @@ bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length, F
     if ((header.flags & kVnetNeedsChecksum) != 0) {
       size_t start = header.checksum_start;
       size_t field = start + header.checksum_offset;
-      if (start >= length || field + 2 > length) return false;
+      // Not into the IP header: what was checked of it stays as it is.
+      if (start < ip_bytes_ || start >= length || field + 2 > length) return false;
       // The field already holds the sum of the pseudo-header.
       auto sum = static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, packet + start, length - start)));
       bool udp = header.checksum_offset == kUdpChecksumOffset;
@@ -41,7 +43,7 @@ bool Segmenter::Init(const VnetHeader& header, uint8_t* packet, size_t length, F
     }
     if (length - replaced_ + compressed_ <= limit || !IsDivisible()) return true;
     udp_ = false;
-    transport_ = v6_ ? kIpv6HeaderBytes : (packet[0] & 0x0f) * size_t{4};
+    transport_ = ip_bytes_;
     header_bytes_ = transport_ + (packet[transport_ + 12] >> 4) * size_t{4};
     payload_ = length - header_bytes_;
     segment_ = payload_;
@@ -64,9 +66,8 @@ bool Segmenter::InitSuperPacket(const VnetHeader& header) {
   if (!udp_ && gso != (v6_ ? kGsoTcpV6 : kGsoTcpV4)) return false;
   transport_ = header.checksum_start;
   segment_ = header.gso_size;
-  size_t ip_bytes = v6_ ? kIpv6HeaderBytes : (packet_[0] & 0x0f) * size_t{4};
   size_t least = udp_ ? kUdpHeaderBytes : kTcpHeaderBytes;
-  if (segment_ == 0 || transport_ < ip_bytes || transport_ + least > length_) return false;
+  if (segment_ == 0 || transport_ < ip_bytes_ || transport_ + least > length_) return false;
   size_t transport_bytes = udp_ ? kUdpHeaderBytes : (packet_[transport_ + 12] >> 4) * size_t{4};
   if (transport_bytes < least) return false;
   header_bytes_ = transport_ + transport_bytes;
@@ -77,13 +78,12 @@ bool Segmenter::InitSuperPacket(const VnetHeader& header) {
 }
 
 bool Segmenter::IsDivisible() const {
-  size_t transport = v6_ ? kIpv6HeaderBytes : (packet_[0] & 0x0f) * size_t{4};
-  if (packet_[v6_ ? 6 : 9] != kProtocolTcp || transport + kTcpHeaderBytes > length_) return false;
+  if (packet_[v6_ ? 6 : 9] != kProtocolTcp || ip_bytes_ + kTcpHeaderBytes > length_) return false;
   if (!v6_ && IsIpv4Fragment(packet_ + 6)) return false;
-  const uint8_t* tcp = packet_ + transport;
+  const uint8_t* tcp = packet_ + ip_bytes_;
   size_t header_bytes = (tcp[12] >> 4) * size_t{4};
   constexpr uint8_t kSynRstUrg = 0x02 | 0x04 | 0x20;
-  return (tcp[13] & kSynRstUrg) == 0 && header_bytes >= kTcpHeaderBytes && transport + header_bytes < length_;
+  return (tcp[13] & kSynRstUrg) == 0 && header_bytes >= kTcpHeaderBytes && ip_bytes_ + header_bytes < length_;
 }
 
 size_t Segmenter::PacketLength(size_t index) const {
@@ -114,8 +114,7 @@ void Segmenter::WritePacket(size_t index, uint8_t* out) const {
       StoreBe16(out + 2, static_cast<uint16_t>(size));
       StoreBe16(out + 4, identification);
       StoreBe16(out + 10, 0);
-      size_t ip_bytes = (packet_[0] & 0x0f) * size_t{4};
-      StoreSum(out + 10, static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, out, ip_bytes))));
+      StoreSum(out + 10, static_cast<uint16_t>(~ChecksumFold(ChecksumAdd(0, out, ip_bytes_))));
     }
   }
 

@@ -36,6 +36,7 @@ class Segmenter {
   size_t length_ = 0;
   size_t packets_ = 1;
   size_t largest_ = 0;
+  size_t ip_bytes_ = 0;         // of the IP header, IPv6 without extension headers
   size_t replaced_ = 0;         // bytes of the IP header that the compressed one stands for; 0: sent whole
   size_t compressed_ = 0;       // bytes of the compressed header
   size_t header_bytes_ = 0;     // of IP and TCP or UDP, repeated in each packet

@@ -29,16 +29,19 @@ struct Scene {
   }
 };
 
-// As in record.cc: handshakes are dear.
-Scene& Get() {
-  static std::unique_ptr<Scene> scene;
-  static int uses = 0;
-  if (scene == nullptr || ++uses == 64) {
-    uses = 0;
-    scene = std::make_unique<Scene>();
+// As in record.cc: handshakes are dear. One for each property, or what the one authorizes the other gets.
+struct Kept {
+  std::unique_ptr<Scene> scene;
+  int uses = 0;
+
+  Scene& Get() {
+    if (scene == nullptr || ++uses == 64) {
+      uses = 0;
+      scene = std::make_unique<Scene>();
+    }
+    return *scene;
   }
-  return *scene;
-}
+};
 
 // From host 1 to host 2 and of their making, or nearly so.
 Bytes InnerPacket(Source& source) {
@@ -54,7 +57,8 @@ Bytes InnerPacket(Source& source) {
 }  // namespace
 
 void CarriesOnlyWhatMayPass(Source& source) {
-  Scene& s = Get();
+  static Kept kept;
+  Scene& s = kept.Get();
   // As nothing were authorized: commands of the last run do not count.
   s.b.Advance(60 * kSecond);
   s.b.Run(SetLocalAddresses{s.b.hit(), s.b.ipv4()});
@@ -113,7 +117,8 @@ void CarriesOnlyWhatMayPass(Source& source) {
 }
 
 void DeliversEachPacketOnce(Source& source) {
-  Scene& s = Get();
+  static Kept kept;
+  Scene& s = kept.Get();
   ResetDevices();
   s.a.Run(Authorize{s.link.a, s.b.hit(), s.b.ipv4()});
   s.b.Run(Authorize{s.link.b, s.a.hit(), s.a.ipv4()});

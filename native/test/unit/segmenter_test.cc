@@ -40,4 +40,23 @@ TEST("a checksum that comes out as zero is sent as zero by TCP and as all ones b
   }
 }
 
+TEST("a packet whose checksum would be written into its IP header is refused") {
+  for (bool v6 : {true, false}) {
+    FlowSpec flow;
+    flow.v6 = v6;
+    Bytes data = MakeSuperPacket(flow, Bytes(100), 0);
+    VnetHeader header;
+    std::memcpy(&header, data.data(), sizeof header);
+    CHECK((header.flags & kVnetNeedsChecksum) != 0);
+    Bytes before = data;
+    for (uint16_t start = 0; start < (v6 ? 40 : 20); start++) {
+      header.checksum_start = start;
+      header.checksum_offset = 0;
+      Segmenter segmenter;
+      CHECK(!segmenter.Init(header, data.data() + sizeof header, data.size() - sizeof header));
+      CHECK(data == before);
+    }
+  }
+}
+
 }  // namespace idloc::test

@@ -26,15 +26,10 @@ const SERIAL_FOLDERS = ['system', 'native'];
 const FUZZ_SECONDS = 30;
 const FUZZ_AT_ONCE = 2;
 /**
- * Those in which threads meet, run with ThreadSanitizer; `npm run test:native:tsan` runs all. It makes node ten times slower:
- * the others would add minutes, and no threads.
+ * Calls through NATs, over both families, and a host that moves: what leads agents through most of the addon in least time;
+ * and what strangers throw at it. Run once more on each build with sanitizers; `IDLOC_SANITIZED_AGENTS` runs the others so.
  */
-const THREAD_TESTS = ['lifecycle', 'hostile', 'rest'].map((name) => `test/native/${name}.test.ts`);
-/**
- * Calls through NATs, over both families, and a host that moves: what leads agents through most of the addon in least time.
- * Run once more on each build with sanitizers; `IDLOC_SANITIZED_AGENTS` runs the others so.
- */
-const SANITIZED_SYSTEM_TESTS = ['test/system/first-call.test.ts'];
+const SANITIZED_SYSTEM_TESTS = ['first-call', 'hostile-datagrams'].map((name) => `test/system/${name}.test.ts`);
 
 const started = performance.now();
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -210,7 +205,7 @@ async function everything(): Promise<void> {
   if (sanitizerUnavailable('asan') === undefined) await sanitizedAva('asan', ['test/native/**']);
   else await ava('native tests, without sanitizers', ['-c', '1', 'test/native/**']);
   // One test at a time: beside a flood in the same process a handshake would run into its time limit.
-  await sanitizedAva('tsan', ['--serial', '--timeout', '120s', ...THREAD_TESTS]);
+  await sanitizedAva('tsan', ['--serial', '--timeout', '120s', 'test/native/**']);
   await cxxTests();
   const why = labUnavailable();
   if (why !== undefined) say(`skipped system tests: ${why}`);

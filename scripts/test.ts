@@ -202,10 +202,14 @@ async function everything(): Promise<void> {
     'tests',
     folders.map((name) => `test/${name}/**`),
   );
-  if (sanitizerUnavailable('asan') === undefined) await sanitizedAva('asan', ['test/native/**']);
-  else await ava('native tests, without sanitizers', ['-c', '1', 'test/native/**']);
-  // One test at a time: beside a flood in the same process a handshake would run into its time limit.
-  await sanitizedAva('tsan', ['--serial', '--timeout', '120s', 'test/native/**']);
+  // Beside each other: either waits more than it computes.
+  await Promise.all([
+    sanitizerUnavailable('asan') === undefined
+      ? sanitizedAva('asan', ['test/native/**'])
+      : ava('native tests, without sanitizers', ['-c', '1', 'test/native/**']),
+    // One test at a time: beside a flood in the same process a handshake would run into its time limit.
+    sanitizedAva('tsan', ['--serial', '--timeout', '120s', 'test/native/**']),
+  ]);
   await cxxTests();
   const why = labUnavailable();
   if (why !== undefined) say(`skipped system tests: ${why}`);

@@ -110,6 +110,7 @@ class DataPlane {
   void ApplyLimits();
   void Run();
   void RunCommands();
+  void SendStun(const Path& path, const uint8_t* data, size_t length);
   void Handle(SendDatagram& command);
   void Handle(SendRecord& command);
   void Handle(SetCredentials& command);
@@ -196,7 +197,6 @@ class DataPlane {
 
   // inbound.cc
   void Inbound(Lane* lane, int budget);
-  void SendStun(const Path& path, const uint8_t* data, size_t length);
   void HandleDatagram(uint8_t* data, size_t length, const Path& path);
   void HandleRecords(uint8_t* data, size_t length, const Path& path);
   // The peer, which bears a connection ID, has sent `bytes` from elsewhere than where we send.

@@ -64,7 +64,7 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
       counters_->Add(Counter::dropStunFlood);
       return;
     }
-    // Every peer asks once a minute; JavaScript would take twenty times as long to answer.
+    // Every peer asks once a minute: answered by JavaScript, half of what 10,000 idle links cost.
     uint8_t answer[kMaxBindingAnswer];
     if (size_t bytes = AnswerBinding(data, length, path.remote, answer); bytes > 0) {
       counters_->Add(Counter::bindingsAnswered);

@@ -2,14 +2,10 @@
 
 #include <malloc.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
+
+#include "data_plane/schedule.h"
 
 namespace idloc {
-
-namespace {
-// Threads begin with what their maker has, and that is the data plane's haste.
-constexpr int kNice = 10;
-}  // namespace
 
 MemoryTrimmer::~MemoryTrimmer() {
   if (thread_.joinable()) thread_.join();
@@ -27,7 +23,7 @@ void MemoryTrimmer::Run(Nanoseconds now) {
   done_.store(false, std::memory_order_relaxed);
   thread_ = std::thread([this] {
     prctl(PR_SET_NAME, "idloc-trim");
-    setpriority(PRIO_PROCESS, 0, kNice);
+    RelaxThisThread();
     malloc_trim(0);
     done_.store(true, std::memory_order_release);
   });

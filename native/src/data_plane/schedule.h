@@ -8,8 +8,9 @@ namespace idloc {
 // CPU.
 void HurryThisThread();
 
-// JavaScript goes after that and after those programs: with much to do, it takes a tenth of a processor that
-// others want. A short slice lets it answer soon when it has little.
+// JavaScript, and what is in no hurry at all, goes after that and after those programs: with much to do, it
+// takes a tenth of a processor that others want. A short slice lets it answer soon when it has little.
+// Threads begin with what their maker has.
 void RelaxThisThread();
 
 }  // namespace idloc

@@ -22,7 +22,7 @@ export function unreliable(seed: number): Treatment {
   };
 }
 
-/** A bound UDP socket on 127.0.0.1. */
+/** A bound UDP socket. */
 export async function openSocket(address = '127.0.0.1'): Promise<Socket> {
   const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
   socket.bind(0, address);

@@ -1,4 +1,5 @@
 // The thread's loop, commands of JavaScript and timers.
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstring>
+#include <iterator>
 
 #include "data_plane/data_plane.h"
 #include "data_plane/schedule.h"
@@ -58,6 +60,7 @@ Error DataPlane::Open(Options options) {
   sigset_t before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
+  schedule_.WatchThisThread();
   thread_ = std::thread([this] { Run(); });
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   RelaxThisThread();
@@ -122,13 +125,16 @@ std::shared_ptr<LinkStats> DataPlane::FindStats(LinkId link) {
 
 void DataPlane::Run() {
   prctl(PR_SET_NAME, "idloc-data");
-  HurryThisThread();
+  schedule_.Begin();
   epoll_event events[8];
   while (!stop_.load(std::memory_order_relaxed)) {
     bool at_once = !backlog_.empty() && !bulk_.transmit.blocked();
+    if (schedule_.real_time() && pause_ > 0 && !at_once) Pause();
+    pause_ = 0;
     int ready = epoll_wait(epoll_.get(), events, 8, at_once ? 0 : WaitMilliseconds(MonotonicNow()));
     if (ready < 0 && errno != EINTR) break;
     now_ = MonotonicNow();
+    schedule_.Run(now_);
     bool tun_ready = false;
     bool udp_ready = false;
     auto on_socket = [&](Lane* lane, uint32_t what) {
@@ -346,6 +352,12 @@ void DataPlane::RunTimers() {
       RepeatFlight(link);
     }
   }
+}
+
+void DataPlane::Pause() {
+  pollfd wanted[] = {{urgent_.socket.fd(), POLLIN, 0}, {command_event_.get(), POLLIN, 0}};
+  timespec time{0, pause_};
+  ppoll(wanted, std::size(wanted), &time, nullptr);
 }
 
 void DataPlane::WatchSocket(Lane* lane) {

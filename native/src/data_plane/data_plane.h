@@ -20,6 +20,7 @@
 #include "data_plane/lane.h"
 #include "data_plane/limits.h"
 #include "data_plane/memory_trimmer.h"
+#include "data_plane/schedule.h"
 #include "data_plane/stun_limiter.h"
 #include "link/link_table.h"
 #include "link/resting_links.h"
@@ -128,6 +129,7 @@ class DataPlane {
   static Nanoseconds GiveUpAt(const Link& link);
   int WaitMilliseconds(Nanoseconds now) const;
   void RunTimers();
+  void Pause();
   void WatchSocket(Lane* lane);
   void WatchTun();
   void LoseTun();
@@ -263,6 +265,8 @@ class DataPlane {
   // Of the thread only, from here on.
   Lane bulk_;
   Lane urgent_;
+  Schedule schedule_;
+  Nanoseconds pause_ = 0;     // for the bulk that was moved since the last one
   Lane* receiving_ = &bulk_;  // whose datagrams are being handled
   uint8_t outer_ecn_ = 0;     // of those datagrams
   Backlog backlog_;

@@ -47,6 +47,7 @@ void DataPlane::Inbound(Lane* lane, int budget) {
     lane->coalescer.Flush();
     bool more = count == UdpSocket::kBatch;
     if (lane == &bulk_) {
+      if (bytes > Schedule::kMuch) pause_ = std::max(pause_, Schedule::kPauseAfterReceived);
       size_t depth = receive_depth_.Read(bytes, more, MonotonicNow());
       if (depth > 0) lane->socket.SetReceiveDepth(depth);
     }

@@ -5,6 +5,7 @@
 //   2. HandleTunPacket: whose packet, to which link; held when there is none yet
 //   3. SendPackets: split at the MSS, each packet sealed as one record in the transmit queue (UDP_SEGMENT)
 //      SendFragments: what the path of the link does not carry in one piece
+#include <algorithm>
 #include <cstring>
 
 #include "data_plane/data_plane.h"
@@ -53,6 +54,7 @@ void DataPlane::ReadTun() {
       counters_->Add(Counter::dropBacklogFull);
     } else {
       backlog_.Append(size);
+      pause_ = std::max(pause_, Schedule::kPauseAfterSent);
     }
   }
   if (urgent && !urgent_.transmit.blocked()) urgent_.transmit.Flush();

@@ -51,8 +51,10 @@ LinkId DataPlaneTester::OpenLink(bool server) {
   return id;
 }
 
+void DataPlaneTester::Post(Command command) { plane_.Post(std::move(command)); }
+
 void DataPlaneTester::Run(Command command) {
-  plane_.Post(std::move(command));
+  Post(std::move(command));
   plane_.RunCommands();
   Flush();
 }

@@ -18,6 +18,8 @@ class DataPlaneTester {
 
   // As JavaScript does.
   LinkId OpenLink(bool server);
+  // Waits until one is run.
+  void Post(Command command);
   void Run(Command command);
   std::vector<Event> TakeEvents();
 

@@ -72,4 +72,20 @@ TEST(
   CHECK(tun_written.size() == 19);
 }
 
+TEST("datagrams of JavaScript beyond the bound are dropped and counted, and those that come later are not") {
+  ResetDevices();
+  Limits limits;
+  limits.queued_bytes = 20'000;
+  DataPlaneTester a(1, limits);
+  const size_t fit = limits.queued_bytes / (1000 + sizeof(Command));
+  auto post = [&a](size_t count) {
+    for (size_t i = 0; i < count; i++) a.Post(SendDatagram{{}, Bytes(1000)});
+    a.Run(SendDatagram{{}, Bytes(1000)});
+  };
+  post(fit + 4);
+  CHECK(a.count(Counter::dropCommandsFull) == 5);
+  post(fit - 1);
+  CHECK(a.count(Counter::dropCommandsFull) == 5);
+}
+
 }  // namespace idloc::test

@@ -200,7 +200,6 @@ for (const connectionIds of [true, false]) {
     });
     if (finished === undefined) throw new Error('no Finished was seen');
     const repeat = finished;
-    const before = answers;
     relay.treatment = (data, direction) => {
       if (direction === 'backward' && data[0] === 20) answers++;
       return direction === 'forward' ? [...Array<Uint8Array>(20).fill(repeat), data] : [data];
@@ -209,7 +208,8 @@ for (const connectionIds of [true, false]) {
     t.deepEqual((await server.next('record')).data, Uint8Array.of(0x80, 5));
     server.plane.sendRecord(serverLink, Uint8Array.of(0x80, 6));
     t.deepEqual((await client.next('record')).data, Uint8Array.of(0x80, 6));
-    t.is(answers - before, 8);
+    // All of them, for a client that had to wait for a slow server has repeated its flight on its own too.
+    t.is(answers, 1 + 8);
     relay.close();
     client.plane.close();
     server.plane.close();

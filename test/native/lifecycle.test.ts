@@ -104,6 +104,38 @@ test('a worker has its own data plane, and its end closes it', async (t) => {
   host.plane.close();
 });
 
+test('what the function that is woken throws is an uncaught exception', async (t) => {
+  const source = `
+    import { parentPort } from 'node:worker_threads';
+    const { loadAddon } = await import(${JSON.stringify(new URL('../../src/native/addon.ts', import.meta.url).href)});
+    const { DataPlane } = loadAddon();
+    const plane = new DataPlane(0, null, 0, () => { throw new Error('from the wake-up'); }, {});
+    parentPort.postMessage(plane.port);
+  `;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
+  const failed = new Promise<Error>((resolve) => worker.once('error', resolve));
+  const [port] = (await once(worker, 'message')) as [number];
+  const host = await Host.start();
+  host.plane.sendDatagram(null, { address: '127.0.0.1', port }, Uint8Array.of(3));
+  t.is((await failed).message, 'from the wake-up');
+  host.plane.close();
+});
+
+test('a worker ends while its data planes, closed and open ones, are being woken', async (t) => {
+  const source = `
+    const { createDataPlane } = await import(${JSON.stringify(new URL('../../src/native/native.ts', import.meta.url).href)});
+    const planes = Array.from({ length: 4 }, () => createDataPlane({ port: 0, tun: null }));
+    for (const to of planes)
+      for (let i = 0; i < 50; i++)
+        planes[0].sendDatagram(null, { address: '127.0.0.1', port: to.port }, Uint8Array.of(3));
+    planes[1].close();
+    planes[2].onWake(() => planes[2].close());
+    planes[3].onWake(() => process.exit(7));
+  `;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
+  t.deepEqual(await once(worker, 'exit'), [7]);
+});
+
 test('a port in use is one clear error', async (t) => {
   const host = await Host.start();
   const error = t.throws(() => createDataPlane({ port: host.plane.port, tun: null }), { instanceOf: IdlocError });

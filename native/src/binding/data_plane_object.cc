@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <memory>
-#include <mutex>
+#include <utility>
 
 #include "binding/exports.h"
 #include "binding/values.h"
+#include "binding/wake.h"
 #include "data_plane/data_plane.h"
 
 namespace idloc {
@@ -77,25 +78,23 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       if (!keepalive.has_value()) return;
       options.keepalive = Nanoseconds{*keepalive} * kMillisecond;
     }
-    napi_value name = Napi::String::New(env, "idloc data plane");
-    if (napi_create_threadsafe_function(env, info[3], nullptr, name, 0, 1, nullptr, nullptr, this, CallWake,
-                                        &wake_) != napi_ok) {
-      ThrowError(env, {"no_wake", "node gives no thread-safe function; it may be shutting down"});
+    wake_ = Wake::Open(env, info[3].As<Napi::Function>(), [this] { plane_->WakeTaken(); });
+    if (wake_ == nullptr) {
+      ThrowError(env, {"no_wake", "node gives no way to wake it; it may be shutting down"});
       return;
     }
-    // The thread calls it only between Open and Close, and Shutdown closes before releasing it.
-    options.wake = [wake = wake_] { napi_call_threadsafe_function(wake, nullptr, napi_tsfn_nonblocking); };
+    // The thread calls it only between Open and Close, and Shutdown closes the plane first.
+    options.wake = [wake = wake_] { wake->Ask(); };
     Error error = plane->Open(std::move(options));
     if (error.failed()) {
-      napi_release_threadsafe_function(wake_, napi_tsfn_abort);
-      wake_ = nullptr;
+      std::exchange(wake_, nullptr)->Close();
       ThrowError(env, error);
       return;
     }
     plane_ = std::move(plane);
     port_ = plane_->port();
     counters_ = plane_->counters();
-    // Hooks run last in, first out: the thread ends before node takes the thread-safe function away.
+    // Hooks run last in, first out: the thread ends before the way to wake the event loop does.
     napi_add_env_cleanup_hook(env, Cleanup, this);
     // The object stays while its thread runs, whoever has forgotten it.
     Ref();
@@ -123,24 +122,13 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     return out;
   }
 
-  static void CallWake(napi_env env, napi_value callback, void* context, void*) {
-    auto* self = static_cast<DataPlaneObject*>(context);
-    if (env == nullptr || self->plane_ == nullptr) return;
-    self->plane_->WakeTaken();
-    Napi::HandleScope scope(env);
-    // It must not be called from here again for what it leaves: node calls up to a thousand times in one turn
-    // of the event loop.
-    Napi::Function(env, callback).Call({});
-  }
-
   static void Cleanup(void* data) { static_cast<DataPlaneObject*>(data)->Shutdown(); }
 
   void Shutdown() {
     if (plane_ == nullptr) return;
     plane_->Close();
     plane_ = nullptr;
-    napi_release_threadsafe_function(wake_, napi_tsfn_abort);
-    wake_ = nullptr;
+    std::exchange(wake_, nullptr)->Close();
   }
 
   // Commands after close() do nothing, as commands for closed links.
@@ -323,7 +311,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
 
   void CloseOne(const Napi::CallbackInfo& info) {
     auto link = GetUint32(info[0]);
-    if (link.has_value()) Post(CloseLink{*link});
+    if (link.has_value() && plane_ != nullptr) plane_->RemoveLink(*link);
   }
 
   // (link)
@@ -385,7 +373,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     Napi::Env env = info.Env();
     auto link = GetUint32(info[0]);
     if (!link.has_value() || plane_ == nullptr) return env.Undefined();
-    std::shared_ptr<LinkStats> stats = plane_->FindStats(*link);
+    const LinkStats* stats = plane_->FindStats(*link);
     if (stats == nullptr) return env.Undefined();
     Napi::Object out = Napi::Object::New(env);
     auto set = [&](const char* name, const std::atomic<uint64_t>& value) {
@@ -425,7 +413,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
 
   std::unique_ptr<DataPlane> plane_;  // nullptr after close
   std::shared_ptr<Counters> counters_;
-  napi_threadsafe_function wake_ = nullptr;  // owned; released by Shutdown
+  Wake* wake_ = nullptr;  // frees itself once Shutdown has closed it
   uint16_t port_ = 0;
 };
 

@@ -70,6 +70,7 @@ Error DataPlane::Open(Options options) {
 void DataPlane::ApplyLimits() {
   held_.SetMaxTotalBytes(options_.limits.held_bytes);
   early_.SetMaxTotalBytes(options_.limits.early_bytes);
+  commands_.SetMaxBytes(options_.limits.queued_bytes);
   events_.SetMaxBytes(options_.limits.event_bytes);
 }
 
@@ -87,21 +88,7 @@ void DataPlane::Close() {
 }
 
 void DataPlane::Post(Command command) {
-  size_t bytes = 0;
-  if (auto* datagram = std::get_if<SendDatagram>(&command)) bytes = datagram->data.size() + sizeof(Command);
-  if (auto* record = std::get_if<SendRecord>(&command)) bytes = record->data.size() + sizeof(Command);
-  bool first;
-  {
-    std::lock_guard lock(command_mutex_);
-    if (bytes > 0 && queued_bytes_ + bytes > options_.limits.queued_bytes) {
-      dropped_commands_++;
-      return;
-    }
-    queued_bytes_ += bytes;
-    first = commands_.empty();
-    commands_.push_back(std::move(command));
-  }
-  if (!first) return;
+  if (!commands_.Push(std::move(command))) return;
   uint64_t one = 1;
   [[maybe_unused]] ssize_t written = write(command_event_.get(), &one, sizeof one);
 }
@@ -109,18 +96,26 @@ void DataPlane::Post(Command command) {
 LinkId DataPlane::NewLink(bool server) {
   LinkId id = next_link_.fetch_add(1);
   auto stats = std::make_shared<LinkStats>();
-  {
-    std::lock_guard lock(stats_mutex_);
-    stats_[id] = stats;
-  }
+  stats_[id] = stats;
   Post(OpenLink{id, server, std::move(stats)});
   return id;
 }
 
-std::shared_ptr<LinkStats> DataPlane::FindStats(LinkId link) {
-  std::lock_guard lock(stats_mutex_);
+void DataPlane::RemoveLink(LinkId link) {
+  stats_.erase(link);
+  Post(CloseLink{link});
+}
+
+const LinkStats* DataPlane::FindStats(LinkId link) const {
   auto found = stats_.find(link);
-  return found == stats_.end() ? nullptr : found->second;
+  return found == stats_.end() ? nullptr : found->second.get();
+}
+
+bool DataPlane::PopEvent(Event* out) {
+  if (!events_.Pop(out)) return false;
+  if (out->type == EventType::kIncoming) stats_[out->link] = std::move(out->stats);
+  if (out->type == EventType::kClosed) stats_.erase(out->link);
+  return true;
 }
 
 void DataPlane::Run() {
@@ -182,18 +177,12 @@ void DataPlane::Run() {
 void DataPlane::RunCommands() {
   uint64_t count;
   [[maybe_unused]] ssize_t taken = read(command_event_.get(), &count, sizeof count);
-  uint64_t dropped;
-  {
-    std::lock_guard lock(command_mutex_);
-    running_commands_.swap(commands_);
-    queued_bytes_ = 0;
-    dropped = std::exchange(dropped_commands_, 0);
-  }
+  uint64_t dropped = commands_.Collect();
   if (dropped > 0) counters_->Add(Counter::dropCommandsFull, dropped);
-  for (Command& command : running_commands_) {
+  Command command;
+  while (commands_.Pop(&command)) {
     std::visit([this](auto& c) { Handle(c); }, command);
   }
-  running_commands_.clear();
 }
 
 void DataPlane::Handle(SendDatagram& command) {

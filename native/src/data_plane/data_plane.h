@@ -8,14 +8,13 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "base/counters.h"
-#include "data_plane/command.h"
+#include "data_plane/command_queue.h"
 #include "data_plane/event_ring.h"
 #include "data_plane/lane.h"
 #include "data_plane/limits.h"
@@ -72,8 +71,11 @@ class DataPlane {
   uint16_t port() const { return bulk_.socket.port(); }
   void Post(Command command);
   LinkId NewLink(bool server);
-  std::shared_ptr<LinkStats> FindStats(LinkId link);
-  bool PopEvent(Event* out) { return events_.Pop(out); }
+  void RemoveLink(LinkId link);
+  // Valid until the link is removed or the event that says so is taken; nullptr: there is no such link.
+  const LinkStats* FindStats(LinkId link) const;
+  // False: there is none.
+  bool PopEvent(Event* out);
   // Call after a wake-up, before events are taken; the next ones wake again.
   void WakeTaken() { wake_pending_.store(false); }
   const std::shared_ptr<Counters>& counters() const { return counters_; }
@@ -249,18 +251,14 @@ class DataPlane {
   Fd command_event_;
   std::thread thread_;
 
-  std::mutex command_mutex_;
-  std::vector<Command> commands_;          // under command_mutex_
-  size_t queued_bytes_ = 0;                // under command_mutex_
-  uint64_t dropped_commands_ = 0;          // under command_mutex_
-  std::vector<Command> running_commands_;  // thread only
+  CommandQueue commands_;
   std::atomic<bool> stop_{false};
   std::atomic<LinkId> next_link_{1};
-  std::mutex stats_mutex_;
-  std::unordered_map<LinkId, std::shared_ptr<LinkStats>> stats_;  // under stats_mutex_
-
   EventRing events_;
   std::atomic<bool> wake_pending_{false};
+
+  // Of JavaScript's thread only: of the links that it knows.
+  std::unordered_map<LinkId, std::shared_ptr<LinkStats>> stats_;
 
   // Of the thread only, from here on.
   Lane bulk_;

@@ -1,6 +1,7 @@
 #pragma once
 // What the data-plane thread tells JavaScript (the contract is src/native/data-plane.ts).
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,9 @@ struct Event {
   std::vector<uint8_t> data;  // datagram, record or exporter
   std::vector<std::vector<uint8_t>> certificates;
   std::string reason;
-  bool silent = false;       // of kStirred: the peer does not answer
-  Nanoseconds heard_at = 0;  // of kStirred
+  std::shared_ptr<LinkStats> stats;  // of kIncoming
+  bool silent = false;               // of kStirred: the peer does not answer
+  Nanoseconds heard_at = 0;          // of kStirred
 
   // Bytes this event keeps alive, for the bound of the ring.
   size_t weight() const { return data.size() + sizeof(Event); }

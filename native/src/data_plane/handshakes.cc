@@ -113,15 +113,12 @@ void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting
     made->server = true;
     made->incoming = true;
     made->stats = std::make_shared<LinkStats>();
-    {
-      std::lock_guard lock(stats_mutex_);
-      stats_[made->id] = made->stats;
-    }
     link = links_.Add(std::move(made));
     links_.Bind(link, path.remote, true);
     Event event;
     event.type = EventType::kIncoming;
     event.link = link->id;
+    event.stats = link->stats;
     event.local = {path.local, port()};
     event.remote = path.remote;
     Emit(std::move(event));
@@ -261,10 +258,6 @@ void DataPlane::ForgetLink(Link* link) {
   std::erase(handshaking_, link->id);
   tunnels_.Remove(link, links_);
   counters_->Add(Counter::dropEarlyClosed, early_.Take(link->id).packets.size());
-  {
-    std::lock_guard lock(stats_mutex_);
-    stats_.erase(link->id);
-  }
   links_.Remove(link);
 }
 

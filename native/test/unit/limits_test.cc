@@ -77,7 +77,7 @@ TEST("datagrams of JavaScript beyond the bound are dropped and counted, and thos
   Limits limits;
   limits.queued_bytes = 20'000;
   DataPlaneTester a(1, limits);
-  const size_t fit = limits.queued_bytes / (1000 + sizeof(Command));
+  const size_t fit = limits.queued_bytes / (1000 + CommandQueue::kOverhead);
   auto post = [&a](size_t count) {
     for (size_t i = 0; i < count; i++) a.Post(SendDatagram{{}, Bytes(1000)});
     a.Run(SendDatagram{{}, Bytes(1000)});

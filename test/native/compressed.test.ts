@@ -78,16 +78,18 @@ onWire('what programs put into the IP header arrives, options too', async (t, wi
   const [sent, received] = [await Tap.open(a.namespace), await Tap.open(b.namespace)];
   try {
     const ping = (...options: string[]): void => {
-      t.true(a.ping(options.pop() ?? '', '-c', '2', ...options), options.join(' '));
+      t.true(a.ping(options.pop() ?? '', ...options), options.join(' '));
     };
     ping('-Q', '0xb9', '-F', '0xabcde', '-t', '7', b.hit);
     ping('-Q', '0x2a', '-t', '9', '-M', 'do', '-s', '1000', b.ipv4);
-    ping('-M', 'dont', '-s', '3000', b.ipv4);
-    ping('-s', '3000', b.hit);
+    for (const size of ['3000', '5000']) {
+      ping('-M', 'dont', '-s', size, b.ipv4);
+      ping('-s', size, b.hit);
+    }
     ping('-R', b.ipv4);
     ping('-T', 'tsonly', b.ipv4);
     const packets = await a.counter('packetsOut');
-    t.true(packets >= 20);
+    t.true(packets >= 18, String(packets));
     // Both directions: what one end sent is what came in at the other.
     await until(async () =>
       Promise.resolve(sent.packets().length >= 2 * packets && received.packets().length >= 2 * packets),
@@ -117,5 +119,5 @@ onWire('compressed headers of no known form are dropped and counted', async (t, 
   t.is(await b.counter('dropBadCompressed'), records.length);
   t.is(await b.counter('dropUnexpectedContent'), others.length);
   t.is(await b.counter('tunWrites'), 0);
-  t.true(a.ping(b.hit, '-c', '1'));
+  t.true(a.ping(b.hit));
 });

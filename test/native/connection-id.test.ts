@@ -42,7 +42,10 @@ for (const clientIds of [true, false]) {
         t.deepEqual((await server.next('record')).data, frame(i));
         t.deepEqual((await client.next('record')).data, frame(i));
       }
-      t.deepEqual([...types], [clientIds && serverIds ? CONNECTION_ID_RECORD : APPLICATION_DATA_RECORD]);
+      // A repeated flight of the handshake may come late: on a slow machine both ends repeat theirs.
+      const expected = clientIds && serverIds ? CONNECTION_ID_RECORD : APPLICATION_DATA_RECORD;
+      const records = [CONNECTION_ID_RECORD, APPLICATION_DATA_RECORD].filter((type) => types.has(type));
+      t.deepEqual(records, [expected]);
       client.plane.closeLink(clientLink);
       t.is((await server.next('closed')).reason, 'closed by the peer');
       close(nat, client.plane, server.plane);

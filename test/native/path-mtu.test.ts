@@ -20,10 +20,10 @@ async function carriesEverything(t: ExecutionContext, { a, b }: Wire): Promise<v
     t.deepEqual(received, sent);
     t.is(await a.call('sendTcp', address, TCP_PORT, TCP_BYTES), true, `TCP to ${address}`);
     for (const size of ['1150', '1186', '1187', '1200', '1220', '1280', '1352', '5000'])
-      t.true(a.ping(address, '-c', '2', '-s', size), `${address} with ${size} bytes`);
+      for (const time of ['first', 'second'])
+        t.true(a.ping(address, '-s', size), `${address} with ${size} bytes, the ${time} time`);
   }
-  for (const option of [['-R'], ['-T', 'tsonly']])
-    t.true(a.ping(b.ipv4, '-c', '1', '-s', '1190', ...option), option.join(' '));
+  for (const option of [['-R'], ['-T', 'tsonly']]) t.true(a.ping(b.ipv4, '-s', '1190', ...option), option.join(' '));
   for (const agent of [a, b]) {
     const counters = await agent.call<Record<string, number>>('counters');
     t.is(counters['udpSendErrors'], 0);
@@ -86,7 +86,7 @@ onWire('programs are told by Packet Too Big, and their next packets fit', async 
     // The kernel knows it now: it makes the fragments itself.
     await send(address);
     t.is(await a.counter('packetsFragmented'), i + 1);
-    t.false(a.ping(address, '-c', '1', '-s', '1320', '-M', 'do'));
+    t.false(a.ping(address, '-W', '1', '-s', '1320', '-M', 'do'));
   }
   t.deepEqual(await b.call('receivedUdp', UDP_PORT), sent);
   t.is(await a.counter('tooBigSent'), 2);
@@ -111,24 +111,24 @@ onWire('probes are answered when they arrive, and only then', async (t, wire) =>
 onWire('another path starts with 1280 bytes again', async (t, wire) => {
   const { a, b } = wire;
   const links = await linkOf(t, wire, { pathMtu: 1500 });
-  t.true(a.ping(b.ipv4, '-c', '1', '-s', '1352', '-M', 'dont'));
+  t.true(a.ping(b.ipv4, '-s', '1352', '-M', 'dont'));
   t.is(await a.counter('packetsFragmented'), 0);
   await a.call('setPath', links.a, b.outer);
-  t.true(a.ping(b.ipv4, '-c', '1', '-s', '1352', '-M', 'dont'));
+  t.true(a.ping(b.ipv4, '-s', '1352', '-M', 'dont'));
   t.is(await a.counter('packetsFragmented'), 0, 'the same path');
   await b.call('setPath', links.b, a.outer6);
   t.like(await a.call('event', 'newPath'), { link: links.a, remote: { address: b.outer } });
   await a.call('setPath', links.a, b.outer6);
   t.like(await a.call('event', 'newPath'), { link: links.a, remote: { address: b.outer6 } });
-  t.true(a.ping(b.ipv4, '-c', '1', '-s', '1352', '-M', 'dont'));
+  t.true(a.ping(b.ipv4, '-s', '1352', '-M', 'dont'));
   t.is(await a.counter('packetsFragmented'), 1);
 });
 
 onWire('that a link relies on its path MTU is told, and not that it sends', async (t, wire) => {
   const { a, b } = wire;
   const links = await linkOf(t, wire, { pathMtu: 1500 });
-  t.true(a.ping(b.hit, '-c', '1', '-s', '1000'));
+  t.true(a.ping(b.hit, '-s', '1000'));
   t.is(await a.call('eventCount', 'largeSent'), 0);
-  t.true(a.ping(b.hit, '-c', '1', '-s', '1300'));
+  t.true(a.ping(b.hit, '-s', '1300'));
   t.deepEqual(await a.call('event', 'largeSent'), { type: 'largeSent', link: links.a });
 });

@@ -9,7 +9,7 @@ onWire(
     await wire.linkAndAuthorize();
     for (const address of [wire.b.hit, wire.b.ipv4])
       for (const size of ['0', '1', '56', '1352', '5000', '20000'])
-        t.true(wire.a.ping(address, '-c', '3', '-s', size), `${address} with ${size} bytes`);
+        t.true(wire.a.ping(address, '-s', size), `${address} with ${size} bytes`);
     t.is(await wire.a.counter('dropMalformedPacket'), 0);
   },
 );
@@ -115,8 +115,8 @@ onWire('packets that do not come from our own address, or not to it, are dropped
   const { a, b } = wire;
   const links = await wire.linkAndAuthorize();
   await a.call('setLocalAddresses', '2001:20::c', null);
-  t.false(a.ping(b.hit, '-c', '2', '-W', '1'));
-  t.is(await a.counter('dropForeignSource'), 2);
+  t.false(a.ping(b.hit, '-W', '1'));
+  t.is(await a.counter('dropForeignSource'), 1);
   for (const [source, destination] of [
     [a.hit, '2001:20::c'],
     [a.hit, a.hit],
@@ -127,8 +127,8 @@ onWire('packets that do not come from our own address, or not to it, are dropped
   // Nobody here has an IPv4 address: there is no destination to put back.
   await b.call('setLocalAddresses', b.hit, null);
   await a.call('setLocalAddresses', a.hit, a.ipv4);
-  t.false(a.ping(b.ipv4, '-c', '2', '-W', '1'));
-  t.is(await b.counter('dropInnerDestination'), 5);
+  t.false(a.ping(b.ipv4, '-W', '1'));
+  t.is(await b.counter('dropInnerDestination'), 4);
   t.is(await b.counter('tunWrites'), 0);
 });
 

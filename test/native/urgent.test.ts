@@ -14,11 +14,15 @@ async function queued(wire: Wire, frozen: Agent, address: string): Promise<numbe
   const sizes = [...Array<number>(BULK_PACKETS).fill(BULK), ...Array<number>(VOICE_PACKETS).fill(VOICE)];
   // Of a call that goes on already: only then bulk is read ahead.
   const before = (await received(wire)).length + 1;
-  wire.a.sendBeside(address, PORT, [VOICE]);
+  const [sendOne, sendAll] = [
+    await wire.a.readyBeside(address, PORT, [VOICE]),
+    await wire.a.readyBeside(address, PORT, sizes),
+  ];
+  await sendOne();
   await until(async () => (await received(wire)).length === before);
-  frozen.freeze();
+  await frozen.freeze();
   try {
-    wire.a.sendBeside(address, PORT, sizes);
+    await sendAll();
   } finally {
     frozen.thaw();
   }
@@ -60,19 +64,22 @@ onWire('voice without a mark is known by its rhythm, and goes before bulk from t
   await wire.b.call('listenUdp', PORT);
   for (const [i, address] of [wire.b.hit, wire.b.ipv4].entries()) {
     const before = (await received(wire)).length;
+    const sendBulk = await wire.a.readyBeside(address, PORT, Array<number>(BULK_PACKETS).fill(BULK));
     const phone = wire.a.speakBeside(address, PORT, VOICE);
+    let spoken: number;
     try {
       await until(async () => (await wire.a.counter('voiceFlows')) > i);
-      wire.a.freeze();
-      wire.a.sendBeside(address, PORT, Array<number>(BULK_PACKETS).fill(BULK));
-      const spoken = phone.sent();
-      while (phone.sent() < spoken + 2) await setImmediate();
+      await wire.a.freeze();
+      await sendBulk();
+      const behind = phone.sent() + 2;
+      while (phone.sent() < behind) await setImmediate();
+      spoken = phone.sent();
     } finally {
       phone.stop();
       wire.a.thaw();
     }
     const order = async (): Promise<number[]> => (await received(wire)).slice(before);
     await until(async () => (await order()).filter((size) => size === BULK).length === BULK_PACKETS);
-    t.true((await order()).indexOf(BULK) >= phone.sent(), address);
+    t.true((await order()).indexOf(BULK) >= spoken, address);
   }
 });

@@ -1,7 +1,9 @@
 import { execFileSync, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const AGENT = fileURLToPath(new URL('./agent.ts', import.meta.url));
@@ -84,10 +86,10 @@ export class Agent {
     return (await this.call<Record<string, number>>('counters'))[name] ?? 0;
   }
 
-  /** True when every echo request was answered. */
+  /** True when one echo request was answered. For the last of several, ping(8) waits only twice as long as the others took. */
   ping(address: string, ...options: string[]): boolean {
     try {
-      const args = ['netns', 'exec', this.namespace, 'ping', '-q', '-W', '2', '-i', '0.02', ...options, address];
+      const args = ['netns', 'exec', this.namespace, 'ping', '-q', '-c', '1', '-W', '10', ...options, address];
       return execFileSync('ip', args, { env: withoutPreload() }).toString().includes(' 0% packet loss');
     } catch {
       return false;
@@ -102,23 +104,37 @@ export class Agent {
   }
 
   /** Its threads stop where they are; the kernel goes on to fill its queues. */
-  freeze(): void {
+  async freeze(): Promise<void> {
     this.child.kill('SIGSTOP');
+    const tasks = `/proc/${this.child.pid}/task`;
+    const stopped = (task: string): boolean => readFileSync(`${tasks}/${task}/stat`, 'latin1').includes(') T ');
+    while (!readdirSync(tasks).every(stopped)) await setImmediate();
   }
 
   thaw(): void {
     this.child.kill('SIGCONT');
   }
 
-  /** Datagrams of these sizes from a program beside the agent; returns when the kernel has them all. */
-  sendBeside(address: string, port: number, sizes: readonly number[]): void {
+  /** A program beside the agent, ready to send datagrams of these sizes; what it returns resolves when the kernel has them all. */
+  async readyBeside(address: string, port: number, sizes: readonly number[]): Promise<() => Promise<void>> {
     const program = `
       const socket = require('node:dgram').createSocket(process.argv[1].includes(':') ? 'udp6' : 'udp4');
       const send = ([size, ...rest]) => size === undefined ? socket.close()
         : socket.send(Buffer.alloc(size), Number(process.argv[2]), process.argv[1], () => send(rest));
-      send(process.argv.slice(3).map(Number));`;
+      process.stdin.once('data', () => send(process.argv.slice(3).map(Number)));
+      process.stdout.write('ready');`;
     const args = [process.execPath, '-e', program, address, String(port), ...sizes.map(String)];
-    execFileSync('ip', ['netns', 'exec', this.namespace, ...args], { env: withoutPreload() });
+    const child = spawn('ip', ['netns', 'exec', this.namespace, ...args], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: withoutPreload(),
+    });
+    const ended = once(child, 'exit');
+    await once(child.stdout, 'data');
+    return async () => {
+      child.stdin.end('go');
+      const [status] = (await ended) as [number | null];
+      if (status !== 0) throw new Error(`the program that sends to ${address} ended with ${String(status)}`);
+    };
   }
 
   /** A program beside the agent that sends `bytes` fifty times a second, as a phone does, until it is stopped. */

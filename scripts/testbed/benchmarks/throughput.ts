@@ -1,6 +1,5 @@
 import { expectRatio, spreadPercent } from '../bounds.ts';
 import { setUpContenders } from '../contenders.ts';
-import type { Contender } from '../contenders/contender.ts';
 import { interleaved } from '../interleaved.ts';
 import type { Lab } from '../lab.ts';
 import { CONGESTION_CONTROLS, congestionControls, tcpThroughput } from '../load.ts';
@@ -35,53 +34,44 @@ export async function benchThroughput(lab: Lab, findings: Findings, options: Ben
     if (ipv4 === null) findings.note(`${who} carries no IPv4: it has no tcp1v4`);
   }
   const available = await congestionControls();
-  const medians = new Map<string, number>();
-  for (const { kind, streams, family } of KINDS)
-    for (const congestionControl of available) {
-      const rows = contenders.flatMap((contender) => {
+  const rows = available.flatMap((congestionControl) =>
+    KINDS.flatMap(({ kind, streams, family }) =>
+      contenders.flatMap((contender) => {
         const address = family === 6 ? (contender.ipv6 ?? contender.ipv4) : contender.ipv4;
-        return address === null ? [] : [{ ...contender, address }];
-      });
-      const what = `${kind} ${congestionControl}`;
-      const measured = await interleaved(findings, what, rows, options.runs, async (row) => {
-        const pids = row.processes.map(({ pid }) => pid);
-        const before = await cpuSeconds(pids);
-        const load = { from: row.from, to: row.to, address: row.address, streams, congestionControl };
-        const { gbps, sentGbit } = await tcpThroughput({ ...load, seconds: options.seconds ?? LOAD_SECONDS });
-        return { gbps, cpuPerGbit: ((await cpuSeconds(pids)) - before) / sentGbit };
-      });
-      record(findings, medians, kind, congestionControl, contenders, measured);
-    }
+        const who = `${kind}.${contender.who}.${congestionControl}`;
+        return address === null
+          ? []
+          : [{ ...contender, who, whose: contender.who, address, streams, congestionControl }];
+      }),
+    ),
+  );
+  // All kinds in every run: they are held against each other, and a machine may be slower some minutes later.
+  const measured = await interleaved(findings, 'throughput', rows, options.runs, async (row) => {
+    const pids = row.processes.map(({ pid }) => pid);
+    const before = await cpuSeconds(pids);
+    const load = { from: row.from, to: row.to, address: row.address, streams: row.streams };
+    const seconds = options.seconds ?? LOAD_SECONDS;
+    const { gbps, sentGbit } = await tcpThroughput({ ...load, congestionControl: row.congestionControl, seconds });
+    progress(`${row.who}: ${gbps.toFixed(2)} Gb/s`);
+    return { gbps, cpuPerGbit: ((await cpuSeconds(pids)) - before) / sentGbit };
+  });
+  const medians = new Map<string, number>();
+  for (const { who, whose, processes } of rows) {
+    const runs = measured.get(who);
+    if (runs === undefined) continue;
+    const values = runs.map(({ gbps }) => gbps);
+    const middle = median(values);
+    medians.set(who, middle);
+    findings.figure(who, middle);
+    if (processes.length > 0) findings.figure(`cpu.${who}`, median(runs.map(({ cpuPerGbit }) => cpuPerGbit)));
+    if (whose === 'idloc')
+      findings.note(`${who}: runs differ by ${spreadPercent(values, middle).toFixed(0)} % of the median`);
+  }
   for (const congestionControl of CONGESTION_CONTROLS) {
     if (!available.includes(congestionControl))
       findings.note(`this kernel does not offer ${congestionControl}: modprobe tcp_${congestionControl}`);
     expectThroughput(findings, medians, options.who, congestionControl);
   }
-}
-
-function record(
-  findings: Findings,
-  medians: Map<string, number>,
-  kind: string,
-  congestionControl: string,
-  contenders: readonly Contender[],
-  measured: ReadonlyMap<string, readonly { readonly gbps: number; readonly cpuPerGbit: number }[]>,
-): void {
-  const shown: string[] = [];
-  for (const { who, processes } of contenders) {
-    const runs = measured.get(who);
-    if (runs === undefined) continue;
-    const name = `${kind}.${who}.${congestionControl}`;
-    const values = runs.map(({ gbps }) => gbps);
-    const middle = median(values);
-    medians.set(name, middle);
-    findings.figure(name, middle);
-    if (processes.length > 0) findings.figure(`cpu.${name}`, median(runs.map(({ cpuPerGbit }) => cpuPerGbit)));
-    shown.push(`${who} ${middle.toFixed(2)}`);
-    if (who === 'idloc')
-      findings.note(`${name}: runs differ by ${spreadPercent(values, middle).toFixed(0)} % of the median`);
-  }
-  progress(`${kind} ${congestionControl}: ${shown.join(', ')} Gb/s`);
 }
 
 /** The bounds of one congestion control, against those of `who` that have one. */

@@ -9,7 +9,7 @@ import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { MAX_BINDING_ANSWERS_PER_SECOND, MAX_STRANGER_ANSWERS_PER_SECOND } from './constants.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
-import { RateLimit } from './rate-limit.ts';
+import { RateLimit } from '../base/rate-limit.ts';
 
 /** RFC 8489 s9.1.3: "If the USERNAME does not contain a username value currently valid within the server [...] 401". */
 const UNAUTHENTICATED = 401;

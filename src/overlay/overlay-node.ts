@@ -8,7 +8,7 @@ import { Topology } from './chord/topology.ts';
 import { type OverlayCounters, zeroCounters } from './counters.ts';
 import type { OverlayError } from './errors.ts';
 import type { OverlayEvent, OverlayEventHandler, OverlayRole, OverlayState } from './events.ts';
-import type { HandlerContext } from './handlers/handler.ts';
+import type { ExperimentalHandler, HandlerContext } from './handlers/handler.ts';
 import { handleRequest, hasEffect, isHandled } from './handlers/index.ts';
 import type { OverlayLinks } from './links.ts';
 import { type Configuration, MessageEndpoint } from './message-endpoint.ts';
@@ -44,6 +44,8 @@ export interface OverlayComponents {
   readonly logger: Logger;
   /** Takes a configuration document of a ConfigUpdate; true when it is good and newer. Absent: all are refused. */
   readonly acceptConfiguration?: (document: Uint8Array, now: number) => boolean;
+  /** Answers requests of RELOAD's experimental methods. Absent: they are refused. */
+  readonly experimental?: ExperimentalHandler;
   /** Another check of signatures, for simulations. */
   readonly verifySignature?: VerifySignature;
 }
@@ -80,11 +82,12 @@ export interface OverlaySnapshot {
  */
 export class OverlayNode implements Timed {
   readonly nodeId: NodeId;
-  /** The user that this node's certificate names. */
-  readonly user: string | null;
   readonly settings: OverlaySettings;
   private readonly configuration: Configuration;
   private readonly links: OverlayLinks;
+  private readonly clock: Clock;
+  private readonly trust: CertificateVerifier;
+  private readonly signing: Signing;
   private readonly endpoint: MessageEndpoint;
   private readonly router: MessageRouter;
   private readonly topology: Topology;
@@ -104,11 +107,12 @@ export class OverlayNode implements Timed {
     this.nodeId = self;
     this.settings = settings;
     this.links = links;
+    this.clock = clock;
+    this.trust = components.trust;
     this.configuration = { sequence: settings.sequence, document: settings.document };
     const { counters } = this;
     const own = components.trust.verifyMember(components.certificates, clock.wall());
-    this.user = own.user;
-    const signing = new Signing({
+    this.signing = new Signing({
       key: identity,
       chain: components.certificates,
       user: own.user,
@@ -116,6 +120,7 @@ export class OverlayNode implements Timed {
       cache: new CertificateCache(components.trust),
       ...(components.verifySignature && { verifySignature: components.verifySignature }),
     });
+    const { signing } = this;
     const verifier = new ValueVerifier({ ring: settings.ring, signing, kinds: settings.kinds });
     this.endpoint = new MessageEndpoint({
       self,
@@ -186,6 +191,7 @@ export class OverlayNode implements Timed {
       random,
       clock,
       acceptConfiguration: components.acceptConfiguration ?? (() => false),
+      experimental: components.experimental,
     };
     this.router = new MessageRouter({
       self,
@@ -203,6 +209,11 @@ export class OverlayNode implements Timed {
   /** For methods that have no operation here: Probe, Stat, Find. */
   get requester(): Requester {
     return this.endpoint;
+  }
+
+  /** The user that this node's certificate names. */
+  get user(): string | null {
+    return this.signing.self.user;
   }
 
   get role(): OverlayRole {
@@ -296,6 +307,21 @@ export class OverlayNode implements Timed {
   setConfiguration(sequence: number, document: Uint8Array | undefined): void {
     this.configuration.sequence = sequence;
     this.configuration.document = document;
+  }
+
+  /**
+   * Signs with this chain (DER, this node's own first) from now on: the certificate was renewed, or names another user. What
+   * is stored already keeps the certificate that it was signed with, and is to be stored again before that one expires.
+   * @throws {CertificateError} when it is no member's; the old one stays.
+   */
+  setCertificates(certificates: readonly Uint8Array[]): void {
+    const { user } = this.trust.verifyMember(certificates, this.clock.wall());
+    this.signing.renew(certificates, user);
+  }
+
+  /** Somebody is trusted no more: nothing that was learnt about certificates before is believed. */
+  trustChanged(): void {
+    this.signing.cache.clear();
   }
 
   snapshot(now: number): OverlaySnapshot {

@@ -1,7 +1,7 @@
 import type { Clock } from '../../base/clock.ts';
 import type { NodeId } from '../../base/node-id.ts';
 import type { Random } from '../../base/random.ts';
-import type { GenericCertificate, KnownBody } from '../../reload/index.ts';
+import type { ExperimentalBody, GenericCertificate, KnownBody } from '../../reload/index.ts';
 import type { Attacher } from '../attacher.ts';
 import type { Topology } from '../chord/topology.ts';
 import type { Requester } from '../requester.ts';
@@ -24,6 +24,9 @@ export interface IncomingRequest<B extends KnownBody = KnownBody> {
   fail(errorCode: number, info?: string | Uint8Array): void;
 }
 
+/** Answers requests of the experimental methods, in the call or later. */
+export type ExperimentalHandler = (request: IncomingRequest<ExperimentalBody>) => void;
+
 /** What handlers work with. */
 export interface HandlerContext {
   readonly self: NodeId;
@@ -38,6 +41,8 @@ export interface HandlerContext {
   readonly clock: Clock;
   /** Takes a configuration document that came with ConfigUpdate; true when it was good and newer (s6.5.4.2). */
   readonly acceptConfiguration: (document: Uint8Array, now: number) => boolean;
+  /** Answers exp_a_req and exp_b_req; absent: they are refused. */
+  readonly experimental: ExperimentalHandler | undefined;
 }
 
 export type Handler<B extends KnownBody> = (request: IncomingRequest<B>, context: HandlerContext) => void;

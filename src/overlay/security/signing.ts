@@ -1,4 +1,4 @@
-import { ByteWriter, toHex } from '../../base/bytes.ts';
+import { ByteWriter, fromHex, toHex } from '../../base/bytes.ts';
 import type { NodeId } from '../../base/node-id.ts';
 import { sha256, verifySignature } from '../../identity/signature.ts';
 import {
@@ -31,13 +31,12 @@ export type VerifySignature = (spki: Uint8Array, data: Uint8Array, signature: Ui
 
 /** Signs as this node, and says who signed what others sent (RFC 6940 s6.3.4). */
 export class Signing {
-  /** This node as others see it. */
-  readonly self: Signer;
+  private own: Signer;
   readonly cache: CertificateCache;
   private readonly key: SigningKey;
   private readonly overlay: number;
-  private readonly identity: SignerIdentity;
-  private readonly identityBytes: Uint8Array;
+  private identity: SignerIdentity;
+  private identityBytes: Uint8Array;
   private readonly verifyBytes: VerifySignature;
 
   constructor(components: {
@@ -51,15 +50,24 @@ export class Signing {
     verifySignature?: VerifySignature;
   }) {
     const { key, chain, user } = components;
-    const [own] = chain;
-    if (own === undefined) throw new TypeError('a node needs its certificate');
     this.key = key;
     this.overlay = components.overlay;
     this.cache = components.cache;
     this.verifyBytes = components.verifySignature ?? verifySignature;
-    const hash = sha256(own);
-    this.self = { nodeId: key.hit, user, spki: key.spki, chain, hash: toHex(hash) };
-    this.identity = { type: 'cert_hash', hashAlgorithm: HASH_ALGORITHMS.sha256, hash };
+    this.own = signerOf(key, chain, user);
+    this.identity = identityOf(this.own);
+    this.identityBytes = signerIdentityBytes(this.identity);
+  }
+
+  /** This node as others see it. */
+  get self(): Signer {
+    return this.own;
+  }
+
+  /** The same key has another certificate. */
+  renew(chain: readonly Uint8Array[], user: string | null): void {
+    this.own = signerOf(this.key, chain, user);
+    this.identity = identityOf(this.own);
     this.identityBytes = signerIdentityBytes(this.identity);
   }
 
@@ -128,6 +136,16 @@ export class Signing {
     }
     return bucket;
   }
+}
+
+function signerOf(key: SigningKey, chain: readonly Uint8Array[], user: string | null): Signer {
+  const [own] = chain;
+  if (own === undefined) throw new TypeError('a node needs its certificate');
+  return { nodeId: key.hit, user, spki: key.spki, chain, hash: toHex(sha256(own)) };
+}
+
+function identityOf({ hash }: Signer): SignerIdentity {
+  return { type: 'cert_hash', hashAlgorithm: HASH_ALGORITHMS.sha256, hash: fromHex(hash) };
 }
 
 /** Keys of ORCHIDs are ECDSA keys: no other suite can be meant. */

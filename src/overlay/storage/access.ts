@@ -4,6 +4,7 @@ import type { StoredDataValue } from '../../reload/index.ts';
 import type { Ring } from '../chord/ring.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import type { Kind } from './kinds.ts';
+import { memberShardName, memberShardOf } from './member-value.ts';
 import { type Ipv4Value, decodeIpv4Value, ipv4ResourceName } from './values.ts';
 
 /** Whether `signer` may write this value of the Kind at the resource (RFC 6940 s7.3). */
@@ -25,6 +26,8 @@ export function mayWrite(
       );
     case 'NODE-MULTIPLE':
       return isNodeMultiple(ring, kind.maxNodeMultiple ?? 1, resource, signer);
+    case 'NODE-SHARD':
+      return isOwnEntry(ring, resource, value, signer);
     case 'FIRST-CLAIM':
       return isOwnClaim(ring, resource, value, signer);
   }
@@ -39,6 +42,11 @@ function isNodeMultiple(ring: Ring, max: number, resource: ResourceId, signer: S
   const nodeId = fromHex(signer.nodeId);
   for (let i = 1; i <= max; i++) if (ring.resourceIdOf(concatBytes(nodeId, Uint8Array.of(i))) === resource) return true;
   return false;
+}
+
+function isOwnEntry(ring: Ring, resource: ResourceId, value: StoredDataValue, { nodeId }: Signer): boolean {
+  const mine = value.model === 'dictionary' && toHex(value.key) === nodeId;
+  return mine && ring.resourceIdOf(memberShardName(memberShardOf(nodeId))) === resource;
 }
 
 /** A claim names its writer and its place; giving back needs the writer only, which the store compares. */

@@ -2,10 +2,12 @@ import type { DataModel } from '../../reload/index.ts';
 import { KIND_IDS } from '../../reload/index.ts';
 
 /**
- * Who may write a value (RFC 6940 s7.3). FIRST-CLAIM is idloc's own: whoever comes first, until the claim expires or is
+ * Who may write a value (RFC 6940 s7.3). NODE-SHARD is idloc's own: each node its entry in its part of the members' list.
+ * FIRST-CLAIM is idloc's own: whoever comes first, until the claim expires or is
  * given back; what decides between two claims after a partition is in `first-claim.ts`.
  */
-export type AccessPolicy = 'USER-MATCH' | 'NODE-MATCH' | 'USER-NODE-MATCH' | 'NODE-MULTIPLE' | 'FIRST-CLAIM';
+export type AccessPolicy =
+  'USER-MATCH' | 'NODE-MATCH' | 'USER-NODE-MATCH' | 'NODE-MULTIPLE' | 'NODE-SHARD' | 'FIRST-CLAIM';
 
 /** A Kind definition (RFC 6940 s7.4.5, s11.1). */
 export interface Kind {
@@ -71,10 +73,21 @@ export const IDLOC_HOST: Kind = {
   maxSize: 512,
 };
 
+/** Who belongs to the overlay: a dictionary keyed by Node-ID, at `members:00` to `members:3f`. */
+export const IDLOC_MEMBER: Kind = {
+  id: 0xf0001004,
+  name: 'IDLOC-MEMBER',
+  dataModel: 'dictionary',
+  accessPolicy: 'NODE-SHARD',
+  maxCount: 1024,
+  maxSize: 64,
+};
+
 export const DEFAULT_KINDS: readonly Kind[] = [
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
   IDLOC_NAME,
   IDLOC_IPV4,
   IDLOC_HOST,
+  IDLOC_MEMBER,
 ];

@@ -48,6 +48,8 @@ export interface FetchSpec {
 export interface FetchedValue {
   readonly value: StoredDataValue;
   readonly signer: { readonly nodeId: NodeId; readonly user: string | null };
+  /** DER: the signer's certificate, which is good as long as the value is. */
+  readonly certificate: Uint8Array | undefined;
   /** Milliseconds since the epoch, by the writer's clock. */
   readonly storageTime: number;
   /** Seconds that are left. */
@@ -144,6 +146,7 @@ export class StorageClient {
         values.push({
           value: data.value,
           signer: { nodeId: signed.signer.nodeId, user: signed.signer.user },
+          certificate: signed.signer.chain[0],
           storageTime: Number(data.storageTime),
           lifetimeS: data.lifetime,
         });

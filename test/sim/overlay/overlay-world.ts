@@ -3,7 +3,7 @@ import type { NodeId } from '../../../src/base/node-id.ts';
 import { type Random, seededRandom } from '../../../src/base/random.ts';
 import { orchidRing } from '../../../src/overlay/chord/ring.ts';
 import type { OverlayEvent, OverlayRole } from '../../../src/overlay/events.ts';
-import { OverlayNode } from '../../../src/overlay/overlay-node.ts';
+import { type OverlayComponents, OverlayNode } from '../../../src/overlay/overlay-node.ts';
 import { type OverlaySettings, overlaySettings } from '../../../src/overlay/settings.ts';
 import { EventLoop } from '../network/event-loop.ts';
 import { type Enrollment, fakeEnrollment, realEnrollment } from './sim-identity.ts';
@@ -81,8 +81,8 @@ export class OverlayWorld implements LinkWorld {
     return this.living.filter(({ overlay }) => overlay.role === 'peer');
   }
 
-  add(role: OverlayRole = 'peer', user: string | null = null): SimNode {
-    return this.start(this.enrollment.enroll(user), role, user);
+  add(role: OverlayRole = 'peer', user: string | null = null, extra: Partial<OverlayComponents> = {}): SimNode {
+    return this.start(this.enrollment.enroll(user), role, user, extra);
   }
 
   /** The machine goes down and comes back at once, with its key and nothing else; others have not noticed. */
@@ -91,7 +91,12 @@ export class OverlayWorld implements LinkWorld {
     return this.start(node.enrolled, node.overlay.role, node.user);
   }
 
-  private start(enrolled: ReturnType<Enrollment['enroll']>, role: OverlayRole, user: string | null): SimNode {
+  private start(
+    enrolled: ReturnType<Enrollment['enroll']>,
+    role: OverlayRole,
+    user: string | null,
+    extra: Partial<OverlayComponents> = {},
+  ): SimNode {
     const { identity, certificates } = enrolled;
     const links = new SimLinks(identity.hit, this);
     const overlay = new OverlayNode(
@@ -105,6 +110,7 @@ export class OverlayWorld implements LinkWorld {
         clock: { monotonic: () => this.now, wall: () => WALL_START + this.now },
         logger: silentLogger,
         ...(this.enrollment.verifySignature && { verifySignature: this.enrollment.verifySignature }),
+        ...extra,
       },
       { role },
     );

@@ -1,6 +1,6 @@
 import test from 'ava';
 import { GenerationMap } from '../../../src/link/generation-map.ts';
-import { RateLimit } from '../../../src/link/rate-limit.ts';
+import { RateLimit } from '../../../src/base/rate-limit.ts';
 
 test('a burst passes up to the limit, then one for each share of a second', (t) => {
   const limit = new RateLimit(10);

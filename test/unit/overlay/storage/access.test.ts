@@ -7,9 +7,11 @@ import {
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
   IDLOC_IPV4,
+  IDLOC_MEMBER,
   IDLOC_NAME,
   type Kind,
 } from '../../../../src/overlay/storage/kinds.ts';
+import { memberShardName, memberShardOf } from '../../../../src/overlay/storage/member-value.ts';
 import { encodeIpv4Value, ipv4ResourceName } from '../../../../src/overlay/storage/values.ts';
 import type { StoredDataValue } from '../../../../src/reload/index.ts';
 
@@ -55,6 +57,15 @@ test('NODE-MULTIPLE: up to the number that the Kind allows', (t) => {
   t.true(mayWrite(orchidRing, kind, at(3), element, signer));
   t.false(mayWrite(orchidRing, kind, at(4), element, signer));
   t.false(mayWrite(orchidRing, kind, at(0), element, signer));
+});
+
+test('NODE-SHARD: the own entry, in the part of the list that the Node-ID says', (t) => {
+  const shard = memberShardOf(HIT);
+  const at = (part: number): string => resourceIdOf(memberShardName(part));
+  t.true(mayWrite(orchidRing, IDLOC_MEMBER, at(shard), entry(HIT), signer));
+  t.false(mayWrite(orchidRing, IDLOC_MEMBER, at(shard ^ 1), entry(HIT), signer));
+  t.false(mayWrite(orchidRing, IDLOC_MEMBER, at(memberShardOf(OTHER)), entry(OTHER), signer));
+  t.false(mayWrite(orchidRing, IDLOC_MEMBER, at(shard), { ...element, index: 0 }, signer));
 });
 
 test('FIRST-CLAIM: a claim names its writer, its user and its place', (t) => {

@@ -8,6 +8,7 @@ const layers = {
   ice: ['base', 'stun'],
   link: ['base', 'native', 'ice', 'stun', 'reload', 'identity', 'mobility'],
   overlay: ['base', 'reload', 'identity'],
+  membership: ['base', 'reload', 'identity', 'config', 'overlay'],
   tunnel: ['base', 'native', 'identity'],
   mobility: ['base', 'ice', 'stun'],
   resolver: ['base', 'identity', 'overlay', 'link', 'tunnel'],
@@ -39,7 +40,7 @@ forbidden.push(
   {
     name: 'sockets-only-outside-state-machines',
     severity: 'error',
-    from: { path: '^src/(stun|ice|reload|link|overlay|mobility|tunnel|resolver|identity)/' },
+    from: { path: '^src/(stun|ice|reload|link|overlay|mobility|tunnel|resolver|identity|membership)/' },
     to: { path: '^(node:)?(net|dgram|child_process|http|https|tls)$' },
   },
 );

@@ -1,0 +1,39 @@
+// Implementation constants: nothing of this room is in an RFC.
+
+/** Revocations that are kept: the latest. A record has some 900 bytes. */
+export const MAX_REVOCATIONS = 4_096;
+/** Hosts that may invite. */
+export const MAX_GRANTS = 256;
+/** One grant or revocation with the certificates that prove it. */
+export const MAX_RECORD_BYTES = 4_096;
+
+/** Ids, keys and frames of a message that is filled with records; the overlay's limit is for the whole message. */
+export const SPREADING_OVERHEAD_BYTES = 2_000;
+/** A neighbour is asked for its summary this often, beside at each new link: what a lost push has left out is found. */
+export const COMPARE_INTERVAL_MS = 600_000;
+/** Neighbours that are compared with at once; others wait. */
+export const MAX_COMPARISONS = 8;
+/** Messages of one neighbour about records. Pushes cost the check of signatures; a newcomer's questions come in a row. */
+export const PUSHES_PER_SECOND = 2;
+export const PUSHES_BURST = 32;
+export const QUESTIONS_PER_SECOND = 20;
+export const QUESTIONS_BURST = 512;
+
+/** Renewal begins when this part of a certificate's life is left, and up to the jitter before, so that members do not ask in step. */
+export const RENEWAL_PART = 1 / 3;
+export const RENEWAL_JITTER = 1 / 16;
+/** Between two rounds over all inviters: this part of the life that is left, within the bounds. */
+export const RENEWAL_RETRY_PART = 1 / 16;
+export const MIN_RENEWAL_RETRY_MS = 2_000;
+export const MAX_RENEWAL_RETRY_MS = 600_000;
+/** The wall clock may step: what hangs on it is looked at this often. */
+export const WALL_CHECK_MS = 60_000;
+
+/** The entry in the members' list: long, since a host that sleeps for weeks is still a member. */
+export const ROSTER_LIFETIME_S = 30 * 86_400;
+export const ROSTER_REFRESH_MS = 12 * 3_600_000;
+/** After a store that failed; doubled each time. */
+export const ROSTER_RETRY_MS = 10_000;
+export const MAX_ROSTER_RETRY_MS = 600_000;
+/** Parts of the list that are fetched at once. */
+export const ROSTER_FETCHES = 8;

@@ -1,0 +1,104 @@
+import { toHex } from '../base/bytes.ts';
+import { sha256 } from '../identity/signature.ts';
+import { MAX_GRANTS, MAX_RECORD_BYTES, MAX_REVOCATIONS } from './constants.ts';
+
+/** `grant`: a host may invite. `revocation`: a key is no member any more. */
+export type RecordKind = 'grant' | 'revocation';
+
+/** First bytes of the SHA-256 of a record, hexadecimal. */
+export type RecordId = string;
+
+export const RECORD_ID_BYTES = 8;
+/** Digests are told for each first digit of an id, so that two members find what differs without naming everything. */
+export const BUCKETS = 16;
+
+export interface LedgerRecord {
+  readonly id: RecordId;
+  readonly kind: RecordKind;
+  readonly bytes: Uint8Array;
+  /** When it was made, by its signer's clock: the latest stay when there are too many. */
+  readonly at: number;
+}
+
+/** Reads a record and says when it was made; undefined: not one of this overlay, or not signed by one who may. */
+export type ReadRecord = (kind: RecordKind, bytes: Uint8Array) => { readonly at: number } | undefined;
+
+const LIMITS: Readonly<Record<RecordKind, number>> = { grant: MAX_GRANTS, revocation: MAX_REVOCATIONS };
+
+/**
+ * The signed statements that every member of the overlay keeps whole. It takes only what its reader has proven, and of too
+ * many of a kind the latest, so that all members come to hold the same.
+ */
+export class Ledger {
+  private readonly read: ReadRecord;
+  private readonly records = new Map<RecordId, LedgerRecord>();
+  private readonly counts: Record<RecordKind, number> = { grant: 0, revocation: 0 };
+  private digests: readonly Uint8Array[] | undefined;
+
+  constructor(read: ReadRecord) {
+    this.read = read;
+  }
+
+  get size(): number {
+    return this.records.size;
+  }
+
+  get(id: RecordId): LedgerRecord | undefined {
+    return this.records.get(id);
+  }
+
+  has(id: RecordId): boolean {
+    return this.records.has(id);
+  }
+
+  all(): LedgerRecord[] {
+    return [...this.records.values()];
+  }
+
+  /** @returns the record when it is new and was taken. */
+  admit(kind: RecordKind, bytes: Uint8Array): LedgerRecord | undefined {
+    if (bytes.length > MAX_RECORD_BYTES) return undefined;
+    const id = recordIdOf(kind, bytes);
+    if (this.records.has(id)) return undefined;
+    const statement = this.read(kind, bytes);
+    if (statement === undefined) return undefined;
+    // A copy: the message that it came in must not stay in memory for it.
+    const record = { id, kind, bytes: bytes.slice(), at: statement.at };
+    this.records.set(id, record);
+    this.counts[kind] += 1;
+    this.digests = undefined;
+    return this.counts[kind] > LIMITS[kind] && this.dropOldest(kind) === record ? undefined : record;
+  }
+
+  /** One for each first digit of an id: equal where both ends hold the same. */
+  summary(): readonly Uint8Array[] {
+    this.digests ??= Array.from({ length: BUCKETS }, (_, bucket) => {
+      const ids = this.idsOf(bucket).join('');
+      return sha256(Buffer.from(ids, 'hex')).slice(0, RECORD_ID_BYTES);
+    });
+    return this.digests;
+  }
+
+  /** In ascending order. */
+  idsOf(bucket: number): RecordId[] {
+    const digit = bucket.toString(16);
+    return [...this.records.keys()].filter((id) => id.startsWith(digit)).sort();
+  }
+
+  private dropOldest(kind: RecordKind): LedgerRecord | undefined {
+    let oldest: LedgerRecord | undefined;
+    for (const record of this.records.values()) {
+      if (record.kind !== kind) continue;
+      if (oldest === undefined || record.at < oldest.at || (record.at === oldest.at && record.id < oldest.id))
+        oldest = record;
+    }
+    if (oldest === undefined) return undefined;
+    this.records.delete(oldest.id);
+    this.counts[kind] -= 1;
+    return oldest;
+  }
+}
+
+export function recordIdOf(kind: RecordKind, bytes: Uint8Array): RecordId {
+  return toHex(sha256(Buffer.concat([Buffer.from(kind), bytes])).slice(0, RECORD_ID_BYTES));
+}

@@ -1,0 +1,144 @@
+import { fromHex } from '../base/bytes.ts';
+import type { Clock, Timed } from '../base/clock.ts';
+import { MalformedMessageError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Hit } from '../base/node-id.ts';
+import { VERSION } from '../base/version.ts';
+import type { OverlayNode } from '../overlay/overlay-node.ts';
+import { IDLOC_MEMBER } from '../overlay/storage/kinds.ts';
+import {
+  MEMBER_SHARDS,
+  type MemberValue,
+  decodeMemberValue,
+  encodeMemberValue,
+  memberShardName,
+  memberShardOf,
+} from '../overlay/storage/member-value.ts';
+import type { FetchedValue } from '../overlay/storage/storage-client.ts';
+import {
+  MAX_ROSTER_RETRY_MS,
+  ROSTER_FETCHES,
+  ROSTER_LIFETIME_S,
+  ROSTER_REFRESH_MS,
+  ROSTER_RETRY_MS,
+} from './constants.ts';
+
+/** What the list is written and read through: an OverlayNode. */
+export type RosterOverlay = Pick<OverlayNode, 'nodeId' | 'role' | 'state' | 'settings' | 'store' | 'fetch' | 'onEvent'>;
+
+/** What a host said of itself. */
+export interface RosterEntry extends MemberValue {
+  readonly hit: Hit;
+  /** Its certificate's. */
+  readonly user: string | null;
+  /** DER: the one that it signed its entry with. */
+  readonly certificate: Uint8Array | undefined;
+  /** Milliseconds since the epoch, by its clock: it lived then. */
+  readonly seenAt: number;
+}
+
+export interface RosterAnswer {
+  readonly entries: readonly RosterEntry[];
+  /** Parts of the list that nobody could give. */
+  readonly missing: number;
+}
+
+/**
+ * The members' list, which every host keeps its own entry of in the overlay's storage:
+ *
+ *   joined ──> storing ──> resting ──refresh, or something changed──> storing
+ *                 └─failed──> pausing ──┘
+ */
+export class Roster implements Timed {
+  private readonly overlay: RosterOverlay;
+  private readonly logger: Logger;
+  private readonly startedAt: number;
+  private storing = false;
+  private dueAt: number | undefined;
+  private retryMs = ROSTER_RETRY_MS;
+
+  constructor(components: { overlay: RosterOverlay; clock: Clock; logger: Logger }) {
+    this.overlay = components.overlay;
+    this.logger = components.logger;
+    this.startedAt = components.clock.wall();
+    this.overlay.onEvent((event, now) => {
+      if (event.type === 'joined') this.changed(now);
+    });
+  }
+
+  /** Our entry is another one now, or may be lost. */
+  changed(now: number): void {
+    this.dueAt = now;
+    this.retryMs = ROSTER_RETRY_MS;
+  }
+
+  /** Everyone's entries, part by part. */
+  list(now: number, done: (answer: RosterAnswer, now: number) => void): void {
+    const entries: RosterEntry[] = [];
+    let next = 0;
+    let open = 0;
+    let missing = 0;
+    const fetchNext = (at: number): void => {
+      while (open < ROSTER_FETCHES && next < MEMBER_SHARDS) {
+        const resource = this.resourceOf(next);
+        next += 1;
+        open += 1;
+        this.overlay.fetch({ resource, kind: IDLOC_MEMBER.id }, at, (result, later) => {
+          open -= 1;
+          if (result.ok) entries.push(...result.values.flatMap((value) => entryOf(value) ?? []));
+          else missing += 1;
+          fetchNext(later);
+          if (open === 0) done({ entries, missing }, later);
+        });
+      }
+    };
+    fetchNext(now);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.overlay.state === 'joined' && !this.storing ? this.dueAt : undefined;
+  }
+
+  handleTimeout(now: number): void {
+    if (this.storing || this.overlay.state !== 'joined' || this.dueAt === undefined || this.dueAt > now) return;
+    this.storing = true;
+    this.dueAt = undefined;
+    const { nodeId, role } = this.overlay;
+    const value = encodeMemberValue({ role, startedAt: this.startedAt, software: VERSION });
+    this.overlay.store(
+      {
+        resource: this.resourceOf(memberShardOf(nodeId)),
+        kind: IDLOC_MEMBER.id,
+        value: { model: 'dictionary', key: fromHex(nodeId), exists: true, value },
+        lifetimeS: ROSTER_LIFETIME_S,
+      },
+      now,
+      (result, at) => {
+        this.storing = false;
+        if (!result.ok) this.logger.debug('entry not stored', { err: result.error.message });
+        // A change during the store has set an earlier time.
+        this.dueAt ??= at + (result.ok ? ROSTER_REFRESH_MS : this.retryMs);
+        this.retryMs = result.ok ? ROSTER_RETRY_MS : Math.min(this.retryMs * 2, MAX_ROSTER_RETRY_MS);
+      },
+    );
+  }
+
+  private resourceOf(shard: number): string {
+    return this.overlay.settings.ring.resourceIdOf(memberShardName(shard));
+  }
+}
+
+function entryOf({ value, signer, certificate, storageTime }: FetchedValue): RosterEntry | undefined {
+  try {
+    return {
+      ...decodeMemberValue(value.value),
+      hit: signer.nodeId,
+      user: signer.user,
+      certificate,
+      seenAt: storageTime,
+    };
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,205 @@
+import test from 'ava';
+import { silentLogger } from '../../../src/base/logger.ts';
+import type { Hit } from '../../../src/base/node-id.ts';
+import { type Random, seededRandom } from '../../../src/base/random.ts';
+import { COMPARE_INTERVAL_MS, PUSHES_BURST } from '../../../src/membership/constants.ts';
+import { Ledger } from '../../../src/membership/ledger.ts';
+import { Spreading } from '../../../src/membership/spreading.ts';
+import { decodeSpreading, encodeSpreading } from '../../../src/membership/spreading-message.ts';
+import { EventLoop } from '../../sim/network/event-loop.ts';
+import { readStatement, statement } from './statements.ts';
+
+const LATENCY_MS = 20;
+const MAX_MESSAGE_BYTES = 4_000;
+
+class Net {
+  readonly loop = new EventLoop();
+  readonly random: Random;
+  readonly nodes: Node[] = [];
+  loss = 0;
+  messages = 0;
+  bytes = 0;
+
+  constructor(seed: number, count: number) {
+    this.random = seededRandom(seed);
+    for (let i = 0; i < count; i++) this.nodes.push(new Node(this, i.toString(16).padStart(32, '0')));
+  }
+
+  node(i: number): Node {
+    const node = this.nodes[i];
+    if (node === undefined) throw new Error('no such node');
+    return node;
+  }
+
+  link(a: Node, b: Node): void {
+    a.links.add(b);
+    b.links.add(a);
+    a.spreading.linkUp(b.hit, this.loop.now);
+    b.spreading.linkUp(a.hit, this.loop.now);
+  }
+
+  /** Every node with the next two. */
+  ring(): void {
+    this.nodes.forEach((node, i) => {
+      for (const step of [1, 2]) this.link(node, this.node((i + step) % this.nodes.length));
+    });
+  }
+
+  run(ms: number): void {
+    this.loop.run(ms);
+  }
+
+  same(): boolean {
+    const wanted = this.node(0).ledger.summary().join();
+    return this.nodes.every(({ ledger }) => ledger.summary().join() === wanted);
+  }
+}
+
+class Node {
+  readonly hit: Hit;
+  readonly ledger = new Ledger(readStatement);
+  readonly spreading: Spreading;
+  readonly links = new Set<Node>();
+  readonly taken: number[] = [];
+
+  constructor(net: Net, hit: Hit) {
+    this.hit = hit;
+    this.spreading = new Spreading(
+      {
+        ledger: this.ledger,
+        ports: {
+          ask: (to, body, _now, done) => {
+            const other = [...this.links].find((node) => node.hit === to);
+            net.messages += 1;
+            net.bytes += body.length;
+            if (body.length > MAX_MESSAGE_BYTES) throw new Error(`a message of ${body.length} bytes`);
+            if (other === undefined || net.random.float() < net.loss) {
+              net.loop.after(15_000, () => done(undefined, net.loop.now));
+              return;
+            }
+            net.loop.after(LATENCY_MS, () => {
+              const answer = other.spreading.receive(this.hit, body, net.loop.now);
+              net.loop.after(LATENCY_MS, () => done(answer, net.loop.now));
+            });
+          },
+          taken: (records) => this.taken.push(...records.map(({ at }) => at)),
+        },
+        random: net.random,
+        logger: silentLogger,
+      },
+      { maxMessageBytes: MAX_MESSAGE_BYTES },
+    );
+    const turn = (): void => {
+      const next = this.spreading.nextTimeout();
+      if (next !== undefined && next <= net.loop.now) this.spreading.handleTimeout(net.loop.now);
+      net.loop.after(1_000, turn);
+    };
+    turn();
+  }
+}
+
+test('a revocation reaches 40 members within a second, each takes it once', (t) => {
+  const net = new Net(1, 40);
+  net.ring();
+  net.run(1_000);
+  net.messages = 0;
+  net.node(0).spreading.publish([{ kind: 'revocation', bytes: statement(7) }], net.loop.now);
+  net.run(1_000);
+  for (const { taken } of net.nodes) t.deepEqual(taken, [7]);
+  t.true(net.messages <= 40 * 4, `${net.messages} messages`);
+});
+
+test('whoever was away has everything within a second of its first link, however much it is', (t) => {
+  const net = new Net(2, 2);
+  const [member, away] = [net.node(0), net.node(1)];
+  for (let at = 0; at < 2_000; at++) member.ledger.admit('revocation', statement(at));
+  net.link(member, away);
+  net.run(5_000);
+  t.is(away.ledger.size, 2_000);
+  t.true(net.same());
+});
+
+test('two halves that lived apart both come to hold what both know', (t) => {
+  const net = new Net(3, 20);
+  for (let i = 0; i < 20; i++) if (i !== 9 && i !== 19) net.link(net.node(i), net.node(i + 1));
+  net.run(1_000);
+  for (const i of [3, 13]) {
+    const records = [i, i + 100].map((at) => ({ kind: 'revocation' as const, bytes: statement(at) }));
+    net.node(i).spreading.publish(records, net.loop.now);
+  }
+  net.run(2_000);
+  t.false(net.same());
+  net.link(net.node(9), net.node(10));
+  net.run(2_000);
+  t.true(net.same());
+  t.is(net.node(0).ledger.size, 4);
+});
+
+test('what pushes have lost is found by comparing, without a new link', (t) => {
+  const net = new Net(4, 10);
+  net.ring();
+  net.run(1_000);
+  net.loss = 1;
+  net.node(0).spreading.publish([{ kind: 'grant', bytes: statement(1) }], net.loop.now);
+  net.run(20_000);
+  net.loss = 0;
+  net.run(COMPARE_INTERVAL_MS * 6);
+  t.true(net.same());
+});
+
+test('members that hold the same tell each other little', (t) => {
+  const net = new Net(5, 10);
+  for (const { ledger } of net.nodes) for (let at = 0; at < 500; at++) ledger.admit('revocation', statement(at));
+  net.ring();
+  net.run(10_000);
+  t.true(net.bytes < 10 * 4 * 400, `${net.bytes} bytes`);
+});
+
+test('records that are not proven are neither kept nor passed on, and are not asked for again and again', (t) => {
+  const net = new Net(6, 3);
+  net.link(net.node(0), net.node(1));
+  net.run(1_000);
+  net.messages = 0;
+  const forged = encodeSpreading({
+    type: 'records',
+    records: [{ kind: 'revocation', bytes: Buffer.from('forged') }],
+  });
+  t.deepEqual(decodeSpreading(net.node(0).spreading.receive(net.node(1).hit, forged, net.loop.now) ?? forged), {
+    type: 'ids',
+    ids: [],
+  });
+  net.run(60_000);
+  t.is(net.node(0).ledger.size, 0);
+  t.is(net.messages, 0);
+});
+
+test('a neighbour that pushes without end is not listened to after a burst; a stranger never', (t) => {
+  const net = new Net(7, 2);
+  net.link(net.node(0), net.node(1));
+  net.run(1_000);
+  const { spreading, ledger } = net.node(0);
+  for (let at = 0; at < 10 * PUSHES_BURST; at++) {
+    const push = encodeSpreading({ type: 'records', records: [{ kind: 'revocation', bytes: statement(at) }] });
+    spreading.receive(net.node(1).hit, push, net.loop.now);
+    t.is(spreading.receive('f'.repeat(32), push, net.loop.now), undefined);
+  }
+  t.is(ledger.size, PUSHES_BURST);
+  t.truthy(
+    spreading.receive(net.node(1).hit, encodeSpreading({ type: 'summary', digests: ledger.summary() }), net.loop.now),
+  );
+});
+
+test('malformed messages are refused', (t) => {
+  const net = new Net(8, 2);
+  net.link(net.node(0), net.node(1));
+  for (const hex of [
+    '',
+    '01',
+    '02010000',
+    '0109',
+    '0103000100',
+    '01040000040900010 0'.replace(' ', ''),
+    '010400000201ff',
+  ])
+    t.is(net.node(0).spreading.receive(net.node(1).hit, Buffer.from(hex, 'hex'), 0), undefined, hex);
+});

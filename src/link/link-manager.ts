@@ -115,7 +115,7 @@ export class LinkManager implements Timed {
 
   // What happens below.
 
-  /** `miss`, `network`, `tunLost` and what is about the path MTU are the caller's; the other events of the data plane are ours. */
+  /** `miss`, `foreign`, `network`, `tunLost` and what is about the path MTU are the caller's; the other events of the data plane are ours. */
   handleEvent(event: DataPlaneEvent, now: number): void {
     switch (event.type) {
       case 'stun':
@@ -143,6 +143,7 @@ export class LinkManager implements Timed {
         this.moved(event.link, event.local, event.remote, now);
         return;
       case 'miss':
+      case 'foreign':
       case 'network':
       case 'tunLost':
       case 'newPath':
@@ -190,6 +191,12 @@ export class LinkManager implements Timed {
     this.askReflexive(now);
     this.repairs.consider(now);
     this.settleRepairing(now);
+  }
+
+  /** Where the configuration's STUN servers are. */
+  setStunServers(servers: readonly SocketAddress[], now: number): void {
+    this.addresses.setServers(servers);
+    this.askReflexive(now);
   }
 
   /** The peer was told of addresses that we no longer have, and behind a NAT it hears nothing of the new ones. */

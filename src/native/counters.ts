@@ -16,6 +16,9 @@ export const COUNTER_NAMES = [
   'stunSent',
   /** Requests of peers that ask how we see them, of those received. */
   'bindingsAnswered',
+  /** Bencoded datagrams: BitTorrent's Mainline DHT. */
+  'foreignReceived',
+  'foreignSent',
   'handshakeReceived',
   'handshakeSent',
   'cookiesSent',
@@ -63,9 +66,10 @@ export const COUNTER_NAMES = [
   /** The way up to JavaScript. */
   'eventsQueued',
   'wakeups',
-  /** Dropped: first byte of the datagram is none of ours; too many checks of strangers. */
+  /** Dropped: first byte of the datagram is none of ours; too many checks of strangers; too many or too large bencoded ones. */
   'dropUnknownProtocol',
   'dropStunFlood',
+  'dropForeignFlood',
   /** Dropped: from a remote without a link, with a connection ID of no link. */
   'dropUnboundRecord',
   'dropUnboundHandshake',

@@ -15,7 +15,7 @@ export interface DataPlane {
   /** Takes out at most `max` events, oldest first. */
   drain(max?: number): DataPlaneEvent[];
 
-  /** A STUN datagram (ICE check, binding request or answer). `local` picks the source address; null lets the kernel choose. */
+  /** A STUN datagram (ICE check, binding request or answer) or a bencoded one. `local` picks the source address; null lets the kernel choose. */
   sendDatagram(local: SocketAddress | null, remote: SocketAddress, data: Uint8Array): void;
 
   /** For handshakes that start from now on. DER: leaf first; PKCS#8. */
@@ -100,6 +100,13 @@ export type DataPlaneEvent =
       readonly remote: SocketAddress;
       readonly data: Uint8Array;
       readonly at: number;
+    }
+  /** A datagram that starts with 'd', which RFC 7983 leaves free: BitTorrent's Mainline DHT. At most 1500 bytes, 256 in a second. */
+  | {
+      readonly type: 'foreign';
+      readonly local: SocketAddress;
+      readonly remote: SocketAddress;
+      readonly data: Uint8Array;
     }
   /** A ClientHello from an unbound address proved that address by a cookie: a new link exists, in role server, bound to `remote`. */
   | { readonly type: 'incoming'; readonly link: LinkId; readonly local: SocketAddress; readonly remote: SocketAddress }
@@ -202,6 +209,10 @@ export interface InterfaceAddress {
   /** Up and running, not tentative, not deprecated. */
   readonly usable: boolean;
   readonly loopback: boolean;
+  /** Of the interface, as `ip -details link` names it: `bridge`, `veth`, `tun`, ...; empty: hardware. */
+  readonly kind: string;
+  /** Of the ports of a bridge or bond. */
+  readonly portKinds: readonly string[];
 }
 
 export interface Route {

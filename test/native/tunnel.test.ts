@@ -139,8 +139,24 @@ onWire('changes of the network are told, and addresses and routes are what the k
   const addresses = await a.call<InterfaceAddress[]>('addresses');
   t.deepEqual(
     addresses.find((entry) => entry.address === '10.99.7.1'),
-    { interfaceName: 'veth0', address: '10.99.7.1', prefixLength: 24, usable: true, loopback: false },
+    {
+      interfaceName: 'veth0',
+      address: '10.99.7.1',
+      prefixLength: 24,
+      usable: true,
+      loopback: false,
+      kind: 'veth',
+      portKinds: [],
+    },
   );
+  ip('-n', a.namespace, 'link', 'add', 'br0', 'type', 'bridge');
+  ip('-n', a.namespace, 'address', 'add', '10.99.8.1/24', 'dev', 'br0');
+  const bridge = async (): Promise<InterfaceAddress | undefined> =>
+    (await a.call<InterfaceAddress[]>('addresses')).find((entry) => entry.interfaceName === 'br0');
+  t.like(await bridge(), { kind: 'bridge', portKinds: [] });
+  ip('-n', a.namespace, 'link', 'add', 'port0', 'type', 'veth', 'peer', 'name', 'port1');
+  ip('-n', a.namespace, 'link', 'set', 'port0', 'master', 'br0');
+  t.like(await bridge(), { kind: 'bridge', portKinds: ['veth'] });
   t.true(addresses.some((entry) => entry.interfaceName === 'idloc0' && entry.address === a.hit && entry.usable));
   t.true(addresses.some((entry) => entry.address === '::1' && entry.loopback));
   t.is(await a.call('sourceFor', '10.99.7.2'), '10.99.7.1');

@@ -19,6 +19,8 @@ namespace idloc {
   V(stunReceived)          \
   V(stunSent)              \
   V(bindingsAnswered)      \
+  V(foreignReceived)       \
+  V(foreignSent)           \
   V(handshakeReceived)     \
   V(handshakeSent)         \
   V(cookiesSent)           \
@@ -55,6 +57,7 @@ namespace idloc {
   V(wakeups)               \
   V(dropUnknownProtocol)   \
   V(dropStunFlood)         \
+  V(dropForeignFlood)      \
   V(dropUnboundRecord)     \
   V(dropUnboundHandshake)  \
   V(dropUnknownConnection) \

@@ -178,6 +178,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
         data("data");
         at();
         break;
+      case EventType::kForeign:
+        type("foreign");
+        addresses();
+        data("data");
+        break;
       case EventType::kIncoming:
         type("incoming");
         link();

@@ -14,6 +14,7 @@
 #include "data_plane/schedule.h"
 #include "net/traffic_class.h"
 #include "tunnel/icmp_error.h"
+#include "udp/first_byte.h"
 
 namespace idloc {
 
@@ -186,11 +187,11 @@ void DataPlane::RunCommands() {
 }
 
 void DataPlane::Handle(SendDatagram& command) {
-  SendStun(command.path, command.data.data(), command.data.size());
+  SendPlain(command.path, command.data.data(), command.data.size());
 }
 
-void DataPlane::SendStun(const Path& path, const uint8_t* data, size_t length) {
-  counters_->Add(Counter::stunSent);
+void DataPlane::SendPlain(const Path& path, const uint8_t* data, size_t length) {
+  counters_->Add(length > 0 && data[0] == kBencodeByte ? Counter::foreignSent : Counter::stunSent);
   if (urgent_.socket.Send(path, data, length, length) != SendResult::kSent) {
     counters_->Add(Counter::dropSendFailed);
   }

@@ -20,7 +20,7 @@
 #include "data_plane/limits.h"
 #include "data_plane/memory_trimmer.h"
 #include "data_plane/schedule.h"
-#include "data_plane/stun_limiter.h"
+#include "data_plane/stranger_limiter.h"
 #include "link/link_table.h"
 #include "link/resting_links.h"
 #include "net/network_monitor.h"
@@ -105,6 +105,7 @@ class DataPlane {
   static constexpr size_t kNoFlightLimit = SIZE_MAX;
   static constexpr Nanoseconds kTooBigInterval = 100 * kMillisecond;  // per link and family
   static constexpr Nanoseconds kLargeReportInterval = kSecond;        // per link
+  static constexpr size_t kMaxForeignBytes = 1500;                    // whole on an Ethernet
   static constexpr size_t kLeastIpv6Mtu = 1280;
   static constexpr uint16_t kLeastPathMtu = 576;   // RFC 1122 s3.3.2
   static constexpr uint16_t kMostPathMtu = 9'216;  // a record may hold 2^14 bytes
@@ -113,7 +114,8 @@ class DataPlane {
   void ApplyLimits();
   void Run();
   void RunCommands();
-  void SendStun(const Path& path, const uint8_t* data, size_t length);
+  // Outside any link.
+  void SendPlain(const Path& path, const uint8_t* data, size_t length);
   void Handle(SendDatagram& command);
   void Handle(SendRecord& command);
   void Handle(SetCredentials& command);
@@ -271,7 +273,11 @@ class DataPlane {
   std::unique_ptr<uint8_t[]> overflow_ = std::make_unique_for_overwrite<uint8_t[]>(Backlog::kEntryBytes);
   bool watching_tun_ = true;
   Nanoseconds urgent_at_ = -kUrgentTime;  // when a program last sent something urgent
-  StunLimiter stun_limiter_;
+  // Those from remotes of a link are not counted. Of one address: ICE checks of many hosts behind one NAT. Of
+  // all: what JavaScript answers in a fraction of its time.
+  StrangerLimiter stun_limiter_{500, 2000};
+  // A lookup in Mainline asks some dozens of nodes at once, each answers with one datagram.
+  StrangerLimiter foreign_limiter_{64, 256};
   VoiceFlows voice_flows_;
   ReceiveDepth receive_depth_;  // of the bulk socket
   LinkTable links_;

@@ -12,6 +12,7 @@ namespace idloc {
 
 enum class EventType : uint8_t {
   kStun,
+  kForeign,
   kIncoming,
   kConnected,
   kClosed,

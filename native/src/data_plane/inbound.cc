@@ -69,11 +69,23 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     uint8_t answer[kMaxBindingAnswer];
     if (size_t bytes = AnswerBinding(data, length, path.remote, answer); bytes > 0) {
       counters_->Add(Counter::bindingsAnswered);
-      SendStun(path, answer, bytes);
+      SendPlain(path, answer, bytes);
       return;
     }
     Event event;
     event.type = EventType::kStun;
+    event.local = {path.local, port()};
+    event.remote = path.remote;
+    event.data.assign(data, data + length);
+    Emit(std::move(event));
+  } else if (first == kBencodeByte) {
+    counters_->Add(Counter::foreignReceived);
+    if (length > kMaxForeignBytes || !foreign_limiter_.Take(path.remote.address, now_)) {
+      counters_->Add(Counter::dropForeignFlood);
+      return;
+    }
+    Event event;
+    event.type = EventType::kForeign;
     event.local = {path.local, port()};
     event.remote = path.remote;
     event.data.assign(data, data + length);

@@ -89,6 +89,8 @@ std::string ToText(const Prefix& prefix) {
 struct Interface {
   std::string name;
   unsigned flags;
+  std::string kind;
+  int master;
 };
 
 int ListInterfaces(std::unordered_map<int, Interface>* out) {
@@ -96,7 +98,7 @@ int ListInterfaces(std::unordered_map<int, Interface>* out) {
   Request request(RTM_GETLINK, NLM_F_DUMP, &body, sizeof body);
   return Execute(request, [out](const nlmsghdr* m) {
     auto link = ParseLinkMessage(m);
-    if (link.has_value()) (*out)[link->index] = {link->name, link->flags};
+    if (link.has_value()) (*out)[link->index] = {link->name, link->flags, link->kind, link->master};
   });
 }
 
@@ -131,6 +133,10 @@ Error ListAddresses(std::vector<InterfaceAddress>* out) {
   std::unordered_map<int, Interface> interfaces;
   int error = ListInterfaces(&interfaces);
   if (error == 0) {
+    std::unordered_map<int, std::vector<std::string>> port_kinds;
+    for (const auto& [index, interface] : interfaces) {
+      if (interface.master != 0) port_kinds[interface.master].push_back(interface.kind);
+    }
     ifaddrmsg body{};
     Request request(RTM_GETADDR, NLM_F_DUMP, &body, sizeof body);
     error = Execute(request, [&](const nlmsghdr* m) {
@@ -143,7 +149,7 @@ Error ListAddresses(std::vector<InterfaceAddress>* out) {
       uint32_t bad = entry->flags & kUnusable & ~(optimistic ? uint32_t{IFA_F_TENTATIVE} : 0);
       out->push_back({on.name, entry->address, entry->prefix_length,
                       (on.flags & IFF_UP) != 0 && (on.flags & IFF_RUNNING) != 0 && bad == 0,
-                      (on.flags & IFF_LOOPBACK) != 0});
+                      (on.flags & IFF_LOOPBACK) != 0, on.kind, port_kinds[entry->index]});
     });
   }
   return error == 0 ? Error{} : Failed("cannot list addresses", error);

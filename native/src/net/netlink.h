@@ -16,6 +16,8 @@ struct InterfaceAddress {
   int prefix_length;
   bool usable;  // interface up and running; address neither tentative nor deprecated
   bool loopback;
+  std::string kind;                     // of the interface: "bridge", "veth", "tun", ...; empty: hardware
+  std::vector<std::string> port_kinds;  // of the ports of a bridge or bond
 };
 
 struct Prefix {

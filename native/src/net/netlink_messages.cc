@@ -18,8 +18,8 @@ const Body* BodyOf(const nlmsghdr* message) {
   return static_cast<const Body*>(NLMSG_DATA(message));
 }
 
-// The attributes behind a body. RTA_OK and RTA_NEXT count in int and step over the end by the padding of the
-// last.
+// The attributes behind a body, or nested in one. RTA_OK and RTA_NEXT count in int and step over the end by
+// the padding of the last.
 class Attributes {
  public:
   template <typename Body>
@@ -28,6 +28,8 @@ class Attributes {
     size_t before = NLMSG_LENGTH(NLMSG_ALIGN(sizeof(Body)));
     left_ = message->nlmsg_len > before ? message->nlmsg_len - before : 0;
   }
+  explicit Attributes(const rtattr* outer)
+      : next_(static_cast<const uint8_t*>(RTA_DATA(outer))), left_(RTA_PAYLOAD(outer)) {}
   const rtattr* Next() {
     if (left_ < sizeof(rtattr)) return nullptr;
     auto* attribute = reinterpret_cast<const rtattr*>(next_);
@@ -50,6 +52,11 @@ bool Read(const rtattr* attribute, T* out) {
   return true;
 }
 
+std::string Text(const rtattr* attribute) {
+  auto* text = static_cast<const char*>(RTA_DATA(attribute));
+  return std::string(text, strnlen(text, RTA_PAYLOAD(attribute)));
+}
+
 }  // namespace
 
 const nlmsghdr* NetlinkMessages::Next() {
@@ -65,12 +72,16 @@ const nlmsghdr* NetlinkMessages::Next() {
 std::optional<LinkMessage> ParseLinkMessage(const nlmsghdr* message) {
   auto* info = BodyOf<ifinfomsg>(message);
   if (message->nlmsg_type != RTM_NEWLINK || info == nullptr) return std::nullopt;
-  LinkMessage out{info->ifi_index, info->ifi_flags, {}};
+  LinkMessage out{info->ifi_index, info->ifi_flags, {}, {}, 0};
   Attributes attributes(message, info);
   while (const rtattr* a = attributes.Next()) {
-    if (a->rta_type != IFLA_IFNAME) continue;
-    auto* name = static_cast<const char*>(RTA_DATA(a));
-    out.name.assign(name, strnlen(name, RTA_PAYLOAD(a)));
+    if (a->rta_type == IFLA_IFNAME) out.name = Text(a);
+    if (a->rta_type == IFLA_MASTER) Read(a, &out.master);
+    if ((a->rta_type & NLA_TYPE_MASK) != IFLA_LINKINFO) continue;
+    Attributes nested(a);
+    while (const rtattr* inner = nested.Next()) {
+      if (inner->rta_type == IFLA_INFO_KIND) out.kind = Text(inner);
+    }
   }
   return out;
 }

@@ -31,6 +31,8 @@ struct LinkMessage {
   int index;
   unsigned flags;    // IFF_*
   std::string name;  // empty: not told
+  std::string kind;  // "bridge", "veth", "tun", ...; empty: hardware
+  int master;        // the bridge or bond that it is a port of; 0: none
 };
 std::optional<LinkMessage> ParseLinkMessage(const nlmsghdr* message);
 

@@ -19,7 +19,8 @@ void ReadsNetlink(Source& source) {
     CHECK(++count <= data.size() / sizeof(nlmsghdr));
     auto link = ParseLinkMessage(message);
     auto address = ParseAddressMessage(message);
-    CHECK(!link.has_value() || (message->nlmsg_type == RTM_NEWLINK && link->name.size() < data.size()));
+    CHECK(!link.has_value() || (message->nlmsg_type == RTM_NEWLINK && link->name.size() < data.size() &&
+                                link->kind.size() < data.size()));
     CHECK(!address.has_value() || message->nlmsg_type == RTM_NEWADDR);
     if (link.has_value()) {
       CHECK(ConcernsOthers(message, link->index ^ 1) && !ConcernsOthers(message, link->index));

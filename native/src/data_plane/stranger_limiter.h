@@ -1,5 +1,5 @@
 #pragma once
-// How many STUN messages of strangers reach JavaScript. Those from remotes of a link are not counted here.
+// How many datagrams of one kind reach JavaScript from strangers.
 #include <array>
 #include <cstdint>
 
@@ -8,12 +8,11 @@
 
 namespace idloc {
 
-class StunLimiter {
+class StrangerLimiter {
  public:
-  // Of one address: ICE checks of many hosts behind one NAT.
-  static constexpr uint32_t kPerAddress = 500;
-  // Of all: what JavaScript answers in a fraction of its time.
-  static constexpr uint32_t kPerSecond = 2000;
+  // In a second: of one address, and of all.
+  StrangerLimiter(uint32_t per_address, uint32_t per_second)
+      : per_address_(per_address), per_second_(per_second) {}
 
   // False: too many of this address, or of all, in this second.
   bool Take(const IpAddress& address, Nanoseconds now) {
@@ -25,13 +24,15 @@ class StunLimiter {
     // Addresses that share a place share its bound; which do is not for a stranger to know (AddressHash is
     // seeded).
     uint16_t& count = counts_[AddressHash{}(address) % counts_.size()];
-    if (count >= kPerAddress || total_ >= kPerSecond) return false;
+    if (count >= per_address_ || total_ >= per_second_) return false;
     count++;
     total_++;
     return true;
   }
 
  private:
+  const uint32_t per_address_;
+  const uint32_t per_second_;
   Nanoseconds since_ = 0;
   uint32_t total_ = 0;
   std::array<uint16_t, 1024> counts_{};

@@ -2,6 +2,7 @@ import { BlockList, isIPv4 } from 'node:net';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Netlink, Route } from '../native/data-plane.ts';
 import { gsoMaxSegmentsFor } from '../tunnel/tun-mtu.ts';
+import { withoutContainers } from './usable-interfaces.ts';
 
 /** RFC 7343 s2: every HIT is in it. */
 const HIT_PREFIX = '2001:20::/28';
@@ -13,6 +14,8 @@ const GUARD_METRIC = 4_000_000;
 const TX_QUEUE_LENGTH = 2_000;
 
 const LINK_LOCAL = '169.254.0.0/16';
+/** Documentation addresses (RFC 5737, RFC 3849): the way to them is the default route. */
+const FAR_AWAY = ['192.0.2.1', '2001:db8::1'];
 
 /** What the agent does to the host's own network: addresses of the TUN, and the routes that guard the overlay's ranges. */
 export class HostNetwork {
@@ -20,29 +23,31 @@ export class HostNetwork {
   private readonly tunName: string;
   private readonly ipv4Prefix: string;
   private readonly notLocators = new BlockList();
+  private readonly linkLocal = new BlockList();
 
   constructor(netlink: Netlink, options: { readonly tunName: string; readonly ipv4Prefix: string }) {
     this.netlink = netlink;
     this.tunName = options.tunName;
     this.ipv4Prefix = options.ipv4Prefix;
-    for (const prefix of [HIT_PREFIX, 'fe80::/10', options.ipv4Prefix, LINK_LOCAL]) {
-      const [network = '', length = ''] = prefix.split('/');
-      this.notLocators.addSubnet(network, Number(length), isIPv4(network) ? 'ipv4' : 'ipv6');
-    }
+    for (const prefix of [HIT_PREFIX, 'fe80::/10', options.ipv4Prefix]) addPrefix(this.notLocators, prefix);
+    addPrefix(this.linkLocal, LINK_LOCAL);
   }
 
-  /** Where this host can be reached at now: no loopback, no link-local, none of an overlay's own addresses. */
+  /**
+   * Where this host can be reached at now: no loopback, none of an overlay's own addresses, none that only containers on this
+   * host reach. A link-local IPv4 address (RFC 3927) only where there is no other: two hosts on a cable.
+   */
   locators(): string[] {
-    return this.netlink
+    const addresses = this.netlink
       .addresses()
       .filter(
         ({ interfaceName, address, usable, loopback }) =>
-          usable &&
-          !loopback &&
-          interfaceName !== this.tunName &&
-          !this.notLocators.check(address, isIPv4(address) ? 'ipv4' : 'ipv6'),
-      )
-      .map(({ address }) => address);
+          usable && !loopback && interfaceName !== this.tunName && !contains(this.notLocators, address),
+      );
+    const sources = FAR_AWAY.map((remote) => this.netlink.sourceFor(remote));
+    const usable = withoutContainers(addresses, sources).map(({ address }) => address);
+    const routed = usable.filter((address) => !contains(this.linkLocal, address));
+    return routed.some(isIPv4) ? routed : usable;
   }
 
   /**
@@ -71,13 +76,21 @@ export class HostNetwork {
   /** Networks of this host that overlap the overlay's IPv4 range: packets to those would be caught by the TUN. */
   clashes(): string[] {
     const own = new BlockList();
-    const [network = '', length = ''] = this.ipv4Prefix.split('/');
-    own.addSubnet(network, Number(length), 'ipv4');
+    addPrefix(own, this.ipv4Prefix);
     return this.netlink
       .addresses()
       .filter(
-        ({ address, interfaceName }) => isIPv4(address) && interfaceName !== this.tunName && own.check(address, 'ipv4'),
+        ({ address, interfaceName }) => isIPv4(address) && interfaceName !== this.tunName && contains(own, address),
       )
       .map(({ address, interfaceName, prefixLength }) => `${address}/${prefixLength} on ${interfaceName}`);
   }
+}
+
+function addPrefix(list: BlockList, prefix: string): void {
+  const [network = '', length = ''] = prefix.split('/');
+  list.addSubnet(network, Number(length), isIPv4(network) ? 'ipv4' : 'ipv6');
+}
+
+function contains(list: BlockList, address: string): boolean {
+  return list.check(address, isIPv4(address) ? 'ipv4' : 'ipv6');
 }

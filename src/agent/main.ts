@@ -25,6 +25,7 @@ import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
 import { Engine } from './engine.ts';
 import { Enroller } from './enroller.ts';
+import { lookUpEndpoints } from './endpoint-lookup.ts';
 import { HostNetwork } from './host-network.ts';
 import { chooseStyle, createLogger } from './logger.ts';
 import {
@@ -144,6 +145,12 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
     network.guard();
   }
   configureTun(memory.ownIpv4);
+  // Again with each network: without one, names lead nowhere.
+  const findStunServers = async (): Promise<void> => {
+    if (config.stun.length === 0) return;
+    const servers = await lookUpEndpoints(config.stun, logger);
+    driver.run((now) => engine.links.setStunServers(servers, now));
+  };
   const tunLost = new AbortController();
   const addressed = new Promise<void>((resolve) => {
     if (memory.ownIpv4 !== undefined) resolve();
@@ -171,6 +178,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
           return;
         case 'network':
           driver.run((now) => engine.setHostAddresses(network.locators(), now));
+          void findStunServers();
           return;
         case 'tunLost':
           logger.error('tun lost', { tun: config.tun.name });
@@ -185,6 +193,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
     engine.setHostAddresses(network.locators(), now);
     engine.start(now);
   });
+  void findStunServers();
 
   const directory = new Directory({ engine, driver, overlay });
   const dns = new DnsServer(
@@ -210,6 +219,7 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
     dataPlane,
     membership,
     config,
+    logger,
     dnsListen,
     locators: () => network.locators(),
     tunMtu: () => tunMtu,

@@ -1,5 +1,6 @@
 import { IdlocError } from '../base/errors.ts';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
+import type { Logger } from '../base/logger.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
@@ -7,14 +8,16 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import type { ControlHandlers, LinkStatus, PathStatus, Status } from '../control/schemas.ts';
 import { VERSION } from '../base/version.ts';
 import { CODE_BYTES } from '../identity/enrollment-register.ts';
-import { encodeTicket, MAX_TICKET_ADDRESSES } from '../identity/ticket.ts';
+import { encodeTicket } from '../identity/ticket.ts';
 import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { Directory, Found } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
+import { lookUpEndpoints } from './endpoint-lookup.ts';
 import type { Membership } from './membership.ts';
+import { ticketAddresses } from './ticket-addresses.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
 const DEFAULT_TICKET_LIFETIME_S = 24 * 3600;
@@ -27,6 +30,7 @@ export interface OperationsComponents {
   readonly dataPlane: DataPlane;
   readonly membership: Membership;
   readonly config: AgentConfig;
+  readonly logger: Logger;
   readonly dnsListen: SocketAddress | undefined;
   /** Our addresses now. */
   readonly locators: () => readonly string[];
@@ -39,7 +43,7 @@ export function controlHandlers(agent: OperationsComponents): ControlHandlers {
   const startedAt = systemClock.monotonic();
   return {
     status: () => status(agent, startedAt),
-    invite: (params) => ({ ticket: invite(agent, params) }),
+    invite: async (params) => ({ ticket: await invite(agent, params) }),
     ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),
     resolve: async ({ target }) => {
       const begun = systemClock.monotonic();
@@ -147,10 +151,10 @@ function whyPath({ type }: LinkPath): string {
   }
 }
 
-function invite(
-  { engine, membership, dataPlane, locators }: OperationsComponents,
+async function invite(
+  { engine, membership, dataPlane, config, logger, locators }: OperationsComponents,
   params: { user?: string | undefined; expiresS?: number | undefined; uses?: number | undefined },
-): string {
+): Promise<string> {
   const { founder, configuration, authority } = membership;
   if (founder === undefined)
     throw new IdlocError(
@@ -169,19 +173,22 @@ function invite(
         : `${params.user}@${configuration.overlay}`;
   const code = systemRandom.bytes(CODE_BYTES);
   const { port } = dataPlane;
-  const { reflexive } = engine.links.snapshot();
-  const own = locators().map((address): SocketAddress => ({ address, port }));
-  const addresses = [...own, ...reflexive.map(({ mapped }) => mapped)];
+  const { reflexive, natMapping } = engine.links.snapshot();
+  const addresses = ticketAddresses({
+    advertised: await lookUpEndpoints(config.advertise, logger),
+    reflexive: natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped),
+    mapped: [],
+    own: locators().map((address): SocketAddress => ({ address, port })),
+  });
   if (addresses.length === 0)
     throw new IdlocError('no_address', 'this host has no network address that another could start from');
-  const unique = [...new Map(addresses.map((address) => [formatSocketAddress(address), address])).values()];
   founder.register.addCode(code, { expiresAt, user, wallNow });
   return encodeTicket({
     overlay: configuration.overlay,
     mode: configuration.mode,
     authority,
     inviter: engine.hit,
-    addresses: unique.slice(0, MAX_TICKET_ADDRESSES),
+    addresses,
     code,
     expiresAt,
     user,

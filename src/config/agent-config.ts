@@ -5,6 +5,7 @@ import { messageOf } from '../base/errors.ts';
 import { parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { isOverlayName, isUserName } from '../identity/names.ts';
 import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
+import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
 import { isIpv4Prefix } from './ipv4-prefix.ts';
 
@@ -32,6 +33,18 @@ const address = z.string().transform((text, context): SocketAddress => {
   context.addIssue({ code: 'custom', message: 'must be an address with a port, such as 127.0.0.1:53 or [::1]:53' });
   return z.NEVER;
 });
+/** Few: each is asked, or goes into tickets. */
+const MAX_ENDPOINTS = 8;
+const endpoint = z.string().transform((text, context): Endpoint => {
+  const parsed = parseEndpoint(text);
+  if (parsed !== undefined) return parsed;
+  context.addIssue({
+    code: 'custom',
+    message: 'must be an address or a host name with a port, such as 203.0.113.7:6084 or home.example.org:6084',
+  });
+  return z.NEVER;
+});
+const endpoints = z.array(endpoint).max(MAX_ENDPOINTS);
 
 const limit = z.int().min(1).max(0xffff_ffff);
 
@@ -47,6 +60,8 @@ const inputSchema = z.strictObject({
   log: z.enum(['debug', 'info', 'warn', 'error']).optional(),
   ipv4_prefix: z.string().refine(isIpv4Prefix, 'must be a prefix such as 198.18.0.0/15').optional(),
   copy_dscp: z.boolean().optional(),
+  advertise: endpoints.optional(),
+  stun: endpoints.optional(),
   tun: z
     .strictObject({
       enable: z.boolean().optional(),
@@ -91,6 +106,10 @@ export interface AgentConfig {
   readonly ipv4Prefix: string | null;
   /** The DSCP of packets goes onto the datagrams that carry them. */
   readonly copyDscp: boolean;
+  /** Where others can come to us, as this host cannot know: forwarded ports, 1:1 NAT. Goes into tickets first. */
+  readonly advertise: readonly Endpoint[];
+  /** STUN servers that tell how the world sees us. */
+  readonly stun: readonly Endpoint[];
   /** `enable` false: overlay peer only, no privilege needed. `mtu` undefined: it follows the paths. */
   readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number | undefined };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
@@ -148,6 +167,8 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     log: pick((input) => input.log) ?? 'info',
     ipv4Prefix: pick((input) => input.ipv4_prefix) ?? null,
     copyDscp: pick((input) => input.copy_dscp) ?? false,
+    advertise: pick((input) => input.advertise) ?? [],
+    stun: pick((input) => input.stun) ?? [],
     tun: {
       enable: pick((input) => input.tun?.enable) ?? true,
       name: pick((input) => input.tun?.name) ?? 'idloc0',

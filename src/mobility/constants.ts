@@ -4,6 +4,8 @@
 export const MAX_LOCAL_CANDIDATES = 12;
 /** Peers that are asked for our reflexive addresses; more tell nothing new but the kind of the NAT. */
 export const MAX_BINDING_SERVERS = 3;
+/** Servers of the configuration, of those: one peer is asked too. */
+export const MAX_CONFIGURED_SERVERS = 2;
 /** What servers told, kept: the latest of each of our addresses and each server. */
 export const MAX_REFLEXIVES = 12;
 /** Reflexive addresses are asked for again: the provider may give another one while the interface stays. */

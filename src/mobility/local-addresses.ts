@@ -8,7 +8,14 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import { hostCandidates, reflexiveCandidate } from '../ice/candidates.ts';
 import { BindingClient } from '../stun/binding-client.ts';
 import type { StunMessage } from '../stun/message.ts';
-import { MAX_BINDING_SERVERS, MAX_LOCAL_CANDIDATES, MAX_REFLEXIVES, REFLEXIVE_REFRESH_MS } from './constants.ts';
+import { isGloballyReachable } from './reachability.ts';
+import {
+  MAX_BINDING_SERVERS,
+  MAX_CONFIGURED_SERVERS,
+  MAX_LOCAL_CANDIDATES,
+  MAX_REFLEXIVES,
+  REFLEXIVE_REFRESH_MS,
+} from './constants.ts';
 
 /**
  * How the NAT maps, in RFC 4787's words (s4.1). `none`: servers see our own address. One server's word is `unknown`:
@@ -25,13 +32,14 @@ export interface Reflexive {
 }
 
 /**
- * Our addresses, own and reflexive: what candidates are made of. Peers of the overlay are the servers that tell how they
- * see us (RFC 8445 s5.1.1.2). Nothing ends it.
+ * Our addresses, own and reflexive: what candidates are made of. Peers of the overlay, and STUN servers that the configuration
+ * names, tell how they see us (RFC 8445 s5.1.1.2). Nothing ends it.
  */
 export class LocalAddresses implements Timed {
   private readonly port: number;
   private readonly client: BindingClient;
   private hosts: readonly SocketAddress[] = [];
+  private configured: readonly SocketAddress[] = [];
   private readonly reflexives = new Map<string, Reflexive>();
   private refreshAt: number | undefined;
   /** What was told before this time may be wrong by now. */
@@ -69,7 +77,10 @@ export class LocalAddresses implements Timed {
   get natMapping(): NatMapping {
     let kind: NatMapping = 'unknown';
     for (const base of this.hosts) {
-      const seen = this.reflexive.filter((known) => sameSocketAddress(known.base, base));
+      const all = this.reflexive.filter((known) => sameSocketAddress(known.base, base));
+      // A neighbour sees us in front of the NAT, which says nothing of it.
+      const far = all.filter(({ server }) => isGloballyReachable(server.address));
+      const seen = far.length > 0 ? far : all;
       const distinct = new Set(seen.map(({ mapped }) => formatSocketAddress(mapped)));
       const servers = new Set(seen.map(({ server }) => formatSocketAddress(server)));
       if (distinct.size > 1) return 'address-and-port-dependent';
@@ -94,10 +105,15 @@ export class LocalAddresses implements Timed {
     return true;
   }
 
+  /** STUN servers that are asked beside the peers, and before them; more than some are not. */
+  setServers(servers: readonly SocketAddress[]): void {
+    this.configured = servers.slice(0, MAX_CONFIGURED_SERVERS);
+  }
+
   /** Asks these peers how they see us; more than some are not asked. */
   ask(servers: readonly SocketAddress[], now: number): void {
     this.refreshAt = now + REFLEXIVE_REFRESH_MS;
-    for (const server of servers.slice(0, MAX_BINDING_SERVERS))
+    for (const server of [...this.configured, ...servers].slice(0, MAX_BINDING_SERVERS))
       for (const base of this.hosts)
         if (base.address.includes(':') === server.address.includes(':')) this.client.query(base, server, now);
   }

@@ -24,6 +24,8 @@ name = "saturn"
 listen = 7000
 role = "client"
 copy_dscp = true
+advertise = ["203.0.113.7:6084", "[2001:db8::7]:6084", "Home.example.org:7000"]
+stun = ["stun.example:3478"]
 [tun]
 name = "idloc1"
 mtu = 1300
@@ -37,6 +39,12 @@ held_bytes = 1000
   t.is(config.listen, 0);
   t.is(config.role, 'client');
   t.true(config.copyDscp);
+  t.deepEqual(config.advertise, [
+    { host: '203.0.113.7', port: 6084 },
+    { host: '2001:db8::7', port: 6084 },
+    { host: 'Home.example.org', port: 7000 },
+  ]);
+  t.deepEqual(config.stun, [{ host: 'stun.example', port: 3478 }]);
   t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300 });
   t.deepEqual(config.dns, { enable: true, listen: { address: '::1', port: 5353 } });
   t.deepEqual(config.limits, { heldBytes: 1000 });
@@ -45,6 +53,9 @@ held_bytes = 1000
 test('every mistake in the file is one line with the place', (t) => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['\nlisten = 99999', /^\/etc\/idloc\/config.toml:2: listen: .*65535/],
+    ['advertise = ["203.0.113.7"]', /:1: advertise.0: must be an address or a host name with a port/],
+    ['advertise = ["203.0.113:6084"]', /:1: advertise.0: must be/],
+    ['stun = ["stun.example:0"]', /:1: stun.0: must be/],
     ['a = 1', /:1: a: there is no such setting/],
     ['[tun]\n\nfoo = 1', /:3: tun.foo: there is no such setting/],
     ['[tun]\nmtu = 100\n[dns]\nmtu = 1', /:2: tun.mtu: .*1280/],

@@ -76,6 +76,31 @@ test('the kind of mapping is told by two servers', (t) => {
   t.is(open.candidates.length, 1);
 });
 
+test('a neighbour that sees us in front of the NAT does not make it look symmetric', (t) => {
+  const addresses = make('192.168.1.10');
+  addresses.ask([{ address: '192.168.1.11', port: 6084 }], 0);
+  answerAll(addresses, 0, (base) => base);
+  t.is(addresses.natMapping, 'none');
+  addresses.ask([SERVER, SECOND], 1_000);
+  answerAll(addresses, 1_000, () => ({ address: '198.51.100.1', port: 5 }));
+  t.is(addresses.natMapping, 'endpoint-independent');
+});
+
+test('STUN servers of the configuration are asked without any peer, and leave room for one', (t) => {
+  const addresses = make('10.0.0.2');
+  addresses.setServers([SERVER, SECOND, { address: '203.0.113.3', port: 3478 }]);
+  addresses.ask([], 0);
+  answerAll(addresses, 0, () => ({ address: '198.51.100.1', port: 5 }));
+  t.is(addresses.natMapping, 'endpoint-independent');
+  addresses.ask([{ address: '203.0.113.9', port: 6084 }], 1_000);
+  answerAll(addresses, 1_000, () => ({ address: '198.51.100.1', port: 5 }));
+  t.deepEqual(addresses.reflexive.map(({ server }) => server.address).sort(), [
+    '203.0.113.1',
+    '203.0.113.2',
+    '203.0.113.9',
+  ]);
+});
+
 test('after a move what was seen from the old address is forgotten', (t) => {
   const addresses = make('10.0.0.2');
   addresses.ask([SERVER], 0);

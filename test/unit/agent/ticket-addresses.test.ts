@@ -1,0 +1,65 @@
+import test from 'ava';
+import { ticketAddresses, type KnownAddresses } from '../../../src/agent/ticket-addresses.ts';
+import { formatSocketAddress, parseSocketAddress } from '../../../src/base/socket-address.ts';
+import { MAX_TICKET_ADDRESSES } from '../../../src/identity/ticket.ts';
+
+function chosen(known: { readonly [K in keyof KnownAddresses]?: readonly string[] }): string[] {
+  const list = (texts: readonly string[] = []): NonNullable<ReturnType<typeof parseSocketAddress>>[] =>
+    texts.map((text) => {
+      const address = parseSocketAddress(text);
+      if (address === undefined) throw new Error(text);
+      return address;
+    });
+  return ticketAddresses({
+    advertised: list(known.advertised),
+    reflexive: list(known.reflexive),
+    mapped: list(known.mapped),
+    own: list(known.own),
+  }).map(formatSocketAddress);
+}
+
+test('a founder at home: what is configured, then mapped, then as others see it, then its address in the LAN', (t) => {
+  t.deepEqual(
+    chosen({
+      advertised: ['203.0.113.7:6084'],
+      reflexive: ['198.51.100.1:41000'],
+      mapped: ['198.51.100.1:6084'],
+      own: ['192.168.1.10:6084', '[fd00::10]:6084'],
+    }),
+    ['203.0.113.7:6084', '198.51.100.1:6084', '198.51.100.1:41000', '192.168.1.10:6084', '[fd00::10]:6084'],
+  );
+});
+
+test('global addresses of the host go before private ones, whatever their order was', (t) => {
+  t.deepEqual(chosen({ own: ['10.0.0.5:6084', '[2001:db8::5]:6084', '203.0.113.9:6084', '169.254.7.7:6084'] }), [
+    '[2001:db8::5]:6084',
+    '203.0.113.9:6084',
+    '10.0.0.5:6084',
+    '169.254.7.7:6084',
+  ]);
+});
+
+test('what a neighbour or a second NAT of the provider sees is tried after what everyone reaches', (t) => {
+  t.deepEqual(chosen({ reflexive: ['100.64.3.4:6084', '198.51.100.1:6084'], own: ['192.168.1.10:6084'] }), [
+    '198.51.100.1:6084',
+    '192.168.1.10:6084',
+    '100.64.3.4:6084',
+  ]);
+});
+
+test('each address is there once, and many global ones leave one place for the LAN', (t) => {
+  const many = Array.from({ length: 12 }, (_, i) => `203.0.113.${i}:6084`);
+  const addresses = chosen({ advertised: ['203.0.113.1:6084'], own: [...many, '192.168.1.10:6084'] });
+  t.is(addresses.length, MAX_TICKET_ADDRESSES);
+  t.is(new Set(addresses).size, MAX_TICKET_ADDRESSES);
+  t.is(addresses[0], '203.0.113.1:6084');
+  t.is(addresses.at(-1), '192.168.1.10:6084');
+  t.deepEqual(chosen({}), []);
+});
+
+test('an advertised private address is believed: whoever configured it knows', (t) => {
+  t.deepEqual(chosen({ advertised: ['10.1.1.1:6084'], own: ['203.0.113.9:6084'] }), [
+    '10.1.1.1:6084',
+    '203.0.113.9:6084',
+  ]);
+});

@@ -2,7 +2,8 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { canonicalAddress, type SocketAddress } from '../base/socket-address.ts';
+import { canonicalAddress } from '../base/ip-address.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { Endpoint } from '../config/endpoint.ts';
 
 /** The resolver of the system may wait for its servers much longer. */

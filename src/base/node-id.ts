@@ -1,4 +1,4 @@
-import { addressFromBytes, addressToBytes } from './socket-address.ts';
+import { addressFromBytes, addressToBytes } from './ip-address.ts';
 import { fromHex, toHex } from './bytes.ts';
 
 /**

@@ -1,5 +1,4 @@
-import { isIPv4, isIPv6 } from 'node:net';
-import { ByteReader } from './bytes.ts';
+import { canonicalAddress, isIpAddress } from './ip-address.ts';
 
 /** An IP address in canonical text (IPv4-mapped IPv6 is written as IPv4) and a port. */
 export interface SocketAddress {
@@ -18,64 +17,11 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
   if (match === null) return undefined;
   const address = match[1] ?? match[2] ?? '';
   const port = Number(match[3]);
-  if (port > 65535 || (match[1] === undefined ? !isIPv4(address) : !isIPv6(address))) return undefined;
+  const bracketed = match[1] !== undefined;
+  if (port > 65535 || bracketed !== address.includes(':') || !isIpAddress(address)) return undefined;
   return { address: canonicalAddress(address), port };
 }
 
 export function sameSocketAddress(a: SocketAddress, b: SocketAddress): boolean {
   return a.port === b.port && a.address === b.address;
-}
-
-/**
- * 4 or 16 bytes of an IP address in text.
- * @throws {TypeError} when it is none.
- */
-export function addressToBytes(address: string): Uint8Array {
-  if (isIPv4(address)) return Uint8Array.from(address.split('.'), Number);
-  if (!isIPv6(address) || address.includes('%')) throw new TypeError(`not an IP address: ${address}`);
-  let text = address;
-  const dotted = /^(.*:)(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(text);
-  if (dotted !== null) {
-    const [, head = '', a, b, c, d] = dotted;
-    text = `${head}${(Number(a) * 256 + Number(b)).toString(16)}:${(Number(c) * 256 + Number(d)).toString(16)}`;
-  }
-  const [left = '', right] = text.split('::');
-  const leftGroups = left === '' ? [] : left.split(':');
-  const rightGroups = right === undefined || right === '' ? [] : right.split(':');
-  const groups = [
-    ...leftGroups,
-    ...new Array<string>(8 - leftGroups.length - rightGroups.length).fill('0'),
-    ...rightGroups,
-  ];
-  const out = new Uint8Array(16);
-  groups.forEach((group, i) => {
-    const value = parseInt(group, 16);
-    out[2 * i] = value >> 8;
-    out[2 * i + 1] = value & 0xff;
-  });
-  return out;
-}
-
-/** Canonical text (RFC 5952) of 4 or 16 bytes; IPv4-mapped addresses come out as IPv4. */
-export function addressFromBytes(bytes: Uint8Array): string {
-  if (bytes.length === 4) return bytes.join('.');
-  if (bytes.length !== 16) throw new TypeError(`an IP address has 4 or 16 bytes, not ${bytes.length}`);
-  if (bytes.subarray(0, 10).every((b) => b === 0) && bytes[10] === 0xff && bytes[11] === 0xff)
-    return bytes.subarray(12).join('.');
-  const reader = new ByteReader(bytes);
-  const groups = Array.from({ length: 8 }, () => reader.u16());
-  // RFC 5952 s4.2.3: the longest run of two or more zero groups is shortened, the first one of equals.
-  let best = { start: -1, length: 1 };
-  for (let start = 0; start < 8; start++) {
-    let length = 0;
-    while (start + length < 8 && groups[start + length] === 0) length++;
-    if (length > best.length) best = { start, length };
-  }
-  const text = groups.map((group) => group.toString(16));
-  if (best.start < 0) return text.join(':');
-  return `${text.slice(0, best.start).join(':')}::${text.slice(best.start + best.length).join(':')}`;
-}
-
-export function canonicalAddress(address: string): string {
-  return addressFromBytes(addressToBytes(address));
 }

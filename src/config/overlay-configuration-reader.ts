@@ -1,12 +1,13 @@
 import { isIP } from 'node:net';
 import { isNodeId, type NodeId } from '../base/node-id.ts';
-import { canonicalAddress, type SocketAddress } from '../base/socket-address.ts';
+import { canonicalAddress } from '../base/ip-address.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { parseCertificate } from '../identity/certificate.ts';
 import { isOverlayName } from '../identity/names.ts';
 import type { OverlayMode } from '../identity/trust-store.ts';
 import { verifyElement } from './configuration-signature.ts';
 import { OverlayConfigurationError } from './errors.ts';
-import { isIpv4Prefix } from './ipv4-prefix.ts';
+import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
 import {
   BASE_NAMESPACE,
   CHORD_NAMESPACE,

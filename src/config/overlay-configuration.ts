@@ -1,7 +1,7 @@
 import type { NodeId } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { OverlayMode } from '../identity/trust-store.ts';
-import { DEFAULT_IPV4_PREFIX } from './ipv4-prefix.ts';
+import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
 
 /** RFC 6940 s11.1. */
 export const BASE_NAMESPACE = 'urn:ietf:params:xml:ns:p2p:config-base';

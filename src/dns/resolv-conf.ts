@@ -1,7 +1,8 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isIP } from 'node:net';
 import type { Clock } from '../base/clock.ts';
-import { canonicalAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { canonicalAddress } from '../base/ip-address.ts';
+import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { RESOLV_CONF_RECHECK_MS } from './constants.ts';
 
 const RESOLV_CONF = '/etc/resolv.conf';

@@ -1,6 +1,8 @@
 import type { Answer } from 'dns-packet';
-import { hitToAddress, isHit } from '../base/node-id.ts';
-import { addressToBytes } from '../base/socket-address.ts';
+import { Address6, AddressError } from 'ip-address';
+import { isIpAddress } from '../base/ip-address.ts';
+import { addressToHit, hitToAddress } from '../base/node-id.ts';
+import { type Ipv4Prefix, isInPrefix, parseIpv4Prefix } from '../base/ipv4-prefix.ts';
 import { NEGATIVE_TTL_S, POSITIVE_TTL_S, SIP_PORT } from './constants.ts';
 import { type Question, Rcode, type Response } from './message.ts';
 import type { LookupAnswer, LookupKey, OverlayHost } from './name-lookup.ts';
@@ -48,12 +50,12 @@ const EMPTY_BELOW_MEMBER = new Set([
  */
 export class OverlayZone {
   private readonly overlay: string;
-  private readonly prefix: { readonly value: number; readonly length: number } | undefined;
+  private readonly prefix: Ipv4Prefix | undefined;
 
   /** @throws {TypeError} when the prefix is none. */
   constructor(options: ZoneOptions) {
     this.overlay = options.overlay.toLowerCase().replace(/\.$/, '');
-    this.prefix = options.ipv4Prefix === undefined ? undefined : parsePrefix(options.ipv4Prefix);
+    this.prefix = options.ipv4Prefix === undefined ? undefined : parseIpv4Prefix(options.ipv4Prefix);
   }
 
   consider(question: Question): Verdict {
@@ -74,9 +76,8 @@ export class OverlayZone {
     if (this.prefix === undefined || !name.endsWith('.in-addr.arpa')) return undefined;
     // The cut is at the first whole octet that the prefix covers: 18.198.in-addr.arpa and 19.198.in-addr.arpa for a /15.
     const top = reverseLabels(name).slice(0, Math.ceil(this.prefix.length / 8));
-    if (top.length * 8 < this.prefix.length || !top.every(isOctet)) return undefined;
-    const value = top.reduce((sum, octet, i) => sum + Number(octet) * 2 ** (24 - 8 * i), 0);
-    return inPrefix(value, this.prefix) ? `${top.reverse().join('.')}.in-addr.arpa` : undefined;
+    if (top.length * 8 < this.prefix.length || !isInPrefix(this.prefix, filledUp(top))) return undefined;
+    return `${top.reverse().join('.')}.in-addr.arpa`;
   }
 
   private considerForward(question: Question, below: string): Verdict {
@@ -102,21 +103,20 @@ export class OverlayZone {
 
   private considerHit(question: Question, below: string): Verdict {
     if (below === '') return this.considerApex(question, HIT_REVERSE_ZONE);
-    const nibbles = below.split('.');
-    if (nibbles.length > 25 || nibbles.some((nibble) => !/^[0-9a-f]$/.test(nibble)))
-      return this.absent(HIT_REVERSE_ZONE);
-    if (nibbles.length < 25) return this.empty(HIT_REVERSE_ZONE);
-    const hit = `2001002${nibbles.reverse().join('')}`;
-    if (!isHit(hit)) return this.absent(HIT_REVERSE_ZONE);
+    const address = fromArpa(`${below}.${HIT_REVERSE_ZONE}`);
+    if (address === undefined) return this.absent(HIT_REVERSE_ZONE);
+    if (address.subnetMask < 128) return this.empty(HIT_REVERSE_ZONE);
+    const hit = addressToHit(address.correctForm());
     return this.ask({ by: 'hit', hit }, HIT_REVERSE_ZONE, (host) => this.pointer(question, host));
   }
 
   private considerIpv4(question: Question, name: string, zone: string): Verdict {
     if (name === zone) return this.considerApex(question, zone);
     const octets = reverseLabels(name);
-    if (octets.length > 4 || !octets.every(isOctet)) return this.absent(zone);
+    const address = filledUp(octets);
+    if (!isIpAddress(address)) return this.absent(zone);
     if (octets.length < 4) return this.empty(zone);
-    return this.ask({ by: 'ipv4', address: octets.join('.') }, zone, (host) => this.pointer(question, host));
+    return this.ask({ by: 'ipv4', address }, zone, (host) => this.pointer(question, host));
   }
 
   private ask(key: LookupKey, zone: string, records: (host: OverlayHost) => Partial<Response>): Verdict {
@@ -225,22 +225,16 @@ function reverseLabels(name: string): string[] {
   return name.slice(0, -'.in-addr.arpa'.length).split('.').reverse();
 }
 
-function isOctet(label: string): boolean {
-  return /^(?:0|[1-9]\d{0,2})$/.test(label) && Number(label) < 256;
+/** The first address below the octets; more than four give no address. */
+function filledUp(octets: readonly string[]): string {
+  return [...octets, '0', '0', '0', '0'].slice(0, Math.max(4, octets.length)).join('.');
 }
 
-function parsePrefix(text: string): { value: number; length: number } {
-  const [address = '', lengthText = ''] = text.split('/');
-  const bytes = addressToBytes(address);
-  const length = Number(lengthText);
-  if (bytes.length !== 4 || !/^\d{1,2}$/.test(lengthText) || length < 1 || length > 32) {
-    throw new TypeError(`not an IPv4 prefix: ${text}`);
+function fromArpa(name: string): Address6 | undefined {
+  try {
+    return Address6.fromArpa(name);
+  } catch (error) {
+    if (error instanceof AddressError) return undefined;
+    throw error;
   }
-  const value = bytes.reduce((sum, octet, i) => sum + octet * 2 ** (24 - 8 * i), 0);
-  return { value, length };
-}
-
-function inPrefix(value: number, prefix: { value: number; length: number }): boolean {
-  const size = 2 ** (32 - prefix.length);
-  return Math.floor(value / size) === Math.floor(prefix.value / size);
 }

@@ -1,10 +1,14 @@
 import { crc32 } from 'node:zlib';
+import { Address4 } from 'ip-address';
 import type { Candidate, CandidateType } from '../base/candidate.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { addressToBytes, formatSocketAddress } from '../base/socket-address.ts';
+import { parseIpAddress } from '../base/ip-address.ts';
+import { formatSocketAddress } from '../base/socket-address.ts';
 import { COMPONENT, TYPE_PREFERENCE } from './constants.ts';
 
 const MAX_LOCAL_PREFERENCE = 65535;
+/** RFC 1122 s3.2.1.3: this network, and what is reserved, with the broadcast address. */
+const NO_HOSTS = [new Address4('0.0.0.0/8'), new Address4('240.0.0.0/4')];
 
 /** RFC 8445 s5.1.2.1. */
 export function candidatePriority(type: CandidateType, localPreference: number): number {
@@ -26,23 +30,18 @@ export function formFoundation(type: CandidateType, baseAddress: string, server 
 
 /** Link-local addresses mean nothing to the peer without an interface (RFC 8445 s5.1.1.1 keeps them to link-local peers). */
 export function isLinkLocal(address: string): boolean {
-  const bytes = addressToBytes(address);
-  if (bytes.length === 4) return bytes[0] === 169 && bytes[1] === 254;
-  return bytes[0] === 0xfe && ((bytes[1] ?? 0) & 0xc0) === 0x80;
+  return parseIpAddress(address).isLinkLocal();
 }
 
 export function isLoopback(address: string): boolean {
-  const bytes = addressToBytes(address);
-  if (bytes.length === 4) return bytes[0] === 127;
-  return bytes.subarray(0, 15).every((byte) => byte === 0) && bytes[15] === 1;
+  return parseIpAddress(address).isLoopback();
 }
 
 /** No host answers at unspecified, multicast and broadcast addresses; checks there would only be a nuisance to others. */
 export function isUnicast(address: string): boolean {
-  const bytes = addressToBytes(address);
-  const first = bytes[0] ?? 0;
-  if (bytes.length === 4) return first !== 0 && first < 224;
-  return first !== 0xff && bytes.some((byte) => byte !== 0);
+  const ip = parseIpAddress(address);
+  if (ip.isMulticast() || ip.isUnspecified()) return false;
+  return !NO_HOSTS.some((prefix) => ip.isHostInSubnet(prefix));
 }
 
 /**

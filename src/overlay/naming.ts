@@ -1,9 +1,10 @@
 import { fromHex } from '../base/bytes.ts';
 import { type Clock, type Timed, earliest } from '../base/clock.ts';
+import { type Ipv4Prefix, isHostAddress, parseIpv4Prefix } from '../base/ipv4-prefix.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import { ERROR_CODES } from '../reload/index.ts';
-import { type Ipv4Prefix, ipv4Choice, isHostAddress, parseIpv4Prefix } from './ipv4-choice.ts';
+import { ipv4Choice } from './ipv4-choice.ts';
 import { type HostRecord, type Ipv4Holder, type LookupDone, NameRecords, type NamedHost } from './name-records.ts';
 import type { OverlayNode } from './overlay-node.ts';
 import { IDLOC_HOST, IDLOC_IPV4, IDLOC_NAME } from './storage/kinds.ts';

@@ -1,6 +1,6 @@
 import { ByteReader } from '../base/bytes.ts';
 import type { ByteWriter } from '../base/bytes.ts';
-import { addressFromBytes, addressToBytes } from '../base/socket-address.ts';
+import { addressFromBytes, addressToBytes } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { malformed, writeU16, writeU8 } from './wire.ts';
 

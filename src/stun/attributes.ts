@@ -1,7 +1,7 @@
 import type { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { toHex } from '../base/bytes.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { addressFromBytes, addressToBytes } from '../base/socket-address.ts';
+import { addressFromBytes, addressToBytes } from '../base/ip-address.ts';
 import { ATTRIBUTE, MAGIC_COOKIE, MAX_TEXT_BYTES, MAX_USERNAME_BYTES } from './constants.ts';
 import type { StunAttributes, StunErrorCode } from './message.ts';
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { addressToBytes } from '../../src/base/socket-address.ts';
+import { addressToBytes } from '../../src/base/ip-address.ts';
 import { ipv4Packet, ipv6Packet } from './support/packets.ts';
 import type { HeaderFields } from './support/packets.ts';
 import { onWire, until } from './support/on-wire.ts';

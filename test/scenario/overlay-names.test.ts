@@ -1,6 +1,7 @@
 import test from 'ava';
 import { silentLogger } from '../../src/base/logger.ts';
-import { ipv4Choice, parseIpv4Prefix } from '../../src/overlay/ipv4-choice.ts';
+import { parseIpv4Prefix } from '../../src/base/ipv4-prefix.ts';
+import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
 import {
   type HostRecord,
   type Ipv4Holder,

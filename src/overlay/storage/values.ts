@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { Hit } from '../../base/node-id.ts';
-import { addressFromBytes, addressToBytes } from '../../base/socket-address.ts';
+import { addressFromBytes, addressToBytes } from '../../base/ip-address.ts';
 
 /** Version of the structures below; a reader refuses others. */
 const VERSION = 1;

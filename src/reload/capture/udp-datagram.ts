@@ -1,5 +1,6 @@
 import { ByteReader } from '../../base/bytes.ts';
-import { addressFromBytes, formatSocketAddress } from '../../base/socket-address.ts';
+import { addressFromBytes } from '../../base/ip-address.ts';
+import { formatSocketAddress } from '../../base/socket-address.ts';
 
 /** A UDP datagram of a captured packet. */
 export interface UdpDatagram {

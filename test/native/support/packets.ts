@@ -1,4 +1,4 @@
-import { addressToBytes } from '../../../src/base/socket-address.ts';
+import { addressToBytes } from '../../../src/base/ip-address.ts';
 
 const IPV4_HEADER_BYTES = 20;
 const IPV6_HEADER_BYTES = 40;

@@ -1,5 +1,5 @@
 import { fc, testProp } from '@fast-check/ava';
-import { addressFromBytes } from '../../../src/base/socket-address.ts';
+import { addressFromBytes } from '../../../src/base/ip-address.ts';
 import { TicketError } from '../../../src/identity/errors.ts';
 import { decodeTicket, encodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
 

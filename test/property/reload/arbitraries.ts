@@ -1,5 +1,5 @@
 import { fc } from '@fast-check/ava';
-import { addressFromBytes } from '../../../src/base/socket-address.ts';
+import { addressFromBytes } from '../../../src/base/ip-address.ts';
 import { contentsOf, registeredDataModel } from '../../../src/reload/index.ts';
 import type {
   DataModel,

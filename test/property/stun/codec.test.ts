@@ -1,6 +1,6 @@
 import { fc, testProp } from '@fast-check/ava';
 import { MalformedMessageError } from '../../../src/base/errors.ts';
-import { addressFromBytes } from '../../../src/base/socket-address.ts';
+import { addressFromBytes } from '../../../src/base/ip-address.ts';
 import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
 import { verifyIntegrity } from '../../../src/stun/integrity.ts';
 import type { StunMessage } from '../../../src/stun/message.ts';

@@ -15,5 +15,8 @@ for (const address of [
   'fd00::1',
   'fe80::1',
   '::1',
+  '::',
+  '0.1.2.3',
+  '64:ff9b::10.0.0.1',
 ])
   test(`${address} is another host elsewhere`, (t) => t.false(isGloballyReachable(address)));

@@ -1,6 +1,6 @@
 import { readFileSync, readdirSync } from 'node:fs';
 import { fromHex } from '../../../src/base/bytes.ts';
-import { canonicalAddress } from '../../../src/base/socket-address.ts';
+import { canonicalAddress } from '../../../src/base/ip-address.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { contentsOf, registeredDataModel } from '../../../src/reload/index.ts';
 import type {

@@ -1,3 +1,5 @@
+import type { Rate } from './rate-limiter.ts';
+
 // Specification: RFC 6940.
 
 /** s10.4: "to its successor in the Neighbor Table and to that peer's successor". */
@@ -46,6 +48,33 @@ export const MAX_TRANSACTIONS = 4_096;
 
 /** Answers kept for retransmitted requests; one is at most as large as a message. */
 export const MAX_CACHED_ANSWERS = 512;
+
+/** Of these as many for one node: it must not push out those of all others. */
+export const MAX_CACHED_ANSWERS_EACH = 128;
+
+/** Nodes whose share of each kind of costly work is kept in mind. */
+export const MAX_LIMITED_NODES = 1_024;
+
+/**
+ * Requests of one node that cost more than an answer: beyond this they are dropped, and a retransmission may find its
+ * turn. An honest node stays far below: it joins once, and asks for a link or a new path of it when networks change.
+ */
+export const JOIN_RATE: Rate = { burst: 4, intervalMs: 2_000 };
+export const ATTACH_RATE: Rate = { burst: 16, intervalMs: 500 };
+/** Each document is parsed and its signature checked. */
+export const CONFIG_UPDATE_RATE: Rate = { burst: 4, intervalMs: 15_000 };
+/** Routing Tables that a node asks for by RouteQuery. */
+export const ROUTING_TABLE_RATE: Rate = { burst: 8, intervalMs: 1_000 };
+/** Refusals of requests whose signature was not looked at, for each linked node. */
+export const REFUSAL_RATE: Rate = { burst: 32, intervalMs: 200 };
+
+/** A node with another configuration gets a document, or is asked for one, this often. */
+export const CONFIGURATION_RATE: Rate = { burst: 1, intervalMs: 60_000 };
+/** Configuration documents under way at once. */
+export const MAX_DOCUMENTS_IN_FLIGHT = 16;
+
+/** Longest destination list of a request that is followed: the whole way of a trace, and its end. */
+export const MAX_DESTINATIONS = 65;
 
 /** Requests that were forwarded lately, to tell a retransmission and try another way for it. */
 export const MAX_RECENT_FORWARDS = 256;

@@ -11,6 +11,8 @@ export interface OverlayCounters {
   unproven: number;
   /** No way to the destination, or an answer that nobody waits for. */
   undeliverable: number;
+  /** Requests of nodes that had used up their share of costly work. */
+  limited: number;
 }
 
 export function zeroCounters(): OverlayCounters {
@@ -23,5 +25,6 @@ export function zeroCounters(): OverlayCounters {
     malformed: 0,
     unproven: 0,
     undeliverable: 0,
+    limited: 0,
   };
 }

@@ -1,5 +1,5 @@
 import { MalformedMessageError } from '../base/errors.ts';
-import type { Clock, Timed } from '../base/clock.ts';
+import { type Clock, type Timed, earliest } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { NodeId } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
@@ -10,6 +10,7 @@ import {
   type DecodedForwardingHeader,
   type Destination,
   ERROR_CODES,
+  type ErrorResponse,
   FORWARDING_FLAGS,
   type KnownBody,
   MESSAGE_CODES,
@@ -19,28 +20,23 @@ import {
 } from '../reload/index.ts';
 import { AnswerCache } from './answer-cache.ts';
 import type { Topology } from './chord/topology.ts';
+import { ConfigurationExchange } from './configuration-exchange.ts';
 import { compareSequences } from './configuration-sequence.ts';
-import { WILDCARD_NODE_ID } from './constants.ts';
+import { MAX_LIMITED_NODES, REFUSAL_RATE, WILDCARD_NODE_ID } from './constants.ts';
 import type { OverlayCounters } from './counters.ts';
 import { NotJoinedError } from './errors.ts';
 import type { IncomingRequest } from './handlers/handler.ts';
 import type { MessageRouter, MessageSink } from './message-router.ts';
+import { RateLimiter } from './rate-limiter.ts';
 import { type OutgoingRequest, type Requester, type RequestDone, hopsOf, toNode } from './requester.ts';
 import type { Signer } from './security/certificate-cache.ts';
 import type { Signing } from './security/signing.ts';
 import type { OverlaySettings } from './settings.ts';
-import { type PendingRequest, Transactions } from './transactions.ts';
-
-/** The node's copy of the configuration document, by its number (RFC 6940 s6.3.2.1). */
-export interface Configuration {
-  sequence: number;
-  document: Uint8Array | undefined;
-}
+import { type PendingRequest, Transactions, errorOf } from './transactions.ts';
 
 export interface MessageEndpointComponents {
   readonly self: NodeId;
   readonly settings: OverlaySettings;
-  readonly configuration: Configuration;
   readonly signing: Signing;
   readonly dataModelOf: DataModelOf;
   readonly random: Random;
@@ -49,6 +45,8 @@ export interface MessageEndpointComponents {
   readonly counters: OverlayCounters;
   readonly isHandled: (body: KnownBody) => boolean;
   readonly hasEffect: (body: KnownBody) => boolean;
+  /** Whether this node may cause that much work now. */
+  readonly mayAsk: (nodeId: NodeId, body: KnownBody, now: number) => boolean;
   readonly handle: (request: IncomingRequest) => void;
 }
 
@@ -57,6 +55,8 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
   private readonly components: MessageEndpointComponents;
   private readonly transactions: Transactions;
   private readonly answers = new AnswerCache();
+  private readonly refusals = new RateLimiter(REFUSAL_RATE, MAX_LIMITED_NODES);
+  readonly configurations: ConfigurationExchange;
   private wiring: { readonly router: MessageRouter; readonly topology: Topology } | undefined;
 
   constructor(components: MessageEndpointComponents) {
@@ -65,6 +65,14 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       random: components.random,
       intervalMs: components.settings.reliabilityTimerMs,
       transmit: (pending, now) => this.transmit(pending, now),
+    });
+    const { settings, logger } = components;
+    this.configurations = new ConfigurationExchange({
+      requester: this,
+      logger,
+      sequence: settings.sequence,
+      document: settings.document,
+      agreed: (now) => this.transactions.configurationChanged(now),
     });
   }
 
@@ -90,11 +98,12 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
   }
 
   nextTimeout(): number | undefined {
-    return this.transactions.nextTimeout();
+    return earliest(this.transactions.nextTimeout(), this.configurations.nextTimeout());
   }
 
   handleTimeout(now: number): void {
     this.transactions.handleTimeout(now);
+    this.configurations.handleTimeout(now);
   }
 
   deliver(from: NodeId, message: Uint8Array, header: DecodedForwardingHeader, isRequest: boolean, now: number): void {
@@ -115,7 +124,9 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
     else this.requestArrived(from, envelope, signer, now);
   }
 
-  refuse(from: NodeId, header: DecodedForwardingHeader, errorCode: number): void {
+  refuse(from: NodeId, header: DecodedForwardingHeader, errorCode: number, now: number): void {
+    // Each costs a signature, for a message that may have cost its sender none.
+    if (!this.refusals.take(from, now)) return;
     this.reply(from, header, this.sealError(header.transactionId, errorCode));
   }
 
@@ -131,15 +142,15 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       return;
     }
     pending.payload ??= this.components.signing.seal(transactionId, request.body, request.certificates);
-    const { configuration } = this.components;
+    const { sequence } = this.configurations;
     const hop = router.depart(
       {
         transactionId,
-        configurationSequence: request.anyConfiguration === true ? CONFIGURATION_SEQUENCE_ANY : configuration.sequence,
+        configurationSequence: request.anyConfiguration === true ? CONFIGURATION_SEQUENCE_ANY : sequence,
         destinationList: request.destination,
         payload: pending.payload,
       },
-      { avoid: pending.lastHop, firstHop: request.firstHop },
+      { avoid: waysNotTaken(pending), firstHop: request.firstHop },
     );
     pending.lastHop = hop;
   }
@@ -168,7 +179,11 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
   private answerArrived(pending: PendingRequest, envelope: MessageEnvelope, signer: Signer, now: number): void {
     const { settings, dataModelOf, counters, logger } = this.components;
     const body = decodeBody(envelope, { dataModelOf });
-    if (body.type === 'unknown' || (body.type !== 'error' && !this.mayAnswer(pending.request, signer.nodeId))) {
+    if (body.type === 'error') {
+      this.errorArrived(pending, body, envelope, signer, now);
+      return;
+    }
+    if (body.type === 'unknown' || !this.mayAnswer(pending.request, signer.nodeId)) {
       counters.unproven += 1;
       logger.debug('answer of a node that was not asked', { nodeId: signer.nodeId });
       return;
@@ -176,6 +191,42 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
     const { certificates } = envelope.security;
     const hops = hopsOf(envelope.header.ttl, settings.initialTtl);
     this.transactions.answered(pending, { ok: true, body, signer, certificates, hops }, now);
+  }
+
+  /**
+   * An error ends a request when it comes from who may answer it. Anyone on the way can send one: that only makes the
+   * request take another way, and is the reason given in the end if it is one that a hop may have (s6.3.3.1).
+   */
+  private errorArrived(
+    pending: PendingRequest,
+    body: ErrorResponse,
+    envelope: MessageEnvelope,
+    signer: Signer,
+    now: number,
+  ): void {
+    const error = errorOf(pending, body);
+    if (!this.mayRefuse(pending.request, signer.nodeId)) {
+      this.components.logger.debug('error of a node on the way', { nodeId: signer.nodeId, err: error.message });
+      this.transactions.refusedOnTheWay(pending, signer.nodeId, HOP_ERRORS.has(body.code) ? error : undefined, now);
+      return;
+    }
+    if (body.code === ERROR_CODES.config_too_old || body.code === ERROR_CODES.config_too_new) {
+      pending.hint = error;
+      pending.awaitsConfiguration = true;
+      if (body.code === ERROR_CODES.config_too_new) this.configurations.refusedAsNew(signer.nodeId, now);
+      return;
+    }
+    const { certificates } = envelope.security;
+    const hops = hopsOf(envelope.header.ttl, this.components.settings.initialTtl);
+    this.transactions.answered(pending, { ok: true, body, signer, certificates, hops }, now);
+  }
+
+  /** As `mayAnswer`, and nothing that is known here says that somebody else is responsible. */
+  private mayRefuse({ destination }: OutgoingRequest, responder: NodeId): boolean {
+    const target = destination.at(-1);
+    if (target?.type === 'node') return target.nodeId === responder || target.nodeId === WILDCARD_NODE_ID;
+    if (target?.type !== 'resource' || destination.length > 1) return true;
+    return this.wired.topology.mayBeResponsible(responder, target.resourceId);
   }
 
   /**
@@ -191,7 +242,7 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
     const { resourceId } = target;
     const closer = (id: NodeId): boolean =>
       id !== responder && (id === resourceId || topology.ring.insideOpen(id, resourceId, responder));
-    return resourceId === responder || !topology.neighbors.all.some(closer);
+    return resourceId === responder || ![topology.self, ...topology.neighbors.all].some(closer);
   }
 
   private requestArrived(from: NodeId, envelope: MessageEnvelope, signer: Signer, now: number): void {
@@ -202,10 +253,11 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       counters.unproven += 1;
       return;
     }
+    if (header.configurationSequence !== CONFIGURATION_SEQUENCE_ANY)
+      this.configurations.seen(signer.nodeId, header.configurationSequence, now);
     const refused = this.reasonToRefuse(envelope);
     if (refused !== undefined) {
       this.reply(from, header, this.sealError(header.transactionId, refused));
-      if (refused === ERROR_CODES.config_too_old) this.sendConfiguration(signer.nodeId, now);
       return;
     }
     let body;
@@ -233,6 +285,11 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       if (known instanceof Uint8Array) this.reply(from, header, known);
       if (known !== 'new') return;
     }
+    if (!this.components.mayAsk(signer.nodeId, body, now)) {
+      this.components.counters.limited += 1;
+      if (withEffect) this.answers.forget(signer.nodeId, transactionId);
+      return;
+    }
     const finish = (payload: Uint8Array): void => {
       if (withEffect) this.answers.finish(signer.nodeId, transactionId, payload);
       this.reply(from, header, payload);
@@ -249,26 +306,13 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
   }
 
   private reasonToRefuse({ header, code, extensions }: MessageEnvelope): number | undefined {
-    const { sequence } = this.components.configuration;
-    const anyConfiguration =
-      header.configurationSequence === CONFIGURATION_SEQUENCE_ANY && code === MESSAGE_CODES.config_update_req;
-    if (!anyConfiguration) {
-      const order = compareSequences(header.configurationSequence, sequence);
+    if (NEEDS_SAME_CONFIGURATION.has(code)) {
+      const order = compareSequences(header.configurationSequence, this.configurations.sequence);
       if (order !== 0) return order < 0 ? ERROR_CODES.config_too_old : ERROR_CODES.config_too_new;
     }
     if (header.options.some(({ flags }) => (flags & FORWARDING_FLAGS.destinationCritical) !== 0))
       return ERROR_CODES.unsupported_forwarding_option;
     return extensions.some(({ critical }) => critical) ? ERROR_CODES.unknown_extension : undefined;
-  }
-
-  /** RFC 6940 s6.3.2.1: a node with an older document gets ours. */
-  private sendConfiguration(nodeId: NodeId, now: number): void {
-    const { document } = this.components.configuration;
-    if (document === undefined) return;
-    const body = { type: 'config_update_req' as const, content: { type: 'config' as const, configData: document } };
-    this.request({ destination: [toNode(nodeId)], body, anyConfiguration: true }, now, (result) => {
-      if (!result.ok) this.components.logger.debug('configuration not taken', { nodeId, err: result.error.message });
-    });
   }
 
   private sealAnswer(
@@ -291,7 +335,7 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
   /** Back along the way that the request came (s6.2.2). */
   private reply(from: NodeId, { transactionId, viaList }: DecodedForwardingHeader, payload: Uint8Array): void {
     const destinationList: Destination[] = [...viaList, toNode(from)].reverse();
-    const configurationSequence = this.components.configuration.sequence;
+    const configurationSequence = this.configurations.sequence;
     this.wired.router.depart({ transactionId, configurationSequence, destinationList, payload }, {});
   }
 
@@ -301,8 +345,31 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
   }
 }
 
+/**
+ * What is stored depends on the Kinds of the document, so there RFC 6940 s6.3.2.1 is kept to the letter. It asks for that
+ * of every request; then a new document at half of the peers would split the ring, since Updates and Pings between the
+ * halves end links. What keeps ring and links together is answered whatever the number, and documents follow.
+ */
+const NEEDS_SAME_CONFIGURATION: ReadonlySet<number> = new Set([
+  MESSAGE_CODES.store_req,
+  MESSAGE_CODES.fetch_req,
+  MESSAGE_CODES.find_req,
+  MESSAGE_CODES.stat_req,
+]);
+
+/** What a node that only passes a request on may say of it (s6.3.2, s6.3.2.3, s6.6). */
+const HOP_ERRORS: ReadonlySet<number> = new Set([
+  ERROR_CODES.ttl_exceeded,
+  ERROR_CODES.message_too_large,
+  ERROR_CODES.unsupported_forwarding_option,
+]);
+
 /** The forwarding header of an answer with a long way back. */
 const HEADER_RESERVE_BYTES = 512;
+
+function waysNotTaken({ avoided, lastHop }: PendingRequest): ReadonlySet<NodeId> {
+  return lastHop === undefined ? avoided : new Set([...avoided, lastHop]);
+}
 
 function infoBytes(info: string | Uint8Array | undefined): Uint8Array {
   return typeof info === 'string' ? Buffer.from(info, 'utf8') : (info ?? new Uint8Array());

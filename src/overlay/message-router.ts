@@ -15,7 +15,7 @@ import {
   rewriteHeader,
 } from '../reload/index.ts';
 import type { Topology } from './chord/topology.ts';
-import { WILDCARD_NODE_ID } from './constants.ts';
+import { MAX_DESTINATIONS, WILDCARD_NODE_ID } from './constants.ts';
 import type { OverlayCounters } from './counters.ts';
 import { ForwardMemory } from './forward-memory.ts';
 import type { OverlayLinks } from './links.ts';
@@ -116,12 +116,12 @@ export class MessageRouter {
 
   /**
    * Sends a message of this node.
-   * @param avoid not this hop if there is another
+   * @param avoid not these hops if there is another
    * @returns the hop, or undefined when there is no way now
    */
   depart(
     departure: Departure,
-    options: { avoid?: NodeId | undefined; firstHop?: NodeId | undefined },
+    options: { avoid?: ReadonlySet<NodeId>; firstHop?: NodeId | undefined },
   ): NodeId | undefined {
     const route = this.route(departure.destinationList);
     if (route.type !== 'forward') return undefined;
@@ -162,6 +162,10 @@ export class MessageRouter {
       if (isRequest) this.sink.refuse(from, header, refused, now);
       return;
     }
+    if (isRequest && this.isCircling(header)) {
+      this.counters.undeliverable += 1;
+      return;
+    }
     const route = this.route(header.destinationList);
     switch (route.type) {
       case 'local':
@@ -184,6 +188,14 @@ export class MessageRouter {
     return critical ? ERROR_CODES.unsupported_forwarding_option : undefined;
   }
 
+  /** A request may come back once, to take another way; one that comes more often would only use up its TTL. */
+  private isCircling({ viaList, destinationList }: DecodedForwardingHeader): boolean {
+    if (destinationList.length > MAX_DESTINATIONS) return true;
+    let visits = 0;
+    for (const via of viaList) if (via.type === 'node' && via.nodeId === this.self) visits += 1;
+    return visits > 1;
+  }
+
   private forward(
     from: NodeId,
     message: Uint8Array,
@@ -196,7 +208,7 @@ export class MessageRouter {
       if (isRequest) this.sink.refuse(from, header, ERROR_CODES.ttl_exceeded, now);
       return;
     }
-    const avoid = isRequest ? this.memory.lastHop(header.transactionId) : undefined;
+    const avoid = isRequest ? this.memory.tried(header.transactionId) : undefined;
     // A client forwards nothing (s4.2.1).
     const hop = this.topology.role === 'client' ? undefined : this.hopFor(rest, avoid);
     if (hop === undefined || !this.topology.connections.has(hop)) {
@@ -214,7 +226,7 @@ export class MessageRouter {
     this.send(hop, rewriteHeader(message, { ttl: header.ttl - 1, viaList, destinationList: rest }));
   }
 
-  private hopFor(rest: readonly Destination[], avoid: NodeId | undefined): NodeId | undefined {
+  private hopFor(rest: readonly Destination[], avoid: ReadonlySet<NodeId> | undefined): NodeId | undefined {
     const [first] = rest;
     return first === undefined ? undefined : this.topology.nextHop(first, avoid);
   }

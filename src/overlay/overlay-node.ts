@@ -10,8 +10,9 @@ import type { OverlayError } from './errors.ts';
 import type { OverlayEvent, OverlayEventHandler, OverlayRole, OverlayState } from './events.ts';
 import type { ExperimentalHandler, HandlerContext } from './handlers/handler.ts';
 import { handleRequest, hasEffect, isHandled } from './handlers/index.ts';
+import { RequestLimits } from './handlers/request-limits.ts';
 import type { OverlayLinks } from './links.ts';
-import { type Configuration, MessageEndpoint } from './message-endpoint.ts';
+import { MessageEndpoint } from './message-endpoint.ts';
 import { MessageRouter } from './message-router.ts';
 import { type RequestDone, type Requester, toNode, toResource } from './requester.ts';
 import { type TraceResult, traceRoute } from './route-tracer.ts';
@@ -83,7 +84,6 @@ export interface OverlaySnapshot {
 export class OverlayNode implements Timed {
   readonly nodeId: NodeId;
   readonly settings: OverlaySettings;
-  private readonly configuration: Configuration;
   private readonly links: OverlayLinks;
   private readonly clock: Clock;
   private readonly trust: CertificateVerifier;
@@ -109,7 +109,6 @@ export class OverlayNode implements Timed {
     this.links = links;
     this.clock = clock;
     this.trust = components.trust;
-    this.configuration = { sequence: settings.sequence, document: settings.document };
     const { counters } = this;
     const own = components.trust.verifyMember(components.certificates, clock.wall());
     this.signing = new Signing({
@@ -122,10 +121,10 @@ export class OverlayNode implements Timed {
     });
     const { signing } = this;
     const verifier = new ValueVerifier({ ring: settings.ring, signing, kinds: settings.kinds });
+    const limits = new RequestLimits();
     this.endpoint = new MessageEndpoint({
       self,
       settings,
-      configuration: this.configuration,
       signing,
       dataModelOf: verifier.dataModelOf,
       random,
@@ -134,6 +133,7 @@ export class OverlayNode implements Timed {
       counters,
       isHandled,
       hasEffect,
+      mayAsk: (nodeId, body, now) => limits.take(nodeId, body, now),
       handle: (request) => handleRequest(request, context),
     });
     const requester = this.endpoint;
@@ -192,6 +192,7 @@ export class OverlayNode implements Timed {
       clock,
       acceptConfiguration: components.acceptConfiguration ?? (() => false),
       experimental: components.experimental,
+      hasConfiguration: (nodeId) => this.endpoint.configurations.has(nodeId),
     };
     this.router = new MessageRouter({
       self,
@@ -303,10 +304,12 @@ export class OverlayNode implements Timed {
     traceRoute(this.endpoint, first, destination, now, done);
   }
 
-  /** A newer configuration document is in force; only its number and bytes matter here. */
-  setConfiguration(sequence: number, document: Uint8Array | undefined): void {
-    this.configuration.sequence = sequence;
-    this.configuration.document = document;
+  /**
+   * A configuration document is in force; only its number and bytes matter here. A newer one is sent to every linked node
+   * that does not have it, and from then on to whoever shows an older number.
+   */
+  setConfiguration(sequence: number, document: Uint8Array | undefined, now: number): void {
+    this.endpoint.configurations.setConfiguration(sequence, document, this.topology.connections, now);
   }
 
   /**
@@ -332,7 +335,7 @@ export class OverlayNode implements Timed {
       role: this.role,
       state: this.state,
       uptimeS: this.state === 'idle' ? 0 : topology.uptimeS(now),
-      configurationSequence: this.configuration.sequence,
+      configurationSequence: this.endpoint.configurations.sequence,
       predecessors,
       successors,
       fingers: topology.fingers.entries,

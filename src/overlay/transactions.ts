@@ -2,9 +2,9 @@ import type { Timed } from '../base/clock.ts';
 import type { NodeId } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
-import { ERROR_CODES } from '../reload/index.ts';
+import { ERROR_CODES, type ErrorResponse } from '../reload/index.ts';
 import { MAX_TRANSACTIONS, MAX_TRANSMISSIONS } from './constants.ts';
-import { OverlayBusyError, OverlayTimeoutError, remoteError } from './errors.ts';
+import { OverlayBusyError, type OverlayError, OverlayTimeoutError, remoteError } from './errors.ts';
 import type { Answer, OutgoingRequest, RequestDone, RequestResult } from './requester.ts';
 
 /** A request that waits for its answer. */
@@ -16,6 +16,12 @@ export interface PendingRequest {
   payload: Uint8Array | undefined;
   /** Where it was sent last; a retransmission tries another way. */
   lastHop: NodeId | undefined;
+  /** Who refused it although they may not: passed over while there is another way. */
+  readonly avoided: Set<NodeId>;
+  /** Why it fails if no answer comes that ends it. */
+  hint: OverlayError | undefined;
+  /** Refused since the documents differ: sent again as soon as they are alike. */
+  awaitsConfiguration: boolean;
   /** The answer, or the error, that `done` gets at the next timeout: never inside the call that made the request. */
   outcome: RequestResult | undefined;
   readonly done: RequestDone;
@@ -54,6 +60,9 @@ export class Transactions implements Timed {
       transmissions: 0,
       payload: undefined,
       lastHop: undefined,
+      avoided: new Set(),
+      hint: undefined,
+      awaitsConfiguration: false,
       outcome: undefined,
       done,
     };
@@ -72,6 +81,29 @@ export class Transactions implements Timed {
   answered(pending: PendingRequest, answer: Answer, now: number): void {
     this.drop(pending.transactionId);
     pending.done(resultOf(pending, answer), now);
+  }
+
+  /**
+   * An error came that does not end the request: it goes on, at once by another way the first time, and fails with
+   * `hint` when nothing better comes.
+   * @param by who signed it
+   */
+  refusedOnTheWay(pending: PendingRequest, by: NodeId, hint: OverlayError | undefined, now: number): void {
+    pending.avoided.add(by);
+    pending.hint = hint ?? pending.hint;
+    // The hop before it is good: when it sees the request again it takes another way itself.
+    pending.lastHop = undefined;
+    // Once only: whoever refuses without delay could otherwise use up all transmissions before another way answers.
+    if (pending.avoided.size === 1 && pending.transmissions === 1) this.timers.set(pending.transactionId, now);
+  }
+
+  /** Configuration documents have become alike, here or elsewhere. */
+  configurationChanged(now: number): void {
+    for (const pending of this.pending.values()) {
+      if (!pending.awaitsConfiguration) continue;
+      pending.awaitsConfiguration = false;
+      this.timers.set(pending.transactionId, now);
+    }
   }
 
   /** The outcome is known while the request is being made: `done` waits for the next timeout. */
@@ -105,7 +137,7 @@ export class Transactions implements Timed {
       } else if (pending.transmissions < MAX_TRANSMISSIONS) this.send(pending, now);
       else {
         this.drop(id);
-        pending.done({ ok: false, error: new OverlayTimeoutError(pending.request.body.type) }, now);
+        pending.done({ ok: false, error: pending.hint ?? new OverlayTimeoutError(pending.request.body.type) }, now);
       }
     }
   }
@@ -131,9 +163,10 @@ export class Transactions implements Timed {
 
 /** An error response is a failure of the request. */
 function resultOf(pending: PendingRequest, answer: Answer): RequestResult {
-  if (answer.body.type !== 'error') return answer;
-  const { code, info } = answer.body;
-  const what = pending.request.body.type;
-  const error = code === ERROR_CODES.request_timeout ? new OverlayTimeoutError(what) : remoteError(code, info, what);
-  return { ok: false, error };
+  return answer.body.type === 'error' ? { ok: false, error: errorOf(pending, answer.body) } : answer;
+}
+
+export function errorOf({ request }: PendingRequest, { code, info }: ErrorResponse): OverlayError {
+  const what = request.body.type;
+  return code === ERROR_CODES.request_timeout ? new OverlayTimeoutError(what) : remoteError(code, info, what);
 }

@@ -69,13 +69,13 @@ export class RoutingTable {
    * RFC 6940 s10.3: the largest id in (self, k), else the smallest that is not less than k. `avoid` is passed over while
    * there is another way; but not when it is itself the peer that should be responsible.
    */
-  nextHop(k: string, avoid?: NodeId): NodeId | undefined {
+  nextHop(k: string, avoid?: ReadonlySet<NodeId>): NodeId | undefined {
     const start = this.lowerBound(k);
     // Counter-clockwise from k, that is the largest in (self, k) first.
     for (let steps = 1; steps <= this.sorted.length; steps++) {
       const id = this.circular(start - steps);
       if (id === undefined || !this.ring.insideOpen(id, this.self, k)) break;
-      if (id !== avoid) return id;
+      if (avoid?.has(id) !== true) return id;
     }
     return this.circular(start);
   }

@@ -61,6 +61,8 @@ export class Topology implements Timed {
   private readonly connected = new Set<NodeId>();
   /** When each peer started, as its Updates tell. */
   private readonly startOf = new Map<NodeId, number>();
+  /** Of linked peers, as their latest Updates tell. */
+  private readonly predecessorOf = new Map<NodeId, NodeId>();
   private readonly timers = new TimerQueue<TimerName>();
   private readonly updates: UpdateSender;
   private readonly joining: Joining;
@@ -244,6 +246,9 @@ export class Topology implements Timed {
       update.type === 'peer_ready'
         ? []
         : [...update.predecessors, ...update.successors, ...(update.type === 'full' ? update.fingers : [])];
+    const predecessor = update.type === 'peer_ready' ? undefined : update.predecessors[0];
+    if (predecessor === undefined || !this.routing.has(from)) this.predecessorOf.delete(from);
+    else this.predecessorOf.set(from, predecessor);
     if (this.role === 'client') {
       this.client.updated(from, update, now);
       return;
@@ -290,14 +295,37 @@ export class Topology implements Timed {
     return this.isMember && this.routing.isResponsibleFor(id);
   }
 
+  /**
+   * Whether a node that says so may be responsible for a resource: no peer that is known here is nearer, and by its own
+   * Updates the resource is not its predecessor's.
+   */
+  mayBeResponsible(nodeId: NodeId, resource: string): boolean {
+    if (nodeId === resource) return true;
+    const nearer = (id: NodeId): boolean =>
+      id !== nodeId && (id === resource || this.ring.insideOpen(id, resource, nodeId));
+    if ((this.isMember && nearer(this.self)) || this.routing.peers.some(nearer)) return false;
+    return !this.predecessorOf.has(nodeId) || this.saysItHas(nodeId, resource);
+  }
+
+  /** By the latest Update of a linked peer. */
+  private saysItHas(nodeId: NodeId, resource: string): boolean {
+    const predecessor = this.predecessorOf.get(nodeId);
+    return predecessor !== undefined && this.ring.insideUpTo(resource, predecessor, nodeId);
+  }
+
   /** Where a message for `destination` goes next; undefined: nowhere. Not asked for what this node consumes itself. */
-  nextHop(destination: Destination, avoid?: NodeId): NodeId | undefined {
+  nextHop(destination: Destination, avoid?: ReadonlySet<NodeId>): NodeId | undefined {
     if (destination.type !== 'node' && destination.type !== 'resource') return undefined;
     const id = destination.type === 'node' ? destination.nodeId : destination.resourceId;
     // The AppAttach that mends a broken path must take another way.
     if (destination.type === 'node' && this.connected.has(id) && this.components.isUsable(id)) return id;
     if (this.role === 'client') return this.wayOut(avoid);
     if (this.isResponsibleFor(id)) return undefined;
+    if (avoid !== undefined && avoid.size > 0) {
+      // Another way is wanted: past whoever comes before it, straight to the peer that says it is responsible.
+      const responsible = this.routing.firstFrom(id);
+      if (responsible !== undefined && !avoid.has(responsible) && this.saysItHas(responsible, id)) return responsible;
+    }
     return this.routing.nextHop(id, avoid) ?? this.wayOut(avoid);
   }
 
@@ -335,12 +363,12 @@ export class Topology implements Timed {
   }
 
   /** Any linked node that may forward, for a node that is not in the ring. */
-  private wayOut(avoid?: NodeId): NodeId | undefined {
+  private wayOut(avoid?: ReadonlySet<NodeId>): NodeId | undefined {
     const candidates = [this.client.responsiblePeer, this.gateway, ...this.routing.peers];
     let last: NodeId | undefined;
     for (const id of candidates) {
       if (id === undefined || !this.connected.has(id)) continue;
-      if (id !== avoid && this.components.isUsable(id)) return id;
+      if (avoid?.has(id) !== true && this.components.isUsable(id)) return id;
       last = id;
     }
     return last;
@@ -384,6 +412,7 @@ export class Topology implements Timed {
   private removePeer(nodeId: NodeId): boolean {
     if (!this.routing.remove(nodeId)) return false;
     this.startOf.delete(nodeId);
+    this.predecessorOf.delete(nodeId);
     this.components.forgetCopies(nodeId);
     return true;
   }

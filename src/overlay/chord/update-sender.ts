@@ -1,5 +1,6 @@
 import type { NodeId } from '../../base/node-id.ts';
 import type { ChordUpdate } from '../../reload/index.ts';
+import { OverlayTimeoutError } from '../errors.ts';
 import { type Requester, toNode } from '../requester.ts';
 
 export type UpdateKind = ChordUpdate['type'];
@@ -14,7 +15,7 @@ export class UpdateSender {
   constructor(components: {
     requester: Requester;
     compose: (kind: UpdateKind, now: number) => ChordUpdate;
-    /** The node did not answer, or refused. */
+    /** The node did not answer. */
     failed: (nodeId: NodeId, now: number) => void;
   }) {
     this.requester = components.requester;
@@ -33,7 +34,8 @@ export class UpdateSender {
     const transactionId = this.requester.request(request, now, (result, at) => {
       const again = this.inFlight.get(nodeId)?.again;
       this.inFlight.delete(nodeId);
-      if (!result.ok) this.failed(nodeId, at);
+      // A node that refuses is there all the same, and so are its links.
+      if (!result.ok && result.error instanceof OverlayTimeoutError) this.failed(nodeId, at);
       else if (again !== undefined) this.send(nodeId, again, at);
     });
     this.inFlight.set(nodeId, { transactionId, again: undefined });

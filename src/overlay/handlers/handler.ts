@@ -43,6 +43,8 @@ export interface HandlerContext {
   readonly acceptConfiguration: (document: Uint8Array, now: number) => boolean;
   /** Answers exp_a_req and exp_b_req; absent: they are refused. */
   readonly experimental: ExperimentalHandler | undefined;
+  /** The node need not be told of the document in force. */
+  readonly hasConfiguration: (nodeId: NodeId) => void;
 }
 
 export type Handler<B extends KnownBody> = (request: IncomingRequest<B>, context: HandlerContext) => void;

@@ -45,6 +45,8 @@ export class OverlayWorld implements LinkWorld {
   readonly settings: OverlaySettings;
   loss: number;
   messages = 0;
+  /** Documents of `documentOf` are good. */
+  takesDocuments = true;
   /** Messages between these are lost: a partition. */
   separated: (a: NodeId, b: NodeId) => boolean = () => false;
   private readonly latency: readonly [number, number];
@@ -99,7 +101,7 @@ export class OverlayWorld implements LinkWorld {
   ): SimNode {
     const { identity, certificates } = enrolled;
     const links = new SimLinks(identity.hit, this);
-    const overlay = new OverlayNode(
+    const overlay: OverlayNode = new OverlayNode(
       {
         identity,
         certificates,
@@ -109,6 +111,7 @@ export class OverlayWorld implements LinkWorld {
         random: seededRandom(this.random.uint32()),
         clock: { monotonic: () => this.now, wall: () => WALL_START + this.now },
         logger: silentLogger,
+        acceptConfiguration: (document, now) => this.takesDocuments && acceptDocument(overlay, document, now),
         ...(this.enrollment.verifySignature && { verifySignature: this.enrollment.verifySignature }),
         ...extra,
       },
@@ -276,6 +279,16 @@ export class OverlayWorld implements LinkWorld {
   private between([low, high]: readonly [number, number]): number {
     return low + this.random.float() * (high - low);
   }
+}
+
+/** A configuration document that says nothing but its sequence number. */
+export const documentOf = (sequence: number): Uint8Array => Buffer.from(`sequence ${sequence}`);
+
+function acceptDocument(overlay: OverlayNode, document: Uint8Array, now: number): boolean {
+  const sequence = Number(/^sequence (\d+)$/.exec(Buffer.from(document).toString())?.[1]);
+  if (!(sequence > overlay.snapshot(now).configurationSequence)) return false;
+  overlay.setConfiguration(sequence, document, now);
+  return true;
 }
 
 /** Resource-IDs of names on the ring that the world uses. */

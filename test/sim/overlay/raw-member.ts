@@ -80,6 +80,13 @@ export class RawMember {
     return this.send(body, { transactionId: decodeForwardingHeader(first).transactionId });
   }
 
+  /** Of the latest request of that type that came. */
+  lastTransactionId(type: MessageBody['type']): bigint {
+    const message = this.received.findLast((bytes) => this.bodyOf(bytes).type === type);
+    if (message === undefined) throw new Error(`no ${type} came`);
+    return decodeForwardingHeader(message).transactionId;
+  }
+
   sendPayload(header: ForwardingHeader, payload: Uint8Array): MessageBody[] {
     return this.sendBytes(concatBytes(encodeForwardingHeader(header, payload.length), payload));
   }

@@ -21,7 +21,25 @@ test('another node with the same transaction id is another request', (t) => {
 
 test('the oldest answers leave when there are too many', (t) => {
   const cache = new AnswerCache();
-  for (let i = 0n; i < 600n; i++) cache.begin(REQUESTER, i, 0);
+  for (let i = 0; i < 600; i++) cache.begin(String(i % 10).repeat(32), BigInt(i), 0);
   t.is(cache.size, 512);
-  t.is(cache.begin(REQUESTER, 0n, 1), 'new');
+  t.is(cache.begin('0'.repeat(32), 0n, 1), 'new');
+});
+
+test('a node with many requests pushes out its own answers, not those of others', (t) => {
+  const cache = new AnswerCache();
+  const other = '20010022'.padEnd(32, '2');
+  cache.begin(other, 7n, 0);
+  cache.finish(other, 7n, Uint8Array.of(1));
+  for (let i = 0n; i < 5_000n; i++) cache.begin(REQUESTER, i, 0);
+  t.is(cache.size, 129);
+  t.deepEqual(cache.begin(other, 7n, 1), Uint8Array.of(1));
+});
+
+test('a request that is not worked on after all is new again', (t) => {
+  const cache = new AnswerCache();
+  cache.begin(REQUESTER, 7n, 0);
+  cache.forget(REQUESTER, 7n);
+  t.is(cache.size, 0);
+  t.is(cache.begin(REQUESTER, 7n, 1), 'new');
 });

@@ -12,7 +12,7 @@ import {
   messageSignatureInput,
   signerIdentityBytes,
 } from '../../../src/reload/index.ts';
-import { type RawMember, rawPair } from '../../sim/overlay/raw-member.ts';
+import { RawMember, rawPair } from '../../sim/overlay/raw-member.ts';
 
 const PING = { type: 'ping_req' as const, padding: new Uint8Array() };
 
@@ -43,20 +43,88 @@ test('a changed message, another signer in the via list and an unknown certifica
   t.is(node.overlay.snapshot(world.now).counters.unproven, 3);
 });
 
-test('an older and a newer configuration are told apart', (t) => {
+test('a request for stored values is refused under an older and under a newer configuration', (t) => {
   const { raw } = rawPair();
-  t.is(errorOf(raw.send(PING, { configurationSequence: 0 })), ERROR_CODES.config_too_old);
-  t.is(errorOf(raw.send(PING, { configurationSequence: 2 })), ERROR_CODES.config_too_new);
+  const fetch = { type: 'fetch_req' as const, resource: raw.id, specifiers: [] };
+  t.is(errorOf(raw.send(fetch, { configurationSequence: 0 })), ERROR_CODES.config_too_old);
+  // The first is a Ping that shows our number.
+  t.is(errorOf(raw.send(fetch, { configurationSequence: 2 }).slice(1)), ERROR_CODES.config_too_new);
 });
 
-test('a node with an older configuration gets the document', (t) => {
-  const { raw, node } = rawPair();
-  node.overlay.setConfiguration(1, Buffer.from('<overlay/>'));
-  const bodies = raw.send(PING, { configurationSequence: 0 });
-  t.deepEqual(
-    bodies.map(({ type }) => type),
-    ['error', 'config_update_req'],
-  );
+test('a node with an older configuration is answered and gets the document, once a minute whatever it sends', (t) => {
+  const { raw, node, world } = rawPair();
+  node.overlay.setConfiguration(1, Buffer.from('<overlay/>'), world.now);
+  const types = (): string[] => raw.send(PING, { configurationSequence: 0 }).map(({ type }) => type);
+  t.deepEqual(types(), ['config_update_req', 'ping_ans']);
+  raw.send({ type: 'config_update_ans' }, { transactionId: raw.lastTransactionId('config_update_req') });
+  for (let i = 0; i < 100; i++) t.deepEqual(types(), ['ping_ans']);
+  world.loop.run(60_000);
+  t.true(types().includes('config_update_req'));
+});
+
+test('a node with a newer configuration is answered and shown our number, for which it sends its document', (t) => {
+  const { raw } = rawPair();
+  const types = (): string[] => raw.send(PING, { configurationSequence: 2 }).map(({ type }) => type);
+  t.deepEqual(types(), ['ping_req', 'ping_ans']);
+  for (let i = 0; i < 100; i++) t.deepEqual(types(), ['ping_ans']);
+});
+
+test('a flood of pings with an old number brings one document, not one each', (t) => {
+  const { raw, node, world } = rawPair();
+  node.overlay.setConfiguration(1, new Uint8Array(18_000), world.now);
+  for (let i = 0; i < 4_200; i++) raw.send(PING, { configurationSequence: 0 });
+  world.loop.run(30_000);
+  const documents = raw.received.filter(({ length }) => length > 18_000);
+  // Nobody answers it.
+  t.is(documents.length, 5);
+  t.true(raw.received.length <= 4_200 + 5 + 5, 'one answer each, the Update for the new link and the document');
+  t.is(node.overlay.snapshot(world.now).pendingRequests, 0);
+});
+
+test('a newer document goes to every linked node that has not shown it', (t) => {
+  const { raw, node, world } = rawPair();
+  const types = (): string[] => raw.send(PING, { configurationSequence: 2 }).map(({ type }) => type);
+  const before = raw.received.length;
+  world.run(node, (now) => node.overlay.setConfiguration(2, Buffer.from('<overlay/>'), now));
+  world.loop.run(0);
+  t.is(raw.received.length, before + 1);
+  t.truthy(raw.lastTransactionId('config_update_req'));
+  world.run(node, (now) => node.overlay.setConfiguration(3, Buffer.from('<overlay/>'), now));
+  t.deepEqual(types(), ['ping_ans']);
+});
+
+test('requests of costly kinds are dropped beyond the share of their sender', (t) => {
+  const { raw, node, world } = rawPair();
+  const join = { type: 'join_req' as const, joiningPeerId: raw.id, overlaySpecificData: new Uint8Array() };
+  let answered = 0;
+  for (let i = 0; i < 500; i++) if (raw.send(join)[0]?.type === 'join_ans') answered += 1;
+  t.is(answered, 4);
+  t.is(node.overlay.snapshot(world.now).counters.limited, 496);
+  world.loop.run(2_000);
+  t.is(raw.send(join)[0]?.type, 'join_ans');
+  t.is(raw.send(PING)[0]?.type, 'ping_ans');
+});
+
+test('refusals that cost the sender no signature are bounded', (t) => {
+  const { raw } = rawPair();
+  let refused = 0;
+  for (let i = 0; i < 1_000; i++) refused += raw.sendPayload(raw.header({ ttl: 101 }), new Uint8Array([0, 23])).length;
+  t.is(refused, 32);
+});
+
+test('a request that has come back twice is not passed on again', (t) => {
+  const { raw, node, world } = rawPair();
+  const elsewhere = new RawMember(world, node);
+  const destinationList = [{ type: 'node' as const, nodeId: elsewhere.id }];
+  const visit = { type: 'node' as const, nodeId: node.id };
+  const origin = { type: 'node' as const, nodeId: raw.id };
+  const passed = (viaList: (typeof visit)[]): number => {
+    const before = elsewhere.received.length;
+    raw.send(PING, { viaList, destinationList });
+    return elsewhere.received.length - before;
+  };
+  t.is(passed([origin, visit]), 1);
+  t.is(passed([origin, visit, origin, visit]), 0);
 });
 
 test('a TTL above the limit, or none left, is refused', (t) => {

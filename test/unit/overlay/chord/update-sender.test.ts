@@ -1,6 +1,7 @@
 import test from 'ava';
 import { UpdateSender } from '../../../../src/overlay/chord/update-sender.ts';
-import { OverlayTimeoutError } from '../../../../src/overlay/errors.ts';
+import { OverlayBusyError, OverlayError, OverlayTimeoutError } from '../../../../src/overlay/errors.ts';
+import { ERROR_CODES } from '../../../../src/reload/index.ts';
 import type { RequestDone, RequestResult } from '../../../../src/overlay/requester.ts';
 
 const PEER = '20010022'.padEnd(32, '1');
@@ -39,6 +40,19 @@ test('a peer that does not answer has failed', (t) => {
   sender.send(PEER, 'neighbors', 0);
   sent[0]?.({ ok: false, error: new OverlayTimeoutError('Update') }, 15_000);
   t.deepEqual(failed, [PEER]);
+});
+
+test('a peer that refuses an Update, or one that was not sent for too many requests, has not failed', (t) => {
+  const { sender, sent, failed } = make();
+  for (const error of [
+    new OverlayError(ERROR_CODES.config_too_new, 'refused'),
+    new OverlayError(ERROR_CODES.forbidden, 'refused'),
+    new OverlayBusyError('requests'),
+  ]) {
+    sender.send(PEER, 'neighbors', 0);
+    sent.at(-1)?.({ ok: false, error }, 10);
+  }
+  t.deepEqual(failed, []);
 });
 
 test('a link that went down takes its Update with it', (t) => {

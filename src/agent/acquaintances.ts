@@ -1,0 +1,94 @@
+import type { Hit } from '../base/node-id.ts';
+import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { ContactBook, type Contact } from '../identity/contacts.ts';
+
+// Implementation constants.
+
+/** A peer that still uses an association of our former life is asked for a new link, but not more often than this. */
+const RELINK_PAUSE_MS = 1_000;
+/** Tried in a round; more would be a storm. */
+const MAX_START_ADDRESSES = 32;
+
+export type Known = Partial<Omit<Contact, 'hit' | 'lastSeen'>>;
+
+export interface AcquaintancesOptions {
+  readonly self: Hit;
+  /** Addresses of the ticket and of the configuration. */
+  readonly start: readonly SocketAddress[];
+  /** Of former lives. */
+  readonly contacts: readonly Contact[];
+}
+
+/** Who is known from this life and from earlier ones, and where they may be found. */
+export class Acquaintances {
+  private readonly options: AcquaintancesOptions;
+  private readonly book = new ContactBook();
+  private readonly relinkedAt = new Map<Hit, number>();
+
+  constructor(options: AcquaintancesOptions) {
+    this.options = options;
+    for (const contact of options.contacts) this.book.remember(contact);
+  }
+
+  byHit(hit: Hit): Contact | undefined {
+    return this.book.byHit(hit);
+  }
+
+  isPeer(hit: Hit): boolean {
+    return this.book.byHit(hit)?.peer === true;
+  }
+
+  /** @returns what is to be kept for the next start; undefined for ourselves. */
+  remember(hit: Hit, known: Known, wallNow: number): Contact | undefined {
+    if (hit === this.options.self) return undefined;
+    const before = this.book.byHit(hit);
+    const contact: Contact = {
+      hit,
+      name: before?.name ?? null,
+      user: before?.user ?? null,
+      ipv4: before?.ipv4 ?? null,
+      peer: before?.peer ?? false,
+      locators: before?.locators ?? [],
+      ...known,
+      lastSeen: wallNow,
+    };
+    this.book.remember(contact);
+    return contact;
+  }
+
+  /** Peers first: they are the way in for everyone. A founder that is alone knows only clients, which are no way in. */
+  startAddresses({ onlyPeers }: { onlyPeers: boolean }): SocketAddress[] {
+    const contacts = this.book.all().filter(({ peer }) => peer || !onlyPeers);
+    contacts.sort((a, b) => Number(b.peer) - Number(a.peer) || b.lastSeen - a.lastSeen);
+    const all = [...contacts.flatMap(({ locators }) => locators), ...this.options.start];
+    return [...new Map(all.map((address) => [formatSocketAddress(address), address])).values()].slice(
+      0,
+      MAX_START_ADDRESSES,
+    );
+  }
+
+  /** Where those who may still have a link to our former life were seen last. */
+  toCallBack(isLinked: (hit: Hit) => boolean): { readonly hit: Hit; readonly locator: SocketAddress }[] {
+    return this.book
+      .all()
+      .filter(({ hit }) => !isLinked(hit))
+      .slice(0, MAX_START_ADDRESSES)
+      .flatMap(({ hit, locators: [locator] }) => (locator === undefined ? [] : [{ hit, locator }]));
+  }
+
+  /**
+   * Someone at `remote` uses an association that we no longer have (we were killed).
+   * @returns which known host, when it is to get a new link now.
+   */
+  toRelink(remote: SocketAddress, isUp: (hit: Hit) => boolean, now: number): Hit | undefined {
+    const contact = this.book
+      .all()
+      .find(({ locators }) => locators.some((locator) => sameSocketAddress(locator, remote)));
+    if (contact === undefined) return undefined;
+    const { hit } = contact;
+    if (isUp(hit) || (this.relinkedAt.get(hit) ?? -Infinity) + RELINK_PAUSE_MS > now) return undefined;
+    for (const [other, at] of this.relinkedAt) if (at + RELINK_PAUSE_MS <= now) this.relinkedAt.delete(other);
+    this.relinkedAt.set(hit, now);
+    return hit;
+  }
+}

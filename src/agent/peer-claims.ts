@@ -1,0 +1,102 @@
+import type { Timed } from '../base/clock.ts';
+import { parseIpv4Prefix } from '../base/ipv4-prefix.ts';
+import type { Hit } from '../base/node-id.ts';
+import { TimerQueue } from '../base/timer-queue.ts';
+import { ipv4Choice } from '../overlay/ipv4-choice.ts';
+import type { NameService } from '../overlay/naming.ts';
+import { AddressMap } from '../tunnel/address-map.ts';
+
+// Implementation constants.
+
+/** A peer's claim is looked up again after it could not be: its packets from that address are dropped until then. */
+const RETRY_MS = 1_000;
+const MAX_TRIES = 5;
+
+export interface PeerClaimsPorts {
+  /** Undefined while the overlay cannot be asked. */
+  names(): NameService | undefined;
+  isLinked(hit: Hit): boolean;
+  /** `hit` may send from this address, or from none any more. */
+  changed(hit: Hit, ipv4: string | null): void;
+}
+
+/**
+ * Which overlay IPv4 addresses peers hold: a packet is let in only from the HIT of its link or from that HIT's claimed
+ * address, so the claim is looked up in the overlay. No failure ends it.
+ */
+export class PeerClaims implements Timed {
+  /** Those that were looked up, now or in a former life. */
+  readonly addresses = new AddressMap();
+  private readonly ports: PeerClaimsPorts;
+  private readonly ipv4Prefix: string;
+  private readonly timers = new TimerQueue<`claim ${Hit}` | `guess ${Hit}`>();
+  private readonly tries = new Map<Hit, number>();
+  private readonly lookingUp = new Set<Hit>();
+
+  constructor(components: { ports: PeerClaimsPorts }, options: { ipv4Prefix: string }) {
+    this.ports = components.ports;
+    this.ipv4Prefix = options.ipv4Prefix;
+  }
+
+  lookup(hit: Hit, now: number): void {
+    const names = this.ports.names();
+    if (names === undefined || this.lookingUp.has(hit)) return;
+    this.lookingUp.add(hit);
+    names.lookupHit(hit, now, (result, at) => {
+      this.lookingUp.delete(hit);
+      const tries = (this.tries.get(hit) ?? 0) + 1;
+      if (result.ok && result.value.ipv4 !== undefined) {
+        this.tries.delete(hit);
+        this.learn(hit, result.value.ipv4);
+        return;
+      }
+      if (tries < MAX_TRIES && this.ports.isLinked(hit)) {
+        // A newcomer claims its address only after it has joined.
+        this.tries.set(hit, tries);
+        this.timers.set(`claim ${hit}`, at + RETRY_MS * tries);
+        return;
+      }
+      this.tries.delete(hit);
+      // What it held before, it has given up or lost.
+      if (result.ok) this.forget(hit);
+    });
+  }
+
+  /** Who asks for a link may send as soon as it is up; by the timer, so that our answer leaves first. */
+  guessSoon(hit: Hit, now: number): void {
+    this.timers.set(`guess ${hit}`, now);
+  }
+
+  learn(hit: Hit, ipv4: string): void {
+    if (this.addresses.ipv4Of(hit) === ipv4) return;
+    this.addresses.set(hit, ipv4);
+    this.ports.changed(hit, ipv4);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.timers.next();
+  }
+
+  handleTimeout(now: number): void {
+    for (let key = this.timers.due(now); key !== undefined; key = this.timers.due(now)) {
+      if (key.startsWith('guess ')) this.guess(key.slice('guess '.length), now);
+      else this.lookup(key.slice('claim '.length), now);
+    }
+  }
+
+  /** Nearly every host holds the first choice of its HIT: one fetch tells, so that its first packets can be let in. */
+  private guess(hit: Hit, now: number): void {
+    const names = this.ports.names();
+    if (names === undefined || this.addresses.ipv4Of(hit) !== undefined) return;
+    const address = ipv4Choice(parseIpv4Prefix(this.ipv4Prefix), hit, 0);
+    names.lookupIpv4(address, now, (result) => {
+      if (result.ok && result.value.hit === hit && this.addresses.ipv4Of(hit) === undefined) this.learn(hit, address);
+    });
+  }
+
+  private forget(hit: Hit): void {
+    if (this.addresses.ipv4Of(hit) === undefined) return;
+    this.addresses.delete(hit);
+    this.ports.changed(hit, null);
+  }
+}

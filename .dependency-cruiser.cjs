@@ -10,6 +10,7 @@ const layers = {
   overlay: ['base', 'reload', 'identity'],
   membership: ['base', 'reload', 'identity', 'config', 'overlay'],
   tunnel: ['base', 'native', 'identity'],
+  rendezvous: ['base'],
   mobility: ['base', 'ice', 'stun'],
   resolver: ['base', 'identity', 'overlay', 'link', 'tunnel'],
   dns: ['base', 'resolver'],
@@ -40,7 +41,7 @@ forbidden.push(
   {
     name: 'sockets-only-outside-state-machines',
     severity: 'error',
-    from: { path: '^src/(stun|ice|reload|link|overlay|mobility|tunnel|resolver|identity|membership)/' },
+    from: { path: '^src/(stun|ice|reload|link|overlay|mobility|rendezvous|tunnel|resolver|identity|membership)/' },
     to: { path: '^(node:)?(net|dgram|child_process|http|https|tls)$' },
   },
 );

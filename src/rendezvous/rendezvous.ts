@@ -1,0 +1,141 @@
+import { toHex } from '../base/bytes.ts';
+import type { Clock, Timed } from '../base/clock.ts';
+import type { Random } from '../base/random.ts';
+import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { TimerQueue } from '../base/timer-queue.ts';
+import { MAX_TICKETS, MAX_TOLD, MAX_TOLD_A_MINUTE, TELL_AGAIN_MS } from './constants.ts';
+import { meetingDays, meetingKey, type Topic } from './meeting-key.ts';
+import type { MeetingPlace, Urgency } from './meeting-place.ts';
+import { pauseAfter } from './visiting-plan.ts';
+
+const MINUTE_MS = 60_000;
+/** Longer than any place's least pause. */
+const VISITS_KEPT_MS = 10 * MINUTE_MS;
+
+export interface RendezvousComponents {
+  readonly places: readonly MeetingPlace[];
+  /**
+   * Somebody may be there: to be dialed, also for the sake of our own NAT, which lets in whom we have sent to.
+   * @returns false when there was nothing to do.
+   */
+  readonly tell: (address: SocketAddress, now: number) => boolean;
+  readonly random: Random;
+  readonly clock: Clock;
+}
+
+interface Attendance {
+  readonly urgency: Urgency;
+  /** Since when it is as urgent as that. */
+  readonly since: number;
+}
+
+/**
+ * When which meeting place is visited for whom, and which of the addresses found there are tried. Nothing that a place tells
+ * ends it; what strangers leave there costs at most `MAX_TOLD_A_MINUTE` dials a minute.
+ */
+export class Rendezvous implements Timed {
+  private readonly places: readonly MeetingPlace[];
+  private readonly tell: RendezvousComponents['tell'];
+  private readonly random: Random;
+  private readonly clock: Clock;
+  private readonly secret: Uint8Array;
+  private readonly topics = new Map<Topic, Attendance>();
+  private readonly timers = new TimerQueue<Topic>();
+  /** When a place was visited under a key last. */
+  private readonly visitedAt = new Map<string, number>();
+  /** When an address was told last, oldest first. */
+  private readonly toldAt = new Map<string, number>();
+  private minute = -Infinity;
+  private toldThisMinute = 0;
+
+  /** @param options.secret the overlay's rendezvous secret. */
+  constructor(components: RendezvousComponents, options: { readonly secret: Uint8Array }) {
+    this.places = components.places;
+    this.tell = components.tell;
+    this.random = components.random;
+    this.clock = components.clock;
+    this.secret = options.secret;
+    for (const place of this.places)
+      place.onFound((address) => {
+        this.found(address);
+      });
+  }
+
+  /** What a topic is attended for now; undefined: not any more. A change takes effect at once. */
+  attend(topic: Topic, urgency: Urgency | undefined, now: number): void {
+    const before = this.topics.get(topic);
+    if (before?.urgency === urgency) return;
+    if (urgency === undefined) {
+      this.topics.delete(topic);
+      this.timers.clear(topic);
+      return;
+    }
+    this.topics.delete(topic);
+    this.topics.set(topic, { urgency, since: now });
+    this.timers.set(topic, now);
+    this.boundTickets();
+    this.handleTimeout(now);
+  }
+
+  /** The host has another network: others must learn of it, and may be near now. */
+  networkChanged(now: number): void {
+    for (const topic of this.topics.keys()) this.timers.set(topic, now);
+    this.visitedAt.clear();
+    this.handleTimeout(now);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.timers.next();
+  }
+
+  handleTimeout(now: number): void {
+    for (let topic = this.timers.due(now); topic !== undefined; topic = this.timers.due(now)) {
+      const attendance = this.topics.get(topic);
+      if (attendance === undefined) continue;
+      this.visit(topic, now);
+      // Spread, so that hosts that started together do not come together for ever.
+      const pause = pauseAfter(attendance.urgency, now - attendance.since);
+      this.timers.set(topic, now + pause * (0.9 + this.random.float() / 5));
+    }
+  }
+
+  private visit(topic: Topic, now: number): void {
+    for (const [key, at] of this.visitedAt) if (now - at > VISITS_KEPT_MS) this.visitedAt.delete(key);
+    for (const place of this.places)
+      for (const day of meetingDays(this.clock.wall())) {
+        const key = meetingKey(this.secret, place.name, topic, day);
+        const visited = this.visitedAt.get(toHex(key)) ?? -Infinity;
+        if (now - visited < place.leastPauseMs) continue;
+        this.visitedAt.set(toHex(key), now);
+        place.visit(key);
+      }
+  }
+
+  private found(address: SocketAddress): void {
+    const now = this.clock.monotonic();
+    if (this.topics.size === 0 || address.port === 0) return;
+    const key = formatSocketAddress(address);
+    if (now - (this.toldAt.get(key) ?? -Infinity) < TELL_AGAIN_MS) return;
+    if (now - this.minute >= MINUTE_MS) {
+      this.minute = now;
+      this.toldThisMinute = 0;
+    }
+    if (this.toldThisMinute >= MAX_TOLD_A_MINUTE) return;
+    if (!this.tell(address, now)) return;
+    this.toldThisMinute += 1;
+    this.toldAt.delete(key);
+    this.toldAt.set(key, now);
+    for (const [oldest] of this.toldAt) {
+      if (this.toldAt.size <= MAX_TOLD) break;
+      this.toldAt.delete(oldest);
+    }
+  }
+
+  private boundTickets(): void {
+    const tickets = [...this.topics.keys()].filter((topic) => topic !== 'overlay');
+    for (const oldest of tickets.slice(0, Math.max(0, tickets.length - MAX_TICKETS))) {
+      this.topics.delete(oldest);
+      this.timers.clear(oldest);
+    }
+  }
+}

@@ -1,0 +1,31 @@
+import type { Urgency } from './meeting-place.ts';
+
+interface Step {
+  /** Up to this long after the start. */
+  readonly until: number;
+  readonly everyMs: number;
+}
+
+/**
+ * Both sides have to send at about the same time, and each sends for 15 s after it has seen the other: whoever arrives looks
+ * every few seconds, whoever waits often enough while somebody is likely to come.
+ */
+const PLANS: Readonly<Record<Urgency, readonly Step[]>> = {
+  arrive: [
+    { until: 60_000, everyMs: 5_000 },
+    { until: 600_000, everyMs: 15_000 },
+    { until: Infinity, everyMs: 60_000 },
+  ],
+  wait: [
+    { until: 300_000, everyMs: 5_000 },
+    { until: 3_600_000, everyMs: 30_000 },
+    { until: Infinity, everyMs: 120_000 },
+  ],
+  // Mainline's nodes forget an announcement after about half an hour.
+  watch: [{ until: Infinity, everyMs: 600_000 }],
+};
+
+/** The pause after a visit that was `sinceMs` after the start. */
+export function pauseAfter(urgency: Urgency, sinceMs: number): number {
+  return PLANS[urgency].find(({ until }) => sinceMs < until)?.everyMs ?? 60_000;
+}

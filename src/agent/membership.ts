@@ -13,7 +13,6 @@ import { CODE_BYTES, secretOfCode, type EnrollmentRegister } from '../identity/e
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { KeyStore } from '../identity/key-store.ts';
 import { sha256 } from '../identity/signature.ts';
-import { decodeTicket, type Ticket } from '../identity/ticket.ts';
 import { TrustStore } from '../identity/trust-store.ts';
 import { overlaySettings, type OverlaySettings } from '../overlay/settings.ts';
 
@@ -98,20 +97,6 @@ export function createMembership(
 /** Keeps what the authority of a ticket has given us. */
 export function adoptMembership(store: KeyStore, enrolled: Enrolled, tools: Tools): Membership {
   return save(store, [enrolled.certificate.der, enrolled.authorityCertificate], enrolled.configuration, tools);
-}
-
-/**
- * A ticket as text. A member needs none any more: one that has expired since, or was cut off, is then nothing to stop for.
- * @param store of the state directory, perhaps one that is not there yet.
- * @throws {TicketError} when it is needed and no good.
- */
-export function readTicket(text: string, store: KeyStore, wallNow: number): Ticket | undefined {
-  try {
-    return decodeTicket(text, wallNow);
-  } catch (error) {
-    if (store.loadCertificates() === undefined) throw error;
-    return undefined;
-  }
 }
 
 /** How the overlay's document sets our RELOAD node. */

@@ -15,6 +15,7 @@ import type { DataPlane } from '../native/data-plane.ts';
 import type { Directory, Found } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
+import type { Guard } from './guard.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
 import type { Membership } from './membership.ts';
 import { ticketAddresses } from './ticket-addresses.ts';
@@ -31,18 +32,21 @@ export interface OperationsComponents {
   readonly membership: Membership;
   readonly config: AgentConfig;
   readonly logger: Logger;
+  readonly guard: Guard;
   readonly dnsListen: SocketAddress | undefined;
   /** Our addresses now. */
   readonly locators: () => readonly string[];
   readonly tunMtu: () => number;
-  readonly stop: () => void;
 }
 
-/** What local clients may ask of the agent, over the engine. */
-export function controlHandlers(agent: OperationsComponents): ControlHandlers {
-  const startedAt = systemClock.monotonic();
+/** What is asked of the agent as a whole, in whatever overlay it is. */
+export type AgentMethod = 'join' | 'create' | 'leave' | 'down';
+export type LifeHandlers = Omit<ControlHandlers, AgentMethod>;
+
+/** What local clients may ask of a member of an overlay. */
+export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
   return {
-    status: () => status(agent, startedAt),
+    status: () => status(agent),
     invite: async (params) => ({ ticket: await invite(agent, params) }),
     ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),
     resolve: async ({ target }) => {
@@ -71,16 +75,12 @@ export function controlHandlers(agent: OperationsComponents): ControlHandlers {
     counters: () => ({
       ...Object.fromEntries(COUNTER_NAMES.map((name) => [name, Number(counterValue(agent.dataPlane.counters, name))])),
       ...agent.engine.links.counters,
+      unexpectedErrors: agent.guard.count,
     }),
-    down: () => {
-      // After the answer has left.
-      setImmediate(agent.stop);
-      return {};
-    },
   };
 }
 
-function status(agent: OperationsComponents, startedAt: number): Status {
+function status(agent: OperationsComponents): Status {
   const { engine, config, membership, dataPlane, directory } = agent;
   const { links, reflexive, natMapping } = engine.links.snapshot();
   const { overlay } = engine;
@@ -94,9 +94,7 @@ function status(agent: OperationsComponents, startedAt: number): Status {
     state: overlay === undefined ? 'starting' : alone ? 'alone' : overlay.state === 'joined' ? 'joined' : 'joining',
     listen: agent.locators().map((address) => formatSocketAddress({ address, port: dataPlane.port })),
     links: links.filter(({ state }) => state !== 'guest').map((link) => describeLink(agent, link)),
-    version: VERSION,
-    pid: process.pid,
-    uptimeS: (systemClock.monotonic() - startedAt) / 1000,
+    ...processStatus(agent.guard),
     nat: {
       mapping: natMapping,
       mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
@@ -104,6 +102,11 @@ function status(agent: OperationsComponents, startedAt: number): Status {
     tun: config.tun.enable ? { name: config.tun.name, mtu: agent.tunMtu() } : null,
     dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
   };
+}
+
+/** What the status says of the process. */
+export function processStatus(guard: Guard): Pick<Status, 'version' | 'pid' | 'uptimeS' | 'unexpectedErrors'> {
+  return { version: VERSION, pid: process.pid, uptimeS: process.uptime(), unexpectedErrors: guard.count };
 }
 
 const LINK_STATES = {

@@ -7,18 +7,24 @@ export function formatStatus(status: Status): string {
     ['name', status.name ?? '(none)'],
     ['hit', status.hit],
     ['ipv4', status.ipv4 ?? '(none yet)'],
-    ['overlay', `${status.overlay}, ${status.state} as ${status.role}`],
+    ['overlay', formatOverlay(status)],
     ['listen', status.listen.join(', ')],
     ['nat', formatNat(status.nat)],
     ['tun', status.tun === null ? 'none' : `${status.tun.name}, MTU ${status.tun.mtu}`],
     ['dns', status.dns === null ? 'off' : status.dns.listen],
     ['agent', `${status.version}, up ${formatDuration(status.uptimeS)}, pid ${status.pid}`],
   ];
+  if (status.unexpectedErrors > 0) facts.push(['errors', `${status.unexpectedErrors} unexpected, see the log`]);
   const width = Math.max(...facts.map(([label]) => label.length));
   const lines = facts.map(([label, value]) => `${label.padEnd(width)}  ${value}`);
   if (status.links.length === 0) return [...lines, '', 'no links'].join('\n');
   const rows = status.links.map(linkRow);
   return [...lines, '', ...table([['LINK', 'STATE', 'PATH', 'RTT', 'LOSS', 'RX', 'TX', 'WHY'], ...rows])].join('\n');
+}
+
+function formatOverlay({ overlay, state, role }: Status): string {
+  if (state === 'left') return 'none: `idloc join TICKET`, or `idloc create OVERLAY`';
+  return overlay === null ? `none yet, ${state}` : `${overlay}, ${state} as ${role}`;
 }
 
 function linkRow(link: LinkStatus): string[] {

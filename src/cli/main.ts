@@ -1,8 +1,11 @@
 import { Command, CommanderError } from 'commander';
+import { createCommand } from './create.ts';
 import { decodeCommand } from './decode.ts';
 import { downCommand } from './down.ts';
 import { initCommand } from './init.ts';
 import { inviteCommand } from './invite.ts';
+import { joinCommand } from './join.ts';
+import { leaveCommand } from './leave.ts';
 import { EXIT_FAILED, EXIT_USAGE, printError } from './output.ts';
 import { pingCommand } from './ping.ts';
 import { resolveCommand } from './resolve.ts';
@@ -22,6 +25,9 @@ const program = new Command('idloc')
 for (const command of [
   initCommand(),
   upCommand(),
+  createCommand(),
+  joinCommand(),
+  leaveCommand(),
   inviteCommand(),
   statusCommand(),
   pingCommand(),

@@ -50,17 +50,21 @@ const linkSchema = z.object({
 const statusSchema = z.object({
   hit,
   ipv4: z.string().nullable(),
-  overlay: z.string(),
+  /** null: in none. */
+  overlay: z.string().nullable(),
   /** Our own name, as `alice.home.example`. */
   name: z.string().nullable(),
   role: z.enum(['peer', 'client']),
-  state: z.enum(['starting', 'joining', 'joined', 'alone', 'stopping']),
+  /** `enrolling`: asks to be let into an overlay; `left`: in none, until it is told to join or create one. */
+  state: z.enum(['starting', 'enrolling', 'joining', 'joined', 'alone', 'left', 'stopping']),
   /** Where the one UDP port is bound. */
   listen: z.array(socketAddress),
   links: z.array(linkSchema),
   version: z.string(),
   pid: z.number(),
   uptimeS: z.number(),
+  /** Bugs that were met since the start: each ended one thing, and the log has it. */
+  unexpectedErrors: z.number(),
   /** What others see of us; the kinds are RFC 4787's. */
   nat: z.object({
     mapping: z.enum(['unknown', 'none', 'endpoint-independent', 'address-dependent', 'address-and-port-dependent']),
@@ -100,6 +104,15 @@ const resolveSchema = z.object({
   timings: z.object({ totalMs: z.number() }).catchall(z.number()),
 });
 
+/** The overlay that the host is in now. */
+const enteredSchema = z.object({
+  overlay: z.string(),
+  hit,
+  name: z.string().nullable(),
+  /** false: it was there already. */
+  changed: z.boolean(),
+});
+
 /** Every method: what it takes, what it gives. */
 export const methods = {
   status: { params: z.strictObject({}), result: statusSchema },
@@ -120,6 +133,14 @@ export const methods = {
   ping: { params: z.strictObject({ target, count: z.number().int().min(1).max(100).optional() }), result: pingSchema },
   resolve: { params: z.strictObject({ target }), result: resolveSchema },
   counters: { params: z.strictObject({}), result: z.record(z.string(), z.number()) },
+  join: { params: z.strictObject({ ticket: z.string().max(16_384) }), result: enteredSchema },
+  create: { params: z.strictObject({ overlay: z.string().min(1).max(255) }), result: enteredSchema },
+  leave: {
+    /** `force`: though nobody else can let newcomers in. */
+    params: z.strictObject({ force: z.boolean().optional() }),
+    /** `files`: where those of the membership are now. */
+    result: z.object({ overlay: z.string(), files: z.string() }),
+  },
   down: { params: z.strictObject({}), result: z.object({}) },
 } as const;
 

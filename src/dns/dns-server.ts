@@ -27,16 +27,20 @@ import { socketTransport } from './upstream-transport.ts';
 import { OverlayZone } from './zone.ts';
 
 export interface DnsServerComponents {
-  readonly lookup: NameLookup;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
 }
 
-export interface DnsServerOptions {
+/** The overlay whose names are answered. */
+export interface DnsOverlay {
+  readonly lookup: NameLookup;
   readonly overlay: string;
   /** `198.18.0.0/15`; undefined: the overlay has no IPv4 addresses. */
   readonly ipv4Prefix: string | undefined;
+}
+
+export interface DnsServerOptions {
   /** Where to bind. Port 0: any free one, the same for UDP and TCP. Ignored for kinds of socket that were handed over. */
   readonly listen: SocketAddress;
   /** Bound sockets of systemd's socket activation, as file descriptors. */
@@ -65,8 +69,7 @@ export class DnsServer {
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly options: DnsServerOptions;
-  private readonly zone: OverlayZone;
-  private readonly cache: LookupCache;
+  private serving: { readonly zone: OverlayZone; readonly cache: LookupCache } | undefined;
   private readonly forwarder: Forwarder;
   private readonly clients = new Set<Socket>();
   private udp: UdpSocket | undefined;
@@ -79,12 +82,18 @@ export class DnsServer {
     this.clock = clock;
     this.logger = components.logger;
     this.options = options;
-    this.zone = new OverlayZone(options);
-    this.cache = new LookupCache(components);
     const fixed = options.upstreams;
     const list = new UpstreamList({ clock }, { exclude: [options.listen] });
     const upstreams = fixed === undefined ? () => list.current() : () => fixed;
     this.forwarder = new Forwarder({ clock, random, transport: socketTransport, upstreams });
+  }
+
+  /** Answers for this overlay from now on; undefined: for none, everything is forwarded. */
+  serve(overlay: DnsOverlay | undefined): void {
+    this.serving = overlay && {
+      zone: new OverlayZone(overlay),
+      cache: new LookupCache({ lookup: overlay.lookup, clock: this.clock }),
+    };
   }
 
   /** @returns where it listens. */
@@ -179,8 +188,9 @@ export class DnsServer {
   }
 
   private answer(query: Query, bytes: Uint8Array, overTcp: boolean, reply: (answer: Uint8Array) => void): void {
-    const verdict = this.zone.consider(query.question);
-    if (verdict.kind === 'outside') {
+    const { serving } = this;
+    const verdict = serving?.zone.consider(query.question);
+    if (serving === undefined || verdict === undefined || verdict.kind === 'outside') {
       this.forward(query, bytes, overTcp, reply);
       return;
     }
@@ -194,7 +204,7 @@ export class DnsServer {
     // RFC 6891 s6.1.3.
     if (edns !== undefined && edns.version > 0) send(errorResponse(Rcode.BADVERS));
     else if (verdict.kind === 'answer') send(verdict.response);
-    else this.cache.ask(verdict.key, (found) => send(verdict.respond(found)));
+    else serving.cache.ask(verdict.key, (found) => send(verdict.respond(found)));
   }
 
   private forward(query: Query, bytes: Uint8Array, overTcp: boolean, reply: (answer: Uint8Array) => void): void {
@@ -208,11 +218,11 @@ export class DnsServer {
   /** One timer for whatever is due first. */
   private schedule(): void {
     clearTimeout(this.timer);
-    const at = earliest(this.cache.nextTimeout(), this.forwarder.nextTimeout());
+    const at = earliest(this.serving?.cache.nextTimeout(), this.forwarder.nextTimeout());
     if (this.stopped || at === undefined) return;
     const run = (): void => {
       const now = this.clock.monotonic();
-      this.cache.handleTimeout(now);
+      this.serving?.cache.handleTimeout(now);
       this.forwarder.handleTimeout(now);
       this.schedule();
     };

@@ -15,7 +15,7 @@ import {
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { KeyStoreError } from './errors.ts';
-import { isErrno, StateLock } from './state-lock.ts';
+import { isErrno, LOCK_NAME, StateLock } from './state-lock.ts';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/idloc';
 /** The register of 100,000 members is the largest file. */
@@ -113,8 +113,7 @@ export class StateDirectory {
    */
   write(name: string, content: Uint8Array | string, { secret, createOnly = false }: WriteOptions): void {
     const path = this.pathOf(name);
-    if (this.lock === undefined)
-      throw new KeyStoreError(`${path} cannot be written: the state directory was opened to read`);
+    this.checkLocked(path);
     const prepared = this.pathOf(`.${name}.${process.pid}.tmp`);
     try {
       rmSync(prepared, { force: true });
@@ -136,6 +135,62 @@ export class StateDirectory {
     } finally {
       rmSync(prepared, { force: true });
     }
+  }
+
+  /**
+   * Idempotent.
+   * @throws {KeyStoreError} when it is there and stays.
+   */
+  remove(name: string): void {
+    const path = this.pathOf(name);
+    this.checkLocked(path);
+    try {
+      rmSync(path, { force: true });
+      this.syncDirectory();
+    } catch (cause) {
+      throw new KeyStoreError(`${path} cannot be removed: ${reasonOf(cause)}`, { cause });
+    }
+  }
+
+  /**
+   * Moves all files but `kept` into a folder of their own, which nobody reads any more: a key is never deleted.
+   * @param first the file without which the others mean nothing, should the machine stop in between.
+   * @returns the path of the folder.
+   * @throws {KeyStoreError}
+   */
+  setAside(folder: string, { kept, first }: { readonly kept: readonly string[]; readonly first: string }): string {
+    this.checkLocked(this.path);
+    try {
+      const path = this.makeFolder(folder);
+      const files = readdirSync(this.path, { withFileTypes: true })
+        .filter((entry) => entry.isFile() && !kept.includes(entry.name) && !entry.name.startsWith('.'))
+        .map(({ name }) => name)
+        .filter((name) => name !== LOCK_NAME);
+      files.sort((a, b) => Number(b === first) - Number(a === first));
+      for (const name of files) renameSync(this.pathOf(name), join(path, name));
+      this.syncDirectory();
+      return path;
+    } catch (cause) {
+      throw new KeyStoreError(`the files of ${this.path} cannot be moved: ${reasonOf(cause)}`, { cause });
+    }
+  }
+
+  /** Once for each time: `left-home.example`, `left-home.example.2`, ... */
+  private makeFolder(name: string): string {
+    for (let number = 1; ; number++) {
+      const path = this.pathOf(number === 1 ? name : `${name}.${number}`);
+      try {
+        mkdirSync(path, { mode: 0o700 });
+        return path;
+      } catch (error) {
+        if (!isErrno(error, 'EEXIST')) throw error;
+      }
+    }
+  }
+
+  private checkLocked(path: string): void {
+    if (this.lock === undefined)
+      throw new KeyStoreError(`${path} cannot be written: the state directory was opened to read`);
   }
 
   /** Makes the new name itself survive a power failure. */

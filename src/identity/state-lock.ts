@@ -2,7 +2,7 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { KeyStoreError, StateInUseError } from './errors.ts';
 
-const LOCK_NAME = 'lock';
+export const LOCK_NAME = 'lock';
 /** Each round another process won a race; nobody loses so often. */
 const MAX_ROUNDS = 8;
 /** proc(5), /proc/PID/stat: `starttime` is field 22; fields are counted from the third one, after the command's `)`. */

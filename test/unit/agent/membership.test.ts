@@ -2,10 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { createMembership, loadMembership, readTicket } from '../../../src/agent/membership.ts';
+import { createMembership, loadMembership } from '../../../src/agent/membership.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { IdlocError } from '../../../src/base/errors.ts';
-import { TicketError } from '../../../src/identity/errors.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
@@ -53,11 +52,4 @@ test('an authority makes no second overlay in the same directory', (t) => {
   createMembership(store, identity, OPTIONS, TOOLS);
   const other = { ...OPTIONS, overlay: 'other.example', user: null };
   t.throws(() => createMembership(store, identity, other, TOOLS), { instanceOf: IdlocError, code: 'other_overlay' });
-});
-
-test('a ticket that is no good stops a newcomer, not a member that still has it in its settings', (t) => {
-  const store = emptyStore(t);
-  t.throws(() => readTicket('idloc1.AAAA', store, NOW), { instanceOf: TicketError });
-  createMembership(store, HostIdentity.generate(), OPTIONS, TOOLS);
-  t.is(readTicket('idloc1.AAAA', store, NOW), undefined);
 });

@@ -38,6 +38,15 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
       throw new IdlocError('no_such_name', `${target}: nobody has that name: check how it is written`);
     },
     counters: () => ({}),
+    join: ({ ticket }) => {
+      asked.push(`join ${ticket}`);
+      return { overlay: 'home.example', hit: exampleStatus.hit, name: 'bob.home.example', changed: true };
+    },
+    create: ({ overlay }) => ({ overlay, hit: exampleStatus.hit, name: null, changed: false }),
+    leave: ({ force }) => {
+      asked.push(`leave ${String(force)}`);
+      return { overlay: 'home.example', files: '/state/left-home.example' };
+    },
     down: () => {
       asked.push('down');
       return {};
@@ -90,7 +99,16 @@ for (const args of [
   });
 }
 
-for (const args of [['status'], ['invite'], ['ping', 'bob'], ['resolve', 'bob'], ['down']]) {
+for (const args of [
+  ['status'],
+  ['invite'],
+  ['ping', 'bob'],
+  ['resolve', 'bob'],
+  ['join', 'ticket'],
+  ['create', 'home.example'],
+  ['leave'],
+  ['down'],
+]) {
   test(`"${args.join(' ')}" without an agent says how to start it, status 1`, async (t) => {
     const path = join(folder(t), 'none.sock');
     const { status, stdout, stderr } = await runIdloc([...args, '--socket', path]);
@@ -108,6 +126,22 @@ test('the status is one JSON object, or a block for a person', async (t) => {
   const block = await runIdloc(['status', '--socket', path]);
   t.is(block.status, 0);
   t.is(block.stdout, `${formatStatus(exampleStatus)}\n`);
+});
+
+test('joining, creating and leaving say where the host is now', async (t) => {
+  const { path, asked } = await startAgent(t);
+  const joined = await runIdloc(['join', 'idloc1.ticket', '--socket', path]);
+  t.is(joined.stdout, 'in home.example as bob.home.example, 2001:20::b0b\n');
+  const created = await runIdloc(['create', 'home.example', '--socket', path]);
+  t.is(created.stdout, 'already in home.example as (no name), 2001:20::b0b\n');
+  const left = await runIdloc(['leave', '--force', '--socket', path, '--json']);
+  t.deepEqual(JSON.parse(left.stdout), { overlay: 'home.example', files: '/state/left-home.example' });
+  t.deepEqual(asked, ['join idloc1.ticket', 'leave true']);
+});
+
+test('the status of a host in no overlay says how to get into one', (t) => {
+  const text = formatStatus({ ...exampleStatus, overlay: null, name: null, state: 'left', links: [] });
+  t.regex(text, /^overlay +none: `idloc join TICKET`, or `idloc create OVERLAY`$/m);
 });
 
 test('an invitation is the ticket alone, with what was asked for', async (t) => {

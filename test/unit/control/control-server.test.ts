@@ -21,6 +21,9 @@ const handlers: ControlHandlers = {
     throw new Error('a bug');
   },
   counters: () => ({ 'dns.queries': 3 }),
+  join: () => ({ overlay: 'home.example', hit: exampleStatus.hit, name: 'bob.home.example', changed: true }),
+  create: ({ overlay }) => ({ overlay, hit: exampleStatus.hit, name: `bob.${overlay}`, changed: true }),
+  leave: () => ({ overlay: 'home.example', files: '/state/left-home.example' }),
   down: () => ({}),
 };
 

@@ -35,6 +35,7 @@ export const exampleStatus: Status = {
   version: '0.1.0',
   pid: 42,
   uptimeS: 3_700,
+  unexpectedErrors: 0,
   nat: { mapping: 'endpoint-independent', mapped: ['203.0.113.9:6084'] },
   tun: { name: 'idloc0', mtu: 1400 },
   dns: { listen: '127.0.60.84:53' },

@@ -24,9 +24,10 @@ const lookup: NameLookup = {
 
 async function start(t: ExecutionContext, upstreams: readonly SocketAddress[] = []) {
   const server = new DnsServer(
-    { lookup, clock: systemClock, random: systemRandom, logger: silentLogger },
-    { overlay: 'home.example', ipv4Prefix: '198.18.0.0/15', listen: { address: '127.0.0.1', port: 0 }, upstreams },
+    { clock: systemClock, random: systemRandom, logger: silentLogger },
+    { listen: { address: '127.0.0.1', port: 0 }, upstreams },
   );
+  server.serve({ lookup, overlay: 'home.example', ipv4Prefix: '198.18.0.0/15' });
   const at = await server.start();
   t.teardown(() => server.stop());
   return { server, at };
@@ -164,12 +165,21 @@ test('an upstream server whose port is closed, or none at all, gives SERVFAIL at
 
 test('an address that is taken is one line that says what to do', async (t) => {
   const { at } = await start(t);
-  const second = new DnsServer(
-    { lookup, clock: systemClock, random: systemRandom, logger: silentLogger },
-    { overlay: 'home.example', ipv4Prefix: undefined, listen: at },
-  );
+  const second = new DnsServer({ clock: systemClock, random: systemRandom, logger: silentLogger }, { listen: at });
   const error = await t.throwsAsync(second.start());
   t.is(error.message, `DNS on ${at.address}:${at.port}: another program has that port: choose another with dns.listen`);
+});
+
+test('a stub answers for the overlay that the host is in now, and for none in between', async (t) => {
+  const { at, server } = await start(t);
+  const rcodeOf = async (name: string): Promise<number> => ((await ask(at, query(name, 'AAAA')))[3] ?? 0) & 0xf;
+  t.is(await rcodeOf('bob.home.example'), 0);
+  server.serve(undefined);
+  // Nobody to forward to.
+  t.is(await rcodeOf('bob.home.example'), 2);
+  server.serve({ lookup, overlay: 'other.example', ipv4Prefix: undefined });
+  t.is(await rcodeOf('bob.home.example'), 2);
+  t.is(await rcodeOf('bob.other.example'), 0);
 });
 
 test('stopping twice, also with a TCP client connected, ends', async (t) => {

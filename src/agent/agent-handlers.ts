@@ -1,0 +1,57 @@
+import { IdlocError } from '../base/errors.ts';
+import { hitToAddress } from '../base/node-id.ts';
+import { formatSocketAddress } from '../base/socket-address.ts';
+import type { ControlHandlers, Status } from '../control/schemas.ts';
+import type { Host } from './host.ts';
+import type { AnyGround, Lives } from './lives.ts';
+import { processStatus, type LifeHandlers } from './operations.ts';
+
+/** What local clients may ask of the agent: of the overlay that it is in, or to go to another. */
+export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, stop: () => void): ControlHandlers {
+  const hit = hitToAddress(host.identity.hit);
+  const life = (): LifeHandlers => {
+    const { current } = lives;
+    if (current === undefined) throw new IdlocError('no_overlay', noOverlay(lives.state));
+    return current.handlers;
+  };
+  return {
+    invite: (params, signal) => life().invite(params, signal),
+    ping: (params, signal) => life().ping(params, signal),
+    resolve: (params, signal) => life().resolve(params, signal),
+    status: (params, signal) => lives.current?.handlers.status(params, signal) ?? statusBetween(host, lives),
+    counters: (params, signal) =>
+      lives.current?.handlers.counters(params, signal) ?? { unexpectedErrors: host.guard.count },
+    join: async ({ ticket }) => ({ hit, ...(await lives.join(ticket)) }),
+    create: async ({ overlay }) => ({ hit, ...(await lives.create(overlay)) }),
+    leave: ({ force }) => lives.leave({ force: force ?? false }),
+    down: () => {
+      // After the answer has left.
+      setImmediate(stop);
+      return {};
+    },
+  };
+}
+
+function noOverlay(state: string): string {
+  return state === 'left'
+    ? 'this host is in no overlay: `idloc join TICKET`, or `idloc create OVERLAY`'
+    : 'not in the overlay yet: try again in a moment';
+}
+
+/** Of a host that is in no overlay. */
+function statusBetween<G extends AnyGround>({ config, identity, guard, dns }: Host, { state }: Lives<G>): Status {
+  return {
+    hit: hitToAddress(identity.hit),
+    ipv4: null,
+    overlay: null,
+    name: null,
+    role: config.role === 'client' ? 'client' : 'peer',
+    state: state === 'member' ? 'starting' : state,
+    listen: [],
+    links: [],
+    ...processStatus(guard),
+    nat: { mapping: 'unknown', mapped: [] },
+    tun: null,
+    dns: dns === undefined ? null : { listen: formatSocketAddress(dns.listen) },
+  };
+}

@@ -1,0 +1,75 @@
+import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import { createDataPlane } from '../native/native.ts';
+import { createNetlink } from '../native/netlink.ts';
+import { INITIAL_TUN_MTU, tunMtuFor } from '../tunnel/tun-mtu.ts';
+import type { Host } from './host.ts';
+import { HostNetwork } from './host-network.ts';
+
+/**
+ * What a life in an overlay stands on: the socket, and the interface with the host's own address. Everything that takes a
+ * privilege is done when it is opened: before anything is written, and before a ticket is spent.
+ */
+export class Ground {
+  readonly dataPlane: DataPlane;
+  network: HostNetwork;
+  private readonly host: Host;
+  private readonly netlink = createNetlink();
+  private mtu: number;
+
+  /** @throws {IdlocError} when the port is taken or a privilege is missing; nothing stays open then. */
+  constructor(host: Host) {
+    const { config } = host;
+    const { tun } = config;
+    this.host = host;
+    this.mtu = tun.mtu ?? INITIAL_TUN_MTU;
+    this.dataPlane = createDataPlane({
+      port: config.listen,
+      tun: tun.enable ? { name: tun.name, mtu: this.mtu } : null,
+      limits: config.limits,
+      copyDscp: config.copyDscp,
+    });
+    this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
+    try {
+      this.configure(undefined);
+    } catch (error) {
+      this.dataPlane.close();
+      throw error;
+    }
+  }
+
+  get tunMtu(): number {
+    return this.mtu;
+  }
+
+  /** The overlay is known: its range is guarded, and what else is in it is said. */
+  enter(ipv4Prefix: string, ipv4: string | undefined): void {
+    this.network = this.networkOf(ipv4Prefix);
+    if (!this.host.config.tun.enable) return;
+    for (const clash of this.network.clashes()) this.host.logger.warn('address clash', { clash, prefix: ipv4Prefix });
+    this.network.guard();
+    this.configure(ipv4);
+  }
+
+  /** The interface gets its addresses and its MTU. */
+  configure(ipv4: string | undefined): void {
+    if (this.host.config.tun.enable) this.network.configureTun(this.host.identity.hit, ipv4, this.mtu);
+  }
+
+  /** A path carries datagrams of so many bytes: packets of programs may be as large as fits in. */
+  grow(pathMtu: number, ipv4: string | undefined): void {
+    const { config, logger } = this.host;
+    if (config.tun.mtu !== undefined || tunMtuFor(pathMtu) <= this.mtu) return;
+    this.mtu = tunMtuFor(pathMtu);
+    logger.info('tun mtu', { mtu: this.mtu });
+    this.configure(ipv4);
+  }
+
+  close(): void {
+    this.dataPlane.close();
+  }
+
+  private networkOf(ipv4Prefix: string): HostNetwork {
+    return new HostNetwork(this.netlink, { tunName: this.host.config.tun.name, ipv4Prefix });
+  }
+}

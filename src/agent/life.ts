@@ -1,0 +1,185 @@
+import { systemClock } from '../base/clock.ts';
+import { hitToAddress } from '../base/node-id.ts';
+import { systemRandom } from '../base/random.ts';
+import type { Contact } from '../identity/contacts.ts';
+import type { Ticket } from '../identity/ticket.ts';
+import { aeadName } from '../native/native.ts';
+import { Directory } from './directory.ts';
+import { Driver } from './driver.ts';
+import { lookUpEndpoints } from './endpoint-lookup.ts';
+import { Engine, type EngineEvent } from './engine.ts';
+import type { Ground } from './ground.ts';
+import type { Host } from './host.ts';
+import { settingsOf, type Membership } from './membership.ts';
+import { Memory } from './memory.ts';
+import { lifeHandlers, type LifeHandlers } from './operations.ts';
+
+/** How long the neighbours are given to take over what we store. */
+const LEAVE_MS = 1_000;
+/** Below systemd's 90 s for a start. */
+const READY_WITHOUT_IPV4_MS = 30_000;
+
+/** The host as a member of one overlay, from its first packet there to its last. */
+export class Life {
+  readonly membership: Membership;
+  /** What local clients may ask of it. */
+  readonly handlers: LifeHandlers;
+  /** Resolves when both addresses are on the interface, or when that takes too long to wait for. */
+  readonly addressed: Promise<void>;
+  private readonly host: Host;
+  private readonly ground: Ground;
+  private readonly memory: Memory;
+  private readonly engine: Engine;
+  private readonly driver: Driver;
+  private readonly onAddressed: () => void;
+  private readonly onTunLost: () => void;
+
+  /**
+   * @param options.ticket the one that it began with: where the host came in is a way in the next time too.
+   * @param options.onTunLost the interface is gone: this life is over.
+   * @throws {IdlocError} when the interface cannot be set up.
+   */
+  constructor(
+    host: Host,
+    ground: Ground,
+    options: { readonly membership: Membership; readonly ticket: Ticket | undefined; readonly onTunLost: () => void },
+  ) {
+    const { config, store, state, identity, logger, guard } = host;
+    const { membership, ticket } = options;
+    const { ipv4Prefix } = membership.configuration;
+    this.host = host;
+    this.ground = ground;
+    this.membership = membership;
+    this.onTunLost = options.onTunLost;
+
+    this.memory = new Memory({ store, state, logger });
+    ground.enter(ipv4Prefix, this.memory.ownIpv4);
+    ground.dataPlane.setCredentials(membership.certificates, identity.pkcs8);
+    if (ticket !== undefined) this.memory.remember(inviterOf(ticket));
+
+    this.engine = new Engine(
+      {
+        dataPlane: ground.dataPlane,
+        identity,
+        certificates: membership.certificates,
+        trust: membership.trust,
+        overlay: settingsOf(membership),
+        enrollment: membership.founder?.enrollment,
+        random: systemRandom,
+        clock: systemClock,
+        logger,
+      },
+      {
+        role: config.role,
+        user: membership.user,
+        founder: membership.founder !== undefined,
+        start: [...(ticket?.addresses ?? []), ...membership.configuration.bootstrapNodes],
+        contacts: this.memory.contacts,
+        ipv4Prefix,
+        ipv4: this.memory.ownIpv4,
+      },
+    );
+    this.driver = new Driver(this.engine, systemClock, guard);
+    const addressed = Promise.withResolvers<undefined>();
+    this.addressed = addressed.promise;
+    this.onAddressed = (): void => addressed.resolve(undefined);
+    if (this.memory.ownIpv4 !== undefined) this.onAddressed();
+    // Booted without a network and never joined: the service runs all the same, and gets the address later.
+    setTimeout(this.onAddressed, READY_WITHOUT_IPV4_MS).unref();
+
+    const { engine, driver } = this;
+    const directory = new Directory({ engine, driver, overlay: membership.configuration.overlay });
+    this.handlers = lifeHandlers({
+      engine,
+      driver,
+      directory,
+      membership,
+      dataPlane: ground.dataPlane,
+      config,
+      logger,
+      guard,
+      dnsListen: host.dns?.listen,
+      locators: () => ground.network.locators(),
+      tunMtu: () => ground.tunMtu,
+    });
+    host.dns?.server.serve({ lookup: directory, overlay: membership.configuration.dnsName, ipv4Prefix });
+    this.begin();
+  }
+
+  /** Our overlay IPv4 address, as far as we have one. */
+  get ipv4(): string | undefined {
+    return this.engine.ipv4;
+  }
+
+  /** Says goodbye to the overlay; the ground is closed. Idempotent. */
+  async stop(): Promise<void> {
+    this.host.dns?.server.serve(undefined);
+    await new Promise<void>((resolve) => {
+      const limit = setTimeout(resolve, LEAVE_MS);
+      this.driver.run((now) => {
+        this.engine.stop(now, () => {
+          clearTimeout(limit);
+          resolve();
+        });
+      });
+    });
+    this.driver.stop();
+    this.memory.flush();
+    this.ground.close();
+  }
+
+  private begin(): void {
+    const { engine, driver, ground, host, membership } = this;
+    engine.onEvent((event) => this.onEvent(event));
+    ground.dataPlane.onWake(() => driver.feed('data plane', (now) => engine.drainEvents(now)));
+    driver.run((now) => {
+      engine.setHostAddresses(ground.network.locators(), now);
+      engine.start(now);
+    });
+    void this.findStunServers();
+    const { overlay } = membership.configuration;
+    const hit = hitToAddress(host.identity.hit);
+    host.logger.info('ready', { hit, overlay, port: ground.dataPlane.port, aead: aeadName() });
+  }
+
+  private onEvent(event: EngineEvent): void {
+    const { engine, driver, ground, memory, host } = this;
+    switch (event.type) {
+      case 'joined':
+        host.logger.info('joined', { overlay: this.membership.configuration.overlay, role: event.role });
+        return;
+      case 'ipv4':
+        host.logger.info('address', { ipv4: event.address });
+        ground.configure(event.address);
+        memory.rememberOwnIpv4(event.address);
+        this.onAddressed();
+        return;
+      case 'pathMtu':
+        ground.grow(event.bytes, engine.ipv4);
+        return;
+      case 'contact':
+        memory.remember(event.contact);
+        return;
+      case 'network':
+        driver.run((now) => engine.setHostAddresses(ground.network.locators(), now));
+        void this.findStunServers();
+        return;
+      case 'tunLost':
+        host.logger.error('tun lost', { tun: host.config.tun.name });
+        this.onTunLost();
+    }
+  }
+
+  /** Again with each network: without one, names lead nowhere. */
+  private async findStunServers(): Promise<void> {
+    const { config, logger } = this.host;
+    if (config.stun.length === 0) return;
+    const servers = await lookUpEndpoints(config.stun, logger);
+    this.driver.feed('stun servers', (now) => this.engine.links.setStunServers(servers, now));
+  }
+}
+
+function inviterOf({ inviter, addresses }: Ticket): Contact {
+  const unknown = { name: null, user: null, ipv4: null };
+  return { hit: inviter, ...unknown, peer: true, locators: addresses, lastSeen: systemClock.wall() };
+}

@@ -1,0 +1,314 @@
+import type { Clock } from '../base/clock.ts';
+import { IdlocError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import type { Membership as Enrolled } from '../identity/enrollment.ts';
+import type { HostIdentity } from '../identity/host-identity.ts';
+import { isOverlayName } from '../identity/names.ts';
+import type { KeyStore } from '../identity/key-store.ts';
+import type { StateDirectory } from '../identity/state-directory.ts';
+import type { Ticket } from '../identity/ticket.ts';
+import { readLeftMark, removeLeftMark, writeLeftMark } from './left-mark.ts';
+import { adoptMembership, createMembership, loadMembership, type Membership } from './membership.ts';
+import { userName } from './newcomer.ts';
+import type { LifeHandlers } from './operations.ts';
+import { keptSettings } from './kept-settings.ts';
+import { decide, isTicketOf, otherOverlay, readTicket, readWish, usable, type Belonging, type Wish } from './wish.ts';
+
+/** `.internal` is never delegated in the DNS. */
+const PRIVATE_SUFFIX = 'internal';
+const PRIVATE_NAME = /^[0-9a-f]{10}\.internal$/;
+/** What a host keeps when it leaves. */
+const IDENTITY_FILE = 'identity.pem';
+const LEFT_FILE = 'left';
+const MEMBERSHIP_FILE = 'certificate.pem';
+
+/** What a life stands on. */
+export interface AnyGround {
+  close(): void;
+}
+
+export interface AnyLife {
+  readonly membership: Membership;
+  readonly handlers: LifeHandlers;
+  readonly addressed: Promise<void>;
+  readonly ipv4: string | undefined;
+  stop(): Promise<void>;
+}
+
+/** How lives are made: with sockets in the agent, without in tests. */
+export interface LifeMaker<G extends AnyGround> {
+  /** @throws {IdlocError} when a privilege is missing. */
+  open(): G;
+  /** @throws {IdlocError} when nobody lets us in. */
+  enroll(ground: G, ticket: Ticket): Promise<Enrolled>;
+  /** The life owns the ground. @param onLost calls it off. */
+  live(ground: G, membership: Membership, ticket: Ticket | undefined, onLost: (error: Error) => void): AnyLife;
+}
+
+export interface LivesComponents<G extends AnyGround> {
+  readonly config: AgentConfig;
+  readonly state: StateDirectory;
+  readonly store: KeyStore;
+  readonly identity: HostIdentity;
+  readonly maker: LifeMaker<G>;
+  readonly random: Random;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+export type LivesState = 'starting' | 'enrolling' | 'member' | 'left' | 'stopping';
+
+export interface Entered {
+  readonly overlay: string;
+  readonly name: string | null;
+  readonly changed: boolean;
+}
+
+/**
+ * The one overlay that the host is in, one after the other.
+ *
+ *   starting ──> member ──leave──> left
+ *        │        ^   │ join, create: only from an overlay of its own
+ *        │        │   v
+ *        └──> enrolling <──join, create── left
+ *
+ * What fails on the way leaves the host where it was. One change at a time.
+ */
+export class Lives<G extends AnyGround> {
+  private readonly components: LivesComponents<G>;
+  private readonly tools: { readonly random: Random; readonly clock: Clock };
+  private readonly lost = Promise.withResolvers<never>();
+  private life: AnyLife | undefined;
+  private phase: LivesState = 'starting';
+  private changing = false;
+  private stopping = false;
+  private wish: Wish = readWish({ join: null, overlay: null });
+
+  constructor(components: LivesComponents<G>) {
+    this.components = components;
+    this.tools = { random: components.random, clock: components.clock };
+    this.lost.promise.catch(() => {});
+  }
+
+  get state(): LivesState {
+    return this.life === undefined ? this.phase : 'member';
+  }
+
+  get current(): AnyLife | undefined {
+    return this.life;
+  }
+
+  /** Rejects when the agent cannot go on. */
+  get ended(): Promise<never> {
+    return this.lost.promise;
+  }
+
+  /**
+   * The first life, or none.
+   * @throws {IdlocError} when the host is in no overlay and cannot get into the one that is wished.
+   */
+  async begin(wish: Wish): Promise<void> {
+    const { state, logger, clock } = this.components;
+    this.wish = wish;
+    const left = readLeftMark(state);
+    let membership = this.load();
+    if (membership !== undefined && left?.overlay === membership.configuration.overlay) {
+      // Stopped on its way out.
+      this.setAside(left.overlay);
+      membership = undefined;
+    }
+    const decision = decide(wish, membership && belongingOf(membership), left, clock.wall());
+    switch (decision.do) {
+      case 'wait':
+        this.phase = 'left';
+        logger.info('in no overlay', { left: left?.overlay, hint: 'idloc join TICKET, or idloc create OVERLAY' });
+        return;
+      case 'live':
+        if (decision.instead !== undefined) logger.error('settings not followed', { why: decision.instead });
+        if (membership !== undefined) this.live(this.components.maker.open(), membership, undefined);
+        return;
+      case 'join':
+        await this.enter((ground) => this.becomeMember(ground, decision.ticket, membership), decision.ticket);
+        return;
+      case 'create':
+        await this.enter(() => this.found(decision.overlay, membership), undefined);
+    }
+  }
+
+  /** @throws {IdlocError} when it stays where it is. */
+  async join(text: string): Promise<Entered> {
+    return this.change(async () => {
+      const wallNow = this.components.clock.wall();
+      const ticket = readTicket(text);
+      const before = this.life?.membership;
+      if (before !== undefined && isTicketOf(ticket, belongingOf(before))) return this.entered(false);
+      const good = usable(ticket, wallNow);
+      this.checkFree(before, good.overlay);
+      await this.replace((ground) => this.becomeMember(ground, good, before), good);
+      return this.entered(true);
+    });
+  }
+
+  /** @throws {IdlocError} when it stays where it is. */
+  async create(overlay: string): Promise<Entered> {
+    return this.change(async () => {
+      if (!isOverlayName(overlay))
+        throw new IdlocError('bad_overlay', `${overlay}: an overlay has a name such as home.example`);
+      const before = this.life?.membership;
+      if (before?.configuration.overlay === overlay) return this.entered(false);
+      this.checkFree(before, overlay);
+      await this.replace(() => this.found(overlay, before), undefined);
+      return this.entered(true);
+    });
+  }
+
+  /**
+   * The identity stays, and so does the agent. The files of the membership are moved aside, with the authority's key.
+   * @throws {IdlocError} when nobody else lets newcomers in and `force` is not given.
+   */
+  async leave({ force }: { readonly force: boolean }): Promise<{ overlay: string; files: string }> {
+    return this.change(async () => {
+      const { life } = this;
+      if (life === undefined) throw new IdlocError('no_overlay', 'this host is in no overlay');
+      const { overlay } = life.membership.configuration;
+      const others = (life.membership.founder?.register.memberList().length ?? 1) > 1;
+      if (life.membership.founder !== undefined && others && !force)
+        throw new IdlocError(
+          'only_inviter',
+          `this host is the one that lets others into ${overlay}, and renews their certificates: \`idloc leave --force\` leaves all the same`,
+        );
+      writeLeftMark(this.components.state, { overlay, settings: this.wish.digest });
+      await this.end();
+      const files = this.setAside(overlay);
+      this.phase = 'left';
+      this.components.logger.info('left', { overlay, files });
+      return { overlay, files };
+    });
+  }
+
+  /** Idempotent. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    this.phase = 'stopping';
+    await this.end();
+  }
+
+  private checkFree(before: Membership | undefined, wanted: string): void {
+    if (before !== undefined && !belongingOf(before).disposable)
+      throw otherOverlay(before.configuration.overlay, wanted);
+  }
+
+  /** One at a time: the second is told so. */
+  private async change<T>(action: () => Promise<T>): Promise<T> {
+    if (this.changing || this.state === 'enrolling' || this.stopping)
+      throw new IdlocError('busy', 'the agent is on its way into another overlay: try again in a moment');
+    this.changing = true;
+    try {
+      return await action();
+    } finally {
+      this.changing = false;
+    }
+  }
+
+  /** Out of the overlay that the host is in, into the next; back again when that fails. */
+  private async replace(arrive: (ground: G) => Promise<Membership>, ticket: Ticket | undefined): Promise<void> {
+    const before = this.life === undefined ? 'left' : 'starting';
+    await this.end();
+    try {
+      await this.enter(arrive, ticket);
+    } catch (error) {
+      if (!this.stopping) this.resume(before);
+      throw error;
+    }
+  }
+
+  private async enter(arrive: (ground: G) => Promise<Membership>, ticket: Ticket | undefined): Promise<void> {
+    const ground = this.components.maker.open();
+    let membership: Membership;
+    this.phase = 'enrolling';
+    try {
+      membership = await arrive(ground);
+    } catch (error) {
+      ground.close();
+      throw error;
+    }
+    this.live(ground, membership, ticket);
+  }
+
+  /** What the state directory says, once more. */
+  private resume(phase: LivesState): void {
+    this.phase = phase;
+    try {
+      const membership = this.load();
+      if (membership !== undefined) this.live(this.components.maker.open(), membership, undefined);
+    } catch (error) {
+      this.lost.reject(error);
+    }
+  }
+
+  private live(ground: G, membership: Membership, ticket: Ticket | undefined): void {
+    const { maker, config, logger } = this.components;
+    for (const kept of keptSettings(config, membership)) logger.warn('setting not followed', { why: kept });
+    try {
+      this.life = maker.live(ground, membership, ticket, (error) => this.lost.reject(error));
+    } catch (error) {
+      ground.close();
+      throw error;
+    }
+  }
+
+  private async end(): Promise<void> {
+    const { life } = this;
+    this.life = undefined;
+    await life?.stop();
+  }
+
+  private async becomeMember(ground: G, ticket: Ticket, before: Membership | undefined): Promise<Membership> {
+    const { maker, store } = this.components;
+    const enrolled = await maker.enroll(ground, ticket);
+    this.makeRoom(before);
+    return adoptMembership(store, enrolled, this.tools);
+  }
+
+  private found(wanted: string | undefined, before: Membership | undefined): Promise<Membership> {
+    const { config, store, identity, random, logger } = this.components;
+    const overlay = wanted ?? `${Buffer.from(random.bytes(5)).toString('hex')}.${PRIVATE_SUFFIX}`;
+    logger.info('creating overlay', { overlay });
+    this.makeRoom(before);
+    const options = { overlay, user: userName(config, overlay), ipv4Prefix: config.ipv4Prefix };
+    return Promise.resolve(createMembership(store, identity, options, this.tools));
+  }
+
+  /** For the files of another membership. */
+  private makeRoom(before: Membership | undefined): void {
+    if (before !== undefined) this.setAside(before.configuration.overlay);
+    removeLeftMark(this.components.state);
+  }
+
+  private setAside(overlay: string): string {
+    const { state } = this.components;
+    return state.setAside(`left-${overlay}`, { kept: [IDENTITY_FILE, LEFT_FILE], first: MEMBERSHIP_FILE });
+  }
+
+  private load(): Membership | undefined {
+    return loadMembership(this.components.store, this.components.identity, this.tools);
+  }
+
+  private entered(changed: boolean): Entered {
+    const { membership } = this.life ?? {};
+    if (membership === undefined) throw new IdlocError('no_overlay', 'this host is in no overlay');
+    return {
+      overlay: membership.configuration.overlay,
+      name: membership.user?.replace('@', '.') ?? null,
+      changed,
+    };
+  }
+}
+
+function belongingOf({ configuration, authority, founder }: Membership): Belonging {
+  const { overlay } = configuration;
+  const disposable = PRIVATE_NAME.test(overlay) && founder?.register.memberList().length === 1;
+  return { overlay, authority, disposable };
+}

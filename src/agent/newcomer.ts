@@ -1,0 +1,61 @@
+import { hostname } from 'node:os';
+import { systemClock } from '../base/clock.ts';
+import { IdlocError } from '../base/errors.ts';
+import { systemRandom } from '../base/random.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import { selfSignedCertificate } from '../identity/certificate-issuer.ts';
+import type { Membership as Enrolled } from '../identity/enrollment.ts';
+import { isUserName } from '../identity/names.ts';
+import type { Ticket } from '../identity/ticket.ts';
+import { Driver } from './driver.ts';
+import { Enroller } from './enroller.ts';
+import type { Ground } from './ground.ts';
+import type { Host } from './host.ts';
+
+/** `alice` in the overlay `home.example` is the user `alice@home.example`, and so has the host name `alice.home.example`. */
+export function userName(config: AgentConfig, overlay: string): string | null {
+  if (config.user !== null) return config.user;
+  const name = config.name ?? hostname().split('.')[0]?.toLowerCase() ?? '';
+  const user = `${name}@${overlay}`;
+  return isUserName(user) ? user : null;
+}
+
+/**
+ * Asks the members that the ticket names to be let in. The ground is free for a life afterwards.
+ * @throws {EnrollmentError} when they refuse; {IdlocError} `enrollment_timeout` when nobody answers, `stopped`.
+ */
+export function enroll(host: Host, ground: Ground, ticket: Ticket): Promise<Enrolled> {
+  const { config, identity, logger, guard, stop } = host;
+  const { dataPlane, network } = ground;
+  const { overlay } = ticket;
+  const random = systemRandom;
+  logger.info('enrolling', { overlay });
+  const certificate = selfSignedCertificate(identity, { overlay, user: null, wallNow: systemClock.wall(), random });
+  dataPlane.setCredentials([certificate], identity.pkcs8);
+  const enroller = new Enroller(
+    { dataPlane, identity, random, clock: systemClock, logger },
+    { ticket, user: ticket.user ?? userName(config, overlay) },
+  );
+  const driver = new Driver(enroller, systemClock, guard);
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => {
+      driver.stop();
+      reject(new IdlocError('stopped', 'stopped before the overlay let us in'));
+    };
+    if (stop.aborted) {
+      giveUp();
+      return;
+    }
+    stop.addEventListener('abort', giveUp, { once: true });
+    dataPlane.onWake(() => driver.feed('data plane', (now) => enroller.drainEvents(now)));
+    driver.run((now) => {
+      enroller.links.setHostAddresses(network.locators(), now);
+      enroller.start(now, (result) => {
+        stop.removeEventListener('abort', giveUp);
+        driver.stop();
+        if (result.ok) resolve(result.membership);
+        else reject(result.error);
+      });
+    });
+  });
+}

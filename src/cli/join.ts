@@ -1,0 +1,23 @@
+import { Command } from 'commander';
+import { formatEntered } from './format-entered.ts';
+import { jsonOption, socketOption } from './options.ts';
+import { print, printJson } from './output.ts';
+
+interface Options {
+  readonly socket: string;
+  readonly json?: boolean;
+}
+
+export function joinCommand(): Command {
+  return new Command('join')
+    .description('take the running agent into the overlay of a ticket; it leaves none for that but one of its own')
+    .argument('<ticket>', 'what `idloc invite` of a member printed')
+    .addOption(socketOption())
+    .addOption(jsonOption())
+    .action(async (ticket: string, options: Options) => {
+      const { request } = await import('../control/client.ts');
+      const entered = await request(options.socket, 'join', { ticket });
+      if (options.json === true) printJson(entered);
+      else print(formatEntered(entered));
+    });
+}

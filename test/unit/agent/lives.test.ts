@@ -1,0 +1,240 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { Lives, type AnyLife } from '../../../src/agent/lives.ts';
+import { createMembership, type Membership } from '../../../src/agent/membership.ts';
+import { readWish } from '../../../src/agent/wish.ts';
+import { IdlocError } from '../../../src/base/errors.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { systemRandom } from '../../../src/base/random.ts';
+import { agentConfig } from '../../../src/config/agent-config.ts';
+import { acceptEnrollmentAnswer, enrollmentRequest } from '../../../src/identity/enrollment.ts';
+import { CODE_BYTES } from '../../../src/identity/enrollment-register.ts';
+import { HostIdentity } from '../../../src/identity/host-identity.ts';
+import { KeyStore } from '../../../src/identity/key-store.ts';
+import { StateDirectory } from '../../../src/identity/state-directory.ts';
+import { encodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
+
+const NOW = Date.parse('2026-01-01T00:00:00Z');
+const TOOLS = { random: systemRandom, clock: { monotonic: () => 0, wall: () => NOW } };
+const NOTHING = readWish({ join: null, overlay: null });
+
+function folder(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'idloc-lives-'));
+  t.teardown(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+/** An overlay somewhere else. */
+class Elsewhere {
+  readonly membership: Membership;
+
+  constructor(t: ExecutionContext, overlay: string) {
+    const state = StateDirectory.open(folder(t));
+    t.teardown(() => state.close());
+    const options = { overlay, user: null, ipv4Prefix: null };
+    this.membership = createMembership(new KeyStore(state), HostIdentity.generate(), options, TOOLS);
+  }
+
+  ticket(): string {
+    const { configuration, authority, founder } = this.membership;
+    const code = systemRandom.bytes(CODE_BYTES);
+    const expiresAt = NOW + 60_000;
+    founder?.register.addCode(code, { expiresAt, user: null, wallNow: NOW });
+    const inviter = HostIdentity.generate().hit;
+    const { overlay, mode } = configuration;
+    return encodeTicket({ overlay, mode, authority, inviter, addresses: [], code, expiresAt, user: null });
+  }
+
+  enroll(identity: HostIdentity, { overlay, code, authority }: Ticket) {
+    const request = enrollmentRequest(identity, { overlay, code, user: null });
+    const answer = this.membership.founder?.enrollment.handle(request, identity.spki, NOW) ?? new Uint8Array();
+    return acceptEnrollmentAnswer(answer, identity, { overlay, authority, wallNow: NOW });
+  }
+}
+
+/** A host whose lives have neither sockets nor links; each step is noted. */
+class TestHost {
+  readonly path: string;
+  readonly steps: string[] = [];
+  lives!: Lives<{ close(): void }>;
+  private readonly t: ExecutionContext;
+  private readonly elsewhere: Elsewhere | undefined;
+  private state: StateDirectory | undefined;
+
+  constructor(t: ExecutionContext, elsewhere?: Elsewhere) {
+    this.t = t;
+    this.elsewhere = elsewhere;
+    this.path = folder(t);
+    this.start();
+  }
+
+  /** The agent of a process that is started now. */
+  start(): void {
+    this.state?.close();
+    const state = StateDirectory.open(this.path);
+    this.state = state;
+    this.t.teardown(() => state.close());
+    const store = new KeyStore(state);
+    const identity = store.loadIdentity() ?? HostIdentity.generate();
+    if (store.loadIdentity() === undefined) store.saveIdentity(identity);
+    const { steps, elsewhere } = this;
+    const maker = {
+      open: () => {
+        steps.push('open');
+        return { close: () => void steps.push('close') };
+      },
+      enroll: (_ground: unknown, ticket: Ticket) => {
+        steps.push('enroll');
+        return elsewhere === undefined
+          ? Promise.reject(new IdlocError('enrollment_timeout', 'nobody answers'))
+          : Promise.resolve(elsewhere.enroll(identity, ticket));
+      },
+      live: (_ground: unknown, membership: Membership): AnyLife => {
+        const { overlay } = membership.configuration;
+        steps.push(`live ${overlay}`);
+        const stop = (): Promise<void> => Promise.resolve(void steps.push(`stop ${overlay}`));
+
+        return { membership, handlers: {} as AnyLife['handlers'], addressed: Promise.resolve(), ipv4: undefined, stop };
+      },
+    };
+    this.lives = new Lives({
+      config: agentConfig(undefined, { name: 'x' }),
+      state,
+      store,
+      identity,
+      maker,
+      logger: silentLogger,
+      ...TOOLS,
+    });
+  }
+
+  get overlay(): string | undefined {
+    return this.lives.current?.membership.configuration.overlay;
+  }
+
+  get files(): string[] {
+    return readdirSync(this.path)
+      .filter((name) => name !== 'lock')
+      .sort();
+  }
+}
+
+test('a host without settings makes an overlay of its own, and gives it up for the first ticket', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  await host.lives.begin(NOTHING);
+  const own = host.overlay ?? '';
+  t.regex(own, /\.internal$/);
+  t.like(await host.lives.join(home.ticket()), { overlay: 'home.example', changed: true });
+  t.is(host.overlay, 'home.example');
+  t.deepEqual(host.steps, ['open', `live ${own}`, `stop ${own}`, 'open', 'enroll', 'live home.example']);
+  // The authority's key of its own overlay is not deleted.
+  t.true(existsSync(join(host.path, `left-${own}`, 'authority.pem')));
+  t.false(existsSync(join(host.path, 'authority.pem')));
+  host.start();
+  await host.lives.begin(NOTHING);
+  t.is(host.overlay, 'home.example');
+});
+
+test('a ticket in the settings of a host that has an overlay of its own is followed at the next start', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  await host.lives.begin(NOTHING);
+  host.start();
+  await host.lives.begin(readWish({ join: home.ticket(), overlay: null }));
+  t.is(host.overlay, 'home.example');
+});
+
+test('when nobody lets it in, the host goes on where it was, with nothing changed on the disk', async (t) => {
+  const host = new TestHost(t);
+  await host.lives.begin(NOTHING);
+  const { overlay, files } = host;
+  const ticket = new Elsewhere(t, 'home.example').ticket();
+  await t.throwsAsync(host.lives.join(ticket), { code: 'enrollment_timeout' });
+  t.is(host.overlay, overlay);
+  t.deepEqual(host.files, files);
+  const life = overlay ?? '';
+  t.deepEqual(host.steps.slice(2), [`stop ${life}`, 'open', 'enroll', 'close', 'open', `live ${life}`]);
+});
+
+test('a member is not taken into another overlay, and the same ticket again is nothing to do', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  const ticket = home.ticket();
+  await host.lives.begin(readWish({ join: ticket, overlay: null }));
+  const steps = host.steps.length;
+  t.like(await host.lives.join(ticket), { overlay: 'home.example', changed: false });
+  const other = new Elsewhere(t, 'other.example').ticket();
+  await t.throwsAsync(host.lives.join(other), { code: 'other_overlay', message: /belongs to home\.example/ });
+  await t.throwsAsync(host.lives.create('other.example'), { code: 'other_overlay' });
+  await t.throwsAsync(host.lives.join('garbage'), { code: 'bad_ticket' });
+  t.is(host.steps.length, steps);
+  t.is(host.overlay, 'home.example');
+});
+
+test('a host that leaves keeps its identity and nothing else, and a restart does not take it back', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  const wish = readWish({ join: home.ticket(), overlay: null });
+  await host.lives.begin(wish);
+  const { overlay, files } = await host.lives.leave({ force: false });
+  t.is(overlay, 'home.example');
+  t.is(files, join(host.path, 'left-home.example'));
+  t.deepEqual(host.files, ['identity.pem', 'left', 'left-home.example']);
+  t.deepEqual(readdirSync(files).sort(), ['certificate.pem', 'overlay.xml']);
+  t.is(host.lives.state, 'left');
+  await t.throwsAsync(host.lives.leave({ force: false }), { code: 'no_overlay' });
+  for (const settings of [wish, NOTHING]) {
+    host.start();
+    await host.lives.begin(settings);
+    t.is(host.lives.state, 'left');
+  }
+  t.like(await host.lives.join(home.ticket()), { overlay: 'home.example', changed: true });
+  t.false(existsSync(join(host.path, 'left')));
+  await host.lives.leave({ force: false });
+  t.true(existsSync(join(host.path, 'left-home.example.2', 'certificate.pem')));
+  t.like(await host.lives.create('new.example'), { overlay: 'new.example', name: 'x.new.example', changed: true });
+});
+
+test('an agent that was killed while it left has left', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  await host.lives.begin(readWish({ join: home.ticket(), overlay: null }));
+  const mark = JSON.stringify({ version: 1, overlay: 'home.example', settings: null });
+  host.start();
+  StateDirectory.prototype.write.call(Reflect.get(host, 'state'), 'left', mark, { secret: true });
+  await host.lives.begin(NOTHING);
+  t.is(host.lives.state, 'left');
+  t.deepEqual(host.files, ['identity.pem', 'left', 'left-home.example']);
+});
+
+test('the host that lets others in leaves only by force once somebody came', async (t) => {
+  const host = new TestHost(t);
+  await host.lives.begin(readWish({ join: null, overlay: 'home.example' }));
+  const { founder } = host.lives.current?.membership ?? {};
+  const code = systemRandom.bytes(CODE_BYTES);
+  founder?.register.addCode(code, { expiresAt: NOW + 1000, user: null, wallNow: NOW });
+  const guest = HostIdentity.generate();
+  founder?.enrollment.handle(enrollmentRequest(guest, { overlay: 'home.example', code, user: null }), guest.spki, NOW);
+  await t.throwsAsync(host.lives.leave({ force: false }), { code: 'only_inviter', message: /--force/ });
+  t.is(host.overlay, 'home.example');
+  const { files } = await host.lives.leave({ force: true });
+  t.true(existsSync(join(files, 'authority.pem')));
+});
+
+test('two changes at once: the second is told to wait', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  await host.lives.begin(NOTHING);
+  const [first, second] = await Promise.allSettled([host.lives.join(home.ticket()), host.lives.create('new.example')]);
+  t.is(first.status, 'fulfilled');
+  t.like(second, { status: 'rejected', reason: { code: 'busy' } });
+});
+
+test('a name that is none makes no overlay', async (t) => {
+  const host = new TestHost(t);
+  await host.lives.begin(NOTHING);
+  await t.throwsAsync(host.lives.create('not a name'), { code: 'bad_overlay' });
+});

@@ -15,7 +15,7 @@ import { Memory } from './memory.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
 
 /** How long the neighbours are given to take over what we store. */
-const LEAVE_MS = 1_000;
+const LEAVE_MS = 4_000;
 /** Below systemd's 90 s for a start. */
 const READY_WITHOUT_IPV4_MS = 30_000;
 

@@ -105,6 +105,7 @@ export function settingsOf({ configuration, document }: Membership): OverlaySett
     name: configuration.overlay,
     sequence: configuration.sequence,
     document,
+    ipv4Prefix: configuration.ipv4Prefix,
     initialTtl: configuration.initialTtl,
     maxMessageBytes: configuration.maxMessageSize,
     reliabilityTimerMs: configuration.reliabilityTimerMs,

@@ -123,11 +123,34 @@ export const LEAVE_TIMEOUT_MS = 3_000;
 /** A client asks who is responsible for its Node-ID this often, beside what Updates tell it. */
 export const DEFAULT_CLIENT_CHECK_INTERVAL_MS = 60_000;
 
-/** Stores of copies that may be unanswered at once. */
-export const MAX_REPLICATIONS_IN_FLIGHT = 16;
+/** Stores of copies that may be unanswered at once at a peer: at first, while it answers, and never more. */
+export const INITIAL_COPY_WINDOW = 4;
+export const MAX_COPY_WINDOW = 16;
+
+/** A peer that let a copy time out is left alone for this time, doubled each time up to the longest. */
+export const SILENCE_PAUSE_MS = 2_000;
+export const MAX_SILENCE_PAUSE_MS = 300_000;
+
+/** The same for a peer that answers and refuses. */
+export const REFUSAL_PAUSE_MS = 250;
+export const MAX_REFUSAL_PAUSE_MS = 60_000;
+
+/** What a peer has refused of a resource is offered again after this time, doubled each time up to the longest. */
+export const REFUSED_COPY_RETRY_MS = 30_000;
+export const MAX_REFUSED_COPY_RETRY_MS = 3_600_000;
 
 /** Between passes over the stored data while some copy is missing. */
 export const REPLICATION_RETRY_MS = 10_000;
+
+/** Resources that one turn looks at, and what a copy that is sent counts among them: a signature, mostly. */
+export const RESOURCES_PER_TURN = 256;
+export const COPY_COST = 16;
+
+/** A neighbour of this age is settled: what it says decides between two claims. */
+export const SETTLED_PEER_MS = 60_000;
+
+/** Longest time that a leaving peer spends on handing over what too few others hold. */
+export const DRAIN_LIMIT_MS = 3_000;
 
 /** How often stored data is looked through for what expired; expired values are never handed out before. */
 export const EXPIRY_SWEEP_MS = 30_000;
@@ -140,6 +163,15 @@ export const DEFAULT_MAX_VALUES_PER_WRITER = 64;
 
 /** A value may not come from further in the future: a wrong clock would lock its place for everyone. */
 export const MAX_CLOCK_SKEW_MS = 600_000;
+
+/**
+ * A copy may come from so far in the future: the peer that took the original has judged its time already, and a replica
+ * whose own clock is slow must not lose values for it.
+ */
+export const MAX_COPY_SKEW_MS = 86_400_000;
+
+/** Addresses that a host may claim: so many choices follow from its HIT. With them tried, the prefix counts as full. */
+export const MAX_IPV4_CHOICES = 64;
 
 /** Longest lifetime of a value that is accepted. */
 export const MAX_LIFETIME_S = 30 * 86_400;

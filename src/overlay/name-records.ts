@@ -31,8 +31,8 @@ export interface NamedHost {
 export interface Ipv4Holder {
   readonly hit: Hit;
   readonly user: string | undefined;
-  /** Milliseconds since the epoch. */
-  readonly claimedAt: number;
+  /** Seconds that the claim lives on without being refreshed. */
+  readonly lifetimeS: number;
   readonly source: RecordSource;
 }
 
@@ -93,9 +93,9 @@ export class NameRecords {
         done({ ok: false, error: notFound(`no host has claimed ${ipv4}`) }, at);
         return;
       }
-      const { hit, claimedAt } = claim;
+      const { hit, user } = claim;
       const source = this.sourceOf(value, result);
-      done({ ok: true, value: { hit, user: claim.user ?? undefined, claimedAt, source } }, at);
+      done({ ok: true, value: { hit, user: user ?? undefined, lifetimeS: value.lifetimeS, source } }, at);
     });
   }
 

@@ -1,12 +1,14 @@
 import { fromHex } from '../base/bytes.ts';
 import { type Clock, type Timed, earliest } from '../base/clock.ts';
-import { type Ipv4Prefix, isHostAddress, parseIpv4Prefix } from '../base/ipv4-prefix.ts';
+import { type Ipv4Prefix, parseIpv4Prefix } from '../base/ipv4-prefix.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import { ERROR_CODES } from '../reload/index.ts';
+import { MAX_IPV4_CHOICES } from './constants.ts';
 import { ipv4Choice } from './ipv4-choice.ts';
 import { type HostRecord, type Ipv4Holder, type LookupDone, NameRecords, type NamedHost } from './name-records.ts';
 import type { OverlayNode } from './overlay-node.ts';
+import { isRefusedAs } from './storage/admission.ts';
 import { IDLOC_HOST, IDLOC_IPV4, IDLOC_NAME } from './storage/kinds.ts';
 import type { StoreResult, StoreSpec } from './storage/storage-client.ts';
 import { encodeHostValue, encodeIpv4Value, encodeNameValue, ipv4ResourceName } from './storage/values.ts';
@@ -15,14 +17,20 @@ import { encodeHostValue, encodeIpv4Value, encodeNameValue, ipv4ResourceName } f
 /** Long, so that a host that sleeps for weeks keeps its address. */
 const RECORD_LIFETIME_S = 30 * 86_400;
 const REFRESH_INTERVAL_MS = 12 * 3_600_000;
+/**
+ * How often a host looks whether the address is still its own: two rings may have become one far away, and whoever lost
+ * moves then. One Fetch.
+ */
+const CHECK_INTERVAL_MS = 180_000;
 /** After the neighbours changed, which may mean that two rings became one. */
 const REFRESH_AFTER_CHANGE_MS = 30_000;
 const MIN_REFRESH_PAUSE_MS = 600_000;
+const MIN_CHECK_PAUSE_MS = 60_000;
+/** With every choice taken, the first is asked for again after this time: somebody may have gone. */
+const EXHAUSTED_RETRY_MS = 600_000;
 /** After a store or fetch that got no answer; doubled each time. */
 const RETRY_MS = 2_000;
 const MAX_RETRY_MS = 120_000;
-/** Addresses tried before the prefix counts as full. */
-const MAX_IPV4_ATTEMPTS = 64;
 
 export type { HostRecord, Ipv4Holder, LookupDone, LookupResult, NamedHost, RecordSource } from './name-records.ts';
 
@@ -41,14 +49,14 @@ type Goal = 'ipv4' | 'name' | 'host';
 /**
  * Names and IPv4 addresses of this host, claimed and kept; and lookups of those of others (docs: two-stage resolution).
  *
- *   claimIpv4 ──fetch──> free or ours ──store──> claimed ──refresh──> fetch ...
- *                   └──> another's ──> next choice      └──Forbidden──> next choice
+ *   claimIpv4 ──fetch──> free or ours ──store──> claimed ──check──> fetch ...
+ *                   └──> another's ──> next choice      └──"claimed"──> next choice
  *
- * Claims survive every failure: what got no answer is tried again until it did.
+ * Claims survive every failure: what got no answer, or was refused for another reason than that the address is another's
+ * (this host's clock, most of all), is tried again until it succeeds.
  */
 export class NameService implements Timed {
   private readonly overlay: NameOverlay;
-  private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly records: NameRecords;
   private readonly handlers: ((event: NameEvent, now: number) => void)[] = [];
@@ -62,10 +70,12 @@ export class NameService implements Timed {
   private readonly busy = new Set<Goal>();
   private readonly due = new Map<Goal, number>();
   private lastRefresh = -Infinity;
+  private lastCheck = -Infinity;
+  /** When the claim was stored last. */
+  private storedAt = -Infinity;
 
   constructor(components: { overlay: NameOverlay; clock: Clock; logger: Logger }) {
     this.overlay = components.overlay;
-    this.clock = components.clock;
     this.logger = components.logger;
     this.records = new NameRecords({ overlay: components.overlay, clock: components.clock });
     this.overlay.onEvent((event, now) => {
@@ -92,8 +102,8 @@ export class NameService implements Timed {
   }
 
   /**
-   * Claims an address of the prefix and keeps it: `preferred` first (that of an earlier run), then the HIT's choices in
-   * their order.
+   * Claims an address of the prefix and keeps it: `preferred` first (that of an earlier run, when it is one of the HIT's
+   * choices), then the choices in their order.
    * @throws {TypeError} when `prefix` is no IPv4 prefix
    */
   claimIpv4(options: { readonly prefix: string; readonly preferred?: string | undefined }, now: number): void {
@@ -102,7 +112,7 @@ export class NameService implements Timed {
     this.attempt = -1;
     this.claimed = false;
     this.address = undefined;
-    if (preferred !== undefined && isHostAddress(this.prefix, preferred)) this.address = preferred;
+    if (preferred !== undefined && this.choiceOf(preferred) !== undefined) this.address = preferred;
     else this.chooseNext(now);
     this.due.set('ipv4', now);
     this.handleTimeout(now);
@@ -143,15 +153,21 @@ export class NameService implements Timed {
 
   private refreshAll(now: number): void {
     this.lastRefresh = now;
-    if (this.address !== undefined) this.due.set('ipv4', now);
+    // What was stored may be gone with the peers that were there before.
+    this.storedAt = -Infinity;
+    if (this.prefix !== undefined) this.due.set('ipv4', now);
     if (this.user !== undefined) this.due.set('name', now);
     if (this.user !== undefined || this.claimed) this.due.set('host', now);
   }
 
   /** Another ring may have come in: its records must win or lose against ours. */
   private refreshAfterChange(now: number): void {
-    const at = Math.max(now + REFRESH_AFTER_CHANGE_MS, this.lastRefresh + MIN_REFRESH_PAUSE_MS);
-    for (const [goal, planned] of this.due) if (planned > at) this.due.set(goal, at);
+    for (const [goal, planned] of this.due) {
+      const pausedUntil =
+        goal === 'ipv4' ? this.lastCheck + MIN_CHECK_PAUSE_MS : this.lastRefresh + MIN_REFRESH_PAUSE_MS;
+      const at = Math.max(now + REFRESH_AFTER_CHANGE_MS, pausedUntil);
+      if (planned > at) this.due.set(goal, at);
+    }
   }
 
   private work(goal: Goal, now: number): void {
@@ -170,6 +186,8 @@ export class NameService implements Timed {
   }
 
   private checkClaim(now: number): void {
+    this.lastCheck = now;
+    if (this.address === undefined) this.chooseNext(now);
     const { address } = this;
     if (address === undefined) {
       this.busy.delete('ipv4');
@@ -178,15 +196,15 @@ export class NameService implements Timed {
     this.records.holderOf(address, now, (result, at) => {
       if (address !== this.address) this.busy.delete('ipv4');
       else if (result.ok && result.value.hit !== this.overlay.nodeId) this.taken(at);
-      else if (result.ok) this.storeClaim(address, result.value.claimedAt, at);
-      else if (result.error.errorCode === ERROR_CODES.not_found) this.storeClaim(address, this.clock.wall(), at);
+      else if (result.ok && this.claimed && at < this.storedAt + REFRESH_INTERVAL_MS) this.done('ipv4', at);
+      else if (result.ok || result.error.errorCode === ERROR_CODES.not_found) this.storeClaim(address, at);
       else this.retry('ipv4', at);
     });
   }
 
-  private storeClaim(address: string, claimedAt: number, now: number): void {
+  private storeClaim(address: string, now: number): void {
     const { nodeId: hit, user } = this.overlay;
-    const value = encodeIpv4Value({ ipv4: address, hit, claimedAt: Math.floor(claimedAt), user });
+    const value = encodeIpv4Value({ ipv4: address, hit, choice: this.choiceOf(address) ?? 0, user });
     const resource = this.resourceOf(ipv4ResourceName(address));
     this.store(
       { resource, kind: IDLOC_IPV4.id, value: single(value), lifetimeS: RECORD_LIFETIME_S },
@@ -198,12 +216,13 @@ export class NameService implements Timed {
           return;
         }
         if (!result.ok) {
-          if (result.error.errorCode === ERROR_CODES.forbidden) this.taken(at);
+          if (isRefusedAs(result.error, 'claimed')) this.taken(at);
           else this.retry('ipv4', at);
           return;
         }
         const fresh = !this.claimed;
         this.claimed = true;
+        this.storedAt = at;
         this.done('ipv4', at);
         if (!fresh) return;
         this.logger.info('ipv4 claimed', { addr: address });
@@ -226,10 +245,21 @@ export class NameService implements Timed {
 
   private chooseNext(now: number): void {
     this.attempt += 1;
-    const full = this.prefix === undefined || this.attempt >= MAX_IPV4_ATTEMPTS;
-    this.address =
-      this.prefix === undefined || full ? undefined : ipv4Choice(this.prefix, this.overlay.nodeId, this.attempt);
-    if (full) this.emit({ type: 'ipv4Exhausted' }, now);
+    if (this.prefix !== undefined && this.attempt < MAX_IPV4_CHOICES) {
+      this.address = ipv4Choice(this.prefix, this.overlay.nodeId, this.attempt);
+      return;
+    }
+    this.address = undefined;
+    this.attempt = -1;
+    this.due.set('ipv4', now + EXHAUSTED_RETRY_MS);
+    this.emit({ type: 'ipv4Exhausted' }, now);
+  }
+
+  /** Which of this host's choices an address is. */
+  private choiceOf(address: string): number | undefined {
+    for (let choice = 0; choice < MAX_IPV4_CHOICES; choice++)
+      if (this.prefix !== undefined && ipv4Choice(this.prefix, this.overlay.nodeId, choice) === address) return choice;
+    return undefined;
   }
 
   private storeName(now: number): void {
@@ -266,6 +296,8 @@ export class NameService implements Timed {
   private store(spec: StoreSpec, now: number, done: (result: StoreResult, now: number) => void): void {
     this.overlay.store(spec, now, (result, at) => {
       if (!result.ok) this.logger.debug('record not stored', { kind: spec.kind, err: result.error.message });
+      if (!result.ok && (isRefusedAs(result.error, 'future') || isRefusedAs(result.error, 'expired')))
+        this.logger.warn('record refused for its time: is the clock of this host right?', { kind: spec.kind });
       done(result, at);
     });
   }
@@ -274,7 +306,7 @@ export class NameService implements Timed {
     this.busy.delete(goal);
     this.retryMs = RETRY_MS;
     // A change during the store has set an earlier time.
-    if (!this.due.has(goal)) this.due.set(goal, now + REFRESH_INTERVAL_MS);
+    if (!this.due.has(goal)) this.due.set(goal, now + (goal === 'ipv4' ? CHECK_INTERVAL_MS : REFRESH_INTERVAL_MS));
   }
 
   private retry(goal: Goal, now: number): void {

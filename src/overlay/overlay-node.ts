@@ -1,4 +1,5 @@
 import { type Clock, type Timed, earliest } from '../base/clock.ts';
+import { parseIpv4Prefix } from '../base/ipv4-prefix.ts';
 import type { Logger } from '../base/logger.ts';
 import type { NodeId, ResourceId } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
@@ -6,6 +7,7 @@ import { overlayField } from '../reload/index.ts';
 import { Attacher, type ConnectDone } from './attacher.ts';
 import { Topology } from './chord/topology.ts';
 import { type OverlayCounters, zeroCounters } from './counters.ts';
+import { DRAIN_LIMIT_MS } from './constants.ts';
 import type { OverlayError } from './errors.ts';
 import type { OverlayEvent, OverlayEventHandler, OverlayRole, OverlayState } from './events.ts';
 import type { ExperimentalHandler, HandlerContext } from './handlers/handler.ts';
@@ -19,6 +21,8 @@ import { type TraceResult, traceRoute } from './route-tracer.ts';
 import { CertificateCache, type CertificateVerifier } from './security/certificate-cache.ts';
 import { type SigningKey, type VerifySignature, Signing } from './security/signing.ts';
 import type { OverlaySettings } from './settings.ts';
+import { CopySender } from './storage/copy-sender.ts';
+import { IncumbentCheck } from './storage/incumbent-check.ts';
 import { Replicator } from './storage/replicator.ts';
 import { ResourceStore } from './storage/resource-store.ts';
 import {
@@ -28,6 +32,7 @@ import {
   type StoreResult,
   type StoreSpec,
 } from './storage/storage-client.ts';
+import { RingView } from './storage/ring-view.ts';
 import { ValueVerifier } from './storage/value-verifier.ts';
 
 export interface OverlayComponents {
@@ -120,7 +125,8 @@ export class OverlayNode implements Timed {
       ...(components.verifySignature && { verifySignature: components.verifySignature }),
     });
     const { signing } = this;
-    const verifier = new ValueVerifier({ ring: settings.ring, signing, kinds: settings.kinds });
+    const places = { ring: settings.ring, ipv4Prefix: parseIpv4Prefix(settings.ipv4Prefix) };
+    const verifier = new ValueVerifier({ places, signing, kinds: settings.kinds });
     const limits = new RequestLimits();
     this.endpoint = new MessageEndpoint({
       self,
@@ -154,28 +160,36 @@ export class OverlayNode implements Timed {
       handOver: (nodeId, from, now, done) => this.replicator.handOver(nodeId, from, now, done),
       isUsable: (nodeId) => links.isUp(nodeId),
       forgetCopies: (nodeId) => this.replicator.forget(nodeId),
-      neighborsChanged: (lost, now) => this.replicator.neighborsChanged(lost, now),
+      neighborsChanged: (lost, now) => {
+        place.neighborsChanged(now);
+        this.replicator.neighborsChanged(lost, now);
+      },
     });
     const { topology } = this;
+    const place = new RingView(topology);
+    const incumbents = new IncumbentCheck({
+      requester,
+      verifier,
+      clock,
+      replicas: () => topology.neighbors.replicaSet,
+    });
     this.replicator = new Replicator({
       host: {
-        ring: settings.ring,
-        get isMember() {
-          return topology.isMember;
-        },
+        place,
         get replicaSet() {
           return topology.neighbors.replicaSet;
         },
-        isResponsibleFor: (resource) => topology.isResponsibleFor(resource),
-        isInReplicaRange: (resource) => topology.neighbors.isInReplicaRange(resource),
-        likelyResponsible: (resource) => topology.routing.firstFrom(resource),
       },
       store: this.resources,
-      verifier,
-      requester,
-      clock,
-      logger,
-      maxMessageBytes: settings.maxMessageBytes,
+      sender: new CopySender({
+        store: this.resources,
+        place,
+        verifier,
+        requester,
+        clock,
+        logger,
+        maxMessageBytes: settings.maxMessageBytes,
+      }),
       holdDownMs: settings.successorHoldDownMs,
     });
     this.storage = new StorageClient({ requester, signing, verifier, clock });
@@ -187,6 +201,8 @@ export class OverlayNode implements Timed {
       requester,
       store: this.resources,
       replicator: this.replicator,
+      place,
+      incumbents,
       verifier,
       random,
       clock,
@@ -204,7 +220,7 @@ export class OverlayNode implements Timed {
       logger,
     });
     this.endpoint.connect(this.router, topology);
-    this.parts = [this.endpoint, this.topology, this.attacher, this.replicator];
+    this.parts = [this.endpoint, this.topology, this.attacher, this.replicator, incumbents];
   }
 
   /** For methods that have no operation here: Probe, Stat, Find. */
@@ -244,9 +260,19 @@ export class OverlayNode implements Timed {
     this.topology.join(bootstrap, role, now);
   }
 
-  /** Tells the peers around; the event `left` says when links may be closed. */
+  /**
+   * Hands over what too few others hold, then tells the peers around; the event `left` says when links may be closed, within
+   * DRAIN_LIMIT_MS and LEAVE_TIMEOUT_MS.
+   */
   leave(now: number): void {
-    this.topology.leave(now);
+    if (!this.topology.isMember || this.resources.size === 0) this.topology.leave(now);
+    else this.replicator.drain(now + DRAIN_LIMIT_MS, now, (at) => this.topology.leave(at));
+  }
+
+  /** A member was revoked: what it has stored here is free for others. */
+  forgetWriter(nodeId: NodeId): void {
+    this.resources.forgetWriter(nodeId);
+    this.signing.cache.clear();
   }
 
   linkUp(nodeId: NodeId, now: number): void {

@@ -1,3 +1,4 @@
+import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
 import {
   DEFAULT_CLIENT_CHECK_INTERVAL_MS,
   DEFAULT_MAX_MESSAGE_BYTES,
@@ -23,6 +24,8 @@ export interface OverlaySettings {
   /** The document itself, for nodes whose copy is older. */
   readonly document?: Uint8Array;
   readonly ring: Ring;
+  /** Where the hosts' IPv4 addresses are; claims of others are refused. */
+  readonly ipv4Prefix: string;
   readonly kinds: readonly Kind[];
   readonly initialTtl: number;
   readonly maxMessageBytes: number;
@@ -46,6 +49,7 @@ export function overlaySettings(
 ): OverlaySettings {
   return {
     ring: orchidRing,
+    ipv4Prefix: DEFAULT_IPV4_PREFIX,
     kinds: DEFAULT_KINDS,
     initialTtl: DEFAULT_INITIAL_TTL,
     maxMessageBytes: DEFAULT_MAX_MESSAGE_BYTES,

@@ -218,6 +218,8 @@ export class Topology implements Timed {
 
   linkUp(nodeId: NodeId, now: number): void {
     this.connected.add(nodeId);
+    // It may have started anew: what it is known to hold, a new link does not prove.
+    this.components.forgetCopies(nodeId);
     this.seeker.reached(nodeId);
     if (this.current === 'joined' && this.role === 'peer') this.updates.send(nodeId, 'neighbors', now);
     if (this.current === 'joining') {
@@ -272,7 +274,6 @@ export class Topology implements Timed {
 
   /** Steps 6 to 8 of s10.5, after the Join was answered. */
   admit(nodeId: NodeId, now: number): void {
-    this.components.forgetCopies(nodeId);
     const known = this.routing.predecessors(this.routing.size).filter((id) => id !== nodeId);
     this.components.handOver(nodeId, known[0] ?? this.self, now, (at) => {
       if (!this.canAdmit(nodeId) || !this.connected.has(nodeId)) return;

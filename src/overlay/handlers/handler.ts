@@ -7,6 +7,8 @@ import type { Topology } from '../chord/topology.ts';
 import type { Requester } from '../requester.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import type { OverlaySettings } from '../settings.ts';
+import type { PlaceView } from '../storage/admission.ts';
+import type { IncumbentCheck } from '../storage/incumbent-check.ts';
 import type { Replicator } from '../storage/replicator.ts';
 import type { ResourceStore } from '../storage/resource-store.ts';
 import type { ValueVerifier } from '../storage/value-verifier.ts';
@@ -36,6 +38,8 @@ export interface HandlerContext {
   readonly requester: Requester;
   readonly store: ResourceStore;
   readonly replicator: Replicator;
+  readonly place: PlaceView;
+  readonly incumbents: IncumbentCheck;
   readonly verifier: ValueVerifier;
   readonly random: Random;
   readonly clock: Clock;

@@ -1,103 +1,139 @@
-import type { NodeId } from '../../base/node-id.ts';
 import { ByteWriter } from '../../base/bytes.ts';
 import { ERROR_CODES, type StoreKindData, type StoreRequest } from '../../reload/index.ts';
 import { MAX_KINDS_PER_REQUEST } from '../constants.ts';
-import type { KindValues, SignedValue } from '../storage/resource-store.ts';
+import { ORIGINAL, type Origin, REFUSALS, encodeVerdicts, isRefusal, originOf } from '../storage/admission.ts';
+import type { Kind } from '../storage/kinds.ts';
+import type { KindValues, StoreOutcome } from '../storage/resource-store.ts';
 import type { Handler, HandlerContext, IncomingRequest } from './handler.ts';
 
-/** RFC 6940 s7.4.1, s10.4. */
+type Request = IncomingRequest<StoreRequest>;
+
+/**
+ * RFC 6940 s7.4.1, s10.4. The answer says of each value whether it was taken: all were, or the error_info has the
+ * verdicts.
+ */
 export const handleStore: Handler<StoreRequest> = (request, context) => {
   const { resource, replicaNumber, kindData } = request.body;
-  const { topology, store, replicator, clock } = context;
-  const isOriginal = replicaNumber === 0;
+  const { topology, verifier } = context;
   if (!topology.ring.contains(resource) || kindData.length > MAX_KINDS_PER_REQUEST) {
     request.fail(ERROR_CODES.invalid_message);
     return;
   }
-  if (isOriginal ? !topology.isResponsibleFor(resource) : !mayCopyHere(request, context)) {
-    request.fail(isOriginal ? ERROR_CODES.not_found : ERROR_CODES.forbidden, 'not responsible for that Resource-ID');
+  const isOriginal = replicaNumber === 0;
+  if (isOriginal && !topology.isResponsibleFor(resource)) {
+    request.fail(ERROR_CODES.not_found, 'not responsible for that Resource-ID');
     return;
   }
-  const unknown = kindData.filter(({ kind }) => context.verifier.kind(kind) === undefined);
+  const origin = isOriginal ? ORIGINAL : originOf(request.signer.nodeId, resource, context.place, request.now);
+  if (origin === undefined) {
+    request.fail(REFUSALS.sender, encodeVerdicts(['sender']));
+    return;
+  }
+  const unknown = kindData.filter(({ kind }) => verifier.kind(kind) === undefined);
   if (unknown.length > 0) {
     request.fail(ERROR_CODES.unknown_kind, unknownKinds(unknown));
     return;
   }
+  const before = context.store.find(resource);
+  // It had all of it before: what it sends now is what it has beside that.
+  const wasInStep = before !== undefined && before.holders.get(request.signer.nodeId) === before.revision;
   const kinds = provenKinds(request, context, isOriginal);
-  if (kinds === undefined) {
-    request.fail(ERROR_CODES.forbidden, 'a value is not signed by one who may write it there');
-    return;
-  }
-  const wallNow = clock.wall();
-  const outcome = isOriginal
-    ? store.store(resource, kinds, request.now, wallNow)
-    : store.merge(resource, kinds, request.now, wallNow);
-  const replicas = isOriginal ? topology.neighbors.replicaSet : [];
-  if (outcome.ok) {
-    request.answer({ type: 'store_ans', kindResponses: responses(kinds, outcome.generations, replicas) });
-    if (isOriginal) replicator.stored(resource, request.now);
-    else replicator.received(resource, request.signer.nodeId, isComplete(request.body, context), request.now);
-    return;
-  }
-  const tooLow = outcome.errorCode === ERROR_CODES.generation_counter_too_low;
-  request.fail(outcome.errorCode, tooLow ? currentGenerations(request.body, context) : undefined);
-  // A copy may have brought something new beside what is older.
-  if (!isOriginal) replicator.stored(resource, request.now);
+  offer(request, context, { kinds, origin, wasInStep }, request.now);
 };
 
-/**
- * Copies are taken by the peer that is responsible, by its replicas from a peer that may be responsible, and by a peer
- * that is about to join (s7.4.1.1, s10.4). What is in them is signed by its writers in any case.
- */
-function mayCopyHere(request: IncomingRequest<StoreRequest>, { topology }: HandlerContext): boolean {
-  const { resource } = request.body;
-  if (!topology.isMember) return topology.state === 'joining' && topology.role === 'peer';
-  if (topology.isResponsibleFor(resource)) return true;
-  if (!topology.neighbors.isInReplicaRange(resource)) return false;
-  const { routing, ring } = topology;
-  const sender = request.signer.nodeId;
-  const nearest = routing.firstFrom(resource);
-  // "replica StoreReqs MUST come from nodes which are either in the known replica set [...] or which are closer".
-  return nearest === undefined || routing.has(sender) || ring.insideOpen(sender, resource, nearest);
+interface Offer {
+  readonly kinds: readonly KindValues[];
+  readonly origin: Origin;
+  readonly wasInStep: boolean;
 }
 
-/** @returns undefined when an original has a value that is not proven; of copies those values are left out. */
-function provenKinds(
-  request: IncomingRequest<StoreRequest>,
-  { verifier, clock }: HandlerContext,
-  isOriginal: boolean,
-): KindValues[] | undefined {
+function offer(request: Request, context: HandlerContext, offered: Offer, now: number): void {
+  const { resource } = request.body;
+  const { kinds, origin } = offered;
+  const outcome = context.store.offer(resource, kinds, origin, now, context.clock.wall());
+  const asked = claimsToAskFor(kinds, outcome);
+  if (asked.length === 0) {
+    conclude(request, context, offered, outcome, now);
+    return;
+  }
+  if (context.incumbents.isFull) {
+    request.fail(REFUSALS.busy, encodeVerdicts(['busy']));
+    return;
+  }
+  // One place has one Kind of claim.
+  const [kind] = asked;
+  if (kind === undefined) return;
+  context.incumbents.ask(resource, kind, now, (found, at) => {
+    const knows = { isOriginal: false, knowsPlace: true, decides: false };
+    for (const value of found)
+      context.store.offer(resource, [{ kind, generation: 0n, values: [value] }], knows, at, context.clock.wall());
+    if (found.length > 0) context.replicator.stored(resource, at);
+    if (context.topology.isResponsibleFor(resource) || !origin.isOriginal)
+      offer(request, context, { ...offered, origin: { ...origin, knowsPlace: true } }, at);
+    else request.fail(ERROR_CODES.not_found, 'not responsible for that Resource-ID');
+  });
+}
+
+function conclude(
+  request: Request,
+  context: HandlerContext,
+  { kinds, origin: { isOriginal }, wasInStep }: Offer,
+  { verdicts, wrongGeneration }: StoreOutcome,
+  now: number,
+): void {
+  const { store, replicator, topology } = context;
+  const { resource } = request.body;
+  if (wrongGeneration) {
+    request.fail(ERROR_CODES.generation_counter_too_low, currentGenerations(request.body, context));
+    return;
+  }
+  const all = verdicts.flat();
+  const refused = all.find(isRefusal);
+  if (refused === undefined) {
+    const replicas = isOriginal ? topology.neighbors.replicaSet : [];
+    const kindResponses = kinds.map(({ kind }) => ({
+      kind: kind.id,
+      generationCounter: store.generation(resource, kind.id),
+      replicas,
+    }));
+    request.answer({ type: 'store_ans', kindResponses });
+  } else request.fail(REFUSALS[all.includes('older') ? 'older' : refused], encodeVerdicts(all));
+  if (isOriginal) {
+    if (refused === undefined) replicator.stored(resource, now);
+    return;
+  }
+  // A copy may have brought something new beside what was refused.
+  const isComplete = refused === undefined && (wasInStep || showsAll(request.body, context));
+  replicator.received(resource, request.signer.nodeId, isComplete, now);
+}
+
+/** Kinds with a claim on a place of which nothing is known here. */
+function claimsToAskFor(kinds: readonly KindValues[], { verdicts }: StoreOutcome): Kind[] {
+  return kinds.filter((_, i) => verdicts[i]?.includes('ask')).map(({ kind }) => kind);
+}
+
+function provenKinds(request: Request, { verifier, clock }: HandlerContext, isOriginal: boolean): KindValues[] {
   const { resource, kindData } = request.body;
   const wallNow = clock.wall();
-  const out: KindValues[] = [];
-  for (const { kind: id, generationCounter, values } of kindData) {
+  return kindData.flatMap(({ kind: id, generationCounter, values }) => {
     const kind = verifier.kind(id);
-    if (kind === undefined) return undefined;
-    const proven: SignedValue[] = [];
-    for (const data of values.slice(0, kind.maxCount + 1)) {
+    if (kind === undefined) return [];
+    const proven = values.map((data, i) => {
+      // Each costs a signature check; what is beyond the Kind's bound is refused in any case.
+      if (i > kind.maxCount) return undefined;
       const value = verifier.verify(resource, kind, data, request.certificates, wallNow);
       // s7.4.1.1: the request itself must come from one who may write there, too.
-      if (value !== undefined && (!isOriginal || value.signer.nodeId === request.signer.nodeId)) proven.push(value);
-      else if (isOriginal) return undefined;
-    }
-    out.push({ kind, generation: generationCounter, values: proven });
-  }
-  return out;
+      return value !== undefined && isOriginal && value.signer.nodeId !== request.signer.nodeId ? undefined : value;
+    });
+    return [{ kind, generation: generationCounter, values: proven }];
+  });
 }
 
 /** Whether the sender of a copy has shown that it holds every value that is here. */
-function isComplete({ resource, kindData }: StoreRequest, { store }: HandlerContext): boolean {
+function showsAll({ resource, kindData }: StoreRequest, { store }: HandlerContext): boolean {
   const kinds = store.find(resource)?.kinds ?? new Map<number, never>();
   const shown = new Map(kindData.map(({ kind, values }) => [kind, values.length]));
   return [...kinds.values()].every(({ kind, entries }) => shown.get(kind.id) === entries.size);
-}
-
-function responses(
-  kinds: readonly KindValues[],
-  generations: ReadonlyMap<number, bigint>,
-  replicas: readonly NodeId[],
-): { kind: number; generationCounter: bigint; replicas: readonly NodeId[] }[] {
-  return kinds.map(({ kind }) => ({ kind: kind.id, generationCounter: generations.get(kind.id) ?? 0n, replicas }));
 }
 
 /** s7.4.1.2: error_info is "a StoreAns response containing the correct generation counter for each Kind". */

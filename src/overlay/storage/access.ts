@@ -1,20 +1,30 @@
 import { concatBytes, fromHex, toHex } from '../../base/bytes.ts';
+import type { Ipv4Prefix } from '../../base/ipv4-prefix.ts';
 import type { ResourceId } from '../../base/node-id.ts';
 import type { StoredDataValue } from '../../reload/index.ts';
 import type { Ring } from '../chord/ring.ts';
+import { MAX_IPV4_CHOICES } from '../constants.ts';
+import { ipv4Choice } from '../ipv4-choice.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import type { Kind } from './kinds.ts';
 import { memberShardName, memberShardOf } from './member-value.ts';
 import { type Ipv4Value, decodeIpv4Value, ipv4ResourceName } from './values.ts';
 
+/** Where things belong in this overlay. */
+export interface Places {
+  readonly ring: Ring;
+  readonly ipv4Prefix: Ipv4Prefix;
+}
+
 /** Whether `signer` may write this value of the Kind at the resource (RFC 6940 s7.3). */
 export function mayWrite(
-  ring: Ring,
+  places: Places,
   kind: Kind,
   resource: ResourceId,
   value: StoredDataValue,
   signer: Signer,
 ): boolean {
+  const { ring } = places;
   switch (kind.accessPolicy) {
     case 'USER-MATCH':
       return isUserResource(ring, resource, signer);
@@ -29,7 +39,7 @@ export function mayWrite(
     case 'NODE-SHARD':
       return isOwnEntry(ring, resource, value, signer);
     case 'FIRST-CLAIM':
-      return isOwnClaim(ring, resource, value, signer);
+      return isOwnClaim(places, resource, value, signer);
   }
 }
 
@@ -49,15 +59,25 @@ function isOwnEntry(ring: Ring, resource: ResourceId, value: StoredDataValue, { 
   return mine && ring.resourceIdOf(memberShardName(memberShardOf(nodeId))) === resource;
 }
 
-/** A claim names its writer and its place; giving back needs the writer only, which the store compares. */
-function isOwnClaim(ring: Ring, resource: ResourceId, value: StoredDataValue, signer: Signer): boolean {
+/**
+ * A claim names its writer and its place, which is one of the few that the writer's HIT chooses: nobody holds more than
+ * those. Whether what is given back was held is for `judge` to say.
+ */
+function isOwnClaim(
+  { ring, ipv4Prefix }: Places,
+  resource: ResourceId,
+  value: StoredDataValue,
+  signer: Signer,
+): boolean {
   if (!value.exists) return true;
   const claim = claimOf(value);
   return (
     claim !== undefined &&
     claim.hit === signer.nodeId &&
     claim.user === signer.user &&
-    ring.resourceIdOf(ipv4ResourceName(claim.ipv4)) === resource
+    claim.choice < MAX_IPV4_CHOICES &&
+    ring.resourceIdOf(ipv4ResourceName(claim.ipv4)) === resource &&
+    ipv4Choice(ipv4Prefix, claim.hit, claim.choice) === claim.ipv4
   );
 }
 
@@ -72,9 +92,9 @@ export function claimOf(value: StoredDataValue): Ipv4Value | undefined {
 }
 
 /**
- * Which of two claims of different hosts stays when both are there, as after a partition: the one first made, then the
- * lower HIT. Every peer decides alike.
+ * Which of two claims of different hosts is believed by a peer that has neither and hears of both: the earlier choice of
+ * its writer, then the lower HIT. Anyone can check it, and it was settled when the keys were made.
  */
 export function claimWins(a: Ipv4Value, b: Ipv4Value): boolean {
-  return a.claimedAt < b.claimedAt || (a.claimedAt === b.claimedAt && a.hit < b.hit);
+  return a.choice < b.choice || (a.choice === b.choice && a.hit < b.hit);
 }

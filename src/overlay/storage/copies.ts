@@ -1,5 +1,6 @@
 import type { StoreRequest } from '../../reload/index.ts';
-import type { Resource, ResourceStore, SignedValue } from './resource-store.ts';
+import type { SignedValue } from './admission.ts';
+import type { Resource, ResourceStore } from './resource-store.ts';
 
 /** A Store request with copies, and the certificates that prove them. */
 export interface CopyRequest {
@@ -12,20 +13,23 @@ const MESSAGE_OVERHEAD_BYTES = 1_600;
 /** Around the bytes of a value: lengths, times, signature. */
 const VALUE_OVERHEAD_BYTES = 160;
 
-/** Everything under a resource as Store requests that each fit a message. */
+/** What came to a resource after `revision`, as Store requests with a replica number that each fit a message. */
 export function copiesOf(
   store: ResourceStore,
   resource: Resource,
-  replicaNumber: number,
+  revision: number,
   maxMessageBytes: number,
   now: number,
 ): CopyRequest[] {
   const out: CopyRequest[] = [];
   for (const { kind, generation } of resource.kinds.values()) {
-    for (const values of chunks(store.values(resource.id, kind.id, now), maxMessageBytes - MESSAGE_OVERHEAD_BYTES)) {
+    for (const values of chunks(
+      store.values(resource.id, kind.id, now, revision),
+      maxMessageBytes - MESSAGE_OVERHEAD_BYTES,
+    )) {
       const kindData = [{ kind: kind.id, generationCounter: generation, values: values.map(({ data }) => data) }];
       out.push({
-        body: { type: 'store_req', resource: resource.id, replicaNumber, kindData },
+        body: { type: 'store_req', resource: resource.id, replicaNumber: 1, kindData },
         certificates: values.flatMap(({ signer }) => signer.chain),
       });
     }

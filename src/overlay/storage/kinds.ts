@@ -4,7 +4,7 @@ import { KIND_IDS } from '../../reload/index.ts';
 /**
  * Who may write a value (RFC 6940 s7.3). NODE-SHARD is idloc's own: each node its entry in its part of the members' list.
  * FIRST-CLAIM is idloc's own: whoever comes first, until the claim expires or is
- * given back; what decides between two claims after a partition is in `first-claim.ts`.
+ * given back (`judge` in admission.ts).
  */
 export type AccessPolicy =
   'USER-MATCH' | 'NODE-MATCH' | 'USER-NODE-MATCH' | 'NODE-MULTIPLE' | 'NODE-SHARD' | 'FIRST-CLAIM';
@@ -19,6 +19,11 @@ export interface Kind {
   readonly maxCount: number;
   /** Bytes of one value. */
   readonly maxSize: number;
+  /**
+   * Longest life of a value from when it was written, in seconds; absent: MAX_LIFETIME_S. The signature does not cover the
+   * lifetime, so this is how long a replay works after a value was meant to end: short for what is meant to be short.
+   */
+  readonly maxLifetimeS?: number;
   /** For NODE-MULTIPLE (s7.3.4). */
   readonly maxNodeMultiple?: number;
 }

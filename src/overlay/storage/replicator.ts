@@ -1,90 +1,101 @@
-import type { Clock, Timed } from '../../base/clock.ts';
-import { earliest } from '../../base/clock.ts';
-import type { Logger } from '../../base/logger.ts';
+import { type Timed, earliest } from '../../base/clock.ts';
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
-import { ERROR_CODES, type FetchAnswer, type GenericCertificate } from '../../reload/index.ts';
-import type { Ring } from '../chord/ring.ts';
-import { EXPIRY_SWEEP_MS, MAX_REPLICATIONS_IN_FLIGHT, REPLICATION_RETRY_MS } from '../constants.ts';
-import { type Requester, toNode, toResource } from '../requester.ts';
-import { type CopyRequest, copiesOf } from './copies.ts';
-import type { KindValues, Resource, ResourceStore } from './resource-store.ts';
-import type { ValueVerifier } from './value-verifier.ts';
+import {
+  COPY_COST,
+  EXPIRY_SWEEP_MS,
+  MAX_REFUSED_COPY_RETRY_MS,
+  MAX_SILENCE_PAUSE_MS,
+  REFUSED_COPY_RETRY_MS,
+  REPLICATION_RETRY_MS,
+  RESOURCES_PER_TURN,
+} from '../constants.ts';
+import type { PlaceView } from './admission.ts';
+import { type CopyOutcome, CopySender } from './copy-sender.ts';
+import { type CopyReason, CopyTarget } from './copy-target.ts';
+import { HandOver } from './hand-over.ts';
+import type { Resource, ResourceStore } from './resource-store.ts';
 
-/** What the ring says about a resource. */
+/** What the ring says about who keeps what. */
 export interface ReplicationHost {
-  /** False before the join is complete and after the node left: then nothing is sent or dropped. */
-  readonly isMember: boolean;
-  readonly ring: Ring;
+  readonly place: PlaceView;
   /** The peers that should hold copies of what this one is responsible for. */
   readonly replicaSet: readonly NodeId[];
-  isResponsibleFor(resource: ResourceId): boolean;
-  isInReplicaRange(resource: ResourceId): boolean;
-  /** As far as this peer's routing table tells. */
-  likelyResponsible(resource: ResourceId): NodeId | undefined;
 }
 
-interface Job {
-  readonly resource: ResourceId;
-  /** Undefined: whoever is responsible. */
-  readonly target: NodeId | undefined;
-  readonly done?: (now: number) => void;
+interface Pass {
+  /** The last resource that was looked at. */
+  cursor: ResourceId | undefined;
+  readonly late: boolean;
+}
+
+interface Drain {
+  readonly until: number;
+  readonly done: (now: number) => void;
+}
+
+interface Refused {
+  readonly revision: number;
+  readonly times: number;
+  readonly until: number;
 }
 
 /**
- * Keeps copies where the ring wants them (RFC 6940 s10.4, s10.7.3): each pass compares, for each resource, who should
- * hold it with who is known to hold its latest revision, and sends what is missing. A pass follows every change, so the
- * same rule serves stores, joins, failures and healed partitions.
+ * Keeps copies where the ring wants them (RFC 6940 s10.4, s10.7.3): a pass compares, for each resource, who should hold
+ * it with who has said that it holds its latest revision, and queues what is missing, peer by peer. A pass follows every
+ * change, so the same rule serves stores, joins, failures and healed partitions. Passes and sending are done in turns of
+ * bounded length.
  */
 export class Replicator implements Timed {
   private readonly host: ReplicationHost;
   private readonly store: ResourceStore;
-  private readonly verifier: ValueVerifier;
-  private readonly requester: Requester;
-  private readonly clock: Clock;
-  private readonly logger: Logger;
-  private readonly maxMessageBytes: number;
+  private readonly sender: CopySender;
   private readonly holdDownMs: number;
-  private readonly queue: Job[] = [];
-  private readonly underWay = new Set<string>();
+  private readonly targets = new Map<NodeId, CopyTarget>();
+  private readonly refusals = new WeakMap<Resource, Map<NodeId, Refused>>();
   private readonly changed = new Set<ResourceId>();
-  private changedAt: number | undefined;
+  private pass: Pass | undefined;
   private passAt: number | undefined;
   /** The pass in which copies count too. */
   private latePassAt: number | undefined;
   private sweepAt: number | undefined;
-  private inFlight = 0;
+  private sweepCursor: ResourceId | undefined;
+  /** Something is left to do at once. */
+  private resumeAt: number | undefined;
+  private drained: Drain | undefined;
 
-  constructor(components: {
-    host: ReplicationHost;
-    store: ResourceStore;
-    verifier: ValueVerifier;
-    requester: Requester;
-    clock: Clock;
-    logger: Logger;
-    maxMessageBytes: number;
-    holdDownMs: number;
-  }) {
+  constructor(components: { host: ReplicationHost; store: ResourceStore; sender: CopySender; holdDownMs: number }) {
     this.host = components.host;
     this.store = components.store;
-    this.verifier = components.verifier;
-    this.requester = components.requester;
-    this.clock = components.clock;
-    this.logger = components.logger;
-    this.maxMessageBytes = components.maxMessageBytes;
+    this.sender = components.sender;
     this.holdDownMs = components.holdDownMs;
+  }
+
+  /** Copies that are unanswered. */
+  get inFlight(): number {
+    let sum = 0;
+    for (const { inFlight } of this.targets.values()) sum += inFlight;
+    return sum;
+  }
+
+  /** Copies that wait to be sent. */
+  get queued(): number {
+    let sum = 0;
+    for (const { queue } of this.targets.values()) sum += queue.size;
+    return sum;
   }
 
   /** Something was stored here. */
   stored(resource: ResourceId, now: number): void {
     this.changed.add(resource);
-    this.changedAt ??= now;
+    this.resumeAt ??= now;
     this.sweepAt ??= now + EXPIRY_SWEEP_MS;
   }
 
   /** Copies came from a peer; `complete`: it holds all that is here. */
   received(resource: ResourceId, from: NodeId, complete: boolean, now: number): void {
     const found = this.store.find(resource);
-    if (found !== undefined && complete) found.holders.set(from, found.revision);
+    if (found === undefined) return;
+    if (complete) setHolder(found, from, found.revision);
     this.stored(resource, now);
   }
 
@@ -93,63 +104,104 @@ export class Replicator implements Timed {
    * no new copies.
    */
   neighborsChanged(lost: boolean, now: number): void {
+    if (this.store.size === 0) return;
     this.schedulePass(lost ? now + this.holdDownMs : now);
-    if (this.store.size > 0) this.latePassAt ??= now + this.holdDownMs;
+    this.latePassAt ??= now + this.holdDownMs;
   }
 
-  /** Copies (from, nodeId] to a newcomer; `done` when all were answered or given up (s10.5, step 6). */
+  /**
+   * Copies (from, nodeId] to a newcomer; `done` when all were answered or given up (s10.5, step 6). Asked again meanwhile,
+   * the one that is under way goes on.
+   */
   handOver(nodeId: NodeId, from: NodeId, now: number, done: (now: number) => void): void {
-    let open = 1;
-    const finished = (at: number): void => {
-      open -= 1;
-      if (open === 0) done(at);
-    };
-    for (const resource of this.store.all())
-      if (this.host.ring.insideUpTo(resource.id, from, nodeId)) {
-        open += 1;
-        this.enqueue({ resource: resource.id, target: nodeId, done: finished });
-      }
+    const target = this.target(nodeId);
+    if (target.handOver?.from === from) {
+      target.handOver.done = done;
+      return;
+    }
+    target.handOver = new HandOver(this.store, from, nodeId, done);
     this.run(now);
-    finished(now);
   }
 
   /** What this peer is known to hold counts no more. */
   forget(nodeId: NodeId): void {
+    this.targets.delete(nodeId);
     for (const resource of this.store.all()) resource.holders.delete(nodeId);
   }
 
-  nextTimeout(): number | undefined {
-    return earliest(this.passAt, this.latePassAt, this.sweepAt, this.changedAt);
-  }
-
-  handleTimeout(now: number): void {
-    if (this.sweepAt !== undefined && this.sweepAt <= now) {
-      this.store.sweep(now);
-      this.sweepAt = this.store.size > 0 ? now + EXPIRY_SWEEP_MS : undefined;
-    }
-    if (this.changedAt !== undefined && this.changedAt <= now) {
-      this.changedAt = undefined;
-      const ids = [...this.changed];
-      this.changed.clear();
-      for (const id of ids) {
-        const resource = this.store.find(id);
-        if (resource !== undefined) this.reconcile(resource, false);
-      }
-    }
-    if (this.latePassAt !== undefined && this.latePassAt <= now) {
-      this.latePassAt = undefined;
-      this.passAt = undefined;
-      for (const resource of [...this.store.all()]) this.reconcile(resource, true);
-    }
-    if (this.passAt !== undefined && this.passAt <= now) {
-      this.passAt = undefined;
-      for (const resource of [...this.store.all()]) this.reconcile(resource, false);
-    }
+  /** Everything that too few others hold goes to them; `done` when it has, or cannot, or the time is over. */
+  drain(until: number, now: number, done: (now: number) => void): void {
+    this.drained = { until, done };
+    this.passAt = now;
+    this.resumeAt = now;
     this.run(now);
   }
 
+  nextTimeout(): number | undefined {
+    let next = earliest(this.passAt, this.latePassAt, this.sweepAt, this.resumeAt, this.drained?.until);
+    for (const target of this.targets.values())
+      if (target.hasWork && target.inFlight === 0) next = earliest(next, target.pausedUntil);
+    return next;
+  }
+
+  handleTimeout(now: number): void {
+    this.run(now);
+  }
+
+  /** One turn: a part of what is to be looked at, then a part of what is to be sent. */
+  private run(now: number): void {
+    this.resumeAt = undefined;
+    let budget = RESOURCES_PER_TURN;
+    budget = this.sweep(budget, now);
+    budget = this.lookAtChanged(budget, now);
+    budget = this.lookAtAll(budget, now);
+    // Copies always get their part, or passes would hold them up.
+    this.send(Math.max(budget, RESOURCES_PER_TURN / 2), now);
+    if (this.changed.size > 0 || this.pass !== undefined || this.sweepCursor !== undefined) this.resumeAt = now;
+    this.checkDrain(now);
+  }
+
+  private sweep(budget: number, now: number): number {
+    if (this.sweepAt === undefined || this.sweepAt > now) return budget;
+    const ids = this.store.idsAfter(this.sweepCursor, budget);
+    for (const id of ids) this.store.sweep(id, now);
+    this.sweepCursor = ids.length < budget ? undefined : ids.at(-1);
+    if (this.sweepCursor === undefined) this.sweepAt = this.store.size > 0 ? now + EXPIRY_SWEEP_MS : undefined;
+    return budget - ids.length;
+  }
+
+  private lookAtChanged(budget: number, now: number): number {
+    for (const id of this.changed) {
+      if (budget <= 0) break;
+      budget -= 1;
+      this.changed.delete(id);
+      const resource = this.store.find(id);
+      if (resource !== undefined) this.reconcile(resource, false, now);
+    }
+    return budget;
+  }
+
+  private lookAtAll(budget: number, now: number): number {
+    if (this.pass === undefined) {
+      const late = this.latePassAt !== undefined && this.latePassAt <= now;
+      if (!late && (this.passAt === undefined || this.passAt > now)) return budget;
+      if (late) this.latePassAt = undefined;
+      if (late || (this.passAt !== undefined && this.passAt <= now)) this.passAt = undefined;
+      this.pass = { cursor: undefined, late };
+    }
+    if (budget <= 0) return budget;
+    const ids = this.store.idsAfter(this.pass.cursor, budget);
+    for (const id of ids) {
+      const resource = this.store.find(id);
+      if (resource !== undefined) this.reconcile(resource, this.pass.late, now);
+    }
+    if (ids.length < budget) this.pass = undefined;
+    else this.pass.cursor = ids.at(-1);
+    return budget - ids.length;
+  }
+
   private schedulePass(at: number): void {
-    if (this.store.size > 0 && (this.passAt === undefined || at < this.passAt)) this.passAt = at;
+    if (this.passAt === undefined || at < this.passAt) this.passAt = at;
   }
 
   /**
@@ -157,144 +209,179 @@ export class Replicator implements Timed {
    * @param late the ring has had time: a responsible peer that has not sent its copy by now may have come back with
    * nothing, so holders of copies offer it theirs
    */
-  private reconcile(resource: Resource, late: boolean): void {
-    if (!this.host.isMember) return;
-    if (this.host.isResponsibleFor(resource.id)) {
+  private reconcile(resource: Resource, late: boolean, now: number): void {
+    const { place } = this.host;
+    if (!place.isMember) return;
+    if (place.isResponsibleFor(resource.id)) {
       resource.own = true;
-      for (const target of this.host.replicaSet)
-        if (resource.holders.get(target) !== resource.revision) this.enqueue({ resource: resource.id, target });
+      for (const target of this.host.replicaSet) this.want(resource, target, 'replica', now);
       return;
     }
     if (resource.own || late) {
       // RFC 6940 s6.4.2.3: to the correct node "unless it knows the newly responsible node already has a copy".
-      const responsible = this.host.likelyResponsible(resource.id);
+      const responsible = place.likelyResponsible(resource.id);
       if (responsible !== undefined && resource.holders.get(responsible) === resource.revision) resource.own = false;
-      else this.enqueue({ resource: resource.id, target: undefined });
+      else if (responsible !== undefined) this.want(resource, responsible, 'responsible', now);
     }
-    if (!resource.own && !this.host.isInReplicaRange(resource.id)) this.store.remove(resource.id);
+    if (!resource.own && !place.isInReplicaRange(resource.id)) this.store.remove(resource.id);
   }
 
-  private enqueue(job: Job): void {
-    const key = keyOf(job);
-    if (job.done === undefined && this.underWay.has(key)) return;
-    this.underWay.add(key);
-    this.queue.push(job);
+  private want(resource: Resource, nodeId: NodeId, reason: CopyReason, now: number): void {
+    if (resource.holders.get(nodeId) === resource.revision) return;
+    const refused = this.refusals.get(resource)?.get(nodeId);
+    if (refused?.revision === resource.revision && refused.until > now)
+      this.schedulePass(Math.max(refused.until, now + REPLICATION_RETRY_MS));
+    else this.target(nodeId).queue.set(resource.id, reason);
   }
 
-  private run(now: number): void {
-    while (this.inFlight < MAX_REPLICATIONS_IN_FLIGHT) {
-      const job = this.queue.shift();
-      if (job === undefined) return;
-      const resource = this.store.find(job.resource);
-      if (resource === undefined) this.finish(job, now);
-      else this.copy(job, resource, now);
-    }
+  private target(nodeId: NodeId): CopyTarget {
+    let target = this.targets.get(nodeId);
+    if (target === undefined) this.targets.set(nodeId, (target = new CopyTarget(nodeId)));
+    return target;
   }
 
-  private copy(job: Job, resource: Resource, now: number): void {
-    const copies = copiesOf(this.store, resource, 1, this.maxMessageBytes, now);
-    const { revision } = resource;
-    this.inFlight += 1;
-    this.sendNext(
-      job,
-      copies,
-      (holder, at) => {
-        this.inFlight -= 1;
-        if (holder === undefined) this.schedulePass(at + REPLICATION_RETRY_MS);
-        else {
-          if (resource.holders.size > 16) resource.holders.clear();
-          resource.holders.set(holder, revision);
-          if (job.target === undefined) {
-            resource.own = false;
-            this.schedulePass(at);
-          } else if (resource.revision !== revision) this.stored(resource.id, at);
+  /** Each target in turn, so that none waits for another. */
+  private send(budget: number, now: number): void {
+    for (let again = true; again;) {
+      again = false;
+      for (const target of [...this.targets.values()]) {
+        if (target.isIdle && (target.pausedUntil ?? -Infinity) + MAX_SILENCE_PAUSE_MS <= now)
+          this.targets.delete(target.nodeId);
+        if (!target.mayTake(now)) continue;
+        if (budget <= 0) {
+          this.resumeAt = now;
+          return;
         }
-        this.finish(job, at);
-        this.run(at);
-      },
-      now,
-    );
+        budget -= this.sendOne(target, now);
+        again = true;
+      }
+    }
   }
 
-  /** One message after the other; `done` gets the holder, or undefined when it failed. */
-  private sendNext(
-    job: Job,
-    copies: CopyRequest[],
-    done: (holder: NodeId | undefined, now: number) => void,
+  /** @returns what it cost */
+  private sendOne(target: CopyTarget, now: number): number {
+    const [first] = target.queue;
+    if (first !== undefined) {
+      const [id, reason] = first;
+      target.queue.delete(id);
+      const resource = this.store.find(id);
+      if (resource === undefined || !this.isWanted(resource, target.nodeId, reason)) return 1;
+      this.copy(target, resource, reason, undefined, now);
+      return COPY_COST;
+    }
+    const { handOver } = target;
+    const id = handOver?.next();
+    const resource = id === undefined ? undefined : this.store.find(id);
+    if (resource !== undefined && resource.holders.get(target.nodeId) !== resource.revision) {
+      this.copy(target, resource, 'replica', handOver, now);
+      return COPY_COST;
+    }
+    this.concludeHandOver(target, now);
+    return 1;
+  }
+
+  /** The ring may have changed since it was queued. */
+  private isWanted(resource: Resource, nodeId: NodeId, reason: CopyReason): boolean {
+    if (resource.holders.get(nodeId) === resource.revision) return false;
+    const { place } = this.host;
+    if (place.isResponsibleFor(resource.id)) return reason === 'replica' && this.host.replicaSet.includes(nodeId);
+    return reason === 'responsible' && place.likelyResponsible(resource.id) === nodeId;
+  }
+
+  private copy(
+    target: CopyTarget,
+    resource: Resource,
+    reason: CopyReason,
+    handOver: HandOver | undefined,
     now: number,
-    holder?: NodeId,
   ): void {
-    const copy = copies.shift();
-    if (copy === undefined) {
-      done(holder, now);
+    const { revision } = resource;
+    const isDirect = reason === 'replica';
+    const since = isDirect ? (resource.holders.get(target.nodeId) ?? 0) : 0;
+    const isSent = this.sender.send(resource, isDirect ? target.nodeId : undefined, since, now, (outcome, at) => {
+      target.inFlight -= 1;
+      if (outcome.type === 'held') {
+        target.answered();
+        handOver?.held();
+        setHolder(resource, outcome.holder, revision);
+        if (!isDirect) this.handedBack(resource, at);
+        else if (resource.revision !== revision) this.stored(resource.id, at);
+      } else if (outcome.type === 'silent') {
+        target.silent(at);
+        handOver?.silent();
+        if (handOver === undefined) target.queue.set(resource.id, reason);
+      } else {
+        handOver?.refused();
+        this.refused(target, resource, outcome, isDirect, at);
+      }
+      this.concludeHandOver(target, at);
+      this.run(at);
+    });
+    if (!isSent) {
+      setHolder(resource, target.nodeId, revision);
       return;
     }
-    const destination = [job.target === undefined ? toResource(job.resource) : toNode(job.target)];
-    this.requester.request({ destination, ...copy }, now, (result, at) => {
-      if (result.ok) {
-        this.sendNext(job, copies, done, at, result.signer.nodeId);
-        return;
-      }
-      const { errorCode } = result.error;
-      const theyHaveBetter =
-        errorCode === ERROR_CODES.data_too_old || errorCode === ERROR_CODES.generation_counter_too_low;
-      if (theyHaveBetter) this.fetchBetter(job, copy, at, (from) => this.sendNext(job, copies, done, at, from));
-      else {
-        this.logger.debug('copy refused', { resource: job.resource, nodeId: job.target, err: result.error.message });
-        done(undefined, at);
-      }
-    });
+    target.inFlight += 1;
+    handOver?.sent();
   }
 
-  /** RFC 6940 s7.4.1.1: "the peer MUST fetch the newer data from the peer generating the error". */
-  private fetchBetter(job: Job, { body }: CopyRequest, now: number, done: (from: NodeId | undefined) => void): void {
-    const specifiers = body.kindData.flatMap(({ kind }) => {
-      const model = this.verifier.dataModelOf(kind);
-      if (model === undefined) return [];
-      const specifier =
-        model === 'single'
-          ? ({ model } as const)
-          : model === 'array'
-            ? ({ model, ranges: [{ first: 0, last: 0xffffffff }] } as const)
-            : ({ model, keys: [] } as const);
-      return [{ kind, generation: 0n, specifier }];
-    });
-    const destination = [job.target === undefined ? toResource(job.resource) : toNode(job.target)];
-    const request = { destination, body: { type: 'fetch_req' as const, resource: job.resource, specifiers } };
-    this.requester.request(request, now, (result, at) => {
-      if (!result.ok || result.body.type !== 'fetch_ans') {
-        done(undefined);
-        return;
-      }
-      this.mergeFetched(job.resource, result.body, result.certificates, at);
-      done(result.signer.nodeId);
-    });
+  /** The peer that is responsible has it: this one keeps it as a copy, or not at all. */
+  private handedBack(resource: Resource, now: number): void {
+    resource.own = false;
+    this.reconcile(resource, false, now);
   }
 
-  private mergeFetched(
-    resource: ResourceId,
-    answer: FetchAnswer,
-    bucket: readonly GenericCertificate[],
+  private refused(
+    target: CopyTarget,
+    resource: Resource,
+    { words, newer }: CopyOutcome & { readonly type: 'refused' },
+    isDirect: boolean,
     now: number,
   ): void {
-    const wallNow = this.clock.wall();
-    const kinds: KindValues[] = [];
-    for (const { kind: id, generation, values } of answer.kindResponses) {
-      const kind = this.verifier.kind(id);
-      if (kind === undefined) continue;
-      const proven = values.flatMap((data) => this.verifier.verify(resource, kind, data, bucket, wallNow) ?? []);
-      kinds.push({ kind, generation, values: proven });
+    if (newer) {
+      target.answered();
+      this.stored(resource.id, now);
+      return;
     }
-    this.store.merge(resource, kinds, now, wallNow);
-    this.stored(resource, now);
+    target.refused(now);
+    // The peer that is responsible has decided, and knows of nothing less than this one.
+    const isSettled = [...words].every((word) => word === 'older' || word === 'claimed');
+    if (!isDirect && isSettled) {
+      this.handedBack(resource, now);
+      return;
+    }
+    let refusals = this.refusals.get(resource);
+    if (refusals === undefined) this.refusals.set(resource, (refusals = new Map<NodeId, Refused>()));
+    const before = refusals.get(target.nodeId);
+    const times = before?.revision === resource.revision ? before.times + 1 : 0;
+    const until = now + Math.min(REFUSED_COPY_RETRY_MS * 2 ** times, MAX_REFUSED_COPY_RETRY_MS);
+    if (refusals.size >= MAX_HOLDERS) refusals.clear();
+    refusals.set(target.nodeId, { revision: resource.revision, times, until });
+    this.schedulePass(Math.max(until, now + REPLICATION_RETRY_MS));
   }
 
-  private finish(job: Job, now: number): void {
-    this.underWay.delete(keyOf(job));
-    job.done?.(now);
+  private concludeHandOver(target: CopyTarget, now: number): void {
+    const { handOver } = target;
+    if (handOver?.isAnswered !== true) return;
+    target.handOver = undefined;
+    if (this.targets.get(target.nodeId) === target) handOver.done(now);
+  }
+
+  private checkDrain(now: number): void {
+    const { drained } = this;
+    if (drained === undefined) return;
+    const isPassing = this.pass !== undefined || this.changed.size > 0 || (this.passAt ?? Infinity) <= now;
+    const isBusy = [...this.targets.values()].some((target) => !target.isIdle && (target.pausedUntil ?? now) <= now);
+    if (now < drained.until && (isPassing || isBusy)) return;
+    this.drained = undefined;
+    drained.done(now);
   }
 }
 
-function keyOf({ resource, target }: Job): string {
-  return `${resource}/${target ?? ''}`;
+/** A resource has a handful of holders; more are those of rings long past. */
+const MAX_HOLDERS = 16;
+
+function setHolder(resource: Resource, holder: NodeId, revision: number): void {
+  if (resource.holders.size >= MAX_HOLDERS) resource.holders.clear();
+  resource.holders.set(holder, revision);
 }

@@ -1,22 +1,16 @@
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
-import { ARRAY_INDEX_LAST, ERROR_CODES, type StoredData, type StoredDataValue } from '../../reload/index.ts';
+import { ARRAY_INDEX_LAST, type StoredData, type StoredDataValue } from '../../reload/index.ts';
 import { toHex } from '../../base/bytes.ts';
-import { MAX_CLOCK_SKEW_MS, MAX_LIFETIME_S } from '../constants.ts';
-import type { Signer } from '../security/certificate-cache.ts';
-import { claimOf, claimWins } from './access.ts';
+import { type Origin, type SignedValue, type Verdict, endOf, judge } from './admission.ts';
 import type { Kind } from './kinds.ts';
-
-/** A value with who wrote it; signature and right to write were checked. */
-export interface SignedValue {
-  readonly data: StoredData;
-  readonly signer: Signer;
-}
+import { SortedIds } from './sorted-ids.ts';
 
 interface Entry extends SignedValue {
   readonly bytes: number;
-  readonly receivedAt: number;
   /** Monotonic time. */
   readonly expiresAt: number;
+  /** The revision of the resource that it came with. */
+  readonly revision: number;
 }
 
 interface KindData {
@@ -30,9 +24,9 @@ export interface Resource {
   readonly kinds: Map<number, KindData>;
   /** This peer was or is responsible: it sees to it that the right peers have copies. */
   own: boolean;
-  /** Goes up with every change. */
+  /** Goes up with every change; no two states of the store have the same. */
   revision: number;
-  /** Who is known to have which revision. */
+  /** Who has said that it has which revision. */
   readonly holders: Map<NodeId, number>;
 }
 
@@ -40,20 +34,27 @@ export interface KindValues {
   readonly kind: Kind;
   /** 0: not given. */
   readonly generation: bigint;
-  readonly values: readonly SignedValue[];
+  /** Undefined: a value that is not signed by one who may write it there. */
+  readonly values: readonly (SignedValue | undefined)[];
 }
 
-export type StoreOutcome =
-  | { readonly ok: true; readonly generations: ReadonlyMap<number, bigint> }
-  | { readonly ok: false; readonly errorCode: number };
+export interface StoreOutcome {
+  /** Of each value, Kind by Kind. Of originals all are taken or none. */
+  readonly verdicts: readonly (readonly Verdict[])[];
+  /** The generation counter of some Kind is another than was expected: nothing was looked at. */
+  readonly wrongGeneration: boolean;
+}
 
 /** What is stored here for the overlay (RFC 6940 s7): bounded in bytes, in values of a writer and in values of a Kind. */
 export class ResourceStore {
   private readonly resources = new Map<ResourceId, Resource>();
   private readonly valuesOf = new Map<NodeId, number>();
+  private readonly ids = new SortedIds();
+  private readonly idsOf = new Map<number, SortedIds>();
   private readonly maxBytes: number;
   private readonly maxPerWriter: number;
   private used = 0;
+  private revisions = 0;
 
   constructor(options: { maxBytes: number; maxPerWriter: number }) {
     this.maxBytes = options.maxBytes;
@@ -76,190 +77,161 @@ export class ResourceStore {
     return this.resources.get(resource);
   }
 
+  /** Up to `count` ids in ring order, those after `id` or from the first on. */
+  idsAfter(id: ResourceId | undefined, count: number): ResourceId[] {
+    return this.ids.after(id, count);
+  }
+
+  /** The nearest resources with values of a Kind on both sides of an id. */
+  nearest(kind: number, id: ResourceId): ResourceId[] {
+    const ids = this.idsOf.get(kind);
+    return [ids?.clockwise(id), ids?.counterClockwise(id)].filter((found) => found !== undefined);
+  }
+
   /** The generation counter of a Kind; 0 when nothing was stored. */
   generation(resource: ResourceId, kind: number): bigint {
     return this.resources.get(resource)?.kinds.get(kind)?.generation ?? 0n;
   }
 
-  /** Values that have not expired, with the lifetime that is left (s7.4.1.1). */
-  values(resource: ResourceId, kind: number, now: number): SignedValue[] {
+  /** Values that have not expired, with the lifetime that is left (s7.4.1.1), and that came after `revision`. */
+  values(resource: ResourceId, kind: number, now: number, revision = 0): SignedValue[] {
     const entries = this.resources.get(resource)?.kinds.get(kind)?.entries.values() ?? [];
     const out: SignedValue[] = [];
-    for (const entry of entries) {
-      if (entry.expiresAt <= now) continue;
-      const lifetime = Math.max(1, entry.data.lifetime - Math.floor((now - entry.receivedAt) / 1000));
-      out.push({ data: { ...entry.data, lifetime }, signer: entry.signer });
+    for (const { expiresAt, revision: came, data, signer } of entries) {
+      if (expiresAt <= now || came <= revision) continue;
+      out.push({ data: { ...data, lifetime: Math.max(1, Math.floor((expiresAt - now) / 1000)) }, signer });
     }
     return out;
   }
 
-  /** An original store (s7.4.1.1): all of it or nothing. */
-  store(resource: ResourceId, kinds: readonly KindValues[], now: number, wallNow: number): StoreOutcome {
-    for (const { kind, generation, values } of kinds) {
-      const current = this.generation(resource, kind.id);
-      if (generation !== 0n && generation !== current)
-        return { ok: false, errorCode: ERROR_CODES.generation_counter_too_low };
-      const refused = this.checkOriginal(resource, kind, values, now, wallNow);
-      if (refused !== undefined) return { ok: false, errorCode: refused };
-    }
-    return this.apply(resource, kinds, now, (current) => current + 1n);
-  }
-
   /**
-   * A copy from another peer: each value that is newer replaces ours, the others are left alone (the merging rule of
-   * s7.4.1.1). Fails with Data_Too_Old when this peer has something better, which the sender should then fetch.
+   * A Store (s7.4.1.1), or what a fetch brought. Of copies each value that is better replaces ours, the others are left
+   * alone (the merging rule of s7.4.1.1).
    */
-  merge(resource: ResourceId, kinds: readonly KindValues[], now: number, wallNow: number): StoreOutcome {
-    const better: SignedValue[] = [];
-    const taken = kinds.map(({ kind, generation, values }) => {
-      const verdicts = values.map((value) => this.compare(resource, kind, value, now));
-      better.push(...values.filter((_, i) => verdicts[i] === 'worse'));
-      return {
-        kind,
-        generation,
-        values: values.filter(
-          (value, i) => verdicts[i] === 'better' && this.isAcceptable(kind, value, wallNow) === undefined,
-        ),
-      };
-    });
-    const outcome = this.apply(resource, taken, now, (current, given) => (given > current ? given : current));
-    return outcome.ok && better.length > 0 ? { ok: false, errorCode: ERROR_CODES.data_too_old } : outcome;
+  offer(id: ResourceId, kinds: readonly KindValues[], origin: Origin, now: number, wallNow: number): StoreOutcome {
+    const isExpected = ({ kind, generation }: KindValues): boolean =>
+      generation === 0n || generation === this.generation(id, kind.id);
+    if (origin.isOriginal && !kinds.every(isExpected)) return { verdicts: [], wrongGeneration: true };
+    // Expired values neither stand in the way nor count.
+    this.sweep(id, now);
+    const trial = new Trial();
+    const verdicts = kinds.map(({ kind, values }) =>
+      values.map((value) => (value === undefined ? 'writer' : this.consider(id, kind, value, origin, trial, wallNow))),
+    );
+    const isGood = (verdict: Verdict): boolean => verdict === 'taken' || verdict === 'held';
+    if (origin.isOriginal && !verdicts.flat().every(isGood)) return { verdicts, wrongGeneration: false };
+    for (const { kind, generation } of kinds) {
+      const taken = trial.takenOf(kind);
+      if (taken.length > 0) this.put(id, kind, taken, origin.isOriginal ? 0n : generation, now, wallNow);
+    }
+    return { verdicts, wrongGeneration: false };
   }
 
   remove(resource: ResourceId): void {
     const found = this.resources.get(resource);
     if (found === undefined) return;
     for (const { entries } of found.kinds.values()) for (const entry of entries.values()) this.forget(entry);
+    for (const kind of found.kinds.keys()) this.idsOf.get(kind)?.delete(resource);
     this.resources.delete(resource);
+    this.ids.delete(resource);
   }
 
-  /** Takes out what has expired. */
-  sweep(now: number): void {
-    for (const resource of [...this.resources.values()]) {
-      for (const [id, kindData] of resource.kinds) {
-        for (const [key, entry] of kindData.entries)
-          if (entry.expiresAt <= now) {
-            kindData.entries.delete(key);
-            this.forget(entry);
-          }
-        if (kindData.entries.size === 0) resource.kinds.delete(id);
-      }
-      if (resource.kinds.size === 0) this.resources.delete(resource.id);
+  /** Takes out of a resource what has expired. */
+  sweep(id: ResourceId, now: number): void {
+    this.drop(id, (entry) => entry.expiresAt <= now);
+  }
+
+  /** Takes out everything that a writer signed: it is no member any more. */
+  forgetWriter(writer: NodeId): void {
+    if (!this.valuesOf.has(writer)) return;
+    for (const id of [...this.resources.keys()]) this.drop(id, ({ signer }) => signer.nodeId === writer);
+  }
+
+  private drop(id: ResourceId, isGone: (entry: Entry) => boolean): void {
+    const resource = this.resources.get(id);
+    if (resource === undefined) return;
+    for (const [kind, { entries }] of resource.kinds) {
+      for (const [key, entry] of entries)
+        if (isGone(entry)) {
+          entries.delete(key);
+          this.forget(entry);
+        }
+      if (entries.size > 0) continue;
+      resource.kinds.delete(kind);
+      this.idsOf.get(kind)?.delete(id);
     }
+    if (resource.kinds.size === 0) this.remove(id);
   }
 
-  private checkOriginal(
-    resource: ResourceId,
+  /** Judges a value beside what is here and what of the same request was taken before it. */
+  private consider(
+    id: ResourceId,
     kind: Kind,
-    values: readonly SignedValue[],
+    value: SignedValue,
+    origin: Origin,
+    trial: Trial,
+    wallNow: number,
+  ): Verdict {
+    const entries = this.resources.get(id)?.kinds.get(kind.id)?.entries;
+    const key = trial.keyOf(kind, value.data.value, entries);
+    const writer = value.signer.nodeId;
+    const place = {
+      current: trial.at(kind, key) ?? entries?.get(key),
+      countOfKind: (entries?.size ?? 0) + trial.addedTo(kind),
+      countOfWriter: (this.valuesOf.get(writer) ?? 0) + trial.addedBy(writer),
+      maxPerWriter: this.maxPerWriter,
+    };
+    const verdict = judge(kind, value, origin, place, wallNow);
+    if (verdict !== 'taken') return verdict;
+    if (this.used + trial.bytes + sizeOf(value.data) > this.maxBytes) return 'full';
+    trial.take(kind, key, value, place.current);
+    return 'taken';
+  }
+
+  private put(
+    id: ResourceId,
+    kind: Kind,
+    values: readonly (readonly [string, SignedValue])[],
+    given: bigint,
     now: number,
     wallNow: number,
-  ): number | undefined {
-    const entries = this.resources.get(resource)?.kinds.get(kind.id)?.entries;
-    const keys = new Set<string>();
-    for (const [key, { expiresAt }] of entries ?? []) if (expiresAt > now) keys.add(key);
-    const added = new Map<NodeId, number>();
-    for (const value of values) {
-      const refused = this.isAcceptable(kind, value, wallNow);
-      if (refused !== undefined) return refused;
-      const key = entryKey(value.data.value, entries);
-      const old = entries?.get(key);
-      if (old !== undefined && old.expiresAt > now) {
-        if (kind.accessPolicy === 'FIRST-CLAIM' && isForeignClaim(old, value)) return ERROR_CODES.forbidden;
-        if (old.data.storageTime >= value.data.storageTime) return ERROR_CODES.data_too_old;
-      } else added.set(value.signer.nodeId, (added.get(value.signer.nodeId) ?? 0) + 1);
-      keys.add(key);
+  ): void {
+    const resource = this.resources.get(id) ?? this.make(id);
+    let kindData = resource.kinds.get(kind.id);
+    if (kindData === undefined) {
+      kindData = { kind, generation: 0n, entries: new Map() };
+      resource.kinds.set(kind.id, kindData);
+      let ids = this.idsOf.get(kind.id);
+      if (ids === undefined) this.idsOf.set(kind.id, (ids = new SortedIds()));
+      ids.add(id);
     }
-    if (keys.size > kind.maxCount) return ERROR_CODES.data_too_large;
-    for (const [writer, count] of added)
-      if ((this.valuesOf.get(writer) ?? 0) + count > this.maxPerWriter) return ERROR_CODES.data_too_large;
-    return undefined;
-  }
-
-  /** Bounds that hold for originals and copies. */
-  private isAcceptable(kind: Kind, { data }: SignedValue, wallNow: number): number | undefined {
-    if (data.value.model !== kind.dataModel) return ERROR_CODES.invalid_message;
-    if (data.value.value.length > kind.maxSize) return ERROR_CODES.data_too_large;
-    if (data.storageTime > BigInt(Math.floor(wallNow + MAX_CLOCK_SKEW_MS))) return ERROR_CODES.forbidden;
-    if (data.lifetime === 0 || data.lifetime > MAX_LIFETIME_S) return ERROR_CODES.forbidden;
-    return undefined;
-  }
-
-  private compare(resource: ResourceId, kind: Kind, value: SignedValue, now: number): 'better' | 'same' | 'worse' {
-    const entries = this.resources.get(resource)?.kinds.get(kind.id)?.entries;
-    const old = entries?.get(entryKey(value.data.value, undefined));
-    if (old === undefined || old.expiresAt <= now) return 'better';
-    if (kind.accessPolicy === 'FIRST-CLAIM' && old.signer.nodeId !== value.signer.nodeId) {
-      const ours = claimOf(old.data.value);
-      const theirs = claimOf(value.data.value);
-      // What was given back gives way to a claim.
-      if (ours === undefined || theirs === undefined) return theirs === undefined ? 'worse' : 'better';
-      return claimWins(theirs, ours) ? 'better' : 'worse';
+    this.revisions += 1;
+    resource.revision = this.revisions;
+    for (const [key, { data, signer }] of values) {
+      const old = kindData.entries.get(key);
+      if (old !== undefined) this.forget(old);
+      const value = data.value.model === 'array' ? { ...data.value, index: Number(key) } : data.value;
+      const entry: Entry = {
+        // Copies of the bytes: the message that they came in must not stay in memory for them.
+        data: detach({ ...data, value }),
+        signer,
+        bytes: sizeOf(data),
+        expiresAt: endOf(kind, data, now, wallNow),
+        revision: resource.revision,
+      };
+      kindData.entries.set(key, entry);
+      this.used += entry.bytes;
+      this.valuesOf.set(signer.nodeId, (this.valuesOf.get(signer.nodeId) ?? 0) + 1);
     }
-    if (old.data.storageTime === value.data.storageTime) return 'same';
-    return value.data.storageTime > old.data.storageTime ? 'better' : 'worse';
-  }
-
-  private apply(
-    id: ResourceId,
-    kinds: readonly KindValues[],
-    now: number,
-    nextGeneration: (current: bigint, given: bigint) => bigint,
-  ): StoreOutcome {
-    const size = kinds.reduce((sum, { values }) => sum + values.reduce((n, { data }) => n + sizeOf(data), 0), 0);
-    if (this.used + size > this.maxBytes) return { ok: false, errorCode: ERROR_CODES.data_too_large };
-    const generations = new Map<number, bigint>();
-    let resource = this.resources.get(id);
-    for (const { kind, generation, values } of kinds) {
-      if (values.length > 0) {
-        resource ??= this.make(id);
-        let kindData = resource.kinds.get(kind.id);
-        if (kindData === undefined) {
-          kindData = { kind, generation: 0n, entries: new Map() };
-          resource.kinds.set(kind.id, kindData);
-        }
-        for (const value of values) this.put(kindData, value, now);
-        // Copies of an array may come from several peers: its bound holds for them too.
-        this.trim(kindData);
-        const next = nextGeneration(kindData.generation, generation);
-        kindData.generation = next > 0n ? next : 1n;
-        resource.revision += 1;
-      }
-      generations.set(kind.id, this.generation(id, kind.id));
-    }
-    return { ok: true, generations };
+    // s7.4.1.1: an original raises the counter, a copy brings it.
+    kindData.generation = given === 0n ? kindData.generation + 1n : max(given, kindData.generation);
   }
 
   private make(id: ResourceId): Resource {
     const resource: Resource = { id, kinds: new Map(), own: false, revision: 0, holders: new Map() };
     this.resources.set(id, resource);
+    this.ids.add(id);
     return resource;
-  }
-
-  private put(kindData: KindData, { data, signer }: SignedValue, now: number): void {
-    const key = entryKey(data.value, kindData.entries);
-    const value = data.value.model === 'array' ? { ...data.value, index: Number(key) } : data.value;
-    const old = kindData.entries.get(key);
-    if (old !== undefined) this.forget(old);
-    const entry: Entry = {
-      // Copies of the bytes: the message that they came in must not stay in memory for them.
-      data: detach({ ...data, value }),
-      signer,
-      bytes: sizeOf(data),
-      receivedAt: now,
-      expiresAt: now + data.lifetime * 1000,
-    };
-    kindData.entries.set(key, entry);
-    this.used += entry.bytes;
-    this.valuesOf.set(signer.nodeId, (this.valuesOf.get(signer.nodeId) ?? 0) + 1);
-  }
-
-  private trim({ kind, entries }: KindData): void {
-    for (const [key, entry] of entries) {
-      if (entries.size <= kind.maxCount) return;
-      entries.delete(key);
-      this.forget(entry);
-    }
   }
 
   private forget({ bytes, signer }: Entry): void {
@@ -270,25 +242,59 @@ export class ResourceStore {
   }
 }
 
-/** The claim that is there belongs to another host and was not given back. */
-function isForeignClaim(old: Entry, value: SignedValue): boolean {
-  return old.data.value.exists && old.signer.nodeId !== value.signer.nodeId;
-}
+/** What a request would change, before anything is. */
+class Trial {
+  private readonly taken = new Map<number, Map<string, SignedValue>>();
+  private readonly added = new Map<number, number>();
+  private readonly writers = new Map<NodeId, number>();
+  bytes = 0;
 
-/** Where a value stands among those of its Kind; an append (s7.4.1.1) gets the place after the last. */
-function entryKey(value: StoredDataValue, entries: ReadonlyMap<string, unknown> | undefined): string {
-  switch (value.model) {
-    case 'single':
-      return '';
-    case 'dictionary':
-      return toHex(value.key);
-    case 'array': {
-      if (value.index !== ARRAY_INDEX_LAST) return String(value.index);
-      let last = -1;
-      for (const key of entries?.keys() ?? []) last = Math.max(last, Number(key));
-      return String(last + 1);
+  /** Where a value stands among those of its Kind; an append (s7.4.1.1) gets the place after the last. */
+  keyOf(kind: Kind, value: StoredDataValue, entries: ReadonlyMap<string, SignedValue> | undefined): string {
+    switch (value.model) {
+      case 'single':
+        return '';
+      case 'dictionary':
+        return toHex(value.key);
+      case 'array': {
+        if (value.index !== ARRAY_INDEX_LAST) return String(value.index);
+        let last = -1;
+        for (const keys of [entries?.keys(), this.taken.get(kind.id)?.keys()])
+          for (const key of keys ?? []) last = Math.max(last, Number(key));
+        return String(last + 1);
+      }
     }
   }
+
+  at(kind: Kind, key: string): SignedValue | undefined {
+    return this.taken.get(kind.id)?.get(key);
+  }
+
+  addedTo(kind: Kind): number {
+    return this.added.get(kind.id) ?? 0;
+  }
+
+  addedBy(writer: NodeId): number {
+    return this.writers.get(writer) ?? 0;
+  }
+
+  takenOf(kind: Kind): [string, SignedValue][] {
+    return [...(this.taken.get(kind.id) ?? [])];
+  }
+
+  take(kind: Kind, key: string, value: SignedValue, current: SignedValue | undefined): void {
+    let taken = this.taken.get(kind.id);
+    if (taken === undefined) this.taken.set(kind.id, (taken = new Map<string, SignedValue>()));
+    taken.set(key, value);
+    this.bytes += sizeOf(value.data);
+    if (current === undefined) this.added.set(kind.id, this.addedTo(kind) + 1);
+    const { nodeId } = value.signer;
+    if (current?.signer.nodeId !== nodeId) this.writers.set(nodeId, this.addedBy(nodeId) + 1);
+  }
+}
+
+function max(a: bigint, b: bigint): bigint {
+  return a > b ? a : b;
 }
 
 function sizeOf({ value, signature }: StoredData): number {

@@ -1,7 +1,7 @@
 import { toHex } from '../../base/bytes.ts';
 import { EMPTY_SIGNATURE, type ModelSpecifier, type StoredData, type StoredDataValue } from '../../reload/index.ts';
 import type { Kind } from './kinds.ts';
-import type { SignedValue } from './resource-store.ts';
+import type { SignedValue } from './admission.ts';
 
 /** Keys that were asked for and are not there are each answered by a synthesised value; more are not looked at. */
 const MAX_KEYS = 64;

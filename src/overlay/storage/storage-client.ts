@@ -11,6 +11,7 @@ import {
 import { OverlayError } from '../errors.ts';
 import { type Answer, type Requester, toResource } from '../requester.ts';
 import type { Signing } from '../security/signing.ts';
+import { READ, judge } from './admission.ts';
 import type { Kind } from './kinds.ts';
 import type { ValueVerifier } from './value-verifier.ts';
 
@@ -69,6 +70,9 @@ export type FetchResult =
     }
   | { readonly ok: false; readonly error: OverlayError };
 
+/** Stores in a row are dated ahead of the clock by so much at most. */
+const BURST_MS = 1_000n;
+
 /** Stores and fetches values anywhere in the overlay (RFC 6940 s7.4.1, s7.4.2). */
 export class StorageClient {
   private readonly requester: Requester;
@@ -86,16 +90,47 @@ export class StorageClient {
 
   /** @throws {TypeError} when the value does not fit the Kind, or the Kind is not one of the overlay. */
   store(spec: StoreSpec, now: number, done: (result: StoreResult, now: number) => void): void {
-    const { resource, value, lifetimeS } = spec;
     const kind = this.knownKind(spec.kind);
-    if (kind.dataModel !== value.model)
+    if (kind.dataModel !== spec.value.model)
       throw new TypeError(`values of ${kind.name} are of the model ${kind.dataModel}`);
-    const storageTime = this.nextStorageTime();
+    this.storeAt(spec, kind, this.nextStorageTime(0n), now, (result, at) => {
+      const isTooOld = !result.ok && result.error.errorCode === ERROR_CODES.data_too_old;
+      if (isTooOld && (spec.generation ?? 0n) === 0n) this.storeLater(spec, kind, result, at, done);
+      else done(result, at);
+    });
+  }
+
+  /**
+   * What this node stored there before is later than its clock, which was set back: RFC 6940 s7.1 lets it "perform its
+   * store using a storage_time that increments the value used with the previous store".
+   */
+  private storeLater(
+    spec: StoreSpec,
+    kind: Kind,
+    refused: StoreResult,
+    now: number,
+    done: (result: StoreResult, now: number) => void,
+  ): void {
+    this.fetch({ resource: spec.resource, kind: kind.id }, now, (result, at) => {
+      const own = (result.ok ? result.values : []).filter(({ signer }) => signer.nodeId === this.signing.self.nodeId);
+      const latest = Math.max(0, ...own.map(({ storageTime }) => storageTime));
+      if (latest < this.clock.wall()) done(refused, at);
+      else this.storeAt(spec, kind, this.nextStorageTime(BigInt(latest)), at, done);
+    });
+  }
+
+  private storeAt(
+    { resource, value, lifetimeS, generation }: StoreSpec,
+    kind: Kind,
+    storageTime: bigint,
+    now: number,
+    done: (result: StoreResult, now: number) => void,
+  ): void {
     const signature = this.signing.signValue((identity) =>
       dataSignatureInput(resource, kind.id, storageTime, value, identity),
     );
     const values = [{ storageTime, lifetime: lifetimeS, value, signature }];
-    const kindData = [{ kind: kind.id, generationCounter: spec.generation ?? 0n, values }];
+    const kindData = [{ kind: kind.id, generationCounter: generation ?? 0n, values }];
     const body = { type: 'store_req' as const, resource, replicaNumber: 0, kindData };
     this.requester.request({ destination: [toResource(resource)], body }, now, (result, at) => {
       if (!result.ok) {
@@ -108,8 +143,11 @@ export class StorageClient {
         done({ ok: false, error: unexpected('Store') }, at);
         return;
       }
-      const { generationCounter: generation, replicas } = response;
-      done({ ok: true, generation, replicas, responder: result.signer.nodeId, hops: result.hops }, at);
+      const { generationCounter, replicas } = response;
+      done(
+        { ok: true, generation: generationCounter, replicas, responder: result.signer.nodeId, hops: result.hops },
+        at,
+      );
     });
   }
 
@@ -141,7 +179,8 @@ export class StorageClient {
       // s7.4.2.2: what does not exist may come unsigned; the answer as a whole is signed.
       if (!data.value.exists && data.signature.identity.type === 'none') continue;
       const signed = this.verifier.verify(resource, kind, data, answer.certificates, wallNow);
-      if (signed === undefined) refused += 1;
+      const place = { current: undefined, countOfKind: 0, countOfWriter: 0, maxPerWriter: 1 };
+      if (signed === undefined || judge(kind, signed, READ, place, wallNow) !== 'taken') refused += 1;
       else if (data.value.exists)
         values.push({
           value: data.value,
@@ -161,10 +200,15 @@ export class StorageClient {
     return kind;
   }
 
-  /** Later than anything stored before, since an equal time would be refused as too old. */
-  private nextStorageTime(): bigint {
+  /**
+   * Later than what was stored a moment ago and than `than`, since an equal time would be refused as too old. A clock that
+   * was set back is followed: what it said before may be refused as the future.
+   */
+  private nextStorageTime(than: bigint): bigint {
     const wall = BigInt(Math.floor(this.clock.wall()));
-    this.lastStorageTime = wall > this.lastStorageTime ? wall : this.lastStorageTime + 1n;
+    const last = this.lastStorageTime - wall > BURST_MS ? 0n : this.lastStorageTime;
+    const floor = last > than ? last : than;
+    this.lastStorageTime = wall > floor ? wall : floor + 1n;
     return this.lastStorageTime;
   }
 }

@@ -1,19 +1,18 @@
 import type { ResourceId } from '../../base/node-id.ts';
 import { type DataModel, type GenericCertificate, type StoredData, dataSignatureInput } from '../../reload/index.ts';
-import type { Ring } from '../chord/ring.ts';
 import type { Signing } from '../security/signing.ts';
-import { mayWrite } from './access.ts';
+import { type Places, mayWrite } from './access.ts';
+import type { SignedValue } from './admission.ts';
 import type { Kind } from './kinds.ts';
-import type { SignedValue } from './resource-store.ts';
 
 /** Knows the Kinds of the overlay, and which values of them are proven (RFC 6940 s7.1, s7.3). */
 export class ValueVerifier {
-  private readonly ring: Ring;
+  private readonly places: Places;
   private readonly signing: Signing;
   private readonly kinds = new Map<number, Kind>();
 
-  constructor(components: { ring: Ring; signing: Signing; kinds: readonly Kind[] }) {
-    this.ring = components.ring;
+  constructor(components: { places: Places; signing: Signing; kinds: readonly Kind[] }) {
+    this.places = components.places;
     this.signing = components.signing;
     for (const kind of components.kinds) this.kinds.set(kind.id, kind);
   }
@@ -38,7 +37,7 @@ export class ValueVerifier {
       bucket,
       wallNow,
     );
-    return signer !== undefined && mayWrite(this.ring, kind, resource, data.value, signer)
+    return signer !== undefined && mayWrite(this.places, kind, resource, data.value, signer)
       ? { data, signer }
       : undefined;
   }

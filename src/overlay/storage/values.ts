@@ -3,7 +3,7 @@ import type { Hit } from '../../base/node-id.ts';
 import { addressFromBytes, addressToBytes } from '../../base/ip-address.ts';
 
 /** Version of the structures below; a reader refuses others. */
-const VERSION = 1;
+const VERSION = 2;
 const NODE_ID_BYTES = 16;
 const IPV4_BYTES = 4;
 const MAX_USER_BYTES = 255;
@@ -24,14 +24,14 @@ export interface NameValue {
  * IDLOC-IPV4: who holds an address. It names the address too, so that a claim is good at one Resource-ID only.
  *
  * ```
- * struct { uint8 version; opaque ipv4[4]; NodeId hit; uint64 claimed_at; opaque user<0..2^8-1>; } IdlocIpv4;
+ * struct { uint8 version; opaque ipv4[4]; NodeId hit; uint8 choice; opaque user<0..2^8-1>; } IdlocIpv4;
  * ```
  */
 export interface Ipv4Value {
   readonly ipv4: string;
   readonly hit: Hit;
-  /** Milliseconds since the epoch at the first claim; a refresh keeps it. It decides between claims after a partition. */
-  readonly claimedAt: number;
+  /** The address is the HIT's choice of this number (`ipv4Choice`), which readers check. */
+  readonly choice: number;
   /** Null when the host's certificate names no user. */
   readonly user: string | null;
 }
@@ -66,7 +66,7 @@ export function encodeIpv4Value(value: Ipv4Value): Uint8Array {
   const writer = begin();
   writer.bytes(addressToBytes(value.ipv4));
   writer.hex(value.hit);
-  writer.u64(BigInt(value.claimedAt));
+  writer.u8(value.choice);
   writeUser(writer, value.user);
   return writer.finish();
 }
@@ -76,11 +76,10 @@ export function decodeIpv4Value(bytes: Uint8Array): Ipv4Value {
   const reader = open(bytes);
   const ipv4 = addressFromBytes(reader.bytes(IPV4_BYTES));
   const hit = reader.hex(NODE_ID_BYTES);
-  const claimedAt = reader.u64();
-  if (claimedAt > BigInt(Number.MAX_SAFE_INTEGER)) reader.fail('a time too far away');
+  const choice = reader.u8();
   const user = readUser(reader);
   reader.end();
-  return { ipv4, hit, claimedAt: Number(claimedAt), user };
+  return { ipv4, hit, choice, user };
 }
 
 export function encodeHostValue(value: HostValue): Uint8Array {

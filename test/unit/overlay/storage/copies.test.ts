@@ -2,7 +2,8 @@ import test from 'ava';
 import { resourceIdOf } from '../../../../src/overlay/chord/ring.ts';
 import { copiesOf } from '../../../../src/overlay/storage/copies.ts';
 import { IDLOC_NAME } from '../../../../src/overlay/storage/kinds.ts';
-import { ResourceStore, type SignedValue } from '../../../../src/overlay/storage/resource-store.ts';
+import { ORIGINAL, type SignedValue } from '../../../../src/overlay/storage/admission.ts';
+import { ResourceStore } from '../../../../src/overlay/storage/resource-store.ts';
 import { EMPTY_SIGNATURE } from '../../../../src/reload/index.ts';
 
 const WALL = 1_700_000_000_000;
@@ -15,10 +16,10 @@ test('many values are copied in messages that each fit, with the certificates of
     const signer = { nodeId: `${i}`, user: null, spki: new Uint8Array(), chain: [new Uint8Array(500)], hash: `${i}` };
     return { data: { storageTime: BigInt(WALL), lifetime: 10, value, signature: EMPTY_SIGNATURE }, signer };
   });
-  t.true(store.store(resource, [{ kind: IDLOC_NAME, generation: 0n, values }], 0, WALL).ok);
+  store.offer(resource, [{ kind: IDLOC_NAME, generation: 0n, values }], ORIGINAL, 0, WALL);
   const found = store.find(resource);
   if (found === undefined) return t.fail();
-  const copies = copiesOf(store, found, 1, 5_000, 0);
+  const copies = copiesOf(store, found, 0, 5_000, 0);
   const perMessage = copies.map(({ body }) => body.kindData[0]?.values.length ?? 0);
   t.is(
     perMessage.reduce((a, b) => a + b, 0),
@@ -29,5 +30,6 @@ test('many values are copied in messages that each fit, with the certificates of
     t.is(certificates.length, perMessage[i] ?? 0);
     t.is(body.replicaNumber, 1);
   }
-  t.is(copiesOf(store, found, 1, 20_000, 0).length, 1);
+  t.is(copiesOf(store, found, 0, 20_000, 0).length, 1);
+  t.is(copiesOf(store, found, found.revision, 20_000, 0).length, 0);
 });

@@ -9,9 +9,10 @@ import {
   IDLOC_NAME,
   type Kind,
 } from '../../../../src/overlay/storage/kinds.ts';
-import { type KindValues, ResourceStore, type SignedValue } from '../../../../src/overlay/storage/resource-store.ts';
-import { encodeIpv4Value } from '../../../../src/overlay/storage/values.ts';
-import { EMPTY_SIGNATURE, ERROR_CODES, type StoredDataValue } from '../../../../src/reload/index.ts';
+import { ORIGINAL, type Origin, type SignedValue, type Verdict } from '../../../../src/overlay/storage/admission.ts';
+import { type KindValues, ResourceStore } from '../../../../src/overlay/storage/resource-store.ts';
+import { SortedIds } from '../../../../src/overlay/storage/sorted-ids.ts';
+import { EMPTY_SIGNATURE, type StoredDataValue } from '../../../../src/reload/index.ts';
 
 const WALL = 1_700_000_000_000;
 const HIT = '20010022'.padEnd(32, 'a');
@@ -28,6 +29,13 @@ function signed(value: StoredDataValue, time = 0, by = HIT, lifetime = 100): Sig
   };
 }
 
+const entry = (key: string, exists = true): StoredDataValue => ({
+  model: 'dictionary',
+  key: fromHex(key),
+  exists,
+  value: exists ? Buffer.from(key) : new Uint8Array(),
+});
+
 const of = (kind: Kind, values: readonly SignedValue[], generation = 0n): KindValues[] => [
   { kind, generation, values },
 ];
@@ -40,122 +48,187 @@ function texts(store: ResourceStore, kind: Kind, now = 0, resource = R): string[
   return store.values(resource, kind.id, now).map(({ data }) => Buffer.from(data.value.value).toString());
 }
 
-function claim(hit: string, claimedAt: number): StoredDataValue {
-  const value = encodeIpv4Value({ ipv4: '198.18.1.2', hit, claimedAt, user: null });
-  return { model: 'single', exists: true, value };
+const COPY: Origin = { isOriginal: false, knowsPlace: true, decides: false };
+
+/** The verdicts on an original. */
+function store(
+  to: ResourceStore,
+  kind: Kind,
+  values: readonly SignedValue[],
+  over: { at?: number; resource?: string; generation?: bigint; origin?: Origin } = {},
+): readonly Verdict[] {
+  const { at = 0, resource = R, generation = 0n, origin = ORIGINAL } = over;
+  return to.offer(resource, of(kind, values, generation), origin, at, WALL + at).verdicts.flat();
 }
 
 test('a newer value replaces the older one and the generation counter goes up', (t) => {
-  const store = make();
-  t.true(store.store(R, of(IDLOC_HOST, [signed(single('a'))]), 0, WALL).ok);
-  t.is(store.generation(R, IDLOC_HOST.id), 1n);
-  t.true(store.store(R, of(IDLOC_HOST, [signed(single('b'), 1)]), 0, WALL).ok);
-  t.is(store.generation(R, IDLOC_HOST.id), 2n);
-  t.deepEqual(texts(store, IDLOC_HOST), ['b']);
-  t.is(store.size, 1);
+  const kept = make();
+  t.deepEqual(store(kept, IDLOC_HOST, [signed(single('a'))]), ['taken']);
+  t.is(kept.generation(R, IDLOC_HOST.id), 1n);
+  t.deepEqual(store(kept, IDLOC_HOST, [signed(single('b'), 1)]), ['taken']);
+  t.is(kept.generation(R, IDLOC_HOST.id), 2n);
+  t.deepEqual(texts(kept, IDLOC_HOST), ['b']);
+  t.is(kept.size, 1);
 });
 
 test('a value that is not newer, or expects another generation, changes nothing', (t) => {
-  const store = make();
-  store.store(R, of(IDLOC_HOST, [signed(single('a'))]), 0, WALL);
-  const old = store.store(R, of(IDLOC_HOST, [signed(single('b'))]), 0, WALL);
-  t.is(!old.ok && old.errorCode, ERROR_CODES.data_too_old);
-  const wrong = store.store(R, of(IDLOC_HOST, [signed(single('b'), 1)], 7n), 0, WALL);
-  t.is(!wrong.ok && wrong.errorCode, ERROR_CODES.generation_counter_too_low);
-  t.true(store.store(R, of(IDLOC_HOST, [signed(single('b'), 1)], 1n), 0, WALL).ok);
+  const kept = make();
+  store(kept, IDLOC_HOST, [signed(single('a'))]);
+  t.deepEqual(store(kept, IDLOC_HOST, [signed(single('b'))]), ['older']);
+  t.true(kept.offer(R, of(IDLOC_HOST, [signed(single('b'), 1)], 7n), ORIGINAL, 0, WALL).wrongGeneration);
+  t.deepEqual(store(kept, IDLOC_HOST, [signed(single('b'), 1)], { generation: 1n }), ['taken']);
 });
 
 test('a value ends with its lifetime, which counts down until then', (t) => {
-  const store = make();
-  store.store(R, of(IDLOC_HOST, [signed(single('a'))]), 1_000, WALL);
-  t.is(store.values(R, IDLOC_HOST.id, 41_000)[0]?.data.lifetime, 60);
-  t.deepEqual(texts(store, IDLOC_HOST, 101_000), []);
-  store.sweep(101_000);
-  t.deepEqual([store.size, store.bytes], [0, 0]);
+  const kept = make();
+  store(kept, IDLOC_HOST, [signed(single('a'))], { at: 1_000 });
+  t.is(kept.values(R, IDLOC_HOST.id, 41_000)[0]?.data.lifetime, 60);
+  t.deepEqual(texts(kept, IDLOC_HOST, 101_000), []);
+  kept.sweep(R, 101_000);
+  t.deepEqual([kept.size, kept.bytes], [0, 0]);
 });
 
-test('what is too large, too many, from the future or without a lifetime is refused', (t) => {
-  const store = make({ maxPerWriter: 2 });
-  const refusal = (kind: Kind, values: readonly SignedValue[], resource = R): number | false => {
-    const outcome = store.store(resource, of(kind, values), 0, WALL);
-    return !outcome.ok && outcome.errorCode;
-  };
-  t.is(refusal(IDLOC_HOST, [signed(single('x'.repeat(513)))]), ERROR_CODES.data_too_large);
-  t.is(refusal(IDLOC_HOST, [signed(single('x'), 601_000)]), ERROR_CODES.forbidden);
-  t.is(refusal(IDLOC_HOST, [signed(single('x'), 0, HIT, 0)]), ERROR_CODES.forbidden);
-  t.is(refusal(IDLOC_NAME, [signed(single('x'))]), ERROR_CODES.invalid_message);
-  t.false(refusal(IDLOC_HOST, [signed(single('x'))], resourceIdOf('1')));
-  t.false(refusal(IDLOC_HOST, [signed(single('x'))], resourceIdOf('2')));
-  t.is(refusal(IDLOC_HOST, [signed(single('x'))], resourceIdOf('3')), ERROR_CODES.data_too_large);
+test('of originals all are taken or none; of copies what is good, and each is told apart', (t) => {
+  const entries = [signed(entry('01')), signed(entry('02'), 601_000), signed(entry('03'), -40 * 86_400_000)];
+  const kept = make();
+  t.deepEqual(store(kept, IDLOC_NAME, entries), ['taken', 'future', 'expired']);
+  t.is(kept.size, 0);
+  t.deepEqual(store(kept, IDLOC_NAME, entries, { origin: COPY }), ['taken', 'taken', 'expired']);
+  t.is(kept.values(R, IDLOC_NAME.id, 0).length, 2);
+});
+
+test('a value that is not proven is refused, and the others beside it keep their verdicts', (t) => {
+  const kept = make();
+  const kinds = [{ kind: IDLOC_NAME, generation: 1n, values: [undefined, signed(entry('01'))] }];
+  t.deepEqual(kept.offer(R, kinds, COPY, 0, WALL).verdicts, [['writer', 'taken']]);
+  t.is(kept.values(R, IDLOC_NAME.id, 0).length, 1);
+});
+
+test('the values of a writer are counted over all places, within one request and in copies', (t) => {
+  for (const origin of [ORIGINAL, COPY]) {
+    const kept = make({ maxPerWriter: 3 });
+    t.deepEqual(store(kept, IDLOC_NAME, [signed(entry('01')), signed(entry('02'))], { origin }), ['taken', 'taken']);
+    t.deepEqual(store(kept, IDLOC_HOST, [signed(single('x'))], { origin, resource: resourceIdOf('1') }), ['taken']);
+    t.deepEqual(store(kept, IDLOC_HOST, [signed(single('x'))], { origin, resource: resourceIdOf('2') }), ['quota']);
+    t.true(store(kept, IDLOC_NAME, [signed(entry('03')), signed(entry('04'))], { origin }).includes('quota'));
+    t.deepEqual(store(kept, IDLOC_NAME, [signed(entry('01'), 1)], { origin }), ['taken']);
+    // What has expired counts no more.
+    t.deepEqual(store(kept, IDLOC_NAME, [signed(entry('05'), 0)], { origin, at: 101_000 }), ['taken']);
+  }
+});
+
+test('2,000 copies of one writer: as many are taken as a writer may have', (t) => {
+  const kept = make({ maxPerWriter: 64, maxBytes: 100_000_000 });
+  let taken = 0;
+  for (let i = 0; i < 2_000; i++) {
+    const [verdict] = store(kept, IDLOC_HOST, [signed(single('x'))], { origin: COPY, resource: resourceIdOf(`${i}`) });
+    if (verdict === 'taken') taken += 1;
+  }
+  t.is(taken, 64);
 });
 
 test('the node stores no more bytes than it was given', (t) => {
-  const store = make({ maxBytes: 1_000 });
-  t.true(store.store(resourceIdOf('1'), of(IDLOC_HOST, [signed(single('x'.repeat(400)))]), 0, WALL).ok);
-  t.false(store.store(resourceIdOf('2'), of(IDLOC_HOST, [signed(single('x'.repeat(400)))]), 0, WALL).ok);
-  store.remove(resourceIdOf('1'));
-  t.true(store.store(resourceIdOf('2'), of(IDLOC_HOST, [signed(single('x'.repeat(400)))]), 0, WALL).ok);
+  const kept = make({ maxBytes: 1_000 });
+  const large = [signed(single('x'.repeat(400)))];
+  t.deepEqual(store(kept, IDLOC_HOST, large, { resource: resourceIdOf('1') }), ['taken']);
+  t.deepEqual(store(kept, IDLOC_HOST, large, { resource: resourceIdOf('2') }), ['full']);
+  kept.remove(resourceIdOf('1'));
+  t.deepEqual(store(kept, IDLOC_HOST, large, { resource: resourceIdOf('2') }), ['taken']);
 });
 
 test('dictionary entries live beside each other; a removed one is kept as removed', (t) => {
-  const store = make();
-  const entry = (key: string, exists = true): StoredDataValue => ({
-    model: 'dictionary',
-    key: fromHex(key),
-    exists,
-    value: exists ? Buffer.from(key) : new Uint8Array(),
-  });
-  store.store(R, of(IDLOC_NAME, [signed(entry('01')), signed(entry('02'))]), 0, WALL);
-  store.store(R, of(IDLOC_NAME, [signed(entry('01', false), 1)]), 0, WALL);
-  const values = store.values(R, IDLOC_NAME.id, 0);
+  const kept = make();
+  store(kept, IDLOC_NAME, [signed(entry('01')), signed(entry('02'))]);
+  store(kept, IDLOC_NAME, [signed(entry('01', false), 1)]);
+  const values = kept.values(R, IDLOC_NAME.id, 0);
   t.deepEqual(
     values.map(({ data }) => data.value.exists),
     [false, true],
   );
 });
 
-test('an append gets the place after the last element', (t) => {
-  const store = make();
+test('what was taken away does not come back by a copy, even when its tombstone was given a short life', (t) => {
+  const kept = make();
+  const first = signed(single('a'), 0, HIT, 30 * 86_400);
+  store(kept, IDLOC_HOST, [first]);
+  const gone: StoredDataValue = { model: 'single', exists: false, value: new Uint8Array() };
+  store(kept, IDLOC_HOST, [signed(gone, 1, HIT, 1)]);
+  const later = 20 * 86_400_000;
+  kept.sweep(R, later);
+  t.deepEqual(store(kept, IDLOC_HOST, [first], { origin: COPY, at: later }), ['older']);
+  t.deepEqual(store(kept, IDLOC_HOST, [first], { origin: COPY, at: 31 * 86_400_000 }), ['expired']);
+});
+
+test('an append gets the place after the last element, also within one request', (t) => {
+  const kept = make();
   const append = (text: string, time: number): SignedValue =>
     signed({ model: 'array', index: 0xffffffff, exists: true, value: Buffer.from(text) }, time);
-  store.store(R, of(CERTIFICATE_BY_NODE, [append('a', 0)]), 0, WALL);
-  store.store(R, of(CERTIFICATE_BY_NODE, [append('b', 1)]), 0, WALL);
-  const indices = store
+  store(kept, CERTIFICATE_BY_NODE, [append('a', 0), append('b', 1)]);
+  store(kept, CERTIFICATE_BY_NODE, [append('c', 2)]);
+  const indices = kept
     .values(R, CERTIFICATE_BY_NODE.id, 0)
     .map(({ data }) => data.value.model === 'array' && data.value.index);
-  t.deepEqual(indices, [0, 1]);
+  t.deepEqual(indices, [0, 1, 2]);
 });
 
-test('an address that another host has claimed is forbidden until the claim ends or is given back', (t) => {
-  const store = make();
-  store.store(R, of(IDLOC_IPV4, [signed(claim(HIT, 5))]), 0, WALL);
-  const second = store.store(R, of(IDLOC_IPV4, [signed(claim(OTHER, 1), 10, OTHER)]), 0, WALL);
-  t.is(!second.ok && second.errorCode, ERROR_CODES.forbidden);
-  t.true(store.store(R, of(IDLOC_IPV4, [signed(claim(OTHER, 1), 10, OTHER)]), 100_000, WALL).ok);
+test('an address that another host has claimed is its own until the claim ends or is given back', (t) => {
+  const kept = make();
+  const known = { origin: { ...ORIGINAL, knowsPlace: true } };
+  t.deepEqual(store(kept, IDLOC_IPV4, [signed(single('a'))]), ['ask']);
+  t.is(kept.size, 0);
+  t.deepEqual(store(kept, IDLOC_IPV4, [signed(single('a'))], known), ['taken']);
+  t.deepEqual(store(kept, IDLOC_IPV4, [signed(single('b'), 10, OTHER)], known), ['claimed']);
+  t.deepEqual(store(kept, IDLOC_IPV4, [signed(single('b'), 10, OTHER)], { ...known, at: 100_000 }), ['taken']);
   const gone: StoredDataValue = { model: 'single', exists: false, value: new Uint8Array() };
-  t.true(store.store(R, of(IDLOC_IPV4, [signed(gone, 20, OTHER)]), 100_000, WALL).ok);
-  t.true(store.store(R, of(IDLOC_IPV4, [signed(claim(HIT, 9), 30)]), 100_000, WALL).ok);
+  t.deepEqual(store(kept, IDLOC_IPV4, [signed(gone, 20, OTHER)], { at: 100_000 }), ['taken']);
+  t.deepEqual(store(kept, IDLOC_IPV4, [signed(single('c'), 15)], { ...known, at: 100_000 }), ['taken']);
 });
 
-test('copies merge value by value, and the sender hears when this peer has better', (t) => {
-  const store = make();
-  store.merge(R, of(IDLOC_HOST, [signed(single('b'), 5)], 4n), 0, WALL);
-  t.is(store.generation(R, IDLOC_HOST.id), 4n);
-  t.true(store.merge(R, of(IDLOC_HOST, [signed(single('b'), 5)], 4n), 0, WALL).ok);
-  const older = store.merge(R, of(IDLOC_HOST, [signed(single('a'))], 9n), 0, WALL);
-  t.is(!older.ok && older.errorCode, ERROR_CODES.data_too_old);
-  t.deepEqual(texts(store, IDLOC_HOST), ['b']);
+test('what a revoked member has written is gone, and the room it took is free', (t) => {
+  const kept = make({ maxPerWriter: 2 });
+  store(kept, IDLOC_NAME, [signed(entry('01')), signed(entry('02'), 0, OTHER)]);
+  store(kept, IDLOC_HOST, [signed(single('x'))], { resource: resourceIdOf('1') });
+  kept.forgetWriter(HIT);
+  t.is(kept.size, 1);
+  t.deepEqual(
+    kept.values(R, IDLOC_NAME.id, 0).map((value) => value.signer.nodeId),
+    [OTHER],
+  );
+  t.deepEqual(kept.nearest(IDLOC_HOST.id, R), []);
+  t.deepEqual(store(kept, IDLOC_NAME, [signed(entry('01')), signed(entry('03'))]), ['taken', 'taken']);
 });
 
-test('two claims meet in either order: the first claim stays', (t) => {
-  const early = signed(claim(OTHER, 1), 10, OTHER);
-  const late = signed(claim(HIT, 2), 0, HIT);
-  for (const order of [
-    [early, late],
-    [late, early],
-  ]) {
-    const store = make();
-    for (const value of order) store.merge(R, of(IDLOC_IPV4, [value], 1n), 0, WALL);
-    t.is(store.values(R, IDLOC_IPV4.id, 0)[0]?.signer.nodeId, OTHER);
-  }
+test('what came after a revision is told apart from what was there', (t) => {
+  const kept = make();
+  store(kept, IDLOC_NAME, [signed(entry('01')), signed(entry('02'))]);
+  const before = kept.find(R)?.revision ?? 0;
+  store(kept, IDLOC_NAME, [signed(entry('02'), 1), signed(entry('03'))]);
+  t.deepEqual(
+    kept.values(R, IDLOC_NAME.id, 0, before).map(({ data }) => Buffer.from(data.value.value).toString()),
+    ['02', '03'],
+  );
+});
+
+test('the nearest resources with a Kind are the next ones on both sides, around the ring', (t) => {
+  const kept = make();
+  const at = (digit: string): string => '20010022'.padEnd(32, digit);
+  for (const digit of ['2', '5', '9']) store(kept, IDLOC_HOST, [signed(single('x'))], { resource: at(digit) });
+  store(kept, IDLOC_NAME, [signed(entry('01'))], { resource: at('6') });
+  t.deepEqual(kept.nearest(IDLOC_HOST.id, at('6')), [at('9'), at('5')]);
+  t.deepEqual(kept.nearest(IDLOC_HOST.id, at('5')), [at('5'), at('2')]);
+  t.deepEqual(kept.nearest(IDLOC_HOST.id, at('a')), [at('2'), at('9')]);
+  t.deepEqual(kept.nearest(IDLOC_NAME.id, at('1')), [at('6'), at('6')]);
+  kept.remove(at('6'));
+  t.deepEqual(kept.nearest(IDLOC_NAME.id, at('1')), []);
+  t.deepEqual(kept.idsAfter(at('2'), 5), [at('5'), at('9')]);
+  t.deepEqual(kept.idsAfter(at('3'), 1), [at('5')]);
+});
+
+test('sorted ids hold each id once', (t) => {
+  const ids = new SortedIds();
+  for (const id of ['b', 'a', 'c', 'b']) ids.add(id);
+  t.is(ids.size, 3);
+  ids.delete('x');
+  ids.delete('b');
+  t.deepEqual(ids.after(undefined, 9), ['a', 'c']);
 });

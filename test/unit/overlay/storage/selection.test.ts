@@ -1,6 +1,6 @@
 import test from 'ava';
 import { CERTIFICATE_BY_NODE, IDLOC_HOST, IDLOC_NAME } from '../../../../src/overlay/storage/kinds.ts';
-import type { SignedValue } from '../../../../src/overlay/storage/resource-store.ts';
+import type { SignedValue } from '../../../../src/overlay/storage/admission.ts';
 import { select } from '../../../../src/overlay/storage/selection.ts';
 import { EMPTY_SIGNATURE, type StoredDataValue } from '../../../../src/reload/index.ts';
 

@@ -12,7 +12,7 @@ import {
 } from '../../../../src/overlay/storage/values.ts';
 
 const HIT = '20010022'.padEnd(32, 'a');
-const CLAIM = { ipv4: '198.18.1.2', hit: HIT, claimedAt: 1_700_000_000_000, user: 'alice@example.net' };
+const CLAIM = { ipv4: '198.18.1.2', hit: HIT, choice: 7, user: 'alice@example.net' };
 
 test('values come back as they were written', (t) => {
   for (const ipv4 of ['198.18.1.2', null]) {
@@ -21,11 +21,11 @@ test('values come back as they were written', (t) => {
       t.deepEqual(decodeHostValue(encodeHostValue({ user, ipv4 })), { user, ipv4 });
   }
   t.deepEqual(decodeIpv4Value(encodeIpv4Value(CLAIM)), CLAIM);
-  t.is(toHex(encodeNameValue({ ipv4: '198.18.1.2' })), '0104c6120102');
+  t.is(toHex(encodeNameValue({ ipv4: '198.18.1.2' })), '0204c6120102');
 });
 
 test('another version, bytes too many and bytes too few are refused', (t) => {
-  for (const hex of ['02', '0204c6120102', '0104c612010200', '0104c61201', '0105c612010203', ''])
+  for (const hex of ['03', '0104c6120102', '0204c612010200', '0204c61201', '0205c612010203', ''])
     t.throws(() => decodeNameValue(fromHex(hex)), { instanceOf: MalformedMessageError }, hex);
   t.throws(() => decodeIpv4Value(encodeIpv4Value(CLAIM).subarray(0, 20)), { instanceOf: MalformedMessageError });
 });

@@ -1,17 +1,11 @@
 import test from 'ava';
-import { silentLogger } from '../../src/base/logger.ts';
 import { parseIpv4Prefix } from '../../src/base/ipv4-prefix.ts';
 import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
-import {
-  type HostRecord,
-  type Ipv4Holder,
-  type LookupResult,
-  type NamedHost,
-  NameService,
-} from '../../src/overlay/naming.ts';
+import { type HostRecord, type Ipv4Holder, type LookupResult, type NamedHost } from '../../src/overlay/naming.ts';
 import { IDLOC_IPV4 } from '../../src/overlay/storage/kinds.ts';
 import { ipv4ResourceName } from '../../src/overlay/storage/values.ts';
-import { OverlayWorld, type SimNode, resourceOf } from '../sim/overlay/overlay-world.ts';
+import { type SimHost, growNamed } from '../sim/overlay/named-host.ts';
+import { OverlayWorld, resourceOf } from '../sim/overlay/overlay-world.ts';
 import { fetchFrom, settled } from '../sim/overlay/records.ts';
 
 const SEED = 20261125;
@@ -19,42 +13,10 @@ const SEED = 20261125;
 const TINY_PREFIX = '198.18.0.0/30';
 const PREFIX = '198.18.0.0/15';
 
-interface Named {
-  readonly node: SimNode;
-  readonly names: NameService;
-}
-
-/** Name services are driven by their node's timer in the agent; here by a tick of their own. */
-function named(world: OverlayWorld, node: SimNode): Named {
-  const clock = { monotonic: () => world.now, wall: () => 1_700_000_000_000 + world.now };
-  const names = new NameService({ overlay: node.overlay, clock, logger: silentLogger });
-  const tick = (): void => {
-    if (!node.alive) return;
-    if ((names.nextTimeout() ?? Infinity) <= world.now) world.run(node, (now) => names.handleTimeout(now));
-    world.loop.after(100, tick);
-  };
-  tick();
-  return { node, names };
-}
-
-function grow(world: OverlayWorld, users: readonly (string | null)[]): Named[] {
-  const out: Named[] = [];
-  for (const user of users) {
-    const node = world.add('peer', user);
-    const [first] = out;
-    if (first === undefined) world.create(node);
-    else world.join(node, first.node);
-    out.push(named(world, node));
-    world.loop.run(1_500);
-  }
-  world.settle(30_000);
-  return out;
-}
-
 test('hosts of users are found by name, address and HIT, with who said it', (t) => {
   t.log(`seed ${SEED}`);
   const world = new OverlayWorld({ seed: SEED });
-  const hosts = grow(world, ['alice@example.net', 'alice@example.net', 'bob@example.net', null]);
+  const hosts = growNamed(world, ['alice@example.net', 'alice@example.net', 'bob@example.net', null]);
   for (const { node, names } of hosts)
     world.run(node, (now) => {
       if (node.user !== null) names.claimName(node.user, now);
@@ -96,7 +58,7 @@ test('hosts of users are found by name, address and HIT, with who said it', (t) 
 test('hosts that want one IPv4 address get different ones, and a full prefix is said to be full', (t) => {
   t.log(`seed ${SEED}`);
   const world = new OverlayWorld({ seed: SEED, settings: { ipv4Prefix: TINY_PREFIX } });
-  const hosts = grow(world, [null, null, null]);
+  const hosts = growNamed(world, [null, null, null]);
   let exhausted = 0;
   for (const { node, names } of hosts) {
     names.onEvent((event) => {
@@ -111,8 +73,8 @@ test('hosts that want one IPv4 address get different ones, and a full prefix is 
 });
 
 /** An address that both hosts choose, in a prefix that is small enough for that. */
-function sharedChoice(prefix: string, a: Named, b: Named): string {
-  const choices = ({ node }: Named): string[] =>
+function sharedChoice(prefix: string, a: SimHost, b: SimHost): string {
+  const choices = ({ node }: SimHost): string[] =>
     Array.from({ length: 64 }, (_, i) => ipv4Choice(parseIpv4Prefix(prefix), node.id, i));
   const shared = choices(a).find((address) => choices(b).includes(address));
   if (shared === undefined) throw new Error('the hosts have no choice in common: take another seed');
@@ -123,8 +85,8 @@ test('of two hosts that claimed one address on both sides of a partition one kee
   t.log(`seed ${SEED}`);
   const prefix = '198.18.0.0/24';
   const world = new OverlayWorld({ seed: SEED, settings: { ipv4Prefix: prefix } });
-  const left = grow(world, [null, null, null]);
-  const right = grow(world, [null, null, null]);
+  const left = growNamed(world, [null, null, null]);
+  const right = growNamed(world, [null, null, null]);
   const [a] = left;
   const [b] = right;
   if (a === undefined || b === undefined) return;
@@ -155,7 +117,7 @@ test('of two hosts that claimed one address on both sides of a partition one kee
 test('a host claims the address that it held before, when that is free', (t) => {
   t.log(`seed ${SEED}`);
   const world = new OverlayWorld({ seed: SEED });
-  const [host] = grow(world, ['alice@example.net']);
+  const [host] = growNamed(world, ['alice@example.net']);
   if (host === undefined) return;
   const before = ipv4Choice(parseIpv4Prefix(PREFIX), host.node.id, 5);
   world.run(host.node, (now) => host.names.claimIpv4({ prefix: PREFIX, preferred: before }, now));

@@ -1,3 +1,4 @@
+import type { Clock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { NodeId } from '../../../src/base/node-id.ts';
 import { type Random, seededRandom } from '../../../src/base/random.ts';
@@ -35,6 +36,8 @@ export interface SimNode {
   readonly links: SimLinks;
   readonly events: OverlayEvent[];
   alive: boolean;
+  /** How far its clock is ahead. */
+  wallOffsetMs: number;
 }
 
 /** Many overlay nodes, simulated links between them, one virtual clock and one seed. */
@@ -109,7 +112,7 @@ export class OverlayWorld implements LinkWorld {
         configuration: this.settings,
         links,
         random: seededRandom(this.random.uint32()),
-        clock: { monotonic: () => this.now, wall: () => WALL_START + this.now },
+        clock: this.clockOf(identity.hit),
         logger: silentLogger,
         acceptConfiguration: (document, now) => this.takesDocuments && acceptDocument(overlay, document, now),
         ...(this.enrollment.verifySignature && { verifySignature: this.enrollment.verifySignature }),
@@ -117,10 +120,25 @@ export class OverlayWorld implements LinkWorld {
       },
       { role },
     );
-    const node: SimNode = { id: identity.hit, user, enrolled, overlay, links, events: [], alive: true };
+    const node: SimNode = {
+      id: identity.hit,
+      user,
+      enrolled,
+      overlay,
+      links,
+      events: [],
+      alive: true,
+      wallOffsetMs: 0,
+    };
     overlay.onEvent((event) => node.events.push(event));
     this.nodes.set(node.id, node);
     return node;
+  }
+
+  /** What a node takes for the time. */
+  clockOf(nodeId: NodeId): Clock {
+    const wall = (): number => WALL_START + this.now + (this.nodes.get(nodeId)?.wallOffsetMs ?? 0);
+    return { monotonic: () => this.now, wall };
   }
 
   /** An input of a node, and the timer that follows from it. */

@@ -21,7 +21,8 @@ export class RawMember {
   readonly signing: Signing;
   readonly received: Uint8Array[] = [];
   private readonly world: OverlayWorld;
-  private readonly node: SimNode;
+  /** The node that it is linked to. */
+  node: SimNode;
   private nextId = 1n;
 
   constructor(world: OverlayWorld, node: SimNode, user: string | null = null) {
@@ -42,8 +43,14 @@ export class RawMember {
       if (to === this.id) this.received.push(message);
       else carry(from, to, message);
     };
+    this.link(node);
+  }
+
+  /** A link to another node; the earlier one is not used any more. */
+  link(node: SimNode): void {
+    this.node = node;
     node.links.up.add(this.id);
-    world.run(node, (now) => node.overlay.linkUp(this.id, now));
+    this.world.run(node, (now) => node.overlay.linkUp(this.id, now));
   }
 
   header(over: Partial<ForwardingHeader> = {}): ForwardingHeader {

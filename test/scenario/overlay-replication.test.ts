@@ -1,0 +1,249 @@
+import test from 'ava';
+import { concatBytes, fromHex } from '../../src/base/bytes.ts';
+import type { NodeId, ResourceId } from '../../src/base/node-id.ts';
+import { resourceIdOf } from '../../src/overlay/chord/ring.ts';
+import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
+import { parseIpv4Prefix } from '../../src/base/ipv4-prefix.ts';
+import { DEFAULT_KINDS, IDLOC_HOST, type Kind } from '../../src/overlay/storage/kinds.ts';
+import type { NameEvent } from '../../src/overlay/naming.ts';
+import { growNamed, named } from '../sim/overlay/named-host.ts';
+import { OverlayWorld, type SimNode } from '../sim/overlay/overlay-world.ts';
+import { RawMember } from '../sim/overlay/raw-member.ts';
+import { fetchFrom, hostRecord, storeHost } from '../sim/overlay/records.ts';
+
+const SEED = 20261128;
+const PREFIX = '198.18.0.0/15';
+const MINUTE_MS = 60_000;
+/** A Kind of which one writer has values at many places. */
+const MANY: Kind = {
+  id: 0xf0001fff,
+  name: 'TEST-MANY',
+  dataModel: 'single',
+  accessPolicy: 'NODE-MULTIPLE',
+  maxNodeMultiple: 255,
+  maxCount: 1,
+  maxSize: 64,
+};
+
+function placeOf(writer: NodeId, i: number): ResourceId {
+  return resourceIdOf(concatBytes(fromHex(writer), Uint8Array.of(i)));
+}
+
+function ringOf(count: number): OverlayWorld {
+  const world = new OverlayWorld({
+    seed: SEED,
+    signatures: 'fake',
+    settings: { kinds: [...DEFAULT_KINDS, MANY], maxValuesPerWriter: 10_000 },
+  });
+  world.grow(count);
+  world.settle(30_000);
+  return world;
+}
+
+/** Stores at up to `count` places of the writer those that `isGood`; returns where. */
+function storeMany(
+  world: OverlayWorld,
+  writer: SimNode,
+  count: number,
+  isGood: (resource: ResourceId) => boolean = () => true,
+): ResourceId[] {
+  const places = Array.from({ length: count }, (_, i) => placeOf(writer.id, i + 1)).filter(isGood);
+  let stored = 0;
+  for (const resource of places)
+    world.run(writer, (now) => {
+      const value = { model: 'single' as const, exists: true, value: Uint8Array.of(1) };
+      writer.overlay.store({ resource, kind: MANY.id, value, lifetimeS: 86_400 }, now, (result) => {
+        if (result.ok) stored += 1;
+      });
+    });
+  world.loop.runUntil(() => stored === places.length, 10_000);
+  if (stored !== places.length) throw new Error(`stored ${stored} of ${places.length}`);
+  return places;
+}
+
+function storedAt(world: OverlayWorld, node: SimNode): number {
+  return node.overlay.snapshot(world.now).storedResources;
+}
+
+/** Messages from some nodes to another, from now on. */
+function countMessages(world: OverlayWorld, from: readonly SimNode[], to: NodeId): () => number {
+  let count = 0;
+  const senders = new Set(from.map(({ id }) => id));
+  const carry = world.carry.bind(world);
+  world.carry = (a, b, message) => {
+    if (senders.has(a) && b === to) count += 1;
+    carry(a, b, message);
+  };
+  return () => count;
+}
+
+test('a silent replica holds up no copies for the other one', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(3);
+  const [silent, writer, other] = world.peers;
+  if (silent === undefined || writer === undefined || other === undefined) return t.fail();
+  world.separated = (a, b) => a === silent.id || b === silent.id;
+  const places = storeMany(world, writer, 250, (resource) => world.responsible(resource) !== silent.id);
+  t.true(places.length > 50);
+  world.loop.run(1_500);
+  t.deepEqual([storedAt(world, writer), storedAt(world, other)], [places.length, places.length]);
+});
+
+test('a replica that refuses everything draws a few stores in ten minutes, and has all when it takes them again', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(3);
+  const [refusing, writer, other] = world.peers;
+  if (refusing === undefined || writer === undefined || other === undefined) return t.fail();
+  // By its clock everything has expired long ago.
+  refusing.wallOffsetMs = 40 * 86_400_000;
+  const places = storeMany(world, writer, 250, (resource) => world.responsible(resource) !== refusing.id);
+  const sent = countMessages(world, [writer, other], refusing.id);
+  world.loop.run(10 * MINUTE_MS);
+  t.log(`${sent()} messages for ${places.length} values`);
+  t.true(sent() < 150);
+  t.is(storedAt(world, refusing), 0);
+  refusing.wallOffsetMs = 0;
+  world.loop.run(60 * MINUTE_MS);
+  t.is(storedAt(world, refusing), places.length);
+});
+
+test('500 Joins of one node make no more work than one', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(1);
+  const [node] = world.peers;
+  if (node === undefined) return t.fail();
+  storeMany(world, node, 250);
+  const raw = new RawMember(world, node);
+  for (let i = 0; i < 500; i++)
+    raw.send({ type: 'join_req', joiningPeerId: raw.id, overlaySpecificData: new Uint8Array() });
+  const answers = raw.received.length;
+  world.loop.run(5 * MINUTE_MS);
+  const pending = node.overlay.snapshot(world.now).pendingRequests;
+  t.log(`${raw.received.length - answers} messages after the answers, ${pending} requests pending`);
+  t.true(raw.received.length - answers < 300 && pending < 20);
+});
+
+test('three neighbours leave in turn: nothing of what they kept is lost', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(12);
+  const [writer] = world.peers;
+  if (writer === undefined) return t.fail();
+  const places = storeMany(world, writer, 120);
+  world.loop.run(5_000);
+  const ids = world.peers.map(({ id }) => id).sort();
+  for (let round = 0; round < 2; round++) {
+    const start = ids.findIndex(
+      (id, i) => id !== writer.id && i > 0 && ids[i + 1] !== writer.id && ids[i + 2] !== writer.id,
+    );
+    for (const id of ids.splice(start, 3)) {
+      const leaver = world.nodes.get(id);
+      if (leaver === undefined) return t.fail();
+      world.leave(leaver);
+      // The next one goes as soon as this one is gone: nobody has had time for more.
+      t.true(world.loop.runUntil(() => leaver.overlay.state === 'left', 10_000));
+    }
+  }
+  world.loop.run(60_000);
+  let found = 0;
+  for (const resource of places) {
+    const result = fetchFrom(world, writer, resource, MANY.id);
+    if (result.ok && result.values.length === 1) found += 1;
+  }
+  t.is(found, 120);
+});
+
+test('a leaving peer whose neighbours are silent is gone within seconds', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(4);
+  const [leaver] = world.peers;
+  if (leaver === undefined) return t.fail();
+  storeMany(world, leaver, 120);
+  world.separated = (a, b) => a === leaver.id || b === leaver.id;
+  const from = world.now;
+  world.leave(leaver);
+  t.true(world.loop.runUntil(() => leaver.overlay.state === 'left', 10_000));
+  t.true(world.now - from <= 6_500);
+});
+
+test('a value survives the crash of its peer when the clock of the only replica is 15 minutes slow', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(2);
+  const [owner, slow] = world.peers;
+  if (owner === undefined || slow === undefined) return t.fail();
+  slow.wallOffsetMs = -15 * MINUTE_MS;
+  const places = storeMany(world, owner, 40, (resource) => world.responsible(resource) === owner.id);
+  t.true(places.length > 5);
+  world.loop.run(5_000);
+  world.crash(owner);
+  world.loop.run(60_000);
+  for (const resource of places) {
+    const result = fetchFrom(world, slow, resource, MANY.id);
+    t.true(result.ok && result.values.length === 1);
+  }
+});
+
+test('a replica that refused a copy is not counted on: the value is offered to it again', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(2);
+  const [owner, wrong] = world.peers;
+  if (owner === undefined || wrong === undefined) return t.fail();
+  wrong.wallOffsetMs = -3 * 86_400_000;
+  const places = storeMany(world, owner, 40, (resource) => world.responsible(resource) === owner.id);
+  world.loop.run(5_000);
+  t.is(storedAt(world, wrong), 0);
+  wrong.wallOffsetMs = 0;
+  world.loop.run(10 * MINUTE_MS);
+  t.is(storedAt(world, wrong), places.length);
+});
+
+test('a host whose clock is 15 minutes or three hours fast at its first start has its first address when the clock is right', (t) => {
+  t.log(`seed ${SEED}`);
+  for (const ahead of [15 * MINUTE_MS, 180 * MINUTE_MS]) {
+    const world = new OverlayWorld({ seed: SEED });
+    const [founder] = growNamed(world, [null]);
+    if (founder === undefined) return t.fail();
+    const node = world.add('peer', 'alice@example.net');
+    node.wallOffsetMs = ahead;
+    world.join(node, founder.node);
+    const { names } = named(world, node);
+    const events: NameEvent['type'][] = [];
+    names.onEvent(({ type }) => events.push(type));
+    world.loop.run(2_000);
+    world.run(node, (now) => {
+      names.claimName('alice@example.net', now);
+      names.claimIpv4({ prefix: PREFIX }, now);
+    });
+    world.loop.run(10 * MINUTE_MS);
+    t.false(events.includes('ipv4Exhausted'));
+    node.wallOffsetMs = 0;
+    world.loop.run(3 * MINUTE_MS);
+    t.is(names.ipv4, ipv4Choice(parseIpv4Prefix(PREFIX), node.id, 0));
+    t.true(events.includes('nameStored'));
+  }
+});
+
+test('a host whose clock was set back stores again at once', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(3);
+  const [host] = world.peers;
+  if (host === undefined) return t.fail();
+  host.wallOffsetMs = 9 * MINUTE_MS;
+  t.true(storeHost(world, host, '198.18.0.1').ok);
+  host.wallOffsetMs = 0;
+  t.true(storeHost(world, host, '198.18.0.2').ok);
+  t.true(storeHost(world, host, '198.18.0.3').ok);
+  const result = fetchFrom(world, host, hostRecord(host.id), IDLOC_HOST.id);
+  t.true(result.ok && result.values.length === 1);
+});
+
+test('what a member has stored is gone at the peers that were told of its revocation', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(3);
+  const [revoked, reader] = world.peers;
+  if (revoked === undefined || reader === undefined) return t.fail();
+  t.true(storeHost(world, revoked, '198.18.0.1').ok);
+  world.loop.run(2_000);
+  for (const node of world.peers) world.run(node, () => node.overlay.forgetWriter(revoked.id));
+  const result = fetchFrom(world, reader, hostRecord(revoked.id), IDLOC_HOST.id);
+  t.true(result.ok && result.values.length === 0);
+});

@@ -58,8 +58,8 @@ export const RETIRE_AFTER_MS = 2_000;
 /** Of many peers that could tell how they see us, the oldest are looked at: the choice is made again with every new link. */
 export const MAX_SERVERS_CONSIDERED = 64;
 
-/** After the first overlay link works again, our new reflexive address is waited for at most this long. */
-export const REPAIR_REFLEXIVE_GRACE_MS = 200;
+/** After the first overlay link works again, our new reflexive address is waited for at most this long: the question may be lost once. */
+export const REPAIR_REFLEXIVE_GRACE_MS = 350;
 /** A link this young gets such hints because its ends did not finish at the same time. */
 export const FORGOTTEN_GRACE_MS = 3_000;
 

@@ -50,6 +50,7 @@ function statusBetween<G extends AnyGround>({ config, identity, guard, dns }: Ho
     listen: [],
     links: [],
     ...processStatus(guard),
+    clock: { offsetS: 0, source: 'host' },
     nat: { mapping: 'unknown', mapped: [] },
     tun: null,
     dns: dns === undefined ? null : { listen: formatSocketAddress(dns.listen) },

@@ -1,20 +1,23 @@
-import type { Clock, Timed } from '../base/clock.ts';
+import type { Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
+import type { OverlayClock } from '../base/overlay-clock.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
 import type { EnrollmentServer } from '../identity/enrollment.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
-import type { TrustStore, VerifiedPeer } from '../identity/trust-store.ts';
+import { type TrustStore, type VerifiedPeer, validityOf } from '../identity/trust-store.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
 import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
 import type { OverlayEvent } from '../overlay/events.ts';
 import type { OverlayLinks } from '../overlay/links.ts';
 import { NameService } from '../overlay/naming.ts';
 import { OverlayNode } from '../overlay/overlay-node.ts';
+import type { CertificateVerifier } from '../overlay/security/certificate-cache.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
+import { TimeKeeper, type TimePorts } from '../overlay/time-keeper.ts';
 import { Resolver, type ResolverPorts, type ResolverResult } from '../resolver/resolver.ts';
 import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Acquaintances, type Known } from './acquaintances.ts';
@@ -40,7 +43,7 @@ export interface EngineComponents {
   /** Only where the overlay's authority is: answers newcomers. */
   readonly enrollment: EnrollmentServer | undefined;
   readonly random: Random;
-  readonly clock: Clock;
+  readonly clock: OverlayClock;
   readonly logger: Logger;
 }
 
@@ -85,7 +88,7 @@ export class Engine implements Timed {
 
   private readonly components: EngineComponents;
   private readonly dataPlane: DataPlane;
-  private readonly clock: Clock;
+  readonly clock: OverlayClock;
   private readonly logger: Logger;
   private readonly options: EngineOptions;
   /** From the moment that our role is decided. */
@@ -93,12 +96,13 @@ export class Engine implements Timed {
   private readonly acquaintances: Acquaintances;
   private readonly claims: PeerClaims;
   private readonly entry: Entry;
+  private readonly time: TimeKeeper;
   private readonly pathMtus: PathMtuDiscovery;
   private readonly members = new Map<Hit, VerifiedPeer>();
   private handler: (event: EngineEvent) => void = () => {};
 
   constructor(components: EngineComponents, options: EngineOptions) {
-    const { dataPlane, identity, trust, random, clock, logger } = components;
+    const { dataPlane, identity, random, clock, logger } = components;
     this.components = components;
     this.dataPlane = dataPlane;
     this.hit = identity.hit;
@@ -110,7 +114,7 @@ export class Engine implements Timed {
     for (const { hit, ipv4 } of options.contacts) if (ipv4 !== null) this.claims.addresses.set(hit, ipv4);
     this.links = new LinkManager({
       dataPlane,
-      verifyPeer: (chain, wallNow) => trust.verify(chain, wallNow),
+      verifyPeer: (chain, wallNow) => components.trust.verify(chain, wallNow, { anyTime: !this.time.known }),
       selfHit: identity.hit,
       random,
       clock,
@@ -118,6 +122,7 @@ export class Engine implements Timed {
     });
     this.resolver = new Resolver({ ports: this.resolverPorts(), logger });
     this.entry = new Entry({ ports: this.entryPorts(), random }, { role: options.role, founder: options.founder });
+    this.time = new TimeKeeper({ clock, ports: this.timePorts(), logger });
     this.pathMtus = new PathMtuDiscovery({ dataPlane });
     this.pathMtus.onPathMtu((bytes) => {
       this.handler({ type: 'pathMtu', bytes });
@@ -156,6 +161,7 @@ export class Engine implements Timed {
   /** Host addresses must be known before: `setHostAddresses`. */
   start(now: number): void {
     this.dataPlane.setLocalAddresses(this.hit, this.options.ipv4 ?? null);
+    this.time.start(now);
     this.entry.start(now);
   }
 
@@ -197,7 +203,7 @@ export class Engine implements Timed {
   }
 
   private machines(): Timed[] {
-    const own = [this.links, this.resolver, this.entry, this.claims, this.pathMtus];
+    const own = [this.links, this.resolver, this.entry, this.time, this.claims, this.pathMtus];
     return this.node === undefined ? own : [...own, this.node.overlay, this.node.names];
   }
 
@@ -254,6 +260,7 @@ export class Engine implements Timed {
     this.authorize(hit);
     overlay?.linkUp(hit, now);
     this.resolver.linkUp(hit, now);
+    if (overlay !== undefined) this.time.linkUp(hit, now);
     this.entry.linkUp(hit, now);
     // It was started anew, perhaps with nothing in its storage.
     if (replaced && overlay?.snapshot(now).responsiblePeer === hit) names?.refresh(now);
@@ -264,6 +271,7 @@ export class Engine implements Timed {
   private memberDown(hit: Hit, now: number): void {
     // Also for an attempt that failed: whoever waits for it is told.
     this.overlay?.linkDown(hit, now);
+    this.time.linkDown(hit);
     this.resolver.linkDown(hit, now);
     if (this.members.delete(hit)) this.entry.linkDown(now);
   }
@@ -297,11 +305,15 @@ export class Engine implements Timed {
 
   /** Makes our node of the overlay; it learns of the links that are up already. */
   private makeNode(role: Role, now: number): OverlayNode {
-    const { identity, trust, overlay: configuration, random } = this.components;
+    const { identity, overlay: configuration, random } = this.components;
     // Members know the authority's certificate; without it most messages fit one frame.
     const certificates = this.components.certificates.slice(0, 1);
     const { clock, logger } = this;
     const links = this.overlayLinks();
+    const trust: CertificateVerifier = {
+      verifyMember: (chain, wallNow) =>
+        this.components.trust.verifyMember(chain, wallNow, { anyTime: !this.time.known }),
+    };
     const overlay = new OverlayNode(
       { identity, certificates, trust, configuration, links, random, clock, logger },
       { role },
@@ -316,10 +328,43 @@ export class Engine implements Timed {
       else if (event.type === 'ipv4Exhausted')
         this.logger.error('no free IPv4 address', { prefix: this.options.ipv4Prefix });
     });
+    for (const hit of this.members.keys()) {
+      overlay.linkUp(hit, now);
+      this.time.linkUp(hit, now);
+    }
+    if (this.time.known) this.claimOwn(names, now);
+    return overlay;
+  }
+
+  /** Only with the right time: what is dated wrong is refused, or holds its place for too long. */
+  private claimOwn(names: NameService, now: number): void {
     if (this.options.user !== null) names.claimName(this.options.user, now);
     names.claimIpv4({ prefix: this.options.ipv4Prefix, preferred: this.options.ipv4 }, now);
-    for (const hit of this.members.keys()) overlay.linkUp(hit, now);
-    return overlay;
+  }
+
+  private timePorts(): TimePorts {
+    return {
+      ask: (hit, now, done) => {
+        if (this.overlay === undefined) done(undefined, now);
+        else this.overlay.timeOf(hit, now, done);
+      },
+      known: (now) => {
+        this.judgeMembers();
+        if (this.names !== undefined) this.claimOwn(this.names, now);
+      },
+      corrected: (now) => {
+        this.judgeMembers();
+        this.names?.refresh(now);
+      },
+    };
+  }
+
+  /** Whose certificate turns out to be of another time has been let in by mistake. */
+  private judgeMembers(): void {
+    this.overlay?.trustChanged();
+    for (const [hit, { certificate }] of [...this.members])
+      if (validityOf(certificate, this.clock.wall()) !== 'valid')
+        this.links.close(hit, 'its certificate is not valid now');
   }
 
   /** Who asks for a link may send from its IPv4 address as soon as it is up: its claim is looked up meanwhile. */
@@ -351,6 +396,7 @@ export class Engine implements Timed {
       for (const hit of [...event.predecessors, ...event.successors]) this.remember(hit, { peer: true });
     else if (event.type === 'responsibleChanged' && role === 'client') this.remember(event.to, { peer: true });
     this.entry.onOverlayEvent(event, now);
+    if (event.type === 'joined' && this.members.size === 0) this.time.alone(now);
     // Claims could not be looked up before.
     if (event.type === 'joined') for (const hit of this.members.keys()) this.claims.lookup(hit, now);
   }

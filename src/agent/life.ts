@@ -1,5 +1,6 @@
 import { systemClock } from '../base/clock.ts';
 import { hitToAddress } from '../base/node-id.ts';
+import { OverlayClock } from '../base/overlay-clock.ts';
 import { systemRandom } from '../base/random.ts';
 import type { Contact } from '../identity/contacts.ts';
 import type { Ticket } from '../identity/ticket.ts';
@@ -66,7 +67,7 @@ export class Life {
         overlay: settingsOf(membership),
         enrollment: membership.founder?.enrollment,
         random: systemRandom,
-        clock: systemClock,
+        clock: new OverlayClock(systemClock, { proven: membership.provenTime }),
         logger,
       },
       {

@@ -41,6 +41,8 @@ export interface Membership {
   /** `alice@home.example`. */
   readonly user: string | null;
   readonly founder: Founder | undefined;
+  /** Milliseconds since the epoch: the authority has issued our certificate, so it is later than this. */
+  readonly provenTime: number;
 }
 
 interface Tools {
@@ -131,12 +133,13 @@ function assemble(given: {
   const { store, certificates, document, tools } = given;
   const [own, root] = certificates;
   if (own === undefined || root === undefined) throw broken('a certificate is missing');
-  const { overlay, user } = parseCertificate(own);
+  const { overlay, user, notBefore } = parseCertificate(own);
   const authority = sha256(parseCertificate(root).spki);
   const configuration = readOverlayConfiguration(document, { overlay, authority });
   const trust = new TrustStore({ overlay, mode: configuration.mode, authority, authorityCertificate: root });
   for (const nodeId of configuration.badNodes) trust.revoke(nodeId);
-  trust.verify(certificates, tools.clock.wall());
+  // Whether it is valid now, is known when the time is: the clock of this host may be wrong.
+  trust.verify(certificates, tools.clock.wall(), { anyTime: true });
   return {
     configuration,
     document,
@@ -145,6 +148,7 @@ function assemble(given: {
     trust,
     user,
     founder: founderOf(store, overlay, document, tools),
+    provenTime: notBefore,
   };
 }
 

@@ -95,6 +95,7 @@ function status(agent: OperationsComponents): Status {
     listen: agent.locators().map((address) => formatSocketAddress({ address, port: dataPlane.port })),
     links: links.filter(({ state }) => state !== 'guest').map((link) => describeLink(agent, link)),
     ...processStatus(agent.guard),
+    clock: { offsetS: Math.round(engine.clock.offsetMs) / 1000, source: engine.clock.source },
     nat: {
       mapping: natMapping,
       mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
@@ -166,7 +167,7 @@ async function invite(
     );
   if ((params.uses ?? 1) !== 1)
     throw new IdlocError('one_use', 'a ticket lets one host in: call `idloc invite` once for each');
-  const wallNow = systemClock.wall();
+  const wallNow = engine.clock.wall();
   const expiresAt = wallNow + (params.expiresS ?? DEFAULT_TICKET_LIFETIME_S) * 1000;
   const user =
     params.user === undefined

@@ -1,3 +1,5 @@
+import { uptime } from 'node:os';
+
 /**
  * Time as state machines see it. `now` arguments everywhere are milliseconds of `monotonic()` (fractions allowed);
  * what must mean the same to other hosts (RELOAD storage_time, certificates) is milliseconds since the epoch, `wall()`.
@@ -7,9 +9,16 @@ export interface Clock {
   wall(): number;
 }
 
-export const systemClock: Clock = {
+/** The clock of a host, which somebody may set, and which may sleep: `monotonic()` stands still then. */
+export interface HostClock extends Clock {
+  /** Milliseconds since some moment, sleep counted in. */
+  uptime(): number;
+}
+
+export const systemClock: HostClock = {
   monotonic: () => performance.now(),
   wall: () => Date.now(),
+  uptime: () => uptime() * 1000,
 };
 
 /** What every sans-IO state machine offers its driver, beside its own inputs. */

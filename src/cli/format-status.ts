@@ -13,6 +13,7 @@ export function formatStatus(status: Status): string {
     ['tun', status.tun === null ? 'none' : `${status.tun.name}, MTU ${status.tun.mtu}`],
     ['dns', status.dns === null ? 'off' : status.dns.listen],
     ['agent', `${status.version}, up ${formatDuration(status.uptimeS)}, pid ${status.pid}`],
+    ...formatClock(status.clock),
   ];
   if (status.unexpectedErrors > 0) facts.push(['errors', `${status.unexpectedErrors} unexpected, see the log`]);
   const width = Math.max(...facts.map(([label]) => label.length));
@@ -44,4 +45,11 @@ function formatNat(nat: Status['nat']): string {
   if (nat.mapping === 'unknown') return 'not known yet';
   const seen = nat.mapped.length === 0 ? '' : `, seen as ${nat.mapped.join(', ')}`;
   return `${nat.mapping === 'none' ? 'none' : `${nat.mapping} mapping`}${seen}`;
+}
+
+/** Only when it is wrong by more than a minute. */
+function formatClock({ offsetS }: Status['clock']): [string, string][] {
+  if (Math.abs(offsetS) <= 60) return [];
+  const how = `${formatDuration(Math.abs(offsetS))} ${offsetS > 0 ? 'slow' : 'fast'}`;
+  return [['clock', `this host's is ${how}: the overlay's time is used; set the clock`]];
 }

@@ -65,6 +65,8 @@ const statusSchema = z.object({
   uptimeS: z.number(),
   /** Bugs that were met since the start: each ended one thing, and the log has it. */
   unexpectedErrors: z.number(),
+  /** How far the clock of this host is behind the overlay's time, and where that comes from. */
+  clock: z.object({ offsetS: z.number(), source: z.enum(['host', 'proof', 'overlay']) }),
   /** What others see of us; the kinds are RFC 4787's. */
   nat: z.object({
     mapping: z.enum(['unknown', 'none', 'endpoint-independent', 'address-dependent', 'address-and-port-dependent']),

@@ -29,6 +29,11 @@ export interface VerifiedPeer {
   readonly member: boolean;
 }
 
+export interface VerifyOptions {
+  /** Takes a certificate whenever it is valid: for hosts that do not know the time yet. Validity is then `validityOf`'s word. */
+  readonly anyTime?: boolean;
+}
+
 export interface TrustStoreOptions {
   readonly overlay: string;
   readonly mode: OverlayMode;
@@ -82,7 +87,7 @@ export class TrustStore {
    * @throws {CertificateError} when the leaf is malformed, expired, of another overlay, revoked, made for another key than
    * its Node-ID, or signed neither by the authority nor by itself.
    */
-  verify(chain: readonly Uint8Array[], wallNow: number): VerifiedPeer {
+  verify(chain: readonly Uint8Array[], wallNow: number, options: VerifyOptions = {}): VerifiedPeer {
     const [leaf] = chain;
     if (leaf === undefined) throw new CertificateError('the peer sent no certificate');
     if (chain.length > MAX_CHAIN_LENGTH)
@@ -96,7 +101,7 @@ export class TrustStore {
       const [oldest] = this.cache.keys();
       if (oldest !== undefined) this.cache.delete(oldest);
     }
-    checkValidity(peer.certificate, wallNow);
+    if (options.anyTime !== true) checkValidity(peer.certificate, wallNow);
     if (this.revoked.has(peer.nodeId)) throw new CertificateError(`the node ${peer.nodeId} was revoked`);
     return peer;
   }
@@ -105,8 +110,8 @@ export class TrustStore {
    * As `verify`, for all that only members may do.
    * @throws {CertificateError} also when the peer is not a member.
    */
-  verifyMember(chain: readonly Uint8Array[], wallNow: number): VerifiedPeer {
-    const peer = this.verify(chain, wallNow);
+  verifyMember(chain: readonly Uint8Array[], wallNow: number, options: VerifyOptions = {}): VerifiedPeer {
+    const peer = this.verify(chain, wallNow, options);
     if (!peer.member)
       throw new CertificateError(`the node ${peer.nodeId} is not a member of the overlay ${this.overlay}`);
     return peer;
@@ -153,13 +158,20 @@ export class TrustStore {
   }
 }
 
-/** @throws {CertificateError} outside of the time that the certificate is valid for, with ten minutes of tolerance. */
+/** Whether it is valid at a time, with ten minutes of tolerance. */
+export function validityOf({ notBefore, notAfter }: NodeCertificate, wallNow: number): 'early' | 'valid' | 'expired' {
+  if (wallNow < notBefore - CLOCK_SKEW_MS) return 'early';
+  return wallNow > notAfter + CLOCK_SKEW_MS ? 'expired' : 'valid';
+}
+
+/** @throws {CertificateError} outside of the time that the certificate is valid for. */
 function checkValidity(certificate: NodeCertificate, wallNow: number): void {
   const { notBefore, notAfter } = certificate;
-  if (wallNow < notBefore - CLOCK_SKEW_MS)
+  const validity = validityOf(certificate, wallNow);
+  if (validity === 'early')
     throw new CertificateError(
       `the certificate is valid from ${new Date(notBefore).toISOString()}: is the clock of this host right?`,
     );
-  if (wallNow > notAfter + CLOCK_SKEW_MS)
+  if (validity === 'expired')
     throw new CertificateError(`the certificate has expired on ${new Date(notAfter).toISOString()}`);
 }

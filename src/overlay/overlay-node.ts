@@ -313,6 +313,13 @@ export class OverlayNode implements Timed {
     this.endpoint.request({ destination: [toNode(nodeId)], body: PING }, now, pingDone(now, done));
   }
 
+  /** What a linked node says the time is (s6.5.3), ms since the epoch; undefined: it does not say. */
+  timeOf(nodeId: NodeId, now: number, done: (time: number | undefined, now: number) => void): void {
+    this.endpoint.request({ destination: [toNode(nodeId)], body: PING, firstHop: nodeId }, now, (result, at) => {
+      done(result.ok && result.body.type === 'ping_ans' ? Number(result.body.time) : undefined, at);
+    });
+  }
+
   /** Who is responsible for a resource. */
   locate(resource: ResourceId, now: number, done: (result: PingResult, now: number) => void): void {
     this.endpoint.request({ destination: [toResource(resource)], body: PING }, now, pingDone(now, done));

@@ -1,11 +1,12 @@
 import { Engine, type EngineEvent, type Role } from '../../../src/agent/engine.ts';
 import type { Membership } from '../../../src/agent/membership.ts';
 import { settingsOf } from '../../../src/agent/membership.ts';
-import type { Clock } from '../../../src/base/clock.ts';
+import type { Clock, HostClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { Logger } from '../../../src/base/logger.ts';
 import type { Hit } from '../../../src/base/node-id.ts';
 import { hitToAddress } from '../../../src/base/node-id.ts';
+import { OverlayClock } from '../../../src/base/overlay-clock.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { ContactBook } from '../../../src/identity/contacts.ts';
 import type { HostIdentity } from '../../../src/identity/host-identity.ts';
@@ -28,6 +29,8 @@ interface Life {
 }
 
 export interface SimAgentOptions {
+  /** How wrong the clock of the host is, ms. */
+  readonly clockOffsetMs?: number;
   readonly role?: Role | 'auto';
   readonly logger?: Logger;
 }
@@ -38,23 +41,31 @@ export class SimAgent {
   readonly identity: HostIdentity;
   readonly membership: Membership;
   private readonly network: SimNetwork;
-  private readonly clock: Clock;
+  private readonly hostClock: HostClock;
   private readonly options: SimAgentOptions;
   private life: Life | undefined;
   private contacts = new ContactBook();
   private savedContacts = this.contacts.toJson();
   private savedIpv4: string | undefined;
+  /** How wrong the clock of the host is now, ms; may be set while it runs. */
+  clockOffsetMs: number;
 
   constructor(
     components: { network: SimNetwork; clock: Clock; host: SimHost; identity: HostIdentity; membership: Membership },
     options: SimAgentOptions = {},
   ) {
     this.network = components.network;
-    this.clock = components.clock;
     this.host = components.host;
     this.identity = components.identity;
     this.membership = components.membership;
     this.options = options;
+    this.clockOffsetMs = options.clockOffsetMs ?? 0;
+    const { clock } = components;
+    this.hostClock = {
+      monotonic: () => clock.monotonic(),
+      uptime: () => clock.monotonic(),
+      wall: () => clock.wall() + this.clockOffsetMs,
+    };
   }
 
   get hit(): Hit {
@@ -105,7 +116,8 @@ export class SimAgent {
     options: { readonly start?: readonly SocketAddress[]; readonly dataPlane?: SimDataPlane | undefined } = {},
   ): void {
     if (this.life !== undefined) throw new Error('it runs already');
-    const { network, membership, identity, clock } = this;
+    const { network, membership, identity } = this;
+    const clock = new OverlayClock(this.hostClock, { proven: membership.provenTime });
     const { loop, random } = network;
     const dataPlane = options.dataPlane ?? new SimDataPlane({ loop, random, host: this.host });
     dataPlane.setCredentials(membership.certificates);

@@ -53,6 +53,11 @@ test('a status is a block of facts and a line a link', (t) => {
   ]);
 });
 
+test('a clock that is wrong is shown in the status', (t) => {
+  const text = formatStatus({ ...exampleStatus, clock: { offsetS: -10_800, source: 'overlay' } });
+  t.regex(text, /^clock +this host's is 3 h( 0 min)? fast: the overlay's time is used; set the clock$/m);
+});
+
 test('a ping shows the path, why, the set-up and the spread', (t) => {
   const text = formatPing({
     target: 'bob.home.example',

@@ -36,6 +36,7 @@ export const exampleStatus: Status = {
   pid: 42,
   uptimeS: 3_700,
   unexpectedErrors: 0,
+  clock: { offsetS: 0, source: 'host' },
   nat: { mapping: 'endpoint-independent', mapped: ['203.0.113.9:6084'] },
   tun: { name: 'idloc0', mtu: 1400 },
   dns: { listen: '127.0.60.84:53' },

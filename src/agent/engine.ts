@@ -1,5 +1,4 @@
 import type { Timed } from '../base/clock.ts';
-import { earliest } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { OverlayClock } from '../base/overlay-clock.ts';
@@ -23,6 +22,8 @@ import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Acquaintances, type Known } from './acquaintances.ts';
 import { answerEnrollment } from './enrollment-exchange.ts';
 import { Entry, type EntryPorts } from './entry.ts';
+import type { Guard } from './guard.ts';
+import { MachineSet } from './machine-set.ts';
 import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 
 // Implementation constants.
@@ -45,6 +46,7 @@ export interface EngineComponents {
   readonly random: Random;
   readonly clock: OverlayClock;
   readonly logger: Logger;
+  readonly guard: Guard;
 }
 
 export interface EngineOptions {
@@ -99,16 +101,20 @@ export class Engine implements Timed {
   private readonly time: TimeKeeper;
   private readonly pathMtus: PathMtuDiscovery;
   private readonly members = new Map<Hit, VerifiedPeer>();
+  private readonly guard: Guard;
+  private readonly machines: MachineSet;
   private handler: (event: EngineEvent) => void = () => {};
 
   constructor(components: EngineComponents, options: EngineOptions) {
-    const { dataPlane, identity, random, clock, logger } = components;
+    const { dataPlane, identity, random, clock, logger, guard } = components;
     this.components = components;
     this.dataPlane = dataPlane;
     this.hit = identity.hit;
     this.clock = clock;
     this.logger = logger;
+    this.guard = guard;
     this.options = options;
+    this.machines = new MachineSet({ guard, machines: () => this.machinesNow() });
     this.acquaintances = new Acquaintances({ self: this.hit, start: options.start, contacts: options.contacts });
     this.claims = new PeerClaims({ ports: this.claimsPorts() }, { ipv4Prefix: options.ipv4Prefix });
     for (const { hit, ipv4 } of options.contacts) if (ipv4 !== null) this.claims.addresses.set(hit, ipv4);
@@ -128,7 +134,7 @@ export class Engine implements Timed {
       this.handler({ type: 'pathMtu', bytes });
     });
     this.links.onEvent((event) => {
-      this.onLinkEvent(event);
+      guard.run(`link ${event.type}`, () => this.onLinkEvent(event));
     });
     this.links.onReflexive((atOwnAddress) => {
       this.entry.seen(atOwnAddress, this.clock.monotonic());
@@ -189,22 +195,24 @@ export class Engine implements Timed {
 
   /** As many as one turn of the event loop has time for; the data plane wakes us again for the rest. */
   drainEvents(now: number): void {
-    for (const event of this.dataPlane.drain(EVENTS_PER_TURN)) this.handleEvent(event, now);
-  }
-
-  nextTimeout(): number | undefined {
-    return earliest(...this.machines().map((machine) => machine.nextTimeout()));
-  }
-
-  handleTimeout(now: number): void {
-    for (const machine of this.machines()) {
-      if ((machine.nextTimeout() ?? Infinity) <= now) machine.handleTimeout(now);
+    for (const event of this.dataPlane.drain(EVENTS_PER_TURN)) {
+      const handled = this.guard.run(`event ${event.type}`, () => this.handleEvent(event, now));
+      // A link that was made and that nobody knows would stay.
+      if (!handled && (event.type === 'incoming' || event.type === 'connected')) this.dataPlane.closeLink(event.link);
     }
   }
 
-  private machines(): Timed[] {
-    const own = [this.links, this.resolver, this.entry, this.time, this.claims, this.pathMtus];
-    return this.node === undefined ? own : [...own, this.node.overlay, this.node.names];
+  nextTimeout(): number | undefined {
+    return this.machines.nextTimeout();
+  }
+
+  handleTimeout(now: number): void {
+    this.machines.handleTimeout(now);
+  }
+
+  private machinesNow(): Record<string, Timed> {
+    const { links, resolver, entry, time, claims, pathMtus, node } = this;
+    return { links, resolver, entry, time, claims, pathMtus, ...node };
   }
 
   private handleEvent(event: DataPlaneEvent, now: number): void {

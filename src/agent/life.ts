@@ -69,6 +69,7 @@ export class Life {
         random: systemRandom,
         clock: new OverlayClock(systemClock, { proven: membership.provenTime }),
         logger,
+        guard,
       },
       {
         role: config.role,
@@ -131,7 +132,7 @@ export class Life {
 
   private begin(): void {
     const { engine, driver, ground, host, membership } = this;
-    engine.onEvent((event) => this.onEvent(event));
+    engine.onEvent((event) => void host.guard.run(`engine ${event.type}`, () => this.onEvent(event)));
     ground.dataPlane.onWake(() => driver.feed('data plane', (now) => engine.drainEvents(now)));
     driver.run((now) => {
       engine.setHostAddresses(ground.network.locators(), now);
@@ -175,6 +176,7 @@ export class Life {
   private async findStunServers(): Promise<void> {
     const { config, logger } = this.host;
     if (config.stun.length === 0) return;
+    // Never rejects.
     const servers = await lookUpEndpoints(config.stun, logger);
     this.driver.feed('stun servers', (now) => this.engine.links.setStunServers(servers, now));
   }

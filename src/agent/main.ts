@@ -1,5 +1,5 @@
 import { systemClock } from '../base/clock.ts';
-import { IdlocError, messageOf } from '../base/errors.ts';
+import { IdlocError, messageOf, type ReportError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { hitToAddress } from '../base/node-id.ts';
 import { systemRandom } from '../base/random.ts';
@@ -64,7 +64,8 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   const downAsked = new AbortController();
   const asked = AbortSignal.any([stop, downAsked.signal]);
   const guard = new Guard({ logger });
-  const dns = await startDns(config, { logger, inherited }, cleanup);
+  const report: ReportError = (what, error) => guard.report(what, error);
+  const dns = await startDns(config, { logger, inherited, report }, cleanup);
   const host: Host = { config, state, store, identity, logger, guard, dns, stop: asked };
 
   // The overlay that it is in.
@@ -84,16 +85,31 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   cleanup.push(() => lives.stop());
 
   const handlers = agentHandlers(host, lives, () => downAsked.abort());
-  const control = new ControlServer({ handlers, logger }, { path: config.socket });
+  const control = new ControlServer({ handlers, logger, report }, { path: config.socket });
   await control.start();
   cleanup.push(() => control.stop());
 
   await lives.begin(wish);
   // Only with both addresses on the interface: a phone that starts after us must find them.
   void (lives.current?.addressed ?? Promise.resolve()).then(() => notifier.ready(summary(host, lives)));
-  await Promise.race([aborted(asked), lives.ended]);
+  await Promise.race([aborted(asked), lives.ended, lastNet(report, cleanup)]);
   logger.info('stopping');
   await notifier.stopping();
+}
+
+/**
+ * What no guard caught: nobody knows what state that left, so the agent ends, in order, to be started again.
+ * @returns a promise that rejects then.
+ */
+function lastNet(report: ReportError, cleanup: Cleanup): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onError = (error: unknown): void => {
+    report('process', error);
+    reject(new IdlocError('internal', `an unexpected error ended the agent: ${messageOf(error)}: see the log`));
+  };
+  process.on('uncaughtException', onError);
+  cleanup.push(() => void process.off('uncaughtException', onError));
+  return promise;
 }
 
 /** Before the directory is made: what can be refused leaves nothing behind. */
@@ -105,11 +121,16 @@ function checkBeforehand(config: AgentConfig, wish: Wish): void {
 
 async function startDns(
   config: AgentConfig,
-  { logger, inherited }: { readonly logger: Logger; readonly inherited: { udp?: number; tcp?: number } },
+  given: {
+    readonly logger: Logger;
+    readonly inherited: { udp?: number; tcp?: number };
+    readonly report: ReportError;
+  },
   cleanup: Cleanup,
 ): Promise<Host['dns']> {
   if (!config.dns.enable) return undefined;
-  const components = { clock: systemClock, random: systemRandom, logger };
+  const { logger, inherited, report } = given;
+  const components = { clock: systemClock, random: systemRandom, logger, report };
   const server = new DnsServer(components, { listen: config.dns.listen, inherited });
   cleanup.push(() => server.stop());
   try {

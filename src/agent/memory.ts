@@ -7,15 +7,23 @@ import type { StateDirectory } from '../identity/state-directory.ts';
 
 /** Contacts change in bursts; what is lost when the agent is killed is learned again. */
 const SAVE_DELAY_MS = 1_000;
+/** A disk that is full now may have room later. */
+const RETRY_MS = 60_000;
 const OWN_IPV4 = 'ipv4';
 
-/** What the agent remembers from life to life beside its keys: peers, and the IPv4 address it has claimed. */
+/**
+ * What the agent remembers from life to life beside its keys: peers, and the IPv4 address it has claimed. What cannot be written
+ * is remembered all the same, until the agent stops, and tried again.
+ */
 export class Memory {
   private readonly store: KeyStore;
   private readonly state: StateDirectory;
   private readonly logger: Logger;
   private readonly book: ContactBook;
+  private address: string | undefined;
+  private readonly unsaved = new Set<'contacts' | 'ipv4'>();
   private timer: NodeJS.Timeout | undefined;
+  private failing = false;
 
   /** @throws {KeyStoreError} when the files are broken. */
   constructor(components: { store: KeyStore; state: StateDirectory; logger: Logger }) {
@@ -23,6 +31,9 @@ export class Memory {
     this.state = components.state;
     this.logger = components.logger;
     this.book = this.store.loadContacts();
+    const bytes = this.state.read(OWN_IPV4, { secret: false });
+    const text = bytes === undefined ? '' : Buffer.from(bytes).toString('latin1').trim();
+    this.address = isIPv4(text) ? text : undefined;
   }
 
   get contacts(): Contact[] {
@@ -32,42 +43,55 @@ export class Memory {
   remember(contact: Contact): void {
     const knewAWay = this.book.knowsAWay;
     this.book.remember(contact);
+    this.unsaved.add('contacts');
     // Without a single way in on the disk, an agent that is killed now would never find back.
     if (!knewAWay && contact.locators.length > 0) this.save();
-    else this.saveLater();
-  }
-
-  private saveLater(): void {
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
-      this.save();
-    }, SAVE_DELAY_MS);
+    else this.saveIn(SAVE_DELAY_MS);
   }
 
   get ownIpv4(): string | undefined {
-    const bytes = this.state.read(OWN_IPV4, { secret: false });
-    const text = bytes === undefined ? '' : Buffer.from(bytes).toString('latin1').trim();
-    return isIPv4(text) ? text : undefined;
+    return this.address;
   }
 
   rememberOwnIpv4(address: string): void {
-    if (address !== this.ownIpv4) this.state.write(OWN_IPV4, `${address}\n`, { secret: false });
+    if (address === this.address) return;
+    this.address = address;
+    this.unsaved.add('ipv4');
+    this.save();
   }
 
   /** Writes what is not written yet. */
   flush(): void {
-    if (this.timer === undefined) return;
+    if (this.unsaved.size > 0) this.save();
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.save();
+  }
+
+  private saveIn(delayMs: number): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.save();
+    }, delayMs).unref();
   }
 
   private save(): void {
     try {
-      this.store.saveContacts(this.book);
+      for (const what of this.unsaved) {
+        this.write(what);
+        this.unsaved.delete(what);
+      }
+      if (this.failing) this.logger.info('written again', { state: this.state.path });
+      this.failing = false;
     } catch (error) {
       // The agent works without: it starts from the ticket's addresses next time.
-      this.logger.warn('contacts not saved', { err: messageOf(error) });
+      if (!this.failing) this.logger.warn('not remembered over a restart', { err: messageOf(error) });
+      this.failing = true;
+      this.saveIn(RETRY_MS);
     }
+  }
+
+  private write(what: 'contacts' | 'ipv4'): void {
+    if (what === 'contacts') this.store.saveContacts(this.book);
+    else if (this.address !== undefined) this.state.write(OWN_IPV4, `${this.address}\n`, { secret: false });
   }
 }

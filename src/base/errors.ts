@@ -27,3 +27,6 @@ export class MalformedMessageError extends IdlocError {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Takes what no code expected to be thrown: a bug, that ends what was asked and nothing else. */
+export type ReportError = (what: string, error: unknown) => void;

@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { IdlocError, MalformedMessageError, messageOf } from '../base/errors.ts';
+import { IdlocError, MalformedMessageError, messageOf, type ReportError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { MAX_CLIENTS, MAX_LINE_BYTES, MAX_PENDING_REQUESTS, MAX_REQUEST_BYTES, SOCKET_MODE } from './constants.ts';
 import { LineReader } from './line-reader.ts';
@@ -14,16 +14,18 @@ import { type ControlHandlers, type Method, methods, requestSchema } from './sch
 export class ControlServer {
   private readonly handlers: ControlHandlers;
   private readonly logger: Logger;
+  private readonly report: ReportError;
   private readonly path: string;
   private readonly clients = new Set<Socket>();
   private server: Server | undefined;
 
   constructor(
-    components: { readonly handlers: ControlHandlers; readonly logger: Logger },
+    components: { readonly handlers: ControlHandlers; readonly logger: Logger; readonly report: ReportError },
     options: { readonly path: string },
   ) {
     this.handlers = components.handlers;
     this.logger = components.logger;
+    this.report = components.report;
     this.path = options.path;
   }
 
@@ -129,7 +131,7 @@ export class ControlServer {
       return { id, result: await this.call(method, request.data.params ?? {}, signal) };
     } catch (error) {
       if (error instanceof IdlocError) return { id, error: { code: error.code, message: error.message } };
-      this.logger.error('control request failed', { err: messageOf(error) });
+      this.report('control request', error);
       return { id, error: { code: 'internal', message: messageOf(error) } };
     }
   }

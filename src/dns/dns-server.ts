@@ -1,7 +1,7 @@
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, type Socket } from 'node:net';
 import { type Clock, earliest } from '../base/clock.ts';
-import { IdlocError, MalformedMessageError, messageOf } from '../base/errors.ts';
+import { IdlocError, MalformedMessageError, messageOf, type ReportError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
@@ -30,6 +30,7 @@ export interface DnsServerComponents {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly report: ReportError;
 }
 
 /** The overlay whose names are answered. */
@@ -68,6 +69,7 @@ export class DnsServer {
   readonly counters: DnsCounters = { queries: 0, answered: 0, forwarded: 0, servfail: 0, formerr: 0, dropped: 0 };
   private readonly clock: Clock;
   private readonly logger: Logger;
+  private readonly report: ReportError;
   private readonly options: DnsServerOptions;
   private serving: { readonly zone: OverlayZone; readonly cache: LookupCache } | undefined;
   private readonly forwarder: Forwarder;
@@ -81,6 +83,7 @@ export class DnsServer {
     const { clock, random } = components;
     this.clock = clock;
     this.logger = components.logger;
+    this.report = components.report;
     this.options = options;
     const fixed = options.upstreams;
     const list = new UpstreamList({ clock }, { exclude: [options.listen] });
@@ -178,10 +181,15 @@ export class DnsServer {
       if (query.opcode === 0) this.answer(query, bytes, overTcp, reply);
       else reply(encodeHeaderError(bytes, Rcode.NOTIMP));
     } catch (error) {
-      if (!(error instanceof MalformedMessageError)) throw error;
-      this.counters.formerr++;
-      this.logger.debug('dns query malformed', { err: error.message });
-      reply(encodeHeaderError(bytes, Rcode.FORMERR));
+      if (error instanceof MalformedMessageError) {
+        this.counters.formerr++;
+        this.logger.debug('dns query malformed', { err: error.message });
+        reply(encodeHeaderError(bytes, Rcode.FORMERR));
+      } else {
+        this.counters.servfail++;
+        this.report('dns query', error);
+        reply(encodeHeaderError(bytes, Rcode.SERVFAIL));
+      }
     } finally {
       this.schedule();
     }
@@ -220,14 +228,21 @@ export class DnsServer {
     clearTimeout(this.timer);
     const at = earliest(this.serving?.cache.nextTimeout(), this.forwarder.nextTimeout());
     if (this.stopped || at === undefined) return;
-    const run = (): void => {
-      const now = this.clock.monotonic();
+    this.timer = setTimeout(() => this.onTimer(), Math.max(0, Math.ceil(at - this.clock.monotonic())));
+    this.timer.unref();
+  }
+
+  private onTimer(): void {
+    const now = this.clock.monotonic();
+    try {
       this.serving?.cache.handleTimeout(now);
       this.forwarder.handleTimeout(now);
-      this.schedule();
-    };
-    this.timer = setTimeout(run, Math.max(0, Math.ceil(at - this.clock.monotonic())));
-    this.timer.unref();
+    } catch (error) {
+      // The next query sets the timer again: not at once, for what is due still.
+      this.report('dns timer', error);
+      return;
+    }
+    this.schedule();
   }
 }
 

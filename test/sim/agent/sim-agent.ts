@@ -1,9 +1,10 @@
 import { Engine, type EngineEvent, type Role } from '../../../src/agent/engine.ts';
+import { Guard } from '../../../src/agent/guard.ts';
 import type { Membership } from '../../../src/agent/membership.ts';
 import { settingsOf } from '../../../src/agent/membership.ts';
 import type { Clock, HostClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
-import type { Logger } from '../../../src/base/logger.ts';
+import type { LogFields, Logger } from '../../../src/base/logger.ts';
 import type { Hit } from '../../../src/base/node-id.ts';
 import { hitToAddress } from '../../../src/base/node-id.ts';
 import { OverlayClock } from '../../../src/base/overlay-clock.ts';
@@ -33,6 +34,12 @@ export interface SimAgentOptions {
   readonly clockOffsetMs?: number;
   readonly role?: Role | 'auto';
   readonly logger?: Logger;
+  /** Absent: what no code expected to be thrown ends the test. */
+  readonly guard?: Guard;
+}
+
+function failTest(event: string, fields: LogFields = {}): never {
+  throw new Error(`${event} in ${String(fields['in'])}: ${String(fields['stack'])}`);
 }
 
 /** One host with the whole agent on it, over its lives: what is kept from life to life is what the state directory holds. */
@@ -43,6 +50,8 @@ export class SimAgent {
   private readonly network: SimNetwork;
   private readonly hostClock: HostClock;
   private readonly options: SimAgentOptions;
+  /** Counts what no code expected. */
+  readonly guard: Guard;
   private life: Life | undefined;
   private contacts = new ContactBook();
   private savedContacts = this.contacts.toJson();
@@ -66,6 +75,7 @@ export class SimAgent {
       uptime: () => clock.monotonic(),
       wall: () => clock.wall() + this.clockOffsetMs,
     };
+    this.guard = options.guard ?? new Guard({ logger: { ...silentLogger, error: failTest } });
   }
 
   get hit(): Hit {
@@ -133,6 +143,7 @@ export class SimAgent {
         random,
         clock,
         logger: this.options.logger ?? silentLogger,
+        guard: this.guard,
       },
       {
         role: this.options.role ?? 'auto',

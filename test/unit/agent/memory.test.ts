@@ -5,18 +5,25 @@ import test, { type ExecutionContext } from 'ava';
 import { Memory } from '../../../src/agent/memory.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { Contact } from '../../../src/identity/contacts.ts';
+import { KeyStoreError } from '../../../src/identity/errors.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
 
-function open(t: ExecutionContext): { memory: Memory; again: () => Memory } {
+function open(t: ExecutionContext): { memory: Memory; again: () => Memory; disk: { full: boolean } } {
   const path = mkdtempSync(join(tmpdir(), 'idloc-memory-'));
   const state = StateDirectory.open(path);
   t.teardown(() => {
     state.close();
     rmSync(path, { recursive: true });
   });
+  const disk = { full: false };
+  const write = state.write.bind(state);
+  state.write = (...args) => {
+    if (disk.full) throw new KeyStoreError('contacts.json cannot be written: ENOSPC: no space left on device');
+    write(...args);
+  };
   const make = (): Memory => new Memory({ store: new KeyStore(state), state, logger: silentLogger });
-  return { memory: make(), again: make };
+  return { memory: make(), again: make, disk };
 }
 
 function contact(last: string, locators: Contact['locators'] = []): Contact {
@@ -46,4 +53,18 @@ test('our own IPv4 address is kept; nothing but an address is believed', (t) => 
   t.is(memory.ownIpv4, undefined);
   memory.rememberOwnIpv4('198.18.1.2');
   t.is(again().ownIpv4, '198.18.1.2');
+});
+
+test('a full disk costs nothing but a restart: all is remembered, and written when there is room', (t) => {
+  const { memory, again, disk } = open(t);
+  disk.full = true;
+  memory.rememberOwnIpv4('198.18.1.2');
+  memory.remember(contact('1', WAY_IN));
+  t.is(memory.ownIpv4, '198.18.1.2');
+  t.is(memory.contacts.length, 1);
+  t.is(again().ownIpv4, undefined);
+  disk.full = false;
+  memory.flush();
+  t.is(again().ownIpv4, '198.18.1.2');
+  t.deepEqual(again().contacts, [contact('1', WAY_IN)]);
 });

@@ -53,7 +53,7 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
     },
     ...changed,
   };
-  const server = new ControlServer({ handlers, logger: silentLogger }, { path });
+  const server = new ControlServer({ handlers, logger: silentLogger, report: () => {} }, { path });
   await server.start();
   t.teardown(() => server.stop());
   return { path, asked };

@@ -35,7 +35,10 @@ function folder(t: ExecutionContext): string {
 
 async function start(t: ExecutionContext, changed: Partial<ControlHandlers> = {}) {
   const path = join(folder(t), 'idloc.sock');
-  const server = new ControlServer({ handlers: { ...handlers, ...changed }, logger: silentLogger }, { path });
+  const server = new ControlServer(
+    { handlers: { ...handlers, ...changed }, logger: silentLogger, report: () => {} },
+    { path },
+  );
   await server.start();
   t.teardown(() => server.stop());
   return { server, path };
@@ -128,11 +131,11 @@ test('the socket file of a killed agent is replaced, that of a living one is not
   dead.close();
   await once(dead, 'close');
   linkSync(`${path}.kept`, path);
-  const server = new ControlServer({ handlers, logger: silentLogger }, { path });
+  const server = new ControlServer({ handlers, logger: silentLogger, report: () => {} }, { path });
   await server.start();
   t.teardown(() => server.stop());
   t.is((await request(path, 'status', {})).hit, exampleStatus.hit);
-  const second = new ControlServer({ handlers, logger: silentLogger }, { path });
+  const second = new ControlServer({ handlers, logger: silentLogger, report: () => {} }, { path });
   await t.throwsAsync(second.start(), { code: 'already_running' });
   t.is((await request(path, 'status', {})).hit, exampleStatus.hit);
 });
@@ -140,7 +143,8 @@ test('the socket file of a killed agent is replaced, that of a living one is not
 test('a path that cannot be used is one line that says what to do', async (t) => {
   const where = folder(t);
   writeFileSync(join(where, 'file'), '');
-  const startAt = (path: string) => new ControlServer({ handlers, logger: silentLogger }, { path }).start();
+  const startAt = (path: string) =>
+    new ControlServer({ handlers, logger: silentLogger, report: () => {} }, { path }).start();
   await t.throwsAsync(startAt(join(where, 'file')), { message: /a file that is no socket is in the way: remove it/ });
   await t.throwsAsync(startAt(join(where, 'file', 'sock')), { message: /file is no folder: choose/ });
   await t.throwsAsync(startAt(join(where, 'x'.repeat(108))), { message: /longer than the 107 bytes/ });

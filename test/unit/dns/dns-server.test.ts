@@ -24,7 +24,7 @@ const lookup: NameLookup = {
 
 async function start(t: ExecutionContext, upstreams: readonly SocketAddress[] = []) {
   const server = new DnsServer(
-    { clock: systemClock, random: systemRandom, logger: silentLogger },
+    { clock: systemClock, random: systemRandom, logger: silentLogger, report: () => {} },
     { listen: { address: '127.0.0.1', port: 0 }, upstreams },
   );
   server.serve({ lookup, overlay: 'home.example', ipv4Prefix: '198.18.0.0/15' });
@@ -165,7 +165,10 @@ test('an upstream server whose port is closed, or none at all, gives SERVFAIL at
 
 test('an address that is taken is one line that says what to do', async (t) => {
   const { at } = await start(t);
-  const second = new DnsServer({ clock: systemClock, random: systemRandom, logger: silentLogger }, { listen: at });
+  const second = new DnsServer(
+    { clock: systemClock, random: systemRandom, logger: silentLogger, report: () => {} },
+    { listen: at },
+  );
   const error = await t.throwsAsync(second.start());
   t.is(error.message, `DNS on ${at.address}:${at.port}: another program has that port: choose another with dns.listen`);
 });

@@ -40,17 +40,25 @@ type Cleanup = (() => void | Promise<void>)[];
  */
 export async function runAgent(config: AgentConfig, options: RunOptions): Promise<number> {
   const cleanup: Cleanup = [];
+  const logger = createLogger({ level: config.log, style: chooseStyle(process.env, process.stderr.isTTY) });
+  const notifier = new SystemdNotifier({ logger, notify: notifySystemd }, { env: process.env, pid: process.pid });
   try {
-    await run(config, options, cleanup);
+    await run(config, options, { logger, notifier, cleanup });
     return 0;
+  } catch (error) {
+    // Of a service that is not started again, `systemctl status` goes on to show this.
+    await notifier.status(`failed: ${messageOf(error)}`);
+    throw error;
   } finally {
     for (const step of cleanup.reverse()) await step();
   }
 }
 
-async function run(config: AgentConfig, { join, create, stop }: RunOptions, cleanup: Cleanup): Promise<void> {
-  const logger = createLogger({ level: config.log, style: chooseStyle(process.env, process.stderr.isTTY) });
-  const notifier = new SystemdNotifier({ logger, notify: notifySystemd }, { env: process.env, pid: process.pid });
+async function run(
+  config: AgentConfig,
+  { join, create, stop }: RunOptions,
+  { logger, notifier, cleanup }: { logger: Logger; notifier: SystemdNotifier; cleanup: Cleanup },
+): Promise<void> {
   const inherited = takeListenFds(process.env, process.pid);
   const wish = readWish({ join, overlay: create ?? config.overlay });
   checkBeforehand(config, wish);
@@ -58,6 +66,12 @@ async function run(config: AgentConfig, { join, create, stop }: RunOptions, clea
   // What the process has, whatever overlay it is in.
   const state = StateDirectory.open(config.state);
   cleanup.push(() => state.close());
+  if (state.unwritable !== undefined)
+    logger.warn('nothing can be written', {
+      state: state.path,
+      err: state.unwritable,
+      lost: 'what is learned from now on',
+    });
   const store = new KeyStore(state);
   const kept = store.loadIdentity();
   const identity = kept ?? HostIdentity.generate();

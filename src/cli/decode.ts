@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { wholeNumber } from './options.ts';
-import { EXIT_FAILED, printError, printJson } from './output.ts';
+import { EXIT } from './exit-status.ts';
+import { printError, printJson } from './output.ts';
 
 interface Options {
   readonly port?: number;
@@ -23,7 +24,7 @@ export function decodeCommand(): Command {
           const { origin, offset, reason } = inspection;
           const where = 'line' in origin ? `line ${origin.line}` : `packet ${origin.packet}`;
           printError(new Error(`${file}: ${where}: malformed at offset ${offset}: ${reason}`));
-          process.exitCode = EXIT_FAILED;
+          process.exitCode = EXIT.failed;
         }
       })
   );

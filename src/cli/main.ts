@@ -2,11 +2,12 @@ import { Command, CommanderError } from 'commander';
 import { createCommand } from './create.ts';
 import { decodeCommand } from './decode.ts';
 import { downCommand } from './down.ts';
+import { EXIT, exitStatusOf } from './exit-status.ts';
 import { initCommand } from './init.ts';
 import { inviteCommand } from './invite.ts';
 import { joinCommand } from './join.ts';
 import { leaveCommand } from './leave.ts';
-import { EXIT_FAILED, EXIT_USAGE, printError } from './output.ts';
+import { printError } from './output.ts';
 import { pingCommand } from './ping.ts';
 import { resolveCommand } from './resolve.ts';
 import { statusCommand } from './status.ts';
@@ -45,7 +46,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = usageStatus(error);
   else {
     printError(error);
-    process.exitCode = EXIT_FAILED;
+    process.exitCode = exitStatusOf(error);
   }
 }
 
@@ -58,5 +59,5 @@ function usageStatus(error: CommanderError): number {
       new Error(`bad usage: ${error.message.replace(/^error: /, '').replace(/\.$/, '')}: see \`idloc --help\``),
     );
   }
-  return EXIT_USAGE;
+  return EXIT.usage;
 }

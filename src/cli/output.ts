@@ -1,10 +1,6 @@
 import { writeSync } from 'node:fs';
 import { messageOf } from '../base/errors.ts';
 
-/** 0 done, 1 failed, 2 bad usage. */
-export const EXIT_FAILED = 1;
-export const EXIT_USAGE = 2;
-
 /** To stdout: what a program would read. */
 export function print(line: string): void {
   write(1, line);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { jsonOption, socketOption, wholeNumber } from './options.ts';
-import { EXIT_FAILED, print, printJson } from './output.ts';
+import { EXIT } from './exit-status.ts';
+import { print, printJson } from './output.ts';
 
 interface Options {
   readonly socket: string;
@@ -23,6 +24,6 @@ export function pingCommand(): Command {
         const { formatPing } = await import('./format-ping.ts');
         print(formatPing(result));
       }
-      if (result.rttMs.every((rtt) => rtt === null)) process.exitCode = EXIT_FAILED;
+      if (result.rttMs.every((rtt) => rtt === null)) process.exitCode = EXIT.failed;
     });
 }

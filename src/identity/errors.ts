@@ -35,8 +35,15 @@ export class EnrollmentError extends IdlocError {
 
 /** Thrown when a file of the state directory is missing, unsafe or broken. The file is left as it is. */
 export class KeyStoreError extends IdlocError {
+  constructor(message: string, options?: ErrorOptions, code = 'bad_state') {
+    super(code, message, options);
+  }
+}
+
+/** Thrown when a file of the state directory cannot be written: a full or read-only disk, say. It may be well the next time. */
+export class StateWriteError extends KeyStoreError {
   constructor(message: string, options?: ErrorOptions) {
-    super('bad_state', message, options);
+    super(message, options, 'state_unwritable');
   }
 }
 

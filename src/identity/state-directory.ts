@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   fsyncSync,
   linkSync,
@@ -14,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
-import { KeyStoreError } from './errors.ts';
+import { KeyStoreError, StateInUseError, StateWriteError } from './errors.ts';
 import { isErrno, LOCK_NAME, StateLock } from './state-lock.ts';
 
 export const DEFAULT_STATE_DIRECTORY = '/var/lib/idloc';
@@ -23,6 +24,8 @@ const MAX_FILE_BYTES = 32 * 1024 * 1024;
 const SECRET_MODE = 0o600;
 const PUBLIC_MODE = 0o644;
 const GROUP_AND_OTHERS = 0o077;
+/** Nothing can be written, but what is there can be read. */
+const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 /** What an agent that was killed while writing leaves. */
 const LEFTOVER = /^\..+\.\d+\.tmp$/;
 
@@ -36,46 +39,66 @@ export interface WriteOptions {
 /** Files of one agent. A file is always whole, the old or the new one, whenever the agent or the machine stops. */
 export class StateDirectory {
   readonly path: string;
-  private readonly lock: StateLock | undefined;
+  /** Takes the lock; undefined: opened to read only, or closed. */
+  private acquire: ((path: string) => StateLock) | undefined;
+  private lock: StateLock | undefined;
+  private problem: string | undefined;
 
-  private constructor(path: string, lock: StateLock | undefined) {
+  private constructor(path: string, acquire?: (path: string) => StateLock) {
     this.path = path;
-    this.lock = lock;
+    this.acquire = acquire;
   }
 
   /**
-   * For the one agent that uses it: makes the directory where needed, and locks it.
+   * For the one agent that uses it: makes the directory where needed, and locks it. On a disk that takes no lock, a full one
+   * say, what is there can be read all the same: the lock is taken before the first write that succeeds.
    * @throws {StateInUseError} when another agent runs on it.
-   * @throws {KeyStoreError} when it cannot be made or locked.
+   * @throws {KeyStoreError} when it cannot be made or used.
    */
-  static open(path: string): StateDirectory {
-    let lock: StateLock | undefined;
+  static open(path: string, acquire: (path: string) => StateLock = (own) => StateLock.acquire(own)): StateDirectory {
+    const directory = new StateDirectory(path, acquire);
     try {
       mkdirSync(path, { recursive: true, mode: 0o700 });
-      lock = StateLock.acquire(path);
-      for (const name of readdirSync(path)) if (LEFTOVER.test(name)) rmSync(join(path, name), { force: true });
+      readdirSync(path);
+      directory.takeLock();
     } catch (error) {
-      lock?.release();
-      if (error instanceof Error && 'syscall' in error)
-        throw new KeyStoreError(
+      if (error instanceof StateInUseError || !isSystemError(error)) throw error;
+      if (!NO_ROOM.has(error.code))
+        throw new StateWriteError(
           `the state directory ${path} cannot be used (${reasonOf(error)}): use --state, or run as root`,
-          {
-            cause: error,
-          },
+          { cause: error },
         );
-      throw error;
+      directory.problem = reasonOf(error);
     }
-    return new StateDirectory(path, lock);
+    return directory;
   }
 
   /** For reading beside an agent that runs. */
   static readOnly(path: string): StateDirectory {
-    return new StateDirectory(path, undefined);
+    return new StateDirectory(path);
+  }
+
+  /** Why it cannot be written; undefined: it can, as far as is known. */
+  get unwritable(): string | undefined {
+    return this.problem;
   }
 
   /** Gives the lock back. Idempotent. */
   close(): void {
     this.lock?.release();
+    this.lock = undefined;
+    this.acquire = undefined;
+  }
+
+  private takeLock(): void {
+    if (this.lock !== undefined || this.acquire === undefined) return;
+    this.lock = this.acquire(this.path);
+    this.problem = undefined;
+    for (const name of readdirSync(this.path)) if (LEFTOVER.test(name)) rmSync(join(this.path, name), { force: true });
+  }
+
+  has(name: string): boolean {
+    return existsSync(this.pathOf(name));
   }
 
   pathOf(name: string): string {
@@ -113,9 +136,9 @@ export class StateDirectory {
    */
   write(name: string, content: Uint8Array | string, { secret, createOnly = false }: WriteOptions): void {
     const path = this.pathOf(name);
-    this.checkLocked(path);
     const prepared = this.pathOf(`.${name}.${process.pid}.tmp`);
     try {
+      this.checkLocked(path);
       rmSync(prepared, { force: true });
       const fd = openSync(prepared, 'wx', secret ? SECRET_MODE : PUBLIC_MODE);
       try {
@@ -131,9 +154,9 @@ export class StateDirectory {
     } catch (cause) {
       if (createOnly && isErrno(cause, 'EEXIST'))
         throw new KeyStoreError(`${path} is there already and is not overwritten: move it away first`, { cause });
-      throw new KeyStoreError(`${path} cannot be written: ${reasonOf(cause)}`, { cause });
+      throw writeError(`${path} cannot be written`, cause);
     } finally {
-      rmSync(prepared, { force: true });
+      removeQuietly(prepared);
     }
   }
 
@@ -143,12 +166,13 @@ export class StateDirectory {
    */
   remove(name: string): void {
     const path = this.pathOf(name);
-    this.checkLocked(path);
+    if (!this.has(name)) return;
     try {
+      this.checkLocked(path);
       rmSync(path, { force: true });
       this.syncDirectory();
     } catch (cause) {
-      throw new KeyStoreError(`${path} cannot be removed: ${reasonOf(cause)}`, { cause });
+      throw writeError(`${path} cannot be removed`, cause);
     }
   }
 
@@ -159,8 +183,8 @@ export class StateDirectory {
    * @throws {KeyStoreError}
    */
   setAside(folder: string, { kept, first }: { readonly kept: readonly string[]; readonly first: string }): string {
-    this.checkLocked(this.path);
     try {
+      this.checkLocked(this.path);
       const path = this.makeFolder(folder);
       const files = readdirSync(this.path, { withFileTypes: true })
         .filter((entry) => entry.isFile() && !kept.includes(entry.name) && !entry.name.startsWith('.'))
@@ -171,7 +195,7 @@ export class StateDirectory {
       this.syncDirectory();
       return path;
     } catch (cause) {
-      throw new KeyStoreError(`the files of ${this.path} cannot be moved: ${reasonOf(cause)}`, { cause });
+      throw writeError(`the files of ${this.path} cannot be moved`, cause);
     }
   }
 
@@ -189,8 +213,9 @@ export class StateDirectory {
   }
 
   private checkLocked(path: string): void {
-    if (this.lock === undefined)
+    if (this.acquire === undefined)
       throw new KeyStoreError(`${path} cannot be written: the state directory was opened to read`);
+    this.takeLock();
   }
 
   /** Makes the new name itself survive a power failure. */
@@ -201,6 +226,25 @@ export class StateDirectory {
     } finally {
       closeSync(fd);
     }
+  }
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException & { readonly code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
+}
+
+/** One that already says what is wrong passes. */
+function writeError(what: string, cause: unknown): Error {
+  if (cause instanceof KeyStoreError || cause instanceof StateInUseError) return cause;
+  const reason = isSystemError(cause) && NO_ROOM.has(cause.code) ? `no space (${reasonOf(cause)})` : reasonOf(cause);
+  return new StateWriteError(`${what}: ${reason}`, { cause });
+}
+
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // On a read-only disk there is none either; the next agent looks again.
   }
 }
 

@@ -29,11 +29,14 @@ export class StateLock {
     const own = processMark(process.pid);
     if (own === undefined) throw new KeyStoreError('/proc cannot be read: it is needed to lock the state directory');
     const content = `${own}\n`;
+    // Also where nothing can be written.
+    const held = readIfThere(path);
+    if (held !== undefined) checkStale(directory, held);
     // Written beside and linked into place, so that nobody ever reads half a lock.
     const prepared = `${path}.${process.pid}.tmp`;
     rmSync(prepared, { force: true });
-    writeFileSync(prepared, content, { mode: 0o600, flag: 'wx' });
     try {
+      writeFileSync(prepared, content, { mode: 0o600, flag: 'wx' });
       for (let round = 0; round < MAX_ROUNDS; round++) {
         try {
           linkSync(prepared, path);

@@ -6,6 +6,7 @@ import { Agent, IDLOC, TUN_NAME } from '../../scripts/testbed/agent.ts';
 import { command } from '../../scripts/testbed/command.ts';
 import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
 import { Internet, PEER_ADDRESS } from '../../scripts/testbed/topology.ts';
+import { EXIT } from '../../src/cli/exit-status.ts';
 import { systemTest } from './support/system-test.ts';
 
 /** Well above a start, well below patience: an agent that should have refused and runs is stopped. */
@@ -22,6 +23,8 @@ interface Refusal {
   readonly wrapper?: readonly string[];
   /** The line has to say this. */
   readonly says: RegExp;
+  /** src/cli/exit-status.ts: whether starting it again may help. */
+  readonly status: number;
 }
 
 /** Every file of a folder with what is in it. */
@@ -37,7 +40,7 @@ function contents(folder: string): Record<string, string> {
   );
 }
 
-/** `idloc up` ends with 1 and one line, and leaves no socket, no interface and no half-written file. */
+/** `idloc up` ends with one line, and leaves no socket, no interface and no half-written file. */
 async function refuses(t: ExecutionContext, refusal: Refusal): Promise<void> {
   const { lab, namespace, state } = refusal;
   const before = contents(state);
@@ -52,7 +55,7 @@ async function refuses(t: ExecutionContext, refusal: Refusal): Promise<void> {
   const { status, stdout, stderr } = await namespace.tryRun(program, args, { timeoutMs: REFUSAL_MS });
   // Events of the log are JSON; what is for people is not.
   const lines = stderr.split('\n').filter((line) => line !== '' && !line.startsWith('{'));
-  t.is(status, 1, stderr);
+  t.is(status, refusal.status, stderr);
   t.is(stdout, '');
   t.is(lines.length, 1, stderr);
   t.regex(lines[0] ?? '', /^idloc: /);
@@ -81,6 +84,7 @@ systemTest('a broken ticket is refused in one line, whether garbage, cut or alte
       ...{ lab, namespace, state: join(lab.directory, 'newcomer') },
       arguments: ['--join', broken],
       says: /ticket/i,
+      status: EXIT.membership,
     });
 });
 
@@ -92,7 +96,7 @@ systemTest('a broken configuration file is refused in one line that names what i
     ['listen = "everywhere"\n', /listen/],
     ['\u0000\u0001\u0002', /refused\.toml/],
   ] as const)
-    await refuses(t, { lab, namespace, state: join(lab.directory, 'fresh'), config, says });
+    await refuses(t, { lab, namespace, state: join(lab.directory, 'fresh'), config, says, status: EXIT.configuration });
 });
 
 systemTest('a broken or unsafe key file is refused in one line and left as it is', async (t, lab) => {
@@ -103,11 +107,11 @@ systemTest('a broken or unsafe key file is refused in one line and left as it is
   const good = readFileSync(key);
   for (const broken of [Buffer.alloc(0), good.subarray(0, good.length / 2), Buffer.from('garbage\n')]) {
     writeFileSync(key, broken);
-    await refuses(t, { lab, namespace, state, says: /identity\.pem/ });
+    await refuses(t, { lab, namespace, state, says: /identity\.pem/, status: EXIT.membership });
   }
   writeFileSync(key, good);
   await command('chmod', ['644', key]);
-  await refuses(t, { lab, namespace, state, says: /identity\.pem/ });
+  await refuses(t, { lab, namespace, state, says: /identity\.pem/, status: EXIT.membership });
 });
 
 systemTest('an occupied port is refused in one line that names it', async (t, lab) => {
@@ -115,14 +119,21 @@ systemTest('an occupied port is refused in one line that names it', async (t, la
   const program = "require('dgram').createSocket('udp6').bind(6084, '::', () => console.log('bound'))";
   const occupant = namespace.start(process.execPath, ['-e', program]);
   await occupant.waitFor(/bound/, 10_000);
-  await refuses(t, { lab, namespace, state: join(lab.directory, 'fresh'), says: /6084/ });
+  await refuses(t, { lab, namespace, state: join(lab.directory, 'fresh'), says: /6084/, status: EXIT.failed });
 });
 
 systemTest('without /dev/net/tun the agent ends with one line that says so', async (t, lab) => {
   const namespace = await host(lab);
   // A mount namespace with an empty folder in the place of the devices.
   const hidden = ['unshare', '--mount', 'sh', '-c', 'mount -t tmpfs none /dev/net && exec "$@"', 'sh'];
-  await refuses(t, { lab, namespace, state: join(lab.directory, 'fresh'), wrapper: hidden, says: /\/dev\/net\/tun/ });
+  await refuses(t, {
+    lab,
+    namespace,
+    state: join(lab.directory, 'fresh'),
+    wrapper: hidden,
+    says: /\/dev\/net\/tun/,
+    status: EXIT.failed,
+  });
 });
 
 systemTest(
@@ -136,6 +147,7 @@ systemTest(
       state: join(lab.directory, 'fresh'),
       wrapper: unprivileged,
       says: /CAP_NET_ADMIN/i,
+      status: EXIT.configuration,
     });
   },
 );

@@ -194,7 +194,7 @@ test('init leaves a broken key as it is and says what to do', async (t) => {
   const state = folder(t);
   writeFileSync(join(state, 'identity.pem'), 'no key\n', { mode: 0o600 });
   const { status, stderr } = await runIdloc(['init', '--state', state]);
-  t.is(status, 1);
+  t.is(status, 77);
   t.regex(stderr, /^idloc: .*identity\.pem is broken .*restore it from a backup.*\n$/);
 });
 
@@ -220,11 +220,11 @@ test('decode of a file that is not there, or empty, is one line', async (t) => {
   t.regex(empty.stderr, /^idloc: -: no RELOAD message in it: .*\n$/);
 });
 
-test('up with a broken configuration is one line with the place, status 1', async (t) => {
+test('up with a broken configuration is one line with the place, status 78', async (t) => {
   const config = join(folder(t), 'config.toml');
   writeFileSync(config, 'name = "x"\nspeed = 3\n');
   const { status, stdout, stderr } = await runIdloc(['up', '--config', config]);
-  t.is(status, 1);
+  t.is(status, 78);
   t.is(stdout, '');
   t.regex(stderr, /^idloc: .*config\.toml:2: speed: .*\n$/);
 });

@@ -1,0 +1,75 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { type ExecutionContext } from 'ava';
+import { StateInUseError, StateWriteError } from '../../../src/identity/errors.ts';
+import { StateDirectory } from '../../../src/identity/state-directory.ts';
+import { StateLock } from '../../../src/identity/state-lock.ts';
+
+const PUBLIC = { secret: false };
+
+function folder(t: ExecutionContext): string {
+  const path = mkdtempSync(join(tmpdir(), 'idloc-state-'));
+  t.teardown(() => rmSync(path, { recursive: true }));
+  return path;
+}
+
+/** A disk that takes nothing while it is full. */
+function disk() {
+  const state = { full: true };
+  const acquire = (path: string): StateLock => {
+    if (state.full)
+      throw Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC', syscall: 'write' });
+    return StateLock.acquire(path);
+  };
+  return { state, acquire };
+}
+
+test('on a full disk all is read, nothing is written, and what is wrong is said; with room it is as ever', (t) => {
+  const path = folder(t);
+  writeFileSync(join(path, 'overlay.xml'), 'kept');
+  const { state, acquire } = disk();
+  const directory = StateDirectory.open(path, acquire);
+  t.teardown(() => directory.close());
+  t.is(directory.unwritable, 'ENOSPC: no space left on device');
+  t.is(Buffer.from(directory.read('overlay.xml', PUBLIC) ?? []).toString(), 'kept');
+  const error = t.throws(() => directory.write('contacts.json', '{}', PUBLIC), { instanceOf: StateWriteError });
+  t.regex(error.message, /contacts\.json cannot be written: no space/);
+  t.deepEqual(readdirSync(path), ['overlay.xml']);
+  state.full = false;
+  directory.write('contacts.json', '{}', PUBLIC);
+  t.is(directory.unwritable, undefined);
+  t.throws(() => StateDirectory.open(path), { instanceOf: StateInUseError });
+});
+
+test('a full disk is no way around an agent that runs', (t) => {
+  const path = folder(t);
+  const running = StateDirectory.open(path);
+  t.teardown(() => running.close());
+  t.throws(() => StateDirectory.open(path), { instanceOf: StateInUseError });
+});
+
+test('a directory that is closed is not written any more', (t) => {
+  const path = folder(t);
+  const directory = StateDirectory.open(path);
+  directory.close();
+  t.throws(() => directory.write('contacts.json', '{}', PUBLIC));
+  t.deepEqual(readdirSync(path), []);
+});
+
+test('what is set aside is in a folder of its own for each time, with what is kept left behind', (t) => {
+  const path = folder(t);
+  const directory = StateDirectory.open(path);
+  t.teardown(() => directory.close());
+  const options = { kept: ['identity.pem'], first: 'certificate.pem' };
+  directory.write('identity.pem', 'mine', { secret: true });
+  for (const time of ['left-home.example', 'left-home.example.2']) {
+    directory.write('certificate.pem', time, PUBLIC);
+    directory.write('authority.pem', time, { secret: true });
+    t.is(directory.setAside('left-home.example', options), join(path, time));
+    t.deepEqual(readdirSync(join(path, time)).sort(), ['authority.pem', 'certificate.pem']);
+    t.false(existsSync(join(path, 'certificate.pem')));
+  }
+  t.true(existsSync(join(path, 'identity.pem')));
+  t.throws(() => StateDirectory.open(path), { instanceOf: StateInUseError });
+});

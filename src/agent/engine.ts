@@ -242,6 +242,9 @@ export class Engine implements Timed {
       case 'up':
         if (event.peer.member) this.memberUp(event, now);
         return;
+      case 'silent':
+        this.overlay?.silent(event.hit, now);
+        return;
       case 'down':
         this.memberDown(event.hit, now);
         return;

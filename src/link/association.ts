@@ -57,6 +57,8 @@ export class Association {
   /** Data sent now is expected to arrive. */
   pathWorks = false;
   repair: Repair | undefined;
+  /** Listeners were told that the peer is silent. */
+  toldSilent = false;
   /** From then on it may rest, when nothing else speaks against it. */
   restAt = 0;
   /** When its state ends by itself: an unfinished handshake, a guest, a retired one. */

@@ -18,7 +18,7 @@ export type LinkEvent =
   /**
    * The link can be used: `link` is to be authorized, when the peer is a member. Told again when a living link got another
    * association (`replaced`: the peer has restarted; the data plane's link is another one), and when its path was mended by
-   * an ICE restart (the same one). A guest (`peer.member` false) is told once.
+   * an ICE restart, or after it was silent (the same one). A guest (`peer.member` false) is told once.
    */
   | {
       readonly type: 'up';
@@ -27,6 +27,11 @@ export type LinkEvent =
       readonly link: LinkId;
       readonly replaced: boolean;
     }
+  /**
+   * The peer acknowledges nothing, while others do: until `up` or `down` is told, others are better asked. The link itself
+   * goes on, as its path may be mended.
+   */
+  | { readonly type: 'silent'; readonly hit: Hit }
   /** The link is gone, or an attempt to make it came to nothing. */
   | { readonly type: 'down'; readonly hit: Hit; readonly reason: string }
   /** One whole RELOAD message. */

@@ -99,6 +99,7 @@ export class LinkManager implements Timed {
       logger: this.logger,
       ask: (hit) => this.handler({ type: 'needsRestart', hit }),
       giveUp: (association, reason) => this.drop(association, reason, true),
+      settled: (association) => this.heardAgain(association),
     });
   }
 
@@ -464,7 +465,7 @@ export class LinkManager implements Timed {
         else if (association.path?.ice !== undefined) this.beginRepair(association, 'broken', now);
         return;
       case 'consentExpired':
-        if (current && association.state === 'up') this.beginRepair(association, 'broken', now);
+        if (current && association.state === 'up') this.silent(association, 'broken', now);
         return;
     }
   }
@@ -488,7 +489,7 @@ export class LinkManager implements Timed {
   }
 
   private pathSelected(association: Association, agent: IceAgent, path: Path, now: number): void {
-    const mended = agent === association.nextIce || association.repair !== undefined;
+    const mended = agent === association.nextIce || association.repair !== undefined || association.toldSilent;
     if (agent === association.nextIce) this.sessions.finishRestart(association, agent);
     this.takePath(association, path, now);
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
@@ -496,6 +497,7 @@ export class LinkManager implements Timed {
     if (hit === undefined || peer === undefined || state !== 'up') return;
     this.repairs.end(association);
     this.handler({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
+    association.toldSilent = false;
     // Whoever asked for the restart waits to hear that it is done.
     if (mended) this.handler({ type: 'up', hit, peer, link: association.link, replaced: false });
     this.repairs.consider(now);
@@ -757,7 +759,10 @@ export class LinkManager implements Timed {
     const message = this.records.receive(association, hit, data, at, now);
     // A record proves that the peer has the association; that ours arrive, only an acknowledgement does.
     const heard = repair?.cause === 'forgotten' || (repair?.cause === 'silent' && data[0] === RELOAD_ACK_FRAME);
-    if (heard) this.repairs.end(association);
+    if (heard) {
+      this.repairs.end(association);
+      this.heardAgain(association);
+    }
     // The acknowledgement leaves before whatever the message makes us send.
     this.settle(association, now);
     if (message !== undefined) this.handler({ type: 'message', hit, member: peer.member, data: message });
@@ -781,7 +786,7 @@ export class LinkManager implements Timed {
     if (association.connected)
       for (let out = association.framing.pollTransmit(); out !== undefined; out = association.framing.pollTransmit())
         this.dataPlane.sendRecord(association.link, out);
-    if (association.framing.takeFailure() && association.state === 'up') this.beginRepair(association, 'silent', now);
+    if (association.framing.takeFailure() && association.state === 'up') this.silent(association, 'silent', now);
     if (!this.isAlive(association)) return;
     if (association.mayRest(now)) {
       association.ice?.rest();
@@ -790,6 +795,24 @@ export class LinkManager implements Timed {
     const next = association.nextTimeout();
     if (next === undefined) this.timers.clear(association);
     else this.timers.set(association, next);
+  }
+
+  /** Nothing is acknowledged, or nobody answers on its path. When no one else answers either, the fault is on our side. */
+  private silent(association: Association, cause: 'silent' | 'broken', now: number): void {
+    this.beginRepair(association, cause, now);
+    const { hit } = association;
+    if (hit === undefined || association.toldSilent || !this.isAlive(association) || !this.repairs.hasWorkingLink())
+      return;
+    association.toldSilent = true;
+    this.logger.info('link.silent', { nodeId: hit, link: association.link });
+    this.handler({ type: 'silent', hit });
+  }
+
+  private heardAgain(association: Association): void {
+    const { hit, peer, link, state, toldSilent } = association;
+    association.toldSilent = false;
+    if (toldSilent && hit !== undefined && peer !== undefined && state === 'up')
+      this.handler({ type: 'up', hit, peer, link, replaced: false });
   }
 
   private settleRepairing(now: number): void {

@@ -23,6 +23,7 @@ export class Repairs implements Timed {
   private readonly logger: Logger;
   private readonly ask: (hit: Hit) => void;
   private readonly giveUp: (association: Association, reason: string, now: number) => void;
+  private readonly settled: (association: Association) => void;
   private readonly broken = new Set<Association>();
   /** Some link works, so that asking is possible. */
   private working = false;
@@ -35,12 +36,15 @@ export class Repairs implements Timed {
     logger: Logger;
     ask: (hit: Hit) => void;
     giveUp: (association: Association, reason: string, now: number) => void;
+    /** Its doubtful path has outlived the doubts. */
+    settled: (association: Association) => void;
   }) {
     this.table = components.table;
     this.addresses = components.addresses;
     this.logger = components.logger;
     this.ask = components.ask;
     this.giveUp = components.giveUp;
+    this.settled = components.settled;
   }
 
   begin(association: Association, cause: RepairCause, now: number): void {
@@ -103,6 +107,7 @@ export class Repairs implements Timed {
       this.end(association);
       if (repair.cause === 'broken' || repair.cause === 'forgotten')
         this.giveUp(association, repair.cause === 'broken' ? 'its path is lost' : 'the peer has forgotten it', now);
+      else this.settled(association);
       return;
     }
     const link = this.table.link(hit);
@@ -116,7 +121,7 @@ export class Repairs implements Timed {
     return this.working && this.waitUntil === undefined;
   }
 
-  private hasWorkingLink(): boolean {
+  hasWorkingLink(): boolean {
     for (const { current } of this.table.links)
       if (current?.state === 'up' && current.pathWorks && current.repair === undefined) return true;
     return false;

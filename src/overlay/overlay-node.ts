@@ -280,6 +280,11 @@ export class OverlayNode implements Timed {
     this.attacher.linkUp(nodeId, now);
   }
 
+  /** A linked node acknowledges nothing: until `linkUp` or `linkDown` says more, messages go to others. */
+  silent(nodeId: NodeId, now: number): void {
+    this.topology.silent(nodeId, now);
+  }
+
   linkDown(nodeId: NodeId, now: number): void {
     this.topology.linkDown(nodeId, now);
     this.attacher.linkDown(nodeId, now);

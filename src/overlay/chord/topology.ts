@@ -58,6 +58,10 @@ export class Topology implements Timed {
   private readonly random: Random;
   private readonly logger: Logger;
   private readonly components: TopologyComponents;
+  /** Linked peers that acknowledge nothing now. */
+  private readonly silenced = new Set<NodeId>();
+  /** Neighbours that are asked whether they are there. */
+  private readonly doubted = new Set<NodeId>();
   private readonly connected = new Set<NodeId>();
   /** When each peer started, as its Updates tell. */
   private readonly startOf = new Map<NodeId, number>();
@@ -221,6 +225,7 @@ export class Topology implements Timed {
     // It may have started anew: what it is known to hold, a new link does not prove.
     this.components.forgetCopies(nodeId);
     this.seeker.reached(nodeId);
+    if (this.silenced.delete(nodeId)) this.seeker.consider([nodeId], undefined, now);
     if (this.current === 'joined' && this.role === 'peer') this.updates.send(nodeId, 'neighbors', now);
     if (this.current === 'joining') {
       if (this.role === 'client') this.client.start(now);
@@ -228,8 +233,21 @@ export class Topology implements Timed {
     }
   }
 
+  /**
+   * A linked peer acknowledges nothing: it has no place in the ring until it sends an Update again. A search for it begins
+   * as after the loss of its link.
+   */
+  silent(nodeId: NodeId, now: number): void {
+    if (!this.routing.has(nodeId)) return;
+    const wasNeighbor = this.neighbors.all.includes(nodeId);
+    this.silenced.add(nodeId);
+    this.peerLost(nodeId, now);
+    if (wasNeighbor && !this.leaving) this.seeker.lost(nodeId, now);
+  }
+
   linkDown(nodeId: NodeId, now: number): void {
     if (!this.connected.delete(nodeId)) return;
+    this.silenced.delete(nodeId);
     this.updates.forget(nodeId);
     const wasNeighbor = this.neighbors.all.includes(nodeId);
     this.peerLost(nodeId, now);
@@ -242,6 +260,7 @@ export class Topology implements Timed {
   /** An UpdateReq came over the link of `from` (s10.7.3). */
   updateReceived(from: NodeId, update: ChordUpdate, now: number): void {
     if (this.current === 'idle' || this.current === 'left' || this.leaving || !this.connected.has(from)) return;
+    this.silenced.delete(from);
     const added = this.routing.add(from);
     const restarted = this.noteUptime(from, now - update.uptime * 1000);
     const told =
@@ -256,9 +275,29 @@ export class Topology implements Timed {
       return;
     }
     this.seeker.consider(told, from, now);
+    this.doubt(from, update, now);
     this.joining.updated(from, update, now);
     if (added) this.changed(false, now);
     else if (restarted) this.components.neighborsChanged(false, now);
+  }
+
+  /** A neighbour does not count with the one between it and us any more: whether that one is silent for us too, a Ping shows. */
+  private doubt(from: NodeId, update: ChordUpdate, now: number): void {
+    if (update.type === 'peer_ready' || !this.isMember) return;
+    const { predecessors, successors } = this.neighbors;
+    const [before, after] = [predecessors[0], successors[0]];
+    const doubted: (NodeId | undefined)[] = [];
+    if (update.successors[0] === this.self && before !== undefined && this.ring.insideOpen(before, from, this.self))
+      doubted.push(before);
+    if (update.predecessors[0] === this.self && after !== undefined && this.ring.insideOpen(after, this.self, from))
+      doubted.push(after);
+    const body = { type: 'ping_req' as const, padding: new Uint8Array() };
+    for (const nodeId of doubted) {
+      if (nodeId === undefined || this.doubted.has(nodeId)) continue;
+      this.doubted.add(nodeId);
+      const destination = [toNode(nodeId)];
+      this.requester.request({ destination, body, firstHop: nodeId }, now, () => this.doubted.delete(nodeId));
+    }
   }
 
   /** A RouteQuery asked for the routing table (s6.4.2.4). */

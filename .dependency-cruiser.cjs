@@ -13,7 +13,7 @@ const layers = {
   rendezvous: ['base'],
   mobility: ['base', 'ice', 'stun'],
   resolver: ['base', 'identity', 'overlay', 'link', 'tunnel'],
-  dns: ['base', 'resolver'],
+  dns: ['base', 'identity', 'resolver'],
   config: ['base', 'reload', 'identity'],
   control: ['base'],
   cli: ['base', 'config', 'control', 'agent', 'identity', 'reload'],

@@ -22,7 +22,7 @@ const [client, server] = [createDataPlane({ port: 0, tun: null }), createDataPla
 for (const plane of [client, server]) {
   const identity = HostIdentity.generate();
   plane.setCredentials(
-    [authority.issue(identity.spki, null, now, systemRandom), authority.certificate],
+    [...authority.issue(identity.spki, null, now, systemRandom), authority.certificate],
     identity.pkcs8,
   );
 }

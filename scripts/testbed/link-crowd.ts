@@ -134,7 +134,7 @@ class MemberPlane implements DataPlane {
 
 function join(number: number): Member {
   const identity = HostIdentity.generate();
-  const chain = [authority.issue(identity.spki, null, systemClock.wall(), systemRandom), authority.certificate];
+  const chain = [...authority.issue(identity.spki, null, systemClock.wall(), systemRandom), authority.certificate];
   const address = memberAddress(number);
   const own = new MemberPlane(chain, identity.pkcs8, address);
   const manager = new LinkManager({

@@ -5,7 +5,7 @@ import type { Random } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { Membership as Enrolled } from '../identity/enrollment.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
-import { isOverlayName } from '../identity/names.ts';
+import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
 import type { KeyStore } from '../identity/key-store.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import type { Ticket } from '../identity/ticket.ts';
@@ -154,8 +154,7 @@ export class Lives<G extends AnyGround> {
   /** @throws {IdlocError} when it stays where it is. */
   async create(overlay: string): Promise<Entered> {
     return this.change(async () => {
-      if (!isOverlayName(overlay))
-        throw new IdlocError('bad_overlay', `${overlay}: an overlay has a name such as home.example`);
+      checkNewOverlayName(overlay);
       const before = this.life?.membership;
       if (before?.configuration.overlay === overlay) return this.entered(false);
       this.checkFree(before, overlay);

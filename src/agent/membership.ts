@@ -12,6 +12,7 @@ import { EnrollmentServer, type Membership as Enrolled } from '../identity/enrol
 import { CODE_BYTES, secretOfCode, type EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { KeyStore } from '../identity/key-store.ts';
+import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
 import { sha256 } from '../identity/signature.ts';
 import { TrustStore } from '../identity/trust-store.ts';
 import { overlaySettings, type OverlaySettings } from '../overlay/settings.ts';
@@ -77,6 +78,7 @@ export function createMembership(
   tools: Tools,
 ): Membership {
   const { overlay, user, ipv4Prefix } = options;
+  checkNewOverlayName(overlay);
   const wallNow = tools.clock.wall();
   // An earlier attempt may have stopped after the authority was written.
   const stored = store.loadAuthority();
@@ -92,7 +94,7 @@ export function createMembership(
     authority,
   );
   registerFounder(store.loadRegister(), identity.hit, user, tools);
-  const certificates = [authority.issue(identity.spki, user, wallNow, tools.random), authority.certificate];
+  const certificates = [...authority.issue(identity.spki, user, wallNow, tools.random), authority.certificate];
   return save(store, certificates, document, tools);
 }
 

@@ -194,6 +194,7 @@ async function invite(
     inviter: engine.hit,
     addresses,
     code,
+    secret: null,
     expiresAt,
     user,
   });

@@ -3,7 +3,7 @@ import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { messageOf } from '../base/errors.ts';
 import { parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
-import { isOverlayName, isUserName } from '../identity/names.ts';
+import { isMemberLabel, isOverlayName, isUserName } from '../identity/names.ts';
 import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
@@ -21,7 +21,9 @@ const MAX_TUN_MTU = 9000;
 /** All of 127.0.0.0/8 is this host; port 53 of 127.0.0.1 and 127.0.0.53 often has another resolver. */
 const DEFAULT_DNS_ADDRESS: SocketAddress = { address: '127.0.60.84', port: 53 };
 
-const hostName = z.string().refine(isOverlayName, 'must be a host name in lower case, such as saturn');
+const hostName = z
+  .string()
+  .refine(isMemberLabel, 'must be one label of a host name: a-z, 0-9 and -, at most 63, such as saturn');
 const path = z.string().regex(/^[^\0]{1,4096}$/, 'must be a path');
 /** Linux takes names of up to 15 bytes without / and spaces. */
 const interfaceName = z
@@ -51,8 +53,14 @@ const limit = z.int().min(1).max(0xffff_ffff);
 /** What the file may say, and the command line in the same words. Everything is optional, nothing else is allowed. */
 const inputSchema = z.strictObject({
   name: hostName.optional(),
-  user: z.string().refine(isUserName, 'must be a user name such as alice@example.net').optional(),
-  overlay: z.string().refine(isOverlayName, 'must be an overlay name such as example.net').optional(),
+  user: z
+    .string()
+    .refine(isUserName, 'must be a user name such as alice@example.net, its first part of a-z, 0-9 and -')
+    .optional(),
+  overlay: z
+    .string()
+    .refine(isOverlayName, 'must be an overlay name of at least two labels, such as home.example')
+    .optional(),
   listen: z.int().min(0).max(65_535).optional(),
   role: z.enum(['auto', 'peer', 'client']).optional(),
   state: path.optional(),

@@ -3,6 +3,7 @@ import { Address6, AddressError } from 'ip-address';
 import { isIpAddress } from '../base/ip-address.ts';
 import { addressToHit, hitToAddress } from '../base/node-id.ts';
 import { type Ipv4Prefix, isInPrefix, parseIpv4Prefix } from '../base/ipv4-prefix.ts';
+import { isMemberLabel } from '../identity/names.ts';
 import { NEGATIVE_TTL_S, POSITIVE_TTL_S, SIP_PORT } from './constants.ts';
 import { type Question, Rcode, type Response } from './message.ts';
 import type { LookupAnswer, LookupKey, OverlayHost } from './name-lookup.ts';
@@ -22,8 +23,6 @@ export interface ZoneOptions {
   readonly ipv4Prefix: string | undefined;
 }
 
-/** RFC 1123 s2.1. Anything else can be no name of a member. */
-const MEMBER_LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 /** The seven nibbles of 2001:20::/28, backwards as ip6.arpa has them. */
 const HIT_REVERSE_ZONE = '2.0.0.1.0.0.2.ip6.arpa';
 /** Names below a member that exist without records of their own (RFC 8020: they must not be NXDOMAIN). */
@@ -86,7 +85,7 @@ export class OverlayZone {
     if (EMPTY_BELOW_MEMBER.has(below) || below === '_sip._udp') return this.empty(this.overlay);
     const labels = below.split('.');
     const member = labels.at(-1) ?? '';
-    if (!MEMBER_LABEL.test(member)) return this.absent(this.overlay);
+    if (!isMemberLabel(member)) return this.absent(this.overlay);
     const service = labels.slice(0, -1).join('.');
     if (EMPTY_BELOW_MEMBER.has(service)) return this.empty(this.overlay);
     const key: LookupKey = { by: 'name', name: member };

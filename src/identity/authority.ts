@@ -2,32 +2,36 @@ import { equalBytes } from '../base/bytes.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import {
-  CERTIFICATE_BACKDATE_MS,
   CERTIFICATE_LIFETIME_MS,
   authorityCertificate,
+  inviterCertificate,
   issueCertificate,
 } from './certificate-issuer.ts';
-import { parseCertificate } from './certificate.ts';
+import { parseCertificate, type NodeCertificate } from './certificate.ts';
 import { KeyStoreError } from './errors.ts';
 import { HostIdentity } from './host-identity.ts';
+import { validity, type Issuer } from './issuer.ts';
 import { sha256 } from './signature.ts';
 
 /** The key that an overlay was created with: signs its certificates and its configuration (RFC 6940 s11.1, s11.3). */
-export class OverlayAuthority {
+export class OverlayAuthority implements Issuer {
   readonly overlay: string;
   /** DER root certificate, self-signed. */
   readonly certificate: Uint8Array;
   /** SHA-256 of the DER SubjectPublicKeyInfo, 32 bytes: what a ticket carries. */
   readonly fingerprint: Uint8Array;
+  readonly intermediate = undefined;
   private readonly key: HostIdentity;
+  private readonly rootCertificate: NodeCertificate;
 
   /** @throws {KeyStoreError} when key and certificate do not belong together. */
   constructor(key: HostIdentity, certificate: Uint8Array) {
     const parsed = parseCertificate(certificate);
-    if (!parsed.isAuthority || !equalBytes(parsed.spki, key.spki))
+    if (!parsed.isAuthority || parsed.pathLength !== undefined || !equalBytes(parsed.spki, key.spki))
       throw new KeyStoreError("the authority's key and certificate do not belong together");
     this.key = key;
     this.certificate = parsed.der;
+    this.rootCertificate = parsed;
     this.overlay = parsed.overlay;
     this.fingerprint = sha256(key.spki);
   }
@@ -64,19 +68,31 @@ export class OverlayAuthority {
     return this.key.sign(data);
   }
 
+  /** As Issuer names it. */
+  get root(): Uint8Array {
+    return this.certificate;
+  }
+
+  issue(
+    spki: Uint8Array,
+    user: string | null,
+    wallNow: number,
+    random: Random,
+    { lifetimeMs = CERTIFICATE_LIFETIME_MS }: { readonly lifetimeMs?: number } = {},
+  ): Uint8Array[] {
+    const subject = { spki, overlay: this.overlay, user, ...validity(this.rootCertificate, wallNow, lifetimeMs) };
+    return [issueCertificate({ key: this.key, inviter: false }, subject, random)];
+  }
+
   /**
-   * A member's certificate, valid for a year.
-   * @returns DER.
-   * @throws {CertificateError} when the user name is not allowed or the key is no host identity.
+   * Gives a member the right to invite, for as long as the overlay lives: inviters go on when the authority is gone.
+   * @param memberSpki DER SubjectPublicKeyInfo of the member's host.
+   * @returns DER: with it the host's key makes an `Inviter`.
+   * @throws {CertificateError} when the key is no host identity.
    */
-  issue(spki: Uint8Array, user: string | null, wallNow: number, random: Random): Uint8Array {
-    const subject = {
-      spki,
-      overlay: this.overlay,
-      user,
-      notBefore: wallNow - CERTIFICATE_BACKDATE_MS,
-      notAfter: wallNow + CERTIFICATE_LIFETIME_MS,
-    };
-    return issueCertificate(this.key, subject, random);
+  grant(memberSpki: Uint8Array, wallNow: number, random: Random): Uint8Array {
+    const { overlay } = this;
+    const { notAfter } = this.rootCertificate;
+    return inviterCertificate(this.key, { spki: memberSpki, overlay, notBefore: wallNow, notAfter }, random);
   }
 }

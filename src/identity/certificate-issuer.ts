@@ -32,23 +32,23 @@ import {
   id_kp_serverAuth,
 } from '@peculiar/asn1-x509';
 import type { Random } from '../base/random.ts';
-import { reloadUri } from './certificate.ts';
+import { COMMON_NAME, reloadUri } from './certificate.ts';
 import { CertificateError } from './errors.ts';
 import type { HostIdentity } from './host-identity.ts';
-import { isOverlayName, isUserName } from './names.ts';
+import { isOverlayName, isUserOf } from './names.ts';
 import { hitOfSpki } from './orchid.ts';
 
 /** RFC 5758 s3.2: ecdsa-with-SHA256; its parameters are absent. */
 const ECDSA_WITH_SHA256 = '1.2.840.10045.4.3.2';
-/** RFC 5280 s4.1.2.4: the common name, for the authority's own certificate alone. */
-const COMMON_NAME = '2.5.4.3';
 /** RFC 5280 s4.1.2.2: positive, at most 20 bytes. */
 const SERIAL_BYTES = 16;
 /** RFC 7093 s2, method 1: the leftmost 160 bits of SHA-256. */
 const KEY_IDENTIFIER_BYTES = 20;
-/** Hosts whose clocks are behind must not find a fresh certificate in their future. */
-export const CERTIFICATE_BACKDATE_MS = 24 * 3_600_000;
+/** An overlay's configuration may say otherwise. */
 export const CERTIFICATE_LIFETIME_MS = 365 * 24 * 3_600_000;
+/** Hosts whose clocks are behind must not find a fresh certificate in their future: this much, or this part of its life. */
+const BACKDATE_MS = 24 * 3_600_000;
+const BACKDATE_PART = 1 / 8;
 /** An overlay outlives the certificates of its members. */
 const AUTHORITY_LIFETIME_MS = 20 * CERTIFICATE_LIFETIME_MS;
 
@@ -68,8 +68,9 @@ function keyIdentifier(spki: SubjectPublicKeyInfo): Uint8Array<ArrayBuffer> {
   return new Uint8Array(digest.subarray(0, KEY_IDENTIFIER_BYTES));
 }
 
-function authorityName(overlay: string): Name {
-  const value = new AttributeValue({ utf8String: overlay });
+/** Of the root certificate the overlay's name, of an inviter's its HIT: at most 64 characters (RFC 5280, ub-common-name). */
+function commonName(text: string): Name {
+  const value = new AttributeValue({ utf8String: text });
   return new Name([new RelativeDistinguishedName([new AttributeTypeAndValue({ type: COMMON_NAME, value })])]);
 }
 
@@ -77,26 +78,30 @@ function extension(extnID: string, critical: boolean, content: unknown): Extensi
   return new Extension({ extnID, critical, extnValue: new OctetString(AsnConvert.serialize(content)) });
 }
 
+/** What the key of a certificate may issue: certificates of inviters and members, of members, nothing. */
+type Issues = 'all' | 'members' | 'nothing';
+
 function build(
   signer: HostIdentity,
   subject: CertificateSubject,
-  options: { readonly issuer: Name; readonly isAuthority: boolean },
+  options: { readonly issuer: Name; readonly subject: Name; readonly issues: Issues },
   random: Random,
 ): Uint8Array {
   const { spki, overlay, user, notBefore, notAfter } = subject;
   if (!isOverlayName(overlay)) throw new CertificateError(`not an overlay name: ${overlay.slice(0, 80)}`);
-  if (user !== null && !isUserName(user)) throw new CertificateError(`not a user name: ${user.slice(0, 80)}`);
+  if (user !== null && !isUserOf(user, overlay))
+    throw new CertificateError(`not a user name of the overlay ${overlay}: ${user.slice(0, 80)}`);
   const key = AsnConvert.parse(spki, SubjectPublicKeyInfo);
   const issuerKey = AsnConvert.parse(signer.spki, SubjectPublicKeyInfo);
   const altNames = [new GeneralName({ uniformResourceIdentifier: reloadUri(hitOfSpki(spki), overlay) })];
   if (user !== null) altNames.push(new GeneralName({ rfc822Name: user }));
-  const usage = options.isAuthority
-    ? KeyUsageFlags.keyCertSign | KeyUsageFlags.digitalSignature
-    : KeyUsageFlags.digitalSignature;
+  const cA = options.issues !== 'nothing';
+  const usage = cA ? KeyUsageFlags.keyCertSign | KeyUsageFlags.digitalSignature : KeyUsageFlags.digitalSignature;
+  const constraints = new BasicConstraints({ cA, ...(options.issues === 'members' && { pathLenConstraint: 0 }) });
   const extensions = [
     // RFC 5280 s4.2.1.6: critical, since the subject is empty.
-    extension(id_ce_subjectAltName, !options.isAuthority, new SubjectAlternativeName(altNames)),
-    extension(id_ce_basicConstraints, true, new BasicConstraints({ cA: options.isAuthority })),
+    extension(id_ce_subjectAltName, !cA, new SubjectAlternativeName(altNames)),
+    extension(id_ce_basicConstraints, true, constraints),
     extension(id_ce_keyUsage, true, new KeyUsage(usage)),
     extension(id_ce_subjectKeyIdentifier, false, new SubjectKeyIdentifier(keyIdentifier(key))),
     extension(
@@ -105,7 +110,7 @@ function build(
       new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(keyIdentifier(issuerKey)) }),
     ),
   ];
-  if (!options.isAuthority)
+  if (!cA)
     extensions.push(extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([id_kp_serverAuth, id_kp_clientAuth])));
   const serialNumber = new Uint8Array(random.bytes(SERIAL_BYTES));
   // Positive, and never shortened by leading zeros.
@@ -117,8 +122,8 @@ function build(
     signature: algorithm,
     issuer: options.issuer,
     validity: new Validity({ notBefore: new Date(notBefore), notAfter: new Date(notAfter) }),
-    // RFC 6940 s11.3: empty, except in the root certificate, which names the issuer of others (RFC 5280 s4.1.2.4).
-    subject: options.isAuthority ? options.issuer : new Name(),
+    // RFC 6940 s11.3: empty, except where it names the issuer of others (RFC 5280 s4.1.2.4).
+    subject: options.subject,
     subjectPublicKeyInfo: key,
     extensions: new Extensions(extensions),
   });
@@ -146,10 +151,10 @@ export function selfSignedCertificate(
   },
 ): Uint8Array {
   const { overlay, user, wallNow, random } = options;
-  const notBefore = wallNow - CERTIFICATE_BACKDATE_MS;
+  const notBefore = wallNow - backdate(CERTIFICATE_LIFETIME_MS);
   const notAfter = wallNow + CERTIFICATE_LIFETIME_MS;
   // The issuer is the empty subject, so that other implementations see it as self-issued.
-  const how = { issuer: new Name(), isAuthority: false };
+  const how = { issuer: new Name(), subject: new Name(), issues: 'nothing' } as const;
   return build(identity, { spki: identity.spki, overlay, user, notBefore, notAfter }, how, random);
 }
 
@@ -163,17 +168,48 @@ export function authorityCertificate(
   options: { readonly overlay: string; readonly wallNow: number; readonly random: Random },
 ): Uint8Array {
   const { overlay, wallNow, random } = options;
-  const notBefore = wallNow - CERTIFICATE_BACKDATE_MS;
+  const notBefore = wallNow - BACKDATE_MS;
   const notAfter = wallNow + AUTHORITY_LIFETIME_MS;
-  const how = { issuer: authorityName(overlay), isAuthority: true };
+  const name = commonName(overlay);
+  const how = { issuer: name, subject: name, issues: 'all' } as const;
   return build(authority, { spki: authority.spki, overlay, user: null, notBefore, notAfter }, how, random);
 }
 
 /**
- * A member's certificate by the overlay's authority (RFC 6940 s11.3).
+ * What makes a member an inviter: an intermediate certificate for its host's key, path length 0. Its `notBefore` is the moment
+ * of the grant, so that one made after a withdrawal is told from one made before.
  * @returns DER.
  * @throws {CertificateError} when a name is not allowed or the key is no host identity.
  */
-export function issueCertificate(authority: HostIdentity, subject: CertificateSubject, random: Random): Uint8Array {
-  return build(authority, subject, { issuer: authorityName(subject.overlay), isAuthority: false }, random);
+export function inviterCertificate(
+  authority: HostIdentity,
+  subject: Omit<CertificateSubject, 'user'>,
+  random: Random,
+): Uint8Array {
+  const how = {
+    issuer: commonName(subject.overlay),
+    subject: commonName(hitOfSpki(subject.spki)),
+    issues: 'members',
+  } as const;
+  return build(authority, { ...subject, user: null }, how, random);
+}
+
+/**
+ * A member's certificate (RFC 6940 s11.3) by the overlay's authority, or by an inviter.
+ * @param signer.inviter the key is not the authority's but a host's that may invite.
+ * @returns DER.
+ * @throws {CertificateError} when a name is not allowed or the key is no host identity.
+ */
+export function issueCertificate(
+  signer: { readonly key: HostIdentity; readonly inviter: boolean },
+  subject: CertificateSubject,
+  random: Random,
+): Uint8Array {
+  const issuer = commonName(signer.inviter ? signer.key.hit : subject.overlay);
+  return build(signer.key, subject, { issuer, subject: new Name(), issues: 'nothing' }, random);
+}
+
+/** How long before `now` a certificate of this life begins. */
+export function backdate(lifetimeMs: number): number {
+  return Math.min(BACKDATE_MS, Math.floor(lifetimeMs * BACKDATE_PART));
 }

@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import {
+  BasicConstraints,
   Certificate,
   type Extension,
   SubjectAlternativeName,
@@ -10,13 +11,16 @@ import {
   id_ce_subjectAltName,
 } from '@peculiar/asn1-x509';
 import { equalBytes } from '../base/bytes.ts';
-import type { NodeId } from '../base/node-id.ts';
+import { isHit, type Hit, type NodeId } from '../base/node-id.ts';
 import { CertificateError } from './errors.ts';
 import { isOverlayName, isUserName } from './names.ts';
 import { publicKeyOf } from './signature.ts';
 
 /** Ours have about 500 bytes, with a 4096-bit RSA key about 1,500. */
 export const MAX_CERTIFICATE_BYTES = 4096;
+
+/** RFC 5280 s4.1.2.4: of issuers alone; what RFC 6940 s11.3 says of subjects is in the alternative name. */
+export const COMMON_NAME = '2.5.4.3';
 
 /** RFC 5280 s4.2: a certificate with a critical extension that is not understood must be rejected. */
 const UNDERSTOOD_EXTENSIONS: ReadonlySet<string> = new Set([
@@ -48,8 +52,11 @@ export class NodeCertificate {
   readonly notAfter: number;
   /** Hexadecimal. */
   readonly serialNumber: string;
-  /** May issue certificates (BasicConstraints CA). */
+  /** May issue certificates (BasicConstraints CA): the authority's, with `pathLength` 0 an inviter's. */
   readonly isAuthority: boolean;
+  readonly pathLength: number | undefined;
+  /** The inviter that is said to have issued it; undefined: someone else. */
+  readonly inviter: Hit | undefined;
 
   /** @throws {CertificateError} */
   constructor(der: Uint8Array) {
@@ -57,7 +64,7 @@ export class NodeCertificate {
       throw new CertificateError(`a certificate of ${der.length} bytes is too long`);
     this.der = der.slice();
     let x509: X509Certificate;
-    let names: { nodeId: NodeId; overlay: string; user: string | null };
+    let names: Names;
     try {
       x509 = new X509Certificate(this.der);
       // Also refuses PEM and trailing bytes.
@@ -75,6 +82,8 @@ export class NodeCertificate {
     this.notAfter = x509.validToDate.getTime();
     this.serialNumber = x509.serialNumber.toLowerCase();
     this.isAuthority = x509.ca;
+    this.pathLength = names.pathLength;
+    this.inviter = names.inviter;
   }
 
   /** Whether the key made this certificate's signature. */
@@ -88,8 +97,17 @@ export class NodeCertificate {
   }
 }
 
-function namesOf(certificate: Certificate): { nodeId: NodeId; overlay: string; user: string | null } {
+interface Names {
+  readonly nodeId: NodeId;
+  readonly overlay: string;
+  readonly user: string | null;
+  readonly pathLength: number | undefined;
+  readonly inviter: Hit | undefined;
+}
+
+function namesOf(certificate: Certificate): Names {
   let altNames: SubjectAlternativeName | undefined;
+  let pathLength: number | undefined;
   const seen = new Set<string>();
   const extensions: readonly Extension[] = certificate.tbsCertificate.extensions ?? [];
   for (const { extnID, critical, extnValue } of extensions) {
@@ -98,6 +116,8 @@ function namesOf(certificate: Certificate): { nodeId: NodeId; overlay: string; u
     if (critical && !UNDERSTOOD_EXTENSIONS.has(extnID))
       throw new CertificateError(`the certificate has an unknown critical extension ${extnID}`);
     if (extnID === id_ce_subjectAltName) altNames = AsnConvert.parse(extnValue.buffer, SubjectAlternativeName);
+    if (extnID === id_ce_basicConstraints)
+      pathLength = AsnConvert.parse(extnValue.buffer, BasicConstraints).pathLenConstraint;
   }
   if (altNames === undefined) throw new CertificateError('the certificate names no Node-ID');
   let node: { nodeId: NodeId; overlay: string } | undefined;
@@ -116,7 +136,16 @@ function namesOf(certificate: Certificate): { nodeId: NodeId; overlay: string; u
     } else throw new CertificateError('the certificate names something other than a node and a user');
   }
   if (node === undefined) throw new CertificateError('the certificate names no Node-ID');
-  return { ...node, user };
+  return { ...node, user, pathLength, inviter: inviterOf(certificate) };
+}
+
+function inviterOf(certificate: Certificate): Hit | undefined {
+  for (const name of certificate.tbsCertificate.issuer)
+    for (const { type, value } of name) {
+      const text = type === COMMON_NAME ? value.utf8String : undefined;
+      if (text !== undefined && isHit(text)) return text;
+    }
+  return undefined;
 }
 
 /**

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { isHit, type Hit } from '../base/node-id.ts';
 import { formatSocketAddress, parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { KeyStoreError } from './errors.ts';
-import { isOverlayName, isUserName } from './names.ts';
+import { isHostName, isUserName } from './names.ts';
 
 /** About 300 bytes each in the file. */
 export const MAX_CONTACTS = 1000;
@@ -33,7 +33,7 @@ const locatorSchema = z.string().transform((text, context): SocketAddress => {
 });
 const contactSchema = z.strictObject({
   hit: z.string().refine(isHit),
-  name: z.string().refine(isOverlayName).nullable(),
+  name: z.string().refine(isHostName).nullable(),
   user: z.string().refine(isUserName).nullable(),
   peer: z.boolean(),
   ipv4: z.ipv4().nullable(),

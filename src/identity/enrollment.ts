@@ -58,7 +58,7 @@ export class EnrollmentServer {
         },
         wallNow,
       });
-      const certificate = authority.issue(peerSpki, user, wallNow, random);
+      const [certificate = new Uint8Array()] = authority.issue(peerSpki, user, wallNow, random);
       const document = configuration();
       if (document.length > MAX_CONFIGURATION_BYTES) throw new RangeError('the overlay configuration is too long');
       return encodeEnrollmentAnswer({

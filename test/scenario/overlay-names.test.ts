@@ -16,7 +16,12 @@ const PREFIX = '198.18.0.0/15';
 test('hosts of users are found by name, address and HIT, with who said it', (t) => {
   t.log(`seed ${SEED}`);
   const world = new OverlayWorld({ seed: SEED });
-  const hosts = growNamed(world, ['alice@example.net', 'alice@example.net', 'bob@example.net', null]);
+  const hosts = growNamed(world, [
+    'alice@overlay.example.net',
+    'alice@overlay.example.net',
+    'bob@overlay.example.net',
+    null,
+  ]);
   for (const { node, names } of hosts)
     world.run(node, (now) => {
       if (node.user !== null) names.claimName(node.user, now);
@@ -28,7 +33,7 @@ test('hosts of users are found by name, address and HIT, with who said it', (t) 
   for (const { node, names } of hosts) t.is(names.ipv4, ipv4Choice(parseIpv4Prefix(PREFIX), node.id, 0));
 
   const alice = settled<LookupResult<readonly NamedHost[]>>(world, bob.node, (now, done) =>
-    bob.names.lookupName('alice@example.net', now, done),
+    bob.names.lookupName('alice@overlay.example.net', now, done),
   );
   t.true(alice.ok);
   if (!alice.ok) return;
@@ -38,19 +43,19 @@ test('hosts of users are found by name, address and HIT, with who said it', (t) 
   );
   for (const { hit, source } of alice.value) {
     t.is(source.signer, hit);
-    t.true(source.responder === world.responsible(resourceOf('alice@example.net')));
+    t.true(source.responder === world.responsible(resourceOf('alice@overlay.example.net')));
     t.true(source.ageMs >= 0 && source.ageMs < 10_000);
   }
   const holder = settled<LookupResult<Ipv4Holder>>(world, a1.node, (now, done) =>
     a1.names.lookupIpv4(bob.names.ipv4 ?? '', now, done),
   );
-  t.true(holder.ok && holder.value.hit === bob.node.id && holder.value.user === 'bob@example.net');
+  t.true(holder.ok && holder.value.hit === bob.node.id && holder.value.user === 'bob@overlay.example.net');
   const host = settled<LookupResult<HostRecord>>(world, a1.node, (now, done) =>
     a1.names.lookupHit(nobody.node.id, now, done),
   );
   t.true(host.ok && host.value.ipv4 === nobody.names.ipv4 && host.value.user === undefined);
   const missing = settled<LookupResult<readonly NamedHost[]>>(world, a1.node, (now, done) =>
-    a1.names.lookupName('carol@example.net', now, done),
+    a1.names.lookupName('carol@overlay.example.net', now, done),
   );
   t.is(!missing.ok && missing.error.code, 'not_found');
 });
@@ -117,7 +122,7 @@ test('of two hosts that claimed one address on both sides of a partition one kee
 test('a host claims the address that it held before, when that is free', (t) => {
   t.log(`seed ${SEED}`);
   const world = new OverlayWorld({ seed: SEED });
-  const [host] = growNamed(world, ['alice@example.net']);
+  const [host] = growNamed(world, ['alice@overlay.example.net']);
   if (host === undefined) return;
   const before = ipv4Choice(parseIpv4Prefix(PREFIX), host.node.id, 5);
   world.run(host.node, (now) => host.names.claimIpv4({ prefix: PREFIX, preferred: before }, now));

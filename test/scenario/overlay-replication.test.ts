@@ -202,7 +202,7 @@ test('a host whose clock is 15 minutes or three hours fast at its first start ha
     const world = new OverlayWorld({ seed: SEED });
     const [founder] = growNamed(world, [null]);
     if (founder === undefined) return t.fail();
-    const node = world.add('peer', 'alice@example.net');
+    const node = world.add('peer', 'alice@overlay.example.net');
     node.wallOffsetMs = ahead;
     world.join(node, founder.node);
     const { names } = named(world, node);
@@ -210,7 +210,7 @@ test('a host whose clock is 15 minutes or three hours fast at its first start ha
     names.onEvent(({ type }) => events.push(type));
     world.loop.run(2_000);
     world.run(node, (now) => {
-      names.claimName('alice@example.net', now);
+      names.claimName('alice@overlay.example.net', now);
       names.claimIpv4({ prefix: PREFIX }, now);
     });
     world.loop.run(10 * MINUTE_MS);

@@ -18,7 +18,7 @@ const random = seededRandom(6);
 const overlay = 'example.net';
 const authority = OverlayAuthority.create({ overlay, wallNow, random });
 const host = generateHostIdentity();
-const leaf = authority.issue(host.spki, 'alice@example.net', wallNow, random);
+const [leaf = new Uint8Array()] = authority.issue(host.spki, 'alice@example.net', wallNow, random);
 const trust = new TrustStore({
   overlay,
   mode: 'invite',

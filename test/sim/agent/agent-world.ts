@@ -163,6 +163,7 @@ export class AgentWorld {
       inviter: hit,
       addresses,
       code: this.newCode(user),
+      secret: null,
       expiresAt: this.clock.wall() + TICKET_MS,
       user,
     });

@@ -23,7 +23,8 @@ export function simCertificate(hit: Hit, member = true): Uint8Array {
 export function verifySimCertificate([leaf]: readonly Uint8Array[]): VerifiedPeer {
   if (leaf?.length !== 17) throw new Error('the certificate proves nothing');
   const nodeId = toHex(leaf.subarray(0, 16));
-  return { certificate: UNREAD_CERTIFICATE, der: leaf, spki: leaf, nodeId, user: null, member: leaf[16] === 1 };
+  const peer = { certificate: UNREAD_CERTIFICATE, der: leaf, spki: leaf, nodeId, user: null };
+  return { ...peer, member: leaf[16] === 1, lapsed: false, issuer: null };
 }
 
 /** `2001:20::N`. */

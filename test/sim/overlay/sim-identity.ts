@@ -22,7 +22,10 @@ export function realEnrollment(overlay: string, wallNow: number, random: Random)
   return {
     enroll: (user) => {
       const identity = HostIdentity.fromScalar(random.bytes(32));
-      return { identity, certificates: [authority.issue(identity.spki, user, wallNow, random), authority.certificate] };
+      return {
+        identity,
+        certificates: [...authority.issue(identity.spki, user, wallNow, random), authority.certificate],
+      };
     },
     trust: () =>
       new TrustStore({

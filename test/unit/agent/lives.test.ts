@@ -44,7 +44,17 @@ class Elsewhere {
     founder?.register.addCode(code, { expiresAt, user: null, wallNow: NOW });
     const inviter = HostIdentity.generate().hit;
     const { overlay, mode } = configuration;
-    return encodeTicket({ overlay, mode, authority, inviter, addresses: [], code, expiresAt, user: null });
+    return encodeTicket({
+      overlay,
+      mode,
+      authority,
+      inviter,
+      addresses: [],
+      code,
+      secret: null,
+      expiresAt,
+      user: null,
+    });
   }
 
   enroll(identity: HostIdentity, { overlay, code, authority }: Ticket) {

@@ -17,6 +17,7 @@ function ticketText(overlay: string, { expiresAt = NOW + 1000, authority = AUTHO
     inviter: HostIdentity.generate().hit,
     addresses: [],
     code: new Uint8Array(16),
+    secret: null,
     expiresAt,
     user: null,
   });

@@ -62,7 +62,7 @@ test('every mistake in the file is one line with the place', (t) => {
     ['tun = { mtu = 4 }', /:1: tun.mtu/],
     ['[limits]\nevent_bytes = 0', /:2: limits.event_bytes/],
     ['tun.name = "a/b"', /:1: tun.name: must be an interface name/],
-    ['name = "x y"', /:1: name: must be a host name/],
+    ['name = "x y"', /:1: name: must be one label of a host name/],
     ['user = "alice"', /:1: user: must be a user name/],
     ['ipv4_prefix = "198.18.0.1/15"', /:1: ipv4_prefix: must be a prefix/],
     ['[dns]\nlisten = "localhost"', /:2: dns.listen: must be an address with a port/],

@@ -8,6 +8,7 @@ import { concatBytes } from '../../../src/base/bytes.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import {
   authorityCertificate,
+  inviterCertificate,
   issueCertificate,
   selfSignedCertificate,
 } from '../../../src/identity/certificate-issuer.ts';
@@ -22,7 +23,15 @@ const authority = generateHostIdentity();
 const host = generateHostIdentity();
 const root = authorityCertificate(authority, { overlay, wallNow, random });
 const subject = { spki: host.spki, overlay, user: 'alice@example.net', notBefore: wallNow, notAfter: wallNow + 1e9 };
-const issued = issueCertificate(authority, subject, random);
+const signer = { key: authority, inviter: false };
+const issued = issueCertificate(signer, subject, random);
+const inviter = generateHostIdentity();
+const grant = inviterCertificate(
+  authority,
+  { spki: inviter.spki, overlay, notBefore: wallNow, notAfter: wallNow + 2e9 },
+  random,
+);
+const invited = issueCertificate({ key: inviter, inviter: true }, subject, random);
 const selfSigned = selfSignedCertificate(host, { overlay, user: null, wallNow, random });
 
 test('an issued certificate says Node-ID, overlay, user and times, and who signed it', (t) => {
@@ -63,9 +72,9 @@ test('the root certificate is an authority and names its own HIT', (t) => {
 test('openssl accepts the chain, also strictly', (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'idloc-certificate-'));
   try {
-    for (const [name, der] of Object.entries({ root, issued, selfSigned }))
+    for (const [name, der] of Object.entries({ root, issued, selfSigned, grant, invited }))
       writeFileSync(join(directory, name), new X509Certificate(der).toString());
-    const verify = (ca: string, leaf: string): string =>
+    const verify = (ca: string, leaf: string, ...more: readonly string[]): string =>
       execFileSync(
         'openssl',
         [
@@ -73,6 +82,7 @@ test('openssl accepts the chain, also strictly', (t) => {
           '-attime',
           String(wallNow / 1000 + 60),
           '-x509_strict',
+          ...more,
           '-CAfile',
           join(directory, ca),
           join(directory, leaf),
@@ -81,6 +91,8 @@ test('openssl accepts the chain, also strictly', (t) => {
       );
     t.regex(verify('root', 'issued'), /OK/);
     t.regex(verify('root', 'root'), /OK/);
+    t.regex(verify('root', 'grant'), /OK/);
+    t.regex(verify('root', 'invited', '-untrusted', join(directory, 'grant')), /OK/);
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -113,10 +125,10 @@ test('PEM, trailing bytes, cut-off and long input are refused', (t) => {
 
 test('names that are not allowed are never put into a certificate', (t) => {
   for (const user of ['', 'alice', 'Alice@example.net', 'a\0b@example.net', 'a b@example.net', `${'a'.repeat(70)}@b`])
-    t.throws(() => issueCertificate(authority, { ...subject, user }, random), { instanceOf: CertificateError }, user);
+    t.throws(() => issueCertificate(signer, { ...subject, user }, random), { instanceOf: CertificateError }, user);
   for (const name of ['', 'Example', 'a..b', '-a', 'a/b', 'a@b', 'x'.repeat(130)])
     t.throws(
-      () => issueCertificate(authority, { ...subject, overlay: name }, random),
+      () => issueCertificate(signer, { ...subject, overlay: name }, random),
       { instanceOf: CertificateError },
       name,
     );

@@ -93,12 +93,20 @@ test('certificates, document, authority, register and contacts come back', (t) =
   const { path, store } = open(t);
   const authority = OverlayAuthority.create({ overlay: 'example.net', wallNow, random });
   const host = generateHostIdentity();
-  const chain = [authority.issue(host.spki, null, wallNow, random), authority.certificate];
+  const chain = [...authority.issue(host.spki, null, wallNow, random), authority.certificate];
   store.saveCertificates(chain);
   store.saveOverlayDocument(Buffer.from('<overlay/>'));
   store.saveAuthority(authority);
   const contacts = store.loadContacts();
-  contacts.remember({ hit: host.hit, name: 'saturn', user: null, peer: false, ipv4: null, locators: [], lastSeen: 1 });
+  contacts.remember({
+    hit: host.hit,
+    name: 'saturn.example.net',
+    user: null,
+    peer: false,
+    ipv4: null,
+    locators: [],
+    lastSeen: 1,
+  });
   store.saveContacts(contacts);
   const register = store.loadRegister();
   const code = random.bytes(16);
@@ -107,7 +115,7 @@ test('certificates, document, authority, register and contacts come back', (t) =
   t.deepEqual(store.loadCertificates(), chain);
   t.deepEqual(store.loadOverlayDocument(), new Uint8Array(Buffer.from('<overlay/>')));
   t.deepEqual(store.loadAuthority()?.fingerprint, authority.fingerprint);
-  t.is(store.loadContacts().byName('saturn')?.hit, host.hit);
+  t.is(store.loadContacts().byName('saturn.example.net')?.hit, host.hit);
   const isProvenBy = (): boolean => true;
   t.throws(() =>
     store.loadRegister().redeem({ hit: host.hit, user: null, code: { id: random.bytes(16), isProvenBy }, wallNow }),

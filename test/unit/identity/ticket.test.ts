@@ -15,18 +15,19 @@ const ticket: Ticket = {
     { address: '2001:db8::1', port: 1234 },
   ],
   code: random.bytes(16),
+  secret: random.bytes(16),
   expiresAt: wallNow + 3_600_000,
   user: 'alice@example.net',
 };
 const text = encodeTicket(ticket);
 
 test('a ticket comes back as it was, from one line that shells and mails leave alone', (t) => {
-  t.regex(text, /^idloc1\.[A-Za-z0-9_-]+$/);
+  t.regex(text, /^idloc2\.[A-Za-z0-9_-]+$/);
   t.deepEqual(decodeTicket(text, wallNow), ticket);
 });
 
 test('a ticket of an open overlay has no code and names no user', (t) => {
-  const open: Ticket = { ...ticket, mode: 'open', code: null, user: null, addresses: [] };
+  const open: Ticket = { ...ticket, mode: 'open', code: null, secret: null, user: null, addresses: [] };
   t.deepEqual(decodeTicket(encodeTicket(open), wallNow), open);
 });
 
@@ -42,9 +43,9 @@ test('each kind of broken ticket has its own clear line', (t) => {
   refuses(text.slice(3), /no ticket/);
   refuses(`${text}!`, /no ticket/);
   refuses('x'.repeat(1e6), /too long/);
-  refuses(text.replace('idloc1', 'idloc2'), /version 2/);
+  refuses(text.replace('idloc2', 'idloc1'), /version 1/);
   refuses(text.slice(0, -10), /cut off/);
-  refuses('idloc1.', /cut off/);
+  refuses('idloc2.', /cut off/);
   refuses(`${text}AAAA`, /changed on its way/);
   refuses(text.replace(/.{8}$/, 'AAAAAAAA'), /changed on its way/);
   refuses(text, /expired on 2026-01-01T01:00:00/, ticket.expiresAt);
@@ -54,6 +55,9 @@ test('a ticket is made of valid facts only', (t) => {
   const bad: Partial<Ticket>[] = [
     { overlay: 'Not A Name' },
     { user: 'nobody' },
+    { user: 'alice@other.example' },
+    { user: 'a.b@example.net' },
+    { secret: new Uint8Array(8) },
     { authority: new Uint8Array(31) },
     { inviter: '00' },
     { code: new Uint8Array(15) },

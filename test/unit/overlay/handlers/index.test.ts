@@ -12,7 +12,7 @@ import {
 import { type RawMember, rawPair } from '../../../sim/overlay/raw-member.ts';
 
 const WALL = 1_700_000_000_000n;
-const USER = 'alice@example.net';
+const USER = 'alice@overlay.example.net';
 
 function errorOf([body]: readonly MessageBody[]): number | undefined {
   return body?.type === 'error' ? body.code : undefined;

@@ -268,6 +268,7 @@ export class Engine implements Timed {
   private memberUp({ hit, peer, replaced }: LinkEvent & { type: 'up' }, now: number): void {
     const { overlay, names } = this;
     this.members.set(hit, peer);
+    this.components.enrollment?.sawMember(peer, this.clock.wall());
     this.authorize(hit);
     overlay?.linkUp(hit, now);
     this.resolver.linkUp(hit, now);

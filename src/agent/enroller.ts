@@ -17,6 +17,8 @@ import { decodeEnrollmentExchange, encodeEnrollmentExchange } from './enrollment
 
 /** Implementation constant: the inviter has to be running when its ticket is used. */
 const ENROLLMENT_TIMEOUT_MS = 30_000;
+/** Whoever lets us in has no room on its disk just now. */
+const ASK_AGAIN_MS = 5_000;
 
 export type EnrollmentResult =
   { readonly ok: true; readonly membership: Membership } | { readonly ok: false; readonly error: Error };
@@ -39,6 +41,7 @@ export class Enroller implements Timed {
   private readonly asked = new Set<Hit>();
   private readonly dataPlane: DataPlane;
   private deadline: number | undefined;
+  private askAgainAt: number | undefined;
   private lastFailure = 'no answer';
   private done: (result: EnrollmentResult) => void = () => {};
 
@@ -87,12 +90,18 @@ export class Enroller implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.links.nextTimeout(), this.bootstrap.nextTimeout(), this.deadline);
+    return earliest(this.links.nextTimeout(), this.bootstrap.nextTimeout(), this.askAgainAt, this.deadline);
   }
 
   handleTimeout(now: number): void {
     for (const machine of [this.links, this.bootstrap]) {
       if ((machine.nextTimeout() ?? Infinity) <= now) machine.handleTimeout(now);
+    }
+    if (this.askAgainAt !== undefined && this.askAgainAt <= now) {
+      this.askAgainAt = undefined;
+      const hits = [...this.asked];
+      this.asked.clear();
+      for (const hit of hits) this.ask(hit);
     }
     if (this.deadline !== undefined && this.deadline <= now) {
       const tried = this.ticket.addresses.map(formatSocketAddress).join(', ');
@@ -143,19 +152,21 @@ export class Enroller implements Timed {
       const membership = acceptEnrollmentAnswer(answer.bytes, this.identity, {
         overlay,
         authority,
-        wallNow: this.clock.wall(),
       });
       this.finish({ ok: true, membership });
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      if (error instanceof EnrollmentError) this.finish({ ok: false, error });
-      else this.lastFailure = error.message;
+      this.lastFailure = error.message;
+      if (!(error instanceof EnrollmentError)) return;
+      if (error.refusal === 'cannot_write') this.askAgainAt ??= this.clock.monotonic() + ASK_AGAIN_MS;
+      else this.finish({ ok: false, error });
     }
   }
 
   private finish(result: EnrollmentResult): void {
     if (this.deadline === undefined) return;
     this.deadline = undefined;
+    this.askAgainAt = undefined;
     this.bootstrap.stop();
     this.links.closeAll('enrolled');
     this.done(result);

@@ -76,7 +76,7 @@ export function answerEnrollment(
 ): Uint8Array | undefined {
   const request = decodeEnrollmentExchange('exp_a_req', message);
   if (request === undefined) return undefined;
-  const answer = server.handle(request.bytes, newcomer.spki, wallNow);
+  const answer = server.handle({ bytes: request.bytes, spki: newcomer.spki }, wallNow);
   return encodeEnrollmentExchange('exp_a_ans', answer, {
     overlay,
     transactionId: request.transactionId,

@@ -1,15 +1,15 @@
-import { equalSecrets } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { IdlocError } from '../base/errors.ts';
-import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { overlayConfiguration, type OverlayConfiguration } from '../config/overlay-configuration.ts';
 import { readOverlayConfiguration } from '../config/overlay-configuration-reader.ts';
 import { signOverlayConfiguration } from '../config/overlay-configuration-writer.ts';
 import { OverlayAuthority } from '../identity/authority.ts';
 import { parseCertificate } from '../identity/certificate.ts';
+import { CERTIFICATE_LIFETIME_MS } from '../identity/certificate-issuer.ts';
 import { EnrollmentServer, type Membership as Enrolled } from '../identity/enrollment.ts';
-import { CODE_BYTES, secretOfCode, type EnrollmentRegister } from '../identity/enrollment-register.ts';
+import { RENDEZVOUS_SECRET_BYTES } from '../identity/code-secret.ts';
+import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { KeyStore } from '../identity/key-store.ts';
 import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
@@ -19,8 +19,6 @@ import { overlaySettings, type OverlaySettings } from '../overlay/settings.ts';
 
 /** RFC 6940's default of 5,000 ends at six hosts of one user: each record brings the certificate of its signer. */
 const MAX_MESSAGE_BYTES = 20_000;
-/** The founder's own code is used within the same call. */
-const FOUNDER_CODE_MS = 60_000;
 
 /** The authority where this host created the overlay: it lets newcomers in. */
 export interface Founder {
@@ -34,11 +32,13 @@ export interface Membership {
   readonly configuration: OverlayConfiguration;
   /** The signed document of it. */
   readonly document: Uint8Array;
-  /** DER: our own, the authority's. */
+  /** DER: our own, that of the inviter if one issued it, the authority's. */
   readonly certificates: readonly Uint8Array[];
   /** SHA-256 of the authority's key. */
   readonly authority: Uint8Array;
   readonly trust: TrustStore;
+  /** Under keys that it gives, members and holders of tickets find each other. */
+  readonly secret: Uint8Array | null;
   /** `alice@home.example`. */
   readonly user: string | null;
   readonly founder: Founder | undefined;
@@ -60,11 +60,11 @@ export function loadMembership(store: KeyStore, identity: HostIdentity, tools: T
   const certificates = store.loadCertificates();
   const document = store.loadOverlayDocument();
   if (certificates === undefined || document === undefined) return undefined;
-  const [own, authority] = certificates;
-  if (own === undefined || authority === undefined) throw broken('certificate.pem holds fewer than two certificates');
+  const [own] = certificates;
+  if (own === undefined || certificates.length < 2) throw broken('certificate.pem holds fewer than two certificates');
   if (parseCertificate(own).nodeId !== identity.hit)
     throw broken('certificate.pem is of another identity than identity.pem');
-  return assemble({ store, certificates: [own, authority], document, tools });
+  return assemble({ store, certificates, document, secret: store.loadRendezvousSecret() ?? null, tools });
 }
 
 /**
@@ -93,14 +93,18 @@ export function createMembership(
     overlayConfiguration({ overlay, maxMessageSize: MAX_MESSAGE_BYTES, ...(ipv4Prefix !== null && { ipv4Prefix }) }),
     authority,
   );
-  registerFounder(store.loadRegister(), identity.hit, user, tools);
   const certificates = [...authority.issue(identity.spki, user, wallNow, tools.random), authority.certificate];
-  return save(store, certificates, document, tools);
+  // Its name is taken like everyone else's.
+  const expiresAt = wallNow + CERTIFICATE_LIFETIME_MS;
+  store.loadRegister(overlay).noteMembers([{ hit: identity.hit, user, expiresAt }], wallNow);
+  const secret = store.loadRendezvousSecret() ?? tools.random.bytes(RENDEZVOUS_SECRET_BYTES);
+  return save({ store, certificates, document, secret, tools });
 }
 
 /** Keeps what the authority of a ticket has given us. */
 export function adoptMembership(store: KeyStore, enrolled: Enrolled, tools: Tools): Membership {
-  return save(store, [enrolled.certificate.der, enrolled.authorityCertificate], enrolled.configuration, tools);
+  const { certificates, configuration: document, secret } = enrolled;
+  return save({ store, certificates, document, secret, tools });
 }
 
 /** How the overlay's document sets our RELOAD node. */
@@ -118,22 +122,27 @@ export function settingsOf({ configuration, document }: Membership): OverlaySett
   });
 }
 
-function save(store: KeyStore, certificates: readonly Uint8Array[], document: Uint8Array, tools: Tools): Membership {
+interface Parts {
+  readonly store: KeyStore;
+  readonly certificates: readonly Uint8Array[];
+  readonly document: Uint8Array;
+  readonly secret: Uint8Array | null;
+  readonly tools: Tools;
+}
+
+function save(parts: Parts): Membership {
+  const { store, certificates, document, secret } = parts;
   // Checked before anything is written; the certificate comes last, so that a membership is whole or not there.
-  const membership = assemble({ store, certificates, document, tools });
+  const membership = assemble(parts);
   store.saveOverlayDocument(document);
+  if (secret !== null) store.saveRendezvousSecret(secret);
   store.saveCertificates(certificates);
   return membership;
 }
 
-function assemble(given: {
-  store: KeyStore;
-  certificates: readonly Uint8Array[];
-  document: Uint8Array;
-  tools: Tools;
-}): Membership {
-  const { store, certificates, document, tools } = given;
-  const [own, root] = certificates;
+function assemble({ store, certificates, document, secret, tools }: Parts): Membership {
+  const [own, ...issuers] = certificates;
+  const root = issuers.at(-1);
   if (own === undefined || root === undefined) throw broken('a certificate is missing');
   const { overlay, user, notBefore } = parseCertificate(own);
   const authority = sha256(parseCertificate(root).spki);
@@ -141,34 +150,47 @@ function assemble(given: {
   const trust = new TrustStore({ overlay, mode: configuration.mode, authority, authorityCertificate: root });
   for (const nodeId of configuration.badNodes) trust.revoke(nodeId);
   // Whether it is valid now, is known when the time is: the clock of this host may be wrong.
-  trust.verify(certificates, tools.clock.wall(), { anyTime: true });
+  trust.verifyMember(certificates, tools.clock.wall(), { anyTime: true });
   return {
     configuration,
     document,
     certificates,
     authority,
     trust,
+    secret,
     user,
-    founder: founderOf(store, overlay, document, tools),
+    founder: founderOf({ store, configuration, document, trust, secret, tools }),
     provenTime: notBefore,
   };
 }
 
-function founderOf(store: KeyStore, overlay: string, document: Uint8Array, { random }: Tools): Founder | undefined {
+function founderOf({
+  store,
+  configuration,
+  document,
+  trust,
+  secret,
+  tools,
+}: Omit<Parts, 'certificates'> & {
+  readonly configuration: OverlayConfiguration;
+  readonly trust: TrustStore;
+}): Founder | undefined {
   const authority = store.loadAuthority();
-  if (authority?.overlay !== overlay) return undefined;
-  const register = store.loadRegister();
-  const enrollment = new EnrollmentServer({ authority, register, configuration: () => document, random });
+  if (authority?.overlay !== configuration.overlay) return undefined;
+  const register = store.loadRegister(configuration.overlay);
+  const enrollment = new EnrollmentServer({
+    issuer: authority,
+    register,
+    trust,
+    configuration: () => document,
+    secret: () => secret,
+    lifetimeMs: () => configuration.certificateLifetimeS * 1000,
+    random: tools.random,
+    onReplaced: ({ replaced }) => {
+      for (const hit of replaced) trust.revoke(hit);
+    },
+  });
   return { authority, register, enrollment };
-}
-
-/** The founder enrolls with its own authority like everyone else, so that its user name is taken. */
-function registerFounder(register: EnrollmentRegister, hit: Hit, user: string | null, { random, clock }: Tools): void {
-  const wallNow = clock.wall();
-  const code = random.bytes(CODE_BYTES);
-  const { id, key } = secretOfCode(code);
-  register.addCode(code, { expiresAt: wallNow + FOUNDER_CODE_MS, user, wallNow });
-  register.redeem({ hit, user, code: { id, isProvenBy: (other) => equalSecrets(other, key) }, wallNow });
 }
 
 function broken(what: string): IdlocError {

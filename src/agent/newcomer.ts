@@ -5,19 +5,24 @@ import { systemRandom } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import { selfSignedCertificate } from '../identity/certificate-issuer.ts';
 import type { Membership as Enrolled } from '../identity/enrollment.ts';
-import { isUserName } from '../identity/names.ts';
+import { isUserOf, labelOfMachine } from '../identity/names.ts';
 import type { Ticket } from '../identity/ticket.ts';
 import { Driver } from './driver.ts';
 import { Enroller } from './enroller.ts';
 import type { Ground } from './ground.ts';
 import type { Host } from './host.ts';
 
-/** `alice` in the overlay `home.example` is the user `alice@home.example`, and so has the host name `alice.home.example`. */
+/**
+ * `alice` in the overlay `home.example` is the user `alice@home.example`, and so has the host name `alice.home.example`.
+ * @throws {IdlocError} `bad_user`, when the settings name a user of another domain.
+ */
 export function userName(config: AgentConfig, overlay: string): string | null {
-  if (config.user !== null) return config.user;
-  const name = config.name ?? hostname().split('.')[0]?.toLowerCase() ?? '';
-  const user = `${name}@${overlay}`;
-  return isUserName(user) ? user : null;
+  if (config.user !== null) {
+    if (isUserOf(config.user, overlay)) return config.user;
+    throw new IdlocError('bad_user', `${config.user} is no user of ${overlay}: use a name such as alice@${overlay}`);
+  }
+  const name = config.name ?? labelOfMachine(hostname());
+  return name === undefined ? null : `${name}@${overlay}`;
 }
 
 /**

@@ -5,9 +5,9 @@ import { formatSocketAddress, type SocketAddress } from '../base/socket-address.
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import type { ControlHandlers, LinkStatus, PathStatus, Status } from '../control/schemas.ts';
+import type { ControlHandlers, LinkStatus, Params, PathStatus, Status } from '../control/schemas.ts';
 import { VERSION } from '../base/version.ts';
-import { CODE_BYTES } from '../identity/enrollment-register.ts';
+import { CODE_BYTES } from '../identity/code-secret.ts';
 import { encodeTicket } from '../identity/ticket.ts';
 import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
@@ -157,7 +157,7 @@ function whyPath({ type }: LinkPath): string {
 
 async function invite(
   { engine, membership, dataPlane, config, logger, locators }: OperationsComponents,
-  params: { user?: string | undefined; expiresS?: number | undefined; uses?: number | undefined },
+  params: Params<'invite'>,
 ): Promise<string> {
   const { founder, configuration, authority } = membership;
   if (founder === undefined)
@@ -165,8 +165,6 @@ async function invite(
       'no_authority',
       `only the host that created ${configuration.overlay} can invite: run \`idloc invite\` there`,
     );
-  if ((params.uses ?? 1) !== 1)
-    throw new IdlocError('one_use', 'a ticket lets one host in: call `idloc invite` once for each');
   const wallNow = engine.clock.wall();
   const expiresAt = wallNow + (params.expiresS ?? DEFAULT_TICKET_LIFETIME_S) * 1000;
   const user =
@@ -186,7 +184,8 @@ async function invite(
   });
   if (addresses.length === 0)
     throw new IdlocError('no_address', 'this host has no network address that another could start from');
-  founder.register.addCode(code, { expiresAt, user, wallNow });
+  const { uses = 1, replaces = false } = params;
+  founder.register.addCode(code, { expiresAt, user, uses, replaces, wallNow });
   return encodeTicket({
     overlay: configuration.overlay,
     mode: configuration.mode,
@@ -194,7 +193,7 @@ async function invite(
     inviter: engine.hit,
     addresses,
     code,
-    secret: null,
+    secret: membership.secret,
     expiresAt,
     user,
   });

@@ -8,6 +8,7 @@ interface Options {
   readonly user?: string;
   readonly expires?: number;
   readonly uses?: number;
+  readonly replaces?: boolean;
 }
 
 export function inviteCommand(): Command {
@@ -16,6 +17,7 @@ export function inviteCommand(): Command {
     .option('--user <name>', 'the name that the newcomer gets (it chooses when absent)')
     .option('--expires <time>', 'until when the ticket is good: 15m, 24h, 7d', duration)
     .option('--uses <count>', 'how many hosts may join with it', wholeNumber(1, 10_000))
+    .option('--replaces', 'the user has lost its key: the newcomer takes the place of its hosts')
     .addOption(socketOption())
     .addOption(jsonOption())
     .action(async (options: Options) => {
@@ -24,6 +26,7 @@ export function inviteCommand(): Command {
         ...(options.user === undefined ? {} : { user: options.user }),
         ...(options.expires === undefined ? {} : { expiresS: options.expires }),
         ...(options.uses === undefined ? {} : { uses: options.uses }),
+        ...(options.replaces === undefined ? {} : { replaces: options.replaces }),
       });
       if (options.json === true) {
         printJson({ ticket });

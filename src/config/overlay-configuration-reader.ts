@@ -10,6 +10,7 @@ import { OverlayConfigurationError } from './errors.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
 import {
   BASE_NAMESPACE,
+  CERTIFICATE_LIFETIME_S,
   CHORD_NAMESPACE,
   DATA_MODELS,
   IDLOC_NAMESPACE,
@@ -96,6 +97,9 @@ function configurationOf(element: XmlElement): OverlayConfiguration {
     kinds: kindsOf(fields),
     ipv4Prefix,
     dnsName,
+    certificateLifetimeS:
+      fields.number('certificate-lifetime', CERTIFICATE_LIFETIME_S.min, CERTIFICATE_LIFETIME_S.max, IDLOC_NAMESPACE) ??
+      defaults.certificateLifetimeS,
   };
 }
 

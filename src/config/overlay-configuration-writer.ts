@@ -61,6 +61,7 @@ function configurationElement(configuration: OverlayConfiguration): string {
     tag('idloc:mode', mode),
     tag('idloc:ipv4-prefix', configuration.ipv4Prefix),
     tag('idloc:dns-name', configuration.dnsName),
+    tag('idloc:certificate-lifetime', configuration.certificateLifetimeS),
     ...(configuration.kinds.length === 0
       ? []
       : ['<required-kinds>', ...configuration.kinds.map(kindBlock), '</required-kinds>']),

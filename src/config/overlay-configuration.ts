@@ -1,12 +1,13 @@
 import type { NodeId } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import { CERTIFICATE_LIFETIME_MS } from '../identity/certificate-issuer.ts';
 import type { OverlayMode } from '../identity/trust-store.ts';
 import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
 
 /** RFC 6940 s11.1. */
 export const BASE_NAMESPACE = 'urn:ietf:params:xml:ns:p2p:config-base';
 export const CHORD_NAMESPACE = 'urn:ietf:params:xml:ns:p2p:config-chord';
-/** Ours: `mode`, `ipv4-prefix`, `dns-name`. A mandatory extension: Node-IDs are HITs, which RFC 6940 alone does not expect. */
+/** Ours: `mode`, `ipv4-prefix`, `dns-name`, `certificate-lifetime`. A mandatory extension: Node-IDs are HITs, which RFC 6940 alone does not expect. */
 export const IDLOC_NAMESPACE = 'urn:idloc:config';
 
 /** RFC 6940 s11.1: between 0 and 2^16-2. */
@@ -16,6 +17,9 @@ export const MAX_BOOTSTRAP_NODES = 32;
 /** Revocations that must outlast the overlay's storage; others are records in the overlay. */
 export const MAX_BAD_NODES = 500;
 export const MAX_KINDS = 64;
+
+/** From a minute, for those who try it, to the life of an authority. */
+export const CERTIFICATE_LIFETIME_S = { min: 60, max: 20 * 365 * 86_400 };
 
 export type DataModel = 'SINGLE' | 'ARRAY' | 'DICTIONARY';
 export const DATA_MODELS: readonly DataModel[] = ['SINGLE', 'ARRAY', 'DICTIONARY'];
@@ -65,6 +69,8 @@ export interface OverlayConfiguration {
   readonly ipv4Prefix: string;
   /** The domain under which members have their names. */
   readonly dnsName: string;
+  /** How long certificates of members live: they are renewed at two thirds of it. */
+  readonly certificateLifetimeS: number;
 }
 
 /** RFC 6940's defaults (s11.1, s10.7.4) for everything that is not given. */
@@ -90,6 +96,7 @@ export function overlayConfiguration(
     kinds: [],
     ipv4Prefix: DEFAULT_IPV4_PREFIX,
     dnsName: given.overlay,
+    certificateLifetimeS: CERTIFICATE_LIFETIME_MS / 1000,
     ...given,
   };
 }

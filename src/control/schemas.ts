@@ -129,6 +129,8 @@ export const methods = {
         .max(366 * 86_400)
         .optional(),
       uses: z.number().int().positive().max(10_000).optional(),
+      /** The user has lost its key: the newcomer takes the place of its hosts. */
+      replaces: z.boolean().optional(),
     }),
     result: z.object({ ticket: z.string() }),
   },

@@ -1,39 +1,47 @@
 import { createHmac } from 'node:crypto';
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
+import { RENDEZVOUS_SECRET_BYTES } from './code-secret.ts';
 import { ENROLLMENT_REFUSALS, type EnrollmentRefusal } from './errors.ts';
 
 /*
  * Bodies of the private requests that carry enrollment (RFC 6940 s14.8, exp_a_req and exp_a_ans), in its notation:
  *
  *   struct {
- *     uint8   version;                   // 1
+ *     uint8   version;                   // 2
  *     opaque  code_id<0..2^8-1>;         // 16 bytes; empty to renew
  *     opaque  user<0..2^8-1>;            // ASCII; empty: none asked for
  *     opaque  code_proof<0..2^8-1>;      // HMAC-SHA256, 32 bytes; empty to renew
+ *     Chain   certificates<0..2^16-1>;   // what the host has from the overlay; empty: nothing
  *     opaque  signature<0..2^8-1>;       // by the newcomer's key
  *   } EnrollmentRequest;
  *
  *   struct {
- *     uint8   version;                   // 1
+ *     uint8   version;                   // 2
  *     uint8   result;                    // 0 issued, 1 refused
  *     select (result) {
- *       case 0: opaque certificate<0..2^16-1>; opaque authority<0..2^16-1>; opaque configuration<0..2^24-1>;
+ *       case 0: Chain  certificates<0..2^16-1>;       // the host's, that of the inviter if one issued it, the authority's
+ *               opaque secret<0..2^8-1>;              // rendezvous secret, 16 bytes; empty: none
+ *               opaque configuration<0..2^24-1>;
  *       case 1: opaque refusal<0..2^8-1>; opaque text<0..2^8-1>;
  *     };
  *   } EnrollmentAnswer;
+ *
+ *   struct { opaque certificate<0..2^16-1>; } Chain;     // DER; at most three, of 4,096 bytes each
  */
-const VERSION = 1;
+const VERSION = 2;
 const ISSUED = 0;
 const REFUSED = 1;
 const CODE_ID_BYTES = 16;
 const CODE_PROOF_BYTES = 32;
 /** DER of an ECDSA P-256 signature. */
 const MAX_SIGNATURE_BYTES = 72;
-const MAX_REQUEST_BYTES = 512;
+const MAX_CHAIN_CERTIFICATES = 3;
+const MAX_CHAIN_BYTES = MAX_CHAIN_CERTIFICATES * (MAX_CERTIFICATE_BYTES + 2);
+const MAX_REQUEST_BYTES = 512 + MAX_CHAIN_BYTES;
 /** The overlay configuration document is the most of it. */
 export const MAX_CONFIGURATION_BYTES = 65_536;
-const MAX_ANSWER_BYTES = MAX_CONFIGURATION_BYTES + 2 * MAX_CERTIFICATE_BYTES + 16;
+const MAX_ANSWER_BYTES = MAX_CONFIGURATION_BYTES + MAX_CHAIN_BYTES + 64;
 const MAX_TEXT_LENGTH = 200;
 
 const PROOF_CONTEXT = 'idloc enrollment code proof';
@@ -42,14 +50,18 @@ const SIGNATURE_CONTEXT = 'idloc enrollment request';
 export interface EnrollmentRequest {
   readonly user: string | null;
   readonly code: { readonly id: Uint8Array; readonly proof: Uint8Array } | null;
+  /** DER, the host's own first: what it has from the overlay, in force or not. */
+  readonly certificates: readonly Uint8Array[];
   readonly signature: Uint8Array;
 }
 
 export type EnrollmentAnswer =
   | {
       readonly issued: true;
-      readonly certificate: Uint8Array;
-      readonly authority: Uint8Array;
+      /** DER: the host's, that of the inviter if one issued it, the authority's. */
+      readonly certificates: readonly Uint8Array[];
+      /** 16 bytes. */
+      readonly secret: Uint8Array | null;
       readonly configuration: Uint8Array;
     }
   | { readonly issued: false; readonly refusal: EnrollmentRefusal; readonly text: string };
@@ -75,11 +87,30 @@ export function signatureInput(overlay: string, request: Omit<EnrollmentRequest,
   return writer.finish();
 }
 
-function writeUnsigned(writer: ByteWriter, { user, code }: Omit<EnrollmentRequest, 'signature'>): void {
+function writeUnsigned(writer: ByteWriter, { user, code, certificates }: Omit<EnrollmentRequest, 'signature'>): void {
   writer.u8(VERSION);
   writer.vector(1, () => writer.bytes(code?.id ?? EMPTY));
   writer.vector(1, () => writer.utf8(user ?? ''));
   writer.vector(1, () => writer.bytes(code?.proof ?? EMPTY));
+  writeChain(writer, certificates);
+}
+
+function writeChain(writer: ByteWriter, certificates: readonly Uint8Array[]): void {
+  writer.vector(2, () => {
+    for (const der of certificates) writer.vector(2, () => writer.bytes(der));
+  });
+}
+
+function readChain(reader: ByteReader): Uint8Array[] {
+  const list = reader.vector(2);
+  const certificates: Uint8Array[] = [];
+  while (list.remaining > 0) {
+    if (certificates.length === MAX_CHAIN_CERTIFICATES) list.fail('too many certificates');
+    const der = list.vector(2).rest();
+    if (der.length === 0 || der.length > MAX_CERTIFICATE_BYTES) list.fail(`a certificate of ${der.length} bytes`);
+    certificates.push(der);
+  }
+  return certificates;
 }
 
 export function encodeEnrollmentRequest(request: EnrollmentRequest): Uint8Array {
@@ -100,10 +131,11 @@ export function decodeEnrollmentRequest(bytes: Uint8Array): EnrollmentRequest {
   const renews = id.length === 0 && proof.length === 0;
   if (!renews && (id.length !== CODE_ID_BYTES || proof.length !== CODE_PROOF_BYTES))
     reader.fail('the code and its proof have wrong lengths');
+  const certificates = readChain(reader);
   const signature = reader.vector(1).rest();
   if (signature.length > MAX_SIGNATURE_BYTES) reader.fail('the signature is too long');
   reader.end();
-  return { user: user === '' ? null : user, code: renews ? null : { id, proof }, signature };
+  return { user: user === '' ? null : user, code: renews ? null : { id, proof }, certificates, signature };
 }
 
 export function encodeEnrollmentAnswer(answer: EnrollmentAnswer): Uint8Array {
@@ -111,8 +143,8 @@ export function encodeEnrollmentAnswer(answer: EnrollmentAnswer): Uint8Array {
   writer.u8(VERSION);
   if (answer.issued) {
     writer.u8(ISSUED);
-    writer.vector(2, () => writer.bytes(answer.certificate));
-    writer.vector(2, () => writer.bytes(answer.authority));
+    writeChain(writer, answer.certificates);
+    writer.vector(1, () => writer.bytes(answer.secret ?? EMPTY));
     writer.vector(3, () => writer.bytes(answer.configuration));
   } else {
     writer.u8(REFUSED);
@@ -129,11 +161,12 @@ export function decodeEnrollmentAnswer(bytes: Uint8Array): EnrollmentAnswer {
   checkVersion(reader);
   const result = reader.u8();
   if (result === ISSUED) {
-    const certificate = reader.vector(2).rest();
-    const authority = reader.vector(2).rest();
+    const certificates = readChain(reader);
+    const secret = reader.vector(1).rest();
+    if (secret.length !== 0 && secret.length !== RENDEZVOUS_SECRET_BYTES) reader.fail('the secret has a wrong length');
     const configuration = reader.vector(3).rest();
     reader.end();
-    return { issued: true, certificate, authority, configuration };
+    return { issued: true, certificates, secret: secret.length === 0 ? null : secret, configuration };
   }
   if (result !== REFUSED) reader.fail(`unknown result ${result}`);
   const token = readAscii(reader.vector(1));

@@ -1,197 +1,415 @@
-import { createHmac } from 'node:crypto';
-import { z } from 'zod';
 import { equalSecrets, fromHex, toHex } from '../base/bytes.ts';
-import { isHit, type Hit } from '../base/node-id.ts';
+import type { Hit } from '../base/node-id.ts';
+import { secretOfCode } from './code-secret.ts';
 import { EnrollmentError, KeyStoreError } from './errors.ts';
-import { isUserName } from './names.ts';
+import { isUserOf } from './names.ts';
+import {
+  MAX_CODES,
+  MAX_FORMER_NAMES,
+  MAX_MEMBERS,
+  MAX_USES,
+  formatRegister,
+  parseRegister,
+  type Code,
+  type Member,
+  type RegisterState,
+} from './register-state.ts';
+import { isErrno } from './state-lock.ts';
 
-/** A one-time code: what a ticket carries. */
-export const CODE_BYTES = 16;
-const CODE_ID_BYTES = 16;
-/** Tickets that were given out and are neither expired nor forgotten. */
-const MAX_CODES = 1000;
-/** About 100 bytes each in the file, which is written whole. */
-const MAX_MEMBERS = 100_000;
+export type { Member } from './register-state.ts';
 
-const codeSchema = z.strictObject({
-  id: z.string().regex(/^[0-9a-f]{32}$/),
-  key: z.string().regex(/^[0-9a-f]{64}$/),
-  expiresAt: z.number(),
-  user: z.string().refine(isUserName).nullable(),
-  usedBy: z.string().refine(isHit).nullable(),
-});
-const memberSchema = z.strictObject({
-  hit: z.string().refine(isHit),
-  user: z.string().refine(isUserName).nullable(),
-  enrolledAt: z.number(),
-  revoked: z.boolean(),
-});
-const stateSchema = z.strictObject({
-  version: z.literal(1),
-  codes: z.array(codeSchema).max(MAX_CODES),
-  members: z.array(memberSchema).max(MAX_MEMBERS),
-});
-type Code = z.infer<typeof codeSchema>;
-export type Member = Readonly<z.infer<typeof memberSchema>>;
+/** A host that has its certificate shows itself within seconds; later than this its installation counts as failed. */
+const FAILED_AFTER_MS = 60_000;
 
-/**
- * What a newcomer shows instead of the code, so that a hop that carries the request cannot use the code itself:
- * `id` says which code, `key` authenticates the request. The register keeps these two, not the code.
- */
-export interface CodeSecret {
-  readonly id: Uint8Array;
-  readonly key: Uint8Array;
+export interface CodeOptions {
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+  /** The user name that the newcomer will have; null: its own choice among the free ones. */
+  readonly user: string | null;
+  /** How many hosts it lets in; absent: one. */
+  readonly uses?: number;
+  /** The user has lost its key: the newcomer takes the place of all hosts that it has. Needs a user, and one use. */
+  readonly replaces?: boolean;
+  readonly wallNow: number;
 }
 
-export function secretOfCode(code: Uint8Array): CodeSecret {
-  if (code.length !== CODE_BYTES) throw new RangeError(`a code has ${CODE_BYTES} bytes, not ${code.length}`);
-  const derive = (label: string): Uint8Array => new Uint8Array(createHmac('sha256', code).update(label).digest());
-  return { id: derive('idloc code id').slice(0, CODE_ID_BYTES), key: derive('idloc code key') };
+/** A host that was seen as a member. */
+export interface SeenMember {
+  readonly hit: Hit;
+  readonly user: string | null;
+  /** Of its certificate, milliseconds since the epoch. */
+  readonly expiresAt: number;
 }
 
 export interface Redemption {
   readonly hit: Hit;
-  /** Null: take the name that the code or an earlier enrollment gives, or none. */
+  /** Null: take the name that the code, the old certificate or an earlier enrollment gives, or none. */
   readonly user: string | null;
   /** Null: the key is a member already and renews its certificate. */
   readonly code: { readonly id: Uint8Array; readonly isProvenBy: (key: Uint8Array) => boolean } | null;
+  /** A certificate of the overlay that this key has shown, in force or not, with the user that it names; null: none. */
+  readonly shown: { readonly user: string | null } | null;
   /** Milliseconds since the epoch. */
   readonly wallNow: number;
 }
 
+/** What becomes of a redemption. */
+export interface Admission {
+  /** The user name that the certificate has. */
+  readonly user: string | null;
+  /** The user name was chosen by the newcomer: others may have to be asked whether it is free. */
+  readonly chosen: boolean;
+  /** Hosts whose place this one takes: to be revoked. Other inviters may know more of this user. */
+  readonly replaced: readonly Hit[];
+  /** A lost key is replaced: every other host of the user is to be revoked. */
+  readonly replacesUser: boolean;
+}
+
+interface Plan extends Admission {
+  readonly code: Code | undefined;
+  readonly known: Member | undefined;
+}
+
 /**
- * Who is a member under which user name, and which codes were given out. A user name belongs to the keys that got it: another
- * key gets it only with a code that was made for that very name. Every change is handed to `persist` before it counts.
+ * Who is a member under which user name, and which codes were given out, as one inviter knows it. A user name belongs to the
+ * hosts that got it: others get it only with a code that was made for that very name. It is free again only when no host that
+ * has it was ever seen and the certificates that name it have ended; a host whose installation failed is such a one, and its
+ * place in its ticket is taken by the next host that comes with the same ticket.
+ *
+ * Every admission of a newcomer is handed to `persist` before it counts. What is only remembered, renewals and sightings,
+ * waits for the next write when there is no room.
  */
 export class EnrollmentRegister {
-  private codes: Code[] = [];
+  readonly overlay: string;
+  private codes: readonly Code[] = [];
   private readonly members = new Map<Hit, Member>();
+  private readonly hosts = new Map<string, Set<Hit>>();
   private readonly persist: (json: string) => void;
+  private unwritten = false;
 
   /**
-   * @param json what `persist` got last; undefined in a new overlay.
-   * @param persist stores atomically, or throws: then the change is undone.
+   * @param options.json what `persist` got last; undefined at first.
+   * @param options.persist stores atomically, or throws: then the change is undone.
    * @throws {KeyStoreError} when `json` is something else.
    */
-  constructor(json: string | undefined, persist: (json: string) => void) {
-    this.persist = persist;
-    if (json === undefined) return;
-    try {
-      const state = stateSchema.parse(JSON.parse(json));
-      this.codes = state.codes;
-      for (const member of state.members) this.members.set(member.hit, member);
-    } catch (cause) {
-      throw new KeyStoreError('the register of members cannot be read', { cause });
-    }
+  constructor(options: {
+    readonly overlay: string;
+    readonly json: string | undefined;
+    readonly persist: (json: string) => void;
+  }) {
+    this.overlay = options.overlay;
+    this.persist = options.persist;
+    if (options.json !== undefined) this.take(readState(options.json, this.overlay));
   }
 
   /**
-   * Lets one newcomer in.
-   * @param options.user the user name that it will have; null: its own choice among the free ones.
-   * @throws {EnrollmentError} when the name is not allowed or too many codes wait.
+   * Lets newcomers in.
+   * @throws {EnrollmentError} when the name is not one of the overlay, too many codes wait, or it cannot be written down.
    */
-  addCode(
-    code: Uint8Array,
-    options: { readonly expiresAt: number; readonly user: string | null; readonly wallNow: number },
-  ): void {
-    const { expiresAt, user, wallNow } = options;
-    if (user !== null && !isUserName(user))
-      throw new EnrollmentError('username_not_available', `not a user name: ${user.slice(0, 80)}`);
-    const before = this.codes;
-    const kept = before.filter((other) => other.expiresAt > wallNow);
+  addCode(code: Uint8Array, options: CodeOptions): void {
+    const { expiresAt, user, uses = 1, replaces = false, wallNow } = options;
+    if (user !== null) this.checkName(user);
+    if (!(Number.isInteger(uses) && uses >= 1 && uses <= MAX_USES))
+      throw new RangeError(`a ticket lets in 1 to ${MAX_USES} hosts, not ${uses}`);
+    if (replaces && (user === null || uses !== 1))
+      throw new EnrollmentError(
+        'username_not_available',
+        'a ticket that replaces a lost key is for one user and one host: name the user',
+      );
+    const kept = this.codes.filter((other) => other.expiresAt > wallNow);
     if (kept.length >= MAX_CODES)
       throw new EnrollmentError('failed_authentication', `${MAX_CODES} tickets wait to be used: let some expire`);
     const { id, key } = secretOfCode(code);
-    this.codes = [...kept, { id: toHex(id), key: toHex(key), expiresAt, user, usedBy: null }];
-    this.save(() => (this.codes = before));
+    this.change(() => {
+      this.codes = [...kept, { id: toHex(id), key: toHex(key), expiresAt, user, uses, replaces, usedBy: [] }];
+    });
+  }
+
+  /**
+   * What `redeem` would do.
+   * @throws {EnrollmentError} as it does.
+   */
+  consider(redemption: Redemption): Admission {
+    return this.plan(redemption);
   }
 
   /**
    * Admits a key, or renews its membership.
-   * @returns the user name that its certificate has.
-   * @throws {EnrollmentError} when the code is wrong, used or expired, the name is another's, or the key was revoked.
+   * @param expiresAt the end of the certificate that it gets.
+   * @throws {EnrollmentError} when the code is wrong, used or expired, the name is another's, the key was revoked, or
+   * a newcomer cannot be written down.
    */
-  redeem({ hit, user, code, wallNow }: Redemption): string | null {
-    const known = this.members.get(hit);
-    if (known?.revoked === true) throw new EnrollmentError('failed_authentication', 'this key was revoked');
-    const entry = code === null ? undefined : this.findCode(code.id, code.isProvenBy, hit, wallNow);
-    if (entry === undefined && known === undefined)
-      throw new EnrollmentError('failed_authentication', 'this key is no member: a new ticket is needed');
-    if (user !== null && !isUserName(user))
-      throw new EnrollmentError('username_not_available', 'the user name is not allowed');
-    if (entry !== undefined && entry.user !== null && user !== null && user !== entry.user)
-      throw new EnrollmentError('username_not_available', `the ticket is for the user ${entry.user}`);
-    // A code lets its first user choose a name once; whoever renews keeps the name.
-    const chooses = entry?.usedBy === null;
-    if (!chooses && user !== null && user !== known?.user)
-      throw new EnrollmentError('username_not_available', 'another user name needs a new ticket');
-    const granted = (chooses ? (entry.user ?? user) : null) ?? known?.user ?? null;
-    if (chooses && granted !== null && granted !== known?.user && granted !== entry.user)
-      this.checkFree(granted, entry);
-    if (known === undefined && this.members.size >= MAX_MEMBERS)
-      throw new EnrollmentError('failed_authentication', 'the overlay is full');
-    if (!chooses) return granted;
-    const codesBefore = this.codes;
-    this.codes = codesBefore.map((other) => (other === entry ? { ...other, usedBy: hit } : other));
-    this.members.set(hit, { hit, user: granted, enrolledAt: wallNow, revoked: false });
-    this.save(() => {
-      this.codes = codesBefore;
-      this.restore(hit, known);
-    });
-    return granted;
+  redeem(redemption: Redemption, expiresAt: number): Admission {
+    const { hit, wallNow } = redemption;
+    const { code, known, ...admission } = this.plan(redemption);
+    const { user, replaced } = admission;
+    const before = known ?? {
+      hit,
+      user,
+      formerUsers: [],
+      enrolledAt: wallNow,
+      expiresAt: 0,
+      seen: false,
+      revoked: false,
+    };
+    const member: Member = {
+      ...renamed(before, user),
+      expiresAt: Math.max(expiresAt, before.expiresAt),
+      // Whoever shows its certificate has it.
+      seen: before.seen || redemption.shown !== null,
+    };
+    const apply = (): void => {
+      this.setMember(member);
+      if (code === undefined) return;
+      for (const other of replaced) this.replace(other);
+      const usedBy = [...code.usedBy.filter((other) => other !== hit && !replaced.includes(other)), hit];
+      this.codes = this.codes.map((other) => (other === code ? { ...other, usedBy } : other));
+    };
+    const newcomer = code !== undefined && !code.usedBy.includes(hit);
+    if (newcomer || known === undefined || known.user !== user) this.change(apply);
+    else this.remember(apply);
+    return admission;
+  }
+
+  /** Whether nobody has the name, or is to get it, as far as is known here; `hit` may have it itself. */
+  isFree(user: string, wallNow: number, hit?: Hit): boolean {
+    return !this.isTaken(user, wallNow, undefined, hit);
   }
 
   /**
-   * Refuses this key from now on. Its user name stays taken.
-   * @returns false when it is no member.
+   * Hosts that showed themselves as members: their names are their own from now on. Those that other inviters let in are
+   * remembered too, and may renew here when their inviter may not any more.
    */
-  revoke(hit: Hit): boolean {
+  noteMembers(hosts: readonly SeenMember[], wallNow: number): void {
+    const changed = hosts.flatMap((host) => this.noted(host, wallNow) ?? []);
+    if (changed.length === 0) return;
+    this.remember(() => {
+      for (const member of changed) this.setMember(member);
+    });
+  }
+
+  /**
+   * Refuses this key from now on, also when it is not known here yet. Its user name stays taken.
+   * @param user its name, for a host that is not known here.
+   */
+  revoke(hit: Hit, wallNow: number, user: string | null = null): void {
     const known = this.members.get(hit);
-    if (known === undefined) return false;
-    this.members.set(hit, { ...known, revoked: true });
-    this.save(() => this.restore(hit, known));
-    return true;
+    if (known?.revoked === true || (known === undefined && this.members.size >= MAX_MEMBERS)) return;
+    const unknown = { hit, user, formerUsers: [], enrolledAt: wallNow, expiresAt: wallNow, seen: true };
+    this.remember(() => this.setMember({ ...(known ?? unknown), revoked: true }));
   }
 
   memberList(): Member[] {
     return [...this.members.values()];
   }
 
-  private findCode(id: Uint8Array, isProvenBy: (key: Uint8Array) => boolean, hit: Hit, wallNow: number): Code {
+  /** The hosts of a user that were not revoked. */
+  hostsOf(user: string): Hit[] {
+    return [...(this.hosts.get(user) ?? [])].filter((hit) => {
+      const member = this.members.get(hit);
+      return member?.user === user && !member.revoked;
+    });
+  }
+
+  /** Adds what another register of this overlay knows, as one that comes with the authority's key. */
+  absorb(json: string): void {
+    const state = readState(json, this.overlay);
+    this.change(() => {
+      this.take(state);
+    });
+  }
+
+  toJson(): string {
+    return formatRegister({ overlay: this.overlay, codes: this.codes, members: this.memberList() });
+  }
+
+  /** Writes what waits for room. Idempotent. */
+  flush(): void {
+    if (!this.unwritten) return;
+    this.persist(this.toJson());
+    this.unwritten = false;
+  }
+
+  private plan({ hit, user, code: given, shown, wallNow }: Redemption): Plan {
+    const known = this.members.get(hit);
+    if (known?.revoked === true)
+      throw new EnrollmentError(
+        'failed_authentication',
+        'this key was revoked: make a new one and ask for a new ticket',
+      );
+    const code = given === null ? undefined : this.findCode(given.id, given.isProvenBy, wallNow);
+    if (code === undefined && known === undefined && shown === null)
+      throw new EnrollmentError('failed_authentication', 'this key is no member: a new ticket is needed');
+    if (known === undefined && this.members.size >= MAX_MEMBERS)
+      throw new EnrollmentError('failed_authentication', 'the overlay is full');
+    if (user !== null) this.checkName(user);
+    if (code !== undefined && code.user !== null && user !== null && user !== code.user)
+      throw new EnrollmentError('username_not_available', `the ticket is for the user ${code.user}`);
+    const has = known?.user ?? shown?.user ?? null;
+    const granted = code?.user ?? user ?? has;
+    const chosen = granted !== null && granted !== has && granted !== code?.user;
+    const displaced = code === undefined ? undefined : this.displacedBy(hit, code, chosen ? granted : null, wallNow);
+    if (chosen && this.isTaken(granted, wallNow, displaced, hit))
+      throw new EnrollmentError('username_not_available', takenText(granted));
+    const replacesUser = code?.replaces === true;
+    const before = replacesUser && granted !== null ? this.hostsOf(granted).filter((other) => other !== hit) : [];
+    const replaced = [...new Set([...before, ...(displaced === undefined ? [] : [displaced])])];
+    return { user: granted, chosen, replaced, replacesUser, code, known };
+  }
+
+  private findCode(id: Uint8Array, isProvenBy: (key: Uint8Array) => boolean, wallNow: number): Code {
     const entry = this.codes.find((code) => equalSecrets(fromHex(code.id), id));
     // One answer for an unknown code and a wrong proof: neither tells a guesser more.
     if (entry === undefined || !isProvenBy(fromHex(entry.key)))
       throw new EnrollmentError('failed_authentication', 'the ticket is not known here: ask for a new one');
     if (entry.expiresAt <= wallNow)
       throw new EnrollmentError('failed_authentication', 'the ticket has expired: ask for a new one');
-    if (entry.usedBy !== null && entry.usedBy !== hit)
-      throw new EnrollmentError('failed_authentication', 'the ticket was used by another host: ask for a new one');
     return entry;
   }
 
+  /**
+   * The host of which this one takes the place, since it came with the same ticket and never showed itself as a member: one
+   * that has the name which this one chooses, or any when the ticket is used up.
+   * @throws {EnrollmentError} when it is used up and there is none.
+   */
+  private displacedBy(hit: Hit, code: Code, chosen: string | null, wallNow: number): Hit | undefined {
+    if (code.usedBy.includes(hit)) return undefined;
+    const failed = code.usedBy.filter((other) => {
+      const member = this.members.get(other);
+      return member === undefined || (!member.seen && Math.abs(wallNow - member.enrolledAt) >= FAILED_AFTER_MS);
+    });
+    const namesake = chosen === null ? undefined : failed.find((other) => this.members.get(other)?.user === chosen);
+    if (namesake !== undefined || code.usedBy.length < code.uses) return namesake;
+    const [first] = failed;
+    if (first !== undefined) return first;
+    const text = code.uses === 1 ? 'the ticket was used by another host' : `the ticket was used by ${code.uses} hosts`;
+    throw new EnrollmentError('failed_authentication', `${text}: ask for a new one`);
+  }
+
   /** A name that a code was made for is kept for whoever has that code. */
-  private checkFree(user: string, entry: Code): void {
-    const taken =
-      this.memberList().some((member) => member.user === user) ||
-      this.codes.some((code) => code !== entry && code.user === user);
-    if (taken)
+  private isTaken(user: string, wallNow: number, displaced: Hit | undefined, hit: Hit | undefined): boolean {
+    const waits = this.codes.some(
+      (code) => code.user === user && code.expiresAt > wallNow && code.usedBy.length < code.uses,
+    );
+    if (waits) return true;
+    for (const other of this.hosts.get(user) ?? []) {
+      const member = other === hit || other === displaced ? undefined : this.members.get(other);
+      if (member !== undefined && (member.seen || member.expiresAt > wallNow)) return true;
+    }
+    return false;
+  }
+
+  private checkName(user: string): void {
+    if (!isUserOf(user, this.overlay))
       throw new EnrollmentError(
         'username_not_available',
-        `the user name ${user} is taken: ask for a ticket that names it, or choose another`,
+        `${user.slice(0, 80)} is no user of ${this.overlay}: use a-z, 0-9 and - before @${this.overlay}`,
       );
   }
 
-  private restore(hit: Hit, member: Member | undefined): void {
-    if (member === undefined) this.members.delete(hit);
-    else this.members.set(hit, member);
+  /** Undefined: nothing new. */
+  private noted({ hit, user, expiresAt }: SeenMember, wallNow: number): Member | undefined {
+    const known = this.members.get(hit);
+    if (known === undefined) {
+      if (this.members.size >= MAX_MEMBERS) return undefined;
+      return { hit, user, formerUsers: [], enrolledAt: wallNow, expiresAt, seen: true, revoked: false };
+    }
+    if (known.seen && known.expiresAt >= expiresAt) return undefined;
+    // Of two certificates the one that ends later has the name of today.
+    return expiresAt > known.expiresAt ? { ...renamed(known, user), expiresAt, seen: true } : { ...known, seen: true };
   }
 
-  private save(undo: () => void): void {
-    try {
-      this.persist(`${JSON.stringify({ version: 1, codes: this.codes, members: this.memberList() })}\n`);
-    } catch (error) {
-      undo();
-      throw error;
+  /** A host that never showed itself leaves no trace; one that did stays known as revoked. */
+  private replace(hit: Hit): void {
+    const member = this.members.get(hit);
+    if (member === undefined) return;
+    if (member.seen) this.setMember({ ...member, revoked: true });
+    else this.dropMember(member);
+  }
+
+  private setMember(member: Member): void {
+    this.members.set(member.hit, member);
+    for (const user of [member.user, ...member.formerUsers]) {
+      if (user === null) continue;
+      const hosts = this.hosts.get(user);
+      if (hosts === undefined) this.hosts.set(user, new Set([member.hit]));
+      else hosts.add(member.hit);
     }
   }
+
+  private dropMember(member: Member): void {
+    this.members.delete(member.hit);
+    for (const user of [member.user, ...member.formerUsers])
+      if (user !== null) this.hosts.get(user)?.delete(member.hit);
+  }
+
+  private take({ codes, members }: RegisterState): void {
+    const ids = new Set(this.codes.map(({ id }) => id));
+    this.codes = [...this.codes, ...codes.filter(({ id }) => !ids.has(id))].slice(-MAX_CODES);
+    for (const member of members) {
+      const known = this.members.get(member.hit);
+      if (known !== undefined && known.expiresAt >= member.expiresAt) {
+        if (member.revoked) this.setMember({ ...known, revoked: true });
+      } else if (known !== undefined || this.members.size < MAX_MEMBERS)
+        this.setMember({ ...member, revoked: member.revoked || known?.revoked === true });
+    }
+  }
+
+  /** All or nothing. */
+  private change(apply: () => void): void {
+    const before = { codes: this.codes, members: this.memberList() };
+    apply();
+    try {
+      this.persist(this.toJson());
+      this.unwritten = false;
+    } catch (cause) {
+      this.codes = before.codes;
+      this.members.clear();
+      this.hosts.clear();
+      for (const member of before.members) this.setMember(member);
+      throw new EnrollmentError('cannot_write', `cannot write: ${diskReason(cause)}: try again later`, { cause });
+    }
+  }
+
+  private remember(apply: () => void): void {
+    apply();
+    this.unwritten = true;
+    try {
+      this.flush();
+    } catch {
+      // It is written with the next change, or by `flush`.
+    }
+  }
+}
+
+function renamed(member: Member, user: string | null): Member {
+  const { user: before, formerUsers } = member;
+  if (before === user || before === null) return { ...member, user };
+  return { ...member, user, formerUsers: [...formerUsers, before].slice(-MAX_FORMER_NAMES) };
+}
+
+/** What a person is told of a name that somebody has. */
+export function takenText(user: string): string {
+  return `the user name ${user} is taken: ask for a ticket that names it, or choose another`;
+}
+
+function readState(json: string, overlay: string): RegisterState {
+  let state: RegisterState;
+  try {
+    state = parseRegister(json);
+  } catch (cause) {
+    throw new KeyStoreError('the register of members cannot be read', { cause });
+  }
+  if (state.overlay !== overlay)
+    throw new KeyStoreError(`the register of members is of the overlay ${state.overlay}, not of ${overlay}`);
+  return state;
+}
+
+/** For a stranger: the reason without the path. */
+function diskReason(error: unknown): string {
+  for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    if (isErrno(cause, 'ENOSPC') || isErrno(cause, 'EDQUOT')) return 'no space';
+    if (isErrno(cause, 'EROFS')) return 'the disk is read-only';
+  }
+  return 'the disk of the inviter has failed';
 }

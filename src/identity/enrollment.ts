@@ -1,8 +1,9 @@
 import { equalBytes, equalSecrets } from '../base/bytes.ts';
 import { MalformedMessageError } from '../base/errors.ts';
+import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
-import type { OverlayAuthority } from './authority.ts';
 import type { NodeCertificate } from './certificate.ts';
+import { secretOfCode } from './code-secret.ts';
 import {
   codeProof,
   decodeEnrollmentAnswer,
@@ -12,22 +13,48 @@ import {
   MAX_CONFIGURATION_BYTES,
   signatureInput,
 } from './enrollment-message.ts';
-import { secretOfCode, type EnrollmentRegister } from './enrollment-register.ts';
+import { takenText, type Admission, type EnrollmentRegister, type Redemption } from './enrollment-register.ts';
 import { CertificateError, EnrollmentError } from './errors.ts';
 import type { HostIdentity } from './host-identity.ts';
+import type { Issuer } from './issuer.ts';
 import { hitOfSpki } from './orchid.ts';
 import { verifySignature } from './signature.ts';
-import { TrustStore } from './trust-store.ts';
+import { TrustStore, type VerifiedPeer } from './trust-store.ts';
 
-export interface EnrollmentServerComponents {
-  readonly authority: OverlayAuthority;
-  readonly register: EnrollmentRegister;
-  /** The signed overlay configuration document as it is now. */
-  readonly configuration: () => Uint8Array;
-  readonly random: Random;
+/** A request for a certificate: it is signed by the key that it is for, whoever carries it. */
+export interface CertificateRequest {
+  readonly bytes: Uint8Array;
+  /** DER SubjectPublicKeyInfo of that key. */
+  readonly spki: Uint8Array;
 }
 
-/** Plays RELOAD's enrollment server (RFC 6940 s11.3) where the authority's key is. Bytes in, bytes out. */
+/** A newcomer took the place of hosts, which are to be revoked. */
+export interface Replacement {
+  readonly newcomer: Hit;
+  readonly user: string | null;
+  /** As far as the register knows. */
+  readonly replaced: readonly Hit[];
+  /** A lost key: every other host of the user, also those that only the overlay knows. */
+  readonly replacesUser: boolean;
+}
+
+export interface EnrollmentServerComponents {
+  readonly issuer: Issuer;
+  readonly register: EnrollmentRegister;
+  /** Which certificates prove a membership. */
+  readonly trust: TrustStore;
+  /** The signed overlay configuration document as it is now. */
+  readonly configuration: () => Uint8Array;
+  /** The overlay's rendezvous secret; null: it has none. */
+  readonly secret: () => Uint8Array | null;
+  /** How long certificates live: the configuration's. */
+  readonly lifetimeMs: () => number;
+  readonly random: Random;
+  /** Called during `handle`. */
+  readonly onReplaced?: (replacement: Replacement) => void;
+}
+
+/** Plays RELOAD's enrollment server (RFC 6940 s11.3) where a key is that may issue certificates. Bytes in, bytes out. */
 export class EnrollmentServer {
   private readonly components: EnrollmentServerComponents;
 
@@ -36,94 +63,174 @@ export class EnrollmentServer {
   }
 
   /**
-   * @param peerSpki DER SubjectPublicKeyInfo of the key that the newcomer proved to have: its link's, or that of the message's signature.
    * @param wallNow milliseconds since the epoch.
-   * @returns the answer; a refusal also for bytes that are no request.
-   * @throws what the register's `persist` throws: nothing was issued then.
+   * @returns the answer; a refusal also for bytes that are no request, and when nothing can be written.
    */
-  handle(requestBytes: Uint8Array, peerSpki: Uint8Array, wallNow: number): Uint8Array {
-    const { authority, register, configuration, random } = this.components;
+  handle(request: CertificateRequest, wallNow: number): Uint8Array {
+    return this.answered(() => {
+      const { register, lifetimeMs, onReplaced } = this.components;
+      const redemption = this.redemptionOf(request, wallNow);
+      const { user, replaced, replacesUser } = register.redeem(redemption, wallNow + lifetimeMs());
+      if (replaced.length > 0 || replacesUser) onReplaced?.({ newcomer: redemption.hit, user, replaced, replacesUser });
+      return this.issueFor(request.spki, user, wallNow);
+    });
+  }
+
+  /**
+   * The user name that the request takes for itself, to be looked up in the overlay before it is handled. Undefined: it takes
+   * none, its ticket was made for that name, or it will be refused anyway.
+   */
+  chosenName(request: CertificateRequest, wallNow: number): string | undefined {
     try {
-      const request = decodeEnrollmentRequest(requestBytes);
-      const hit = hitOfSpki(peerSpki);
-      if (!verifySignature(peerSpki, signatureInput(authority.overlay, request), request.signature))
-        throw new EnrollmentError('bad_csr', 'the request was not signed by the key of this link');
-      const { code } = request;
-      const user = register.redeem({
-        hit,
-        user: request.user,
-        code: code && {
-          id: code.id,
-          isProvenBy: (key) => equalSecrets(codeProof(key, authority.overlay, peerSpki, request.user), code.proof),
-        },
-        wallNow,
-      });
-      const [certificate = new Uint8Array()] = authority.issue(peerSpki, user, wallNow, random);
-      const document = configuration();
-      if (document.length > MAX_CONFIGURATION_BYTES) throw new RangeError('the overlay configuration is too long');
-      return encodeEnrollmentAnswer({
-        issued: true,
-        certificate,
-        authority: authority.certificate,
-        configuration: document,
-      });
+      const admission: Admission = this.components.register.consider(this.redemptionOf(request, wallNow));
+      return admission.chosen && admission.user !== null ? admission.user : undefined;
     } catch (error) {
-      if (error instanceof EnrollmentError)
-        return encodeEnrollmentAnswer({ issued: false, refusal: error.refusal, text: error.message });
-      if (error instanceof MalformedMessageError || error instanceof CertificateError)
-        return encodeEnrollmentAnswer({ issued: false, refusal: 'bad_csr', text: error.message });
+      if (isRefusal(error)) return undefined;
       throw error;
     }
   }
+
+  /** The answer to a request whose name somebody else has in the overlay. */
+  refuseName(user: string): Uint8Array {
+    return encodeEnrollmentAnswer({ issued: false, refusal: 'username_not_available', text: takenText(user) });
+  }
+
+  /** A host has shown itself as a member over a link: its installation did not fail, and its name is its own. */
+  sawMember({ nodeId: hit, user, certificate }: VerifiedPeer, wallNow: number): void {
+    this.components.register.noteMembers([{ hit, user, expiresAt: certificate.notAfter }], wallNow);
+  }
+
+  /**
+   * A certificate without a request and without a look into the register.
+   * @throws {CertificateError} when the name is not one of the overlay or the key is no host identity.
+   */
+  issueFor(spki: Uint8Array, user: string | null, wallNow: number): Uint8Array {
+    const { issuer, configuration, secret, lifetimeMs, random } = this.components;
+    const certificates = issuer.issue(spki, user, wallNow, random, { lifetimeMs: lifetimeMs() });
+    const document = configuration();
+    if (document.length > MAX_CONFIGURATION_BYTES) throw new RangeError('the overlay configuration is too long');
+    return encodeEnrollmentAnswer({
+      issued: true,
+      certificates: [...certificates, issuer.root],
+      secret: secret(),
+      configuration: document,
+    });
+  }
+
+  private answered(answer: () => Uint8Array): Uint8Array {
+    try {
+      return answer();
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      const refusal = error instanceof EnrollmentError ? error.refusal : 'bad_csr';
+      return encodeEnrollmentAnswer({ issued: false, refusal, text: error.message });
+    }
+  }
+
+  /** @throws {EnrollmentError | MalformedMessageError | CertificateError} */
+  private redemptionOf({ bytes, spki }: CertificateRequest, wallNow: number): Redemption {
+    const { issuer, trust } = this.components;
+    const request = decodeEnrollmentRequest(bytes);
+    const hit = hitOfSpki(spki);
+    if (!verifySignature(spki, signatureInput(issuer.overlay, request), request.signature))
+      throw new EnrollmentError('bad_csr', 'the request was not signed by the key that it is for');
+    if (trust.isRevoked(hit))
+      throw new EnrollmentError(
+        'failed_authentication',
+        'this key was revoked: make a new one and ask for a new ticket',
+      );
+    const { code } = request;
+    return {
+      hit,
+      user: request.user,
+      code: code && {
+        id: code.id,
+        isProvenBy: (key) => equalSecrets(codeProof(key, issuer.overlay, spki, request.user), code.proof),
+      },
+      shown: this.shownBy(hit, request.certificates, wallNow),
+      wallNow,
+    };
+  }
+
+  /**
+   * What certificates of the overlay prove of their key, in force or expired. One of an inviter whose right was withdrawn proves
+   * nothing to whoever does not know its host: with a stolen key it can have been made for anyone.
+   */
+  private shownBy(hit: Hit, chain: readonly Uint8Array[], wallNow: number): Redemption['shown'] {
+    const { trust } = this.components;
+    if (chain.length === 0 || trust.mode === 'open') return null;
+    const { nodeId, member, lapsed, issuer, certificate } = trust.verify(chain, wallNow);
+    const isIssued = member || lapsed;
+    if (!isIssued || nodeId !== hit || (issuer !== null && !trust.isInviter(issuer))) return null;
+    return { user: certificate.user };
+  }
+}
+
+function isRefusal(error: unknown): error is Error {
+  return (
+    error instanceof EnrollmentError || error instanceof MalformedMessageError || error instanceof CertificateError
+  );
 }
 
 /**
  * A request for a certificate.
  * @param options.code the ticket's; null renews a membership that this key has.
- * @param options.user the wanted user name; null: what the ticket or the earlier membership says.
+ * @param options.user the wanted user name; null: what the ticket or the earlier membership says. Another one renames.
+ * @param options.certificates DER, the host's own first: what it has from the overlay, also when it has ended. It then need not
+ * be known to the inviter that is asked.
  */
 export function enrollmentRequest(
   identity: HostIdentity,
-  options: { readonly overlay: string; readonly code: Uint8Array | null; readonly user: string | null },
+  options: {
+    readonly overlay: string;
+    readonly code: Uint8Array | null;
+    readonly user: string | null;
+    readonly certificates?: readonly Uint8Array[];
+  },
 ): Uint8Array {
-  const { overlay, user } = options;
+  const { overlay, user, certificates = [] } = options;
   const secret = options.code === null ? null : secretOfCode(options.code);
   const code = secret && { id: secret.id, proof: codeProof(secret.key, overlay, identity.spki, user) };
-  const signature = identity.sign(signatureInput(overlay, { user, code }));
-  return encodeEnrollmentRequest({ user, code, signature });
+  const signature = identity.sign(signatureInput(overlay, { user, code, certificates }));
+  return encodeEnrollmentRequest({ user, code, certificates, signature });
 }
 
 export interface Membership {
   readonly certificate: NodeCertificate;
-  /** DER. */
-  readonly authorityCertificate: Uint8Array;
+  /** DER: the host's own, that of the inviter if one issued it, the authority's. */
+  readonly certificates: readonly Uint8Array[];
   /** The overlay configuration document; its own signature is not checked here. */
   readonly configuration: Uint8Array;
+  /** The overlay's rendezvous secret. */
+  readonly secret: Uint8Array | null;
 }
 
 /**
- * Reads the answer to `enrollmentRequest`.
+ * Reads the answer to `enrollmentRequest`. The certificate was made just now, whatever the clock of this host says.
  * @param options.authority SHA-256 of the authority's DER SubjectPublicKeyInfo, from the ticket.
- * @throws {EnrollmentError} when the authority refused.
- * @throws {CertificateError} when the certificate is not one that the ticket's authority made for this identity.
+ * @throws {EnrollmentError} when the inviter refused; with `cannot_write` it may not do so later.
+ * @throws {CertificateError} when the certificate is not one of the ticket's overlay for this identity.
  * @throws {MalformedMessageError}
  */
 export function acceptEnrollmentAnswer(
   answerBytes: Uint8Array,
   identity: HostIdentity,
-  options: { readonly overlay: string; readonly authority: Uint8Array; readonly wallNow: number },
+  options: { readonly overlay: string; readonly authority: Uint8Array },
 ): Membership {
   const answer = decodeEnrollmentAnswer(answerBytes);
-  if (!answer.issued) throw new EnrollmentError(answer.refusal, `the authority refused: ${answer.text}`);
-  const { overlay, authority, wallNow } = options;
-  const trust = new TrustStore({ overlay, mode: 'invite', authority, authorityCertificate: answer.authority });
-  // It was made just now, whatever the clock of this host says.
-  const { certificate, member } = trust.verify([answer.certificate], wallNow, { anyTime: true });
+  if (!answer.issued) throw new EnrollmentError(answer.refusal, `refused: ${answer.text}`);
+  const { overlay, authority } = options;
+  const trust = new TrustStore({ overlay, mode: 'invite', authority });
+  const { certificate, member, issuer, der } = trust.verify(answer.certificates, 0, { anyTime: true });
   if (!member || !equalBytes(certificate.spki, identity.spki))
     throw new CertificateError('the answer holds a certificate of another key');
+  const inviter = issuer === null ? undefined : trust.issuerCertificate(issuer);
+  const root = trust.authorityCertificate;
+  if (root === undefined) throw new CertificateError("the answer holds no certificate of the overlay's authority");
   return {
     certificate,
-    authorityCertificate: answer.authority.slice(),
+    certificates: [der, ...(inviter === undefined ? [] : [inviter]), root],
     configuration: answer.configuration.slice(),
+    secret: answer.secret === null ? null : answer.secret.slice(),
   };
 }

@@ -14,12 +14,16 @@ export class TicketError extends IdlocError {
   }
 }
 
-/** RFC 6940 s11.3: tokens of refusal (bad_CSR is written in lower case); `not_authority`: this node cannot issue. */
+/**
+ * RFC 6940 s11.3: tokens of refusal (bad_CSR is written in lower case). Ours: `not_authority`, this node cannot issue;
+ * `cannot_write`, it could if there were room on its disk: to be tried again later.
+ */
 export const ENROLLMENT_REFUSALS = [
   'failed_authentication',
   'username_not_available',
   'bad_csr',
   'not_authority',
+  'cannot_write',
 ] as const;
 export type EnrollmentRefusal = (typeof ENROLLMENT_REFUSALS)[number];
 
@@ -30,6 +34,13 @@ export class EnrollmentError extends IdlocError {
   constructor(refusal: EnrollmentRefusal, message: string, options?: ErrorOptions) {
     super('enrollment_refused', message, options);
     this.refusal = refusal;
+  }
+}
+
+/** Thrown when a passphrase opens nothing, or is too short to protect anything. */
+export class PassphraseError extends IdlocError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('bad_passphrase', message, options);
   }
 }
 

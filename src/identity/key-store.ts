@@ -1,6 +1,8 @@
+import { fromHex, toHex } from '../base/bytes.ts';
 import { messageOf } from '../base/errors.ts';
 import { OverlayAuthority } from './authority.ts';
 import { parseCertificate } from './certificate.ts';
+import { RENDEZVOUS_SECRET_BYTES } from './code-secret.ts';
 import { ContactBook } from './contacts.ts';
 import { EnrollmentRegister } from './enrollment-register.ts';
 import { KeyStoreError } from './errors.ts';
@@ -9,12 +11,16 @@ import { decodePem, encodePem } from './pem.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 const IDENTITY = 'identity.pem';
-/** The node's own certificate, then the authority's. */
+/** The node's own certificate, that of the inviter if one issued it, the authority's. */
 const CERTIFICATE = 'certificate.pem';
 const OVERLAY = 'overlay.xml';
 const AUTHORITY_KEY = 'authority.pem';
 const AUTHORITY_CERTIFICATE = 'authority-certificate.pem';
 const REGISTER = 'enrollment.json';
+/** The right to invite: an inviter's certificate. */
+const GRANT = 'grant.pem';
+/** The overlay's rendezvous secret. */
+const RENDEZVOUS = 'rendezvous';
 const CONTACTS = 'contacts.json';
 
 const KEY_LABEL = 'PRIVATE KEY';
@@ -81,13 +87,39 @@ export class KeyStore {
     this.directory.write(AUTHORITY_KEY, encodePem(KEY_LABEL, pkcs8), { secret: true, createOnly: true });
   }
 
-  /** The register of the authority, an empty one at first; it writes its changes here itself. */
-  loadRegister(): EnrollmentRegister {
-    const persist = (json: string): void => this.directory.write(REGISTER, json, { secret: true });
+  /** The register of the authority or an inviter, an empty one at first; it writes its changes here itself. */
+  loadRegister(overlay: string): EnrollmentRegister {
+    const persist = (json: string): void => this.saveRegister(json);
     return (
-      this.load(REGISTER, true, (json) => new EnrollmentRegister(json, persist)) ??
-      new EnrollmentRegister(undefined, persist)
+      this.load(REGISTER, true, (json) => new EnrollmentRegister({ overlay, json, persist })) ??
+      new EnrollmentRegister({ overlay, json: undefined, persist })
     );
+  }
+
+  saveRegister(json: string): void {
+    this.directory.write(REGISTER, json, { secret: true });
+  }
+
+  /** DER: what makes this host an inviter. */
+  loadGrant(): Uint8Array | undefined {
+    return this.load(GRANT, false, (text) => parseCertificate(onlyBlock(CERTIFICATE_LABEL, text)).der);
+  }
+
+  saveGrant(grant: Uint8Array): void {
+    this.directory.write(GRANT, encodePem(CERTIFICATE_LABEL, grant), { secret: false });
+  }
+
+  /** 16 bytes; undefined: this host has none. */
+  loadRendezvousSecret(): Uint8Array | undefined {
+    return this.load(RENDEZVOUS, true, (text) => {
+      const secret = fromHex(text.trim());
+      if (secret.length !== RENDEZVOUS_SECRET_BYTES) throw new TypeError('not 16 bytes');
+      return secret;
+    });
+  }
+
+  saveRendezvousSecret(secret: Uint8Array): void {
+    this.directory.write(RENDEZVOUS, `${toHex(secret)}\n`, { secret: true });
   }
 
   /** Empty at first. */

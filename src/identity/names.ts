@@ -38,6 +38,16 @@ export function isUserOf(user: string, overlay: string): boolean {
   return user.endsWith(`@${overlay}`) && isMemberLabel(user.slice(0, -overlay.length - 1));
 }
 
+/** What a machine's own name makes of a member: `my-host` of `My_Host.lan`. Undefined: nothing. */
+export function labelOfMachine(name: string): string | undefined {
+  const [first = ''] = name.toLowerCase().split('.');
+  const label = first
+    .replace(/[^a-z0-9]+/g, '-')
+    .slice(0, 63)
+    .replace(/^-|-$/g, '');
+  return isMemberLabel(label) ? label : undefined;
+}
+
 /** `alice` of `alice@home.example`. */
 export function labelOfUser(user: string): string {
   return user.slice(0, user.indexOf('@'));

@@ -7,6 +7,25 @@ const MAX_REVOKED = 8192;
 /** Inviters that revoked one and the same host; one would do. */
 const MAX_MARKS = 4;
 
+/** `member`: the key is no member any more, for good. `inviter`: the host may not invite any more. */
+export type RevokedRight = 'member' | 'inviter';
+
+export interface RevocationFacts {
+  readonly what: RevokedRight;
+  readonly hit: Hit;
+  /** Of the host, for people and for the register; null: none, or not known. */
+  readonly user: string | null;
+  /** Milliseconds since the epoch. */
+  readonly revokedAt: number;
+  /** Printable ASCII, at most 100 characters. */
+  readonly reason: string;
+}
+
+export interface Revocation extends RevocationFacts {
+  /** The inviter that signed it; null: the authority. */
+  readonly by: Hit | null;
+}
+
 /** Who took a host's membership away: null, the authority. */
 interface Mark {
   readonly by: Hit | null;

@@ -4,7 +4,7 @@ import { MalformedMessageError } from '../base/errors.ts';
 import { isHit, type Hit } from '../base/node-id.ts';
 import { addressFromBytes, addressToBytes } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { CODE_BYTES } from './enrollment-register.ts';
+import { CODE_BYTES, RENDEZVOUS_SECRET_BYTES } from './code-secret.ts';
 import { TicketError } from './errors.ts';
 import { isMemberLabel, isOverlayName, isUserOf, labelOfUser } from './names.ts';
 import type { OverlayMode } from './trust-store.ts';
@@ -33,8 +33,6 @@ const FLAG_CODE = 2;
 const FLAG_SECRET = 4;
 const CHECKSUM_BYTES = 6;
 const FINGERPRINT_BYTES = 32;
-/** What members and holders of tickets derive the keys from under which they find each other. */
-export const RENDEZVOUS_SECRET_BYTES = 16;
 /** Enough for a host with several addresses and two more members. */
 export const MAX_TICKET_ADDRESSES = 8;
 /** The longest ticket has about 800 characters. */

@@ -6,7 +6,7 @@ import { isGrantOf } from './issuer.ts';
 import { isUserOf } from './names.ts';
 import { hitOfSpki } from './orchid.ts';
 import { sha256 } from './signature.ts';
-import { Standing } from './standing.ts';
+import { Standing, type Revocation } from './standing.ts';
 
 /** `invite`: members hold a certificate of the authority. `open`: a self-signed certificate makes a member. */
 export type OverlayMode = 'invite' | 'open';
@@ -96,6 +96,12 @@ export class TrustStore {
 
   isRevoked(nodeId: NodeId): boolean {
     return this.standing.isRevoked(nodeId);
+  }
+
+  /** Takes a revocation that was proven (`verifyRevocation`). */
+  apply({ what, hit, by, revokedAt }: Revocation): void {
+    if (what === 'member') this.revoke(hit, { by, at: revokedAt });
+    else this.revokeIssuer(hit, { since: revokedAt });
   }
 
   /**

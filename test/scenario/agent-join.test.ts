@@ -96,3 +96,27 @@ for (const seed of [108, 109])
       agents.map((_, i) => agents[(i + 7) % 20]?.hit),
     );
   });
+
+test('a newcomer whose inviter has no room on its disk waits, and is let in when there is', (t) => {
+  const world = new AgentWorld(t, 106);
+  world.run(1_000);
+  const ticket = world.ticket(null);
+  const { founder } = world.founder.membership;
+  const noSpace = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+  let refusals = 0;
+  let full = true;
+  Object.assign(founder?.register ?? {}, {
+    persist: (): void => {
+      if (!full) return;
+      refusals += 1;
+      throw noSpace;
+    },
+  });
+  const joining = world.join(world.hostAtHome(), ticket, 'a@home.example');
+  world.run(12_000);
+  t.is(joining.result, undefined);
+  t.true(refusals >= 2);
+  t.is(world.founder.engine.overlay?.state, 'joined');
+  full = false;
+  t.true(world.until(() => joining.agent?.ready === true, 10_000));
+});

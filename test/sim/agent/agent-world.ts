@@ -9,7 +9,7 @@ import { silentLogger } from '../../../src/base/logger.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { selfSignedCertificate } from '../../../src/identity/certificate-issuer.ts';
 import { acceptEnrollmentAnswer, enrollmentRequest } from '../../../src/identity/enrollment.ts';
-import { CODE_BYTES } from '../../../src/identity/enrollment-register.ts';
+import { CODE_BYTES } from '../../../src/identity/code-secret.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
@@ -128,14 +128,12 @@ export class AgentWorld {
     const identity = this.newIdentity();
     const { enrollment } = this.authority;
     const code = this.newCode(user);
-    const wallNow = clock.wall();
     const answer = enrollment.handle(
-      enrollmentRequest(identity, { overlay: OVERLAY, code, user }),
-      identity.spki,
-      wallNow,
+      { bytes: enrollmentRequest(identity, { overlay: OVERLAY, code, user }), spki: identity.spki },
+      clock.wall(),
     );
     const { authority } = this.founder.membership;
-    const enrolled = acceptEnrollmentAnswer(answer, identity, { overlay: OVERLAY, authority, wallNow });
+    const enrolled = acceptEnrollmentAnswer(answer, identity, { overlay: OVERLAY, authority });
     const membership = adoptMembership(this.newStore(), enrolled, { random: network.random, clock });
     return new SimAgent({ network, clock, host, identity, membership }, options);
   }
@@ -163,7 +161,7 @@ export class AgentWorld {
       inviter: hit,
       addresses,
       code: this.newCode(user),
-      secret: null,
+      secret: membership.secret,
       expiresAt: this.clock.wall() + TICKET_MS,
       user,
     });

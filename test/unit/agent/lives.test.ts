@@ -10,7 +10,7 @@ import { silentLogger } from '../../../src/base/logger.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { agentConfig } from '../../../src/config/agent-config.ts';
 import { acceptEnrollmentAnswer, enrollmentRequest } from '../../../src/identity/enrollment.ts';
-import { CODE_BYTES } from '../../../src/identity/enrollment-register.ts';
+import { CODE_BYTES } from '../../../src/identity/code-secret.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
@@ -58,9 +58,10 @@ class Elsewhere {
   }
 
   enroll(identity: HostIdentity, { overlay, code, authority }: Ticket) {
-    const request = enrollmentRequest(identity, { overlay, code, user: null });
-    const answer = this.membership.founder?.enrollment.handle(request, identity.spki, NOW) ?? new Uint8Array();
-    return acceptEnrollmentAnswer(answer, identity, { overlay, authority, wallNow: NOW });
+    const bytes = enrollmentRequest(identity, { overlay, code, user: null });
+    const { spki } = identity;
+    const answer = this.membership.founder?.enrollment.handle({ bytes, spki }, NOW) ?? new Uint8Array();
+    return acceptEnrollmentAnswer(answer, identity, { overlay, authority });
   }
 }
 
@@ -193,7 +194,7 @@ test('a host that leaves keeps its identity and nothing else, and a restart does
   t.is(overlay, 'home.example');
   t.is(files, join(host.path, 'left-home.example'));
   t.deepEqual(host.files, ['identity.pem', 'left', 'left-home.example']);
-  t.deepEqual(readdirSync(files).sort(), ['certificate.pem', 'overlay.xml']);
+  t.deepEqual(readdirSync(files).sort(), ['certificate.pem', 'overlay.xml', 'rendezvous']);
   t.is(host.lives.state, 'left');
   await t.throwsAsync(host.lives.leave({ force: false }), { code: 'no_overlay' });
   for (const settings of [wish, NOTHING]) {
@@ -227,7 +228,8 @@ test('the host that lets others in leaves only by force once somebody came', asy
   const code = systemRandom.bytes(CODE_BYTES);
   founder?.register.addCode(code, { expiresAt: NOW + 1000, user: null, wallNow: NOW });
   const guest = HostIdentity.generate();
-  founder?.enrollment.handle(enrollmentRequest(guest, { overlay: 'home.example', code, user: null }), guest.spki, NOW);
+  const bytes = enrollmentRequest(guest, { overlay: 'home.example', code, user: null });
+  founder?.enrollment.handle({ bytes, spki: guest.spki }, NOW);
   await t.throwsAsync(host.lives.leave({ force: false }), { code: 'only_inviter', message: /--force/ });
   t.is(host.overlay, 'home.example');
   const { files } = await host.lives.leave({ force: true });

@@ -52,6 +52,7 @@ const full: OverlayConfiguration = {
     },
   ],
   ipv4Prefix: '10.84.0.0/16',
+  certificateLifetimeS: 120,
   dnsName: 'hosts.example.net',
 };
 const document = Buffer.from(signOverlayConfiguration(full, authority)).toString();

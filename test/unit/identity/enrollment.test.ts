@@ -1,16 +1,21 @@
 import test from 'ava';
 import { seededRandom } from '../../../src/base/random.ts';
 import { OverlayAuthority } from '../../../src/identity/authority.ts';
+import { selfSignedCertificate } from '../../../src/identity/certificate-issuer.ts';
 import { decodeEnrollmentAnswer } from '../../../src/identity/enrollment-message.ts';
 import { EnrollmentRegister } from '../../../src/identity/enrollment-register.ts';
 import {
   acceptEnrollmentAnswer,
   enrollmentRequest,
   EnrollmentServer,
+  type CertificateRequest,
   type Membership,
+  type Replacement,
 } from '../../../src/identity/enrollment.ts';
 import { CertificateError, EnrollmentError, KeyStoreError } from '../../../src/identity/errors.ts';
 import { generateHostIdentity, type HostIdentity } from '../../../src/identity/host-identity.ts';
+import { Inviter, type Issuer } from '../../../src/identity/issuer.ts';
+import { TrustStore } from '../../../src/identity/trust-store.ts';
 
 const wallNow = Date.UTC(2026, 0, 1);
 const HOUR_MS = 3_600_000;
@@ -19,30 +24,85 @@ const overlay = 'example.net';
 const authority = OverlayAuthority.create({ overlay, wallNow, random });
 const configuration = Buffer.from('<overlay/>');
 
+const WEEK_MS = 7 * 24 * HOUR_MS;
+const secret = random.bytes(16);
+
+interface Asked {
+  readonly code?: Uint8Array;
+  readonly user?: string;
+  /** What the host shows to renew. */
+  readonly from?: Membership;
+  readonly at?: number;
+}
+
+/** One inviter; the authority when nothing else is said. */
 class Office {
   saved: string | undefined;
-  register: EnrollmentRegister;
-  server: EnrollmentServer;
+  readonly register: EnrollmentRegister;
+  readonly server: EnrollmentServer;
+  readonly trust = new TrustStore({
+    overlay,
+    mode: 'invite',
+    authority: authority.fingerprint,
+    authorityCertificate: authority.certificate,
+  });
+  readonly replacements: Replacement[] = [];
+  full = false;
 
-  constructor(saved?: string) {
+  constructor(saved?: string, issuer: Issuer = authority) {
     this.saved = saved;
-    this.register = new EnrollmentRegister(saved, (json) => {
+    const persist = (json: string): void => {
+      if (this.full) throw new KeyStoreError('/var/lib/idloc/x cannot be written', { cause: NO_SPACE });
       this.saved = json;
+    };
+    this.register = new EnrollmentRegister({ overlay, json: saved, persist });
+    const { register, trust } = this;
+    this.server = new EnrollmentServer({
+      issuer,
+      register,
+      trust,
+      configuration: () => configuration,
+      secret: () => secret,
+      lifetimeMs: () => WEEK_MS,
+      random,
+      onReplaced: (replacement) => this.replacements.push(replacement),
     });
-    const { register } = this;
-    this.server = new EnrollmentServer({ authority, register, configuration: () => configuration, random });
   }
 
-  code(user: string | null = null): Uint8Array {
+  code(user: string | null = null, options: { uses?: number; replaces?: boolean } = {}): Uint8Array {
     const code = random.bytes(16);
-    this.register.addCode(code, { expiresAt: wallNow + HOUR_MS, user, wallNow });
+    this.register.addCode(code, { expiresAt: wallNow + HOUR_MS, user, wallNow, ...options });
     return code;
   }
 
-  enroll(host: HostIdentity, code: Uint8Array | null, user: string | null = null, at = wallNow): Membership {
-    const answer = this.server.handle(enrollmentRequest(host, { overlay, code, user }), host.spki, at);
-    return acceptEnrollmentAnswer(answer, host, { overlay, authority: authority.fingerprint, wallNow: at });
+  ask(host: HostIdentity, { code, user, from, at = wallNow }: Asked = {}): Uint8Array {
+    return this.server.handle(request(host, { code, user, from }), at);
   }
+
+  enroll(host: HostIdentity, asked: Asked = {}): Membership {
+    return acceptEnrollmentAnswer(this.ask(host, asked), host, { overlay, authority: authority.fingerprint });
+  }
+
+  /** The host shows itself as a member. */
+  sees(host: HostIdentity, { certificate }: Membership): void {
+    const { user, notAfter: expiresAt } = certificate;
+    this.register.noteMembers([{ hit: host.hit, user, expiresAt }], wallNow);
+  }
+}
+
+const NO_SPACE = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
+
+function request(
+  host: HostIdentity,
+  { code, user, from }: { [K in keyof Asked]?: Asked[K] | undefined },
+): CertificateRequest {
+  const bytes = enrollmentRequest(host, {
+    overlay,
+    code: code ?? null,
+    user: user ?? null,
+    ...(from !== undefined && { certificates: from.certificates.slice(0, -1) }),
+  });
+  return { bytes, spki: host.spki };
 }
 
 const refused = (refusal: string): { instanceOf: typeof EnrollmentError; message: RegExp } => ({
@@ -50,115 +110,343 @@ const refused = (refusal: string): { instanceOf: typeof EnrollmentError; message
   message: new RegExp(refusal),
 });
 
-test('a newcomer with a code gets a certificate, the root and the configuration', (t) => {
+test('a newcomer with a code gets a certificate, the root, the configuration and the secret', (t) => {
   const host = generateHostIdentity();
   const office = new Office();
-  const membership = office.enroll(host, office.code(), 'alice@example.net');
+  const membership = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
   t.is(membership.certificate.nodeId, host.hit);
   t.is(membership.certificate.user, 'alice@example.net');
-  t.deepEqual(membership.authorityCertificate, authority.certificate);
+  t.is(membership.certificate.notAfter, wallNow + WEEK_MS);
+  t.deepEqual(membership.certificates, [membership.certificate.der, authority.certificate]);
   t.deepEqual(membership.configuration, new Uint8Array(configuration));
+  t.deepEqual(membership.secret, secret);
 });
 
 test('a code works once, but the same key may ask again when the answer was lost', (t) => {
   const office = new Office();
   const code = office.code();
   const host = generateHostIdentity();
-  office.enroll(host, code);
-  t.notThrows(() => office.enroll(host, code));
-  t.throws(() => office.enroll(host, code, 'second@example.net'), refused('needs a new ticket'));
-  t.throws(() => office.enroll(generateHostIdentity(), code), refused('used by another host'));
+  office.enroll(host, { code });
+  t.notThrows(() => office.enroll(host, { code }));
+  t.throws(() => office.enroll(generateHostIdentity(), { code }), refused('used by another host'));
 });
 
 test('unknown and expired codes, and no code, are refused', (t) => {
   const office = new Office();
   const code = office.code();
   const host = generateHostIdentity();
-  t.throws(() => office.enroll(host, random.bytes(16)), refused('not known'));
-  t.throws(() => office.enroll(host, null), refused('no member'));
-  t.throws(() => office.enroll(host, code, null, wallNow + HOUR_MS), refused('expired'));
+  t.throws(() => office.enroll(host, { code: random.bytes(16) }), refused('not known'));
+  t.throws(() => office.enroll(host), refused('no member'));
+  t.throws(() => office.enroll(host, { code, at: wallNow + HOUR_MS }), refused('expired'));
 });
 
 test('a user name belongs to the key that got it first', (t) => {
   const office = new Office();
-  office.enroll(generateHostIdentity(), office.code(), 'alice@example.net');
-  t.throws(() => office.enroll(generateHostIdentity(), office.code(), 'alice@example.net'), refused('taken'));
+  office.enroll(generateHostIdentity(), { code: office.code(), user: 'alice@example.net' });
+  t.throws(
+    () => office.enroll(generateHostIdentity(), { code: office.code(), user: 'alice@example.net' }),
+    refused('taken'),
+  );
+  t.false(office.register.isFree('alice@example.net', wallNow));
+  t.true(office.register.isFree('bob@example.net', wallNow));
+});
+
+test('a newcomer is no user of another domain and no name that the DNS would not carry', (t) => {
+  const office = new Office();
+  const code = office.code();
+  for (const user of [
+    'x3@other.example',
+    'a.b@example.net',
+    'my_host@example.net',
+    'x',
+    `${'a'.repeat(64)}@example.net`,
+  ])
+    t.throws(() => office.enroll(generateHostIdentity(), { code, user }), refused('no user of example.net'), user);
+  t.throws(() => office.code('x3@other.example'), refused('no user of example.net'));
 });
 
 test('a ticket that names the user gives another host of that user the same name', (t) => {
   const office = new Office();
-  office.enroll(generateHostIdentity(), office.code(), 'alice@example.net');
-  const second = office.enroll(generateHostIdentity(), office.code('alice@example.net'));
+  office.enroll(generateHostIdentity(), { code: office.code(), user: 'alice@example.net' });
+  const second = office.enroll(generateHostIdentity(), { code: office.code('alice@example.net') });
   t.is(second.certificate.user, 'alice@example.net');
   t.throws(
-    () => office.enroll(generateHostIdentity(), office.code('alice@example.net'), 'bob@example.net'),
+    () => office.enroll(generateHostIdentity(), { code: office.code('alice@example.net'), user: 'bob@example.net' }),
     refused('for the user alice'),
   );
 });
 
-test('a name that waits in a ticket is not given to another newcomer', (t) => {
+test('a name that waits in a ticket is not given to another newcomer, until the ticket ends', (t) => {
   const office = new Office();
   office.code('carol@example.net');
-  t.throws(() => office.enroll(generateHostIdentity(), office.code(), 'carol@example.net'), refused('taken'));
+  const code = office.code();
+  t.throws(() => office.enroll(generateHostIdentity(), { code, user: 'carol@example.net' }), refused('taken'));
+  t.true(office.register.isFree('carol@example.net', wallNow + HOUR_MS));
 });
 
-test('a member renews without a code and keeps its name, but takes no other name without one', (t) => {
+test('a ticket for three hosts lets three in and no fourth, each under its own name', (t) => {
+  const office = new Office();
+  const code = office.code(null, { uses: 3 });
+  for (const user of ['a', 'b', 'c'])
+    t.is(
+      office.enroll(generateHostIdentity(), { code, user: `${user}@example.net` }).certificate.user,
+      `${user}@example.net`,
+    );
+  t.throws(() => office.enroll(generateHostIdentity(), { code }), refused('used by 3 hosts'));
+});
+
+test('two hosts that come at once with one ticket and one name do not take each other for a failed installation', (t) => {
+  const office = new Office();
+  const code = office.code(null, { uses: 12 });
+  office.enroll(generateHostIdentity(), { code, user: 'debian@example.net' });
+  t.throws(() => office.enroll(generateHostIdentity(), { code, user: 'debian@example.net' }), refused('taken'));
+  t.notThrows(() => office.enroll(generateHostIdentity(), { code, user: 'debian2@example.net' }));
+});
+
+test('a host whose installation failed is replaced by the next with the same ticket, and its name is not lost', (t) => {
+  const later = wallNow + 120_000;
+  for (const [named, uses] of [
+    [null, 1],
+    [null, 2],
+    ['alice@example.net', 1],
+  ] as const) {
+    const office = new Office();
+    const code = office.code(named, { uses });
+    const failed = generateHostIdentity();
+    const next = generateHostIdentity();
+    office.enroll(failed, { code, user: 'alice@example.net' });
+    const { certificate } = office.enroll(next, { code, user: 'alice@example.net', at: later });
+    t.is(certificate.user, 'alice@example.net');
+    t.deepEqual(office.replacements, [
+      { newcomer: next.hit, user: 'alice@example.net', replaced: [failed.hit], replacesUser: false },
+    ]);
+    t.deepEqual(office.register.hostsOf('alice@example.net'), [next.hit]);
+  }
+});
+
+test('a host that showed itself as a member loses its place to nobody', (t) => {
+  const office = new Office();
+  const code = office.code();
+  const host = generateHostIdentity();
+  office.sees(host, office.enroll(host, { code, user: 'alice@example.net' }));
+  t.throws(
+    () => office.enroll(generateHostIdentity(), { code, at: wallNow + 120_000 }),
+    refused('used by another host'),
+  );
+});
+
+test('the name of a failed installation is free for strangers when its certificate has ended, that of a member never', (t) => {
+  const office = new Office();
+  const [failed, member] = [generateHostIdentity(), generateHostIdentity()];
+  office.enroll(failed, { code: office.code(), user: 'failed@example.net' });
+  office.sees(member, office.enroll(member, { code: office.code(), user: 'member@example.net' }));
+  const ended = wallNow + WEEK_MS + 1;
+  t.false(office.register.isFree('failed@example.net', wallNow + WEEK_MS - 1));
+  t.true(office.register.isFree('failed@example.net', ended));
+  t.false(office.register.isFree('member@example.net', ended));
+});
+
+test('a lost key is replaced: the new one has the name, the old hosts of the user are to be revoked', (t) => {
+  const office = new Office();
+  const old = generateHostIdentity();
+  const membership = office.enroll(old, { code: office.code(), user: 'alice@example.net' });
+  office.sees(old, membership);
+  const code = office.code('alice@example.net', { replaces: true });
+  const next = generateHostIdentity();
+  t.is(office.enroll(next, { code }).certificate.user, 'alice@example.net');
+  t.deepEqual(office.replacements, [
+    { newcomer: next.hit, user: 'alice@example.net', replaced: [old.hit], replacesUser: true },
+  ]);
+  t.throws(() => office.enroll(old, { from: membership }), refused('revoked'));
+  t.deepEqual(office.register.hostsOf('alice@example.net'), [next.hit]);
+  office.enroll(next, { code });
+  t.deepEqual(office.register.hostsOf('alice@example.net'), [next.hit], 'asking again replaces nobody');
+  t.throws(() => office.code(null, { replaces: true }), refused('name the user'));
+  t.throws(() => office.code('alice@example.net', { replaces: true, uses: 2 }), refused('one host'));
+});
+
+test('a member renews without a code and keeps its name', (t) => {
   const office = new Office();
   const host = generateHostIdentity();
-  office.enroll(host, office.code(), 'alice@example.net');
-  const later = new Office(office.saved);
-  const renewed = later.enroll(host, null, null, wallNow + 300 * 24 * HOUR_MS);
-  t.is(renewed.certificate.user, 'alice@example.net');
-  t.throws(() => later.enroll(host, null, 'bob@'), refused('not allowed'));
-  t.throws(() => later.enroll(host, null, 'bob@example.net'), refused('needs a new ticket'));
-  t.is(later.enroll(host, later.code(), 'bob@example.net').certificate.user, 'bob@example.net');
+  const membership = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  const again = new Office(office.saved);
+  t.is(again.enroll(host, { at: wallNow + WEEK_MS / 2 }).certificate.user, 'alice@example.net');
+  t.is(again.enroll(host, { from: membership, at: wallNow + 9 * WEEK_MS }).certificate.user, 'alice@example.net');
+});
+
+test('a member renames itself to a free name, and others do not get the name that it had', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const membership = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  office.sees(host, membership);
+  office.enroll(generateHostIdentity(), { code: office.code(), user: 'bob@example.net' });
+  t.throws(() => office.enroll(host, { from: membership, user: 'bob@example.net' }), refused('taken'));
+  const renamed = office.enroll(host, { from: membership, user: 'carol@example.net' });
+  t.is(renamed.certificate.user, 'carol@example.net');
+  const code = office.code();
+  t.throws(() => office.enroll(generateHostIdentity(), { code, user: 'alice@example.net' }), refused('taken'));
+  t.is(office.enroll(host, { from: renamed, user: 'alice@example.net' }).certificate.user, 'alice@example.net');
+});
+
+test('a name that a request chooses is told before anything is issued, one that its ticket or certificate gives is not', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const chosen = (asked: Asked): string | undefined => office.server.chosenName(request(host, asked), wallNow);
+  const code = office.code();
+  t.is(chosen({ code, user: 'alice@example.net' }), 'alice@example.net');
+  t.is(chosen({ code }), undefined);
+  t.is(chosen({ code: office.code('bob@example.net') }), undefined);
+  t.is(chosen({ code: random.bytes(16), user: 'alice@example.net' }), undefined);
+  t.is(office.server.chosenName({ bytes: new Uint8Array(3), spki: host.spki }, wallNow), undefined);
+  t.deepEqual(office.register.memberList(), []);
+  const membership = office.enroll(host, { code, user: 'alice@example.net' });
+  t.is(chosen({ from: membership }), undefined);
+  t.is(chosen({ from: membership, user: 'carol@example.net' }), 'carol@example.net');
+  const answer = decodeEnrollmentAnswer(office.server.refuseName('alice@example.net'));
+  t.is(answer.issued ? '' : answer.refusal, 'username_not_available');
 });
 
 test('a revoked key is refused and its name stays taken', (t) => {
   const office = new Office();
   const host = generateHostIdentity();
-  office.enroll(host, office.code(), 'alice@example.net');
-  t.true(office.register.revoke(host.hit));
-  t.false(office.register.revoke(generateHostIdentity().hit));
+  const membership = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  office.sees(host, membership);
+  office.register.revoke(host.hit, wallNow);
   const later = new Office(office.saved);
-  t.throws(() => later.enroll(host, later.code()), refused('revoked'));
-  t.throws(() => later.enroll(generateHostIdentity(), later.code(), 'alice@example.net'), refused('taken'));
+  t.throws(() => later.enroll(host, { code: later.code() }), refused('revoked'));
+  t.throws(() => later.enroll(host, { from: membership }), refused('revoked'));
+  t.throws(
+    () => later.enroll(generateHostIdentity(), { code: later.code(), user: 'alice@example.net' }),
+    refused('taken'),
+  );
+  const elsewhere = new Office();
+  elsewhere.trust.revoke(host.hit);
+  t.throws(() => elsewhere.enroll(host, { from: membership }), refused('revoked'));
 });
+
+// Several inviters
+
+const inviterKey = generateHostIdentity();
+const grant = authority.grant(inviterKey.spki, wallNow, random);
+
+function branch(): Office {
+  const office = new Office(undefined, new Inviter(inviterKey, grant, authority.certificate));
+  office.trust.learnIssuer(grant);
+  return office;
+}
+
+test('an inviter lets newcomers in, who bring three certificates', (t) => {
+  const office = branch();
+  const host = generateHostIdentity();
+  const membership = office.enroll(host, { code: office.code('alice@example.net') });
+  t.deepEqual(membership.certificates, [membership.certificate.der, grant, authority.certificate]);
+  t.is(membership.certificate.inviter, inviterKey.hit);
+});
+
+test('a member of the authority renews at an inviter that never heard of it, also long after its certificate ended', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const membership = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  for (const at of [wallNow + WEEK_MS / 2, wallNow + 100 * WEEK_MS]) {
+    const renewed = branch().enroll(host, { from: membership, at });
+    t.is(renewed.certificate.user, 'alice@example.net');
+    t.is(renewed.certificate.notAfter, at + WEEK_MS);
+  }
+  const third = new Office();
+  const byBranch = branch().enroll(host, { from: membership });
+  t.is(third.enroll(host, { from: byBranch }).certificate.user, 'alice@example.net');
+});
+
+test('the certificate of another key, of another overlay, or a self-signed one renews nothing', (t) => {
+  const office = new Office();
+  const [host, thief] = [generateHostIdentity(), generateHostIdentity()];
+  const membership = office.enroll(host, { code: office.code() });
+  const elsewhere = new Office();
+  t.throws(() => elsewhere.enroll(thief, { from: membership }), refused('no member'));
+  const own = selfSignedCertificate(thief, { overlay, user: 'alice@example.net', wallNow, random });
+  t.throws(() => elsewhere.enroll(thief, { from: { ...membership, certificates: [own, own] } }), refused('no member'));
+  const other = OverlayAuthority.create({ overlay, wallNow, random });
+  const [forged = own] = other.issue(thief.spki, 'alice@example.net', wallNow, random);
+  t.throws(
+    () => elsewhere.enroll(thief, { from: { ...membership, certificates: [forged, own] } }),
+    refused('not issued by the authority'),
+  );
+});
+
+test('what a thief of an inviter key made is worth nothing after the right is withdrawn; hosts that were seen before renew', (t) => {
+  const stolen = branch();
+  const [honest, forged] = [generateHostIdentity(), generateHostIdentity()];
+  const membership = stolen.enroll(honest, { code: stolen.code('alice@example.net') });
+  const forgery = stolen.enroll(forged, { code: stolen.code('mallory@example.net') });
+  const office = new Office();
+  office.trust.learnIssuer(grant);
+  office.sees(honest, membership);
+  office.trust.revokeIssuer(inviterKey.hit, { since: wallNow + 1000 });
+  t.throws(() => office.enroll(forged, { from: forgery }), refused('no member'));
+  t.is(office.enroll(honest, { from: membership }).certificate.user, 'alice@example.net');
+});
+
+test('what another register of the overlay knows is taken over with the key', (t) => {
+  const founder = new Office();
+  const host = generateHostIdentity();
+  founder.sees(host, founder.enroll(host, { code: founder.code(), user: 'alice@example.net' }));
+  const code = founder.code('bob@example.net');
+  const office = new Office();
+  const own = generateHostIdentity();
+  office.enroll(own, { code: office.code(), user: 'carol@example.net' });
+  office.register.absorb(founder.saved ?? '');
+  t.is(office.enroll(host).certificate.user, 'alice@example.net');
+  t.is(office.enroll(generateHostIdentity(), { code }).certificate.user, 'bob@example.net');
+  t.is(office.enroll(own).certificate.user, 'carol@example.net');
+  t.throws(() => office.register.absorb('{}'), { instanceOf: KeyStoreError });
+});
+
+// What goes wrong
 
 test('the register keeps what proves a code, not the code', (t) => {
   const office = new Office();
   const code = office.code();
   t.false(office.saved?.includes(Buffer.from(code).toString('hex')) ?? true);
-  const request = enrollmentRequest(generateHostIdentity(), { overlay, code, user: null });
-  t.false(Buffer.from(request).includes(Buffer.from(code)));
+  t.false(Buffer.from(request(generateHostIdentity(), { code }).bytes).includes(Buffer.from(code)));
 });
 
 test('a hop that carries the request cannot use it for its own key', (t) => {
   const office = new Office();
   const [host, thief] = [generateHostIdentity(), generateHostIdentity()];
-  const request = enrollmentRequest(host, { overlay, code: office.code(), user: null });
-  const answer = decodeEnrollmentAnswer(office.server.handle(request, thief.spki, wallNow));
+  const { bytes } = request(host, { code: office.code() });
+  const answer = decodeEnrollmentAnswer(office.server.handle({ bytes, spki: thief.spki }, wallNow));
   t.deepEqual([answer.issued, answer.issued ? '' : answer.refusal], [false, 'bad_csr']);
 });
 
-test('when the register cannot be saved nothing is issued and the code stays good', (t) => {
-  let full = false;
-  const register = new EnrollmentRegister(undefined, () => {
-    if (full) throw new Error('no space left on device');
-  });
-  const server = new EnrollmentServer({ authority, register, configuration: () => configuration, random });
-  const code = random.bytes(16);
-  register.addCode(code, { expiresAt: wallNow + HOUR_MS, user: null, wallNow });
-  full = true;
+test('on a full disk a newcomer is told so without the path, and gets in with the same code when there is room', (t) => {
+  const office = new Office();
+  const code = office.code();
   const host = generateHostIdentity();
-  t.throws(() => server.handle(enrollmentRequest(host, { overlay, code, user: null }), host.spki, wallNow), {
-    message: /no space/,
-  });
-  t.deepEqual(register.memberList(), []);
-  full = false;
-  const other = generateHostIdentity();
-  const answer = server.handle(enrollmentRequest(other, { overlay, code, user: null }), other.spki, wallNow);
-  t.true(decodeEnrollmentAnswer(answer).issued);
+  office.full = true;
+  const answer = decodeEnrollmentAnswer(office.ask(host, { code, user: 'alice@example.net' }));
+  t.deepEqual(answer, { issued: false, refusal: 'cannot_write', text: 'cannot write: no space: try again later' });
+  t.deepEqual(office.register.memberList(), []);
+  t.true(office.register.isFree('alice@example.net', wallNow));
+  t.throws(() => office.code(), refused('no space'));
+  office.full = false;
+  t.is(office.enroll(generateHostIdentity(), { code }).certificate.user, null);
+});
+
+test('on a full disk members renew all the same, and what is not written is written later', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const membership = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  const before = office.saved;
+  office.full = true;
+  t.is(office.enroll(host, { from: membership, at: wallNow + 1000 }).certificate.user, 'alice@example.net');
+  t.is(office.saved, before);
+  t.throws(() => office.register.flush());
+  office.full = false;
+  office.register.flush();
+  t.deepEqual(
+    new Office(office.saved).register.memberList().map(({ hit, seen, expiresAt }) => ({ hit, seen, expiresAt })),
+    [{ hit: host.hit, seen: true, expiresAt: wallNow + 1000 + WEEK_MS }],
+  );
 });
 
 test('garbage is answered as a bad request', (t) => {
@@ -166,10 +454,11 @@ test('garbage is answered as a bad request', (t) => {
   for (const bytes of [
     new Uint8Array(),
     new Uint8Array(600),
-    Uint8Array.of(9, 0, 0, 0, 0),
-    Uint8Array.of(1, 0, 0, 0, 0),
+    new Uint8Array(60_000),
+    Uint8Array.of(9, 0, 0, 0, 0, 0, 0),
+    Uint8Array.of(2, 0, 0, 0, 0, 0, 0),
   ]) {
-    const answer = decodeEnrollmentAnswer(server.handle(bytes, generateHostIdentity().spki, wallNow));
+    const answer = decodeEnrollmentAnswer(server.handle({ bytes, spki: generateHostIdentity().spki }, wallNow));
     t.is(answer.issued ? '' : answer.refusal, 'bad_csr');
   }
 });
@@ -177,19 +466,26 @@ test('garbage is answered as a bad request', (t) => {
 test('the newcomer refuses an answer by another authority than its ticket names, or for another key', (t) => {
   const office = new Office();
   const host = generateHostIdentity();
-  const answer = office.server.handle(
-    enrollmentRequest(host, { overlay, code: office.code(), user: null }),
-    host.spki,
-    wallNow,
-  );
+  const answer = office.ask(host, { code: office.code() });
   const accept = (identity: HostIdentity, fingerprint: Uint8Array): Membership =>
-    acceptEnrollmentAnswer(answer, identity, { overlay, authority: fingerprint, wallNow });
+    acceptEnrollmentAnswer(answer, identity, { overlay, authority: fingerprint });
   t.throws(() => accept(host, random.bytes(32)), { instanceOf: CertificateError });
   t.throws(() => accept(generateHostIdentity(), authority.fingerprint), { instanceOf: CertificateError });
   t.notThrows(() => accept(host, authority.fingerprint));
 });
 
 test('a broken register is refused', (t) => {
-  for (const json of ['', '{}', '[]', '{"version":1,"codes":[],"members":[{}]}'])
-    t.throws(() => new EnrollmentRegister(json, () => {}), { instanceOf: KeyStoreError });
+  const office = new Office();
+  office.code();
+  const { saved = '' } = office;
+  for (const json of [
+    '',
+    '{}',
+    '[]',
+    '{"version":2,"overlay":"example.net","codes":[],"members":[{}]}',
+    saved.slice(0, -9),
+  ])
+    t.throws(() => new Office(json), { instanceOf: KeyStoreError });
+  t.throws(() => new Office(saved.replace('"example.net"', '"other.example"')), { message: /of the overlay other/ });
+  t.notThrows(() => new Office(saved));
 });

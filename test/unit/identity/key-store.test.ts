@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { seededRandom } from '../../../src/base/random.ts';
 import { OverlayAuthority } from '../../../src/identity/authority.ts';
+import { parseCertificate } from '../../../src/identity/certificate.ts';
 import { KeyStoreError, StateInUseError } from '../../../src/identity/errors.ts';
 import { generateHostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
@@ -108,7 +109,7 @@ test('certificates, document, authority, register and contacts come back', (t) =
     lastSeen: 1,
   });
   store.saveContacts(contacts);
-  const register = store.loadRegister();
+  const register = store.loadRegister('example.net');
   const code = random.bytes(16);
   register.addCode(code, { expiresAt: wallNow + 1000, user: null, wallNow });
 
@@ -116,11 +117,14 @@ test('certificates, document, authority, register and contacts come back', (t) =
   t.deepEqual(store.loadOverlayDocument(), new Uint8Array(Buffer.from('<overlay/>')));
   t.deepEqual(store.loadAuthority()?.fingerprint, authority.fingerprint);
   t.is(store.loadContacts().byName('saturn.example.net')?.hit, host.hit);
-  const isProvenBy = (): boolean => true;
-  t.throws(() =>
-    store.loadRegister().redeem({ hit: host.hit, user: null, code: { id: random.bytes(16), isProvenBy }, wallNow }),
-  );
-  for (const secret of ['authority.pem', 'enrollment.json', 'contacts.json'])
+  t.is(store.loadRegister('example.net').toJson(), register.toJson());
+  t.throws(() => store.loadRegister('other.example'), { instanceOf: KeyStoreError });
+  store.saveGrant(authority.grant(host.spki, wallNow, random));
+  t.is(parseCertificate(store.loadGrant() ?? new Uint8Array()).nodeId, host.hit);
+  const rendezvous = random.bytes(16);
+  store.saveRendezvousSecret(rendezvous);
+  t.deepEqual(store.loadRendezvousSecret(), rendezvous);
+  for (const secret of ['authority.pem', 'enrollment.json', 'contacts.json', 'rendezvous'])
     t.is(mode(join(path, secret)), 0o600, secret);
   t.throws(() => store.saveAuthority(authority), { instanceOf: KeyStoreError });
 });

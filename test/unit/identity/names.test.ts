@@ -1,5 +1,12 @@
 import test from 'ava';
-import { isHostName, isMemberLabel, isOverlayName, isUserName, isUserOf } from '../../../src/identity/names.ts';
+import {
+  isHostName,
+  isMemberLabel,
+  labelOfMachine,
+  isOverlayName,
+  isUserName,
+  isUserOf,
+} from '../../../src/identity/names.ts';
 
 const LONGEST = 'a'.repeat(63);
 
@@ -46,4 +53,17 @@ test('the longest names fit the DNS', (t) => {
   t.true(isOverlayName(overlay));
   t.true(`_sip._udp.${LONGEST}.${overlay}`.length <= 253);
   t.false(isOverlayName(`${overlay}.ab`));
+});
+
+test("a machine's name that is no label is made one, and one that gives none is left out", (t) => {
+  t.deepEqual(['saturn', 'My_Host.lan', '-x-', '__', '', 'ÄÖ', `${'a'.repeat(62)}_b`, 'a b'].map(labelOfMachine), [
+    'saturn',
+    'my-host',
+    'x',
+    undefined,
+    undefined,
+    undefined,
+    'a'.repeat(62),
+    'a-b',
+  ]);
 });

@@ -63,6 +63,8 @@ export class Topology implements Timed {
   /** Neighbours that are asked whether they are there. */
   private readonly doubted = new Set<NodeId>();
   private readonly connected = new Set<NodeId>();
+  /** Linked still, but they have said goodbye: an Update of theirs was overtaken by their Leave. */
+  private readonly departed = new Set<NodeId>();
   /** When each peer started, as its Updates tell. */
   private readonly startOf = new Map<NodeId, number>();
   /** Of linked peers, as their latest Updates tell. */
@@ -222,8 +224,10 @@ export class Topology implements Timed {
 
   linkUp(nodeId: NodeId, now: number): void {
     this.connected.add(nodeId);
-    // It may have started anew: what it is known to hold, a new link does not prove.
+    this.departed.delete(nodeId);
+    // It may have started anew: that it is a peer, and what it holds, is for it to say over the new link.
     this.components.forgetCopies(nodeId);
+    this.peerLost(nodeId, now);
     this.seeker.reached(nodeId);
     if (this.silenced.delete(nodeId)) this.seeker.consider([nodeId], undefined, now);
     if (this.current === 'joined' && this.role === 'peer') this.updates.send(nodeId, 'neighbors', now);
@@ -248,6 +252,7 @@ export class Topology implements Timed {
   linkDown(nodeId: NodeId, now: number): void {
     if (!this.connected.delete(nodeId)) return;
     this.silenced.delete(nodeId);
+    this.departed.delete(nodeId);
     this.updates.forget(nodeId);
     const wasNeighbor = this.neighbors.all.includes(nodeId);
     this.peerLost(nodeId, now);
@@ -260,6 +265,7 @@ export class Topology implements Timed {
   /** An UpdateReq came over the link of `from` (s10.7.3). */
   updateReceived(from: NodeId, update: ChordUpdate, now: number): void {
     if (this.current === 'idle' || this.current === 'left' || this.leaving || !this.connected.has(from)) return;
+    if (this.departed.has(from)) return;
     this.silenced.delete(from);
     const added = this.routing.add(from);
     const restarted = this.noteUptime(from, now - update.uptime * 1000);
@@ -326,9 +332,11 @@ export class Topology implements Timed {
   /** A linked peer leaves (s10.9). */
   peerLeft(nodeId: NodeId, told: readonly NodeId[], now: number): void {
     this.seeker.avoid(nodeId, now);
+    this.departed.add(nodeId);
     if (!this.removePeer(nodeId)) return;
     this.seeker.consider(told, undefined, now);
-    this.changed(true, now);
+    // Nothing to wait for, as after a failure: it will not be back in a moment.
+    this.changed(false, now);
   }
 
   isResponsibleFor(id: string): boolean {

@@ -105,7 +105,7 @@ export class Replicator implements Timed {
    */
   neighborsChanged(lost: boolean, now: number): void {
     if (this.store.size === 0) return;
-    this.schedulePass(lost ? now + this.holdDownMs : now);
+    this.schedulePass(lost && this.drained === undefined ? now + this.holdDownMs : now);
     this.latePassAt ??= now + this.holdDownMs;
   }
 

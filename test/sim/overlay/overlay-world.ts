@@ -284,7 +284,7 @@ export class OverlayWorld implements LinkWorld {
   private arm(node: SimNode): void {
     const at = node.overlay.nextTimeout();
     const armed = this.wakeAt.get(node.id);
-    if (at === undefined || (armed !== undefined && armed <= at)) return;
+    if (at === undefined || (armed !== undefined && armed <= at) || this.nodes.get(node.id) !== node) return;
     this.wakeAt.set(node.id, at);
     this.loop.at(at, () => {
       // A later, earlier deadline has replaced this one.

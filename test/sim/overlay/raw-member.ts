@@ -70,6 +70,8 @@ export class RawMember {
 
   /** Sends bytes over the link and returns the bodies that came back at once. */
   sendBytes(message: Uint8Array): MessageBody[] {
+    // The link ended with the node's machine.
+    if (!this.node.alive) return [];
     const before = this.received.length;
     this.world.run(this.node, (now) => this.node.overlay.receive(this.id, message, now));
     return this.received.slice(before).map((bytes) => this.bodyOf(bytes));

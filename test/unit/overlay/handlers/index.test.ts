@@ -103,6 +103,18 @@ test('a Leave takes the peer out of the ring', (t) => {
   t.deepEqual(node.overlay.snapshot(world.now).successors, []);
 });
 
+test('an Update that a Leave has overtaken does not bring the peer back; a new link does', (t) => {
+  const { raw, node, world } = rawPair();
+  const update = { type: 'update_req' as const, update: { type: 'peer_ready' as const, uptime: 1 } };
+  raw.send(update);
+  raw.send({ type: 'leave_req', leavingPeerId: raw.id });
+  raw.send(update);
+  t.deepEqual(node.overlay.snapshot(world.now).successors, []);
+  raw.link(node);
+  raw.send(update);
+  t.deepEqual(node.overlay.snapshot(world.now).successors, [raw.id]);
+});
+
 test('an AppAttach for an application that is not served is refused', (t) => {
   const { raw } = rawPair();
   const offer = { ufrag: 'u', pwd: 'p', role: 'passive' as const, candidates: [] };

@@ -1,22 +1,44 @@
-/** `scripts/lab up [--agents]`: the test network of the demo, to try things in by hand, until Ctrl-C. */
+/** `scripts/lab up [--agents]`: the test network of the demo, to try things in by hand, until Ctrl-C; `churn`: DESIGN.md s5. */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/base/errors.ts';
+import { churn } from './testbed/churn.ts';
 import { Lab } from './testbed/lab.ts';
-import { progress } from './testbed/report.ts';
+import { Findings, printFigures, progress } from './testbed/report.ts';
 import { threeHosts } from './testbed/three-hosts.ts';
 import { twoHomes } from './testbed/topology.ts';
 
-const { values, positionals } = parseArgs({
-  options: { agents: { type: 'boolean', default: false } },
-  allowPositionals: true,
-});
-if (positionals.length !== 1 || positionals[0] !== 'up') {
-  process.stderr.write('usage: scripts/lab up [--agents]\n');
+/** Two cores bear it: a start costs half a second of one. */
+const KILL_EVERY_MS = 8_000;
+
+function usage(why: string): never {
+  process.stderr.write(`lab: ${why}; scripts/lab up [--agents] | churn [--hosts N] [--minutes N] [--json]\n`);
   process.exit(2);
 }
 
-try {
-  const lab = Lab.open();
+function parsed() {
+  try {
+    return parseArgs({
+      options: {
+        agents: { type: 'boolean', default: false },
+        hosts: { type: 'string', default: '30' },
+        minutes: { type: 'string', default: '10' },
+        json: { type: 'boolean', default: false },
+      },
+      allowPositionals: true,
+    });
+  } catch (error) {
+    return usage(messageOf(error));
+  }
+}
+
+const { values, positionals } = parsed();
+
+function number(option: string, text: string, least: number): number {
+  const value = /^\d{1,4}(\.\d{1,3})?$/.test(text) ? Number(text) : NaN;
+  return value >= least ? value : usage(`${option} takes a number from ${least} on`);
+}
+
+async function up(lab: Lab): Promise<void> {
   const agents = values.agents ? await threeHosts(lab, progress) : undefined;
   const homes = agents?.homes ?? (await twoHomes(lab));
   for (const { name, namespace, address } of [homes.peer, homes.a, homes.b])
@@ -28,6 +50,26 @@ try {
       process.stdout.write(`agent ${name}: npx idloc status --socket ${socket}\n`);
   process.stderr.write('Ctrl-C takes it down.\n');
   setInterval(() => undefined, 3_600_000);
+}
+
+async function measureChurn(lab: Lab): Promise<void> {
+  const findings = new Findings();
+  // With fewer there are not two copies of everything.
+  const agents = Math.floor(number('--hosts', values.hosts, 4));
+  const minutes = number('--minutes', values.minutes, 0.1);
+  await churn(lab, findings, { agents, minutes, killEveryMs: KILL_EVERY_MS }, progress);
+  const report = findings.report('lab churn');
+  if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else printFigures(report);
+  process.exitCode = findings.ok ? 0 : 1;
+  lab.close();
+}
+
+const [what] = positionals;
+if (positionals.length !== 1 || (what !== 'up' && what !== 'churn')) usage('up or churn?');
+try {
+  const lab = Lab.open();
+  await (what === 'up' ? up(lab) : measureChurn(lab));
 } catch (error) {
   process.stderr.write(`lab: ${messageOf(error)}\n`);
   process.exit(1);

@@ -23,6 +23,10 @@ export interface AgentOptions {
   /** Of the state folder and the socket, and the overlay name that it claims. */
   readonly name: string;
   readonly overlay: { readonly create: string } | { readonly join: string } | 'as before';
+  /** False: an overlay peer only, without a TUN. */
+  readonly tun?: boolean;
+  /** Of the configuration file; absent: every setting as it comes. */
+  readonly configuration?: string;
   /** Further arguments of `idloc up`. */
   readonly arguments?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
@@ -46,8 +50,11 @@ export class Agent {
     this.name = options.name;
     this.state = lab.folder(options.name);
     this.socket = join(lab.directory, `${options.name}.sock`);
-    const configuration = join(lab.directory, 'config.toml');
-    writeFileSync(configuration, '# every setting as it comes\n');
+    const configuration = join(
+      lab.directory,
+      options.configuration === undefined ? 'config.toml' : `${this.name}.toml`,
+    );
+    writeFileSync(configuration, options.configuration ?? '# every setting as it comes\n');
     const { overlay } = options;
     const membership =
       overlay === 'as before' ? [] : 'create' in overlay ? ['--create', overlay.create] : ['--join', overlay.join];
@@ -59,7 +66,8 @@ export class Agent {
       [
         ...wrapped,
         ...['up', '--config', configuration, '--state', this.state, '--socket', this.socket],
-        ...['--tun', TUN_NAME, '--name', options.name],
+        ...(options.tun === false ? ['--no-tun'] : ['--tun', TUN_NAME]),
+        ...['--name', options.name],
         ...membership,
         ...(options.arguments ?? []),
       ],
@@ -147,7 +155,14 @@ export class Agent {
 
   /** Another process with the same identity, after the end of this one. */
   async startAgain(): Promise<Agent> {
-    return Agent.start(this.lab, { ...this.options, overlay: 'as before' });
+    const agent = this.launchAgain();
+    await agent.ready();
+    return agent;
+  }
+
+  /** As `startAgain`, without waiting. */
+  launchAgain(): Agent {
+    return Agent.launch(this.lab, { ...this.options, overlay: 'as before' });
   }
 
   lastWords(): string {

@@ -24,6 +24,7 @@ const PERMANENT: Readonly<Record<string, number>> = {
   bad_overlay_configuration: EXIT.membership,
   bad_config: EXIT.configuration,
   bad_overlay: EXIT.configuration,
+  bad_user: EXIT.configuration,
   other_overlay: EXIT.configuration,
   bad_tun_name: EXIT.configuration,
   bad_mtu: EXIT.configuration,

@@ -101,6 +101,20 @@ export class EnrollmentServer {
   }
 
   /**
+   * A new certificate for the key and the user that a certificate of the overlay names, in force or expired: without a request,
+   * since it is of no use to anyone but the holder of the key. A host that was renamed here has its new name.
+   * @returns DER: the certificate, behind it that of the inviter when this is one.
+   * @throws {EnrollmentError | CertificateError} when the host is revoked, or its certificate proves nothing here.
+   */
+  renew(chain: readonly Uint8Array[], wallNow: number): Uint8Array[] {
+    const { issuer, register, trust, lifetimeMs, random } = this.components;
+    const { nodeId: hit, spki } = trust.verify(chain, wallNow);
+    const shown = this.shownBy(hit, chain, wallNow);
+    const { user } = register.redeem({ hit, user: null, code: null, shown, wallNow }, wallNow + lifetimeMs());
+    return issuer.issue(spki, user, wallNow, random, { lifetimeMs: lifetimeMs() });
+  }
+
+  /**
    * A certificate without a request and without a look into the register.
    * @throws {CertificateError} when the name is not one of the overlay or the key is no host identity.
    */

@@ -357,6 +357,26 @@ test('a member of the authority renews at an inviter that never heard of it, als
   t.is(third.enroll(host, { from: byBranch }).certificate.user, 'alice@example.net');
 });
 
+test('a chain alone renews too: for its own key, under the name of today, and never for whoever is revoked or unproven', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const { certificates } = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  const renewed = (by: Office, chain: readonly Uint8Array[]): string | null =>
+    by.trust.verifyMember(by.server.renew(chain, wallNow + 100 * WEEK_MS), wallNow + 100 * WEEK_MS).user;
+  t.is(renewed(branch(), certificates), 'alice@example.net');
+  office.enroll(host, { user: 'anna@example.net' });
+  t.is(renewed(office, certificates), 'anna@example.net');
+  const own = selfSignedCertificate(host, { overlay, user: 'alice@example.net', wallNow, random });
+  t.throws(() => branch().server.renew([own], wallNow), refused('no member'));
+  const stolen = branch();
+  const forged = stolen.enroll(generateHostIdentity(), { code: stolen.code('mallory@example.net') });
+  office.trust.learnIssuer(grant);
+  office.trust.revokeIssuer(inviterKey.hit, { since: wallNow + 1000 });
+  t.throws(() => office.server.renew(forged.certificates, wallNow), refused('no member'));
+  office.trust.revoke(host.hit);
+  t.throws(() => office.server.renew(certificates, wallNow), { instanceOf: CertificateError, message: /revoked/ });
+});
+
 test('the certificate of another key, of another overlay, or a self-signed one renews nothing', (t) => {
   const office = new Office();
   const [host, thief] = [generateHostIdentity(), generateHostIdentity()];

@@ -315,7 +315,8 @@ export class Replicator implements Timed {
         this.refused(target, resource, outcome, isDirect, at);
       }
       this.concludeHandOver(target, at);
-      this.run(at);
+      // In the next turn: many answers may come at once.
+      this.resumeAt = at;
     });
     if (!isSent) {
       setHolder(resource, target.nodeId, revision);

@@ -67,7 +67,7 @@ export function decide(
   if (ticket.expiresAt > wallNow) return { do: 'join', ticket };
   return {
     do: 'live',
-    instead: `the ticket is not used (${expired(ticket).message}): this host is in an overlay of its own`,
+    instead: `the ticket is not used (${expired(ticket, wallNow).message}): this host is in an overlay of its own`,
   };
 }
 
@@ -79,7 +79,7 @@ export function isTicketOf(ticket: Ticket | TicketError, { overlay, authority }:
 /** @throws {TicketError} */
 export function usable(ticket: Ticket | TicketError, wallNow: number): Ticket {
   if (ticket instanceof TicketError) throw ticket;
-  if (ticket.expiresAt <= wallNow) throw expired(ticket);
+  if (ticket.expiresAt <= wallNow) throw expired(ticket, wallNow);
   return ticket;
 }
 
@@ -102,6 +102,10 @@ export function readTicket(text: string): Ticket | TicketError {
   }
 }
 
-function expired({ expiresAt }: Ticket): TicketError {
-  return new TicketError(`the ticket has expired on ${new Date(expiresAt).toISOString()}: ask for a new one`);
+/** By the clock of this host, which may be wrong. */
+function expired({ expiresAt }: Ticket, wallNow: number): TicketError {
+  const [end, today] = [expiresAt, wallNow].map((time) => new Date(time).toISOString());
+  return new TicketError(
+    `the ticket has expired on ${end}: ask for a new one, unless it is not ${today} now: set the clock`,
+  );
 }

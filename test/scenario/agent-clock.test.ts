@@ -62,6 +62,22 @@ for (const [title, clockOffsetMs] of [
       allFound(t, world, [...members, host]);
     });
 
+for (const clockOffsetMs of [-SINCE_1970, -2 * DAY, 3 * HOUR, 2 * DAY])
+  test(`a newcomer whose clock is wrong by ${clockOffsetMs / HOUR} hours is let in by its ticket, and found`, (t) => {
+    const world = new AgentWorld(t, SEED);
+    const joining = world.join(world.publicHost(), world.ticket('new@home.example'), 'new@home.example', {
+      clockOffsetMs,
+    });
+    t.true(
+      world.until(() => joining.agent?.ready === true, 20_000),
+      String(joining.result?.ok),
+    );
+    const { agent } = joining;
+    if (agent === undefined) return;
+    t.true(Math.abs(wrong(world, agent)) < 1_000);
+    allFound(t, world, [world.founder, agent]);
+  });
+
 test('a host whose clock was wrong is said to be so until its clock is set right, which costs it nothing', (t) => {
   const { world, members, host } = withMembers(t, 2, { clockOffsetMs: 3 * HOUR });
   world.started(host);

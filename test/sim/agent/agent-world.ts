@@ -170,8 +170,11 @@ export class AgentWorld {
 
   /** What main.ts does with `--join`: enrolls, and starts on the same data plane. */
   join(host: SimHost, ticket: Ticket, user: string | null, options: SimAgentOptions = {}): Joining {
-    const { network, clock } = this;
+    const { network } = this;
     const { loop, random } = network;
+    // That of the host: SimAgent adds the same to the world's.
+    const wrongMs = options.clockOffsetMs ?? 0;
+    const clock = { monotonic: () => loop.now, wall: () => this.clock.wall() + wrongMs };
     const identity = this.newIdentity();
     const dataPlane = new SimDataPlane({ loop, random, host });
     const certificate = selfSignedCertificate(identity, {
@@ -192,7 +195,7 @@ export class AgentWorld {
       joining.result = result;
       if (!result.ok) return;
       const membership: Membership = adoptMembership(this.newStore(), result.membership, { random, clock });
-      joining.agent = new SimAgent({ network, clock, host, identity, membership }, options);
+      joining.agent = new SimAgent({ network, clock: this.clock, host, identity, membership }, options);
       joining.agent.start({ start: ticket.addresses, dataPlane });
     };
     driver.pump(dataPlane);

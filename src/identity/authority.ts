@@ -93,6 +93,8 @@ export class OverlayAuthority implements Issuer {
   grant(memberSpki: Uint8Array, wallNow: number, random: Random): Uint8Array {
     const { overlay } = this;
     const { notAfter } = this.rootCertificate;
-    return inviterCertificate(this.key, { spki: memberSpki, overlay, notBefore: wallNow, notAfter }, random);
+    // X.509 has whole seconds: rounded up, so that it is later than a withdrawal in the same second.
+    const notBefore = Math.ceil(wallNow / 1000) * 1000;
+    return inviterCertificate(this.key, { spki: memberSpki, overlay, notBefore, notAfter }, random);
   }
 }

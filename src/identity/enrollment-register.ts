@@ -251,7 +251,8 @@ export class EnrollmentRegister {
     const displaced = code === undefined ? undefined : this.displacedBy(hit, code, chosen ? granted : null, wallNow);
     if (chosen && this.isTaken(granted, wallNow, displaced, hit))
       throw new EnrollmentError('username_not_available', takenText(granted));
-    const replacesUser = code?.replaces === true;
+    // Once: whoever asks again, since the answer was lost, must not end hosts that the user got meanwhile.
+    const replacesUser = code?.replaces === true && !code.usedBy.includes(hit);
     const before = replacesUser && granted !== null ? this.hostsOf(granted).filter((other) => other !== hit) : [];
     const replaced = [...new Set([...before, ...(displaced === undefined ? [] : [displaced])])];
     return { user: granted, chosen, replaced, replacesUser, code, known };

@@ -41,11 +41,7 @@ const EMPTY = new Uint8Array();
 export function signRevocation(issuer: Issuer, facts: RevocationFacts): Uint8Array {
   const { hit, user, revokedAt, what } = facts;
   const by = issuer.intermediate === undefined ? null : issuer.hit;
-  if (
-    !isHit(hit) ||
-    (user !== null && !isUserOf(user, issuer.overlay)) ||
-    !(Number.isInteger(revokedAt) && revokedAt >= 0 && revokedAt <= MAX_TIME)
-  )
+  if (!isHit(hit) || (user !== null && !isUserOf(user, issuer.overlay)) || !(revokedAt >= 0 && revokedAt <= MAX_TIME))
     throw new CertificateError('a revocation cannot be made of these facts');
   if (what === 'inviter' && by !== null && by !== hit)
     throw new CertificateError('the right to invite is taken away by the authority alone');
@@ -55,7 +51,7 @@ export function signRevocation(issuer: Issuer, facts: RevocationFacts): Uint8Arr
   writer.vector(1, () => writer.utf8(issuer.overlay));
   writer.hex(hit);
   writer.vector(1, () => writer.utf8(user === null ? '' : user.slice(0, -issuer.overlay.length - 1)));
-  writer.u64(BigInt(revokedAt));
+  writer.u64(BigInt(Math.floor(revokedAt)));
   writer.vector(1, () => writer.utf8(facts.reason.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_REASON_LENGTH)));
   writer.vector(2, () => writer.bytes(issuer.intermediate ?? EMPTY));
   const signature = issuer.sign(signatureInput(writer.finish()));

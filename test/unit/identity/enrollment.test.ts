@@ -259,8 +259,11 @@ test('a lost key is replaced: the new one has the name, the old hosts of the use
   ]);
   t.throws(() => office.enroll(old, { from: membership }), refused('revoked'));
   t.deepEqual(office.register.hostsOf('alice@example.net'), [next.hit]);
+  const phone = generateHostIdentity();
+  office.enroll(phone, { code: office.code('alice@example.net') });
   office.enroll(next, { code });
-  t.deepEqual(office.register.hostsOf('alice@example.net'), [next.hit], 'asking again replaces nobody');
+  t.deepEqual(office.register.hostsOf('alice@example.net'), [next.hit, phone.hit], 'asking again replaces nobody');
+  t.is(office.replacements.length, 1);
   t.throws(() => office.code(null, { replaces: true }), refused('name the user'));
   t.throws(() => office.code('alice@example.net', { replaces: true, uses: 2 }), refused('one host'));
 });

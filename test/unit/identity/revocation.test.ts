@@ -67,6 +67,13 @@ test('the right to invite is taken away by the authority, or given up by whoever
   t.deepEqual(other.inviters(), []);
 });
 
+test('a right that is given again within the second in which it was withdrawn counts', (t) => {
+  const trust = trustOf();
+  trust.revokeIssuer(first.hit, { since: wallNow + 5_200.5 });
+  trust.learnIssuer(authority.grant(first.spki, wallNow + 5_900.25, random));
+  t.true(trust.isInviter(first.hit));
+});
+
 test('an inviter that revokes another inviter has no effect, in whatever order it is heard of', (t) => {
   const record = signRevocation(inviter, { ...facts, hit: second.hit });
   const early = trustOf();
@@ -113,11 +120,13 @@ test('a revocation is made of valid facts only', (t) => {
     { hit: '00' },
     { user: 'x@other.example' },
     { revokedAt: -1 },
-    { revokedAt: 1.5 },
+    { revokedAt: NaN },
     { revokedAt: 1e18 },
   ];
   for (const change of bad)
     t.throws(() => signRevocation(authority, { ...facts, ...change }), { instanceOf: CertificateError });
+  const trust = trustOf();
+  t.is(verifyRevocation(signRevocation(authority, { ...facts, revokedAt: 1234.56 }), trust).revokedAt, 1234);
   const { reason } = verifyRevocation(
     signRevocation(authority, { ...facts, reason: `ä\n${'x'.repeat(500)}` }),
     trustOf(),

@@ -7,8 +7,8 @@ import type { SignedValue } from './admission.ts';
 import type { Kind } from './kinds.ts';
 import type { ValueVerifier } from './value-verifier.ts';
 
-/** A replica that has not answered by then says nothing; the writer's own request lives 15 s. */
-const ANSWER_LIMIT_MS = 4_000;
+/** A replica that has not answered by then says nothing: whoever claims waits as long, and links repeat what is lost. */
+const ANSWER_LIMIT_MS = 2_000;
 /** Claims that are being looked into at once. */
 const MAX_CHECKS = 128;
 
@@ -24,7 +24,7 @@ interface Check {
  */
 export class IncumbentCheck implements Timed {
   private readonly requester: Requester;
-  private readonly verifier: ValueVerifier;
+  private readonly verifier: Pick<ValueVerifier, 'verify'>;
   private readonly clock: Clock;
   private readonly replicas: () => readonly NodeId[];
   private readonly checks = new Set<Check>();
@@ -32,7 +32,7 @@ export class IncumbentCheck implements Timed {
 
   constructor(components: {
     requester: Requester;
-    verifier: ValueVerifier;
+    verifier: Pick<ValueVerifier, 'verify'>;
     clock: Clock;
     /** The peers that keep copies of what this one is responsible for. */
     replicas: () => readonly NodeId[];

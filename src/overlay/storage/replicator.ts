@@ -311,8 +311,12 @@ export class Replicator implements Timed {
         handOver?.silent();
         if (handOver === undefined) target.queue.set(resource.id, reason);
       } else {
-        handOver?.refused();
-        this.refused(target, resource, outcome, isDirect, at);
+        // What a newcomer refuses before it is in the ring says nothing about afterwards.
+        if (handOver === undefined) this.refused(target, resource, outcome, isDirect, at);
+        else {
+          handOver.refused();
+          target.refused(at);
+        }
       }
       this.concludeHandOver(target, at);
       // In the next turn: many answers may come at once.

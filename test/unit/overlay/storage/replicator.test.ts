@@ -241,6 +241,24 @@ test('a newcomer that does not answer, or refuses, is let in all the same', (t) 
   }
 });
 
+test('what a newcomer refused before it was in the ring is offered as soon as it is', (t) => {
+  const bench = new Bench();
+  bench.fill(4);
+  bench.replicaSet = [];
+  bench.replicator.handOver(NEWCOMER, SELF, 0, () => undefined);
+  const offered = bench.answerAll('refused', 0);
+  t.true(offered > 0);
+  bench.replicaSet = [NEWCOMER];
+  bench.replicator.neighborsChanged(false, 300);
+  bench.replicator.handleTimeout(300);
+  let taken = 0;
+  for (let now = 300; now < 2_000; now += 10) {
+    taken += bench.answerAll('taken', now);
+    if ((bench.replicator.nextTimeout() ?? Infinity) <= now) bench.replicator.handleTimeout(now);
+  }
+  t.is(taken, 4);
+});
+
 test('a drain is over when everything is held, or when its time is', (t) => {
   const bench = new Bench();
   bench.fill(40);

@@ -21,8 +21,8 @@ const STARTING_AT_ONCE = 4;
 const SETTLE_MS = 10_000;
 /** How long an agent is away. */
 const DOWN_MS = { least: 2_000, most: 40_000 };
-/** Silence is noticed within 30 s (RFC 7675 s5.1), however seldom a link is used; then copies are made again. */
-const REPAIR_MS = 40_000;
+/** Silence is noticed in 30 s (RFC 7675 s5.1), RFC 6940 s10.7.1 holds new copies down for 30 s, then they are made. */
+const REPAIR_MS = 75_000;
 const LOOKUPS_PER_S = 5;
 /** A program gives up sooner; what takes longer counts as wrong. */
 const LOOKUP_TIMEOUT_MS = 20_000;

@@ -137,3 +137,28 @@ function firstHop(world: OverlayWorld, reader: string, resource: string): string
   world.loop.runUntil(() => done, 20_000);
   return first;
 }
+
+test('a peer that has just joined answers for its predecessor when that one dies at the same moment', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  world.grow(8);
+  t.true(world.settle(30_000));
+  for (let round = 0; round < 4; round++) {
+    const writers = [...world.peers];
+    for (const node of writers) t.true(storeHost(world, node, '198.18.0.9').ok);
+    world.loop.run(60_000);
+    const newcomer = world.add();
+    world.join(newcomer, writers[0] ?? newcomer);
+    t.true(world.loop.runUntil(() => newcomer.overlay.state === 'joined', 30_000));
+    const [before] = newcomer.overlay.snapshot(world.now).predecessors;
+    const dying = writers.find(({ id }) => id === before);
+    if (dying === undefined) throw new Error('it has no predecessor');
+    world.crash(dying);
+    // Less than the hold-down before new copies are made.
+    world.loop.run(10_000);
+    for (const writer of writers) {
+      const result = fetchFrom(world, newcomer, hostRecord(writer.id), IDLOC_HOST.id);
+      t.true(result.ok && result.values.length === 1, `round ${round}: ${result.ok ? 'gone' : result.error.message}`);
+    }
+  }
+});

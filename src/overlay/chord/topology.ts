@@ -5,7 +5,7 @@ import type { Random } from '../../base/random.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
 import type { ChordLeaveData, ChordUpdate, Destination } from '../../reload/index.ts';
 import type { Attacher } from '../attacher.ts';
-import { LEAVE_TIMEOUT_MS, REQUEST_LIFETIME_MS, UPDATE_DELAY_MS } from '../constants.ts';
+import { LEAVE_TIMEOUT_MS, REPLICAS, REQUEST_LIFETIME_MS, UPDATE_DELAY_MS } from '../constants.ts';
 import type { OverlayEvent, OverlayRole, OverlayState } from '../events.ts';
 import { type Requester, toNode, toResource } from '../requester.ts';
 import type { OverlaySettings } from '../settings.ts';
@@ -320,7 +320,8 @@ export class Topology implements Timed {
   /** Steps 6 to 8 of s10.5, after the Join was answered. */
   admit(nodeId: NodeId, now: number): void {
     const known = this.routing.predecessors(this.routing.size).filter((id) => id !== nodeId);
-    this.components.handOver(nodeId, known[0] ?? this.self, now, (at) => {
+    // Its own range, and what it keeps copies of: whoever is responsible for that may die before it knows of the newcomer.
+    this.components.handOver(nodeId, known[REPLICAS] ?? this.self, now, (at) => {
       if (!this.canAdmit(nodeId) || !this.connected.has(nodeId)) return;
       this.routing.add(nodeId);
       this.changed(false, at);

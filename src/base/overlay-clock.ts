@@ -44,9 +44,10 @@ export class OverlayClock implements HostClock {
     return this.host.uptime();
   }
 
+  /** Whole milliseconds, as of any clock on a wall: they go into messages and files. */
   wall(): number {
     this.look();
-    return this.steady() + this.correctionMs;
+    return Math.floor(this.steady() + this.correctionMs);
   }
 
   get source(): ClockSource {

@@ -5,6 +5,7 @@ import { createNetlink } from '../native/netlink.ts';
 import { INITIAL_TUN_MTU, tunMtuFor } from '../tunnel/tun-mtu.ts';
 import type { Host } from './host.ts';
 import { HostNetwork } from './host-network.ts';
+import { ipv6StateOf } from './ipv6-switch.ts';
 
 /**
  * What a life in an overlay stands on: the socket, and the interface with the host's own address. Everything that takes a
@@ -16,6 +17,7 @@ export class Ground {
   private readonly host: Host;
   private readonly netlink = createNetlink();
   private mtu: number;
+  private ipv6 = true;
 
   /** @throws {IdlocError} when the port is taken or a privilege is missing; nothing stays open then. */
   constructor(host: Host) {
@@ -53,7 +55,17 @@ export class Ground {
 
   /** The interface gets its addresses and its MTU. */
   configure(ipv4: string | undefined): void {
-    if (this.host.config.tun.enable) this.network.configureTun(this.host.identity.hit, ipv4, this.mtu);
+    const { config, identity, logger } = this.host;
+    if (!config.tun.enable) return;
+    const ipv6 = this.network.configureTun(identity.hit, ipv4, this.mtu);
+    if (!ipv6 && this.ipv6) logger.warn('IPv6 is switched off on this host: only IPv4 addresses work');
+    else if (ipv6 && !this.ipv6) logger.info('IPv6 is switched on again');
+    this.ipv6 = ipv6;
+  }
+
+  /** The host's network changed: with it, IPv6 may be there again. */
+  refresh(ipv4: string | undefined): void {
+    if (!this.ipv6) this.configure(ipv4);
   }
 
   /** A path carries datagrams of so many bytes: packets of programs may be as large as fits in. */
@@ -70,6 +82,7 @@ export class Ground {
   }
 
   private networkOf(ipv4Prefix: string): HostNetwork {
-    return new HostNetwork(this.netlink, { tunName: this.host.config.tun.name, ipv4Prefix });
+    const tunName = this.host.config.tun.name;
+    return new HostNetwork(this.netlink, { tunName, ipv4Prefix, ipv6State: () => ipv6StateOf(tunName) });
   }
 }

@@ -2,6 +2,7 @@ import { BlockList, isIPv4 } from 'node:net';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Netlink, Route } from '../native/data-plane.ts';
 import { gsoMaxSegmentsFor } from '../tunnel/tun-mtu.ts';
+import type { Ipv6State } from './ipv6-switch.ts';
 import { withoutContainers } from './usable-interfaces.ts';
 
 /** RFC 7343 s2: every HIT is in it. */
@@ -22,11 +23,16 @@ export class HostNetwork {
   private readonly netlink: Netlink;
   private readonly tunName: string;
   private readonly ipv4Prefix: string;
+  private readonly ipv6State: () => Ipv6State;
   private readonly notLocators = new BlockList();
   private readonly linkLocal = new BlockList();
 
-  constructor(netlink: Netlink, options: { readonly tunName: string; readonly ipv4Prefix: string }) {
+  constructor(
+    netlink: Netlink,
+    options: { readonly tunName: string; readonly ipv4Prefix: string; readonly ipv6State: () => Ipv6State },
+  ) {
     this.netlink = netlink;
+    this.ipv6State = options.ipv6State;
     this.tunName = options.tunName;
     this.ipv4Prefix = options.ipv4Prefix;
     for (const prefix of [HIT_PREFIX, 'fe80::/10', options.ipv4Prefix]) addPrefix(this.notLocators, prefix);
@@ -55,15 +61,21 @@ export class HostNetwork {
    * their media in clear by the default route. Stays when the agent stops.
    */
   guard(): void {
-    for (const destination of [HIT_PREFIX, this.ipv4Prefix]) {
+    // Without IPv6 in the kernel nothing can leave by it.
+    const guarded = this.ipv6State() === 'absent' ? [this.ipv4Prefix] : [HIT_PREFIX, this.ipv4Prefix];
+    for (const destination of guarded) {
       const route: Route = { destination, metric: GUARD_METRIC };
       this.netlink.setRoute(route);
     }
   }
 
-  /** Brings the TUN up with both addresses; the kernel makes the routes of both ranges from their prefixes. */
-  configureTun(hit: Hit, ipv4: string | undefined, mtu: number): void {
-    const addresses = [`${hitToAddress(hit)}/${HIT_PREFIX.split('/')[1] ?? ''}`];
+  /**
+   * Brings the TUN up with both addresses; the kernel makes the routes of both ranges from their prefixes.
+   * @returns false when IPv6 is switched off on this host: it has its IPv4 address alone then.
+   */
+  configureTun(hit: Hit, ipv4: string | undefined, mtu: number): boolean {
+    const ipv6 = this.ipv6State() === 'on';
+    const addresses = ipv6 ? [`${hitToAddress(hit)}/${HIT_PREFIX.split('/')[1] ?? ''}`] : [];
     if (ipv4 !== undefined) addresses.push(`${ipv4}/${this.ipv4Prefix.split('/')[1] ?? ''}`);
     this.netlink.configureInterface(this.tunName, {
       mtu,
@@ -71,6 +83,7 @@ export class HostNetwork {
       gsoMaxSegments: gsoMaxSegmentsFor(mtu),
       addresses,
     });
+    return ipv6;
   }
 
   /** Networks of this host that overlap the overlay's IPv4 range: packets to those would be caught by the TUN. */

@@ -164,6 +164,7 @@ export class Life {
         return;
       case 'network':
         driver.run((now) => engine.setHostAddresses(ground.network.locators(), now));
+        ground.refresh(engine.ipv4);
         void this.findStunServers();
         return;
       case 'tunLost':

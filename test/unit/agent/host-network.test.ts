@@ -1,0 +1,59 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import { HostNetwork } from '../../../src/agent/host-network.ts';
+import { ipv6StateOf, type Ipv6State } from '../../../src/agent/ipv6-switch.ts';
+import type { Netlink } from '../../../src/native/data-plane.ts';
+
+const HIT = '20010022000000000000000000000b0b';
+const HIT_ADDRESS = '2001:22::b0b';
+
+/** What the kernel was asked for. */
+function network(ipv6: Ipv6State) {
+  const asked: string[] = [];
+  const netlink: Netlink = {
+    addresses: () => [],
+    configureInterface: (name, { addresses }) => void asked.push(`${name} ${addresses.join(' ')}`.trim()),
+    setRoute: ({ destination }) => void asked.push(`unreachable ${destination}`),
+    deleteRoute: () => {},
+    sourceFor: () => undefined,
+  };
+  const options = { tunName: 'idloc0', ipv4Prefix: '198.18.0.0/15', ipv6State: () => ipv6 };
+  return { asked, network: new HostNetwork(netlink, options) };
+}
+
+test('the interface has the HIT at once, and the IPv4 address when there is one', (t) => {
+  const { asked, network: host } = network('on');
+  t.true(host.configureTun(HIT, undefined, 1400));
+  t.true(host.configureTun(HIT, '198.18.0.9', 1400));
+  t.deepEqual(asked, [`idloc0 ${HIT_ADDRESS}/28`, `idloc0 ${HIT_ADDRESS}/28 198.18.0.9/15`]);
+});
+
+test('with IPv6 switched off the IPv4 address alone is set, and the caller is told', (t) => {
+  const { asked, network: host } = network('off');
+  t.false(host.configureTun(HIT, '198.18.0.9', 1400));
+  host.guard();
+  t.deepEqual(asked, ['idloc0 198.18.0.9/15', 'unreachable 2001:20::/28', 'unreachable 198.18.0.0/15']);
+});
+
+test('a kernel without IPv6 is asked for nothing of it', (t) => {
+  const { asked, network: host } = network('absent');
+  t.false(host.configureTun(HIT, '198.18.0.9', 1400));
+  host.guard();
+  t.deepEqual(asked, ['idloc0 198.18.0.9/15', 'unreachable 198.18.0.0/15']);
+});
+
+test('the switch of the interface says whether it may have IPv6 addresses', (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'idloc-sysctl-'));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  mkdirSync(join(folder, 'idloc0'));
+  for (const [value, state] of [
+    ['0\n', 'on'],
+    ['1\n', 'off'],
+  ] as const) {
+    writeFileSync(join(folder, 'idloc0', 'disable_ipv6'), value);
+    t.is(ipv6StateOf('idloc0', folder), state);
+  }
+  t.is(ipv6StateOf('eth0', folder), 'absent');
+});

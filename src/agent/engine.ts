@@ -1,6 +1,6 @@
 import type { Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import { hitToAddress, type Hit } from '../base/node-id.ts';
+import type { Hit } from '../base/node-id.ts';
 import type { OverlayClock } from '../base/overlay-clock.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
@@ -490,7 +490,9 @@ export class Engine implements Timed {
     if (enrollment === undefined || certificate === undefined) return;
     const newcomer = { hit, spki: certificate.spki };
     const answer = answerEnrollment(enrollment, overlay.name, newcomer, request, this.clock.wall());
-    if (answer !== undefined) this.links.send(hit, answer);
-    this.logger.info('newcomer', { nodeId: hitToAddress(hit), answered: answer !== undefined });
+    if (answer === undefined) return;
+    this.links.send(hit, answer.message);
+    if (answer.admitted) this.logger.info('newcomer admitted', { nodeId: hit });
+    else this.logger.warn('newcomer refused', { nodeId: hit, reason: answer.reason });
   }
 }

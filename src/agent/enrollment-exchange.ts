@@ -1,6 +1,6 @@
 import { MalformedMessageError } from '../base/errors.ts';
 import type { NodeId } from '../base/node-id.ts';
-import type { EnrollmentServer } from '../identity/enrollment.ts';
+import { outcomeOf, type EnrollmentServer } from '../identity/enrollment.ts';
 import {
   contentsOf,
   DEFAULT_INITIAL_TTL,
@@ -73,13 +73,14 @@ export function answerEnrollment(
   newcomer: { readonly hit: NodeId; readonly spki: Uint8Array },
   message: Uint8Array,
   wallNow: number,
-): Uint8Array | undefined {
+): { readonly message: Uint8Array; readonly admitted: boolean; readonly reason?: string } | undefined {
   const request = decodeEnrollmentExchange('exp_a_req', message);
   if (request === undefined) return undefined;
   const answer = server.handle({ bytes: request.bytes, spki: newcomer.spki }, wallNow);
-  return encodeEnrollmentExchange('exp_a_ans', answer, {
-    overlay,
-    transactionId: request.transactionId,
-    to: newcomer.hit,
-  });
+  const { transactionId } = request;
+  const to = newcomer.hit;
+  return {
+    message: encodeEnrollmentExchange('exp_a_ans', answer, { overlay, transactionId, to }),
+    ...outcomeOf(answer),
+  };
 }

@@ -1,7 +1,5 @@
 import type { Logger } from '../base/logger.ts';
 
-/** A stack is for whoever mends the bug; more of it says nothing new. */
-const MAX_STACK_CHARACTERS = 2_000;
 /** The same bug with every packet must not fill the log. */
 const MAX_LOGGED_AT_A_PLACE = 5;
 
@@ -41,7 +39,6 @@ export class Guard {
     const place = `${what} ${/^ +at .*$/m.exec(stack)?.[0] ?? ''}`;
     const times = (this.logged.get(place) ?? 0) + 1;
     this.logged.set(place, times);
-    if (times <= MAX_LOGGED_AT_A_PLACE)
-      this.logger.error('unexpected error', { in: what, stack: stack.slice(0, MAX_STACK_CHARACTERS), times });
+    if (times <= MAX_LOGGED_AT_A_PLACE) this.logger.error('unexpected error', { in: what, stack, times });
   }
 }

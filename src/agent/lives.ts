@@ -213,12 +213,11 @@ export class Lives<G extends AnyGround> {
 
   /** Out of the overlay that the host is in, into the next; back again when that fails. */
   private async replace(arrive: (ground: G) => Promise<Membership>, ticket: Ticket | undefined): Promise<void> {
-    const before = this.life === undefined ? 'left' : 'starting';
     await this.end();
     try {
       await this.enter(arrive, ticket);
     } catch (error) {
-      if (!this.stopping) this.resume(before);
+      if (!this.stopping) this.resume();
       throw error;
     }
   }
@@ -237,8 +236,9 @@ export class Lives<G extends AnyGround> {
   }
 
   /** What the state directory says, once more. */
-  private resume(phase: LivesState): void {
-    this.phase = phase;
+  private resume(): void {
+    // Unless there is a membership: where it failed may be after the old one was moved aside.
+    this.phase = 'left';
     try {
       const membership = this.load();
       if (membership !== undefined) this.live(this.components.maker.open(), membership, undefined);
@@ -274,6 +274,7 @@ export class Lives<G extends AnyGround> {
   private found(wanted: string | undefined, before: Membership | undefined): Promise<Membership> {
     const { config, store, identity, random, logger } = this.components;
     const overlay = wanted ?? `${Buffer.from(random.bytes(5)).toString('hex')}.${PRIVATE_SUFFIX}`;
+    checkNewOverlayName(overlay);
     logger.info('creating overlay', { overlay });
     this.makeRoom(before);
     const options = { overlay, user: userName(config, overlay), ipv4Prefix: config.ipv4Prefix };

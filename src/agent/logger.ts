@@ -1,5 +1,6 @@
 import { createLogger as createWinston, format, transports } from 'winston';
 import { messageOf } from '../base/errors.ts';
+import { hitToAddress, isHit } from '../base/node-id.ts';
 import type { LogFields, Logger } from '../base/logger.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -18,6 +19,8 @@ export interface LeveledLogger extends Logger {
 const PRIORITY: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
 /** A field cannot fill the log, whatever a peer sends. */
 const MAX_FIELD_CHARACTERS = 512;
+/** Of our own code's making. */
+const MAX_STACK_CHARACTERS = 2_000;
 const MESSAGE = Symbol.for('message');
 
 /** The agent's log: winston on stderr, or on another stream in tests. */
@@ -67,7 +70,7 @@ const RENDER: Readonly<Record<LogStyle, (level: string, event: string, fields: L
     const line: Record<string, unknown> = { time: new Date().toISOString(), level, event };
     for (const [name, value] of Object.entries(fields)) {
       if (value !== undefined)
-        line[name] = typeof value === 'number' || typeof value === 'boolean' ? value : text(value);
+        line[name] = typeof value === 'number' || typeof value === 'boolean' ? value : text(name, value);
     }
     return JSON.stringify(line);
   },
@@ -77,23 +80,30 @@ function fieldsText(fields: LogFields): string {
   let out = '';
   for (const [name, value] of Object.entries(fields)) {
     if (value === undefined) continue;
-    const shown = text(value);
+    const shown = text(name, value);
     out += ` ${name}=${/^[^\s"=\p{Cc}]+$/u.test(shown) ? shown : JSON.stringify(shown)}`;
   }
   return out;
 }
 
-function text(value: unknown): string {
+function text(name: string, value: unknown): string {
   let shown: string;
   if (value instanceof Error) shown = messageOf(value);
   else if (value instanceof Uint8Array) shown = Buffer.from(value.subarray(0, MAX_FIELD_CHARACTERS)).toString('hex');
-  else if (typeof value === 'string' || typeof value === 'bigint') shown = String(value);
+  else if (typeof value === 'string' || typeof value === 'bigint') shown = String(readable(value));
   else {
     try {
-      shown = JSON.stringify(value, (_name, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner));
+      shown = JSON.stringify(value, (_name, inner: unknown) => readable(inner));
     } catch {
       shown = '(circular)';
     }
   }
-  return shown.length > MAX_FIELD_CHARACTERS ? `${shown.slice(0, MAX_FIELD_CHARACTERS)}...` : shown;
+  const limit = name === 'stack' ? MAX_STACK_CHARACTERS : MAX_FIELD_CHARACTERS;
+  return shown.length > limit ? `${shown.slice(0, limit)}...` : shown;
+}
+
+/** A HIT is an address wherever people see it: what `idloc status` shows is found in the log. */
+function readable(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  return typeof value === 'string' && isHit(value) ? hitToAddress(value) : value;
 }

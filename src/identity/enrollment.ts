@@ -1,5 +1,5 @@
 import { equalBytes, equalSecrets } from '../base/bytes.ts';
-import { MalformedMessageError } from '../base/errors.ts';
+import { MalformedMessageError, messageOf } from '../base/errors.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { NodeCertificate } from './certificate.ts';
@@ -247,4 +247,14 @@ export function acceptEnrollmentAnswer(
     configuration: answer.configuration.slice(),
     secret: answer.secret === null ? null : answer.secret.slice(),
   };
+}
+
+/** What an answer says to the newcomer, for the log of who gives it. Never throws. */
+export function outcomeOf(answerBytes: Uint8Array): { readonly admitted: boolean; readonly reason?: string } {
+  try {
+    const answer = decodeEnrollmentAnswer(answerBytes);
+    return answer.issued ? { admitted: true } : { admitted: false, reason: answer.text };
+  } catch (error) {
+    return { admitted: false, reason: messageOf(error) };
+  }
 }

@@ -32,7 +32,7 @@ export class EnrollmentError extends IdlocError {
   readonly refusal: EnrollmentRefusal;
 
   constructor(refusal: EnrollmentRefusal, message: string, options?: ErrorOptions) {
-    super('enrollment_refused', message, options);
+    super(refusal === 'cannot_write' ? 'enrollment_unavailable' : 'enrollment_refused', message, options);
     this.refusal = refusal;
   }
 }

@@ -236,8 +236,8 @@ function isSystemError(error: unknown): error is NodeJS.ErrnoException & { reado
 /** One that already says what is wrong passes. */
 function writeError(what: string, cause: unknown): Error {
   if (cause instanceof KeyStoreError || cause instanceof StateInUseError) return cause;
-  const reason = isSystemError(cause) && NO_ROOM.has(cause.code) ? `no space (${reasonOf(cause)})` : reasonOf(cause);
-  return new StateWriteError(`${what}: ${reason}`, { cause });
+  const full = isSystemError(cause) && (cause.code === 'ENOSPC' || cause.code === 'EDQUOT');
+  return new StateWriteError(`${what}: ${full ? 'no space' : reasonOf(cause)}`, { cause });
 }
 
 function removeQuietly(path: string): void {

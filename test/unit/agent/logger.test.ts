@@ -38,6 +38,21 @@ test('what a peer sends makes neither a second line nor an endless one', (t) => 
   t.true(line.length < 700);
 });
 
+test('a HIT is written as the address that the status shows, in whatever field', (t) => {
+  const { lines, logger } = setUp('journal');
+  const hit = '200100222b19800c944e2700ba2f5c4b';
+  logger.info('link up', { nodeId: hit, others: [hit] });
+  const address = '2001:22:2b19:800c:944e:2700:ba2f:5c4b';
+  t.deepEqual(lines, [`<6>link up nodeId=${address} others="[\\"${address}\\"]"\n`]);
+});
+
+test('a stack is not cut like what peers send', (t) => {
+  const { lines, logger } = setUp('terminal');
+  logger.error('unexpected error', { stack: 'z'.repeat(10_000), reason: 'y'.repeat(10_000) });
+  t.is(/z+/.exec(lines[0] ?? '')?.[0].length, 2_000);
+  t.is(/y+/.exec(lines[0] ?? '')?.[0].length, 512);
+});
+
 test('a level can be changed while it runs', (t) => {
   const { lines, logger } = setUp('journal', 'warn');
   logger.info('unheard');

@@ -16,6 +16,7 @@ test('what may be well the next time is status 1: nobody answered, a full disk, 
   t.is(exitStatusOf(new IdlocError('enrollment_timeout', 'nobody let us in')), 1);
   t.is(exitStatusOf(new IdlocError('port_in_use', 'the port is taken')), 1);
   t.is(exitStatusOf(new StateWriteError('identity.pem cannot be written: no space')), 1);
+  t.is(exitStatusOf(new EnrollmentError('cannot_write', 'cannot write: no space')), 1);
   t.is(exitStatusOf(new TypeError('a bug')), 1);
 });
 

@@ -9,6 +9,7 @@ import {
   enrollmentRequest,
   EnrollmentServer,
   type CertificateRequest,
+  outcomeOf,
   type Membership,
   type Replacement,
 } from '../../../src/identity/enrollment.ts';
@@ -120,6 +121,17 @@ test('a newcomer with a code gets a certificate, the root, the configuration and
   t.deepEqual(membership.certificates, [membership.certificate.der, authority.certificate]);
   t.deepEqual(membership.configuration, new Uint8Array(configuration));
   t.deepEqual(membership.secret, secret);
+});
+
+test('the outcome of an answer is known to whoever gives it', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const answer = (code: Uint8Array) =>
+    office.server.handle({ bytes: enrollmentRequest(host, { overlay, code, user: null }), spki: host.spki }, wallNow);
+  t.deepEqual(outcomeOf(answer(office.code())), { admitted: true });
+  t.like(outcomeOf(answer(random.bytes(16))), { admitted: false });
+  t.regex(outcomeOf(answer(random.bytes(16))).reason ?? '', /the ticket is not known here/);
+  t.false(outcomeOf(new Uint8Array()).admitted);
 });
 
 test('a code works once, but the same key may ask again when the answer was lost', (t) => {

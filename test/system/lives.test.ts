@@ -1,0 +1,161 @@
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { Agent, IDLOC, TUN_NAME } from '../../scripts/testbed/agent.ts';
+import { command, eventually, tryCommand } from '../../scripts/testbed/command.ts';
+import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
+import { pingTimes } from '../../scripts/testbed/load.ts';
+import { EXIT } from '../../src/cli/exit-status.ts';
+import { systemTest } from './support/system-test.ts';
+
+const OVERLAY = 'lives.example';
+const PATIENCE_MS = 30_000;
+
+/** Two machines on one cable, with an IPv4 address each. */
+async function twoOnACable(
+  lab: Lab,
+  addresses: readonly [string, string] = ['192.168.7.1/24', '192.168.7.2/24'],
+): Promise<[Namespace, Namespace]> {
+  const [a, b] = [await lab.namespace('a'), await lab.namespace('b')];
+  await lab.cable(a, 'eth0', b, 'eth0');
+  for (const [i, machine] of [a, b].entries()) {
+    await machine.ip('address', 'add', addresses[i] ?? '', 'dev', 'eth0');
+    await machine.ip('link', 'set', 'eth0', 'up');
+  }
+  return [a, b];
+}
+
+async function reaches(from: Namespace, address: string | null): Promise<void> {
+  await eventually(`${address ?? 'nobody'} answers`, PATIENCE_MS, async () =>
+    (await pingTimes(from, address ?? '', 1, 200)).length > 0 ? true : undefined,
+  );
+}
+
+systemTest('one agent goes into the overlay of a ticket, out of it, and makes one of its own', async (t, lab) => {
+  const [a, b] = await twoOnACable(lab);
+  const founder = await Agent.start(lab, { namespace: a, name: 'founder', overlay: { create: OVERLAY } });
+  // As a service that is started first and told afterwards: it is in an overlay of its own.
+  const guest = Agent.launch(lab, { namespace: b, name: 'guest', overlay: 'as before' });
+  t.regex((await guest.ready()).overlay ?? '', /\.internal$/);
+  const ticket = await founder.invite();
+  t.regex(await guest.cli('join', ticket), /^in lives\.example as guest\.lives\.example, /);
+  const joined = await guest.ready();
+  t.is(joined.overlay, OVERLAY);
+  await reaches(a, joined.hit);
+  await reaches(a, joined.ipv4);
+  t.regex(await guest.cli('join', ticket), /^already in lives\.example/);
+  const refused = await guest.tryCli('create', 'other.example');
+  t.is(refused.status, EXIT.configuration);
+  t.regex(refused.stderr, /^idloc: this host belongs to lives\.example .*`idloc leave` first\n$/);
+
+  t.regex(await guest.cli('leave'), /^left lives\.example; its files are in /);
+  t.is((await guest.status()).state, 'left');
+  t.notRegex(await b.ip('-brief', 'link'), new RegExp(TUN_NAME));
+  t.is((await guest.tryCli('leave')).status, EXIT.failed);
+  t.regex(await guest.cli('create', 'other.example'), /^in other\.example as guest\.other\.example, /);
+  t.is((await guest.ready()).overlay, 'other.example');
+  t.is(await guest.stop(), 0);
+});
+
+systemTest('an agent that left stays out over a restart, and is made a member again by a word', async (t, lab) => {
+  const [a, b] = await twoOnACable(lab);
+  const founder = await Agent.start(lab, { namespace: a, name: 'founder', overlay: { create: OVERLAY } });
+  const ticket = await founder.invite();
+  const guest = await Agent.start(lab, { namespace: b, name: 'guest', overlay: { join: ticket } });
+  const { pid, hit } = await guest.status();
+  t.is((await guest.tryCli('leave')).status, 0);
+  t.is(await guest.stop(), 0);
+
+  const restarted = Agent.launch(lab, { namespace: b, name: 'guest', overlay: { join: ticket } });
+  await eventually('it answers', PATIENCE_MS, async () =>
+    (await restarted.tryCli('status')).status === 0 ? true : undefined,
+  );
+  const status = await restarted.status();
+  t.is(status.state, 'left');
+  t.is(status.hit, hit);
+  t.not(status.pid, pid);
+  await restarted.cli('join', await founder.invite());
+  await reaches(a, (await restarted.ready()).hit);
+});
+
+systemTest('with IPv6 switched off before the start, the IPv4 address works, and one line says so', async (t, lab) => {
+  const [a, b] = await twoOnACable(lab);
+  const founder = await Agent.start(lab, { namespace: a, name: 'founder', overlay: { create: OVERLAY } });
+  // As in `all` and as in `default` alone: the interface that the agent makes has it from there.
+  for (const switches of [['all', 'default'], ['default']]) {
+    for (const which of ['all', 'default'])
+      await b.run('sysctl', ['-qw', `net.ipv6.conf.${which}.disable_ipv6=${switches.includes(which) ? 1 : 0}`]);
+    const name = `off-${switches.join('-')}`;
+    const guest = await Agent.start(lab, { namespace: b, name, overlay: { join: await founder.invite() } });
+    const { ipv4 } = await guest.status();
+    await reaches(a, ipv4);
+    await reaches(b, (await founder.status()).ipv4);
+    t.is(guest.process.stderr.split('IPv6 is switched off on this host: only IPv4 addresses work').length, 2);
+    t.is(await guest.stop(), 0);
+  }
+});
+
+systemTest('two hosts on a cable with link-local IPv4 addresses alone find together', async (t, lab) => {
+  const [a, b] = await twoOnACable(lab, ['169.254.7.1/16', '169.254.7.2/16']);
+  const founder = await Agent.start(lab, { namespace: a, name: 'founder', overlay: { create: OVERLAY } });
+  const guest = await Agent.start(lab, { namespace: b, name: 'guest', overlay: { join: await founder.invite() } });
+  await reaches(b, (await founder.status()).hit);
+  await reaches(a, (await guest.status()).ipv4);
+  t.pass();
+});
+
+/** A disk of its own for one state folder, which takes what is put there until it is full. */
+class SmallDisk {
+  readonly path: string;
+  private readonly filling: string;
+
+  private constructor(path: string) {
+    this.path = path;
+    this.filling = join(path, 'filling');
+  }
+
+  static async mount(path: string): Promise<SmallDisk> {
+    await command('mount', ['-t', 'tmpfs', '-o', 'size=128k,mode=700', 'none', path]);
+    return new SmallDisk(path);
+  }
+
+  async fill(): Promise<void> {
+    await tryCommand('dd', ['if=/dev/zero', `of=${this.filling}`, 'bs=4096']);
+  }
+
+  empty(): void {
+    rmSync(this.filling);
+  }
+
+  async unmount(): Promise<void> {
+    await tryCommand('umount', ['--lazy', this.path]);
+  }
+}
+
+systemTest('a founder whose disk is full refuses newcomers and lives; with room it takes them', async (t, lab) => {
+  const [a, b] = await twoOnACable(lab);
+  const disk = await SmallDisk.mount(lab.folder('founder'));
+  t.teardown(() => disk.unmount());
+  const options = { namespace: a, name: 'founder', overlay: { create: OVERLAY } };
+  let founder = await Agent.start(lab, options);
+  const [first, second] = [await founder.invite(), await founder.invite()];
+  await disk.fill();
+
+  const config = join(lab.directory, 'config.toml');
+  const state = lab.folder('refused');
+  const args = ['up', '--config', config, '--state', state, '--socket', join(lab.directory, 'refused.sock')];
+  const refused = await b.tryRun(IDLOC, [...args, '--tun', TUN_NAME, '--join', first], { timeoutMs: 60_000 });
+  t.not(refused.status, 0);
+  t.regex(refused.stderr, /no space/);
+  t.is((await founder.status()).state, 'alone');
+  t.is((await founder.status()).unexpectedErrors, 0);
+
+  // Started on the full disk: all that must be read is there.
+  await founder.crash();
+  founder = await founder.startAgain();
+  t.regex(founder.process.stderr, /nothing can be written/);
+  t.false(existsSync(join(disk.path, 'lock')) && readdirSync(disk.path).some((name) => name.includes('.tmp')));
+
+  disk.empty();
+  const guest = await Agent.start(lab, { namespace: b, name: 'guest', overlay: { join: second } });
+  await reaches(a, (await guest.status()).hit);
+});

@@ -158,6 +158,6 @@ systemTest('a state folder that cannot be written is refused in one line', async
   mkdirSync(lab.directory, { recursive: true });
   writeFileSync(file, '');
   const { status, stderr } = await namespace.tryRun(IDLOC, ['init', '--state', join(file, 'state')]);
-  t.is(status, 1);
+  t.is(status, EXIT.membership);
   t.regex(stderr, /^idloc: [^\n]+\n$/);
 });

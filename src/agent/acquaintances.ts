@@ -8,6 +8,8 @@ import { ContactBook, type Contact } from '../identity/contacts.ts';
 const RELINK_PAUSE_MS = 1_000;
 /** Tried in a round; more would be a storm. */
 const MAX_START_ADDRESSES = 32;
+/** Of one host that is searched for. */
+const MAX_SOUGHT_LOCATORS = 2;
 
 export type Known = Partial<Omit<Contact, 'hit' | 'lastSeen'>>;
 
@@ -65,6 +67,17 @@ export class Acquaintances {
       0,
       MAX_START_ADDRESSES,
     );
+  }
+
+  /** Where a host was seen last. */
+  latestLocators(hit: Hit): readonly SocketAddress[] {
+    return this.book.byHit(hit)?.locators.slice(0, MAX_SOUGHT_LOCATORS) ?? [];
+  }
+
+  /** Where peers that are not linked were seen last, and the addresses of the ticket. */
+  peerAddresses(isLinked: (hit: Hit) => boolean): SocketAddress[] {
+    const lost = this.book.all().filter(({ hit, peer }) => peer && !isLinked(hit));
+    return [...lost.flatMap(({ locators }) => locators.slice(0, 1)), ...this.options.start];
   }
 
   /** Where those who may still have a link to our former life were seen last. */

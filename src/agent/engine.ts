@@ -302,6 +302,7 @@ export class Engine implements Timed {
       },
       // A founder that is alone knows only clients, which are no way in.
       startAddresses: () => this.acquaintances.startAddresses({ onlyPeers: this.options.founder }),
+      strangers: () => this.acquaintances.peerAddresses((hit) => this.members.has(hit)),
       node: () => this.overlay,
       makeNode: (role, now) => this.makeNode(role, now),
       members: () => this.members.keys(),
@@ -406,11 +407,17 @@ export class Engine implements Timed {
     if (event.type === 'joined') this.handler({ type: 'joined', role });
     else if (event.type === 'neighborsChanged')
       for (const hit of [...event.predecessors, ...event.successors]) this.remember(hit, { peer: true });
+    else if (event.type === 'seekPeer') this.seek(event.nodeId, now);
     else if (event.type === 'responsibleChanged' && role === 'client') this.remember(event.to, { peer: true });
     this.entry.onOverlayEvent(event, now);
     if (event.type === 'joined' && this.members.size === 0) this.time.alone(now);
     // Claims could not be looked up before.
     if (event.type === 'joined') for (const hit of this.members.keys()) this.claims.lookup(hit, now);
+  }
+
+  /** It may be in a ring of its own, which only a direct link reaches. */
+  private seek(hit: Hit, now: number): void {
+    for (const locator of this.acquaintances.latestLocators(hit)) this.links.connectDirect(locator, now, hit);
   }
 
   private ownIpv4(address: string): void {

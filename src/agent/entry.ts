@@ -13,14 +13,16 @@ import { Bootstrap } from './bootstrap.ts';
 const ROLE_DECISION_MS = 500;
 /** The founder's peers of before are tried this long; then it stands for the overlay alone. */
 const REJOIN_PATIENCE_MS = 3_000;
-/** RFC 6940 s10.7.4.4: a second ring that the overlay fell into is looked for this often. */
-const PARTITION_PROBE_MS = 600_000;
+/** RFC 6940 s10.7.4.4: a second ring that the overlay fell into is looked for about this often. */
+const PARTITION_PROBE_MS = 240_000;
 
 export interface EntryPorts {
   /** Dials; a link may come of it. */
   dial(remote: SocketAddress, now: number): void;
   /** Addresses where someone of the overlay may be. */
   startAddresses(): readonly SocketAddress[];
+  /** Where peers may be to whom there is no link: perhaps in another ring. */
+  strangers(): readonly SocketAddress[];
   /** Undefined until `makeNode`. */
   node(): OverlayNode | undefined;
   /** Our role is decided: the node that knows of the links that are up. */
@@ -50,6 +52,7 @@ export interface EntryOptions {
 export class Entry implements Timed {
   private readonly ports: EntryPorts;
   private readonly options: EntryOptions;
+  private readonly random: Random;
   private readonly bootstrap: Bootstrap;
   private readonly timers = new TimerQueue<'role' | 'rejoin' | 'probe'>();
   /** Our node has lost its last peer. */
@@ -59,6 +62,7 @@ export class Entry implements Timed {
     const { ports, random } = components;
     this.ports = ports;
     this.options = options;
+    this.random = random;
     this.bootstrap = new Bootstrap({ connect: (remote, now) => ports.dial(remote, now), random });
   }
 
@@ -104,7 +108,7 @@ export class Entry implements Timed {
   onOverlayEvent(event: OverlayEvent, now: number): void {
     switch (event.type) {
       case 'joined':
-        this.timers.set('probe', now + PARTITION_PROBE_MS);
+        this.armProbe(now);
         this.foundWayIn(now);
         return;
       case 'isolated':
@@ -117,6 +121,7 @@ export class Entry implements Timed {
       case 'responsibleChanged':
         if (this.ports.node()?.role === 'client') this.foundWayIn(now);
         return;
+      case 'seekPeer':
       case 'left':
     }
   }
@@ -158,11 +163,18 @@ export class Entry implements Timed {
     this.ports.stoodAlone(now);
   }
 
+  /** What comes of the link, the node sees to: it asks the other end's ring about its own place. */
   private probe(now: number): void {
-    this.timers.set('probe', now + PARTITION_PROBE_MS);
-    const [hit] = this.ports.members();
+    this.armProbe(now);
     const node = this.ports.node();
-    if (hit !== undefined && node?.state === 'joined') node.join(hit, now);
+    if (node?.state !== 'joined' || node.role !== 'peer') return;
+    const strangers = this.ports.strangers();
+    const chosen = strangers[Math.floor(this.random.float() * strangers.length)];
+    if (chosen !== undefined) this.ports.dial(chosen, now);
+  }
+
+  private armProbe(now: number): void {
+    this.timers.set('probe', now + PARTITION_PROBE_MS * (0.75 + this.random.float() / 2));
   }
 
   private foundWayIn(now: number): void {

@@ -6,6 +6,11 @@ export type OverlayEvent =
   | { readonly type: 'left' }
   /** No peer is linked any more: a link to some member and `join` are needed. */
   | { readonly type: 'isolated' }
+  /**
+   * A peer that was lost without a farewell: a direct link to where it was last, if that is known, is to be tried. It may
+   * be in a ring of its own, where no message of this one gets.
+   */
+  | { readonly type: 'seekPeer'; readonly nodeId: NodeId }
   | {
       readonly type: 'neighborsChanged';
       /** Nearest first. */

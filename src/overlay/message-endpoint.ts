@@ -147,12 +147,21 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       {
         transactionId,
         configurationSequence: request.anyConfiguration === true ? CONFIGURATION_SEQUENCE_ANY : sequence,
-        destinationList: request.destination,
+        destinationList: this.wayOf(pending),
         payload: pending.payload,
       },
       { avoid: waysNotTaken(pending), firstHop: request.firstHop },
     );
     pending.lastHop = hop;
+  }
+
+  /** Once whoever stands on the usual way refused it, the last attempts take one that leads past them. */
+  private wayOf({ request, avoided, transmissions }: PendingRequest): readonly Destination[] {
+    const [target] = request.destination;
+    if (avoided.size === 0 || transmissions < DETOUR_FROM || request.destination.length > 1 || target === undefined)
+      return request.destination;
+    const through = this.wired.topology.detour(target, avoided);
+    return through === undefined ? request.destination : [toNode(through), target];
   }
 
   /** A request whose destination is this node itself. */
@@ -356,6 +365,9 @@ const NEEDS_SAME_CONFIGURATION: ReadonlySet<number> = new Set([
   MESSAGE_CODES.find_req,
   MESSAGE_CODES.stat_req,
 ]);
+
+/** The transmission from which on a refused request takes a detour. */
+const DETOUR_FROM = 3;
 
 /** What a node that only passes a request on may say of it (s6.3.2, s6.3.2.3, s6.6). */
 const HOP_ERRORS: ReadonlySet<number> = new Set([

@@ -62,7 +62,17 @@ test('a client finds its next responsible peer when the one it had crashes', (t)
     const responsible = world.nodes.get(world.responsible(client.id) ?? '');
     if (responsible === undefined) return;
     world.crash(responsible);
-    world.loop.run(90_000);
+    world.loop.run(20_000);
+    const [rescuer] = world.peers;
+    // Both of its links may have been to peers that crashed: then it says so, and its agent finds another way in.
+    if (client.links.up.size === 0 && rescuer !== undefined) {
+      t.is(
+        client.events.some(({ type }) => type === 'isolated'),
+        true,
+      );
+      world.join(client, rescuer);
+    }
+    world.loop.run(70_000);
     t.is(client.overlay.snapshot(world.now).responsiblePeer, world.responsible(client.id));
     const peer = world.pick(world.peers);
     if (peer !== undefined) t.true(ping(world, peer, client).ok);

@@ -39,18 +39,27 @@ test('errors of nodes on the way end no lookup: another way is taken', (t) => {
   t.is(found, tried);
 });
 
-test('errors of nodes on the way do not end a ping to a node', (t) => {
+test('errors of nodes on the way leave 99 of 100 pings their answer, and end none before its time', (t) => {
   t.log(`seed ${SEED}`);
   const world = new OverlayWorld({ seed: SEED, signatures: 'fake' });
   world.grow(40);
   t.true(world.settle(60_000));
   const hostile = refusers(world, 4);
   const honest = world.peers.filter((node) => !hostile.includes(node));
-  for (const from of honest.slice(0, 12))
-    for (const to of honest.slice(-6)) {
+  let tried = 0;
+  let reached = 0;
+  for (const from of honest)
+    for (const to of honest.slice(-9)) {
+      if (from === to) continue;
+      const startedAt = world.now;
       const result = settled<PingResult>(world, from, (now, done) => from.overlay.ping(to.id, now, done));
-      t.true(result.ok);
+      tried += 1;
+      if (result.ok) reached += 1;
+      // Five transmissions, the second of them at once.
+      else t.true(world.now - startedAt > 12_000);
     }
+  t.log(`reached ${reached} of ${tried}`);
+  t.true(reached >= tried * 0.99);
 });
 
 test('a client keeps its IPv4 address though its way in answers every request with Forbidden', (t) => {

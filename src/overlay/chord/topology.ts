@@ -7,14 +7,16 @@ import type { ChordLeaveData, ChordUpdate, Destination } from '../../reload/inde
 import type { Attacher } from '../attacher.ts';
 import { LEAVE_TIMEOUT_MS, REPLICAS, REQUEST_LIFETIME_MS, UPDATE_DELAY_MS } from '../constants.ts';
 import type { OverlayEvent, OverlayRole, OverlayState } from '../events.ts';
-import { type Requester, toNode, toResource } from '../requester.ts';
+import { type Requester, toNode } from '../requester.ts';
 import type { OverlaySettings } from '../settings.ts';
 import { ClientAttachment } from './client-attachment.ts';
 import { FingerSearcher } from './finger-searcher.ts';
 import { FingerTable } from './finger-table.ts';
 import { Joining } from './joining.ts';
+import { LostPeers } from './lost-peers.ts';
 import { NeighborSeeker } from './neighbor-seeker.ts';
 import { NeighborTable } from './neighbor-table.ts';
+import { RingProber } from './ring-prober.ts';
 import type { Ring } from './ring.ts';
 import { RoutingTable } from './routing-table.ts';
 import { type UpdateKind, UpdateSender } from './update-sender.ts';
@@ -65,6 +67,8 @@ export class Topology implements Timed {
   private readonly connected = new Set<NodeId>();
   /** Linked still, but they have said goodbye: an Update of theirs was overtaken by their Leave. */
   private readonly departed = new Set<NodeId>();
+  /** Linked without an Attach. */
+  private readonly direct = new Set<NodeId>();
   /** When each peer started, as its Updates tell. */
   private readonly startOf = new Map<NodeId, number>();
   /** Of linked peers, as their latest Updates tell. */
@@ -75,6 +79,8 @@ export class Topology implements Timed {
   private readonly client: ClientAttachment;
   private readonly seeker: NeighborSeeker;
   private readonly searcher: FingerSearcher;
+  private readonly prober: RingProber;
+  private readonly lostPeers: LostPeers;
   private current: OverlayState = 'idle';
   private currentRole: OverlayRole;
   private gateway: NodeId | undefined;
@@ -100,7 +106,9 @@ export class Topology implements Timed {
     this.updates = new UpdateSender({
       requester,
       compose: (kind, now) => this.composeUpdate(kind, now),
-      failed: (nodeId, now) => this.peerLost(nodeId, now),
+      failed: (nodeId, now) => {
+        if (this.peerLost(nodeId, now) && this.routing.size === 0) this.components.emit({ type: 'isolated' }, now);
+      },
     });
     const isConnected = (nodeId: NodeId): boolean => this.connected.has(nodeId);
     this.seeker = new NeighborSeeker({
@@ -120,6 +128,24 @@ export class Topology implements Timed {
       random,
       isConnected,
       intervalMs: settings.pingIntervalMs,
+    });
+    const isMember = (): boolean => this.isMember;
+    this.prober = new RingProber({
+      host: {
+        self,
+        ring: this.ring,
+        get isMember() {
+          return isMember();
+        },
+        isConnected,
+        isPeer: (nodeId) => this.routing.has(nodeId),
+      },
+      requester,
+      attacher,
+    });
+    this.lostPeers = new LostPeers({
+      random,
+      search: (nodeId, now) => components.emit({ type: 'seekPeer', nodeId }, now),
     });
     const { seeker } = this;
     const hasWayOut = (): boolean => this.wayOut() !== undefined;
@@ -186,7 +212,7 @@ export class Topology implements Timed {
     this.gateway = bootstrap;
     this.leaving = false;
     if (this.current === 'joined' && this.role === 'peer') {
-      this.probePartition(bootstrap, now);
+      this.prober.probe(bootstrap, now);
       return;
     }
     if (this.current !== 'joined') {
@@ -229,7 +255,9 @@ export class Topology implements Timed {
     this.components.forgetCopies(nodeId);
     this.peerLost(nodeId, now);
     this.seeker.reached(nodeId);
-    if (this.silenced.delete(nodeId)) this.seeker.consider([nodeId], undefined, now);
+    if (this.silenced.delete(nodeId)) this.seeker.consider([nodeId], this.self, undefined, now);
+    this.lostPeers.remove(nodeId);
+    if (!this.components.attacher.isPending(nodeId)) this.direct.add(nodeId);
     if (this.current === 'joined' && this.role === 'peer') this.updates.send(nodeId, 'neighbors', now);
     if (this.current === 'joining') {
       if (this.role === 'client') this.client.start(now);
@@ -253,13 +281,17 @@ export class Topology implements Timed {
     if (!this.connected.delete(nodeId)) return;
     this.silenced.delete(nodeId);
     this.departed.delete(nodeId);
+    this.direct.delete(nodeId);
     this.updates.forget(nodeId);
     const wasNeighbor = this.neighbors.all.includes(nodeId);
-    this.peerLost(nodeId, now);
+    const wasPeer = this.peerLost(nodeId, now);
     if (wasNeighbor && !this.leaving) this.seeker.lost(nodeId, now);
     this.joining.linkDown(nodeId, now);
     this.client.linkDown(nodeId, now);
-    if (this.connected.size === 0 && this.current !== 'left') this.components.emit({ type: 'isolated' }, now);
+    if (this.current === 'left') return;
+    // Clients that are still linked are no way to the ring.
+    const lostLast = wasPeer && this.routing.size === 0;
+    if (lostLast || this.connected.size === 0) this.components.emit({ type: 'isolated' }, now);
   }
 
   /** An UpdateReq came over the link of `from` (s10.7.3). */
@@ -280,9 +312,12 @@ export class Topology implements Timed {
       this.client.updated(from, update, now);
       return;
     }
-    this.seeker.consider(told, from, now);
+    this.lostPeers.remove(from);
+    this.seeker.consider(told, from, from, now);
     this.doubt(from, update, now);
     this.joining.updated(from, update, now);
+    // An Attach comes through the own ring, and so does its link; a link that was made otherwise may lead to another one.
+    if (added && this.isMember && this.direct.has(from)) this.prober.probe(from, now);
     if (added) this.changed(false, now);
     else if (restarted) this.components.neighborsChanged(false, now);
   }
@@ -334,8 +369,9 @@ export class Topology implements Timed {
   peerLeft(nodeId: NodeId, told: readonly NodeId[], now: number): void {
     this.seeker.avoid(nodeId, now);
     this.departed.add(nodeId);
+    this.lostPeers.remove(nodeId);
     if (!this.removePeer(nodeId)) return;
-    this.seeker.consider(told, undefined, now);
+    this.seeker.consider(told, nodeId, undefined, now);
     // Nothing to wait for, as after a failure: it will not be back in a moment.
     this.changed(false, now);
   }
@@ -354,6 +390,17 @@ export class Topology implements Timed {
       id !== nodeId && (id === resource || this.ring.insideOpen(id, resource, nodeId));
     if ((this.isMember && nearer(this.self)) || this.routing.peers.some(nearer)) return false;
     return !this.predecessorOf.has(nodeId) || this.saysItHas(nodeId, resource);
+  }
+
+  /**
+   * Another way to a destination than those that were tried: through the nearest known peer after it, whose neighbours are
+   * those that the request is to reach.
+   */
+  detour(destination: Destination, avoid: ReadonlySet<NodeId>): NodeId | undefined {
+    if (!this.isMember || (destination.type !== 'node' && destination.type !== 'resource')) return undefined;
+    const id = destination.type === 'node' ? destination.nodeId : destination.resourceId;
+    const after = this.routing.firstFrom(id);
+    return after === undefined || after === id || avoid.has(after) ? undefined : after;
   }
 
   /** By the latest Update of a linked peer. */
@@ -379,13 +426,7 @@ export class Topology implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(
-      this.timers.next(),
-      this.joining.nextTimeout(),
-      this.client.nextTimeout(),
-      this.seeker.nextTimeout(),
-      this.searcher.nextTimeout(),
-    );
+    return earliest(this.timers.next(), ...this.parts.map((part) => part.nextTimeout()));
   }
 
   handleTimeout(now: number): void {
@@ -395,7 +436,8 @@ export class Topology implements Timed {
           this.tellChange(now);
           break;
         case 'stabilize':
-          for (const id of this.neighbors.all) this.updates.send(id, 'neighbors', now);
+          this.updates.sendAll(this.neighbors.all, 'neighbors', now);
+          this.probeAny(now);
           this.armStabilization(now);
           break;
         case 'left':
@@ -403,7 +445,12 @@ export class Topology implements Timed {
           break;
       }
     }
-    for (const part of [this.joining, this.client, this.seeker, this.searcher]) part.handleTimeout(now);
+    for (const part of this.parts) part.handleTimeout(now);
+  }
+
+  private get parts(): readonly Timed[] {
+    const { updates, joining, client, seeker, searcher, prober, lostPeers } = this;
+    return [updates, joining, client, seeker, searcher, prober, lostPeers];
   }
 
   /** In the ring as a peer. */
@@ -427,7 +474,7 @@ export class Topology implements Timed {
     this.current = 'joined';
     this.components.emit({ type: 'joined' }, now);
     this.changed(false, now);
-    for (const id of this.connected) this.updates.send(id, 'neighbors', now);
+    this.updates.sendAll(this.connected, 'neighbors', now);
     this.armStabilization(now);
     this.searcher.start(now);
   }
@@ -447,15 +494,19 @@ export class Topology implements Timed {
     this.timers.clear('stabilize');
     this.searcher.stop();
     this.seeker.stop();
+    this.prober.stop();
+    this.lostPeers.clear();
     for (const id of [...this.routing.peers]) this.routing.remove(id);
     this.components.emit({ type: 'left' }, now);
   }
 
   /** A peer cannot be routed through any more: its link is gone, or it does not answer (s10.7.1, s10.7.2). */
-  private peerLost(nodeId: NodeId, now: number): void {
-    if (!this.removePeer(nodeId)) return;
+  private peerLost(nodeId: NodeId, now: number): boolean {
+    if (!this.removePeer(nodeId)) return false;
     this.logger.debug('peer lost', { nodeId });
+    if (this.isMember && !this.leaving) this.lostPeers.add(nodeId, now);
     this.changed(true, now);
+    return true;
   }
 
   private removePeer(nodeId: NodeId): boolean {
@@ -499,7 +550,11 @@ export class Topology implements Timed {
   private tellChange(now: number): void {
     const targets = this.rangeChanged ? [...this.connected] : this.neighbors.all;
     this.rangeChanged = false;
-    for (const id of targets) if (this.connected.has(id)) this.updates.send(id, 'neighbors', now);
+    this.updates.sendAll(
+      targets.filter((id) => this.connected.has(id)),
+      'neighbors',
+      now,
+    );
   }
 
   private composeUpdate(kind: UpdateKind, now: number): ChordUpdate {
@@ -519,12 +574,11 @@ export class Topology implements Timed {
     this.timers.set('stabilize', now + this.settings.updateIntervalMs * (0.75 + this.random.float() / 2));
   }
 
-  /** s10.7.4.4: who is responsible for the place after this node, as seen from the other side. */
-  private probePartition(bootstrap: NodeId, now: number): void {
-    const destination = [toNode(bootstrap), toResource(this.ring.add(this.self, 1n))];
-    const body = { type: 'ping_req' as const, padding: new Uint8Array() };
-    this.requester.request({ destination, body, firstHop: bootstrap }, now, (result, at) => {
-      if (result.ok) this.seeker.consider([result.signer.nodeId], bootstrap, at);
-    });
+  /** One of those that are no neighbours: what they see of this node's place shows whether the ring is one. */
+  private probeAny(now: number): void {
+    const near = new Set(this.neighbors.all);
+    const far = this.routing.peers.filter((id) => !near.has(id));
+    const chosen = far[Math.floor(this.random.float() * far.length)];
+    if (chosen !== undefined) this.prober.probe(chosen, now);
   }
 }

@@ -29,6 +29,8 @@ export class Segment {
   readonly name: string;
   quality: SegmentQuality;
   gateway: Attachment | undefined;
+  /** What a broken network does not carry. */
+  isCut: (datagram: Datagram) => boolean = () => false;
   private readonly members = new Map<string, Attachment>();
   private readonly loop: EventLoop;
   private readonly random: Random;
@@ -58,7 +60,7 @@ export class Segment {
   /** Who takes the datagram is settled when it arrives: a host that left meanwhile does not get it. */
   send(datagram: Datagram): void {
     const { latencyMs, jitterMs = 0, loss = 0, duplicate = 0 } = this.quality;
-    if (this.random.float() < loss) {
+    if (this.isCut(datagram) || this.random.float() < loss) {
       this.observe(this.loop.now, this.name, 'lost', datagram);
       return;
     }

@@ -48,6 +48,8 @@ export class OverlayWorld implements LinkWorld {
   readonly settings: OverlaySettings;
   loss: number;
   messages = 0;
+  /** Whether nodes know where those were that they lost. */
+  dials = true;
   /** Documents of `documentOf` are good. */
   takesDocuments = true;
   /** Messages between these are lost: a partition. */
@@ -130,7 +132,10 @@ export class OverlayWorld implements LinkWorld {
       alive: true,
       wallOffsetMs: 0,
     };
-    overlay.onEvent((event) => node.events.push(event));
+    overlay.onEvent((event) => {
+      node.events.push(event);
+      if (event.type === 'seekPeer') this.dial(node, event.nodeId);
+    });
     this.nodes.set(node.id, node);
     return node;
   }
@@ -201,6 +206,32 @@ export class OverlayWorld implements LinkWorld {
       }
     });
     this.run(node, (now) => node.overlay.leave(now));
+  }
+
+  /** The network falls into parts: nothing passes between them, and links across them end as they do after a crash. */
+  partition(partOf: (node: SimNode) => unknown): void {
+    const parts = new Map([...this.nodes.values()].map((node) => [node.id, partOf(node)]));
+    this.separated = (a, b) => parts.get(a) !== parts.get(b);
+    for (const node of this.living)
+      for (const id of [...node.links.up]) {
+        const other = this.nodes.get(id);
+        if (other !== undefined && this.separated(node.id, id))
+          this.loop.after(this.between(this.detection), () => this.cut(node, other));
+      }
+  }
+
+  /** The parts can reach each other again; nobody is told. */
+  heal(): void {
+    this.separated = () => false;
+  }
+
+  /** A direct link to where a node was, as an agent makes it from its contacts. */
+  dial(node: SimNode, to: NodeId): void {
+    this.loop.after(LINK_SETUP_MS, () => {
+      const other = this.nodes.get(to);
+      if (!this.dials || !node.alive || other?.alive !== true || this.separated(node.id, to)) return;
+      if (!node.links.up.has(to)) this.connect(node, other);
+    });
   }
 
   /** Both ends notice that their link is gone. */

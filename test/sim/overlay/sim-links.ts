@@ -18,6 +18,8 @@ export class SimLinks implements OverlayLinks {
   readonly up = new Set<NodeId>();
   /** Our offer, until it is answered or cancelled. */
   readonly offered = new Map<NodeId, string>();
+  /** Links that it wanted to make. */
+  offers = 0;
   /** The offer of theirs that we answered. */
   readonly answered = new Map<NodeId, string>();
 
@@ -36,6 +38,7 @@ export class SimLinks implements OverlayLinks {
 
   offer(nodeId: NodeId): IceParameters {
     const ufrag = this.world.token();
+    this.offers += 1;
     this.offered.set(nodeId, ufrag);
     return parameters(ufrag);
   }

@@ -43,7 +43,10 @@ export interface TopologyComponents {
 /** An Update may be this old when it arrives: uptime has seconds, and retransmissions carry the first one's. */
 const RESTART_TOLERANCE_MS = REQUEST_LIFETIME_MS + 2_000;
 
-type TimerName = 'update' | 'stabilize' | 'left';
+/** Between two Updates to every linked node, clients included: neighbours hear of each change at once. */
+const TELL_ALL_GAP_MS = 2_000;
+
+type TimerName = 'update' | 'tellAll' | 'stabilize' | 'left';
 
 /**
  * The Topology Plug-in CHORD-RELOAD (RFC 6940 s10): who is next on the ring, who is responsible for what, and the
@@ -88,7 +91,8 @@ export class Topology implements Timed {
   private leaving = false;
   private toldPredecessor: NodeId | undefined;
   private toldNeighbors = '';
-  private rangeChanged = false;
+  /** When every linked node was told of this peer's range. */
+  private toldAllAt = -Infinity;
 
   constructor(components: TopologyComponents) {
     const { self, role, settings, requester, attacher, random, logger } = components;
@@ -433,7 +437,11 @@ export class Topology implements Timed {
     for (let name = this.timers.due(now); name !== undefined; name = this.timers.due(now)) {
       switch (name) {
         case 'update':
-          this.tellChange(now);
+          this.updates.sendAll(this.neighbors.all, 'neighbors', now);
+          break;
+        case 'tellAll':
+          this.toldAllAt = now;
+          this.updates.sendAll(this.connected, 'neighbors', now);
           break;
         case 'stabilize':
           this.updates.sendAll(this.neighbors.all, 'neighbors', now);
@@ -491,6 +499,7 @@ export class Topology implements Timed {
   private becomeLeft(now: number): void {
     this.current = 'left';
     this.timers.clear('update');
+    this.timers.clear('tellAll');
     this.timers.clear('stabilize');
     this.searcher.stop();
     this.seeker.stop();
@@ -539,22 +548,13 @@ export class Topology implements Timed {
     const predecessor = predecessors[0] ?? this.self;
     if (predecessor !== this.toldPredecessor) {
       this.toldPredecessor = predecessor;
-      this.rangeChanged = true;
+      const at = Math.max(now + UPDATE_DELAY_MS, this.toldAllAt + TELL_ALL_GAP_MS);
+      if (!this.timers.has('tellAll')) this.timers.set('tellAll', at);
       this.components.emit({ type: 'responsibleChanged', from: predecessor, to: this.self }, now);
     }
+    // RFC 6940 s10.7.1, s10.7.3: a change of neighbours goes to them, a change of the own range to every linked node.
     if (!this.timers.has('update')) this.timers.set('update', now + UPDATE_DELAY_MS);
     this.components.neighborsChanged(lost, now);
-  }
-
-  /** RFC 6940 s10.7.1, s10.7.3: a change of neighbours goes to them, a change of the own range to every linked node. */
-  private tellChange(now: number): void {
-    const targets = this.rangeChanged ? [...this.connected] : this.neighbors.all;
-    this.rangeChanged = false;
-    this.updates.sendAll(
-      targets.filter((id) => this.connected.has(id)),
-      'neighbors',
-      now,
-    );
   }
 
   private composeUpdate(kind: UpdateKind, now: number): ChordUpdate {

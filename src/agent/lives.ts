@@ -274,10 +274,12 @@ export class Lives<G extends AnyGround> {
   private found(wanted: string | undefined, before: Membership | undefined): Promise<Membership> {
     const { config, store, identity, random, logger } = this.components;
     const overlay = wanted ?? `${Buffer.from(random.bytes(5)).toString('hex')}.${PRIVATE_SUFFIX}`;
+    // What can be refused is asked for before anything is set aside.
     checkNewOverlayName(overlay);
+    const { ipv4Prefix, certificateLifetimeS } = config;
+    const options = { overlay, user: userName(config, overlay), ipv4Prefix, certificateLifetimeS };
     logger.info('creating overlay', { overlay });
     this.makeRoom(before);
-    const options = { overlay, user: userName(config, overlay), ipv4Prefix: config.ipv4Prefix };
     return Promise.resolve(createMembership(store, identity, options, this.tools));
   }
 

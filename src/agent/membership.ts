@@ -6,7 +6,6 @@ import { readOverlayConfiguration } from '../config/overlay-configuration-reader
 import { signOverlayConfiguration } from '../config/overlay-configuration-writer.ts';
 import { OverlayAuthority } from '../identity/authority.ts';
 import { parseCertificate } from '../identity/certificate.ts';
-import { CERTIFICATE_LIFETIME_MS } from '../identity/certificate-issuer.ts';
 import { EnrollmentServer, type Membership as Enrolled } from '../identity/enrollment.ts';
 import { RENDEZVOUS_SECRET_BYTES } from '../identity/code-secret.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
@@ -46,6 +45,16 @@ export interface Membership {
   readonly provenTime: number;
 }
 
+/** What its founder decides about an overlay. */
+export interface NewOverlay {
+  readonly overlay: string;
+  readonly user: string | null;
+  /** null: the default. */
+  readonly ipv4Prefix: string | null;
+  /** How long certificates of members live; null: a year. */
+  readonly certificateLifetimeS?: number | null;
+}
+
 interface Tools {
   readonly random: Random;
   readonly clock: Clock;
@@ -74,10 +83,10 @@ export function loadMembership(store: KeyStore, identity: HostIdentity, tools: T
 export function createMembership(
   store: KeyStore,
   identity: HostIdentity,
-  options: { readonly overlay: string; readonly user: string | null; readonly ipv4Prefix: string | null },
+  options: NewOverlay,
   tools: Tools,
 ): Membership {
-  const { overlay, user, ipv4Prefix } = options;
+  const { overlay, user, ipv4Prefix, certificateLifetimeS = null } = options;
   checkNewOverlayName(overlay);
   const wallNow = tools.clock.wall();
   // An earlier attempt may have stopped after the authority was written.
@@ -89,13 +98,20 @@ export function createMembership(
     );
   const authority = stored ?? OverlayAuthority.create({ overlay, wallNow, random: tools.random });
   if (stored === undefined) store.saveAuthority(authority);
-  const document = signOverlayConfiguration(
-    overlayConfiguration({ overlay, maxMessageSize: MAX_MESSAGE_BYTES, ...(ipv4Prefix !== null && { ipv4Prefix }) }),
-    authority,
-  );
-  const certificates = [...authority.issue(identity.spki, user, wallNow, tools.random), authority.certificate];
+  const configuration = overlayConfiguration({
+    overlay,
+    maxMessageSize: MAX_MESSAGE_BYTES,
+    ...(ipv4Prefix !== null && { ipv4Prefix }),
+    ...(certificateLifetimeS !== null && { certificateLifetimeS }),
+  });
+  const lifetimeMs = configuration.certificateLifetimeS * 1000;
+  const document = signOverlayConfiguration(configuration, authority);
+  const certificates = [
+    ...authority.issue(identity.spki, user, wallNow, tools.random, { lifetimeMs }),
+    authority.certificate,
+  ];
   // Its name is taken like everyone else's.
-  const expiresAt = wallNow + CERTIFICATE_LIFETIME_MS;
+  const expiresAt = wallNow + lifetimeMs;
   store.loadRegister(overlay).noteMembers([{ hit: identity.hit, user, expiresAt }], wallNow);
   const secret = store.loadRendezvousSecret() ?? tools.random.bytes(RENDEZVOUS_SECRET_BYTES);
   return save({ store, certificates, document, secret, tools });

@@ -7,6 +7,7 @@ import { isMemberLabel, isOverlayName, isUserName } from '../identity/names.ts';
 import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
+import { CERTIFICATE_LIFETIME_S } from './overlay-configuration.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/idloc/config.toml';
@@ -67,6 +68,7 @@ const inputSchema = z.strictObject({
   socket: path.optional(),
   log: z.enum(['debug', 'info', 'warn', 'error']).optional(),
   ipv4_prefix: z.string().refine(isIpv4Prefix, 'must be a prefix such as 198.18.0.0/15').optional(),
+  certificate_lifetime: z.int().min(CERTIFICATE_LIFETIME_S.min).max(CERTIFICATE_LIFETIME_S.max).optional(),
   copy_dscp: z.boolean().optional(),
   advertise: endpoints.optional(),
   stun: endpoints.optional(),
@@ -112,6 +114,8 @@ export interface AgentConfig {
   readonly log: LogLevel;
   /** For an overlay that this agent creates; null: the default. Members take it from the overlay. */
   readonly ipv4Prefix: string | null;
+  /** Seconds, for an overlay that this agent creates; null: a year. */
+  readonly certificateLifetimeS: number | null;
   /** The DSCP of packets goes onto the datagrams that carry them. */
   readonly copyDscp: boolean;
   /** Where others can come to us, as this host cannot know: forwarded ports, 1:1 NAT. Goes into tickets first. */
@@ -174,6 +178,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     socket: pick((input) => input.socket) ?? '/run/idloc/idloc.sock',
     log: pick((input) => input.log) ?? 'info',
     ipv4Prefix: pick((input) => input.ipv4_prefix) ?? null,
+    certificateLifetimeS: pick((input) => input.certificate_lifetime) ?? null,
     copyDscp: pick((input) => input.copy_dscp) ?? false,
     advertise: pick((input) => input.advertise) ?? [],
     stun: pick((input) => input.stun) ?? [],

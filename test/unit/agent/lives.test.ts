@@ -248,5 +248,5 @@ test('two changes at once: the second is told to wait', async (t) => {
 test('a name that is none makes no overlay', async (t) => {
   const host = new TestHost(t);
   await host.lives.begin(NOTHING);
-  await t.throwsAsync(host.lives.create('not a name'), { code: 'bad_overlay' });
+  for (const name of ['not a name', 'co.uk']) await t.throwsAsync(host.lives.create(name), { code: 'bad_overlay' });
 });

@@ -5,6 +5,8 @@ import test, { type ExecutionContext } from 'ava';
 import { createMembership, loadMembership } from '../../../src/agent/membership.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { IdlocError } from '../../../src/base/errors.ts';
+import { parseCertificate } from '../../../src/identity/certificate.ts';
+import { decodeEnrollmentAnswer } from '../../../src/identity/enrollment-message.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
@@ -52,4 +54,31 @@ test('an authority makes no second overlay in the same directory', (t) => {
   createMembership(store, identity, OPTIONS, TOOLS);
   const other = { ...OPTIONS, overlay: 'other.example', user: null };
   t.throws(() => createMembership(store, identity, other, TOOLS), { instanceOf: IdlocError, code: 'other_overlay' });
+});
+
+test('certificates of an overlay live as long as its founder decided, its own too', (t) => {
+  const { configuration, certificates, founder } = createMembership(
+    emptyStore(t),
+    HostIdentity.generate(),
+    { ...OPTIONS, certificateLifetimeS: 120 },
+    TOOLS,
+  );
+  t.is(configuration.certificateLifetimeS, 120);
+  const [own = new Uint8Array()] = certificates;
+  t.is(parseCertificate(own).notAfter, NOW + 120_000);
+  const answer = founder?.enrollment.issueFor(HostIdentity.generate().spki, null, NOW) ?? new Uint8Array();
+  const decoded = decodeEnrollmentAnswer(answer);
+  const [leaf = new Uint8Array()] = decoded.issued ? decoded.certificates : [];
+  t.is(parseCertificate(leaf).notAfter, NOW + 120_000);
+});
+
+test('an overlay is not created under a name below which others have theirs', (t) => {
+  const store = emptyStore(t);
+  t.throws(
+    () => createMembership(store, HostIdentity.generate(), { ...OPTIONS, overlay: 'co.uk', user: null }, TOOLS),
+    {
+      code: 'bad_overlay',
+    },
+  );
+  t.is(store.loadAuthority(), undefined);
 });

@@ -24,6 +24,7 @@ name = "saturn"
 listen = 7000
 role = "client"
 copy_dscp = true
+certificate_lifetime = 120
 advertise = ["203.0.113.7:6084", "[2001:db8::7]:6084", "Home.example.org:7000"]
 stun = ["stun.example:3478"]
 [tun]
@@ -39,6 +40,7 @@ held_bytes = 1000
   t.is(config.listen, 0);
   t.is(config.role, 'client');
   t.true(config.copyDscp);
+  t.is(config.certificateLifetimeS, 120);
   t.deepEqual(config.advertise, [
     { host: '203.0.113.7', port: 6084 },
     { host: '2001:db8::7', port: 6084 },
@@ -65,6 +67,10 @@ test('every mistake in the file is one line with the place', (t) => {
     ['name = "x y"', /:1: name: must be one label of a host name/],
     ['user = "alice"', /:1: user: must be a user name/],
     ['ipv4_prefix = "198.18.0.1/15"', /:1: ipv4_prefix: must be a prefix/],
+    ['certificate_lifetime = 59', /:1: certificate_lifetime: .*60/],
+    ['name = "a.b"', /:1: name: must be one label/],
+    ['user = "dave.jones@home.example"', /:1: user: must be a user name/],
+    ['overlay = "com"', /:1: overlay: must be an overlay name of at least two labels/],
     ['[dns]\nlisten = "localhost"', /:2: dns.listen: must be an address with a port/],
     ['log = "loud"', /:1: log: /],
     ['listen = "6084"', /:1: listen: /],

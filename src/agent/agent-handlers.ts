@@ -22,7 +22,7 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
     counters: (params, signal) =>
       lives.current?.handlers.counters(params, signal) ?? { unexpectedErrors: host.guard.count },
     join: async ({ ticket }) => ({ hit, ...(await lives.join(ticket)) }),
-    create: async ({ overlay }) => ({ hit, ...(await lives.create(overlay)) }),
+    create: async ({ overlay, rendezvous }) => ({ hit, ...(await lives.create(overlay, rendezvous)) }),
     leave: ({ force }) => lives.leave({ force: force ?? false }),
     down: () => {
       // After the answer has left.
@@ -52,6 +52,7 @@ function statusBetween<G extends AnyGround>({ config, identity, guard, dns }: Ho
     ...processStatus(guard),
     clock: { offsetS: 0, source: 'host' },
     nat: { mapping: 'unknown', mapped: [] },
+    rendezvous: null,
     tun: null,
     dns: dns === undefined ? null : { listen: formatSocketAddress(dns.listen) },
   };

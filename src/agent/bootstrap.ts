@@ -1,6 +1,6 @@
 import type { Timed } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
-import type { SocketAddress } from '../base/socket-address.ts';
+import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 
 // Implementation constants.
 /** Between two addresses of one round: the first that answers wins, the others cost nothing. */
@@ -10,6 +10,8 @@ const FIRST_PAUSE_MS = 1_000;
 const MAX_PAUSE_MS = 15_000;
 /** A link is up: what comes of it is waited for. */
 const REST_MS = 3_000;
+/** Found at meeting places, and tried in each round; the oldest give way. */
+const MAX_FOUND = 16;
 
 /**
  * Finds the way into the overlay: tries the known addresses in turn, in rounds, until it is told that there is one.
@@ -21,6 +23,8 @@ export class Bootstrap implements Timed {
   private readonly connect: (remote: SocketAddress, now: number) => void;
   private readonly random: Random;
   private addresses: readonly SocketAddress[] = [];
+  private found: SocketAddress[] = [];
+  private active = false;
   private index = 0;
   private pause = FIRST_PAUSE_MS;
   private nextAt: number | undefined;
@@ -31,16 +35,30 @@ export class Bootstrap implements Timed {
   }
 
   get trying(): boolean {
-    return this.nextAt !== undefined;
+    return this.active;
   }
 
-  /** Starts with the first address at once; a second start with other addresses begins anew. */
+  /**
+   * Starts with the first address at once; a second start with other addresses begins anew. Without any it waits for those
+   * that are found.
+   */
   start(addresses: readonly SocketAddress[], now: number): void {
+    this.active = true;
+    this.found = [];
     this.addresses = addresses;
     this.index = 0;
     this.pause = FIRST_PAUSE_MS;
     this.nextAt = addresses.length === 0 ? undefined : now;
     this.handleTimeout(now);
+  }
+
+  /** Somebody may be there too: tried at once, since the other side may be sending just now, and in each round. */
+  add(address: SocketAddress, now: number): void {
+    if (!this.active) return;
+    if (![...this.addresses, ...this.found].some((known) => sameSocketAddress(known, address)))
+      this.found = [...this.found, address].slice(-MAX_FOUND);
+    this.nextAt ??= now + this.pause;
+    this.connect(address, now);
   }
 
   /** A link that may be the way in is up: the search goes on only if it is not stopped soon. */
@@ -49,6 +67,7 @@ export class Bootstrap implements Timed {
   }
 
   stop(): void {
+    this.active = false;
     this.nextAt = undefined;
   }
 
@@ -58,7 +77,7 @@ export class Bootstrap implements Timed {
 
   handleTimeout(now: number): void {
     while (this.nextAt !== undefined && this.nextAt <= now) {
-      const remote = this.addresses[this.index];
+      const remote = this.addresses[this.index] ?? this.found[this.index - this.addresses.length];
       if (remote === undefined) {
         this.index = 0;
         this.nextAt = now + this.pause * (0.75 + this.random.float() / 2);

@@ -18,7 +18,10 @@ import type { CertificateVerifier } from '../overlay/security/certificate-cache.
 import type { OverlaySettings } from '../overlay/settings.ts';
 import { TimeKeeper, type TimePorts } from '../overlay/time-keeper.ts';
 import { Resolver, type ResolverPorts, type ResolverResult } from '../resolver/resolver.ts';
+import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
+import type { OpenTicket } from '../rendezvous/rendezvous.ts';
 import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
+import { Meetings, type MeetingPorts, type Situation } from './meetings.ts';
 import { Acquaintances, type Known } from './acquaintances.ts';
 import { answerEnrollment } from './enrollment-exchange.ts';
 import { Entry, type EntryPorts } from './entry.ts';
@@ -43,6 +46,10 @@ export interface EngineComponents {
   readonly overlay: OverlaySettings;
   /** Only where the overlay's authority is: answers newcomers. */
   readonly enrollment: EnrollmentServer | undefined;
+  /** Where members find each other without an address; none: nowhere. */
+  readonly places?: readonly MeetingPlace[];
+  /** Tickets of ours that are neither used up nor expired. */
+  readonly openTickets?: (wallNow: number) => readonly OpenTicket[];
   readonly random: Random;
   readonly clock: OverlayClock;
   readonly logger: Logger;
@@ -64,6 +71,8 @@ export interface EngineOptions {
   readonly ipv4Prefix: string;
   /** The IPv4 address that we claimed in a former life. */
   readonly ipv4: string | undefined;
+  /** What members derive the keys from under which they meet; absent: they do not. */
+  readonly rendezvousSecret?: Uint8Array | null;
 }
 
 export type EngineEvent =
@@ -76,6 +85,8 @@ export type EngineEvent =
   | { readonly type: 'tunLost' }
   /** A path of some link carries datagrams of so many bytes. */
   | { readonly type: 'pathMtu'; readonly bytes: number }
+  /** A datagram of BitTorrent's DHT. */
+  | { readonly type: 'foreign'; readonly data: Uint8Array; readonly remote: SocketAddress }
   /** What we know of a peer changed; to be kept for the next start. */
   | { readonly type: 'contact'; readonly contact: Contact };
 
@@ -99,6 +110,7 @@ export class Engine implements Timed {
   private readonly claims: PeerClaims;
   private readonly entry: Entry;
   private readonly time: TimeKeeper;
+  private readonly meetings: Meetings | undefined;
   private readonly pathMtus: PathMtuDiscovery;
   private readonly members = new Map<Hit, VerifiedPeer>();
   private readonly guard: Guard;
@@ -129,6 +141,12 @@ export class Engine implements Timed {
     this.resolver = new Resolver({ ports: this.resolverPorts(), logger });
     this.entry = new Entry({ ports: this.entryPorts(), random }, { role: options.role, founder: options.founder });
     this.time = new TimeKeeper({ clock, ports: this.timePorts(), logger });
+    const { rendezvousSecret: secret } = options;
+    if (secret !== undefined && secret !== null && components.places !== undefined)
+      this.meetings = new Meetings(
+        { places: components.places, ports: this.meetingPorts(), random, clock },
+        { secret },
+      );
     this.pathMtus = new PathMtuDiscovery({ dataPlane });
     this.pathMtus.onPathMtu((bytes) => {
       this.handler({ type: 'pathMtu', bytes });
@@ -169,11 +187,19 @@ export class Engine implements Timed {
     this.dataPlane.setLocalAddresses(this.hit, this.options.ipv4 ?? null);
     this.time.start(now);
     this.entry.start(now);
+    this.ticketsChanged(now);
+    this.meetings?.consider(now);
+  }
+
+  /** A ticket was made. */
+  ticketsChanged(now: number): void {
+    this.meetings?.expect(this.components.openTickets?.(this.clock.wall()) ?? [], now);
   }
 
   /** Hands over what we store; `done` when the neighbours have it and the links are closed. */
   stop(now: number, done: () => void): void {
     this.entry.stop();
+    this.meetings?.stop();
     const closeLinks = (): void => {
       this.links.closeAll('we stop');
       done();
@@ -191,6 +217,7 @@ export class Engine implements Timed {
 
   setHostAddresses(addresses: readonly string[], now: number): void {
     this.links.setHostAddresses(addresses, now);
+    this.meetings?.setHostAddresses(addresses, now);
   }
 
   /** As many as one turn of the event loop has time for; the data plane wakes us again for the rest. */
@@ -211,8 +238,8 @@ export class Engine implements Timed {
   }
 
   private machinesNow(): Record<string, Timed> {
-    const { links, resolver, entry, time, claims, pathMtus, node } = this;
-    return { links, resolver, entry, time, claims, pathMtus, ...node };
+    const { links, resolver, entry, time, claims, pathMtus, meetings, node } = this;
+    return { links, resolver, entry, time, claims, pathMtus, ...(meetings !== undefined && { meetings }), ...node };
   }
 
   private handleEvent(event: DataPlaneEvent, now: number): void {
@@ -224,6 +251,9 @@ export class Engine implements Timed {
       case 'unknown':
         this.relink(event.remote, now);
         this.links.handleEvent(event, now);
+        return;
+      case 'foreign':
+        this.handler({ type: 'foreign', data: event.data, remote: event.remote });
         return;
       case 'network':
         this.handler({ type: 'network' });
@@ -240,6 +270,7 @@ export class Engine implements Timed {
     const now = this.clock.monotonic();
     switch (event.type) {
       case 'up':
+        this.meetings?.linked(event.hit);
         if (event.peer.member) this.memberUp(event, now);
         return;
       case 'silent':
@@ -256,6 +287,7 @@ export class Engine implements Timed {
         if (this.members.has(event.hit)) this.remember(event.hit, { locators: [event.path.remote] });
         return;
       case 'needsRestart':
+        this.meetings?.consider(now);
         this.connect(event.hit, now, (result) => {
           if (!result.ok) this.logger.debug('restart failed', { nodeId: event.hit, reason: result.reason });
         });
@@ -278,6 +310,7 @@ export class Engine implements Timed {
     if (replaced && overlay?.snapshot(now).responsiblePeer === hit) names?.refresh(now);
     this.claims.lookup(hit, now);
     this.remember(hit, { user: peer.user });
+    this.meetings?.consider(now);
   }
 
   private memberDown(hit: Hit, now: number): void {
@@ -286,6 +319,7 @@ export class Engine implements Timed {
     this.time.linkDown(hit);
     this.resolver.linkDown(hit, now);
     if (this.members.delete(hit)) this.entry.linkDown(now);
+    this.meetings?.consider(now);
   }
 
   private authorize(hit: Hit): void {
@@ -314,6 +348,29 @@ export class Engine implements Timed {
         this.names?.refresh(now);
       },
     };
+  }
+
+  private meetingPorts(): MeetingPorts {
+    return {
+      situation: () => this.situation(),
+      isOwn: (address) => this.links.isOwn(address),
+      isLinked: (hit) => this.links.isUp(hit),
+      remoteOf: (hit) => this.links.remoteOf(hit),
+      dial: (address, now) => {
+        if (!this.entry.searching) return this.links.connectDirect(address, now);
+        this.entry.found(address, now);
+        return true;
+      },
+    };
+  }
+
+  private situation(): Situation {
+    const { overlay, entry, members } = this;
+    if (entry.searching || overlay?.state !== 'joined') return 'searching';
+    // Links that are being mended count as none: the only peer may have moved.
+    const linked = [...members.keys()].filter((hit) => this.links.isUp(hit));
+    if (overlay.role === 'client') return linked.some((hit) => this.acquaintances.isPeer(hit)) ? 'client' : 'searching';
+    return linked.length === 0 ? 'alone' : 'peer';
   }
 
   /** Makes our node of the overlay; it learns of the links that are up already. */
@@ -411,6 +468,7 @@ export class Engine implements Timed {
     else if (event.type === 'responsibleChanged' && role === 'client') this.remember(event.to, { peer: true });
     this.entry.onOverlayEvent(event, now);
     if (event.type === 'joined' && this.members.size === 0) this.time.alone(now);
+    this.meetings?.consider(now);
     // Claims could not be looked up before.
     if (event.type === 'joined') for (const hit of this.members.keys()) this.claims.lookup(hit, now);
   }
@@ -501,5 +559,6 @@ export class Engine implements Timed {
     this.links.send(hit, answer.message);
     if (answer.admitted) this.logger.info('newcomer admitted', { nodeId: hit });
     else this.logger.warn('newcomer refused', { nodeId: hit, reason: answer.reason });
+    this.ticketsChanged(this.clock.monotonic());
   }
 }

@@ -1,24 +1,31 @@
+import { toHex } from '../base/bytes.ts';
 import type { Clock, Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
 import { IdlocError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
-import { formatSocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { acceptEnrollmentAnswer, enrollmentRequest, type Membership } from '../identity/enrollment.ts';
+import { secretOfCode } from '../identity/code-secret.ts';
 import { EnrollmentError } from '../identity/errors.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { Ticket } from '../identity/ticket.ts';
 import { TrustStore } from '../identity/trust-store.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
 import type { DataPlane } from '../native/data-plane.ts';
+import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
+import { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { Bootstrap } from './bootstrap.ts';
 import { decodeEnrollmentExchange, encodeEnrollmentExchange } from './enrollment-exchange.ts';
 
-/** Implementation constant: the inviter has to be running when its ticket is used. */
+// Implementation constants.
+/** The inviter has to be running when its ticket is used. */
 const ENROLLMENT_TIMEOUT_MS = 30_000;
 /** Whoever lets us in has no room on its disk just now. */
 const ASK_AGAIN_MS = 5_000;
+/** Through meeting places: it looks for newcomers every two minutes at least. */
+const MEETING_TIMEOUT_MS = 150_000;
 
 export type EnrollmentResult =
   { readonly ok: true; readonly membership: Membership } | { readonly ok: false; readonly error: Error };
@@ -38,6 +45,8 @@ export class Enroller implements Timed {
   private readonly random: Random;
   private readonly clock: Clock;
   private readonly bootstrap: Bootstrap;
+  private readonly rendezvous: Rendezvous | undefined;
+  private readonly onForeign: (data: Uint8Array, remote: SocketAddress) => void;
   private readonly asked = new Set<Hit>();
   private readonly dataPlane: DataPlane;
   private deadline: number | undefined;
@@ -46,7 +55,17 @@ export class Enroller implements Timed {
   private done: (result: EnrollmentResult) => void = () => {};
 
   constructor(
-    components: { dataPlane: DataPlane; identity: HostIdentity; random: Random; clock: Clock; logger: Logger },
+    components: {
+      readonly dataPlane: DataPlane;
+      readonly identity: HostIdentity;
+      /** Where the inviter may be found beside the ticket's addresses; none: nowhere. */
+      readonly places?: readonly MeetingPlace[];
+      /** Takes datagrams of BitTorrent's DHT. */
+      readonly onForeign?: (data: Uint8Array, remote: SocketAddress) => void;
+      readonly random: Random;
+      readonly clock: Clock;
+      readonly logger: Logger;
+    },
     options: { readonly ticket: Ticket; readonly user: string | null },
   ) {
     const { dataPlane, identity, random, clock, logger } = components;
@@ -76,26 +95,45 @@ export class Enroller implements Timed {
       },
       random,
     });
+    this.onForeign = components.onForeign ?? ((): void => undefined);
+    const { places = [] } = components;
+    const { secret } = options.ticket;
+    if (places.length > 0 && secret !== null)
+      this.rendezvous = new Rendezvous(
+        { places, random, clock, tell: (address, now) => this.found(address, now) },
+        { secret },
+      );
   }
 
   /** `done` is called once. Host addresses must be known before. */
   start(now: number, done: (result: EnrollmentResult) => void): void {
     this.done = done;
-    this.deadline = now + ENROLLMENT_TIMEOUT_MS;
+    this.deadline = now + (this.rendezvous === undefined ? ENROLLMENT_TIMEOUT_MS : MEETING_TIMEOUT_MS);
     this.bootstrap.start(this.ticket.addresses, now);
+    const { code } = this.ticket;
+    if (code !== null) this.rendezvous?.attend(`ticket ${toHex(secretOfCode(code).id)}`, 'arrive', now);
+    this.rendezvous?.attend('overlay', 'arrive', now);
   }
 
   drainEvents(now: number): void {
-    for (const event of this.dataPlane.drain()) this.links.handleEvent(event, now);
+    for (const event of this.dataPlane.drain())
+      if (event.type === 'foreign') this.onForeign(event.data, event.remote);
+      else this.links.handleEvent(event, now);
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.links.nextTimeout(), this.bootstrap.nextTimeout(), this.askAgainAt, this.deadline);
+    return earliest(
+      this.links.nextTimeout(),
+      this.bootstrap.nextTimeout(),
+      this.rendezvous?.nextTimeout(),
+      this.askAgainAt,
+      this.deadline,
+    );
   }
 
   handleTimeout(now: number): void {
-    for (const machine of [this.links, this.bootstrap]) {
-      if ((machine.nextTimeout() ?? Infinity) <= now) machine.handleTimeout(now);
+    for (const machine of [this.links, this.bootstrap, this.rendezvous]) {
+      if ((machine?.nextTimeout() ?? Infinity) <= now) machine?.handleTimeout(now);
     }
     if (this.askAgainAt !== undefined && this.askAgainAt <= now) {
       this.askAgainAt = undefined;
@@ -116,7 +154,8 @@ export class Enroller implements Timed {
   private onLinkEvent(event: LinkEvent): void {
     switch (event.type) {
       case 'up':
-        this.bootstrap.stop();
+        // It may be none that lets us in: the search goes on when nothing comes of it.
+        this.bootstrap.rest(this.clock.monotonic());
         this.ask(event.hit);
         return;
       case 'message':
@@ -133,6 +172,12 @@ export class Enroller implements Timed {
       case 'path':
       case 'needsRestart':
     }
+  }
+
+  private found(address: SocketAddress, now: number): boolean {
+    if (this.links.isOwn(address)) return false;
+    this.bootstrap.add(address, now);
+    return true;
   }
 
   private ask(hit: Hit): void {

@@ -82,6 +82,16 @@ export class Entry implements Timed {
     this.bootstrap.stop();
   }
 
+  /** No way in is known that works. */
+  get searching(): boolean {
+    return this.bootstrap.trying;
+  }
+
+  /** Somebody of the overlay may be there. */
+  found(address: SocketAddress, now: number): void {
+    this.bootstrap.add(address, now);
+  }
+
   /** A member is linked; our node knows it already. */
   linkUp(hit: Hit, now: number): void {
     // A client is no way in, so only what comes of the link tells whether the search is over.

@@ -1,4 +1,6 @@
+import { systemRandom } from '../base/random.ts';
 import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
+import type { RendezvousMode } from '../config/overlay-configuration.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import { createDataPlane } from '../native/native.ts';
 import { createNetlink } from '../native/netlink.ts';
@@ -6,6 +8,7 @@ import { INITIAL_TUN_MTU, tunMtuFor } from '../tunnel/tun-mtu.ts';
 import type { Host } from './host.ts';
 import { HostNetwork } from './host-network.ts';
 import { ipv6StateOf } from './ipv6-switch.ts';
+import { MeetingPlaces } from './meeting-places.ts';
 
 /**
  * What a life in an overlay stands on: the socket, and the interface with the host's own address. Everything that takes a
@@ -18,6 +21,7 @@ export class Ground {
   private readonly netlink = createNetlink();
   private mtu: number;
   private ipv6 = true;
+  private meeting: { readonly what: string; readonly places: MeetingPlaces } | undefined;
 
   /** @throws {IdlocError} when the port is taken or a privilege is missing; nothing stays open then. */
   constructor(host: Host) {
@@ -77,7 +81,24 @@ export class Ground {
     this.configure(ipv4);
   }
 
+  /** Where members of this overlay meet. A newcomer's places stay, with what they have learned, when it becomes a member. */
+  meetingPlaces(mode: RendezvousMode, domain: string): MeetingPlaces {
+    const what = `${mode} ${domain}`;
+    if (this.meeting?.what === what) return this.meeting.places;
+    this.meeting?.places.close();
+    const { config, logger, dns } = this.host;
+    const places = new MeetingPlaces(
+      { dataPlane: this.dataPlane, config, logger, random: systemRandom, dnsStub: dns?.listen },
+      { mode, domain },
+    );
+    places.setAddresses(this.network.locators());
+    this.meeting = { what, places };
+    return places;
+  }
+
   close(): void {
+    this.meeting?.places.close();
+    this.meeting = undefined;
     this.dataPlane.close();
   }
 

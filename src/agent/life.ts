@@ -12,6 +12,7 @@ import { Engine, type EngineEvent } from './engine.ts';
 import type { Ground } from './ground.ts';
 import type { Host } from './host.ts';
 import { settingsOf, type Membership } from './membership.ts';
+import type { MeetingPlaces } from './meeting-places.ts';
 import { Memory } from './memory.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
 
@@ -32,6 +33,7 @@ export class Life {
   private readonly memory: Memory;
   private readonly engine: Engine;
   private readonly driver: Driver;
+  private readonly places: MeetingPlaces;
   private readonly onAddressed: () => void;
   private readonly onTunLost: () => void;
 
@@ -58,6 +60,8 @@ export class Life {
     ground.dataPlane.setCredentials(membership.certificates, identity.pkcs8);
     if (ticket !== undefined) this.memory.remember(inviterOf(ticket));
 
+    const { rendezvous, dnsName } = membership.configuration;
+    this.places = ground.meetingPlaces(rendezvous, dnsName);
     this.engine = new Engine(
       {
         dataPlane: ground.dataPlane,
@@ -66,6 +70,8 @@ export class Life {
         trust: membership.trust,
         overlay: settingsOf(membership),
         enrollment: membership.founder?.enrollment,
+        places: this.places.all,
+        openTickets: (wallNow) => membership.founder?.register.openCodes(wallNow) ?? [],
         random: systemRandom,
         clock: new OverlayClock(systemClock, { proven: membership.provenTime }),
         logger,
@@ -79,6 +85,7 @@ export class Life {
         contacts: this.memory.contacts,
         ipv4Prefix,
         ipv4: this.memory.ownIpv4,
+        rendezvousSecret: membership.secret,
       },
     );
     this.driver = new Driver(this.engine, systemClock, guard);
@@ -103,6 +110,7 @@ export class Life {
       dnsListen: host.dns?.listen,
       locators: () => ground.network.locators(),
       tunMtu: () => ground.tunMtu,
+      mainlineNodes: () => this.places.mainlineNodes,
     });
     host.dns?.server.serve({ lookup: directory, overlay: membership.configuration.dnsName, ipv4Prefix });
     this.begin();
@@ -132,6 +140,7 @@ export class Life {
 
   private begin(): void {
     const { engine, driver, ground, host, membership } = this;
+    this.places.onEvents((input) => driver.feed('meeting place', input));
     engine.onEvent((event) => void host.guard.run(`engine ${event.type}`, () => this.onEvent(event)));
     ground.dataPlane.onWake(() => driver.feed('data plane', (now) => engine.drainEvents(now)));
     driver.run((now) => {
@@ -162,7 +171,11 @@ export class Life {
       case 'contact':
         memory.remember(event.contact);
         return;
+      case 'foreign':
+        this.places.receive(event.data, event.remote);
+        return;
       case 'network':
+        this.places.setAddresses(ground.network.locators());
         driver.run((now) => engine.setHostAddresses(ground.network.locators(), now));
         ground.refresh(engine.ipv4);
         void this.findStunServers();

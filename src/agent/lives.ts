@@ -3,6 +3,7 @@ import { IdlocError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import type { RendezvousMode } from '../config/overlay-configuration.ts';
 import type { Membership as Enrolled } from '../identity/enrollment.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
@@ -152,13 +153,13 @@ export class Lives<G extends AnyGround> {
   }
 
   /** @throws {IdlocError} when it stays where it is. */
-  async create(overlay: string): Promise<Entered> {
+  async create(overlay: string, rendezvous?: RendezvousMode): Promise<Entered> {
     return this.change(async () => {
       checkNewOverlayName(overlay);
       const before = this.life?.membership;
       if (before?.configuration.overlay === overlay) return this.entered(false);
       this.checkFree(before, overlay);
-      await this.replace(() => this.found(overlay, before), undefined);
+      await this.replace(() => this.found(overlay, before, rendezvous), undefined);
       return this.entered(true);
     });
   }
@@ -271,13 +272,17 @@ export class Lives<G extends AnyGround> {
     return adoptMembership(store, enrolled, this.tools);
   }
 
-  private found(wanted: string | undefined, before: Membership | undefined): Promise<Membership> {
+  private found(
+    wanted: string | undefined,
+    before: Membership | undefined,
+    rendezvous = this.components.config.rendezvous,
+  ): Promise<Membership> {
     const { config, store, identity, random, logger } = this.components;
     const overlay = wanted ?? `${Buffer.from(random.bytes(5)).toString('hex')}.${PRIVATE_SUFFIX}`;
     // What can be refused is asked for before anything is set aside.
     checkNewOverlayName(overlay);
     const { ipv4Prefix, certificateLifetimeS } = config;
-    const options = { overlay, user: userName(config, overlay), ipv4Prefix, certificateLifetimeS };
+    const options = { overlay, user: userName(config, overlay), ipv4Prefix, certificateLifetimeS, rendezvous };
     logger.info('creating overlay', { overlay });
     this.makeRoom(before);
     return Promise.resolve(createMembership(store, identity, options, this.tools));

@@ -1,7 +1,11 @@
 import type { Clock } from '../base/clock.ts';
 import { IdlocError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
-import { overlayConfiguration, type OverlayConfiguration } from '../config/overlay-configuration.ts';
+import {
+  overlayConfiguration,
+  type OverlayConfiguration,
+  type RendezvousMode,
+} from '../config/overlay-configuration.ts';
 import { readOverlayConfiguration } from '../config/overlay-configuration-reader.ts';
 import { signOverlayConfiguration } from '../config/overlay-configuration-writer.ts';
 import { OverlayAuthority } from '../identity/authority.ts';
@@ -53,6 +57,8 @@ export interface NewOverlay {
   readonly ipv4Prefix: string | null;
   /** How long certificates of members live; null: a year. */
   readonly certificateLifetimeS?: number | null;
+  /** Where members meet beside the LAN; absent: nowhere. */
+  readonly rendezvous?: RendezvousMode;
 }
 
 interface Tools {
@@ -86,7 +92,7 @@ export function createMembership(
   options: NewOverlay,
   tools: Tools,
 ): Membership {
-  const { overlay, user, ipv4Prefix, certificateLifetimeS = null } = options;
+  const { overlay, user, ipv4Prefix, certificateLifetimeS = null, rendezvous = 'none' } = options;
   checkNewOverlayName(overlay);
   const wallNow = tools.clock.wall();
   // An earlier attempt may have stopped after the authority was written.
@@ -101,6 +107,7 @@ export function createMembership(
   const configuration = overlayConfiguration({
     overlay,
     maxMessageSize: MAX_MESSAGE_BYTES,
+    rendezvous,
     ...(ipv4Prefix !== null && { ipv4Prefix }),
     ...(certificateLifetimeS !== null && { certificateLifetimeS }),
   });

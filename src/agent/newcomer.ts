@@ -37,8 +37,13 @@ export function enroll(host: Host, ground: Ground, ticket: Ticket): Promise<Enro
   logger.info('enrolling', { overlay });
   const certificate = selfSignedCertificate(identity, { overlay, user: null, wallNow: systemClock.wall(), random });
   dataPlane.setCredentials([certificate], identity.pkcs8);
+  const places = ground.meetingPlaces(ticket.mainline ? 'mainline' : 'none', overlay);
   const enroller = new Enroller(
-    { dataPlane, identity, random, clock: systemClock, logger },
+    {
+      ...{ dataPlane, identity, random, clock: systemClock, logger },
+      places: places.all,
+      onForeign: (data, remote) => places.receive(data, remote),
+    },
     { ticket, user: ticket.user ?? userName(config, overlay) },
   );
   const driver = new Driver(enroller, systemClock, guard);
@@ -52,6 +57,7 @@ export function enroll(host: Host, ground: Ground, ticket: Ticket): Promise<Enro
       return;
     }
     stop.addEventListener('abort', giveUp, { once: true });
+    places.onEvents((input) => driver.feed('meeting place', input));
     dataPlane.onWake(() => driver.feed('data plane', (now) => enroller.drainEvents(now)));
     driver.run((now) => {
       enroller.links.setHostAddresses(network.locators(), now);

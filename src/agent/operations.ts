@@ -37,6 +37,8 @@ export interface OperationsComponents {
   /** Our addresses now. */
   readonly locators: () => readonly string[];
   readonly tunMtu: () => number;
+  /** Null: Mainline is not used. */
+  readonly mainlineNodes: () => number | null;
 }
 
 /** What is asked of the agent as a whole, in whatever overlay it is. */
@@ -100,6 +102,7 @@ function status(agent: OperationsComponents): Status {
       mapping: natMapping,
       mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
     },
+    rendezvous: { mode: membership.configuration.rendezvous, nodes: agent.mainlineNodes() },
     tun: config.tun.enable ? { name: config.tun.name, mtu: agent.tunMtu() } : null,
     dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
   };
@@ -156,7 +159,7 @@ function whyPath({ type }: LinkPath): string {
 }
 
 async function invite(
-  { engine, membership, dataPlane, config, logger, locators }: OperationsComponents,
+  { engine, driver, membership, dataPlane, config, logger, locators }: OperationsComponents,
   params: Params<'invite'>,
 ): Promise<string> {
   const { founder, configuration, authority } = membership;
@@ -182,10 +185,11 @@ async function invite(
     mapped: [],
     own: locators().map((address): SocketAddress => ({ address, port })),
   });
-  if (addresses.length === 0)
+  if (addresses.length === 0 && configuration.rendezvous === 'none')
     throw new IdlocError('no_address', 'this host has no network address that another could start from');
   const { uses = 1, replaces = false } = params;
   founder.register.addCode(code, { expiresAt, user, uses, replaces, wallNow });
+  driver.run((now) => engine.ticketsChanged(now));
   return encodeTicket({
     overlay: configuration.overlay,
     mode: configuration.mode,
@@ -194,6 +198,7 @@ async function invite(
     addresses,
     code,
     secret: membership.secret,
+    mainline: configuration.rendezvous === 'mainline',
     expiresAt,
     user,
   });

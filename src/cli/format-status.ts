@@ -10,6 +10,7 @@ export function formatStatus(status: Status): string {
     ['overlay', formatOverlay(status)],
     ['listen', status.listen.join(', ')],
     ['nat', formatNat(status.nat)],
+    ['meeting', formatRendezvous(status.rendezvous)],
     ['tun', status.tun === null ? 'none' : `${status.tun.name}, MTU ${status.tun.mtu}`],
     ['dns', status.dns === null ? 'off' : status.dns.listen],
     ['agent', `${status.version}, up ${formatDuration(status.uptimeS)}, pid ${status.pid}`],
@@ -26,6 +27,11 @@ export function formatStatus(status: Status): string {
 function formatOverlay({ overlay, state, role }: Status): string {
   if (state === 'left') return 'none: `idloc join TICKET`, or `idloc create OVERLAY`';
   return overlay === null ? `none yet, ${state}` : `${overlay}, ${state} as ${role}`;
+}
+
+function formatRendezvous(rendezvous: Status['rendezvous']): string {
+  if (rendezvous?.mode !== 'mainline') return 'none';
+  return `mainline, ${rendezvous.nodes === 0 ? 'no node of it answers' : `${rendezvous.nodes ?? 0} nodes known`}`;
 }
 
 function linkRow(link: LinkStatus): string[] {

@@ -13,6 +13,14 @@ export function jsonOption(): Option {
   return new Option('--json', 'one JSON object on stdout');
 }
 
+/** For a new overlay. */
+export function rendezvousOption(): Option {
+  return new Option(
+    '--rendezvous <place>',
+    "where members of the new overlay find each other beside the LAN: mainline is BitTorrent's DHT, whose nodes see their addresses",
+  ).choices(['none', 'mainline']);
+}
+
 /** A parser for whole numbers in a range. */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { note } from './output.ts';
-import { DEFAULT_CONFIG, DEFAULT_STATE, wholeNumber } from './options.ts';
+import { DEFAULT_CONFIG, DEFAULT_STATE, rendezvousOption, wholeNumber } from './options.ts';
 
 interface Options {
   readonly config?: string;
@@ -14,6 +14,7 @@ interface Options {
   readonly log?: 'debug' | 'info' | 'warn' | 'error';
   readonly join?: string;
   readonly create?: string;
+  readonly rendezvous?: 'none' | 'mainline';
 }
 
 export function upCommand(): Command {
@@ -30,6 +31,7 @@ export function upCommand(): Command {
     .addOption(new Option('--log <level>', 'least important events to log').choices(['debug', 'info', 'warn', 'error']))
     .addOption(new Option('--join <ticket>', 'join the overlay of this ticket').env('IDLOC_JOIN').conflicts('create'))
     .option('--create <overlay>', 'create an overlay of this name, home.example')
+    .addOption(rendezvousOption())
     .action(async (options: Options) => {
       const { agentConfig, readConfigFile } = await import('../config/agent-config.ts');
       const config = agentConfig(readConfigFile(options.config ?? null), {
@@ -39,6 +41,7 @@ export function upCommand(): Command {
         name: options.name,
         user: options.user,
         log: options.log,
+        rendezvous: options.rendezvous,
         tun: options.tun === false ? { enable: false } : { name: options.tun },
         // Nobody here can reach what the names stand for, and port 53 needs a privilege.
         dns: options.tun === false ? { enable: false } : {},

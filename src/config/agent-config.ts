@@ -7,7 +7,7 @@ import { isMemberLabel, isOverlayName, isUserName } from '../identity/names.ts';
 import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
-import { CERTIFICATE_LIFETIME_S } from './overlay-configuration.ts';
+import { CERTIFICATE_LIFETIME_S, type RendezvousMode } from './overlay-configuration.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/idloc/config.toml';
@@ -36,6 +36,13 @@ const address = z.string().transform((text, context): SocketAddress => {
   context.addIssue({ code: 'custom', message: 'must be an address with a port, such as 127.0.0.1:53 or [::1]:53' });
   return z.NEVER;
 });
+/** BEP 5's ways in; each is run by someone else. */
+const MAINLINE_ROUTERS: readonly Endpoint[] = [
+  { host: 'router.bittorrent.com', port: 6881 },
+  { host: 'router.utorrent.com', port: 6881 },
+  { host: 'dht.transmissionbt.com', port: 6881 },
+  { host: 'dht.libtorrent.org', port: 25_401 },
+];
 /** Few: each is asked, or goes into tickets. */
 const MAX_ENDPOINTS = 8;
 const endpoint = z.string().transform((text, context): Endpoint => {
@@ -70,6 +77,9 @@ const inputSchema = z.strictObject({
   ipv4_prefix: z.string().refine(isIpv4Prefix, 'must be a prefix such as 198.18.0.0/15').optional(),
   certificate_lifetime: z.int().min(CERTIFICATE_LIFETIME_S.min).max(CERTIFICATE_LIFETIME_S.max).optional(),
   copy_dscp: z.boolean().optional(),
+  rendezvous: z.enum(['none', 'mainline']).optional(),
+  mdns: z.boolean().optional(),
+  mainline_bootstrap: endpoints.optional(),
   advertise: endpoints.optional(),
   stun: endpoints.optional(),
   tun: z
@@ -118,6 +128,12 @@ export interface AgentConfig {
   readonly certificateLifetimeS: number | null;
   /** The DSCP of packets goes onto the datagrams that carry them. */
   readonly copyDscp: boolean;
+  /** For an overlay that this agent creates: where its members find each other beside the LAN. Members take it from the overlay. */
+  readonly rendezvous: RendezvousMode;
+  /** Members are looked for, and answered, on the LAN. */
+  readonly mdns: boolean;
+  /** Nodes of BitTorrent's Mainline DHT to start from. */
+  readonly mainlineBootstrap: readonly Endpoint[];
   /** Where others can come to us, as this host cannot know: forwarded ports, 1:1 NAT. Goes into tickets first. */
   readonly advertise: readonly Endpoint[];
   /** STUN servers that tell how the world sees us. */
@@ -180,6 +196,9 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     ipv4Prefix: pick((input) => input.ipv4_prefix) ?? null,
     certificateLifetimeS: pick((input) => input.certificate_lifetime) ?? null,
     copyDscp: pick((input) => input.copy_dscp) ?? false,
+    rendezvous: pick((input) => input.rendezvous) ?? 'none',
+    mdns: pick((input) => input.mdns) ?? true,
+    mainlineBootstrap: pick((input) => input.mainline_bootstrap) ?? MAINLINE_ROUTERS,
     advertise: pick((input) => input.advertise) ?? [],
     stun: pick((input) => input.stun) ?? [],
     tun: {

@@ -22,6 +22,7 @@ import {
   overlayConfiguration,
   type KindBlock,
   type OverlayConfiguration,
+  type RendezvousMode,
 } from './overlay-configuration.ts';
 import { parseXml, type XmlElement } from './xml-tree.ts';
 
@@ -100,6 +101,7 @@ function configurationOf(element: XmlElement): OverlayConfiguration {
     certificateLifetimeS:
       fields.number('certificate-lifetime', CERTIFICATE_LIFETIME_S.min, CERTIFICATE_LIFETIME_S.max, IDLOC_NAMESPACE) ??
       defaults.certificateLifetimeS,
+    rendezvous: rendezvousOf(fields) ?? defaults.rendezvous,
   };
 }
 
@@ -159,6 +161,13 @@ function modeOf(fields: Fields): OverlayMode {
   if (mode !== 'invite' && mode !== 'open') refuse('mode is neither invite nor open');
   if (selfSigned !== (mode === 'open')) refuse('mode and self-signed-permitted contradict each other');
   return mode;
+}
+
+function rendezvousOf(fields: Fields): RendezvousMode | undefined {
+  const rendezvous = fields.one('rendezvous', IDLOC_NAMESPACE);
+  if (rendezvous === undefined || rendezvous === 'none' || rendezvous === 'mainline') return rendezvous;
+  // Members that know another place find each other there; we do without.
+  return 'none';
 }
 
 function numberOf(name: string, text: string, min: number, max: number): number {

@@ -62,6 +62,7 @@ function configurationElement(configuration: OverlayConfiguration): string {
     tag('idloc:ipv4-prefix', configuration.ipv4Prefix),
     tag('idloc:dns-name', configuration.dnsName),
     tag('idloc:certificate-lifetime', configuration.certificateLifetimeS),
+    tag('idloc:rendezvous', configuration.rendezvous),
     ...(configuration.kinds.length === 0
       ? []
       : ['<required-kinds>', ...configuration.kinds.map(kindBlock), '</required-kinds>']),

@@ -7,7 +7,7 @@ import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
 /** RFC 6940 s11.1. */
 export const BASE_NAMESPACE = 'urn:ietf:params:xml:ns:p2p:config-base';
 export const CHORD_NAMESPACE = 'urn:ietf:params:xml:ns:p2p:config-chord';
-/** Ours: `mode`, `ipv4-prefix`, `dns-name`, `certificate-lifetime`. A mandatory extension: Node-IDs are HITs, which RFC 6940 alone does not expect. */
+/** Ours: `mode`, `ipv4-prefix`, `dns-name`, `certificate-lifetime`, `rendezvous`. A mandatory extension: Node-IDs are HITs, which RFC 6940 alone does not expect. */
 export const IDLOC_NAMESPACE = 'urn:idloc:config';
 
 /** RFC 6940 s11.1: between 0 and 2^16-2. */
@@ -20,6 +20,8 @@ export const MAX_KINDS = 64;
 
 /** From a minute, for those who try it, to the life of an authority. */
 export const CERTIFICATE_LIFETIME_S = { min: 60, max: 20 * 365 * 86_400 };
+/** Where members look for each other beside the LAN: nowhere, or in BitTorrent's Mainline DHT, which sees their addresses. */
+export type RendezvousMode = 'none' | 'mainline';
 
 export type DataModel = 'SINGLE' | 'ARRAY' | 'DICTIONARY';
 export const DATA_MODELS: readonly DataModel[] = ['SINGLE', 'ARRAY', 'DICTIONARY'];
@@ -71,6 +73,7 @@ export interface OverlayConfiguration {
   readonly dnsName: string;
   /** How long certificates of members live: they are renewed at two thirds of it. */
   readonly certificateLifetimeS: number;
+  readonly rendezvous: RendezvousMode;
 }
 
 /** RFC 6940's defaults (s11.1, s10.7.4) for everything that is not given. */
@@ -97,6 +100,7 @@ export function overlayConfiguration(
     ipv4Prefix: DEFAULT_IPV4_PREFIX,
     dnsName: given.overlay,
     certificateLifetimeS: CERTIFICATE_LIFETIME_MS / 1000,
+    rendezvous: 'none',
     ...given,
   };
 }

@@ -73,6 +73,14 @@ const statusSchema = z.object({
     /** Our address and port as others see them. */
     mapped: z.array(socketAddress),
   }),
+  /** Where members of the overlay find each other without knowing an address; null: in no overlay. */
+  rendezvous: z
+    .object({
+      mode: z.enum(['none', 'mainline']),
+      /** Nodes of BitTorrent's DHT that are known: none tells that it is not reached; null: it is not used. */
+      nodes: z.number().nullable(),
+    })
+    .nullable(),
   /** null: no TUN (`--no-tun`). */
   tun: z.object({ name: z.string(), mtu: z.number() }).nullable(),
   /** null: no DNS stub. */
@@ -138,7 +146,14 @@ export const methods = {
   resolve: { params: z.strictObject({ target }), result: resolveSchema },
   counters: { params: z.strictObject({}), result: z.record(z.string(), z.number()) },
   join: { params: z.strictObject({ ticket: z.string().max(16_384) }), result: enteredSchema },
-  create: { params: z.strictObject({ overlay: z.string().min(1).max(255) }), result: enteredSchema },
+  create: {
+    params: z.strictObject({
+      overlay: z.string().min(1).max(255),
+      /** Absent: as the configuration says. */
+      rendezvous: z.enum(['none', 'mainline']).optional(),
+    }),
+    result: enteredSchema,
+  },
   leave: {
     /** `force`: though nobody else can let newcomers in. */
     params: z.strictObject({ force: z.boolean().optional() }),

@@ -133,6 +133,13 @@ export class EnrollmentRegister {
     return this.plan(redemption);
   }
 
+  /** Codes that can still be redeemed; of each what inviter and newcomer both know. */
+  openCodes(wallNow: number): { readonly id: string; readonly expiresAt: number }[] {
+    return this.codes
+      .filter(({ usedBy, uses, expiresAt }) => usedBy.length < uses && expiresAt > wallNow)
+      .map(({ id, expiresAt }) => ({ id, expiresAt }));
+  }
+
   /**
    * Admits a key, or renews its membership.
    * @param expiresAt the end of the certificate that it gets.

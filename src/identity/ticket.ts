@@ -14,7 +14,7 @@ import type { OverlayMode } from './trust-store.ts';
  *
  *   struct {
  *     uint16  length;                    // of what follows, without the checksum: tells a cut-off ticket
- *     uint8   flags;                     // 1: open overlay; 2: has a code; 4: has the overlay's secret; others 0
+ *     uint8   flags;                     // 1: open overlay; 2: has a code; 4: has the overlay's secret; 8: members meet in Mainline; others 0
  *     uint32  expires_at;                // seconds since the epoch
  *     opaque  authority[32];             // SHA-256 of its SubjectPublicKeyInfo
  *     opaque  inviter[16];               // HIT
@@ -31,6 +31,7 @@ const PREFIX = `idloc${VERSION}.`;
 const FLAG_OPEN = 1;
 const FLAG_CODE = 2;
 const FLAG_SECRET = 4;
+const FLAG_MAINLINE = 8;
 const CHECKSUM_BYTES = 6;
 const FINGERPRINT_BYTES = 32;
 /** Enough for a host with several addresses and two more members. */
@@ -51,6 +52,8 @@ export interface Ticket {
   readonly code: Uint8Array | null;
   /** The overlay's rendezvous secret, 16 bytes: where else than at `addresses` its members are found. Null: nowhere. */
   readonly secret: Uint8Array | null;
+  /** Whether they are found in BitTorrent's Mainline DHT, beside the LAN. */
+  readonly mainline: boolean;
   /** Milliseconds since the epoch, whole seconds. */
   readonly expiresAt: number;
   /** The user name that the newcomer will have; null: its own choice. */
@@ -66,7 +69,7 @@ function checksum(bytes: Uint8Array): Uint8Array {
  * @throws {TicketError} when a field is not allowed.
  */
 export function encodeTicket(ticket: Ticket): string {
-  const { overlay, mode, authority, inviter, addresses, code, secret, expiresAt, user } = ticket;
+  const { overlay, mode, authority, inviter, addresses, code, secret, mainline, expiresAt, user } = ticket;
   if (
     !isOverlayName(overlay) ||
     (user !== null && !isUserOf(user, overlay)) ||
@@ -80,7 +83,10 @@ export function encodeTicket(ticket: Ticket): string {
   const writer = new ByteWriter();
   writer.vector(2, () => {
     writer.u8(
-      (mode === 'open' ? FLAG_OPEN : 0) | (code === null ? 0 : FLAG_CODE) | (secret === null ? 0 : FLAG_SECRET),
+      (mode === 'open' ? FLAG_OPEN : 0) |
+        (code === null ? 0 : FLAG_CODE) |
+        (secret === null ? 0 : FLAG_SECRET) |
+        (mainline ? FLAG_MAINLINE : 0),
     );
     writer.u32(Math.floor(expiresAt / 1000));
     writer.bytes(authority);
@@ -139,7 +145,7 @@ export function decodeTicket(text: string, wallNow: number): Ticket {
 function readTicket(reader: ByteReader): Ticket {
   reader.u16();
   const flags = reader.u8();
-  if ((flags & ~(FLAG_OPEN | FLAG_CODE | FLAG_SECRET)) !== 0) reader.fail(`unknown flags ${flags}`);
+  if ((flags & ~(FLAG_OPEN | FLAG_CODE | FLAG_SECRET | FLAG_MAINLINE)) !== 0) reader.fail(`unknown flags ${flags}`);
   const expiresAt = reader.u32() * 1000;
   const authority = reader.bytes(FINGERPRINT_BYTES).slice();
   const inviter = reader.hex(16);
@@ -161,7 +167,8 @@ function readTicket(reader: ByteReader): Ticket {
   reader.end();
   const mode = (flags & FLAG_OPEN) === 0 ? 'invite' : 'open';
   const user = label === '' ? null : `${label}@${overlay}`;
-  return { overlay, mode, authority, inviter, addresses, code, secret, expiresAt, user };
+  const mainline = (flags & FLAG_MAINLINE) !== 0;
+  return { overlay, mode, authority, inviter, addresses, code, secret, mainline, expiresAt, user };
 }
 
 function readAscii(reader: ByteReader): string {

@@ -210,15 +210,19 @@ export class LinkManager implements Timed {
 
   // Links towards an address.
 
-  /** A link without ICE to begin with (DTLS-UDP-SR-NO-ICE): the way into the overlay. `up` or `connectFailed` follows. */
-  connectDirect(remote: SocketAddress, now: number, expected?: Hit, patienceMs = CONNECT_TIMEOUT_MS): void {
-    if (expected !== undefined && this.isUp(expected)) return;
+  /**
+   * A link without ICE to begin with (DTLS-UDP-SR-NO-ICE): the way into the overlay. `up` or `connectFailed` follows.
+   * @returns false when there is a link, or one is under way.
+   */
+  connectDirect(remote: SocketAddress, now: number, expected?: Hit, patienceMs = CONNECT_TIMEOUT_MS): boolean {
+    if (expected !== undefined && this.isUp(expected)) return false;
     const holder = this.table.boundTo(remote);
-    if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return;
+    if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return false;
     const association = this.open('client', 'dialed', expected, now);
     association.deadline = now + patienceMs;
     association.take({ local: undefined, remote });
     this.settle(association, now);
+    return true;
   }
 
   // Links through the overlay.
@@ -349,9 +353,19 @@ export class LinkManager implements Timed {
     return current?.state === 'up' ? current.link : undefined;
   }
 
+  /** Whether this is where we are ourselves, as far as we know. */
+  isOwn(address: SocketAddress): boolean {
+    return this.addresses.isOwn(address);
+  }
+
   /** Who is at the other end, also a guest. */
   peerOf(hit: Hit): VerifiedPeer | undefined {
     return this.table.link(hit)?.current?.peer ?? this.table.guests.get(hit)?.peer;
+  }
+
+  /** Where its datagrams go, also a guest's. */
+  remoteOf(hit: Hit): SocketAddress | undefined {
+    return (this.table.link(hit)?.current ?? this.table.guests.get(hit))?.path?.remote;
   }
 
   certificateOf(hit: Hit): NodeCertificate | undefined {

@@ -90,6 +90,12 @@ export class LocalAddresses implements Timed {
     return kind;
   }
 
+  /** Whether what comes there comes to us: also by the NAT, as others see us. */
+  isOwn(address: SocketAddress): boolean {
+    const own = address.port === this.port && this.has(address.address);
+    return own || this.reflexive.some(({ mapped }) => sameSocketAddress(mapped, address));
+  }
+
   has(address: string): boolean {
     return this.hosts.some((own) => own.address === address);
   }

@@ -3,7 +3,7 @@ import type { Clock, Timed } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
-import { MAX_TICKETS, MAX_TOLD, MAX_TOLD_A_MINUTE, TELL_AGAIN_MS } from './constants.ts';
+import { MAX_TELL_AGAIN_MS, MAX_TICKETS, MAX_TOLD, MAX_TOLD_A_MINUTE, TELL_AGAIN_MS } from './constants.ts';
 import { meetingDays, meetingKey, type Topic } from './meeting-key.ts';
 import type { MeetingPlace, Urgency } from './meeting-place.ts';
 import { pauseAfter } from './visiting-plan.ts';
@@ -23,15 +23,24 @@ export interface RendezvousComponents {
   readonly clock: Clock;
 }
 
+export interface OpenTicket {
+  /** What inviter and newcomer both know of its code. */
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
 interface Attendance {
   readonly urgency: Urgency;
   /** Since when it is as urgent as that. */
   readonly since: number;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
 }
 
 /**
  * When which meeting place is visited for whom, and which of the addresses found there are tried. Nothing that a place tells
- * ends it; what strangers leave there costs at most `MAX_TOLD_A_MINUTE` dials a minute.
+ * ends it; what strangers leave there costs at most twice `MAX_TOLD_A_MINUTE` dials a minute.
  */
 export class Rendezvous implements Timed {
   private readonly places: readonly MeetingPlace[];
@@ -43,10 +52,10 @@ export class Rendezvous implements Timed {
   private readonly timers = new TimerQueue<Topic>();
   /** When a place was visited under a key last. */
   private readonly visitedAt = new Map<string, number>();
-  /** When an address was told last, oldest first. */
-  private readonly toldAt = new Map<string, number>();
+  /** When an address was told last and how often, oldest first. */
+  private readonly told = new Map<string, { readonly at: number; readonly times: number }>();
   private minute = -Infinity;
-  private toldThisMinute = 0;
+  private readonly toldThisMinute = { anew: 0, again: 0 };
 
   /** @param options.secret the overlay's rendezvous secret. */
   constructor(components: RendezvousComponents, options: { readonly secret: Uint8Array }) {
@@ -61,8 +70,16 @@ export class Rendezvous implements Timed {
       });
   }
 
+  /** Newcomers with these tickets may be looking for us, and with no others. */
+  expect(tickets: readonly OpenTicket[], now: number): void {
+    const open = new Map(tickets.map(({ id, expiresAt }) => [`ticket ${id}` as const, expiresAt]));
+    for (const topic of this.topics.keys())
+      if (topic !== 'overlay' && !open.has(topic)) this.attend(topic, undefined, now);
+    for (const [topic, expiresAt] of open) this.attend(topic, 'wait', now, expiresAt);
+  }
+
   /** What a topic is attended for now; undefined: not any more. A change takes effect at once. */
-  attend(topic: Topic, urgency: Urgency | undefined, now: number): void {
+  attend(topic: Topic, urgency: Urgency | undefined, now: number, expiresAt = Infinity): void {
     const before = this.topics.get(topic);
     if (before?.urgency === urgency) return;
     if (urgency === undefined) {
@@ -71,7 +88,7 @@ export class Rendezvous implements Timed {
       return;
     }
     this.topics.delete(topic);
-    this.topics.set(topic, { urgency, since: now });
+    this.topics.set(topic, { urgency, since: now, expiresAt });
     this.timers.set(topic, now);
     this.boundTickets();
     this.handleTimeout(now);
@@ -92,6 +109,10 @@ export class Rendezvous implements Timed {
     for (let topic = this.timers.due(now); topic !== undefined; topic = this.timers.due(now)) {
       const attendance = this.topics.get(topic);
       if (attendance === undefined) continue;
+      if (attendance.expiresAt <= this.clock.wall()) {
+        this.topics.delete(topic);
+        continue;
+      }
       this.visit(topic, now);
       // Spread, so that hosts that started together do not come together for ever.
       const pause = pauseAfter(attendance.urgency, now - attendance.since);
@@ -115,19 +136,22 @@ export class Rendezvous implements Timed {
     const now = this.clock.monotonic();
     if (this.topics.size === 0 || address.port === 0) return;
     const key = formatSocketAddress(address);
-    if (now - (this.toldAt.get(key) ?? -Infinity) < TELL_AGAIN_MS) return;
+    const before = this.told.get(key);
+    const times = before?.times ?? 0;
+    const pause = Math.min(TELL_AGAIN_MS * 2 ** (times - 1), MAX_TELL_AGAIN_MS);
+    if (before !== undefined && now - before.at < pause) return;
     if (now - this.minute >= MINUTE_MS) {
       this.minute = now;
-      this.toldThisMinute = 0;
+      Object.assign(this.toldThisMinute, { anew: 0, again: 0 });
     }
-    if (this.toldThisMinute >= MAX_TOLD_A_MINUTE) return;
-    if (!this.tell(address, now)) return;
-    this.toldThisMinute += 1;
-    this.toldAt.delete(key);
-    this.toldAt.set(key, now);
-    for (const [oldest] of this.toldAt) {
-      if (this.toldAt.size <= MAX_TOLD) break;
-      this.toldAt.delete(oldest);
+    const share = before === undefined ? 'anew' : 'again';
+    if (this.toldThisMinute[share] >= MAX_TOLD_A_MINUTE || !this.tell(address, now)) return;
+    this.toldThisMinute[share] += 1;
+    this.told.delete(key);
+    this.told.set(key, { at: now, times: times + 1 });
+    for (const [oldest] of this.told) {
+      if (this.told.size <= MAX_TOLD) break;
+      this.told.delete(oldest);
     }
   }
 

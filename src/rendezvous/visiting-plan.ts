@@ -21,6 +21,7 @@ const PLANS: Readonly<Record<Urgency, readonly Step[]>> = {
     { until: 3_600_000, everyMs: 30_000 },
     { until: Infinity, everyMs: 120_000 },
   ],
+  keep: [{ until: Infinity, everyMs: 30_000 }],
   // Mainline's nodes forget an announcement after about half an hour.
   watch: [{ until: Infinity, everyMs: 600_000 }],
 };

@@ -18,6 +18,7 @@ const facts = fc.record({
   addresses: fc.array(address, { maxLength: 8 }),
   code: fc.option(bytes(16)),
   secret: fc.option(bytes(16)),
+  mainline: fc.boolean(),
   expiresAt: fc.integer({ min: 1, max: 0xffff_ffff }).map((seconds) => seconds * 1000),
   user: fc.option(label),
 });

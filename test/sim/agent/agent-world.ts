@@ -19,6 +19,7 @@ import type { NatBehaviour } from '../network/nat.ts';
 import { HOME_NAT } from '../network/nat.ts';
 import { SimNetwork } from '../network/network.ts';
 import type { Segment, SegmentQuality } from '../network/segment.ts';
+import { SimBoard, SimBoardPlace } from '../network/sim-board.ts';
 import { SimDataPlane } from '../network/sim-data-plane.ts';
 import { SimAgent, type SimAgentOptions } from './sim-agent.ts';
 import { SimDriver } from './sim-driver.ts';
@@ -27,6 +28,7 @@ const OVERLAY = 'home.example';
 const WALL_START = Date.UTC(2026, 0, 1);
 const PORT = 6084;
 const FOUNDER_ADDRESS = '203.0.113.1';
+const HOME_ADDRESS = '10.0.0.2';
 const TICKET_MS = 3_600_000;
 
 /**
@@ -42,6 +44,7 @@ export class AgentWorld {
   readonly network: SimNetwork;
   readonly clock: Clock;
   readonly founder: SimAgent;
+  readonly board: SimBoard;
   private readonly folder: string;
   private readonly t: ExecutionContext;
   private homes = 0;
@@ -51,7 +54,11 @@ export class AgentWorld {
   constructor(
     t: ExecutionContext,
     seed: number,
-    options: { readonly internet?: SegmentQuality } & SimAgentOptions = {},
+    options: {
+      readonly internet?: SegmentQuality;
+      /** The founder is behind this NAT instead of at its public address. */
+      readonly founderNat?: NatBehaviour;
+    } & SimAgentOptions = {},
   ) {
     t.log(`seed ${seed}`);
     this.t = t;
@@ -70,7 +77,12 @@ export class AgentWorld {
       { overlay: OVERLAY, user: `founder@${OVERLAY}`, ipv4Prefix: null },
       { random, clock: this.clock },
     );
-    const host = this.network.host(this.network.internet, FOUNDER_ADDRESS);
+    const { founderNat } = options;
+    const host =
+      founderNat === undefined
+        ? this.network.host(this.network.internet, FOUNDER_ADDRESS)
+        : this.network.host(this.home(founderNat), HOME_ADDRESS);
+    this.board = new SimBoard(this.network);
     this.founder = new SimAgent({ network: this.network, clock: this.clock, host, identity, membership }, options);
     this.founder.start();
   }
@@ -100,7 +112,7 @@ export class AgentWorld {
   }
 
   hostAtHome(behaviour: NatBehaviour = HOME_NAT): SimHost {
-    return this.network.host(this.home(behaviour), '10.0.0.2');
+    return this.network.host(this.home(behaviour), HOME_ADDRESS);
   }
 
   publicHost(): SimHost {
@@ -154,14 +166,17 @@ export class AgentWorld {
 
   ticket(user: string | null, addresses: readonly SocketAddress[] = [this.founderLocator]): Ticket {
     const { membership, hit } = this.founder;
+    const code = this.newCode(user);
+    this.founder.ticketsChanged();
     const ticket = encodeTicket({
       overlay: OVERLAY,
       mode: membership.configuration.mode,
       authority: membership.authority,
       inviter: hit,
       addresses,
-      code: this.newCode(user),
+      code,
       secret: membership.secret,
+      mainline: false,
       expiresAt: this.clock.wall() + TICKET_MS,
       user,
     });
@@ -184,8 +199,13 @@ export class AgentWorld {
       random,
     });
     dataPlane.setCredentials([certificate]);
+    const board = options.board === true ? new SimBoardPlace(dataPlane) : undefined;
     const enroller = new Enroller(
-      { dataPlane, identity, random, clock, logger: options.logger ?? silentLogger },
+      {
+        ...{ dataPlane, identity, random, clock, logger: options.logger ?? silentLogger },
+        places: board === undefined ? [] : [board],
+        onForeign: (data) => board?.receive(data),
+      },
       { ticket, user },
     );
     const driver = new SimDriver(enroller, loop);

@@ -12,6 +12,7 @@ import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { ContactBook } from '../../../src/identity/contacts.ts';
 import type { HostIdentity } from '../../../src/identity/host-identity.ts';
 import type { LookupResult, NamedHost } from '../../../src/overlay/naming.ts';
+import { SimBoardPlace } from '../network/sim-board.ts';
 import { SimDataPlane } from '../network/sim-data-plane.ts';
 import type { SimHost } from '../network/host.ts';
 import type { SimNetwork } from '../network/network.ts';
@@ -26,12 +27,15 @@ interface Life {
   readonly dataPlane: SimDataPlane;
   readonly engine: Engine;
   readonly driver: SimDriver;
+  readonly board: SimBoardPlace | undefined;
   readonly events: EngineEvent[];
 }
 
 export interface SimAgentOptions {
   /** How wrong the clock of the host is, ms. */
   readonly clockOffsetMs?: number;
+  /** It comes to the world's board to meet others. */
+  readonly board?: boolean;
   readonly role?: Role | 'auto';
   readonly logger?: Logger;
   /** Absent: what no code expected to be thrown ends the test. */
@@ -132,6 +136,7 @@ export class SimAgent {
     const dataPlane = options.dataPlane ?? new SimDataPlane({ loop, random, host: this.host });
     dataPlane.setCredentials(membership.certificates);
     this.contacts = ContactBook.fromJson(this.savedContacts);
+    const board = this.options.board === true ? new SimBoardPlace(dataPlane) : undefined;
     const engine = new Engine(
       {
         dataPlane,
@@ -140,6 +145,8 @@ export class SimAgent {
         trust: membership.trust,
         overlay: settingsOf(membership),
         enrollment: membership.founder?.enrollment,
+        ...(board !== undefined && { places: [board] }),
+        openTickets: (wallNow) => membership.founder?.register.openCodes(wallNow) ?? [],
         random,
         clock,
         logger: this.options.logger ?? silentLogger,
@@ -153,10 +160,11 @@ export class SimAgent {
         contacts: this.contacts.all(),
         ipv4Prefix: membership.configuration.ipv4Prefix,
         ipv4: this.savedIpv4,
+        rendezvousSecret: membership.secret,
       },
     );
     const driver = new SimDriver(engine, loop);
-    const life: Life = { dataPlane, engine, driver, events: [] };
+    const life: Life = { dataPlane, engine, driver, board, events: [] };
     this.life = life;
     engine.onEvent((event) => this.onEvent(life, event));
     driver.pump(dataPlane);
@@ -183,6 +191,11 @@ export class SimAgent {
     };
     life.driver.run((now) => life.engine.stop(now, () => this.network.loop.after(0, end)));
     this.network.loop.after(LEAVE_MS, end);
+  }
+
+  /** A ticket was made here. */
+  ticketsChanged(): void {
+    this.living.driver.run((now) => this.engine.ticketsChanged(now));
   }
 
   /** A program sends a packet to a HIT (as an address) or to an overlay IPv4 address. */
@@ -241,6 +254,9 @@ export class SimAgent {
     switch (event.type) {
       case 'network':
         life.driver.run((now) => life.engine.setHostAddresses(this.host.addresses, now));
+        return;
+      case 'foreign':
+        life.board?.receive(event.data);
         return;
       case 'ipv4':
         this.savedIpv4 = event.address;

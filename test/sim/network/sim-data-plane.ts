@@ -32,6 +32,8 @@ const MAX_EARLY_PACKETS = 64;
 const EARLY_AUTHORIZE_MS = 10_000;
 const EARLY_CLAIM_MS = 2_000;
 const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
+/** 'd': native/src/udp/first_byte.h. */
+const BENCODE_BYTE = 0x64;
 const MAX_RECORD_BYTES = 1_180;
 /** Of every path here. Only path MTU probes are ever that long. */
 const PATH_MTU = 1_500;
@@ -324,6 +326,7 @@ export class SimDataPlane implements DataPlane {
     else if (first === HANDSHAKE_BYTE) this.receiveHandshake(local, remote, decodeHandshake(data));
     else if (first === RECORD_BYTE) this.receiveRecord(local, remote, data);
     else if (first === ALERT_BYTE) this.receiveAlert(remote, data);
+    else if (first === BENCODE_BYTE) this.emit({ type: 'foreign', local, remote, data });
   }
 
   private receiveHandshake(local: SocketAddress, remote: SocketAddress, message: Handshake): void {

@@ -44,17 +44,8 @@ class Elsewhere {
     founder?.register.addCode(code, { expiresAt, user: null, wallNow: NOW });
     const inviter = HostIdentity.generate().hit;
     const { overlay, mode } = configuration;
-    return encodeTicket({
-      overlay,
-      mode,
-      authority,
-      inviter,
-      addresses: [],
-      code,
-      secret: null,
-      expiresAt,
-      user: null,
-    });
+    const meeting = { secret: this.membership.secret, mainline: false };
+    return encodeTicket({ overlay, mode, authority, inviter, addresses: [], code, ...meeting, expiresAt, user: null });
   }
 
   enroll(identity: HostIdentity, { overlay, code, authority }: Ticket) {

@@ -18,6 +18,7 @@ function ticketText(overlay: string, { expiresAt = NOW + 1000, authority = AUTHO
     addresses: [],
     code: new Uint8Array(16),
     secret: null,
+    mainline: false,
     expiresAt,
     user: null,
   });

@@ -43,6 +43,7 @@ test('a status is a block of facts and a line a link', (t) => {
     'overlay  home.example, joined as peer',
     'listen   0.0.0.0:6084',
     'nat      endpoint-independent mapping, seen as 203.0.113.9:6084',
+    'meeting  mainline, 128 nodes known',
     'tun      idloc0, MTU 1400',
     'dns      127.0.60.84:53',
     'agent    0.1.0, up 1 h 1 min, pid 42',

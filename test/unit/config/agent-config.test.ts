@@ -15,6 +15,8 @@ test('without file and options the defaults hold', (t) => {
   t.is(config.socket, '/run/idloc/idloc.sock');
   t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
   t.deepEqual(config.limits, {});
+  t.is(config.rendezvous, 'none');
+  t.true(config.mdns);
   t.deepEqual([config.name, config.overlay, config.user, config.role], [null, null, null, 'auto']);
 });
 
@@ -27,6 +29,9 @@ copy_dscp = true
 certificate_lifetime = 120
 advertise = ["203.0.113.7:6084", "[2001:db8::7]:6084", "Home.example.org:7000"]
 stun = ["stun.example:3478"]
+rendezvous = "mainline"
+mdns = false
+mainline_bootstrap = ["203.0.113.20:6881"]
 [tun]
 name = "idloc1"
 mtu = 1300
@@ -46,6 +51,9 @@ held_bytes = 1000
     { host: '2001:db8::7', port: 6084 },
     { host: 'Home.example.org', port: 7000 },
   ]);
+  t.is(config.rendezvous, 'mainline');
+  t.false(config.mdns);
+  t.deepEqual(config.mainlineBootstrap, [{ host: '203.0.113.20', port: 6881 }]);
   t.deepEqual(config.stun, [{ host: 'stun.example', port: 3478 }]);
   t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300 });
   t.deepEqual(config.dns, { enable: true, listen: { address: '::1', port: 5353 } });

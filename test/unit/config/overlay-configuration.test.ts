@@ -54,6 +54,7 @@ const full: OverlayConfiguration = {
   ipv4Prefix: '10.84.0.0/16',
   certificateLifetimeS: 120,
   dnsName: 'hosts.example.net',
+  rendezvous: 'mainline',
 };
 const document = Buffer.from(signOverlayConfiguration(full, authority)).toString();
 
@@ -152,6 +153,12 @@ test('long, deep, wide and broken documents are refused', (t) => {
   ];
   for (const bytes of bad)
     t.throws(() => readOverlayConfiguration(Buffer.from(bytes), options), { instanceOf: OverlayConfigurationError });
+});
+
+test('a place to meet that this version does not know is none', (t) => {
+  const read = (content: string): ReturnType<typeof readOverlayConfiguration> =>
+    readOverlayConfiguration(signed(content), options);
+  t.is(read('<idloc:rendezvous>moon</idloc:rendezvous>').rendezvous, 'none');
 });
 
 test('values out of bounds are refused, also when the authority signed them', (t) => {

@@ -38,6 +38,7 @@ export const exampleStatus: Status = {
   unexpectedErrors: 0,
   clock: { offsetS: 0, source: 'host' },
   nat: { mapping: 'endpoint-independent', mapped: ['203.0.113.9:6084'] },
+  rendezvous: { mode: 'mainline', nodes: 128 },
   tun: { name: 'idloc0', mtu: 1400 },
   dns: { listen: '127.0.60.84:53' },
 };

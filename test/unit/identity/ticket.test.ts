@@ -16,6 +16,7 @@ const ticket: Ticket = {
   ],
   code: random.bytes(16),
   secret: random.bytes(16),
+  mainline: true,
   expiresAt: wallNow + 3_600_000,
   user: 'alice@example.net',
 };

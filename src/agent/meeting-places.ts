@@ -1,0 +1,82 @@
+import { getServers } from 'node:dns';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
+import type { RendezvousMode } from '../config/overlay-configuration.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
+import { DnsPlace, isDelegable } from './dns-service.ts';
+import { Mainline } from './mainline.ts';
+import { MulticastPlace } from './mdns.ts';
+
+export interface MeetingPlacesComponents {
+  readonly dataPlane: DataPlane;
+  readonly config: AgentConfig;
+  readonly logger: Logger;
+  readonly random: Random;
+  /** Our own DNS stub: the overlay is not asked for where the overlay is. */
+  readonly dnsStub: SocketAddress | undefined;
+}
+
+/** The meeting places of one overlay, and their sockets. */
+export class MeetingPlaces {
+  readonly all: readonly MeetingPlace[];
+  private readonly multicast: MulticastPlace | undefined;
+  private readonly mainline: Mainline | undefined;
+  private readonly dns: DnsPlace | undefined;
+  private within: (input: () => void) => void = (input) => input();
+
+  constructor(
+    components: MeetingPlacesComponents,
+    options: { readonly mode: RendezvousMode; readonly domain: string },
+  ) {
+    const { dataPlane, config, logger, random, dnsStub } = components;
+    const { mode, domain } = options;
+    if (config.mdns) this.multicast = new MulticastPlace({ logger, random }, { port: dataPlane.port });
+    if (mode === 'mainline')
+      this.mainline = new Mainline({ dataPlane, logger }, { bootstrap: config.mainlineBootstrap.map(formatEndpoint) });
+    if (isDelegable(domain)) {
+      const servers = (): string[] => getServers().filter((server) => server !== dnsStub?.address);
+      this.dns = new DnsPlace({ logger, servers }, { domain });
+    }
+    this.all = [this.multicast, this.mainline, this.dns]
+      .filter((place) => place !== undefined)
+      .map((place) => ({
+        name: place.name,
+        leastPauseMs: place.leastPauseMs,
+        visit: (key) => place.visit(key),
+        onFound: (handler) => place.onFound((address) => this.within(() => handler(address))),
+      }));
+  }
+
+  /** Nodes of Mainline that are known; null: it is not used. */
+  get mainlineNodes(): number | null {
+    return this.mainline?.nodes ?? null;
+  }
+
+  /** What is found comes from sockets and timers of its own: it is handed over by `within`. */
+  onEvents(within: (input: () => void) => void): void {
+    this.within = within;
+  }
+
+  setAddresses(addresses: readonly string[]): void {
+    this.multicast?.setAddresses(addresses);
+  }
+
+  receive(data: Uint8Array, remote: SocketAddress): void {
+    this.mainline?.receive(data, remote);
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.within = (): void => undefined;
+    this.multicast?.close();
+    this.dns?.close();
+    void this.mainline?.close();
+  }
+}
+
+function formatEndpoint({ host, port }: AgentConfig['mainlineBootstrap'][number]): string {
+  return `${host}:${port}`;
+}

@@ -36,6 +36,14 @@ export class Acquaintances {
     return this.book.byHit(hit);
   }
 
+  byUser(user: string): Contact[] {
+    return this.book.byUser(user);
+  }
+
+  all(): Contact[] {
+    return this.book.all();
+  }
+
   isPeer(hit: Hit): boolean {
     return this.book.byHit(hit)?.peer === true;
   }

@@ -1,13 +1,22 @@
+import { equalBytes } from '../base/bytes.ts';
 import type { Timed } from '../base/clock.ts';
+import { MalformedMessageError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { OverlayClock } from '../base/overlay-clock.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
-import type { EnrollmentServer } from '../identity/enrollment.ts';
+import { parseCertificate } from '../identity/certificate.ts';
+import { outcomeOf } from '../identity/enrollment.ts';
+import { CertificateError } from '../identity/errors.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import { type TrustStore, type VerifiedPeer, validityOf } from '../identity/trust-store.ts';
+import { decodeCertificateMessage } from '../membership/certificate-message.ts';
+import type { DeskRequest } from '../membership/enrollment-desk.ts';
+import { decodeEnrollmentExchange, encodeEnrollmentExchange } from '../membership/enrollment-exchange.ts';
+import type { Membership, MembershipEvent } from '../membership/membership.ts';
+import { Roster } from '../membership/roster.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
 import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
 import type { OverlayEvent } from '../overlay/events.ts';
@@ -23,7 +32,6 @@ import type { OpenTicket } from '../rendezvous/rendezvous.ts';
 import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Meetings, type MeetingPorts, type Situation } from './meetings.ts';
 import { Acquaintances, type Known } from './acquaintances.ts';
-import { answerEnrollment } from './enrollment-exchange.ts';
 import { Entry, type EntryPorts } from './entry.ts';
 import type { Guard } from './guard.ts';
 import { MachineSet } from './machine-set.ts';
@@ -40,12 +48,9 @@ export type Role = 'peer' | 'client';
 export interface EngineComponents {
   readonly dataPlane: DataPlane;
   readonly identity: HostIdentity;
-  /** DER, leaf first: our own certificate, then the authority's. */
-  readonly certificates: readonly Uint8Array[];
+  readonly membership: Membership;
   readonly trust: TrustStore;
   readonly overlay: OverlaySettings;
-  /** Only where the overlay's authority is: answers newcomers. */
-  readonly enrollment: EnrollmentServer | undefined;
   /** Where members find each other without an address; none: nowhere. */
   readonly places?: readonly MeetingPlace[];
   /** Tickets of ours that are neither used up nor expired. */
@@ -59,8 +64,6 @@ export interface EngineComponents {
 export interface EngineOptions {
   /** `auto`: a peer when others see us at an address of our own, a client behind a NAT. */
   readonly role: Role | 'auto';
-  /** The user that our certificate names, `alice@home.example`. */
-  readonly user: string | null;
   /** We created this overlay: when no peer is known or answers, we are its first peer (again). */
   readonly founder: boolean;
   /** Addresses from the ticket. */
@@ -87,6 +90,8 @@ export type EngineEvent =
   | { readonly type: 'pathMtu'; readonly bytes: number }
   /** A datagram of BitTorrent's DHT. */
   | { readonly type: 'foreign'; readonly data: Uint8Array; readonly remote: SocketAddress }
+  /** We are no member of the overlay any more: nobody links with us. */
+  | { readonly type: 'revoked' }
   /** What we know of a peer changed; to be kept for the next start. */
   | { readonly type: 'contact'; readonly contact: Contact };
 
@@ -97,6 +102,7 @@ export type EngineEvent =
 export class Engine implements Timed {
   readonly links: LinkManager;
   readonly resolver: Resolver;
+  readonly membership: Membership;
   readonly hit: Hit;
 
   private readonly components: EngineComponents;
@@ -105,7 +111,7 @@ export class Engine implements Timed {
   private readonly logger: Logger;
   private readonly options: EngineOptions;
   /** From the moment that our role is decided. */
-  private node: { readonly overlay: OverlayNode; readonly names: NameService } | undefined;
+  private node: { readonly overlay: OverlayNode; readonly names: NameService; readonly roster: Roster } | undefined;
   private readonly acquaintances: Acquaintances;
   private readonly claims: PeerClaims;
   private readonly entry: Entry;
@@ -113,6 +119,8 @@ export class Engine implements Timed {
   private readonly meetings: Meetings | undefined;
   private readonly pathMtus: PathMtuDiscovery;
   private readonly members = new Map<Hit, VerifiedPeer>();
+  /** When their certificates were shown. */
+  private readonly linkedAt = new Map<Hit, number>();
   private readonly guard: Guard;
   private readonly machines: MachineSet;
   private handler: (event: EngineEvent) => void = () => {};
@@ -154,6 +162,10 @@ export class Engine implements Timed {
     this.links.onEvent((event) => {
       guard.run(`link ${event.type}`, () => this.onLinkEvent(event));
     });
+    this.membership = components.membership;
+    this.membership.onEvent((event, now) => {
+      this.onMembershipEvent(event, now);
+    });
     this.links.onReflexive((atOwnAddress) => {
       this.entry.seen(atOwnAddress, this.clock.monotonic());
     });
@@ -172,9 +184,24 @@ export class Engine implements Timed {
     return this.node?.names;
   }
 
+  /** The overlay's list of members. */
+  get roster(): Roster | undefined {
+    return this.node?.roster;
+  }
+
+  /** Members that are linked now, with what their certificates say. */
+  get linkedMembers(): ReadonlyMap<Hit, VerifiedPeer> {
+    return this.members;
+  }
+
   /** Our overlay IPv4 address, claimed now or in a former life. */
   get ipv4(): string | undefined {
     return this.names?.ipv4 ?? this.options.ipv4;
+  }
+
+  /** Whom we remember. */
+  get contacts(): readonly Contact[] {
+    return this.acquaintances.all();
   }
 
   /** The user of a linked or known member. */
@@ -186,6 +213,9 @@ export class Engine implements Timed {
   start(now: number): void {
     this.dataPlane.setLocalAddresses(this.hit, this.options.ipv4 ?? null);
     this.time.start(now);
+    this.membership.start(now);
+    if (this.membership.state === 'revoked') return;
+    this.dataPlane.setCredentials(this.membership.certificates, this.components.identity.pkcs8);
     this.entry.start(now);
     this.ticketsChanged(now);
     this.meetings?.consider(now);
@@ -200,6 +230,7 @@ export class Engine implements Timed {
   stop(now: number, done: () => void): void {
     this.entry.stop();
     this.meetings?.stop();
+    this.membership.stop(now);
     const closeLinks = (): void => {
       this.links.closeAll('we stop');
       done();
@@ -238,8 +269,9 @@ export class Engine implements Timed {
   }
 
   private machinesNow(): Record<string, Timed> {
-    const { links, resolver, entry, time, claims, pathMtus, meetings, node } = this;
-    return { links, resolver, entry, time, claims, pathMtus, ...(meetings !== undefined && { meetings }), ...node };
+    const { links, resolver, entry, time, claims, pathMtus, membership, meetings, node } = this;
+    const meeting = meetings === undefined ? {} : { meetings };
+    return { links, resolver, entry, time, claims, pathMtus, membership, ...meeting, ...node };
   }
 
   private handleEvent(event: DataPlaneEvent, now: number): void {
@@ -271,7 +303,10 @@ export class Engine implements Timed {
     switch (event.type) {
       case 'up':
         this.meetings?.linked(event.hit);
-        if (event.peer.member) this.memberUp(event, now);
+        if (!event.peer.member) return;
+        // Others may take us for a guest; or our clock is wrong, and they do not.
+        if (this.membership.lapsed) this.askAsGuest(event.hit);
+        if (!this.isGuest) this.memberUp(event, now);
         return;
       case 'silent':
         this.overlay?.silent(event.hit, now);
@@ -280,8 +315,9 @@ export class Engine implements Timed {
         this.memberDown(event.hit, now);
         return;
       case 'message':
-        if (event.member) this.overlay?.receive(event.hit, event.data, now);
-        else this.answerNewcomer(event.hit, event.data);
+        if (!event.member) this.answerGuest(event.hit, event.data, now);
+        else if (!this.membership.lapsed || !this.membership.answeredAsGuest(event.data, now))
+          this.overlay?.receive(event.hit, event.data, now);
         return;
       case 'path':
         if (this.members.has(event.hit)) this.remember(event.hit, { locators: [event.path.remote] });
@@ -300,9 +336,11 @@ export class Engine implements Timed {
   private memberUp({ hit, peer, replaced }: LinkEvent & { type: 'up' }, now: number): void {
     const { overlay, names } = this;
     this.members.set(hit, peer);
-    this.components.enrollment?.sawMember(peer, this.clock.wall());
+    this.linkedAt.set(hit, now);
+    this.membership.inviting?.sawMember(peer, this.clock.wall());
     this.authorize(hit);
     overlay?.linkUp(hit, now);
+    if (overlay !== undefined) this.membership.linkUp(hit, now);
     this.resolver.linkUp(hit, now);
     if (overlay !== undefined) this.time.linkUp(hit, now);
     this.entry.linkUp(hit, now);
@@ -317,7 +355,9 @@ export class Engine implements Timed {
     // Also for an attempt that failed: whoever waits for it is told.
     this.overlay?.linkDown(hit, now);
     this.time.linkDown(hit);
+    this.membership.linkDown(hit);
     this.resolver.linkDown(hit, now);
+    this.linkedAt.delete(hit);
     if (this.members.delete(hit)) this.entry.linkDown(now);
     this.meetings?.consider(now);
   }
@@ -376,20 +416,29 @@ export class Engine implements Timed {
   /** Makes our node of the overlay; it learns of the links that are up already. */
   private makeNode(role: Role, now: number): OverlayNode {
     const { identity, overlay: configuration, random } = this.components;
-    // Members know the authority's certificate; without it most messages fit one frame.
-    const certificates = this.components.certificates.slice(0, 1);
-    const { clock, logger } = this;
-    const links = this.overlayLinks();
+    const { clock, logger, membership } = this;
     const trust: CertificateVerifier = {
       verifyMember: (chain, wallNow) =>
         this.components.trust.verifyMember(chain, wallNow, { anyTime: !this.time.known }),
     };
     const overlay = new OverlayNode(
-      { identity, certificates, trust, configuration, links, random, clock, logger },
+      {
+        identity,
+        certificates: membership.messageChain,
+        trust,
+        configuration,
+        links: this.overlayLinks(),
+        random,
+        clock,
+        logger,
+        acceptConfiguration: membership.acceptConfiguration,
+        experimental: membership.answer,
+      },
       { role },
     );
     const names = new NameService({ overlay, clock, logger });
-    this.node = { overlay, names };
+    this.node = { overlay, names, roster: new Roster({ overlay, clock, logger }) };
+    membership.enter({ node: overlay, holdersOf: (user, at, done) => this.holdersOf(user, at, done) });
     overlay.onEvent((event, at) => {
       this.onOverlayEvent(event, role, at);
     });
@@ -401,6 +450,7 @@ export class Engine implements Timed {
     for (const hit of this.members.keys()) {
       overlay.linkUp(hit, now);
       this.time.linkUp(hit, now);
+      membership.linkUp(hit, now);
     }
     if (this.time.known) this.claimOwn(names, now);
     return overlay;
@@ -408,7 +458,8 @@ export class Engine implements Timed {
 
   /** Only with the right time: what is dated wrong is refused, or holds its place for too long. */
   private claimOwn(names: NameService, now: number): void {
-    if (this.options.user !== null) names.claimName(this.options.user, now);
+    const { user } = this.membership;
+    if (user !== null) names.claimName(user, now);
     names.claimIpv4({ prefix: this.options.ipv4Prefix, preferred: this.options.ipv4 }, now);
   }
 
@@ -429,12 +480,13 @@ export class Engine implements Timed {
     };
   }
 
-  /** Whose certificate turns out to be of another time has been let in by mistake. */
+  /** Whose certificate was not in force when its link was made, as it turns out, has been let in by mistake. */
   private judgeMembers(): void {
     this.overlay?.trustChanged();
+    const ahead = this.clock.wall() - this.clock.monotonic();
     for (const [hit, { certificate }] of [...this.members])
-      if (validityOf(certificate, this.clock.wall()) !== 'valid')
-        this.links.close(hit, 'its certificate is not valid now');
+      if (validityOf(certificate, ahead + (this.linkedAt.get(hit) ?? 0)) !== 'valid')
+        this.links.close(hit, 'its certificate was not valid');
   }
 
   /** Who asks for a link may send from its IPv4 address as soon as it is up: its claim is looked up meanwhile. */
@@ -469,8 +521,12 @@ export class Engine implements Timed {
     this.entry.onOverlayEvent(event, now);
     if (event.type === 'joined' && this.members.size === 0) this.time.alone(now);
     this.meetings?.consider(now);
-    // Claims could not be looked up before.
-    if (event.type === 'joined') for (const hit of this.members.keys()) this.claims.lookup(hit, now);
+    // Nobody could be asked before.
+    if (event.type !== 'joined') return;
+    for (const hit of this.members.keys()) {
+      this.claims.lookup(hit, now);
+      this.membership.linkUp(hit, now);
+    }
   }
 
   /** It may be in a ring of its own, which only a direct link reaches. */
@@ -549,16 +605,129 @@ export class Engine implements Timed {
     else this.links.connectDirect(remote, now, hit);
   }
 
-  private answerNewcomer(hit: Hit, request: Uint8Array): void {
-    const { enrollment, overlay } = this.components;
+  // Membership
+
+  private onMembershipEvent(event: MembershipEvent, now: number): void {
+    switch (event.type) {
+      case 'renaming':
+        this.names?.releaseName(now);
+        return;
+      case 'certificates':
+        this.certified(event.asGuest, now);
+        return;
+      case 'revoked':
+        this.links.close(event.hit, 'revoked');
+        return;
+      case 'lapsed':
+        // Others close theirs no sooner: as a guest, a new link can ask for a certificate.
+        if (this.isGuest) this.leaveLinks('our certificate has ended', now);
+        return;
+      case 'ended':
+        this.entry.stop();
+        this.links.closeAll('revoked');
+        this.handler({ type: 'revoked' });
+        return;
+      case 'configuration':
+      case 'inviter':
+    }
+  }
+
+  /** Running links keep what their handshakes proved; new ones, and what we sign, show the new certificate. */
+  private certified(asGuest: boolean, now: number): void {
+    const { membership, names } = this;
+    this.dataPlane.setCredentials(membership.certificates, this.components.identity.pkcs8);
+    if (membership.user !== null) names?.claimName(membership.user, now);
+    // What is stored is good as long as the certificate that it was signed with.
+    names?.refresh(now);
+    this.roster?.changed(now);
+    // Whoever took us for a guest is to take us for a member.
+    if (asGuest) this.leaveLinks('our certificate was renewed', now);
+  }
+
+  /** Our certificate has ended, by a time that we know. */
+  private get isGuest(): boolean {
+    return this.membership.lapsed && this.time.known;
+  }
+
+  private leaveLinks(why: string, now: number): void {
+    const members = [...this.members.keys()];
+    this.links.closeAll(why);
+    for (const hit of members) this.memberDown(hit, now);
+    if (members.length === 0) this.entry.linkDown(now);
+  }
+
+  /** Who has a name: also what we remember, since the overlay forgets a host that was away for long. */
+  holdersOf(user: string, now: number, done: (hits: readonly Hit[] | undefined, now: number) => void): void {
+    const known = this.acquaintances.byUser(user).map(({ hit }) => hit);
+    const { names } = this;
+    if (names === undefined) {
+      done(known, now);
+      return;
+    }
+    names.lookupName(user, now, (result, at) => {
+      const found = result.ok ? result.value.map(({ hit }) => hit) : [];
+      done(
+        [...known, ...found].filter((hit) => !this.membership.revoked.has(hit)),
+        at,
+      );
+    });
+  }
+
+  private askAsGuest(hit: Hit): void {
+    const { overlay, random } = this.components;
+    this.links.send(hit, this.membership.requestAsGuest({ overlay: overlay.name, random }));
+  }
+
+  /** Who is linked as a guest may ask for a certificate, and for nothing else. */
+  private answerGuest(hit: Hit, message: Uint8Array, now: number): void {
+    const request = decodeEnrollmentExchange('exp_a_req', message);
     const certificate = this.links.certificateOf(hit);
-    if (enrollment === undefined || certificate === undefined) return;
-    const newcomer = { hit, spki: certificate.spki };
-    const answer = answerEnrollment(enrollment, overlay.name, newcomer, request, this.clock.wall());
-    if (answer === undefined) return;
-    this.links.send(hit, answer.message);
-    if (answer.admitted) this.logger.info('newcomer admitted', { nodeId: hit });
-    else this.logger.warn('newcomer refused', { nodeId: hit, reason: answer.reason });
-    this.ticketsChanged(this.clock.monotonic());
+    if (request === undefined || certificate === undefined) return;
+    const { transactionId, to, bytes } = request;
+    const asked = guestRequest(bytes, certificate.spki);
+    if (asked === undefined) return;
+    this.membership.answerGuest(asked, to, now, (answer) => {
+      this.logGuest(hit, asked.type, answer);
+      if (answer === undefined) return;
+      const overlay = this.components.overlay.name;
+      this.links.send(hit, encodeEnrollmentExchange('exp_a_ans', answer, { overlay, transactionId, to: hit }));
+      this.ticketsChanged(this.clock.monotonic());
+    });
+  }
+
+  private logGuest(hit: Hit, asked: DeskRequest['type'], answer: Uint8Array | undefined): void {
+    if (answer === undefined) {
+      this.logger.warn('guest not answered', { nodeId: hit, reason: 'no inviter answers' });
+      return;
+    }
+    const { admitted, reason } = asked === 'enroll' ? outcomeOf(answer) : renewalOutcome(answer);
+    if (admitted) this.logger.info(asked === 'enroll' ? 'newcomer admitted' : 'guest renewed', { nodeId: hit });
+    else this.logger.warn(asked === 'enroll' ? 'newcomer refused' : 'guest not renewed', { nodeId: hit, reason });
+  }
+}
+
+/** What the answer to a renewal says; another inviter's may be malformed. */
+function renewalOutcome(answer: Uint8Array): { readonly admitted: boolean; readonly reason?: string } {
+  try {
+    const message = decodeCertificateMessage(answer);
+    return message.type === 'refused' ? { admitted: false, reason: message.why } : { admitted: true };
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return { admitted: false, reason: error.message };
+    throw error;
+  }
+}
+
+/** What a guest may ask, for the key of its link alone. */
+function guestRequest(bytes: Uint8Array, spki: Uint8Array): DeskRequest | undefined {
+  try {
+    const message = decodeCertificateMessage(bytes);
+    if (message.type === 'enroll') return equalBytes(message.spki, spki) ? message : undefined;
+    const [own] = message.type === 'renew' ? message.chain : [];
+    return message.type === 'renew' && own !== undefined && equalBytes(parseCertificate(own).spki, spki)
+      ? message
+      : undefined;
+  } catch (error) {
+    if (error instanceof MalformedMessageError || error instanceof CertificateError) return undefined;
+    throw error;
   }
 }

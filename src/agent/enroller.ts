@@ -17,7 +17,8 @@ import type { DataPlane } from '../native/data-plane.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { Bootstrap } from './bootstrap.ts';
-import { decodeEnrollmentExchange, encodeEnrollmentExchange } from './enrollment-exchange.ts';
+import { encodeCertificateMessage } from '../membership/certificate-message.ts';
+import { decodeEnrollmentExchange, encodeEnrollmentExchange } from '../membership/enrollment-exchange.ts';
 
 // Implementation constants.
 /** The inviter has to be running when its ticket is used. */
@@ -183,10 +184,11 @@ export class Enroller implements Timed {
   private ask(hit: Hit): void {
     if (this.asked.has(hit)) return;
     this.asked.add(hit);
-    const { overlay, code } = this.ticket;
+    const { overlay, code, inviter } = this.ticket;
     const request = enrollmentRequest(this.identity, { overlay, code, user: this.user });
     const transactionId = new DataView(this.random.bytes(8).buffer).getBigUint64(0);
-    this.links.send(hit, encodeEnrollmentExchange('exp_a_req', request, { overlay, transactionId, to: hit }));
+    const message = encodeCertificateMessage({ type: 'enroll', spki: this.identity.spki, request });
+    this.links.send(hit, encodeEnrollmentExchange('exp_a_req', message, { overlay, transactionId, to: inviter }));
   }
 
   private answered(hit: Hit, message: Uint8Array): void {

@@ -11,6 +11,7 @@ import { lookUpEndpoints } from './endpoint-lookup.ts';
 import { Engine, type EngineEvent } from './engine.ts';
 import type { Ground } from './ground.ts';
 import type { Host } from './host.ts';
+import { memberOf } from './member.ts';
 import { settingsOf, type Membership } from './membership.ts';
 import type { MeetingPlaces } from './meeting-places.ts';
 import { Memory } from './memory.ts';
@@ -57,29 +58,28 @@ export class Life {
 
     this.memory = new Memory({ store, state, logger });
     ground.enter(ipv4Prefix, this.memory.ownIpv4);
-    ground.dataPlane.setCredentials(membership.certificates, identity.pkcs8);
     if (ticket !== undefined) this.memory.remember(inviterOf(ticket));
 
     const { rendezvous, dnsName } = membership.configuration;
     this.places = ground.meetingPlaces(rendezvous, dnsName);
+    const clock = new OverlayClock(systemClock, { proven: membership.provenTime });
+    const member = memberOf(membership, { store, identity, random: systemRandom, clock, logger });
     this.engine = new Engine(
       {
         dataPlane: ground.dataPlane,
         identity,
-        certificates: membership.certificates,
+        membership: member.membership,
         trust: membership.trust,
         overlay: settingsOf(membership),
-        enrollment: membership.founder?.enrollment,
         places: this.places.all,
-        openTickets: (wallNow) => membership.founder?.register.openCodes(wallNow) ?? [],
+        openTickets: (wallNow) => member.register.openCodes(wallNow),
         random: systemRandom,
-        clock: new OverlayClock(systemClock, { proven: membership.provenTime }),
+        clock,
         logger,
         guard,
       },
       {
         role: config.role,
-        user: membership.user,
         founder: membership.founder !== undefined,
         start: [...(ticket?.addresses ?? []), ...membership.configuration.bootstrapNodes],
         contacts: this.memory.contacts,
@@ -103,6 +103,7 @@ export class Life {
       driver,
       directory,
       membership,
+      register: member.register,
       dataPlane: ground.dataPlane,
       config,
       logger,
@@ -179,6 +180,9 @@ export class Life {
         driver.run((now) => engine.setHostAddresses(ground.network.locators(), now));
         ground.refresh(engine.ipv4);
         void this.findStunServers();
+        return;
+      case 'revoked':
+        host.logger.error('revoked', { overlay: this.membership.configuration.overlay });
         return;
       case 'tunLost':
         host.logger.error('tun lost', { tun: host.config.tun.name });

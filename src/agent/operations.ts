@@ -8,6 +8,7 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import type { ControlHandlers, LinkStatus, Params, PathStatus, Status } from '../control/schemas.ts';
 import { VERSION } from '../base/version.ts';
 import { CODE_BYTES } from '../identity/code-secret.ts';
+import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import { encodeTicket } from '../identity/ticket.ts';
 import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
@@ -17,6 +18,7 @@ import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import type { Guard } from './guard.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
+import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
 import { ticketAddresses } from './ticket-addresses.ts';
 
@@ -30,6 +32,7 @@ export interface OperationsComponents {
   readonly directory: Directory;
   readonly dataPlane: DataPlane;
   readonly membership: Membership;
+  readonly register: EnrollmentRegister;
   readonly config: AgentConfig;
   readonly logger: Logger;
   readonly guard: Guard;
@@ -47,7 +50,9 @@ export type LifeHandlers = Omit<ControlHandlers, AgentMethod>;
 
 /** What local clients may ask of a member of an overlay. */
 export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
+  const { engine, driver, register } = agent;
   return {
+    ...memberHandlers({ engine, driver, registered: () => register.memberList() }),
     status: () => status(agent),
     invite: async (params) => ({ ticket: await invite(agent, params) }),
     ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),
@@ -159,15 +164,11 @@ function whyPath({ type }: LinkPath): string {
 }
 
 async function invite(
-  { engine, driver, membership, dataPlane, config, logger, locators }: OperationsComponents,
+  { engine, driver, membership, register, dataPlane, config, logger, locators }: OperationsComponents,
   params: Params<'invite'>,
 ): Promise<string> {
-  const { founder, configuration, authority } = membership;
-  if (founder === undefined)
-    throw new IdlocError(
-      'no_authority',
-      `only the host that created ${configuration.overlay} can invite: run \`idloc invite\` there`,
-    );
+  const { configuration, authority } = membership;
+  if (engine.membership.inviting === undefined) throw noRight(engine);
   const wallNow = engine.clock.wall();
   const expiresAt = wallNow + (params.expiresS ?? DEFAULT_TICKET_LIFETIME_S) * 1000;
   const user =
@@ -188,7 +189,7 @@ async function invite(
   if (addresses.length === 0 && configuration.rendezvous === 'none')
     throw new IdlocError('no_address', 'this host has no network address that another could start from');
   const { uses = 1, replaces = false } = params;
-  founder.register.addCode(code, { expiresAt, user, uses, replaces, wallNow });
+  register.addCode(code, { expiresAt, user, uses, replaces, wallNow });
   driver.run((now) => engine.ticketsChanged(now));
   return encodeTicket({
     overlay: configuration.overlay,

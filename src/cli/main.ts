@@ -4,12 +4,16 @@ import { decodeCommand } from './decode.ts';
 import { downCommand } from './down.ts';
 import { EXIT, exitStatusOf } from './exit-status.ts';
 import { initCommand } from './init.ts';
+import { grantCommand } from './grant.ts';
 import { inviteCommand } from './invite.ts';
 import { joinCommand } from './join.ts';
 import { leaveCommand } from './leave.ts';
+import { membersCommand } from './members.ts';
 import { printError } from './output.ts';
 import { pingCommand } from './ping.ts';
+import { renameCommand } from './rename.ts';
 import { resolveCommand } from './resolve.ts';
+import { revokeCommand } from './revoke.ts';
 import { statusCommand } from './status.ts';
 import { upCommand } from './up.ts';
 import { VERSION } from '../base/version.ts';
@@ -30,6 +34,10 @@ for (const command of [
   joinCommand(),
   leaveCommand(),
   inviteCommand(),
+  membersCommand(),
+  grantCommand(),
+  revokeCommand(),
+  renameCommand(),
   statusCommand(),
   pingCommand(),
   resolveCommand(),

@@ -123,6 +123,25 @@ const enteredSchema = z.object({
   changed: z.boolean(),
 });
 
+const memberSchema = z.object({
+  hit,
+  /** `alice@home.example`; null: its certificate names nobody. */
+  user: z.string().nullable(),
+  /** null: it has told the overlay nothing about itself. */
+  role: z.enum(['peer', 'client']).nullable(),
+  /** `linked`: with this host, now. */
+  state: z.enum(['self', 'linked', 'seen', 'revoked']),
+  /** It may let others in. */
+  inviter: z.boolean(),
+  /** Milliseconds since the epoch; null: never, as far as is known. */
+  lastSeen: z.number().nullable(),
+  /** When its certificate ends; it is renewed before. Milliseconds since the epoch; null: not known. */
+  expires: z.number().nullable(),
+});
+
+/** A user is `alice` or `alice@home.example`, and stands for all of its hosts; a HIT stands for one. */
+const changedSchema = z.array(z.object({ hit, user: z.string().nullable() }));
+
 /** Every method: what it takes, what it gives. */
 export const methods = {
   status: { params: z.strictObject({}), result: statusSchema },
@@ -144,6 +163,20 @@ export const methods = {
   },
   ping: { params: z.strictObject({ target, count: z.number().int().min(1).max(100).optional() }), result: pingSchema },
   resolve: { params: z.strictObject({ target }), result: resolveSchema },
+  members: {
+    params: z.strictObject({}),
+    /** `missing`: parts of the list that nobody could give; 0 when it is complete. */
+    result: z.object({ members: z.array(memberSchema), missing: z.number() }),
+  },
+  grant: {
+    params: z.strictObject({ target, right: z.enum(['invite']) }),
+    result: z.object({ granted: changedSchema }),
+  },
+  revoke: { params: z.strictObject({ target }), result: z.object({ revoked: changedSchema }) },
+  rename: {
+    params: z.strictObject({ target, name: z.string().min(1).max(255) }),
+    result: z.object({ renamed: changedSchema }),
+  },
   counters: { params: z.strictObject({}), result: z.record(z.string(), z.number()) },
   join: { params: z.strictObject({ ticket: z.string().max(16_384) }), result: enteredSchema },
   create: {
@@ -169,6 +202,7 @@ export type Result<M extends Method> = z.infer<(typeof methods)[M]['result']>;
 
 export type Status = Result<'status'>;
 export type LinkStatus = Status['links'][number];
+export type MemberStatus = Result<'members'>['members'][number];
 export type PathStatus = z.infer<typeof pathSchema>;
 
 /**

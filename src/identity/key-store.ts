@@ -22,6 +22,8 @@ const GRANT = 'grant.pem';
 /** The overlay's rendezvous secret. */
 const RENDEZVOUS = 'rendezvous';
 const CONTACTS = 'contacts.json';
+/** Grants and revocations that all members keep. */
+const RECORDS = 'records.bin';
 
 const KEY_LABEL = 'PRIVATE KEY';
 const CERTIFICATE_LABEL = 'CERTIFICATE';
@@ -120,6 +122,15 @@ export class KeyStore {
 
   saveRendezvousSecret(secret: Uint8Array): void {
     this.directory.write(RENDEZVOUS, `${toHex(secret)}\n`, { secret: true });
+  }
+
+  /** As membership writes them; undefined at first. */
+  loadRecords(): Uint8Array | undefined {
+    return this.directory.read(RECORDS, { secret: true });
+  }
+
+  saveRecords(records: Uint8Array): void {
+    this.directory.write(RECORDS, records, { secret: true });
   }
 
   /** Empty at first. */

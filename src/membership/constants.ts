@@ -2,6 +2,8 @@
 
 /** Revocations that are kept: the latest. A record has some 900 bytes. */
 export const MAX_REVOCATIONS = 4_096;
+/** A revocation has several frames, which are acknowledged one by one: so long its host is still linked to be told. */
+export const DISMISSAL_MS = 500;
 /** Hosts that may invite. */
 export const MAX_GRANTS = 256;
 /** One grant or revocation with the certificates that prove it. */
@@ -22,12 +24,20 @@ export const QUESTIONS_BURST = 512;
 /** Renewal begins when this part of a certificate's life is left, and up to the jitter before, so that members do not ask in step. */
 export const RENEWAL_PART = 1 / 3;
 export const RENEWAL_JITTER = 1 / 16;
+/** Of its life, a certificate just issued is not renewed before, whatever the wall clock says. */
+export const MIN_REST_PART = 1 / 8;
 /** Between two rounds over all inviters: this part of the life that is left, within the bounds. */
 export const RENEWAL_RETRY_PART = 1 / 16;
 export const MIN_RENEWAL_RETRY_MS = 2_000;
 export const MAX_RENEWAL_RETRY_MS = 600_000;
 /** The wall clock may step: what hangs on it is looked at this often. */
 export const WALL_CHECK_MS = 60_000;
+
+/** What could not be written is written later. */
+export const PERSIST_RETRY_MS = 60_000;
+
+/** Requests of guests that wait for another inviter's answer. */
+export const MAX_RELAYS = 64;
 
 /** The entry in the members' list: long, since a host that sleeps for weeks is still a member. */
 export const ROSTER_LIFETIME_S = 30 * 86_400;

@@ -1,4 +1,5 @@
 import { toHex } from '../base/bytes.ts';
+import type { Hit } from '../base/node-id.ts';
 import { sha256 } from '../identity/signature.ts';
 import { MAX_GRANTS, MAX_RECORD_BYTES, MAX_REVOCATIONS } from './constants.ts';
 
@@ -16,12 +17,17 @@ export interface LedgerRecord {
   readonly id: RecordId;
   readonly kind: RecordKind;
   readonly bytes: Uint8Array;
+  /** Whom it is about. */
+  readonly hit: Hit;
   /** When it was made, by its signer's clock: the latest stay when there are too many. */
   readonly at: number;
 }
 
-/** Reads a record and says when it was made; undefined: not one of this overlay, or not signed by one who may. */
-export type ReadRecord = (kind: RecordKind, bytes: Uint8Array) => { readonly at: number } | undefined;
+/** Reads a record, proves it and says of whom and when it is; undefined: not one of this overlay, or not signed by one who may. */
+export type ReadRecord = (
+  kind: RecordKind,
+  bytes: Uint8Array,
+) => { readonly hit: Hit; readonly at: number } | undefined;
 
 const LIMITS: Readonly<Record<RecordKind, number>> = { grant: MAX_GRANTS, revocation: MAX_REVOCATIONS };
 
@@ -63,7 +69,7 @@ export class Ledger {
     const statement = this.read(kind, bytes);
     if (statement === undefined) return undefined;
     // A copy: the message that it came in must not stay in memory for it.
-    const record = { id, kind, bytes: bytes.slice(), at: statement.at };
+    const record = { id, kind, bytes: bytes.slice(), hit: statement.hit, at: statement.at };
     this.records.set(id, record);
     this.counts[kind] += 1;
     this.digests = undefined;

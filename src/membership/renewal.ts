@@ -2,9 +2,11 @@ import type { Clock, Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
+import { shuffled } from './shuffled.ts';
 import {
   MAX_RENEWAL_RETRY_MS,
   MIN_RENEWAL_RETRY_MS,
+  MIN_REST_PART,
   RENEWAL_JITTER,
   RENEWAL_PART,
   RENEWAL_RETRY_PART,
@@ -47,6 +49,8 @@ export class Renewal implements Timed {
   private asked: Hit | undefined;
   private pausing = false;
   private wakeAt: number | undefined;
+  /** A clock that is far ahead would make it ask without end. */
+  private restUntil = -Infinity;
 
   constructor(components: { ports: RenewalPorts; random: Random; clock: Clock; logger: Logger }) {
     this.ports = components.ports;
@@ -66,6 +70,7 @@ export class Renewal implements Timed {
     this.dueAt = notAfter - Math.max(0, notAfter - issuedAt) * (RENEWAL_PART + RENEWAL_JITTER * this.random.float());
     this.asked = undefined;
     this.pausing = false;
+    this.restUntil = now + Math.max(0, notAfter - issuedAt) * MIN_REST_PART;
     this.watch(now);
   }
 
@@ -89,13 +94,14 @@ export class Renewal implements Timed {
 
   handleTimeout(now: number): void {
     if (this.wakeAt === undefined || now < this.wakeAt) return;
-    if (this.pausing || this.due) this.begin(now);
+    if (this.pausing || (this.due && now >= this.restUntil)) this.begin(now);
     else this.watch(now);
   }
 
   /** The wall clock is looked at often enough to notice that it was set. */
   private watch(now: number): void {
-    this.wakeAt = now + Math.min(Math.max(1, Math.ceil(this.dueAt - this.clock.wall())), WALL_CHECK_MS);
+    const left = Math.max(1, Math.ceil(this.dueAt - this.clock.wall()), Math.ceil(this.restUntil - now));
+    this.wakeAt = now + Math.min(left, WALL_CHECK_MS);
   }
 
   private begin(now: number): void {
@@ -127,13 +133,4 @@ export class Renewal implements Timed {
     this.wakeAt = now + pauseMs;
     this.logger.info('not renewed', { inviters: this.ports.inviters().length, againInS: Math.ceil(pauseMs / 1000) });
   }
-}
-
-function shuffled<T>(items: readonly T[], random: Random): T[] {
-  const out = [...items];
-  for (let i = out.length - 1; i > 0; i--) {
-    const j = Math.floor(random.float() * (i + 1));
-    [out[i], out[j]] = [out[j] as T, out[i] as T];
-  }
-  return out;
 }

@@ -101,6 +101,23 @@ export class NameService implements Timed {
     this.handleTimeout(now);
   }
 
+  /** Takes this host off the name that it has. Signed at once, by the certificate that still names it. */
+  releaseName(now: number): void {
+    const { user } = this;
+    if (user === undefined) return;
+    this.user = undefined;
+    this.due.delete('name');
+    const key = fromHex(this.overlay.nodeId);
+    const spec: StoreSpec = {
+      resource: this.resourceOf(user),
+      kind: IDLOC_NAME.id,
+      value: { model: 'dictionary', key, exists: false, value: new Uint8Array() },
+      lifetimeS: RECORD_LIFETIME_S,
+    };
+    // Without an answer the entry is there until it expires.
+    this.store(spec, now, () => {});
+  }
+
   /**
    * Claims an address of the prefix and keeps it: `preferred` first (that of an earlier run, when it is one of the HIT's
    * choices), then the choices in their order.

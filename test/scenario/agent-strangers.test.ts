@@ -1,5 +1,9 @@
 import test from 'ava';
-import { createMembership } from '../../src/agent/membership.ts';
+import { adoptMembership } from '../../src/agent/membership.ts';
+import { overlayConfiguration } from '../../src/config/overlay-configuration.ts';
+import { signOverlayConfiguration } from '../../src/config/overlay-configuration-writer.ts';
+import { OverlayAuthority } from '../../src/identity/authority.ts';
+import { parseCertificate } from '../../src/identity/certificate.ts';
 import { SimAgent } from '../sim/agent/sim-agent.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
 import { TwoClients } from '../sim/agent/two-clients.ts';
@@ -7,13 +11,20 @@ import { TwoClients } from '../sim/agent/two-clients.ts';
 /** A host that made an overlay of the same name for itself: its certificates are of another authority. */
 function stranger(world: AgentWorld): SimAgent {
   const { network, clock } = world;
+  const { random } = network;
+  const [overlay, user, wallNow] = ['home.example', 'eve@home.example', clock.wall()];
   const identity = world.newIdentity();
-  const options = { overlay: 'home.example', user: 'eve@home.example', ipv4Prefix: null };
-  const membership = createMembership(world.newStore(), identity, options, { random: network.random, clock });
-  return new SimAgent(
-    { network, clock, host: world.publicHost(), identity, membership: { ...membership, founder: undefined } },
-    { role: 'peer' },
-  );
+  const authority = OverlayAuthority.create({ overlay, wallNow, random });
+  const [own = new Uint8Array()] = authority.issue(identity.spki, user, wallNow, random);
+  const enrolled = {
+    certificate: parseCertificate(own),
+    certificates: [own, authority.certificate],
+    secret: null,
+    configuration: signOverlayConfiguration(overlayConfiguration({ overlay }), authority),
+  };
+  const store = world.newStore();
+  const membership = adoptMembership(store, enrolled, { random, clock });
+  return new SimAgent({ network, clock, host: world.publicHost(), identity, membership, store }, { role: 'peer' });
 }
 
 test('a host with a certificate of another authority gets no link, no answer and no packet in', (t) => {

@@ -71,8 +71,9 @@ export class AgentWorld {
       if (!t.passed) t.log(this.network.flow.join('\n'));
     });
     const identity = this.newIdentity();
+    const store = this.newStore();
     const membership = createMembership(
-      this.newStore(),
+      store,
       identity,
       { overlay: OVERLAY, user: `founder@${OVERLAY}`, ipv4Prefix: null },
       { random, clock: this.clock },
@@ -83,7 +84,10 @@ export class AgentWorld {
         ? this.network.host(this.network.internet, FOUNDER_ADDRESS)
         : this.network.host(this.home(founderNat), HOME_ADDRESS);
     this.board = new SimBoard(this.network);
-    this.founder = new SimAgent({ network: this.network, clock: this.clock, host, identity, membership }, options);
+    this.founder = new SimAgent(
+      { network: this.network, clock: this.clock, host, identity, membership, store },
+      options,
+    );
     this.founder.start();
   }
 
@@ -138,16 +142,19 @@ export class AgentWorld {
     const { network, clock } = this;
     const user = options.user ?? `member${this.members}@${OVERLAY}`;
     const identity = this.newIdentity();
-    const { enrollment } = this.authority;
     const code = this.newCode(user);
-    const answer = enrollment.handle(
-      { bytes: enrollmentRequest(identity, { overlay: OVERLAY, code, user }), spki: identity.spki },
-      clock.wall(),
-    );
+    const wallNow = clock.wall();
+    const bytes = enrollmentRequest(identity, { overlay: OVERLAY, code, user });
+    const request = { bytes, spki: identity.spki };
+    const answer = this.founder.running
+      ? this.founder.act(({ membership: { inviting } }) => inviting?.enroll(request, wallNow))
+      : this.authority.enrollment.handle(request, wallNow);
+    if (answer === undefined) throw new Error('the founder may not invite');
     const { authority } = this.founder.membership;
     const enrolled = acceptEnrollmentAnswer(answer, identity, { overlay: OVERLAY, authority });
-    const membership = adoptMembership(this.newStore(), enrolled, { random: network.random, clock });
-    return new SimAgent({ network, clock, host, identity, membership }, options);
+    const store = this.newStore();
+    const membership = adoptMembership(store, enrolled, { random: network.random, clock });
+    return new SimAgent({ network, clock, host, identity, membership, store }, options);
   }
 
   /** Members that run, each told the founder's address as a ticket would. */
@@ -164,10 +171,17 @@ export class AgentWorld {
 
   // Tickets
 
-  ticket(user: string | null, addresses: readonly SocketAddress[] = [this.founderLocator]): Ticket {
-    const { membership, hit } = this.founder;
-    const code = this.newCode(user);
-    this.founder.ticketsChanged();
+  /** @param inviter the founder, or a member that was granted the right to invite. */
+  ticket(
+    user: string | null,
+    addresses: readonly SocketAddress[] = [this.founderLocator],
+    inviter: SimAgent = this.founder,
+  ): Ticket {
+    const { membership, hit } = inviter;
+    const code = this.network.random.bytes(CODE_BYTES);
+    const wallNow = this.clock.wall();
+    inviter.register.addCode(code, { expiresAt: wallNow + TICKET_MS, user, wallNow });
+    inviter.ticketsChanged();
     const ticket = encodeTicket({
       overlay: OVERLAY,
       mode: membership.configuration.mode,
@@ -177,10 +191,16 @@ export class AgentWorld {
       code,
       secret: membership.secret,
       mainline: false,
-      expiresAt: this.clock.wall() + TICKET_MS,
+      expiresAt: wallNow + TICKET_MS,
       user,
     });
-    return decodeTicket(ticket, this.clock.wall());
+    return decodeTicket(ticket, wallNow);
+  }
+
+  /** The founder gives a running member the right to invite; everyone knows soon. */
+  grant(member: SimAgent): void {
+    this.founder.act((engine, now) => engine.membership.grant(member.identity.spki, now));
+    this.run(2_000);
   }
 
   /** What main.ts does with `--join`: enrolls, and starts on the same data plane. */
@@ -214,8 +234,9 @@ export class AgentWorld {
       driver.stop();
       joining.result = result;
       if (!result.ok) return;
-      const membership: Membership = adoptMembership(this.newStore(), result.membership, { random, clock });
-      joining.agent = new SimAgent({ network, clock: this.clock, host, identity, membership }, options);
+      const store = this.newStore();
+      const membership: Membership = adoptMembership(store, result.membership, { random, clock });
+      joining.agent = new SimAgent({ network, clock: this.clock, host, identity, membership, store }, options);
       joining.agent.start({ start: ticket.addresses, dataPlane });
     };
     driver.pump(dataPlane);

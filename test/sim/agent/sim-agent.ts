@@ -1,7 +1,7 @@
 import { Engine, type EngineEvent, type Role } from '../../../src/agent/engine.ts';
 import { Guard } from '../../../src/agent/guard.ts';
-import type { Membership } from '../../../src/agent/membership.ts';
-import { settingsOf } from '../../../src/agent/membership.ts';
+import { memberOf } from '../../../src/agent/member.ts';
+import { loadMembership, settingsOf, type Membership } from '../../../src/agent/membership.ts';
 import type { Clock, HostClock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { LogFields, Logger } from '../../../src/base/logger.ts';
@@ -10,7 +10,9 @@ import { hitToAddress } from '../../../src/base/node-id.ts';
 import { OverlayClock } from '../../../src/base/overlay-clock.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { ContactBook } from '../../../src/identity/contacts.ts';
+import type { EnrollmentRegister } from '../../../src/identity/enrollment-register.ts';
 import type { HostIdentity } from '../../../src/identity/host-identity.ts';
+import type { KeyStore } from '../../../src/identity/key-store.ts';
 import type { LookupResult, NamedHost } from '../../../src/overlay/naming.ts';
 import { SimBoardPlace } from '../network/sim-board.ts';
 import { SimDataPlane } from '../network/sim-data-plane.ts';
@@ -29,6 +31,7 @@ interface Life {
   readonly driver: SimDriver;
   readonly board: SimBoardPlace | undefined;
   readonly events: EngineEvent[];
+  readonly register: EnrollmentRegister;
 }
 
 export interface SimAgentOptions {
@@ -38,6 +41,8 @@ export interface SimAgentOptions {
   readonly board?: boolean;
   readonly role?: Role | 'auto';
   readonly logger?: Logger;
+  /** Of the certificates that it issues, where it may. */
+  readonly lifetimeMs?: number;
   /** Absent: what no code expected to be thrown ends the test. */
   readonly guard?: Guard;
 }
@@ -50,7 +55,8 @@ function failTest(event: string, fields: LogFields = {}): never {
 export class SimAgent {
   readonly host: SimHost;
   readonly identity: HostIdentity;
-  readonly membership: Membership;
+  private readonly store: KeyStore;
+  private stored: Membership;
   private readonly network: SimNetwork;
   private readonly hostClock: HostClock;
   private readonly options: SimAgentOptions;
@@ -64,13 +70,21 @@ export class SimAgent {
   clockOffsetMs: number;
 
   constructor(
-    components: { network: SimNetwork; clock: Clock; host: SimHost; identity: HostIdentity; membership: Membership },
+    components: {
+      network: SimNetwork;
+      clock: Clock;
+      host: SimHost;
+      identity: HostIdentity;
+      membership: Membership;
+      store: KeyStore;
+    },
     options: SimAgentOptions = {},
   ) {
     this.network = components.network;
     this.host = components.host;
     this.identity = components.identity;
-    this.membership = components.membership;
+    this.store = components.store;
+    this.stored = components.membership;
     this.options = options;
     this.clockOffsetMs = options.clockOffsetMs ?? 0;
     const { clock } = components;
@@ -89,6 +103,11 @@ export class SimAgent {
   /** The HIT as an address: where programs send. */
   get address(): string {
     return hitToAddress(this.hit);
+  }
+
+  /** As it was on the disk when this life began. */
+  get membership(): Membership {
+    return this.stored;
   }
 
   get running(): boolean {
@@ -122,7 +141,7 @@ export class SimAgent {
   }
 
   get user(): string {
-    return this.membership.user ?? '';
+    return this.life?.engine.membership.user ?? this.stored.user ?? '';
   }
 
   /** @param options.start addresses of the ticket: only the first life has them. */
@@ -130,31 +149,34 @@ export class SimAgent {
     options: { readonly start?: readonly SocketAddress[]; readonly dataPlane?: SimDataPlane | undefined } = {},
   ): void {
     if (this.life !== undefined) throw new Error('it runs already');
-    const { network, membership, identity } = this;
-    const clock = new OverlayClock(this.hostClock, { proven: membership.provenTime });
+    const { network, store, identity } = this;
+    const clock = new OverlayClock(this.hostClock, { proven: this.stored.provenTime });
     const { loop, random } = network;
+    const logger = this.options.logger ?? silentLogger;
+    const membership = loadMembership(store, identity, { random, clock });
+    if (membership === undefined) throw new Error('its state directory holds no membership');
+    this.stored = membership;
     const dataPlane = options.dataPlane ?? new SimDataPlane({ loop, random, host: this.host });
-    dataPlane.setCredentials(membership.certificates);
     this.contacts = ContactBook.fromJson(this.savedContacts);
     const board = this.options.board === true ? new SimBoardPlace(dataPlane) : undefined;
+    const { lifetimeMs } = this.options;
+    const member = memberOf(membership, { store, identity, random, clock, logger, lifetimeMs });
     const engine = new Engine(
       {
         dataPlane,
         identity,
-        certificates: membership.certificates,
+        membership: member.membership,
         trust: membership.trust,
         overlay: settingsOf(membership),
-        enrollment: membership.founder?.enrollment,
         ...(board !== undefined && { places: [board] }),
-        openTickets: (wallNow) => membership.founder?.register.openCodes(wallNow) ?? [],
+        openTickets: (wallNow) => member.register.openCodes(wallNow),
         random,
         clock,
-        logger: this.options.logger ?? silentLogger,
+        logger,
         guard: this.guard,
       },
       {
         role: this.options.role ?? 'auto',
-        user: membership.user,
         founder: membership.founder !== undefined,
         start: options.start ?? [],
         contacts: this.contacts.all(),
@@ -164,7 +186,7 @@ export class SimAgent {
       },
     );
     const driver = new SimDriver(engine, loop);
-    const life: Life = { dataPlane, engine, driver, board, events: [] };
+    const life: Life = { dataPlane, engine, driver, board, events: [], register: member.register };
     this.life = life;
     engine.onEvent((event) => this.onEvent(life, event));
     driver.pump(dataPlane);
@@ -244,6 +266,17 @@ export class SimAgent {
     return result;
   }
 
+  /** What a command of its user does. */
+  act<T>(command: (engine: Engine, now: number) => T): T {
+    const { driver, engine } = this.living;
+    return driver.run((now) => command(engine, now));
+  }
+
+  /** Whom it lets in. */
+  get register(): EnrollmentRegister {
+    return this.living.register;
+  }
+
   private get living(): Life {
     if (this.life === undefined) throw new Error('it does not run');
     return this.life;
@@ -266,6 +299,7 @@ export class SimAgent {
         return;
       case 'joined':
       case 'pathMtu':
+      case 'revoked':
       case 'tunLost':
     }
   }

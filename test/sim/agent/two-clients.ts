@@ -5,6 +5,8 @@ import { AgentWorld } from './agent-world.ts';
 import type { SimAgent } from './sim-agent.ts';
 
 export interface TwoClientsOptions {
+  /** Of the certificates of A and B. */
+  readonly lifetimeMs?: number;
   readonly internet?: SegmentQuality;
   readonly natA?: NatBehaviour;
   readonly natB?: NatBehaviour;

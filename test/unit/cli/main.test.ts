@@ -7,7 +7,7 @@ import { formatStatus } from '../../../src/cli/format-status.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { ControlServer } from '../../../src/control/control-server.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleStatus } from '../control/example-status.ts';
+import { exampleMember, exampleStatus } from '../control/example-status.ts';
 import { runIdloc } from './run-idloc.ts';
 
 function folder(t: ExecutionContext): string {
@@ -37,6 +37,19 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
     resolve: ({ target }) => {
       throw new IdlocError('no_such_name', `${target}: nobody has that name: check how it is written`);
     },
+    members: () => ({ members: [exampleMember], missing: 0 }),
+    grant: ({ target }) => {
+      asked.push(`grant ${target}`);
+      return { granted: [{ hit: exampleMember.hit, user: exampleMember.user }] };
+    },
+    revoke: ({ target }) => {
+      asked.push(`revoke ${target}`);
+      return { revoked: [{ hit: exampleMember.hit, user: exampleMember.user }] };
+    },
+    rename: ({ target, name }) => {
+      asked.push(`rename ${target} ${name}`);
+      return { renamed: [{ hit: exampleMember.hit, user: `${name}@home.example` }] };
+    },
     counters: () => ({}),
     join: ({ ticket }) => {
       asked.push(`join ${ticket}`);
@@ -64,7 +77,20 @@ test('no command at all shows the commands on stderr: bad usage', async (t) => {
   t.is(status, 2);
   t.is(stdout, '');
   t.regex(stderr, /^Usage: idloc/);
-  for (const name of ['init', 'up', 'invite', 'status', 'ping', 'resolve', 'decode', 'down']) {
+  for (const name of [
+    'init',
+    'up',
+    'invite',
+    'members',
+    'grant',
+    'revoke',
+    'rename',
+    'status',
+    'ping',
+    'resolve',
+    'decode',
+    'down',
+  ]) {
     t.regex(stderr, new RegExp(`^  ${name} `, 'm'));
   }
 });
@@ -227,4 +253,26 @@ test('up with a broken configuration is one line with the place, status 78', asy
   t.is(status, 78);
   t.is(stdout, '');
   t.regex(stderr, /^idloc: .*config\.toml:2: speed: .*\n$/);
+});
+
+test('members shows who belongs to the overlay, for people and as JSON', async (t) => {
+  const { path } = await startAgent(t);
+  const shown = await runIdloc(['members', '--socket', path]);
+  t.is(shown.status, 0);
+  t.regex(shown.stdout, /alice@home\.example +2001:20::a11c +client, inviter +now/);
+  const json = await runIdloc(['members', '--json', '--socket', path]);
+  t.deepEqual(JSON.parse(json.stdout), { members: [exampleMember], missing: 0 });
+});
+
+test('grant, revoke and rename say what they have changed; a right that is not known is bad usage', async (t) => {
+  const { path, asked } = await startAgent(t);
+  const at = ['--socket', path];
+  t.regex(
+    (await runIdloc(['grant', 'alice', 'invite', ...at])).stdout,
+    /^2001:20::a11c {2}alice@home\.example {2}may invite$/m,
+  );
+  t.regex((await runIdloc(['revoke', 'alice', ...at])).stdout, /^2001:20::a11c {2}alice@home\.example {2}revoked$/m);
+  t.regex((await runIdloc(['rename', 'alice', 'anna', ...at])).stdout, /^2001:20::a11c {2}anna@home\.example$/m);
+  t.deepEqual(asked, ['grant alice', 'revoke alice', 'rename alice anna']);
+  t.is((await runIdloc(['grant', 'alice', 'fly', ...at])).status, 2);
 });

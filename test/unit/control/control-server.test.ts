@@ -20,6 +20,10 @@ const handlers: ControlHandlers = {
   resolve: () => {
     throw new Error('a bug');
   },
+  members: () => ({ members: [], missing: 0 }),
+  grant: () => ({ granted: [] }),
+  revoke: () => ({ revoked: [] }),
+  rename: () => ({ renamed: [] }),
   counters: () => ({ 'dns.queries': 3 }),
   join: () => ({ overlay: 'home.example', hit: exampleStatus.hit, name: 'bob.home.example', changed: true }),
   create: ({ overlay }) => ({ overlay, hit: exampleStatus.hit, name: `bob.${overlay}`, changed: true }),

@@ -1,4 +1,4 @@
-import type { Status } from '../../../src/control/schemas.ts';
+import type { MemberStatus, Status } from '../../../src/control/schemas.ts';
 
 export const exampleStatus: Status = {
   hit: '2001:20::b0b',
@@ -41,4 +41,14 @@ export const exampleStatus: Status = {
   rendezvous: { mode: 'mainline', nodes: 128 },
   tun: { name: 'idloc0', mtu: 1400 },
   dns: { listen: '127.0.60.84:53' },
+};
+
+export const exampleMember: MemberStatus = {
+  hit: '2001:20::a11c',
+  user: 'alice@home.example',
+  role: 'client',
+  state: 'linked',
+  inviter: true,
+  lastSeen: 1_700_000_000_000,
+  expires: 1_800_000_000_000,
 };

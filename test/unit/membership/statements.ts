@@ -7,5 +7,5 @@ export function statement(at: number): Uint8Array {
 
 export const readStatement: ReadRecord = (_kind, bytes) => {
   const [, at] = /^made at (-?\d+)$/.exec(Buffer.from(bytes).toString()) ?? [];
-  return at === undefined ? undefined : { at: Number(at) };
+  return at === undefined ? undefined : { hit: at.padStart(32, '0'), at: Number(at) };
 };

@@ -1,0 +1,211 @@
+import { systemClock } from '../base/clock.ts';
+import { IdlocError } from '../base/errors.ts';
+import { addressToHit, hitToAddress, isHit, type Hit } from '../base/node-id.ts';
+import type { ControlHandlers } from '../control/schemas.ts';
+import { parseCertificate, type NodeCertificate } from '../identity/certificate.ts';
+import { isUserName } from '../identity/names.ts';
+import { memberList, type Member, type Sighting } from '../membership/member-list.ts';
+import type { Inviting } from '../membership/ports.ts';
+import type { RosterAnswer, RosterEntry } from '../membership/roster.ts';
+import type { Driver } from './driver.ts';
+import type { Engine } from './engine.ts';
+
+export interface MemberOperationsComponents {
+  readonly engine: Engine;
+  readonly driver: Driver;
+  /** Where this host may invite: whom it has let in. */
+  readonly registered: () => readonly { readonly hit: Hit; readonly user: string | null }[];
+}
+
+type Handlers = Pick<ControlHandlers, 'members' | 'grant' | 'revoke' | 'rename'>;
+
+/** What local clients may ask about the members of the overlay, and of those that may change something: to change it. */
+export function memberHandlers(agent: MemberOperationsComponents): Handlers {
+  return {
+    members: async () => {
+      const { members, missing } = await survey(agent);
+      return { members: members.map((member) => ({ ...member, hit: hitToAddress(member.hit) })), missing };
+    },
+    grant: async ({ target }) => {
+      const right = rightToInvite(agent.engine);
+      if (!right.isAuthority)
+        throw new IdlocError(
+          'no_authority',
+          "only with the authority's key can the right to invite be given: run this where it is, or `idloc authority import` it",
+        );
+      const hosts = await hostsOf(agent, target);
+      for (const { hit } of hosts) {
+        const { spki } = certificateOf(hosts.survey, agent.engine, hit, target);
+        agent.driver.run((now) => agent.engine.membership.grant(spki, now));
+      }
+      return { granted: shown(hosts) };
+    },
+    revoke: async ({ target }) => {
+      const { engine, driver } = agent;
+      rightToInvite(engine);
+      const hosts = await hostsOf(agent, target);
+      if (hosts.some(({ hit }) => hit === engine.hit))
+        throw new IdlocError('own_host', `${target} is this host: \`idloc leave\` takes it out of the overlay`);
+      driver.run((now) =>
+        engine.membership.revoke(
+          hosts.map(({ hit }) => hit),
+          now,
+        ),
+      );
+      const left = hosts.filter(({ hit }) => !engine.membership.revoked.has(hit));
+      if (left.length > 0)
+        throw new IdlocError(
+          'no_authority',
+          `${left.map(({ hit }) => hitToAddress(hit)).join(', ')} may invite: only the authority revokes it: run this where its key is`,
+        );
+      return { revoked: shown(hosts) };
+    },
+    rename: async ({ target, name }) => {
+      const { engine } = agent;
+      rightToInvite(engine);
+      const user = userOf(engine, name);
+      if (!isUserName(user)) throw new IdlocError('bad_name', `${name} is no user name: letters, digits and - are`);
+      const hosts = await hostsOf(agent, target);
+      await checkFree(agent, user, hosts);
+      const renamed = [];
+      for (const { hit } of hosts) {
+        const { spki } = certificateOf(hosts.survey, engine, hit, target);
+        if (await rename(agent, { hit, spki }, user)) renamed.push({ hit: hitToAddress(hit), user });
+      }
+      if (renamed.length === 0)
+        throw new IdlocError('unreachable', `${target} does not answer: it can be renamed while it runs`);
+      return { renamed };
+    },
+  };
+}
+
+interface Survey {
+  readonly members: readonly Member[];
+  readonly entries: readonly RosterEntry[];
+  readonly missing: number;
+}
+
+async function survey({ engine, driver, registered }: MemberOperationsComponents): Promise<Survey> {
+  const { membership } = engine;
+  const wallNow = systemClock.wall();
+  const { entries, missing } = await rosterOf(engine, driver);
+  const role = engine.overlay?.role;
+  const members = memberList({
+    self: {
+      hit: engine.hit,
+      user: membership.user,
+      lastSeen: wallNow,
+      expires: membership.expires,
+      ...(role !== undefined && { role }),
+    },
+    linked: [...engine.linkedMembers].map(([hit, { user, certificate }]) => ({
+      hit,
+      user,
+      lastSeen: wallNow,
+      expires: certificate.notAfter,
+    })),
+    roster: entries.map((entry) => ({ ...entry, expires: readCertificate(entry.certificate)?.notAfter ?? null })),
+    known: [
+      ...registered().map(({ hit, user }): Sighting => ({ hit, user, lastSeen: null })),
+      ...engine.contacts.map(({ hit, user, lastSeen }): Sighting => ({ hit, user, lastSeen })),
+    ],
+    revoked: [...membership.revoked],
+    inviters: membership.inviters,
+  });
+  return { members, entries, missing };
+}
+
+function rosterOf({ roster }: Engine, driver: Driver): Promise<RosterAnswer> {
+  if (roster === undefined) throw new IdlocError('not_joined', 'not in the overlay yet: try again in a moment');
+  return new Promise((resolve) => {
+    driver.run((now) => roster.list(now, resolve));
+  });
+}
+
+/** A user's hosts, or the one host of a HIT; none of them revoked. */
+async function hostsOf(
+  agent: MemberOperationsComponents,
+  target: string,
+): Promise<readonly Member[] & { readonly survey: Survey }> {
+  const found = await survey(agent);
+  const hit = target.includes(':') ? readHit(target) : undefined;
+  const user = userOf(agent.engine, target.toLowerCase());
+  const hosts = found.members.filter(
+    (member) => member.state !== 'revoked' && (hit === undefined ? member.user === user : member.hit === hit),
+  );
+  if (hosts.length === 0)
+    throw new IdlocError('no_such_member', `${target}: no member of that name: \`idloc members\` shows all`);
+  return Object.assign(hosts, { survey: found });
+}
+
+function readHit(target: string): Hit {
+  try {
+    const hit = addressToHit(target);
+    if (isHit(hit)) return hit;
+  } catch {
+    // Told below.
+  }
+  throw new IdlocError('bad_target', `${target}: neither a name nor a HIT`);
+}
+
+/** `alice`, `alice.home.example` and `alice@home.example` are one. */
+function userOf({ membership }: Engine, name: string): string {
+  const { overlay } = membership.configuration;
+  if (name.includes('@')) return name;
+  const suffix = `.${overlay}`;
+  return `${name.endsWith(suffix) ? name.slice(0, -suffix.length) : name}@${overlay}`;
+}
+
+function rightToInvite(engine: Engine): Inviting {
+  const { inviting } = engine.membership;
+  if (inviting === undefined) throw noRight(engine);
+  return inviting;
+}
+
+export function noRight({ membership: { inviters } }: Engine): IdlocError {
+  const where = inviters.length === 0 ? 'none is known' : inviters.map(hitToAddress).join(', ');
+  return new IdlocError(
+    'no_right',
+    `this host may not invite or change who is a member: run this on a host that may (${where})`,
+  );
+}
+
+function certificateOf({ entries }: Survey, engine: Engine, hit: Hit, target: string): NodeCertificate {
+  const known =
+    engine.linkedMembers.get(hit)?.certificate ??
+    readCertificate(
+      hit === engine.hit ? engine.membership.certificates[0] : entries.find((entry) => entry.hit === hit)?.certificate,
+    );
+  if (known !== undefined) return known;
+  throw new IdlocError('no_certificate', `${target} has told the overlay nothing about itself yet: try when it runs`);
+}
+
+function readCertificate(der: Uint8Array | undefined): NodeCertificate | undefined {
+  try {
+    return der === undefined ? undefined : parseCertificate(der);
+  } catch {
+    return undefined;
+  }
+}
+
+async function checkFree(agent: MemberOperationsComponents, user: string, hosts: readonly Member[]): Promise<void> {
+  const holders = await new Promise<readonly Hit[] | undefined>((resolve) => {
+    agent.driver.run((now) => agent.engine.holdersOf(user, now, resolve));
+  });
+  if (holders?.some((holder) => hosts.every(({ hit }) => hit !== holder)) === true)
+    throw new IdlocError('name_taken', `${user} is somebody else: choose another name`);
+}
+
+function rename(
+  { engine, driver }: MemberOperationsComponents,
+  host: { readonly hit: Hit; readonly spki: Uint8Array },
+  user: string,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    driver.run((now) => engine.membership.rename(host, user, now, resolve));
+  });
+}
+
+function shown(hosts: readonly Member[]): { hit: string; user: string | null }[] {
+  return hosts.map(({ hit, user }) => ({ hit: hitToAddress(hit), user }));
+}

@@ -1,0 +1,155 @@
+import { messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Hit } from '../base/node-id.ts';
+import type { Random } from '../base/random.ts';
+import type { CertificateRequest } from '../identity/enrollment.ts';
+import { type CertificateMessage, encodeCertificateMessage } from './certificate-message.ts';
+import { MAX_RELAYS } from './constants.ts';
+import type { Inviting } from './ports.ts';
+import { shuffled } from './shuffled.ts';
+
+export interface EnrollmentDeskPorts {
+  /** Absent where this host may not invite. */
+  readonly inviting: () => Inviting | undefined;
+  /** Other hosts that may invite. */
+  readonly inviters: () => readonly Hit[];
+  /** A message through the overlay; `done` with the inviter's answer, or undefined. */
+  readonly ask: (
+    inviter: Hit,
+    message: CertificateMessage,
+    now: number,
+    done: (answer: Uint8Array | undefined, now: number) => void,
+  ) => void;
+  /** Hosts that have the name, as far as can be known; undefined: the overlay could not be asked. */
+  readonly holdersOf: (
+    user: string,
+    now: number,
+    done: (hits: readonly Hit[] | undefined, now: number) => void,
+  ) => void;
+}
+
+/** What a host asks. */
+export type DeskRequest = Extract<CertificateMessage, { type: 'enroll' | 'renew' }>;
+/** The body of the answer; undefined: there is none. */
+export type DeskDone = (answer: Uint8Array | undefined, now: number) => void;
+
+/** An inviter may be off: so many are asked for one request of a guest. */
+const MAX_INVITERS_ASKED = 3;
+
+/**
+ * Where requests for certificates come to: a guest's over its link, a member's or a relayed one through the overlay. What
+ * this host may not answer itself goes to an inviter, once: what came through the overlay is not passed on again.
+ */
+export class EnrollmentDesk {
+  private readonly ports: EnrollmentDeskPorts;
+  private readonly random: Random;
+  private readonly logger: Logger;
+  private readonly self: Hit;
+  private relays = 0;
+
+  constructor(components: { self: Hit; ports: EnrollmentDeskPorts; random: Random; logger: Logger }) {
+    this.self = components.self;
+    this.ports = components.ports;
+    this.random = components.random;
+    this.logger = components.logger;
+  }
+
+  /**
+   * A request of a guest, who is linked with us alone.
+   * @param inviter whom the guest wants to ask: that of its ticket; undefined: any.
+   */
+  fromGuest(request: DeskRequest, inviter: Hit | undefined, now: number, wallNow: number, done: DeskDone): void {
+    const mine = inviter === undefined || inviter === this.self;
+    if (mine && this.ports.inviting() !== undefined) {
+      this.fromOverlay(request, now, wallNow, done);
+      return;
+    }
+    const others = inviter === undefined ? shuffled(this.ports.inviters(), this.random) : mine ? [] : [inviter];
+    this.relay(request, others.slice(0, MAX_INVITERS_ASKED), now, done);
+  }
+
+  /** A request that came through the overlay, or this host's own. */
+  fromOverlay(request: DeskRequest, now: number, wallNow: number, done: DeskDone): void {
+    const inviting = this.ports.inviting();
+    try {
+      if (inviting === undefined) done(undefined, now);
+      else if (request.type === 'enroll')
+        this.enroll(inviting, { bytes: request.request, spki: request.spki }, now, wallNow, done);
+      else this.renew(inviting, request.chain, now, wallNow, done);
+    } catch (error) {
+      this.logger.error('nothing issued', { err: messageOf(error) });
+      done(undefined, now);
+    }
+  }
+
+  private relay(request: DeskRequest, inviters: readonly Hit[], now: number, done: DeskDone): void {
+    if (this.relays >= MAX_RELAYS) {
+      done(undefined, now);
+      return;
+    }
+    this.relays += 1;
+    const left = [...inviters];
+    const next = (at: number): void => {
+      const inviter = left.shift();
+      if (inviter === undefined) {
+        this.relays -= 1;
+        done(undefined, at);
+        return;
+      }
+      this.ports.ask(inviter, request, at, (answer, later) => {
+        if (answer === undefined) {
+          next(later);
+          return;
+        }
+        this.relays -= 1;
+        done(answer, later);
+      });
+    };
+    next(now);
+  }
+
+  /** A free name is looked up first: another inviter may have given it away. */
+  private enroll(inviting: Inviting, request: CertificateRequest, now: number, wallNow: number, done: DeskDone): void {
+    const chosen = inviting.chosenName(request, wallNow);
+    if (chosen === undefined) {
+      done(inviting.enroll(request, wallNow), now);
+      return;
+    }
+    this.ports.holdersOf(chosen.user, now, (hits, at) => {
+      const taken = hits?.some((hit) => hit !== chosen.hit) === true;
+      done(taken ? inviting.refuseName(chosen.user) : this.attempt(() => inviting.enroll(request, wallNow)), at);
+    });
+  }
+
+  private renew(inviting: Inviting, chain: readonly Uint8Array[], now: number, wallNow: number, done: DeskDone): void {
+    const renewed = inviting.renew(chain, wallNow, false);
+    if (renewed.ok !== 'ask') {
+      done(bodyOf(renewed), now);
+      return;
+    }
+    const { hit, user } = renewed;
+    this.ports.holdersOf(user, now, (hits, at) => {
+      const others = hits !== undefined && hits.length > 0 && !hits.includes(hit);
+      const why = `${user} is somebody else by now: ask for a new ticket`;
+      const answer = others ? { ok: false as const, why } : inviting.renew(chain, wallNow, true);
+      done(answer.ok === 'ask' ? undefined : bodyOf(answer), at);
+    });
+  }
+
+  private attempt(action: () => Uint8Array): Uint8Array | undefined {
+    try {
+      return action();
+    } catch (error) {
+      this.logger.error('nothing issued', { err: messageOf(error) });
+      return undefined;
+    }
+  }
+}
+
+function bodyOf(
+  renewed: { readonly ok: true; readonly chain: readonly Uint8Array[] } | { readonly ok: false; readonly why: string },
+): Uint8Array {
+  return encodeCertificateMessage(
+    renewed.ok ? { type: 'issued', chain: renewed.chain } : { type: 'refused', why: renewed.why },
+  );
+}

@@ -1,0 +1,76 @@
+import type { Hit } from '../base/node-id.ts';
+import type { CertificateRequest } from '../identity/enrollment.ts';
+import type { VerifiedPeer } from '../identity/trust-store.ts';
+import type { RecordKind } from './ledger.ts';
+
+/** What a proven record says. */
+export interface Statement {
+  /** Whom it is about. */
+  readonly hit: Hit;
+  /** When it was made, milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** A certificate that was proven to be this host's. */
+export interface OwnCertificate {
+  /** DER: this host's own, its inviter's when one issued it, the root's. */
+  readonly chain: readonly Uint8Array[];
+  readonly user: string | null;
+  /** Milliseconds since the epoch. */
+  readonly issuedAt: number;
+  readonly notAfter: number;
+}
+
+/** Who may be believed, by the rules of identity. */
+export interface MembershipRules {
+  /** @throws {CertificateError} when it is no certificate of this host that is in force. */
+  readOwn(chain: readonly Uint8Array[], wallNow: number): OwnCertificate;
+  /** Whether others take it for a member's no more: it has ended, or its inviter's right has. */
+  hasLapsed(own: OwnCertificate, wallNow: number): boolean;
+  /** Believes a record; undefined: it is not of this overlay, or not signed by one who may. */
+  learn(kind: RecordKind, bytes: Uint8Array): Statement | undefined;
+  /** What follows from all records that were learnt, in whatever order. */
+  isRevoked(hit: Hit): boolean;
+  inviters(): readonly Hit[];
+  /** `bad-node` of the configuration. */
+  distrust(hit: Hit): void;
+  /** The right to invite that a grant for this host brings; undefined: it is of no use. */
+  invitingBy(grant: Uint8Array): Inviting | undefined;
+}
+
+export type Renewed =
+  | { readonly ok: true; readonly chain: readonly Uint8Array[] }
+  | { readonly ok: false; readonly why: string }
+  /** A certificate that has ended may name a user that is somebody else's by now: to be looked up first. */
+  | { readonly ok: 'ask'; readonly hit: Hit; readonly user: string };
+
+/** The right to invite: an issuer of certificates, and of statements. */
+export interface Inviting {
+  /** May hand on the right to invite itself. */
+  readonly isAuthority: boolean;
+  /**
+   * Answers a newcomer.
+   * @throws {Error} when nothing was issued since it could not be written down.
+   */
+  enroll(request: CertificateRequest, wallNow: number): Uint8Array;
+  /** The free name that a newcomer would take, and who it is; undefined: none, or the ticket was made for the name. */
+  chosenName(request: CertificateRequest, wallNow: number): { readonly hit: Hit; readonly user: string } | undefined;
+  /** The answer to a newcomer whose name is somebody else's. */
+  refuseName(user: string): Uint8Array;
+  /** For the same key and user as the chain says. @param checked the user was looked up, and is this host's or nobody's. */
+  renew(chain: readonly Uint8Array[], wallNow: number, checked: boolean): Renewed;
+  /** A certificate for a member's key, unasked. @returns DER, the host's own first. */
+  issueFor(spki: Uint8Array, user: string | null, wallNow: number): readonly Uint8Array[];
+  /** A member is linked: what its certificate says is so. */
+  sawMember(peer: VerifiedPeer, wallNow: number): void;
+  revocationOf(hit: Hit, wallNow: number): Uint8Array;
+  /** Only an authority's. @throws {TypeError} */
+  grantFor(spki: Uint8Array, wallNow: number): Uint8Array;
+}
+
+/** Where what must not be lost is written; each throws when it cannot. */
+export interface MembershipStore {
+  saveCertificates(chain: readonly Uint8Array[]): void;
+  saveOverlayDocument(document: Uint8Array): void;
+  saveRecords(records: Uint8Array): void;
+}

@@ -1,0 +1,196 @@
+import test, { type ExecutionContext } from 'ava';
+import type { Hit } from '../../src/base/node-id.ts';
+import { AgentWorld } from '../sim/agent/agent-world.ts';
+import type { SimAgent } from '../sim/agent/sim-agent.ts';
+import { TwoClients } from '../sim/agent/two-clients.ts';
+
+const TWO_MINUTES_MS = 120_000;
+const TEN_MINUTES_MS = 600_000;
+const OVERLAY = 'home.example';
+
+/**
+ * A founder that may vanish: a second inviter and another peer with public addresses, two clients behind NATs.
+ */
+class Company extends AgentWorld {
+  readonly second: SimAgent;
+  readonly third: SimAgent;
+  readonly alice: SimAgent;
+  readonly bob: SimAgent;
+
+  constructor(t: ExecutionContext, seed: number, lifetimeMs = TWO_MINUTES_MS) {
+    super(t, seed, { lifetimeMs });
+    this.run(1_000);
+    this.second = this.member(this.publicHost(), { user: `second@${OVERLAY}`, role: 'peer', lifetimeMs });
+    this.third = this.member(this.publicHost(), { user: `third@${OVERLAY}`, role: 'peer' });
+    this.started(this.second, this.third);
+    if (!this.allReady([this.second, this.third])) throw new Error('the peers are not in the overlay');
+    this.alice = this.member(this.hostAtHome(), { user: `alice@${OVERLAY}` });
+    this.bob = this.member(this.hostAtHome(), { user: `bob@${OVERLAY}` });
+    // As configurations and tickets say it: more than one way in, or who knew the founder alone would be gone with it.
+    const start = [this.founderLocator, this.locatorOf(this.second), this.locatorOf(this.third)];
+    for (const client of [this.alice, this.bob]) client.start({ start });
+    if (!this.allReady(this.all)) throw new Error('they are not in the overlay');
+    this.grant(this.second);
+  }
+
+  get all(): SimAgent[] {
+    return [this.founder, this.second, this.third, this.alice, this.bob];
+  }
+
+  locatorOf(agent: SimAgent): { address: string; port: number } {
+    return { address: agent.host.addresses[0] ?? '', port: 6084 };
+  }
+
+  /** As `idloc resolve` says. */
+  find(asker: SimAgent, user: string): Hit | undefined {
+    const { answer } = this.lookup(asker, user);
+    return answer?.ok === true ? answer.value[0]?.hit : undefined;
+  }
+
+  revoke(inviter: SimAgent, hit: Hit): void {
+    inviter.act(({ membership }, now) => membership.revoke([hit], now));
+  }
+
+  private lookup(asker: SimAgent, user: string): ReturnType<SimAgent['lookupName']> {
+    const asked = asker.lookupName(user);
+    this.run(5_000);
+    return asked;
+  }
+}
+
+const left = (world: AgentWorld, agent: SimAgent): number => agent.engine.membership.expires - world.clock.wall();
+
+test('certificates of two minutes over ten minutes of a call: not one packet is lost, no link is made anew', (t) => {
+  const world = new TwoClients(t, 700, { lifetimeMs: TWO_MINUTES_MS });
+  t.true(world.call());
+  const { a, b } = world;
+  const before = { links: [a.linkId(b), b.linkId(a)], received: [a.received(b).length, b.received(a).length] };
+  const serials = new Set<number>();
+  a.stream(b.address, TEN_MINUTES_MS);
+  b.stream(a.address, TEN_MINUTES_MS);
+  for (let at = 0; at < TEN_MINUTES_MS; at += 5_000) {
+    world.run(5_000);
+    serials.add(a.engine.membership.expires);
+    t.true(left(world, a) > 0 && left(world, b) > 0);
+  }
+  world.run(1_000);
+  t.log(`${serials.size} certificates`);
+  t.true(serials.size >= 6);
+  t.deepEqual([a.linkId(b), b.linkId(a)], before.links);
+  t.is(a.handshakes(b), 1);
+  t.is(a.received(b).length - (before.received[0] ?? 0), TEN_MINUTES_MS / 20);
+  t.is(b.received(a).length - (before.received[1] ?? 0), TEN_MINUTES_MS / 20);
+  const asked = a.lookupName('bob@home.example');
+  world.run(2_000);
+  t.is(asked.answer?.ok === true ? asked.answer.value[0]?.hit : undefined, b.hit);
+});
+
+test('the founder is dead for good: newcomers come in, certificates are renewed, revocations and names go on', (t) => {
+  const world = new Company(t, 701);
+  const { founder, second, third, alice, bob } = world;
+  founder.kill();
+  world.run(TEN_MINUTES_MS);
+  for (const agent of [second, third, alice, bob]) t.true(left(world, agent) > 0);
+  // One ticket is used at the inviter itself, the other at a peer that may not invite.
+  const tickets = [second, third].map((peer) => world.ticket(null, [world.locatorOf(peer)], second));
+  const joins = tickets.map((ticket, i) => world.join(world.hostAtHome(), ticket, `new${i}@${OVERLAY}`));
+  t.true(world.until(() => joins.every(({ agent }) => agent?.ready === true), 30_000));
+  t.deepEqual(
+    joins.map(({ agent }) => agent?.user),
+    [`new0@${OVERLAY}`, `new1@${OVERLAY}`],
+  );
+  world.run(5_000);
+  t.is(world.find(alice, `new1@${OVERLAY}`), joins[1]?.agent?.hit);
+  t.is(world.find(bob, `alice@${OVERLAY}`), alice.hit);
+  // A name that another inviter gave away is nobody else's.
+  const thief = world.join(world.hostAtHome(), world.ticket(null, [world.locatorOf(third)], second), `bob@${OVERLAY}`);
+  t.true(world.until(() => thief.result !== undefined, 30_000));
+  t.false(thief.result?.ok);
+  world.revoke(second, bob.hit);
+  world.run(5_000);
+  t.deepEqual(
+    [second, third, alice].map((agent) => agent.isLinkedTo(bob)),
+    [false, false, false],
+  );
+});
+
+test('a revoked member is out everywhere within five seconds, also where somebody was away, and stays out', (t) => {
+  const world = new Company(t, 702, 86_400_000);
+  const { founder, second, third, alice, bob } = world;
+  alice.send(bob.address, 'call');
+  t.true(world.until(() => alice.isLinkedTo(bob), 10_000));
+  world.run(6_000);
+  third.kill();
+  world.run(2_000);
+  world.revoke(second, bob.hit);
+  world.run(5_000);
+  for (const agent of [founder, second, alice]) t.false(agent.isLinkedTo(bob));
+  t.true(bob.events.some(({ type }) => type === 'revoked'));
+  const heard = alice.received(bob).length;
+  bob.send(alice.address, 'still there');
+  world.run(5_000);
+  t.is(alice.received(bob).length, heard);
+  // Somebody was away: it is told at its first link.
+  third.start();
+  t.true(world.until(() => third.ready, 30_000));
+  world.run(5_000);
+  t.true(third.engine.membership.revoked.has(bob.hit));
+  // The revoked host starts anew with what it has on its disk: nobody lets it in.
+  bob.kill();
+  bob.start({ start: [world.founderLocator, world.locatorOf(third)] });
+  world.run(60_000);
+  for (const agent of [founder, second, third, alice]) t.false(agent.isLinkedTo(bob));
+  t.false(bob.ready);
+});
+
+test('a certificate ended while its host was off: it gets a new one as a guest, with the same user and address', (t) => {
+  const world = new Company(t, 703);
+  const { founder, third, alice } = world;
+  const { ipv4 } = alice;
+  alice.kill();
+  world.run(TEN_MINUTES_MS);
+  t.true(alice.membership.certificates.length > 0);
+  founder.kill();
+  world.run(5_000);
+  // Whoever it finds first is no inviter.
+  alice.start({ start: [world.locatorOf(third)] });
+  t.true(world.until(() => alice.ready, 60_000));
+  t.log(`ready again after ${(world.now % TEN_MINUTES_MS).toFixed(0)} ms`);
+  t.is(alice.user, `alice@${OVERLAY}`);
+  t.is(alice.ipv4, ipv4);
+  t.true(left(world, alice) > 0);
+  alice.send(world.second.address, 'here again');
+  t.true(world.until(() => world.second.received(alice).includes('here again'), 20_000));
+});
+
+test('a lost key is replaced: the user keeps its name, the old key is out', (t) => {
+  const world = new Company(t, 704, 86_400_000);
+  const { founder, second, bob } = world;
+  bob.kill();
+  world.revoke(second, bob.hit);
+  const ticket = world.ticket(`bob@${OVERLAY}`, [world.founderLocator], second);
+  const joining = world.join(world.hostAtHome(), ticket, null);
+  t.true(world.until(() => joining.agent?.ready === true, 30_000));
+  world.run(5_000);
+  t.is(world.find(founder, `bob@${OVERLAY}`), joining.agent?.hit);
+  bob.start({ start: [world.founderLocator] });
+  world.run(30_000);
+  t.false(bob.ready);
+});
+
+test('a member gets another name while it runs: found under it, and the old one is free', (t) => {
+  const world = new Company(t, 705, 86_400_000);
+  const { second, third, alice } = world;
+  let renamed: boolean | undefined;
+  const host = { hit: alice.hit, spki: alice.identity.spki };
+  second.act(({ membership }, now) => membership.rename(host, `anna@${OVERLAY}`, now, (result) => (renamed = result)));
+  world.run(10_000);
+  t.true(renamed);
+  t.is(alice.user, `anna@${OVERLAY}`);
+  t.is(world.find(third, `anna@${OVERLAY}`), alice.hit);
+  t.is(world.find(third, `alice@${OVERLAY}`), undefined);
+  alice.kill();
+  alice.start();
+  t.true(world.until(() => alice.ready, 30_000));
+  t.is(alice.user, `anna@${OVERLAY}`);
+});

@@ -1,0 +1,58 @@
+import test from 'ava';
+import { memberList, type MemberSources } from '../../../src/membership/member-list.ts';
+
+const [ME, A, B, C, D] = ['1', 'a', 'b', 'c', 'd'].map((digit) => digit.repeat(32)) as [
+  string,
+  string,
+  string,
+  string,
+  string,
+];
+const NOTHING: MemberSources = {
+  self: { hit: ME, user: 'me@x.example', lastSeen: 100, expires: 900, role: 'peer' },
+  linked: [],
+  roster: [],
+  known: [],
+  revoked: [],
+  inviters: [],
+};
+const entry = { user: 'a@x.example', role: 'client' as const, startedAt: 1, software: '1', certificate: undefined };
+
+test('each host is listed once, with the latest that anyone knows of it', (t) => {
+  const list = memberList({
+    ...NOTHING,
+    linked: [{ hit: A, user: 'a@x.example', lastSeen: 100, expires: 800 }],
+    roster: [{ ...entry, hit: A, seenAt: 50, expires: 700 }],
+    known: [
+      { hit: A, user: 'old@x.example', lastSeen: 10 },
+      { hit: B, user: 'b@x.example', lastSeen: null },
+    ],
+    inviters: [A],
+  });
+  t.deepEqual(
+    list.find(({ hit }) => hit === A),
+    { hit: A, user: 'a@x.example', role: 'client', state: 'linked', inviter: true, lastSeen: 100, expires: 800 },
+  );
+  t.deepEqual(
+    list.find(({ hit }) => hit === B),
+    { hit: B, user: 'b@x.example', role: null, state: 'seen', inviter: false, lastSeen: null, expires: null },
+  );
+  t.is(list.find(({ hit }) => hit === ME)?.state, 'self');
+  t.is(list.length, 3);
+});
+
+test('a revoked host is shown as revoked, whatever the list still says, and invites nobody', (t) => {
+  const list = memberList({
+    ...NOTHING,
+    roster: [{ ...entry, hit: C, seenAt: 50, expires: 700 }],
+    revoked: [C, D],
+    inviters: [C],
+  });
+  t.deepEqual(
+    list.filter(({ state }) => state === 'revoked').map(({ hit, user, inviter }) => ({ hit, user, inviter })),
+    [
+      { hit: C, user: 'a@x.example', inviter: false },
+      { hit: D, user: null, inviter: false },
+    ],
+  );
+});

@@ -1,0 +1,173 @@
+import test from 'ava';
+import { Company, documentOf, type Host } from './company.ts';
+
+const DAY_MS = 86_400_000;
+
+/** The authority, a second inviter by its grant, and others; everything has settled. */
+function company(seed: number, lifeMs: number, others = 4): { company: Company; hosts: Host[] } {
+  const all = new Company(seed, lifeMs);
+  const authority = all.host('founder@overlay.example.net', 'authority');
+  const second = all.host('second@overlay.example.net');
+  for (let i = 0; i < others; i++) all.host(`user${i}@overlay.example.net`);
+  all.run(20_000);
+  all.act(authority, (membership, now) => membership.grant(second.node.enrolled.identity.spki, now));
+  all.run(2_000);
+  return { company: all, hosts: all.hosts };
+}
+
+const ofType = (host: Host, type: string): number => host.events.filter((event) => event.type === type).length;
+
+test('a grant reaches everyone: all know who may invite, and who was granted it may', (t) => {
+  const { hosts } = company(1, DAY_MS);
+  const [authority, second] = hosts;
+  if (authority === undefined || second === undefined) return t.fail();
+  for (const { membership } of hosts)
+    t.deepEqual([...membership.inviters].sort(), [authority.node.id, second.node.id].sort());
+  t.is(ofType(second, 'inviter'), 1);
+  t.false(second.membership.inviting?.isAuthority);
+  t.is(hosts[3]?.membership.inviting, undefined);
+});
+
+test('certificates of two minutes are renewed for a quarter of an hour, also when the authority is gone for good', (t) => {
+  const { company: all, hosts } = company(2, 120_000);
+  const [authority] = hosts;
+  if (authority === undefined) return t.fail();
+  all.run(120_000);
+  all.world.crash(authority.node);
+  let worst = Infinity;
+  for (let i = 0; i < 150; i++) {
+    all.run(6_000);
+    for (const { membership, node } of hosts) if (node.alive) worst = Math.min(worst, membership.expires - all.wall);
+  }
+  t.log(`never less than ${(worst / 1000).toFixed(1)} s left`);
+  t.true(worst > 0);
+  for (const host of hosts.slice(1)) t.true(ofType(host, 'certificates') >= 6);
+});
+
+test('a revocation ends the links of the revoked everywhere within a second, and tells it', (t) => {
+  const { company: all, hosts } = company(3, DAY_MS, 8);
+  const [, second, , victim] = hosts;
+  if (second === undefined || victim === undefined) return t.fail();
+  all.act(second, (membership, now) => membership.revoke([victim.node.id], now));
+  all.run(1_000);
+  for (const host of hosts) {
+    if (host === victim) continue;
+    t.false(host.node.links.up.has(victim.node.id));
+    t.true(host.membership.revoked.has(victim.node.id));
+    t.is(ofType(host, 'revoked'), 1);
+  }
+  t.is(victim.membership.state, 'revoked');
+  t.is(ofType(victim, 'ended'), 1);
+});
+
+test('whoever was away learns of a revocation at its first link, and again from its disk', (t) => {
+  const { company: all, hosts } = company(4, DAY_MS);
+  const [authority, , away, victim] = hosts;
+  if (authority === undefined || away === undefined || victim === undefined) return t.fail();
+  for (const id of [...away.node.links.up]) {
+    const other = all.world.nodes.get(id);
+    if (other !== undefined) all.world.disconnect(away.node, other);
+  }
+  all.act(authority, (membership, now) => membership.revoke([victim.node.id], now));
+  all.run(200);
+  t.false(away.membership.revoked.has(victim.node.id));
+  all.world.connect(away.node, authority.node);
+  all.run(1_000);
+  t.true(away.membership.revoked.has(victim.node.id));
+  const again = all.start(away.node, away.disk);
+  t.true(again.membership.revoked.has(victim.node.id));
+  t.deepEqual([...again.membership.inviters].sort(), [...authority.membership.inviters].sort());
+});
+
+test('a full disk: a revocation holds all the same, and is written when there is room', (t) => {
+  const { company: all, hosts } = company(5, DAY_MS);
+  const [authority, , member, victim] = hosts;
+  if (authority === undefined || member === undefined || victim === undefined) return t.fail();
+  member.disk.full = true;
+  const before = member.disk.records?.length ?? 0;
+  all.act(authority, (membership, now) => membership.revoke([victim.node.id], now));
+  all.run(1_000);
+  t.true(member.membership.revoked.has(victim.node.id));
+  t.deepEqual(member.membership.unwritten, ['records']);
+  member.disk.full = false;
+  all.run(61_000);
+  t.true((member.disk.records?.length ?? 0) > before);
+  t.deepEqual(member.membership.unwritten, []);
+});
+
+test('an inviter gives a member another name, which tells what hangs on the old one to go first', (t) => {
+  const { company: all, hosts } = company(6, DAY_MS);
+  const [, second, member] = hosts;
+  if (second === undefined || member === undefined) return t.fail();
+  let renamed: boolean | undefined;
+  const host = { hit: member.node.id, spki: member.node.enrolled.identity.spki };
+  all.act(second, (membership, now) =>
+    membership.rename(host, 'new@overlay.example.net', now, (result) => (renamed = result)),
+  );
+  all.run(5_000);
+  t.true(renamed);
+  t.is(member.membership.user, 'new@overlay.example.net');
+  t.is(member.node.overlay.user, 'new@overlay.example.net');
+  t.deepEqual(
+    member.events.map(({ type }) => type),
+    ['renaming', 'certificates'],
+  );
+});
+
+test('a certificate that is older than the one in force is not taken back', (t) => {
+  const { company: all, hosts } = company(7, DAY_MS);
+  const [, second, member] = hosts;
+  if (second?.membership.inviting === undefined || member === undefined) return t.fail();
+  const { spki } = member.node.enrolled.identity;
+  const old = second.membership.inviting.issueFor(spki, 'old@overlay.example.net', all.wall);
+  all.run(1_000);
+  const young = second.membership.inviting.issueFor(spki, 'new@overlay.example.net', all.wall);
+  t.true(all.act(member, (membership, now) => membership.take(young, now)));
+  t.false(all.act(member, (membership, now) => membership.take(old, now)));
+  t.is(member.membership.user, 'new@overlay.example.net');
+});
+
+test('a guest is served by whoever it is linked with: an inviter answers, others ask one', (t) => {
+  const { company: all, hosts } = company(8, DAY_MS);
+  const [authority, second, member] = hosts;
+  if (authority === undefined || second === undefined || member === undefined) return t.fail();
+  const spki = all.world.enrollment.enroll(null).identity.spki;
+  const request = { type: 'enroll' as const, spki, request: Buffer.from('guest') };
+  const answers: (Uint8Array | undefined)[] = [];
+  all.world.crash(authority.node);
+  for (const host of [second, member])
+    for (const inviter of [undefined, second.node.id])
+      all.act(host, (membership, now) =>
+        membership.answerGuest(request, inviter, now, (answer) => answers.push(answer)),
+      );
+  all.run(40_000);
+  t.is(answers.length, 4);
+  for (const answer of answers) t.is(Buffer.from(answer ?? []).toString(), 'enrolled guest');
+});
+
+test('a new configuration document reaches everyone, is written, and an older one changes nothing', (t) => {
+  const { company: all, hosts } = company(9, DAY_MS);
+  const [authority] = hosts;
+  if (authority === undefined) return t.fail();
+  t.true(all.act(authority, (membership, now) => membership.acceptConfiguration(documentOf(2), now)));
+  all.run(20_000);
+  for (const { membership, disk, node } of hosts) {
+    t.is(membership.configuration.sequence, 2);
+    t.is(node.overlay.snapshot(all.world.now).configurationSequence, 2);
+    t.deepEqual(Buffer.from(disk.document), Buffer.from(documentOf(2)));
+  }
+  t.false(all.act(authority, (membership, now) => membership.acceptConfiguration(documentOf(1), now)));
+  t.false(all.act(authority, (membership, now) => membership.acceptConfiguration(Buffer.from('{'), now)));
+});
+
+test('no inviter answers until the certificate has ended: this host is lapsed, not lost', (t) => {
+  const all = new Company(10, 120_000);
+  const host = all.host('alone@overlay.example.net');
+  all.run(100_000);
+  t.is(host.membership.state, 'renewing');
+  t.false(host.membership.lapsed);
+  all.run(30_000);
+  t.true(host.membership.lapsed);
+  t.is(host.membership.state, 'renewing');
+  t.is(ofType(host, 'lapsed'), 1);
+});

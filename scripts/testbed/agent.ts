@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { messageOf } from '../../src/base/errors.ts';
 import { methods } from '../../src/control/schemas.ts';
 import type { Result, Status } from '../../src/control/schemas.ts';
@@ -139,6 +139,14 @@ export class Agent {
 
   async tryCli(name: string, ...args: string[]): Promise<CommandResult> {
     return tryCommand(IDLOC, [name, ...args, '--socket', this.socket], {
+      timeoutMs: patience(this.build, READY_TIMEOUT_MS),
+    });
+  }
+
+  /** A line of shell as whoever administers the host types it: `idloc` is on the PATH and speaks to this agent. */
+  async shell(line: string, folder: string): Promise<CommandResult> {
+    return this.options.namespace.tryRun('bash', ['-c', `cd "$1" && ${line}`, 'bash', folder], {
+      environment: { IDLOC_SOCKET: this.socket, PATH: `${dirname(IDLOC)}:${process.env.PATH ?? ''}` },
       timeoutMs: patience(this.build, READY_TIMEOUT_MS),
     });
   }

@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { authorityCommand } from './authority.ts';
 import { createCommand } from './create.ts';
 import { decodeCommand } from './decode.ts';
 import { downCommand } from './down.ts';
@@ -38,6 +39,7 @@ for (const command of [
   grantCommand(),
   revokeCommand(),
   renameCommand(),
+  authorityCommand(),
   statusCommand(),
   pingCommand(),
   resolveCommand(),

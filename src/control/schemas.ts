@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MAX_REQUEST_BYTES } from './constants.ts';
 
 /**
  * The control socket's protocol: one JSON object a line. A request `{id, method, params}` is answered by
@@ -16,6 +17,7 @@ export const requestSchema = z.strictObject({
 const target = z.string().min(1).max(255);
 /** As an IPv6 address: that is how people and programs see it. */
 const hit = z.string();
+const passphrase = z.string().min(1).max(1024);
 /** `192.0.2.1:6084`, `[2001:db8::1]:6084`. */
 const socketAddress = z.string();
 
@@ -192,6 +194,15 @@ export const methods = {
     params: z.strictObject({ force: z.boolean().optional() }),
     /** `files`: where those of the membership are now. */
     result: z.object({ overlay: z.string(), files: z.string() }),
+  },
+  /** The text is for a file of its owner alone. */
+  exportAuthority: {
+    params: z.strictObject({ passphrase }),
+    result: z.object({ overlay: z.string(), text: z.string() }),
+  },
+  importAuthority: {
+    params: z.strictObject({ text: z.string().max(MAX_REQUEST_BYTES), passphrase }),
+    result: enteredSchema,
   },
   down: { params: z.strictObject({}), result: z.object({}) },
 } as const;

@@ -28,6 +28,8 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
     join: async ({ ticket }) => ({ hit, ...(await lives.join(ticket)) }),
     create: async ({ overlay, rendezvous }) => ({ hit, ...(await lives.create(overlay, rendezvous)) }),
     leave: ({ force }) => lives.leave({ force: force ?? false }),
+    exportAuthority: ({ passphrase }) => lives.exportAuthority(passphrase),
+    importAuthority: async ({ text, passphrase }) => ({ hit, ...(await lives.importAuthority(text, passphrase)) }),
     down: () => {
       // After the answer has left.
       setImmediate(stop);

@@ -1,9 +1,11 @@
+import { equalBytes } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
 import { IdlocError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { RendezvousMode } from '../config/overlay-configuration.ts';
+import { exportAuthority, importAuthority } from '../identity/authority-export.ts';
 import type { Membership as Enrolled } from '../identity/enrollment.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
@@ -11,7 +13,14 @@ import type { KeyStore } from '../identity/key-store.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import type { Ticket } from '../identity/ticket.ts';
 import { readLeftMark, removeLeftMark, writeLeftMark } from './left-mark.ts';
-import { adoptMembership, createMembership, loadMembership, type Membership } from './membership.ts';
+import {
+  adoptMembership,
+  checkUserFree,
+  createMembership,
+  loadMembership,
+  restoreAuthority,
+  type Membership,
+} from './membership.ts';
 import { userName } from './newcomer.ts';
 import type { LifeHandlers } from './operations.ts';
 import { keptSettings } from './kept-settings.ts';
@@ -185,6 +194,46 @@ export class Lives<G extends AnyGround> {
       this.phase = 'left';
       this.components.logger.info('left', { overlay, files });
       return { overlay, files };
+    });
+  }
+
+  /**
+   * What makes this host the founder, for a safe place.
+   * @throws {IdlocError} when the authority is not here, or the passphrase is too short.
+   */
+  async exportAuthority(passphrase: string): Promise<{ overlay: string; text: string }> {
+    const { founder, configuration, document, secret } = this.life?.membership ?? {};
+    if (founder === undefined || configuration === undefined || document === undefined)
+      throw new IdlocError('no_authority', "the overlay's authority is not on this host: export it where it is");
+    const { authority, register } = founder;
+    const contents = { authority, register, configuration: document, secret: secret ?? null };
+    return {
+      overlay: configuration.overlay,
+      text: await exportAuthority(contents, passphrase, this.components.random),
+    };
+  }
+
+  /**
+   * Makes this host the founder of the overlay of an export; one that is no member yet becomes one.
+   * @throws {IdlocError} when it stays what it is.
+   */
+  async importAuthority(text: string, passphrase: string): Promise<Entered> {
+    return this.change(async () => {
+      const { store, identity, config } = this.components;
+      const contents = await importAuthority(text, passphrase, (json) => store.saveRegister(json));
+      const { overlay, fingerprint } = contents.authority;
+      const before = this.life?.membership;
+      const same = before !== undefined && equalBytes(before.authority, fingerprint);
+      if (same && before.founder !== undefined) return this.entered(false);
+      if (!same) this.checkFree(before, overlay);
+      const user = same ? null : userName(config, overlay);
+      checkUserFree(contents, identity, user);
+      await this.replace(() => {
+        if (!same) this.makeRoom(before);
+        const member = same ? before : undefined;
+        return Promise.resolve(restoreAuthority(store, identity, { contents, member, user }, this.tools));
+      }, undefined);
+      return this.entered(true);
     });
   }
 

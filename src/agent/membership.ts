@@ -9,6 +9,7 @@ import {
 import { readOverlayConfiguration } from '../config/overlay-configuration-reader.ts';
 import { signOverlayConfiguration } from '../config/overlay-configuration-writer.ts';
 import { OverlayAuthority } from '../identity/authority.ts';
+import type { AuthorityContents } from '../identity/authority-export.ts';
 import { parseCertificate } from '../identity/certificate.ts';
 import { EnrollmentServer, type Membership as Enrolled } from '../identity/enrollment.ts';
 import { RENDEZVOUS_SECRET_BYTES } from '../identity/code-secret.ts';
@@ -122,6 +123,47 @@ export function createMembership(
   store.loadRegister(overlay).noteMembers([{ hit: identity.hit, user, expiresAt }], wallNow);
   const secret = store.loadRendezvousSecret() ?? tools.random.bytes(RENDEZVOUS_SECRET_BYTES);
   return save({ store, certificates, document, secret, tools });
+}
+
+/**
+ * The overlay of an authority that was kept elsewhere: this host is its founder from now on. A member of it stays who it is, and
+ * whom it has let in itself stays known; another host gives itself a certificate.
+ * @param member what the host is in that overlay already.
+ * @param user the name of a host that is no member yet: `checkUserFree`.
+ */
+export function restoreAuthority(
+  store: KeyStore,
+  identity: HostIdentity,
+  given: {
+    readonly contents: AuthorityContents;
+    readonly member: Membership | undefined;
+    readonly user: string | null;
+  },
+  tools: Tools,
+): Membership {
+  const { contents, member, user } = given;
+  const { authority, register, configuration: document, secret } = contents;
+  const { overlay } = authority;
+  const wallNow = tools.clock.wall();
+  const letIn = member === undefined ? [] : store.loadRegister(overlay).memberList();
+  if (store.loadAuthority() === undefined) store.saveAuthority(authority);
+  store.saveRegister(register.toJson());
+  const kept = store.loadRegister(overlay);
+  kept.noteMembers(letIn, wallNow);
+  if (member !== undefined) return assemble({ ...member, store, tools });
+  kept.noteMembers([{ hit: identity.hit, user, expiresAt: wallNow + CERTIFICATE_LIFETIME_MS }], wallNow);
+  const certificates = [...authority.issue(identity.spki, user, wallNow, tools.random), authority.certificate];
+  return save({ store, certificates, document, secret, tools });
+}
+
+/** @throws {IdlocError} when the name is another host's. */
+export function checkUserFree({ register }: AuthorityContents, { hit }: HostIdentity, user: string | null): void {
+  const holder = user === null ? undefined : register.memberList().find((member) => member.user === user);
+  if (holder !== undefined && holder.hit !== hit)
+    throw new IdlocError(
+      'name_taken',
+      `the name ${holder.user ?? ''} is another host's: set another \`name\` for this one`,
+    );
 }
 
 /** Keeps what the authority of a ticket has given us. */

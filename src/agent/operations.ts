@@ -45,7 +45,7 @@ export interface OperationsComponents {
 }
 
 /** What is asked of the agent as a whole, in whatever overlay it is. */
-export type AgentMethod = 'join' | 'create' | 'leave' | 'down';
+export type AgentMethod = 'join' | 'create' | 'leave' | 'exportAuthority' | 'importAuthority' | 'down';
 export type LifeHandlers = Omit<ControlHandlers, AgentMethod>;
 
 /** What local clients may ask of a member of an overlay. */

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { Agent, IDLOC } from '../../scripts/testbed/agent.ts';
+import { Agent } from '../../scripts/testbed/agent.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
 import { homesOnly } from '../../scripts/testbed/homes-only.ts';
 import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';

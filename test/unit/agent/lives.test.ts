@@ -73,7 +73,7 @@ class TestHost {
   }
 
   /** The agent of a process that is started now. */
-  start(): void {
+  start(name = 'x'): void {
     this.state?.close();
     const state = StateDirectory.open(this.path);
     this.state = state;
@@ -102,7 +102,7 @@ class TestHost {
       },
     };
     this.lives = new Lives({
-      config: agentConfig(undefined, { name: 'x' }),
+      config: agentConfig(undefined, { name }),
       state,
       store,
       identity,
@@ -240,4 +240,50 @@ test('a name that is none makes no overlay', async (t) => {
   const host = new TestHost(t);
   await host.lives.begin(NOTHING);
   for (const name of ['not a name', 'co.uk']) await t.throwsAsync(host.lives.create(name), { code: 'bad_overlay' });
+});
+
+test('the authority goes to another member: it stays who it is, and is the founder beside the old one', async (t) => {
+  const founder = new TestHost(t);
+  await founder.lives.begin(readWish({ join: null, overlay: 'home.example' }));
+  const { text, overlay } = await founder.lives.exportAuthority('a long passphrase');
+  t.is(overlay, 'home.example');
+  const { membership } = founder.lives.current ?? {};
+  const elsewhere = Object.assign(Object.create(Elsewhere.prototype) as Elsewhere, { membership });
+  const member = new TestHost(t, elsewhere);
+  await member.lives.begin(readWish({ join: elsewhere.ticket(), overlay: null }));
+  const certificates = member.lives.current?.membership.certificates;
+  await t.throwsAsync(member.lives.exportAuthority('a long passphrase'), { code: 'no_authority' });
+  await t.throwsAsync(member.lives.importAuthority(text, 'another passphrase'), { message: /passphrase is wrong/ });
+  t.is(member.lives.current?.membership.founder, undefined);
+  t.like(await member.lives.importAuthority(text, 'a long passphrase'), { overlay: 'home.example', changed: true });
+  const restored = member.lives.current?.membership;
+  t.deepEqual(restored?.certificates, certificates);
+  t.deepEqual(restored?.founder?.authority.fingerprint, membership?.founder?.authority.fingerprint);
+  t.like(await member.lives.importAuthority(text, 'a long passphrase'), { changed: false });
+});
+
+test('the founder is lost: its authority makes a new host of another name the founder, and every member stays known', async (t) => {
+  const founder = new TestHost(t);
+  await founder.lives.begin(readWish({ join: null, overlay: 'home.example' }));
+  const { text } = await founder.lives.exportAuthority('a long passphrase');
+  const fresh = new TestHost(t);
+  await fresh.lives.begin(NOTHING);
+  await t.throwsAsync(fresh.lives.importAuthority(text, 'a long passphrase'), { code: 'name_taken' });
+  t.regex(fresh.overlay ?? '', /\.internal$/);
+  fresh.start('y');
+  await fresh.lives.begin(NOTHING);
+  const entered = await fresh.lives.importAuthority(text, 'a long passphrase');
+  t.like(entered, { overlay: 'home.example', name: 'y.home.example', changed: true });
+  const users = fresh.lives.current?.membership.founder?.register.memberList().map(({ user }) => user);
+  t.deepEqual(users, ['x@home.example', 'y@home.example']);
+});
+
+test('an authority is not brought into another overlay', async (t) => {
+  const founder = new TestHost(t);
+  await founder.lives.begin(readWish({ join: null, overlay: 'home.example' }));
+  const { text } = await founder.lives.exportAuthority('a long passphrase');
+  const other = new TestHost(t);
+  await other.lives.begin(readWish({ join: null, overlay: 'other.example' }));
+  await t.throwsAsync(other.lives.importAuthority(text, 'a long passphrase'), { code: 'other_overlay' });
+  t.is(other.overlay, 'other.example');
 });

@@ -60,6 +60,14 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
       asked.push(`leave ${String(force)}`);
       return { overlay: 'home.example', files: '/state/left-home.example' };
     },
+    exportAuthority: ({ passphrase }) => {
+      asked.push(`export ${passphrase}`);
+      return { overlay: 'home.example', text: 'sealed\n' };
+    },
+    importAuthority: ({ text, passphrase }) => {
+      asked.push(`import ${text.trim()} ${passphrase}`);
+      return { overlay: 'home.example', hit: exampleStatus.hit, name: 'x.home.example', changed: true };
+    },
     down: () => {
       asked.push('down');
       return {};
@@ -275,4 +283,21 @@ test('grant, revoke and rename say what they have changed; a right that is not k
   t.regex((await runIdloc(['rename', 'alice', 'anna', ...at])).stdout, /^2001:20::a11c {2}anna@home\.example$/m);
   t.deepEqual(asked, ['grant alice', 'revoke alice', 'rename alice anna']);
   t.is((await runIdloc(['grant', 'alice', 'fly', ...at])).status, 2);
+});
+
+test('authority export writes a new file for its owner alone, import reads it; the passphrase comes from standard input', async (t) => {
+  const { path, asked } = await startAgent(t);
+  const file = join(folder(t), 'authority.pem');
+  const exported = await runIdloc(['authority', 'export', file, '--socket', path], 'a long passphrase\n');
+  t.is(exported.status, 0, exported.stderr);
+  t.is(statSync(file).mode & 0o777, 0o600);
+  const again = await runIdloc(['authority', 'export', file, '--socket', path], 'a long passphrase\n');
+  t.is(again.status, 1);
+  t.regex(again.stderr, /is there already/);
+  const imported = await runIdloc(['authority', 'import', file, '--socket', path, '--json'], 'a long passphrase\n');
+  t.is(imported.status, 0, imported.stderr);
+  t.is((JSON.parse(imported.stdout) as { overlay: string }).overlay, 'home.example');
+  t.deepEqual(asked, ['export a long passphrase', 'import sealed a long passphrase']);
+  const silent = await runIdloc(['authority', 'import', file, '--socket', path]);
+  t.regex(silent.stderr, /no passphrase/);
 });

@@ -28,6 +28,8 @@ const handlers: ControlHandlers = {
   join: () => ({ overlay: 'home.example', hit: exampleStatus.hit, name: 'bob.home.example', changed: true }),
   create: ({ overlay }) => ({ overlay, hit: exampleStatus.hit, name: `bob.${overlay}`, changed: true }),
   leave: () => ({ overlay: 'home.example', files: '/state/left-home.example' }),
+  exportAuthority: () => ({ overlay: 'home.example', text: 'sealed' }),
+  importAuthority: () => ({ overlay: 'home.example', hit: '2001:20::1', name: null, changed: true }),
   down: () => ({}),
 };
 

@@ -98,7 +98,7 @@ export class Lab {
         // others use the folder
       }
     }
-    rmSync(this.directory, { recursive: true, force: true });
+    removeFolder(this.directory);
   }
 }
 
@@ -169,8 +169,7 @@ export class Namespace {
 /** Ends and removes what runs that no longer exist left behind (killed with SIGKILL, machine out of memory). */
 export function removeLeftovers(): void {
   for (const name of folderNames('/run/netns')) if (isLeftover(name)) removeNamespace(name);
-  for (const name of folderNames(tmpdir()))
-    if (isLeftover(name)) rmSync(join(tmpdir(), name), { recursive: true, force: true });
+  for (const name of folderNames(tmpdir())) if (isLeftover(name)) removeFolder(join(tmpdir(), name));
 }
 
 /** Whether a name follows our pattern and its owner is gone. */
@@ -212,6 +211,14 @@ function removeNamespace(name: string): void {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
   }
   spawnSync('ip', ['netns', 'delete', name]);
+}
+
+/** With what a test that was killed had mounted in it. */
+function removeFolder(path: string): void {
+  const mounts = readFileSync('/proc/self/mounts', 'utf8').split('\n');
+  for (const mounted of mounts.map((line) => line.split(' ')[1] ?? '').reverse())
+    if (mounted.startsWith(`${path}/`)) spawnSync('umount', ['--lazy', mounted]);
+  rmSync(path, { recursive: true, force: true });
 }
 
 function closeAll(): void {

@@ -1,7 +1,7 @@
-import { readdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BackgroundProcess } from '../../scripts/testbed/command.ts';
+import { BackgroundProcess, command } from '../../scripts/testbed/command.ts';
 import { removeLeftovers } from '../../scripts/testbed/lab.ts';
 import { systemTest } from './support/system-test.ts';
 
@@ -26,14 +26,20 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
     t.deepEqual(left(lab.pid), []);
   });
 
-systemTest('what a lab leaves that was killed is removed by the next, which leaves a running one alone', async (t) => {
-  const [killed, running] = [await runningLab(), await runningLab()];
-  t.teardown(async () => running.stop('SIGINT'));
-  killed.kill();
-  await killed.exited;
-  t.true(left(killed.pid).length > 0);
-  const before = left(running.pid);
-  removeLeftovers();
-  t.deepEqual(left(killed.pid), []);
-  t.deepEqual(left(running.pid), before);
-});
+systemTest(
+  'what a lab leaves that was killed, mounts too, is removed by the next, which leaves a running one alone',
+  async (t) => {
+    const [killed, running] = [await runningLab(), await runningLab()];
+    t.teardown(async () => running.stop('SIGINT'));
+    const folder = join(tmpdir(), left(killed.pid).find((name) => /-\d+$/.test(name)) ?? '', 'disk');
+    mkdirSync(folder);
+    await command('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'none', folder]);
+    killed.kill();
+    await killed.exited;
+    t.true(left(killed.pid).length > 0);
+    const before = left(running.pid);
+    removeLeftovers();
+    t.deepEqual(left(killed.pid), []);
+    t.deepEqual(left(running.pid), before);
+  },
+);

@@ -151,8 +151,13 @@ export function restoreAuthority(
   const kept = store.loadRegister(overlay);
   kept.noteMembers(letIn, wallNow);
   if (member !== undefined) return assemble({ ...member, store, tools });
-  kept.noteMembers([{ hit: identity.hit, user, expiresAt: wallNow + CERTIFICATE_LIFETIME_MS }], wallNow);
-  const certificates = [...authority.issue(identity.spki, user, wallNow, tools.random), authority.certificate];
+  const { certificateLifetimeS } = readOverlayConfiguration(document, { overlay, authority: authority.fingerprint });
+  const lifetimeMs = certificateLifetimeS * 1000;
+  kept.noteMembers([{ hit: identity.hit, user, expiresAt: wallNow + lifetimeMs }], wallNow);
+  const certificates = [
+    ...authority.issue(identity.spki, user, wallNow, tools.random, { lifetimeMs }),
+    authority.certificate,
+  ];
   return save({ store, certificates, document, secret, tools });
 }
 

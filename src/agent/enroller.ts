@@ -205,9 +205,15 @@ export class Enroller implements Timed {
       if (!(error instanceof Error)) throw error;
       this.lastFailure = error.message;
       if (!(error instanceof EnrollmentError)) return;
-      if (error.refusal === 'cannot_write') this.askAgainAt ??= this.clock.monotonic() + ASK_AGAIN_MS;
+      if (error.refusal === 'cannot_write') this.waitForRoom(this.clock.monotonic());
       else this.finish({ ok: false, error });
     }
+  }
+
+  /** An inviter was found, and has no room: it is asked again, but the time to find one is over. */
+  private waitForRoom(now: number): void {
+    this.askAgainAt ??= now + ASK_AGAIN_MS;
+    if (this.deadline !== undefined) this.deadline = Math.min(this.deadline, now + ENROLLMENT_TIMEOUT_MS);
   }
 
   private finish(result: EnrollmentResult): void {

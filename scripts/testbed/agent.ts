@@ -17,6 +17,8 @@ export const TUN_NAME = 'idloc0';
 /** From the start of the process to a joined overlay; generous, since a busy machine compiles the sources first. */
 const READY_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 5000;
+/** `idloc join` waits for an inviter as long as the agent does. */
+const TYPED_TIMEOUT_MS = 150_000;
 
 export interface AgentOptions {
   readonly namespace: Namespace;
@@ -147,7 +149,7 @@ export class Agent {
   async shell(line: string, folder: string): Promise<CommandResult> {
     return this.options.namespace.tryRun('bash', ['-c', `cd "$1" && ${line}`, 'bash', folder], {
       environment: { IDLOC_SOCKET: this.socket, PATH: `${dirname(IDLOC)}:${process.env.PATH ?? ''}` },
-      timeoutMs: patience(this.build, READY_TIMEOUT_MS),
+      timeoutMs: patience(this.build, TYPED_TIMEOUT_MS),
     });
   }
 

@@ -35,7 +35,10 @@ export interface MemberSources {
   readonly inviters: readonly Hit[];
 }
 
-/** One entry for each host. Who is linked proves its user; of the rest the overlay's list says more than memory does. */
+/**
+ * One entry for each host. The certificate that ends last tells the user: a running link shows the one of its handshake. Of the rest
+ * the overlay's list says more than memory does.
+ */
 export function memberList({ self, linked, roster, known, revoked, inviters }: MemberSources): Member[] {
   const hosts = new Map<Hit, Sighting>();
   const listed = roster.map(({ seenAt, ...entry }) => ({ ...entry, lastSeen: seenAt }));
@@ -64,7 +67,7 @@ function merged(before: Sighting, after: Sighting): Sighting {
   const expires = Math.max(before.expires ?? -1, after.expires ?? -1);
   return {
     hit,
-    user: after.user ?? before.user,
+    user: (before.expires ?? -1) > (after.expires ?? -1) ? (before.user ?? after.user) : (after.user ?? before.user),
     lastSeen: lastSeen < 0 ? null : lastSeen,
     expires: expires < 0 ? null : expires,
     ...(role !== undefined && { role }),

@@ -56,3 +56,26 @@ test('a revoked host is shown as revoked, whatever the list still says, and invi
     ],
   );
 });
+
+test('a host that was renamed has its new name, though the link to it shows the old certificate', (t) => {
+  const hit = '20010022'.padEnd(32, '7');
+  const self = { hit: '20010022'.padEnd(32, '1'), user: null, lastSeen: 5, expires: 100 };
+  const roster = [
+    {
+      hit,
+      user: 'new@home.example',
+      role: 'peer' as const,
+      seenAt: 2,
+      startedAt: 1,
+      software: '1',
+      certificate: new Uint8Array(),
+      expires: 300,
+    },
+  ];
+  const linked = [{ hit, user: 'old@home.example', lastSeen: 5, expires: 200 }];
+  const members = memberList({ self, linked, roster, known: [], revoked: [], inviters: [] });
+  t.like(
+    members.find((member) => member.hit === hit),
+    { user: 'new@home.example', state: 'linked', expires: 300 },
+  );
+});

@@ -137,7 +137,8 @@ export class Engine implements Timed {
     this.machines = new MachineSet({ guard, machines: () => this.machinesNow() });
     this.acquaintances = new Acquaintances({ self: this.hit, start: options.start, contacts: options.contacts });
     this.claims = new PeerClaims({ ports: this.claimsPorts() }, { ipv4Prefix: options.ipv4Prefix });
-    for (const { hit, ipv4 } of options.contacts) if (ipv4 !== null) this.claims.addresses.set(hit, ipv4);
+    for (const { hit, ipv4 } of options.contacts)
+      if (ipv4 !== null && !components.membership.revoked.has(hit)) this.claims.addresses.set(hit, ipv4);
     this.links = new LinkManager({
       dataPlane,
       verifyPeer: (chain, wallNow) => components.trust.verify(chain, wallNow, { anyTime: !this.time.known }),
@@ -617,6 +618,8 @@ export class Engine implements Timed {
         return;
       case 'revoked':
         this.links.close(event.hit, 'revoked');
+        // The address may have another host by now.
+        this.claims.forget(event.hit);
         return;
       case 'lapsed':
         // Others close theirs no sooner: as a guest, a new link can ask for a certificate.

@@ -94,7 +94,8 @@ export class PeerClaims implements Timed {
     });
   }
 
-  private forget(hit: Hit): void {
+  /** It holds no address any more. */
+  forget(hit: Hit): void {
     if (this.addresses.ipv4Of(hit) === undefined) return;
     this.addresses.delete(hit);
     this.ports.changed(hit, null);

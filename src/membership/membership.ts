@@ -76,7 +76,7 @@ export interface KeptMembership {
 
 /** The overlay, once this host has a node in it. */
 export interface MembershipOverlay {
-  readonly node: Pick<OverlayNode, 'requester' | 'setCertificates' | 'trustChanged' | 'setConfiguration'>;
+  readonly node: Pick<OverlayNode, 'requester' | 'setCertificates' | 'forgetWriters' | 'setConfiguration'>;
   /** Hosts that have a name, as the overlay and our memory say. */
   readonly holdersOf: EnrollmentDeskPorts['holdersOf'];
 }
@@ -490,7 +490,7 @@ export class Membership implements Timed {
     const gone = [...hits].filter((hit) => !this.gone.has(hit) && this.components.rules.isRevoked(hit));
     if (gone.length === 0) return;
     for (const hit of gone) this.gone.add(hit);
-    this.overlay?.node.trustChanged();
+    this.overlay?.node.forgetWriters(gone);
     for (const hit of gone) {
       this.logger.info('revoked', { nodeId: hit });
       if (hit === this.self) this.end('revoked', now);

@@ -269,10 +269,10 @@ export class OverlayNode implements Timed {
     else this.replicator.drain(now + DRAIN_LIMIT_MS, now, (at) => this.topology.leave(at));
   }
 
-  /** A member was revoked: what it has stored here is free for others. */
-  forgetWriter(nodeId: NodeId): void {
-    this.resources.forgetWriter(nodeId);
+  /** Members were revoked, and the trust store knows: what they have stored here is free for others. */
+  forgetWriters(nodeIds: readonly NodeId[]): void {
     this.signing.cache.clear();
+    this.resources.forgetWriters(nodeIds);
   }
 
   linkUp(nodeId: NodeId, now: number): void {

@@ -1,5 +1,13 @@
 import test, { type ExecutionContext } from 'ava';
-import type { Hit } from '../../src/base/node-id.ts';
+import { fromHex } from '../../src/base/bytes.ts';
+import { parseIpv4Prefix } from '../../src/base/ipv4-prefix.ts';
+import type { Hit, ResourceId } from '../../src/base/node-id.ts';
+import type { HostIdentity } from '../../src/identity/host-identity.ts';
+import { orchidRing } from '../../src/overlay/chord/ring.ts';
+import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
+import { toNode } from '../../src/overlay/requester.ts';
+import { IDLOC_HOST, IDLOC_IPV4, IDLOC_NAME, type Kind } from '../../src/overlay/storage/kinds.ts';
+import { ipv4ResourceName } from '../../src/overlay/storage/values.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
 import type { SimAgent } from '../sim/agent/sim-agent.ts';
 import { TwoClients } from '../sim/agent/two-clients.ts';
@@ -7,6 +15,9 @@ import { TwoClients } from '../sim/agent/two-clients.ts';
 const TWO_MINUTES_MS = 120_000;
 const TEN_MINUTES_MS = 600_000;
 const OVERLAY = 'home.example';
+const DAY_MS = 86_400_000;
+/** So few addresses that a host is soon made whose first choice is a given one. */
+const SMALL_PREFIX = '198.18.0.0/26';
 
 /**
  * A founder that may vanish: a second inviter and another peer with public addresses, two clients behind NATs.
@@ -17,8 +28,8 @@ class Company extends AgentWorld {
   readonly alice: SimAgent;
   readonly bob: SimAgent;
 
-  constructor(t: ExecutionContext, seed: number, lifetimeMs = TWO_MINUTES_MS) {
-    super(t, seed, { lifetimeMs });
+  constructor(t: ExecutionContext, seed: number, lifetimeMs = TWO_MINUTES_MS, ipv4Prefix?: string) {
+    super(t, seed, { lifetimeMs, ...(ipv4Prefix !== undefined && { ipv4Prefix }) });
     this.run(1_000);
     this.second = this.member(this.publicHost(), { user: `second@${OVERLAY}`, role: 'peer', lifetimeMs });
     this.third = this.member(this.publicHost(), { user: `third@${OVERLAY}`, role: 'peer' });
@@ -49,6 +60,32 @@ class Company extends AgentWorld {
 
   revoke(inviter: SimAgent, hit: Hit): void {
     inviter.act(({ membership }, now) => membership.revoke([hit], now));
+  }
+
+  /** A host that asks for this address first. */
+  heirOf(address: string): HostIdentity {
+    for (;;) {
+      const identity = this.newIdentity();
+      if (ipv4Choice(parseIpv4Prefix(SMALL_PREFIX), identity.hit, 0) === address) return identity;
+    }
+  }
+
+  /** How many values a peer itself holds in a place. */
+  heldBy(peer: SimAgent, resource: ResourceId, kind: Kind): number {
+    const specifier =
+      kind.dataModel === 'dictionary' ? { model: 'dictionary' as const, keys: [] } : { model: 'single' as const };
+    const body = { type: 'fetch_req' as const, resource, specifiers: [{ kind: kind.id, generation: 0n, specifier }] };
+    let count: number | undefined;
+    const asker = peer === this.founder ? this.second : this.founder;
+    asker.act(({ overlay }, now) =>
+      overlay?.requester.request({ destination: [toNode(peer.hit)], body }, now, (result) => {
+        if (!result.ok || result.body.type !== 'fetch_ans') return;
+        count = result.body.kindResponses[0]?.values.filter(({ value }) => value.exists).length;
+      }),
+    );
+    this.until(() => count !== undefined, 20_000);
+    if (count === undefined) throw new Error('it does not answer');
+    return count;
   }
 
   private lookup(asker: SimAgent, user: string): ReturnType<SimAgent['lookupName']> {
@@ -193,4 +230,59 @@ test('a member gets another name while it runs: found under it, and the old one 
   alice.start();
   t.true(world.until(() => alice.ready, 30_000));
   t.is(alice.user, `anna@${OVERLAY}`);
+});
+
+test('what a revoked host held is free at once, and copies of a peer that was away do not bring it back', (t) => {
+  const world = new Company(t, 706, DAY_MS, SMALL_PREFIX);
+  const { founder, second, third, alice, bob } = world;
+  const address = bob.ipv4 ?? '';
+  alice.send(address, 'to bob');
+  t.true(world.until(() => bob.received(alice).includes('to bob'), 20_000));
+  world.run(30_000);
+  const places: readonly [ResourceId, Kind][] = [
+    [orchidRing.resourceIdOf(ipv4ResourceName(address)), IDLOC_IPV4],
+    [orchidRing.resourceIdOf(fromHex(bob.hit)), IDLOC_HOST],
+    [orchidRing.resourceIdOf(`bob@${OVERLAY}`), IDLOC_NAME],
+  ];
+  const peers = [founder, second, third];
+  const held = (): number[][] =>
+    places.map(([resource, kind]) => peers.map((peer) => world.heldBy(peer, resource, kind)));
+  t.deepEqual(held(), [
+    [1, 1, 1],
+    [1, 1, 1],
+    [1, 1, 1],
+  ]);
+  const away = third.host.addresses[0];
+  world.network.internet.isCut = ({ source, destination }) =>
+    (source.address === away) !== (destination.address === away);
+  world.run(60_000);
+
+  world.revoke(second, bob.hit);
+  world.run(1_000);
+  const heir = world.member(world.publicHost(), {
+    user: `bob@${OVERLAY}`,
+    role: 'client',
+    identity: world.heirOf(address),
+  });
+  world.started(heir);
+  const revokedAt = world.now;
+  t.true(world.until(() => heir.ready, 10_000));
+  t.log(`${address} has another host ${((world.now - revokedAt) / 1_000).toFixed(1)} s later`);
+  t.is(heir.ipv4, address);
+  world.run(2_000);
+  alice.send(address, 'to whom it belongs now');
+  t.true(world.until(() => heir.received(alice).includes('to whom it belongs now'), 20_000));
+  t.is(world.find(alice, `bob@${OVERLAY}`), heir.hit);
+
+  // The one that was away holds all of it still.
+  world.network.internet.isCut = () => false;
+  t.true(world.until(() => third.isLinkedTo(founder) && third.isLinkedTo(second), 600_000));
+  world.run(60_000);
+  t.deepEqual(held(), [
+    [1, 1, 1],
+    [0, 0, 0],
+    [1, 1, 1],
+  ]);
+  t.is(heir.ipv4, address);
+  t.is(world.find(third, `bob@${OVERLAY}`), heir.hit);
 });

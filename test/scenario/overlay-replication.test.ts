@@ -267,7 +267,7 @@ test('what a member has stored is gone at the peers that were told of its revoca
   if (revoked === undefined || reader === undefined) return t.fail();
   t.true(storeHost(world, revoked, '198.18.0.1').ok);
   world.loop.run(2_000);
-  for (const node of world.peers) world.run(node, () => node.overlay.forgetWriter(revoked.id));
+  for (const node of world.peers) world.run(node, () => node.overlay.forgetWriters([revoked.id]));
   const result = fetchFrom(world, reader, hostRecord(revoked.id), IDLOC_HOST.id);
   t.true(result.ok && result.values.length === 0);
 });

@@ -345,7 +345,7 @@ test('a peer that has lost all it knew of an address asks its replicas before it
     const responsible = world.nodes.get(world.responsible(resource) ?? '');
     const thief = scene.thieves.find((member) => choiceOf(victim.address, member) >= 0);
     if (responsible === undefined || thief === undefined) return t.fail();
-    world.run(responsible, () => responsible.overlay.forgetWriter(victim.node.id));
+    world.run(responsible, () => responsible.overlay.forgetWriters([victim.node.id]));
     claim(scene, thief, victim);
     world.loop.run(5_000);
     const found = fetchFrom(world, victim.node, resource, IDLOC_IPV4.id);

@@ -68,9 +68,11 @@ function offer(request: Request, context: HandlerContext, offered: Offer, now: n
     for (const value of found)
       context.store.offer(resource, [{ kind, generation: 0n, values: [value] }], knows, at, context.clock.wall());
     if (found.length > 0) context.replicator.stored(resource, at);
-    if (context.topology.isResponsibleFor(resource) || !origin.isOriginal)
-      offer(request, context, { ...offered, origin: { ...origin, knowsPlace: true } }, at);
-    else request.fail(ERROR_CODES.not_found, 'not responsible for that Resource-ID');
+    if (context.topology.isResponsibleFor(resource) || !origin.isOriginal) {
+      // Its writer may have been revoked meanwhile.
+      const stillProven = provenKinds(request, context, origin.isOriginal);
+      offer(request, context, { ...offered, kinds: stillProven, origin: { ...origin, knowsPlace: true } }, at);
+    } else request.fail(ERROR_CODES.not_found, 'not responsible for that Resource-ID');
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Clock, Timed } from '../../base/clock.ts';
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
+import type { GenericCertificate, StoredData } from '../../reload/index.ts';
 import { type Requester, toNode } from '../requester.ts';
 import { claimOf, claimWins } from './access.ts';
 import type { SignedValue } from './admission.ts';
@@ -13,8 +14,10 @@ const ANSWER_LIMIT_MS = 2_000;
 const MAX_CHECKS = 128;
 
 interface Check {
+  readonly resource: ResourceId;
+  readonly kind: Kind;
   readonly requests: Set<bigint>;
-  readonly found: SignedValue[];
+  readonly answers: { readonly data: StoredData; readonly certificates: readonly GenericCertificate[] }[];
   readonly done: (incumbents: readonly SignedValue[], now: number) => void;
 }
 
@@ -54,7 +57,7 @@ export class IncumbentCheck implements Timed {
     now: number,
     done: (incumbents: readonly SignedValue[], now: number) => void,
   ): void {
-    const check: Check = { requests: new Set(), found: [], done };
+    const check: Check = { resource, kind, requests: new Set(), answers: [], done };
     this.checks.add(check);
     this.timers.set(check, now + ANSWER_LIMIT_MS);
     const specifiers = [{ kind: kind.id, generation: 0n, specifier: { model: 'single' as const } }];
@@ -65,8 +68,7 @@ export class IncumbentCheck implements Timed {
         if (result.ok && result.body.type === 'fetch_ans') {
           const [response] = result.body.kindResponses;
           const [data] = response?.kind === kind.id ? response.values : [];
-          const value = data && this.verifier.verify(resource, kind, data, result.certificates, this.clock.wall());
-          if (value !== undefined) check.found.push(value);
+          if (data !== undefined) check.answers.push({ data, certificates: result.certificates });
         }
         if (check.requests.size === 0) this.finish(check, at);
       });
@@ -87,8 +89,15 @@ export class IncumbentCheck implements Timed {
     if (!this.checks.delete(check)) return;
     this.timers.clear(check);
     for (const transaction of check.requests) this.requester.cancel(transaction);
-    check.found.sort(byBelief);
-    check.done(check.found, now);
+    check.done(this.proven(check).sort(byBelief), now);
+  }
+
+  /** Not before the last answer: a writer may have been revoked while the others were waited for. */
+  private proven({ resource, kind, answers }: Check): SignedValue[] {
+    const wallNow = this.clock.wall();
+    return answers.flatMap(
+      ({ data, certificates }) => this.verifier.verify(resource, kind, data, certificates, wallNow) ?? [],
+    );
   }
 }
 

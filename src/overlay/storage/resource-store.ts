@@ -141,10 +141,11 @@ export class ResourceStore {
     this.drop(id, (entry) => entry.expiresAt <= now);
   }
 
-  /** Takes out everything that a writer signed: it is no member any more. */
-  forgetWriter(writer: NodeId): void {
-    if (!this.valuesOf.has(writer)) return;
-    for (const id of [...this.resources.keys()]) this.drop(id, ({ signer }) => signer.nodeId === writer);
+  /** Takes out everything that these writers signed: they are no members any more. One pass, however many they are. */
+  forgetWriters(writers: readonly NodeId[]): void {
+    const gone = new Set(writers.filter((writer) => this.valuesOf.has(writer)));
+    if (gone.size === 0) return;
+    for (const id of [...this.resources.keys()]) this.drop(id, ({ signer }) => gone.has(signer.nodeId));
   }
 
   private drop(id: ResourceId, isGone: (entry: Entry) => boolean): void {

@@ -58,6 +58,8 @@ export class AgentWorld {
       readonly internet?: SegmentQuality;
       /** The founder is behind this NAT instead of at its public address. */
       readonly founderNat?: NatBehaviour;
+      /** Of the overlay's IPv4 addresses; absent: the default. */
+      readonly ipv4Prefix?: string;
     } & SimAgentOptions = {},
   ) {
     t.log(`seed ${seed}`);
@@ -75,7 +77,7 @@ export class AgentWorld {
     const membership = createMembership(
       store,
       identity,
-      { overlay: OVERLAY, user: `founder@${OVERLAY}`, ipv4Prefix: null },
+      { overlay: OVERLAY, user: `founder@${OVERLAY}`, ipv4Prefix: options.ipv4Prefix ?? null },
       { random, clock: this.clock },
     );
     const { founderNat } = options;
@@ -137,11 +139,14 @@ export class AgentWorld {
   }
 
   /** A member that is not started yet; its certificate was asked for without the network. */
-  member(host: SimHost, options: SimAgentOptions & { readonly user?: string } = {}): SimAgent {
+  member(
+    host: SimHost,
+    options: SimAgentOptions & { readonly user?: string; readonly identity?: HostIdentity } = {},
+  ): SimAgent {
     this.members += 1;
     const { network, clock } = this;
     const user = options.user ?? `member${this.members}@${OVERLAY}`;
-    const identity = this.newIdentity();
+    const { identity = this.newIdentity() } = options;
     const code = this.newCode(user);
     const wallNow = clock.wall();
     const bytes = enrollmentRequest(identity, { overlay: OVERLAY, code, user });

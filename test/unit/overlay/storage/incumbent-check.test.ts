@@ -2,6 +2,7 @@ import test from 'ava';
 import { resourceIdOf } from '../../../../src/overlay/chord/ring.ts';
 import type { RequestDone, Requester } from '../../../../src/overlay/requester.ts';
 import { OverlayTimeoutError } from '../../../../src/overlay/errors.ts';
+import { claimOf } from '../../../../src/overlay/storage/access.ts';
 import type { SignedValue } from '../../../../src/overlay/storage/admission.ts';
 import { IncumbentCheck } from '../../../../src/overlay/storage/incumbent-check.ts';
 import { IDLOC_IPV4 } from '../../../../src/overlay/storage/kinds.ts';
@@ -27,6 +28,7 @@ function claim(hit: string, choice: number): StoredData {
 class Bench {
   readonly open: { done: RequestDone; to: string }[] = [];
   cancelled = 0;
+  readonly revoked = new Set<string>();
   readonly check: IncumbentCheck;
 
   constructor(replicas: readonly string[]) {
@@ -40,7 +42,12 @@ class Bench {
     this.check = new IncumbentCheck({
       requester,
       // Whoever signed it: the claim says.
-      verifier: { verify: (_, __, data) => ({ data, signer: signer(A) }) },
+      verifier: {
+        verify: (_, __, data) => {
+          const { hit = '' } = claimOf(data.value) ?? {};
+          return this.revoked.has(hit) ? undefined : { data, signer: signer(hit) };
+        },
+      },
       clock: { monotonic: () => 0, wall: () => 1 },
       replicas: () => replicas,
     });
@@ -90,6 +97,15 @@ test('a silent replica is waited for two seconds, one that fails not at all', (t
   bench.check.handleTimeout(2_000);
   t.deepEqual(result.found, []);
   t.is(bench.cancelled, 1);
+});
+
+test('a claim of one who is revoked while the other replicas are waited for counts for nothing', (t) => {
+  const bench = new Bench([A, B]);
+  const result = bench.ask();
+  bench.answer(0, [claim(A, 1)]);
+  bench.revoked.add(A);
+  bench.answer(1, [claim(B, 2)]);
+  t.deepEqual(result.found, [2]);
 });
 
 test('so many claims are looked into at once and no more', (t) => {

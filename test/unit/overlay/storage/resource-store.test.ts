@@ -188,7 +188,7 @@ test('what a revoked member has written is gone, and the room it took is free', 
   const kept = make({ maxPerWriter: 2 });
   store(kept, IDLOC_NAME, [signed(entry('01')), signed(entry('02'), 0, OTHER)]);
   store(kept, IDLOC_HOST, [signed(single('x'))], { resource: resourceIdOf('1') });
-  kept.forgetWriter(HIT);
+  kept.forgetWriters([HIT]);
   t.is(kept.size, 1);
   t.deepEqual(
     kept.values(R, IDLOC_NAME.id, 0).map((value) => value.signer.nodeId),

@@ -227,6 +227,28 @@ export class Engine implements Timed {
     this.meetings?.expect(this.components.openTickets?.(this.clock.wall()) ?? [], now);
   }
 
+  /**
+   * Before `stop`, for good: what others may have from now on is given back to the overlay.
+   * @param done whether nothing of it is left, as soon as that is known.
+   */
+  resign(now: number, done: (complete: boolean) => void): void {
+    const { overlay, node, membership } = this;
+    if (node === undefined || overlay?.state !== 'joined') {
+      done(false);
+      return;
+    }
+    let open = 3;
+    let all = true;
+    const answered = (complete: boolean): void => {
+      open -= 1;
+      all &&= complete;
+      if (open === 0) done(all);
+    };
+    node.names.giveBack(now, answered);
+    node.roster.giveBack(now, answered);
+    membership.resign(now, answered);
+  }
+
   /** Hands over what we store; `done` when the neighbours have it and the links are closed. */
   stop(now: number, done: () => void): void {
     this.entry.stop();
@@ -629,6 +651,9 @@ export class Engine implements Timed {
         this.entry.stop();
         this.links.closeAll('revoked');
         this.handler({ type: 'revoked' });
+        return;
+      case 'leaving':
+        this.remember(event.hit, { user: null, ipv4: null });
         return;
       case 'configuration':
       case 'inviter':

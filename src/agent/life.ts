@@ -3,6 +3,7 @@ import { hitToAddress } from '../base/node-id.ts';
 import { OverlayClock } from '../base/overlay-clock.ts';
 import { systemRandom } from '../base/random.ts';
 import type { Contact } from '../identity/contacts.ts';
+import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { Ticket } from '../identity/ticket.ts';
 import { aeadName } from '../native/native.ts';
 import { Directory } from './directory.ts';
@@ -19,6 +20,8 @@ import { lifeHandlers, type LifeHandlers } from './operations.ts';
 
 /** How long the neighbours are given to take over what we store. */
 const LEAVE_MS = 4_000;
+/** How long the overlay is given to take back our name and address. */
+const RESIGN_MS = 3_000;
 /** Below systemd's 90 s for a start. */
 const READY_WITHOUT_IPV4_MS = 30_000;
 
@@ -32,6 +35,7 @@ export class Life {
   private readonly host: Host;
   private readonly ground: Ground;
   private readonly memory: Memory;
+  private readonly register: EnrollmentRegister;
   private readonly engine: Engine;
   private readonly driver: Driver;
   private readonly places: MeetingPlaces;
@@ -64,6 +68,7 @@ export class Life {
     this.places = ground.meetingPlaces(rendezvous, dnsName);
     const clock = new OverlayClock(systemClock, { proven: membership.provenTime });
     const member = memberOf(membership, { store, identity, random: systemRandom, clock, logger });
+    this.register = member.register;
     this.engine = new Engine(
       {
         dataPlane: ground.dataPlane,
@@ -120,6 +125,30 @@ export class Life {
   /** Our overlay IPv4 address, as far as we have one. */
   get ipv4(): string | undefined {
     return this.engine.ipv4;
+  }
+
+  /** Nobody else lets hosts in and renews their certificates, and there are others. */
+  get isOnlyInviter(): boolean {
+    const { hit: self, membership } = this.engine;
+    if (!membership.isOnlyInviter) return false;
+    // Who was given the right to invite was given it by another.
+    const isFounder = membership.inviting?.isAuthority === true;
+    return !isFounder || this.register.memberList().some(({ hit, revoked }) => hit !== self && !revoked);
+  }
+
+  /** For good: our name and address are free for others. @returns whether the overlay has taken them back. */
+  async leave(): Promise<boolean> {
+    const complete = await new Promise<boolean>((resolve) => {
+      const limit = setTimeout(() => resolve(false), RESIGN_MS);
+      this.driver.run((now) => {
+        this.engine.resign(now, (all) => {
+          clearTimeout(limit);
+          resolve(all);
+        });
+      });
+    });
+    await this.stop();
+    return complete;
   }
 
   /** Says goodbye to the overlay; the ground is closed. Idempotent. */

@@ -44,7 +44,11 @@ export interface AnyLife {
   readonly handlers: LifeHandlers;
   readonly addressed: Promise<void>;
   readonly ipv4: string | undefined;
+  /** Nobody else lets hosts in, and there are others. */
+  readonly isOnlyInviter: boolean;
   stop(): Promise<void>;
+  /** Stops for good. @returns whether name and address are free for others now. */
+  leave(): Promise<boolean>;
 }
 
 /** How lives are made: with sockets in the agent, without in tests. */
@@ -74,6 +78,14 @@ export interface Entered {
   readonly overlay: string;
   readonly name: string | null;
   readonly changed: boolean;
+}
+
+export interface Left {
+  readonly overlay: string;
+  /** Where its files are now. */
+  readonly files: string;
+  /** All who let hosts in know that name and address are free for others now. */
+  readonly givenBack: boolean;
 }
 
 /**
@@ -174,26 +186,27 @@ export class Lives<G extends AnyGround> {
   }
 
   /**
-   * The identity stays, and so does the agent. The files of the membership are moved aside, with the authority's key.
-   * @throws {IdlocError} when nobody else lets newcomers in and `force` is not given.
+   * The identity stays, and so does the agent; name and address are given back. The files of the membership are moved aside, with
+   * the authority's key.
+   * @throws {IdlocError} when others are left behind whom nobody could renew, and `force` is not given.
    */
-  async leave({ force }: { readonly force: boolean }): Promise<{ overlay: string; files: string }> {
+  async leave({ force }: { readonly force: boolean }): Promise<Left> {
     return this.change(async () => {
       const { life } = this;
       if (life === undefined) throw new IdlocError('no_overlay', 'this host is in no overlay');
       const { overlay } = life.membership.configuration;
-      const others = (life.membership.founder?.register.memberList().length ?? 1) > 1;
-      if (life.membership.founder !== undefined && others && !force)
+      if (life.isOnlyInviter && !force)
         throw new IdlocError(
           'only_inviter',
-          `this host is the one that lets others into ${overlay}, and renews their certificates: \`idloc leave --force\` leaves all the same`,
+          `nobody else lets others into ${overlay} and renews their certificates: \`idloc grant NAME invite\` first, or \`idloc leave --force\``,
         );
       writeLeftMark(this.components.state, { overlay, settings: this.wish.digest });
-      await this.end();
+      this.life = undefined;
+      const givenBack = await life.leave();
       const files = this.setAside(overlay);
       this.phase = 'left';
-      this.components.logger.info('left', { overlay, files });
-      return { overlay, files };
+      this.components.logger.info('left', { overlay, files, givenBack });
+      return { overlay, files, givenBack };
     });
   }
 

@@ -4,6 +4,7 @@ import type { Hit } from '../base/node-id.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import { ipv4Choice } from '../overlay/ipv4-choice.ts';
 import type { NameService } from '../overlay/naming.ts';
+import { ERROR_CODES } from '../reload/index.ts';
 import { AddressMap } from '../tunnel/address-map.ts';
 
 // Implementation constants.
@@ -57,8 +58,9 @@ export class PeerClaims implements Timed {
         return;
       }
       this.tries.delete(hit);
-      // What it held before, it has given up or lost.
-      if (result.ok) this.forget(hit);
+      // What it held before, it has given up or lost. Of one that is linked the peers may have lost the record.
+      const isGone = !result.ok && result.error.errorCode === ERROR_CODES.not_found && !this.ports.isLinked(hit);
+      if (result.ok || isGone) this.forget(hit);
     });
   }
 

@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import { jsonOption, socketOption } from './options.ts';
-import { print, printJson } from './output.ts';
+import { note, print, printJson } from './output.ts';
+
+const NOT_GIVEN_BACK =
+  'not all who let hosts in could be told: there others get its name with a ticket for it alone, `idloc invite --user NAME`';
 
 interface Options {
   readonly socket: string;
@@ -11,7 +14,7 @@ interface Options {
 export function leaveCommand(): Command {
   return new Command('leave')
     .description('end the membership of the running agent; identity and agent stay')
-    .option('--force', 'though this host is the one that lets others in')
+    .option('--force', 'though nobody else lets others in')
     .addOption(socketOption())
     .addOption(jsonOption())
     .action(async (options: Options) => {
@@ -19,5 +22,6 @@ export function leaveCommand(): Command {
       const left = await request(options.socket, 'leave', { force: options.force === true });
       if (options.json === true) printJson(left);
       else print(`left ${left.overlay}; its files are in ${left.files}`);
+      if (!left.givenBack) note(NOT_GIVEN_BACK);
     });
 }

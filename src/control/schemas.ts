@@ -190,10 +190,10 @@ export const methods = {
     result: enteredSchema,
   },
   leave: {
-    /** `force`: though nobody else can let newcomers in. */
+    /** `force`: though nobody else lets others in. */
     params: z.strictObject({ force: z.boolean().optional() }),
-    /** `files`: where those of the membership are now. */
-    result: z.object({ overlay: z.string(), files: z.string() }),
+    /** `files`: where those of the membership are now. `givenBack`: all who let hosts in know that name and address are free. */
+    result: z.object({ overlay: z.string(), files: z.string(), givenBack: z.boolean() }),
   },
   /** The text is for a file of its owner alone. */
   exportAuthority: {

@@ -206,6 +206,13 @@ export class EnrollmentRegister {
     this.remember(() => this.setMember({ ...(known ?? unknown), revoked: true }));
   }
 
+  /** A host has left by itself: its names are free, unless it came back since then. One that was revoked stays so. */
+  release(hit: Hit, leftAt: number): void {
+    const known = this.members.get(hit);
+    if (known === undefined || known.revoked || known.enrolledAt > leftAt) return;
+    this.remember(() => this.dropMember(known));
+  }
+
   memberList(): Member[] {
     return [...this.members.values()];
   }

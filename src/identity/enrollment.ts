@@ -100,6 +100,11 @@ export class EnrollmentServer {
     this.components.register.noteMembers([{ hit, user, expiresAt: certificate.notAfter }], wallNow);
   }
 
+  /** A host has said that it leaves: others may have its name. */
+  sawLeaving(hit: Hit, leftAt: number): void {
+    this.components.register.release(hit, leftAt);
+  }
+
   /**
    * A new certificate for the key and the user that a certificate of the overlay names, in force or expired: without a request,
    * since it is of no use to anyone but the holder of the key. A host that was renamed here has its new name.

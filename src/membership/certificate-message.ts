@@ -4,7 +4,8 @@ import { MAX_CERTIFICATE_BYTES } from '../identity/certificate.ts';
 /**
  * Bodies of exp_a (RFC 6940 s14.8): how hosts come by certificates. What is in them is signed, so it does not matter who
  * carries them. The answer to `enroll` is identity's EnrollmentAnswer, that to `renew` is `issued` or `refused`; `issued`
- * comes unasked when a host gets another name, and is answered with nothing.
+ * comes unasked when a host gets another name, and is answered with nothing, as `leaving` is: the host that signed the message gives
+ * its name back.
  *
  * ```
  *   struct {
@@ -16,6 +17,7 @@ import { MAX_CERTIFICATE_BYTES } from '../identity/certificate.ts';
  *       case renew (2):   Certificate chain<0..2^16-1>;    // what the host has, in force or not
  *       case issued (3):  Certificate chain<0..2^16-1>;    // the host's own first
  *       case refused (4): opaque why<0..2^8-1>;            // printable ASCII
+ *       case leaving (5): uint64 at;                       // milliseconds since the epoch
  *     };
  *   } CertificateMessage;
  *   opaque Certificate<0..2^16-1>;                     // DER
@@ -25,10 +27,11 @@ export type CertificateMessage =
   | { readonly type: 'enroll'; readonly spki: Uint8Array; readonly request: Uint8Array }
   | { readonly type: 'renew'; readonly chain: readonly Uint8Array[] }
   | { readonly type: 'issued'; readonly chain: readonly Uint8Array[] }
-  | { readonly type: 'refused'; readonly why: string };
+  | { readonly type: 'refused'; readonly why: string }
+  | { readonly type: 'leaving'; readonly at: number };
 
 const VERSION = 1;
-const TYPES = { enroll: 1, renew: 2, issued: 3, refused: 4 } as const;
+const TYPES = { enroll: 1, renew: 2, issued: 3, refused: 4, leaving: 5 } as const;
 /** A host's own, its inviter's, the authority's. */
 const MAX_CHAIN_LENGTH = 3;
 const MAX_WHY_LENGTH = 200;
@@ -50,6 +53,9 @@ export function encodeCertificateMessage(message: CertificateMessage): Uint8Arra
       break;
     case 'refused':
       writer.vector(1, () => writer.utf8(message.why.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_WHY_LENGTH)));
+      break;
+    case 'leaving':
+      writer.u64(BigInt(Math.floor(message.at)));
   }
   return writer.finish();
 }
@@ -76,6 +82,11 @@ function readMessage(reader: ByteReader, type: number): CertificateMessage {
       const why = Buffer.from(reader.vector(1).rest()).toString('latin1');
       if (!/^[\x20-\x7e]*$/.test(why)) reader.fail('text that is not printable ASCII');
       return { type: 'refused', why };
+    }
+    case TYPES.leaving: {
+      const at = Number(reader.u64());
+      if (!Number.isSafeInteger(at)) reader.fail('not a time');
+      return { type: 'leaving', at };
     }
     default:
       return reader.fail(`type ${type} of the message is not known`);

@@ -36,6 +36,11 @@ export const WALL_CHECK_MS = 60_000;
 /** What could not be written is written later. */
 export const PERSIST_RETRY_MS = 60_000;
 
+/** Inviters that a host tells when it leaves; they are a handful. */
+export const MAX_TOLD_INVITERS = 16;
+/** A clock may be as wrong as that; what is older was said in an earlier life. */
+export const MAX_LEAVING_SKEW_MS = 600_000;
+
 /** Requests of guests that wait for another inviter's answer. */
 export const MAX_RELAYS = 64;
 

@@ -15,7 +15,7 @@ import { toNode } from '../overlay/requester.ts';
 import { ERROR_CODES, type ExperimentalBody } from '../reload/index.ts';
 import { type CertificateMessage, decodeCertificateMessage, encodeCertificateMessage } from './certificate-message.ts';
 import { type DeskDone, type DeskRequest, EnrollmentDesk, type EnrollmentDeskPorts } from './enrollment-desk.ts';
-import { DISMISSAL_MS } from './constants.ts';
+import { DISMISSAL_MS, MAX_LEAVING_SKEW_MS, MAX_TOLD_INVITERS } from './constants.ts';
 import { decodeEnrollmentExchange, encodeEnrollmentExchange } from './enrollment-exchange.ts';
 import { Keeper } from './keeper.ts';
 import { Ledger, type LedgerRecord } from './ledger.ts';
@@ -46,6 +46,8 @@ export type MembershipEvent =
   | { readonly type: 'configuration' }
   /** This host may invite from now on. */
   | { readonly type: 'inviter' }
+  /** A host has said to this inviter that it leaves: its name is nobody's. */
+  | { readonly type: 'leaving'; readonly hit: Hit }
   /** Somebody is no member any more: its links are to end. */
   | { readonly type: 'revoked'; readonly hit: Hit }
   /** This host is no member any more. */
@@ -202,6 +204,11 @@ export class Membership implements Timed {
     return this.inviting === undefined ? this.otherInviters() : [this.self, ...this.otherInviters()];
   }
 
+  /** Without this host nobody lets others in and renews their certificates. */
+  get isOnlyInviter(): boolean {
+    return this.inviting !== undefined && this.otherInviters().length === 0;
+  }
+
   get revoked(): ReadonlySet<Hit> {
     return this.gone;
   }
@@ -235,6 +242,24 @@ export class Membership implements Timed {
 
   stop(now: number): void {
     this.end('left', now);
+  }
+
+  /**
+   * Tells those that let hosts in that this one leaves, so that others may have its name.
+   * @param done whether all have heard it, as soon as that is known.
+   */
+  resign(now: number, done: (complete: boolean, now: number) => void): void {
+    const told = this.otherInviters().slice(0, MAX_TOLD_INVITERS);
+    let open = told.length;
+    let complete = true;
+    if (open === 0) done(true, now);
+    const body = certificateBody({ type: 'leaving', at: this.clock.wall() });
+    for (const inviter of told)
+      this.askNode(inviter, body, now, (answer, at) => {
+        open -= 1;
+        complete &&= answer !== undefined;
+        if (open === 0) done(complete, at);
+      });
   }
 
   /** The node of the overlay is there: from now on others can be asked. */
@@ -464,9 +489,22 @@ export class Membership implements Timed {
           else request.answer({ type: 'exp_a_ans', bytes: answer });
         });
         return;
+      case 'leaving':
+        this.sawLeaving(request.signer.nodeId, message.at, now);
+        request.answer({ type: 'exp_a_ans', bytes: new Uint8Array() });
+        return;
       case 'refused':
         request.fail(ERROR_CODES.invalid_message, 'that is an answer');
     }
+  }
+
+  /** The message is signed by the host that leaves; said again later, it is too old. */
+  private sawLeaving(hit: Hit, leftAt: number, now: number): void {
+    const { inviting } = this;
+    if (inviting === undefined || Math.abs(this.clock.wall() - leftAt) > MAX_LEAVING_SKEW_MS) return;
+    this.logger.info('a host leaves', { nodeId: hit });
+    inviting.sawLeaving(hit, leftAt);
+    this.handler({ type: 'leaving', hit }, now);
   }
 
   private taken(records: readonly LedgerRecord[], now: number): void {

@@ -63,6 +63,8 @@ export interface Inviting {
   issueFor(spki: Uint8Array, user: string | null, wallNow: number): readonly Uint8Array[];
   /** A member is linked: what its certificate says is so. */
   sawMember(peer: VerifiedPeer, wallNow: number): void;
+  /** A member has said that it leaves: its name is free, unless it has come back since then. */
+  sawLeaving(hit: Hit, leftAt: number): void;
   revocationOf(hit: Hit, wallNow: number): Uint8Array;
   /** Only an authority's. @throws {TypeError} */
   grantFor(spki: Uint8Array, wallNow: number): Uint8Array;

@@ -14,7 +14,7 @@ import {
   memberShardName,
   memberShardOf,
 } from '../overlay/storage/member-value.ts';
-import type { FetchedValue } from '../overlay/storage/storage-client.ts';
+import type { FetchedValue, StoreSpec } from '../overlay/storage/storage-client.ts';
 import {
   MAX_ROSTER_RETRY_MS,
   ROSTER_FETCHES,
@@ -54,6 +54,7 @@ export class Roster implements Timed {
   private readonly logger: Logger;
   private readonly startedAt: number;
   private storing = false;
+  private givenBack = false;
   private dueAt: number | undefined;
   private retryMs = ROSTER_RETRY_MS;
 
@@ -70,6 +71,14 @@ export class Roster implements Timed {
   changed(now: number): void {
     this.dueAt = now;
     this.retryMs = ROSTER_RETRY_MS;
+  }
+
+  /** This host's entry is taken away, for good. */
+  giveBack(now: number, done: (complete: boolean, now: number) => void): void {
+    this.givenBack = true;
+    this.overlay.store(this.specOf({ exists: false, value: new Uint8Array() }), now, (result, at) => {
+      done(result.ok, at);
+    });
   }
 
   /** Everyone's entries, part by part. */
@@ -96,31 +105,39 @@ export class Roster implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return this.overlay.state === 'joined' && !this.storing ? this.dueAt : undefined;
+    return this.overlay.state === 'joined' && !this.storing && !this.givenBack ? this.dueAt : undefined;
   }
 
   handleTimeout(now: number): void {
-    if (this.storing || this.overlay.state !== 'joined' || this.dueAt === undefined || this.dueAt > now) return;
+    if (
+      this.storing ||
+      this.givenBack ||
+      this.overlay.state !== 'joined' ||
+      this.dueAt === undefined ||
+      this.dueAt > now
+    )
+      return;
     this.storing = true;
     this.dueAt = undefined;
-    const { nodeId, role } = this.overlay;
+    const { role } = this.overlay;
     const value = encodeMemberValue({ role, startedAt: this.startedAt, software: VERSION });
-    this.overlay.store(
-      {
-        resource: this.resourceOf(memberShardOf(nodeId)),
-        kind: IDLOC_MEMBER.id,
-        value: { model: 'dictionary', key: fromHex(nodeId), exists: true, value },
-        lifetimeS: ROSTER_LIFETIME_S,
-      },
-      now,
-      (result, at) => {
-        this.storing = false;
-        if (!result.ok) this.logger.debug('entry not stored', { err: result.error.message });
-        // A change during the store has set an earlier time.
-        this.dueAt ??= at + (result.ok ? ROSTER_REFRESH_MS : this.retryMs);
-        this.retryMs = result.ok ? ROSTER_RETRY_MS : Math.min(this.retryMs * 2, MAX_ROSTER_RETRY_MS);
-      },
-    );
+    this.overlay.store(this.specOf({ exists: true, value }), now, (result, at) => {
+      this.storing = false;
+      if (!result.ok) this.logger.debug('entry not stored', { err: result.error.message });
+      // A change during the store has set an earlier time.
+      this.dueAt ??= at + (result.ok ? ROSTER_REFRESH_MS : this.retryMs);
+      this.retryMs = result.ok ? ROSTER_RETRY_MS : Math.min(this.retryMs * 2, MAX_ROSTER_RETRY_MS);
+    });
+  }
+
+  private specOf(contents: { readonly exists: boolean; readonly value: Uint8Array }): StoreSpec {
+    const { nodeId } = this.overlay;
+    return {
+      resource: this.resourceOf(memberShardOf(nodeId)),
+      kind: IDLOC_MEMBER.id,
+      value: { model: 'dictionary', key: fromHex(nodeId), ...contents },
+      lifetimeS: ROSTER_LIFETIME_S,
+    };
   }
 
   private resourceOf(shard: number): string {

@@ -95,6 +95,7 @@ export function invitingOf(issuer: OverlayAuthority | Inviter, components: Rules
     },
     refuseName: (user) => enrollment.refuseName(user),
     sawMember: (peer, wallNow) => enrollment.sawMember(peer, wallNow),
+    sawLeaving: (hit, leftAt) => enrollment.sawLeaving(hit, leftAt),
     renew: (chain, wallNow, checked) => renewed(chain, trust, wallNow, checked, enrollment),
     issueFor: issue,
     revocationOf: (hit, wallNow) =>

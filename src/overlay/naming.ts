@@ -68,6 +68,7 @@ export class NameService implements Timed {
   private attempt = -1;
   private retryMs = RETRY_MS;
   private readonly busy = new Set<Goal>();
+  private givenBack = false;
   private readonly due = new Map<Goal, number>();
   private lastRefresh = -Infinity;
   private lastCheck = -Infinity;
@@ -107,15 +108,36 @@ export class NameService implements Timed {
     if (user === undefined) return;
     this.user = undefined;
     this.due.delete('name');
-    const key = fromHex(this.overlay.nodeId);
-    const spec: StoreSpec = {
-      resource: this.resourceOf(user),
-      kind: IDLOC_NAME.id,
-      value: { model: 'dictionary', key, exists: false, value: new Uint8Array() },
-      lifetimeS: RECORD_LIFETIME_S,
-    };
     // Without an answer the entry is there until it expires.
-    this.store(spec, now, () => {});
+    this.store(this.nameSpec(user, null), now, () => {});
+  }
+
+  /**
+   * Gives name and address back, for good: taken away by the host that wrote them, they are free for others at once.
+   * @param done whether nothing of it is left, as soon as that is known.
+   */
+  giveBack(now: number, done: (complete: boolean, now: number) => void): void {
+    const { user, address } = this;
+    const host = this.resourceOf(fromHex(this.overlay.nodeId));
+    const specs = [
+      ...(user === undefined ? [] : [this.nameSpec(user, null)]),
+      ...(address === undefined ? [] : [singleSpec(IDLOC_IPV4.id, this.resourceOf(ipv4ResourceName(address)), null)]),
+      singleSpec(IDLOC_HOST.id, host, null),
+    ];
+    this.givenBack = true;
+    this.user = undefined;
+    this.prefix = undefined;
+    this.address = undefined;
+    this.claimed = false;
+    let open = specs.length;
+    let complete = true;
+    for (const spec of specs)
+      this.store(spec, now, (result, at) => {
+        open -= 1;
+        // An address that was not claimed yet, or is another's, is not to be given back.
+        complete &&= result.ok || isRefusedAs(result.error, 'unclaimed') || isRefusedAs(result.error, 'claimed');
+        if (open === 0) done(complete, at);
+      });
   }
 
   /**
@@ -156,11 +178,11 @@ export class NameService implements Timed {
 
   nextTimeout(): number | undefined {
     const ready = [...this.due].filter(([goal]) => !this.busy.has(goal)).map(([, at]) => at);
-    return this.overlay.state === 'joined' ? earliest(...ready) : undefined;
+    return this.overlay.state === 'joined' && !this.givenBack ? earliest(...ready) : undefined;
   }
 
   handleTimeout(now: number): void {
-    if (this.overlay.state !== 'joined') return;
+    if (this.overlay.state !== 'joined' || this.givenBack) return;
     for (const [goal, at] of [...this.due]) {
       if (at > now || this.busy.has(goal)) continue;
       this.due.delete(goal);
@@ -223,32 +245,28 @@ export class NameService implements Timed {
     const { nodeId: hit, user } = this.overlay;
     const value = encodeIpv4Value({ ipv4: address, hit, choice: this.choiceOf(address) ?? 0, user });
     const resource = this.resourceOf(ipv4ResourceName(address));
-    this.store(
-      { resource, kind: IDLOC_IPV4.id, value: single(value), lifetimeS: RECORD_LIFETIME_S },
-      now,
-      (result, at) => {
-        if (address !== this.address) {
-          // Another prefix or address was asked for meanwhile.
-          this.busy.delete('ipv4');
-          return;
-        }
-        if (!result.ok) {
-          if (isRefusedAs(result.error, 'claimed')) this.taken(at);
-          else this.retry('ipv4', at);
-          return;
-        }
-        const fresh = !this.claimed;
-        this.claimed = true;
-        this.storedAt = at;
-        this.done('ipv4', at);
-        if (!fresh) return;
-        this.logger.info('ipv4 claimed', { addr: address });
-        // Both records tell the address.
-        this.due.set('host', at);
-        if (this.user !== undefined) this.due.set('name', at);
-        this.emit({ type: 'ipv4Claimed', address }, at);
-      },
-    );
+    this.store(singleSpec(IDLOC_IPV4.id, resource, value), now, (result, at) => {
+      if (address !== this.address) {
+        // Another prefix or address was asked for meanwhile.
+        this.busy.delete('ipv4');
+        return;
+      }
+      if (!result.ok) {
+        if (isRefusedAs(result.error, 'claimed')) this.taken(at);
+        else this.retry('ipv4', at);
+        return;
+      }
+      const fresh = !this.claimed;
+      this.claimed = true;
+      this.storedAt = at;
+      this.done('ipv4', at);
+      if (!fresh) return;
+      this.logger.info('ipv4 claimed', { addr: address });
+      // Both records tell the address.
+      this.due.set('host', at);
+      if (this.user !== undefined) this.due.set('name', at);
+      this.emit({ type: 'ipv4Claimed', address }, at);
+    });
   }
 
   /** Another host holds the address. */
@@ -282,15 +300,7 @@ export class NameService implements Timed {
   private storeName(now: number): void {
     const { user } = this;
     if (user === undefined) return;
-    const key = fromHex(this.overlay.nodeId);
-    const value = encodeNameValue({ ipv4: this.ipv4 ?? null });
-    const spec: StoreSpec = {
-      resource: this.resourceOf(user),
-      kind: IDLOC_NAME.id,
-      value: { model: 'dictionary', key, exists: true, value },
-      lifetimeS: RECORD_LIFETIME_S,
-    };
-    this.store(spec, now, (result, at) => {
+    this.store(this.nameSpec(user, encodeNameValue({ ipv4: this.ipv4 ?? null })), now, (result, at) => {
       if (!result.ok) {
         this.retry('name', at);
         return;
@@ -303,11 +313,20 @@ export class NameService implements Timed {
   private storeHost(now: number): void {
     const value = encodeHostValue({ user: this.overlay.user, ipv4: this.ipv4 ?? null });
     const resource = this.resourceOf(fromHex(this.overlay.nodeId));
-    this.store(
-      { resource, kind: IDLOC_HOST.id, value: single(value), lifetimeS: RECORD_LIFETIME_S },
-      now,
-      (result, at) => (result.ok ? this.done('host', at) : this.retry('host', at)),
+    this.store(singleSpec(IDLOC_HOST.id, resource, value), now, (result, at) =>
+      result.ok ? this.done('host', at) : this.retry('host', at),
     );
+  }
+
+  /** This host's entry under a name. */
+  private nameSpec(user: string, value: Uint8Array | null): StoreSpec {
+    const key = fromHex(this.overlay.nodeId);
+    return {
+      resource: this.resourceOf(user),
+      kind: IDLOC_NAME.id,
+      value: { model: 'dictionary', key, ...contentsOf(value) },
+      lifetimeS: RECORD_LIFETIME_S,
+    };
   }
 
   private store(spec: StoreSpec, now: number, done: (result: StoreResult, now: number) => void): void {
@@ -341,6 +360,10 @@ export class NameService implements Timed {
   }
 }
 
-function single(value: Uint8Array): StoreSpec['value'] {
-  return { model: 'single', exists: true, value };
+function singleSpec(kind: number, resource: string, value: Uint8Array | null): StoreSpec {
+  return { resource, kind, value: { model: 'single', ...contentsOf(value) }, lifetimeS: RECORD_LIFETIME_S };
+}
+
+function contentsOf(value: Uint8Array | null): { readonly exists: boolean; readonly value: Uint8Array } {
+  return { exists: value !== null, value: value ?? new Uint8Array() };
 }

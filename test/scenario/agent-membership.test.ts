@@ -6,7 +6,8 @@ import type { HostIdentity } from '../../src/identity/host-identity.ts';
 import { orchidRing } from '../../src/overlay/chord/ring.ts';
 import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
 import { toNode } from '../../src/overlay/requester.ts';
-import { IDLOC_HOST, IDLOC_IPV4, IDLOC_NAME, type Kind } from '../../src/overlay/storage/kinds.ts';
+import { IDLOC_HOST, IDLOC_IPV4, IDLOC_MEMBER, IDLOC_NAME, type Kind } from '../../src/overlay/storage/kinds.ts';
+import { memberShardName, memberShardOf } from '../../src/overlay/storage/member-value.ts';
 import { ipv4ResourceName } from '../../src/overlay/storage/values.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
 import type { SimAgent } from '../sim/agent/sim-agent.ts';
@@ -71,9 +72,11 @@ class Company extends AgentWorld {
   }
 
   /** How many values a peer itself holds in a place. */
-  heldBy(peer: SimAgent, resource: ResourceId, kind: Kind): number {
+  heldBy(peer: SimAgent, resource: ResourceId, kind: Kind, key?: Hit): number {
     const specifier =
-      kind.dataModel === 'dictionary' ? { model: 'dictionary' as const, keys: [] } : { model: 'single' as const };
+      kind.dataModel === 'dictionary'
+        ? { model: 'dictionary' as const, keys: key === undefined ? [] : [fromHex(key)] }
+        : { model: 'single' as const };
     const body = { type: 'fetch_req' as const, resource, specifiers: [{ kind: kind.id, generation: 0n, specifier }] };
     let count: number | undefined;
     const asker = peer === this.founder ? this.second : this.founder;
@@ -230,6 +233,51 @@ test('a member gets another name while it runs: found under it, and the old one 
   alice.start();
   t.true(world.until(() => alice.ready, 30_000));
   t.is(alice.user, `anna@${OVERLAY}`);
+});
+
+test('a host that leaves gives back name and address: the next one that wants them has them at once', (t) => {
+  const world = new Company(t, 707, DAY_MS, SMALL_PREFIX);
+  const { founder, second, third, alice, bob } = world;
+  const address = bob.ipv4 ?? '';
+  alice.send(address, 'to bob');
+  t.true(world.until(() => bob.received(alice).includes('to bob'), 20_000));
+  world.run(30_000);
+  bob.leave();
+  const leftAt = world.now;
+  t.true(world.until(() => !bob.running, 5_000));
+  t.log(`left within ${(world.now - leftAt).toFixed(0)} ms`);
+  for (const [resource, kind] of [
+    [orchidRing.resourceIdOf(ipv4ResourceName(address)), IDLOC_IPV4],
+    [orchidRing.resourceIdOf(fromHex(bob.hit)), IDLOC_HOST],
+    [orchidRing.resourceIdOf(`bob@${OVERLAY}`), IDLOC_NAME],
+    [orchidRing.resourceIdOf(memberShardName(memberShardOf(bob.hit))), IDLOC_MEMBER],
+  ] as const)
+    t.true([founder, second, third].every((peer) => world.heldBy(peer, resource, kind, bob.hit) === 0));
+  // The ticket of another inviter than bob's, for whoever comes.
+  const ticket = world.ticket(null, [world.locatorOf(third)], second);
+  const identity = world.heirOf(address);
+  const joining = world.join(world.publicHost(), ticket, `bob@${OVERLAY}`, { role: 'client', identity });
+  t.true(world.until(() => joining.agent?.ready === true, 20_000));
+  t.is(joining.agent?.ipv4, address);
+  world.run(5_000);
+  t.is(world.find(alice, `bob@${OVERLAY}`), joining.agent?.hit);
+  // The first packet may still be for bob, whom alice knew: it finds out that he is gone.
+  alice.send(address, 'to bob');
+  world.run(12_000);
+  alice.send(address, 'to whom it belongs now');
+  t.true(world.until(() => joining.agent?.received(alice).includes('to whom it belongs now') === true, 20_000));
+});
+
+test('only the last host that may invite orphans the overlay when it leaves', (t) => {
+  const world = new AgentWorld(t, 708);
+  t.true(world.allReady([world.founder]));
+  const second = world.member(world.publicHost(), { role: 'peer' });
+  world.started(second);
+  t.true(world.allReady([second]));
+  t.true(world.founder.engine.membership.isOnlyInviter);
+  world.grant(second);
+  t.false(world.founder.engine.membership.isOnlyInviter);
+  t.false(second.engine.membership.isOnlyInviter);
 });
 
 test('what a revoked host held is free at once, and copies of a peer that was away do not bring it back', (t) => {

@@ -209,13 +209,18 @@ export class AgentWorld {
   }
 
   /** What main.ts does with `--join`: enrolls, and starts on the same data plane. */
-  join(host: SimHost, ticket: Ticket, user: string | null, options: SimAgentOptions = {}): Joining {
+  join(
+    host: SimHost,
+    ticket: Ticket,
+    user: string | null,
+    options: SimAgentOptions & { readonly identity?: HostIdentity } = {},
+  ): Joining {
     const { network } = this;
     const { loop, random } = network;
     // That of the host: SimAgent adds the same to the world's.
     const wrongMs = options.clockOffsetMs ?? 0;
     const clock = { monotonic: () => loop.now, wall: () => this.clock.wall() + wrongMs };
-    const identity = this.newIdentity();
+    const { identity = this.newIdentity() } = options;
     const dataPlane = new SimDataPlane({ loop, random, host });
     const certificate = selfSignedCertificate(identity, {
       overlay: OVERLAY,

@@ -215,6 +215,12 @@ export class SimAgent {
     this.network.loop.after(LEAVE_MS, end);
   }
 
+  /** As `idloc leave`: for good. */
+  leave(): void {
+    const life = this.living;
+    life.driver.run((now) => life.engine.resign(now, () => this.network.loop.after(0, () => this.stop())));
+  }
+
   /** A ticket was made here. */
   ticketsChanged(): void {
     this.living.driver.run((now) => this.engine.ticketsChanged(now));

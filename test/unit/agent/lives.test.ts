@@ -60,6 +60,7 @@ class Elsewhere {
 class TestHost {
   readonly path: string;
   readonly steps: string[] = [];
+  isOnlyInviter = false;
   lives!: Lives<{ close(): void }>;
   private readonly t: ExecutionContext;
   private readonly elsewhere: Elsewhere | undefined;
@@ -81,7 +82,7 @@ class TestHost {
     const store = new KeyStore(state);
     const identity = store.loadIdentity() ?? HostIdentity.generate();
     if (store.loadIdentity() === undefined) store.saveIdentity(identity);
-    const { steps, elsewhere } = this;
+    const { steps, elsewhere, isOnlyInviter } = this;
     const maker = {
       open: () => {
         steps.push('open');
@@ -97,8 +98,16 @@ class TestHost {
         const { overlay } = membership.configuration;
         steps.push(`live ${overlay}`);
         const stop = (): Promise<void> => Promise.resolve(void steps.push(`stop ${overlay}`));
-
-        return { membership, handlers: {} as AnyLife['handlers'], addressed: Promise.resolve(), ipv4: undefined, stop };
+        const leave = (): Promise<boolean> => {
+          steps.push(`leave ${overlay}`);
+          return Promise.resolve(true);
+        };
+        return {
+          ...{ membership, isOnlyInviter, stop, leave },
+          handlers: {} as AnyLife['handlers'],
+          addressed: Promise.resolve(),
+          ipv4: undefined,
+        };
       },
     };
     this.lives = new Lives({
@@ -181,8 +190,10 @@ test('a host that leaves keeps its identity and nothing else, and a restart does
   const host = new TestHost(t, home);
   const wish = readWish({ join: home.ticket(), overlay: null });
   await host.lives.begin(wish);
-  const { overlay, files } = await host.lives.leave({ force: false });
+  const { overlay, files, givenBack } = await host.lives.leave({ force: false });
   t.is(overlay, 'home.example');
+  t.true(givenBack);
+  t.is(host.steps.at(-1), 'leave home.example');
   t.is(files, join(host.path, 'left-home.example'));
   t.deepEqual(host.files, ['identity.pem', 'left', 'left-home.example']);
   t.deepEqual(readdirSync(files).sort(), ['certificate.pem', 'overlay.xml', 'rendezvous']);
@@ -212,15 +223,11 @@ test('an agent that was killed while it left has left', async (t) => {
   t.deepEqual(host.files, ['identity.pem', 'left', 'left-home.example']);
 });
 
-test('the host that lets others in leaves only by force once somebody came', async (t) => {
+test('the host without which nobody lets others in leaves only by force', async (t) => {
   const host = new TestHost(t);
+  host.isOnlyInviter = true;
+  host.start();
   await host.lives.begin(readWish({ join: null, overlay: 'home.example' }));
-  const { founder } = host.lives.current?.membership ?? {};
-  const code = systemRandom.bytes(CODE_BYTES);
-  founder?.register.addCode(code, { expiresAt: NOW + 1000, user: null, wallNow: NOW });
-  const guest = HostIdentity.generate();
-  const bytes = enrollmentRequest(guest, { overlay: 'home.example', code, user: null });
-  founder?.enrollment.handle({ bytes, spki: guest.spki }, NOW);
   await t.throwsAsync(host.lives.leave({ force: false }), { code: 'only_inviter', message: /--force/ });
   t.is(host.overlay, 'home.example');
   const { files } = await host.lives.leave({ force: true });

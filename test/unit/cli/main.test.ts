@@ -58,7 +58,7 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
     create: ({ overlay }) => ({ overlay, hit: exampleStatus.hit, name: null, changed: false }),
     leave: ({ force }) => {
       asked.push(`leave ${String(force)}`);
-      return { overlay: 'home.example', files: '/state/left-home.example' };
+      return { overlay: 'home.example', files: '/state/left-home.example', givenBack: false };
     },
     exportAuthority: ({ passphrase }) => {
       asked.push(`export ${passphrase}`);
@@ -169,7 +169,9 @@ test('joining, creating and leaving say where the host is now', async (t) => {
   const created = await runIdloc(['create', 'home.example', '--socket', path]);
   t.is(created.stdout, 'already in home.example as (no name), 2001:20::b0b\n');
   const left = await runIdloc(['leave', '--force', '--socket', path, '--json']);
-  t.deepEqual(JSON.parse(left.stdout), { overlay: 'home.example', files: '/state/left-home.example' });
+  t.like(JSON.parse(left.stdout), { overlay: 'home.example', files: '/state/left-home.example', givenBack: false });
+  t.is(left.stderr.split('\n').length, 2);
+  t.regex(left.stderr, /^not all who let hosts in could be told: /);
   t.deepEqual(asked, ['join idloc1.ticket', 'leave true']);
 });
 

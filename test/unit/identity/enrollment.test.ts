@@ -321,6 +321,30 @@ test('a name that a request chooses is told before anything is issued, one that 
   t.is(answer.issued ? '' : answer.refusal, 'username_not_available');
 });
 
+test('a host that says it leaves frees its name, which is kept; said before it came back it frees nothing', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const taken = { code: office.code(), user: 'alice@example.net' };
+  office.sees(host, office.enroll(host, taken));
+  office.server.sawLeaving(generateHostIdentity().hit, wallNow);
+  office.server.sawLeaving(host.hit, wallNow - 1);
+  t.false(office.register.isFree('alice@example.net', wallNow));
+  office.server.sawLeaving(host.hit, wallNow);
+  t.true(new Office(office.saved).register.isFree('alice@example.net', wallNow));
+  const next = generateHostIdentity();
+  t.is(office.enroll(next, { code: office.code(), user: 'alice@example.net' }).certificate.user, 'alice@example.net');
+});
+
+test('a revoked host cannot leave: its key stays refused, and its name taken', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  office.sees(host, office.enroll(host, { code: office.code(), user: 'alice@example.net' }));
+  office.register.revoke(host.hit, wallNow);
+  office.server.sawLeaving(host.hit, wallNow);
+  t.false(office.register.isFree('alice@example.net', wallNow));
+  t.throws(() => office.enroll(host, { code: office.code() }), refused('revoked'));
+});
+
 test('a revoked key is refused and its name stays taken', (t) => {
   const office = new Office();
   const host = generateHostIdentity();

@@ -48,6 +48,8 @@ export class Company {
   readonly world: OverlayWorld;
   readonly hosts: Host[] = [];
   readonly lifeMs: number;
+  /** Who has said so to inviters. */
+  readonly left: Hit[] = [];
   private readonly issued = new Map<string, FakeCertificate>();
   /** Names that the overlay knows, and of whom. */
   readonly names = new Map<string, Hit>();
@@ -194,6 +196,7 @@ export class Company {
       isAuthority,
       enroll: ({ bytes }) => concatBytes(Buffer.from('enrolled '), bytes),
       sawMember: () => {},
+      sawLeaving: (hit) => this.left.push(hit),
       chosenName: () => undefined,
       refuseName: (user) => Buffer.from(`${user} is taken`),
       renew: ([own = new Uint8Array()]) => {

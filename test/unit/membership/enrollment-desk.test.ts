@@ -31,6 +31,7 @@ class Desk {
       renew: () => ({ ok: true as const, chain: [] }),
       issueFor: () => [],
       sawMember: () => {},
+      sawLeaving: () => {},
       revocationOf: () => ISSUED,
       grantFor: () => ISSUED,
       ...options.inviting,

@@ -114,6 +114,26 @@ test('an inviter gives a member another name, which tells what hangs on the old 
   );
 });
 
+test('a host that leaves tells all that may invite, of itself alone, and knows whether they have heard it', (t) => {
+  const { company: all, hosts } = company(9, DAY_MS);
+  const [authority, second, member, other] = hosts;
+  if (authority === undefined || second === undefined || member === undefined || other === undefined) return t.fail();
+  const heard: boolean[] = [];
+  const resign = (host: Host): void => {
+    all.act(host, (membership, now) => membership.resign(now, (complete) => heard.push(complete)));
+    all.run(30_000);
+  };
+  resign(member);
+  t.deepEqual(heard, [true]);
+  t.deepEqual(all.left, [member.node.id, member.node.id]);
+  for (const host of [authority, second])
+    t.true(host.events.some((event) => event.type === 'leaving' && event.hit === member.node.id));
+  all.world.crash(authority.node);
+  resign(other);
+  t.deepEqual(heard, [true, false]);
+  t.deepEqual(all.left.slice(2), [other.node.id]);
+});
+
 test('a certificate that is older than the one in force is not taken back', (t) => {
   const { company: all, hosts } = company(7, DAY_MS);
   const [, second, member] = hosts;

@@ -53,6 +53,12 @@ function statusBetween<G extends AnyGround>({ config, identity, guard, dns }: Ho
     name: null,
     role: config.role === 'client' ? 'client' : 'peer',
     state: state === 'member' ? 'starting' : state,
+    membership: {
+      state: state === 'left' || state === 'enrolling' ? state : 'invited',
+      lapsed: false,
+      expires: null,
+    },
+    problem: null,
     listen: [],
     links: [],
     ...processStatus(guard),

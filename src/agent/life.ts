@@ -16,6 +16,7 @@ import { memberOf } from './member.ts';
 import { settingsOf, type Membership } from './membership.ts';
 import type { MeetingPlaces } from './meeting-places.ts';
 import { Memory } from './memory.ts';
+import { problemOf } from './problem.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
 
 /** How long the neighbours are given to take over what we store. */
@@ -211,7 +212,7 @@ export class Life {
         void this.findStunServers();
         return;
       case 'revoked':
-        host.logger.error('revoked', { overlay: this.membership.configuration.overlay });
+        host.logger.error('revoked', { why: problemOf(engine.membership) });
         return;
       case 'tunLost':
         host.logger.error('tun lost', { tun: host.config.tun.name });

@@ -20,6 +20,7 @@ import type { Guard } from './guard.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
+import { problemOf } from './problem.ts';
 import { ticketAddresses } from './ticket-addresses.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
@@ -92,13 +93,25 @@ function status(agent: OperationsComponents): Status {
   const { links, reflexive, natMapping } = engine.links.snapshot();
   const { overlay } = engine;
   const alone = overlay?.state === 'joined' && links.length === 0;
+  const { state, lapsed, expires } = engine.membership;
   return {
     hit: hitToAddress(engine.hit),
     ipv4: engine.ipv4 ?? null,
     overlay: membership.configuration.overlay,
     name: directory.hostNameOf(membership.user),
     role: overlay?.role ?? (config.role === 'client' ? 'client' : 'peer'),
-    state: overlay === undefined ? 'starting' : alone ? 'alone' : overlay.state === 'joined' ? 'joined' : 'joining',
+    state:
+      state === 'revoked'
+        ? state
+        : overlay === undefined
+          ? 'starting'
+          : alone
+            ? 'alone'
+            : overlay.state === 'joined'
+              ? 'joined'
+              : 'joining',
+    membership: { state, lapsed, expires },
+    problem: problemOf(engine.membership),
     listen: agent.locators().map((address) => formatSocketAddress({ address, port: dataPlane.port })),
     links: links.filter(({ state }) => state !== 'guest').map((link) => describeLink(agent, link)),
     ...processStatus(agent.guard),

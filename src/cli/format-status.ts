@@ -4,10 +4,12 @@ import { formatBytes, formatDuration, formatMs, formatPath, table } from './form
 /** The status for a person: a block of facts, then a line a link with its path and why it goes that way. */
 export function formatStatus(status: Status): string {
   const facts: [string, string][] = [
+    ...(status.problem === null ? [] : [['problem', status.problem] satisfies [string, string]]),
     ['name', status.name ?? '(none)'],
     ['hit', status.hit],
     ['ipv4', status.ipv4 ?? '(none yet)'],
     ['overlay', formatOverlay(status)],
+    ['member', formatMembership(status)],
     ['listen', status.listen.join(', ')],
     ['nat', formatNat(status.nat)],
     ['meeting', formatRendezvous(status.rendezvous)],
@@ -27,6 +29,13 @@ export function formatStatus(status: Status): string {
 function formatOverlay({ overlay, state, role }: Status): string {
   if (state === 'left') return 'none: `idloc join TICKET`, or `idloc create OVERLAY`';
   return overlay === null ? `none yet, ${state}` : `${overlay}, ${state} as ${role}`;
+}
+
+function formatMembership({ membership: { state, lapsed, expires } }: Status): string {
+  if (expires === null || state === 'revoked' || state === 'left') return state;
+  const end = new Date(expires).toISOString().slice(0, 16).replace('T', ' ');
+  if (lapsed) return `guest, the certificate ended ${end} UTC`;
+  return state === 'renewing' ? `until ${end} UTC, asks for a new certificate` : `until ${end} UTC, renewed before`;
 }
 
 function formatRendezvous(rendezvous: Status['rendezvous']): string {

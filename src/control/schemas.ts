@@ -57,8 +57,20 @@ const statusSchema = z.object({
   /** Our own name, as `alice.home.example`. */
   name: z.string().nullable(),
   role: z.enum(['peer', 'client']),
-  /** `enrolling`: asks to be let into an overlay; `left`: in none, until it is told to join or create one. */
-  state: z.enum(['starting', 'enrolling', 'joining', 'joined', 'alone', 'left', 'stopping']),
+  /**
+   * `enrolling`: asks to be let into an overlay; `left`: in none, until it is told to join or create one; `revoked`: nobody
+   * links with this host any more.
+   */
+  state: z.enum(['starting', 'enrolling', 'joining', 'joined', 'alone', 'revoked', 'left', 'stopping']),
+  /** What this host is to its overlay, and when its certificate ends (milliseconds since the epoch; null: it has none). */
+  membership: z.object({
+    state: z.enum(['invited', 'enrolling', 'member', 'renewing', 'revoked', 'left']),
+    /** The certificate has ended: others take this host for a guest, who may only ask for a new one. */
+    lapsed: z.boolean(),
+    expires: z.number().nullable(),
+  }),
+  /** What keeps this host from its overlay, and what to do: for a person. */
+  problem: z.string().nullable(),
   /** Where the one UDP port is bound. */
   listen: z.array(socketAddress),
   links: z.array(linkSchema),

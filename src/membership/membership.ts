@@ -296,6 +296,8 @@ export class Membership implements Timed {
     this.renewal.handleTimeout(now);
     if (!this.lapsed || this.toldLapsed) return;
     this.toldLapsed = true;
+    const { notAfter } = this.own;
+    this.logger.error('certificate ended', { at: new Date(notAfter).toISOString(), inviters: this.otherInviters() });
     this.handler({ type: 'lapsed' }, now);
   }
 

@@ -166,6 +166,7 @@ test('a revoked member is out everywhere within five seconds, also where somebod
   world.run(5_000);
   for (const agent of [founder, second, alice]) t.false(agent.isLinkedTo(bob));
   t.true(bob.events.some(({ type }) => type === 'revoked'));
+  t.is(bob.engine.membership.state, 'revoked');
   const heard = alice.received(bob).length;
   bob.send(alice.address, 'still there');
   world.run(5_000);
@@ -181,6 +182,7 @@ test('a revoked member is out everywhere within five seconds, also where somebod
   world.run(60_000);
   for (const agent of [founder, second, third, alice]) t.false(agent.isLinkedTo(bob));
   t.false(bob.ready);
+  t.is(bob.engine.membership.state, 'revoked');
 });
 
 test('a certificate ended while its host was off: it gets a new one as a guest, with the same user and address', (t) => {

@@ -41,6 +41,7 @@ test('a status is a block of facts and a line a link', (t) => {
     'hit      2001:20::b0b',
     'ipv4     198.18.0.9',
     'overlay  home.example, joined as peer',
+    'member   until 2027-01-01 12:00 UTC, renewed before',
     'listen   0.0.0.0:6084',
     'nat      endpoint-independent mapping, seen as 203.0.113.9:6084',
     'meeting  mainline, 128 nodes known',
@@ -52,6 +53,22 @@ test('a status is a block of facts and a line a link', (t) => {
     'alice.home.example  connected   srflx 10.0.0.2:6084 > 203.0.113.7:40001  24.1 ms  1.2 %  1.2 MB  890 B  both NATs keep their mapping',
     '2001:20::5          connecting  -                                        -        -      0 B     0 B',
   ]);
+});
+
+test('a status says first what is wrong and what to do, and what the host is to its overlay', (t) => {
+  const { membership } = exampleStatus;
+  const revoked = { ...exampleStatus, state: 'revoked' as const, problem: 'revoked: do this' };
+  const [first, ...rest] = formatStatus({ ...revoked, membership: { ...membership, state: 'revoked' } }).split('\n');
+  t.is(first, 'problem  revoked: do this');
+  t.true(rest.includes('member   revoked'));
+  const shown = (changed: Partial<typeof membership>): string | undefined =>
+    formatStatus({ ...exampleStatus, membership: { ...membership, ...changed } })
+      .split('\n')
+      .find((line) => line.startsWith('member'));
+  t.is(shown({ state: 'renewing' }), 'member   until 2027-01-01 12:00 UTC, asks for a new certificate');
+  t.is(shown({ state: 'renewing', lapsed: true }), 'member   guest, the certificate ended 2027-01-01 12:00 UTC');
+  for (const state of ['invited', 'enrolling', 'left'] as const)
+    t.is(shown({ state, expires: null }), `member   ${state}`);
 });
 
 test('a clock that is wrong is shown in the status', (t) => {

@@ -7,6 +7,8 @@ export const exampleStatus: Status = {
   name: 'bob.home.example',
   role: 'peer',
   state: 'joined',
+  membership: { state: 'member', lapsed: false, expires: Date.UTC(2027, 0, 1, 12) },
+  problem: null,
   listen: ['0.0.0.0:6084'],
   links: [
     {

@@ -239,7 +239,10 @@ void DataPlane::Handle(SetPath& command) {
   if (moved && link->connected) TellNewPath(link);
   link->follows_peer = false;
   link->resting = false;
-  BindTo(link, command.path.remote);
+  if (!BindTo(link, command.path.remote)) {
+    EndLink(link, kYielded);
+    return;
+  }
   if (!link->server && link->session == nullptr) StartClient(link);
 }
 

@@ -92,6 +92,7 @@ class DataPlane {
   static constexpr Nanoseconds kRekeyDoneInterval = 100 * kMillisecond;
   static constexpr Nanoseconds kRetiredKeysTime = 5 * kSecond;  // longer than any queue on a path
   static constexpr Nanoseconds kTakeOverTime = 5 * kSecond;
+  static constexpr char kYielded[] = "the peer's own handshake goes on instead";
   static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
   static constexpr int kUdpBudget = 2;  // batches before the TUN is looked at again
@@ -162,15 +163,20 @@ class DataPlane {
   void StartClient(Link* link);
   void HandleClientHello(LinkTable::Binding* binding, const RecordView& record, const Path& path);
   // `waiting`: the link that the remote is bound to already; nullptr makes a new one.
-  void Listen(const RecordView& record, const Path& path, Link* waiting = nullptr);
+  // False: no handshake goes on yet, a cookie was asked for at most.
+  bool Listen(const RecordView& record, const Path& path, Link* waiting = nullptr);
+  // Both ends are clients on one pair of addresses: whether the handshake of `link` gives way to the peer's.
+  static bool Yields(const Link& link, const ClientHelloView& hello);
   // Whether a client there has a cookie of ours, or soon has; forgotten when many others were asked.
   bool WasAskedForCookie(const Endpoint& remote) const;
   void ContinueHandshake(Link* link, const RecordView& record, const Path& path);
   void RepeatFlight(Link* link);
   void AfterHandshakeStep(Link* link);
   void Connected(Link* link);
+  void DeliverOvertaking(Link* link);
   // Datagrams of `remote` belong to `link`; a handshake that they have begun goes on there.
-  void BindTo(Link* link, const Endpoint& remote);
+  // False: not bound, since the peer's own handshake goes on there and `link`, a client, has not begun.
+  bool BindTo(Link* link, const Endpoint& remote);
   void DropOldestHalfOpen();
   // Both end the life of `link`.
   void EndLink(Link* link, std::string reason);

@@ -6,9 +6,12 @@
 //   over)
 //   ... from anyone else, or from a peer that began anew ........ stateless cookie; then a new link
 //   ("incoming")
+//   ... from the one whom we dial at this moment ................ one of the two gives way: see YieldsTo
 #include <algorithm>
+#include <utility>
 
 #include "data_plane/data_plane.h"
+#include "net/ecn.h"
 
 namespace idloc {
 
@@ -83,26 +86,32 @@ void DataPlane::HandleClientHello(LinkTable::Binding* binding, const RecordView&
   bool repeated = link->server && link->session->HasClientRandom(hello.random);
   if (repeated && !link->connected) {
     ContinueHandshake(link, record, path);
-  } else if (repeated || (!link->server && !link->connected)) {
-    // Old, or both ends think they are the client: ours goes on.
+  } else if (repeated || (!link->server && !link->connected && !Yields(*link, hello))) {
     counters_->Add(Counter::dropStaleHandshake);
   } else {
-    Listen(record, path);
+    LinkId yielding = link->server || link->connected ? 0 : link->id;
+    if (!Listen(record, path)) return;
+    // The cookie has proved that the ClientHello is no stranger's.
+    if (link = links_.Find(yielding); link != nullptr) EndLink(link, kYielded);
   }
 }
 
-void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting) {
+bool DataPlane::Yields(const Link& link, const ClientHelloView& hello) {
+  return link.session != nullptr && link.session->YieldsTo(hello.random);
+}
+
+bool DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting) {
   if (listener_ == nullptr) listener_ = MakeSession(true);
   if (listener_ == nullptr) {
     counters_->Add(Counter::dropNoCredentials);
-    return;
+    return false;
   }
   {
     // The answer to an unproved address is never longer than what came from it.
     FlightScope scope(this, path, record.length);
     if (!listener_->ListenTo(record, path.remote, &cookies_, now_)) {
       cookie_asked_[AddressHash{}(path.remote) % cookie_asked_.size()] = {path.remote, now_};
-      return;
+      return false;
     }
   }
   Link* link = waiting;
@@ -132,6 +141,7 @@ void DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting
     link->session->Start();
   }
   AfterHandshakeStep(link);
+  return true;
 }
 
 bool DataPlane::WasAskedForCookie(const Endpoint& remote) const {
@@ -193,21 +203,34 @@ void DataPlane::Connected(Link* link) {
   }
   Emit(std::move(event));
   if (link->path.has_value()) TellNewPath(link);
+  DeliverOvertaking(link);
   // An incoming one may still be taken over: who does that asks for the certificates again.
   if (link->incoming) return;
   link->session->ReleaseHandshake();
   trimmer_.HandshakeFreed(now_);
 }
 
-void DataPlane::BindTo(Link* link, const Endpoint& remote) {
+void DataPlane::DeliverOvertaking(Link* link) {
+  uint8_t outer_ecn = std::exchange(outer_ecn_, kNotEct);
+  for (std::vector<uint8_t>& data : link->session->TakeOvertaking()) {
+    link->stats->AddReceived(data.size());
+    HandleApplicationData(link, data.data(), data.size());
+  }
+  outer_ecn_ = outer_ecn;
+}
+
+bool DataPlane::BindTo(Link* link, const Endpoint& remote) {
   LinkTable::Binding* binding = links_.FindRemote(remote);
   Link* early = binding == nullptr ? nullptr : binding->link;
+  bool is_early = early != nullptr && early != link && early->incoming && !early->authorized;
+  bool is_fresh = is_early && !(early->connected && now_ - early->connected_at > kTakeOverTime);
+  // JavaScript dials whom it does not know yet to have dialed us: one handshake at a time on a pair of
+  // addresses.
+  if (is_fresh && !link->server && link->session == nullptr) return false;
   links_.Bind(link, remote, false);
-  if (early == nullptr || early == link || !early->incoming || early->authorized) return;
-  if (!link->server || link->session != nullptr) return;
+  if (!is_fresh || link->session != nullptr) return true;
   // The client was faster than the one who opened this link to wait for it: its cookie made a link of its
   // own. The client will not begin again, so the handshake goes on here.
-  if (early->connected && now_ - early->connected_at > kTakeOverTime) return;
   bool connected = early->connected;
   link->session = std::move(early->session);
   links_.Name(link);
@@ -226,6 +249,7 @@ void DataPlane::BindTo(Link* link, const Endpoint& remote) {
   } else {
     handshaking_.push_back(link->id);
   }
+  return true;
 }
 
 void DataPlane::DropOldestHalfOpen() {

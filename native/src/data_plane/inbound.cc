@@ -130,7 +130,7 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
       link = binding->previous;
     }
     if (!link->connected) {
-      // Data that overtook the end of the handshake: programs repeat it, OpenSSL need not keep it.
+      // Data that overtook the end of the handshake, of a peer without connection IDs: it is repeated.
       if (record.type == kContentApplicationData) {
         counters_->Add(Counter::dropNotConnected);
       } else {

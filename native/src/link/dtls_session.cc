@@ -18,12 +18,17 @@ namespace {
 // is known to be short; the loss of a first flight shall not cost a second.
 constexpr unsigned kFirstTimeoutMicroseconds = 150'000;
 constexpr unsigned kLastTimeoutMicroseconds = 2'000'000;
+// Nobody may be there yet: a host that starts after us is found this soon.
+constexpr unsigned kLastHelloTimeoutMicroseconds = 400'000;
 constexpr char kExporterLabel[] = "EXPORTER-idloc-link";
 constexpr unsigned kConnectionIdExtension = 54;  // RFC 9146 s3
 
-unsigned NextTimer(SSL*, unsigned current) {
+bool AwaitsFirstAnswer(const SSL* ssl) { return SSL_get_state(ssl) == TLS_ST_CW_CLNT_HELLO; }
+
+unsigned NextTimer(SSL* ssl, unsigned current) {
   if (current == 0) return kFirstTimeoutMicroseconds;
-  return std::min(current * 2, kLastTimeoutMicroseconds);
+  return std::min(current * 2,
+                  AwaitsFirstAnswer(ssl) ? kLastHelloTimeoutMicroseconds : kLastTimeoutMicroseconds);
 }
 
 std::string TakeReason() {
@@ -272,13 +277,28 @@ void DtlsSession::HandleSealedRecord(const RecordView& record) {
     ERR_clear_error();
     return;
   }
+  bool repeated = !window_.MayAccept(record.sequence);
   window_.Mark(record.sequence);
+  if (plaintext.type == kContentApplicationData) {
+    if (!repeated) HoldOvertaking(plaintext);
+    return;
+  }
   uint8_t* plain = plaintext.data - kMinPlaintextOffset;
-  if (plaintext.type == kContentApplicationData ||
-      !feeder_.Seal(plain, plaintext.length, plaintext.type, 1, feed_sequence_++, false)) {
+  if (!feeder_.Seal(plain, plaintext.length, plaintext.type, 1, feed_sequence_++, false)) {
     return;
   }
   Feed(plain, feeder_.layout().overhead + plaintext.length);
+}
+
+void DtlsSession::HoldOvertaking(const Plaintext& data) {
+  if (overtaking_.size() == kMaxOvertaking || overtaking_bytes_ + data.length > kMaxOvertakingBytes) return;
+  overtaking_.emplace_back(data.data, data.data + data.length);
+  overtaking_bytes_ += data.length;
+}
+
+std::vector<std::vector<uint8_t>> DtlsSession::TakeOvertaking() {
+  overtaking_bytes_ = 0;
+  return std::exchange(overtaking_, {});
 }
 
 void DtlsSession::Advance() {
@@ -489,6 +509,13 @@ bool DtlsSession::HasClientRandom(const uint8_t* random) const {
   uint8_t own[SSL3_RANDOM_SIZE];
   return SSL_get_client_random(ssl_.get(), own, sizeof own) == sizeof own &&
          std::memcmp(own, random, sizeof own) == 0;
+}
+
+bool DtlsSession::YieldsTo(const uint8_t* random) const {
+  if (!AwaitsFirstAnswer(ssl_.get())) return true;
+  uint8_t own[SSL3_RANDOM_SIZE];
+  return SSL_get_client_random(ssl_.get(), own, sizeof own) == sizeof own &&
+         std::memcmp(own, random, sizeof own) < 0;
 }
 
 }  // namespace idloc

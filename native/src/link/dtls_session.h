@@ -103,6 +103,13 @@ class DtlsSession {
   std::vector<uint8_t> Exporter() const;
   // Whether this server's handshake began with that client random: a retransmission, not a new start.
   bool HasClientRandom(const uint8_t* random) const;
+  // This client's ClientHello and one with that random have crossed: of the two, which both ends see alike,
+  // the smaller gives way. A peer that dials us after it answered us has begun anew, and its handshake
+  // counts.
+  bool YieldsTo(const uint8_t* random) const;
+  // Application data of the peer that overtook the end of the handshake, oldest first: the peer was done, and
+  // its last flight got lost or came later. To be handled once connected, not before.
+  std::vector<std::vector<uint8_t>> TakeOvertaking();
   // Connected, and what the handshake has told was taken: frees OpenSSL's state, which is ten times as large
   // as all the rest. PeerCertificates and Exporter are not asked for again.
   void ReleaseHandshake();
@@ -144,6 +151,7 @@ class DtlsSession {
     return record.has_connection_id() == (own_id_.has_value() && peer_has_ids_);
   }
   void HandleSealedRecord(const RecordView& record);
+  void HoldOvertaking(const Plaintext& data);
   // One record of OpenSSL's: sealed as the peer wants it. Its length, 0 when that cannot be.
   size_t Reseal(const RecordView& record, uint8_t* out, size_t room);
   void WriteFlight(const uint8_t* data, size_t length);
@@ -166,6 +174,11 @@ class DtlsSession {
   // The peer's Finished, when it came before what its keys are made of.
   static constexpr size_t kMaxEarlyRecordBytes = 256;
   std::vector<uint8_t> early_record_;
+  // As many as a peer holds for us until we are linked. They have been authenticated by the handshake's keys.
+  static constexpr size_t kMaxOvertaking = 64;
+  static constexpr size_t kMaxOvertakingBytes = 128 * 1024;
+  std::vector<std::vector<uint8_t>> overtaking_;
+  size_t overtaking_bytes_ = 0;
   uint8_t extension_[1 + kConnectionIdBytes] = {};  // what OpenSSL puts into a hello
 
   const uint8_t* input_ = nullptr;  // borrowed during a call: the record that OpenSSL reads next

@@ -1,6 +1,10 @@
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "support/data_plane_tester.h"
+#include "support/packets.h"
+#include "tun/vnet_header.h"
 #include "unit/test.h"
 
 namespace idloc::test {
@@ -49,6 +53,151 @@ TEST(
     CHECK(link != nullptr && link->connected);
     link = client.FindLink(ours);
     CHECK(link != nullptr && link->connected);
+  }
+}
+
+TEST(
+    "two ends that dial each other at once from the same pair of ports are linked in one round, by one "
+    "link") {
+  for (int i = 0; i < 8; i++) {
+    ResetDevices();
+    DataPlaneTester a(1);
+    DataPlaneTester b(2);
+    LinkId from_a = a.OpenLink(false);
+    LinkId from_b = b.OpenLink(false);
+    a.Run(SetPath{from_a, Path{{}, b.endpoint()}});
+    b.Run(SetPath{from_b, Path{{}, a.endpoint()}});
+    Carry(a, b);
+    const Link* first = a.FindLink(from_a);
+    const Link* second = b.FindLink(from_b);
+    CHECK((first == nullptr) != (second == nullptr));
+    CHECK(first == nullptr || first->connected);
+    CHECK(second == nullptr || second->connected);
+    CHECK(a.links() == 1 && b.links() == 1 && a.handshakes() == 0 && b.handshakes() == 0);
+    DataPlaneTester& yielded = first == nullptr ? a : b;
+    std::vector<EventType> types;
+    for (const Event& event : yielded.TakeEvents()) types.push_back(event.type);
+    CHECK(types[0] == EventType::kIncoming && types[1] == EventType::kClosed &&
+          types[2] == EventType::kConnected);
+  }
+}
+
+TEST("a link towards an address whose host is dialing us at this moment gives way to that handshake") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  LinkId theirs = b.OpenLink(false);
+  b.Run(SetPath{theirs, Path{{}, a.endpoint()}});
+  for (int step = 0; step < 3; step++) {
+    std::vector<Bytes> sent = TakeSent();
+    if (step % 2 == 0) {
+      a.ReceiveBatch(sent, b.endpoint());
+    } else {
+      b.ReceiveBatch(sent, a.endpoint());
+    }
+  }
+  CHECK(a.links() == 1);
+  LinkId ours = a.OpenLink(false);
+  a.Run(BindRemote{ours, b.endpoint()});
+  a.Run(SetPath{ours, Path{{}, b.endpoint()}});
+  CHECK(a.FindLink(ours) == nullptr);
+  Carry(a, b);
+  const Link* link = b.FindLink(theirs);
+  CHECK(link != nullptr && link->connected && a.links() == 1 && a.handshakes() == 0);
+}
+
+TEST("a ClientHello without a cookie does not end the handshake that we began with its sender") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  LinkId ours = a.OpenLink(false);
+  a.Run(SetPath{ours, Path{{}, b.endpoint()}});
+  TakeSent();
+  for (int i = 0; i < 8; i++) {
+    LinkId theirs = b.OpenLink(false);
+    b.Run(SetPath{theirs, Path{{}, a.endpoint()}});
+    std::vector<Bytes> hello = TakeSent();
+    CHECK(hello.size() == 1);
+    a.ReceiveDatagram(hello[0], b.endpoint());
+    TakeSent();
+    CHECK(a.FindLink(ours) != nullptr && a.links() == 1);
+    b.Run(CloseLink{theirs});
+  }
+}
+
+TEST(
+    "a peer that was killed in the middle of our handshake and dials us is linked, whoever's ClientHello is "
+    "smaller") {
+  for (int i = 0; i < 8; i++) {
+    ResetDevices();
+    DataPlaneTester a(1);
+    DataPlaneTester before(2);
+    LinkId ours = a.OpenLink(false);
+    a.Run(SetPath{ours, Path{{}, before.endpoint()}});
+    for (int step = 0; step < 3; step++) {
+      std::vector<Bytes> sent = TakeSent();
+      if (step % 2 == 0)
+        before.ReceiveBatch(sent, a.endpoint());
+      else
+        a.ReceiveBatch(sent, before.endpoint());
+    }
+    a.ReceiveBatch(TakeSent(), before.endpoint());
+    TakeSent();
+    const Link* link = a.FindLink(ours);
+    CHECK(link != nullptr && !link->connected);
+    DataPlaneTester after(2);
+    LinkId theirs = after.OpenLink(false);
+    after.Run(SetPath{theirs, Path{{}, a.endpoint()}});
+    Carry(a, after);
+    link = after.FindLink(theirs);
+    CHECK(link != nullptr && link->connected && a.FindLink(ours) == nullptr && a.links() == 1);
+  }
+}
+
+TEST(
+    "packets that overtake the end of the handshake, or come when it was lost, are handled after it, each "
+    "once") {
+  for (bool lost : {false, true}) {
+    ResetDevices();
+    DataPlaneTester server(1);
+    DataPlaneTester client(2);
+    LinkId theirs = server.OpenLink(true);
+    server.Run(BindRemote{theirs, client.endpoint()});
+    LinkId ours = client.OpenLink(false);
+    client.Run(SetPath{ours, Path{{}, server.endpoint()}});
+    server.ReceiveBatch(TakeSent(), client.endpoint());
+    client.ReceiveBatch(TakeSent(), server.endpoint());
+    server.ReceiveBatch(TakeSent(), client.endpoint());
+    std::vector<Bytes> finished = TakeSent();
+    const Link* link = server.FindLink(theirs);
+    CHECK(link != nullptr && link->connected);
+    server.Run(Authorize{theirs, client.hit(), client.ipv4()});
+    FlowSpec flow;
+    flow.udp = true;
+    for (uint8_t i = 1; i <= 3; i++) {
+      server.ReadTun(MakeSuperPacket(flow, {i}, 0));
+      std::vector<Bytes> record = TakeSent();
+      CHECK(record.size() == 1);
+      client.ReceiveBatch(record, server.endpoint());
+      client.ReceiveBatch(record, server.endpoint());
+    }
+    link = client.FindLink(ours);
+    CHECK(link != nullptr && !link->connected && client.count(Counter::earlyHeld) == 0);
+    if (!lost) client.ReceiveBatch(finished, server.endpoint());
+    // The clock of OpenSSL's retransmissions is the system's.
+    for (int i = 0; i < 500 && !client.FindLink(ours)->connected; i++) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+      client.Advance(200 * kMillisecond);
+      Carry(client, server);
+    }
+    link = client.FindLink(ours);
+    CHECK(link != nullptr && link->connected);
+    client.Run(Authorize{ours, server.hit(), server.ipv4()});
+    CHECK(tun_written.size() == 3);
+    for (uint8_t i = 1; i <= 3; i++) {
+      const Bytes& written = tun_written[i - 1];
+      CHECK(Bytes(written.begin() + kVnetHeaderBytes, written.end()) == MakePacket(flow, {i}));
+    }
   }
 }
 

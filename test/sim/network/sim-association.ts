@@ -56,8 +56,13 @@ export function encodeRecord(secret: string, kind: RecordKind, payload: Uint8Arr
   );
 }
 
+export interface OpenedRecord {
+  readonly kind: RecordKind;
+  readonly payload: Uint8Array;
+}
+
 /** @returns undefined when the record is of another association, as a record whose authentication fails. */
-export function openRecord(secret: string, data: Uint8Array): { kind: RecordKind; payload: Uint8Array } | undefined {
+export function openRecord(secret: string, data: Uint8Array): OpenedRecord | undefined {
   if (!belongsTo(secret, data)) return undefined;
   return { kind: data[1 + KEY_ID_BYTES] === 1 ? 'packet' : 'record', payload: data.subarray(2 + KEY_ID_BYTES) };
 }

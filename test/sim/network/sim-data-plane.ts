@@ -21,14 +21,19 @@ import {
   openRecord,
   RECORD_BYTE,
 } from './sim-association.ts';
-import type { Handshake, RecordKind } from './sim-association.ts';
+import type { Handshake, OpenedRecord, RecordKind } from './sim-association.ts';
 
-/** RFC 6347 s4.2.4.1. */
-const HANDSHAKE_TIMER_MS = 1_000;
-const HANDSHAKE_LIMIT_MS = 30_000;
+/** As in native/src/link/dtls_session.cc and data_plane.h. */
+const FIRST_HANDSHAKE_TIMER_MS = 150;
+const LAST_HELLO_TIMER_MS = 400;
+const LAST_HANDSHAKE_TIMER_MS = 2_000;
+const MAX_HANDSHAKE_TIMEOUTS = 12;
+const HANDSHAKE_LIMIT_MS = 15_000;
+const TAKE_OVER_MS = 5_000;
 const MAX_HELD_PACKETS = 64;
 /** Packets that arrive between the end of the handshake and `authorize`, or before the peer's IPv4 claim is known. */
 const MAX_EARLY_PACKETS = 64;
+const MAX_OVERTAKING = 64;
 const EARLY_AUTHORIZE_MS = 10_000;
 const EARLY_CLAIM_MS = 2_000;
 const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
@@ -61,6 +66,9 @@ interface Packet {
 interface SimLink {
   readonly id: LinkId;
   readonly role: 'client' | 'server';
+  /** Begun by a stranger. */
+  incoming: boolean;
+  connectedAt: number;
   state: 'idle' | 'handshaking' | 'connected' | 'closed';
   local: string | null;
   remote: SocketAddress | undefined;
@@ -73,6 +81,8 @@ interface SimLink {
   authorized: Inner | undefined;
   readonly bound: Set<string>;
   early: Packet[];
+  /** Records of a peer that has finished the handshake; the end of it has not come here yet. */
+  overtaking: Uint8Array[];
   /** When `early` is given up; its first packet decides. */
   earlyUntil: number;
   /** Whose records still come from the same remote, until this link is connected (RFC 6347 s4.2.8). */
@@ -160,6 +170,7 @@ export class SimDataPlane implements DataPlane {
     const link = this.links.get(id);
     if (link === undefined) return;
     const key = formatSocketAddress(remote);
+    if (this.isDialedFrom(remote, link)) return;
     this.byRemote.get(key)?.bound.delete(key);
     this.byRemote.set(key, link);
     link.bound.add(key);
@@ -175,6 +186,10 @@ export class SimDataPlane implements DataPlane {
   setPath(id: LinkId, local: SocketAddress | null, remote: SocketAddress): void {
     const link = this.links.get(id);
     if (link === undefined) return;
+    if (this.isDialedFrom(remote, link)) {
+      this.yield(link);
+      return;
+    }
     this.bindRemote(id, remote);
     const moved =
       link.local !== (local?.address ?? null) ||
@@ -337,6 +352,8 @@ export class SimDataPlane implements DataPlane {
         if (link === undefined || (link.state === 'connected' && link.session !== message.session))
           this.receiveStrangersHello(local, remote, message, link);
         else if (link.role === 'server') this.receiveHello(link, local, remote, message.session);
+        else if (link.state === 'handshaking' && yieldsTo(link, message.session))
+          this.receiveStrangersHello(local, remote, message, undefined, link);
         return;
       case 'verify':
         if (link?.session === message.session && link.flight?.type === 'hello' && link.flight.cookie === undefined)
@@ -368,6 +385,7 @@ export class SimDataPlane implements DataPlane {
     remote: SocketAddress,
     hello: { readonly session: string; readonly cookie?: string },
     previous: SimLink | undefined,
+    yielding?: SimLink,
   ): void {
     const cookie = `${this.cookieSecret}|${formatSocketAddress(remote)}|${hello.session}`;
     if (hello.cookie !== cookie) {
@@ -376,9 +394,25 @@ export class SimDataPlane implements DataPlane {
     }
     const link = this.addLink('server');
     link.previous = previous;
+    link.incoming = true;
     this.bindRemote(link.id, remote);
     this.emit({ type: 'incoming', link: link.id, local, remote });
     this.receiveHello(link, local, remote, hello.session);
+    if (yielding === undefined) return;
+    this.yield(yielding);
+  }
+
+  private yield(link: SimLink): void {
+    this.forget(link);
+    this.emit({ type: 'closed', link: link.id, reason: "the peer's own handshake goes on instead" });
+  }
+
+  /** As DataPlane::BindTo: the peer's handshake is under way there, and this client has not begun. */
+  private isDialedFrom(remote: SocketAddress, client: SimLink): boolean {
+    const early = this.byRemote.get(formatSocketAddress(remote));
+    if (client.role !== 'client' || client.state !== 'idle') return false;
+    if (early?.incoming !== true || early.authorized !== undefined) return false;
+    return early.state !== 'connected' || this.loop.now - early.connectedAt <= TAKE_OVER_MS;
   }
 
   private receiveHello(link: SimLink, local: SocketAddress, remote: SocketAddress, session: string): void {
@@ -409,9 +443,16 @@ export class SimDataPlane implements DataPlane {
       this.emit({ type: 'unknown', local, remote });
       return;
     }
-    const opened = link.state === 'connected' ? openRecord(link.secret, data) : undefined;
+    const known = link.state === 'connected' || (link.state === 'handshaking' && link.secret !== '');
+    const opened = known ? openRecord(link.secret, data) : undefined;
     if (opened === undefined) return;
-    link.counters.rxBytes += BigInt(data.length);
+    if (link.state === 'handshaking') {
+      if (link.overtaking.length < MAX_OVERTAKING) link.overtaking.push(data);
+    } else this.handleRecord(link, opened, data.length);
+  }
+
+  private handleRecord(link: SimLink, opened: OpenedRecord, bytes: number): void {
+    link.counters.rxBytes += BigInt(bytes);
     link.heardAt = this.loop.now;
     link.unanswered = 0;
     if (opened.kind === 'packet') {
@@ -461,6 +502,8 @@ export class SimDataPlane implements DataPlane {
     const link: SimLink = {
       id: this.nextLink++,
       role,
+      incoming: false,
+      connectedAt: 0,
       state: 'idle',
       local: null,
       remote: undefined,
@@ -471,6 +514,7 @@ export class SimDataPlane implements DataPlane {
       authorized: undefined,
       bound: new Set(),
       early: [],
+      overtaking: [],
       earlyUntil: 0,
       previous: undefined,
       heardAt: 0,
@@ -487,7 +531,7 @@ export class SimDataPlane implements DataPlane {
     link.state = 'handshaking';
     this.sendFlight(link, first);
     if (!fresh) return;
-    this.repeat(link, HANDSHAKE_TIMER_MS, this.loop.now + HANDSHAKE_LIMIT_MS);
+    this.repeat(link, { interval: FIRST_HANDSHAKE_TIMER_MS, count: 1, end: this.loop.now + HANDSHAKE_LIMIT_MS });
   }
 
   private sendFlight(link: SimLink, flight: Handshake): void {
@@ -495,16 +539,17 @@ export class SimDataPlane implements DataPlane {
     this.send(link, flight);
   }
 
-  private repeat(link: SimLink, interval: number, end: number): void {
+  private repeat(link: SimLink, { interval, count, end }: { interval: number; count: number; end: number }): void {
     this.loop.after(interval, () => {
       if (link.state !== 'handshaking' || this.closed) return;
-      if (this.loop.now >= end) {
+      if (this.loop.now >= end || count > MAX_HANDSHAKE_TIMEOUTS) {
         this.forget(link);
         this.emit({ type: 'closed', link: link.id, reason: 'the handshake timed out' });
         return;
       }
       if (link.flight !== undefined) this.send(link, link.flight);
-      this.repeat(link, interval * 2, end);
+      const longest = link.flight?.type === 'hello' ? LAST_HELLO_TIMER_MS : LAST_HANDSHAKE_TIMER_MS;
+      this.repeat(link, { interval: Math.min(interval * 2, longest), count: count + 1, end });
     });
   }
 
@@ -515,12 +560,17 @@ export class SimDataPlane implements DataPlane {
   private finish(link: SimLink, certificates: readonly string[]): void {
     if (link.state === 'connected') return;
     link.state = 'connected';
+    link.connectedAt = this.loop.now;
     link.previous = undefined;
     link.flight = undefined;
     link.counters.handshakes += 1;
     const chain = certificates.map(fromHex);
     this.emit({ type: 'connected', link: link.id, certificates: chain, exporter: fromHex(link.secret) });
     if (link.remote !== undefined) this.emit({ type: 'newPath', link: link.id, remote: link.remote });
+    for (const data of link.overtaking.splice(0)) {
+      const opened = openRecord(link.secret, data);
+      if (opened !== undefined) this.handleRecord(link, opened, data.length);
+    }
   }
 
   private sendOn(link: SimLink, kind: RecordKind, data: Uint8Array): void {
@@ -562,6 +612,11 @@ export class SimDataPlane implements DataPlane {
     this.events.push(event);
     if (this.events.length === 1) this.loop.after(0, () => this.wake?.());
   }
+}
+
+/** As DtlsSession::YieldsTo. */
+function yieldsTo(link: SimLink, session: string): boolean {
+  return link.flight?.type !== 'hello' || link.session < session;
 }
 
 /** Whether it is known who may send this packet. */

@@ -18,13 +18,12 @@ import { encodeHostValue, encodeIpv4Value, encodeNameValue, ipv4ResourceName } f
 const RECORD_LIFETIME_S = 30 * 86_400;
 const REFRESH_INTERVAL_MS = 12 * 3_600_000;
 /**
- * How often a host looks whether the address is still its own: two rings may have become one far away, and whoever lost
- * moves then. One Fetch.
+ * How often a host looks whether its records are still there, and the address its own: every copy may have gone with its
+ * peers, and two rings may have become one far away, where whoever lost moves then. One Fetch each.
  */
 const CHECK_INTERVAL_MS = 180_000;
 /** After the neighbours changed, which may mean that two rings became one. */
-const REFRESH_AFTER_CHANGE_MS = 30_000;
-const MIN_REFRESH_PAUSE_MS = 600_000;
+const CHECK_AFTER_CHANGE_MS = 30_000;
 const MIN_CHECK_PAUSE_MS = 60_000;
 /** With every choice taken, the first is asked for again after this time: somebody may have gone. */
 const EXHAUSTED_RETRY_MS = 600_000;
@@ -70,10 +69,9 @@ export class NameService implements Timed {
   private readonly busy = new Set<Goal>();
   private givenBack = false;
   private readonly due = new Map<Goal, number>();
-  private lastRefresh = -Infinity;
-  private lastCheck = -Infinity;
-  /** When the claim was stored last. */
-  private storedAt = -Infinity;
+  private readonly checkedAt = new Map<Goal, number>();
+  /** When what is true now was stored. */
+  private readonly storedAt = new Map<Goal, number>();
 
   constructor(components: { overlay: NameOverlay; clock: Clock; logger: Logger }) {
     this.overlay = components.overlay;
@@ -81,7 +79,7 @@ export class NameService implements Timed {
     this.records = new NameRecords({ overlay: components.overlay, clock: components.clock });
     this.overlay.onEvent((event, now) => {
       if (event.type === 'joined') this.refreshAll(now);
-      else if (event.type === 'neighborsChanged') this.refreshAfterChange(now);
+      else if (event.type === 'neighborsChanged') this.checkAfterChange(now);
     });
   }
 
@@ -97,8 +95,8 @@ export class NameService implements Timed {
   /** Stores this host under the user's name, which must be that of its certificate, and keeps it there. */
   claimName(user: string, now: number): void {
     this.user = user;
-    this.due.set('name', now);
-    this.due.set('host', now);
+    this.storeAnew('name', now);
+    this.storeAnew('host', now);
     this.handleTimeout(now);
   }
 
@@ -108,6 +106,7 @@ export class NameService implements Timed {
     if (user === undefined) return;
     this.user = undefined;
     this.due.delete('name');
+    this.storedAt.delete('name');
     // Without an answer the entry is there until it expires.
     this.store(this.nameSpec(user, null), now, () => {});
   }
@@ -190,42 +189,48 @@ export class NameService implements Timed {
     }
   }
 
+  /** What was stored may be gone with the peers that were there before. */
   private refreshAll(now: number): void {
-    this.lastRefresh = now;
-    // What was stored may be gone with the peers that were there before.
-    this.storedAt = -Infinity;
-    if (this.prefix !== undefined) this.due.set('ipv4', now);
-    if (this.user !== undefined) this.due.set('name', now);
-    if (this.user !== undefined || this.claimed) this.due.set('host', now);
+    if (this.prefix !== undefined) this.storeAnew('ipv4', now);
+    if (this.user !== undefined) this.storeAnew('name', now);
+    if (this.user !== undefined || this.claimed) this.storeAnew('host', now);
+  }
+
+  private storeAnew(goal: Goal, now: number): void {
+    this.storedAt.delete(goal);
+    this.due.set(goal, now);
   }
 
   /** Another ring may have come in: its records must win or lose against ours. */
-  private refreshAfterChange(now: number): void {
+  private checkAfterChange(now: number): void {
     for (const [goal, planned] of this.due) {
-      const pausedUntil =
-        goal === 'ipv4' ? this.lastCheck + MIN_CHECK_PAUSE_MS : this.lastRefresh + MIN_REFRESH_PAUSE_MS;
-      const at = Math.max(now + REFRESH_AFTER_CHANGE_MS, pausedUntil);
+      const checkedAt = this.checkedAt.get(goal) ?? -Infinity;
+      const at = Math.max(now + CHECK_AFTER_CHANGE_MS, checkedAt + MIN_CHECK_PAUSE_MS);
       if (planned > at) this.due.set(goal, at);
     }
   }
 
   private work(goal: Goal, now: number): void {
     this.busy.add(goal);
-    if (this.due.size === 0) this.lastRefresh = now;
+    this.checkedAt.set(goal, now);
     switch (goal) {
       case 'ipv4':
         this.checkClaim(now);
         return;
       case 'name':
-        this.storeName(now);
+        this.checkName(now);
         return;
       case 'host':
-        this.storeHost(now);
+        this.checkHost(now);
     }
   }
 
+  /** Stored not long ago: it is enough to see it there. */
+  private isFresh(goal: Goal, now: number): boolean {
+    return now < (this.storedAt.get(goal) ?? -Infinity) + REFRESH_INTERVAL_MS;
+  }
+
   private checkClaim(now: number): void {
-    this.lastCheck = now;
     if (this.address === undefined) this.chooseNext(now);
     const { address } = this;
     if (address === undefined) {
@@ -235,7 +240,7 @@ export class NameService implements Timed {
     this.records.holderOf(address, now, (result, at) => {
       if (address !== this.address) this.busy.delete('ipv4');
       else if (result.ok && result.value.hit !== this.overlay.nodeId) this.taken(at);
-      else if (result.ok && this.claimed && at < this.storedAt + REFRESH_INTERVAL_MS) this.done('ipv4', at);
+      else if (result.ok && this.claimed && this.isFresh('ipv4', at)) this.done('ipv4', at);
       else if (result.ok || result.error.errorCode === ERROR_CODES.not_found) this.storeClaim(address, at);
       else this.retry('ipv4', at);
     });
@@ -258,13 +263,12 @@ export class NameService implements Timed {
       }
       const fresh = !this.claimed;
       this.claimed = true;
-      this.storedAt = at;
-      this.done('ipv4', at);
+      this.stored('ipv4', at);
       if (!fresh) return;
       this.logger.info('ipv4 claimed', { addr: address });
       // Both records tell the address.
-      this.due.set('host', at);
-      if (this.user !== undefined) this.due.set('name', at);
+      this.storeAnew('host', at);
+      if (this.user !== undefined) this.storeAnew('name', at);
       this.emit({ type: 'ipv4Claimed', address }, at);
     });
   }
@@ -297,24 +301,45 @@ export class NameService implements Timed {
     return undefined;
   }
 
-  private storeName(now: number): void {
+  private checkName(now: number): void {
     const { user } = this;
-    if (user === undefined) return;
+    if (user === undefined) this.busy.delete('name');
+    else if (!this.isFresh('name', now)) this.storeName(user, now);
+    else
+      this.records.hostsOf(user, now, (result, at) => {
+        if (user !== this.user) this.busy.delete('name');
+        else if (result.ok && result.value.some(({ hit }) => hit === this.overlay.nodeId)) this.done('name', at);
+        else if (result.ok || result.error.errorCode === ERROR_CODES.not_found) this.storeName(user, at);
+        else this.retry('name', at);
+      });
+  }
+
+  private storeName(user: string, now: number): void {
     this.store(this.nameSpec(user, encodeNameValue({ ipv4: this.ipv4 ?? null })), now, (result, at) => {
       if (!result.ok) {
         this.retry('name', at);
         return;
       }
-      this.done('name', at);
+      this.stored('name', at);
       this.emit({ type: 'nameStored', user }, at);
     });
+  }
+
+  private checkHost(now: number): void {
+    if (!this.isFresh('host', now)) this.storeHost(now);
+    else
+      this.records.hostOf(this.overlay.nodeId, now, (result, at) => {
+        if (result.ok) this.done('host', at);
+        else if (result.error.errorCode === ERROR_CODES.not_found) this.storeHost(at);
+        else this.retry('host', at);
+      });
   }
 
   private storeHost(now: number): void {
     const value = encodeHostValue({ user: this.overlay.user, ipv4: this.ipv4 ?? null });
     const resource = this.resourceOf(fromHex(this.overlay.nodeId));
     this.store(singleSpec(IDLOC_HOST.id, resource, value), now, (result, at) =>
-      result.ok ? this.done('host', at) : this.retry('host', at),
+      result.ok ? this.stored('host', at) : this.retry('host', at),
     );
   }
 
@@ -338,11 +363,16 @@ export class NameService implements Timed {
     });
   }
 
+  private stored(goal: Goal, now: number): void {
+    // A change during the store has set an earlier time.
+    if (!this.due.has(goal)) this.storedAt.set(goal, now);
+    this.done(goal, now);
+  }
+
   private done(goal: Goal, now: number): void {
     this.busy.delete(goal);
     this.retryMs = RETRY_MS;
-    // A change during the store has set an earlier time.
-    if (!this.due.has(goal)) this.due.set(goal, now + (goal === 'ipv4' ? CHECK_INTERVAL_MS : REFRESH_INTERVAL_MS));
+    if (!this.due.has(goal)) this.due.set(goal, now + CHECK_INTERVAL_MS);
   }
 
   private retry(goal: Goal, now: number): void {

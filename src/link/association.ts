@@ -52,6 +52,8 @@ export class Association {
   /** We moved after its candidates were sent: the answer will be of no use. */
   nextIceOutdated = false;
   path: AssociationPath | undefined;
+  /** `ice` was made for a negotiation with this peer, of which another handshake may still come. */
+  negotiatedIce = false;
   /** Found by ICE, but another handshake is under way there. */
   blockedPath: Path | undefined;
   /** Data sent now is expected to arrive. */

@@ -5,7 +5,7 @@ import { fragmentMessage } from '../reload/fragment.ts';
 import { decodeFrame, encodeFrame } from '../reload/frame.ts';
 import { ACK_PAUSE_MS, MAX_FRAME_MESSAGE_BYTES, MAX_SENDS, RECEIVED_WINDOW } from './constants.ts';
 import { RetransmissionTimeout } from './retransmission-timeout.ts';
-import { SendQueue } from './send-queue.ts';
+import { SendQueue, type Entry } from './send-queue.ts';
 
 /** The message in flight: each of its transmissions has a sequence number of its own (RFC 6940 s6.6.3.1). */
 interface InFlight {
@@ -72,6 +72,15 @@ export class Framing implements Timed {
       if (fragment.length > MAX_FRAME_MESSAGE_BYTES) this.oversized += 1;
       else this.queue.push(fragment, request);
     }
+    this.sendNext(now);
+  }
+
+  /**
+   * Takes the place of `before`, with the same peer: what that one has not delivered goes out here. What the peer has got
+   * already it may get again, as it may a retransmitted message.
+   */
+  inherit(before: Framing, now: number): void {
+    for (const { frame, request } of before.takeUndelivered()) this.queue.push(frame, request);
     this.sendNext(now);
   }
 
@@ -148,6 +157,15 @@ export class Framing implements Timed {
       }
     }
     this.sendNext(now);
+  }
+
+  private takeUndelivered(): readonly Entry[] {
+    const { inFlight } = this;
+    this.inFlight = undefined;
+    const waiting = this.queue.takeAll();
+    return inFlight === undefined
+      ? waiting
+      : [{ frame: inFlight.message, request: isRequest(inFlight.message) }, ...waiting];
   }
 
   private sendNext(now: number): void {

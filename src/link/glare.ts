@@ -11,6 +11,15 @@ export function isGlare(association: Association, before: Association, now: numb
   return association.origin !== 'incoming' || before.origin !== 'incoming';
 }
 
+/**
+ * `before` inherited the agent of a negotiation, and this is the handshake that the negotiation was for: the peer's checks are
+ * with that agent.
+ */
+export function endsNegotiation(association: Association, before: Association, now: number): boolean {
+  if (!before.negotiatedIce || association.ice !== undefined || association.role !== before.role) return false;
+  return now - (before.connectedAt ?? 0) <= GLARE_WINDOW_MS;
+}
+
 /** Both ends compare the same two names, so both keep the same association. */
 export function losesGlare(association: Association, before: Association, now: number): boolean {
   if (!isGlare(association, before, now)) return false;

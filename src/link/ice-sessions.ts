@@ -34,6 +34,16 @@ export class IceSessions {
     this.table.addAgent(association, agent);
   }
 
+  /** Another association with the same peer goes on with the agent. */
+  passOn(from: Association, to: Association): void {
+    const { ice } = from;
+    if (ice === undefined) return;
+    this.table.removeAgent(ice);
+    from.ice = undefined;
+    to.negotiatedIce = from.negotiatedIce;
+    this.adopt(to, ice);
+  }
+
   /** A link without negotiated candidates gets ICE over the addresses that the handshake used. */
   derive(association: Association, now: number): void {
     const { secrets, path } = association;

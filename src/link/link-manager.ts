@@ -31,7 +31,7 @@ import {
   RETIRE_AFTER_MS,
 } from './constants.ts';
 import type { EchoDone } from './echoes.ts';
-import { isGlare, losesGlare } from './glare.ts';
+import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation, describePath } from './link-snapshot.ts';
@@ -218,6 +218,8 @@ export class LinkManager implements Timed {
     if (expected !== undefined && this.isUp(expected)) return false;
     const holder = this.table.boundTo(remote);
     if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return false;
+    // Whoever is there dials us: its handshake is as good as ours.
+    if (holder?.state === 'connecting' && holder.origin === 'incoming') return false;
     const association = this.open('client', 'dialed', expected, now);
     association.deadline = now + patienceMs;
     association.take({ local: undefined, remote });
@@ -572,11 +574,21 @@ export class LinkManager implements Timed {
     for (let seen = this.addresses.pollReflexive(now); seen !== undefined; seen = this.addresses.pollReflexive(now)) {
       this.reflexiveHandler(sameSocketAddress(seen.base, seen.mapped));
       if (seen.moved) this.mappingMoved(now);
+      else if (!sameSocketAddress(seen.base, seen.mapped)) this.reflexiveKnown(now);
       this.repairs.consider(now);
       this.settleRepairing(now);
     }
     for (let out = this.addresses.pollTransmit(); out !== undefined; out = this.addresses.pollTransmit())
       this.dataPlane.sendDatagram(out.local, out.remote, out.data);
+  }
+
+  /** A peer that was told of no address outside our NAT would look for us in vain: asked before ours was known. */
+  private reflexiveKnown(now: number): void {
+    for (const association of this.repairs.open) {
+      if (association.nextIce?.localParameters.candidates.some(({ type }) => type !== 'host') !== false) continue;
+      this.outdateRestart(association);
+      this.settle(association, now);
+    }
   }
 
   /** Our address is the same, but not the one that others see: another NAT, or the same after a restart. */
@@ -686,6 +698,8 @@ export class LinkManager implements Timed {
         return;
       }
       link.current = association;
+      association.framing.inherit(before.framing, now);
+      if (endsNegotiation(association, before, now)) this.sessions.passOn(before, association);
       if (isGlare(association, before, now)) this.retire(before, now);
       else this.drop(before, 'replaced', false);
     }
@@ -724,6 +738,7 @@ export class LinkManager implements Timed {
     this.drop(pending, 'another handshake was faster', false);
     const link = this.table.link(hit);
     if (link !== undefined) link.offering = offering;
+    association.negotiatedIce = true;
     this.sessions.adopt(association, agent);
     if (agent.selected !== undefined)
       association.take({ local: agent.selected.local, remote: agent.selected.remote, ice: agent.selected });

@@ -1,6 +1,7 @@
 import { MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES } from './constants.ts';
 
-interface Entry {
+/** One frame's message. */
+export interface Entry {
   readonly frame: Uint8Array;
   readonly request: boolean;
 }
@@ -28,6 +29,14 @@ export class SendQueue {
       this.bytes -= gone?.frame.length ?? 0;
       this.dropped += 1;
     }
+  }
+
+  /** Everything, oldest first. */
+  takeAll(): readonly Entry[] {
+    const { entries } = this;
+    this.entries = [];
+    this.bytes = 0;
+    return entries;
   }
 
   shift(): Uint8Array | undefined {

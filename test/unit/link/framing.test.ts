@@ -138,3 +138,25 @@ test('bytes that are no frame are refused', (t) => {
     t.throws(() => framing.receive(bytes, 0), { instanceOf: MalformedMessageError });
   t.deepEqual(records(framing), []);
 });
+
+test('an association is replaced: what it has not delivered goes over the new one, in order, what was in flight first', (t) => {
+  const before = new Framing();
+  for (const byte of [1, 2, 3]) before.send(Uint8Array.of(byte), 0);
+  t.deepEqual(sequences(before), [0]);
+  const after = new Framing();
+  after.inherit(before, 100);
+  const sent: number[] = [];
+  for (let now = 100; !after.idle; now += 20) {
+    after.handleTimeout(now);
+    for (const record of records(after)) {
+      const frame = decodeFrame(record);
+      if (frame.type !== 'data') continue;
+      sent.push(...frame.message);
+      after.receive(ack(frame.sequence), now + 1);
+    }
+  }
+  t.deepEqual(sent, [1, 2, 3]);
+  t.true(before.idle);
+  before.handleTimeout(10_000);
+  t.deepEqual(sequences(before), []);
+});

@@ -5,6 +5,7 @@ import type { Benchmark } from './testbed/benchmarks/benchmark.ts';
 import { benchBusy } from './testbed/benchmarks/busy.ts';
 import { benchFlood } from './testbed/benchmarks/flood.ts';
 import { benchIdle } from './testbed/benchmarks/idle.ts';
+import { benchJoin } from './testbed/benchmarks/join.ts';
 import { benchLatency } from './testbed/benchmarks/latency.ts';
 import { benchLinks } from './testbed/benchmarks/links.ts';
 import { benchSetup } from './testbed/benchmarks/setup.ts';
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   busy: benchBusy,
   flood: benchFlood,
   setup: benchSetup,
+  join: benchJoin,
   idle: benchIdle,
   links: benchLinks,
 };

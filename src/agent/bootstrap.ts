@@ -4,12 +4,14 @@ import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts
 
 // Implementation constants.
 /** Between two addresses of one round: the first that answers wins, the others cost nothing. */
-const STAGGER_MS = 100;
-/** After a round without success; doubled each time, with jitter, so that a restarted overlay is not stormed. */
-const FIRST_PAUSE_MS = 1_000;
+const STAGGER_MS = 25;
+/** After a round without success. Others may be starting too, as after a power cut: they are found soon. */
+const FIRST_PAUSE_MS = 400;
+const EAGER_MS = 30_000;
+/** Then the pause is doubled each time, with jitter, so that a restarted overlay is not stormed. */
 const MAX_PAUSE_MS = 15_000;
-/** A link is up: what comes of it is waited for. */
-const REST_MS = 3_000;
+/** A link is up: whether it is a way in, its other end tells at once. */
+const REST_MS = 250;
 /** Found at meeting places, and tried in each round; the oldest give way. */
 const MAX_FOUND = 16;
 
@@ -28,6 +30,7 @@ export class Bootstrap implements Timed {
   private index = 0;
   private pause = FIRST_PAUSE_MS;
   private nextAt: number | undefined;
+  private eagerUntil = 0;
 
   constructor(components: { connect: (remote: SocketAddress, now: number) => void; random: Random }) {
     this.connect = components.connect;
@@ -48,6 +51,7 @@ export class Bootstrap implements Timed {
     this.addresses = addresses;
     this.index = 0;
     this.pause = FIRST_PAUSE_MS;
+    this.eagerUntil = now + EAGER_MS;
     this.nextAt = addresses.length === 0 ? undefined : now;
     this.handleTimeout(now);
   }
@@ -81,7 +85,7 @@ export class Bootstrap implements Timed {
       if (remote === undefined) {
         this.index = 0;
         this.nextAt = now + this.pause * (0.75 + this.random.float() / 2);
-        this.pause = Math.min(this.pause * 2, MAX_PAUSE_MS);
+        if (now >= this.eagerUntil) this.pause = Math.min(this.pause * 2, MAX_PAUSE_MS);
         return;
       }
       this.index += 1;

@@ -5,7 +5,10 @@ import type { LookupAnswer, NameLookup, OverlayHost } from '../dns/name-lookup.t
 import type { LookupDone, NameService, RecordSource } from '../overlay/naming.ts';
 import { ERROR_CODES } from '../reload/index.ts';
 import type { Driver } from './driver.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, Member } from './engine.ts';
+
+/** A linked host is known without the overlay, which is asked all the same, since it may know better; but not for longer. */
+const OVERLAY_PATIENCE_MS = 1_000;
 
 /** What the overlay says of a host, and who said it. */
 export interface Found {
@@ -21,17 +24,25 @@ export interface Found {
  */
 export class Directory implements NameLookup {
   private readonly engine: Engine;
-  private readonly driver: Driver;
+  private readonly driver: Pick<Driver, 'run'>;
   private readonly overlay: string;
+  private readonly after: (ms: number, then: () => void) => void;
 
-  constructor(components: { engine: Engine; driver: Driver; overlay: string }) {
+  constructor(components: {
+    engine: Engine;
+    driver: Pick<Driver, 'run'>;
+    overlay: string;
+    after: (ms: number, then: () => void) => void;
+  }) {
     this.engine = components.engine;
     this.driver = components.driver;
     this.overlay = components.overlay;
+    this.after = components.after;
   }
 
   lookupName(name: string, done: (answer: LookupAnswer) => void): void {
-    this.ask(done, (names, now, answer) => {
+    const linked = this.engine.linkedMember({ user: this.userOf(name) });
+    this.ask(linked, done, (names, now, answer) => {
       names.lookupName(this.userOf(name), now, (result, at) => {
         // Several hosts of one user: the one that told about itself last.
         const latest = result.ok ? result.value[0] : undefined;
@@ -42,7 +53,7 @@ export class Directory implements NameLookup {
   }
 
   lookupHit(hit: Hit, done: (answer: LookupAnswer) => void): void {
-    this.ask(done, (names, now, answer) => {
+    this.ask(this.engine.linkedMember({ hit }), done, (names, now, answer) => {
       names.lookupHit(hit, now, (result, at) => {
         if (!result.ok) answer(result, at);
         else answer({ ok: true, value: { hit, ipv4: result.value.ipv4, name: this.labelOf(result.value.user) } }, at);
@@ -51,7 +62,7 @@ export class Directory implements NameLookup {
   }
 
   lookupIpv4(address: string, done: (answer: LookupAnswer) => void): void {
-    this.ask(done, (names, now, answer) => {
+    this.ask(this.engine.linkedMember({ ipv4: address }), done, (names, now, answer) => {
       names.lookupIpv4(address, now, (result, at) => {
         if (!result.ok) answer(result, at);
         else
@@ -64,15 +75,32 @@ export class Directory implements NameLookup {
   }
 
   /**
-   * A name (`bob`, `bob.home.example`, `bob@home.example`), a HIT as an address, or an overlay IPv4 address.
+   * As `resolve`, but a host that is linked is taken as its link shows it.
+   * @throws {IdlocError} when the overlay cannot be asked or knows no such host.
+   */
+  find(target: string): Promise<Found> {
+    const linked = this.linked(target);
+    return linked === undefined ? this.resolve(target) : Promise.resolve(linked);
+  }
+
+  /**
+   * What the overlay says of a name (`bob`, `bob.home.example`, `bob@home.example`), a HIT as an address, or an overlay IPv4
+   * address; of a linked host what its link shows, where the overlay cannot be asked.
    * @throws {IdlocError} when the overlay cannot be asked or knows no such host.
    */
   resolve(target: string): Promise<Found> {
+    const linked = this.linked(target);
     const { names } = this.engine;
-    if (names === undefined) throw new IdlocError('not_joined', 'not in the overlay yet: try again in a moment');
+    if (linked !== undefined && !this.mayAsk) return Promise.resolve(linked);
+    if (names === undefined) {
+      const why = this.engine.why ?? 'try again in a moment';
+      throw new IdlocError('not_joined', `not in the overlay yet: ${why}`);
+    }
     return new Promise((resolve, reject) => {
+      if (linked !== undefined) this.after(OVERLAY_PATIENCE_MS, () => resolve(linked));
       const settle: LookupDone<Found> = (result) => {
         if (result.ok) resolve(result.value);
+        else if (linked !== undefined && result.error.errorCode !== ERROR_CODES.not_found) resolve(linked);
         else reject(new IdlocError('not_found', `${target}: ${result.error.message}`));
       };
       this.driver.run((now) => {
@@ -85,7 +113,7 @@ export class Directory implements NameLookup {
               : { hit, ipv4: undefined, user: undefined, source: undefined };
             settle({ ok: true, value: found }, at);
           });
-        else if (/^[0-9.]+$/.test(target))
+        else if (isIpv4Text(target))
           names.lookupIpv4(target, now, (result, at) => {
             settle(result.ok ? { ok: true, value: { ipv4: target, ...result.value } } : result, at);
           });
@@ -107,21 +135,45 @@ export class Directory implements NameLookup {
   }
 
   private ask(
+    linked: Member | undefined,
     done: (answer: LookupAnswer) => void,
     lookup: (names: NameService, now: number, answer: LookupDone<OverlayHost>) => void,
   ): void {
     const { names } = this.engine;
-    if (names === undefined) {
-      done({ status: 'failed', reason: 'not in the overlay (yet)' });
+    const known: LookupAnswer | undefined = linked && {
+      status: 'found',
+      host: { hit: linked.hit, ipv4: linked.ipv4, name: this.labelOf(linked.user ?? undefined) },
+    };
+    if (names === undefined || (known !== undefined && !this.mayAsk)) {
+      done(known ?? { status: 'failed', reason: 'not in the overlay (yet)' });
       return;
     }
+    let open = true;
+    const finish = (answer: LookupAnswer): void => {
+      if (!open) return;
+      open = false;
+      done(answer);
+    };
+    if (known !== undefined) this.after(OVERLAY_PATIENCE_MS, () => finish(known));
     this.driver.run((now) => {
       lookup(names, now, (result) => {
-        if (result.ok) done({ status: 'found', host: result.value });
-        else if (result.error.errorCode === ERROR_CODES.not_found) done({ status: 'absent' });
-        else done({ status: 'failed', reason: result.error.message });
+        if (result.ok) finish({ status: 'found', host: result.value });
+        else if (result.error.errorCode === ERROR_CODES.not_found) finish({ status: 'absent' });
+        else finish(known ?? { status: 'failed', reason: result.error.message });
       });
     });
+  }
+
+  private get mayAsk(): boolean {
+    return this.engine.overlay?.state === 'joined';
+  }
+
+  private linked(target: string): Found | undefined {
+    const hit = hitOf(target);
+    const user = this.userOf(target.toLowerCase());
+    const wanted = hit !== undefined ? { hit } : isIpv4Text(target) ? { ipv4: target } : { user };
+    const member = this.engine.linkedMember(wanted);
+    return member && { hit: member.hit, ipv4: member.ipv4, user: member.user ?? undefined, source: undefined };
   }
 
   private userOf(name: string): string {
@@ -134,6 +186,10 @@ export class Directory implements NameLookup {
     const [label, overlay] = user?.split('@') ?? [];
     return overlay === this.overlay ? label : undefined;
   }
+}
+
+function isIpv4Text(target: string): boolean {
+  return /^[0-9.]+$/.test(target);
 }
 
 function hitOf(target: string): Hit | undefined {

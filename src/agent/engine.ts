@@ -43,6 +43,9 @@ import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 const EVENTS_PER_TURN = 64;
 /** Whoever still has a link to our former life answers within this; longer, our dialing would stand in the way of theirs. */
 const CALL_BACK_MS = 1_000;
+/** Messages that came before our role was decided, half a second at most; each is no longer than the overlay allows. */
+const MAX_EARLY_MESSAGES = 64;
+
 export type Role = 'peer' | 'client';
 
 export interface EngineComponents {
@@ -76,6 +79,12 @@ export interface EngineOptions {
   readonly ipv4: string | undefined;
   /** What members derive the keys from under which they meet; absent: they do not. */
   readonly rendezvousSecret?: Uint8Array | null;
+}
+
+export interface Member {
+  readonly hit: Hit;
+  readonly user: string | null;
+  readonly ipv4: string | undefined;
 }
 
 export type EngineEvent =
@@ -123,6 +132,8 @@ export class Engine implements Timed {
   private readonly linkedAt = new Map<Hit, number>();
   private readonly guard: Guard;
   private readonly machines: MachineSet;
+  /** What came before our node was there: a peer tells of itself as soon as the link is up. */
+  private early: { readonly hit: Hit; readonly data: Uint8Array }[] = [];
   private handler: (event: EngineEvent) => void = () => {};
 
   constructor(components: EngineComponents, options: EngineOptions) {
@@ -148,7 +159,11 @@ export class Engine implements Timed {
       logger,
     });
     this.resolver = new Resolver({ ports: this.resolverPorts(), logger });
-    this.entry = new Entry({ ports: this.entryPorts(), random }, { role: options.role, founder: options.founder });
+    const { role, founder, ipv4 } = options;
+    this.entry = new Entry(
+      { ports: this.entryPorts(), random, self: this.hit },
+      { role, founder, returning: ipv4 !== undefined },
+    );
     this.time = new TimeKeeper({ clock, ports: this.timePorts(), logger });
     const { rendezvousSecret: secret } = options;
     if (secret !== undefined && secret !== null && components.places !== undefined)
@@ -208,6 +223,25 @@ export class Engine implements Timed {
   /** The user of a linked or known member. */
   userOf(hit: Hit): string | null {
     return this.members.get(hit)?.user ?? this.acquaintances.byHit(hit)?.user ?? null;
+  }
+
+  /** Why we are not in the overlay yet, for a person; undefined: we are. */
+  get why(): string | undefined {
+    return this.entry.why;
+  }
+
+  /** A member whose link is up, with what its certificate and its claim say: known without the overlay. */
+  linkedMember(
+    wanted: { readonly hit: Hit } | { readonly user: string } | { readonly ipv4: string },
+  ): Member | undefined {
+    const { addresses } = this.claims;
+    for (const [hit, { user }] of this.members) {
+      const ipv4 = addresses.ipv4Of(hit);
+      const meant =
+        'hit' in wanted ? wanted.hit === hit : 'user' in wanted ? wanted.user === user : wanted.ipv4 === ipv4;
+      if (meant && this.links.isUp(hit)) return { hit, user, ipv4 };
+    }
+    return undefined;
   }
 
   /** Host addresses must be known before: `setHostAddresses`. */
@@ -340,7 +374,7 @@ export class Engine implements Timed {
       case 'message':
         if (!event.member) this.answerGuest(event.hit, event.data, now);
         else if (!this.membership.lapsed || !this.membership.answeredAsGuest(event.data, now))
-          this.overlay?.receive(event.hit, event.data, now);
+          this.receiveMessage(event.hit, event.data, now);
         return;
       case 'path':
         if (this.members.has(event.hit)) this.remember(event.hit, { locators: [event.path.remote] });
@@ -354,6 +388,12 @@ export class Engine implements Timed {
       case 'connectFailed':
         this.logger.debug('connect failed', { addr: formatSocketAddress(event.remote), reason: event.reason });
     }
+  }
+
+  private receiveMessage(hit: Hit, data: Uint8Array, now: number): void {
+    const { overlay } = this;
+    if (overlay !== undefined) overlay.receive(hit, data, now);
+    else if (this.early.length < MAX_EARLY_MESSAGES) this.early.push({ hit, data: data.slice() });
   }
 
   private memberUp({ hit, peer, replaced }: LinkEvent & { type: 'up' }, now: number): void {
@@ -402,6 +442,9 @@ export class Engine implements Timed {
       strangers: () => this.acquaintances.peerAddresses((hit) => this.members.has(hit)),
       node: () => this.overlay,
       makeNode: (role, now) => this.makeNode(role, now),
+      nodeStarted: (now) => {
+        for (const { hit, data } of this.early.splice(0)) this.overlay?.receive(hit, data, now);
+      },
       members: () => this.members.keys(),
       isPeer: (hit) => this.acquaintances.isPeer(hit),
       stoodAlone: (now) => {
@@ -456,6 +499,7 @@ export class Engine implements Timed {
         logger,
         acceptConfiguration: membership.acceptConfiguration,
         experimental: membership.answer,
+        mayEnter: () => this.time.known,
       },
       { role },
     );

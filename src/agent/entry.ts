@@ -11,8 +11,15 @@ import { Bootstrap } from './bootstrap.ts';
 
 /** A node that has to choose its role waits this long to learn how others see its address. */
 const ROLE_DECISION_MS = 500;
-/** The founder's peers of before are tried this long; then it stands for the overlay alone. */
-const REJOIN_PATIENCE_MS = 3_000;
+/** The founder's peers of before are tried this long when nobody answers; then it stands for the overlay alone. */
+const FOUNDER_PATIENCE_MS = 1_000;
+/**
+ * A peer of the overlay that is linked says so at once. When none has after this time, members are linked but nobody holds
+ * the overlay: all were started anew.
+ */
+const QUIET_MS = 300;
+/** Peers with a smaller HIT come first, so that few begin and the others join them. */
+const TURN_MS = 300;
 /** RFC 6940 s10.7.4.4: a second ring that the overlay fell into is looked for about this often. */
 const PARTITION_PROBE_MS = 240_000;
 
@@ -27,6 +34,8 @@ export interface EntryPorts {
   node(): OverlayNode | undefined;
   /** Our role is decided: the node that knows of the links that are up. */
   makeNode(role: OverlayRole, now: number): OverlayNode;
+  /** The node takes messages from now on. */
+  nodeStarted(now: number): void;
   /** Linked members. */
   members(): Iterable<Hit>;
   isPeer(hit: Hit): boolean;
@@ -36,46 +45,81 @@ export interface EntryPorts {
   wayInFound(now: number): void;
 }
 
+export interface EntryComponents {
+  readonly ports: EntryPorts;
+  readonly random: Random;
+  readonly self: Hit;
+}
+
 export interface EntryOptions {
   /** `auto`: a peer when others see us at an address of our own, a client behind a NAT. */
   readonly role: OverlayRole | 'auto';
   /** We created this overlay: when no peer is known or answers, we are its first peer (again). */
   readonly founder: boolean;
+  /** We were in this overlay before: as a peer we hold it up again when no other peer does. A newcomer never does. */
+  readonly returning: boolean;
 }
 
 /**
  * How we get into the overlay, and back into it: finds a linked member, decides our role, joins through that member.
  *
  *   start ──> searching ──link up──> deciding the role ──> joining ──joined──> in
- *     └─founder, nobody known or none answers─> alone ───────────────────────^  └──isolated──> searching
+ *     │                                                         └─nobody holds it─> alone ─^  └──isolated──> searching
+ *     └─founder: nobody known, or none answers ──────────────────────────────────────^
+ *
+ * After a power cut everyone is on its way in and nobody is there. Then peers of before begin anew, alone, and tell whom they
+ * are linked with: those who wait join them, and those who began at the same time are of one ring with them by the Updates
+ * over their links (RFC 6940 s10.7.3).
  */
 export class Entry implements Timed {
   private readonly ports: EntryPorts;
   private readonly options: EntryOptions;
   private readonly random: Random;
   private readonly bootstrap: Bootstrap;
-  private readonly timers = new TimerQueue<'role' | 'rejoin' | 'probe'>();
+  private readonly self: Hit;
+  private readonly timers = new TimerQueue<'role' | 'alone' | 'probe'>();
+  private tried: readonly SocketAddress[] = [];
   /** Our node has lost its last peer. */
   private isolated = false;
+  /** We hold the overlay, and nobody with us: the search for others goes on. */
+  private alone = false;
+  /** Peers that come before us have had their time. */
+  private turn = false;
+  /** `alone` is set: someone is linked. */
+  private quiet = false;
 
-  constructor(components: { ports: EntryPorts; random: Random }, options: EntryOptions) {
-    const { ports, random } = components;
+  constructor(components: EntryComponents, options: EntryOptions) {
+    const { ports, random, self } = components;
     this.ports = ports;
+    this.self = self;
     this.options = options;
     this.random = random;
     this.bootstrap = new Bootstrap({ connect: (remote, now) => ports.dial(remote, now), random });
   }
 
+  /** Why we are not in the overlay yet, for a person; undefined: we are. */
+  get why(): string | undefined {
+    if (this.ports.node()?.state === 'joined') return undefined;
+    const [...members] = this.ports.members();
+    if (members.length > 0)
+      return this.timers.has('role')
+        ? 'asking how others see this host'
+        : `linked with ${members.length} of its members, none of which has let this host in yet`;
+    const { length } = this.tried;
+    if (length === 0) return 'no address of any member is known: join with a new ticket';
+    return `nobody answers at ${length === 1 ? 'the only known address' : `any of ${length} known addresses`}`;
+  }
+
   start(now: number): void {
-    const addresses = this.ports.startAddresses();
+    this.tried = this.ports.startAddresses();
     if (this.options.founder) {
-      if (addresses.length === 0) {
+      if (this.tried.length === 0) {
         this.standAlone(now);
         return;
       }
-      this.timers.set('rejoin', now + REJOIN_PATIENCE_MS);
+      this.timers.set('alone', now + FOUNDER_PATIENCE_MS);
     }
-    this.bootstrap.start(addresses, now);
+    this.bootstrap.start(this.tried, now);
   }
 
   stop(): void {
@@ -99,6 +143,7 @@ export class Entry implements Timed {
     const node = this.ports.node();
     if (node === undefined) this.joinThrough(hit, now);
     else if (node.state === 'joining' || this.isolated) node.join(hit, now);
+    this.waitQuietly(now);
   }
 
   /** A member's link is gone; it is no longer among the members. */
@@ -118,8 +163,9 @@ export class Entry implements Timed {
   onOverlayEvent(event: OverlayEvent, now: number): void {
     switch (event.type) {
       case 'joined':
+        this.timers.clear('alone');
         this.armProbe(now);
-        this.foundWayIn(now);
+        if (!this.alone) this.foundWayIn(now);
         return;
       case 'isolated':
         this.isolated = true;
@@ -144,16 +190,14 @@ export class Entry implements Timed {
     this.bootstrap.handleTimeout(now);
     for (let key = this.timers.due(now); key !== undefined; key = this.timers.due(now)) {
       if (key === 'role') this.decideRole(false, now);
-      else if (key === 'rejoin') {
-        if (this.ports.node() === undefined) this.standAlone(now);
-      } else this.probe(now);
+      else if (key === 'alone') this.considerStandingAlone(now);
+      else this.probe(now);
     }
   }
 
   private joinThrough(hit: Hit, now: number): void {
     if (this.options.role !== 'auto') {
-      this.timers.clear('rejoin');
-      this.ports.makeNode(this.options.role, now).join(hit, now);
+      this.enter(this.options.role, hit, now);
       return;
     }
     // Decided once the peer has told how it sees us; the timer decides without it when that takes too long.
@@ -164,13 +208,47 @@ export class Entry implements Timed {
     this.timers.clear('role');
     const [first] = this.ports.members();
     if (first === undefined || this.ports.node() !== undefined) return;
-    this.timers.clear('rejoin');
-    this.ports.makeNode(atOwnAddress || this.options.founder ? 'peer' : 'client', now).join(first, now);
+    this.enter(atOwnAddress || this.options.founder ? 'peer' : 'client', first, now);
+  }
+
+  private enter(role: OverlayRole, through: Hit, now: number): void {
+    this.ports.makeNode(role, now).join(through, now);
+    this.ports.nodeStarted(now);
+  }
+
+  /** Someone is linked: from now on a peer that is in the overlay would have said so. */
+  private waitQuietly(now: number): void {
+    const { returning, founder } = this.options;
+    if ((!returning && !founder) || this.ports.node()?.state === 'joined' || this.quiet) return;
+    this.quiet = true;
+    this.timers.set('alone', now + QUIET_MS);
+  }
+
+  private considerStandingAlone(now: number): void {
+    const { ports, self } = this;
+    const node = ports.node();
+    const members = [...ports.members()];
+    this.quiet = members.length > 0;
+    if (node?.state === 'joined' || (members.length === 0 && !this.options.founder)) return;
+    if (members.length > 0) {
+      if (node?.role === 'client') return;
+      const comesFirst = !members.some((hit) => hit < self && ports.isPeer(hit));
+      if (node === undefined || node.knowsPeers || !(comesFirst || this.turn)) {
+        this.turn = node?.knowsPeers === false;
+        this.timers.set('alone', now + (this.turn ? TURN_MS : QUIET_MS));
+        return;
+      }
+    }
+    this.standAlone(now);
   }
 
   private standAlone(now: number): void {
-    this.ports.makeNode('peer', now).create(now);
-    this.ports.stoodAlone(now);
+    const { ports } = this;
+    this.alone = true;
+    const known = ports.node();
+    (known ?? ports.makeNode('peer', now)).create(now);
+    if (known === undefined) ports.nodeStarted(now);
+    ports.stoodAlone(now);
   }
 
   /** What comes of the link, the node sees to: it asks the other end's ring about its own place. */
@@ -188,6 +266,7 @@ export class Entry implements Timed {
   }
 
   private foundWayIn(now: number): void {
+    this.alone = false;
     this.bootstrap.stop();
     if (!this.isolated) return;
     this.isolated = false;
@@ -196,6 +275,11 @@ export class Entry implements Timed {
 
   /** Without a link, a client is cut off and a peer alone: the addresses of others are tried until one answers. */
   private findWayIn(now: number): void {
-    if (!this.bootstrap.trying) this.bootstrap.start(this.ports.startAddresses(), now);
+    if (!this.bootstrap.trying) this.search(now);
+  }
+
+  private search(now: number): void {
+    this.tried = this.ports.startAddresses();
+    this.bootstrap.start(this.tried, now);
   }
 }

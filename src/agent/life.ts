@@ -103,7 +103,12 @@ export class Life {
     setTimeout(this.onAddressed, READY_WITHOUT_IPV4_MS).unref();
 
     const { engine, driver } = this;
-    const directory = new Directory({ engine, driver, overlay: membership.configuration.overlay });
+    const directory = new Directory({
+      engine,
+      driver,
+      overlay: membership.configuration.overlay,
+      after: (ms, then) => void setTimeout(then, ms).unref(),
+    });
     this.handlers = lifeHandlers({
       engine,
       driver,

@@ -100,6 +100,7 @@ function status(agent: OperationsComponents): Status {
     overlay: membership.configuration.overlay,
     name: directory.hostNameOf(membership.user),
     role: overlay?.role ?? (config.role === 'client' ? 'client' : 'peer'),
+    ...(engine.why !== undefined && { why: engine.why }),
     state:
       state === 'revoked'
         ? state
@@ -228,7 +229,7 @@ async function ping(
 ): Promise<PingResult> {
   const { engine, directory } = agent;
   const begun = systemClock.monotonic();
-  const found: Found = await directory.resolve(target);
+  const found: Found = await directory.find(target);
   const { hit } = found;
   if (hit === engine.hit) throw new IdlocError('own_address', `${target} is this host`);
   const resolvedAt = systemClock.monotonic();

@@ -26,9 +26,10 @@ export function formatStatus(status: Status): string {
   return [...lines, '', ...table([['LINK', 'STATE', 'PATH', 'RTT', 'LOSS', 'RX', 'TX', 'WHY'], ...rows])].join('\n');
 }
 
-function formatOverlay({ overlay, state, role }: Status): string {
+function formatOverlay({ overlay, state, role, why }: Status): string {
   if (state === 'left') return 'none: `idloc join TICKET`, or `idloc create OVERLAY`';
-  return overlay === null ? `none yet, ${state}` : `${overlay}, ${state} as ${role}`;
+  const reason = why === undefined ? '' : `: ${why}`;
+  return overlay === null ? `none yet, ${state}` : `${overlay}, ${state} as ${role}${reason}`;
 }
 
 function formatMembership({ membership: { state, lapsed, expires } }: Status): string {

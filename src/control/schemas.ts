@@ -71,6 +71,8 @@ const statusSchema = z.object({
   }),
   /** What keeps this host from its overlay, and what to do: for a person. */
   problem: z.string().nullable(),
+  /** Why it is not in the overlay yet: in words for a person. */
+  why: z.string().optional(),
   /** Where the one UDP port is bound. */
   listen: z.array(socketAddress),
   links: z.array(linkSchema),

@@ -21,7 +21,7 @@ export type ConnectDone = (result: ConnectResult, now: number) => void;
  */
 interface PendingLink {
   phase: 'requested' | 'connecting';
-  /** When `connecting` began. */
+  /** When the phase began. */
   since: number;
   transactionId: bigint | undefined;
   /** Wait for the answer. */
@@ -72,7 +72,7 @@ export class Attacher implements Timed {
       entry.up.push(done);
       return;
     }
-    const started = this.open(nodeId);
+    const started = this.open(nodeId, now);
     if (started === undefined) {
       done({ ok: false, error: new OverlayBusyError('links') }, now);
       return;
@@ -98,7 +98,7 @@ export class Attacher implements Timed {
       else entry.answered.push(done);
       return;
     }
-    const started = this.open(nodeId);
+    const started = this.open(nodeId, now);
     if (started === undefined) {
       done({ ok: false, error: new OverlayBusyError('links') }, now);
       return;
@@ -119,14 +119,16 @@ export class Attacher implements Timed {
   requested(nodeId: NodeId, remote: IceParameters, now: number): AttachReply {
     let entry = this.pending.get(nodeId);
     if (entry?.phase === 'requested') {
-      if (this.self > nodeId) return { ok: false, errorCode: ERROR_CODES.in_progress };
+      // A request of ours that is old did not get through, as to a node that has been started anew: theirs did.
+      if (this.self > nodeId && now - entry.since < ATTEMPT_STALE_MS)
+        return { ok: false, errorCode: ERROR_CODES.in_progress };
       if (entry.transactionId !== undefined) this.requester.cancel(entry.transactionId);
       this.links.cancel(nodeId);
     } else if (entry?.transactionId !== undefined && !isStale(entry, now)) {
       // Our own request was answered and its link is being made.
       return { ok: false, errorCode: ERROR_CODES.in_progress };
     }
-    entry ??= this.open(nodeId);
+    entry ??= this.open(nodeId, now);
     if (entry === undefined) return { ok: false, errorCode: ERROR_CODES.request_timeout };
     const offer = iceOffer(this.links.answer(nodeId, remote), 'active');
     entry.transactionId = undefined;
@@ -198,10 +200,10 @@ export class Attacher implements Timed {
     if (!this.pending.has(nodeId)) settle(entry.up.splice(0), { ok: true }, now);
   }
 
-  private open(nodeId: NodeId): PendingLink | undefined {
+  private open(nodeId: NodeId, now: number): PendingLink | undefined {
     this.timers.clear(nodeId);
     if (this.pending.size >= MAX_PENDING_LINKS || nodeId === this.self) return undefined;
-    const entry: PendingLink = { phase: 'requested', since: 0, transactionId: undefined, answered: [], up: [] };
+    const entry: PendingLink = { phase: 'requested', since: now, transactionId: undefined, answered: [], up: [] };
     this.pending.set(nodeId, entry);
     return entry;
   }

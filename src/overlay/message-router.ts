@@ -208,9 +208,14 @@ export class MessageRouter {
       if (isRequest) this.sink.refuse(from, header, ERROR_CODES.ttl_exceeded, now);
       return;
     }
+    // A client forwards nothing (s4.2.1), nor does who is still on its way in: the sender is to know at once.
+    if (!this.topology.isMember) {
+      this.counters.undeliverable += 1;
+      if (isRequest) this.sink.refuse(from, header, ERROR_CODES.incompatible_with_overlay, now);
+      return;
+    }
     const avoid = isRequest ? this.memory.tried(header.transactionId) : undefined;
-    // A client forwards nothing (s4.2.1).
-    const hop = this.topology.role === 'client' ? undefined : this.hopFor(rest, avoid);
+    const hop = this.hopFor(rest, avoid);
     if (hop === undefined || !this.topology.connections.has(hop)) {
       this.counters.undeliverable += 1;
       return;

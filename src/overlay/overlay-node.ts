@@ -50,6 +50,8 @@ export interface OverlayComponents {
   readonly logger: Logger;
   /** Takes a configuration document of a ConfigUpdate; true when it is good and newer. Absent: all are refused. */
   readonly acceptConfiguration?: (document: Uint8Array, now: number) => boolean;
+  /** Whether the time is known: before that, values that a newcomer is handed would be refused. Absent: always. */
+  readonly mayEnter?: () => boolean;
   /** Answers requests of RELOAD's experimental methods. Absent: they are refused. */
   readonly experimental?: ExperimentalHandler;
   /** Another check of signatures, for simulations. */
@@ -158,6 +160,7 @@ export class OverlayNode implements Timed {
       logger,
       emit: (event, now) => this.emit(event, now),
       handOver: (nodeId, from, now, done) => this.replicator.handOver(nodeId, from, now, done),
+      mayEnter: components.mayEnter ?? (() => true),
       isUsable: (nodeId) => links.isUp(nodeId),
       forgetCopies: (nodeId) => this.replicator.forget(nodeId),
       neighborsChanged: (lost, now) => {
@@ -239,6 +242,11 @@ export class OverlayNode implements Timed {
 
   get state(): OverlayState {
     return this.topology.state;
+  }
+
+  /** Whether a linked peer has said that it is in the ring. */
+  get knowsPeers(): boolean {
+    return this.topology.routing.size > 0;
   }
 
   onEvent(handler: OverlayEventHandler): void {

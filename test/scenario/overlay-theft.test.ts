@@ -346,7 +346,8 @@ test('a peer that has lost all it knew of an address asks its replicas before it
     const thief = scene.thieves.find((member) => choiceOf(victim.address, member) >= 0);
     if (responsible === undefined || thief === undefined) return t.fail();
     world.run(responsible, () => responsible.overlay.forgetWriters([victim.node.id]));
-    claim(scene, thief, victim);
+    // Of the present: what is refused for its age alone is no reason to ask anyone.
+    put(scene, thief, IDLOC_IPV4, resource, single(claimOn(victim.address, thief)), [wall(world)]);
     world.loop.run(5_000);
     const found = fetchFrom(world, victim.node, resource, IDLOC_IPV4.id);
     t.true(found.ok && found.values[0]?.signer.nodeId === victim.node.id);

@@ -29,6 +29,8 @@ export class ClientAttachment implements Timed {
   private readonly checkIntervalMs: number;
   private current: NodeId | undefined;
   private checking = false;
+  /** A peer showed itself while a check was under way, which may have gone to someone outside the ring. */
+  private again = false;
   private active = false;
   private checkAt: number | undefined;
 
@@ -62,7 +64,14 @@ export class ClientAttachment implements Timed {
   }
 
   updated(from: NodeId, update: ChordUpdate, now: number): void {
-    if (from !== this.current || update.type === 'peer_ready') return;
+    if (update.type === 'peer_ready') return;
+    if (this.current === undefined) {
+      // A peer of the ring has shown itself: it knows who is responsible.
+      this.again = this.checking;
+      this.check(now);
+      return;
+    }
+    if (from !== this.current) return;
     const predecessor = update.predecessors[0];
     if (predecessor === undefined || predecessor === this.host.self) return;
     if (!this.host.ring.insideUpTo(this.host.self, predecessor, from)) this.check(now);
@@ -122,7 +131,10 @@ export class ClientAttachment implements Timed {
 
   private checked(ok: boolean, now: number): void {
     this.checking = false;
-    if (this.active)
+    const again = this.again && !ok;
+    this.again = false;
+    if (again) this.check(now);
+    else if (this.active)
       this.checkAt = now + (ok ? this.checkIntervalMs : JOIN_RETRY_MS) * (0.75 + this.random.float() / 2);
   }
 }

@@ -2,13 +2,15 @@ import type { Timed } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { NodeId } from '../../base/node-id.ts';
 import type { Random } from '../../base/random.ts';
-import type { ChordUpdate } from '../../reload/index.ts';
+import { ERROR_CODES, type ChordUpdate } from '../../reload/index.ts';
 import type { Attacher } from '../attacher.ts';
 import { JOIN_PHASE_TIMEOUT_MS, JOIN_RETRY_MS } from '../constants.ts';
 import { type Requester, toNode, toResource } from '../requester.ts';
 import type { Ring } from './ring.ts';
 
-const POLL_MS = 50;
+const POLL_MS = 10;
+/** A little later whoever asked knows who has come into the ring. */
+const MOVED_RETRY_MS = 20;
 
 /** The part of the topology that joining works with. */
 export interface JoinHost {
@@ -17,6 +19,8 @@ export interface JoinHost {
   /** Neighbours that were told of and whose links are being made. */
   readonly seekingNeighbors: boolean;
   isConnected(nodeId: NodeId): boolean;
+  /** What this node would be given can be judged: it knows what time it is. */
+  mayEnter(): boolean;
   /** A way to send anything at all. */
   hasWayOut(): boolean;
   /** The peer's Update says that this node is its predecessor. */
@@ -28,8 +32,8 @@ export interface JoinHost {
  * only be prepared for a node whose Node-ID is known.
  *
  *   waiting ──> locating (Ping n+1) ──> attaching (AP) ──> meeting (AP's Update, links to neighbours)
- *     ^                                                        │
- *     └────── any failure, after a pause ──── asking (Join) <──┘ ──> entering ── AP's Update names us ──> done
+ *     ^ └──────────┴── Update of a linked peer that is the AP ──^   │
+ *     └────── any failure, after a pause ─────── asking (Join) <────┘ ──> entering ── AP's Update names us ──> done
  */
 export class Joining implements Timed {
   private readonly host: JoinHost;
@@ -84,12 +88,32 @@ export class Joining implements Timed {
       this.host.entered(now);
       return;
     }
+    if (update.type !== 'peer_ready' && (this.phase === 'waiting' || this.phase === 'locating')) {
+      this.toldOfRing(from, predecessors[0], now);
+      return;
+    }
     if (from !== this.admittingPeer) return;
     const nearer = predecessors.find((id) => this.host.ring.insideOpen(id, this.host.self, from));
     // Another peer came between: it is the one to ask.
     if (nearer !== undefined && (this.phase === 'meeting' || this.phase === 'entering'))
       this.retry('admitting peer changed', now, 0);
     else if (this.phase === 'attaching') this.meet(now);
+  }
+
+  /** A peer of the ring has shown itself: it is the one to ask, or it knows who is. */
+  private toldOfRing(peer: NodeId, predecessor: NodeId | undefined, now: number): void {
+    const { self, ring } = this.host;
+    if (predecessor === undefined || predecessor === self || ring.insideUpTo(self, predecessor, peer)) {
+      this.attempt += 1;
+      this.admittingPeer = peer;
+      this.meet(now);
+    } else if (this.phase === 'waiting') this.locate(now);
+  }
+
+  /** What the admitting peer had begun for us went with the link before. */
+  linkUp(nodeId: NodeId, now: number): void {
+    if (nodeId !== this.admittingPeer) return;
+    if (this.phase === 'asking' || this.phase === 'entering') this.retry('another link to admitting peer', now, 0);
   }
 
   linkDown(nodeId: NodeId, now: number): void {
@@ -167,11 +191,12 @@ export class Joining implements Timed {
   private meet(now: number): void {
     this.changePhase('meeting');
     this.phaseEndsAt = now + JOIN_PHASE_TIMEOUT_MS;
-    this.deadline = now + POLL_MS;
+    this.met(now);
   }
 
   private met(now: number): void {
-    if (this.host.seekingNeighbors && now < this.phaseEndsAt) this.deadline = now + POLL_MS;
+    const waits = this.host.seekingNeighbors || !this.host.mayEnter();
+    if (waits && now < this.phaseEndsAt) this.deadline = now + POLL_MS;
     else this.ask(now);
   }
 
@@ -190,7 +215,9 @@ export class Joining implements Timed {
     this.requester.request({ destination: [toNode(peer)], body, firstHop: peer }, now, (result, at) => {
       if (attempt !== this.attempt) return;
       if (!result.ok) {
-        this.retry(result.error.message, at);
+        // Another peer came between, of which its next Update tells: it is the one to ask.
+        const moved = result.error.errorCode === ERROR_CODES.not_found;
+        this.retry(result.error.message, at, moved ? MOVED_RETRY_MS * (1 + this.random.float()) : undefined);
         return;
       }
       this.changePhase('entering');

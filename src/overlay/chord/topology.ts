@@ -32,6 +32,8 @@ export interface TopologyComponents {
   readonly emit: (event: OverlayEvent, now: number) => void;
   /** Stores at a newcomer what it becomes responsible for, (from, nodeId]; `done` when that ended, well or not. */
   readonly handOver: (nodeId: NodeId, from: NodeId, now: number, done: (now: number) => void) => void;
+  /** What a newcomer is given can be judged by it: it knows the time. */
+  readonly mayEnter: () => boolean;
   /** A link is there, and its path works: what is being moved to another network is not sent to directly. */
   readonly isUsable: (nodeId: NodeId) => boolean;
   /** What the peer stored may be gone: it went away, or came back with nothing. */
@@ -161,6 +163,7 @@ export class Topology implements Timed {
           return seeker.busy;
         },
         isConnected,
+        mayEnter: components.mayEnter,
         hasWayOut,
         entered: (now) => this.enter(now),
       },
@@ -199,8 +202,10 @@ export class Topology implements Timed {
     return Math.floor((now - this.startedAt) / 1000);
   }
 
-  /** Starts a ring of one. */
+  /** Starts a ring of one, also while joining: linked nodes are told, and join or are of one ring with it. */
   create(now: number): void {
+    this.joining.stop();
+    this.client.stop();
     this.currentRole = 'peer';
     this.startedAt = now;
     this.enter(now);
@@ -258,6 +263,8 @@ export class Topology implements Timed {
     // It may have started anew: that it is a peer, and what it holds, is for it to say over the new link.
     this.components.forgetCopies(nodeId);
     this.peerLost(nodeId, now);
+    // To its former life: what is sent now would wait for the answer.
+    this.updates.forget(nodeId);
     this.seeker.reached(nodeId);
     if (this.silenced.delete(nodeId)) this.seeker.consider([nodeId], this.self, undefined, now);
     this.lostPeers.remove(nodeId);
@@ -265,7 +272,10 @@ export class Topology implements Timed {
     if (this.current === 'joined' && this.role === 'peer') this.updates.send(nodeId, 'neighbors', now);
     if (this.current === 'joining') {
       if (this.role === 'client') this.client.start(now);
-      else this.joining.start(now);
+      else {
+        this.joining.linkUp(nodeId, now);
+        this.joining.start(now);
+      }
     }
   }
 
@@ -361,7 +371,12 @@ export class Topology implements Timed {
     const known = this.routing.predecessors(this.routing.size).filter((id) => id !== nodeId);
     // Its own range, and what it keeps copies of: whoever is responsible for that may die before it knows of the newcomer.
     this.components.handOver(nodeId, known[REPLICAS] ?? this.self, now, (at) => {
-      if (!this.canAdmit(nodeId) || !this.connected.has(nodeId)) return;
+      if (!this.connected.has(nodeId)) return;
+      if (!this.canAdmit(nodeId)) {
+        // Another came between meanwhile: the newcomer is to ask that one.
+        this.updates.send(nodeId, 'full', at);
+        return;
+      }
       this.routing.add(nodeId);
       this.changed(false, at);
       // The newcomer waits for it even when nothing changed, as after its restart.
@@ -468,7 +483,10 @@ export class Topology implements Timed {
 
   /** Any linked node that may forward, for a node that is not in the ring. */
   private wayOut(avoid?: ReadonlySet<NodeId>): NodeId | undefined {
-    const candidates = [this.client.responsiblePeer, this.gateway, ...this.routing.peers];
+    const { gateway } = this;
+    const told = gateway !== undefined && this.routing.has(gateway);
+    // Those who said that they are in the ring come before who may be.
+    const candidates = [this.client.responsiblePeer, told ? gateway : undefined, ...this.routing.peers, gateway];
     let last: NodeId | undefined;
     for (const id of candidates) {
       if (id === undefined || !this.connected.has(id)) continue;

@@ -1,3 +1,4 @@
+import { Directory } from '../../../src/agent/directory.ts';
 import { Engine, type EngineEvent, type Role } from '../../../src/agent/engine.ts';
 import { Guard } from '../../../src/agent/guard.ts';
 import { memberOf } from '../../../src/agent/member.ts';
@@ -135,9 +136,13 @@ export class SimAgent {
     return this.life?.engine.overlay?.role;
   }
 
+  get joined(): boolean {
+    return this.life?.engine.overlay?.state === 'joined';
+  }
+
   /** In the overlay, with an IPv4 address. */
   get ready(): boolean {
-    return this.life?.engine.overlay?.state === 'joined' && this.ipv4 !== undefined;
+    return this.joined && this.ipv4 !== undefined;
   }
 
   get user(): string {
@@ -281,6 +286,14 @@ export class SimAgent {
   /** Whom it lets in. */
   get register(): EnrollmentRegister {
     return this.living.register;
+  }
+
+  /** What DNS, `idloc ping` and `idloc resolve` ask. */
+  get directory(): Directory {
+    const { engine, driver } = this.living;
+    const [, overlay = ''] = this.user.split('@');
+    const { loop } = this.network;
+    return new Directory({ engine, driver, overlay, after: (ms, then) => loop.after(ms, then) });
   }
 
   private get living(): Life {

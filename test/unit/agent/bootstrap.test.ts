@@ -21,21 +21,21 @@ function runUntil(bootstrap: Bootstrap, end: number): void {
 test('the first address is tried at once, the others shortly after', (t) => {
   const { tried, bootstrap } = setUp();
   bootstrap.start([A, B], 1000);
-  runUntil(bootstrap, 1150);
+  runUntil(bootstrap, 1050);
   t.deepEqual(tried, [
     { address: A.address, now: 1000 },
-    { address: B.address, now: 1100 },
+    { address: B.address, now: 1025 },
   ]);
 });
 
-test('rounds without success come ever slower, but go on', (t) => {
+test('rounds without success follow each other quickly at first, then ever slower, but go on', (t) => {
   const { tried, bootstrap } = setUp();
   bootstrap.start([A], 0);
   runUntil(bootstrap, 600_000);
   const gaps = tried.slice(1).map(({ now }, i) => now - (tried[i]?.now ?? 0));
-  t.true((gaps[0] ?? 0) < 2_000);
-  t.true(gaps.every((gap) => gap < 50_000));
-  t.true(tried.length > 15 && tried.length < 60);
+  t.true(tried.filter(({ now }) => now < 30_000).every((_, i) => (gaps[i] ?? 0) < 600));
+  t.true(gaps.every((gap) => gap < 20_000));
+  t.true(tried.length < 150);
 });
 
 test('nothing is tried after a link is up', (t) => {

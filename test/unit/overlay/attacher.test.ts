@@ -96,6 +96,14 @@ test('of two requests at once that of the higher Node-ID wins: the lower one giv
   t.deepEqual(results, [{ ok: true }]);
 });
 
+test('a request that nobody has answered for a second gives way to the other end’s, whoever has the higher Node-ID', (t) => {
+  const { attacher, calls } = make(HIGH);
+  attacher.connect(LOW, 0, () => {});
+  t.deepEqual(attacher.requested(LOW, REMOTE, 900), { ok: false, errorCode: ERROR_CODES.in_progress });
+  t.true(attacher.requested(LOW, REMOTE, 1_100).ok);
+  t.deepEqual(calls, ['offer', 'forget', 'cancel', 'answer']);
+});
+
 test('of two requests at once that of the higher Node-ID wins: the higher one refuses the other', (t) => {
   const { attacher, calls } = make(HIGH);
   attacher.connect(LOW, 0, () => t.fail());

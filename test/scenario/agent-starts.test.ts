@@ -1,0 +1,171 @@
+import type { ExecutionContext } from 'ava';
+import test from 'ava';
+import { AgentWorld } from '../sim/agent/agent-world.ts';
+import type { SimAgent } from '../sim/agent/sim-agent.ts';
+
+/** RTT near 0, as in one house. */
+const NEAR = { latencyMs: 0.2, jitterMs: 0, loss: 0 };
+/** From the last start on. */
+const JOINED_MS = 1_000;
+/** Twelve at one place of the ring are let in by turns, as newcomers are. */
+const CROWD_JOINED_MS = 2_000;
+const NAMES_MS = 30_000;
+const DOWN_MS = 30_000;
+
+type Kind = 'public' | 'behind NATs' | 'half public';
+
+interface Situation {
+  readonly hosts: number;
+  readonly kind: Kind;
+  readonly seed: number;
+}
+
+/** An overlay that has run for a while, and its members' agents: the founder first. */
+function overlayOf(t: ExecutionContext, { hosts, kind, seed }: Situation): { world: AgentWorld; agents: SimAgent[] } {
+  const world = new AgentWorld(t, seed, { internet: NEAR });
+  const members = Array.from({ length: hosts - 1 }, (_, i) =>
+    world.member(
+      kind === 'public' || (kind === 'half public' && i % 2 === 0) ? world.publicHost() : world.hostAtHome(),
+    ),
+  );
+  world.run(1_000);
+  world.started(...members);
+  t.true(world.allReady([world.founder, ...members], 60_000));
+  world.run(10_000);
+  return { world, agents: [world.founder, ...members] };
+}
+
+function kill(agents: readonly SimAgent[]): void {
+  for (const agent of agents) agent.kill();
+}
+
+function startAt(world: AgentWorld, starts: readonly { readonly agent: SimAgent; readonly atMs: number }[]): void {
+  for (const { agent, atMs } of starts) world.network.loop.after(atMs, () => agent.start());
+  world.run(Math.max(...starts.map(({ atMs }) => atMs)));
+}
+
+/** Every peer's next one, clockwise, as a single ring has it. */
+function isOneRing(world: AgentWorld, agents: readonly SimAgent[]): boolean {
+  const peers = agents.filter(({ role }) => role === 'peer');
+  const hits = peers.map(({ hit }) => hit).sort();
+  return peers.every(({ hit, engine }) => {
+    const next = hits[(hits.indexOf(hit) + 1) % hits.length];
+    return hits.length === 1 || engine.overlay?.snapshot(world.now).successors[0] === next;
+  });
+}
+
+/** All in the overlay `limitMs` after the last start, soon in one ring, with the names and addresses of before. */
+function findEachOther(
+  t: ExecutionContext,
+  world: AgentWorld,
+  agents: readonly SimAgent[],
+  { joinedMs = agents.length > 5 ? CROWD_JOINED_MS : JOINED_MS, namesMs = NAMES_MS } = {},
+): void {
+  const since = world.now;
+  const joined = world.until(() => agents.every((agent) => agent.joined), 60_000);
+  const tookMs = world.now - since;
+  t.log(`everyone joined ${tookMs.toFixed(0)} ms after the last start`);
+  t.true(joined);
+  t.true(tookMs <= joinedMs, `${tookMs.toFixed(0)} ms`);
+  t.true(
+    world.until(() => isOneRing(world, agents), 3_000),
+    'one ring',
+  );
+  t.true(
+    world.until(() => agents.every(({ ready }) => ready), 10_000),
+    'addresses',
+  );
+  t.is(new Set(agents.map(({ ipv4 }) => ipv4)).size, agents.length);
+  t.true(namesAreThere(world, agents, namesMs), 'names');
+}
+
+/** Each is found by the one before it; asked anew every few seconds, since some are still being stored. */
+function namesAreThere(world: AgentWorld, agents: readonly SimAgent[], limitMs: number): boolean {
+  for (const since = world.now; world.now < since + limitMs;) {
+    const lookups = agents.map((agent, at) => agent.lookupName(agents[(at + 1) % agents.length]?.user ?? ''));
+    world.run(3_000);
+    const wanted = agents.map((_, at) => agents[(at + 1) % agents.length]?.hit);
+    if (lookups.every(({ answer }, at) => answer?.ok === true && answer.value[0]?.hit === wanted[at])) return true;
+  }
+  return false;
+}
+
+const SIZES: readonly (readonly [hosts: number, kind: Kind])[] = [
+  [2, 'public'],
+  [3, 'public'],
+  [5, 'public'],
+  [12, 'public'],
+  [5, 'behind NATs'],
+  [5, 'half public'],
+  [12, 'half public'],
+];
+
+for (const [index, [hosts, kind]] of SIZES.entries()) {
+  const title = `all ${hosts} agents are killed (members ${kind})`;
+  const seed = 700 + index * 20;
+
+  for (const [i, spreadMs] of [0, 0, 200, 1_000].slice(hosts > 5 ? 1 : 0).entries())
+    test.serial(`${title}, and start again within ${spreadMs} ms: everyone joins (seed ${seed + i})`, (t) => {
+      const { world, agents } = overlayOf(t, { hosts, kind, seed: seed + i });
+      kill(agents);
+      world.run(DOWN_MS);
+      const { random } = world.network;
+      startAt(
+        world,
+        agents.map((agent) => ({ agent, atMs: random.float() * spreadMs })),
+      );
+      findEachOther(t, world, agents);
+    });
+
+  for (const [i, apartMs] of (hosts > 5 ? [5_000] : [2_000, 5_000, 10_000]).entries())
+    for (const founderIs of ['first', 'last'] as const)
+      test.serial(
+        `${title}, and start again, the founder ${founderIs} by ${apartMs / 1000} s: everyone joins (seed ${seed + 4 + i})`,
+        (t) => {
+          const { world, agents } = overlayOf(t, { hosts, kind, seed: seed + 4 + i });
+          kill(agents);
+          world.run(DOWN_MS);
+          startAt(
+            world,
+            agents.map((agent) => ({
+              agent,
+              atMs: (agent === world.founder) === (founderIs === 'first') ? 0 : apartMs,
+            })),
+          );
+          findEachOther(t, world, agents);
+        },
+      );
+}
+
+for (const seed of [900, 901])
+  test.serial(
+    `the founder of twelve never comes back after all were killed: the others join without it (seed ${seed})`,
+    (t) => {
+      const { world, agents } = overlayOf(t, { hosts: 12, kind: 'public', seed });
+      kill(agents);
+      world.run(DOWN_MS);
+      const others = agents.slice(1);
+      startAt(
+        world,
+        others.map((agent) => ({ agent, atMs: world.network.random.float() * 1_000 })),
+      );
+      findEachOther(t, world, others);
+    },
+  );
+
+for (const seed of [910, 911, 912])
+  test.serial(
+    `half of the agents are killed and start again, the founder among them: everyone joins (seed ${seed})`,
+    (t) => {
+      const { world, agents } = overlayOf(t, { hosts: 12, kind: 'half public', seed });
+      const half = agents.filter((_, i) => i % 4 < 2);
+      kill(half);
+      world.run(seed === 910 ? 300 : DOWN_MS);
+      startAt(
+        world,
+        half.map((agent) => ({ agent, atMs: world.network.random.float() * 500 })),
+      );
+      // Names whose three copies were all killed: their owners miss them within three minutes.
+      findEachOther(t, world, agents, { namesMs: 200_000 });
+    },
+  );

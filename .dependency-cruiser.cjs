@@ -11,6 +11,7 @@ const layers = {
   membership: ['base', 'reload', 'identity', 'config', 'overlay'],
   tunnel: ['base', 'native', 'identity'],
   rendezvous: ['base'],
+  portmap: ['base', 'mobility'],
   mobility: ['base', 'ice', 'stun'],
   resolver: ['base', 'identity', 'overlay', 'link', 'tunnel'],
   dns: ['base', 'identity', 'resolver'],
@@ -41,7 +42,7 @@ forbidden.push(
   {
     name: 'sockets-only-outside-state-machines',
     severity: 'error',
-    from: { path: '^src/(stun|ice|reload|link|overlay|mobility|rendezvous|tunnel|resolver|identity|membership)/' },
+    from: { path: '^src/(stun|ice|reload|link|overlay|mobility|portmap|rendezvous|tunnel|resolver|identity|membership)/' },
     to: { path: '^(node:)?(net|dgram|child_process|http|https|tls)$' },
   },
 );

@@ -79,6 +79,7 @@ const inputSchema = z.strictObject({
   copy_dscp: z.boolean().optional(),
   rendezvous: z.enum(['none', 'mainline']).optional(),
   mdns: z.boolean().optional(),
+  port_mapping: z.boolean().optional(),
   mainline_bootstrap: endpoints.optional(),
   advertise: endpoints.optional(),
   stun: endpoints.optional(),
@@ -132,6 +133,8 @@ export interface AgentConfig {
   readonly rendezvous: RendezvousMode;
   /** Members are looked for, and answered, on the LAN. */
   readonly mdns: boolean;
+  /** A router in front of this host is asked to let others in (PCP, NAT-PMP, UPnP). */
+  readonly portMapping: boolean;
   /** Nodes of BitTorrent's Mainline DHT to start from. */
   readonly mainlineBootstrap: readonly Endpoint[];
   /** Where others can come to us, as this host cannot know: forwarded ports, 1:1 NAT. Goes into tickets first. */
@@ -198,6 +201,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     copyDscp: pick((input) => input.copy_dscp) ?? false,
     rendezvous: pick((input) => input.rendezvous) ?? 'none',
     mdns: pick((input) => input.mdns) ?? true,
+    portMapping: pick((input) => input.port_mapping) ?? true,
     mainlineBootstrap: pick((input) => input.mainline_bootstrap) ?? MAINLINE_ROUTERS,
     advertise: pick((input) => input.advertise) ?? [],
     stun: pick((input) => input.stun) ?? [],

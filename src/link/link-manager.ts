@@ -35,7 +35,7 @@ import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation, describePath } from './link-snapshot.ts';
-import { LocalAddresses } from '../mobility/local-addresses.ts';
+import { LocalAddresses, type Forwarded } from '../mobility/local-addresses.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import { Repairs } from './repairs.ts';
@@ -192,6 +192,11 @@ export class LinkManager implements Timed {
     this.askReflexive(now);
     this.repairs.consider(now);
     this.settleRepairing(now);
+  }
+
+  /** A router sends on what comes to a port of its own: a candidate of the links that are made, and mended, from now on. */
+  setForwarded(forwarded: Forwarded | undefined): void {
+    this.addresses.setForwarded(forwarded);
   }
 
   /** Where the configuration's STUN servers are. */

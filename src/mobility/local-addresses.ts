@@ -31,6 +31,12 @@ export interface Reflexive {
   readonly seenAt: number;
 }
 
+/** What comes to `external` a router sends on to one of our addresses. */
+export interface Forwarded {
+  readonly base: SocketAddress;
+  readonly external: SocketAddress;
+}
+
 /**
  * Our addresses, own and reflexive: what candidates are made of. Peers of the overlay, and STUN servers that the configuration
  * names, tell how they see us (RFC 8445 s5.1.1.2). Nothing ends it.
@@ -41,6 +47,7 @@ export class LocalAddresses implements Timed {
   private hosts: readonly SocketAddress[] = [];
   private configured: readonly SocketAddress[] = [];
   private readonly reflexives = new Map<string, Reflexive>();
+  private forwarded: Forwarded | undefined;
   private refreshAt: number | undefined;
   /** What was told before this time may be wrong by now. */
   private doubtedSince = -Infinity;
@@ -93,7 +100,11 @@ export class LocalAddresses implements Timed {
   /** Whether what comes there comes to us: also by the NAT, as others see us. */
   isOwn(address: SocketAddress): boolean {
     const own = address.port === this.port && this.has(address.address);
-    return own || this.reflexive.some(({ mapped }) => sameSocketAddress(mapped, address));
+    const others = [
+      ...this.reflexive.map(({ mapped }) => mapped),
+      ...(this.forwarded ? [this.forwarded.external] : []),
+    ];
+    return own || others.some((other) => sameSocketAddress(other, address));
   }
 
   has(address: string): boolean {
@@ -109,6 +120,12 @@ export class LocalAddresses implements Timed {
     for (const [key, { base }] of this.reflexives) if (!this.has(base.address)) this.reflexives.delete(key);
     this.cached = undefined;
     return true;
+  }
+
+  /** Undefined: no router does that. */
+  setForwarded(forwarded: Forwarded | undefined): void {
+    this.forwarded = forwarded;
+    this.cached = undefined;
   }
 
   /** STUN servers that are asked beside the peers, and before them; more than some are not. */
@@ -188,11 +205,13 @@ export class LocalAddresses implements Timed {
       this.port,
     );
     const candidates = [...hosts];
-    for (const { base, server, mapped } of this.reflexives.values()) {
+    const add = (base: SocketAddress, mapped: SocketAddress, server: string): void => {
       const host = hosts.find(({ address }) => sameSocketAddress(address, base));
-      if (host === undefined || candidates.some(({ address }) => sameSocketAddress(address, mapped))) continue;
-      candidates.push(reflexiveCandidate(host, mapped, formatSocketAddress(server)));
-    }
+      if (host === undefined || candidates.some(({ address }) => sameSocketAddress(address, mapped))) return;
+      candidates.push(reflexiveCandidate(host, mapped, server));
+    };
+    if (this.forwarded !== undefined) add(this.forwarded.base, this.forwarded.external, 'router');
+    for (const { base, server, mapped } of this.reflexives.values()) add(base, mapped, formatSocketAddress(server));
     return candidates.slice(0, MAX_LOCAL_CANDIDATES);
   }
 }

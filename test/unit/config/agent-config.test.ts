@@ -17,6 +17,7 @@ test('without file and options the defaults hold', (t) => {
   t.deepEqual(config.limits, {});
   t.is(config.rendezvous, 'none');
   t.true(config.mdns);
+  t.true(config.portMapping);
   t.deepEqual([config.name, config.overlay, config.user, config.role], [null, null, null, 'auto']);
 });
 
@@ -31,6 +32,7 @@ advertise = ["203.0.113.7:6084", "[2001:db8::7]:6084", "Home.example.org:7000"]
 stun = ["stun.example:3478"]
 rendezvous = "mainline"
 mdns = false
+port_mapping = false
 mainline_bootstrap = ["203.0.113.20:6881"]
 [tun]
 name = "idloc1"
@@ -53,6 +55,7 @@ held_bytes = 1000
   ]);
   t.is(config.rendezvous, 'mainline');
   t.false(config.mdns);
+  t.false(config.portMapping);
   t.deepEqual(config.mainlineBootstrap, [{ host: '203.0.113.20', port: 6881 }]);
   t.deepEqual(config.stun, [{ host: 'stun.example', port: 3478 }]);
   t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300 });

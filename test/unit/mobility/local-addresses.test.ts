@@ -55,6 +55,22 @@ test('host candidates are there at once, reflexive ones after a server has told'
   t.true(addresses.complete);
 });
 
+test('what a router sends on is a candidate as long as its base is ours, once, and our own address', (t) => {
+  const addresses = make('10.0.0.2');
+  const base = { address: '10.0.0.2', port: 6084 };
+  const external = { address: '198.51.100.1', port: 20_001 };
+  addresses.setForwarded({ base, external });
+  t.like(addresses.candidates[1], { type: 'srflx', address: external, relatedAddress: base });
+  t.true(addresses.isOwn(external));
+  addresses.ask([SERVER], 0);
+  answerAll(addresses, 0, () => external);
+  t.is(addresses.candidates.length, 2);
+  addresses.setHosts(['10.0.0.3']);
+  t.is(addresses.candidates.length, 1);
+  addresses.setForwarded(undefined);
+  t.false(addresses.isOwn(external));
+});
+
 test('the kind of mapping is told by two servers', (t) => {
   const same = make('10.0.0.2');
   same.ask([SERVER], 0);

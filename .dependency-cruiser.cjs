@@ -42,7 +42,9 @@ forbidden.push(
   {
     name: 'sockets-only-outside-state-machines',
     severity: 'error',
-    from: { path: '^src/(stun|ice|reload|link|overlay|mobility|portmap|rendezvous|tunnel|resolver|identity|membership)/' },
+    from: {
+      path: '^src/(stun|ice|reload|link|overlay|mobility|portmap|rendezvous|tunnel|resolver|identity|membership)/',
+    },
     to: { path: '^(node:)?(net|dgram|child_process|http|https|tls)$' },
   },
 );

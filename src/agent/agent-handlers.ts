@@ -64,6 +64,7 @@ function statusBetween<G extends AnyGround>({ config, identity, guard, dns }: Ho
     ...processStatus(guard),
     clock: { offsetS: 0, source: 'host' },
     nat: { mapping: 'unknown', mapped: [] },
+    portMapping: null,
     rendezvous: null,
     tun: null,
     dns: dns === undefined ? null : { listen: formatSocketAddress(dns.listen) },

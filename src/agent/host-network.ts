@@ -1,7 +1,9 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Netlink, Route } from '../native/data-plane.ts';
+import type { Uplink } from '../portmap/port-mapper.ts';
 import { gsoMaxSegmentsFor } from '../tunnel/tun-mtu.ts';
+import { defaultGateway } from './default-gateway.ts';
 import type { Ipv6State } from './ipv6-switch.ts';
 import { withoutContainers } from './usable-interfaces.ts';
 
@@ -54,6 +56,13 @@ export class HostNetwork {
     const usable = withoutContainers(addresses, sources).map(({ address }) => address);
     const routed = usable.filter((address) => !contains(this.linkLocal, address));
     return routed.some(isIPv4) ? routed : usable;
+  }
+
+  /** The IPv4 router that leads to everywhere, and our address towards it; undefined: there is none. */
+  uplink(): Uplink | undefined {
+    const gateway = defaultGateway();
+    const local = gateway === undefined ? undefined : this.netlink.sourceFor(gateway);
+    return gateway === undefined || local === undefined ? undefined : { gateway, local };
   }
 
   /**

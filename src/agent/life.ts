@@ -2,6 +2,7 @@ import { systemClock } from '../base/clock.ts';
 import { hitToAddress } from '../base/node-id.ts';
 import { OverlayClock } from '../base/overlay-clock.ts';
 import { systemRandom } from '../base/random.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { Ticket } from '../identity/ticket.ts';
@@ -17,6 +18,8 @@ import { settingsOf, type Membership } from './membership.ts';
 import type { MeetingPlaces } from './meeting-places.ts';
 import { Memory } from './memory.ts';
 import { problemOf } from './problem.ts';
+import { PortMapping } from './port-mapping.ts';
+import { pcpNonce } from './pcp-nonce.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
 
 /** How long the neighbours are given to take over what we store. */
@@ -40,6 +43,8 @@ export class Life {
   private readonly engine: Engine;
   private readonly driver: Driver;
   private readonly places: MeetingPlaces;
+  /** Undefined: switched off. */
+  private readonly portMapping: PortMapping | undefined;
   private readonly onAddressed: () => void;
   private readonly onTunLost: () => void;
 
@@ -102,6 +107,16 @@ export class Life {
     // Booted without a network and never joined: the service runs all the same, and gets the address later.
     setTimeout(this.onAddressed, READY_WITHOUT_IPV4_MS).unref();
 
+    if (config.portMapping)
+      this.portMapping = new PortMapping(
+        { logger, guard },
+        {
+          port: ground.dataPlane.port,
+          nonceFor: (uplink) => pcpNonce(identity, uplink),
+          uplink: () => ground.network.uplink(),
+        },
+      );
+
     const { engine, driver } = this;
     const directory = new Directory({
       engine,
@@ -123,6 +138,7 @@ export class Life {
       locators: () => ground.network.locators(),
       tunMtu: () => ground.tunMtu,
       mainlineNodes: () => this.places.mainlineNodes,
+      portMapping: this.portMapping,
     });
     host.dns?.server.serve({ lookup: directory, overlay: membership.configuration.dnsName, ipv4Prefix });
     this.begin();
@@ -160,7 +176,14 @@ export class Life {
   /** Says goodbye to the overlay; the ground is closed. Idempotent. */
   async stop(): Promise<void> {
     this.host.dns?.server.serve(undefined);
-    await new Promise<void>((resolve) => {
+    await Promise.all([this.leave(), this.portMapping?.close()]);
+    this.driver.stop();
+    this.memory.flush();
+    this.ground.close();
+  }
+
+  private leave(): Promise<void> {
+    return new Promise((resolve) => {
       const limit = setTimeout(resolve, LEAVE_MS);
       this.driver.run((now) => {
         this.engine.stop(now, () => {
@@ -169,9 +192,6 @@ export class Life {
         });
       });
     });
-    this.driver.stop();
-    this.memory.flush();
-    this.ground.close();
   }
 
   private begin(): void {
@@ -183,6 +203,8 @@ export class Life {
       engine.setHostAddresses(ground.network.locators(), now);
       engine.start(now);
     });
+    this.portMapping?.onChange(({ external }, local) => this.mapped(external, local));
+    this.portMapping?.refresh();
     void this.findStunServers();
     const { overlay } = membership.configuration;
     const hit = hitToAddress(host.identity.hit);
@@ -214,6 +236,7 @@ export class Life {
         this.places.setAddresses(ground.network.locators());
         driver.run((now) => engine.setHostAddresses(ground.network.locators(), now));
         ground.refresh(engine.ipv4);
+        this.portMapping?.refresh();
         void this.findStunServers();
         return;
       case 'revoked':
@@ -223,6 +246,14 @@ export class Life {
         host.logger.error('tun lost', { tun: host.config.tun.name });
         this.onTunLost();
     }
+  }
+
+  private mapped(external: SocketAddress | undefined, local: string | undefined): void {
+    const { port } = this.ground.dataPlane;
+    const forwarded =
+      external === undefined || local === undefined ? undefined : { base: { address: local, port }, external };
+    this.places.setMappedPort(external?.port);
+    this.driver.feed('port mapping', () => this.engine.links.setForwarded(forwarded));
   }
 
   /** Again with each network: without one, names lead nowhere. */

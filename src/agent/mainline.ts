@@ -25,6 +25,8 @@ export class Mainline implements MeetingPlace {
   /** Keys whose nodes are known, and since when. */
   private readonly announcedAt = new Map<string, number>();
   private readonly visiting = new Set<string>();
+  /** At which the NAT lets others in without our help; 0: none. */
+  private mappedPort = 0;
   private handler: (address: SocketAddress) => void = () => undefined;
 
   /** @param options.bootstrap `host:port` of nodes to start from. */
@@ -63,6 +65,11 @@ export class Mainline implements MeetingPlace {
     this.handler = handler;
   }
 
+  /** The port that a router sends on to us: announced instead of the one that the nodes see. Undefined: none. */
+  setMappedPort(port: number | undefined): void {
+    this.mappedPort = port ?? 0;
+  }
+
   /** A datagram that starts with 'd' came up from the data plane. */
   receive(data: Uint8Array, remote: SocketAddress): void {
     this.socket.receive(data, remote);
@@ -84,7 +91,7 @@ export class Mainline implements MeetingPlace {
     };
     // Without known nodes announce looks up first; with them it goes at once, and somebody new is looked for beside it.
     if (begun === 2) this.dht.lookup(key, end);
-    this.dht.announce(key, 0, end);
+    this.dht.announce(key, this.mappedPort, end);
   }
 
   close(): Promise<void> {

@@ -64,6 +64,10 @@ export class MeetingPlaces {
     this.multicast?.setAddresses(addresses);
   }
 
+  setMappedPort(port: number | undefined): void {
+    this.mainline?.setMappedPort(port);
+  }
+
   receive(data: Uint8Array, remote: SocketAddress): void {
     this.mainline?.receive(data, remote);
   }

@@ -10,6 +10,7 @@ import { VERSION } from '../base/version.ts';
 import { CODE_BYTES } from '../identity/code-secret.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import { encodeTicket } from '../identity/ticket.ts';
+import type { PortMapping as Mapping } from '../portmap/port-mapper.ts';
 import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
 import type { DataPlane } from '../native/data-plane.ts';
@@ -21,11 +22,14 @@ import { lookUpEndpoints } from './endpoint-lookup.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
 import { problemOf } from './problem.ts';
+import type { PortMapping } from './port-mapping.ts';
 import { ticketAddresses } from './ticket-addresses.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
 const DEFAULT_TICKET_LIFETIME_S = 24 * 3600;
 const ECHO_PAUSE_MS = 200;
+/** A ticket without the router's address is of little use: so long it waits for the router's first answer. */
+const MAPPING_MS = 3_000;
 
 export interface OperationsComponents {
   readonly engine: Engine;
@@ -43,6 +47,8 @@ export interface OperationsComponents {
   readonly tunMtu: () => number;
   /** Null: Mainline is not used. */
   readonly mainlineNodes: () => number | null;
+  /** Undefined: switched off. */
+  readonly portMapping: PortMapping | undefined;
 }
 
 /** What is asked of the agent as a whole, in whatever overlay it is. */
@@ -121,9 +127,19 @@ function status(agent: OperationsComponents): Status {
       mapping: natMapping,
       mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
     },
+    portMapping: agent.portMapping === undefined ? null : describeMapping(agent.portMapping.mapping),
     rendezvous: { mode: membership.configuration.rendezvous, nodes: agent.mainlineNodes() },
     tun: config.tun.enable ? { name: config.tun.name, mtu: agent.tunMtu() } : null,
     dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
+  };
+}
+
+function describeMapping({ state, external, protocol, why }: Mapping): Status['portMapping'] {
+  return {
+    state,
+    external: external === undefined ? null : formatSocketAddress(external),
+    protocol: protocol ?? null,
+    why: why ?? null,
   };
 }
 
@@ -178,7 +194,7 @@ function whyPath({ type }: LinkPath): string {
 }
 
 async function invite(
-  { engine, driver, membership, register, dataPlane, config, logger, locators }: OperationsComponents,
+  { engine, driver, membership, register, dataPlane, config, logger, locators, portMapping }: OperationsComponents,
   params: Params<'invite'>,
 ): Promise<string> {
   const { configuration, authority } = membership;
@@ -193,11 +209,12 @@ async function invite(
         : `${params.user}@${configuration.overlay}`;
   const code = systemRandom.bytes(CODE_BYTES);
   const { port } = dataPlane;
+  await portMapping?.settled(MAPPING_MS);
   const { reflexive, natMapping } = engine.links.snapshot();
   const addresses = ticketAddresses({
     advertised: await lookUpEndpoints(config.advertise, logger),
     reflexive: natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped),
-    mapped: [],
+    mapped: [portMapping?.mapping.external].filter((external) => external !== undefined),
     own: locators().map((address): SocketAddress => ({ address, port })),
   });
   if (addresses.length === 0 && configuration.rendezvous === 'none')

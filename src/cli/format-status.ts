@@ -12,6 +12,7 @@ export function formatStatus(status: Status): string {
     ['member', formatMembership(status)],
     ['listen', status.listen.join(', ')],
     ['nat', formatNat(status.nat)],
+    ['mapped', formatMapping(status.portMapping)],
     ['meeting', formatRendezvous(status.rendezvous)],
     ['tun', status.tun === null ? 'none' : `${status.tun.name}, MTU ${status.tun.mtu}`],
     ['dns', status.dns === null ? 'off' : status.dns.listen],
@@ -61,6 +62,13 @@ function formatNat(nat: Status['nat']): string {
   if (nat.mapping === 'unknown') return 'not known yet';
   const seen = nat.mapped.length === 0 ? '' : `, seen as ${nat.mapped.join(', ')}`;
   return `${nat.mapping === 'none' ? 'none' : `${nat.mapping} mapping`}${seen}`;
+}
+
+function formatMapping(mapping: Status['portMapping']): string {
+  if (mapping === null) return 'off';
+  if (mapping.state === 'asking') return 'asking the router';
+  if (mapping.external === null) return `none: ${mapping.why ?? ''}`;
+  return `${mapping.external}, by ${mapping.protocol ?? ''}`;
 }
 
 /** Only when it is wrong by more than a minute. */

@@ -89,6 +89,18 @@ const statusSchema = z.object({
     /** Our address and port as others see them. */
     mapped: z.array(socketAddress),
   }),
+  /** What the router sends on to us; null: switched off, or in no overlay. */
+  portMapping: z
+    .object({
+      /** `asking`: not known yet. */
+      state: z.enum(['asking', 'mapped', 'none']),
+      /** The router's address and port, that others can send to. */
+      external: socketAddress.nullable(),
+      protocol: z.enum(['pcp', 'nat-pmp', 'upnp']).nullable(),
+      /** Why there is none: in words for a person. */
+      why: z.string().nullable(),
+    })
+    .nullable(),
   /** Where members of the overlay find each other without knowing an address; null: in no overlay. */
   rendezvous: z
     .object({

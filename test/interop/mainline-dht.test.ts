@@ -70,6 +70,21 @@ test('two hosts that know nothing of each other meet in a DHT of 20 nodes, each 
   t.true(a.mainline.nodes > 3);
 });
 
+test('a host is found at the port that its router sends on, when there is one', async (t) => {
+  const network = await startMainlineNetwork('127.0.0.1', 0, 3);
+  t.teardown(() => network.stop());
+  const [a, b] = [visitor(t, network.nodes), visitor(t, network.nodes)];
+  a.mainline.setMappedPort(20_001);
+  const key = meetingKey(SECRET, 'mainline', 'overlay', 4);
+  const again = setInterval(() => {
+    a.mainline.visit(key);
+    b.mainline.visit(key);
+  }, 200);
+  t.teardown(() => clearInterval(again));
+  await b.finds({ address: '127.0.0.1', port: 20_001 });
+  t.false(b.found.some(({ port }) => port === a.plane.port));
+});
+
 test('the host answers no queries of the DHT, and says so in its own', async (t) => {
   const network = await startMainlineNetwork('127.0.0.1', 0, 3);
   t.teardown(() => network.stop());

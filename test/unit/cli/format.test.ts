@@ -44,6 +44,7 @@ test('a status is a block of facts and a line a link', (t) => {
     'member   until 2027-01-01 12:00 UTC, renewed before',
     'listen   0.0.0.0:6084',
     'nat      endpoint-independent mapping, seen as 203.0.113.9:6084',
+    'mapped   203.0.113.9:6084, by pcp',
     'meeting  mainline, 128 nodes known',
     'tun      idloc0, MTU 1400',
     'dns      127.0.60.84:53',

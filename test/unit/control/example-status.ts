@@ -39,6 +39,7 @@ export const exampleStatus: Status = {
   uptimeS: 3_700,
   unexpectedErrors: 0,
   clock: { offsetS: 0, source: 'host' },
+  portMapping: { state: 'mapped', external: '203.0.113.9:6084', protocol: 'pcp', why: null },
   nat: { mapping: 'endpoint-independent', mapped: ['203.0.113.9:6084'] },
   rendezvous: { mode: 'mainline', nodes: 128 },
   tun: { name: 'idloc0', mtu: 1400 },

@@ -34,8 +34,9 @@ packages_for() {
     phone) echo "baresip-core tshark" ;;
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with
     rivals) echo "nebula yggdrasil tinc openvpn openssl" ;; # more peers to compare with
-    # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python
-    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv" ;;
+    # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python; a router that
+    # maps ports
+    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables" ;;
     sanitizers | compiled) ;; # they come with g++ and npm
   esac
 }

@@ -176,13 +176,13 @@ export class Life {
   /** Says goodbye to the overlay; the ground is closed. Idempotent. */
   async stop(): Promise<void> {
     this.host.dns?.server.serve(undefined);
-    await Promise.all([this.leave(), this.portMapping?.close()]);
+    await Promise.all([this.sayGoodbye(), this.portMapping?.close()]);
     this.driver.stop();
     this.memory.flush();
     this.ground.close();
   }
 
-  private leave(): Promise<void> {
+  private sayGoodbye(): Promise<void> {
     return new Promise((resolve) => {
       const limit = setTimeout(resolve, LEAVE_MS);
       this.driver.run((now) => {

@@ -81,13 +81,14 @@ export class PortMapping {
     this.feed((now) => this.mapper.setUplink(uplink, now));
   }
 
-  /** Takes the mapping away. */
+  /** Takes the mapping away. Idempotent. */
   async close(): Promise<void> {
     this.handler = (): void => undefined;
     this.feed((now) => this.mapper.stop(now));
     if (!this.mapper.stopped) await this.within(REMOVAL_MS);
     this.driver.stop();
     this.link?.close();
+    this.link = undefined;
   }
 
   private within(limitMs: number): Promise<void> {

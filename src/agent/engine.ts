@@ -39,8 +39,12 @@ import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 
 // Implementation constants.
 
-/** One pass over the data plane's events; the rest waits for the next turn, so that the event loop is never held. */
+/**
+ * One pass over the data plane's events; the rest waits for the next turn, so that the event loop is never held: some cost a
+ * few microseconds, some several signatures.
+ */
 const EVENTS_PER_TURN = 64;
+const TURN_MS = 4;
 /** Whoever still has a link to our former life answers within this; longer, our dialing would stand in the way of theirs. */
 const CALL_BACK_MS = 1_000;
 /** Messages that came before our role was decided, half a second at most; each is no longer than the overlay allows. */
@@ -310,10 +314,13 @@ export class Engine implements Timed {
 
   /** As many as one turn of the event loop has time for; the data plane wakes us again for the rest. */
   drainEvents(now: number): void {
-    for (const event of this.dataPlane.drain(EVENTS_PER_TURN)) {
-      const handled = this.guard.run(`event ${event.type}`, () => this.handleEvent(event, now));
+    for (let taken = 0, at = now; taken < EVENTS_PER_TURN && at < now + TURN_MS; taken++) {
+      const [event] = this.dataPlane.drain(1);
+      if (event === undefined) return;
+      const handled = this.guard.run(`event ${event.type}`, () => this.handleEvent(event, at));
       // A link that was made and that nobody knows would stay.
       if (!handled && (event.type === 'incoming' || event.type === 'connected')) this.dataPlane.closeLink(event.link);
+      at = this.clock.monotonic();
     }
   }
 

@@ -36,12 +36,16 @@ struct Event {
   std::vector<uint8_t> data;  // datagram, record or exporter
   std::vector<std::vector<uint8_t>> certificates;
   std::string reason;
-  std::shared_ptr<LinkStats> stats;  // of kIncoming
+  // Of kIncoming; of kRecord and kStun when it counts against what may wait of its link.
+  std::shared_ptr<LinkStats> stats;
   bool silent = false;               // of kStirred: the peer does not answer
   Nanoseconds heard_at = 0;          // of kStirred
 
   // Bytes this event keeps alive, for the bound of the ring.
   size_t weight() const { return data.size() + sizeof(Event); }
+  bool counts_for_link() const {
+    return stats != nullptr && (type == EventType::kRecord || type == EventType::kStun);
+  }
   // The life of a link, who looks after it, and the end of the TUN must not be lost: JavaScript has no other
   // way to learn of it.
   bool essential() const {

@@ -14,6 +14,8 @@ class EventRing {
  public:
   static constexpr size_t kSlots = 4096;
   static constexpr size_t kReserved = 256;  // only for essential events
+  // Of one link: a peer that sends as RELOAD wants has one message under way, and its flood holds nobody else up.
+  static constexpr uint32_t kMaxWaitingOfLink = 64;
 
   EventRing() : slots_(std::make_unique<Event[]>(kSlots)) {}
 
@@ -29,7 +31,13 @@ class EventRing {
     }
     if (!waiting_.empty() || bytes_.load(std::memory_order_relaxed) + event.weight() > max_bytes_)
       return false;
-    return TryPut(event, kSlots - kReserved);
+    if (!event.counts_for_link()) return TryPut(event, kSlots - kReserved);
+    // Counted first: the consumer may take it out before this line is over.
+    LinkStats* stats = event.stats.get();
+    bool put = stats->waiting.fetch_add(1, std::memory_order_relaxed) < kMaxWaitingOfLink &&
+               TryPut(event, kSlots - kReserved);
+    if (!put) stats->waiting.fetch_sub(1, std::memory_order_relaxed);
+    return put;
   }
   // Producer: moves waiting events into the ring. True when something is there for JavaScript.
   bool Settle() {
@@ -44,6 +52,7 @@ class EventRing {
     if (tail == head_.load(std::memory_order_acquire)) return false;
     Event& slot = slots_[tail % kSlots];
     bytes_.fetch_sub(slot.weight(), std::memory_order_relaxed);
+    if (slot.counts_for_link()) slot.stats->waiting.fetch_sub(1, std::memory_order_relaxed);
     *out = std::move(slot);
     slot = Event{};
     tail_.store(tail + 1, std::memory_order_release);

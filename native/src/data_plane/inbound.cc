@@ -61,7 +61,8 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     HandleRecords(data, length, path);
   } else if (first <= kLastStunByte) {
     counters_->Add(Counter::stunReceived);
-    if (links_.FindRemote(path.remote) == nullptr && !stun_limiter_.Take(path.remote.address, now_)) {
+    const LinkTable::Binding* bound = links_.FindRemote(path.remote);
+    if (bound == nullptr && !stun_limiter_.Take(path.remote.address, now_)) {
       counters_->Add(Counter::dropStunFlood);
       return;
     }
@@ -74,6 +75,7 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     }
     Event event;
     event.type = EventType::kStun;
+    if (bound != nullptr && bound->link != nullptr) event.stats = bound->link->stats;
     event.local = {path.local, port()};
     event.remote = path.remote;
     event.data.assign(data, data + length);
@@ -257,6 +259,7 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
   Event event;
   event.type = EventType::kRecord;
   event.link = link->id;
+  event.stats = link->stats;
   event.data.assign(data, data + length);
   Emit(std::move(event));
 }

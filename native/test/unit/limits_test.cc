@@ -88,4 +88,28 @@ TEST("datagrams of JavaScript beyond the bound are dropped and counted, and thos
   CHECK(a.count(Counter::dropCommandsFull) == 5);
 }
 
+TEST("what one link sends to JavaScript, more than it takes out, holds up no other link") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  DataPlaneTester c(3);
+  Linked flooding = Connect(a, c);
+  Linked quiet = Connect(b, c);
+  c.TakeEvents();
+  const Bytes record{0x80, 1};
+  for (size_t i = 0; i < 2 * EventRing::kMaxWaitingOfLink; i++) {
+    a.Run(SendRecord{flooding.a, record});
+    Carry(a, c);
+  }
+  CHECK(c.count(Counter::dropEventsFull) == EventRing::kMaxWaitingOfLink);
+  b.Run(SendRecord{quiet.a, record});
+  Carry(b, c);
+  CHECK(c.count(Counter::dropEventsFull) == EventRing::kMaxWaitingOfLink);
+  CHECK(c.TakeEvents().size() == EventRing::kMaxWaitingOfLink + 1);
+  // What was taken out makes room again.
+  a.Run(SendRecord{flooding.a, record});
+  Carry(a, c);
+  CHECK(c.TakeEvents().size() == 1);
+}
+
 }  // namespace idloc::test

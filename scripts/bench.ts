@@ -4,6 +4,7 @@ import { messageOf } from '../src/base/errors.ts';
 import type { Benchmark } from './testbed/benchmarks/benchmark.ts';
 import { benchBusy } from './testbed/benchmarks/busy.ts';
 import { benchFlood } from './testbed/benchmarks/flood.ts';
+import { benchFloods } from './testbed/benchmarks/floods.ts';
 import { benchIdle } from './testbed/benchmarks/idle.ts';
 import { benchJoin } from './testbed/benchmarks/join.ts';
 import { benchLatency } from './testbed/benchmarks/latency.ts';
@@ -23,6 +24,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   latency: benchLatency,
   busy: benchBusy,
   flood: benchFlood,
+  floods: benchFloods,
   setup: benchSetup,
   join: benchJoin,
   idle: benchIdle,
@@ -33,7 +35,7 @@ const LINKS = 10_000;
 
 function usage(why: string): never {
   process.stderr.write(
-    `bench: ${why}; scripts/bench ${Object.keys(benchmarks).join('|')} [--who A,B] [--runs N] [--seconds N] [--links N] [--json]\n`,
+    `bench: ${why}; scripts/bench ${Object.keys(benchmarks).join('|')} [--who A,B] [--runs N] [--seconds N] [--links N] [--only A,B] [--json]\n`,
   );
   process.exit(2);
 }
@@ -51,6 +53,7 @@ function parsed() {
         who: { type: 'string' },
         runs: { type: 'string', default: String(RUNS) },
         seconds: { type: 'string' },
+        only: { type: 'string' },
         links: { type: 'string', default: String(LINKS) },
       },
       allowPositionals: true,
@@ -68,6 +71,7 @@ const options = {
   runs: count('--runs', values.runs),
   seconds: values.seconds === undefined ? undefined : count('--seconds', values.seconds),
   links: count('--links', values.links),
+  only: values.only?.split(','),
 };
 
 function chosen(): string[] {

@@ -33,18 +33,13 @@ import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Meetings, type MeetingPorts, type Situation } from './meetings.ts';
 import { Acquaintances, type Known } from './acquaintances.ts';
 import { Entry, type EntryPorts } from './entry.ts';
+import { takeTurn } from './event-turn.ts';
 import type { Guard } from './guard.ts';
 import { MachineSet } from './machine-set.ts';
 import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 
 // Implementation constants.
 
-/**
- * One pass over the data plane's events; the rest waits for the next turn, so that the event loop is never held: some cost a
- * few microseconds, some several signatures.
- */
-const EVENTS_PER_TURN = 64;
-const TURN_MS = 4;
 /** Whoever still has a link to our former life answers within this; longer, our dialing would stand in the way of theirs. */
 const CALL_BACK_MS = 1_000;
 /** Messages that came before our role was decided, half a second at most; each is no longer than the overlay allows. */
@@ -314,14 +309,11 @@ export class Engine implements Timed {
 
   /** As many as one turn of the event loop has time for; the data plane wakes us again for the rest. */
   drainEvents(now: number): void {
-    for (let taken = 0, at = now; taken < EVENTS_PER_TURN && at < now + TURN_MS; taken++) {
-      const [event] = this.dataPlane.drain(1);
-      if (event === undefined) return;
+    takeTurn(this.dataPlane, this.clock, now, (event, at) => {
       const handled = this.guard.run(`event ${event.type}`, () => this.handleEvent(event, at));
       // A link that was made and that nobody knows would stay.
       if (!handled && (event.type === 'incoming' || event.type === 'connected')) this.dataPlane.closeLink(event.link);
-      at = this.clock.monotonic();
-    }
+    });
   }
 
   nextTimeout(): number | undefined {

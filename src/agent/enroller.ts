@@ -17,6 +17,7 @@ import type { DataPlane } from '../native/data-plane.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import { Rendezvous } from '../rendezvous/rendezvous.ts';
 import { Bootstrap } from './bootstrap.ts';
+import { takeTurn } from './event-turn.ts';
 import { encodeCertificateMessage } from '../membership/certificate-message.ts';
 import { decodeEnrollmentExchange, encodeEnrollmentExchange } from '../membership/enrollment-exchange.ts';
 
@@ -117,9 +118,10 @@ export class Enroller implements Timed {
   }
 
   drainEvents(now: number): void {
-    for (const event of this.dataPlane.drain())
+    takeTurn(this.dataPlane, this.clock, now, (event, at) => {
       if (event.type === 'foreign') this.onForeign(event.data, event.remote);
-      else this.links.handleEvent(event, now);
+      else this.links.handleEvent(event, at);
+    });
   }
 
   nextTimeout(): number | undefined {

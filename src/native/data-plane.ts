@@ -197,11 +197,10 @@ export interface DataPlaneLimits {
   readonly earlyBytes: number;
   /** Datagrams and records from JavaScript that wait for the thread (`dropCommandsFull`). Default 4 MiB. */
   readonly queuedBytes: number;
-  /**
-   * Datagrams and records that wait for JavaScript (`dropEventsFull`). Default 4 MiB; of one link at most 64; what happens to
-   * links always gets through.
-   */
+  /** Datagrams and records that wait for JavaScript (`dropEventsFull`). Default 4 MiB; what happens to links always gets through. */
   readonly eventBytes: number;
+  /** How many of them may be of one link (`dropEventsFull`): its flood holds up no other. Default 64. */
+  readonly linkEvents: number;
 }
 
 /** One address of one interface, as rtnetlink tells it. */

@@ -163,11 +163,11 @@ test('records that were changed on the way are dropped and the link lives', asyn
 });
 
 test('records that are repeated or reordered are delivered once each', async (t) => {
-  const [client, server] = [await Host.start(), await Host.start()];
+  const total = 200;
+  const [client, server] = [await Host.start(), await Host.start({ limits: { linkEvents: total } })];
   const relay = await Relay.open(client.plane.port, server.plane.port);
   const { clientLink } = await connect(client, server, { client: relay.serverSide, server: relay.clientSide });
   const held: Uint8Array[] = [];
-  const total = 200;
   relay.treatment = (data, direction) => {
     if (!isData(data, direction)) return [data];
     held.push(data);

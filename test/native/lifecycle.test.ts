@@ -62,8 +62,9 @@ test('a handler may close the data plane that woke it', async (t) => {
 });
 
 test('events that come faster than they are taken leave the event loop to others between two turns', async (t) => {
-  const { client, server, clientLink } = await connect(await Host.start(), await Host.start());
   const total = 500;
+  const [sender, receiver] = [await Host.start(), await Host.start({ limits: { linkEvents: total } })];
+  const { client, server, clientLink } = await connect(sender, receiver);
   let taken = 0;
   let takenBefore = Infinity;
   const all = new Promise<void>((resolve) => {

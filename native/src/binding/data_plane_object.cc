@@ -111,6 +111,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
         {"earlyBytes", &out.early_bytes},
         {"queuedBytes", &out.queued_bytes},
         {"eventBytes", &out.event_bytes},
+        {"linkEvents", &out.link_events},
     };
     for (const auto& [name, value] : fields) {
       Napi::Value given = object.Get(name);

@@ -72,7 +72,7 @@ void DataPlane::ApplyLimits() {
   held_.SetMaxTotalBytes(options_.limits.held_bytes);
   early_.SetMaxTotalBytes(options_.limits.early_bytes);
   commands_.SetMaxBytes(options_.limits.queued_bytes);
-  events_.SetMaxBytes(options_.limits.event_bytes);
+  events_.SetLimits(options_.limits.event_bytes, options_.limits.link_events);
 }
 
 void DataPlane::Close() {

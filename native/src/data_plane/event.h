@@ -38,8 +38,8 @@ struct Event {
   std::string reason;
   // Of kIncoming; of kRecord and kStun when it counts against what may wait of its link.
   std::shared_ptr<LinkStats> stats;
-  bool silent = false;               // of kStirred: the peer does not answer
-  Nanoseconds heard_at = 0;          // of kStirred
+  bool silent = false;       // of kStirred: the peer does not answer
+  Nanoseconds heard_at = 0;  // of kStirred
 
   // Bytes this event keeps alive, for the bound of the ring.
   size_t weight() const { return data.size() + sizeof(Event); }

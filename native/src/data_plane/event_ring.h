@@ -14,13 +14,14 @@ class EventRing {
  public:
   static constexpr size_t kSlots = 4096;
   static constexpr size_t kReserved = 256;  // only for essential events
-  // Of one link: a peer that sends as RELOAD wants has one message under way, and its flood holds nobody else up.
-  static constexpr uint32_t kMaxWaitingOfLink = 64;
 
   EventRing() : slots_(std::make_unique<Event[]>(kSlots)) {}
 
   // Before either side begins. Essential events do not count against it.
-  void SetMaxBytes(size_t bytes) { max_bytes_ = bytes; }
+  void SetLimits(size_t bytes, size_t of_a_link) {
+    max_bytes_ = bytes;
+    max_of_link_ = of_a_link;
+  }
 
   // Producer. False: full, the event is lost; never for essential ones, which wait on the producer's side
   // (their number is bounded by the number of links).
@@ -34,7 +35,7 @@ class EventRing {
     if (!event.counts_for_link()) return TryPut(event, kSlots - kReserved);
     // Counted first: the consumer may take it out before this line is over.
     LinkStats* stats = event.stats.get();
-    bool put = stats->waiting.fetch_add(1, std::memory_order_relaxed) < kMaxWaitingOfLink &&
+    bool put = stats->waiting.fetch_add(1, std::memory_order_relaxed) < max_of_link_ &&
                TryPut(event, kSlots - kReserved);
     if (!put) stats->waiting.fetch_sub(1, std::memory_order_relaxed);
     return put;
@@ -75,6 +76,7 @@ class EventRing {
   std::atomic<size_t> tail_{0};
   std::atomic<size_t> bytes_{0};
   size_t max_bytes_ = 0;
+  size_t max_of_link_ = 0;
 };
 
 }  // namespace idloc

@@ -97,15 +97,16 @@ TEST("what one link sends to JavaScript, more than it takes out, holds up no oth
   Linked quiet = Connect(b, c);
   c.TakeEvents();
   const Bytes record{0x80, 1};
-  for (size_t i = 0; i < 2 * EventRing::kMaxWaitingOfLink; i++) {
+  const size_t kOfALink = Limits{}.link_events;
+  for (size_t i = 0; i < 2 * kOfALink; i++) {
     a.Run(SendRecord{flooding.a, record});
     Carry(a, c);
   }
-  CHECK(c.count(Counter::dropEventsFull) == EventRing::kMaxWaitingOfLink);
+  CHECK(c.count(Counter::dropEventsFull) == kOfALink);
   b.Run(SendRecord{quiet.a, record});
   Carry(b, c);
-  CHECK(c.count(Counter::dropEventsFull) == EventRing::kMaxWaitingOfLink);
-  CHECK(c.TakeEvents().size() == EventRing::kMaxWaitingOfLink + 1);
+  CHECK(c.count(Counter::dropEventsFull) == kOfALink);
+  CHECK(c.TakeEvents().size() == kOfALink + 1);
   // What was taken out makes room again.
   a.Run(SendRecord{flooding.a, record});
   Carry(a, c);

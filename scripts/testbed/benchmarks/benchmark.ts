@@ -8,6 +8,8 @@ export interface BenchmarkOptions {
   readonly runs: number;
   /** Of one measurement; undefined: as the benchmark has it. */
   readonly seconds: number | undefined;
+  /** Parts of a benchmark that has several; undefined: all. */
+  readonly only: readonly string[] | undefined;
   /** Of one agent, at the end of the benchmark `links`. */
   readonly links: number;
 }

@@ -1,0 +1,139 @@
+import { toHex } from '../../../src/base/bytes.ts';
+import type { NodeId } from '../../../src/base/node-id.ts';
+import { systemRandom } from '../../../src/base/random.ts';
+import { orchidRing } from '../../../src/overlay/chord/ring.ts';
+import { DEFAULT_KINDS } from '../../../src/overlay/storage/kinds.ts';
+import { type KnownBody, ERROR_CODES } from '../../../src/reload/index.ts';
+import type { PaperMember } from './members.ts';
+
+export interface FloodMessage {
+  readonly body: KnownBody;
+  /** Who signs it; absent: the flooder itself. */
+  readonly by?: PaperMember;
+  /** Of the configuration; absent: the one in force. */
+  readonly sequence?: number;
+  /** DER, beside the signer's own. */
+  readonly certificates?: readonly Uint8Array[];
+}
+
+export interface FloodContext {
+  readonly self: NodeId;
+  /** Those whose values the agent stores. */
+  readonly members: readonly PaperMember[];
+  readonly ipv4Prefix: string;
+  /** The configuration's, in force. */
+  readonly sequence: number;
+  readonly wallNow: number;
+}
+
+/** What the flooder does with copies that the agent sends it, and with what it should pass on. */
+export type Manners = 'honest' | 'silent' | 'refusing' | 'wrong';
+
+export interface Flood {
+  readonly manners?: Manners;
+  /** Messages that differ; absent: DISTINCT. */
+  readonly distinct?: number;
+  messages(context: FloodContext): (index: number) => FloodMessage;
+}
+
+/** As many as fit into an Update of a peer that means well. */
+const IDS_OF_AN_UPDATE = 8;
+const PADDING_BYTES = 900;
+const DOCUMENT_BYTES = 9_000;
+const CERTIFICATES_OF_A_MESSAGE = 40;
+
+const randomId = (): NodeId => `20010022${toHex(systemRandom.bytes(12))}`;
+const randomResource = (): string => orchidRing.resourceIdOf(toHex(systemRandom.bytes(8)));
+const none = new Uint8Array();
+
+/** Of one kind of message each. */
+const plain =
+  (
+    body: (context: FloodContext, index: number) => KnownBody,
+    sequence?: (context: FloodContext) => number,
+  ): Flood['messages'] =>
+  (context) =>
+  (index) => ({ body: body(context, index), ...(sequence && { sequence: sequence(context) }) });
+
+const pings: (context: FloodContext) => KnownBody = () => ({ type: 'ping_req', padding: none });
+
+function memberOf({ members }: FloodContext, index: number): PaperMember {
+  const member = members[index % members.length];
+  if (member === undefined) throw new Error('fill first');
+  return member;
+}
+
+/** Values of members that are stored already, each later than the one before: all are taken, and copied to the replicas. */
+const newerValues: Flood['messages'] = (context) => (index) => {
+  const by = memberOf(context, index);
+  return { body: by.host(1, context.wallNow + index) };
+};
+
+export const floods: Readonly<Record<string, Flood>> = {
+  joins: { messages: plain(({ self }) => ({ type: 'join_req', joiningPeerId: self, overlaySpecificData: none })) },
+  attaches: {
+    messages: plain(() => ({
+      ...{ type: 'attach_req', ufrag: 'abcd', pwd: 'p'.repeat(24), role: 'passive', candidates: [], sendUpdate: true },
+    })),
+  },
+  old_configuration: { messages: plain(pings, ({ sequence }) => sequence - 1) },
+  new_configuration: { messages: plain(pings, ({ sequence }) => sequence + 9) },
+  pings: { messages: plain(() => ({ type: 'ping_req', padding: new Uint8Array(PADDING_BYTES) })) },
+  documents: {
+    distinct: 200,
+    messages: plain(() => ({
+      type: 'config_update_req',
+      content: { type: 'config', configData: systemRandom.bytes(DOCUMENT_BYTES) },
+    })),
+  },
+  finds: {
+    messages: plain(() => ({ type: 'find_req', resource: randomResource(), kinds: DEFAULT_KINDS.map(({ id }) => id) })),
+  },
+  invented_ids: {
+    messages: plain((_, index) => ({
+      type: 'update_req',
+      update: {
+        type: 'neighbors',
+        uptime: 100_000 + index,
+        predecessors: Array.from({ length: IDS_OF_AN_UPDATE }, randomId),
+        successors: Array.from({ length: IDS_OF_AN_UPDATE }, randomId),
+      },
+    })),
+  },
+  comings_and_goings: {
+    messages: plain(({ self }, index) =>
+      index % 2 === 0
+        ? { type: 'leave_req', leavingPeerId: self, overlaySpecificData: none }
+        : {
+            type: 'update_req',
+            update: { type: 'neighbors', uptime: 100_000 + index, predecessors: [], successors: [] },
+          },
+    ),
+  },
+  replica_stores: { messages: newerValues },
+  silent_replica: { manners: 'silent', messages: newerValues },
+  refusing_replica: { manners: 'refusing', messages: newerValues },
+  claims: {
+    messages: (context) => (index) => {
+      const by = memberOf(context, Math.floor(index / 2));
+      const choice = Math.floor(index / 2 / context.members.length) % 4;
+      return {
+        body: by.claim(context.ipv4Prefix, choice, index % 2 === 0, index % 3 === 0 ? 1 : 0, context.wallNow + index),
+        by,
+      };
+    },
+  },
+  errors: {
+    manners: 'wrong',
+    messages: plain(() => ({ type: 'error', code: ERROR_CODES.not_found, info: none })),
+  },
+  certificates: {
+    distinct: 100,
+    messages: (context) => (index) => {
+      const others = Array.from({ length: CERTIFICATES_OF_A_MESSAGE }, (_, i) =>
+        memberOf(context, index * CERTIFICATES_OF_A_MESSAGE + i),
+      );
+      return { body: pings(context), certificates: others.flatMap(({ certificates: [own] }) => (own ? [own] : [])) };
+    },
+  },
+};

@@ -1,11 +1,14 @@
 import { earliest } from '../base/clock.ts';
 import type { Timed } from '../base/clock.ts';
-import { FIXED_HEADER_BYTES } from '../reload/constants.ts';
+import { FIXED_HEADER_BYTES, MESSAGE_CODES } from '../reload/constants.ts';
 import { fragmentMessage } from '../reload/fragment.ts';
 import { decodeFrame, encodeFrame } from '../reload/frame.ts';
 import { ACK_PAUSE_MS, MAX_FRAME_MESSAGE_BYTES, MAX_SENDS, RECEIVED_WINDOW } from './constants.ts';
 import { RetransmissionTimeout } from './retransmission-timeout.ts';
-import { SendQueue, type Entry } from './send-queue.ts';
+import { type Cargo, type Entry, SendQueue } from './send-queue.ts';
+
+const { store_req, fetch_req, stat_req, find_req } = MESSAGE_CODES;
+const STORAGE_REQUESTS: ReadonlySet<number> = new Set([store_req, fetch_req, stat_req, find_req]);
 
 /** The message in flight: each of its transmissions has a sequence number of its own (RFC 6940 s6.6.3.1). */
 interface InFlight {
@@ -66,11 +69,11 @@ export class Framing implements Timed {
 
   /** @throws {MalformedMessageError} when a message that needs fragments has no forwarding header. */
   send(message: Uint8Array, now: number): void {
-    const request = isRequest(message);
+    const cargo = cargoOf(message);
     for (const fragment of fragmentMessage(message, MAX_FRAME_MESSAGE_BYTES)) {
       // A header with too long lists cannot be fragmented (s6.7), and a record is not left to IP fragmentation here.
       if (fragment.length > MAX_FRAME_MESSAGE_BYTES) this.oversized += 1;
-      else this.queue.push(fragment, request);
+      else this.queue.push(fragment, cargo);
     }
     this.sendNext(now);
   }
@@ -80,7 +83,7 @@ export class Framing implements Timed {
    * already it may get again, as it may a retransmitted message.
    */
   inherit(before: Framing, now: number): void {
-    for (const { frame, request } of before.takeUndelivered()) this.queue.push(frame, request);
+    for (const entry of before.takeUndelivered()) this.queue.push(entry.frame, entry);
     this.sendNext(now);
   }
 
@@ -163,9 +166,7 @@ export class Framing implements Timed {
     const { inFlight } = this;
     this.inFlight = undefined;
     const waiting = this.queue.takeAll();
-    return inFlight === undefined
-      ? waiting
-      : [{ frame: inFlight.message, request: isRequest(inFlight.message) }, ...waiting];
+    return inFlight === undefined ? waiting : [{ frame: inFlight.message, ...cargoOf(inFlight.message) }, ...waiting];
   }
 
   private sendNext(now: number): void {
@@ -209,9 +210,11 @@ export function receivedMask(sequence: number, received: readonly number[]): num
 }
 
 /** Message codes of requests are odd (s14.8). Reads no more than the code; what is too short for one is no request. */
-function isRequest(message: Uint8Array): boolean {
+function cargoOf(message: Uint8Array): Cargo {
   const u16 = (at: number): number => ((message[at] ?? 0) << 8) | (message[at + 1] ?? 0);
   // s6.3.2: the lengths of the three lists end the fixed header.
   const header = FIXED_HEADER_BYTES + u16(32) + u16(34) + u16(36);
-  return (u16(header) & 1) === 1;
+  const code = u16(header);
+  const request = (code & 1) === 1;
+  return { request, storage: STORAGE_REQUESTS.has(request ? code : code - 1) };
 }

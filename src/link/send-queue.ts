@@ -1,18 +1,31 @@
 import { MAX_QUEUED_BYTES, MAX_QUEUED_FRAMES } from './constants.ts';
 
-/** One frame's message. */
-export interface Entry {
-  readonly frame: Uint8Array;
+/** What a frame carries. */
+export interface Cargo {
   readonly request: boolean;
+  /** Of the storage: what keeps the ring and its links goes before it. */
+  readonly storage: boolean;
 }
+
+/** One frame's message. */
+export interface Entry extends Cargo {
+  readonly frame: Uint8Array;
+}
+
+/** Of so many frames in a row one is the oldest, whatever it carries: nothing waits for ever. */
+const OLDEST_EACH = 4;
 
 /**
  * Frames that wait behind the one in flight. When it is full the oldest request goes first: its sender repeats it end to
  * end (RFC 6940 s6.2.1), whereas an answer is made once.
+ *
+ * A link carries a hundred frames a second at most (s6.6.3.1): a newcomer would wait for all the copies that are made
+ * because others came before it.
  */
 export class SendQueue {
   private entries: Entry[] = [];
   private bytes = 0;
+  private taken = 0;
   /** Frames that were never sent. */
   dropped = 0;
 
@@ -20,8 +33,8 @@ export class SendQueue {
     return this.entries.length;
   }
 
-  push(frame: Uint8Array, request: boolean): void {
-    this.entries.push({ frame, request });
+  push(frame: Uint8Array, { request, storage }: Cargo): void {
+    this.entries.push({ frame, request, storage });
     this.bytes += frame.length;
     while (this.entries.length > MAX_QUEUED_FRAMES || this.bytes > MAX_QUEUED_BYTES) {
       const oldest = this.entries.findIndex((entry) => entry.request);
@@ -40,7 +53,9 @@ export class SendQueue {
   }
 
   shift(): Uint8Array | undefined {
-    const entry = this.entries.shift();
+    this.taken += 1;
+    const first = this.taken % OLDEST_EACH === 0 ? 0 : this.entries.findIndex(({ storage }) => !storage);
+    const [entry] = this.entries.splice(Math.max(0, first), 1);
     this.bytes -= entry?.frame.length ?? 0;
     return entry?.frame;
   }

@@ -38,6 +38,9 @@ export const CONNECT_TIMEOUT_MS = 30_000;
 /** ICE restart of a living association, from both sides' candidates on. */
 export const RESTART_TIMEOUT_MS = 10_000;
 
+/** As in native/src/data_plane/data_plane.h: whoever dialed us and is not done by then has given up, and does not say so. */
+export const HANDSHAKE_PATIENCE_MS = 1_000;
+
 /** Links to nodes that are not members (newcomers who enroll), and how long each may take. */
 export const MAX_GUESTS = 64;
 export const GUEST_TIMEOUT_MS = 30_000;

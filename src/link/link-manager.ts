@@ -23,6 +23,7 @@ import {
   CONNECT_TIMEOUT_MS,
   FORGOTTEN_GRACE_MS,
   GUEST_TIMEOUT_MS,
+  HANDSHAKE_PATIENCE_MS,
   MAX_GUESTS,
   MAX_INCOMING,
   OFFER_TIMEOUT_MS,
@@ -223,8 +224,13 @@ export class LinkManager implements Timed {
     if (expected !== undefined && this.isUp(expected)) return false;
     const holder = this.table.boundTo(remote);
     if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return false;
-    // Whoever is there dials us: its handshake is as good as ours.
-    if (holder?.state === 'connecting' && holder.origin === 'incoming') return false;
+    // Whoever is there dials us: its handshake is as good as ours, while it does not take too long.
+    if (
+      holder?.state === 'connecting' &&
+      holder.origin === 'incoming' &&
+      now - holder.startedAt <= HANDSHAKE_PATIENCE_MS
+    )
+      return false;
     const association = this.open('client', 'dialed', expected, now);
     association.deadline = now + patienceMs;
     association.take({ local: undefined, remote });

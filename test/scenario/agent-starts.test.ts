@@ -137,6 +137,29 @@ for (const [index, [hosts, kind]] of SIZES.entries()) {
       );
 }
 
+for (const [i, afterMs] of [800, 850, 900, 950, 1_000].entries())
+  test.serial(
+    `a client starts ${afterMs} ms after the founder, which calls it back and gives up meanwhile: it joins (seed ${850 + i})`,
+    (t) => {
+      const world = new AgentWorld(t, 850 + i, { internet: { latencyMs: 40, jitterMs: 0, loss: 0 } });
+      const client = world.member(world.hostAtHome());
+      world.run(1_000);
+      world.started(client);
+      t.true(world.allReady([world.founder, client], 60_000));
+      world.run(10_000);
+      kill([world.founder, client]);
+      world.run(2_000);
+      startAt(world, [
+        { agent: world.founder, atMs: 0 },
+        { agent: client, atMs: afterMs },
+      ]);
+      const since = world.now;
+      t.true(world.until(() => client.joined, 10_000));
+      t.log(`joined after ${(world.now - since).toFixed(0)} ms`);
+      t.true(world.now - since <= 3_000);
+    },
+  );
+
 for (const seed of [900, 901])
   test.serial(
     `the founder of twelve never comes back after all were killed: the others join without it (seed ${seed})`,

@@ -92,6 +92,7 @@ class DataPlane {
   static constexpr Nanoseconds kRekeyDoneInterval = 100 * kMillisecond;
   static constexpr Nanoseconds kRetiredKeysTime = 5 * kSecond;  // longer than any queue on a path
   static constexpr Nanoseconds kTakeOverTime = 5 * kSecond;
+  static constexpr Nanoseconds kHandshakePatience = kSecond;
   static constexpr char kYielded[] = "the peer's own handshake goes on instead";
   static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again

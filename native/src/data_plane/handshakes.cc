@@ -225,10 +225,11 @@ bool DataPlane::BindTo(Link* link, const Endpoint& remote) {
   bool is_early = early != nullptr && early != link && early->incoming && !early->authorized;
   bool is_fresh = is_early && !(early->connected && now_ - early->connected_at > kTakeOverTime);
   // JavaScript dials whom it does not know yet to have dialed us: one handshake at a time on a pair of
-  // addresses.
-  if (is_fresh && !link->server && link->session == nullptr) return false;
+  // addresses. One that takes longer has been given up by the peer, which says nothing of it.
+  bool goes_on = is_fresh && (early->connected || now_ - early->started_at <= kHandshakePatience);
+  if (goes_on && !link->server && link->session == nullptr) return false;
   links_.Bind(link, remote, false);
-  if (!is_fresh || link->session != nullptr) return true;
+  if (!is_fresh || !link->server || link->session != nullptr) return true;
   // The client was faster than the one who opened this link to wait for it: its cookie made a link of its
   // own. The client will not begin again, so the handshake goes on here.
   bool connected = early->connected;

@@ -106,6 +106,35 @@ TEST("a link towards an address whose host is dialing us at this moment gives wa
   CHECK(link != nullptr && link->connected && a.links() == 1 && a.handshakes() == 0);
 }
 
+TEST("a host that dialed us and gave up in the middle is dialed a second later") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  LinkId theirs = b.OpenLink(false);
+  b.Run(SetPath{theirs, Path{{}, a.endpoint()}});
+  for (int step = 0; step < 3; step++) {
+    std::vector<Bytes> sent = TakeSent();
+    if (step % 2 == 0) {
+      a.ReceiveBatch(sent, b.endpoint());
+    } else {
+      b.ReceiveBatch(sent, a.endpoint());
+    }
+  }
+  b.Run(CloseLink{theirs});
+  TakeSent();
+  CHECK(a.links() == 1 && b.links() == 0);
+  LinkId early = a.OpenLink(false);
+  a.Run(SetPath{early, Path{{}, b.endpoint()}});
+  CHECK(a.FindLink(early) == nullptr);
+  a.Advance(1'100 * kMillisecond);
+  TakeSent();
+  LinkId ours = a.OpenLink(false);
+  a.Run(SetPath{ours, Path{{}, b.endpoint()}});
+  Carry(a, b);
+  const Link* link = a.FindLink(ours);
+  CHECK(link != nullptr && link->connected && b.links() == 1);
+}
+
 TEST("a ClientHello without a cookie does not end the handshake that we began with its sender") {
   ResetDevices();
   DataPlaneTester a(1);

@@ -30,6 +30,7 @@ const LAST_HANDSHAKE_TIMER_MS = 2_000;
 const MAX_HANDSHAKE_TIMEOUTS = 12;
 const HANDSHAKE_LIMIT_MS = 15_000;
 const TAKE_OVER_MS = 5_000;
+const HANDSHAKE_PATIENCE_MS = 1_000;
 const MAX_HELD_PACKETS = 64;
 /** Packets that arrive between the end of the handshake and `authorize`, or before the peer's IPv4 claim is known. */
 const MAX_EARLY_PACKETS = 64;
@@ -68,6 +69,7 @@ interface SimLink {
   readonly role: 'client' | 'server';
   /** Begun by a stranger. */
   incoming: boolean;
+  begunAt: number;
   connectedAt: number;
   state: 'idle' | 'handshaking' | 'connected' | 'closed';
   local: string | null;
@@ -412,7 +414,10 @@ export class SimDataPlane implements DataPlane {
     const early = this.byRemote.get(formatSocketAddress(remote));
     if (client.role !== 'client' || client.state !== 'idle') return false;
     if (early?.incoming !== true || early.authorized !== undefined) return false;
-    return early.state !== 'connected' || this.loop.now - early.connectedAt <= TAKE_OVER_MS;
+    const { now } = this.loop;
+    return early.state === 'connected'
+      ? now - early.connectedAt <= TAKE_OVER_MS
+      : now - early.begunAt <= HANDSHAKE_PATIENCE_MS;
   }
 
   private receiveHello(link: SimLink, local: SocketAddress, remote: SocketAddress, session: string): void {
@@ -503,6 +508,7 @@ export class SimDataPlane implements DataPlane {
       id: this.nextLink++,
       role,
       incoming: false,
+      begunAt: 0,
       connectedAt: 0,
       state: 'idle',
       local: null,
@@ -531,6 +537,7 @@ export class SimDataPlane implements DataPlane {
     link.state = 'handshaking';
     this.sendFlight(link, first);
     if (!fresh) return;
+    link.begunAt = this.loop.now;
     this.repeat(link, { interval: FIRST_HANDSHAKE_TIMER_MS, count: 1, end: this.loop.now + HANDSHAKE_LIMIT_MS });
   }
 

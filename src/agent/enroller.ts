@@ -26,6 +26,11 @@ import { decodeEnrollmentExchange, encodeEnrollmentExchange } from '../membershi
 const ENROLLMENT_TIMEOUT_MS = 30_000;
 /** Whoever lets us in has no room on its disk just now. */
 const ASK_AGAIN_MS = 5_000;
+/**
+ * The ticket's own way comes first. Then any member will do, which may know another inviter; newcomers who look for members
+ * find each other too, and in a crowd of them that costs more than all the rest.
+ */
+const ANY_MEMBER_MS = 2_000;
 /** Through meeting places: it looks for newcomers every two minutes at least. */
 const MEETING_TIMEOUT_MS = 150_000;
 
@@ -52,6 +57,7 @@ export class Enroller implements Timed {
   private readonly asked = new Set<Hit>();
   private readonly dataPlane: DataPlane;
   private deadline: number | undefined;
+  private anyMemberAt: number | undefined;
   private askAgainAt: number | undefined;
   private lastFailure = 'no answer';
   private done: (result: EnrollmentResult) => void = () => {};
@@ -114,7 +120,7 @@ export class Enroller implements Timed {
     this.bootstrap.start(this.ticket.addresses, now);
     const { code } = this.ticket;
     if (code !== null) this.rendezvous?.attend(`ticket ${toHex(secretOfCode(code).id)}`, 'arrive', now);
-    this.rendezvous?.attend('overlay', 'arrive', now);
+    this.anyMemberAt = now + ANY_MEMBER_MS;
   }
 
   drainEvents(now: number): void {
@@ -129,6 +135,7 @@ export class Enroller implements Timed {
       this.links.nextTimeout(),
       this.bootstrap.nextTimeout(),
       this.rendezvous?.nextTimeout(),
+      this.anyMemberAt,
       this.askAgainAt,
       this.deadline,
     );
@@ -137,6 +144,10 @@ export class Enroller implements Timed {
   handleTimeout(now: number): void {
     for (const machine of [this.links, this.bootstrap, this.rendezvous]) {
       if ((machine?.nextTimeout() ?? Infinity) <= now) machine?.handleTimeout(now);
+    }
+    if (this.anyMemberAt !== undefined && this.anyMemberAt <= now) {
+      this.anyMemberAt = undefined;
+      this.rendezvous?.attend('overlay', 'arrive', now);
     }
     if (this.askAgainAt !== undefined && this.askAgainAt <= now) {
       this.askAgainAt = undefined;
@@ -222,6 +233,7 @@ export class Enroller implements Timed {
     if (this.deadline === undefined) return;
     this.deadline = undefined;
     this.askAgainAt = undefined;
+    this.anyMemberAt = undefined;
     this.bootstrap.stop();
     this.links.closeAll('enrolled');
     this.done(result);

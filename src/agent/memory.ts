@@ -23,6 +23,7 @@ export class Memory {
   private address: string | undefined;
   private readonly unsaved = new Set<'contacts' | 'ipv4'>();
   private timer: NodeJS.Timeout | undefined;
+  private saving = false;
   private failing = false;
 
   /** @throws {KeyStoreError} when the files are broken. */
@@ -62,6 +63,8 @@ export class Memory {
 
   /** Writes what is not written yet. */
   flush(): void {
+    // What is being written may not be done before the agent is gone.
+    if (this.saving) this.unsaved.add('contacts');
     if (this.unsaved.size > 0) this.save();
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -70,8 +73,26 @@ export class Memory {
   private saveIn(delayMs: number): void {
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
-      this.save();
+      void this.saveSoon();
     }, delayMs).unref();
+  }
+
+  /** While the agent runs, contacts change every few seconds, and a disk may take its time. */
+  private async saveSoon(): Promise<void> {
+    if (this.saving) {
+      this.saveIn(SAVE_DELAY_MS);
+      return;
+    }
+    this.saving = true;
+    try {
+      if (this.unsaved.delete('contacts')) await this.store.saveContactsSoon(this.book);
+      this.save();
+    } catch (error) {
+      this.unsaved.add('contacts');
+      this.failed(error);
+    } finally {
+      this.saving = false;
+    }
   }
 
   private save(): void {
@@ -83,11 +104,15 @@ export class Memory {
       if (this.failing) this.logger.info('written again', { state: this.state.path });
       this.failing = false;
     } catch (error) {
-      // The agent works without: it starts from the ticket's addresses next time.
-      if (!this.failing) this.logger.warn('not remembered over a restart', { err: messageOf(error) });
-      this.failing = true;
-      this.saveIn(RETRY_MS);
+      this.failed(error);
     }
+  }
+
+  /** The agent works without: it starts from the ticket's addresses next time. */
+  private failed(error: unknown): void {
+    if (!this.failing) this.logger.warn('not remembered over a restart', { err: messageOf(error) });
+    this.failing = true;
+    this.saveIn(RETRY_MS);
   }
 
   private write(what: 'contacts' | 'ipv4'): void {

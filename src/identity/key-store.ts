@@ -142,6 +142,11 @@ export class KeyStore {
     this.directory.write(CONTACTS, contacts.toJson(), { secret: true });
   }
 
+  /** Without holding anything up. */
+  saveContactsSoon(contacts: ContactBook): Promise<void> {
+    return this.directory.writeSoon(CONTACTS, contacts.toJson(), { secret: true });
+  }
+
   private load<T>(name: string, secret: boolean, parse: (text: string) => T): T | undefined {
     const bytes = this.directory.read(name, { secret });
     if (bytes === undefined) return undefined;

@@ -13,6 +13,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
 import { KeyStoreError, StateInUseError, StateWriteError } from './errors.ts';
@@ -27,7 +28,7 @@ const GROUP_AND_OTHERS = 0o077;
 /** Nothing can be written, but what is there can be read. */
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
 /** What an agent that was killed while writing leaves. */
-const LEFTOVER = /^\..+\.\d+\.tmp$/;
+const LEFTOVER = /^\..+\.\d+(\.\d+)?\.tmp$/;
 
 export interface WriteOptions {
   /** Only the owner may read it. */
@@ -43,6 +44,8 @@ export class StateDirectory {
   private acquire: ((path: string) => StateLock) | undefined;
   private lock: StateLock | undefined;
   private problem: string | undefined;
+  /** Counts the writes of each file: a slow one does not replace what was written after it began. */
+  private readonly writes = new Map<string, number>();
 
   private constructor(path: string, acquire?: (path: string) => StateLock) {
     this.path = path;
@@ -137,6 +140,7 @@ export class StateDirectory {
   write(name: string, content: Uint8Array | string, { secret, createOnly = false }: WriteOptions): void {
     const path = this.pathOf(name);
     const prepared = this.pathOf(`.${name}.${process.pid}.tmp`);
+    this.countWrite(name);
     try {
       this.checkLocked(path);
       rmSync(prepared, { force: true });
@@ -158,6 +162,46 @@ export class StateDirectory {
     } finally {
       removeQuietly(prepared);
     }
+  }
+
+  /**
+   * As `write`, for what changes while the agent runs: a slow disk holds nothing up. A write of the same file that begins
+   * later wins.
+   * @throws {KeyStoreError} when that fails; the old file is then untouched.
+   */
+  async writeSoon(name: string, content: Uint8Array | string, { secret }: { readonly secret: boolean }): Promise<void> {
+    const path = this.pathOf(name);
+    const count = this.countWrite(name);
+    const prepared = this.pathOf(`.${name}.${process.pid}.${count}.tmp`);
+    try {
+      this.checkLocked(path);
+      const file = await open(prepared, 'wx', secret ? SECRET_MODE : PUBLIC_MODE);
+      try {
+        await file.writeFile(content);
+        await file.sync();
+      } finally {
+        await file.close();
+      }
+      if (this.writes.get(name) !== count) return;
+      this.checkLocked(path);
+      renameSync(prepared, path);
+      const directory = await open(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
+      try {
+        await directory.sync();
+      } finally {
+        await directory.close();
+      }
+    } catch (cause) {
+      throw writeError(`${path} cannot be written`, cause);
+    } finally {
+      removeQuietly(prepared);
+    }
+  }
+
+  private countWrite(name: string): number {
+    const count = (this.writes.get(name) ?? 0) + 1;
+    this.writes.set(name, count);
+    return count;
   }
 
   /**

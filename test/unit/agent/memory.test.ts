@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { Memory } from '../../../src/agent/memory.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
@@ -67,4 +68,16 @@ test('a full disk costs nothing but a restart: all is remembered, and written wh
   memory.flush();
   t.is(again().ownIpv4, '198.18.1.2');
   t.deepEqual(again().contacts, [contact('1', WAY_IN)]);
+});
+
+test('what is being written when the agent stops is there, in its latest form', async (t) => {
+  const { memory, again } = open(t);
+  memory.remember(contact('1', WAY_IN));
+  memory.remember(contact('2', WAY_IN));
+  await delay(1_000);
+  memory.remember(contact('3', WAY_IN));
+  memory.flush();
+  t.is(again().contacts.length, 3);
+  await delay(200);
+  t.is(again().contacts.length, 3);
 });

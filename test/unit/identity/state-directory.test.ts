@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
@@ -72,4 +72,35 @@ test('what is set aside is in a folder of its own for each time, with what is ke
   }
   t.true(existsSync(join(path, 'identity.pem')));
   t.throws(() => StateDirectory.open(path), { instanceOf: StateInUseError });
+});
+
+test('of writes that overlap the one that began last is kept, nothing else is left, and only the owner reads secrets', async (t) => {
+  const path = folder(t);
+  const directory = StateDirectory.open(path);
+  t.teardown(() => directory.close());
+  const slow = directory.writeSoon('contacts.json', 'first', { secret: true });
+  const later = directory.writeSoon('contacts.json', 'second', { secret: true });
+  await Promise.all([slow, later]);
+  t.is(readFileSync(join(path, 'contacts.json'), 'utf8'), 'second');
+  t.is(statSync(join(path, 'contacts.json')).mode & 0o777, 0o600);
+  const overtaken = directory.writeSoon('contacts.json', 'third', { secret: true });
+  directory.write('contacts.json', 'fourth', { secret: true });
+  await overtaken;
+  t.is(readFileSync(join(path, 'contacts.json'), 'utf8'), 'fourth');
+  t.deepEqual(
+    readdirSync(path).filter((name) => name.endsWith('.tmp')),
+    [],
+  );
+});
+
+test('a write that is not done when the directory is closed fails, and leaves nothing', async (t) => {
+  const path = folder(t);
+  const directory = StateDirectory.open(path);
+  const write = directory.writeSoon('contacts.json', '{}', PUBLIC);
+  directory.close();
+  await t.throwsAsync(write, { message: /opened to read/ });
+  t.deepEqual(
+    readdirSync(path).filter((name) => name.startsWith('.contacts') || name === 'contacts.json'),
+    [],
+  );
 });

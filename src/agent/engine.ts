@@ -1,20 +1,12 @@
-import { equalBytes } from '../base/bytes.ts';
 import type { Timed } from '../base/clock.ts';
-import { MalformedMessageError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { OverlayClock } from '../base/overlay-clock.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
-import { parseCertificate } from '../identity/certificate.ts';
-import { outcomeOf } from '../identity/enrollment.ts';
-import { CertificateError } from '../identity/errors.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import { type TrustStore, type VerifiedPeer, validityOf } from '../identity/trust-store.ts';
-import { decodeCertificateMessage } from '../membership/certificate-message.ts';
-import type { DeskRequest } from '../membership/enrollment-desk.ts';
-import { decodeEnrollmentExchange, encodeEnrollmentExchange } from '../membership/enrollment-exchange.ts';
 import type { Membership, MembershipEvent } from '../membership/membership.ts';
 import { Roster } from '../membership/roster.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
@@ -35,6 +27,7 @@ import { Acquaintances, type Known } from './acquaintances.ts';
 import { Entry, type EntryPorts } from './entry.ts';
 import { takeTurn } from './event-turn.ts';
 import type { Guard } from './guard.ts';
+import { Guests } from './guests.ts';
 import { MachineSet } from './machine-set.ts';
 import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 
@@ -126,6 +119,7 @@ export class Engine implements Timed {
   private readonly time: TimeKeeper;
   private readonly meetings: Meetings | undefined;
   private readonly pathMtus: PathMtuDiscovery;
+  private readonly guests: Guests;
   private readonly members = new Map<Hit, VerifiedPeer>();
   /** When their certificates were shown. */
   private readonly linkedAt = new Map<Hit, number>();
@@ -178,6 +172,16 @@ export class Engine implements Timed {
       guard.run(`link ${event.type}`, () => this.onLinkEvent(event));
     });
     this.membership = components.membership;
+    this.guests = new Guests(
+      {
+        links: this.links,
+        membership: this.membership,
+        random,
+        logger,
+        answered: () => this.ticketsChanged(this.clock.monotonic()),
+      },
+      { overlay: components.overlay.name },
+    );
     this.membership.onEvent((event, now) => {
       this.onMembershipEvent(event, now);
     });
@@ -361,7 +365,7 @@ export class Engine implements Timed {
         this.meetings?.linked(event.hit);
         if (!event.peer.member) return;
         // Others may take us for a guest; or our clock is wrong, and they do not.
-        if (this.membership.lapsed) this.askAsGuest(event.hit);
+        if (this.membership.lapsed) this.guests.ask(event.hit);
         if (!this.isGuest) this.memberUp(event, now);
         return;
       case 'silent':
@@ -371,7 +375,7 @@ export class Engine implements Timed {
         this.memberDown(event.hit, now);
         return;
       case 'message':
-        if (!event.member) this.answerGuest(event.hit, event.data, now);
+        if (!event.member) this.guests.answer(event.hit, event.data, now);
         else if (!this.membership.lapsed || !this.membership.answeredAsGuest(event.data, now))
           this.receiveMessage(event.hit, event.data, now);
         return;
@@ -742,63 +746,5 @@ export class Engine implements Timed {
         at,
       );
     });
-  }
-
-  private askAsGuest(hit: Hit): void {
-    const { overlay, random } = this.components;
-    this.links.send(hit, this.membership.requestAsGuest({ overlay: overlay.name, random }));
-  }
-
-  /** Who is linked as a guest may ask for a certificate, and for nothing else. */
-  private answerGuest(hit: Hit, message: Uint8Array, now: number): void {
-    const request = decodeEnrollmentExchange('exp_a_req', message);
-    const certificate = this.links.certificateOf(hit);
-    if (request === undefined || certificate === undefined) return;
-    const { transactionId, to, bytes } = request;
-    const asked = guestRequest(bytes, certificate.spki);
-    if (asked === undefined) return;
-    this.membership.answerGuest(asked, to, now, (answer) => {
-      this.logGuest(hit, asked.type, answer);
-      if (answer === undefined) return;
-      const overlay = this.components.overlay.name;
-      this.links.send(hit, encodeEnrollmentExchange('exp_a_ans', answer, { overlay, transactionId, to: hit }));
-      this.ticketsChanged(this.clock.monotonic());
-    });
-  }
-
-  private logGuest(hit: Hit, asked: DeskRequest['type'], answer: Uint8Array | undefined): void {
-    if (answer === undefined) {
-      this.logger.warn('guest not answered', { nodeId: hit, reason: 'no inviter answers' });
-      return;
-    }
-    const { admitted, reason } = asked === 'enroll' ? outcomeOf(answer) : renewalOutcome(answer);
-    if (admitted) this.logger.info(asked === 'enroll' ? 'newcomer admitted' : 'guest renewed', { nodeId: hit });
-    else this.logger.warn(asked === 'enroll' ? 'newcomer refused' : 'guest not renewed', { nodeId: hit, reason });
-  }
-}
-
-/** What the answer to a renewal says; another inviter's may be malformed. */
-function renewalOutcome(answer: Uint8Array): { readonly admitted: boolean; readonly reason?: string } {
-  try {
-    const message = decodeCertificateMessage(answer);
-    return message.type === 'refused' ? { admitted: false, reason: message.why } : { admitted: true };
-  } catch (error) {
-    if (error instanceof MalformedMessageError) return { admitted: false, reason: error.message };
-    throw error;
-  }
-}
-
-/** What a guest may ask, for the key of its link alone. */
-function guestRequest(bytes: Uint8Array, spki: Uint8Array): DeskRequest | undefined {
-  try {
-    const message = decodeCertificateMessage(bytes);
-    if (message.type === 'enroll') return equalBytes(message.spki, spki) ? message : undefined;
-    const [own] = message.type === 'renew' ? message.chain : [];
-    return message.type === 'renew' && own !== undefined && equalBytes(parseCertificate(own).spki, spki)
-      ? message
-      : undefined;
-  } catch (error) {
-    if (error instanceof MalformedMessageError || error instanceof CertificateError) return undefined;
-    throw error;
   }
 }

@@ -8,6 +8,7 @@ import type { Contact } from '../identity/contacts.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import { type TrustStore, type VerifiedPeer, validityOf } from '../identity/trust-store.ts';
 import type { Membership, MembershipEvent } from '../membership/membership.ts';
+import { DoubleWatch, type DoubleEvent, type Run } from '../membership/double-watch.ts';
 import { Roster } from '../membership/roster.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
 import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
@@ -37,6 +38,7 @@ import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 const CALL_BACK_MS = 1_000;
 /** Messages that came before our role was decided, half a second at most; each is no longer than the overlay allows. */
 const MAX_EARLY_MESSAGES = 64;
+const AWAY = "another agent has this host's key";
 
 export type Role = 'peer' | 'client';
 
@@ -79,6 +81,16 @@ export interface Member {
   readonly ipv4: string | undefined;
 }
 
+/** Another agent that runs with this host's key. */
+export interface Double {
+  /** Milliseconds since the epoch, by its clock; undefined: not known. */
+  readonly startedAt?: number;
+  /** Where it was met; undefined: only what it wrote was seen. */
+  readonly remote?: SocketAddress | undefined;
+  /** This agent was started later: it stays out of the overlay. */
+  readonly isAway: boolean;
+}
+
 export type EngineEvent =
   | { readonly type: 'joined'; readonly role: Role }
   /** Our overlay IPv4 address is claimed. */
@@ -91,6 +103,8 @@ export type EngineEvent =
   | { readonly type: 'pathMtu'; readonly bytes: number }
   /** A datagram of BitTorrent's DHT. */
   | { readonly type: 'foreign'; readonly data: Uint8Array; readonly remote: SocketAddress }
+  /** Another agent has this host's key; the one that was started later, `isAway`, stays out of the overlay. Undefined: no more. */
+  | { readonly type: 'double'; readonly double: Double | undefined }
   /** We are no member of the overlay any more: nobody links with us. */
   | { readonly type: 'revoked' }
   /** What we know of a peer changed; to be kept for the next start. */
@@ -112,7 +126,15 @@ export class Engine implements Timed {
   private readonly logger: Logger;
   private readonly options: EngineOptions;
   /** From the moment that our role is decided. */
-  private node: { readonly overlay: OverlayNode; readonly names: NameService; readonly roster: Roster } | undefined;
+  private node:
+    | {
+        readonly overlay: OverlayNode;
+        readonly names: NameService;
+        readonly roster: Roster;
+        readonly doubles: DoubleWatch;
+      }
+    | undefined;
+  private knownDouble: Double | undefined;
   private readonly acquaintances: Acquaintances;
   private readonly claims: PeerClaims;
   private readonly entry: Entry;
@@ -206,6 +228,11 @@ export class Engine implements Timed {
   /** The overlay's list of members. */
   get roster(): Roster | undefined {
     return this.node?.roster;
+  }
+
+  /** Another agent that has this host's key, as far as is known. */
+  get double(): Double | undefined {
+    return this.knownDouble;
   }
 
   /** Members that are linked now, with what their certificates say. */
@@ -362,6 +389,10 @@ export class Engine implements Timed {
     const now = this.clock.monotonic();
     switch (event.type) {
       case 'up':
+        if (this.isAway) {
+          this.links.close(event.hit, AWAY);
+          return;
+        }
         this.meetings?.linked(event.hit);
         if (!event.peer.member) return;
         // Others may take us for a guest; or our clock is wrong, and they do not.
@@ -372,7 +403,11 @@ export class Engine implements Timed {
         this.overlay?.silent(event.hit, now);
         return;
       case 'down':
+        if (event.byPeer && this.members.has(event.hit)) this.node?.doubles.suspect(now);
         this.memberDown(event.hit, now);
+        return;
+      case 'double':
+        this.metDouble(event.remote, now);
         return;
       case 'message':
         if (!event.member) this.guests.answer(event.hit, event.data, now);
@@ -406,6 +441,8 @@ export class Engine implements Timed {
     this.membership.inviting?.sawMember(peer, this.clock.wall());
     this.authorize(hit);
     overlay?.linkUp(hit, now);
+    // First of all that is asked: the link may be another agent's in a moment.
+    this.node?.doubles.linkUp(now);
     if (overlay !== undefined) this.membership.linkUp(hit, now);
     this.resolver.linkUp(hit, now);
     if (overlay !== undefined) this.time.linkUp(hit, now);
@@ -438,7 +475,7 @@ export class Engine implements Timed {
   private entryPorts(): EntryPorts {
     return {
       dial: (remote, now) => {
-        this.links.connectDirect(remote, now);
+        this.dial(remote, now);
       },
       // A founder that is alone knows only clients, which are no way in.
       startAddresses: () => this.acquaintances.startAddresses({ onlyPeers: this.options.founder }),
@@ -466,7 +503,7 @@ export class Engine implements Timed {
       isLinked: (hit) => this.links.isUp(hit),
       remoteOf: (hit) => this.links.remoteOf(hit),
       dial: (address, now) => {
-        if (!this.entry.searching) return this.links.connectDirect(address, now);
+        if (!this.entry.searching) return this.dial(address, now);
         this.entry.found(address, now);
         return true;
       },
@@ -507,7 +544,9 @@ export class Engine implements Timed {
       { role },
     );
     const names = new NameService({ overlay, clock, logger });
-    this.node = { overlay, names, roster: new Roster({ overlay, clock, logger }) };
+    const roster = new Roster({ overlay, clock, logger });
+    const doubles = this.watchDoubles(roster);
+    this.node = { overlay, names, roster, doubles };
     membership.enter({ node: overlay, holdersOf: (user, at, done) => this.holdersOf(user, at, done) });
     overlay.onEvent((event, at) => {
       this.onOverlayEvent(event, role, at);
@@ -579,7 +618,12 @@ export class Engine implements Timed {
   /** Members that still have a link to our former life are told at once that it is over. */
   private callBack(now: number): void {
     for (const { hit, locator } of this.acquaintances.toCallBack((known) => this.members.has(known)))
-      this.links.connectDirect(locator, now, hit, CALL_BACK_MS);
+      this.dial(locator, now, hit, CALL_BACK_MS);
+  }
+
+  private dial(remote: SocketAddress, now: number, expected?: Hit, patienceMs?: number): boolean {
+    const keepsBack = this.node?.doubles.keepsBack(now) === true;
+    return !keepsBack && this.links.connectDirect(remote, now, expected, patienceMs);
   }
 
   private onOverlayEvent(event: OverlayEvent, role: Role, now: number): void {
@@ -593,6 +637,7 @@ export class Engine implements Timed {
     this.meetings?.consider(now);
     // Nobody could be asked before.
     if (event.type !== 'joined') return;
+    this.node?.doubles.entered(now);
     for (const hit of this.members.keys()) {
       this.claims.lookup(hit, now);
       this.membership.linkUp(hit, now);
@@ -601,7 +646,7 @@ export class Engine implements Timed {
 
   /** It may be in a ring of its own, which only a direct link reaches. */
   private seek(hit: Hit, now: number): void {
-    for (const locator of this.acquaintances.latestLocators(hit)) this.links.connectDirect(locator, now, hit);
+    for (const locator of this.acquaintances.latestLocators(hit)) this.dial(locator, now, hit);
   }
 
   private ownIpv4(address: string): void {
@@ -623,8 +668,8 @@ export class Engine implements Timed {
   /** Asks a host for a link, or for a new path of the one that is there. */
   connect(hit: Hit, now: number, done: (result: ResolverResult<undefined>) => void): void {
     const { overlay } = this;
-    if (overlay?.state !== 'joined') {
-      done({ ok: false, reason: 'not in the overlay (yet)' });
+    if (overlay?.state !== 'joined' || this.isAway) {
+      done({ ok: false, reason: this.isAway ? AWAY : 'not in the overlay (yet)' });
       return;
     }
     overlay.connect(hit, now, (result) => {
@@ -659,6 +704,60 @@ export class Engine implements Timed {
     };
   }
 
+  // Another agent with this host's key
+
+  private get isAway(): boolean {
+    return this.node?.doubles.isAway === true;
+  }
+
+  private watchDoubles(roster: Roster): DoubleWatch {
+    const ports = {
+      latestRun: (since: number | undefined, now: number, done: (run: Run | undefined, at: number) => void) => {
+        // Alone, there is nobody who could have taken what another wrote.
+        if (this.members.size === 0) done(undefined, now);
+        else roster.latestRun(since, now, done);
+      },
+      reassert: (now: number) => roster.changed(now),
+    };
+    const doubles = new DoubleWatch({ ports, logger: this.logger }, { startedAt: roster.startedAt });
+    doubles.onEvent((event, now) => {
+      this.onDoubleEvent(event, now);
+    });
+    return doubles;
+  }
+
+  private onDoubleEvent(event: DoubleEvent, now: number): void {
+    switch (event.type) {
+      case 'met':
+      case 'away': {
+        const { startedAt } = event;
+        const isAway = event.type === 'away';
+        this.tellDouble({ startedAt, remote: this.knownDouble?.remote, isAway });
+        if (!isAway) return;
+        this.leaveLinks(AWAY, now);
+        this.entry.stop();
+        return;
+      }
+      case 'back':
+        if (this.knownDouble !== undefined) this.knownDouble = { ...this.knownDouble, isAway: false };
+        this.entry.linkDown(now);
+        return;
+      case 'gone':
+        this.tellDouble(undefined);
+    }
+  }
+
+  /** A link showed it; which of the two gives way, only what both write into the overlay tells. */
+  private metDouble(remote: SocketAddress, now: number): void {
+    this.tellDouble({ isAway: false, ...this.knownDouble, remote });
+    this.node?.doubles.suspect(now);
+  }
+
+  private tellDouble(double: Double | undefined): void {
+    this.knownDouble = double;
+    this.handler({ type: 'double', double });
+  }
+
   // Contacts
 
   private remember(hit: Hit, known: Known): void {
@@ -672,7 +771,7 @@ export class Engine implements Timed {
     if (hit === undefined) return;
     if (this.overlay?.state === 'joined') this.connect(hit, now, () => {});
     // It sends to us from there: no NAT is in the way.
-    else this.links.connectDirect(remote, now, hit);
+    else this.dial(remote, now, hit);
   }
 
   // Membership

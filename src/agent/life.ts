@@ -10,7 +10,7 @@ import { aeadName } from '../native/native.ts';
 import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
-import { Engine, type EngineEvent } from './engine.ts';
+import { Engine, type Double, type EngineEvent } from './engine.ts';
 import type { Ground } from './ground.ts';
 import type { Host } from './host.ts';
 import { memberOf } from './member.ts';
@@ -242,6 +242,9 @@ export class Life {
       case 'revoked':
         host.logger.error('revoked', { why: problemOf(engine.membership) });
         return;
+      case 'double':
+        this.tellDouble(event.double);
+        return;
       case 'tunLost':
         host.logger.error('tun lost', { tun: host.config.tun.name });
         this.onTunLost();
@@ -254,6 +257,12 @@ export class Life {
       external === undefined || local === undefined ? undefined : { base: { address: local, port }, external };
     this.places.setMappedPort(external?.port);
     this.driver.feed('port mapping', () => this.engine.links.setForwarded(forwarded));
+  }
+
+  private tellDouble(double: Double | undefined): void {
+    const { logger } = this.host;
+    if (double === undefined) logger.info('the other agent with the key of this host is gone');
+    else logger.error('the key of this host is used twice', { why: problemOf(this.engine.membership, double) });
   }
 
   /** Again with each network: without one, names lead nowhere. */

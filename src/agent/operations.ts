@@ -118,7 +118,7 @@ function status(agent: OperationsComponents): Status {
               ? 'joined'
               : 'joining',
     membership: { state, lapsed, expires },
-    problem: problemOf(engine.membership),
+    problem: problemOf(engine.membership, engine.double),
     listen: agent.locators().map((address) => formatSocketAddress({ address, port: dataPlane.port })),
     links: links.filter(({ state }) => state !== 'guest').map((link) => describeLink(agent, link)),
     ...processStatus(agent.guard),

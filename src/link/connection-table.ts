@@ -157,6 +157,12 @@ export class ConnectionTable {
       );
   }
 
+  /** Whether some handshake that this end began is under way. */
+  get isCalling(): boolean {
+    for (const { role, state } of this.associations) if (role === 'client' && state === 'connecting') return true;
+    return false;
+  }
+
   incomingCount(): number {
     let count = 0;
     for (const { origin, state } of this.unfinished) if (origin === 'incoming' && state === 'connecting') count += 1;

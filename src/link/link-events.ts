@@ -32,8 +32,10 @@ export type LinkEvent =
    * goes on, as its path may be mended.
    */
   | { readonly type: 'silent'; readonly hit: Hit }
-  /** The link is gone, or an attempt to make it came to nothing. */
-  | { readonly type: 'down'; readonly hit: Hit; readonly reason: string }
+  /** The link is gone, or an attempt to make it came to nothing. `byPeer`: the other end has closed it. */
+  | { readonly type: 'down'; readonly hit: Hit; readonly reason: string; readonly byPeer: boolean }
+  /** Another host has shown this host's own key, at an address that does not lead back here. */
+  | { readonly type: 'double'; readonly remote: SocketAddress }
   /** One whole RELOAD message. */
   | { readonly type: 'message'; readonly hit: Hit; readonly member: boolean; readonly data: Uint8Array }
   | { readonly type: 'path'; readonly hit: Hit; readonly path: LinkPath }

@@ -80,6 +80,8 @@ export class LinkManager implements Timed {
   private readonly repairs: Repairs;
   private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
+  /** Names of associations whose server's end showed our own key. */
+  private readonly ownEnds = new Set<string>();
   private handler: (event: LinkEvent) => void = () => {};
   private reflexiveHandler: (atOwnAddress: boolean) => void = () => {};
   private unsent = 0;
@@ -653,10 +655,27 @@ export class LinkManager implements Timed {
       this.drop(association, messageOf(error), true);
       return;
     }
-    if (peer.nodeId === this.selfHit) this.drop(association, 'it is ourselves', true);
+    if (peer.nodeId === this.selfHit) this.metOwnKey(association, exporter);
     else if (association.hit !== undefined && association.hit !== peer.nodeId)
       this.drop(association, `another host answered: ${peer.nodeId}`, true);
     else this.established(association, peer, exporter, now);
+  }
+
+  /**
+   * Where datagrams lead back to us, the server's end of the association is done first and shows the same keys; another host
+   * with our key has the other end. A server's end says nothing while we call somebody.
+   */
+  private metOwnKey(association: Association, exporter: Uint8Array): void {
+    const { role, path } = association;
+    const { id } = deriveSecrets(exporter);
+    const isOurs = role === 'client' ? this.ownEnds.delete(id) : this.table.isCalling;
+    if (role === 'server') {
+      this.ownEnds.add(id);
+      const [oldest] = this.ownEnds;
+      if (this.ownEnds.size > MAX_INCOMING && oldest !== undefined) this.ownEnds.delete(oldest);
+    }
+    this.drop(association, isOurs ? 'it is ourselves' : 'another host has our key', true);
+    if (!isOurs && path !== undefined) this.handler({ type: 'double', remote: path.remote });
   }
 
   private established(association: Association, peer: VerifiedPeer, exporter: Uint8Array, now: number): void {
@@ -757,7 +776,7 @@ export class LinkManager implements Timed {
 
   private closed(link: LinkId, reason: string): void {
     const association = this.table.association(link);
-    if (association !== undefined) this.drop(association, reason, true);
+    if (association !== undefined) this.drop(association, reason, true, association.state === 'up');
   }
 
   /** What is negotiated for this link through the overlay comes to nothing. The living association stays. */
@@ -771,7 +790,7 @@ export class LinkManager implements Timed {
   }
 
   /** Ends one association, here and in the data plane. `tell`: listeners learn of it, unless another one lives on. */
-  private drop(association: Association, reason: string, tell: boolean): void {
+  private drop(association: Association, reason: string, tell: boolean, byPeer = false): void {
     const { hit, state, origin, path, connected } = association;
     if (state === 'closed') return;
     const link = hit === undefined ? undefined : this.table.link(hit);
@@ -787,7 +806,8 @@ export class LinkManager implements Timed {
     if (!tell || state === 'retired') return;
     if (origin === 'dialed' && state === 'connecting') {
       if (path !== undefined) this.handler({ type: 'connectFailed', remote: path.remote, reason });
-    } else if (hit !== undefined && wasLink && link?.current === undefined) this.handler({ type: 'down', hit, reason });
+    } else if (hit !== undefined && wasLink && link?.current === undefined)
+      this.handler({ type: 'down', hit, reason, byPeer });
   }
 
   // Records.

@@ -36,6 +36,20 @@ export const WALL_CHECK_MS = 60_000;
 /** What could not be written is written later. */
 export const PERSIST_RETRY_MS = 60_000;
 
+/** After the entry was written: whether another agent of the same key has written there; doubled each time. */
+export const DOUBLE_CHECK_MS = 3_000;
+export const MAX_DOUBLE_CHECK_MS = 600_000;
+/** After a link was ended by the other end: long enough for a new link, and for the other agent's entry. */
+export const DOUBLE_SUSPECTED_MS = 1_000;
+/** An entry that is later than this agent's start by so much was not written by its former life. */
+export const MIN_DOUBLE_AGE_MS = 2_000;
+/** Who loses its links again within a minute waits before it seeks others: both ends get the time to see the other's entry. */
+export const DOUBLE_MEMORY_MS = 60_000;
+export const DOUBLE_HOLD_MS = 1_500;
+/** The agent that gives way is out so long at first; doubled each time, since each look disturbs the other one's links. */
+export const DOUBLE_AWAY_MS = 60_000;
+export const MAX_DOUBLE_AWAY_MS = 3_600_000;
+
 /** Inviters that a host tells when it leaves; they are a handful. */
 export const MAX_TOLD_INVITERS = 16;
 /** A clock may be as wrong as that; what is older was said in an earlier life. */

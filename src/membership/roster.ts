@@ -15,6 +15,7 @@ import {
   memberShardOf,
 } from '../overlay/storage/member-value.ts';
 import type { FetchedValue, StoreSpec } from '../overlay/storage/storage-client.ts';
+import type { Run } from './double-watch.ts';
 import {
   MAX_ROSTER_RETRY_MS,
   ROSTER_FETCHES,
@@ -51,8 +52,12 @@ export interface RosterAnswer {
  */
 export class Roster implements Timed {
   private readonly overlay: RosterOverlay;
+  private readonly clock: Clock;
   private readonly logger: Logger;
-  private readonly startedAt: number;
+  /** Milliseconds since the epoch: tells this agent's entries from those of another that has its key. */
+  readonly startedAt: number;
+  /** When the entry that the overlay has was written, milliseconds since the epoch; undefined: it is to be written. */
+  private storedAt: number | undefined;
   private storing = false;
   private givenBack = false;
   private dueAt: number | undefined;
@@ -61,7 +66,8 @@ export class Roster implements Timed {
   constructor(components: { overlay: RosterOverlay; clock: Clock; logger: Logger }) {
     this.overlay = components.overlay;
     this.logger = components.logger;
-    this.startedAt = components.clock.wall();
+    this.clock = components.clock;
+    this.startedAt = this.clock.wall();
     this.overlay.onEvent((event, now) => {
       if (event.type === 'joined') this.changed(now);
     });
@@ -69,8 +75,31 @@ export class Roster implements Timed {
 
   /** Our entry is another one now, or may be lost. */
   changed(now: number): void {
+    this.storedAt = undefined;
     this.dueAt = now;
     this.retryMs = ROSTER_RETRY_MS;
+  }
+
+  /**
+   * When the agent was started that wrote the entry under this host's key, if it is later than what this one wrote.
+   * @param since milliseconds since the epoch: what to compare with as long as this agent has written nothing.
+   */
+  latestRun(since: number | undefined, now: number, done: (run: Run | undefined, now: number) => void): void {
+    const storedAt = this.storedAt ?? since;
+    const before = this.storedAt;
+    if (storedAt === undefined || this.givenBack) {
+      done(undefined, now);
+      return;
+    }
+    const { nodeId } = this.overlay;
+    const resource = this.resourceOf(memberShardOf(nodeId));
+    this.overlay.fetch({ resource, kind: IDLOC_MEMBER.id, keys: [fromHex(nodeId)] }, now, (result, at) => {
+      const [value] = result.ok ? result.values : [];
+      const entry = value === undefined ? undefined : entryOf(value);
+      // Written again meanwhile: the answer may be of before.
+      const isLater = entry?.hit === nodeId && entry.seenAt > storedAt && this.storedAt === before;
+      done(isLater ? entry : undefined, at);
+    });
   }
 
   /** This host's entry is taken away, for good. */
@@ -121,8 +150,10 @@ export class Roster implements Timed {
     this.dueAt = undefined;
     const { role } = this.overlay;
     const value = encodeMemberValue({ role, startedAt: this.startedAt, software: VERSION });
+    const storedAt = this.clock.wall();
     this.overlay.store(this.specOf({ exists: true, value }), now, (result, at) => {
       this.storing = false;
+      if (result.ok && this.dueAt === undefined) this.storedAt = storedAt;
       if (!result.ok) this.logger.debug('entry not stored', { err: result.error.message });
       // A change during the store has set an earlier time.
       this.dueAt ??= at + (result.ok ? ROSTER_REFRESH_MS : this.retryMs);

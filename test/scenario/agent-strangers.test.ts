@@ -45,6 +45,8 @@ test('a host with a certificate of another authority gets no link, no answer and
 
 test('a guest that has not enrolled cannot send packets, nor ask the overlay anything', (t) => {
   const world = new TwoClients(t, 501);
+  // Nobody else asks the founder anything meanwhile: what each looks after once it is in is done.
+  world.run(30_000);
   const before = world.founder.engine.overlay?.snapshot(world.now).counters.delivered;
   const joining = world.join(
     world.publicHost(),

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { Enroller, type EnrollmentResult } from '../../../src/agent/enroller.ts';
 import { adoptMembership, createMembership, type Membership } from '../../../src/agent/membership.ts';
@@ -46,6 +46,7 @@ export class AgentWorld {
   readonly founder: SimAgent;
   readonly board: SimBoard;
   private readonly folder: string;
+  private readonly folders = new Map<KeyStore, string>();
   private readonly t: ExecutionContext;
   private homes = 0;
   private publicHosts = 1;
@@ -132,10 +133,20 @@ export class AgentWorld {
     return HostIdentity.fromScalar(this.network.random.bytes(32));
   }
 
-  newStore(): KeyStore {
-    const state = StateDirectory.open(mkdtempSync(join(this.folder, 'state-')));
+  newStore(like?: KeyStore): KeyStore {
+    const path = mkdtempSync(join(this.folder, 'state-'));
+    const source = like === undefined ? undefined : this.folders.get(like);
+    if (source !== undefined) cpSync(source, path, { recursive: true, filter: (file) => basename(file) !== 'lock' });
+    const state = StateDirectory.open(path);
     this.t.teardown(() => state.close());
-    return new KeyStore(state);
+    const store = new KeyStore(state);
+    this.folders.set(store, path);
+    return store;
+  }
+
+  /** Somebody copies the disk of a running host, and starts the copy elsewhere. */
+  copyOf(agent: SimAgent, host: SimHost): SimAgent {
+    return agent.copy(host, this.clock, this.newStore(agent.store));
   }
 
   /** A member that is not started yet; its certificate was asked for without the network. */

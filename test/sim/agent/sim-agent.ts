@@ -56,7 +56,7 @@ function failTest(event: string, fields: LogFields = {}): never {
 export class SimAgent {
   readonly host: SimHost;
   readonly identity: HostIdentity;
-  private readonly store: KeyStore;
+  readonly store: KeyStore;
   private stored: Membership;
   private readonly network: SimNetwork;
   private readonly hostClock: HostClock;
@@ -95,6 +95,15 @@ export class SimAgent {
       wall: () => clock.wall() + this.clockOffsetMs,
     };
     this.guard = options.guard ?? new Guard({ logger: { ...silentLogger, error: failTest } });
+  }
+
+  /** Another agent with the same key on another host, as from a copied disk. @param store a copy of what this one has. */
+  copy(host: SimHost, clock: Clock, store: KeyStore): SimAgent {
+    const { network, identity, stored: membership } = this;
+    const copy = new SimAgent({ network, clock, host, identity, membership, store }, this.options);
+    copy.savedContacts = this.contacts.toJson();
+    copy.savedIpv4 = this.savedIpv4;
+    return copy;
   }
 
   get hit(): Hit {
@@ -318,6 +327,7 @@ export class SimAgent {
         return;
       case 'joined':
       case 'pathMtu':
+      case 'double':
       case 'revoked':
       case 'tunLost':
     }

@@ -108,7 +108,7 @@ test('a peer whose certificate proves nothing is refused on both sides', (t) => 
   t.deepEqual(world.peer.links.snapshot().links, []);
 });
 
-test('dialing oneself comes to nothing', (t) => {
+test('two hosts with one key get no link with each other, and both are told where the other is', (t) => {
   const world = new ThreeHosts(t, 7);
   const q = new SimNode(
     world.network,
@@ -118,8 +118,16 @@ test('dialing oneself comes to nothing', (t) => {
   );
   q.dial(world.peer);
   world.network.loop.run(5_000);
-  t.like(q.events, [{ type: 'connectFailed' }]);
-  t.is(world.peer.events.length, 0);
+  const [at] = world.peer.host.addresses;
+  t.deepEqual(
+    q.events.map((event) => (event.type === 'double' ? `double at ${event.remote.address}` : event.type)),
+    ['connectFailed', `double at ${at ?? ''}`],
+  );
+  t.deepEqual(
+    world.peer.events.map((event) => (event.type === 'double' ? `double at ${event.remote.address}` : event.type)),
+    ['double at 203.0.113.7'],
+  );
+  t.deepEqual([...q.links.snapshot().links, ...world.peer.links.snapshot().links], []);
 });
 
 test('an offer without an answer is forgotten, a cancelled one at once', (t) => {

@@ -330,8 +330,11 @@ export class EnrollmentRegister {
       return { hit, user, formerUsers: [], enrolledAt: wallNow, expiresAt, seen: true, revoked: false };
     }
     if (known.seen && known.expiresAt >= expiresAt) return undefined;
-    // Of two certificates the one that ends later has the name of today.
-    return expiresAt > known.expiresAt ? { ...renamed(known, user), expiresAt, seen: true } : { ...known, seen: true };
+    if (expiresAt <= known.expiresAt) return { ...known, seen: true };
+    // Of two certificates the one that ends later has the name of today. A name of others it brings to nobody who has one: it
+    // may be the work of a thief of an inviter's key, and would be renewed when that key is worth nothing any more.
+    const isOthers = user !== null && known.user !== null && this.isTaken(user, wallNow, undefined, hit);
+    return { ...(isOthers ? known : renamed(known, user)), expiresAt, seen: true };
   }
 
   /** A host that never showed itself leaves no trace; one that did stays known as revoked. */

@@ -445,6 +445,36 @@ test('what a thief of an inviter key made is worth nothing after the right is wi
   t.is(office.enroll(honest, { from: membership }).certificate.user, 'alice@example.net');
 });
 
+test('a host that is known gets no name of others by a certificate that the thief of an inviter key made for it', (t) => {
+  const office = new Office();
+  office.trust.learnIssuer(grant);
+  const [alice, mallory] = [generateHostIdentity(), generateHostIdentity()];
+  office.sees(alice, office.enroll(alice, { code: office.code(), user: 'alice@example.net' }));
+  office.sees(mallory, office.enroll(mallory, { code: office.code(), user: 'mallory@example.net' }));
+  const stolen = branch();
+  const options = { code: stolen.code('alice@example.net'), at: wallNow + 60_000 };
+  const forgery = stolen.enroll(mallory, options);
+  const after = wallNow + 2 * WEEK_MS;
+  const renewed = (): string | null =>
+    office.trust.verify(office.server.renew(forgery.certificates, after), after).certificate.user;
+  // It was let in while nobody knew of the theft.
+  office.sees(mallory, forgery);
+  t.is(renewed(), 'mallory@example.net');
+  office.trust.revokeIssuer(inviterKey.hit, { since: wallNow + 120_000 });
+  t.is(renewed(), 'mallory@example.net');
+  t.deepEqual(office.register.hostsOf('alice@example.net'), [alice.hit]);
+});
+
+test('a host that another inviter gave a free name has that name in every register that sees it', (t) => {
+  const office = new Office();
+  const elsewhere = branch();
+  office.trust.learnIssuer(grant);
+  const host = generateHostIdentity();
+  office.sees(host, office.enroll(host, { code: office.code(), user: 'alice@example.net' }));
+  office.sees(host, elsewhere.enroll(host, { code: elsewhere.code('anna@example.net'), at: wallNow + 60_000 }));
+  t.deepEqual(office.register.hostsOf('anna@example.net'), [host.hit]);
+});
+
 test('what another register of the overlay knows is taken over with the key', (t) => {
   const founder = new Office();
   const host = generateHostIdentity();

@@ -1,17 +1,24 @@
-/** `scripts/lab up [--agents]`: the test network of the demo, to try things in by hand, until Ctrl-C; `churn`: DESIGN.md s5. */
+/** `scripts/lab up [--agents]`: the test network of the demo, to try things in by hand, until Ctrl-C; the others measure. */
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/base/errors.ts';
 import { churn } from './testbed/churn.ts';
 import { Lab } from './testbed/lab.ts';
 import { Findings, printFigures, progress } from './testbed/report.ts';
+import { renewal } from './testbed/renewal.ts';
 import { threeHosts } from './testbed/three-hosts.ts';
 import { twoHomes } from './testbed/topology.ts';
 
 /** Two cores bear it: a start costs half a second of one. */
 const KILL_EVERY_MS = 8_000;
 
+const USES = [
+  'up [--agents]',
+  'churn [--hosts N] [--minutes N] [--json]',
+  'renewal [--certificate-lifetime SECONDS] [--minutes N] [--json]',
+];
+
 function usage(why: string): never {
-  process.stderr.write(`lab: ${why}; scripts/lab up [--agents] | churn [--hosts N] [--minutes N] [--json]\n`);
+  process.stderr.write(`lab: ${why}; scripts/lab ${USES.join(' | ')}\n`);
   process.exit(2);
 }
 
@@ -22,6 +29,7 @@ function parsed() {
         agents: { type: 'boolean', default: false },
         hosts: { type: 'string', default: '30' },
         minutes: { type: 'string', default: '10' },
+        'certificate-lifetime': { type: 'string', default: '120' },
         json: { type: 'boolean', default: false },
       },
       allowPositionals: true,
@@ -52,24 +60,37 @@ async function up(lab: Lab): Promise<void> {
   setInterval(() => undefined, 3_600_000);
 }
 
-async function measureChurn(lab: Lab): Promise<void> {
-  const findings = new Findings();
-  // With fewer there are not two copies of everything.
-  const agents = Math.floor(number('--hosts', values.hosts, 4));
+type Measure = (lab: Lab, findings: Findings, minutes: number) => Promise<void>;
+
+const MEASURES: Readonly<Record<string, Measure>> = {
+  churn: (lab, findings, minutes) => {
+    // With fewer there are not two copies of everything.
+    const agents = Math.floor(number('--hosts', values.hosts, 4));
+    return churn(lab, findings, { agents, minutes, killEveryMs: KILL_EVERY_MS }, progress);
+  },
+  renewal: (lab, findings, minutes) => {
+    const lifetimeS = Math.floor(number('--certificate-lifetime', values['certificate-lifetime'], 60));
+    return renewal(lab, findings, { lifetimeS, minutes }, progress);
+  },
+};
+
+async function figuresOf(what: string, measure: Measure): Promise<void> {
   const minutes = number('--minutes', values.minutes, 0.1);
-  await churn(lab, findings, { agents, minutes, killEveryMs: KILL_EVERY_MS }, progress);
-  const report = findings.report('lab churn');
+  const findings = new Findings();
+  const lab = Lab.open();
+  await measure(lab, findings, minutes);
+  const report = findings.report(`lab ${what}`);
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else printFigures(report);
   process.exitCode = findings.ok ? 0 : 1;
   lab.close();
 }
 
-const [what] = positionals;
-if (positionals.length !== 1 || (what !== 'up' && what !== 'churn')) usage('up or churn?');
+const [what = ''] = positionals;
+const measure = Object.hasOwn(MEASURES, what) ? MEASURES[what] : undefined;
+if (positionals.length !== 1 || (what !== 'up' && measure === undefined)) usage('up, churn or renewal?');
 try {
-  const lab = Lab.open();
-  await (what === 'up' ? up(lab) : measureChurn(lab));
+  await (measure === undefined ? up(Lab.open()) : figuresOf(what, measure));
 } catch (error) {
   process.stderr.write(`lab: ${messageOf(error)}\n`);
   process.exit(1);

@@ -13,8 +13,15 @@ export interface ThreeHosts {
   bob: Agent;
 }
 
-/** @param onProgress told what is done next */
-export async function threeHosts(lab: Lab, onProgress: (text: string) => void = () => undefined): Promise<ThreeHosts> {
+/**
+ * @param onProgress told what is done next
+ * @param options.configuration of the peer, which decides about the overlay
+ */
+export async function threeHosts(
+  lab: Lab,
+  onProgress: (text: string) => void = () => undefined,
+  options: { readonly configuration?: string } = {},
+): Promise<ThreeHosts> {
   onProgress('network: two homes behind NATs, a third place, a public peer');
   const homes = await twoHomes(lab);
   onProgress(`peer creates ${OVERLAY}`);
@@ -22,6 +29,7 @@ export async function threeHosts(lab: Lab, onProgress: (text: string) => void = 
     namespace: homes.peer.namespace,
     name: 'peer',
     overlay: { create: OVERLAY },
+    ...options,
   });
   const ticketForAlice = await peer.invite();
   const ticketForBob = await peer.invite();

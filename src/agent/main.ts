@@ -19,7 +19,7 @@ import { Life } from './life.ts';
 import { Lives, type LifeMaker } from './lives.ts';
 import { chooseStyle, createLogger } from './logger.ts';
 import { enroll } from './newcomer.ts';
-import { SystemdNotifier, takeListenFds } from './systemd.ts';
+import { SystemdNotifier, takeListenFds, tellOverlay } from './systemd.ts';
 import { decide, readWish, type Wish } from './wish.ts';
 
 export interface RunOptions {
@@ -91,8 +91,11 @@ async function run(
       return ground;
     },
     enroll: (ground, ticket) => enroll(host, ground, ticket),
-    live: (ground, membership, ticket, onLost) =>
-      new Life(host, ground, { membership, ticket, onTunLost: () => onLost(tunLost(config)) }),
+    live: (ground, membership, ticket, onLost) => {
+      const life = new Life(host, ground, { membership, ticket, onTunLost: () => onLost(tunLost(config)) });
+      tellOverlay(process.env, membership.configuration.overlay, logger);
+      return life;
+    },
   };
   const tools = { random: systemRandom, clock: systemClock, logger };
   const lives = new Lives({ config, state, store, identity, maker, ...tools });

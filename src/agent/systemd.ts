@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { IdlocError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -21,6 +23,20 @@ export function takeListenFds(env: NodeJS.ProcessEnv, pid: number): { udp?: numb
   delete env['LISTEN_FDNAMES'];
   if (!mine || !Number.isInteger(count) || count < 1) return {};
   return count === 1 ? { udp: FIRST_LISTEN_FD } : { udp: FIRST_LISTEN_FD, tcp: FIRST_LISTEN_FD + 1 };
+}
+
+/**
+ * For idloc-names.path, which hands the names of the overlay to the machine's own resolver: written anew each time that the
+ * interface is. Only under systemd, where the service has a directory of its own.
+ */
+export function tellOverlay(env: NodeJS.ProcessEnv, overlay: string, logger: Logger): void {
+  const directory = env['RUNTIME_DIRECTORY'];
+  if (directory === undefined) return;
+  try {
+    writeFileSync(join(directory, 'overlay'), `${overlay}\n`);
+  } catch (error) {
+    logger.warn('names are not handed to the resolver of this host', { err: messageOf(error) });
+  }
 }
 
 /** Sends lines of NAME=value to a notification socket (native/systemd.ts). */

@@ -132,6 +132,27 @@ step("names of the overlay are known to the host's own resolver, by name and by 
   t.regex(await debian.run('resolvectl', 'query', hit), new RegExp(`: ${name}`));
 });
 
+step(
+  'in another overlay while it runs, the names of that one are known, and those of the old one no more',
+  async (t, debian) => {
+    const before = first().name ?? '';
+    await debian.run('idloc', 'leave');
+    await debian.run('idloc', 'create', 'second.example');
+    firstStatus = await eventually('the new overlay', PATIENCE_MS, async () => {
+      const now = await status(debian);
+      return now.ipv4 !== null && now.state === 'alone' ? now : undefined;
+    });
+    const { hit, ipv4, name } = first();
+    t.is(name, 'saturn.second.example');
+    const found = await eventually('the name is known', PATIENCE_MS, async () => {
+      const { status: failed, stdout } = await debian.tryRun('resolvectl', 'query', name ?? '');
+      return failed === 0 ? stdout : undefined;
+    });
+    t.true(found.includes(hit) && found.includes(ipv4 ?? ''), found);
+    t.not((await debian.tryRun('resolvectl', 'query', before)).status, 0);
+  },
+);
+
 step('killed, it comes back by itself with the same identity and address', async (t, debian) => {
   const before = await mainPid(debian);
   await debian.run('systemctl', 'kill', '--signal=KILL', 'idloc');

@@ -1,7 +1,10 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import test from 'ava';
 import { IdlocError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
-import { SystemdNotifier, takeListenFds } from '../../../src/agent/systemd.ts';
+import { SystemdNotifier, takeListenFds, tellOverlay } from '../../../src/agent/systemd.ts';
 
 /** A notification socket that writes down what it was told; `fail` throws instead. */
 function fakeSystemd(fail: (call: number) => Error | undefined = () => undefined) {
@@ -65,4 +68,18 @@ test('sockets are taken only when they were meant for this process, and never pa
   t.deepEqual(takeListenFds({ ...given, LISTEN_FDS: 'x' }, 42), {});
   t.deepEqual(takeListenFds({ ...given, LISTEN_FDS: '1' }, 42), { udp: 3 });
   t.deepEqual(takeListenFds({}, 42), {});
+});
+
+test('a service writes into its directory which overlay it is in; without one, or without room, nothing else happens', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'idloc-run-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const { components, warnings } = fakeSystemd();
+  for (const overlay of ['first.example', 'second.example']) {
+    tellOverlay({ RUNTIME_DIRECTORY: directory }, overlay, components.logger);
+    t.is(readFileSync(join(directory, 'overlay'), 'utf8'), `${overlay}\n`);
+  }
+  tellOverlay({}, 'first.example', components.logger);
+  t.is(warnings.length, 0);
+  tellOverlay({ RUNTIME_DIRECTORY: join(directory, 'gone') }, 'first.example', components.logger);
+  t.is(warnings.length, 1);
 });

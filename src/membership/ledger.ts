@@ -21,19 +21,21 @@ export interface LedgerRecord {
   readonly hit: Hit;
   /** When it was made, by its signer's clock: the latest stay when there are too many. */
   readonly at: number;
+  /** Signed by the authority: these stay before those of inviters. */
+  readonly byAuthority: boolean;
 }
 
 /** Reads a record, proves it and says of whom and when it is; undefined: not one of this overlay, or not signed by one who may. */
 export type ReadRecord = (
   kind: RecordKind,
   bytes: Uint8Array,
-) => { readonly hit: Hit; readonly at: number } | undefined;
+) => Pick<LedgerRecord, 'hit' | 'at' | 'byAuthority'> | undefined;
 
 const LIMITS: Readonly<Record<RecordKind, number>> = { grant: MAX_GRANTS, revocation: MAX_REVOCATIONS };
 
 /**
  * The signed statements that every member of the overlay keeps whole. It takes only what its reader has proven, and of too
- * many of a kind the latest, so that all members come to hold the same.
+ * many of a kind the authority's and then the latest, so that all members come to hold the same.
  */
 export class Ledger {
   private readonly read: ReadRecord;
@@ -69,11 +71,12 @@ export class Ledger {
     const statement = this.read(kind, bytes);
     if (statement === undefined) return undefined;
     // A copy: the message that it came in must not stay in memory for it.
-    const record = { id, kind, bytes: bytes.slice(), hit: statement.hit, at: statement.at };
+    const { hit, at, byAuthority } = statement;
+    const record = { id, kind, bytes: bytes.slice(), hit, at, byAuthority };
     this.records.set(id, record);
     this.counts[kind] += 1;
     this.digests = undefined;
-    return this.counts[kind] > LIMITS[kind] && this.dropOldest(kind) === record ? undefined : record;
+    return this.counts[kind] > LIMITS[kind] && this.dropLeast(kind) === record ? undefined : record;
   }
 
   /** One for each first digit of an id: equal where both ends hold the same. */
@@ -91,18 +94,21 @@ export class Ledger {
     return [...this.records.keys()].filter((id) => id.startsWith(digit)).sort();
   }
 
-  private dropOldest(kind: RecordKind): LedgerRecord | undefined {
-    let oldest: LedgerRecord | undefined;
-    for (const record of this.records.values()) {
-      if (record.kind !== kind) continue;
-      if (oldest === undefined || record.at < oldest.at || (record.at === oldest.at && record.id < oldest.id))
-        oldest = record;
-    }
-    if (oldest === undefined) return undefined;
-    this.records.delete(oldest.id);
+  private dropLeast(kind: RecordKind): LedgerRecord | undefined {
+    let least: LedgerRecord | undefined;
+    for (const record of this.records.values())
+      if (record.kind === kind && (least === undefined || countsLess(record, least))) least = record;
+    if (least === undefined) return undefined;
+    this.records.delete(least.id);
     this.counts[kind] -= 1;
-    return oldest;
+    return least;
   }
+}
+
+/** The same order for everyone. */
+function countsLess(a: LedgerRecord, b: LedgerRecord): boolean {
+  if (a.byAuthority !== b.byAuthority) return b.byAuthority;
+  return a.at < b.at || (a.at === b.at && a.id < b.id);
 }
 
 export function recordIdOf(kind: RecordKind, bytes: Uint8Array): RecordId {

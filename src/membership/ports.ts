@@ -9,6 +9,8 @@ export interface Statement {
   readonly hit: Hit;
   /** When it was made, milliseconds since the epoch. */
   readonly at: number;
+  /** By the authority, not by an inviter. */
+  readonly byAuthority: boolean;
 }
 
 /** A certificate that was proven to be this host's. */

@@ -46,12 +46,12 @@ export function rulesOf(components: RulesComponents): MembershipRules {
     learn: (kind, bytes) => {
       if (kind === 'grant') {
         const granted = trust.learnIssuer(bytes);
-        return granted && { hit: granted.nodeId, at: granted.notBefore };
+        return granted && { hit: granted.nodeId, at: granted.notBefore, byAuthority: true };
       }
       try {
         const revocation = verifyRevocation(bytes, trust);
         trust.apply(revocation);
-        return { hit: revocation.hit, at: revocation.revokedAt };
+        return { hit: revocation.hit, at: revocation.revokedAt, byAuthority: revocation.by === null };
       } catch (error) {
         if (error instanceof CertificateError || error instanceof MalformedMessageError) return undefined;
         throw error;

@@ -112,7 +112,7 @@ export class Company {
           hasLapsed: ({ notAfter }, wallNow) => wallNow > notAfter,
           learn: (kind, bytes) => {
             try {
-              const statement = fromBytes(bytes) as { hit: Hit; at: number };
+              const statement = { ...(fromBytes(bytes) as { hit: Hit; at: number }), byAuthority: true };
               (kind === 'grant' ? granted : revoked).add(statement.hit);
               return statement;
             } catch {

@@ -44,3 +44,21 @@ test('of too many revocations the latest stay, in any order of arrival, and no g
   t.deepEqual(a.summary(), b.summary());
   t.is(a.admit('revocation', statement(0)), undefined);
 });
+
+test('what inviters revoke, however much and however late, takes no room from what the authority has said', (t) => {
+  const [a, b] = [new Ledger(readStatement), new Ledger(readStatement)];
+  for (let at = 0; at < MAX_REVOCATIONS; at++) a.admit('revocation', statement(1_000_000 + at));
+  for (let at = 0; at < 10; at++) t.truthy(a.admit('revocation', statement(at, 'authority')));
+  for (let at = 0; at < 10; at++) b.admit('revocation', statement(at, 'authority'));
+  for (let at = 0; at < MAX_REVOCATIONS; at++) b.admit('revocation', statement(1_000_000 + at));
+  t.is(a.size, MAX_REVOCATIONS);
+  t.deepEqual(a.summary(), b.summary());
+  t.is(a.all().filter(({ byAuthority }) => byAuthority).length, 10);
+});
+
+test('of too many revocations of the authority the latest stay', (t) => {
+  const ledger = new Ledger(readStatement);
+  for (let at = 0; at < MAX_REVOCATIONS + 5; at++) ledger.admit('revocation', statement(at, 'authority'));
+  t.is(ledger.admit('revocation', statement(1_000_000)), undefined);
+  t.is(Math.min(...ledger.all().map(({ at }) => at)), 5);
+});

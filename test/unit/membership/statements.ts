@@ -1,11 +1,12 @@
 import type { ReadRecord } from '../../../src/membership/ledger.ts';
 
-/** A record for tests where who signed it does not matter: it says when it was made. */
-export function statement(at: number): Uint8Array {
-  return Buffer.from(`made at ${at}`);
+/** A record for tests: it says when it was made, and by whom. */
+export function statement(at: number, by: 'authority' | 'inviter' = 'inviter'): Uint8Array {
+  return Buffer.from(`made at ${at}${by === 'authority' ? ' by the authority' : ''}`);
 }
 
 export const readStatement: ReadRecord = (_kind, bytes) => {
-  const [, at] = /^made at (-?\d+)$/.exec(Buffer.from(bytes).toString()) ?? [];
-  return at === undefined ? undefined : { hit: at.padStart(32, '0'), at: Number(at) };
+  const [, at, authority] = /^made at (-?\d+)( by the authority)?$/.exec(Buffer.from(bytes).toString()) ?? [];
+  if (at === undefined) return undefined;
+  return { hit: at.padStart(32, '0'), at: Number(at), byAuthority: authority !== undefined };
 };

@@ -1,16 +1,11 @@
 import { equalBytes } from '../base/bytes.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
-import {
-  CERTIFICATE_LIFETIME_MS,
-  authorityCertificate,
-  inviterCertificate,
-  issueCertificate,
-} from './certificate-issuer.ts';
+import { authorityCertificate, inviterCertificate } from './certificate-issuer.ts';
 import { parseCertificate, type NodeCertificate } from './certificate.ts';
 import { KeyStoreError } from './errors.ts';
 import { HostIdentity } from './host-identity.ts';
-import { validity, type Issuer } from './issuer.ts';
+import { issueMember, type Issuer } from './issuer.ts';
 import { sha256 } from './signature.ts';
 
 /** The key that an overlay was created with: signs its certificates and its configuration (RFC 6940 s11.1, s11.3). */
@@ -78,10 +73,10 @@ export class OverlayAuthority implements Issuer {
     user: string | null,
     wallNow: number,
     random: Random,
-    { lifetimeMs = CERTIFICATE_LIFETIME_MS }: { readonly lifetimeMs?: number } = {},
+    { lifetimeMs }: { readonly lifetimeMs?: number } = {},
   ): Uint8Array[] {
-    const subject = { spki, overlay: this.overlay, user, ...validity(this.rootCertificate, wallNow, lifetimeMs) };
-    return [issueCertificate({ key: this.key, inviter: false }, subject, random)];
+    const { key, rootCertificate: root, intermediate } = this;
+    return issueMember({ key, root, intermediate }, { spki, user, wallNow, lifetimeMs }, random);
   }
 
   /**

@@ -66,11 +66,34 @@ export class Inviter implements Issuer {
     user: string | null,
     wallNow: number,
     random: Random,
-    { lifetimeMs = CERTIFICATE_LIFETIME_MS }: { readonly lifetimeMs?: number } = {},
+    { lifetimeMs }: { readonly lifetimeMs?: number } = {},
   ): Uint8Array[] {
-    const subject = { spki, overlay: this.overlay, user, ...validity(this.rootCertificate, wallNow, lifetimeMs) };
-    return [issueCertificate({ key: this.key, inviter: true }, subject, random), this.intermediate];
+    const { key, rootCertificate: root, intermediate } = this;
+    return issueMember({ key, root, intermediate }, { spki, user, wallNow, lifetimeMs }, random);
   }
+}
+
+/** What `Issuer.issue` does, with the key of either. */
+export function issueMember(
+  issuer: {
+    readonly key: HostIdentity;
+    readonly root: NodeCertificate;
+    /** DER; undefined: the key is the authority's. */
+    readonly intermediate: Uint8Array | undefined;
+  },
+  member: {
+    readonly spki: Uint8Array;
+    readonly user: string | null;
+    readonly wallNow: number;
+    readonly lifetimeMs: number | undefined;
+  },
+  random: Random,
+): Uint8Array[] {
+  const { key, root, intermediate } = issuer;
+  const { spki, user, wallNow, lifetimeMs = CERTIFICATE_LIFETIME_MS } = member;
+  const subject = { spki, user, overlay: root.overlay, ...validity(root, wallNow, lifetimeMs) };
+  const certificate = issueCertificate({ key, inviter: intermediate !== undefined }, subject, random);
+  return intermediate === undefined ? [certificate] : [certificate, intermediate];
 }
 
 /** Whether the authority gives the certificate's key the right to issue certificates of members, and no other right. */
@@ -86,7 +109,7 @@ export function isGrantOf(grant: NodeCertificate, authority: NodeCertificate): b
 }
 
 /** Within the life of the overlay's root certificate. */
-export function validity(
+function validity(
   root: NodeCertificate,
   wallNow: number,
   lifetimeMs: number,

@@ -1,10 +1,10 @@
 import { Client } from 'bittorrent-dht';
 import { toHex } from '../base/bytes.ts';
-import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
+import { LoggedPlace } from './logged-place.ts';
 import { MainlineSocket } from './mainline-socket.ts';
 
 const QUERY_TIMEOUT_MS = 1_000;
@@ -16,25 +16,23 @@ const MAX_VISITS = 16;
 const MAX_TABLES = 64;
 
 /** BitTorrent's Mainline DHT (BEP 5): announces the port of the data plane as its nodes see it, and finds those of others. */
-export class Mainline implements MeetingPlace {
+export class Mainline extends LoggedPlace implements MeetingPlace {
   readonly name = 'mainline';
   readonly leastPauseMs = 4_000;
   private readonly dht: Client;
   private readonly socket: MainlineSocket;
-  private readonly logger: Logger;
   /** Keys whose nodes are known, and since when. */
   private readonly announcedAt = new Map<string, number>();
   private readonly visiting = new Set<string>();
   /** At which the NAT lets others in without our help; 0: none. */
   private mappedPort = 0;
-  private handler: (address: SocketAddress) => void = () => undefined;
 
   /** @param options.bootstrap `host:port` of nodes to start from. */
   constructor(
     components: { dataPlane: Pick<DataPlane, 'port' | 'sendDatagram'>; logger: Logger },
     options: { readonly bootstrap: readonly string[] },
   ) {
-    this.logger = components.logger;
+    super(components.logger);
     this.socket = new MainlineSocket(components);
     this.dht = new Client({
       socket: this.socket,
@@ -44,14 +42,9 @@ export class Mainline implements MeetingPlace {
       maxValues: 1,
       maxPeers: 1,
     });
-    for (const event of ['error', 'warning'])
-      this.dht.on(event, (error: unknown) => {
-        this.logger.debug('mainline', { event, err: messageOf(error) });
-      });
+    this.logTrouble(this.dht);
     this.dht.on('peer', ({ host, port }: { host: string; port: number }, infoHash: Uint8Array) => {
-      const address = parseSocketAddress(`${host}:${port}`);
-      this.logger.debug('mainline.found', { key: toHex(infoHash), addr: `${host}:${port}` });
-      if (address !== undefined) this.handler(address);
+      this.found(`${host}:${port}`, { key: toHex(infoHash) });
     });
     this.dht.listen(components.dataPlane.port);
   }
@@ -59,10 +52,6 @@ export class Mainline implements MeetingPlace {
   /** How many nodes of the DHT are known: none tells that it is not reached. */
   get nodes(): number {
     return this.dht.toJSON().nodes.length;
-  }
-
-  onFound(handler: (address: SocketAddress) => void): void {
-    this.handler = handler;
   }
 
   /** The port that a router sends on to us: announced instead of the one that the nodes see. Undefined: none. */

@@ -2,11 +2,10 @@ import makeMulticastDns, { type MulticastDNS, type QueryPacket, type ResponsePac
 import type { Answer } from 'dns-packet';
 import { isIPv4 } from 'node:net';
 import { toHex } from '../base/bytes.ts';
-import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import { parseSocketAddress, formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
+import { LoggedPlace } from './logged-place.ts';
 
 /** RFC 6763 s7. */
 const SERVICE = '_idloc._udp.local';
@@ -27,10 +26,9 @@ const MDNS_PORT = 5353;
  * who do. Nothing is announced unasked, so that strangers learn nothing. One socket for each of our IPv4 networks: without a
  * route, as on a LAN without a router, the kernel has to be told where multicast leaves.
  */
-export class MulticastPlace implements MeetingPlace {
+export class MulticastPlace extends LoggedPlace implements MeetingPlace {
   readonly name = 'mdns';
   readonly leastPauseMs = 2_000;
-  private readonly logger: Logger;
   private readonly port: number;
   private readonly mdnsPort: number;
   /** Not our host name, which is nobody's business. */
@@ -39,21 +37,16 @@ export class MulticastPlace implements MeetingPlace {
   private addresses: readonly string[] = [];
   /** By tag: when it was answered last. */
   private readonly tags = new Map<string, number>();
-  private handler: (address: SocketAddress) => void = () => undefined;
 
   /** @param options.port of the data plane. @param options.mdnsPort another than 5353 for tests. */
   constructor(
     components: { logger: Logger; random: Random },
     options: { readonly port: number; readonly mdnsPort?: number },
   ) {
-    this.logger = components.logger;
+    super(components.logger);
     this.port = options.port;
     this.mdnsPort = options.mdnsPort ?? MDNS_PORT;
     this.instance = toHex(components.random.bytes(8));
-  }
-
-  onFound(handler: (address: SocketAddress) => void): void {
-    this.handler = handler;
   }
 
   /** Our addresses now: what is answered, and where is asked. */
@@ -88,10 +81,7 @@ export class MulticastPlace implements MeetingPlace {
     // Bound to any address: what is sent to the group does not come to a socket that is bound to one of ours.
     const socket = makeMulticastDns({ interface: address, bind: '0.0.0.0', port: this.mdnsPort, reuseAddr: true });
     this.sockets.set(address, socket);
-    for (const event of ['error', 'warning'] as const)
-      socket.on(event, (error: unknown) => {
-        this.logger.debug('mdns', { event, addr: address, err: messageOf(error) });
-      });
+    this.logTrouble(socket, { addr: address });
     socket.on('query', (packet) => this.answer(socket, packet));
     socket.on('response', (packet) => this.receive(packet));
   }
@@ -137,12 +127,7 @@ export class MulticastPlace implements MeetingPlace {
         }
       }
     }
-    for (const text of [...found].slice(0, MAX_FOUND)) {
-      const address = parseSocketAddress(text);
-      if (address === undefined) continue;
-      this.logger.debug('mdns.found', { addr: formatSocketAddress(address) });
-      this.handler(address);
-    }
+    for (const text of [...found].slice(0, MAX_FOUND)) this.found(text);
   }
 
   private get fullInstance(): string {

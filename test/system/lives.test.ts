@@ -1,10 +1,11 @@
-import { existsSync, readdirSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { Agent, IDLOC, TUN_NAME } from '../../scripts/testbed/agent.ts';
 import { command, eventually, tryCommand } from '../../scripts/testbed/command.ts';
 import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
 import { pingTimes } from '../../scripts/testbed/load.ts';
 import { EXIT } from '../../src/cli/exit-status.ts';
+import { methods } from '../../src/control/schemas.ts';
 import { systemTest } from './support/system-test.ts';
 
 const OVERLAY = 'lives.example';
@@ -54,6 +55,39 @@ systemTest('one agent goes into the overlay of a ticket, out of it, and makes on
   t.regex(await guest.cli('create', 'other.example'), /^in other\.example as guest\.other\.example, /);
   t.is((await guest.ready()).overlay, 'other.example');
   t.is(await guest.stop(), 0);
+});
+
+systemTest('a copy of a running host’s state folder, started elsewhere, says so and stays out', async (t, lab) => {
+  const [a, b] = await twoOnACable(lab);
+  const c = await lab.namespace('c');
+  await lab.cable(a, 'eth1', c, 'eth0');
+  await a.ipBatch(['address add 192.168.8.1/24 dev eth1', 'link set eth1 up']);
+  await c.ipBatch(['address add 192.168.8.2/24 dev eth0', 'link set eth0 up', 'route add default via 192.168.8.1']);
+  const founder = await Agent.start(lab, { namespace: a, name: 'founder', overlay: { create: OVERLAY } });
+  const guest = await Agent.start(lab, {
+    namespace: b,
+    name: 'guest',
+    overlay: { join: await founder.invite() },
+  });
+  const { hit } = await guest.status();
+  await founder.ping(hit);
+  // Who it knows is on its disk a second later.
+  await eventually('it has written whom it knows', PATIENCE_MS, () =>
+    existsSync(join(guest.state, 'contacts.json')) ? true : undefined,
+  );
+  cpSync(guest.state, lab.folder('copy'), { recursive: true, filter: (file) => basename(file) !== 'lock' });
+  const copy = Agent.launch(lab, { namespace: c, name: 'copy', overlay: 'as before' });
+  const { problem } = await eventually('the copy says that it is one', 2 * PATIENCE_MS, async () => {
+    const { status, stdout } = await copy.tryCli('status', '--json');
+    const seen = status === 0 ? methods.status.result.parse(JSON.parse(stdout)) : undefined;
+    return seen?.problem == null ? undefined : seen;
+  });
+  t.regex(problem ?? '', /^another agent .*has this host's key.*stays out of the overlay.*new ticket$/);
+  t.is(copy.process.stderr.split('the key of this host is used twice').length, 2);
+  t.regex(await copy.cli('status'), /^problem +another agent /);
+  await reaches(a, hit);
+  t.deepEqual((await copy.status()).links, []);
+  await Promise.all([copy.stop(), guest.stop(), founder.stop()]);
 });
 
 systemTest('an agent that left stays out over a restart, and is made a member again by a word', async (t, lab) => {

@@ -547,7 +547,13 @@ export class Engine implements Timed {
     const roster = new Roster({ overlay, clock, logger });
     const doubles = this.watchDoubles(roster);
     this.node = { overlay, names, roster, doubles };
-    membership.enter({ node: overlay, holdersOf: (user, at, done) => this.holdersOf(user, at, done) });
+    membership.enter({
+      node: overlay,
+      holdersOf: (user, at, done) => this.holdersOf(user, at, done),
+      formerHoldersOf: (user, at, done) => {
+        names.lookupFormerHosts(user, at, (result, later) => done(result.ok ? result.value : [], later));
+      },
+    });
     overlay.onEvent((event, at) => {
       this.onOverlayEvent(event, role, at);
     });
@@ -801,8 +807,11 @@ export class Engine implements Timed {
       case 'leaving':
         this.remember(event.hit, { user: null, ipv4: null });
         return;
-      case 'configuration':
       case 'inviter':
+        // Their names are taken from the first newcomer on.
+        for (const peer of this.members.values()) this.membership.inviting?.sawMember(peer, this.clock.wall());
+        return;
+      case 'configuration':
     }
   }
 

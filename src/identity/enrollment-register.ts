@@ -1,7 +1,7 @@
 import { equalSecrets, fromHex, toHex } from '../base/bytes.ts';
 import type { Hit } from '../base/node-id.ts';
 import { secretOfCode } from './code-secret.ts';
-import { EnrollmentError, KeyStoreError } from './errors.ts';
+import { EnrollmentError, KeyStoreError, NameTakenError } from './errors.ts';
 import { isUserOf } from './names.ts';
 import {
   MAX_CODES,
@@ -162,6 +162,7 @@ export class EnrollmentRegister {
     const member: Member = {
       ...renamed(before, user),
       expiresAt: Math.max(expiresAt, before.expiresAt),
+      ...(before.seen && { enrolledAt: wallNow }),
       // Whoever shows its certificate has it.
       seen: before.seen || redemption.shown !== null,
     };
@@ -206,11 +207,17 @@ export class EnrollmentRegister {
     this.remember(() => this.setMember({ ...(known ?? unknown), revoked: true }));
   }
 
-  /** A host has left by itself: its names are free, unless it came back since then. One that was revoked stays so. */
-  release(hit: Hit, leftAt: number): void {
+  /**
+   * A host has left by itself: its names are free, unless it got a certificate since then. One that was revoked stays so.
+   * @param user the name that it gave back; absent: whichever it has.
+   * @returns whether it was known, and is no more.
+   */
+  release(hit: Hit, leftAt: number, user?: string): boolean {
     const known = this.members.get(hit);
-    if (known === undefined || known.revoked || known.enrolledAt > leftAt) return;
+    if (known === undefined || known.revoked || known.enrolledAt > leftAt) return false;
+    if (user !== undefined && known.user !== user) return false;
     this.remember(() => this.dropMember(known));
+    return true;
   }
 
   memberList(): Member[] {
@@ -263,8 +270,7 @@ export class EnrollmentRegister {
     const granted = code?.user ?? user ?? has;
     const chosen = granted !== null && granted !== has && granted !== code?.user;
     const displaced = code === undefined ? undefined : this.displacedBy(hit, code, chosen ? granted : null, wallNow);
-    if (chosen && this.isTaken(granted, wallNow, displaced, hit))
-      throw new EnrollmentError('username_not_available', takenText(granted));
+    if (chosen && this.isTaken(granted, wallNow, displaced, hit)) throw new NameTakenError(granted, takenText(granted));
     // Once: whoever asks again, since the answer was lost, must not end hosts that the user got meanwhile.
     const replacesUser = code?.replaces === true && !code.usedBy.includes(hit);
     const before = replacesUser && granted !== null ? this.hostsOf(granted).filter((other) => other !== hit) : [];
@@ -334,7 +340,7 @@ export class EnrollmentRegister {
     // Of two certificates the one that ends later has the name of today. A name of others it brings to nobody who has one: it
     // may be the work of a thief of an inviter's key, and would be renewed when that key is worth nothing any more.
     const isOthers = user !== null && known.user !== null && this.isTaken(user, wallNow, undefined, hit);
-    return { ...(isOthers ? known : renamed(known, user)), expiresAt, seen: true };
+    return { ...(isOthers ? known : renamed(known, user)), enrolledAt: wallNow, expiresAt, seen: true };
   }
 
   /** A host that never showed itself leaves no trace; one that did stays known as revoked. */

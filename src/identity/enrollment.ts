@@ -14,7 +14,7 @@ import {
   signatureInput,
 } from './enrollment-message.ts';
 import { takenText, type Admission, type EnrollmentRegister, type Redemption } from './enrollment-register.ts';
-import { CertificateError, EnrollmentError } from './errors.ts';
+import { CertificateError, EnrollmentError, NameTakenError } from './errors.ts';
 import type { HostIdentity } from './host-identity.ts';
 import type { Issuer } from './issuer.ts';
 import { hitOfSpki } from './orchid.ts';
@@ -100,9 +100,24 @@ export class EnrollmentServer {
     this.components.register.noteMembers([{ hit, user, expiresAt: certificate.notAfter }], wallNow);
   }
 
-  /** A host has said that it leaves: others may have its name. */
-  sawLeaving(hit: Hit, leftAt: number): void {
-    this.components.register.release(hit, leftAt);
+  /**
+   * A host has said that it leaves: others may have its name.
+   * @param user the name that it gave back; absent: whichever it has.
+   * @returns whether the register knew it under that name.
+   */
+  sawLeaving(hit: Hit, leftAt: number, user?: string): boolean {
+    return this.components.register.release(hit, leftAt, user);
+  }
+
+  /** The name that the request takes for itself though the register has it for others, who may have given it back. */
+  takenName(request: CertificateRequest, wallNow: number): string | undefined {
+    try {
+      this.components.register.consider(this.redemptionOf(request, wallNow));
+      return undefined;
+    } catch (error) {
+      if (isRefusal(error)) return error instanceof NameTakenError ? error.user : undefined;
+      throw error;
+    }
   }
 
   /**

@@ -37,6 +37,16 @@ export class EnrollmentError extends IdlocError {
   }
 }
 
+/** Thrown when the name that a newcomer chose is somebody else's, as far as the register knows. */
+export class NameTakenError extends EnrollmentError {
+  readonly user: string;
+
+  constructor(user: string, message: string) {
+    super('username_not_available', message);
+    this.user = user;
+  }
+}
+
 /** Thrown when a passphrase opens nothing, or is too short to protect anything. */
 export class PassphraseError extends IdlocError {
   constructor(message: string, options?: ErrorOptions) {

@@ -27,6 +27,7 @@ const memberSchema = z.strictObject({
   hit,
   user: user.nullable(),
   formerUsers: z.array(user).max(MAX_FORMER_NAMES),
+  /** When it was let in; of one that was seen, when it was last known to have got a certificate. */
   enrolledAt: z.number(),
   /** The end of the latest certificate that was issued here. */
   expiresAt: z.number(),

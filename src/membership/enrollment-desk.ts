@@ -26,6 +26,20 @@ export interface EnrollmentDeskPorts {
     now: number,
     done: (hits: readonly Hit[] | undefined, now: number) => void,
   ) => void;
+  /** Hosts that have given the name back, as the overlay says. */
+  readonly formerHoldersOf: (
+    user: string,
+    now: number,
+    done: (left: readonly FormerHolder[], now: number) => void,
+  ) => void;
+  /** A host has left while this one was away. */
+  readonly left: (hit: Hit, now: number) => void;
+}
+
+export interface FormerHolder {
+  readonly hit: Hit;
+  /** Milliseconds since the epoch. */
+  readonly leftAt: number;
 }
 
 /** What a host asks. */
@@ -108,11 +122,33 @@ export class EnrollmentDesk {
     next(now);
   }
 
-  /** A free name is looked up first: another inviter may have given it away. */
+  /** A taken name is looked up first: whoever had it may have given it back while this host was away. */
   private enroll(inviting: Inviting, request: CertificateRequest, now: number, wallNow: number, done: DeskDone): void {
+    const taken = inviting.takenName(request, wallNow);
+    if (taken === undefined) {
+      this.enrollFree(inviting, request, now, wallNow, done);
+      return;
+    }
+    this.ports.formerHoldersOf(taken, now, (left, at) => {
+      for (const { hit, leftAt } of left) if (inviting.sawLeaving(hit, leftAt, taken)) this.ports.left(hit, at);
+      this.enrollFree(inviting, request, at, wallNow, done);
+    });
+  }
+
+  /** A free name is looked up, too: another inviter may have given it away. */
+  private enrollFree(
+    inviting: Inviting,
+    request: CertificateRequest,
+    now: number,
+    wallNow: number,
+    done: DeskDone,
+  ): void {
     const chosen = inviting.chosenName(request, wallNow);
     if (chosen === undefined) {
-      done(inviting.enroll(request, wallNow), now);
+      done(
+        this.attempt(() => inviting.enroll(request, wallNow)),
+        now,
+      );
       return;
     }
     this.ports.holdersOf(chosen.user, now, (hits, at) => {

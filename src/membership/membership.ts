@@ -46,7 +46,7 @@ export type MembershipEvent =
   | { readonly type: 'configuration' }
   /** This host may invite from now on. */
   | { readonly type: 'inviter' }
-  /** A host has said to this inviter that it leaves: its name is nobody's. */
+  /** A host has left, and this inviter knows: its name is nobody's. */
   | { readonly type: 'leaving'; readonly hit: Hit }
   /** Somebody is no member any more: its links are to end. */
   | { readonly type: 'revoked'; readonly hit: Hit }
@@ -81,6 +81,7 @@ export interface MembershipOverlay {
   readonly node: Pick<OverlayNode, 'requester' | 'setCertificates' | 'forgetWriters' | 'setConfiguration'>;
   /** Hosts that have a name, as the overlay and our memory say. */
   readonly holdersOf: EnrollmentDeskPorts['holdersOf'];
+  readonly formerHoldersOf: EnrollmentDeskPorts['formerHoldersOf'];
 }
 
 /**
@@ -153,6 +154,13 @@ export class Membership implements Timed {
         holdersOf: (user, now, done) => {
           if (this.overlay === undefined) done(undefined, now);
           else this.overlay.holdersOf(user, now, done);
+        },
+        formerHoldersOf: (user, now, done) => {
+          if (this.overlay === undefined) done([], now);
+          else this.overlay.formerHoldersOf(user, now, done);
+        },
+        left: (hit, now) => {
+          this.handler({ type: 'leaving', hit }, now);
         },
       },
       random,

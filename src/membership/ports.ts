@@ -65,8 +65,14 @@ export interface Inviting {
   issueFor(spki: Uint8Array, user: string | null, wallNow: number): readonly Uint8Array[];
   /** A member is linked: what its certificate says is so. */
   sawMember(peer: VerifiedPeer, wallNow: number): void;
-  /** A member has said that it leaves: its name is free, unless it has come back since then. */
-  sawLeaving(hit: Hit, leftAt: number): void;
+  /** The free-chosen name that a newcomer is refused since others have it, who may have given it back; undefined: none. */
+  takenName(request: CertificateRequest, wallNow: number): string | undefined;
+  /**
+   * A member has said that it leaves: its name is free, unless it has come back since then.
+   * @param user the name that it gave back; absent: whichever it has.
+   * @returns whether it had the name here.
+   */
+  sawLeaving(hit: Hit, leftAt: number, user?: string): boolean;
   revocationOf(hit: Hit, wallNow: number): Uint8Array;
   /** Only an authority's. @throws {TypeError} */
   grantFor(spki: Uint8Array, wallNow: number): Uint8Array;

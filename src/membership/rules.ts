@@ -95,7 +95,8 @@ export function invitingOf(issuer: OverlayAuthority | Inviter, components: Rules
     },
     refuseName: (user) => enrollment.refuseName(user),
     sawMember: (peer, wallNow) => enrollment.sawMember(peer, wallNow),
-    sawLeaving: (hit, leftAt) => enrollment.sawLeaving(hit, leftAt),
+    takenName: (request, wallNow) => enrollment.takenName(request, wallNow),
+    sawLeaving: (hit, leftAt, user) => enrollment.sawLeaving(hit, leftAt, user),
     renew: (chain, wallNow, checked) => renewed(chain, trust, wallNow, checked, enrollment),
     issueFor: issue,
     revocationOf: (hit, wallNow) =>

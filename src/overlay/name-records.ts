@@ -28,6 +28,13 @@ export interface NamedHost {
   readonly source: RecordSource;
 }
 
+/** A host that has given a name back. */
+export interface FormerHost {
+  readonly hit: Hit;
+  /** Milliseconds since the epoch, by its clock. */
+  readonly leftAt: number;
+}
+
 export interface Ipv4Holder {
   readonly hit: Hit;
   readonly user: string | undefined;
@@ -76,6 +83,19 @@ export class NameRecords {
       hosts.sort((a, b) => a.source.ageMs - b.source.ageMs);
       if (hosts.length === 0) done({ ok: false, error: notFound(`no host has the name ${user}`) }, at);
       else this.keepHeldAddresses(hosts, at, done);
+    });
+  }
+
+  /** Hosts that had the name and gave it back, with when they did; as long as the overlay remembers it. */
+  formerHostsOf(user: string, now: number, done: LookupDone<readonly FormerHost[]>): void {
+    const resource = this.overlay.settings.ring.resourceIdOf(user);
+    this.overlay.fetch({ resource, kind: IDLOC_NAME.id }, now, (result, at) => {
+      if (!result.ok) done(result, at);
+      else {
+        const theirs = result.removed.filter((entry) => entry.user === user);
+        const value = theirs.map(({ nodeId, storageTime }) => ({ hit: nodeId, leftAt: storageTime }));
+        done({ ok: true, value }, at);
+      }
     });
   }
 

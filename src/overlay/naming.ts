@@ -6,7 +6,14 @@ import type { Hit } from '../base/node-id.ts';
 import { ERROR_CODES } from '../reload/index.ts';
 import { MAX_IPV4_CHOICES } from './constants.ts';
 import { ipv4Choice } from './ipv4-choice.ts';
-import { type HostRecord, type Ipv4Holder, type LookupDone, NameRecords, type NamedHost } from './name-records.ts';
+import {
+  type FormerHost,
+  type HostRecord,
+  type Ipv4Holder,
+  type LookupDone,
+  NameRecords,
+  type NamedHost,
+} from './name-records.ts';
 import type { OverlayNode } from './overlay-node.ts';
 import { isRefusedAs } from './storage/admission.ts';
 import { IDLOC_HOST, IDLOC_IPV4, IDLOC_NAME } from './storage/kinds.ts';
@@ -31,7 +38,15 @@ const EXHAUSTED_RETRY_MS = 600_000;
 const RETRY_MS = 2_000;
 const MAX_RETRY_MS = 120_000;
 
-export type { HostRecord, Ipv4Holder, LookupDone, LookupResult, NamedHost, RecordSource } from './name-records.ts';
+export type {
+  FormerHost,
+  HostRecord,
+  Ipv4Holder,
+  LookupDone,
+  LookupResult,
+  NamedHost,
+  RecordSource,
+} from './name-records.ts';
 
 export type NameEvent =
   /** This host holds the address; an address that it held before is no longer its own. */
@@ -165,6 +180,10 @@ export class NameService implements Timed {
   /** The hosts of a user, the latest record first. */
   lookupName(user: string, now: number, done: LookupDone<readonly NamedHost[]>): void {
     this.records.hostsOf(user, now, done);
+  }
+
+  lookupFormerHosts(user: string, now: number, done: LookupDone<readonly FormerHost[]>): void {
+    this.records.formerHostsOf(user, now, done);
   }
 
   lookupIpv4(address: string, now: number, done: LookupDone<Ipv4Holder>): void {

@@ -270,6 +270,31 @@ test('a host that leaves gives back name and address: the next one that wants th
   t.true(world.until(() => joining.agent?.received(alice).includes('to whom it belongs now') === true, 20_000));
 });
 
+test('an inviter that was off when a host left gives the name to whoever wants it; without a leave it does not', (t) => {
+  const world = new Company(t, 709, DAY_MS);
+  const { founder, second, third, alice, bob } = world;
+  bob.send(second.address, 'known to it');
+  t.true(world.until(() => second.received(bob).includes('known to it'), 20_000));
+  second.kill();
+  // Until the others know that it is gone.
+  world.run(120_000);
+  bob.leave();
+  t.true(world.until(() => !bob.running, 5_000));
+  second.start({ start: [world.founderLocator, world.locatorOf(third)] });
+  t.true(world.until(() => second.ready, 30_000));
+  world.run(5_000);
+  t.deepEqual(second.register.hostsOf(`bob@${OVERLAY}`), [bob.hit]);
+  const wish = (user: string): ReturnType<AgentWorld['join']> =>
+    world.join(world.hostAtHome(), world.ticket(null, [world.locatorOf(second)], second), user);
+  const [granted, refused] = [wish(`bob@${OVERLAY}`), wish(`alice@${OVERLAY}`)];
+
+  t.true(world.until(() => granted.agent?.ready === true && refused.result !== undefined, 30_000));
+  t.false(refused.result?.ok);
+  world.run(5_000);
+  t.is(world.find(founder, `bob@${OVERLAY}`), granted.agent?.hit);
+  t.is(world.find(founder, `alice@${OVERLAY}`), alice.hit);
+});
+
 test('only the last host that may invite orphans the overlay when it leaves', (t) => {
   const world = new AgentWorld(t, 708);
   t.true(world.allReady([world.founder]));

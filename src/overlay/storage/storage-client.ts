@@ -62,6 +62,12 @@ export type FetchResult =
       readonly ok: true;
       /** Removed values (`exists: false`) are left out. */
       readonly values: readonly FetchedValue[];
+      /** Who has taken its value away, as proven; for as long as that is remembered. */
+      readonly removed: readonly {
+        readonly nodeId: NodeId;
+        readonly user: string | null;
+        readonly storageTime: number;
+      }[];
       /** Values that came but were not proven. */
       readonly refused: number;
       readonly generation: bigint;
@@ -174,6 +180,7 @@ export class StorageClient {
     if (response === undefined) return { ok: false, error: unexpected('Fetch') };
     const wallNow = this.clock.wall();
     const values: FetchedValue[] = [];
+    const removed: (FetchResult & { ok: true })['removed'][number][] = [];
     let refused = 0;
     for (const data of response.values) {
       // s7.4.2.2: what does not exist may come unsigned; the answer as a whole is signed.
@@ -189,9 +196,13 @@ export class StorageClient {
           storageTime: Number(data.storageTime),
           lifetimeS: data.lifetime,
         });
+      else {
+        const { nodeId, user } = signed.signer;
+        removed.push({ nodeId, user, storageTime: Number(data.storageTime) });
+      }
     }
     const { generation } = response;
-    return { ok: true, values, refused, generation, responder: answer.signer.nodeId, hops: answer.hops };
+    return { ok: true, values, removed, refused, generation, responder: answer.signer.nodeId, hops: answer.hops };
   }
 
   private knownKind(id: number): Kind {

@@ -25,6 +25,8 @@ import { SimDriver } from './sim-driver.ts';
 const SAVE_DELAY_MS = 1_000;
 /** As main.ts: how long the neighbours are given to take over what we store. */
 const LEAVE_MS = 1_000;
+/** As src/agent/life.ts: how long the overlay is given to take back name and address. */
+const RESIGN_MS = 3_000;
 
 interface Life {
   readonly dataPlane: SimDataPlane;
@@ -232,7 +234,13 @@ export class SimAgent {
   /** As `idloc leave`: for good. */
   leave(): void {
     const life = this.living;
-    life.driver.run((now) => life.engine.resign(now, () => this.network.loop.after(0, () => this.stop())));
+    let leaving = true;
+    const stop = (): void => {
+      if (leaving) this.stop();
+      leaving = false;
+    };
+    life.driver.run((now) => life.engine.resign(now, () => this.network.loop.after(0, stop)));
+    this.network.loop.after(RESIGN_MS, stop);
   }
 
   /** A ticket was made here. */

@@ -335,6 +335,20 @@ test('a host that says it leaves frees its name, which is kept; said before it c
   t.is(office.enroll(next, { code: office.code(), user: 'alice@example.net' }).certificate.user, 'alice@example.net');
 });
 
+test('a host that came back has its name, whatever is told of an earlier leave or of another name', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const membership = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  office.sees(host, membership);
+  office.sees(host, office.enroll(host, { from: membership, at: wallNow + 1_000 }));
+  t.false(office.server.sawLeaving(host.hit, wallNow - 1, 'alice@example.net'));
+  const other = request(generateHostIdentity(), { code: office.code(), user: 'alice@example.net' });
+  t.is(office.server.takenName(other, wallNow), 'alice@example.net');
+  t.false(office.server.sawLeaving(host.hit, wallNow + 2_000, 'bob@example.net'));
+  t.true(office.server.sawLeaving(host.hit, wallNow + 2_000, 'alice@example.net'));
+  t.is(office.server.takenName(other, wallNow), undefined);
+});
+
 test('a revoked host cannot leave: its key stays refused, and its name taken', (t) => {
   const office = new Office();
   const host = generateHostIdentity();

@@ -147,6 +147,7 @@ export class Company {
         const holder = this.names.get(user);
         done(holder === undefined ? [] : [holder], now);
       },
+      formerHoldersOf: (_user, now, done) => done([], now),
     });
     const linked = new Set<Hit>();
     const tick = (): void => {
@@ -196,7 +197,8 @@ export class Company {
       isAuthority,
       enroll: ({ bytes }) => concatBytes(Buffer.from('enrolled '), bytes),
       sawMember: () => {},
-      sawLeaving: (hit) => this.left.push(hit),
+      takenName: () => undefined,
+      sawLeaving: (hit) => this.left.push(hit) > 0,
       chosenName: () => undefined,
       refuseName: (user) => Buffer.from(`${user} is taken`),
       renew: ([own = new Uint8Array()]) => {

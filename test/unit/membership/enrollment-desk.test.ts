@@ -5,7 +5,7 @@ import { seededRandom } from '../../../src/base/random.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { MAX_RELAYS } from '../../../src/membership/constants.ts';
 import { decodeCertificateMessage } from '../../../src/membership/certificate-message.ts';
-import { type DeskRequest, EnrollmentDesk } from '../../../src/membership/enrollment-desk.ts';
+import { type DeskRequest, EnrollmentDesk, type FormerHolder } from '../../../src/membership/enrollment-desk.ts';
 import type { Inviting } from '../../../src/membership/ports.ts';
 
 const [ME, A, B] = ['1', 'a', 'b'].map((digit) => digit.repeat(32)) as [Hit, Hit, Hit];
@@ -20,6 +20,8 @@ class Desk {
   readonly asked: Hit[] = [];
   readonly open: ((answer: Uint8Array | undefined) => void)[] = [];
   holders: readonly Hit[] | undefined = [];
+  former: readonly FormerHolder[] = [];
+  readonly left: Hit[] = [];
   readonly desk: EnrollmentDesk;
 
   constructor(options: { inviting?: Partial<Inviting> | undefined; inviters?: readonly Hit[] } = {}) {
@@ -31,7 +33,8 @@ class Desk {
       renew: () => ({ ok: true as const, chain: [] }),
       issueFor: () => [],
       sawMember: () => {},
-      sawLeaving: () => {},
+      takenName: () => undefined,
+      sawLeaving: () => true,
       revocationOf: () => ISSUED,
       grantFor: () => ISSUED,
       ...options.inviting,
@@ -46,6 +49,8 @@ class Desk {
           this.open.push((answer) => done(answer, now));
         },
         holdersOf: (_user, now, done) => done(this.holders, now),
+        formerHoldersOf: (_user, now, done) => done(this.former, now),
+        left: (hit) => this.left.push(hit),
       },
       random: seededRandom(2),
       logger: silentLogger,
@@ -106,6 +111,23 @@ test('a name that somebody else has in the overlay is refused; the host that has
   desk.holders = undefined;
   desk.guest();
   t.deepEqual(desk.answers, ['taken', 'issued', 'issued']);
+});
+
+test('a name that is taken is asked for in the overlay: whoever gave it back while this host was away has it no more', (t) => {
+  const released: string[] = [];
+  const desk = new Desk({
+    inviting: {
+      takenName: () => (released.length === 0 ? 'alice@x.example' : undefined),
+      sawLeaving: (hit, leftAt, user) => released.push(`${hit} ${leftAt} ${user ?? ''}`) > 0,
+      enroll: () => (released.length === 0 ? REFUSED : ISSUED),
+    },
+  });
+  desk.guest();
+  desk.former = [{ hit: A, leftAt: 5 }];
+  desk.guest();
+  t.deepEqual(desk.answers, ['taken', 'issued']);
+  t.deepEqual(released, [`${A} 5 alice@x.example`]);
+  t.deepEqual(desk.left, [A]);
 });
 
 test('a certificate that has ended is renewed unless its user is somebody else by now', (t) => {

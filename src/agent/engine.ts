@@ -403,7 +403,7 @@ export class Engine implements Timed {
         this.overlay?.silent(event.hit, now);
         return;
       case 'down':
-        if (event.byPeer && this.members.has(event.hit)) this.node?.doubles.suspect(now);
+        if (event.byPeer && this.members.has(event.hit)) this.node?.doubles.suspect(event.hit, now);
         this.memberDown(event.hit, now);
         return;
       case 'double':
@@ -724,6 +724,7 @@ export class Engine implements Timed {
         else roster.latestRun(since, now, done);
       },
       reassert: (now: number) => roster.changed(now),
+      startOver: (now: number) => roster.startOver(now),
     };
     const doubles = new DoubleWatch({ ports, logger: this.logger }, { startedAt: roster.startedAt });
     doubles.onEvent((event, now) => {
@@ -756,7 +757,7 @@ export class Engine implements Timed {
   /** A link showed it; which of the two gives way, only what both write into the overlay tells. */
   private metDouble(remote: SocketAddress, now: number): void {
     this.tellDouble({ isAway: false, ...this.knownDouble, remote });
-    this.node?.doubles.suspect(now);
+    this.node?.doubles.entered(now);
   }
 
   private tellDouble(double: Double | undefined): void {

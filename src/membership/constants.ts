@@ -43,8 +43,10 @@ export const MAX_DOUBLE_CHECK_MS = 600_000;
 export const DOUBLE_SUSPECTED_MS = 1_000;
 /** An entry that is later than this agent's start by so much was not written by its former life. */
 export const MIN_DOUBLE_AGE_MS = 2_000;
-/** Who loses its links again within a minute waits before it seeks others: both ends get the time to see the other's entry. */
+/** How long it is remembered that a member has ended a link, and of how many. */
 export const DOUBLE_MEMORY_MS = 60_000;
+export const MAX_DOUBLE_MEMBERS = 64;
+/** Who loses its links over and over waits before it seeks others: both agents get the time to see the other's entry. */
 export const DOUBLE_HOLD_MS = 1_500;
 /** The agent that gives way is out so long at first; doubled each time, since each look disturbs the other one's links. */
 export const DOUBLE_AWAY_MS = 60_000;
@@ -64,5 +66,7 @@ export const ROSTER_REFRESH_MS = 12 * 3_600_000;
 /** After a store that failed; doubled each time. */
 export const ROSTER_RETRY_MS = 10_000;
 export const MAX_ROSTER_RETRY_MS = 600_000;
+/** Neighbours that a peer asks for their copies of its own entry. */
+export const ROSTER_COPIES_ASKED = 2;
 /** Parts of the list that are fetched at once. */
 export const ROSTER_FETCHES = 8;

@@ -1,5 +1,6 @@
 import type { Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import type { Hit } from '../base/node-id.ts';
 import {
   DOUBLE_AWAY_MS,
   DOUBLE_CHECK_MS,
@@ -8,6 +9,7 @@ import {
   DOUBLE_SUSPECTED_MS,
   MAX_DOUBLE_AWAY_MS,
   MAX_DOUBLE_CHECK_MS,
+  MAX_DOUBLE_MEMBERS,
   MIN_DOUBLE_AGE_MS,
 } from './constants.ts';
 
@@ -19,8 +21,8 @@ export interface Run {
 
 export interface DoubleWatchPorts {
   /**
-   * What the overlay has under this host's key, if it is later than what this agent wrote last, or than `since` when it has
-   * written nothing; undefined: nothing is known.
+   * Another agent that has written under this host's key since this one did first, or since `since` while nothing of this one was
+   * taken; undefined: none is known.
    */
   readonly latestRun: (
     since: number | undefined,
@@ -29,6 +31,8 @@ export interface DoubleWatchPorts {
   ) => void;
   /** Writes this agent's entry again. */
   readonly reassert: (now: number) => void;
+  /** Does so, and forgets what another agent wrote before. */
+  readonly startOver: (now: number) => void;
 }
 
 export type DoubleEvent =
@@ -61,7 +65,8 @@ export class DoubleWatch implements Timed {
   /** Others have ended links of this agent, which has not come in since. */
   private suspected = false;
   private backAt: number | undefined;
-  private suspectedAt = -Infinity;
+  /** When members have ended links. */
+  private readonly ended = new Map<Hit, readonly number[]>();
   private heldUntil = -Infinity;
   private awayMs = DOUBLE_AWAY_MS;
   private other: number | undefined;
@@ -92,16 +97,23 @@ export class DoubleWatch implements Timed {
     this.watch(DOUBLE_CHECK_MS, DOUBLE_CHECK_MS, now);
   }
 
-  /** A member has ended a link that worked: as it does for another link of the same key. */
-  suspect(now: number): void {
+  /**
+   * A member has ended a link that worked, as it does for another link of the same key. Once says nothing: it was restarted, or
+   * both ends had called each other. From the second time on within a minute the entry is written again, so that the other
+   * agent finds one that is later than its own start; from the third on, both wait a moment, or neither would have the time to.
+   */
+  suspect(hit: Hit, now: number): void {
     if (this.isAway) return;
+    const before = (this.ended.get(hit) ?? []).filter((at) => now - at < DOUBLE_MEMORY_MS);
+    this.ended.delete(hit);
+    this.ended.set(hit, [...before.slice(-2), now]);
+    const [oldest] = this.ended.keys();
+    if (this.ended.size > MAX_DOUBLE_MEMBERS && oldest !== undefined) this.ended.delete(oldest);
+    if (before.length === 0) return;
     this.suspected = true;
-    // A member that was restarted does so once.
-    if (now - this.suspectedAt < DOUBLE_MEMORY_MS) this.heldUntil = now + DOUBLE_HOLD_MS;
-    this.suspectedAt = now;
-    // The other one is to find an entry that is later than its own start.
     this.ports.reassert(now);
     this.watch(DOUBLE_SUSPECTED_MS, DOUBLE_CHECK_MS, now);
+    if (before.length > 1) this.heldUntil = now + DOUBLE_HOLD_MS;
   }
 
   /** A member is linked, perhaps only until the other agent has linked with it again. */
@@ -129,7 +141,7 @@ export class DoubleWatch implements Timed {
     this.ports.latestRun(since, now, (run, at) => {
       if (this.look !== look) return;
       this.look = undefined;
-      if (run !== undefined && run.startedAt !== this.own.startedAt) this.met(run, at);
+      if (run !== undefined) this.met(run, at);
       else this.heardNothing(at);
     });
   }
@@ -172,7 +184,7 @@ export class DoubleWatch implements Timed {
   private comeBack(now: number): void {
     this.backAt = undefined;
     // What the other one wrote before says nothing about whether it lives: it is to answer what is written now.
-    this.ports.reassert(now);
+    this.ports.startOver(now);
     this.entered(now);
     this.handler({ type: 'back' }, now);
   }

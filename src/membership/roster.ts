@@ -2,7 +2,7 @@ import { fromHex } from '../base/bytes.ts';
 import type { Clock, Timed } from '../base/clock.ts';
 import { MalformedMessageError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Hit } from '../base/node-id.ts';
+import type { Hit, NodeId } from '../base/node-id.ts';
 import { VERSION } from '../base/version.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
 import { IDLOC_MEMBER } from '../overlay/storage/kinds.ts';
@@ -14,10 +14,11 @@ import {
   memberShardName,
   memberShardOf,
 } from '../overlay/storage/member-value.ts';
-import type { FetchedValue, StoreSpec } from '../overlay/storage/storage-client.ts';
+import type { FetchResult, FetchedValue, StoreSpec } from '../overlay/storage/storage-client.ts';
 import type { Run } from './double-watch.ts';
 import {
   MAX_ROSTER_RETRY_MS,
+  ROSTER_COPIES_ASKED,
   ROSTER_FETCHES,
   ROSTER_LIFETIME_S,
   ROSTER_REFRESH_MS,
@@ -25,7 +26,10 @@ import {
 } from './constants.ts';
 
 /** What the list is written and read through: an OverlayNode. */
-export type RosterOverlay = Pick<OverlayNode, 'nodeId' | 'role' | 'state' | 'settings' | 'store' | 'fetch' | 'onEvent'>;
+export type RosterOverlay = Pick<
+  OverlayNode,
+  'nodeId' | 'role' | 'state' | 'settings' | 'store' | 'fetch' | 'snapshot' | 'onEvent'
+>;
 
 /** What a host said of itself. */
 export interface RosterEntry extends MemberValue {
@@ -56,8 +60,8 @@ export class Roster implements Timed {
   private readonly logger: Logger;
   /** Milliseconds since the epoch: tells this agent's entries from those of another that has its key. */
   readonly startedAt: number;
-  /** When the entry that the overlay has was written, milliseconds since the epoch; undefined: it is to be written. */
-  private storedAt: number | undefined;
+  /** When this agent's entry was first taken, milliseconds since the epoch: what another agent writes later is no former life's. */
+  private takenAt: number | undefined;
   private storing = false;
   private givenBack = false;
   private dueAt: number | undefined;
@@ -75,31 +79,49 @@ export class Roster implements Timed {
 
   /** Our entry is another one now, or may be lost. */
   changed(now: number): void {
-    this.storedAt = undefined;
     this.dueAt = now;
     this.retryMs = ROSTER_RETRY_MS;
   }
 
+  /** The entry is written again, and only what another agent writes after that says that it lives. */
+  startOver(now: number): void {
+    this.takenAt = undefined;
+    this.changed(now);
+  }
+
   /**
-   * When the agent was started that wrote the entry under this host's key, if it is later than what this one wrote.
-   * @param since milliseconds since the epoch: what to compare with as long as this agent has written nothing.
+   * Another agent that has written the entry under this host's key since this one did first. Others are asked for their copies
+   * too: two peers of one key may both be responsible for it.
+   * @param since milliseconds since the epoch: what to compare with as long as this agent's entry was not taken.
    */
   latestRun(since: number | undefined, now: number, done: (run: Run | undefined, now: number) => void): void {
-    const storedAt = this.storedAt ?? since;
-    const before = this.storedAt;
-    if (storedAt === undefined || this.givenBack) {
+    const from = this.takenAt ?? since;
+    if (from === undefined || this.givenBack) {
       done(undefined, now);
       return;
     }
-    const { nodeId } = this.overlay;
-    const resource = this.resourceOf(memberShardOf(nodeId));
-    this.overlay.fetch({ resource, kind: IDLOC_MEMBER.id, keys: [fromHex(nodeId)] }, now, (result, at) => {
+    const { nodeId, role } = this.overlay;
+    const spec = { resource: this.resourceOf(memberShardOf(nodeId)), kind: IDLOC_MEMBER.id, keys: [fromHex(nodeId)] };
+    const neighbors = role === 'peer' ? this.neighbors(now) : [];
+    let open = 1 + neighbors.length;
+    let told = false;
+    const answered = (result: FetchResult, at: number): void => {
+      open -= 1;
       const [value] = result.ok ? result.values : [];
       const entry = value === undefined ? undefined : entryOf(value);
-      // Written again meanwhile: the answer may be of before.
-      const isLater = entry?.hit === nodeId && entry.seenAt > storedAt && this.storedAt === before;
-      done(isLater ? entry : undefined, at);
-    });
+      const isOther = entry?.hit === nodeId && entry.startedAt !== this.startedAt && entry.seenAt > from;
+      if (told || (!isOther && open > 0)) return;
+      told = true;
+      done(isOther ? entry : undefined, at);
+    };
+    this.overlay.fetch(spec, now, answered);
+    for (const neighbor of neighbors) this.overlay.fetch({ ...spec, from: neighbor }, now, answered);
+  }
+
+  /** Those that hold copies of what this peer is responsible for, as far as it has found them yet. */
+  private neighbors(now: number): NodeId[] {
+    const { successors, connections } = this.overlay.snapshot(now);
+    return [...new Set([...successors, ...connections])].slice(0, ROSTER_COPIES_ASKED);
   }
 
   /** This host's entry is taken away, for good. */
@@ -150,10 +172,10 @@ export class Roster implements Timed {
     this.dueAt = undefined;
     const { role } = this.overlay;
     const value = encodeMemberValue({ role, startedAt: this.startedAt, software: VERSION });
-    const storedAt = this.clock.wall();
+    const wallNow = this.clock.wall();
     this.overlay.store(this.specOf({ exists: true, value }), now, (result, at) => {
       this.storing = false;
-      if (result.ok && this.dueAt === undefined) this.storedAt = storedAt;
+      if (result.ok) this.takenAt ??= wallNow;
       if (!result.ok) this.logger.debug('entry not stored', { err: result.error.message });
       // A change during the store has set an earlier time.
       this.dueAt ??= at + (result.ok ? ROSTER_REFRESH_MS : this.retryMs);

@@ -41,13 +41,16 @@ function countSent(world: AgentWorld, address: string): { sent: number } {
 const HOME = (world: AgentWorld): SimHost => world.hostAtHome();
 const PUBLIC = (world: AgentWorld): SimHost => world.publicHost();
 
-for (const [title, peers, place] of [
-  ['a client and its copy, with one peer to link with', 1, HOME],
-  ['a client and its copy, with three peers', 3, HOME],
-  ['a peer and its copy', 3, PUBLIC],
-] as const)
+for (const [index, [title, peers, place]] of (
+  [
+    ['a client and its copy, with one peer to link with', 1, HOME],
+    ['a client and its copy, with three peers', 3, HOME],
+    ['a peer and its copy, with one other peer', 1, PUBLIC],
+    ['a peer and its copy, with three others', 3, PUBLIC],
+  ] as const
+).entries())
   test(`${title}: the one that was started later says so and stays out, the other one works`, (t) => {
-    const { world, original, copy } = copied(t, 900 + peers, peers, place);
+    const { world, original, copy } = copied(t, 900 + index, peers, place);
     const startedAt = world.now;
     t.true(world.until(() => copy.engine.double?.isAway === true, 30_000));
     t.log(`settled after ${((world.now - startedAt) / 1_000).toFixed(1)} s`);

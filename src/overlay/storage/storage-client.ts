@@ -9,7 +9,7 @@ import {
   dataSignatureInput,
 } from '../../reload/index.ts';
 import { OverlayError } from '../errors.ts';
-import { type Answer, type Requester, toResource } from '../requester.ts';
+import { type Answer, type Requester, toNode, toResource } from '../requester.ts';
 import type { Signing } from '../security/signing.ts';
 import { READ, judge } from './admission.ts';
 import type { Kind } from './kinds.ts';
@@ -43,6 +43,8 @@ export interface FetchSpec {
   readonly keys?: readonly Uint8Array[];
   /** For arrays; absent: all elements. */
   readonly ranges?: readonly ArrayRange[];
+  /** Whose copy is asked for; absent: that of the peer that is responsible. */
+  readonly from?: NodeId;
 }
 
 /** A value that was proven: its signature is good and the signer may write it there. */
@@ -162,7 +164,8 @@ export class StorageClient {
     const kind = this.knownKind(spec.kind);
     const specifiers = [{ kind: kind.id, generation: 0n, specifier: specifierOf(kind, spec) }];
     const body = { type: 'fetch_req' as const, resource: spec.resource, specifiers };
-    this.requester.request({ destination: [toResource(spec.resource)], body }, now, (result, at) => {
+    const destination = [spec.from === undefined ? toResource(spec.resource) : toNode(spec.from)];
+    this.requester.request({ destination, body }, now, (result, at) => {
       if (!result.ok) {
         done(result, at);
         return;

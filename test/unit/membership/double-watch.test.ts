@@ -1,8 +1,11 @@
 import test from 'ava';
 import { silentLogger } from '../../../src/base/logger.ts';
+import type { Hit } from '../../../src/base/node-id.ts';
+import { MAX_DOUBLE_MEMBERS } from '../../../src/membership/constants.ts';
 import { DoubleWatch, type DoubleEvent, type Run } from '../../../src/membership/double-watch.ts';
 
 const STARTED = 1_000_000;
+const [A, B, C] = ['a', 'b', 'c'].map((digit) => digit.repeat(32)) as [Hit, Hit, Hit];
 
 /** What the overlay answers is `latest`. */
 class Bench {
@@ -19,6 +22,9 @@ class Bench {
           done(this.latest, now);
         },
         reassert: () => {
+          this.written += 1;
+        },
+        startOver: () => {
           this.written += 1;
         },
       },
@@ -74,27 +80,42 @@ test('an agent that was started earlier is left alone, for longer after each loo
   t.deepEqual(away.slice(0, 8), [1, 2, 4, 8, 16, 32, 60, 60]);
   t.true(bench.watch.keepsBack(bench.now));
   // What happens to links then says nothing.
-  bench.watch.suspect(bench.now);
+  for (let i = 0; i < 5; i++) bench.watch.suspect(A, bench.now);
   bench.watch.entered(bench.now);
   t.true(bench.watch.isAway);
 });
 
-test('who loses its links once seeks others at once; who loses them again within a minute waits a moment', (t) => {
+test('what several members do once, or one of them seldom, says nothing; what one does twice in a minute is looked into', (t) => {
   const bench = new Bench();
-  bench.watch.suspect(1_000);
-  t.false(bench.watch.keepsBack(1_000));
-  bench.watch.suspect(20_000);
-  t.true(bench.watch.keepsBack(20_000));
-  t.false(bench.watch.keepsBack(21_500));
-  bench.watch.suspect(100_000);
-  t.false(bench.watch.keepsBack(100_000));
+  for (const hit of [A, B, C]) bench.watch.suspect(hit, 1_000);
+  bench.watch.suspect(A, 62_000);
+  t.is(bench.written, 0);
+  t.is(bench.watch.nextTimeout(), undefined);
+  bench.watch.suspect(A, 70_000);
+  t.is(bench.written, 1);
+  t.is(bench.watch.nextTimeout(), 71_000);
+  t.false(bench.watch.keepsBack(70_000));
 });
 
-test('the own entry says nothing, nor one of which nothing is known', (t) => {
+test('whose links one member ends three times in a minute waits a moment before it seeks others', (t) => {
   const bench = new Bench();
-  bench.latest = { startedAt: STARTED };
+  for (const at of [1_000, 20_000, 40_000]) bench.watch.suspect(A, at);
+  t.true(bench.watch.keepsBack(40_000));
+  t.false(bench.watch.keepsBack(41_500));
+});
+
+test('members that end links are remembered for a minute, and no more than so many', (t) => {
+  const bench = new Bench();
+  bench.watch.suspect(A, 0);
+  for (let i = 0; i < MAX_DOUBLE_MEMBERS; i++) bench.watch.suspect(String(i).padStart(32, '0'), 1);
+  bench.watch.suspect(A, 2);
+  t.is(bench.written, 0);
+});
+
+test('links that end are no proof: as long as nobody else has written, nothing is told', (t) => {
+  const bench = new Bench();
   bench.watch.entered(0);
-  bench.watch.suspect(10);
+  for (const at of [10, 11, 12]) bench.watch.suspect(A, at);
   bench.watch.linkUp(20);
   bench.runTo(100_000);
   t.deepEqual(bench.told, []);

@@ -63,3 +63,43 @@ test('an entry is written again when something changed', (t) => {
   const [second] = list(world, node, roster).entries;
   t.true((second?.seenAt ?? 0) > (first?.seenAt ?? 0));
 });
+
+test('two agents with one key: each is told of the other once that has written after it, of itself and of former lives never', (t) => {
+  const world = new OverlayWorld({ seed: 23, signatures: 'fake' });
+  const [first, node] = [world.add('peer', 'a@overlay.example.net'), world.add('peer', 'b@overlay.example.net')];
+  world.create(first);
+  world.join(node, first);
+  world.loop.run(5_000);
+  const runOf = (roster: Roster, since?: number): number | undefined =>
+    settled<{ startedAt: number } | undefined>(world, node, (now, done) =>
+      roster.latestRun(since, now, (run) => done(run ?? { startedAt: NaN })),
+    )?.startedAt;
+  const write = (roster: Roster): void => {
+    world.run(node, (now) => roster.changed(now));
+    world.loop.run(2_000);
+  };
+  const [former, now, other] = [
+    rosterOf(world, node),
+    ...[1, 2].map(() => (world.loop.run(1_000), rosterOf(world, node))),
+  ];
+  if (now === undefined || other === undefined) return t.fail();
+  write(former);
+  t.is(runOf(now), NaN);
+  write(now);
+  t.is(runOf(now), NaN);
+  write(other);
+  t.is(runOf(other), NaN);
+  t.is(runOf(now), other.startedAt);
+  write(now);
+  t.is(runOf(other), now.startedAt);
+  t.is(runOf(now), NaN);
+  // What was written before it starts over counts no more.
+  world.run(node, (at) => other.startOver(at));
+  t.is(runOf(other), NaN);
+  // An agent that could not write yet is told of what was written since it was started.
+  const late = rosterOf(world, node);
+  t.is(runOf(late, late.startedAt + 2_000), NaN);
+  world.loop.run(5_000);
+  write(now);
+  t.is(runOf(late, late.startedAt + 2_000), now.startedAt);
+});

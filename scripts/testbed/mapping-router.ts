@@ -1,12 +1,13 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually, type BackgroundProcess } from './command.ts';
+import { eventually, ScriptError, type BackgroundProcess } from './command.ts';
 import type { Lab } from './lab.ts';
 import { NAT_WAN_INTERFACE, type NatRouter } from './topology.ts';
 
 /** The one protocol that the router speaks. */
 export type Mapper = 'pcp' | 'nat-pmp' | 'upnp';
 
+const MINIUPNPD = '/usr/sbin/miniupnpd';
 const START_TIMEOUT_MS = 10_000;
 /** What Debian's nft_init.sh makes; what was mapped, and nothing else, is let in by `ip filter` too. */
 const CHAINS = `table inet filter {
@@ -33,7 +34,9 @@ export class MappingRouter {
     this.process = this.run();
   }
 
+  /** @throws {ScriptError} when the program is not installed, or does not start. */
   static async start(lab: Lab, router: NatRouter, mapper: Mapper): Promise<MappingRouter> {
+    if (!existsSync(MINIUPNPD)) throw new ScriptError(`${MINIUPNPD} is missing: scripts/test installs it`);
     const yes = (on: boolean): string => (on ? 'yes' : 'no');
     const configuration = join(lab.directory, `miniupnpd-${router.namespace.name}.conf`);
     const lines = [
@@ -81,7 +84,7 @@ export class MappingRouter {
 
   private run(): BackgroundProcess {
     const pid = `${this.configuration}.pid`;
-    return this.router.namespace.start('/usr/sbin/miniupnpd', ['-d', '-f', this.configuration, '-P', pid]);
+    return this.router.namespace.start(MINIUPNPD, ['-d', '-f', this.configuration, '-P', pid]);
   }
 
   private async listening(): Promise<void> {

@@ -8,7 +8,7 @@ export interface HttpAnswer {
 }
 
 /**
- * One request to a router: a connection of its own, no redirects, at most 64 KiB and 4 s.
+ * One request to a router: a connection of its own, no redirects, at most 32 KiB and 4 s.
  * @param localAddress the one that the router knows us by.
  * @throws {Error} when there is no whole answer.
  */

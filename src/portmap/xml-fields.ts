@@ -13,7 +13,7 @@ export interface XmlField {
 }
 
 /**
- * The elements of a hostile document in the order in which they end: at most 64 KiB, no document type (hence no entities but the
+ * The elements of a hostile document in the order in which they end: at most 32 KiB, no document type (hence no entities but the
  * five of XML), bounded depth and number.
  * @throws {MalformedMessageError}
  */

@@ -6,9 +6,9 @@ import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
-import { type TrustStore, type VerifiedPeer, validityOf } from '../identity/trust-store.ts';
+import type { TrustStore, VerifiedPeer } from '../identity/trust-store.ts';
 import type { Membership, MembershipEvent } from '../membership/membership.ts';
-import { DoubleWatch, type DoubleEvent, type Run } from '../membership/double-watch.ts';
+import type { DoubleWatch } from '../membership/double-watch.ts';
 import { Roster } from '../membership/roster.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
 import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
@@ -25,10 +25,12 @@ import type { OpenTicket } from '../rendezvous/rendezvous.ts';
 import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Meetings, type MeetingPorts, type Situation } from './meetings.ts';
 import { Acquaintances, type Known } from './acquaintances.ts';
+import { AWAY, type Double, Doubles } from './doubles.ts';
 import { Entry, type EntryPorts } from './entry.ts';
 import { takeTurn } from './event-turn.ts';
 import type { Guard } from './guard.ts';
 import { Guests } from './guests.ts';
+import { LinkedMembers } from './linked-members.ts';
 import { MachineSet } from './machine-set.ts';
 import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 
@@ -38,7 +40,6 @@ import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 const CALL_BACK_MS = 1_000;
 /** Messages that came before our role was decided, half a second at most; each is no longer than the overlay allows. */
 const MAX_EARLY_MESSAGES = 64;
-const AWAY = "another agent has this host's key";
 
 export type Role = 'peer' | 'client';
 
@@ -79,16 +80,6 @@ export interface Member {
   readonly hit: Hit;
   readonly user: string | null;
   readonly ipv4: string | undefined;
-}
-
-/** Another agent that runs with this host's key. */
-export interface Double {
-  /** Milliseconds since the epoch, by its clock; undefined: not known. */
-  readonly startedAt?: number;
-  /** Where it was met; undefined: only what it wrote was seen. */
-  readonly remote?: SocketAddress | undefined;
-  /** This agent was started later: it stays out of the overlay. */
-  readonly isAway: boolean;
 }
 
 export type EngineEvent =
@@ -134,7 +125,7 @@ export class Engine implements Timed {
         readonly doubles: DoubleWatch;
       }
     | undefined;
-  private knownDouble: Double | undefined;
+  private readonly doubles: Doubles;
   private readonly acquaintances: Acquaintances;
   private readonly claims: PeerClaims;
   private readonly entry: Entry;
@@ -142,9 +133,7 @@ export class Engine implements Timed {
   private readonly meetings: Meetings | undefined;
   private readonly pathMtus: PathMtuDiscovery;
   private readonly guests: Guests;
-  private readonly members = new Map<Hit, VerifiedPeer>();
-  /** When their certificates were shown. */
-  private readonly linkedAt = new Map<Hit, number>();
+  private readonly members = new LinkedMembers();
   private readonly guard: Guard;
   private readonly machines: MachineSet;
   /** What came before our node was there: a peer tells of itself as soon as the link is up. */
@@ -204,6 +193,16 @@ export class Engine implements Timed {
       },
       { overlay: components.overlay.name },
     );
+    this.doubles = new Doubles({
+      logger,
+      hasLinks: () => this.members.size > 0,
+      leave: (now) => {
+        this.leaveLinks(AWAY, now);
+        this.entry.stop();
+      },
+      enter: (now) => this.entry.linkDown(now),
+      tell: (double) => this.handler({ type: 'double', double }),
+    });
     this.membership.onEvent((event, now) => {
       this.onMembershipEvent(event, now);
     });
@@ -232,12 +231,12 @@ export class Engine implements Timed {
 
   /** Another agent that has this host's key, as far as is known. */
   get double(): Double | undefined {
-    return this.knownDouble;
+    return this.doubles.known;
   }
 
   /** Members that are linked now, with what their certificates say. */
   get linkedMembers(): ReadonlyMap<Hit, VerifiedPeer> {
-    return this.members;
+    return this.members.all;
   }
 
   /** Our overlay IPv4 address, claimed now or in a former life. */
@@ -252,7 +251,7 @@ export class Engine implements Timed {
 
   /** The user of a linked or known member. */
   userOf(hit: Hit): string | null {
-    return this.members.get(hit)?.user ?? this.acquaintances.byHit(hit)?.user ?? null;
+    return this.members.all.get(hit)?.user ?? this.acquaintances.byHit(hit)?.user ?? null;
   }
 
   /** Why we are not in the overlay yet, for a person; undefined: we are. */
@@ -265,7 +264,7 @@ export class Engine implements Timed {
     wanted: { readonly hit: Hit } | { readonly user: string } | { readonly ipv4: string },
   ): Member | undefined {
     const { addresses } = this.claims;
-    for (const [hit, { user }] of this.members) {
+    for (const [hit, { user }] of this.members.all) {
       const ipv4 = addresses.ipv4Of(hit);
       const meant =
         'hit' in wanted ? wanted.hit === hit : 'user' in wanted ? wanted.user === user : wanted.ipv4 === ipv4;
@@ -389,7 +388,7 @@ export class Engine implements Timed {
     const now = this.clock.monotonic();
     switch (event.type) {
       case 'up':
-        if (this.isAway) {
+        if (this.doubles.isAway) {
           this.links.close(event.hit, AWAY);
           return;
         }
@@ -403,11 +402,11 @@ export class Engine implements Timed {
         this.overlay?.silent(event.hit, now);
         return;
       case 'down':
-        if (event.byPeer && this.members.has(event.hit)) this.node?.doubles.suspect(event.hit, now);
+        if (event.byPeer && this.members.has(event.hit)) this.doubles.suspect(event.hit, now);
         this.memberDown(event.hit, now);
         return;
       case 'double':
-        this.metDouble(event.remote, now);
+        this.doubles.met(event.remote, now);
         return;
       case 'message':
         if (!event.member) this.guests.answer(event.hit, event.data, now);
@@ -436,13 +435,12 @@ export class Engine implements Timed {
 
   private memberUp({ hit, peer, replaced }: LinkEvent & { type: 'up' }, now: number): void {
     const { overlay, names } = this;
-    this.members.set(hit, peer);
-    this.linkedAt.set(hit, now);
+    this.members.add(hit, peer, now);
     this.membership.inviting?.sawMember(peer, this.clock.wall());
     this.authorize(hit);
     overlay?.linkUp(hit, now);
     // First of all that is asked: the link may be another agent's in a moment.
-    this.node?.doubles.linkUp(now);
+    this.doubles.linkUp(now);
     if (overlay !== undefined) this.membership.linkUp(hit, now);
     this.resolver.linkUp(hit, now);
     if (overlay !== undefined) this.time.linkUp(hit, now);
@@ -460,8 +458,7 @@ export class Engine implements Timed {
     this.time.linkDown(hit);
     this.membership.linkDown(hit);
     this.resolver.linkDown(hit, now);
-    this.linkedAt.delete(hit);
-    if (this.members.delete(hit)) this.entry.linkDown(now);
+    if (this.members.remove(hit)) this.entry.linkDown(now);
     this.meetings?.consider(now);
   }
 
@@ -485,7 +482,7 @@ export class Engine implements Timed {
       nodeStarted: (now) => {
         for (const { hit, data } of this.early.splice(0)) this.overlay?.receive(hit, data, now);
       },
-      members: () => this.members.keys(),
+      members: () => this.members.hits,
       isPeer: (hit) => this.acquaintances.isPeer(hit),
       stoodAlone: (now) => {
         this.callBack(now);
@@ -514,7 +511,7 @@ export class Engine implements Timed {
     const { overlay, entry, members } = this;
     if (entry.searching || overlay?.state !== 'joined') return 'searching';
     // Links that are being mended count as none: the only peer may have moved.
-    const linked = [...members.keys()].filter((hit) => this.links.isUp(hit));
+    const linked = [...members.hits].filter((hit) => this.links.isUp(hit));
     if (overlay.role === 'client') return linked.some((hit) => this.acquaintances.isPeer(hit)) ? 'client' : 'searching';
     return linked.length === 0 ? 'alone' : 'peer';
   }
@@ -545,8 +542,7 @@ export class Engine implements Timed {
     );
     const names = new NameService({ overlay, clock, logger });
     const roster = new Roster({ overlay, clock, logger });
-    const doubles = this.watchDoubles(roster);
-    this.node = { overlay, names, roster, doubles };
+    this.node = { overlay, names, roster, doubles: this.doubles.watch(roster) };
     membership.enter({
       node: overlay,
       holdersOf: (user, at, done) => this.holdersOf(user, at, done),
@@ -562,7 +558,7 @@ export class Engine implements Timed {
       else if (event.type === 'ipv4Exhausted')
         this.logger.error('no free IPv4 address', { prefix: this.options.ipv4Prefix });
     });
-    for (const hit of this.members.keys()) {
+    for (const hit of this.members.hits) {
       overlay.linkUp(hit, now);
       this.time.linkUp(hit, now);
       membership.linkUp(hit, now);
@@ -598,10 +594,7 @@ export class Engine implements Timed {
   /** Whose certificate was not in force when its link was made, as it turns out, has been let in by mistake. */
   private judgeMembers(): void {
     this.overlay?.trustChanged();
-    const ahead = this.clock.wall() - this.clock.monotonic();
-    for (const [hit, { certificate }] of [...this.members])
-      if (validityOf(certificate, ahead + (this.linkedAt.get(hit) ?? 0)) !== 'valid')
-        this.links.close(hit, 'its certificate was not valid');
+    for (const hit of this.members.letInByMistake(this.clock)) this.links.close(hit, 'its certificate was not valid');
   }
 
   /** Who asks for a link may send from its IPv4 address as soon as it is up: its claim is looked up meanwhile. */
@@ -628,8 +621,7 @@ export class Engine implements Timed {
   }
 
   private dial(remote: SocketAddress, now: number, expected?: Hit, patienceMs?: number): boolean {
-    const keepsBack = this.node?.doubles.keepsBack(now) === true;
-    return !keepsBack && this.links.connectDirect(remote, now, expected, patienceMs);
+    return !this.doubles.keepsBack(now) && this.links.connectDirect(remote, now, expected, patienceMs);
   }
 
   private onOverlayEvent(event: OverlayEvent, role: Role, now: number): void {
@@ -643,8 +635,8 @@ export class Engine implements Timed {
     this.meetings?.consider(now);
     // Nobody could be asked before.
     if (event.type !== 'joined') return;
-    this.node?.doubles.entered(now);
-    for (const hit of this.members.keys()) {
+    this.doubles.entered(now);
+    for (const hit of this.members.hits) {
       this.claims.lookup(hit, now);
       this.membership.linkUp(hit, now);
     }
@@ -674,8 +666,8 @@ export class Engine implements Timed {
   /** Asks a host for a link, or for a new path of the one that is there. */
   connect(hit: Hit, now: number, done: (result: ResolverResult<undefined>) => void): void {
     const { overlay } = this;
-    if (overlay?.state !== 'joined' || this.isAway) {
-      done({ ok: false, reason: this.isAway ? AWAY : 'not in the overlay (yet)' });
+    if (overlay?.state !== 'joined' || this.doubles.isAway) {
+      done({ ok: false, reason: this.doubles.isAway ? AWAY : 'not in the overlay (yet)' });
       return;
     }
     overlay.connect(hit, now, (result) => {
@@ -708,61 +700,6 @@ export class Engine implements Timed {
         this.dataPlane.refuse(address);
       },
     };
-  }
-
-  // Another agent with this host's key
-
-  private get isAway(): boolean {
-    return this.node?.doubles.isAway === true;
-  }
-
-  private watchDoubles(roster: Roster): DoubleWatch {
-    const ports = {
-      latestRun: (since: number | undefined, now: number, done: (run: Run | undefined, at: number) => void) => {
-        // Alone, there is nobody who could have taken what another wrote.
-        if (this.members.size === 0) done(undefined, now);
-        else roster.latestRun(since, now, done);
-      },
-      reassert: (now: number) => roster.changed(now),
-      startOver: (now: number) => roster.startOver(now),
-    };
-    const doubles = new DoubleWatch({ ports, logger: this.logger }, { startedAt: roster.startedAt });
-    doubles.onEvent((event, now) => {
-      this.onDoubleEvent(event, now);
-    });
-    return doubles;
-  }
-
-  private onDoubleEvent(event: DoubleEvent, now: number): void {
-    switch (event.type) {
-      case 'met':
-      case 'away': {
-        const { startedAt } = event;
-        const isAway = event.type === 'away';
-        this.tellDouble({ startedAt, remote: this.knownDouble?.remote, isAway });
-        if (!isAway) return;
-        this.leaveLinks(AWAY, now);
-        this.entry.stop();
-        return;
-      }
-      case 'back':
-        if (this.knownDouble !== undefined) this.knownDouble = { ...this.knownDouble, isAway: false };
-        this.entry.linkDown(now);
-        return;
-      case 'gone':
-        this.tellDouble(undefined);
-    }
-  }
-
-  /** A link showed it; which of the two gives way, only what both write into the overlay tells. */
-  private metDouble(remote: SocketAddress, now: number): void {
-    this.tellDouble({ isAway: false, ...this.knownDouble, remote });
-    this.node?.doubles.entered(now);
-  }
-
-  private tellDouble(double: Double | undefined): void {
-    this.knownDouble = double;
-    this.handler({ type: 'double', double });
   }
 
   // Contacts
@@ -810,7 +747,7 @@ export class Engine implements Timed {
         return;
       case 'inviter':
         // Their names are taken from the first newcomer on.
-        for (const peer of this.members.values()) this.membership.inviting?.sawMember(peer, this.clock.wall());
+        for (const peer of this.members.all.values()) this.membership.inviting?.sawMember(peer, this.clock.wall());
         return;
       case 'configuration':
     }
@@ -834,7 +771,7 @@ export class Engine implements Timed {
   }
 
   private leaveLinks(why: string, now: number): void {
-    const members = [...this.members.keys()];
+    const members = [...this.members.hits];
     this.links.closeAll(why);
     for (const hit of members) this.memberDown(hit, now);
     if (members.length === 0) this.entry.linkDown(now);

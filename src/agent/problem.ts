@@ -1,6 +1,6 @@
 import { formatSocketAddress } from '../base/socket-address.ts';
 import type { Membership } from '../membership/membership.ts';
-import type { Double } from './engine.ts';
+import type { Double } from './doubles.ts';
 
 /** What is wrong between this host and its overlay, and what to do next: one line. Null: nothing. */
 export function problemOf(

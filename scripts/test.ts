@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { messageOf } from '../src/base/errors.ts';
 import { tryCommand } from './testbed/command.ts';
-import { UNIT_TESTS, buildCxxTests, cxxTestsUnavailable, fuzz, fuzzTargets } from './testbed/cxx-tests.ts';
+import { UNIT_TESTS, buildCxxTests, cxxTestsUnavailable, fuzz, fuzzTargets, ranked } from './testbed/cxx-tests.ts';
+import type { FuzzResult } from './testbed/cxx-tests.ts';
 import { labUnavailable, removeLeftovers } from './testbed/lab.ts';
 import { sanitizedBy, sanitizerReports, sanitizerUnavailable } from './testbed/sanitizers.ts';
 import type { SanitizedBuild } from './testbed/sanitizers.ts';
@@ -22,9 +23,10 @@ const environment = { PATH: `${join(process.execPath, '..')}:${process.env.PATH 
 const PROGRESS_MS = 15_000;
 /** Real interfaces and real time: one file at a time, or they disturb each other. */
 const SERIAL_FOLDERS = ['system', 'native'];
-/** scripts/fuzz does it for longer. */
-const FUZZ_SECONDS = 30;
+/** Of the clock, with the time of the cores that the system tests leave; scripts/fuzz does it for longer. */
+const FUZZ_SECONDS = 45;
 const FUZZ_AT_ONCE = 2;
+const IDLE = { idle: true };
 /**
  * Calls through NATs, over both families, and a host that moves: what leads agents through most of the addon in least time;
  * and what strangers throw at it. Run once more on each build with sanitizers; `IDLOC_SANITIZED_AGENTS` runs the others so.
@@ -162,7 +164,18 @@ async function sanitizedSystemTests(build: SanitizedBuild): Promise<void> {
   else say(`skipped system tests on ${build}: ${why}`);
 }
 
-/** native/test: unit and property tests of the C++ code, then every fuzz target for a while. */
+async function systemTests(): Promise<void> {
+  const why = labUnavailable();
+  if (why !== undefined) {
+    say(`skipped system tests: ${why}`);
+    return;
+  }
+  await ava('system tests', ['-c', '1', '--serial', 'test/system/**']);
+  await sanitizedSystemTests('asan');
+  await sanitizedSystemTests('tsan');
+}
+
+/** native/test: unit and property tests of the C++ code, then every fuzz target for a while. None of it is timed. */
 async function cxxTests(): Promise<void> {
   const why = await cxxTestsUnavailable();
   if (why !== undefined) {
@@ -170,16 +183,16 @@ async function cxxTests(): Promise<void> {
     return;
   }
   try {
-    await buildCxxTests('unit');
-    await tap('C++ tests', UNIT_TESTS, []);
-    await buildCxxTests('fuzz');
+    await buildCxxTests('unit', IDLE);
+    await tap('C++ tests', ...ranked(UNIT_TESTS, [], IDLE));
+    await buildCxxTests('fuzz', IDLE);
   } catch (error) {
     total.failed += 1;
     say('FAILED  C++ tests');
     process.stdout.write(`${messageOf(error)}\n`);
     return;
   }
-  await fuzz(fuzzTargets(), FUZZ_SECONDS, FUZZ_AT_ONCE, ({ target, inputs, finding }) => {
+  const report = ({ target, inputs, finding }: FuzzResult): void => {
     if (finding === undefined) {
       total.passed += 1;
       say(`ok      fuzz ${target}: ${inputs ?? 0} inputs`);
@@ -188,7 +201,8 @@ async function cxxTests(): Promise<void> {
       say(`FAILED  fuzz ${target}`);
       process.stdout.write(`${finding}\n`);
     }
-  });
+  };
+  await fuzz(fuzzTargets(), FUZZ_SECONDS, FUZZ_AT_ONCE, report, IDLE);
 }
 
 function hasTests(folder: string): boolean {
@@ -210,14 +224,8 @@ async function everything(): Promise<void> {
     // One test at a time: beside a flood in the same process a handshake would run into its time limit.
     sanitizedAva('tsan', ['--serial', '--timeout', '120s', 'test/native/**']),
   ]);
-  await cxxTests();
-  const why = labUnavailable();
-  if (why !== undefined) say(`skipped system tests: ${why}`);
-  else {
-    await ava('system tests', ['-c', '1', '--serial', 'test/system/**']);
-    await sanitizedSystemTests('asan');
-    await sanitizedSystemTests('tsan');
-  }
+  // System tests mostly wait: what the compiler and the fuzzers take is what they leave.
+  await Promise.all([cxxTests(), systemTests()]);
 }
 
 const args = process.argv.slice(2);

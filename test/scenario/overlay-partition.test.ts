@@ -1,5 +1,7 @@
 import test from 'ava';
 import { IDLOC_HOST } from '../../src/overlay/storage/kinds.ts';
+import { halves } from '../../scripts/testbed/halves.ts';
+import { Findings } from '../../scripts/testbed/report.ts';
 import { OverlayWorld, type SimNode } from '../sim/overlay/overlay-world.ts';
 import { fetchFrom, hostRecord, storeHost } from '../sim/overlay/records.ts';
 
@@ -122,4 +124,11 @@ test('a ring in which nothing is missing makes no search, and a peer that said g
   if (leaver !== undefined) world.leave(leaver);
   world.loop.run(SPLIT_MS);
   t.false(world.peers.some(({ events }) => events.some(({ type }) => type === 'seekPeer')));
+});
+
+test('halves whose hosts go on claiming are one ring again, with every name, and no address is held twice', (t) => {
+  t.log(`seed ${SEED}`);
+  const findings = new Findings();
+  halves(findings, { nodes: 16, seed: SEED }, (text) => t.log(text));
+  t.deepEqual(findings.report('halves').missed, []);
 });

@@ -19,7 +19,7 @@ export interface Rank {
   readonly idle?: boolean;
 }
 
-export function ranked(file: string, args: readonly string[], { idle = false }: Rank): [string, string[]] {
+function ranked(file: string, args: readonly string[], { idle = false }: Rank): [string, string[]] {
   return idle ? ['chrt', ['--idle', '0', file, ...args]] : [file, [...args]];
 }
 

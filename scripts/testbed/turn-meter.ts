@@ -3,7 +3,7 @@
  * other programs of the machine do not count. At SIGUSR2 it collects garbage and writes to stderr, in a line that begins with
  * `turns `, what was since the last time: TurnFigures.
  */
-import { PerformanceObserver, constants } from 'node:perf_hooks';
+import { type PerformanceEntry, PerformanceObserver, constants } from 'node:perf_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
@@ -36,11 +36,16 @@ let worstMs = 0;
 let long = 0;
 let worstPauseMs = 0;
 
+/** As Node documents it; its types leave the detail out. */
+interface Collection extends PerformanceEntry {
+  readonly detail?: { readonly flags?: number };
+}
+
 new PerformanceObserver((list) => {
-  for (const { duration, detail } of list.getEntries()) {
+  for (const { duration, detail } of list.getEntries() as Collection[]) {
     // Not those that this file asks for.
-    const { flags = 0 } = (detail ?? {}) as { readonly flags?: number };
-    if ((flags & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) === 0) worstPauseMs = Math.max(worstPauseMs, duration);
+    const isForced = ((detail?.flags ?? 0) & constants.NODE_PERFORMANCE_GC_FLAGS_FORCED) !== 0;
+    if (!isForced) worstPauseMs = Math.max(worstPauseMs, duration);
   }
 }).observe({ entryTypes: ['gc'] });
 

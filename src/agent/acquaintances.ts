@@ -8,6 +8,8 @@ import { ContactBook, type Contact } from '../identity/contacts.ts';
 const RELINK_PAUSE_MS = 1_000;
 /** Tried in a round; more would be a storm. */
 const MAX_START_ADDRESSES = 32;
+/** Of one host, kept: where it was reached last, and before. */
+const MAX_KEPT_LOCATORS = 4;
 /** Of one host that is searched for. */
 const MAX_SOUGHT_LOCATORS = 2;
 
@@ -58,8 +60,8 @@ export class Acquaintances {
       user: before?.user ?? null,
       ipv4: before?.ipv4 ?? null,
       peer: before?.peer ?? false,
-      locators: before?.locators ?? [],
       ...known,
+      locators: latestFirst([...(known.locators ?? []), ...(before?.locators ?? [])]),
       lastSeen: wallNow,
     };
     this.book.remember(contact);
@@ -70,8 +72,10 @@ export class Acquaintances {
   startAddresses({ onlyPeers }: { onlyPeers: boolean }): SocketAddress[] {
     const contacts = this.book.all().filter(({ peer }) => peer || !onlyPeers);
     contacts.sort((a, b) => Number(b.peer) - Number(a.peer) || b.lastSeen - a.lastSeen);
-    const all = [...contacts.flatMap(({ locators }) => locators), ...this.options.start];
-    return [...new Map(all.map((address) => [formatSocketAddress(address), address])).values()].slice(
+    const latest = contacts.flatMap(({ locators }) => locators.slice(0, 1));
+    const older = contacts.flatMap(({ locators }) => locators.slice(1));
+    const start = this.options.start.slice(0, MAX_START_ADDRESSES / 2);
+    return distinct([...distinct(latest).slice(0, MAX_START_ADDRESSES - start.length), ...start, ...older]).slice(
       0,
       MAX_START_ADDRESSES,
     );
@@ -112,4 +116,12 @@ export class Acquaintances {
     this.relinkedAt.set(hit, now);
     return hit;
   }
+}
+
+function latestFirst(locators: readonly SocketAddress[]): SocketAddress[] {
+  return distinct(locators).slice(0, MAX_KEPT_LOCATORS);
+}
+
+function distinct(addresses: readonly SocketAddress[]): SocketAddress[] {
+  return [...new Map(addresses.map((address) => [formatSocketAddress(address), address])).values()];
 }

@@ -401,6 +401,9 @@ export class Engine implements Timed {
       case 'silent':
         this.overlay?.silent(event.hit, now);
         return;
+      case 'doubtful':
+        this.overlay?.doubtful(event.hit, now);
+        return;
       case 'down':
         if (event.byPeer && this.members.has(event.hit)) this.doubles.suspect(event.hit, now);
         this.memberDown(event.hit, now);
@@ -448,7 +451,9 @@ export class Engine implements Timed {
     // It was started anew, perhaps with nothing in its storage.
     if (replaced && overlay?.snapshot(now).responsiblePeer === hit) names?.refresh(now);
     this.claims.lookup(hit, now);
-    this.remember(hit, { user: peer.user });
+    // The path was selected before the handshake on it was done.
+    const remote = this.links.remoteOf(hit);
+    this.remember(hit, { user: peer.user, ...(remote !== undefined && { locators: [remote] }) });
     this.meetings?.consider(now);
   }
 
@@ -602,6 +607,7 @@ export class Engine implements Timed {
     const { links } = this;
     return {
       isUp: (hit) => links.isUp(hit),
+      isAnswering: (hit) => links.isAnswering(hit),
       send: (hit, message) => links.send(hit, message),
       offer: (hit) => links.offer(hit),
       answer: (hit, remote) => {
@@ -628,6 +634,7 @@ export class Engine implements Timed {
     if (event.type === 'joined') this.handler({ type: 'joined', role });
     else if (event.type === 'neighborsChanged')
       for (const hit of [...event.predecessors, ...event.successors]) this.remember(hit, { peer: true });
+    else if (event.type === 'peerSeen') this.remember(event.nodeId, { peer: true });
     else if (event.type === 'seekPeer') this.seek(event.nodeId, now);
     else if (event.type === 'responsibleChanged' && role === 'client') this.remember(event.to, { peer: true });
     this.entry.onOverlayEvent(event, now);

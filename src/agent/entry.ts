@@ -177,6 +177,7 @@ export class Entry implements Timed {
       case 'responsibleChanged':
         if (this.ports.node()?.role === 'client') this.foundWayIn(now);
         return;
+      case 'peerSeen':
       case 'seekPeer':
       case 'left':
     }

@@ -6,6 +6,9 @@ export const DEFAULT_RTO_MS = 500;
 /** "until a total of 5 requests have been sent". */
 export const MAX_SENDS = 5;
 
+/** Implementation: with so many sends unanswered, whoever has another way may take it already. */
+export const DOUBT_SENDS = 3;
+
 /** "A sender MUST wait 10 ms between receipt of an ACK and transmission of the next message." */
 export const ACK_PAUSE_MS = 10;
 

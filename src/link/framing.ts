@@ -3,7 +3,7 @@ import type { Timed } from '../base/clock.ts';
 import { FIXED_HEADER_BYTES, MESSAGE_CODES } from '../reload/constants.ts';
 import { fragmentMessage } from '../reload/fragment.ts';
 import { decodeFrame, encodeFrame } from '../reload/frame.ts';
-import { ACK_PAUSE_MS, MAX_FRAME_MESSAGE_BYTES, MAX_SENDS, RECEIVED_WINDOW } from './constants.ts';
+import { ACK_PAUSE_MS, DOUBT_SENDS, MAX_FRAME_MESSAGE_BYTES, MAX_SENDS, RECEIVED_WINDOW } from './constants.ts';
 import { RetransmissionTimeout } from './retransmission-timeout.ts';
 import { type Cargo, type Entry, SendQueue } from './send-queue.ts';
 
@@ -43,6 +43,7 @@ export class Framing implements Timed {
   private nextSendAt = 0;
   private paused = false;
   private failure = false;
+  private doubt = false;
   private sent = 0;
   private retransmitted = 0;
   private failed = 0;
@@ -119,6 +120,18 @@ export class Framing implements Timed {
     return failure;
   }
 
+  /** Whether sends of the message in flight are unanswered, which fails if more are. */
+  get doubtful(): boolean {
+    return this.inFlight !== undefined && this.inFlight.sends > DOUBT_SENDS;
+  }
+
+  /** Whether it has become doubtful since the last call. */
+  takeDoubt(): boolean {
+    const doubt = this.doubt;
+    this.doubt = false;
+    return doubt;
+  }
+
   /** The path is known to be broken: waiting says nothing about the peer, sending is of no use. */
   pause(): void {
     this.paused = true;
@@ -157,6 +170,7 @@ export class Framing implements Timed {
         inFlight.timeout *= 2;
         this.retransmitted += 1;
         this.transmit(inFlight, now);
+        if (inFlight.sends === DOUBT_SENDS + 1) this.doubt = true;
       }
     }
     this.sendNext(now);

@@ -32,6 +32,8 @@ export type LinkEvent =
    * goes on, as its path may be mended.
    */
   | { readonly type: 'silent'; readonly hit: Hit }
+  /** What it was sent lately is not acknowledged yet, or a resting link gives no sign of life: others are to be asked, and it. */
+  | { readonly type: 'doubtful'; readonly hit: Hit }
   /** The link is gone, or an attempt to make it came to nothing. `byPeer`: the other end has closed it. */
   | { readonly type: 'down'; readonly hit: Hit; readonly reason: string; readonly byPeer: boolean }
   /** Another host has shown this host's own key, at an address that does not lead back here. */

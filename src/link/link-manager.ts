@@ -248,6 +248,11 @@ export class LinkManager implements Timed {
     return current?.state === 'up' && current.pathWorks && current.repair === undefined;
   }
 
+  /** False while sends to it are unanswered: somebody else is the better way. */
+  isAnswering(hit: Hit): boolean {
+    return this.table.link(hit)?.current?.framing.doubtful !== true;
+  }
+
   /** Queues one whole RELOAD message, also while the path is being mended. Without a link it is dropped. */
   send(hit: Hit, message: Uint8Array): void {
     const association = this.table.link(hit)?.current ?? this.table.guests.get(hit);
@@ -564,6 +569,7 @@ export class LinkManager implements Timed {
     if (cause === 'silence') this.logger.info('link.silence', { nodeId: association.hit, link });
     association.restAt = now + REST_AFTER_MS;
     association.ice?.wake(heardAt, now);
+    if (cause === 'silence') this.doubtful(association);
     this.settle(association, now);
   }
 
@@ -846,6 +852,7 @@ export class LinkManager implements Timed {
     if (association.connected)
       for (let out = association.framing.pollTransmit(); out !== undefined; out = association.framing.pollTransmit())
         this.dataPlane.sendRecord(association.link, out);
+    if (association.framing.takeDoubt()) this.doubtful(association);
     if (association.framing.takeFailure() && association.state === 'up') this.silent(association, 'silent', now);
     if (!this.isAlive(association)) return;
     if (association.mayRest(now)) {
@@ -866,6 +873,10 @@ export class LinkManager implements Timed {
     association.toldSilent = true;
     this.logger.info('link.silent', { nodeId: hit, link: association.link });
     this.handler({ type: 'silent', hit });
+  }
+
+  private doubtful({ hit, state }: Association): void {
+    if (hit !== undefined && state === 'up') this.handler({ type: 'doubtful', hit });
   }
 
   private heardAgain(association: Association): void {

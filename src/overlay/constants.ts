@@ -123,6 +123,9 @@ export const LEAVE_TIMEOUT_MS = 3_000;
 /** A client asks who is responsible for its Node-ID this often, beside what Updates tell it. */
 export const DEFAULT_CLIENT_CHECK_INTERVAL_MS = 60_000;
 
+/** Links that a client keeps to peers beside the responsible one. */
+export const SPARE_PEERS = 2;
+
 /** Stores of copies that may be unanswered at once at a peer: at first, while it answers, and never more. */
 export const INITIAL_COPY_WINDOW = 4;
 export const MAX_COPY_WINDOW = 16;

@@ -4,6 +4,8 @@ import type { NodeId } from '../base/node-id.ts';
 export type OverlayEvent =
   | { readonly type: 'joined' }
   | { readonly type: 'left' }
+  /** A linked node has said that it is a peer: a way in for others, and for us another time. */
+  | { readonly type: 'peerSeen'; readonly nodeId: NodeId }
   /** No peer is linked any more: a link to some member and `join` are needed. */
   | { readonly type: 'isolated' }
   /**

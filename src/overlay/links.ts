@@ -7,6 +7,8 @@ import type { NodeId } from '../base/node-id.ts';
  */
 export interface OverlayLinks {
   isUp(nodeId: NodeId): boolean;
+  /** False while what it was sent lately is not acknowledged. */
+  isAnswering(nodeId: NodeId): boolean;
   /** One whole RELOAD message; framing, retransmission and fragmentation are the link's. */
   send(nodeId: NodeId, message: Uint8Array): void;
   /** For the sender of Attach or AppAttach: makes the controlling side of a new link, or of an ICE restart. */

@@ -124,6 +124,17 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
     else this.requestArrived(from, envelope, signer, now);
   }
 
+  /** What was sent over this hop may not have arrived there. */
+  hopLost(hop: NodeId, now: number): void {
+    const { topology } = this.wired;
+    this.transactions.hopLost(hop, now, ({ request, avoided }) => {
+      const [first] = request.destination;
+      if (first === undefined || request.firstHop !== undefined) return false;
+      const next = topology.nextHop(first, new Set([...avoided, hop]));
+      return next !== undefined && next !== hop;
+    });
+  }
+
   refuse(from: NodeId, header: DecodedForwardingHeader, errorCode: number, now: number): void {
     // Each costs a signature, for a message that may have cost its sender none.
     if (!this.refusals.take(from, now)) return;

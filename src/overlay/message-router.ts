@@ -17,7 +17,7 @@ import {
 import type { Topology } from './chord/topology.ts';
 import { MAX_DESTINATIONS, WILDCARD_NODE_ID } from './constants.ts';
 import type { OverlayCounters } from './counters.ts';
-import { ForwardMemory } from './forward-memory.ts';
+import { type Forwarded, ForwardMemory } from './forward-memory.ts';
 import type { OverlayLinks } from './links.ts';
 import { toNode } from './requester.ts';
 
@@ -92,6 +92,11 @@ export class MessageRouter {
     }
   }
 
+  /** A linked node does not acknowledge what was forwarded to it, or is gone: it goes another way, if there is one now. */
+  hopLost(hop: NodeId, now: number): void {
+    for (const { from, message } of this.memory.lastSentTo(hop, now)) this.examine(from, message, now, hop);
+  }
+
   /** What to do with a destination list (s6.1.1 to s6.1.3). */
   route(destinationList: readonly Destination[]): Route {
     for (let i = 0; i < destinationList.length; i++) {
@@ -148,7 +153,7 @@ export class MessageRouter {
     return hop;
   }
 
-  private examine(from: NodeId, message: Uint8Array, now: number): void {
+  private examine(from: NodeId, message: Uint8Array, now: number, lost?: NodeId): void {
     const header = decodeForwardingHeader(message);
     if (header.overlay !== this.settings.overlay || !isWholeMessage(header)) {
       this.counters.malformed += 1;
@@ -176,7 +181,7 @@ export class MessageRouter {
         this.counters.undeliverable += 1;
         return;
       case 'forward':
-        this.forward(from, message, header, route.rest, isRequest, now);
+        this.forward({ from, message }, header, route.rest, isRequest, now, lost);
     }
   }
 
@@ -197,12 +202,12 @@ export class MessageRouter {
   }
 
   private forward(
-    from: NodeId,
-    message: Uint8Array,
+    { from, message }: Forwarded,
     header: DecodedForwardingHeader,
     rest: readonly Destination[],
     isRequest: boolean,
     now: number,
+    lost: NodeId | undefined,
   ): void {
     if (header.ttl === 0) {
       if (isRequest) this.sink.refuse(from, header, ERROR_CODES.ttl_exceeded, now);
@@ -216,6 +221,7 @@ export class MessageRouter {
     }
     const avoid = isRequest ? this.memory.tried(header.transactionId) : undefined;
     const hop = this.hopFor(rest, avoid);
+    if (hop === lost && lost !== undefined) return;
     if (hop === undefined || !this.topology.connections.has(hop)) {
       this.counters.undeliverable += 1;
       return;
@@ -225,7 +231,7 @@ export class MessageRouter {
       this.send(hop, rewriteHeader(message, { ttl: header.ttl - 1, destinationList: rest }));
       return;
     }
-    this.memory.remember(header.transactionId, hop);
+    this.memory.remember(header.transactionId, hop, { from, message }, now);
     // s6.1.2: the answer comes back through this node to the one before it.
     const viaList = [...header.viaList, toNode(from)];
     this.send(hop, rewriteHeader(message, { ttl: header.ttl - 1, viaList, destinationList: rest }));

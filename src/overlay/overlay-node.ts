@@ -161,7 +161,7 @@ export class OverlayNode implements Timed {
       emit: (event, now) => this.emit(event, now),
       handOver: (nodeId, from, now, done) => this.replicator.handOver(nodeId, from, now, done),
       mayEnter: components.mayEnter ?? (() => true),
-      isUsable: (nodeId) => links.isUp(nodeId),
+      isUsable: (nodeId) => links.isUp(nodeId) && links.isAnswering(nodeId),
       forgetCopies: (nodeId) => this.replicator.forget(nodeId),
       neighborsChanged: (lost, now) => {
         place.neighborsChanged(now);
@@ -291,11 +291,19 @@ export class OverlayNode implements Timed {
   /** A linked node acknowledges nothing: until `linkUp` or `linkDown` says more, messages go to others. */
   silent(nodeId: NodeId, now: number): void {
     this.topology.silent(nodeId, now);
+    this.takeOtherWays(nodeId, now);
+  }
+
+  /** A linked node may be gone: what waits for it goes other ways where there are any, and it is asked. */
+  doubtful(nodeId: NodeId, now: number): void {
+    this.topology.doubtful(nodeId, now);
+    this.takeOtherWays(nodeId, now);
   }
 
   linkDown(nodeId: NodeId, now: number): void {
     this.topology.linkDown(nodeId, now);
     this.attacher.linkDown(nodeId, now);
+    this.takeOtherWays(nodeId, now);
   }
 
   /** A whole message came over the link of `from`, whom the link has authenticated. Never throws. */
@@ -401,6 +409,11 @@ export class OverlayNode implements Timed {
 
   handleTimeout(now: number): void {
     for (const part of this.parts) part.handleTimeout(now);
+  }
+
+  private takeOtherWays(nodeId: NodeId, now: number): void {
+    this.endpoint.hopLost(nodeId, now);
+    this.router.hopLost(nodeId, now);
   }
 
   private emit(event: OverlayEvent, now: number): void {

@@ -106,6 +106,15 @@ export class Transactions implements Timed {
     }
   }
 
+  /** The next hop did not acknowledge what went that way: it is sent again where `hasOther`, which counts as the same send. */
+  hopLost(hop: NodeId, now: number, hasOther: (pending: PendingRequest) => boolean): void {
+    for (const pending of this.pending.values()) {
+      if (pending.lastHop !== hop || pending.outcome !== undefined || !hasOther(pending)) continue;
+      pending.transmissions -= 1;
+      this.timers.set(pending.transactionId, now);
+    }
+  }
+
   /** The outcome is known while the request is being made: `done` waits for the next timeout. */
   finishSoon(pending: PendingRequest, outcome: RequestResult, now: number): void {
     pending.outcome = outcome.ok ? resultOf(pending, outcome) : outcome;

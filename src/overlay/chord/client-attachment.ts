@@ -1,16 +1,25 @@
-import type { Timed } from '../../base/clock.ts';
+import { earliest, type Timed } from '../../base/clock.ts';
 import type { NodeId } from '../../base/node-id.ts';
 import type { Random } from '../../base/random.ts';
 import type { ChordUpdate } from '../../reload/index.ts';
 import type { Attacher } from '../attacher.ts';
-import { JOIN_RETRY_MS } from '../constants.ts';
-import { type Requester, toResource } from '../requester.ts';
+import { FAILED_PEER_PAUSE_MS, JOIN_RETRY_MS, MAX_FAILED_PEERS, SPARE_PEERS } from '../constants.ts';
+import { type Requester, toNode, toResource } from '../requester.ts';
+import { AvoidedPeers } from './avoided-peers.ts';
 import type { Ring } from './ring.ts';
+
+/** Peers that one of them told of, kept: its neighbours on both sides, in a ring whose Updates tell of more than is usual. */
+const MAX_TOLD = 16;
+/** After a peer that was told of could not be reached; doubled each time, since whoever invents peers costs attempts. */
+const SEEK_PAUSE_MS = 2_000;
+const MAX_SEEK_PAUSE_MS = 60_000;
 
 export interface ClientHost {
   readonly self: NodeId;
   readonly ring: Ring;
   isConnected(nodeId: NodeId): boolean;
+  /** Linked, and it acknowledges what it is sent. */
+  isAnswering(nodeId: NodeId): boolean;
   hasWayOut(): boolean;
   /** The responsible peer is linked; undefined: it is lost. */
   attached(responsible: NodeId | undefined, now: number): void;
@@ -20,6 +29,8 @@ export interface ClientHost {
  * A client keeps a link to the peer that is responsible for its Node-ID, since requests for it are routed there
  * (RFC 6940 s4.2.1). It asks who that is by a Ping to its own position: at the start, when an Update of that peer tells
  * of a new predecessor, when the link is lost, and from time to time.
+ *
+ * It keeps links to that peer's next ones, too: one of them takes over its range when it dies, and is then linked already.
  */
 export class ClientAttachment implements Timed {
   private readonly host: ClientHost;
@@ -27,6 +38,13 @@ export class ClientAttachment implements Timed {
   private readonly attacher: Attacher;
   private readonly random: Random;
   private readonly checkIntervalMs: number;
+  private readonly avoided = new AvoidedPeers({ pauseMs: FAILED_PEER_PAUSE_MS, max: MAX_FAILED_PEERS });
+  /** Whom linked peers named as their neighbours last: the successors first, nearest first. */
+  private readonly told = new Map<NodeId, readonly NodeId[]>();
+  private seeking = false;
+  private seekPauseMs = SEEK_PAUSE_MS;
+  /** An attempt failed: nobody is sought before. */
+  private seekAt: number | undefined;
   private current: NodeId | undefined;
   private checking = false;
   /** A peer showed itself while a check was under way, which may have gone to someone outside the ring. */
@@ -60,36 +78,61 @@ export class ClientAttachment implements Timed {
   stop(): void {
     this.active = false;
     this.checkAt = undefined;
+    this.seekAt = undefined;
     this.current = undefined;
+    this.told.clear();
   }
 
   updated(from: NodeId, update: ChordUpdate, now: number): void {
     if (update.type === 'peer_ready') return;
+    const neighbors = [...update.successors, ...update.predecessors].filter(
+      (id) => id !== this.host.self && id !== from,
+    );
+    this.told.set(from, [...new Set(neighbors)].slice(0, MAX_TOLD));
     if (this.current === undefined) {
       // A peer of the ring has shown itself: it knows who is responsible.
       this.again = this.checking;
       this.check(now);
       return;
     }
-    if (from !== this.current) return;
+    if (from === this.current) this.keepSpares(now);
     const predecessor = update.predecessors[0];
     if (predecessor === undefined || predecessor === this.host.self) return;
-    if (!this.host.ring.insideUpTo(this.host.self, predecessor, from)) this.check(now);
+    // Another one that says it is responsible is not believed at once: who answers the Ping is.
+    const says = this.host.ring.insideUpTo(this.host.self, predecessor, from);
+    if (says !== (from === this.current)) this.check(now);
   }
 
   linkDown(nodeId: NodeId, now: number): void {
-    if (nodeId !== this.current) return;
-    this.current = undefined;
-    this.host.attached(undefined, now);
-    this.check(now);
+    this.told.delete(nodeId);
+    this.lost(nodeId, now);
+  }
+
+  /** It acknowledges nothing: another one is to be found at once. */
+  silent(nodeId: NodeId, now: number): void {
+    this.lost(nodeId, now);
   }
 
   nextTimeout(): number | undefined {
-    return this.checkAt;
+    return earliest(this.checkAt, this.seekAt);
   }
 
   handleTimeout(now: number): void {
+    if (this.seekAt !== undefined && this.seekAt <= now) {
+      this.seekAt = undefined;
+      this.keepSpares(now, { ask: true });
+    }
     if (this.checkAt !== undefined && this.checkAt <= now) this.check(now);
+  }
+
+  private lost(nodeId: NodeId, now: number): void {
+    if (nodeId !== this.current) {
+      this.keepSpares(now);
+      return;
+    }
+    this.current = undefined;
+    this.host.attached(undefined, now);
+    this.check(now);
   }
 
   private check(now: number): void {
@@ -127,6 +170,47 @@ export class ClientAttachment implements Timed {
       this.host.attached(responsible, now);
     }
     this.checked(true, now);
+    this.keepSpares(now, { ask: true });
+  }
+
+  /**
+   * Links to the next peers after the responsible one, made one at a time.
+   * @param options.ask when there are too few, and no others are known: the responsible peer may know more by now
+   */
+  private keepSpares(now: number, { ask = false } = {}): void {
+    const { current, host } = this;
+    if (!this.active || current === undefined || this.seeking || this.seekAt !== undefined) return;
+    const told = this.told.get(current) ?? [];
+    if (told.filter((id) => host.isAnswering(id)).length >= SPARE_PEERS) return;
+    const next = told.find((id) => !host.isConnected(id) && this.avoided.until(current, id) <= now);
+    if (next === undefined) {
+      if (ask) this.askForNeighbors(current, now);
+      return;
+    }
+    this.seeking = true;
+    this.attacher.attach(next, { via: current, sendUpdate: true }, now, (result, at) => {
+      this.seeking = false;
+      if (result.ok) {
+        this.avoided.reached(next);
+        this.seekPauseMs = SEEK_PAUSE_MS;
+        this.keepSpares(at);
+        return;
+      }
+      this.avoided.failed(current, next, at);
+      if (this.active) this.seekAt = at + this.seekPauseMs;
+      this.seekPauseMs = Math.min(this.seekPauseMs * 2, MAX_SEEK_PAUSE_MS);
+    });
+  }
+
+  /** RFC 6940 s6.4.2.4: its Routing Table comes as an Update. */
+  private askForNeighbors(peer: NodeId, now: number): void {
+    const body = {
+      type: 'route_query_req' as const,
+      sendUpdate: true,
+      destination: toNode(this.host.self),
+      overlaySpecificData: new Uint8Array(),
+    };
+    this.requester.request({ destination: [toNode(peer)], body, firstHop: peer }, now, () => {});
   }
 
   private checked(ok: boolean, now: number): void {

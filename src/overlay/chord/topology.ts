@@ -173,7 +173,14 @@ export class Topology implements Timed {
       logger,
     });
     this.client = new ClientAttachment({
-      host: { self, ring: this.ring, isConnected, hasWayOut, attached: (id, now) => this.clientAttached(id, now) },
+      host: {
+        self,
+        ring: this.ring,
+        isConnected,
+        isAnswering: (nodeId) => this.connected.has(nodeId) && !this.silenced.has(nodeId),
+        hasWayOut,
+        attached: (id, now) => this.clientAttached(id, now),
+      },
       requester,
       attacher,
       random,
@@ -284,6 +291,7 @@ export class Topology implements Timed {
    * as after the loss of its link.
    */
   silent(nodeId: NodeId, now: number): void {
+    if (this.role === 'client') this.client.silent(nodeId, now);
     if (!this.routing.has(nodeId)) return;
     const wasNeighbor = this.neighbors.all.includes(nodeId);
     this.silenced.add(nodeId);
@@ -314,6 +322,7 @@ export class Topology implements Timed {
     if (this.departed.has(from)) return;
     this.silenced.delete(from);
     const added = this.routing.add(from);
+    if (added) this.components.emit({ type: 'peerSeen', nodeId: from }, now);
     const restarted = this.noteUptime(from, now - update.uptime * 1000);
     const told =
       update.type === 'peer_ready'
@@ -346,13 +355,28 @@ export class Topology implements Timed {
       doubted.push(before);
     if (update.predecessors[0] === this.self && after !== undefined && this.ring.insideOpen(after, this.self, from))
       doubted.push(after);
+    for (const nodeId of doubted) if (nodeId !== undefined) this.askWhetherThere(nodeId, now);
+  }
+
+  /**
+   * What waits on its link, and a Ping, shows whether it is there. Another goes through the peer that comes after it: that
+   * one takes over when it is gone, and is to notice as soon as we do.
+   */
+  doubtful(nodeId: NodeId, now: number): void {
+    if (!this.routing.has(nodeId) || !this.connected.has(nodeId) || this.doubted.has(nodeId)) return;
+    this.askWhetherThere(nodeId, now);
+    const next = this.routing.firstFrom(this.ring.add(nodeId, 1n));
+    if (next === undefined || next === nodeId) return;
     const body = { type: 'ping_req' as const, padding: new Uint8Array() };
-    for (const nodeId of doubted) {
-      if (nodeId === undefined || this.doubted.has(nodeId)) continue;
-      this.doubted.add(nodeId);
-      const destination = [toNode(nodeId)];
-      this.requester.request({ destination, body, firstHop: nodeId }, now, () => this.doubted.delete(nodeId));
-    }
+    this.requester.request({ destination: [toNode(next), toNode(nodeId)], body, firstHop: next }, now, () => {});
+  }
+
+  private askWhetherThere(nodeId: NodeId, now: number): void {
+    if (this.doubted.has(nodeId)) return;
+    this.doubted.add(nodeId);
+    const body = { type: 'ping_req' as const, padding: new Uint8Array() };
+    const destination = [toNode(nodeId)];
+    this.requester.request({ destination, body, firstHop: nodeId }, now, () => this.doubted.delete(nodeId));
   }
 
   /** A RouteQuery asked for the routing table (s6.4.2.4). */

@@ -32,6 +32,10 @@ export class SimLinks implements OverlayLinks {
     return this.up.has(nodeId);
   }
 
+  isAnswering(): boolean {
+    return true;
+  }
+
   send(nodeId: NodeId, message: Uint8Array): void {
     if (this.up.has(nodeId)) this.world.carry(this.self, nodeId, message.slice());
   }

@@ -60,6 +60,20 @@ test('an acknowledgement of any transmission ends the message; the next one wait
   t.deepEqual(sequences(framing), [2]);
 });
 
+test('with three sends unanswered it is doubtful, which is told once, until an acknowledgement comes', (t) => {
+  const framing = new Framing();
+  framing.send(Uint8Array.of(1), 0);
+  for (const at of [500, 1_500]) {
+    framing.handleTimeout(at);
+    t.false(framing.doubtful);
+  }
+  framing.handleTimeout(3_500);
+  t.true(framing.doubtful);
+  t.deepEqual([framing.takeDoubt(), framing.takeDoubt()], [true, false]);
+  framing.receive(ack(3), 3_600);
+  t.false(framing.doubtful);
+});
+
 test('an acknowledgement of something else changes nothing', (t) => {
   const framing = new Framing();
   framing.send(Uint8Array.of(1), 0);

@@ -23,6 +23,7 @@ function make(self = LOW): {
   const attacher = new Attacher({
     self,
     links: {
+      isAnswering: () => true,
       isUp: (id) => up.has(id),
       send: () => {},
       offer: () => (calls.push('offer'), REMOTE),

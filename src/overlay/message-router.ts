@@ -213,10 +213,8 @@ export class MessageRouter {
       if (isRequest) this.sink.refuse(from, header, ERROR_CODES.ttl_exceeded, now);
       return;
     }
-    // A client forwards nothing (s4.2.1), nor does who is still on its way in: the sender is to know at once.
     if (!this.topology.isMember) {
-      this.counters.undeliverable += 1;
-      if (isRequest) this.sink.refuse(from, header, ERROR_CODES.incompatible_with_overlay, now);
+      this.passOn({ from, message }, header, rest, isRequest, now);
       return;
     }
     const avoid = isRequest ? this.memory.tried(header.transactionId) : undefined;
@@ -234,6 +232,31 @@ export class MessageRouter {
     this.memory.remember(header.transactionId, hop, { from, message }, now);
     // s6.1.2: the answer comes back through this node to the one before it.
     const viaList = [...header.viaList, toNode(from)];
+    this.send(hop, rewriteHeader(message, { ttl: header.ttl - 1, viaList, destinationList: rest }));
+  }
+
+  /**
+   * A client forwards nothing for the ring (s4.2.1). But it is a way to its peer for whoever is linked with it and has no
+   * other: the only peer of an overlay may have moved, and this client have heard of it. Who is still on its way in passes
+   * nothing on; the sender is to know at once.
+   */
+  private passOn(
+    { from, message }: Forwarded,
+    header: DecodedForwardingHeader,
+    rest: readonly Destination[],
+    isRequest: boolean,
+    now: number,
+  ): void {
+    const [first] = rest;
+    const mine = !isRequest || header.viaList.length === 0;
+    const hop = first === undefined || !mine ? undefined : this.topology.passOnHop(first);
+    if (hop === undefined || hop === from) {
+      this.counters.undeliverable += 1;
+      if (isRequest) this.sink.refuse(from, header, ERROR_CODES.incompatible_with_overlay, now);
+      return;
+    }
+    this.counters.forwarded += 1;
+    const viaList = isRequest ? [toNode(from)] : header.viaList;
     this.send(hop, rewriteHeader(message, { ttl: header.ttl - 1, viaList, destinationList: rest }));
   }
 

@@ -459,6 +459,8 @@ export class Topology implements Timed {
     // The AppAttach that mends a broken path must take another way.
     if (destination.type === 'node' && this.connected.has(id) && this.components.isUsable(id)) return id;
     if (this.role === 'client') return this.wayOut(avoid);
+    // The only peer has moved, and a client does not hear it: another client may be linked with that one.
+    if (destination.type === 'node' && this.connected.has(id) && this.routing.size === 0) return this.anyUsable(avoid);
     if (this.isResponsibleFor(id)) return undefined;
     if (avoid !== undefined && avoid.size > 0) {
       // Another way is wanted: past whoever comes before it, straight to the peer that says it is responsible.
@@ -466,6 +468,15 @@ export class Topology implements Timed {
       if (responsible !== undefined && !avoid.has(responsible) && this.saysItHas(responsible, id)) return responsible;
     }
     return this.routing.nextHop(id, avoid) ?? this.wayOut(avoid);
+  }
+
+  /** Of a client that is in the overlay: what linked nodes send through it goes to its peer, or to whom it is linked with. */
+  passOnHop(destination: Destination): NodeId | undefined {
+    if (this.role !== 'client' || this.current !== 'joined') return undefined;
+    const { responsiblePeer } = this.client;
+    const hop =
+      destination.type === 'node' && this.connected.has(destination.nodeId) ? destination.nodeId : responsiblePeer;
+    return hop !== undefined && this.connected.has(hop) && this.components.isUsable(hop) ? hop : undefined;
   }
 
   nextTimeout(): number | undefined {
@@ -517,7 +528,13 @@ export class Topology implements Timed {
       if (avoid?.has(id) !== true && this.components.isUsable(id)) return id;
       last = id;
     }
-    return last;
+    // Clients that have a peer pass on what comes from those who have none.
+    return this.anyUsable(avoid) ?? last;
+  }
+
+  private anyUsable(avoid: ReadonlySet<NodeId> | undefined): NodeId | undefined {
+    for (const id of this.connected) if (avoid?.has(id) !== true && this.components.isUsable(id)) return id;
+    return undefined;
   }
 
   private enter(now: number): void {

@@ -68,6 +68,8 @@ export class SimAgent {
   private life: Life | undefined;
   private contacts = new ContactBook();
   private savedContacts = this.contacts.toJson();
+  /** The life whose contacts are to be written in a moment. */
+  private savingFor: Life | undefined;
   private savedIpv4: string | undefined;
   /** How wrong the clock of the host is now, ms; may be set while it runs. */
   clockOffsetMs: number;
@@ -342,11 +344,13 @@ export class SimAgent {
   }
 
   private rememberContact(life: Life, { contact }: EngineEvent & { type: 'contact' }): void {
-    const pending = this.contacts.toJson() !== this.savedContacts;
     this.contacts.remember(contact);
-    if (pending) return;
+    if (this.savingFor === life) return;
+    this.savingFor = life;
     this.network.loop.after(SAVE_DELAY_MS, () => {
-      if (this.life === life) this.savedContacts = this.contacts.toJson();
+      if (this.life !== life) return;
+      this.savedContacts = this.contacts.toJson();
+      this.savingFor = undefined;
     });
   }
 }

@@ -124,12 +124,15 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
     else this.requestArrived(from, envelope, signer, now);
   }
 
-  /** What was sent over this hop may not have arrived there. */
+  /**
+   * What was sent over this hop may not have arrived there. A Store waits for its own time: by then whoever takes over has
+   * been given what it needs to judge it.
+   */
   hopLost(hop: NodeId, now: number): void {
     const { topology } = this.wired;
     this.transactions.hopLost(hop, now, ({ request, avoided }) => {
       const [first] = request.destination;
-      if (first === undefined || request.firstHop !== undefined) return false;
+      if (first === undefined || request.firstHop !== undefined || request.body.type === 'store_req') return false;
       const next = topology.nextHop(first, new Set([...avoided, hop]));
       return next !== undefined && next !== hop;
     });

@@ -92,9 +92,11 @@ export class MessageRouter {
     }
   }
 
-  /** A linked node does not acknowledge what was forwarded to it, or is gone: it goes another way, if there is one now. */
+  /** A linked node does not acknowledge what was forwarded to it: all but Stores goes another way, if there is one now. */
   hopLost(hop: NodeId, now: number): void {
-    for (const { from, message } of this.memory.lastSentTo(hop, now)) this.examine(from, message, now, hop);
+    for (const { from, message } of this.memory.lastSentTo(hop, now))
+      if (codeOf(message, decodeForwardingHeader(message)) !== MESSAGE_CODES.store_req)
+        this.examine(from, message, now, hop);
   }
 
   /** What to do with a destination list (s6.1.1 to s6.1.3). */
@@ -159,7 +161,7 @@ export class MessageRouter {
       this.counters.malformed += 1;
       return;
     }
-    const code = new ByteReader(message.subarray(header.headerLength), header.headerLength).u16();
+    const code = codeOf(message, header);
     // RFC 6940 s6.3.3: requests have odd codes.
     const isRequest = code !== MESSAGE_CODES.error && code % 2 === 1;
     const refused = this.reasonToRefuse(header, message.length);
@@ -270,4 +272,8 @@ export class MessageRouter {
     this.counters.sentBytes += message.length;
     this.links.send(hop, message);
   }
+}
+
+function codeOf(message: Uint8Array, { headerLength }: DecodedForwardingHeader): number {
+  return new ByteReader(message.subarray(headerLength), headerLength).u16();
 }

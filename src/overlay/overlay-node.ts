@@ -303,7 +303,6 @@ export class OverlayNode implements Timed {
   linkDown(nodeId: NodeId, now: number): void {
     this.topology.linkDown(nodeId, now);
     this.attacher.linkDown(nodeId, now);
-    this.takeOtherWays(nodeId, now);
   }
 
   /** A whole message came over the link of `from`, whom the link has authenticated. Never throws. */

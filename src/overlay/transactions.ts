@@ -106,10 +106,10 @@ export class Transactions implements Timed {
     }
   }
 
-  /** The next hop did not acknowledge what went that way: it is sent again where `hasOther`, which counts as the same send. */
-  hopLost(hop: NodeId, now: number, hasOther: (pending: PendingRequest) => boolean): void {
+  /** The next hop did not acknowledge what went that way: it is sent again where `mayGo`, which counts as the same send. */
+  hopLost(hop: NodeId, now: number, mayGo: (pending: PendingRequest) => boolean): void {
     for (const pending of this.pending.values()) {
-      if (pending.lastHop !== hop || pending.outcome !== undefined || !hasOther(pending)) continue;
+      if (pending.lastHop !== hop || pending.outcome !== undefined || !mayGo(pending)) continue;
       pending.transmissions -= 1;
       this.timers.set(pending.transactionId, now);
     }

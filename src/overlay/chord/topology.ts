@@ -529,8 +529,7 @@ export class Topology implements Timed {
       if (avoid?.has(id) !== true && this.components.isUsable(id)) return id;
       last = id;
     }
-    // Clients that have a peer pass on what comes from those who have none.
-    return this.anyUsable(avoid) ?? last;
+    return last;
   }
 
   private anyUsable(avoid: ReadonlySet<NodeId> | undefined): NodeId | undefined {

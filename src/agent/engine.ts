@@ -449,7 +449,9 @@ export class Engine implements Timed {
     if (overlay !== undefined) this.time.linkUp(hit, now);
     this.entry.linkUp(hit, now);
     // It was started anew, perhaps with nothing in its storage.
-    if (replaced && overlay?.snapshot(now).responsiblePeer === hit) names?.refresh(now);
+    const keeper = overlay?.snapshot(now).responsiblePeer;
+    // While it was silent a client has had none, or has none yet.
+    if (replaced && (keeper === hit || (overlay?.role === 'client' && keeper === undefined))) names?.refresh(now);
     this.claims.lookup(hit, now);
     // The path was selected before the handshake on it was done.
     const remote = this.links.remoteOf(hit);

@@ -21,8 +21,6 @@ export interface ClientHost {
   /** Linked, and it acknowledges what it is sent. */
   isAnswering(nodeId: NodeId): boolean;
   hasWayOut(): boolean;
-  /** Whether a linked peer has said that it is in the ring. */
-  knowsPeers(): boolean;
   /** The responsible peer is linked; undefined: it is lost. */
   attached(responsible: NodeId | undefined, now: number): void;
 }
@@ -49,8 +47,8 @@ export class ClientAttachment implements Timed {
   private seekAt: number | undefined;
   private current: NodeId | undefined;
   private checking = false;
-  /** The check that is under way, where it went to someone who may be outside the ring. */
-  private blindCheck: bigint | undefined;
+  /** A peer showed itself while a check was under way, which may have gone to someone outside the ring. */
+  private again = false;
   private active = false;
   private checkAt: number | undefined;
 
@@ -92,11 +90,8 @@ export class ClientAttachment implements Timed {
     );
     this.told.set(from, [...new Set(neighbors)].slice(0, MAX_TOLD));
     if (this.current === undefined) {
-      // A peer of the ring has shown itself: it knows who is responsible, the other one may not have.
-      if (this.blindCheck !== undefined) {
-        this.requester.cancel(this.blindCheck);
-        this.checking = false;
-      }
+      // A peer of the ring has shown itself: it knows who is responsible.
+      this.again = this.checking;
       this.check(now);
       return;
     }
@@ -148,17 +143,14 @@ export class ClientAttachment implements Timed {
     }
     this.checking = true;
     this.checkAt = undefined;
-    const blind = !this.host.knowsPeers();
-    const id = this.requester.request(
+    this.requester.request(
       { destination: [toResource(this.host.self)], body: { type: 'ping_req', padding: new Uint8Array() } },
       now,
       (result, at) => {
-        this.blindCheck = undefined;
         if (result.ok) this.found(result.signer.nodeId, at);
         else this.checked(false, at);
       },
     );
-    this.blindCheck = blind ? id : undefined;
   }
 
   private found(responsible: NodeId, now: number): void {
@@ -223,7 +215,10 @@ export class ClientAttachment implements Timed {
 
   private checked(ok: boolean, now: number): void {
     this.checking = false;
-    if (this.active)
+    const again = this.again && !ok;
+    this.again = false;
+    if (again) this.check(now);
+    else if (this.active)
       this.checkAt = now + (ok ? this.checkIntervalMs : JOIN_RETRY_MS) * (0.75 + this.random.float() / 2);
   }
 }

@@ -179,7 +179,6 @@ export class Topology implements Timed {
         isConnected,
         isAnswering: (nodeId) => this.connected.has(nodeId) && !this.silenced.has(nodeId),
         hasWayOut,
-        knowsPeers: () => this.routing.size > 0,
         attached: (id, now) => this.clientAttached(id, now),
       },
       requester,

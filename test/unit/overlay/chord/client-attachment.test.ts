@@ -27,7 +27,6 @@ function attachment(): {
       isConnected: (nodeId) => linked.has(nodeId),
       isAnswering: (nodeId) => linked.has(nodeId),
       hasWayOut: () => true,
-      knowsPeers: () => true,
       attached: () => {},
     },
     requester: {

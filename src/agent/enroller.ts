@@ -183,6 +183,7 @@ export class Enroller implements Timed {
         if (this.asked.delete(event.hit)) this.bootstrap.start(this.ticket.addresses, this.clock.monotonic());
         return;
       case 'silent':
+      case 'doubtful':
       case 'double':
       case 'path':
       case 'needsRestart':

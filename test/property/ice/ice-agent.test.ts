@@ -53,8 +53,8 @@ function agree(a: IceEndpoint, b: IceEndpoint): boolean {
   return sameSocketAddress(here.local, there.remote) && sameSocketAddress(here.remote, there.local);
 }
 
-/** Until the answer to a claim has come, on a network that loses it a few times. */
-const CLAIM_MS = 5_000;
+/** Until the answer to a claim has come: two round trips of the slowest network here, one of them lost. */
+const CLAIM_MS = 1_000;
 
 /**
  * Control goes over together with the selected pair: while both use the same one, one of them has it. Never both; neither only

@@ -86,14 +86,13 @@ setup_native() {
   echo "$wanted" >"$stamp"
 }
 
-# dist/: the compiled sources, as they are installed.
+# dist/: the compiled sources in a few files, as they are installed.
 setup_dist() {
   local stamp="$root/dist/.idloc-stamp" wanted
-  wanted=$( (cd "$root" && find src tsconfig.json tsconfig.build.json -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum)
+  wanted=$( (cd "$root" && find src scripts/bundle.ts package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum)
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   setup_say "compiling src"
-  rm -rf "$root/dist"
-  (cd "$root" && setup_quietly "$node" node_modules/typescript/bin/tsc -p tsconfig.build.json) ||
+  setup_quietly "$node" "$root/scripts/bundle.ts" "$root/dist" ||
     setup_fail "the sources do not compile; see above"
   echo "$wanted" >"$stamp"
 }

@@ -1,4 +1,3 @@
-import { request as httpRequest } from 'node:http';
 import type { HttpRequest } from '../portmap/attempt.ts';
 import { HTTP_LIMIT_MS, MAX_DOCUMENT_BYTES } from '../portmap/constants.ts';
 
@@ -12,11 +11,13 @@ export interface HttpAnswer {
  * @param localAddress the one that the router knows us by.
  * @throws {Error} when there is no whole answer.
  */
-export function requestOfGateway(
+export async function requestOfGateway(
   { method, url, headers, body }: HttpRequest,
   localAddress: string,
   signal: AbortSignal,
 ): Promise<HttpAnswer> {
+  // Few networks have such a router, and everyone would load an HTTP client.
+  const { request: httpRequest } = await import('node:http');
   return new Promise((resolve, reject) => {
     const request = httpRequest(url, {
       ...{ method, localAddress, agent: false, headers: { ...headers, Connection: 'close' } },

@@ -13,6 +13,7 @@ import { notifySystemd } from '../native/systemd.ts';
 import { agentHandlers } from './agent-handlers.ts';
 import { Ground } from './ground.ts';
 import { Guard } from './guard.ts';
+import { keepHeapSmall } from './heap.ts';
 import type { Host } from './host.ts';
 import { readLeftMark } from './left-mark.ts';
 import { Life } from './life.ts';
@@ -41,6 +42,7 @@ type Cleanup = (() => void | Promise<void>)[];
 export async function runAgent(config: AgentConfig, options: RunOptions): Promise<number> {
   const cleanup: Cleanup = [];
   const logger = createLogger({ level: config.log, style: chooseStyle(process.env, process.stderr.isTTY) });
+  keepHeapSmall();
   const notifier = new SystemdNotifier({ logger, notify: notifySystemd }, { env: process.env, pid: process.pid });
   try {
     await run(config, options, { logger, notifier, cleanup });

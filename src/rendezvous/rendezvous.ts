@@ -115,7 +115,7 @@ export class Rendezvous implements Timed {
       }
       this.visit(topic, now);
       // Spread, so that hosts that started together do not come together for ever.
-      const pause = pauseAfter(attendance.urgency, now - attendance.since);
+      const pause = pauseAfter(attendance.urgency, now - attendance.since, this.topics.size);
       this.timers.set(topic, now + pause * (0.9 + this.random.float() / 5));
     }
   }

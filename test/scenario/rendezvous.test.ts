@@ -23,13 +23,14 @@ for (const seed of [701, 702, 703])
     t.deepEqual(agent.received(world.founder), ['and back']);
   });
 
-test('a ticket of an hour ago still lets its newcomer in, though the inviter looks less often', (t) => {
-  const world = new AgentWorld(t, 710, { founderNat: HOME_NAT, board: true });
-  const ticket = world.ticket(null, []);
-  world.run(3_500_000);
-  const joining = world.join(world.hostAtHome(), ticket, 'alice@home.example', { board: true });
-  t.true(world.until(() => joining.agent?.ready === true, 10_000));
-});
+for (const seed of [710, 711, 712, 714, 718])
+  test(`a ticket of an hour ago still lets its newcomer in, though the inviter looks less often (seed ${seed})`, (t) => {
+    const world = new AgentWorld(t, seed, { founderNat: HOME_NAT, board: true });
+    const ticket = world.ticket(null, []);
+    world.run(3_500_000);
+    const joining = world.join(world.hostAtHome(), ticket, 'alice@home.example', { board: true });
+    t.true(world.until(() => joining.agent?.ready === true, 10_000));
+  });
 
 for (const seed of [721, 722, 723])
   test(`the only peer of an overlay moves behind another NAT: its client finds it there (seed ${seed})`, (t) => {

@@ -13,6 +13,8 @@ const MAX_TOLD = 16;
 /** After a peer that was told of could not be reached; doubled each time, since whoever invents peers costs attempts. */
 const SEEK_PAUSE_MS = 2_000;
 const MAX_SEEK_PAUSE_MS = 60_000;
+/** A Ping is followed by another one, when a peer shows itself meanwhile, no sooner than this; doubled each time. */
+const ASK_AGAIN_MS = 150;
 
 export interface ClientHost {
   readonly self: NodeId;
@@ -47,8 +49,9 @@ export class ClientAttachment implements Timed {
   private seekAt: number | undefined;
   private current: NodeId | undefined;
   private checking = false;
-  /** A peer showed itself while a check was under way, which may have gone to someone outside the ring. */
-  private again = false;
+  /** When the latest Ping of the check that is under way was sent; undefined: it is answered, or there is none. */
+  private askedAt: number | undefined;
+  private askAgainMs = ASK_AGAIN_MS;
   private active = false;
   private checkAt: number | undefined;
 
@@ -90,9 +93,10 @@ export class ClientAttachment implements Timed {
     );
     this.told.set(from, [...new Set(neighbors)].slice(0, MAX_TOLD));
     if (this.current === undefined) {
-      // A peer of the ring has shown itself: it knows who is responsible.
-      this.again = this.checking;
-      this.check(now);
+      // A peer of the ring has shown itself: it knows who is responsible. A Ping that is under way may have gone to someone
+      // outside the ring, or in circles through one that was just forming.
+      if (this.askedAt === undefined) this.check(now);
+      else this.checkAt ??= Math.max(now, this.askedAt + this.askAgainMs);
       return;
     }
     if (from === this.current) this.keepSpares(now);
@@ -122,7 +126,12 @@ export class ClientAttachment implements Timed {
       this.seekAt = undefined;
       this.keepSpares(now, { ask: true });
     }
-    if (this.checkAt !== undefined && this.checkAt <= now) this.check(now);
+    if (this.checkAt === undefined || this.checkAt > now) return;
+    if (this.askedAt === undefined) this.check(now);
+    else if (this.host.hasWayOut()) {
+      this.askAgainMs *= 2;
+      this.ask(now);
+    } else this.checkAt = undefined;
   }
 
   private lost(nodeId: NodeId, now: number): void {
@@ -142,13 +151,26 @@ export class ClientAttachment implements Timed {
       return;
     }
     this.checking = true;
+    this.askAgainMs = ASK_AGAIN_MS;
+    this.ask(now);
+  }
+
+  /** Any answer is good; that there is none, only the latest Ping tells. */
+  private ask(now: number): void {
     this.checkAt = undefined;
+    this.askedAt = now;
     this.requester.request(
       { destination: [toResource(this.host.self)], body: { type: 'ping_req', padding: new Uint8Array() } },
       now,
       (result, at) => {
-        if (result.ok) this.found(result.signer.nodeId, at);
-        else this.checked(false, at);
+        if (this.askedAt === undefined || (!result.ok && this.askedAt !== now)) return;
+        this.askedAt = undefined;
+        if (!result.ok) {
+          this.checked(false, at);
+          return;
+        }
+        this.checkAt = undefined;
+        this.found(result.signer.nodeId, at);
       },
     );
   }
@@ -215,10 +237,10 @@ export class ClientAttachment implements Timed {
 
   private checked(ok: boolean, now: number): void {
     this.checking = false;
-    const again = this.again && !ok;
-    this.again = false;
+    if (!this.active) return;
+    // A peer has shown itself meanwhile.
+    const again = !ok && this.checkAt !== undefined;
+    this.checkAt = now + (ok ? this.checkIntervalMs : JOIN_RETRY_MS) * (0.75 + this.random.float() / 2);
     if (again) this.check(now);
-    else if (this.active)
-      this.checkAt = now + (ok ? this.checkIntervalMs : JOIN_RETRY_MS) * (0.75 + this.random.float() / 2);
   }
 }

@@ -105,6 +105,20 @@ test('the inviter waits at the key of each open ticket, often while it is young,
   t.deepEqual(place.visits, []);
 });
 
+test('a ticket of half an hour ago is still attended every few seconds; of very many, each as seldom as is bearable', (t) => {
+  const { place, rendezvous, run } = world();
+  rendezvous.attend('ticket 01', 'wait', 0);
+  run(1_800_000);
+  place.visits.length = 0;
+  run(60_000);
+  t.true(place.visits.length >= 7 && place.visits.length <= 10, `${place.visits.length} visits in a minute`);
+  for (let i = 2; i <= MAX_TICKETS; i++) rendezvous.attend(`ticket ${i}`, 'wait', 1_860_000);
+  run(600_000);
+  place.visits.length = 0;
+  run(60_000);
+  t.true(place.visits.length <= 150, `${place.visits.length} visits in a minute`);
+});
+
 test('each place has keys of its own, and near midnight those of both days are good', (t) => {
   const late = Date.UTC(2026, 5, 1, 23, 30);
   const { place, slow, rendezvous } = world(late);

@@ -15,6 +15,8 @@ function attachment(): {
   linked: Set<string>;
   attempts: { readonly nodeId: string; readonly done: ConnectDone }[];
   asked: string[];
+  /** Of the latest Ping. */
+  answer: (by: { readonly nodeId: string }, now: number) => void;
 } {
   const linked = new Set([id(200)]);
   const attempts: { nodeId: string; done: ConnectDone }[] = [];
@@ -45,9 +47,12 @@ function attachment(): {
   });
   client.start(0);
   const body = { type: 'ping_ans' as const, responseId: 0n, time: 0n };
-  const signer = { nodeId: id(200), user: null, chain: [], spki: new Uint8Array(), hash: '' };
-  answered?.({ ok: true, body, signer, certificates: [], hops: 1 }, 0);
-  return { client, linked, attempts, asked };
+  const answer = ({ nodeId }: { nodeId: string }, now: number): void => {
+    const signer = { nodeId, user: null, chain: [], spki: new Uint8Array(), hash: '' };
+    answered?.({ ok: true, body, signer, certificates: [], hops: 1 }, now);
+  };
+  answer({ nodeId: id(200) }, 0);
+  return { client, linked, attempts, asked, answer };
 }
 
 function update(successors: readonly string[]): Parameters<ClientAttachment['updated']>[1] {
@@ -81,4 +86,29 @@ test('a responsible peer that invents 16 peers in each Update costs a few attemp
     }
   }
   t.true(count <= 70, `${count} attempts`);
+});
+
+test('a Ping that nobody answers in a ring that is forming is followed by another as soon as a peer shows itself, a few times', (t) => {
+  const { client, linked, asked } = attachment();
+  linked.delete(id(200));
+  client.linkDown(id(200), 1_000);
+  const before = asked.length;
+  for (let now = 1_010; now <= 4_000; now += 10) {
+    client.updated(id(201), update([]), now);
+    if ((client.nextTimeout() ?? Infinity) <= now) client.handleTimeout(now);
+    if (now === 1_140) t.is(asked.length, before);
+    if (now === 1_150) t.is(asked.length, before + 1);
+  }
+  t.is(asked.length, before + 4);
+});
+
+test('an Update while the link to the responsible peer is being made wakes nobody', (t) => {
+  const { client, linked, attempts, answer } = attachment();
+  linked.delete(id(200));
+  client.linkDown(id(200), 1_000);
+  client.updated(id(201), update([]), 1_010);
+  answer({ nodeId: id(202) }, 1_020);
+  t.is(attempts.at(-1)?.nodeId, id(202));
+  client.updated(id(201), update([]), 1_300);
+  t.is(client.nextTimeout(), undefined);
 });

@@ -9,9 +9,6 @@ export const MAX_SENDS = 5;
 /** Implementation: with so many sends unanswered, whoever has another way may take it already. */
 export const DOUBT_SENDS = 3;
 
-/** "A sender MUST wait 10 ms between receipt of an ACK and transmission of the next message." */
-export const ACK_PAUSE_MS = 10;
-
 /** s6.6.2: "The receiver MUST keep track of the 32 most recent sequence numbers". */
 export const RECEIVED_WINDOW = 32;
 
@@ -24,13 +21,20 @@ export const RECEIVED_WINDOW = 32;
 export const MIN_RTO_MS = 100;
 export const MAX_RTO_MS = 3_000;
 
+/** Frames under way before anything is known of the path (RFC 3390: 4 segments of this size). */
+export const INITIAL_WINDOW = 4;
+/** Ever: what the control of the overlay puts before a call's packets on a slow uplink, 9 KB. */
+export const MAX_WINDOW = 8;
+/** A frame is lost when one that was sent so many later has arrived (RFC 5681 s3.2). */
+export const REORDERING = 3;
+
 /** What the data plane takes as one record: with all headers it passes where datagrams of 1280 bytes do. */
 export const MAX_RECORD_BYTES = 1_180;
 /** Type, sequence and length of a data frame (RFC 6940 s6.6.2). */
 export const FRAME_HEADER_BYTES = 8;
 export const MAX_FRAME_MESSAGE_BYTES = MAX_RECORD_BYTES - FRAME_HEADER_BYTES;
 
-/** One link's frames that wait for their turn: stop-and-wait sends some tens in a second, older ones have timed out. */
+/** One link's frames that wait for their turn: some hundreds go in a second, older ones have timed out. */
 export const MAX_QUEUED_FRAMES = 256;
 export const MAX_QUEUED_BYTES = 256 * 1024;
 

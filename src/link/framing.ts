@@ -1,23 +1,24 @@
-import { earliest } from '../base/clock.ts';
 import type { Timed } from '../base/clock.ts';
 import { FIXED_HEADER_BYTES, MESSAGE_CODES } from '../reload/constants.ts';
 import { fragmentMessage } from '../reload/fragment.ts';
 import { decodeFrame, encodeFrame } from '../reload/frame.ts';
-import { ACK_PAUSE_MS, DOUBT_SENDS, MAX_FRAME_MESSAGE_BYTES, MAX_SENDS, RECEIVED_WINDOW } from './constants.ts';
+import { CongestionWindow } from './congestion-window.ts';
+import { DOUBT_SENDS, MAX_FRAME_MESSAGE_BYTES, MAX_SENDS, RECEIVED_WINDOW, REORDERING } from './constants.ts';
 import { RetransmissionTimeout } from './retransmission-timeout.ts';
 import { type Cargo, type Entry, SendQueue } from './send-queue.ts';
 
 const { store_req, fetch_req, stat_req, find_req } = MESSAGE_CODES;
 const STORAGE_REQUESTS: ReadonlySet<number> = new Set([store_req, fetch_req, stat_req, find_req]);
 
-/** The message in flight: each of its transmissions has a sequence number of its own (RFC 6940 s6.6.3.1). */
+/** A message under way: each of its transmissions has a sequence number of its own (RFC 6940 s6.6.3.1). */
 interface InFlight {
   readonly message: Uint8Array;
   readonly sentAt: Map<number, number>;
-  /** Sends since the path last changed. */
+  lastSequence: number;
+  /** Since the path last changed. */
   sends: number;
-  timeout: number;
-  deadline: number;
+  /** Its last transmission has not arrived: it is sent again when there is room. */
+  lost: boolean;
 }
 
 export interface FramingCounters {
@@ -30,17 +31,26 @@ export interface FramingCounters {
 }
 
 /**
- * RELOAD messages over the records of one association: fragments, sequence numbers, acknowledgements, stop-and-wait
- * (RFC 6940 s6.6.2, s6.6.3, s6.7). Nothing ends it: a message that fails is dropped and told by `takeFailure`.
+ * RELOAD messages over the records of one association: fragments, sequence numbers, acknowledgements, retransmission
+ * (RFC 6940 s6.6.2, s6.6.3, s6.7). "Any compliant sender algorithm may be used" (s6.6.4): a window of frames as TCP's,
+ * since stop-and-wait, with its 10 ms between two frames, needs a quarter of a second for a newcomer's few kilobytes where
+ * the round trip takes 50 ms. Nothing ends it: a message that fails is dropped and told by `takeFailure`.
  */
 export class Framing implements Timed {
   private readonly queue = new SendQueue();
   private readonly timeout = new RetransmissionTimeout();
+  private readonly window = new CongestionWindow();
   private readonly received: number[] = [];
   private transmits: Uint8Array[] = [];
-  private inFlight: InFlight | undefined;
+  /** Oldest first. */
+  private inFlight: InFlight[] = [];
   private nextSequence = 0;
-  private nextSendAt = 0;
+  /** Losses of frames before this one were answered already. */
+  private recovery = 0;
+  /** When nothing was acknowledged until then, all that is under way counts as lost. */
+  private deadline: number | undefined;
+  /** Timeouts in a row. */
+  private expired = 0;
   private paused = false;
   private failure = false;
   private doubt = false;
@@ -60,7 +70,7 @@ export class Framing implements Timed {
 
   /** Nothing is under way to the peer. */
   get idle(): boolean {
-    return this.inFlight === undefined && this.queue.length === 0;
+    return this.inFlight.length === 0 && this.queue.length === 0;
   }
 
   /** s6.6.3.1: "The RTT of a successful STUN transaction from the ICE stage is used as the initial measurement". */
@@ -95,7 +105,7 @@ export class Framing implements Timed {
   receive(record: Uint8Array, now: number): Uint8Array | undefined {
     const frame = decodeFrame(record);
     if (frame.type === 'ack') {
-      this.acknowledged(frame.ackSequence, now);
+      this.acknowledged(frame.ackSequence, frame.received, now);
       return undefined;
     }
     const repeated = this.received.includes(frame.sequence);
@@ -120,9 +130,9 @@ export class Framing implements Timed {
     return failure;
   }
 
-  /** Whether sends of the message in flight are unanswered, which fails if more are. */
+  /** Whether the last sends are unanswered: what is in flight fails if more are. */
   get doubtful(): boolean {
-    return this.inFlight !== undefined && this.inFlight.sends > DOUBT_SENDS;
+    return this.expired >= DOUBT_SENDS;
   }
 
   /** Whether it has become doubtful since the last call. */
@@ -142,71 +152,123 @@ export class Framing implements Timed {
     if (!this.paused) return;
     this.paused = false;
     this.timeout.forget();
-    if (this.inFlight === undefined) this.sendNext(now);
-    else {
-      this.inFlight.sends = 0;
-      this.inFlight.timeout = this.timeout.current;
-      this.transmit(this.inFlight, now);
+    this.window.reset();
+    this.expired = 0;
+    for (const inFlight of this.inFlight) {
+      inFlight.lost = true;
+      inFlight.sends = 0;
     }
+    this.armTimeout(undefined);
+    this.sendNext(now);
   }
 
   nextTimeout(): number | undefined {
-    if (this.paused) return undefined;
-    return earliest(
-      this.inFlight?.deadline,
-      this.inFlight === undefined && this.queue.length > 0 ? this.nextSendAt : undefined,
-    );
+    return this.paused ? undefined : this.deadline;
   }
 
   handleTimeout(now: number): void {
     if (this.paused) return;
-    const { inFlight } = this;
-    if (inFlight !== undefined && now >= inFlight.deadline) {
-      if (inFlight.sends >= MAX_SENDS) {
-        this.inFlight = undefined;
-        this.failed += 1;
-        this.failure = true;
-      } else {
-        inFlight.timeout *= 2;
-        this.retransmitted += 1;
-        this.transmit(inFlight, now);
-        if (inFlight.sends === DOUBT_SENDS + 1) this.doubt = true;
-      }
-    }
+    if (this.deadline !== undefined && now >= this.deadline) this.timedOut(now);
     this.sendNext(now);
   }
 
   private takeUndelivered(): readonly Entry[] {
     const { inFlight } = this;
-    this.inFlight = undefined;
-    const waiting = this.queue.takeAll();
-    return inFlight === undefined ? waiting : [{ frame: inFlight.message, ...cargoOf(inFlight.message) }, ...waiting];
+    this.inFlight = [];
+    this.armTimeout(undefined);
+    return [...inFlight.map(({ message }) => ({ frame: message, ...cargoOf(message) })), ...this.queue.takeAll()];
   }
 
+  /** What is lost goes before what is new. */
   private sendNext(now: number): void {
-    if (this.paused || this.inFlight !== undefined || now < this.nextSendAt) return;
-    const message = this.queue.shift();
-    if (message === undefined) return;
-    this.inFlight = { message, sentAt: new Map(), sends: 0, timeout: this.timeout.current, deadline: 0 };
-    this.sent += 1;
-    this.transmit(this.inFlight, now);
+    let room = this.window.size - this.inFlight.filter(({ lost }) => !lost).length;
+    for (; room > 0 && !this.paused; room--) {
+      const lost = this.inFlight.find((inFlight) => inFlight.lost);
+      if (lost !== undefined) {
+        this.retransmit(lost, now);
+        continue;
+      }
+      const message = this.queue.shift();
+      if (message === undefined) return;
+      const inFlight = { message, sentAt: new Map<number, number>(), lastSequence: 0, sends: 0, lost: false };
+      this.inFlight.push(inFlight);
+      this.sent += 1;
+      this.transmit(inFlight, now);
+    }
+  }
+
+  private retransmit(inFlight: InFlight, now: number): void {
+    this.retransmitted += 1;
+    this.transmit(inFlight, now);
   }
 
   private transmit(inFlight: InFlight, now: number): void {
     const sequence = this.nextSequence;
     this.nextSequence = (this.nextSequence + 1) >>> 0;
     inFlight.sentAt.set(sequence, now);
+    inFlight.lastSequence = sequence;
     inFlight.sends += 1;
-    inFlight.deadline = now + inFlight.timeout;
+    inFlight.lost = false;
+    if (this.deadline === undefined) this.armTimeout(now);
     this.transmits.push(encodeFrame({ type: 'data', sequence, message: inFlight.message }));
   }
 
-  private acknowledged(sequence: number, now: number): void {
-    const sentAt = this.inFlight?.sentAt.get(sequence);
-    if (sentAt === undefined) return;
-    this.timeout.measured(now - sentAt);
-    this.inFlight = undefined;
-    this.nextSendAt = now + ACK_PAUSE_MS;
+  /** @param now undefined: nothing is waited for */
+  private armTimeout(now: number | undefined): void {
+    this.deadline = now === undefined ? undefined : now + this.timeout.current * 2 ** this.expired;
+  }
+
+  private timedOut(now: number): void {
+    for (const inFlight of this.inFlight) inFlight.lost = true;
+    this.window.timedOut();
+    this.recovery = this.nextSequence;
+    this.expired += 1;
+    if (this.expired === DOUBT_SENDS) this.doubt = true;
+    if (this.expired >= MAX_SENDS) {
+      this.inFlight.shift();
+      this.expired = 0;
+      this.failed += 1;
+      this.failure = true;
+    }
+    this.armTimeout(undefined);
+    this.sendNext(now);
+  }
+
+  private acknowledged(sequence: number, mask: number, now: number): void {
+    const isAcknowledged = (sent: number): boolean => {
+      const distance = (sequence - sent) >>> 0;
+      return distance === 0 || (distance < RECEIVED_WINDOW && (mask & (1 << distance)) !== 0);
+    };
+    const sentAt = this.inFlight.map(({ sentAt }) => sentAt.get(sequence)).find((at) => at !== undefined);
+    if (sentAt !== undefined) this.timeout.measured(now - sentAt);
+    const waiting = this.inFlight.filter(({ sentAt: sends }) => ![...sends.keys()].some(isAcknowledged));
+    const arrived = this.inFlight.length - waiting.length;
+    if (arrived === 0) return;
+    this.inFlight = waiting;
+    for (let i = 0; i < arrived; i++) this.window.acknowledged();
+    this.expired = 0;
+    this.noteLosses(sequence, now);
+    this.armTimeout(this.inFlight.some(({ lost }) => !lost) ? now : undefined);
+    this.sendNext(now);
+  }
+
+  /** Those that others have overtaken. The first goes out at once, as does TCP's (RFC 5681 s3.2). */
+  private noteLosses(acknowledged: number, now: number): void {
+    for (const inFlight of [...this.inFlight]) {
+      const behind = (acknowledged - inFlight.lastSequence) | 0;
+      if (inFlight.lost || behind < REORDERING) continue;
+      if (inFlight.sends >= MAX_SENDS) {
+        // The peer is there, this frame alone does not come through.
+        this.inFlight.splice(this.inFlight.indexOf(inFlight), 1);
+        this.failed += 1;
+        continue;
+      }
+      inFlight.lost = true;
+      if (((inFlight.lastSequence - this.recovery) | 0) < 0) continue;
+      this.window.lost();
+      this.recovery = this.nextSequence;
+      this.retransmit(inFlight, now);
+    }
   }
 }
 

@@ -16,11 +16,11 @@ export interface Entry extends Cargo {
 const OLDEST_EACH = 4;
 
 /**
- * Frames that wait behind the one in flight. When it is full the oldest request goes first: its sender repeats it end to
+ * Frames that wait behind those in flight. When it is full the oldest request goes first: its sender repeats it end to
  * end (RFC 6940 s6.2.1), whereas an answer is made once.
  *
- * A link carries a hundred frames a second at most (s6.6.3.1): a newcomer would wait for all the copies that are made
- * because others came before it.
+ * A few frames are under way at once: without an order a newcomer would wait for all the copies that are made because
+ * others came before it.
  */
 export class SendQueue {
   private entries: Entry[] = [];

@@ -16,9 +16,9 @@ const MOVED_RETRY_MS = 20;
 export interface JoinHost {
   readonly self: NodeId;
   readonly ring: Ring;
-  /** Neighbours that were told of and whose links are being made. */
-  readonly seekingNeighbors: boolean;
   isConnected(nodeId: NodeId): boolean;
+  /** Whether links to neighbours that were told of may come up soon. */
+  seeksNeighbors(now: number): boolean;
   /** What this node would be given can be judged: it knows what time it is. */
   mayEnter(): boolean;
   /** A way to send anything at all. */
@@ -116,8 +116,9 @@ export class Joining implements Timed {
     if (this.phase === 'asking' || this.phase === 'entering') this.retry('another link to admitting peer', now, 0);
   }
 
-  linkDown(nodeId: NodeId, now: number): void {
-    if (this.phase !== 'idle' && nodeId === this.admittingPeer) this.retry('link to admitting peer lost', now);
+  /** The link is gone, or the node on it answers nothing. */
+  lost(nodeId: NodeId, now: number): void {
+    if (this.phase !== 'idle' && nodeId === this.admittingPeer) this.retry('admitting peer lost', now);
   }
 
   nextTimeout(): number | undefined {
@@ -195,7 +196,7 @@ export class Joining implements Timed {
   }
 
   private met(now: number): void {
-    const waits = this.host.seekingNeighbors || !this.host.mayEnter();
+    const waits = this.host.seeksNeighbors(now) || !this.host.mayEnter();
     if (waits && now < this.phaseEndsAt) this.deadline = now + POLL_MS;
     else this.ask(now);
   }

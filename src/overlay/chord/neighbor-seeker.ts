@@ -12,6 +12,8 @@ import type { Ring } from './ring.ts';
 const MAX_SOUGHT = 16;
 /** At once, of what one node told. */
 const MAX_SOUGHT_EACH = 4;
+/** A link to a peer that lives is there within this, with a few round trips through the ring, of ICE and of the handshake. */
+const LINK_PATIENCE_MS = 1_500;
 /** Ids of one Update that are looked at: neighbours on both sides and a full finger table. */
 const MAX_TOLD = 256;
 /** Nodes whose latest word is kept: linked peers, and those that left. */
@@ -26,6 +28,13 @@ interface Hint {
   /** Neighbours that this peer lacks. */
   readonly ids: readonly NodeId[];
   readonly via: NodeId | undefined;
+}
+
+/** A link in the making. */
+interface Sought {
+  /** Who told of it. */
+  readonly teller: NodeId;
+  readonly since: number;
 }
 
 /** Failures in a row of what a node told of, and until when nothing of it is sought. */
@@ -47,8 +56,7 @@ export class NeighborSeeker implements Timed {
   private readonly isConnected: (nodeId: NodeId) => boolean;
   private readonly lostRetryMs: number;
   private readonly hints = new Map<NodeId, Hint>();
-  /** By whom each was told of. */
-  private readonly sought = new Map<NodeId, NodeId>();
+  private readonly sought = new Map<NodeId, Sought>();
   private readonly doubts = new Map<NodeId, Doubt>();
   private readonly avoided = new AvoidedPeers({ pauseMs: FAILED_PEER_PAUSE_MS, max: MAX_FAILED_PEERS });
   private retries = new TimerQueue<NodeId>();
@@ -73,8 +81,9 @@ export class NeighborSeeker implements Timed {
     this.lostRetryMs = components.lostRetryMs;
   }
 
-  get busy(): boolean {
-    return this.sought.size > 0;
+  /** Whether a link may come up soon: what takes longer leads nowhere, mostly, and is waited for by nobody. */
+  awaitsSome(now: number): boolean {
+    return [...this.sought.values()].some(({ since }) => now < since + LINK_PATIENCE_MS);
   }
 
   /**
@@ -158,7 +167,9 @@ export class NeighborSeeker implements Timed {
     if (wanted.length === 0) this.hints.delete(teller);
     // Those that are being linked count as neighbours already, or every newcomer would link to half of a small ring. But
     // not on the word of others that has proved wrong lately: what they invent must not stand before what exists.
-    const coming = [...this.sought].filter(([, by]) => by === teller || !this.doubts.has(by)).map(([id]) => id);
+    const coming = [...this.sought]
+      .filter(([, { teller: by }]) => by === teller || !this.doubts.has(by))
+      .map(([id]) => id);
     for (const id of this.nearest(wanted, coming)) {
       if (this.sought.has(id)) continue;
       const until = this.avoided.until(teller, id);
@@ -172,7 +183,7 @@ export class NeighborSeeker implements Timed {
 
   private soughtOf(teller: NodeId): number {
     let count = 0;
-    for (const by of this.sought.values()) if (by === teller) count += 1;
+    for (const { teller: by } of this.sought.values()) if (by === teller) count += 1;
     return count;
   }
 
@@ -188,7 +199,7 @@ export class NeighborSeeker implements Timed {
   }
 
   private seek(nodeId: NodeId, teller: NodeId, via: NodeId | undefined, now: number): void {
-    this.sought.set(nodeId, teller);
+    this.sought.set(nodeId, { teller, since: now });
     if (this.isConnected(nodeId)) {
       this.askForUpdate(nodeId, now);
       return;

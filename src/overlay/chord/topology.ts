@@ -159,9 +159,7 @@ export class Topology implements Timed {
       host: {
         self,
         ring: this.ring,
-        get seekingNeighbors() {
-          return seeker.busy;
-        },
+        seeksNeighbors: (now) => seeker.awaitsSome(now),
         isConnected,
         mayEnter: components.mayEnter,
         hasWayOut,
@@ -292,6 +290,7 @@ export class Topology implements Timed {
    */
   silent(nodeId: NodeId, now: number): void {
     if (this.role === 'client') this.client.silent(nodeId, now);
+    else this.joining.lost(nodeId, now);
     if (!this.routing.has(nodeId)) return;
     const wasNeighbor = this.neighbors.all.includes(nodeId);
     this.silenced.add(nodeId);
@@ -308,7 +307,7 @@ export class Topology implements Timed {
     const wasNeighbor = this.neighbors.all.includes(nodeId);
     const wasPeer = this.peerLost(nodeId, now);
     if (wasNeighbor && !this.leaving) this.seeker.lost(nodeId, now);
-    this.joining.linkDown(nodeId, now);
+    this.joining.lost(nodeId, now);
     this.client.linkDown(nodeId, now);
     if (this.current === 'left') return;
     // Clients that are still linked are no way to the ring.
@@ -363,6 +362,7 @@ export class Topology implements Timed {
    * one takes over when it is gone, and is to notice as soon as we do.
    */
   doubtful(nodeId: NodeId, now: number): void {
+    this.joining.lost(nodeId, now);
     if (!this.routing.has(nodeId) || !this.connected.has(nodeId) || this.doubted.has(nodeId)) return;
     this.askWhetherThere(nodeId, now);
     const next = this.routing.firstFrom(this.ring.add(nodeId, 1n));

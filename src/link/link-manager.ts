@@ -32,7 +32,7 @@ import {
   RETIRE_AFTER_MS,
 } from './constants.ts';
 import type { EchoDone } from './echoes.ts';
-import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
+import { endsNegotiation, hasOvertaken, isGlare, losesGlare } from './glare.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation, describePath } from './link-snapshot.ts';
@@ -292,11 +292,12 @@ export class LinkManager implements Timed {
     const link = this.table.openLink(hit);
     this.abandonNegotiation(link);
     const { current } = link;
-    if (current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id) {
+    const isNamed = current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id;
+    if (current?.secrets !== undefined && (isNamed || hasOvertaken(current, now))) {
       const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
       current.nextIce?.setRemote(remote, now);
       this.settle(current, now);
-      return nameAssociation(parameters, current.secrets.id);
+      return isNamed ? nameAssociation(parameters, current.secrets.id) : parameters;
     }
     const agent = this.sessions.make('controlled');
     const pending = this.open('client', 'negotiated', hit, now);

@@ -228,7 +228,11 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
     now: number,
   ): void {
     const error = errorOf(pending, body);
-    if (isNotInTheRing(body, pending.request, signer.nodeId) || !this.mayRefuse(pending.request, signer.nodeId)) {
+    if (isNotInTheRing(body, pending.request, signer.nodeId)) {
+      this.transactions.refusedByNewcomer(pending, signer.nodeId, error, now);
+      return;
+    }
+    if (!this.mayRefuse(pending.request, signer.nodeId)) {
       this.components.logger.debug('error of a node on the way', { nodeId: signer.nodeId, err: error.message });
       this.transactions.refusedOnTheWay(pending, signer.nodeId, HOP_ERRORS.has(body.code) ? error : undefined, now);
       return;
@@ -383,12 +387,11 @@ const NEEDS_SAME_CONFIGURATION: ReadonlySet<number> = new Set([
 /** The transmission from which on a refused request takes a detour. */
 const DETOUR_FROM = 3;
 
-/** What a node that only passes a request on, or should, may say of it (s6.3.2, s6.3.2.3, s6.6). */
+/** What a node that only passes a request on may say of it (s6.3.2, s6.3.2.3, s6.6). */
 const HOP_ERRORS: ReadonlySet<number> = new Set([
   ERROR_CODES.ttl_exceeded,
   ERROR_CODES.message_too_large,
   ERROR_CODES.unsupported_forwarding_option,
-  ERROR_CODES.incompatible_with_overlay,
 ]);
 
 /** A hop that is on its way into the ring, as after its restart: it says nothing about what the request asks for. */

@@ -7,6 +7,10 @@ import { MAX_TRANSACTIONS, MAX_TRANSMISSIONS } from './constants.ts';
 import { OverlayBusyError, type OverlayError, OverlayTimeoutError, remoteError } from './errors.ts';
 import type { Answer, OutgoingRequest, RequestDone, RequestResult } from './requester.ts';
 
+/** Of nodes that are not in the ring: so many are followed by another try, the first at once, the others after this, doubled. */
+const MAX_REFUSALS = 5;
+const REFUSAL_PAUSE_MS = 50;
+
 /** A request that waits for its answer. */
 export interface PendingRequest {
   readonly transactionId: bigint;
@@ -18,6 +22,8 @@ export interface PendingRequest {
   lastHop: NodeId | undefined;
   /** Who refused it although they may not: passed over while there is another way. */
   readonly avoided: Set<NodeId>;
+  /** How often a node that is not in the ring has refused it. */
+  refusals: number;
   /** Why it fails if no answer comes that ends it. */
   hint: OverlayError | undefined;
   /** Refused since the documents differ: sent again as soon as they are alike. */
@@ -61,6 +67,7 @@ export class Transactions implements Timed {
       payload: undefined,
       lastHop: undefined,
       avoided: new Set(),
+      refusals: 0,
       hint: undefined,
       awaitsConfiguration: false,
       outcome: undefined,
@@ -95,6 +102,18 @@ export class Transactions implements Timed {
     pending.lastHop = undefined;
     // Once only: whoever refuses without delay could otherwise use up all transmissions before another way answers.
     if (pending.avoided.size === 1 && pending.transmissions === 1) this.timers.set(pending.transactionId, now);
+  }
+
+  /** A node on the way is not in the ring yet, and will be in a moment: it does not count as a try then. */
+  refusedByNewcomer(pending: PendingRequest, by: NodeId, hint: OverlayError, now: number): void {
+    this.refusedOnTheWay(pending, by, hint, now);
+    if (pending.refusals >= MAX_REFUSALS) return;
+    this.timers.set(
+      pending.transactionId,
+      pending.refusals === 0 ? now : now + REFUSAL_PAUSE_MS * 2 ** pending.refusals,
+    );
+    pending.refusals += 1;
+    pending.transmissions -= 1;
   }
 
   /** Configuration documents have become alike, here or elsewhere. */

@@ -173,7 +173,10 @@ export class SimDataPlane implements DataPlane {
     if (link === undefined) return;
     const key = formatSocketAddress(remote);
     if (this.isDialedFrom(remote, link)) return;
-    this.byRemote.get(key)?.bound.delete(key);
+    const before = this.byRemote.get(key);
+    before?.bound.delete(key);
+    // Records bear connection IDs (RFC 9146): those of the association before go on until this one is up.
+    if (link.state !== 'connected' && before?.state === 'connected' && before !== link) link.previous = before;
     this.byRemote.set(key, link);
     link.bound.add(key);
   }

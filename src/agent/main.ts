@@ -13,7 +13,6 @@ import { notifySystemd } from '../native/systemd.ts';
 import { agentHandlers } from './agent-handlers.ts';
 import { Ground } from './ground.ts';
 import { Guard } from './guard.ts';
-import { keepHeapSmall } from './heap.ts';
 import type { Host } from './host.ts';
 import { readLeftMark } from './left-mark.ts';
 import { Life } from './life.ts';
@@ -21,6 +20,7 @@ import { Lives, type LifeMaker } from './lives.ts';
 import { chooseStyle, createLogger } from './logger.ts';
 import { enroll } from './newcomer.ts';
 import { SystemdNotifier, takeListenFds, tellOverlay } from './systemd.ts';
+import { spareWhileStarting } from './v8-thrift.ts';
 import { decide, readWish, type Wish } from './wish.ts';
 
 export interface RunOptions {
@@ -42,7 +42,7 @@ type Cleanup = (() => void | Promise<void>)[];
 export async function runAgent(config: AgentConfig, options: RunOptions): Promise<number> {
   const cleanup: Cleanup = [];
   const logger = createLogger({ level: config.log, style: chooseStyle(process.env, process.stderr.isTTY) });
-  keepHeapSmall();
+  spareWhileStarting();
   const notifier = new SystemdNotifier({ logger, notify: notifySystemd }, { env: process.env, pid: process.pid });
   try {
     await run(config, options, { logger, notifier, cleanup });

@@ -224,6 +224,8 @@ export class LinkManager implements Timed {
    */
   connectDirect(remote: SocketAddress, now: number, expected?: Hit, patienceMs = CONNECT_TIMEOUT_MS): boolean {
     if (expected !== undefined && this.isUp(expected)) return false;
+    // An Attach with it is under way: each of two handshakes on one pair of addresses would take the other's answers.
+    if (expected !== undefined && this.table.link(expected)?.pending !== undefined) return false;
     const holder = this.table.boundTo(remote);
     if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return false;
     // Whoever is there dials us: its handshake is as good as ours, while it does not take too long.

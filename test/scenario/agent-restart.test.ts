@@ -153,3 +153,28 @@ test('a peer that stops hands over what it stores: every name is still found at 
   world.run(1_500);
   for (const client of clients) t.is(nameOf(world, world.founder, client)[0], client.hit);
 });
+
+for (const seed of [330, 331])
+  test(`members with public addresses are killed, one after another: each is back in 100 ms where all are near (seed ${seed})`, (t) => {
+    const world = new AgentWorld(t, seed, { internet: { latencyMs: 0.2, jitterMs: 0, loss: 0 } });
+    world.run(1_000);
+    const members = Array.from({ length: 5 }, () => world.member(world.publicHost()));
+    for (const member of members) {
+      world.started(member);
+      t.true(world.allReady([member]));
+    }
+    for (const member of members) {
+      const { ipv4 } = member;
+      member.kill();
+      world.run(1_000);
+      member.start();
+      const back = world.now;
+      t.true(world.until(() => member.joined, 10_000));
+      const tookMs = world.now - back;
+      t.log(`joined after ${tookMs.toFixed(0)} ms`);
+      t.true(tookMs <= 100, `${tookMs.toFixed(0)} ms`);
+      t.is(member.role, 'peer');
+      t.true(world.allReady([member]));
+      t.is(member.ipv4, ipv4);
+    }
+  });

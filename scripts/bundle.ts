@@ -34,6 +34,10 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node24',
+  // Half the text is half the memory that it takes; names stay, and lines, for the traces of errors.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  lineLimit: 120,
   // Of the packages, which are copied with theirs.
   legalComments: 'none',
   banner: { js: REQUIRE },

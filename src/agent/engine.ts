@@ -22,6 +22,8 @@ import { TimeKeeper, type TimePorts } from '../overlay/time-keeper.ts';
 import { Resolver, type ResolverPorts, type ResolverResult } from '../resolver/resolver.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import type { OpenTicket } from '../rendezvous/rendezvous.ts';
+import { isUnicast } from '../mobility/reachability.ts';
+import { Whereabouts, type WhereaboutsPorts } from '../overlay/whereabouts.ts';
 import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Meetings, type MeetingPorts, type Situation } from './meetings.ts';
 import { Acquaintances, type Known } from './acquaintances.ts';
@@ -32,6 +34,7 @@ import type { Guard } from './guard.ts';
 import { Guests } from './guests.ts';
 import { LinkedMembers } from './linked-members.ts';
 import { MachineSet } from './machine-set.ts';
+import { ticketAddresses } from './ticket-addresses.ts';
 import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 
 // Implementation constants.
@@ -123,6 +126,7 @@ export class Engine implements Timed {
         readonly names: NameService;
         readonly roster: Roster;
         readonly doubles: DoubleWatch;
+        readonly whereabouts: Whereabouts;
       }
     | undefined;
   private readonly doubles: Doubles;
@@ -138,6 +142,7 @@ export class Engine implements Timed {
   private readonly machines: MachineSet;
   /** What came before our node was there: a peer tells of itself as soon as the link is up. */
   private early: { readonly hit: Hit; readonly data: Uint8Array }[] = [];
+  private hosts: readonly string[] = [];
   private handler: (event: EngineEvent) => void = () => {};
 
   constructor(components: EngineComponents, options: EngineOptions) {
@@ -207,7 +212,9 @@ export class Engine implements Timed {
       this.onMembershipEvent(event, now);
     });
     this.links.onReflexive((atOwnAddress) => {
-      this.entry.seen(atOwnAddress, this.clock.monotonic());
+      const now = this.clock.monotonic();
+      this.entry.seen(atOwnAddress, now);
+      this.node?.whereabouts.changed(now);
     });
   }
 
@@ -232,6 +239,11 @@ export class Engine implements Timed {
   /** Another agent that has this host's key, as far as is known. */
   get double(): Double | undefined {
     return this.doubles.known;
+  }
+
+  /** Where peers say they are. */
+  get whereabouts(): Whereabouts | undefined {
+    return this.node?.whereabouts;
   }
 
   /** Members that are linked now, with what their certificates say. */
@@ -333,7 +345,9 @@ export class Engine implements Timed {
   }
 
   setHostAddresses(addresses: readonly string[], now: number): void {
+    this.hosts = addresses;
     this.links.setHostAddresses(addresses, now);
+    this.node?.whereabouts.changed(now);
     this.meetings?.setHostAddresses(addresses, now);
   }
 
@@ -549,7 +563,8 @@ export class Engine implements Timed {
     );
     const names = new NameService({ overlay, clock, logger });
     const roster = new Roster({ overlay, clock, logger });
-    this.node = { overlay, names, roster, doubles: this.doubles.watch(roster) };
+    const whereabouts = new Whereabouts({ overlay, ports: this.whereaboutsPorts(), random, logger });
+    this.node = { overlay, names, roster, doubles: this.doubles.watch(roster), whereabouts };
     membership.enter({
       node: overlay,
       holdersOf: (user, at, done) => this.holdersOf(user, at, done),
@@ -654,6 +669,38 @@ export class Engine implements Timed {
   /** It may be in a ring of its own, which only a direct link reaches. */
   private seek(hit: Hit, now: number): void {
     for (const locator of this.acquaintances.latestLocators(hit)) this.dial(locator, now, hit);
+    this.seekAtRecord(hit, now);
+  }
+
+  /** Where it says it is, unless it is found meanwhile. */
+  private seekAtRecord(hit: Hit, now: number): void {
+    this.node?.whereabouts.lookup(hit, now, (_, at) => {
+      if (this.members.has(hit)) return;
+      for (const locator of this.acquaintances.latestLocators(hit)) this.dial(locator, at, hit);
+    });
+  }
+
+  private whereaboutsPorts(): WhereaboutsPorts {
+    return {
+      own: () => {
+        const { reflexive, natMapping } = this.links.snapshot();
+        return ticketAddresses({
+          advertised: [],
+          reflexive: natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped),
+          mapped: [],
+          own: this.hosts.map((address) => ({ address, port: this.dataPlane.port })),
+        });
+      },
+      strangers: () => {
+        const known = this.acquaintances.all().flatMap(({ hit, peer }) => (peer ? [hit] : []));
+        const all = new Set([...(this.overlay?.toldPeers ?? []), ...known]);
+        return [...all].filter((hit) => !this.members.has(hit));
+      },
+      learned: (hit, locators) => {
+        const usable = locators.filter((locator) => isUnicast(locator.address) && !this.links.isOwn(locator));
+        if (usable.length > 0) this.remember(hit, { peer: true, locators: usable });
+      },
+    };
   }
 
   private ownIpv4(address: string): void {
@@ -679,7 +726,9 @@ export class Engine implements Timed {
       done({ ok: false, reason: this.doubles.isAway ? AWAY : 'not in the overlay (yet)' });
       return;
     }
-    overlay.connect(hit, now, (result) => {
+    overlay.connect(hit, now, (result, at) => {
+      // A peer that no message gets to may be where it says, in a ring of its own.
+      if (!result.ok && this.acquaintances.isPeer(hit) && !this.members.has(hit)) this.seekAtRecord(hit, at);
       done(result.ok ? { ok: true, value: undefined } : { ok: false, reason: result.error.message });
     });
   }

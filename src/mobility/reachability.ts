@@ -4,6 +4,12 @@ import { parseIpAddress } from '../base/ip-address.ts';
 /** RFC 1122 s3.2.1.3: this network; sources only. */
 const THIS_NETWORK = new Address4('0.0.0.0/8');
 
+/** One that a host may be at, as far as its form tells: what members say of themselves is not sent to anywhere else. */
+export function isUnicast(address: string): boolean {
+  const ip = parseIpAddress(address);
+  return !ip.isUnspecified() && !ip.isLoopback() && !ip.isMulticast() && address !== '255.255.255.255';
+}
+
 /** Not private (RFC 1918, RFC 4193), shared (RFC 6598), link-local or loopback: the same host from everywhere. */
 export function isGloballyReachable(address: string): boolean {
   const ip = parseIpAddress(address);

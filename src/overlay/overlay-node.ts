@@ -249,6 +249,11 @@ export class OverlayNode implements Timed {
     return this.topology.routing.size > 0;
   }
 
+  /** Peers that others have told of and that are not linked. */
+  get toldPeers(): readonly NodeId[] {
+    return this.topology.toldPeers;
+  }
+
   onEvent(handler: OverlayEventHandler): void {
     this.handlers.push(handler);
   }

@@ -73,6 +73,11 @@ export class ClientAttachment implements Timed {
     return this.current;
   }
 
+  /** Whom linked peers named as their neighbours. */
+  get toldPeers(): readonly NodeId[] {
+    return [...new Set([...this.told.values()].flat())];
+  }
+
   start(now: number): void {
     this.active = true;
     this.check(now);

@@ -203,6 +203,11 @@ export class Topology implements Timed {
     return this.client.responsiblePeer;
   }
 
+  /** Peers that others have told of and that are not linked. */
+  get toldPeers(): readonly NodeId[] {
+    return this.client.toldPeers.filter((id) => !this.connected.has(id));
+  }
+
   uptimeS(now: number): number {
     return Math.floor((now - this.startedAt) / 1000);
   }

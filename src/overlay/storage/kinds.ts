@@ -88,6 +88,17 @@ export const IDLOC_MEMBER: Kind = {
   maxSize: 64,
 };
 
+/** Where a peer can be reached at now, at its Node-ID: for whoever is to find it when there is no link to it, and next time. */
+export const IDLOC_LOCATORS: Kind = {
+  id: 0xf0001005,
+  name: 'IDLOC-LOCATORS',
+  dataModel: 'single',
+  accessPolicy: 'NODE-MATCH',
+  maxCount: 1,
+  maxSize: 256,
+  maxLifetimeS: 3_600,
+};
+
 export const DEFAULT_KINDS: readonly Kind[] = [
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
@@ -95,4 +106,5 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   IDLOC_IPV4,
   IDLOC_HOST,
   IDLOC_MEMBER,
+  IDLOC_LOCATORS,
 ];

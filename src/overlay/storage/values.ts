@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
 import type { Hit } from '../../base/node-id.ts';
+import type { SocketAddress } from '../../base/socket-address.ts';
 import { addressFromBytes, addressToBytes } from '../../base/ip-address.ts';
 
 /** Version of the structures below; a reader refuses others. */
@@ -46,6 +47,45 @@ export interface Ipv4Value {
 export interface HostValue {
   readonly user: string | null;
   readonly ipv4: string | null;
+}
+
+/** Of one peer; more are not written, and not read. */
+export const MAX_LOCATORS = 8;
+
+/**
+ * IDLOC-LOCATORS: where a peer is, best first.
+ *
+ * ```
+ * struct { opaque address<0..2^8-1>; uint16 port; } Locator;         // 4 or 16 bytes
+ * struct { uint8 version; Locator locators<0..2^8-1>; } IdlocLocators;
+ * ```
+ */
+export function encodeLocatorsValue(locators: readonly SocketAddress[]): Uint8Array {
+  const writer = begin();
+  writer.vector(1, () => {
+    for (const { address, port } of locators.slice(0, MAX_LOCATORS)) {
+      writer.vector(1, () => writer.bytes(addressToBytes(address)));
+      writer.u16(port);
+    }
+  });
+  return writer.finish();
+}
+
+/** @throws {MalformedMessageError} */
+export function decodeLocatorsValue(bytes: Uint8Array): SocketAddress[] {
+  const reader = open(bytes);
+  const list = reader.vector(1);
+  reader.end();
+  const locators: SocketAddress[] = [];
+  while (list.remaining > 0) {
+    const address = list.vector(1).rest();
+    if (address.length !== 4 && address.length !== 16) list.fail('an address of another length');
+    const port = list.u16();
+    if (port === 0) list.fail('a locator without a port');
+    if (locators.length >= MAX_LOCATORS) list.fail('too many locators');
+    locators.push({ address: addressFromBytes(address), port });
+  }
+  return locators;
 }
 
 export function encodeNameValue(value: NameValue): Uint8Array {

@@ -5,9 +5,11 @@ import { MalformedMessageError } from '../../../../src/base/errors.ts';
 import {
   decodeHostValue,
   decodeIpv4Value,
+  decodeLocatorsValue,
   decodeNameValue,
   encodeHostValue,
   encodeIpv4Value,
+  encodeLocatorsValue,
   encodeNameValue,
 } from '../../../../src/overlay/storage/values.ts';
 
@@ -31,11 +33,28 @@ test('another version, bytes too many and bytes too few are refused', (t) => {
 });
 
 testProp('any bytes are a value or malformed', [fc.uint8Array({ maxLength: 60 })], (t, bytes) => {
-  for (const decode of [decodeNameValue, decodeHostValue, decodeIpv4Value])
+  for (const decode of [decodeNameValue, decodeLocatorsValue, decodeHostValue, decodeIpv4Value])
     try {
       decode(bytes);
     } catch (error) {
       if (!(error instanceof MalformedMessageError)) throw error;
     }
   t.pass();
+});
+
+test('locators are read as they were written, at most eight of them', (t) => {
+  const locators = Array.from({ length: 10 }, (_, i) => ({
+    address: i % 2 === 0 ? `192.0.2.${i}` : `2001:db8::${i}`,
+    port: 6084 + i,
+  }));
+  t.deepEqual(decodeLocatorsValue(encodeLocatorsValue(locators)), locators.slice(0, 8));
+  const [first] = locators;
+  if (first === undefined) return;
+  const bytes = encodeLocatorsValue([first]);
+  t.throws(() => decodeLocatorsValue(bytes.subarray(0, -1)), { instanceOf: MalformedMessageError });
+  t.throws(() => decodeLocatorsValue(encodeLocatorsValue([{ ...first, port: 0 }])), {
+    instanceOf: MalformedMessageError,
+  });
+  const odd = Uint8Array.of(2, 6, 3, 1, 2, 3, 0, 80);
+  t.throws(() => decodeLocatorsValue(odd), { instanceOf: MalformedMessageError });
 });

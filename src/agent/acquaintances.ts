@@ -12,6 +12,8 @@ const MAX_START_ADDRESSES = 32;
 const MAX_KEPT_LOCATORS = 4;
 /** Of one host that is searched for. */
 const MAX_SOUGHT_LOCATORS = 2;
+/** Of a record in the overlay that is newer than what we saw: these come before it, the others after. */
+const MAX_NEWER_LOCATORS = 2;
 
 export type Known = Partial<Omit<Contact, 'hit' | 'lastSeen'>>;
 
@@ -27,6 +29,8 @@ export interface AcquaintancesOptions {
 export class Acquaintances {
   private readonly options: AcquaintancesOptions;
   private readonly book = new ContactBook();
+  /** When a link showed where it is, in this life; wall time. */
+  private readonly seenAt = new Map<Hit, number>();
   private readonly relinkedAt = new Map<Hit, number>();
 
   constructor(options: AcquaintancesOptions) {
@@ -52,6 +56,12 @@ export class Acquaintances {
 
   /** @returns what is to be kept for the next start; undefined for ourselves. */
   remember(hit: Hit, known: Known, wallNow: number): Contact | undefined {
+    const before = this.book.byHit(hit);
+    if (known.locators !== undefined) this.seenAt.set(hit, wallNow);
+    return this.keep(hit, known, latestFirst([...(known.locators ?? []), ...(before?.locators ?? [])]), wallNow);
+  }
+
+  private keep(hit: Hit, known: Known, locators: readonly SocketAddress[], lastSeen: number): Contact | undefined {
     if (hit === this.options.self) return undefined;
     const before = this.book.byHit(hit);
     const contact: Contact = {
@@ -61,11 +71,35 @@ export class Acquaintances {
       ipv4: before?.ipv4 ?? null,
       peer: before?.peer ?? false,
       ...known,
-      locators: latestFirst([...(known.locators ?? []), ...(before?.locators ?? [])]),
-      lastSeen: wallNow,
+      locators,
+      lastSeen,
     };
     this.book.remember(contact);
+    if (this.book.byHit(hit) === undefined) this.seenAt.delete(hit);
     return contact;
+  }
+
+  /**
+   * A peer has said where it is. What we saw of it later than that is more certain.
+   * @returns what is to be kept for the next start; undefined: nothing new.
+   */
+  told(
+    hit: Hit,
+    { locators, writtenAt }: { readonly locators: readonly SocketAddress[]; readonly writtenAt: number },
+    wallNow: number,
+  ): Contact | undefined {
+    const before = this.book.byHit(hit);
+    const seen = before?.locators ?? [];
+    const isNewer = seen.length === 0 || writtenAt > (this.seenAt.get(hit) ?? before?.lastSeen ?? 0);
+    const merged = latestFirst(
+      isNewer
+        ? [...locators.slice(0, MAX_NEWER_LOCATORS), ...seen.slice(0, 1), ...locators, ...seen]
+        : [...seen.slice(0, 1), ...locators, ...seen],
+    );
+    if (merged.map(formatSocketAddress).join() === seen.map(formatSocketAddress).join()) return undefined;
+    // When we saw it is another matter.
+    const lastSeen = Math.min(Math.max(before?.lastSeen ?? 0, writtenAt), wallNow);
+    return this.keep(hit, { peer: true }, merged, lastSeen);
   }
 
   /** Peers first: they are the way in for everyone. A founder that is alone knows only clients, which are no way in. */

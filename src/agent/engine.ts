@@ -22,11 +22,10 @@ import { TimeKeeper, type TimePorts } from '../overlay/time-keeper.ts';
 import { Resolver, type ResolverPorts, type ResolverResult } from '../resolver/resolver.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import type { OpenTicket } from '../rendezvous/rendezvous.ts';
-import { isUnicast } from '../mobility/reachability.ts';
-import { Whereabouts, type WhereaboutsPorts } from '../overlay/whereabouts.ts';
 import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Meetings, type MeetingPorts, type Situation } from './meetings.ts';
 import { Acquaintances, type Known } from './acquaintances.ts';
+import { allDone } from './all-done.ts';
 import { AWAY, type Double, Doubles } from './doubles.ts';
 import { Entry, type EntryPorts } from './entry.ts';
 import { takeTurn } from './event-turn.ts';
@@ -34,13 +33,12 @@ import type { Guard } from './guard.ts';
 import { Guests } from './guests.ts';
 import { LinkedMembers } from './linked-members.ts';
 import { MachineSet } from './machine-set.ts';
-import { ticketAddresses } from './ticket-addresses.ts';
+import { OwnAddresses } from './own-addresses.ts';
 import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
+import { PeerFinder } from './peer-finder.ts';
 
 // Implementation constants.
 
-/** Whoever still has a link to our former life answers within this; longer, our dialing would stand in the way of theirs. */
-const CALL_BACK_MS = 1_000;
 /** Messages that came before our role was decided, half a second at most; each is no longer than the overlay allows. */
 const MAX_EARLY_MESSAGES = 64;
 
@@ -126,13 +124,15 @@ export class Engine implements Timed {
         readonly names: NameService;
         readonly roster: Roster;
         readonly doubles: DoubleWatch;
-        readonly whereabouts: Whereabouts;
       }
     | undefined;
   private readonly doubles: Doubles;
   private readonly acquaintances: Acquaintances;
   private readonly claims: PeerClaims;
   private readonly entry: Entry;
+  readonly finder: PeerFinder;
+  /** Where others can come to us; `addressesChanged` after a change. */
+  readonly addresses: OwnAddresses;
   private readonly time: TimeKeeper;
   private readonly meetings: Meetings | undefined;
   private readonly pathMtus: PathMtuDiscovery;
@@ -142,7 +142,6 @@ export class Engine implements Timed {
   private readonly machines: MachineSet;
   /** What came before our node was there: a peer tells of itself as soon as the link is up. */
   private early: { readonly hit: Hit; readonly data: Uint8Array }[] = [];
-  private hosts: readonly string[] = [];
   private handler: (event: EngineEvent) => void = () => {};
 
   constructor(components: EngineComponents, options: EngineOptions) {
@@ -165,6 +164,21 @@ export class Engine implements Timed {
       selfHit: identity.hit,
       random,
       clock,
+      logger,
+    });
+    this.addresses = new OwnAddresses({ links: this.links, port: () => dataPlane.port });
+    this.finder = new PeerFinder({
+      links: this.links,
+      members: this.members,
+      acquaintances: this.acquaintances,
+      addresses: this.addresses,
+      ports: {
+        timeIsKnown: () => this.time.known,
+        wall: () => clock.wall(),
+        dial: (...call) => void this.dial(...call),
+        learned: (contact) => this.handler({ type: 'contact', contact }),
+      },
+      random,
       logger,
     });
     this.resolver = new Resolver({ ports: this.resolverPorts(), logger });
@@ -208,13 +222,11 @@ export class Engine implements Timed {
       enter: (now) => this.entry.linkDown(now),
       tell: (double) => this.handler({ type: 'double', double }),
     });
-    this.membership.onEvent((event, now) => {
-      this.onMembershipEvent(event, now);
-    });
+    this.membership.onEvent((event, now) => this.onMembershipEvent(event, now));
     this.links.onReflexive((atOwnAddress) => {
       const now = this.clock.monotonic();
       this.entry.seen(atOwnAddress, now);
-      this.node?.whereabouts.changed(now);
+      this.finder.changed(now);
     });
   }
 
@@ -239,11 +251,6 @@ export class Engine implements Timed {
   /** Another agent that has this host's key, as far as is known. */
   get double(): Double | undefined {
     return this.doubles.known;
-  }
-
-  /** Where peers say they are. */
-  get whereabouts(): Whereabouts | undefined {
-    return this.node?.whereabouts;
   }
 
   /** Members that are linked now, with what their certificates say. */
@@ -312,16 +319,8 @@ export class Engine implements Timed {
       done(false);
       return;
     }
-    let open = 3;
-    let all = true;
-    const answered = (complete: boolean): void => {
-      open -= 1;
-      all &&= complete;
-      if (open === 0) done(all);
-    };
-    node.names.giveBack(now, answered);
-    node.roster.giveBack(now, answered);
-    membership.resign(now, answered);
+    const parts = [node.names, node.roster, this.finder].map((part) => part.giveBack.bind(part, now));
+    allDone([...parts, (answered) => membership.resign(now, answered)], done);
   }
 
   /** Hands over what we store; `done` when the neighbours have it and the links are closed. */
@@ -345,9 +344,9 @@ export class Engine implements Timed {
   }
 
   setHostAddresses(addresses: readonly string[], now: number): void {
-    this.hosts = addresses;
+    this.addresses.hosts = addresses;
     this.links.setHostAddresses(addresses, now);
-    this.node?.whereabouts.changed(now);
+    this.finder.changed(now);
     this.meetings?.setHostAddresses(addresses, now);
   }
 
@@ -369,9 +368,9 @@ export class Engine implements Timed {
   }
 
   private machinesNow(): Record<string, Timed> {
-    const { links, resolver, entry, time, claims, pathMtus, membership, meetings, node } = this;
+    const { links, resolver, entry, time, claims, pathMtus, membership, meetings, finder, node } = this;
     const meeting = meetings === undefined ? {} : { meetings };
-    return { links, resolver, entry, time, claims, pathMtus, membership, ...meeting, ...node };
+    return { links, resolver, entry, time, claims, pathMtus, membership, finder, ...meeting, ...node };
   }
 
   private handleEvent(event: DataPlaneEvent, now: number): void {
@@ -462,6 +461,7 @@ export class Engine implements Timed {
     this.resolver.linkUp(hit, now);
     if (overlay !== undefined) this.time.linkUp(hit, now);
     this.entry.linkUp(hit, now);
+    this.finder.linkUp(hit);
     // It was started anew, perhaps with nothing in its storage.
     const keeper = overlay?.snapshot(now).responsiblePeer;
     // While it was silent a client has had none, or has none yet.
@@ -492,9 +492,7 @@ export class Engine implements Timed {
 
   private entryPorts(): EntryPorts {
     return {
-      dial: (remote, now) => {
-        this.dial(remote, now);
-      },
+      dial: (remote, now) => void this.dial(remote, now),
       // A founder that is alone knows only clients, which are no way in.
       startAddresses: () => this.acquaintances.startAddresses({ onlyPeers: this.options.founder }),
       strangers: () => this.acquaintances.peerAddresses((hit) => this.members.has(hit)),
@@ -505,9 +503,7 @@ export class Engine implements Timed {
       },
       members: () => this.members.hits,
       isPeer: (hit) => this.acquaintances.isPeer(hit),
-      stoodAlone: (now) => {
-        this.callBack(now);
-      },
+      stoodAlone: (now) => this.finder.callBack(now),
       wayInFound: (now) => {
         this.names?.refresh(now);
       },
@@ -563,8 +559,8 @@ export class Engine implements Timed {
     );
     const names = new NameService({ overlay, clock, logger });
     const roster = new Roster({ overlay, clock, logger });
-    const whereabouts = new Whereabouts({ overlay, ports: this.whereaboutsPorts(), random, logger });
-    this.node = { overlay, names, roster, doubles: this.doubles.watch(roster), whereabouts };
+    this.node = { overlay, names, roster, doubles: this.doubles.watch(roster) };
+    this.finder.enter(overlay);
     membership.enter({
       node: overlay,
       holdersOf: (user, at, done) => this.holdersOf(user, at, done),
@@ -605,6 +601,7 @@ export class Engine implements Timed {
       known: (now) => {
         this.judgeMembers();
         if (this.names !== undefined) this.claimOwn(this.names, now);
+        this.finder.changed(now);
       },
       corrected: (now) => {
         this.judgeMembers();
@@ -637,12 +634,6 @@ export class Engine implements Timed {
     };
   }
 
-  /** Members that still have a link to our former life are told at once that it is over. */
-  private callBack(now: number): void {
-    for (const { hit, locator } of this.acquaintances.toCallBack((known) => this.members.has(known)))
-      this.dial(locator, now, hit, CALL_BACK_MS);
-  }
-
   private dial(remote: SocketAddress, now: number, expected?: Hit, patienceMs?: number): boolean {
     return !this.doubles.keepsBack(now) && this.links.connectDirect(remote, now, expected, patienceMs);
   }
@@ -652,7 +643,7 @@ export class Engine implements Timed {
     else if (event.type === 'neighborsChanged')
       for (const hit of [...event.predecessors, ...event.successors]) this.remember(hit, { peer: true });
     else if (event.type === 'peerSeen') this.remember(event.nodeId, { peer: true });
-    else if (event.type === 'seekPeer') this.seek(event.nodeId, now);
+    else if (event.type === 'seekPeer') this.finder.seek(event.nodeId, now);
     else if (event.type === 'responsibleChanged' && role === 'client') this.remember(event.to, { peer: true });
     this.entry.onOverlayEvent(event, now);
     if (event.type === 'joined' && this.members.size === 0) this.time.alone(now);
@@ -664,43 +655,6 @@ export class Engine implements Timed {
       this.claims.lookup(hit, now);
       this.membership.linkUp(hit, now);
     }
-  }
-
-  /** It may be in a ring of its own, which only a direct link reaches. */
-  private seek(hit: Hit, now: number): void {
-    for (const locator of this.acquaintances.latestLocators(hit)) this.dial(locator, now, hit);
-    this.seekAtRecord(hit, now);
-  }
-
-  /** Where it says it is, unless it is found meanwhile. */
-  private seekAtRecord(hit: Hit, now: number): void {
-    this.node?.whereabouts.lookup(hit, now, (_, at) => {
-      if (this.members.has(hit)) return;
-      for (const locator of this.acquaintances.latestLocators(hit)) this.dial(locator, at, hit);
-    });
-  }
-
-  private whereaboutsPorts(): WhereaboutsPorts {
-    return {
-      own: () => {
-        const { reflexive, natMapping } = this.links.snapshot();
-        return ticketAddresses({
-          advertised: [],
-          reflexive: natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped),
-          mapped: [],
-          own: this.hosts.map((address) => ({ address, port: this.dataPlane.port })),
-        });
-      },
-      strangers: () => {
-        const known = this.acquaintances.all().flatMap(({ hit, peer }) => (peer ? [hit] : []));
-        const all = new Set([...(this.overlay?.toldPeers ?? []), ...known]);
-        return [...all].filter((hit) => !this.members.has(hit));
-      },
-      learned: (hit, locators) => {
-        const usable = locators.filter((locator) => isUnicast(locator.address) && !this.links.isOwn(locator));
-        if (usable.length > 0) this.remember(hit, { peer: true, locators: usable });
-      },
-    };
   }
 
   private ownIpv4(address: string): void {
@@ -728,7 +682,7 @@ export class Engine implements Timed {
     }
     overlay.connect(hit, now, (result, at) => {
       // A peer that no message gets to may be where it says, in a ring of its own.
-      if (!result.ok && this.acquaintances.isPeer(hit) && !this.members.has(hit)) this.seekAtRecord(hit, at);
+      if (!result.ok) this.finder.seekAtRecord(hit, at);
       done(result.ok ? { ok: true, value: undefined } : { ok: false, reason: result.error.message });
     });
   }
@@ -751,12 +705,8 @@ export class Engine implements Timed {
         this.connect(hit, now, done);
         this.claims.lookup(hit, now);
       },
-      release: (hit) => {
-        this.authorize(hit);
-      },
-      refuse: (address) => {
-        this.dataPlane.refuse(address);
-      },
+      release: (hit) => this.authorize(hit),
+      refuse: (address) => this.dataPlane.refuse(address),
     };
   }
 

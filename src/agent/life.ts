@@ -206,7 +206,7 @@ export class Life {
     });
     this.portMapping?.onChange(({ external }, local) => this.mapped(external, local));
     this.portMapping?.refresh();
-    void this.findStunServers();
+    void this.lookUpNames();
     const { overlay } = membership.configuration;
     const hit = hitToAddress(host.identity.hit);
     host.logger.info('ready', { hit, overlay, port: ground.dataPlane.port, aead: aeadName() });
@@ -238,7 +238,7 @@ export class Life {
         driver.run((now) => engine.setHostAddresses(ground.network.locators(), now));
         ground.refresh(engine.ipv4);
         this.portMapping?.refresh();
-        void this.findStunServers();
+        void this.lookUpNames();
         return;
       case 'revoked':
         host.logger.error('revoked', { why: problemOf(engine.membership) });
@@ -257,7 +257,12 @@ export class Life {
     const forwarded =
       external === undefined || local === undefined ? undefined : { base: { address: local, port }, external };
     this.places.setMappedPort(external?.port);
-    this.driver.feed('port mapping', () => this.engine.links.setForwarded(forwarded));
+    this.driver.feed('port mapping', (now) => {
+      const { engine } = this;
+      engine.links.setForwarded(forwarded);
+      engine.addresses.mapped = external;
+      engine.finder.changed(now);
+    });
   }
 
   private tellDouble(double: Double | undefined): void {
@@ -267,12 +272,18 @@ export class Life {
   }
 
   /** Again with each network: without one, names lead nowhere. */
-  private async findStunServers(): Promise<void> {
+  private async lookUpNames(): Promise<void> {
     const { config, logger } = this.host;
-    if (config.stun.length === 0) return;
+    const { engine, driver } = this;
+    if (config.stun.length + config.advertise.length === 0) return;
     // Never rejects.
     const servers = await lookUpEndpoints(config.stun, logger);
-    this.driver.feed('stun servers', (now) => this.engine.links.setStunServers(servers, now));
+    const advertised = await lookUpEndpoints(config.advertise, logger);
+    driver.feed('names of the configuration', (now) => {
+      engine.links.setStunServers(servers, now);
+      engine.addresses.advertised = advertised;
+      engine.finder.changed(now);
+    });
   }
 }
 

@@ -23,7 +23,6 @@ import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
 import { problemOf } from './problem.ts';
 import type { PortMapping } from './port-mapping.ts';
-import { ticketAddresses } from './ticket-addresses.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
 const DEFAULT_TICKET_LIFETIME_S = 24 * 3600;
@@ -194,7 +193,7 @@ function whyPath({ type }: LinkPath): string {
 }
 
 async function invite(
-  { engine, driver, membership, register, dataPlane, config, logger, locators, portMapping }: OperationsComponents,
+  { engine, driver, membership, register, config, logger, portMapping }: OperationsComponents,
   params: Params<'invite'>,
 ): Promise<string> {
   const { configuration, authority } = membership;
@@ -208,15 +207,9 @@ async function invite(
         ? params.user
         : `${params.user}@${configuration.overlay}`;
   const code = systemRandom.bytes(CODE_BYTES);
-  const { port } = dataPlane;
   await portMapping?.settled(MAPPING_MS);
-  const { reflexive, natMapping } = engine.links.snapshot();
-  const addresses = ticketAddresses({
-    advertised: await lookUpEndpoints(config.advertise, logger),
-    reflexive: natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped),
-    mapped: [portMapping?.mapping.external].filter((external) => external !== undefined),
-    own: locators().map((address): SocketAddress => ({ address, port })),
-  });
+  engine.addresses.advertised = await lookUpEndpoints(config.advertise, logger);
+  const addresses = engine.addresses.all;
   if (addresses.length === 0 && configuration.rendezvous === 'none')
     throw new IdlocError('no_address', 'this host has no network address that another could start from');
   const { uses = 1, replaces = false } = params;

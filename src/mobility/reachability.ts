@@ -1,13 +1,18 @@
 import { Address4 } from 'ip-address';
 import { parseIpAddress } from '../base/ip-address.ts';
+import { addressToHit, isHit } from '../base/node-id.ts';
 
 /** RFC 1122 s3.2.1.3: this network; sources only. */
 const THIS_NETWORK = new Address4('0.0.0.0/8');
 
-/** One that a host may be at, as far as its form tells: what members say of themselves is not sent to anywhere else. */
-export function isUnicast(address: string): boolean {
+/**
+ * One that a host may be at, as far as its form tells: what members say of themselves is not sent to anywhere else. An address
+ * of the overlay is none: what is sent there would go through the TUN.
+ */
+export function isHostAddress(address: string): boolean {
   const ip = parseIpAddress(address);
-  return !ip.isUnspecified() && !ip.isLoopback() && !ip.isMulticast() && address !== '255.255.255.255';
+  if (ip.isUnspecified() || ip.isLoopback() || ip.isMulticast() || address === '255.255.255.255') return false;
+  return ip instanceof Address4 ? !ip.isHostInSubnet(THIS_NETWORK) : !isHit(addressToHit(address));
 }
 
 /** Not private (RFC 1918, RFC 4193), shared (RFC 6598), link-local or loopback: the same host from everywhere. */

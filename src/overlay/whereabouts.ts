@@ -13,8 +13,13 @@ import { decodeLocatorsValue, encodeLocatorsValue, MAX_LOCATORS } from './storag
 /** Short: a replay of an old record works no longer than this. */
 const LIFETIME_S = 3_600;
 const REFRESH_MS = 1_200_000;
+/** After we came in: others have more urgent things to store. */
+const FIRST_STORE_MS = 3_000;
 /** A move is told in one record when the addresses have settled. */
 const SETTLE_MS = 1_000;
+/** After a record; doubled with each one that follows soon, for addresses that change all the time. */
+const GAP_MS = 2_000;
+const MAX_GAP_MS = 60_000;
 const RETRY_MS = 10_000;
 const MAX_RETRY_MS = 300_000;
 /** Where other peers are is looked up soon after we came in, and from time to time. */
@@ -29,13 +34,20 @@ export type WhereaboutsOverlay = Pick<
   'nodeId' | 'role' | 'state' | 'settings' | 'store' | 'fetch' | 'onEvent'
 >;
 
+export interface WhereaboutsRecord {
+  /** Best first. */
+  readonly locators: readonly SocketAddress[];
+  /** Milliseconds since the epoch, by the writer's clock. */
+  readonly writtenAt: number;
+}
+
 export interface WhereaboutsPorts {
-  /** Where others reach us, best first. */
+  /** Where others reach us, best first; none: nothing can be said (yet). */
   own(): readonly SocketAddress[];
-  /** Peers without a link to us, that we might come back through another time; best first. */
-  strangers(): readonly Hit[];
+  /** Peers that we might come back through another time; best first. */
+  wanted(): readonly Hit[];
   /** A peer has said where it is. */
-  learned(hit: Hit, locators: readonly SocketAddress[]): void;
+  learned(hit: Hit, record: WhereaboutsRecord): void;
 }
 
 /**
@@ -44,7 +56,7 @@ export interface WhereaboutsPorts {
  *   joined ──> storing ──> resting ──refresh, or we moved──> storing
  *                 └─failed──> pausing ──┘
  *
- * and everyone looks up those of some peers that it has no link to, so that it knows several ways back.
+ * and everyone looks up those of some peers, so that it knows several ways back. Who is no peer any more takes its record away.
  */
 export class Whereabouts implements Timed {
   private readonly overlay: WhereaboutsOverlay;
@@ -53,7 +65,13 @@ export class Whereabouts implements Timed {
   private readonly logger: Logger;
   private storing = false;
   private storeAt: number | undefined;
+  /** No sooner, whatever changes. */
+  private notBefore = -Infinity;
+  private storedAt = -Infinity;
+  private gapMs = GAP_MS;
+  /** What our record says now; empty: there is none. */
   private stored = '';
+  private resigned = false;
   private retryMs = RETRY_MS;
   private lookAt: number | undefined;
 
@@ -63,24 +81,37 @@ export class Whereabouts implements Timed {
     this.random = components.random;
     this.logger = components.logger;
     this.overlay.onEvent((event, now) => {
-      if (event.type !== 'joined') return;
-      this.storeAt = now + SETTLE_MS;
-      this.lookAt = now + this.jittered(FIRST_LOOK_MS);
+      if (event.type === 'joined') {
+        this.notBefore = now + this.jittered(FIRST_STORE_MS);
+        this.storeAt = this.notBefore;
+        this.lookAt = now + this.jittered(FIRST_LOOK_MS);
+      } else this.changed(now);
     });
   }
 
-  /** Our addresses may be others now. */
+  /** Our addresses may be others now, or our role. */
   changed(now: number): void {
-    if (this.describe() !== this.stored) this.storeAt = Math.min(this.storeAt ?? Infinity, now + SETTLE_MS);
+    if (this.overlay.state !== 'joined' || this.describe() === this.stored) return;
+    const soon = Math.max(now + SETTLE_MS, this.notBefore);
+    this.storeAt = Math.min(this.storeAt ?? Infinity, soon);
   }
 
-  /** Where a host says it is; empty: it is no peer, or nobody can tell. */
+  /** Before we leave for good. @param done whether nothing of ours is left */
+  giveBack(now: number, done: (complete: boolean) => void): void {
+    this.resigned = true;
+    this.storeAt = undefined;
+    if (this.stored === '') done(true);
+    else this.write([], now, (ok) => done(ok));
+  }
+
+  /** Where a peer says it is; empty: it is none, or nobody can tell. */
   lookup(hit: Hit, now: number, done: (locators: readonly SocketAddress[], now: number) => void): void {
     const resource = this.overlay.settings.ring.resourceIdOf(fromHex(hit));
     this.overlay.fetch({ resource, kind: IDLOC_LOCATORS.id }, now, (result, at) => {
       const value = result.ok ? result.values.find(({ signer }) => signer.nodeId === hit) : undefined;
       const locators = value === undefined ? [] : decoded(value.value.value);
-      if (locators.length > 0) this.ports.learned(hit, locators);
+      if (value !== undefined && locators.length > 0)
+        this.ports.learned(hit, { locators, writtenAt: value.storageTime });
       done(locators, at);
     });
   }
@@ -94,7 +125,7 @@ export class Whereabouts implements Timed {
     if (this.overlay.state !== 'joined') return;
     if (this.lookAt !== undefined && this.lookAt <= now) {
       this.lookAt = now + this.jittered(LOOK_INTERVAL_MS);
-      this.lookUpNext(this.ports.strangers().slice(0, MAX_LOOKED_UP), now);
+      this.lookUpNext(this.ports.wanted().slice(0, MAX_LOOKED_UP), now);
     }
     if (this.storeAt !== undefined && this.storeAt <= now && !this.storing) this.store(now);
   }
@@ -105,28 +136,42 @@ export class Whereabouts implements Timed {
 
   private store(now: number): void {
     this.storeAt = undefined;
-    // Clients are found through the peers that are responsible for them: nobody is told where they are.
-    const exists = this.overlay.role === 'peer' && this.ports.own().length > 0;
-    if (!exists && this.stored === '') return;
+    const said = this.describe();
+    if (this.resigned || (said === '' && this.stored === '')) return;
     this.storing = true;
-    const said = exists ? this.describe() : '';
-    const value = exists ? encodeLocatorsValue(this.ports.own()) : new Uint8Array();
+    this.write(said === '' ? [] : this.ports.own(), now, (ok, at) => {
+      this.storing = false;
+      if (ok) {
+        this.stored = said;
+        this.gapMs = at - this.storedAt < 2 * MAX_GAP_MS ? Math.min(this.gapMs * 2, MAX_GAP_MS) : GAP_MS;
+        this.storedAt = at;
+      }
+      this.notBefore = at + (ok ? this.gapMs : this.retryMs);
+      // Another change during the store counts from now on.
+      const next = !ok ? this.notBefore : said === '' ? undefined : at + this.jittered(REFRESH_MS);
+      this.storeAt = this.storeAt === undefined ? next : Math.max(this.storeAt, this.notBefore);
+      this.retryMs = ok ? RETRY_MS : Math.min(this.retryMs * 2, MAX_RETRY_MS);
+    });
+  }
+
+  /** @param locators none: the record is taken away */
+  private write(locators: readonly SocketAddress[], now: number, done: (ok: boolean, now: number) => void): void {
+    const exists = locators.length > 0;
+    const value = exists ? encodeLocatorsValue(locators) : new Uint8Array();
     const resource = this.overlay.settings.ring.resourceIdOf(fromHex(this.overlay.nodeId));
     this.overlay.store(
       { resource, kind: IDLOC_LOCATORS.id, value: { model: 'single', exists, value }, lifetimeS: LIFETIME_S },
       now,
       (result, at) => {
-        this.storing = false;
-        if (result.ok) this.stored = said;
-        else this.logger.debug('locators not stored', { err: result.error.message });
-        // A change during the store has set an earlier time.
-        this.storeAt ??= at + (result.ok ? this.jittered(REFRESH_MS) : this.retryMs);
-        this.retryMs = result.ok ? RETRY_MS : Math.min(this.retryMs * 2, MAX_RETRY_MS);
+        if (!result.ok) this.logger.debug('locators not stored', { err: result.error.message });
+        done(result.ok, at);
       },
     );
   }
 
+  /** Clients are found through the peers that are responsible for them: nobody is told where they are. */
   private describe(): string {
+    if (this.overlay.role !== 'peer') return '';
     return this.ports.own().slice(0, MAX_LOCATORS).map(formatSocketAddress).join();
   }
 

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { isGloballyReachable } from '../../../src/mobility/reachability.ts';
+import { isGloballyReachable, isHostAddress } from '../../../src/mobility/reachability.ts';
 
 for (const address of ['203.0.113.1', '172.32.0.1', '100.128.0.1', '2001:db8::1', '192.169.0.1'])
   test(`${address} is the same host from everywhere`, (t) => t.true(isGloballyReachable(address)));
@@ -20,3 +20,11 @@ for (const address of [
   '64:ff9b::10.0.0.1',
 ])
   test(`${address} is another host elsewhere`, (t) => t.false(isGloballyReachable(address)));
+
+test('a member may say that it is at any address of a host, but not at ours, at groups, or inside the overlay', (t) => {
+  for (const address of ['203.0.113.1', '10.1.2.3', '169.254.1.1', '2001:db8::1', 'fd00::1', 'fe80::1'])
+    t.true(isHostAddress(address), address);
+  for (const address of ['127.0.0.1', '0.1.2.3', '0.0.0.0', '224.0.0.1', '255.255.255.255', '::', '::1', 'ff02::1'])
+    t.false(isHostAddress(address), address);
+  t.false(isHostAddress('2001:22:1234::1'));
+});

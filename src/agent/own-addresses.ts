@@ -1,0 +1,32 @@
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { LinkManager } from '../link/link-manager.ts';
+import { ticketAddresses } from './ticket-addresses.ts';
+
+/** Where others can come to us, as far as is known now: what tickets and our record in the overlay say. */
+export class OwnAddresses {
+  /** Of our interfaces that others may reach; no bridges. */
+  hosts: readonly string[] = [];
+  /** What the configuration says, names looked up. */
+  advertised: readonly SocketAddress[] = [];
+  /** What the router sends on to us. */
+  mapped: SocketAddress | undefined;
+  private readonly links: Pick<LinkManager, 'snapshot'>;
+  private readonly port: () => number;
+
+  constructor(components: { links: Pick<LinkManager, 'snapshot'>; port: () => number }) {
+    this.links = components.links;
+    this.port = components.port;
+  }
+
+  /** Best first. */
+  get all(): SocketAddress[] {
+    const { reflexive, natMapping } = this.links.snapshot();
+    const port = this.port();
+    return ticketAddresses({
+      advertised: this.advertised,
+      reflexive: natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped),
+      mapped: this.mapped === undefined ? [] : [this.mapped],
+      own: this.hosts.map((address) => ({ address, port })),
+    });
+  }
+}

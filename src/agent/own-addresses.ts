@@ -10,21 +10,20 @@ export class OwnAddresses {
   advertised: readonly SocketAddress[] = [];
   /** What the router sends on to us. */
   mapped: SocketAddress | undefined;
-  private readonly links: Pick<LinkManager, 'snapshot'>;
+  private readonly links: Pick<LinkManager, 'whereSeen'>;
   private readonly port: () => number;
 
-  constructor(components: { links: Pick<LinkManager, 'snapshot'>; port: () => number }) {
+  constructor(components: { links: Pick<LinkManager, 'whereSeen'>; port: () => number }) {
     this.links = components.links;
     this.port = components.port;
   }
 
   /** Best first. */
   get all(): SocketAddress[] {
-    const { reflexive, natMapping } = this.links.snapshot();
     const port = this.port();
     return ticketAddresses({
       advertised: this.advertised,
-      reflexive: natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped),
+      reflexive: this.links.whereSeen(),
       mapped: this.mapped === undefined ? [] : [this.mapped],
       own: this.hosts.map((address) => ({ address, port })),
     });

@@ -403,6 +403,12 @@ export class LinkManager implements Timed {
     else this.dataPlane.sendRecord(link, record);
   }
 
+  /** Where peers and STUN servers see us, and others can come; none behind a NAT that gives each of them another address. */
+  whereSeen(): SocketAddress[] {
+    const { reflexive, natMapping } = this.addresses;
+    return natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped);
+  }
+
   snapshot(): LinksSnapshot {
     const links = [];
     for (const association of this.table.associations) {

@@ -172,7 +172,8 @@ export class Whereabouts implements Timed {
   /** Clients are found through the peers that are responsible for them: nobody is told where they are. */
   private describe(): string {
     if (this.overlay.role !== 'peer') return '';
-    return this.ports.own().slice(0, MAX_LOCATORS).map(formatSocketAddress).join();
+    // Another order is no news.
+    return this.ports.own().slice(0, MAX_LOCATORS).map(formatSocketAddress).sort().join();
   }
 
   private jittered(ms: number): number {

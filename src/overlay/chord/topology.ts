@@ -369,6 +369,8 @@ export class Topology implements Timed {
   doubtful(nodeId: NodeId, now: number): void {
     this.joining.lost(nodeId, now);
     if (!this.routing.has(nodeId) || !this.connected.has(nodeId) || this.doubted.has(nodeId)) return;
+    // Who is on its way in asks others first; the next Update brings it back.
+    if (this.joining.active && this.routing.size > 1) this.peerLost(nodeId, now);
     this.askWhetherThere(nodeId, now);
     const next = this.routing.firstFrom(this.ring.add(nodeId, 1n));
     if (next === undefined || next === nodeId) return;

@@ -9,6 +9,7 @@ import {
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
   IDLOC_IPV4,
+  IDLOC_LOCATORS,
   IDLOC_MEMBER,
   IDLOC_NAME,
   type Kind,
@@ -49,6 +50,15 @@ test('USER-MATCH: only at the hash of the own user name', (t) => {
 test('NODE-MATCH: only at the hash of the own Node-ID', (t) => {
   t.true(mayWrite(PLACES, CERTIFICATE_BY_NODE, resourceIdOf(fromHex(HIT)), element, signer));
   t.false(mayWrite(PLACES, CERTIFICATE_BY_NODE, resourceIdOf(fromHex(OTHER)), element, signer));
+});
+
+test('nobody else says where a peer is, or that it is nowhere, at its Node-ID; nor in its name elsewhere', (t) => {
+  const says: StoredDataValue = { model: 'single', exists: true, value: new Uint8Array() };
+  for (const value of [says, { ...says, exists: false }]) {
+    t.true(mayWrite(PLACES, IDLOC_LOCATORS, resourceIdOf(fromHex(HIT)), value, signer));
+    t.false(mayWrite(PLACES, IDLOC_LOCATORS, resourceIdOf(fromHex(OTHER)), value, signer));
+    t.false(mayWrite(PLACES, IDLOC_LOCATORS, resourceIdOf(USER), value, signer));
+  }
 });
 
 test('USER-NODE-MATCH: also the key is the own Node-ID', (t) => {

@@ -5,7 +5,7 @@ import { IdlocError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
-import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { acceptEnrollmentAnswer, enrollmentRequest, type Membership } from '../identity/enrollment.ts';
 import { secretOfCode } from '../identity/code-secret.ts';
 import { EnrollmentError } from '../identity/errors.ts';
@@ -55,6 +55,8 @@ export class Enroller implements Timed {
   private readonly rendezvous: Rendezvous | undefined;
   private readonly onForeign: (data: Uint8Array, remote: SocketAddress) => void;
   private readonly asked = new Set<Hit>();
+  /** Linked, but no members: they look for one as we do. */
+  private readonly newcomers = new Set<Hit>();
   private readonly dataPlane: DataPlane;
   private deadline: number | undefined;
   private anyMemberAt: number | undefined;
@@ -99,7 +101,7 @@ export class Enroller implements Timed {
     });
     this.bootstrap = new Bootstrap({
       connect: (remote, now) => {
-        this.links.connectDirect(remote, now);
+        if (!this.isNewcomerAt(remote)) this.links.connectDirect(remote, now);
       },
       random,
     });
@@ -168,6 +170,10 @@ export class Enroller implements Timed {
   private onLinkEvent(event: LinkEvent): void {
     switch (event.type) {
       case 'up':
+        if (!event.peer.member) {
+          this.newcomers.add(event.hit);
+          return;
+        }
         // It may be none that lets us in: the search goes on when nothing comes of it.
         this.bootstrap.rest(this.clock.monotonic());
         this.ask(event.hit);
@@ -179,6 +185,7 @@ export class Enroller implements Timed {
         this.lastFailure = event.reason;
         return;
       case 'down':
+        this.newcomers.delete(event.hit);
         this.lastFailure = event.reason;
         if (this.asked.delete(event.hit)) this.bootstrap.start(this.ticket.addresses, this.clock.monotonic());
         return;
@@ -194,6 +201,14 @@ export class Enroller implements Timed {
     if (this.links.isOwn(address)) return false;
     this.bootstrap.add(address, now);
     return true;
+  }
+
+  /** It ends the link when it has become a member; until then another one would lead no further. */
+  private isNewcomerAt(address: SocketAddress): boolean {
+    return [...this.newcomers].some((hit) => {
+      const remote = this.links.remoteOf(hit);
+      return remote !== undefined && sameSocketAddress(remote, address);
+    });
   }
 
   private ask(hit: Hit): void {

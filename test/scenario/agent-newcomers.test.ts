@@ -1,4 +1,5 @@
 import test from 'ava';
+import { type LogFields, silentLogger } from '../../src/base/logger.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
 
 /** RTT near 0, as in one house. */
@@ -46,3 +47,26 @@ for (const [place, seed] of [
       t.is(new Set(joinings.map(({ agent }) => agent?.ipv4)).size, CROWD);
     },
   );
+
+test('newcomers that find each other while their inviter is off link once, and are let in when it is there', (t) => {
+  const world = new AgentWorld(t, 960, { internet: NEAR, board: true });
+  world.run(1_000);
+  const tickets = Array.from({ length: 4 }, () => world.ticket(null));
+  world.run(1_000);
+  world.founder.kill();
+  let replaced = 0;
+  const count = (event: string, fields: LogFields = {}): void => {
+    if (event === 'link.closed' && fields['reason'] === 'replaced') replaced += 1;
+  };
+  const logger = { ...silentLogger, info: count };
+  const joinings = tickets.map((ticket, i) =>
+    world.join(world.publicHost(), ticket, `new${i}@home.example`, { board: true, logger }),
+  );
+  world.run(20_000);
+  t.is(replaced, 0);
+  world.founder.start();
+  t.true(
+    world.until(() => joinings.every(({ agent }) => agent?.ready === true), 30_000),
+    'all are members',
+  );
+});

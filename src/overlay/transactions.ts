@@ -15,6 +15,8 @@ const REFUSAL_PAUSE_MS = 50;
 export interface PendingRequest {
   readonly transactionId: bigint;
   readonly request: OutgoingRequest;
+  /** Milliseconds: it has failed then, however often it was sent. */
+  readonly endsAt: number;
   transmissions: number;
   /** Contents and security block, once they were made: retransmissions are the same bytes (s6.2.1). */
   payload: Uint8Array | undefined;
@@ -63,6 +65,7 @@ export class Transactions implements Timed {
     const pending: PendingRequest = {
       transactionId,
       request,
+      endsAt: now + MAX_TRANSMISSIONS * this.intervalMs,
       transmissions: 0,
       payload: undefined,
       lastHop: undefined,
@@ -162,7 +165,7 @@ export class Transactions implements Timed {
       if (pending.outcome !== undefined) {
         this.drop(id);
         pending.done(pending.outcome, now);
-      } else if (pending.transmissions < MAX_TRANSMISSIONS) this.send(pending, now);
+      } else if (pending.transmissions < MAX_TRANSMISSIONS && now < pending.endsAt) this.send(pending, now);
       else {
         this.drop(id);
         pending.done({ ok: false, error: pending.hint ?? new OverlayTimeoutError(pending.request.body.type) }, now);
@@ -172,7 +175,7 @@ export class Transactions implements Timed {
 
   private send(pending: PendingRequest, now: number): void {
     pending.transmissions += 1;
-    this.timers.set(pending.transactionId, now + this.intervalMs);
+    this.timers.set(pending.transactionId, Math.min(now + this.intervalMs, pending.endsAt));
     this.transmit(pending, now);
   }
 

@@ -23,6 +23,8 @@ import { RawMember } from '../sim/overlay/raw-member.ts';
 import { fetchFrom, hostRecord } from '../sim/overlay/records.ts';
 
 const SEED = 20261127;
+/** Of the tries: with the second a place is left with two copies when its peer restarts, and a thief passes for a peer there. */
+const SEEDS = [SEED, 1];
 const TRIES = 1_000;
 /** So small that hosts have many choices in common: the rule that limits choices alone would not save anybody. */
 const PREFIX = '198.18.0.0/24';
@@ -294,8 +296,10 @@ function learnOld(world: OverlayWorld, { node, user, address, old }: Victim): vo
 }
 
 /** What of the victim is now somebody else's. An answer that does not come is no theft. */
-function stolen({ world }: Scene, { node, names, user, address }: Victim): string[] {
-  const reader = world.pick(world.peers.filter((peer) => peer.overlay.state === 'joined')) ?? node;
+function stolen({ world, victims, others }: Scene, { node, names, user, address }: Victim): string[] {
+  // Not one that is leaving: it would never answer.
+  const staying = [...victims.map((victim) => victim.node), ...others];
+  const reader = world.pick(staying.filter((peer) => peer.overlay.state === 'joined')) ?? node;
   const out: string[] = [];
   if (names.ipv4 !== address) out.push(`the host of ${address} has ${names.ipv4 ?? 'none'}`);
   const claims = fetchFrom(world, reader, resourceOf(ipv4ResourceName(address)), IDLOC_IPV4.id);
@@ -305,36 +309,37 @@ function stolen({ world }: Scene, { node, names, user, address }: Victim): strin
   return out;
 }
 
-test('1,000 tries of members to take names and addresses of others: none changes hands', (t) => {
-  t.log(`seed ${SEED}`);
-  const world = new OverlayWorld({ seed: SEED, signatures: 'fake', settings: { ipv4Prefix: PREFIX } });
-  const scene = set(world);
-  t.deepEqual(new Set(scene.victims.map(({ address }) => address)).size, scene.victims.length);
-  t.true(scene.victims.every(({ address, old }) => address !== '' && old.size === 3));
-  const names = Object.keys(TRICKS);
-  const tried = new Map<string, number>();
-  const taken: string[] = [];
-  for (let i = 0; i < TRIES; i++) {
-    const name = names[i % names.length] ?? '';
-    const victim = world.pick(scene.victims);
-    const thief = world.pick(scene.thieves);
-    const at = world.pick(world.peers);
-    if (victim === undefined || thief === undefined || at === undefined) return t.fail();
-    if (!thief.node.alive) thief.link(at);
-    TRICKS[name]?.(scene, thief, victim);
-    world.loop.run(500);
-    taken.push(...stolen(scene, victim).map((what) => `${name}: ${what}`));
-    tried.set(name, (tried.get(name) ?? 0) + 1);
-  }
-  world.loop.run(20 * 60_000);
-  for (const victim of scene.victims) {
-    taken.push(...stolen(scene, victim));
-    const found = fetchFrom(world, victim.node, resourceOf(ipv4ResourceName(victim.address)), IDLOC_IPV4.id);
-    t.true(found.ok && found.values[0]?.signer.nodeId === victim.node.id, `${victim.address} is not found`);
-  }
-  t.log([...tried].map(([name, count]) => `${count} ${name}`).join(', '));
-  t.deepEqual(taken, []);
-});
+for (const seed of SEEDS)
+  test(`1,000 tries of members to take names and addresses of others: none changes hands (seed ${seed})`, (t) => {
+    t.log(`seed ${seed}`);
+    const world = new OverlayWorld({ seed, signatures: 'fake', settings: { ipv4Prefix: PREFIX } });
+    const scene = set(world);
+    t.deepEqual(new Set(scene.victims.map(({ address }) => address)).size, scene.victims.length);
+    t.true(scene.victims.every(({ address, old }) => address !== '' && old.size === 3));
+    const names = Object.keys(TRICKS);
+    const tried = new Map<string, number>();
+    const taken: string[] = [];
+    for (let i = 0; i < TRIES; i++) {
+      const name = names[i % names.length] ?? '';
+      const victim = world.pick(scene.victims);
+      const thief = world.pick(scene.thieves);
+      const at = world.pick(world.peers);
+      if (victim === undefined || thief === undefined || at === undefined) return t.fail();
+      if (!thief.node.alive) thief.link(at);
+      TRICKS[name]?.(scene, thief, victim);
+      world.loop.run(500);
+      taken.push(...stolen(scene, victim).map((what) => `${name}: ${what}`));
+      tried.set(name, (tried.get(name) ?? 0) + 1);
+    }
+    world.loop.run(20 * 60_000);
+    for (const victim of scene.victims) {
+      taken.push(...stolen(scene, victim));
+      const found = fetchFrom(world, victim.node, resourceOf(ipv4ResourceName(victim.address)), IDLOC_IPV4.id);
+      t.true(found.ok && found.values[0]?.signer.nodeId === victim.node.id, `${victim.address} is not found`);
+    }
+    t.log([...tried].map(([name, count]) => `${count} ${name}`).join(', '));
+    t.deepEqual(taken, []);
+  });
 
 test('a peer that has lost all it knew of an address asks its replicas before it believes another’s claim', (t) => {
   t.log(`seed ${SEED}`);

@@ -55,7 +55,7 @@ export type Refusal = keyof typeof REFUSALS;
 export interface Origin {
   /** From its writer, with replica number 0. Otherwise it is a copy, or what a fetch brought. */
   readonly isOriginal: boolean;
-  /** The sender is, or was before this peer, responsible for the place, or has been asked: it knows whether it is free. */
+  /** The sender has been, here or elsewhere, responsible for the place, or has been asked: it knows whether it is free. */
   readonly knowsPlace: boolean;
   /** The sender is responsible for the place, this peer is not: of two claims the one stays that the sender holds. */
   readonly decides: boolean;
@@ -95,10 +95,12 @@ export function originOf(sender: NodeId, resource: ResourceId, view: PlaceView, 
   const copy = { isOriginal: false, knowsPlace: false, decides: false };
   const handsOver = sender === view.successor;
   if (!view.isMember) return view.isJoining && handsOver ? { ...copy, knowsPlace: true } : undefined;
-  if (view.isResponsibleFor(resource)) return { ...copy, knowsPlace: handsOver };
+  // Anyone may pass for a peer until it is seen not to answer.
+  const isSettled = view.isSettled(sender, now);
+  if (view.isResponsibleFor(resource)) return { ...copy, knowsPlace: handsOver && isSettled };
   if (!view.isInReplicaRange(resource)) return undefined;
   const responsible = view.likelyResponsible(resource);
-  if (responsible === sender) return { ...copy, knowsPlace: true, decides: view.isSettled(sender, now) };
+  if (responsible === sender) return { ...copy, knowsPlace: isSettled, decides: isSettled };
   if (responsible === undefined || view.isPeer(sender)) return copy;
   return view.isCloser(sender, resource, responsible) ? copy : undefined;
 }

@@ -223,7 +223,10 @@ export class Replicator implements Timed {
       if (responsible !== undefined && resource.holders.get(responsible) === resource.revision) resource.own = false;
       else if (responsible !== undefined) this.want(resource, responsible, 'responsible', now);
     }
-    if (!resource.own && !place.isInReplicaRange(resource.id)) this.store.remove(resource.id);
+    if (resource.own || place.isInReplicaRange(resource.id)) return;
+    // Whoever passes for a peer may push this one out of the range, for the seconds until it is found out.
+    if (late) this.store.remove(resource.id);
+    else this.latePassAt ??= now + this.holdDownMs;
   }
 
   private want(resource: Resource, nodeId: NodeId, reason: CopyReason, now: number): void {

@@ -37,6 +37,24 @@ test('a request without an answer is sent five times and fails after 15 seconds'
   t.is(transactions.size, 0);
 });
 
+test('a node that is not in the ring refuses: asked again at once and then after doubled pauses, which count as no try', (t) => {
+  const { transactions, sent } = start();
+  let result: RequestResult | undefined;
+  const id = transactions.start(REQUEST, 0, (outcome) => (result = outcome));
+  const hint = new OverlayTimeoutError('ping_req');
+  for (let next = transactions.nextTimeout(); next !== undefined; next = transactions.nextTimeout()) {
+    const pending = transactions.find(id);
+    if (pending !== undefined && next > 0 && sent.length < 7)
+      transactions.refusedByNewcomer(pending, `${sent.length}`, hint, sent.at(-1)?.at ?? 0);
+    transactions.handleTimeout(transactions.nextTimeout() ?? next);
+  }
+  t.deepEqual(
+    sent.map(({ at }) => at),
+    [0, 0, 100, 300, 700, 1_500, 4_500, 7_500, 10_500, 13_500],
+  );
+  t.true(result?.ok === false && result.error === hint);
+});
+
 test('a cancelled request is neither sent nor answered', (t) => {
   const { transactions, sent } = start();
   const id = transactions.start(REQUEST, 0, () => t.fail());

@@ -15,10 +15,9 @@ import { RELOAD_ACK_FRAME } from '../native/data-plane.ts';
 import type { DataPlane, DataPlaneEvent, LinkId } from '../native/data-plane.ts';
 import { Association } from './association.ts';
 import type { AssociationOrigin } from './association.ts';
-import { deriveSecrets, nameAssociation, namedAssociation } from './association-secrets.ts';
+import { deriveSecrets } from './association-secrets.ts';
 import { bindingServers } from './binding-servers.ts';
 import { ConnectionTable } from './connection-table.ts';
-import type { Link } from './connection-table.ts';
 import {
   CONNECT_TIMEOUT_MS,
   FORGOTTEN_GRACE_MS,
@@ -26,17 +25,16 @@ import {
   HANDSHAKE_PATIENCE_MS,
   MAX_GUESTS,
   MAX_INCOMING,
-  OFFER_TIMEOUT_MS,
   REST_AFTER_MS,
-  RESTART_TIMEOUT_MS,
   RETIRE_AFTER_MS,
 } from './constants.ts';
 import type { EchoDone } from './echoes.ts';
-import { endsNegotiation, hasOvertaken, isGlare, losesGlare } from './glare.ts';
+import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation, describePath } from './link-snapshot.ts';
 import { LocalAddresses, type Forwarded } from '../mobility/local-addresses.ts';
+import { Negotiations } from './negotiations.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import { Repairs } from './repairs.ts';
@@ -78,6 +76,7 @@ export class LinkManager implements Timed {
   private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
   private readonly repairs: Repairs;
+  private readonly negotiations: Negotiations;
   private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
   /** Names of associations whose server's end showed our own key. */
@@ -103,6 +102,14 @@ export class LinkManager implements Timed {
       ask: (hit) => this.handler({ type: 'needsRestart', hit }),
       giveUp: (association, reason) => this.drop(association, reason, true),
       settled: (association) => this.heardAgain(association),
+    });
+    this.negotiations = new Negotiations({
+      table: this.table,
+      sessions: this.sessions,
+      repairs: this.repairs,
+      open: (role, hit, now) => this.open(role, 'negotiated', hit, now),
+      drop: (association, reason) => this.drop(association, reason, false),
+      settle: (association, now) => this.settle(association, now),
     });
   }
 
@@ -269,89 +276,22 @@ export class LinkManager implements Timed {
 
   /** What our Attach or AppAttach carries. On a living link it restarts ICE; the association stays, if the peer has it. */
   offer(hit: Hit): IceParameters {
-    const now = this.clock.monotonic();
-    const link = this.table.openLink(hit);
-    this.abandonNegotiation(link);
-    const association = link.current;
-    if (association?.secrets !== undefined) {
-      const parameters = this.sessions.startRestart(association, 'controlling', now + OFFER_TIMEOUT_MS);
-      startOffering(link, 'restart', now);
-      this.settle(association, now);
-      return nameAssociation(parameters, association.secrets.id);
-    }
-    const agent = this.sessions.make('controlling');
-    link.pending = this.open('server', 'negotiated', hit, now);
-    startOffering(link, 'new', now);
-    this.sessions.adopt(link.pending, agent);
-    link.pending.deadline = now + OFFER_TIMEOUT_MS;
-    this.settle(link.pending, now);
-    return agent.localParameters;
+    return this.negotiations.offer(hit, this.clock.monotonic());
   }
 
   /** The peer's offer came: what our answer carries. An offer of our own that is still open gives way. */
   answer(hit: Hit, remote: IceParameters): IceParameters {
-    const now = this.clock.monotonic();
-    const link = this.table.openLink(hit);
-    this.abandonNegotiation(link);
-    const { current } = link;
-    const isNamed = current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id;
-    if (current?.secrets !== undefined && (isNamed || hasOvertaken(current, now))) {
-      const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
-      current.nextIce?.setRemote(remote, now);
-      this.settle(current, now);
-      return isNamed ? nameAssociation(parameters, current.secrets.id) : parameters;
-    }
-    const agent = this.sessions.make('controlled');
-    const pending = this.open('client', 'negotiated', hit, now);
-    link.pending = pending;
-    pending.supersedes = current !== undefined;
-    pending.deadline = now + CONNECT_TIMEOUT_MS;
-    this.sessions.adopt(pending, agent);
-    agent.setRemote(remote, now);
-    this.settle(pending, now);
-    return agent.localParameters;
+    return this.negotiations.answer(hit, remote, this.clock.monotonic());
   }
 
   /** The answer to our offer came. Without an open offer it is too late, and nothing happens. */
   accept(hit: Hit, remote: IceParameters): void {
-    const now = this.clock.monotonic();
-    const link = this.table.link(hit);
-    if (link === undefined || link.offering === 'none') return;
-    const { current } = link;
-    const kept = link.offering === 'restart' && current?.secrets?.id === namedAssociation(remote);
-    if (link.offering === 'restart' && !kept && current?.nextIce !== undefined) {
-      // The peer has lost the association: the same candidates serve for a new one.
-      const agent = current.nextIce;
-      this.table.removeAgent(agent);
-      current.nextIce = undefined;
-      current.nextIceUntil = undefined;
-      link.pending = this.open('server', 'negotiated', hit, now);
-      link.pending.supersedes = true;
-      this.sessions.adopt(link.pending, agent);
-      this.settle(current, now);
-    }
-    link.offering = 'none';
-    if (kept && current?.nextIceOutdated === true) {
-      this.sessions.endRestart(current);
-      this.repairs.consider(now);
-      this.settle(current, now);
-      return;
-    }
-    const association = kept ? current : (link.pending ?? current);
-    if (association === undefined) return;
-    if (kept) association.nextIceUntil = now + RESTART_TIMEOUT_MS;
-    else if (!association.connected) association.deadline = now + CONNECT_TIMEOUT_MS;
-    (kept ? association.nextIce : association.ice)?.setRemote(remote, now);
-    this.settle(association, now);
+    this.negotiations.accept(hit, remote, this.clock.monotonic());
   }
 
   /** Our offer failed. A living link stays as it is. */
   cancel(hit: Hit): void {
-    const link = this.table.link(hit);
-    if (link === undefined || link.offering === 'none') return;
-    const now = this.clock.monotonic();
-    this.abandonNegotiation(link);
-    if (link.current !== undefined) this.settle(link.current, now);
+    this.negotiations.cancel(hit, this.clock.monotonic());
   }
 
   /** Ends every association with this HIT; `down` follows when there was one. */
@@ -705,7 +645,7 @@ export class LinkManager implements Timed {
     if (peer.member) this.promote(association, peer, now);
     else this.admitGuest(association, peer, now);
     if (association.state === 'closed') return;
-    this.inheritAgent(association);
+    this.negotiations.inheritAgent(association);
     if (association.ice === undefined) this.sessions.derive(association, now);
     this.settle(association, now);
     this.askReflexive(now);
@@ -765,43 +705,9 @@ export class LinkManager implements Timed {
     this.settle(association, now);
   }
 
-  /**
-   * What was dialed, or came as a stranger's, is with a host that the overlay is linking us with at this moment: that
-   * negotiation's candidates serve this association. It happens too when the ClientHello of a negotiated link overtakes
-   * our knowledge of the address that it comes from.
-   */
-  private inheritAgent(association: Association): void {
-    const { hit, origin, state, role } = association;
-    if (origin === 'negotiated' || state !== 'up' || hit === undefined) return;
-    const pending = this.table.link(hit)?.pending;
-    const agent = pending?.ice;
-    if (pending?.role !== role || agent === undefined) return;
-    this.table.removeAgent(agent);
-    pending.ice = undefined;
-    // An answer that is still to come is for the agent that is inherited.
-    const { offering } = this.table.link(hit) ?? { offering: 'none' as const };
-    this.drop(pending, 'another handshake was faster', false);
-    const link = this.table.link(hit);
-    if (link !== undefined) link.offering = offering;
-    association.negotiatedIce = true;
-    this.sessions.adopt(association, agent);
-    if (agent.selected !== undefined)
-      association.take({ local: agent.selected.local, remote: agent.selected.remote, ice: agent.selected });
-  }
-
   private closed(link: LinkId, reason: string): void {
     const association = this.table.association(link);
     if (association !== undefined) this.drop(association, reason, true, association.state === 'up');
-  }
-
-  /** What is negotiated for this link through the overlay comes to nothing. The living association stays. */
-  private abandonNegotiation(link: Link): void {
-    link.offering = 'none';
-    if (link.current !== undefined) this.sessions.endRestart(link.current);
-    if (link.pending !== undefined) this.drop(link.pending, 'given up', false);
-    // An entry with nothing in it is not kept; whoever goes on with it puts it back.
-    if (link.current !== undefined || this.table.link(link.hit) === link) return;
-    this.table.restore(link);
   }
 
   /** Ends one association, here and in the data plane. `tell`: listeners learn of it, unless another one lives on. */
@@ -902,9 +808,4 @@ export class LinkManager implements Timed {
   private isAlive(association: Association): boolean {
     return this.table.association(association.link) === association;
   }
-}
-
-function startOffering(link: Link, what: 'new' | 'restart', now: number): void {
-  link.offering = what;
-  link.offeringUntil = now + OFFER_TIMEOUT_MS;
 }

@@ -1,6 +1,7 @@
 import type { Hit } from '../base/node-id.ts';
 import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { ContactBook, type Contact } from '../identity/contacts.ts';
+import type { OverlayEvent, OverlayRole } from '../overlay/events.ts';
 
 // Implementation constants.
 
@@ -149,6 +150,25 @@ export class Acquaintances {
     for (const [other, at] of this.relinkedAt) if (at + RELINK_PAUSE_MS <= now) this.relinkedAt.delete(other);
     this.relinkedAt.set(hit, now);
     return hit;
+  }
+}
+
+/** What an event of our node says of who is a peer. */
+export function peersIn(event: OverlayEvent, role: OverlayRole): { readonly hit: Hit; readonly peer: boolean }[] {
+  switch (event.type) {
+    case 'neighborsChanged':
+      return [...event.predecessors, ...event.successors].map((hit) => ({ hit, peer: true }));
+    case 'peerSeen':
+    case 'becameClient':
+      return [{ hit: event.nodeId, peer: event.type === 'peerSeen' }];
+    case 'responsibleChanged':
+      return role === 'client' ? [{ hit: event.to, peer: true }] : [];
+    case 'joined':
+    case 'left':
+    case 'roleChanged':
+    case 'isolated':
+    case 'seekPeer':
+      return [];
   }
 }
 

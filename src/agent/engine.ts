@@ -13,7 +13,6 @@ import { Roster } from '../membership/roster.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
 import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
 import type { OverlayEvent } from '../overlay/events.ts';
-import type { OverlayLinks } from '../overlay/links.ts';
 import { NameService } from '../overlay/naming.ts';
 import { OverlayNode } from '../overlay/overlay-node.ts';
 import type { CertificateVerifier } from '../overlay/security/certificate-cache.ts';
@@ -24,7 +23,7 @@ import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import type { OpenTicket } from '../rendezvous/rendezvous.ts';
 import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Meetings, type MeetingPorts, type Situation } from './meetings.ts';
-import { Acquaintances, type Known } from './acquaintances.ts';
+import { Acquaintances, type Known, peersIn } from './acquaintances.ts';
 import { allDone } from './all-done.ts';
 import { AWAY, type Double, Doubles } from './doubles.ts';
 import { Entry, type EntryPorts } from './entry.ts';
@@ -33,9 +32,11 @@ import type { Guard } from './guard.ts';
 import { Guests } from './guests.ts';
 import { LinkedMembers } from './linked-members.ts';
 import { MachineSet } from './machine-set.ts';
+import { overlayLinks } from './overlay-links.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 import { PeerFinder } from './peer-finder.ts';
+import { RoleKeeper } from './role-keeper.ts';
 
 // Implementation constants.
 
@@ -133,6 +134,7 @@ export class Engine implements Timed {
   readonly finder: PeerFinder;
   /** Where others can come to us; `addressesChanged` after a change. */
   readonly addresses: OwnAddresses;
+  private readonly roles: RoleKeeper;
   private readonly time: TimeKeeper;
   private readonly meetings: Meetings | undefined;
   private readonly pathMtus: PathMtuDiscovery;
@@ -187,6 +189,15 @@ export class Engine implements Timed {
       { ports: this.entryPorts(), random, self: this.hit },
       { role, founder, returning: ipv4 !== undefined },
     );
+    this.roles = new RoleKeeper(
+      {
+        node: () => (this.doubles.isAway ? undefined : this.overlay),
+        standing: (now) => this.links.standing(now),
+        random,
+        logger,
+      },
+      { role, founder },
+    );
     this.time = new TimeKeeper({ clock, ports: this.timePorts(), logger });
     const { rendezvousSecret: secret } = options;
     if (secret !== undefined && secret !== null && components.places !== undefined)
@@ -227,6 +238,7 @@ export class Engine implements Timed {
       const now = this.clock.monotonic();
       this.entry.seen(atOwnAddress, now);
       this.finder.changed(now);
+      this.roles.seen(atOwnAddress, now);
     });
   }
 
@@ -300,6 +312,7 @@ export class Engine implements Timed {
     if (this.membership.state === 'revoked') return;
     this.dataPlane.setCredentials(this.membership.certificates, this.components.identity.pkcs8);
     this.entry.start(now);
+    this.roles.start(now);
     this.ticketsChanged(now);
     this.meetings?.consider(now);
   }
@@ -347,6 +360,7 @@ export class Engine implements Timed {
     this.addresses.hosts = addresses;
     this.links.setHostAddresses(addresses, now);
     this.finder.changed(now);
+    this.roles.consider(now);
     this.meetings?.setHostAddresses(addresses, now);
   }
 
@@ -368,9 +382,9 @@ export class Engine implements Timed {
   }
 
   private machinesNow(): Record<string, Timed> {
-    const { links, resolver, entry, time, claims, pathMtus, membership, meetings, finder, node } = this;
+    const { links, resolver, entry, roles, time, claims, pathMtus, membership, meetings, finder, node } = this;
     const meeting = meetings === undefined ? {} : { meetings };
-    return { links, resolver, entry, time, claims, pathMtus, membership, finder, ...meeting, ...node };
+    return { links, resolver, entry, roles, time, claims, pathMtus, membership, finder, ...meeting, ...node };
   }
 
   private handleEvent(event: DataPlaneEvent, now: number): void {
@@ -497,6 +511,7 @@ export class Engine implements Timed {
       startAddresses: () => this.acquaintances.startAddresses({ onlyPeers: this.options.founder }),
       strangers: () => this.acquaintances.peerAddresses((hit) => this.members.has(hit)),
       node: () => this.overlay,
+      roleGuessed: (now) => this.roles.guessed(now),
       makeNode: (role, now) => this.makeNode(role, now),
       nodeStarted: (now) => {
         for (const { hit, data } of this.early.splice(0)) this.overlay?.receive(hit, data, now);
@@ -547,7 +562,10 @@ export class Engine implements Timed {
         certificates: membership.messageChain,
         trust,
         configuration,
-        links: this.overlayLinks(),
+        // Who asks for a link may send from its IPv4 address as soon as it is up: its claim is looked up meanwhile.
+        links: overlayLinks(this.links, (hit) => {
+          if (!this.members.has(hit)) this.claims.guessSoon(hit, this.clock.monotonic());
+        }),
         random,
         clock,
         logger,
@@ -569,7 +587,7 @@ export class Engine implements Timed {
       },
     });
     overlay.onEvent((event, at) => {
-      this.onOverlayEvent(event, role, at);
+      this.onOverlayEvent(event, overlay.role, at);
     });
     names.onEvent((event) => {
       if (event.type === 'ipv4Claimed') this.ownIpv4(event.address);
@@ -616,35 +634,15 @@ export class Engine implements Timed {
     for (const hit of this.members.letInByMistake(this.clock)) this.links.close(hit, 'its certificate was not valid');
   }
 
-  /** Who asks for a link may send from its IPv4 address as soon as it is up: its claim is looked up meanwhile. */
-  private overlayLinks(): OverlayLinks {
-    const { links } = this;
-    return {
-      isUp: (hit) => links.isUp(hit),
-      isAnswering: (hit) => links.isAnswering(hit),
-      send: (hit, message) => links.send(hit, message),
-      offer: (hit) => links.offer(hit),
-      answer: (hit, remote) => {
-        const local = links.answer(hit, remote);
-        if (!this.members.has(hit)) this.claims.guessSoon(hit, this.clock.monotonic());
-        return local;
-      },
-      accept: (hit, remote) => links.accept(hit, remote),
-      cancel: (hit) => links.cancel(hit),
-    };
-  }
-
   private dial(remote: SocketAddress, now: number, expected?: Hit, patienceMs?: number): boolean {
     return !this.doubles.keepsBack(now) && this.links.connectDirect(remote, now, expected, patienceMs);
   }
 
   private onOverlayEvent(event: OverlayEvent, role: Role, now: number): void {
+    for (const { hit, peer } of peersIn(event, role)) this.remember(hit, { peer });
     if (event.type === 'joined') this.handler({ type: 'joined', role });
-    else if (event.type === 'neighborsChanged')
-      for (const hit of [...event.predecessors, ...event.successors]) this.remember(hit, { peer: true });
-    else if (event.type === 'peerSeen') this.remember(event.nodeId, { peer: true });
+    else if (event.type === 'roleChanged') this.roles.changed(role, now);
     else if (event.type === 'seekPeer') this.finder.seek(event.nodeId, now);
-    else if (event.type === 'responsibleChanged' && role === 'client') this.remember(event.to, { peer: true });
     this.entry.onOverlayEvent(event, now);
     if (event.type === 'joined' && this.members.size === 0) this.time.alone(now);
     this.meetings?.consider(now);

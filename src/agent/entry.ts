@@ -32,6 +32,8 @@ export interface EntryPorts {
   strangers(): readonly SocketAddress[];
   /** Undefined until `makeNode`. */
   node(): OverlayNode | undefined;
+  /** Our role was decided before anybody told how it sees us. */
+  roleGuessed(now: number): void;
   /** Our role is decided: the node that knows of the links that are up. */
   makeNode(role: OverlayRole, now: number): OverlayNode;
   /** The node takes messages from now on. */
@@ -52,7 +54,7 @@ export interface EntryComponents {
 }
 
 export interface EntryOptions {
-  /** `auto`: a peer when others see us at an address of our own, a client behind a NAT. */
+  /** `auto`: a peer when others see us at an address of our own, a client behind a NAT; `RoleKeeper` sees to it from then on. */
   readonly role: OverlayRole | 'auto';
   /** We created this overlay: when no peer is known or answers, we are its first peer (again). */
   readonly founder: boolean;
@@ -179,6 +181,8 @@ export class Entry implements Timed {
         return;
       case 'peerSeen':
       case 'seekPeer':
+      case 'roleChanged':
+      case 'becameClient':
       case 'left':
     }
   }
@@ -190,7 +194,7 @@ export class Entry implements Timed {
   handleTimeout(now: number): void {
     this.bootstrap.handleTimeout(now);
     for (let key = this.timers.due(now); key !== undefined; key = this.timers.due(now)) {
-      if (key === 'role') this.decideRole(false, now);
+      if (key === 'role') this.decideRole(undefined, now);
       else if (key === 'alone') this.considerStandingAlone(now);
       else this.probe(now);
     }
@@ -205,11 +209,13 @@ export class Entry implements Timed {
     if (!this.timers.has('role')) this.timers.set('role', now + ROLE_DECISION_MS);
   }
 
-  private decideRole(atOwnAddress: boolean, now: number): void {
+  /** @param atOwnAddress undefined: nobody has told */
+  private decideRole(atOwnAddress: boolean | undefined, now: number): void {
     this.timers.clear('role');
     const [first] = this.ports.members();
     if (first === undefined || this.ports.node() !== undefined) return;
-    this.enter(atOwnAddress || this.options.founder ? 'peer' : 'client', first, now);
+    if (atOwnAddress === undefined) this.ports.roleGuessed(now);
+    this.enter(atOwnAddress === true || this.options.founder ? 'peer' : 'client', first, now);
   }
 
   private enter(role: OverlayRole, through: Hit, now: number): void {

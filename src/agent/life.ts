@@ -282,6 +282,7 @@ export class Life {
     driver.feed('names of the configuration', (now) => {
       engine.links.setStunServers(servers, now);
       engine.addresses.advertised = advertised;
+      engine.links.setAdvertised(advertised.map(({ address }) => address));
       engine.finder.changed(now);
     });
   }

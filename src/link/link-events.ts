@@ -4,7 +4,8 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
 import type { LinkId } from '../native/data-plane.ts';
 import type { AssociationState } from './association.ts';
-import type { NatMapping, Reflexive } from '../mobility/local-addresses.ts';
+import type { NatMapping } from '../mobility/local-addresses.ts';
+import type { Reflexive } from '../mobility/sightings.ts';
 
 /** The path of a link as people see it. */
 export interface LinkPath {

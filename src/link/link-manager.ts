@@ -33,10 +33,12 @@ import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation, describePath } from './link-snapshot.ts';
-import { LocalAddresses, type Forwarded } from '../mobility/local-addresses.ts';
+import { LocalAddresses } from '../mobility/local-addresses.ts';
 import { Negotiations } from './negotiations.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { RepairCause } from '../mobility/repair.ts';
+import type { Forwarded } from '../mobility/sightings.ts';
+import type { Standing } from '../mobility/standing.ts';
 import { Repairs } from './repairs.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 
@@ -209,6 +211,11 @@ export class LinkManager implements Timed {
     this.addresses.setForwarded(forwarded);
   }
 
+  /** Addresses that lead to us, as the configuration says. */
+  setAdvertised(addresses: readonly string[]): void {
+    this.addresses.setAdvertised(addresses);
+  }
+
   /** Where the configuration's STUN servers are. */
   setStunServers(servers: readonly SocketAddress[], now: number): void {
     this.addresses.setServers(servers);
@@ -319,6 +326,11 @@ export class LinkManager implements Timed {
   /** Whether this is where we are ourselves, as far as we know. */
   isOwn(address: SocketAddress): boolean {
     return this.addresses.isOwn(address);
+  }
+
+  /** Whether others can come to us unasked. */
+  standing(now: number): Standing {
+    return this.addresses.standing(now);
   }
 
   /** Who is at the other end, also a guest. */

@@ -73,7 +73,7 @@ export class Roster implements Timed {
     this.clock = components.clock;
     this.startedAt = this.clock.wall();
     this.overlay.onEvent((event, now) => {
-      if (event.type === 'joined') this.changed(now);
+      if (event.type === 'joined' || event.type === 'roleChanged') this.changed(now);
     });
   }
 

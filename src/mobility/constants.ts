@@ -10,6 +10,8 @@ export const MAX_CONFIGURED_SERVERS = 2;
 export const MAX_REFLEXIVES = 12;
 /** Reflexive addresses are asked for again: the provider may give another one while the interface stays. */
 export const REFLEXIVE_REFRESH_MS = 60_000;
+/** What a server told counts so long for where we stand: one answer may be lost. */
+export const REFLEXIVE_WORD_MS = 2.5 * REFLEXIVE_REFRESH_MS;
 
 /** A broken path is asked to be mended again after this, doubled each time. */
 export const REPAIR_FIRST_RETRY_MS = 1_000;

@@ -9,6 +9,8 @@ import { hostCandidates, reflexiveCandidate } from '../ice/candidates.ts';
 import { BindingClient } from '../stun/binding-client.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { isGloballyReachable } from './reachability.ts';
+import type { Forwarded, Reflexive } from './sightings.ts';
+import { standingOf, type Standing } from './standing.ts';
 import {
   MAX_BINDING_SERVERS,
   MAX_CONFIGURED_SERVERS,
@@ -23,20 +25,6 @@ import {
  */
 export type NatMapping = 'unknown' | 'none' | 'endpoint-independent' | 'address-and-port-dependent';
 
-/** Where one server saw one of our addresses, and when last. */
-export interface Reflexive {
-  readonly base: SocketAddress;
-  readonly server: SocketAddress;
-  readonly mapped: SocketAddress;
-  readonly seenAt: number;
-}
-
-/** What comes to `external` a router sends on to one of our addresses. */
-export interface Forwarded {
-  readonly base: SocketAddress;
-  readonly external: SocketAddress;
-}
-
 /**
  * Our addresses, own and reflexive: what candidates are made of. Peers of the overlay, and STUN servers that the configuration
  * names, tell how they see us (RFC 8445 s5.1.1.2). Nothing ends it.
@@ -48,6 +36,7 @@ export class LocalAddresses implements Timed {
   private configured: readonly SocketAddress[] = [];
   private readonly reflexives = new Map<string, Reflexive>();
   private forwarded: Forwarded | undefined;
+  private advertised: readonly string[] = [];
   private refreshAt: number | undefined;
   /** What was told before this time may be wrong by now. */
   private doubtedSince = -Infinity;
@@ -97,6 +86,11 @@ export class LocalAddresses implements Timed {
     return kind;
   }
 
+  standing(now: number): Standing {
+    const { hosts, reflexive, forwarded, advertised } = this;
+    return standingOf({ hosts, reflexive, forwarded, advertised }, now);
+  }
+
   /** Whether what comes there comes to us: also by the NAT, as others see us. */
   isOwn(address: SocketAddress): boolean {
     const own = address.port === this.port && this.has(address.address);
@@ -126,6 +120,11 @@ export class LocalAddresses implements Timed {
   setForwarded(forwarded: Forwarded | undefined): void {
     this.forwarded = forwarded;
     this.cached = undefined;
+  }
+
+  /** Addresses that lead to us, as the configuration says. */
+  setAdvertised(addresses: readonly string[]): void {
+    this.advertised = addresses;
   }
 
   /** STUN servers that are asked beside the peers, and before them; more than some are not. */

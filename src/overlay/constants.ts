@@ -120,6 +120,12 @@ export const LOST_NEIGHBOR_RETRY_MS = 5_000;
 /** Leave requests may take this long before the node counts as gone. */
 export const LEAVE_TIMEOUT_MS = 3_000;
 
+/** A peer becomes a client only when so many others stay: two copies of everything, and a second way for everyone. */
+export const MIN_STAYING_PEERS = 2;
+
+/** Longest time that a peer spends on handing over before it becomes a client; with less than all of it it stays. */
+export const STEP_DOWN_DRAIN_MS = 60_000;
+
 /** A client asks who is responsible for its Node-ID this often, beside what Updates tell it. */
 export const DEFAULT_CLIENT_CHECK_INTERVAL_MS = 60_000;
 

@@ -4,6 +4,10 @@ import type { NodeId } from '../base/node-id.ts';
 export type OverlayEvent =
   | { readonly type: 'joined' }
   | { readonly type: 'left' }
+  /** This node is a peer, or a client, from now on; it was in the overlay before and is still. */
+  | { readonly type: 'roleChanged'; readonly role: OverlayRole }
+  /** A linked peer has left the ring, and its link is there still. */
+  | { readonly type: 'becameClient'; readonly nodeId: NodeId }
   /** A linked node has said that it is a peer: a way in for others, and for us another time. */
   | { readonly type: 'peerSeen'; readonly nodeId: NodeId }
   /** No peer is linked any more: a link to some member and `join` are needed. */
@@ -31,5 +35,7 @@ export type OverlayRole = 'peer' | 'client';
  *   idle ──create──> joined ──leave──> left
  *     └──join──> joining ──┘ ^
  *                   └────────┘
+ *
+ * A node that is joined changes its role without leaving that state.
  */
 export type OverlayState = 'idle' | 'joining' | 'joined' | 'left';

@@ -7,7 +7,7 @@ import { overlayField } from '../reload/index.ts';
 import { Attacher, type ConnectDone } from './attacher.ts';
 import { Topology } from './chord/topology.ts';
 import { type OverlayCounters, zeroCounters } from './counters.ts';
-import { DRAIN_LIMIT_MS } from './constants.ts';
+import { DRAIN_LIMIT_MS, STEP_DOWN_DRAIN_MS } from './constants.ts';
 import type { OverlayError } from './errors.ts';
 import type { OverlayEvent, OverlayEventHandler, OverlayRole, OverlayState } from './events.ts';
 import type { ExperimentalHandler, HandlerContext } from './handlers/handler.ts';
@@ -105,6 +105,7 @@ export class OverlayNode implements Timed {
   private readonly counters = zeroCounters();
   private readonly handlers: OverlayEventHandler[] = [];
   private readonly parts: readonly Timed[];
+  private steppingDown = false;
 
   constructor(components: OverlayComponents, options: { role: OverlayRole }) {
     const { identity, configuration: settings, links, random, clock, logger } = components;
@@ -278,8 +279,55 @@ export class OverlayNode implements Timed {
    * DRAIN_LIMIT_MS and LEAVE_TIMEOUT_MS.
    */
   leave(now: number): void {
+    this.steppingDown = false;
     if (!this.topology.isMember || this.resources.size === 0) this.topology.leave(now);
-    else this.replicator.drain(now + DRAIN_LIMIT_MS, now, (at) => this.topology.leave(at));
+    else this.replicator.drain(now + DRAIN_LIMIT_MS, now, (_, at) => this.topology.leave(at));
+  }
+
+  /** A change of role is under way. */
+  get isChangingRole(): boolean {
+    return this.topology.isCandidate || this.steppingDown;
+  }
+
+  /** Enough other peers are linked. */
+  get mayBecomeClient(): boolean {
+    return this.topology.mayStepDown && !this.steppingDown;
+  }
+
+  /** A client joins the ring; the event `roleChanged` says when it is a peer. Until then it is a client as before. */
+  becomePeer(now: number): void {
+    this.topology.becomePeer(now);
+  }
+
+  /**
+   * A peer hands over all that it stores, tells everyone and is a client of the next peer then: `roleChanged`. When others
+   * cannot take it over, or leave at the same time, it stays a peer and nothing is said.
+   */
+  becomeClient(now: number): void {
+    if (!this.mayBecomeClient) return;
+    this.steppingDown = true;
+    this.replicator.drain(now + STEP_DOWN_DRAIN_MS, now, (complete, at) => {
+      if (complete && this.topology.mayStepDown) this.stepDown(at);
+      else this.steppingDown = false;
+    });
+  }
+
+  private stepDown(now: number): void {
+    this.topology.stepDown(now, (isFree, at) => {
+      // What was stored here while the others did not know yet.
+      // The whole node may be leaving by now.
+      if (!this.steppingDown) return;
+      // What was stored here while the others did not know yet.
+      if (isFree) this.replicator.drain(at + DRAIN_LIMIT_MS, at, (_, later) => this.steppedDown(later));
+      else this.steppingDown = false;
+    });
+  }
+
+  private steppedDown(now: number): void {
+    this.steppingDown = false;
+    if (!this.topology.becomeClient(now)) return;
+    this.resources.clear();
+    this.replicator.reset();
   }
 
   /** Members were revoked, and the trust store knows: what they have stored here is free for others. */

@@ -1,13 +1,12 @@
 import test from 'ava';
-import { concatBytes, fromHex } from '../../src/base/bytes.ts';
-import type { NodeId, ResourceId } from '../../src/base/node-id.ts';
-import { resourceIdOf } from '../../src/overlay/chord/ring.ts';
+import type { NodeId } from '../../src/base/node-id.ts';
 import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
 import { parseIpv4Prefix } from '../../src/base/ipv4-prefix.ts';
 import { MESSAGE_CODES, decodeEnvelope } from '../../src/reload/index.ts';
-import { DEFAULT_KINDS, IDLOC_HOST, type Kind } from '../../src/overlay/storage/kinds.ts';
+import { IDLOC_HOST } from '../../src/overlay/storage/kinds.ts';
 import type { NameEvent } from '../../src/overlay/naming.ts';
 import { growNamed, named } from '../sim/overlay/named-host.ts';
+import { MANY, ringOf, storeMany } from '../sim/overlay/many-values.ts';
 import { OverlayWorld, type SimNode } from '../sim/overlay/overlay-world.ts';
 import { RawMember } from '../sim/overlay/raw-member.ts';
 import { fetchFrom, hostRecord, storeHost } from '../sim/overlay/records.ts';
@@ -15,53 +14,6 @@ import { fetchFrom, hostRecord, storeHost } from '../sim/overlay/records.ts';
 const SEED = 20261128;
 const PREFIX = '198.18.0.0/15';
 const MINUTE_MS = 60_000;
-/** A Kind of which one writer has values at many places. */
-const MANY: Kind = {
-  id: 0xf0001fff,
-  name: 'TEST-MANY',
-  dataModel: 'single',
-  accessPolicy: 'NODE-MULTIPLE',
-  maxNodeMultiple: 255,
-  maxCount: 1,
-  maxSize: 64,
-};
-
-function placeOf(writer: NodeId, i: number): ResourceId {
-  return resourceIdOf(concatBytes(fromHex(writer), Uint8Array.of(i)));
-}
-
-function ringOf(count: number, seed = SEED): OverlayWorld {
-  const world = new OverlayWorld({
-    seed,
-    signatures: 'fake',
-    settings: { kinds: [...DEFAULT_KINDS, MANY], maxValuesPerWriter: 10_000 },
-  });
-  world.grow(count);
-  world.settle(30_000);
-  return world;
-}
-
-/** Stores at up to `count` places of the writer those that `isGood`; returns where. */
-function storeMany(
-  world: OverlayWorld,
-  writer: SimNode,
-  count: number,
-  isGood: (resource: ResourceId) => boolean = () => true,
-): ResourceId[] {
-  const places = Array.from({ length: count }, (_, i) => placeOf(writer.id, i + 1)).filter(isGood);
-  let stored = 0;
-  for (const resource of places)
-    world.run(writer, (now) => {
-      const value = { model: 'single' as const, exists: true, value: Uint8Array.of(1) };
-      writer.overlay.store({ resource, kind: MANY.id, value, lifetimeS: 86_400 }, now, (result) => {
-        if (result.ok) stored += 1;
-      });
-    });
-  world.loop.runUntil(() => stored === places.length, 10_000);
-  if (stored !== places.length) throw new Error(`stored ${stored} of ${places.length}`);
-  return places;
-}
-
 function storedAt(world: OverlayWorld, node: SimNode): number {
   return node.overlay.snapshot(world.now).storedResources;
 }
@@ -80,7 +32,7 @@ function countMessages(world: OverlayWorld, from: readonly SimNode[], to: NodeId
 
 test('a silent replica holds up no copies for the other one', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(3);
+  const world = ringOf(3, SEED);
   const [silent, writer, other] = world.peers;
   if (silent === undefined || writer === undefined || other === undefined) return t.fail();
   world.separated = (a, b) => a === silent.id || b === silent.id;
@@ -92,7 +44,7 @@ test('a silent replica holds up no copies for the other one', (t) => {
 
 test('a replica that refuses everything draws a few stores in ten minutes, and has all when it takes them again', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(3);
+  const world = ringOf(3, SEED);
   const [refusing, writer, other] = world.peers;
   if (refusing === undefined || writer === undefined || other === undefined) return t.fail();
   // By its clock everything has expired long ago.
@@ -110,7 +62,7 @@ test('a replica that refuses everything draws a few stores in ten minutes, and h
 
 test('500 Joins of one node make no more work than one', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(1);
+  const world = ringOf(1, SEED);
   const [node] = world.peers;
   if (node === undefined) return t.fail();
   storeMany(world, node, 250);
@@ -155,7 +107,7 @@ for (const seed of [SEED, SEED + 9, SEED + 10])
 
 test('a peer that restarted and is kept from joining keeps nobody from what was its part of the ring', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(6);
+  const world = ringOf(6, SEED);
   const [writer, victim] = world.peers;
   if (writer === undefined || victim === undefined) return t.fail();
   const places = storeMany(world, writer, 120).filter((resource) => world.responsible(resource) === victim.id);
@@ -178,7 +130,7 @@ test('a peer that restarted and is kept from joining keeps nobody from what was 
 
 test('a leaving peer whose neighbours are silent is gone within seconds', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(4);
+  const world = ringOf(4, SEED);
   const [leaver] = world.peers;
   if (leaver === undefined) return t.fail();
   storeMany(world, leaver, 120);
@@ -191,7 +143,7 @@ test('a leaving peer whose neighbours are silent is gone within seconds', (t) =>
 
 test('a value survives the crash of its peer when the clock of the only replica is 15 minutes slow', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(2);
+  const world = ringOf(2, SEED);
   const [owner, slow] = world.peers;
   if (owner === undefined || slow === undefined) return t.fail();
   slow.wallOffsetMs = -15 * MINUTE_MS;
@@ -208,7 +160,7 @@ test('a value survives the crash of its peer when the clock of the only replica 
 
 test('a replica that refused a copy is not counted on: the value is offered to it again', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(2);
+  const world = ringOf(2, SEED);
   const [owner, wrong] = world.peers;
   if (owner === undefined || wrong === undefined) return t.fail();
   wrong.wallOffsetMs = -3 * 86_400_000;
@@ -248,7 +200,7 @@ test('a host whose clock is 15 minutes or three hours fast at its first start ha
 
 test('a host whose clock was set back stores again at once', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(3);
+  const world = ringOf(3, SEED);
   const [host] = world.peers;
   if (host === undefined) return t.fail();
   host.wallOffsetMs = 9 * MINUTE_MS;
@@ -262,7 +214,7 @@ test('a host whose clock was set back stores again at once', (t) => {
 
 test('what a member has stored is gone at the peers that were told of its revocation', (t) => {
   t.log(`seed ${SEED}`);
-  const world = ringOf(3);
+  const world = ringOf(3, SEED);
   const [revoked, reader] = world.peers;
   if (revoked === undefined || reader === undefined) return t.fail();
   t.true(storeHost(world, revoked, '198.18.0.1').ok);

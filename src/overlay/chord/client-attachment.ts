@@ -78,8 +78,13 @@ export class ClientAttachment implements Timed {
     return [...new Set([...this.told.values()].flat())];
   }
 
-  start(now: number): void {
+  /** @param likely linked, and responsible as far as this node can tell */
+  start(now: number, likely?: NodeId): void {
     this.active = true;
+    if (likely !== undefined) {
+      this.current = likely;
+      this.host.attached(likely, now);
+    }
     this.check(now);
   }
 
@@ -110,6 +115,11 @@ export class ClientAttachment implements Timed {
     // Another one that says it is responsible is not believed at once: who answers the Ping is.
     const says = this.host.ring.insideUpTo(this.host.self, predecessor, from);
     if (says !== (from === this.current)) this.check(now);
+  }
+
+  /** It is no peer any more, and its link may stay. */
+  peerLeft(nodeId: NodeId, now: number): void {
+    this.linkDown(nodeId, now);
   }
 
   linkDown(nodeId: NodeId, now: number): void {

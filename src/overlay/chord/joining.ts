@@ -116,7 +116,7 @@ export class Joining implements Timed {
     if (this.phase === 'asking' || this.phase === 'entering') this.retry('another link to admitting peer', now, 0);
   }
 
-  /** The link is gone, or the node on it answers nothing. */
+  /** The link is gone, or the node on it answers nothing or is no peer any more. */
   lost(nodeId: NodeId, now: number): void {
     if (this.phase !== 'idle' && nodeId === this.admittingPeer) this.retry('admitting peer lost', now);
   }

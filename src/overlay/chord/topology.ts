@@ -3,13 +3,14 @@ import type { Logger } from '../../base/logger.ts';
 import type { NodeId } from '../../base/node-id.ts';
 import type { Random } from '../../base/random.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
-import type { ChordLeaveData, ChordUpdate, Destination } from '../../reload/index.ts';
+import type { ChordUpdate, Destination } from '../../reload/index.ts';
 import type { Attacher } from '../attacher.ts';
-import { LEAVE_TIMEOUT_MS, REPLICAS, REQUEST_LIFETIME_MS, UPDATE_DELAY_MS } from '../constants.ts';
+import { MIN_STAYING_PEERS, REPLICAS, REQUEST_LIFETIME_MS, UPDATE_DELAY_MS } from '../constants.ts';
 import type { OverlayEvent, OverlayRole, OverlayState } from '../events.ts';
 import { type Requester, toNode } from '../requester.ts';
 import type { OverlaySettings } from '../settings.ts';
 import { ClientAttachment } from './client-attachment.ts';
+import { Farewell } from './farewell.ts';
 import { FingerSearcher } from './finger-searcher.ts';
 import { FingerTable } from './finger-table.ts';
 import { Joining } from './joining.ts';
@@ -45,6 +46,9 @@ export interface TopologyComponents {
 /** An Update may be this old when it arrives: uptime has seconds, and retransmissions carry the first one's. */
 const RESTART_TOLERANCE_MS = REQUEST_LIFETIME_MS + 2_000;
 
+/** So long after its Leave no Update of a peer is on its way any more. */
+const DEPARTED_MS = RESTART_TOLERANCE_MS;
+
 /** Between two Updates to every linked node, clients included: neighbours hear of each change at once. */
 const TELL_ALL_GAP_MS = 2_000;
 
@@ -70,8 +74,11 @@ export class Topology implements Timed {
   /** Neighbours that are asked whether they are there. */
   private readonly doubted = new Set<NodeId>();
   private readonly connected = new Set<NodeId>();
-  /** Linked still, but they have said goodbye: an Update of theirs was overtaken by their Leave. */
-  private readonly departed = new Set<NodeId>();
+  /**
+   * Linked still, but they have said goodbye: an Update of theirs was overtaken by their Leave. Until it cannot be under way
+   * any more; whose link lives then is a client.
+   */
+  private readonly departed = new TimerQueue<NodeId>();
   /** Linked without an Attach. */
   private readonly direct = new Set<NodeId>();
   /** When each peer started, as its Updates tell. */
@@ -86,11 +93,16 @@ export class Topology implements Timed {
   private readonly searcher: FingerSearcher;
   private readonly prober: RingProber;
   private readonly lostPeers: LostPeers;
+  private readonly farewell: Farewell;
   private current: OverlayState = 'idle';
   private currentRole: OverlayRole;
   private gateway: NodeId | undefined;
   private startedAt = 0;
   private leaving = false;
+  /** It leaves the overlay, not only the ring. */
+  private forGood = false;
+  /** A client that is joining the ring; it stays a client until it is there. */
+  private candidate = false;
   private toldPredecessor: NodeId | undefined;
   private toldNeighbors = '';
   /** When every linked node was told of this peer's range. */
@@ -153,6 +165,7 @@ export class Topology implements Timed {
       random,
       search: (nodeId, now) => components.emit({ type: 'seekPeer', nodeId }, now),
     });
+    this.farewell = new Farewell({ self, requester });
     const { seeker } = this;
     const hasWayOut = (): boolean => this.wayOut() !== undefined;
     this.joining = new Joining({
@@ -175,7 +188,7 @@ export class Topology implements Timed {
         self,
         ring: this.ring,
         isConnected,
-        isAnswering: (nodeId) => this.connected.has(nodeId) && !this.silenced.has(nodeId),
+        isAnswering: (nodeId) => this.connected.has(nodeId) && !this.silenced.has(nodeId) && !this.departed.has(nodeId),
         hasWayOut,
         attached: (id, now) => this.clientAttached(id, now),
       },
@@ -188,6 +201,11 @@ export class Topology implements Timed {
 
   get role(): OverlayRole {
     return this.currentRole;
+  }
+
+  /** It has said goodbye to the ring, or is about to. */
+  get isLeaving(): boolean {
+    return this.leaving;
   }
 
   get state(): OverlayState {
@@ -229,7 +247,6 @@ export class Topology implements Timed {
     if (this.current === 'left') return;
     if (this.current === 'idle') this.currentRole = role;
     this.gateway = bootstrap;
-    this.leaving = false;
     if (this.current === 'joined' && this.role === 'peer') {
       this.prober.probe(bootstrap, now);
       return;
@@ -242,34 +259,115 @@ export class Topology implements Timed {
     else this.joining.start(now);
   }
 
-  /** Tells the linked peers; the node is gone when they have answered, or after a moment (s10.9). */
+  /** Tells the linked nodes; the node is gone when the peers have answered, or after a moment (s10.9). */
   leave(now: number): void {
-    if (this.current === 'left' || this.leaving) return;
+    if (this.current === 'left' || this.forGood) return;
+    this.forGood = true;
+    this.candidate = false;
     this.joining.stop();
     this.client.stop();
+    const isToldAlready = this.leaving;
     this.leaving = true;
-    const { predecessors, successors } = this.neighbors;
-    let open = 0;
-    const answered = (): void => {
-      open -= 1;
-      if (open === 0) this.timers.set('left', now);
-    };
-    if (this.current === 'joined' && this.role === 'peer') {
-      for (const peer of this.routing.peers) {
-        let leaveData: ChordLeaveData | undefined;
-        if (successors.includes(peer)) leaveData = { type: 'from_pred', predecessors };
-        else if (predecessors.includes(peer)) leaveData = { type: 'from_succ', successors };
-        open += 1;
-        const body = { type: 'leave_req' as const, leavingPeerId: this.self, ...(leaveData && { leaveData }) };
-        this.requester.request({ destination: [toNode(peer)], body, firstHop: peer }, now, answered);
-      }
+    if (!this.isMember || isToldAlready) {
+      this.farewell.stop();
+      this.timers.set('left', now);
+    } else this.sayGoodbye(now, (_, at) => this.becomeLeft(at));
+  }
+
+  // Changes of role
+
+  /** Enough peers would hold the ring without this one. */
+  get mayStepDown(): boolean {
+    return this.isMember && !this.leaving && this.usablePeers >= MIN_STAYING_PEERS;
+  }
+
+  /** A client on its way into the ring. */
+  get isCandidate(): boolean {
+    return this.candidate;
+  }
+
+  /** On its way into the ring: neighbours hand over what it will be responsible for. */
+  get isEntering(): boolean {
+    return this.candidate || (this.current === 'joining' && this.role === 'peer');
+  }
+
+  /** A client joins the ring, over the links that it has; it stays a client in every respect until it is there. */
+  becomePeer(now: number): void {
+    if (this.role === 'peer' || this.candidate || this.forGood) return;
+    if (this.current !== 'joined' && this.current !== 'joining') return;
+    this.startedAt = now;
+    if (this.current === 'joined') this.candidate = true;
+    else {
+      this.client.stop();
+      this.currentRole = 'peer';
+      this.components.emit({ type: 'roleChanged', role: 'peer' }, now);
     }
-    this.timers.set('left', open === 0 ? now : now + LEAVE_TIMEOUT_MS);
+    this.joining.start(now);
+  }
+
+  /**
+   * Tells the linked nodes that this peer leaves the ring; then `becomeClient` ends it.
+   * @param told `isFree`: enough peers stay. Otherwise this one stays too: others are leaving at the same time.
+   */
+  stepDown(now: number, told: (isFree: boolean, now: number) => void): void {
+    this.leaving = true;
+    this.sayGoodbye(now, (staying, at) => {
+      const isFree = staying >= MIN_STAYING_PEERS;
+      if (!isFree) this.stay(at);
+      told(isFree, at);
+    });
+  }
+
+  /** Ends `stepDown`: a client of the peer that comes after it. @returns false: it stays, alone. */
+  becomeClient(now: number): boolean {
+    const [next] = this.neighbors.successors;
+    if (this.forGood) return false;
+    if (next === undefined) {
+      this.stay(now);
+      return false;
+    }
+    this.leaving = false;
+    this.farewell.stop();
+    this.stopRing();
+    this.toldPredecessor = undefined;
+    this.toldNeighbors = '';
+    this.currentRole = 'client';
+    this.components.emit({ type: 'roleChanged', role: 'client' }, now);
+    this.client.start(now, next);
+    return true;
+  }
+
+  /** It is no peer and said so, but whoever names it in its Update has not heard it. */
+  private correct(from: NodeId, told: readonly NodeId[], now: number): void {
+    if (!this.candidate && told.includes(this.self)) this.farewell.tell(from, now);
+  }
+
+  /** Those who were told take its Updates again after a while. */
+  private stay(now: number): void {
+    this.leaving = false;
+    this.changed(false, now);
+    this.timers.set('tellAll', now + DEPARTED_MS + TELL_ALL_GAP_MS);
+    this.armStabilization(now);
+  }
+
+  private sayGoodbye(now: number, done: (staying: number, now: number) => void): void {
+    this.timers.clear('update');
+    this.timers.clear('tellAll');
+    this.timers.clear('stabilize');
+    this.updates.stop();
+    const { predecessors, successors } = this.neighbors;
+    const { peers } = this.routing;
+    const others = [...this.connected].filter((id) => !this.routing.has(id));
+    this.farewell.start({ peers, predecessors, successors, others }, now, done);
+  }
+
+  private get usablePeers(): number {
+    return this.routing.peers.filter((id) => this.components.isUsable(id)).length;
   }
 
   linkUp(nodeId: NodeId, now: number): void {
     this.connected.add(nodeId);
-    this.departed.delete(nodeId);
+    this.departed.clear(nodeId);
     // It may have started anew: that it is a peer, and what it holds, is for it to say over the new link.
     this.components.forgetCopies(nodeId);
     this.peerLost(nodeId, now);
@@ -279,14 +377,11 @@ export class Topology implements Timed {
     if (this.silenced.delete(nodeId)) this.seeker.consider([nodeId], this.self, undefined, now);
     this.lostPeers.remove(nodeId);
     if (!this.components.attacher.isPending(nodeId)) this.direct.add(nodeId);
-    if (this.current === 'joined' && this.role === 'peer') this.updates.send(nodeId, 'neighbors', now);
-    if (this.current === 'joining') {
-      if (this.role === 'client') this.client.start(now);
-      else {
-        this.joining.linkUp(nodeId, now);
-        this.joining.start(now);
-      }
-    }
+    if (this.isMember && !this.leaving) this.updates.send(nodeId, 'neighbors', now);
+    if (this.current === 'joining' && this.role === 'client') this.client.start(now);
+    if (!this.isEntering) return;
+    this.joining.linkUp(nodeId, now);
+    this.joining.start(now);
   }
 
   /**
@@ -295,7 +390,7 @@ export class Topology implements Timed {
    */
   silent(nodeId: NodeId, now: number): void {
     if (this.role === 'client') this.client.silent(nodeId, now);
-    else this.joining.lost(nodeId, now);
+    this.joining.lost(nodeId, now);
     if (!this.routing.has(nodeId)) return;
     const wasNeighbor = this.neighbors.all.includes(nodeId);
     this.silenced.add(nodeId);
@@ -306,7 +401,7 @@ export class Topology implements Timed {
   linkDown(nodeId: NodeId, now: number): void {
     if (!this.connected.delete(nodeId)) return;
     this.silenced.delete(nodeId);
-    this.departed.delete(nodeId);
+    this.departed.clear(nodeId);
     this.direct.delete(nodeId);
     this.updates.forget(nodeId);
     const wasNeighbor = this.neighbors.all.includes(nodeId);
@@ -337,7 +432,8 @@ export class Topology implements Timed {
     else this.predecessorOf.set(from, predecessor);
     if (this.role === 'client') {
       this.client.updated(from, update, now);
-      return;
+      this.correct(from, told, now);
+      if (!this.candidate) return;
     }
     this.lostPeers.remove(from);
     this.seeker.consider(told, from, from, now);
@@ -388,12 +484,12 @@ export class Topology implements Timed {
 
   /** A RouteQuery asked for the routing table (s6.4.2.4). */
   updateRequested(nodeId: NodeId, now: number): void {
-    if (this.current === 'joined' && this.role === 'peer' && this.connected.has(nodeId))
-      this.updates.send(nodeId, 'full', now);
+    if (this.isMember && !this.leaving && this.connected.has(nodeId)) this.updates.send(nodeId, 'full', now);
   }
 
   /** Whether a Join of this node can be granted here: this peer is responsible for its position (s6.4.2.1). */
   canAdmit(nodeId: NodeId): boolean {
+    if (this.leaving) return false;
     return this.isResponsibleFor(nodeId) || (this.isMember && this.neighbors.predecessors[0] === nodeId);
   }
 
@@ -402,12 +498,13 @@ export class Topology implements Timed {
     const known = this.routing.predecessors(this.routing.size).filter((id) => id !== nodeId);
     // Its own range, and what it keeps copies of: whoever is responsible for that may die before it knows of the newcomer.
     this.components.handOver(nodeId, known[REPLICAS] ?? this.self, now, (at) => {
-      if (!this.connected.has(nodeId)) return;
+      if (!this.connected.has(nodeId) || this.leaving) return;
       if (!this.canAdmit(nodeId)) {
         // Another came between meanwhile: the newcomer is to ask that one.
         this.updates.send(nodeId, 'full', at);
         return;
       }
+      this.departed.clear(nodeId);
       this.routing.add(nodeId);
       this.changed(false, at);
       // The newcomer waits for it even when nothing changed, as after its restart.
@@ -418,9 +515,12 @@ export class Topology implements Timed {
   /** A linked peer leaves (s10.9). */
   peerLeft(nodeId: NodeId, told: readonly NodeId[], now: number): void {
     this.seeker.avoid(nodeId, now);
-    this.departed.add(nodeId);
+    if (this.connected.has(nodeId)) this.departed.set(nodeId, now + DEPARTED_MS);
     this.lostPeers.remove(nodeId);
-    if (!this.removePeer(nodeId)) return;
+    const wasPeer = this.removePeer(nodeId);
+    this.joining.lost(nodeId, now);
+    this.client.peerLeft(nodeId, now);
+    if (!wasPeer) return;
     this.seeker.consider(told, nodeId, undefined, now);
     // Nothing to wait for, as after a failure: it will not be back in a moment.
     this.changed(false, now);
@@ -487,10 +587,12 @@ export class Topology implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.timers.next(), ...this.parts.map((part) => part.nextTimeout()));
+    return earliest(this.timers.next(), this.departed.next(), ...this.parts.map((part) => part.nextTimeout()));
   }
 
   handleTimeout(now: number): void {
+    for (let id = this.departed.due(now); id !== undefined; id = this.departed.due(now))
+      this.components.emit({ type: 'becameClient', nodeId: id }, now);
     for (let name = this.timers.due(now); name !== undefined; name = this.timers.due(now)) {
       switch (name) {
         case 'update':
@@ -514,8 +616,8 @@ export class Topology implements Timed {
   }
 
   private get parts(): readonly Timed[] {
-    const { updates, joining, client, seeker, searcher, prober, lostPeers } = this;
-    return [updates, joining, client, seeker, searcher, prober, lostPeers];
+    const { updates, joining, client, seeker, searcher, prober, lostPeers, farewell } = this;
+    return [updates, joining, client, seeker, searcher, prober, lostPeers, farewell];
   }
 
   /** In the ring as a peer. */
@@ -545,7 +647,12 @@ export class Topology implements Timed {
 
   private enter(now: number): void {
     this.current = 'joined';
-    this.components.emit({ type: 'joined' }, now);
+    if (this.candidate) {
+      this.candidate = false;
+      this.client.stop();
+      this.currentRole = 'peer';
+      this.components.emit({ type: 'roleChanged', role: 'peer' }, now);
+    } else this.components.emit({ type: 'joined' }, now);
     this.changed(false, now);
     this.updates.sendAll(this.connected, 'neighbors', now);
     this.armStabilization(now);
@@ -563,6 +670,12 @@ export class Topology implements Timed {
 
   private becomeLeft(now: number): void {
     this.current = 'left';
+    this.stopRing();
+    for (const id of [...this.routing.peers]) this.routing.remove(id);
+    this.components.emit({ type: 'left' }, now);
+  }
+
+  private stopRing(): void {
     this.timers.clear('update');
     this.timers.clear('tellAll');
     this.timers.clear('stabilize');
@@ -570,8 +683,6 @@ export class Topology implements Timed {
     this.seeker.stop();
     this.prober.stop();
     this.lostPeers.clear();
-    for (const id of [...this.routing.peers]) this.routing.remove(id);
-    this.components.emit({ type: 'left' }, now);
   }
 
   /** A peer cannot be routed through any more: its link is gone, or it does not answer (s10.7.1, s10.7.2). */

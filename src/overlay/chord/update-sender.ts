@@ -73,6 +73,14 @@ export class UpdateSender implements Timed {
     this.nextAt = this.queued.size > 0 ? now + TURN_MS : undefined;
   }
 
+  /** What waits is not sent any more, nor sent again what is under way. */
+  stop(): void {
+    this.queued.clear();
+    this.nextAt = undefined;
+    for (const { transactionId } of this.inFlight.values()) this.requester.cancel(transactionId);
+    this.inFlight.clear();
+  }
+
   /** The link is gone: what was under way over it says nothing about the next one. */
   forget(nodeId: NodeId): void {
     this.queued.delete(nodeId);

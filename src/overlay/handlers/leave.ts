@@ -10,6 +10,8 @@ export const handleLeave: Handler<LeaveRequest> = (request, { topology }) => {
   }
   const told =
     leaveData === undefined ? [] : leaveData.type === 'from_succ' ? leaveData.successors : leaveData.predecessors;
-  request.answer({ type: 'leave_ans' });
+  // Whoever becomes a client counts those who stay.
+  if (topology.isLeaving) request.fail(ERROR_CODES.in_progress, 'this peer is leaving, too');
+  else request.answer({ type: 'leave_ans' });
   topology.peerLeft(leavingPeerId, told, request.now);
 };

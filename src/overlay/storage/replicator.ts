@@ -30,7 +30,7 @@ interface Pass {
 
 interface Drain {
   readonly until: number;
-  readonly done: (now: number) => void;
+  readonly done: (complete: boolean, now: number) => void;
 }
 
 interface Refused {
@@ -129,8 +129,11 @@ export class Replicator implements Timed {
     for (const resource of this.store.all()) resource.holders.delete(nodeId);
   }
 
-  /** Everything that too few others hold goes to them; `done` when it has, or cannot, or the time is over. */
-  drain(until: number, now: number, done: (now: number) => void): void {
+  /**
+   * Everything that too few others hold goes to them; `done` when it has, or cannot, or the time is over. `complete`: nothing
+   * waits for a peer that does not answer. Calls replace one another.
+   */
+  drain(until: number, now: number, done: (complete: boolean, now: number) => void): void {
     this.drained = { until, done };
     this.passAt = now;
     this.resumeAt = now;
@@ -382,7 +385,20 @@ export class Replicator implements Timed {
     const isBusy = [...this.targets.values()].some((target) => !target.isIdle && (target.pausedUntil ?? now) <= now);
     if (now < drained.until && (isPassing || isBusy)) return;
     this.drained = undefined;
-    drained.done(now);
+    drained.done(!isPassing && this.queued === 0 && this.inFlight === 0, now);
+  }
+
+  /** This node is no peer any more, and its store is empty. */
+  reset(): void {
+    this.targets.clear();
+    this.changed.clear();
+    this.pass = undefined;
+    this.passAt = undefined;
+    this.latePassAt = undefined;
+    this.sweepAt = undefined;
+    this.sweepCursor = undefined;
+    this.resumeAt = undefined;
+    this.drained = undefined;
   }
 }
 

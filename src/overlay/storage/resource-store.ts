@@ -49,7 +49,7 @@ export interface StoreOutcome {
 export class ResourceStore {
   private readonly resources = new Map<ResourceId, Resource>();
   private readonly valuesOf = new Map<NodeId, number>();
-  private readonly ids = new SortedIds();
+  private ids = new SortedIds();
   private readonly idsOf = new Map<number, SortedIds>();
   private readonly maxBytes: number;
   private readonly maxPerWriter: number;
@@ -134,6 +134,15 @@ export class ResourceStore {
     for (const kind of found.kinds.keys()) this.idsOf.get(kind)?.delete(resource);
     this.resources.delete(resource);
     this.ids.delete(resource);
+  }
+
+  /** Nothing of it is to be kept here any more. */
+  clear(): void {
+    this.resources.clear();
+    this.valuesOf.clear();
+    this.idsOf.clear();
+    this.ids = new SortedIds();
+    this.used = 0;
   }
 
   /** Takes out of a resource what has expired. */

@@ -17,7 +17,7 @@ export class RingView implements PlaceView {
   }
 
   get isJoining(): boolean {
-    return this.topology.state === 'joining' && this.topology.role === 'peer';
+    return this.topology.isEntering;
   }
 
   get successor(): NodeId | undefined {

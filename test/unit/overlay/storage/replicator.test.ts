@@ -259,25 +259,25 @@ test('what a newcomer refused before it was in the ring is offered as soon as it
   t.is(taken, 4);
 });
 
-test('a drain is over when everything is held, or when its time is', (t) => {
+test('a drain is over when everything is held, or when its time is, and tells which', (t) => {
   const bench = new Bench();
   bench.fill(40);
-  let doneAt: number | undefined;
-  bench.replicator.drain(3_000, 0, (now) => {
-    doneAt = now;
+  let done: { complete: boolean; at: number } | undefined;
+  bench.replicator.drain(3_000, 0, (complete, at) => {
+    done = { complete, at };
   });
   for (let now = 0; now < 1_000; now += 10) {
     if ((bench.replicator.nextTimeout() ?? Infinity) <= now) bench.replicator.handleTimeout(now);
     bench.answerAll('taken', now);
   }
-  t.true(doneAt !== undefined && doneAt < 1_000);
+  t.true(done?.complete === true && done.at < 1_000);
   const stuck = new Bench();
   stuck.fill(40);
-  let overAt: number | undefined;
-  stuck.replicator.drain(3_000, 0, (now) => {
-    overAt = now;
+  let over: { complete: boolean; at: number } | undefined;
+  stuck.replicator.drain(3_000, 0, (complete, at) => {
+    over = { complete, at };
   });
-  for (let now = 0; now < 5_000 && overAt === undefined; now += 10)
+  for (let now = 0; now < 5_000 && over === undefined; now += 10)
     if ((stuck.replicator.nextTimeout() ?? Infinity) <= now) stuck.replicator.handleTimeout(now);
-  t.is(overAt, 3_000);
+  t.deepEqual(over, { complete: false, at: 3_000 });
 });

@@ -1,0 +1,60 @@
+import test from 'ava';
+import { Entry, type EntryPorts } from '../../../src/agent/entry.ts';
+import { seededRandom } from '../../../src/base/random.ts';
+import type { OverlayRole } from '../../../src/overlay/events.ts';
+import type { OverlayNode } from '../../../src/overlay/overlay-node.ts';
+
+const SELF = '20010022000000000000000000000001';
+const MEMBER = '20010022000000000000000000000002';
+
+/** An agent of any role that is linked with one member at time 0; a guess is written down as one. */
+function linked(): { entry: Entry; decided: string[] } {
+  const decided: string[] = [];
+  let isMade = false;
+  const node = { state: 'joining', join: () => {} } as unknown as OverlayNode;
+  const ports: EntryPorts = {
+    dial: () => {},
+    startAddresses: () => [{ address: '192.0.2.1', port: 6084 }],
+    strangers: () => [],
+    node: () => (isMade ? node : undefined),
+    roleGuessed: () => void decided.push('guess'),
+    makeNode: (role: OverlayRole) => {
+      decided.push(role);
+      isMade = true;
+      return node;
+    },
+    nodeStarted: () => {},
+    members: () => [MEMBER],
+    isPeer: () => true,
+    stoodAlone: () => {},
+    wayInFound: () => {},
+  };
+  const entry = new Entry(
+    { ports, random: seededRandom(1), self: SELF },
+    { role: 'auto', founder: false, returning: false },
+  );
+  entry.start(0);
+  entry.linkUp(MEMBER, 0);
+  return { entry, decided };
+}
+
+test('the first answer decides the role', (t) => {
+  for (const [atOwnAddress, role] of [
+    [true, 'peer'],
+    [false, 'client'],
+  ] as const) {
+    const { entry, decided } = linked();
+    entry.seen(atOwnAddress, 20);
+    entry.seen(!atOwnAddress, 30);
+    entry.handleTimeout(10_000);
+    t.deepEqual(decided, [role]);
+  }
+});
+
+test('when nobody tells in time, the host is a client for a guess', (t) => {
+  const { entry, decided } = linked();
+  entry.handleTimeout(499);
+  t.deepEqual(decided, []);
+  entry.handleTimeout(500);
+  t.deepEqual(decided, ['guess', 'client']);
+});

@@ -91,10 +91,12 @@ export class RoleKeeper implements Timed {
     const wanted = this.roleFor(type, node.role);
     if (wanted !== this.wanted) this.dueAt = now + this.patience(wanted);
     this.wanted = wanted;
-    if (wanted === undefined || now < this.dueAt || !this.mayChange(now)) return;
-    if (wanted === 'client' && !node.mayBecomeClient) return;
-    this.dueAt = now + this.spread(RETRY_MS);
-    this.change(wanted, why, now);
+    if (wanted === undefined) return;
+    if (now >= this.dueAt && this.mayChange(now) && (wanted === 'peer' || node.mayBecomeClient)) {
+      this.dueAt = now + this.spread(RETRY_MS);
+      this.change(wanted, why, now);
+    }
+    this.lookWhenDue(now);
   }
 
   /** The node says that its role is another one. */
@@ -112,6 +114,11 @@ export class RoleKeeper implements Timed {
     if (this.lookAt === undefined || this.lookAt > now) return;
     this.lookAt = now + LOOK_MS;
     this.consider(now);
+  }
+
+  /** Hosts that were started together look at the same times: those that try together stand in each other's way. */
+  private lookWhenDue(now: number): void {
+    if (this.lookAt !== undefined && this.dueAt > now) this.lookAt = Math.min(this.lookAt, this.dueAt);
   }
 
   private roleFor(standing: Standing['type'], role: OverlayRole): OverlayRole | undefined {

@@ -314,7 +314,6 @@ export class OverlayNode implements Timed {
 
   private stepDown(now: number): void {
     this.topology.stepDown(now, (isFree, at) => {
-      // What was stored here while the others did not know yet.
       // The whole node may be leaving by now.
       if (!this.steppingDown) return;
       // What was stored here while the others did not know yet.

@@ -163,6 +163,18 @@ test('hosts that lose their addresses together do not change together', (t) => {
   t.true(new Set(times).size >= 3);
 });
 
+test('hosts that were started together do not try at the same time, nor again after they have stood in each other’s way', (t) => {
+  const tries = [1, 2, 3, 4, 5, 6].map((seed) => {
+    const bench = new Bench({ role: 'peer', seed });
+    bench.fails = true;
+    bench.is('closed', 15 * MINUTE);
+    return bench.asked.map(({ at }) => at);
+  });
+  t.true(tries.every(({ length }) => length >= 4));
+  const all = tries.flat();
+  t.is(new Set(all).size, all.length);
+});
+
 test('a role that was guessed follows the first answer at once, and only that one', (t) => {
   const bench = new Bench();
   bench.state = 'joining';

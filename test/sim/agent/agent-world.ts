@@ -31,6 +31,9 @@ const FOUNDER_ADDRESS = '203.0.113.1';
 const HOME_ADDRESS = '10.0.0.2';
 const TICKET_MS = 3_600_000;
 
+/** Of the test that a world is for. */
+export type WorldTest = Pick<ExecutionContext, 'log' | 'teardown' | 'passed'>;
+
 /**
  * An overlay whose founder has a public address, and places for others.
  *
@@ -47,13 +50,13 @@ export class AgentWorld {
   readonly board: SimBoard;
   private readonly folder: string;
   private readonly folders = new Map<KeyStore, string>();
-  private readonly t: ExecutionContext;
+  private readonly t: WorldTest;
   private homes = 0;
   private publicHosts = 1;
   private members = 0;
 
   constructor(
-    t: ExecutionContext,
+    t: WorldTest,
     seed: number,
     options: {
       readonly internet?: SegmentQuality;

@@ -62,8 +62,6 @@ export const MAX_BOUND_REMOTES = 8;
 
 /** Two ends that call each other at once make two associations; within this time neither is a restarted peer. */
 export const GLARE_WINDOW_MS = 5_000;
-/** An offer takes its way through the ring within this; later it is of a host that has lost the association. */
-export const OVERTAKEN_OFFER_MS = 1_500;
 /** The association that lost is kept this long, since the peer may not have seen the other one yet. */
 export const RETIRE_AFTER_MS = 2_000;
 

@@ -1,5 +1,5 @@
 import type { Association } from './association.ts';
-import { GLARE_WINDOW_MS, OVERTAKEN_OFFER_MS } from './constants.ts';
+import { GLARE_WINDOW_MS } from './constants.ts';
 
 /**
  * Two associations of one age, made by both ends at once; not two calls of a peer that has restarted in between. Where both
@@ -24,14 +24,4 @@ export function endsNegotiation(association: Association, before: Association, n
 export function losesGlare(association: Association, before: Association, now: number): boolean {
   if (!isGlare(association, before, now)) return false;
   return (association.secrets?.id ?? '') > (before.secrets?.id ?? '');
-}
-
-/**
- * An offer comes that does not know this association: it was made before that one was up, and its sender has let that one
- * have the agent of the offer (`LinkManager.inheritAgent`). Another handshake between the same addresses would find nobody.
- */
-export function hasOvertaken(association: Association, now: number): boolean {
-  const { state, origin, role, negotiatedIce, connectedAt = 0 } = association;
-  if (state !== 'up' || origin === 'negotiated' || role !== 'client' || negotiatedIce) return false;
-  return now - connectedAt <= OVERTAKEN_OFFER_MS;
 }

@@ -4,7 +4,6 @@ import type { Association } from './association.ts';
 import { nameAssociation, namedAssociation } from './association-secrets.ts';
 import type { ConnectionTable, Link } from './connection-table.ts';
 import { CONNECT_TIMEOUT_MS, OFFER_TIMEOUT_MS, RESTART_TIMEOUT_MS } from './constants.ts';
-import { hasOvertaken } from './glare.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { Repairs } from './repairs.ts';
 
@@ -65,12 +64,11 @@ export class Negotiations {
     const link = this.table.openLink(hit);
     this.abandon(link);
     const { current } = link;
-    const isNamed = current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id;
-    if (current?.secrets !== undefined && (isNamed || hasOvertaken(current, now))) {
+    if (current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id) {
       const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
       current.nextIce?.setRemote(remote, now);
       this.settle(current, now);
-      return isNamed ? nameAssociation(parameters, current.secrets.id) : parameters;
+      return nameAssociation(parameters, current.secrets.id);
     }
     const agent = this.sessions.make('controlled');
     const pending = this.open('client', hit, now);

@@ -1,6 +1,25 @@
 /** Copies of a value beside the one at the responsible peer (RFC 6940 s10.4), so it is lost when so many and one more die at once. */
 const REPLICAS = 2;
 
+// Of both churns, that of real agents and that in virtual time.
+
+/** So many start at once: each costs half a second of a core. */
+export const STARTING_AT_ONCE = 4;
+/** Until the first is killed: the copies of what was stored last are made. */
+export const SETTLE_MS = 10_000;
+/** How long an agent is away. */
+export const DOWN_MS = { least: 2_000, most: 40_000 };
+/** Silence is noticed in 30 s (RFC 7675 s5.1), RFC 6940 s10.7.1 holds new copies down for 30 s, then they are made. */
+export const REPAIR_MS = 75_000;
+export const LOOKUPS_PER_S = 5;
+/** A program gives up sooner; what takes longer counts as wrong. */
+export const LOOKUP_TIMEOUT_MS = 20_000;
+/** What was not found is asked for again, of others, before it counts as lost. */
+export const LOST_TRIES = 3;
+export const LOST_PAUSE_MS = 5_000;
+export const MAX_NOTES = 8;
+export const MIN_RIGHT = 0.999;
+
 interface Place {
   readonly key: string;
   alive: boolean;

@@ -4,7 +4,19 @@ import { IdlocError, messageOf } from '../../src/base/errors.ts';
 import { request } from '../../src/control/client.ts';
 import type { Result } from '../../src/control/schemas.ts';
 import { Agent } from './agent.ts';
-import { ChurnSchedule } from './churn-schedule.ts';
+import {
+  ChurnSchedule,
+  DOWN_MS,
+  LOOKUPS_PER_S,
+  LOOKUP_TIMEOUT_MS,
+  LOST_PAUSE_MS,
+  LOST_TRIES,
+  MAX_NOTES,
+  MIN_RIGHT,
+  REPAIR_MS,
+  SETTLE_MS,
+  STARTING_AT_ONCE,
+} from './churn-schedule.ts';
 import { ScriptError, eventually } from './command.ts';
 import type { Lab, Namespace } from './lab.ts';
 import type { Findings } from './report.ts';
@@ -15,23 +27,6 @@ const ADDRESS = '203.0.113.10';
 const FIRST_PORT = 20_000;
 
 const READY_MS = 60_000;
-/** So many start at once: each costs half a second of a core. */
-const STARTING_AT_ONCE = 4;
-/** Until the first is killed: the copies of what was stored last are made. */
-const SETTLE_MS = 10_000;
-/** How long an agent is away. */
-const DOWN_MS = { least: 2_000, most: 40_000 };
-/** Silence is noticed in 30 s (RFC 7675 s5.1), RFC 6940 s10.7.1 holds new copies down for 30 s, then they are made. */
-const REPAIR_MS = 75_000;
-const LOOKUPS_PER_S = 5;
-/** A program gives up sooner; what takes longer counts as wrong. */
-const LOOKUP_TIMEOUT_MS = 20_000;
-/** What was not found is asked for again, of others, before it counts as lost. */
-const LOST_TRIES = 3;
-const LOST_PAUSE_MS = 5_000;
-const MAX_NOTES = 8;
-
-const MIN_RIGHT = 0.999;
 
 export interface ChurnOptions {
   readonly agents: number;

@@ -1,28 +1,28 @@
 import { AgentWorld, type WorldTest } from '../../test/sim/agent/agent-world.ts';
 import type { SimAgent } from '../../test/sim/agent/sim-agent.ts';
 import type { Random } from '../../src/base/random.ts';
-import { ChurnSchedule } from './churn-schedule.ts';
+import {
+  ChurnSchedule,
+  DOWN_MS,
+  LOOKUPS_PER_S,
+  LOOKUP_TIMEOUT_MS,
+  LOST_PAUSE_MS,
+  LOST_TRIES,
+  MAX_NOTES,
+  MIN_RIGHT,
+  REPAIR_MS,
+  SETTLE_MS,
+  STARTING_AT_ONCE,
+} from './churn-schedule.ts';
 import { ScriptError } from './command.ts';
 import type { Findings } from './report.ts';
 
 const MINUTE_MS = 60_000;
-const STARTING_AT_ONCE = 4;
 const READY_MS = 60_000;
-const SETTLE_MS = 10_000;
 const KILL_EVERY_MS = 8_000;
-/** How long an agent is away. */
-const DOWN_MS = { least: 2_000, most: 40_000 };
-/** As in `lab churn`. */
-const REPAIR_MS = 75_000;
-const LOOKUP_EVERY_MS = 200;
-const LOOKUP_TIMEOUT_MS = 20_000;
-const LOST_TRIES = 3;
-const LOST_PAUSE_MS = 5_000;
 /** How exactly it is seen that an agent is back. */
 const LOOK_MS = 100;
-const MAX_NOTES = 8;
 
-const MIN_RIGHT = 0.999;
 /** Of restarts among others of which some have just died. */
 const MOST_REJOIN_MS = 10_000;
 
@@ -113,7 +113,7 @@ class Churn {
         nextWord += MINUTE_MS;
         progress(`${this.kills} killed, ${this.right} of ${this.total} lookups right, ${this.lost.size} values lost`);
       }
-      world.run(LOOKUP_EVERY_MS);
+      world.run(1_000 / LOOKUPS_PER_S);
     }
     world.run(DOWN_MS.most + READY_MS);
     for (const value of this.values) this.lookUp(value);

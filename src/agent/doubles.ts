@@ -1,3 +1,4 @@
+import type { Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
@@ -27,7 +28,7 @@ export interface DoublesComponents {
 }
 
 /** What this agent does about another one with its key, a copied state folder say: see DoubleWatch for who gives way. */
-export class Doubles {
+export class Doubles implements Timed {
   private readonly components: DoublesComponents;
   /** From the moment that our node is made. */
   private current: DoubleWatch | undefined;
@@ -50,7 +51,8 @@ export class Doubles {
     return this.current?.keepsBack(now) === true;
   }
 
-  watch(roster: Roster): DoubleWatch {
+  /** Our node was made. */
+  watch(roster: Roster): void {
     const { logger, hasLinks } = this.components;
     const ports = {
       latestRun: (since: number | undefined, now: number, done: (run: Run | undefined, at: number) => void) => {
@@ -66,7 +68,14 @@ export class Doubles {
       this.onEvent(event, now);
     });
     this.current = watch;
-    return watch;
+  }
+
+  nextTimeout(): number | undefined {
+    return this.current?.nextTimeout();
+  }
+
+  handleTimeout(now: number): void {
+    this.current?.handleTimeout(now);
   }
 
   linkUp(now: number): void {

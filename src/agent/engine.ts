@@ -8,7 +8,6 @@ import type { Contact } from '../identity/contacts.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { TrustStore, VerifiedPeer } from '../identity/trust-store.ts';
 import type { Membership, MembershipEvent } from '../membership/membership.ts';
-import type { DoubleWatch } from '../membership/double-watch.ts';
 import { Roster } from '../membership/roster.ts';
 import { LinkManager, type LinkEvent } from '../link/link-manager.ts';
 import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
@@ -119,14 +118,7 @@ export class Engine implements Timed {
   private readonly logger: Logger;
   private readonly options: EngineOptions;
   /** From the moment that our role is decided. */
-  private node:
-    | {
-        readonly overlay: OverlayNode;
-        readonly names: NameService;
-        readonly roster: Roster;
-        readonly doubles: DoubleWatch;
-      }
-    | undefined;
+  private node: { readonly overlay: OverlayNode; readonly names: NameService; readonly roster: Roster } | undefined;
   private readonly doubles: Doubles;
   private readonly acquaintances: Acquaintances;
   private readonly claims: PeerClaims;
@@ -229,6 +221,8 @@ export class Engine implements Timed {
       leave: (now) => {
         this.leaveLinks(AWAY, now);
         this.entry.stop();
+        // Calls that our node made when it heard of it.
+        this.links.closeAll(AWAY);
       },
       enter: (now) => this.entry.linkDown(now),
       tell: (double) => this.handler({ type: 'double', double }),
@@ -328,7 +322,7 @@ export class Engine implements Timed {
    */
   resign(now: number, done: (complete: boolean) => void): void {
     const { overlay, node, membership } = this;
-    if (node === undefined || overlay?.state !== 'joined') {
+    if (node === undefined || overlay?.state !== 'joined' || this.doubles.isAway) {
       done(false);
       return;
     }
@@ -346,7 +340,7 @@ export class Engine implements Timed {
       done();
     };
     const { overlay } = this;
-    if (overlay?.state !== 'joined') {
+    if (overlay?.state !== 'joined' || this.doubles.isAway) {
       closeLinks();
       return;
     }
@@ -382,9 +376,24 @@ export class Engine implements Timed {
   }
 
   private machinesNow(): Record<string, Timed> {
-    const { links, resolver, entry, roles, time, claims, pathMtus, membership, meetings, finder, node } = this;
+    const { links, resolver, entry, roles, time, claims, pathMtus, membership, meetings, finder, node, doubles } = this;
     const meeting = meetings === undefined ? {} : { meetings };
-    return { links, resolver, entry, roles, time, claims, pathMtus, membership, finder, ...meeting, ...node };
+    // Out of the overlay for another agent's sake, our node rests: it would call whom it has lost.
+    const inside = doubles.isAway ? {} : node;
+    return {
+      links,
+      resolver,
+      entry,
+      roles,
+      time,
+      claims,
+      pathMtus,
+      membership,
+      finder,
+      doubles,
+      ...meeting,
+      ...inside,
+    };
   }
 
   private handleEvent(event: DataPlaneEvent, now: number): void {
@@ -577,7 +586,8 @@ export class Engine implements Timed {
     );
     const names = new NameService({ overlay, clock, logger });
     const roster = new Roster({ overlay, clock, logger });
-    this.node = { overlay, names, roster, doubles: this.doubles.watch(roster) };
+    this.node = { overlay, names, roster };
+    this.doubles.watch(roster);
     this.finder.enter(overlay);
     membership.enter({
       node: overlay,

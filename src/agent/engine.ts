@@ -434,6 +434,9 @@ export class Engine implements Timed {
         if (this.membership.lapsed) this.guests.ask(event.hit);
         if (!this.isGuest) this.memberUp(event, now);
         return;
+      case 'mended':
+        if (this.members.has(event.hit)) this.memberMended(event.hit, now);
+        return;
       case 'silent':
         this.overlay?.silent(event.hit, now);
         return;
@@ -493,6 +496,14 @@ export class Engine implements Timed {
     // The path was selected before the handshake on it was done.
     const remote = this.links.remoteOf(hit);
     this.remember(hit, { user: peer.user, ...(remote !== undefined && { locators: [remote] }) });
+    this.meetings?.consider(now);
+  }
+
+  /** Nothing of what it knows, and of what is known of it, is in doubt. */
+  private memberMended(hit: Hit, now: number): void {
+    this.overlay?.linkMended(hit, now);
+    this.resolver.linkUp(hit, now);
+    this.entry.linkUp(hit, now);
     this.meetings?.consider(now);
   }
 

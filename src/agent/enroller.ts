@@ -189,6 +189,7 @@ export class Enroller implements Timed {
         this.lastFailure = event.reason;
         if (this.asked.delete(event.hit)) this.bootstrap.start(this.ticket.addresses, this.clock.monotonic());
         return;
+      case 'mended':
       case 'silent':
       case 'doubtful':
       case 'double':

@@ -18,8 +18,8 @@ export interface LinkPath {
 export type LinkEvent =
   /**
    * The link can be used: `link` is to be authorized, when the peer is a member. Told again when a living link got another
-   * association (`replaced`: the peer has restarted; the data plane's link is another one), and when its path was mended by
-   * an ICE restart, or after it was silent (the same one). A guest (`peer.member` false) is told once.
+   * association (`replaced`: the peer has restarted; the data plane's link is another one). A guest (`peer.member` false) is
+   * told once.
    */
   | {
       readonly type: 'up';
@@ -28,9 +28,11 @@ export type LinkEvent =
       readonly link: LinkId;
       readonly replaced: boolean;
     }
+  /** Its path was mended by an ICE restart, or it answers again after `silent`: the same association, so nothing was forgotten. */
+  | { readonly type: 'mended'; readonly hit: Hit }
   /**
-   * The peer acknowledges nothing, while others do: until `up` or `down` is told, others are better asked. The link itself
-   * goes on, as its path may be mended.
+   * The peer acknowledges nothing, while others do: until `mended`, `up` or `down` is told, others are better asked. The link
+   * itself goes on, as its path may be mended.
    */
   | { readonly type: 'silent'; readonly hit: Hit }
   /** What it was sent lately is not acknowledged yet, or a resting link gives no sign of life: others are to be asked, and it. */

@@ -488,13 +488,13 @@ export class LinkManager implements Timed {
     if (agent === association.nextIce) this.sessions.finishRestart(association, agent);
     this.takePath(association, path, now);
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
-    const { hit, peer, state } = association;
-    if (hit === undefined || peer === undefined || state !== 'up') return;
+    const { hit, state } = association;
+    if (hit === undefined || state !== 'up') return;
     this.repairs.end(association);
     this.handler({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
     association.toldSilent = false;
     // Whoever asked for the restart waits to hear that it is done.
-    if (mended) this.handler({ type: 'up', hit, peer, link: association.link, replaced: false });
+    if (mended) this.handler({ type: 'mended', hit });
     this.repairs.consider(now);
   }
 
@@ -807,10 +807,9 @@ export class LinkManager implements Timed {
   }
 
   private heardAgain(association: Association): void {
-    const { hit, peer, link, state, toldSilent } = association;
+    const { hit, state, toldSilent } = association;
     association.toldSilent = false;
-    if (toldSilent && hit !== undefined && peer !== undefined && state === 'up')
-      this.handler({ type: 'up', hit, peer, link, replaced: false });
+    if (toldSilent && hit !== undefined && state === 'up') this.handler({ type: 'mended', hit });
   }
 
   private settleRepairing(now: number): void {

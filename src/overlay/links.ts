@@ -3,7 +3,7 @@ import type { NodeId } from '../base/node-id.ts';
 
 /**
  * The links below the overlay (RFC 6940 s6.6), as the overlay sees them: calls have effects only, what becomes of them is
- * told by `OverlayNode.linkUp`, `linkDown` and `receive`.
+ * told by `OverlayNode.linkUp`, `linkMended`, `linkDown` and `receive`.
  */
 export interface OverlayLinks {
   isUp(nodeId: NodeId): boolean;

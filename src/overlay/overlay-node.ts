@@ -340,7 +340,13 @@ export class OverlayNode implements Timed {
     this.attacher.linkUp(nodeId, now);
   }
 
-  /** A linked node acknowledges nothing: until `linkUp` or `linkDown` says more, messages go to others. */
+  /** The link is what it was, its path works again. */
+  linkMended(nodeId: NodeId, now: number): void {
+    this.topology.linkMended(nodeId, now);
+    this.attacher.linkUp(nodeId, now);
+  }
+
+  /** A linked node acknowledges nothing: until `linkMended`, `linkUp` or `linkDown` says more, messages go to others. */
   silent(nodeId: NodeId, now: number): void {
     this.topology.silent(nodeId, now);
     this.takeOtherWays(nodeId, now);

@@ -92,3 +92,45 @@ test('two rings that meet become one, and every value can be read from both side
       t.true(result.ok && result.values.length === 1, `${writer.id} read by ${reader.id}`);
     }
 });
+
+test('a link that ICE has mended costs an Update of each end: no neighbour is lost, nothing is copied again', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  world.grow(5);
+  t.true(world.settle(30_000));
+  for (const node of world.peers) t.true(storeHost(world, node, '198.18.0.9').ok);
+  world.loop.run(5_000);
+  const [a, b] = world.peers;
+  if (a === undefined || b === undefined) return t.fail();
+  const others = world.peers.map(({ overlay }) => overlay.snapshot(world.now).predecessors.join());
+  const before = world.messages;
+  world.mend(a, b);
+  t.deepEqual(
+    world.peers.map(({ overlay }) => overlay.snapshot(world.now).predecessors.join()),
+    others,
+  );
+  world.loop.run(2_000);
+  t.is(world.messages - before, 4, 'an UpdateReq and its answer in each direction');
+});
+
+test('a newcomer gets in although its links are mended all the time', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  world.grow(5);
+  t.true(world.settle(30_000));
+  const [bootstrap] = world.peers;
+  const newcomer = world.add();
+  if (bootstrap === undefined) return t.fail();
+  world.join(newcomer, bootstrap);
+  const startedAt = world.now;
+  while (newcomer.overlay.state !== 'joined' && world.now < startedAt + 20_000) {
+    world.loop.run(20);
+    for (const hit of newcomer.links.up) {
+      const peer = world.nodes.get(hit);
+      if (peer !== undefined) world.mend(newcomer, peer);
+    }
+  }
+  t.log(`joined after ${world.now - startedAt} ms`);
+  t.is(newcomer.overlay.state, 'joined');
+  t.true(world.settle(5_000));
+});

@@ -374,14 +374,22 @@ export class Topology implements Timed {
     // To its former life: what is sent now would wait for the answer.
     this.updates.forget(nodeId);
     this.seeker.reached(nodeId);
-    if (this.silenced.delete(nodeId)) this.seeker.consider([nodeId], this.self, undefined, now);
     this.lostPeers.remove(nodeId);
     if (!this.components.attacher.isPending(nodeId)) this.direct.add(nodeId);
+    if (this.isEntering) this.joining.linkUp(nodeId, now);
+    this.usable(nodeId, now);
+  }
+
+  /** Messages get through to it again: what it had begun for us goes on, and it gets back the place that it lost by its silence. */
+  linkMended(nodeId: NodeId, now: number): void {
+    if (this.connected.has(nodeId)) this.usable(nodeId, now);
+  }
+
+  private usable(nodeId: NodeId, now: number): void {
+    if (this.silenced.delete(nodeId)) this.seeker.consider([nodeId], this.self, undefined, now);
     if (this.isMember && !this.leaving) this.updates.send(nodeId, 'neighbors', now);
     if (this.current === 'joining' && this.role === 'client') this.client.start(now);
-    if (!this.isEntering) return;
-    this.joining.linkUp(nodeId, now);
-    this.joining.start(now);
+    if (this.isEntering) this.joining.start(now);
   }
 
   /**

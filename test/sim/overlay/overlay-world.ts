@@ -247,6 +247,12 @@ export class OverlayWorld implements LinkWorld {
     this.run(b, (now) => b.overlay.linkUp(a.id, now));
   }
 
+  /** ICE found another path for a link that is there. */
+  mend(a: SimNode, b: SimNode): void {
+    this.run(a, (now) => a.overlay.linkMended(b.id, now));
+    this.run(b, (now) => b.overlay.linkMended(a.id, now));
+  }
+
   pick<T>(from: readonly T[]): T | undefined {
     return from[Math.floor(this.random.float() * from.length)];
   }

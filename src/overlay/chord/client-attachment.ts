@@ -234,6 +234,10 @@ export class ClientAttachment implements Timed {
         return;
       }
       this.avoided.failed(current, next, at);
+      // Who is dead would be tried again and again: it is to be told of anew, by a peer that has had the time to notice.
+      const others = this.told.get(current)?.filter((id) => id !== next);
+      if (others !== undefined) this.told.set(current, others);
+      if (this.active && current === this.current) this.askForNeighbors(current, at);
       if (this.active) this.seekAt = at + this.seekPauseMs;
       this.seekPauseMs = Math.min(this.seekPauseMs * 2, MAX_SEEK_PAUSE_MS);
     });

@@ -19,6 +19,10 @@ import { publicKeyOf } from './signature.ts';
 /** Ours have about 500 bytes, with a 4096-bit RSA key about 1,500. */
 export const MAX_CERTIFICATE_BYTES = 4096;
 
+/** The same one is read by each who keeps, shows or judges it; about 2 KiB each. Least recently read ones leave first. */
+const MAX_READ = 256;
+const read = new Map<string, NodeCertificate>();
+
 /** RFC 5280 s4.1.2.4: of issuers alone; what RFC 6940 s11.3 says of subjects is in the alternative name. */
 export const COMMON_NAME = '2.5.4.3';
 
@@ -57,11 +61,11 @@ export class NodeCertificate {
   readonly pathLength: number | undefined;
   /** The inviter that is said to have issued it; undefined: someone else. */
   readonly inviter: Hit | undefined;
+  /** A key that has made its signature, as was found. */
+  private signer: Uint8Array | undefined;
 
   /** @throws {CertificateError} */
   constructor(der: Uint8Array) {
-    if (der.length > MAX_CERTIFICATE_BYTES)
-      throw new CertificateError(`a certificate of ${der.length} bytes is too long`);
     this.der = der.slice();
     let x509: X509Certificate;
     let names: Names;
@@ -88,12 +92,15 @@ export class NodeCertificate {
 
   /** Whether the key made this certificate's signature. */
   isSignedBy(spki: Uint8Array): boolean {
+    if (this.signer !== undefined && equalBytes(this.signer, spki)) return true;
     try {
       // Not kept: OpenSSL's form of a certificate is ten times as large.
-      return new X509Certificate(this.der).verify(publicKeyOf(spki));
+      if (!new X509Certificate(this.der).verify(publicKeyOf(spki))) return false;
     } catch {
       return false;
     }
+    this.signer = spki;
+    return true;
   }
 }
 
@@ -153,5 +160,15 @@ function inviterOf(certificate: Certificate): Hit | undefined {
  * @throws {CertificateError} when it is no certificate in the form of RFC 6940 s11.3 with one Node-ID.
  */
 export function parseCertificate(der: Uint8Array): NodeCertificate {
-  return new NodeCertificate(der);
+  if (der.length > MAX_CERTIFICATE_BYTES)
+    throw new CertificateError(`a certificate of ${der.length} bytes is too long`);
+  const name = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('latin1');
+  const certificate = read.get(name) ?? new NodeCertificate(der);
+  read.delete(name);
+  read.set(name, certificate);
+  if (read.size > MAX_READ) {
+    const [oldest] = read.keys();
+    if (oldest !== undefined) read.delete(oldest);
+  }
+  return certificate;
 }

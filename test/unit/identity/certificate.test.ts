@@ -147,3 +147,19 @@ test('a certificate altered in any signed byte is not signed by the authority an
     t.false(accepted, `byte ${at}`);
   }
 });
+
+test('a certificate is read once, and what becomes of the bytes that it was read from changes nothing', (t) => {
+  const bytes = issued.slice();
+  const first = parseCertificate(bytes);
+  bytes.fill(0);
+  t.is(parseCertificate(issued), first);
+  t.deepEqual(first.der, issued);
+  t.throws(() => parseCertificate(bytes), { instanceOf: CertificateError });
+});
+
+test('that one key has signed a certificate says nothing about another key', (t) => {
+  const certificate = parseCertificate(issued);
+  t.true(certificate.isSignedBy(authority.spki));
+  t.false(certificate.isSignedBy(host.spki));
+  t.true(certificate.isSignedBy(authority.spki));
+});

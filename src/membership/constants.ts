@@ -13,6 +13,8 @@ export const MAX_RECORD_BYTES = 4_096;
 export const SPREADING_OVERHEAD_BYTES = 2_000;
 /** A neighbour is asked for its summary this often, beside at each new link: what a lost push has left out is found. */
 export const COMPARE_INTERVAL_MS = 600_000;
+/** Of two that are linked, one compares first; the other does so itself when it has heard nothing of that for so long. */
+export const COMPARE_PATIENCE_MS = 2_000;
 /** Neighbours that are compared with at once; others wait. */
 export const MAX_COMPARISONS = 8;
 /** Messages of one neighbour about records. Pushes cost the check of signatures; a newcomer's questions come in a row. */

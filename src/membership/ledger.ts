@@ -33,6 +33,9 @@ export type ReadRecord = (
 
 const LIMITS: Readonly<Record<RecordKind, number>> = { grant: MAX_GRANTS, revocation: MAX_REVOCATIONS };
 
+/** Of a bucket that holds nothing. */
+export const EMPTY_DIGEST = sha256(new Uint8Array()).slice(0, RECORD_ID_BYTES);
+
 /**
  * The signed statements that every member of the overlay keeps whole. It takes only what its reader has proven, and of too
  * many of a kind the authority's and then the latest, so that all members come to hold the same.

@@ -134,7 +134,7 @@ export class Membership implements Timed {
         random,
         logger,
       },
-      { maxMessageBytes: this.currentConfiguration.maxMessageSize },
+      { self, maxMessageBytes: this.currentConfiguration.maxMessageSize },
     );
     this.renewal = new Renewal({
       ports: {
@@ -279,6 +279,13 @@ export class Membership implements Timed {
   linkUp(hit: Hit, now: number): void {
     if (this.ended !== undefined) return;
     this.spreading.linkUp(hit, now);
+    this.renewal.wake(now);
+  }
+
+  /** The node is in the overlay: what led nowhere before may lead there now. */
+  joined(now: number): void {
+    if (this.ended !== undefined) return;
+    this.spreading.tryAgain(now);
     this.renewal.wake(now);
   }
 

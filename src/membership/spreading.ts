@@ -4,9 +4,11 @@ import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { RateLimit } from '../base/rate-limit.ts';
+import { TimerQueue } from '../base/timer-queue.ts';
 import { equalBytes } from '../base/bytes.ts';
 import {
   COMPARE_INTERVAL_MS,
+  COMPARE_PATIENCE_MS,
   MAX_COMPARISONS,
   PUSHES_BURST,
   PUSHES_PER_SECOND,
@@ -14,7 +16,7 @@ import {
   QUESTIONS_PER_SECOND,
   SPREADING_OVERHEAD_BYTES,
 } from './constants.ts';
-import { type Ledger, type LedgerRecord, RECORD_ID_BYTES, type RecordId } from './ledger.ts';
+import { EMPTY_DIGEST, type Ledger, type LedgerRecord, RECORD_ID_BYTES, type RecordId } from './ledger.ts';
 import { type SpreadRecord, type SpreadingMessage, decodeSpreading, encodeSpreading } from './spreading-message.ts';
 
 /** Kind and length in front of a record. */
@@ -42,8 +44,9 @@ export interface SpreadingPorts {
  * Brings the ledgers of all members to the same content. A new record goes to every neighbour at once; at each new link, and
  * from time to time, both ends compare what they hold and fetch what they lack:
  *
- *   linkUp ──summary──> equal: done
- *              └──> ids ──want──> records ──> want ... ──> nothing more is lacking: done
+ *   linkUp, the lower HIT ──summary──> equal: done, at both ends
+ *                             └──> ids ──want──> records ──> want ... ──> nothing more is lacking: done
+ *   linkUp, the higher HIT ──> a summary came that has more, or none within two seconds ──> as the lower
  *
  * Nothing is passed on that this node has not proven. It stays usable after every failure.
  */
@@ -56,12 +59,18 @@ export class Spreading implements Timed {
   private readonly neighbors = new Map<Hit, Limits>();
   private readonly waiting = new Set<Hit>();
   private readonly comparing = new Set<Hit>();
+  /** They compare first. */
+  private readonly expected = new TimerQueue<Hit>();
+  /** Their answer did not come, or said nothing. */
+  private readonly failed = new Set<Hit>();
+  private readonly self: Hit;
   private nextComparison: number | undefined;
 
   constructor(
     components: { ledger: Ledger; ports: SpreadingPorts; random: Random; logger: Logger },
-    options: { readonly maxMessageBytes: number },
+    options: { readonly self: Hit; readonly maxMessageBytes: number },
   ) {
+    this.self = options.self;
     this.ledger = components.ledger;
     this.ports = components.ports;
     this.random = components.random;
@@ -71,13 +80,20 @@ export class Spreading implements Timed {
 
   linkUp(hit: Hit, now: number): void {
     if (!this.neighbors.has(hit)) this.neighbors.set(hit, newLimits());
-    this.waiting.add(hit);
     this.nextComparison ??= this.comparisonAfter(now);
-    this.compareNext(now);
+    if (this.self < hit) this.compareSoon(hit, now);
+    else this.expected.set(hit, now + COMPARE_PATIENCE_MS);
+  }
+
+  /** Those that could not be compared with. */
+  tryAgain(now: number): void {
+    for (const hit of this.failed) this.compareSoon(hit, now);
   }
 
   linkDown(hit: Hit): void {
     this.neighbors.delete(hit);
+    this.expected.clear(hit);
+    this.failed.delete(hit);
     this.waiting.delete(hit);
     this.comparing.delete(hit);
   }
@@ -99,7 +115,7 @@ export class Spreading implements Timed {
     if (!limit.take(now)) return undefined;
     switch (message?.type) {
       case 'summary':
-        return encodeSpreading({ type: 'ids', ids: this.differing(message.digests) });
+        return encodeSpreading({ type: 'ids', ids: this.compared(from, message.digests, now) });
       case 'want':
         return encodeSpreading({ type: 'records', records: this.recordsOf(message.ids) });
       case 'records':
@@ -111,21 +127,37 @@ export class Spreading implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.nextComparison);
+    return earliest(this.nextComparison, this.expected.next());
   }
 
   handleTimeout(now: number): void {
+    for (let hit = this.expected.due(now); hit !== undefined; hit = this.expected.due(now)) this.compareSoon(hit, now);
     if (this.nextComparison === undefined || this.nextComparison > now) return;
     const hits = [...this.neighbors.keys()];
     const hit = hits[Math.floor(this.random.float() * hits.length)];
     this.nextComparison = hit === undefined ? undefined : this.comparisonAfter(now);
-    if (hit === undefined) return;
-    this.waiting.add(hit);
-    this.compareNext(now);
+    if (hit !== undefined) this.compareSoon(hit, now);
   }
 
   private comparisonAfter(now: number): number {
     return now + COMPARE_INTERVAL_MS * (0.75 + this.random.float() / 2);
+  }
+
+  private compareSoon(hit: Hit, now: number): void {
+    this.expected.clear(hit);
+    this.failed.delete(hit);
+    this.waiting.add(hit);
+    this.compareNext(now);
+  }
+
+  /** A neighbour compares. What this node lacks, it asks for in its turn, once at each link: what is refused would differ for ever. */
+  private compared(from: Hit, digests: readonly Uint8Array[], now: number): RecordId[] {
+    const ids = this.differing(digests);
+    const isFirst = this.expected.has(from) || this.failed.has(from);
+    this.failed.delete(from);
+    if (isFirst && this.mayLack(digests)) this.expected.set(from, now);
+    else this.expected.clear(from);
+    return ids;
   }
 
   private compareNext(now: number): void {
@@ -140,20 +172,25 @@ export class Spreading implements Timed {
 
   private compare(hit: Hit, now: number): void {
     this.ask(hit, { type: 'summary', digests: this.ledger.summary() }, now, (answer, at) => {
-      const lacking = answer?.type === 'ids' ? answer.ids.filter((id) => !this.ledger.has(id)) : [];
+      if (answer?.type !== 'ids') this.failed.add(hit);
+      const ids = answer?.type === 'ids' ? answer.ids : [];
+      const lacking = ids.filter((id) => !this.ledger.has(id));
       if (lacking.length === 0) this.finish(hit, at);
-      else this.fetch(hit, lacking, at);
+      else this.fetch(hit, lacking, ids.length < this.maxIds, at);
     });
   }
 
-  /** Until an answer brings nothing new: what the neighbour holds and we refuse is not asked for for ever. */
-  private fetch(hit: Hit, lacking: readonly RecordId[], now: number): void {
+  /**
+   * Until an answer brings nothing new: what the neighbour holds and we refuse is not asked for for ever.
+   * @param all nothing is lacking beside `lacking`
+   */
+  private fetch(hit: Hit, lacking: readonly RecordId[], all: boolean, now: number): void {
     this.ask(hit, { type: 'want', ids: lacking.slice(0, this.maxIds) }, now, (answer, at) => {
       const taken = answer?.type === 'records' ? this.take(answer.records, hit, at) : 0;
       const left = lacking.filter((id) => !this.ledger.has(id));
-      if (taken === 0) this.finish(hit, at);
-      else if (left.length > 0) this.fetch(hit, left, at);
-      // Its answer may have had no room for all that differs.
+      if (taken === 0 || (all && left.length === 0)) this.finish(hit, at);
+      else if (left.length > 0) this.fetch(hit, left, all, at);
+      // Its answer had no room for more of what differs.
       else this.compare(hit, at);
     });
   }
@@ -202,11 +239,18 @@ export class Spreading implements Timed {
     }
   }
 
+  /** Whoever has this summary may hold something that this node does not. */
+  private mayLack(digests: readonly Uint8Array[]): boolean {
+    return this.ledger.summary().some((digest, bucket) => {
+      const theirs = digests[bucket] ?? EMPTY_DIGEST;
+      return !equalBytes(theirs, EMPTY_DIGEST) && !equalBytes(theirs, digest);
+    });
+  }
+
   private differing(digests: readonly Uint8Array[]): RecordId[] {
     const ids: RecordId[] = [];
     this.ledger.summary().forEach((digest, bucket) => {
-      const other = digests[bucket];
-      if (other === undefined || !equalBytes(digest, other)) ids.push(...this.ledger.idsOf(bucket));
+      if (!equalBytes(digest, digests[bucket] ?? EMPTY_DIGEST)) ids.push(...this.ledger.idsOf(bucket));
     });
     // What does not fit is found the next time, when less differs.
     return ids.slice(0, this.maxIds);

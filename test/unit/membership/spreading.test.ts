@@ -87,7 +87,7 @@ class Node {
         random: net.random,
         logger: silentLogger,
       },
-      { maxMessageBytes: MAX_MESSAGE_BYTES },
+      { self: hit, maxMessageBytes: MAX_MESSAGE_BYTES },
     );
     const turn = (): void => {
       const next = this.spreading.nextTimeout();
@@ -202,4 +202,59 @@ test('malformed messages are refused', (t) => {
     '010400000201ff',
   ])
     t.is(net.node(0).spreading.receive(net.node(1).hit, Buffer.from(hex, 'hex'), 0), undefined, hex);
+});
+
+test('of two that are linked one asks: what is equal costs one question, what only one lacks two more', (t) => {
+  for (const [lower, higher, messages] of [
+    [[], [], 1],
+    [[1], [1], 1],
+    // The lower asks for what it lacks.
+    [[], [1], 2],
+    // The higher is asked first, and then asks in its turn.
+    [[1], [], 3],
+  ] as const) {
+    const net = new Net(5, 2);
+    net.node(0).spreading.publish(
+      lower.map((at) => ({ kind: 'revocation', bytes: statement(at) })),
+      0,
+    );
+    net.node(1).spreading.publish(
+      higher.map((at) => ({ kind: 'revocation', bytes: statement(at) })),
+      0,
+    );
+    net.link(net.node(0), net.node(1));
+    net.run(10_000);
+    t.true(net.same());
+    t.is(net.messages, messages, `${lower.length} and ${higher.length} records`);
+  }
+});
+
+test('who is to be asked first and hears nothing asks itself', (t) => {
+  const net = new Net(6, 2);
+  const [lower, higher] = [net.node(0), net.node(1)];
+  lower.spreading.publish([{ kind: 'revocation', bytes: statement(1) }], 0);
+  lower.links.add(higher);
+  higher.links.add(lower);
+  // The other end has not noticed yet that it asks first.
+  lower.spreading.linkUp(higher.hit, 0);
+  lower.spreading.linkDown(higher.hit);
+  higher.spreading.linkUp(lower.hit, net.loop.now);
+  net.run(1_000);
+  t.false(net.same());
+  lower.spreading.linkUp(higher.hit, net.loop.now);
+  net.run(20_000);
+  t.true(net.same());
+});
+
+test('what an unanswered question left out is asked for as soon as the node is in the overlay', (t) => {
+  const net = new Net(7, 2);
+  net.node(1).spreading.publish([{ kind: 'revocation', bytes: statement(1) }], 0);
+  net.loss = 1;
+  net.link(net.node(0), net.node(1));
+  net.run(20_000);
+  t.false(net.same());
+  net.loss = 0;
+  net.node(0).spreading.tryAgain(net.loop.now);
+  net.run(1_000);
+  t.true(net.same());
 });

@@ -16,6 +16,9 @@ const BELIEVED_AFTER_MS = {
   joining: { later: 0, earlier: 2_000 },
   alone: { later: 10_000, earlier: 20_000 },
 } as const;
+/** So many are asked as soon as they are linked. Who has agreed on a time asks the others after a while: many may be coming at once. */
+const HURRIED = 4;
+const UNHURRIED_MS = 4_000;
 /** As long as nobody has answered. */
 const UNHEARD_RETRY_MS = 10_000;
 /** Members' clocks may have been corrected, and ours drifts. */
@@ -95,7 +98,7 @@ export class TimeKeeper implements Timed {
     if (!this.isKnown && !this.timers.has('patience')) this.timers.set('patience', now + PATIENCE_MS);
     if (!this.timers.has('recheck')) this.recheckLater(now);
     // By the timer: whoever tells us of the link has messages of its own to send first.
-    this.timers.set(`ask ${hit}`, now);
+    this.timers.set(`ask ${hit}`, this.clock.agreed && this.samples.size > HURRIED ? now + UNHURRIED_MS : now);
   }
 
   linkDown(hit: NodeId): void {

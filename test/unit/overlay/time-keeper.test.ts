@@ -252,3 +252,15 @@ test('members are asked seldom', (t) => {
   host.run(DAY);
   t.true(host.asked <= 64 * 97, String(host.asked));
 });
+
+test('a host that has agreed on the time asks the first four at once and the others later, each once', (t) => {
+  const host = new Host(0);
+  host.link('a', 0);
+  host.run(RTT);
+  t.true(host.keeper.known);
+  for (const hit of ['b', 'c', 'd', 'e', 'f']) host.link(hit, 0);
+  host.run(3_000);
+  t.is(host.asked, 4);
+  host.run(10_000);
+  t.is(host.asked, 6);
+});

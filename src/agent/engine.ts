@@ -492,7 +492,7 @@ export class Engine implements Timed {
     const keeper = overlay?.snapshot(now).responsiblePeer;
     // While it was silent a client has had none, or has none yet.
     if (replaced && (keeper === hit || (overlay?.role === 'client' && keeper === undefined))) names?.refresh(now);
-    this.claims.lookup(hit, now);
+    this.claims.linkUp(hit, now);
     // The path was selected before the handshake on it was done.
     const remote = this.links.remoteOf(hit);
     this.remember(hit, { user: peer.user, ...(remote !== undefined && { locators: [remote] }) });
@@ -582,9 +582,10 @@ export class Engine implements Timed {
         certificates: membership.messageChain,
         trust,
         configuration,
-        // Who asks for a link may send from its IPv4 address as soon as it is up: its claim is looked up meanwhile.
+        // Who asks for one may send from its IPv4 address as soon as it is up: its claim is looked up meanwhile.
         links: overlayLinks(this.links, (hit) => {
-          if (!this.members.has(hit)) this.claims.guessSoon(hit, this.clock.monotonic());
+          const isKnown = this.members.has(hit) || this.claims.addresses.ipv4Of(hit) !== undefined;
+          if (!isKnown) this.claims.lookupSoon(hit, this.clock.monotonic());
         }),
         random,
         clock,
@@ -670,10 +671,8 @@ export class Engine implements Timed {
     // Nobody could be asked before.
     if (event.type !== 'joined') return;
     this.doubles.entered(now);
-    for (const hit of this.members.hits) {
-      this.claims.lookup(hit, now);
-      this.membership.linkUp(hit, now);
-    }
+    this.claims.joined(this.members.hits, now);
+    this.membership.joined(now);
   }
 
   private ownIpv4(address: string): void {

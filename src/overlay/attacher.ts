@@ -116,7 +116,12 @@ export class Attacher implements Timed {
   }
 
   /** An Attach or AppAttach request of `nodeId` came; decides between it and one of ours (s6.5.1.2). */
-  requested(nodeId: NodeId, remote: IceParameters, now: number): AttachReply {
+  requested(
+    nodeId: NodeId,
+    remote: IceParameters,
+    options: { readonly forPackets: boolean },
+    now: number,
+  ): AttachReply {
     let entry = this.pending.get(nodeId);
     if (entry?.phase === 'requested') {
       // A request of ours that is old did not get through, as to a node that has been started anew: theirs did.
@@ -130,7 +135,7 @@ export class Attacher implements Timed {
     }
     entry ??= this.open(nodeId, now);
     if (entry === undefined) return { ok: false, errorCode: ERROR_CODES.request_timeout };
-    const offer = iceOffer(this.links.answer(nodeId, remote), 'active');
+    const offer = iceOffer(this.links.answer(nodeId, remote, options), 'active');
     entry.transactionId = undefined;
     this.connecting(nodeId, entry, now);
     return { ok: true, offer };

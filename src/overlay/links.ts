@@ -13,8 +13,8 @@ export interface OverlayLinks {
   send(nodeId: NodeId, message: Uint8Array): void;
   /** For the sender of Attach or AppAttach: makes the controlling side of a new link, or of an ICE restart. */
   offer(nodeId: NodeId): IceParameters;
-  /** For the receiver: makes the controlled side. */
-  answer(nodeId: NodeId, remote: IceParameters): IceParameters;
+  /** For the receiver: makes the controlled side. `forPackets`: the other end has packets of its applications to send (AppAttach). */
+  answer(nodeId: NodeId, remote: IceParameters, options: { readonly forPackets: boolean }): IceParameters;
   /** The answer to our offer arrived. */
   accept(nodeId: NodeId, remote: IceParameters): void;
   /** Our offer failed. */

@@ -8,7 +8,7 @@ import type { Handler } from './handler.ts';
  * nothing to remember for it.
  */
 export const handleAttach: Handler<AttachRequest> = (request, { attacher }) => {
-  const reply = attacher.requested(request.signer.nodeId, request.body, request.now);
+  const reply = attacher.requested(request.signer.nodeId, request.body, { forPackets: false }, request.now);
   if (reply.ok) request.answer({ type: 'attach_ans', ...reply.offer, sendUpdate: false });
   else request.fail(reply.errorCode);
 };
@@ -20,7 +20,7 @@ export const handleAppAttach: Handler<AppAttachRequest> = (request, { attacher }
     request.fail(ERROR_CODES.not_found, `application ${application} is not served here`);
     return;
   }
-  const reply = attacher.requested(request.signer.nodeId, request.body, request.now);
+  const reply = attacher.requested(request.signer.nodeId, request.body, { forPackets: true }, request.now);
   if (reply.ok) request.answer({ type: 'app_attach_ans', ...reply.offer, application });
   else request.fail(reply.errorCode);
 };

@@ -92,7 +92,7 @@ test('of two requests at once that of the higher Node-ID wins: the lower one giv
   const { attacher, calls } = make(LOW);
   const results: ConnectResult[] = [];
   attacher.connect(HIGH, 0, (result) => results.push(result));
-  t.true(attacher.requested(HIGH, REMOTE, 5).ok);
+  t.true(attacher.requested(HIGH, REMOTE, { forPackets: false }, 5).ok);
   t.deepEqual(calls, ['offer', 'forget', 'cancel', 'answer']);
   t.deepEqual(results, [{ ok: true }]);
 });
@@ -100,15 +100,21 @@ test('of two requests at once that of the higher Node-ID wins: the lower one giv
 test('a request that nobody has answered for a second gives way to the other end’s, whoever has the higher Node-ID', (t) => {
   const { attacher, calls } = make(HIGH);
   attacher.connect(LOW, 0, () => {});
-  t.deepEqual(attacher.requested(LOW, REMOTE, 900), { ok: false, errorCode: ERROR_CODES.in_progress });
-  t.true(attacher.requested(LOW, REMOTE, 1_100).ok);
+  t.deepEqual(attacher.requested(LOW, REMOTE, { forPackets: false }, 900), {
+    ok: false,
+    errorCode: ERROR_CODES.in_progress,
+  });
+  t.true(attacher.requested(LOW, REMOTE, { forPackets: false }, 1_100).ok);
   t.deepEqual(calls, ['offer', 'forget', 'cancel', 'answer']);
 });
 
 test('of two requests at once that of the higher Node-ID wins: the higher one refuses the other', (t) => {
   const { attacher, calls } = make(HIGH);
   attacher.connect(LOW, 0, () => t.fail());
-  t.deepEqual(attacher.requested(LOW, REMOTE, 5), { ok: false, errorCode: ERROR_CODES.in_progress });
+  t.deepEqual(attacher.requested(LOW, REMOTE, { forPackets: false }, 5), {
+    ok: false,
+    errorCode: ERROR_CODES.in_progress,
+  });
   t.deepEqual(calls, ['offer']);
 });
 
@@ -116,7 +122,10 @@ test('while a link is being made another request for it is in progress', (t) => 
   const { attacher, requests } = make();
   attacher.attach(HIGH, { sendUpdate: true }, 0, () => {});
   requests[0]?.done(attachAnswer(), 10);
-  t.deepEqual(attacher.requested(HIGH, REMOTE, 20), { ok: false, errorCode: ERROR_CODES.in_progress });
+  t.deepEqual(attacher.requested(HIGH, REMOTE, { forPackets: false }, 20), {
+    ok: false,
+    errorCode: ERROR_CODES.in_progress,
+  });
 });
 
 test('told that the other request is in progress, the node waits for it and answers', (t) => {
@@ -124,7 +133,7 @@ test('told that the other request is in progress, the node waits for it and answ
   const results: ConnectResult[] = [];
   attacher.attach(HIGH, { sendUpdate: true }, 0, (result) => results.push(result));
   requests[0]?.done({ ok: false, error: new OverlayError(ERROR_CODES.in_progress, 'in progress') }, 10);
-  t.true(attacher.requested(HIGH, REMOTE, 20).ok);
+  t.true(attacher.requested(HIGH, REMOTE, { forPackets: false }, 20).ok);
   attacher.linkUp(HIGH, 30);
   t.deepEqual(results, [{ ok: true }]);
 });
@@ -166,6 +175,6 @@ test('a request of the other end, long after ours led to no link, is answered', 
   const { attacher, requests } = make();
   attacher.connect(HIGH, 0, () => {});
   requests[0]?.done(appAnswer(), 10);
-  t.is(attacher.requested(HIGH, REMOTE, 500).ok, false);
-  t.true(attacher.requested(HIGH, REMOTE, 1_100).ok);
+  t.is(attacher.requested(HIGH, REMOTE, { forPackets: false }, 500).ok, false);
+  t.true(attacher.requested(HIGH, REMOTE, { forPackets: false }, 1_100).ok);
 });

@@ -32,6 +32,8 @@ const CHECK_INTERVAL_MS = 180_000;
 /** After the neighbours changed, which may mean that two rings became one. */
 const CHECK_AFTER_CHANGE_MS = 30_000;
 const MIN_CHECK_PAUSE_MS = 60_000;
+/** Name and host tell the address: while it is being claimed for the first time they wait, or each would be stored twice. */
+const ADDRESS_PATIENCE_MS = 1_500;
 /** With every choice taken, the first is asked for again after this time: somebody may have gone. */
 const EXHAUSTED_RETRY_MS = 600_000;
 /** After a store or fetch that got no answer; doubled each time. */
@@ -79,6 +81,8 @@ export class NameService implements Timed {
   /** The address that is being claimed, or is claimed. */
   private address: string | undefined;
   private claimed = false;
+  /** How long the other records wait for the address. */
+  private addressBy = -Infinity;
   private attempt = -1;
   private retryMs = RETRY_MS;
   private readonly busy = new Set<Goal>();
@@ -167,6 +171,7 @@ export class NameService implements Timed {
     this.address = undefined;
     if (preferred !== undefined && this.choiceOf(preferred) !== undefined) this.address = preferred;
     else this.chooseNext(now);
+    this.addressBy = now + ADDRESS_PATIENCE_MS;
     this.due.set('ipv4', now);
     this.handleTimeout(now);
   }
@@ -195,21 +200,27 @@ export class NameService implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    const ready = [...this.due].filter(([goal]) => !this.busy.has(goal)).map(([, at]) => at);
+    const ready = [...this.due].filter(([goal]) => !this.busy.has(goal)).map(([goal, at]) => this.dueAt(goal, at));
     return this.overlay.state === 'joined' && !this.givenBack ? earliest(...ready) : undefined;
   }
 
   handleTimeout(now: number): void {
     if (this.overlay.state !== 'joined' || this.givenBack) return;
     for (const [goal, at] of [...this.due]) {
-      if (at > now || this.busy.has(goal)) continue;
+      if (this.dueAt(goal, at) > now || this.busy.has(goal)) continue;
       this.due.delete(goal);
       this.work(goal, now);
     }
   }
 
+  private dueAt(goal: Goal, at: number): number {
+    const waits = goal !== 'ipv4' && this.prefix !== undefined && !this.claimed;
+    return waits ? Math.max(at, this.addressBy) : at;
+  }
+
   /** What was stored may be gone with the peers that were there before. */
   private refreshAll(now: number): void {
+    if (!this.claimed) this.addressBy = now + ADDRESS_PATIENCE_MS;
     if (this.prefix !== undefined) this.storeAnew('ipv4', now);
     if (this.user !== undefined) this.storeAnew('name', now);
     if (this.user !== undefined || this.claimed) this.storeAnew('host', now);

@@ -1,12 +1,20 @@
 import test from 'ava';
 import { type LogFields, silentLogger } from '../../src/base/logger.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
+import type { SimAgent } from '../sim/agent/sim-agent.ts';
 
 /** RTT near 0, as in one house. */
 const NEAR = { latencyMs: 0.2, jitterMs: 0, loss: 0 };
 const CROWD = 12;
 const SECOND_MS = 1_000;
 const JOINED_MS = 2_000;
+
+/** RELOAD messages until all are in, requests and answers; each is signed and verified. */
+const MAX_MESSAGES_EACH = 220;
+
+function sentBy(agent: SimAgent | undefined): number {
+  return agent?.act((engine, now) => engine.overlay?.snapshot(now).counters.sent) ?? 0;
+}
 
 for (const [place, seed] of [
   ['public', 950],
@@ -15,7 +23,7 @@ for (const [place, seed] of [
   ['behind NATs', 953],
 ] as const)
   test.serial(
-    `${CROWD} newcomers (${place}) in the same second are all in two seconds after the last one (seed ${seed})`,
+    `${CROWD} newcomers (${place}) in the same second are all in two seconds after the last one, with few messages (seed ${seed})`,
     (t) => {
       const world = new AgentWorld(t, seed, { internet: NEAR });
       world.run(1_000);
@@ -37,6 +45,9 @@ for (const [place, seed] of [
         world.until(() => joinings.length === CROWD && joinings.every(({ agent }) => agent?.joined === true), 30_000),
       );
       const tookMs = world.now - begun - Math.max(...times);
+      const sent = joinings.reduce((sum, { agent }) => sum + sentBy(agent), sentBy(world.founder)) / CROWD;
+      t.log(`${sent.toFixed(0)} messages for each newcomer`);
+      t.true(sent <= MAX_MESSAGES_EACH, `${sent.toFixed(0)} messages`);
       t.log(`everyone joined ${tookMs.toFixed(0)} ms after the last start`);
       t.true(
         world.until(() => joinings.every(({ agent }) => agent?.ready === true), 5_000),

@@ -129,3 +129,57 @@ test('a host claims the address that it held before, when that is free', (t) => 
   world.loop.run(2_000);
   t.is(host.names.ipv4, before);
 });
+
+test('a host that has no address yet stores its name once, with the address that it claims', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  const hosts = growNamed(world, ['alice@overlay.example.net', 'bob@overlay.example.net', null]);
+  const [alice, bob] = hosts;
+  if (alice === undefined || bob === undefined) return;
+  let stored = 0;
+  alice.names.onEvent(({ type }) => {
+    if (type === 'nameStored') stored += 1;
+  });
+  world.run(alice.node, (now) => {
+    alice.names.claimIpv4({ prefix: PREFIX }, now);
+    alice.names.claimName('alice@overlay.example.net', now);
+  });
+  world.loop.run(5_000);
+  t.is(stored, 1);
+  const found = settled<LookupResult<readonly NamedHost[]>>(world, bob.node, (now, done) =>
+    bob.names.lookupName('alice@overlay.example.net', now, done),
+  );
+  t.true(found.ok);
+  if (found.ok)
+    t.deepEqual(
+      found.value.map(({ ipv4 }) => ipv4),
+      [alice.names.ipv4],
+    );
+});
+
+test('a host that finds no free address has its name stored all the same, two seconds later', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED });
+  const hosts = growNamed(world, [null, null, 'alice@overlay.example.net']);
+  const [first, second, alice] = hosts;
+  if (first === undefined || second === undefined || alice === undefined) return;
+  for (const { node, names } of [first, second]) {
+    world.run(node, (now) => names.claimIpv4({ prefix: TINY_PREFIX }, now));
+    world.loop.run(5_000);
+  }
+  world.run(alice.node, (now) => {
+    alice.names.claimIpv4({ prefix: TINY_PREFIX }, now);
+    alice.names.claimName('alice@overlay.example.net', now);
+  });
+  world.loop.run(2_000);
+  t.is(alice.names.ipv4, undefined);
+  const found = settled<LookupResult<readonly NamedHost[]>>(world, first.node, (now, done) =>
+    first.names.lookupName('alice@overlay.example.net', now, done),
+  );
+  t.true(found.ok);
+  if (found.ok)
+    t.deepEqual(
+      found.value.map(({ hit, ipv4 }) => ({ hit, ipv4 })),
+      [{ hit: alice.node.id, ipv4: undefined }],
+    );
+});

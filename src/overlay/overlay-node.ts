@@ -21,8 +21,9 @@ import { type TraceResult, traceRoute } from './route-tracer.ts';
 import { CertificateCache, type CertificateVerifier } from './security/certificate-cache.ts';
 import { type SigningKey, type VerifySignature, Signing } from './security/signing.ts';
 import type { OverlaySettings } from './settings.ts';
+import { AbsenceCheck } from './storage/absence-check.ts';
 import { CopySender } from './storage/copy-sender.ts';
-import { IncumbentCheck } from './storage/incumbent-check.ts';
+import { Inquiry } from './storage/inquiry.ts';
 import { Replicator } from './storage/replicator.ts';
 import { ResourceStore } from './storage/resource-store.ts';
 import {
@@ -171,12 +172,13 @@ export class OverlayNode implements Timed {
     });
     const { topology } = this;
     const place = new RingView(topology);
-    const incumbents = new IncumbentCheck({
+    const incumbents = new Inquiry({
       requester,
       verifier,
       clock,
-      replicas: () => topology.neighbors.replicaSet,
+      ways: () => topology.neighbors.replicaSet.map((replica) => [toNode(replica)]),
     });
+    const absences = new AbsenceCheck({ self, place, neighbors: topology.neighbors, requester, verifier, clock });
     this.replicator = new Replicator({
       host: {
         place,
@@ -207,6 +209,7 @@ export class OverlayNode implements Timed {
       replicator: this.replicator,
       place,
       incumbents,
+      absences,
       verifier,
       random,
       clock,
@@ -224,7 +227,7 @@ export class OverlayNode implements Timed {
       logger,
     });
     this.endpoint.connect(this.router, topology);
-    this.parts = [this.endpoint, this.topology, this.attacher, this.replicator, incumbents];
+    this.parts = [this.endpoint, this.topology, this.attacher, this.replicator, incumbents, absences];
   }
 
   /** For methods that have no operation here: Probe, Stat, Find. */

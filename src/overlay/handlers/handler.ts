@@ -7,8 +7,9 @@ import type { Topology } from '../chord/topology.ts';
 import type { Requester } from '../requester.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import type { OverlaySettings } from '../settings.ts';
+import type { AbsenceCheck } from '../storage/absence-check.ts';
 import type { PlaceView } from '../storage/admission.ts';
-import type { IncumbentCheck } from '../storage/incumbent-check.ts';
+import type { Inquiry } from '../storage/inquiry.ts';
 import type { Replicator } from '../storage/replicator.ts';
 import type { ResourceStore } from '../storage/resource-store.ts';
 import type { ValueVerifier } from '../storage/value-verifier.ts';
@@ -39,7 +40,9 @@ export interface HandlerContext {
   readonly store: ResourceStore;
   readonly replicator: Replicator;
   readonly place: PlaceView;
-  readonly incumbents: IncumbentCheck;
+  /** Asks the replicas of a place who holds it, before a claim is believed. */
+  readonly incumbents: Inquiry;
+  readonly absences: AbsenceCheck;
   readonly verifier: ValueVerifier;
   readonly random: Random;
   readonly clock: Clock;

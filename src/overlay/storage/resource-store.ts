@@ -93,6 +93,13 @@ export class ResourceStore {
     return this.resources.get(resource)?.kinds.get(kind)?.generation ?? 0n;
   }
 
+  /** Whether anything of a Kind has not expired, and be it that it was taken away. */
+  has(resource: ResourceId, kind: number, now: number): boolean {
+    for (const { expiresAt } of this.resources.get(resource)?.kinds.get(kind)?.entries.values() ?? [])
+      if (expiresAt > now) return true;
+    return false;
+  }
+
   /** Values that have not expired, with the lifetime that is left (s7.4.1.1), and that came after `revision`. */
   values(resource: ResourceId, kind: number, now: number, revision = 0): SignedValue[] {
     const entries = this.resources.get(resource)?.kinds.get(kind)?.entries.values() ?? [];

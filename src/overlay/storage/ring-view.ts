@@ -7,6 +7,8 @@ import type { PlaceView } from './admission.ts';
 export class RingView implements PlaceView {
   private readonly topology: Topology;
   private readonly neighborSince = new Map<NodeId, number>();
+  private predecessor: NodeId | undefined;
+  private rangeSince = -Infinity;
 
   constructor(topology: Topology) {
     this.topology = topology;
@@ -49,7 +51,15 @@ export class RingView implements PlaceView {
     return since !== undefined && now - since >= SETTLED_PEER_MS;
   }
 
+  /** The range of this peer is not what it was a moment ago: it may lack what belongs there, or know its neighbours wrongly. */
+  isInMotion(now: number): boolean {
+    return now < this.rangeSince + SETTLED_PEER_MS;
+  }
+
   neighborsChanged(now: number): void {
+    const [predecessor] = this.topology.neighbors.predecessors;
+    if (predecessor !== this.predecessor) this.rangeSince = now;
+    this.predecessor = predecessor;
     const neighbors = this.topology.neighbors.all;
     for (const id of this.neighborSince.keys()) if (!neighbors.includes(id)) this.neighborSince.delete(id);
     for (const id of neighbors) if (!this.neighborSince.has(id)) this.neighborSince.set(id, now);

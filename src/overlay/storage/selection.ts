@@ -13,6 +13,18 @@ export interface Selection {
   readonly absent: readonly StoredData[];
 }
 
+/** The specifier that asks for everything of a Kind. */
+export function wholeOf({ dataModel }: Kind): ModelSpecifier {
+  switch (dataModel) {
+    case 'single':
+      return { model: 'single' };
+    case 'array':
+      return { model: 'array', ranges: [{ first: 0, last: 0xffffffff }] };
+    case 'dictionary':
+      return { model: 'dictionary', keys: [] };
+  }
+}
+
 /** @returns undefined when the specifier is of another data model than the Kind */
 export function select(kind: Kind, specifier: ModelSpecifier, values: readonly SignedValue[]): Selection | undefined {
   if (specifier.model !== kind.dataModel) return undefined;

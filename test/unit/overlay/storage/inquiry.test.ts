@@ -1,10 +1,10 @@
 import test from 'ava';
 import { resourceIdOf } from '../../../../src/overlay/chord/ring.ts';
-import type { RequestDone, Requester } from '../../../../src/overlay/requester.ts';
+import { type RequestDone, type Requester, toNode } from '../../../../src/overlay/requester.ts';
 import { OverlayTimeoutError } from '../../../../src/overlay/errors.ts';
 import { claimOf } from '../../../../src/overlay/storage/access.ts';
 import type { SignedValue } from '../../../../src/overlay/storage/admission.ts';
-import { IncumbentCheck } from '../../../../src/overlay/storage/incumbent-check.ts';
+import { Inquiry } from '../../../../src/overlay/storage/inquiry.ts';
 import { IDLOC_IPV4 } from '../../../../src/overlay/storage/kinds.ts';
 import { encodeIpv4Value } from '../../../../src/overlay/storage/values.ts';
 import { EMPTY_SIGNATURE, type StoredData } from '../../../../src/reload/index.ts';
@@ -29,7 +29,7 @@ class Bench {
   readonly open: { done: RequestDone; to: string }[] = [];
   cancelled = 0;
   readonly revoked = new Set<string>();
-  readonly check: IncumbentCheck;
+  readonly inquiry: Inquiry;
 
   constructor(replicas: readonly string[]) {
     const requester: Requester = {
@@ -39,7 +39,7 @@ class Bench {
         this.cancelled += 1;
       },
     };
-    this.check = new IncumbentCheck({
+    this.inquiry = new Inquiry({
       requester,
       // Whoever signed it: the claim says.
       verifier: {
@@ -49,14 +49,14 @@ class Bench {
         },
       },
       clock: { monotonic: () => 0, wall: () => 1 },
-      replicas: () => replicas,
+      ways: () => replicas.map((replica) => [toNode(replica)]),
     });
   }
 
   /** Claims that were found, by their choice. */
   ask(): { found: number[] | undefined } {
     const result: { found: number[] | undefined } = { found: undefined };
-    this.check.ask(PLACE, IDLOC_IPV4, 0, (values) => {
+    this.inquiry.ask(PLACE, IDLOC_IPV4, 0, (values) => {
       result.found = values.map(({ data }) => (data.value.exists ? (data.value.value[21] ?? -1) : -1));
     });
     return result;
@@ -69,7 +69,7 @@ class Bench {
   }
 }
 
-test('a peer without replicas has nobody to ask', (t) => {
+test('without ways there is nobody to ask', (t) => {
   t.deepEqual(new Bench([]).ask().found, []);
 });
 
@@ -84,17 +84,17 @@ test('all replicas are asked, and of two claims the better one comes first', (t)
   t.is(result.found, undefined);
   bench.answer(1, [claim(B, 2)]);
   t.deepEqual(result.found, [2, 9]);
-  t.is(bench.check.nextTimeout(), undefined);
+  t.is(bench.inquiry.nextTimeout(), undefined);
 });
 
 test('a silent replica is waited for two seconds, one that fails not at all', (t) => {
   const bench = new Bench([A, B]);
   const result = bench.ask();
   bench.open[0]?.done({ ok: false, error: new OverlayTimeoutError('fetch_req') }, 5);
-  t.is(bench.check.nextTimeout(), 2_000);
-  bench.check.handleTimeout(1_999);
+  t.is(bench.inquiry.nextTimeout(), 2_000);
+  bench.inquiry.handleTimeout(1_999);
   t.is(result.found, undefined);
-  bench.check.handleTimeout(2_000);
+  bench.inquiry.handleTimeout(2_000);
   t.deepEqual(result.found, []);
   t.is(bench.cancelled, 1);
 });
@@ -108,13 +108,13 @@ test('a claim of one who is revoked while the other replicas are waited for coun
   t.deepEqual(result.found, [2]);
 });
 
-test('so many claims are looked into at once and no more', (t) => {
+test('so many questions are open at once and no more', (t) => {
   const bench = new Bench([A]);
   for (let i = 0; i < 128; i++) {
-    t.false(bench.check.isFull);
+    t.false(bench.inquiry.isFull);
     bench.ask();
   }
-  t.true(bench.check.isFull);
-  bench.check.handleTimeout(2_000);
-  t.false(bench.check.isFull);
+  t.true(bench.inquiry.isFull);
+  bench.inquiry.handleTimeout(2_000);
+  t.false(bench.inquiry.isFull);
 });

@@ -65,8 +65,8 @@ type Goal = 'ipv4' | 'name' | 'host';
 /**
  * Names and IPv4 addresses of this host, claimed and kept; and lookups of those of others (docs: two-stage resolution).
  *
- *   claimIpv4 ──fetch──> free or ours ──store──> claimed ──check──> fetch ...
- *                   └──> another's ──> next choice      └──"claimed"──> next choice
+ *   claimIpv4 ──store──> claimed ──check──> fetch ──> ours, or nobody's ──store──> ...
+ *                └─"claimed"──> next choice    └──> another's ──> next choice
  *
  * Claims survive every failure: what got no answer, or was refused for another reason than that the address is another's
  * (this host's clock, most of all), is tried again until it succeeds.
@@ -267,10 +267,15 @@ export class NameService implements Timed {
       this.busy.delete('ipv4');
       return;
     }
+    // Whoever takes the claim looks whether it is another's.
+    if (!this.claimed) {
+      this.storeClaim(address, now);
+      return;
+    }
     this.records.holderOf(address, now, (result, at) => {
       if (address !== this.address) this.busy.delete('ipv4');
       else if (result.ok && result.value.hit !== this.overlay.nodeId) this.taken(at);
-      else if (result.ok && this.claimed && this.isFresh('ipv4', at)) this.done('ipv4', at);
+      else if (result.ok && this.isFresh('ipv4', at)) this.done('ipv4', at);
       else if (result.ok || result.error.errorCode === ERROR_CODES.not_found) this.storeClaim(address, at);
       else this.retry('ipv4', at);
     });

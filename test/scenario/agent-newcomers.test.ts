@@ -10,7 +10,7 @@ const SECOND_MS = 1_000;
 const JOINED_MS = 2_000;
 
 /** RELOAD messages until all are in, requests and answers; each is signed and verified. */
-const MAX_MESSAGES_EACH = 220;
+const MAX_MESSAGES_EACH = 240;
 
 function sentBy(agent: SimAgent | undefined): number {
   return agent?.act((engine, now) => engine.overlay?.snapshot(now).counters.sent) ?? 0;

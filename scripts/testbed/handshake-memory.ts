@@ -28,17 +28,24 @@ for (const plane of [client, server]) {
 }
 
 const accepted: LinkId[] = [];
-let arrived = (): void => {};
-client.onWake(() => client.drain());
+let clientIsDone = (): void => {};
+let serverIsDone = (): void => {};
+client.onWake(() => {
+  for (const event of client.drain()) if (event.type === 'connected') clientIsDone();
+});
 server.onWake(() => {
   for (const event of server.drain()) {
     if (event.type !== 'connected') continue;
     accepted.push(event.link);
-    arrived();
+    serverIsDone();
   }
 });
 for (let i = 0; i < LINKS; i++) {
-  const connected = new Promise<void>((resolve) => (arrived = resolve));
+  // Both: on one pair of addresses, the next handshake would take what the last one still waits for.
+  const connected = Promise.all([
+    new Promise<void>((resolve) => (clientIsDone = resolve)),
+    new Promise<void>((resolve) => (serverIsDone = resolve)),
+  ]);
   client.setPath(client.openLink('client'), null, { address: '127.0.0.1', port: server.port });
   const late = delay(HANDSHAKE_MS, undefined, { ref: false }).then(() => {
     throw new Error(`a handshake took more than ${HANDSHAKE_MS} ms`);

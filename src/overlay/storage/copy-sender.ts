@@ -6,6 +6,7 @@ import { type Answer, type Requester, toNode, toResource } from '../requester.ts
 import { type PlaceView, decodeVerdicts, originOf } from './admission.ts';
 import { type CopyRequest, copiesOf } from './copies.ts';
 import type { Resource, ResourceStore } from './resource-store.ts';
+import { specifierOf } from './selection.ts';
 import type { ValueVerifier } from './value-verifier.ts';
 
 /** How the copies of one resource were received. */
@@ -121,17 +122,9 @@ export class CopySender {
     now: number,
     done: (newer: boolean, now: number) => void,
   ): void {
-    const specifiers = [...(this.store.find(resource)?.kinds.values() ?? [])].map(
-      ({ kind: { id: kind, dataModel } }) => {
-        const specifier =
-          dataModel === 'single'
-            ? ({ model: dataModel } as const)
-            : dataModel === 'array'
-              ? ({ model: dataModel, ranges: [{ first: 0, last: 0xffffffff }] } as const)
-              : ({ model: dataModel, keys: [] } as const);
-        return { kind, generation: 0n, specifier };
-      },
-    );
+    const specifiers = [...(this.store.find(resource)?.kinds.values() ?? [])].map(({ kind }) => {
+      return { kind: kind.id, generation: 0n, specifier: specifierOf(kind) };
+    });
     const body = { type: 'fetch_req' as const, resource, specifiers };
     this.requester.request({ destination, body }, now, (result, at) => {
       if (!result.ok || result.body.type !== 'fetch_ans') done(false, at);

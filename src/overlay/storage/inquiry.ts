@@ -6,7 +6,7 @@ import type { Requester } from '../requester.ts';
 import { claimOf, claimWins } from './access.ts';
 import type { SignedValue } from './admission.ts';
 import type { Kind } from './kinds.ts';
-import { wholeOf } from './selection.ts';
+import { specifierOf } from './selection.ts';
 import type { ValueVerifier } from './value-verifier.ts';
 
 /** Who has not answered by then says nothing: whoever claims or reads waits as long, and links repeat what is lost. */
@@ -73,7 +73,7 @@ export class Inquiry implements Timed {
     };
     this.questions.add(question);
     this.timers.set(question, question.endsAt);
-    const specifiers = [{ kind: kind.id, generation: 0n, specifier: wholeOf(kind) }];
+    const specifiers = [{ kind: kind.id, generation: 0n, specifier: specifierOf(kind) }];
     const body = { type: 'fetch_req' as const, resource, specifiers };
     for (const destination of this.ways(resource)) {
       const transaction = this.requester.request({ destination, body }, now, (result, at) => {

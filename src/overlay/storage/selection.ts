@@ -1,5 +1,11 @@
 import { toHex } from '../../base/bytes.ts';
-import { EMPTY_SIGNATURE, type ModelSpecifier, type StoredData, type StoredDataValue } from '../../reload/index.ts';
+import {
+  type ArrayRange,
+  EMPTY_SIGNATURE,
+  type ModelSpecifier,
+  type StoredData,
+  type StoredDataValue,
+} from '../../reload/index.ts';
 import type { Kind } from './kinds.ts';
 import type { SignedValue } from './admission.ts';
 
@@ -13,15 +19,23 @@ export interface Selection {
   readonly absent: readonly StoredData[];
 }
 
-/** The specifier that asks for everything of a Kind. */
-export function wholeOf({ dataModel }: Kind): ModelSpecifier {
+/** A part of what there is of a Kind. */
+export interface Wanted {
+  /** For dictionaries; absent: all entries. */
+  readonly keys?: readonly Uint8Array[] | undefined;
+  /** For arrays; absent: all elements. */
+  readonly ranges?: readonly ArrayRange[] | undefined;
+}
+
+/** What to ask for of a Kind: what is wanted of it, or everything. */
+export function specifierOf({ dataModel }: Kind, wanted: Wanted = {}): ModelSpecifier {
   switch (dataModel) {
     case 'single':
       return { model: 'single' };
     case 'array':
-      return { model: 'array', ranges: [{ first: 0, last: 0xffffffff }] };
+      return { model: 'array', ranges: wanted.ranges ?? [{ first: 0, last: 0xffffffff }] };
     case 'dictionary':
-      return { model: 'dictionary', keys: [] };
+      return { model: 'dictionary', keys: wanted.keys ?? [] };
   }
 }
 

@@ -1,18 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
-import {
-  type ArrayRange,
-  ERROR_CODES,
-  type FetchAnswer,
-  type ModelSpecifier,
-  type StoredDataValue,
-  dataSignatureInput,
-} from '../../reload/index.ts';
+import { ERROR_CODES, type FetchAnswer, type StoredDataValue, dataSignatureInput } from '../../reload/index.ts';
 import { OverlayError } from '../errors.ts';
 import { type Answer, type Requester, toNode, toResource } from '../requester.ts';
 import type { Signing } from '../security/signing.ts';
 import { READ, judge } from './admission.ts';
 import type { Kind } from './kinds.ts';
+import { type Wanted, specifierOf } from './selection.ts';
 import type { ValueVerifier } from './value-verifier.ts';
 
 export interface StoreSpec {
@@ -36,13 +30,9 @@ export type StoreResult =
     }
   | { readonly ok: false; readonly error: OverlayError };
 
-export interface FetchSpec {
+export interface FetchSpec extends Wanted {
   readonly resource: ResourceId;
   readonly kind: number;
-  /** For dictionaries; absent: all entries. */
-  readonly keys?: readonly Uint8Array[];
-  /** For arrays; absent: all elements. */
-  readonly ranges?: readonly ArrayRange[];
   /** Whose copy is asked for; absent: that of the peer that is responsible. */
   readonly from?: NodeId;
 }
@@ -224,17 +214,6 @@ export class StorageClient {
     const floor = last > than ? last : than;
     this.lastStorageTime = wall > floor ? wall : floor + 1n;
     return this.lastStorageTime;
-  }
-}
-
-function specifierOf(kind: Kind, spec: FetchSpec): ModelSpecifier {
-  switch (kind.dataModel) {
-    case 'single':
-      return { model: 'single' };
-    case 'array':
-      return { model: 'array', ranges: spec.ranges ?? [{ first: 0, last: 0xffffffff }] };
-    case 'dictionary':
-      return { model: 'dictionary', keys: spec.keys ?? [] };
   }
 }
 

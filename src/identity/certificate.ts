@@ -74,7 +74,7 @@ export class NodeCertificate {
       // Also refuses PEM and trailing bytes.
       if (!equalBytes(x509.raw, der)) throw new CertificateError('not one DER certificate');
       names = namesOf(AsnConvert.parse(this.der, Certificate));
-      this.spki = new Uint8Array(x509.publicKey.export({ format: 'der', type: 'spki' }));
+      this.spki = partOf(this.der, x509.publicKey.export({ format: 'der', type: 'spki' }));
     } catch (cause) {
       if (cause instanceof CertificateError) throw cause;
       throw new CertificateError('the certificate cannot be read', { cause });
@@ -102,6 +102,12 @@ export class NodeCertificate {
     this.signer = spki;
     return true;
   }
+}
+
+/** The bytes as a view of what they are a part of, so that they take no memory of their own; otherwise a copy. */
+function partOf(whole: Uint8Array, part: Uint8Array): Uint8Array {
+  const at = Buffer.from(whole.buffer, whole.byteOffset, whole.byteLength).indexOf(part);
+  return at < 0 ? new Uint8Array(part) : whole.subarray(at, at + part.length);
 }
 
 interface Names {

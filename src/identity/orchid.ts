@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { concatBytes, equalBytes, fromHex, toHex } from '../base/bytes.ts';
 import type { Hit } from '../base/node-id.ts';
 import { CertificateError } from './errors.ts';
@@ -24,9 +24,9 @@ const ECC_CURVE_P256 = Uint8Array.of(0, 1);
  * `hostIdentity` is the Host Identity field of HOST_ID (RFC 7401 s5.2.9).
  */
 export function orchid(suite: HitSuite, hostIdentity: Uint8Array): Hit {
-  const hash = createHash(HASH_OF_SUITE[suite]).update(CONTEXT_ID).update(hostIdentity).digest();
-  const start = (hash.length - ENCODED_BYTES) / 2;
-  return `${PREFIX}${suite}${toHex(hash.subarray(start, start + ENCODED_BYTES))}`;
+  const digest = hash(HASH_OF_SUITE[suite], concatBytes(CONTEXT_ID, hostIdentity), 'buffer');
+  const start = (digest.length - ENCODED_BYTES) / 2;
+  return `${PREFIX}${suite}${toHex(digest.subarray(start, start + ENCODED_BYTES))}`;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { createHash, createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
 import { CertificateError } from './errors.ts';
 
 /** A node verifies mostly for its neighbours: a few hundred keys are in use at a time. */
@@ -12,6 +12,12 @@ const MAX_SIGNATURE_BYTES = 512;
 
 /** Least recently used keys leave first: a Map keeps the order of insertion. */
 const cache = new Map<string, KeyObject>();
+/**
+ * Keys that were used once; the next time they are kept. A key is an object outside the heap. Let go of at once it costs
+ * nothing to speak of, but a flood of values of many signers would put a thousand after the other through the cache, and
+ * what has grown old there is let go of in the long pauses of the garbage collector.
+ */
+const seenOnce = new Set<string>();
 
 function isAcceptable(key: KeyObject): boolean {
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
@@ -22,6 +28,13 @@ function isAcceptable(key: KeyObject): boolean {
     modulusLength >= MIN_RSA_BITS &&
     modulusLength <= MAX_RSA_BITS
   );
+}
+
+/** Makes room for one more. */
+function dropOldest(from: Map<string, unknown> | Set<string>): void {
+  if (from.size < MAX_CACHED_KEYS) return;
+  const [oldest] = from.keys();
+  if (oldest !== undefined) from.delete(oldest);
 }
 
 /**
@@ -45,11 +58,13 @@ export function publicKeyOf(spki: Uint8Array): KeyObject {
   }
   if (!isAcceptable(key))
     throw new CertificateError('the public key is neither ECDSA P-256 nor RSA of 2048 to 4096 bits');
-  if (cache.size >= MAX_CACHED_KEYS) {
-    const [oldest] = cache.keys();
-    if (oldest !== undefined) cache.delete(oldest);
+  if (seenOnce.delete(name)) {
+    dropOldest(cache);
+    cache.set(name, key);
+  } else {
+    dropOldest(seenOnce);
+    seenOnce.add(name);
   }
-  cache.set(name, key);
   return key;
 }
 
@@ -67,5 +82,6 @@ export function verifySignature(spki: Uint8Array, data: Uint8Array, signature: U
 }
 
 export function sha256(data: Uint8Array): Uint8Array {
-  return new Uint8Array(createHash('sha256').update(data).digest());
+  // In one call: a Hash is an object outside the heap, which the garbage collector lets go of in a pause.
+  return new Uint8Array(hash('sha256', data, 'buffer'));
 }

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { toHex } from '../../base/bytes.ts';
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
 import type { Random } from '../../base/random.ts';
@@ -28,8 +28,7 @@ export class Ring {
 
   /** RFC 6940 s10.2 with the ring's prefix in front: the hash gives the bits that are left, its most significant ones. */
   resourceIdOf(name: string | Uint8Array): ResourceId {
-    const digest = toHex(createHash('sha1').update(name).digest());
-    return this.prefix + digest.slice(0, DIGITS - this.prefix.length);
+    return this.prefix + hash('sha1', name, 'hex').slice(0, DIGITS - this.prefix.length);
   }
 
   /** `id` + `offset`, modulo the size of the ring. */

@@ -11,6 +11,7 @@ export interface VerifiedCertificate {
   readonly user: string | null;
   /** DER SubjectPublicKeyInfo. */
   readonly spki: Uint8Array;
+  /** The verifier's own copy, which may be kept. */
   readonly der: Uint8Array;
 }
 
@@ -96,7 +97,7 @@ export class CertificateCache {
       user: certificate.user,
       spki: certificate.spki,
       // Copies: the message that they came in must not stay in memory for them.
-      chain: chain.map((der) => der.slice()),
+      chain: [certificate.der, ...chain.slice(1).map((der) => der.slice())],
       hash,
     };
     this.cached.set(hash, { signer, checkedAt: wallNow });

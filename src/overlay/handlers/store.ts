@@ -36,7 +36,7 @@ export const handleStore: Handler<StoreRequest> = (request, context) => {
   }
   const before = context.store.find(resource);
   // It had all of it before: what it sends now is what it has beside that.
-  const wasInStep = before !== undefined && before.holders.get(request.signer.nodeId) === before.revision;
+  const wasInStep = before !== undefined && before.holders.revisionOf(request.signer.nodeId) === before.revision;
   const kinds = provenKinds(request, context, isOriginal);
   offer(request, context, { kinds, origin, wasInStep }, request.now);
 };
@@ -133,9 +133,8 @@ function provenKinds(request: Request, { verifier, clock }: HandlerContext, isOr
 
 /** Whether the sender of a copy has shown that it holds every value that is here. */
 function showsAll({ resource, kindData }: StoreRequest, { store }: HandlerContext): boolean {
-  const kinds = store.find(resource)?.kinds ?? new Map<number, never>();
   const shown = new Map(kindData.map(({ kind, values }) => [kind, values.length]));
-  return [...kinds.values()].every(({ kind, entries }) => shown.get(kind.id) === entries.size);
+  return store.find(resource)?.kinds.every(({ kind, entries }) => shown.get(kind.id) === entries.length) ?? true;
 }
 
 /** s7.4.1.2: error_info is "a StoreAns response containing the correct generation counter for each Kind". */

@@ -22,7 +22,7 @@ export function copiesOf(
   now: number,
 ): CopyRequest[] {
   const out: CopyRequest[] = [];
-  for (const { kind, generation } of resource.kinds.values()) {
+  for (const { kind, generation } of resource.kinds) {
     for (const values of chunks(
       store.values(resource.id, kind.id, now, revision),
       maxMessageBytes - MESSAGE_OVERHEAD_BYTES,

@@ -122,7 +122,7 @@ export class CopySender {
     now: number,
     done: (newer: boolean, now: number) => void,
   ): void {
-    const specifiers = [...(this.store.find(resource)?.kinds.values() ?? [])].map(({ kind }) => {
+    const specifiers = (this.store.find(resource)?.kinds ?? []).map(({ kind }) => {
       return { kind: kind.id, generation: 0n, specifier: specifierOf(kind) };
     });
     const body = { type: 'fetch_req' as const, resource, specifiers };

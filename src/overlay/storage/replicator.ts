@@ -33,6 +33,9 @@ interface Drain {
   readonly done: (complete: boolean, now: number) => void;
 }
 
+/** Of one resource; more are those of rings long past. */
+const MAX_REFUSALS = 16;
+
 interface Refused {
   readonly revision: number;
   readonly times: number;
@@ -95,7 +98,7 @@ export class Replicator implements Timed {
   received(resource: ResourceId, from: NodeId, complete: boolean, now: number): void {
     const found = this.store.find(resource);
     if (found === undefined) return;
-    if (complete) setHolder(found, from, found.revision);
+    if (complete) found.holders.set(from, found.revision);
     this.stored(resource, now);
   }
 
@@ -223,7 +226,8 @@ export class Replicator implements Timed {
     if (resource.own || late) {
       // RFC 6940 s6.4.2.3: to the correct node "unless it knows the newly responsible node already has a copy".
       const responsible = place.likelyResponsible(resource.id);
-      if (responsible !== undefined && resource.holders.get(responsible) === resource.revision) resource.own = false;
+      if (responsible !== undefined && resource.holders.revisionOf(responsible) === resource.revision)
+        resource.own = false;
       else if (responsible !== undefined) this.want(resource, responsible, 'responsible', now);
     }
     if (resource.own || place.isInReplicaRange(resource.id)) return;
@@ -233,7 +237,7 @@ export class Replicator implements Timed {
   }
 
   private want(resource: Resource, nodeId: NodeId, reason: CopyReason, now: number): void {
-    if (resource.holders.get(nodeId) === resource.revision) return;
+    if (resource.holders.revisionOf(nodeId) === resource.revision) return;
     const refused = this.refusals.get(resource)?.get(nodeId);
     if (refused?.revision === resource.revision && refused.until > now)
       this.schedulePass(Math.max(refused.until, now + REPLICATION_RETRY_MS));
@@ -278,7 +282,7 @@ export class Replicator implements Timed {
     const { handOver } = target;
     const id = handOver?.next();
     const resource = id === undefined ? undefined : this.store.find(id);
-    if (resource !== undefined && resource.holders.get(target.nodeId) !== resource.revision) {
+    if (resource !== undefined && resource.holders.revisionOf(target.nodeId) !== resource.revision) {
       this.copy(target, resource, 'replica', handOver, now);
       return COPY_COST;
     }
@@ -288,7 +292,7 @@ export class Replicator implements Timed {
 
   /** The ring may have changed since it was queued. */
   private isWanted(resource: Resource, nodeId: NodeId, reason: CopyReason): boolean {
-    if (resource.holders.get(nodeId) === resource.revision) return false;
+    if (resource.holders.revisionOf(nodeId) === resource.revision) return false;
     const { place } = this.host;
     if (place.isResponsibleFor(resource.id)) return reason === 'replica' && this.host.replicaSet.includes(nodeId);
     return reason === 'responsible' && place.likelyResponsible(resource.id) === nodeId;
@@ -303,13 +307,13 @@ export class Replicator implements Timed {
   ): void {
     const { revision } = resource;
     const isDirect = reason === 'replica';
-    const since = isDirect ? (resource.holders.get(target.nodeId) ?? 0) : 0;
+    const since = isDirect ? (resource.holders.revisionOf(target.nodeId) ?? 0) : 0;
     const isSent = this.sender.send(resource, isDirect ? target.nodeId : undefined, since, now, (outcome, at) => {
       target.inFlight -= 1;
       if (outcome.type === 'held') {
         target.answered();
         handOver?.held();
-        setHolder(resource, outcome.holder, revision);
+        resource.holders.set(outcome.holder, revision);
         if (!isDirect) this.handedBack(resource, at);
         else if (resource.revision !== revision) this.stored(resource.id, at);
       } else if (outcome.type === 'silent') {
@@ -329,7 +333,7 @@ export class Replicator implements Timed {
       this.resumeAt = at;
     });
     if (!isSent) {
-      setHolder(resource, target.nodeId, revision);
+      resource.holders.set(target.nodeId, revision);
       return;
     }
     target.inFlight += 1;
@@ -366,7 +370,7 @@ export class Replicator implements Timed {
     const before = refusals.get(target.nodeId);
     const times = before?.revision === resource.revision ? before.times + 1 : 0;
     const until = now + Math.min(REFUSED_COPY_RETRY_MS * 2 ** times, MAX_REFUSED_COPY_RETRY_MS);
-    if (refusals.size >= MAX_HOLDERS) refusals.clear();
+    if (refusals.size >= MAX_REFUSALS) refusals.clear();
     refusals.set(target.nodeId, { revision: resource.revision, times, until });
     this.schedulePass(Math.max(until, now + REPLICATION_RETRY_MS));
   }
@@ -400,12 +404,4 @@ export class Replicator implements Timed {
     this.resumeAt = undefined;
     this.drained = undefined;
   }
-}
-
-/** A resource has a handful of holders; more are those of rings long past. */
-const MAX_HOLDERS = 16;
-
-function setHolder(resource: Resource, holder: NodeId, revision: number): void {
-  if (resource.holders.size >= MAX_HOLDERS) resource.holders.clear();
-  resource.holders.set(holder, revision);
 }

@@ -1,12 +1,19 @@
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
-import { ARRAY_INDEX_LAST, type StoredData, type StoredDataValue } from '../../reload/index.ts';
+import { ARRAY_INDEX_LAST, type StoredDataValue } from '../../reload/index.ts';
 import { toHex } from '../../base/bytes.ts';
+import type { Signer } from '../security/certificate-cache.ts';
 import { type Origin, type SignedValue, type Verdict, endOf, judge } from './admission.ts';
+import { Holders } from './holders.ts';
 import type { Kind } from './kinds.ts';
+import { type PackedData, pack, sizeOf, unpack } from './packed-data.ts';
 import { SortedIds } from './sorted-ids.ts';
 
-interface Entry extends SignedValue {
-  readonly bytes: number;
+/** A value as it is kept: the more objects there are of it, the longer are the pauses in which garbage is collected. */
+interface Entry {
+  /** Where it stands among those of its Kind (`Trial.keyOf`). */
+  readonly key: string;
+  readonly packed: PackedData;
+  readonly signer: Signer;
   /** Monotonic time. */
   readonly expiresAt: number;
   /** The revision of the resource that it came with. */
@@ -16,18 +23,27 @@ interface Entry extends SignedValue {
 interface KindData {
   readonly kind: Kind;
   generation: bigint;
-  readonly entries: Map<string, Entry>;
+  /** Nearly always one; at most the Kind's `maxCount`. */
+  entries: readonly Entry[];
 }
 
 export interface Resource {
   readonly id: ResourceId;
-  readonly kinds: Map<number, KindData>;
+  /** One or two. */
+  kinds: readonly KindData[];
   /** This peer was or is responsible: it sees to it that the right peers have copies. */
   own: boolean;
   /** Goes up with every change; no two states of the store have the same. */
   revision: number;
   /** Who has said that it has which revision. */
-  readonly holders: Map<NodeId, number>;
+  readonly holders: Holders;
+}
+
+/** A node that has written something that is here. */
+interface Writer {
+  /** The last one seen: each of its values that was signed with the same certificate refers to this object. */
+  signer: Signer;
+  values: number;
 }
 
 export interface KindValues {
@@ -48,7 +64,7 @@ export interface StoreOutcome {
 /** What is stored here for the overlay (RFC 6940 s7): bounded in bytes, in values of a writer and in values of a Kind. */
 export class ResourceStore {
   private readonly resources = new Map<ResourceId, Resource>();
-  private readonly valuesOf = new Map<NodeId, number>();
+  private readonly writers = new Map<NodeId, Writer>();
   private ids = new SortedIds();
   private readonly idsOf = new Map<number, SortedIds>();
   private readonly maxBytes: number;
@@ -90,22 +106,21 @@ export class ResourceStore {
 
   /** The generation counter of a Kind; 0 when nothing was stored. */
   generation(resource: ResourceId, kind: number): bigint {
-    return this.resources.get(resource)?.kinds.get(kind)?.generation ?? 0n;
+    return this.kindData(resource, kind)?.generation ?? 0n;
   }
 
   /** Whether anything of a Kind has not expired, and be it that it was taken away. */
   has(resource: ResourceId, kind: number, now: number): boolean {
-    for (const { expiresAt } of this.resources.get(resource)?.kinds.get(kind)?.entries.values() ?? [])
-      if (expiresAt > now) return true;
-    return false;
+    return this.kindData(resource, kind)?.entries.some(({ expiresAt }) => expiresAt > now) ?? false;
   }
 
   /** Values that have not expired, with the lifetime that is left (s7.4.1.1), and that came after `revision`. */
   values(resource: ResourceId, kind: number, now: number, revision = 0): SignedValue[] {
-    const entries = this.resources.get(resource)?.kinds.get(kind)?.entries.values() ?? [];
+    const kindData = this.kindData(resource, kind);
     const out: SignedValue[] = [];
-    for (const { expiresAt, revision: came, data, signer } of entries) {
-      if (expiresAt <= now || came <= revision) continue;
+    for (const { expiresAt, revision: came, packed, signer } of kindData?.entries ?? []) {
+      if (kindData === undefined || expiresAt <= now || came <= revision) continue;
+      const data = unpack(packed, kindData.kind.dataModel);
       out.push({ data: { ...data, lifetime: Math.max(1, Math.floor((expiresAt - now) / 1000)) }, signer });
     }
     return out;
@@ -137,8 +152,10 @@ export class ResourceStore {
   remove(resource: ResourceId): void {
     const found = this.resources.get(resource);
     if (found === undefined) return;
-    for (const { entries } of found.kinds.values()) for (const entry of entries.values()) this.forget(entry);
-    for (const kind of found.kinds.keys()) this.idsOf.get(kind)?.delete(resource);
+    for (const { kind, entries } of found.kinds) {
+      for (const entry of entries) this.forget(entry);
+      this.idsOf.get(kind.id)?.delete(resource);
+    }
     this.resources.delete(resource);
     this.ids.delete(resource);
   }
@@ -146,7 +163,7 @@ export class ResourceStore {
   /** Nothing of it is to be kept here any more. */
   clear(): void {
     this.resources.clear();
-    this.valuesOf.clear();
+    this.writers.clear();
     this.idsOf.clear();
     this.ids = new SortedIds();
     this.used = 0;
@@ -159,25 +176,28 @@ export class ResourceStore {
 
   /** Takes out everything that these writers signed: they are no members any more. One pass, however many they are. */
   forgetWriters(writers: readonly NodeId[]): void {
-    const gone = new Set(writers.filter((writer) => this.valuesOf.has(writer)));
+    const gone = new Set(writers.filter((writer) => this.writers.has(writer)));
     if (gone.size === 0) return;
     for (const id of [...this.resources.keys()]) this.drop(id, ({ signer }) => gone.has(signer.nodeId));
+  }
+
+  private kindData(id: ResourceId, kind: number): KindData | undefined {
+    return kindDataOf(this.resources.get(id), kind);
   }
 
   private drop(id: ResourceId, isGone: (entry: Entry) => boolean): void {
     const resource = this.resources.get(id);
     if (resource === undefined) return;
-    for (const [kind, { entries }] of resource.kinds) {
-      for (const [key, entry] of entries)
-        if (isGone(entry)) {
-          entries.delete(key);
-          this.forget(entry);
-        }
-      if (entries.size > 0) continue;
-      resource.kinds.delete(kind);
-      this.idsOf.get(kind)?.delete(id);
+    for (const kindData of resource.kinds) {
+      const left = kindData.entries.filter((entry) => !isGone(entry));
+      if (left.length === kindData.entries.length) continue;
+      for (const entry of kindData.entries) if (isGone(entry)) this.forget(entry);
+      kindData.entries = left;
+      if (left.length > 0) continue;
+      resource.kinds = resource.kinds.filter((other) => other !== kindData);
+      this.idsOf.get(kindData.kind.id)?.delete(id);
     }
-    if (resource.kinds.size === 0) this.remove(id);
+    if (resource.kinds.length === 0) this.remove(id);
   }
 
   /** Judges a value beside what is here and what of the same request was taken before it. */
@@ -189,85 +209,113 @@ export class ResourceStore {
     trial: Trial,
     wallNow: number,
   ): Verdict {
-    const entries = this.resources.get(id)?.kinds.get(kind.id)?.entries;
+    const entries = this.kindData(id, kind.id)?.entries ?? [];
     const key = trial.keyOf(kind, value.data.value, entries);
     const writer = value.signer.nodeId;
     const place = {
-      current: trial.at(kind, key) ?? entries?.get(key),
-      countOfKind: (entries?.size ?? 0) + trial.addedTo(kind),
-      countOfWriter: (this.valuesOf.get(writer) ?? 0) + trial.addedBy(writer),
+      current:
+        trial.at(kind, key) ??
+        signedValue(
+          kind,
+          entries.find((entry) => entry.key === key),
+        ),
+      countOfKind: entries.length + trial.addedTo(kind),
+      countOfWriter: (this.writers.get(writer)?.values ?? 0) + trial.addedBy(writer),
       maxPerWriter: this.maxPerWriter,
     };
     const verdict = judge(kind, value, origin, place, wallNow);
     if (verdict !== 'taken') return verdict;
-    if (this.used + trial.bytes + sizeOf(value.data) > this.maxBytes) return 'full';
-    trial.take(kind, key, value, place.current);
+    const { data } = value;
+    const packed = pack(
+      data.value.model === 'array' ? { ...data, value: { ...data.value, index: Number(key) } } : data,
+    );
+    if (this.used + trial.bytes + sizeOf(packed) > this.maxBytes) return 'full';
+    trial.take(kind, key, { ...value, packed }, place.current);
     return 'taken';
   }
 
   private put(
     id: ResourceId,
     kind: Kind,
-    values: readonly (readonly [string, SignedValue])[],
+    values: readonly (readonly [string, Taken])[],
     given: bigint,
     now: number,
     wallNow: number,
   ): void {
     const resource = this.resources.get(id) ?? this.make(id);
-    let kindData = resource.kinds.get(kind.id);
-    if (kindData === undefined) {
-      kindData = { kind, generation: 0n, entries: new Map() };
-      resource.kinds.set(kind.id, kindData);
-      let ids = this.idsOf.get(kind.id);
-      if (ids === undefined) this.idsOf.set(kind.id, (ids = new SortedIds()));
-      ids.add(id);
-    }
+    const kindData = kindDataOf(resource, kind.id) ?? this.addKind(resource, kind);
     this.revisions += 1;
     resource.revision = this.revisions;
-    for (const [key, { data, signer }] of values) {
-      const old = kindData.entries.get(key);
-      if (old !== undefined) this.forget(old);
-      const value = data.value.model === 'array' ? { ...data.value, index: Number(key) } : data.value;
+    for (const [key, { data, packed, signer }] of values) {
       const entry: Entry = {
-        // Copies of the bytes: the message that they came in must not stay in memory for them.
-        data: detach({ ...data, value }),
-        signer,
-        bytes: sizeOf(data),
+        key,
+        packed,
+        signer: this.written(signer),
         expiresAt: endOf(kind, data, now, wallNow),
         revision: resource.revision,
       };
-      kindData.entries.set(key, entry);
-      this.used += entry.bytes;
-      this.valuesOf.set(signer.nodeId, (this.valuesOf.get(signer.nodeId) ?? 0) + 1);
+      const at = kindData.entries.findIndex((other) => other.key === key);
+      const old = kindData.entries[at];
+      if (old !== undefined) this.forget(old);
+      // By `concat`: lists of just their length; those that grow otherwise are made for 17.
+      kindData.entries = old === undefined ? kindData.entries.concat(entry) : kindData.entries.with(at, entry);
+      this.used += sizeOf(entry.packed);
     }
     // s7.4.1.1: an original raises the counter, a copy brings it.
     kindData.generation = given === 0n ? kindData.generation + 1n : max(given, kindData.generation);
   }
 
   private make(id: ResourceId): Resource {
-    const resource: Resource = { id, kinds: new Map(), own: false, revision: 0, holders: new Map() };
+    const resource: Resource = { id, kinds: [], own: false, revision: 0, holders: new Holders() };
     this.resources.set(id, resource);
     this.ids.add(id);
     return resource;
   }
 
-  private forget({ bytes, signer }: Entry): void {
-    this.used -= bytes;
-    const count = (this.valuesOf.get(signer.nodeId) ?? 1) - 1;
-    if (count > 0) this.valuesOf.set(signer.nodeId, count);
-    else this.valuesOf.delete(signer.nodeId);
+  private addKind(resource: Resource, kind: Kind): KindData {
+    const kindData: KindData = { kind, generation: 0n, entries: [] };
+    resource.kinds = resource.kinds.concat(kindData);
+    let ids = this.idsOf.get(kind.id);
+    if (ids === undefined) this.idsOf.set(kind.id, (ids = new SortedIds()));
+    ids.add(resource.id);
+    return kindData;
   }
+
+  /** Counts a value of this writer; returns the signer to keep with it. */
+  private written(signer: Signer): Signer {
+    const writer = this.writers.get(signer.nodeId);
+    if (writer === undefined) {
+      this.writers.set(signer.nodeId, { signer, values: 1 });
+      return signer;
+    }
+    writer.values += 1;
+    if (writer.signer.hash !== signer.hash) writer.signer = signer;
+    return writer.signer;
+  }
+
+  private forget({ packed, signer }: Entry): void {
+    this.used -= sizeOf(packed);
+    const writer = this.writers.get(signer.nodeId);
+    if (writer === undefined) return;
+    writer.values -= 1;
+    if (writer.values === 0) this.writers.delete(signer.nodeId);
+  }
+}
+
+/** A value that is to be kept. */
+interface Taken extends SignedValue {
+  readonly packed: PackedData;
 }
 
 /** What a request would change, before anything is. */
 class Trial {
-  private readonly taken = new Map<number, Map<string, SignedValue>>();
+  private readonly taken = new Map<number, Map<string, Taken>>();
   private readonly added = new Map<number, number>();
   private readonly writers = new Map<NodeId, number>();
   bytes = 0;
 
   /** Where a value stands among those of its Kind; an append (s7.4.1.1) gets the place after the last. */
-  keyOf(kind: Kind, value: StoredDataValue, entries: ReadonlyMap<string, SignedValue> | undefined): string {
+  keyOf(kind: Kind, value: StoredDataValue, entries: readonly Entry[]): string {
     switch (value.model) {
       case 'single':
         return '';
@@ -275,10 +323,8 @@ class Trial {
         return toHex(value.key);
       case 'array': {
         if (value.index !== ARRAY_INDEX_LAST) return String(value.index);
-        let last = -1;
-        for (const keys of [entries?.keys(), this.taken.get(kind.id)?.keys()])
-          for (const key of keys ?? []) last = Math.max(last, Number(key));
-        return String(last + 1);
+        const keys = [...entries.map(({ key }) => key), ...(this.taken.get(kind.id)?.keys() ?? [])];
+        return String(keys.reduce((last, key) => Math.max(last, Number(key)), -1) + 1);
       }
     }
   }
@@ -295,15 +341,15 @@ class Trial {
     return this.writers.get(writer) ?? 0;
   }
 
-  takenOf(kind: Kind): [string, SignedValue][] {
+  takenOf(kind: Kind): [string, Taken][] {
     return [...(this.taken.get(kind.id) ?? [])];
   }
 
-  take(kind: Kind, key: string, value: SignedValue, current: SignedValue | undefined): void {
+  take(kind: Kind, key: string, value: Taken, current: SignedValue | undefined): void {
     let taken = this.taken.get(kind.id);
-    if (taken === undefined) this.taken.set(kind.id, (taken = new Map<string, SignedValue>()));
+    if (taken === undefined) this.taken.set(kind.id, (taken = new Map<string, Taken>()));
     taken.set(key, value);
-    this.bytes += sizeOf(value.data);
+    this.bytes += sizeOf(value.packed);
     if (current === undefined) this.added.set(kind.id, this.addedTo(kind) + 1);
     const { nodeId } = value.signer;
     if (current?.signer.nodeId !== nodeId) this.writers.set(nodeId, this.addedBy(nodeId) + 1);
@@ -314,25 +360,10 @@ function max(a: bigint, b: bigint): bigint {
   return a > b ? a : b;
 }
 
-function sizeOf({ value, signature }: StoredData): number {
-  const key = value.model === 'dictionary' ? value.key.length : 0;
-  // What the objects around the bytes take, roughly.
-  return value.value.length + key + signature.value.length + 400;
+function kindDataOf(resource: Resource | undefined, kind: number): KindData | undefined {
+  return resource?.kinds.find((data) => data.kind.id === kind);
 }
 
-function detach(data: StoredData): StoredData {
-  const { value, signature } = data;
-  const { identity } = signature;
-  return {
-    ...data,
-    value:
-      value.model === 'dictionary'
-        ? { ...value, key: value.key.slice(), value: value.value.slice() }
-        : { ...value, value: value.value.slice() },
-    signature: {
-      ...signature,
-      value: signature.value.slice(),
-      identity: identity.type === 'cert_hash' ? { ...identity, hash: identity.hash.slice() } : identity,
-    },
-  };
+function signedValue({ dataModel }: Kind, entry: Entry | undefined): SignedValue | undefined {
+  return entry && { data: unpack(entry.packed, dataModel), signer: entry.signer };
 }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import test from 'ava';
 import { fromHex } from '../../../../src/base/bytes.ts';
 import { resourceIdOf } from '../../../../src/overlay/chord/ring.ts';
@@ -222,6 +224,55 @@ test('the nearest resources with a Kind are the next ones on both sides, around 
   t.deepEqual(kept.nearest(IDLOC_NAME.id, at('1')), []);
   t.deepEqual(kept.idsAfter(at('2'), 5), [at('5'), at('9')]);
   t.deepEqual(kept.idsAfter(at('3'), 1), [at('5')]);
+});
+
+test('a certificate that was read anew for each of its values is kept once; another one of the writer stands beside it', (t) => {
+  const kept = make();
+  const places = ['1', '2', '3', '4'].map((name) => resourceIdOf(name));
+  const signerAt = (resource = ''): Signer | undefined => kept.values(resource, IDLOC_HOST.id, 0)[0]?.signer;
+  for (const resource of places.slice(0, 3)) store(kept, IDLOC_HOST, [signed(single('x'))], { resource });
+  t.deepEqual(
+    places.slice(0, 3).map((resource) => signerAt(resource) === signerAt(places[0])),
+    [true, true, true],
+  );
+  const renewed = { ...signed(single('x')), signer: { ...signer(HIT), hash: 'another' } };
+  store(kept, IDLOC_HOST, [renewed], { resource: places[3] ?? '' });
+  t.deepEqual([signerAt(places[3])?.hash, signerAt(places[2])?.hash], ['another', HIT]);
+});
+
+test('a stored value with its part of a certificate takes a kilobyte of the heap', (t) => {
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const heap = (): number => {
+    collectGarbage();
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+  const kept = make({ maxBytes: 1e9, maxPerWriter: 64 });
+  const fill = (from: number, count: number): void => {
+    for (let i = from; i < from + count; i++) {
+      const writer = Math.floor(i / 4)
+        .toString(16)
+        .padStart(32, '0');
+      const { data } = signed(single('x'.repeat(48)));
+      const signature = {
+        hashAlgorithm: 4,
+        signatureAlgorithm: 3,
+        identity: { type: 'cert_hash' as const, hashAlgorithm: 4, hash: new Uint8Array(32) },
+        value: new Uint8Array(71),
+      };
+      const by = { ...signer(writer), chain: [new Uint8Array(500)] };
+      store(kept, IDLOC_HOST, [{ data: { ...data, signature }, signer: by }], { resource: resourceIdOf(`${i}`) });
+      kept.find(resourceIdOf(`${i}`))?.holders.set(OTHER, i);
+    }
+  };
+  fill(0, 1_000);
+  const before = heap();
+  fill(1_000, 4_000);
+  const each = (heap() - before) / 4_000;
+  t.log(`${each.toFixed(0)} bytes each`);
+  t.is(kept.size, 5_000);
+  t.true(each < 1_200, `${each} bytes`);
 });
 
 test('sorted ids hold each id once', (t) => {

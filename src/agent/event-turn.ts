@@ -3,8 +3,11 @@ import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
 
 // Implementation constants.
 
-/** What the data plane has to say costs a few microseconds or several signatures, and who sends it may want us to be late. */
-export const TURN_MS = 4;
+/**
+ * What the data plane has to say costs a few microseconds or several signatures, and who sends it may want us to be late. The
+ * last event, the timers that are due and a pause of the garbage collector come on top, and all of it is to take less than 10 ms.
+ */
+export const TURN_MS = 2;
 const EVENTS_PER_TURN = 64;
 
 /**

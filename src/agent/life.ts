@@ -1,4 +1,5 @@
 import { systemClock } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
 import { hitToAddress } from '../base/node-id.ts';
 import { OverlayClock } from '../base/overlay-clock.ts';
 import { systemRandom } from '../base/random.ts';
@@ -180,7 +181,17 @@ export class Life {
     await Promise.all([this.sayGoodbye(), this.portMapping?.close()]);
     this.driver.stop();
     this.memory.flush();
+    this.flushRegister();
     this.ground.close();
+  }
+
+  /** A disk that is full now costs what was gathered. */
+  private flushRegister(): void {
+    try {
+      this.register.flush();
+    } catch (error) {
+      this.host.logger.warn('not remembered over a restart', { err: messageOf(error) });
+    }
   }
 
   private sayGoodbye(): Promise<void> {

@@ -233,7 +233,7 @@ export class Lives<G extends AnyGround> {
   async importAuthority(text: string, passphrase: string): Promise<Entered> {
     return this.change(async () => {
       const { store, identity, config } = this.components;
-      const contents = await importAuthority(text, passphrase, (json) => store.saveRegister(json));
+      const contents = await importAuthority(text, passphrase);
       const { overlay, fingerprint } = contents.authority;
       const before = this.life?.membership;
       const same = before !== undefined && equalBytes(before.authority, fingerprint);

@@ -69,5 +69,8 @@ export function memberOf(stored: StoredMembership, components: MemberComponents)
       inviting: founder === undefined ? undefined : invitingOf(founder.authority, rules),
     },
   );
+  register.onWaiting(() => {
+    membership.gather('register', (done) => register.writeSoon(done), clock.monotonic());
+  });
   return { membership, register };
 }

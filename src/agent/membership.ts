@@ -120,7 +120,9 @@ export function createMembership(
   ];
   // Its name is taken like everyone else's.
   const expiresAt = wallNow + lifetimeMs;
-  store.loadRegister(overlay).noteMembers([{ hit: identity.hit, user, expiresAt }], wallNow);
+  const register = store.loadRegister(overlay);
+  register.noteMembers([{ hit: identity.hit, user, expiresAt }], wallNow);
+  register.flush();
   const secret = store.loadRendezvousSecret() ?? tools.random.bytes(RENDEZVOUS_SECRET_BYTES);
   return save({ store, certificates, document, secret, tools });
 }
@@ -145,15 +147,15 @@ export function restoreAuthority(
   const { authority, register, configuration: document, secret } = contents;
   const { overlay } = authority;
   const wallNow = tools.clock.wall();
-  const letIn = member === undefined ? [] : store.loadRegister(overlay).memberList();
   if (store.loadAuthority() === undefined) store.saveAuthority(authority);
-  store.saveRegister(register.toJson());
+  if (member === undefined) store.saveRegister(register);
   const kept = store.loadRegister(overlay);
-  kept.noteMembers(letIn, wallNow);
+  kept.absorb(register.toJson());
   if (member !== undefined) return assemble({ ...member, store, tools });
   const { certificateLifetimeS } = readOverlayConfiguration(document, { overlay, authority: authority.fingerprint });
   const lifetimeMs = certificateLifetimeS * 1000;
   kept.noteMembers([{ hit: identity.hit, user, expiresAt: wallNow + lifetimeMs }], wallNow);
+  kept.flush();
   const certificates = [
     ...authority.issue(identity.spki, user, wallNow, tools.random, { lifetimeMs }),
     authority.certificate,

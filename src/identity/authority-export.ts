@@ -97,15 +97,11 @@ export async function exportAuthority(
 }
 
 /**
- * @param persist as EnrollmentRegister calls it; nothing is written here.
+ * Nothing is written; the register that comes with it is kept nowhere yet.
  * @throws {PassphraseError} when the passphrase is another one.
  * @throws {KeyStoreError} when the text is no export of an authority, or is broken.
  */
-export async function importAuthority(
-  text: string,
-  passphrase: string,
-  persist: (json: string) => void,
-): Promise<AuthorityContents> {
+export async function importAuthority(text: string, passphrase: string): Promise<AuthorityContents> {
   const parts = partsOf(text);
   const decipher = createDecipheriv('aes-256-gcm', await keyOf(passphrase, parts.salt), parts.nonce);
   decipher.setAAD(parts.header);
@@ -117,7 +113,7 @@ export async function importAuthority(
     throw new PassphraseError('the passphrase is wrong: the file itself is whole', { cause });
   }
   try {
-    return contentsOf(new ByteReader(contents), parts.certificate, persist);
+    return contentsOf(new ByteReader(contents), parts.certificate);
   } catch (cause) {
     if (!isUnusable(cause)) throw cause;
     throw new KeyStoreError('the export can be opened but makes no sense: take another copy', { cause });
@@ -162,7 +158,7 @@ function partsOf(text: string): Parts {
   }
 }
 
-function contentsOf(reader: ByteReader, certificate: Uint8Array, persist: (json: string) => void): AuthorityContents {
+function contentsOf(reader: ByteReader, certificate: Uint8Array): AuthorityContents {
   const pkcs8 = reader.vector(2).rest();
   const secret = reader.vector(1).rest();
   if (secret.length !== 0 && secret.length !== RENDEZVOUS_SECRET_BYTES) reader.fail('the secret has a wrong length');
@@ -174,7 +170,7 @@ function contentsOf(reader: ByteReader, certificate: Uint8Array, persist: (json:
   const { overlay } = authority;
   return {
     authority,
-    register: new EnrollmentRegister({ overlay, json, persist }),
+    register: new EnrollmentRegister({ overlay, json }),
     configuration: configuration.slice(),
     secret: secret.length === 0 ? null : secret.slice(),
   };

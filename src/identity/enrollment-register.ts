@@ -8,15 +8,28 @@ import {
   MAX_FORMER_NAMES,
   MAX_MEMBERS,
   MAX_USES,
-  formatRegister,
+  formatEntry,
+  parseEntries,
   parseRegister,
+  registerPieces,
   type Code,
   type Member,
+  type RegisterEntry,
   type RegisterState,
 } from './register-state.ts';
 import { isErrno } from './state-lock.ts';
 
 export type { Member } from './register-state.ts';
+
+/** Where a register is kept: what it writes as a whole, and behind it what must not be lost and came since. */
+export interface RegisterStore {
+  /** One line more: on the disk when this returns. @throws when it cannot be written. */
+  append(line: string): void;
+  /** The whole in place of all before it. @throws when it cannot be written: the old one is then untouched. */
+  write(pieces: Iterable<string>): void;
+  /** As `write`, without holding anything up. What is appended meanwhile stays. @param done with what went wrong. */
+  writeSoon(pieces: Iterable<string>, done: (error?: unknown) => void): void;
+}
 
 /** A host that has its certificate shows itself within seconds; later than this its installation counts as failed. */
 const FAILED_AFTER_MS = 60_000;
@@ -76,30 +89,45 @@ interface Plan extends Admission {
  * has it was ever seen and the certificates that name it have ended; a host whose installation failed is such a one, and its
  * place in its ticket is taken by the next host that comes with the same ticket.
  *
- * Every admission of a newcomer is handed to `persist` before it counts. What is only remembered, renewals and sightings,
- * waits for the next write when there is no room.
+ * An admission of a newcomer is on the disk before it counts, in a line of its own. So is every certificate that is issued, a
+ * newcomer's first sign of life and a name given back, but those count all the same when there is no room. What else is seen of
+ * members is gathered, until `writeSoon` or `flush` writes the whole: the next link of that member tells it again.
  */
 export class EnrollmentRegister {
   readonly overlay: string;
   private codes: readonly Code[] = [];
   private readonly members = new Map<Hit, Member>();
   private readonly hosts = new Map<string, Set<Hit>>();
-  private readonly persist: (json: string) => void;
-  private unwritten = false;
+  private readonly store: RegisterStore | undefined;
+  /** Something has changed since the last write of the whole. */
+  private changed = false;
+  private writing = false;
+  private waits: () => void = () => {};
 
   /**
-   * @param options.json what `persist` got last; undefined at first.
-   * @param options.persist stores atomically, or throws: then the change is undone.
-   * @throws {KeyStoreError} when `json` is something else.
+   * @param options.json what the store was given last as a whole; absent: nothing yet.
+   * @param options.journal the lines that it was given since then.
+   * @param options.store absent: nothing is kept.
+   * @throws {KeyStoreError} when `json` or `journal` is something else.
    */
   constructor(options: {
     readonly overlay: string;
-    readonly json: string | undefined;
-    readonly persist: (json: string) => void;
+    readonly json?: string | undefined;
+    readonly journal?: string;
+    readonly store?: RegisterStore;
   }) {
-    this.overlay = options.overlay;
-    this.persist = options.persist;
-    if (options.json !== undefined) this.take(readState(options.json, this.overlay));
+    const { overlay, json, journal = '', store } = options;
+    this.overlay = overlay;
+    this.store = store;
+    if (json !== undefined) this.take(readState(json, overlay));
+    for (const entry of readJournal(journal, overlay)) this.apply(entry);
+    this.changed = journal !== '';
+  }
+
+  /** Called when there is something for `writeSoon` to write, once until it is called. */
+  onWaiting(handler: () => void): void {
+    this.waits = handler;
+    if (this.changed) handler();
   }
 
   /**
@@ -120,9 +148,9 @@ export class EnrollmentRegister {
     if (kept.length >= MAX_CODES)
       throw new EnrollmentError('failed_authentication', `${MAX_CODES} tickets wait to be used: let some expire`);
     const { id, key } = secretOfCode(code);
-    this.change(() => {
-      this.codes = [...kept, { id: toHex(id), key: toHex(key), expiresAt, user, uses, replaces, usedBy: [] }];
-    });
+    const entry = { id: toHex(id), key: toHex(key), expiresAt, user, uses, replaces, usedBy: [] };
+    this.change({ type: 'code', overlay: this.overlay, code: entry });
+    this.codes = this.codes.filter((other) => other.expiresAt > wallNow);
   }
 
   /**
@@ -166,16 +194,16 @@ export class EnrollmentRegister {
       // Whoever shows its certificate has it.
       seen: before.seen || redemption.shown !== null,
     };
-    const apply = (): void => {
-      this.setMember(member);
-      if (code === undefined) return;
-      for (const other of replaced) this.replace(other);
-      const usedBy = [...code.usedBy.filter((other) => other !== hit && !replaced.includes(other)), hit];
-      this.codes = this.codes.map((other) => (other === code ? { ...other, usedBy } : other));
+    const entry: RegisterEntry = {
+      type: 'member',
+      overlay: this.overlay,
+      member,
+      code: code?.id ?? null,
+      replaced: [...replaced],
     };
     const newcomer = code !== undefined && !code.usedBy.includes(hit);
-    if (newcomer || known === undefined || known.user !== user) this.change(apply);
-    else this.remember(apply);
+    if (newcomer || known === undefined || known.user !== user) this.change(entry);
+    else this.remember(entry);
     return admission;
   }
 
@@ -189,11 +217,14 @@ export class EnrollmentRegister {
    * remembered too, and may renew here when their inviter may not any more.
    */
   noteMembers(hosts: readonly SeenMember[], wallNow: number): void {
-    const changed = hosts.flatMap((host) => this.noted(host, wallNow) ?? []);
-    if (changed.length === 0) return;
-    this.remember(() => {
-      for (const member of changed) this.setMember(member);
-    });
+    for (const host of hosts) {
+      const member = this.noted(host, wallNow);
+      if (member === undefined) continue;
+      // Forgotten, the place of a host that was let in here would be the next one's who has its ticket.
+      if (this.members.get(host.hit)?.seen === false)
+        this.remember({ type: 'member', overlay: this.overlay, member, code: null, replaced: [] });
+      else this.gather(member);
+    }
   }
 
   /**
@@ -204,7 +235,8 @@ export class EnrollmentRegister {
     const known = this.members.get(hit);
     if (known?.revoked === true || (known === undefined && this.members.size >= MAX_MEMBERS)) return;
     const unknown = { hit, user, formerUsers: [], enrolledAt: wallNow, expiresAt: wallNow, seen: true };
-    this.remember(() => this.setMember({ ...(known ?? unknown), revoked: true }));
+    const member = { ...(known ?? unknown), revoked: true };
+    this.remember({ type: 'member', overlay: this.overlay, member, code: null, replaced: [] });
   }
 
   /**
@@ -216,7 +248,7 @@ export class EnrollmentRegister {
     const known = this.members.get(hit);
     if (known === undefined || known.revoked || known.enrolledAt > leftAt) return false;
     if (user !== undefined && known.user !== user) return false;
-    this.remember(() => this.dropMember(known));
+    this.remember({ type: 'left', overlay: this.overlay, hit });
     return true;
   }
 
@@ -232,23 +264,48 @@ export class EnrollmentRegister {
     });
   }
 
-  /** Adds what another register of this overlay knows, as one that comes with the authority's key. */
+  /**
+   * Adds what another register of this overlay knows, as one that comes with the authority's key.
+   * @throws {KeyStoreError} when it is none, or cannot be written.
+   */
   absorb(json: string): void {
-    const state = readState(json, this.overlay);
-    this.change(() => {
-      this.take(state);
-    });
+    this.take(readState(json, this.overlay));
+    this.changed = true;
+    this.flush();
   }
 
   toJson(): string {
-    return formatRegister({ overlay: this.overlay, codes: this.codes, members: this.memberList() });
+    return [...this.pieces()].join('');
   }
 
-  /** Writes what waits for room. Idempotent. */
+  /**
+   * Writes what waits, now: also what a `writeSoon` has not done yet. Idempotent.
+   * @throws {KeyStoreError} when it cannot.
+   */
   flush(): void {
-    if (!this.unwritten) return;
-    this.persist(this.toJson());
-    this.unwritten = false;
+    if (!this.changed && !this.writing) return;
+    this.store?.write(this.pieces());
+    this.changed = false;
+  }
+
+  /** Writes what waits, and holds nothing up. @param done with what went wrong: it then waits still. */
+  writeSoon(done: (error?: unknown) => void): void {
+    if (this.store === undefined || !this.changed) {
+      done();
+      return;
+    }
+    this.changed = false;
+    this.writing = true;
+    this.store.writeSoon(this.pieces(), (error) => {
+      this.writing = false;
+      if (error !== undefined) this.changed = true;
+      done(error);
+    });
+  }
+
+  /** As it is now, whatever changes until the last piece. */
+  private pieces(): Iterable<string> {
+    return registerPieces({ overlay: this.overlay, codes: this.codes, members: this.memberList() });
   }
 
   private plan({ hit, user, code: given, shown, wallNow }: Redemption): Plan {
@@ -380,29 +437,61 @@ export class EnrollmentRegister {
   }
 
   /** All or nothing. */
-  private change(apply: () => void): void {
-    const before = { codes: this.codes, members: this.memberList() };
-    apply();
+  private change(entry: RegisterEntry): void {
     try {
-      this.persist(this.toJson());
-      this.unwritten = false;
+      this.store?.append(formatEntry(entry));
     } catch (cause) {
-      this.codes = before.codes;
-      this.members.clear();
-      this.hosts.clear();
-      for (const member of before.members) this.setMember(member);
       throw new EnrollmentError('cannot_write', `cannot write: ${diskReason(cause)}: try again later`, { cause });
+    }
+    this.apply(entry);
+    this.wait();
+  }
+
+  private remember(entry: RegisterEntry): void {
+    this.apply(entry);
+    try {
+      this.store?.append(formatEntry(entry));
+    } catch {
+      // It is in the next whole.
+    }
+    this.wait();
+  }
+
+  private gather(member: Member): void {
+    this.setMember(member);
+    this.wait();
+  }
+
+  private wait(): void {
+    if (this.changed) return;
+    this.changed = true;
+    this.waits();
+  }
+
+  /** Again, of what has happened, it changes nothing. */
+  private apply(entry: RegisterEntry): void {
+    switch (entry.type) {
+      case 'code':
+        this.codes = [...this.codes.filter(({ id }) => id !== entry.code.id), entry.code].slice(-MAX_CODES);
+        return;
+      case 'member':
+        this.admit(entry.member, entry.code, entry.replaced);
+        return;
+      case 'left': {
+        const member = this.members.get(entry.hit);
+        if (member !== undefined) this.dropMember(member);
+      }
     }
   }
 
-  private remember(apply: () => void): void {
-    apply();
-    this.unwritten = true;
-    try {
-      this.flush();
-    } catch {
-      // It is written with the next change, or by `flush`.
-    }
+  private admit(member: Member, codeId: string | null, replaced: readonly Hit[]): void {
+    const { hit } = member;
+    this.setMember(member);
+    for (const other of replaced) this.replace(other);
+    this.codes = this.codes.map((code) => {
+      if (code.id !== codeId) return code;
+      return { ...code, usedBy: [...code.usedBy.filter((other) => other !== hit && !replaced.includes(other)), hit] };
+    });
   }
 }
 
@@ -427,6 +516,19 @@ function readState(json: string, overlay: string): RegisterState {
   if (state.overlay !== overlay)
     throw new KeyStoreError(`the register of members is of the overlay ${state.overlay}, not of ${overlay}`);
   return state;
+}
+
+function readJournal(journal: string, overlay: string): RegisterEntry[] {
+  let entries: RegisterEntry[];
+  try {
+    entries = parseEntries(journal);
+  } catch (cause) {
+    throw new KeyStoreError('the journal of the register of members cannot be read', { cause });
+  }
+  const other = entries.find((entry) => entry.overlay !== overlay);
+  if (other !== undefined)
+    throw new KeyStoreError(`the journal of members is of the overlay ${other.overlay}, not of ${overlay}`);
+  return entries;
 }
 
 /** For a stranger: the reason without the path. */

@@ -8,6 +8,7 @@ import { EnrollmentRegister } from './enrollment-register.ts';
 import { KeyStoreError } from './errors.ts';
 import { HostIdentity } from './host-identity.ts';
 import { decodePem, encodePem } from './pem.ts';
+import { RegisterFiles } from './register-files.ts';
 import type { StateDirectory } from './state-directory.ts';
 
 const IDENTITY = 'identity.pem';
@@ -16,7 +17,6 @@ const CERTIFICATE = 'certificate.pem';
 const OVERLAY = 'overlay.xml';
 const AUTHORITY_KEY = 'authority.pem';
 const AUTHORITY_CERTIFICATE = 'authority-certificate.pem';
-const REGISTER = 'enrollment.json';
 /** The right to invite: an inviter's certificate. */
 const GRANT = 'grant.pem';
 /** The overlay's rendezvous secret. */
@@ -34,9 +34,11 @@ const CERTIFICATE_LABEL = 'CERTIFICATE';
  */
 export class KeyStore {
   private readonly directory: StateDirectory;
+  private readonly registerFiles: RegisterFiles;
 
   constructor(directory: StateDirectory) {
     this.directory = directory;
+    this.registerFiles = new RegisterFiles(directory);
   }
 
   /** Undefined on a host that has none yet. */
@@ -91,15 +93,14 @@ export class KeyStore {
 
   /** The register of the authority or an inviter, an empty one at first; it writes its changes here itself. */
   loadRegister(overlay: string): EnrollmentRegister {
-    const persist = (json: string): void => this.saveRegister(json);
-    return (
-      this.load(REGISTER, true, (json) => new EnrollmentRegister({ overlay, json, persist })) ??
-      new EnrollmentRegister({ overlay, json: undefined, persist })
-    );
+    const store = this.registerFiles;
+    const { json, journal } = store.read();
+    return this.parsed(store.path, () => new EnrollmentRegister({ overlay, json, journal, store }));
   }
 
-  saveRegister(json: string): void {
-    this.directory.write(REGISTER, json, { secret: true });
+  /** In place of what is there. */
+  saveRegister(register: EnrollmentRegister): void {
+    this.registerFiles.write([register.toJson()]);
   }
 
   /** DER: what makes this host an inviter. */
@@ -150,11 +151,15 @@ export class KeyStore {
   private load<T>(name: string, secret: boolean, parse: (text: string) => T): T | undefined {
     const bytes = this.directory.read(name, { secret });
     if (bytes === undefined) return undefined;
+    return this.parsed(this.directory.pathOf(name), () => parse(Buffer.from(bytes).toString('utf8')));
+  }
+
+  private parsed<T>(path: string, parse: () => T): T {
     try {
-      return parse(Buffer.from(bytes).toString('utf8'));
+      return parse();
     } catch (cause) {
       throw new KeyStoreError(
-        `${this.directory.pathOf(name)} is broken (${messageOf(cause)}): restore it from a backup, or move it away to start anew`,
+        `${path} is broken (${messageOf(cause)}): restore it from a backup, or move it away to start anew`,
         { cause },
       );
     }

@@ -4,7 +4,7 @@ import { isUserName } from './names.ts';
 
 /** Tickets that were given out and have not expired. */
 export const MAX_CODES = 1000;
-/** About 150 bytes each in the file, which is written whole. */
+/** About 150 bytes each in the file. */
 export const MAX_MEMBERS = 100_000;
 /** Hosts that one ticket lets in. */
 export const MAX_USES = 10_000;
@@ -42,21 +42,61 @@ const stateSchema = z.strictObject({
   members: z.array(memberSchema).max(MAX_MEMBERS),
 });
 
+/** A change that must not be lost: one line of the journal. */
+const entrySchema = z.discriminatedUnion('type', [
+  /** A ticket was made. */
+  z.strictObject({ type: z.literal('code'), overlay: z.string(), code: codeSchema }),
+  /** A host got a certificate, or showed it for the first time. */
+  z.strictObject({
+    type: z.literal('member'),
+    overlay: z.string(),
+    member: memberSchema,
+    /** The ticket that it came with; null: none. */
+    code: codeSchema.shape.id.nullable(),
+    /** Hosts whose place it took. */
+    replaced: z.array(hit).max(MAX_MEMBERS),
+  }),
+  /** A host has left: its names are free. */
+  z.strictObject({ type: z.literal('left'), overlay: z.string(), hit }),
+]);
+
 /** What a ticket's code lets in. */
 export type Code = Readonly<z.infer<typeof codeSchema>>;
 /** A host, as far as this inviter knows of it. Times are milliseconds since the epoch. */
 export type Member = Readonly<z.infer<typeof memberSchema>>;
+export type RegisterEntry = Readonly<z.infer<typeof entrySchema>>;
 export interface RegisterState {
   readonly overlay: string;
   readonly codes: readonly Code[];
   readonly members: readonly Member[];
 }
 
+/** Well below a millisecond's work. */
+const MEMBERS_A_PIECE = 250;
+
 /** @throws when the text is no register. */
 export function parseRegister(json: string): RegisterState {
   return stateSchema.parse(JSON.parse(json));
 }
 
-export function formatRegister({ overlay, codes, members }: RegisterState): string {
-  return `${JSON.stringify({ version: 2, overlay, codes, members })}\n`;
+/** The text of a register in pieces, none of which takes long to make: `state` stays as it is until the last one. */
+export function* registerPieces({ overlay, codes, members }: RegisterState): Generator<string> {
+  yield `{"version":2,"overlay":${JSON.stringify(overlay)},"codes":[`;
+  for (const [i, code] of codes.entries()) yield `${i === 0 ? '' : ','}${JSON.stringify(code)}`;
+  yield '],"members":[';
+  for (let i = 0; i < members.length; i += MEMBERS_A_PIECE)
+    yield `${i === 0 ? '' : ','}${JSON.stringify(members.slice(i, i + MEMBERS_A_PIECE)).slice(1, -1)}`;
+  yield ']}\n';
+}
+
+/** The lines of a journal. @throws when one is no entry. */
+export function parseEntries(lines: string): RegisterEntry[] {
+  return lines
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => entrySchema.parse(JSON.parse(line)));
+}
+
+export function formatEntry(entry: RegisterEntry): string {
+  return `${JSON.stringify(entry)}\n`;
 }

@@ -37,6 +37,8 @@ export const WALL_CHECK_MS = 60_000;
 
 /** What could not be written is written later. */
 export const PERSIST_RETRY_MS = 60_000;
+/** What members show of themselves is written once for so long: a crash costs that. */
+export const GATHER_MS = 10_000;
 
 /** After the entry was written: whether another agent of the same key has written there; doubled each time. */
 export const DOUBLE_CHECK_MS = 3_000;

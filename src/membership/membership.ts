@@ -17,7 +17,7 @@ import { type CertificateMessage, decodeCertificateMessage, encodeCertificateMes
 import { type DeskDone, type DeskRequest, EnrollmentDesk, type EnrollmentDeskPorts } from './enrollment-desk.ts';
 import { DISMISSAL_MS, MAX_LEAVING_SKEW_MS, MAX_TOLD_INVITERS } from './constants.ts';
 import { decodeEnrollmentExchange, encodeEnrollmentExchange } from './enrollment-exchange.ts';
-import { Keeper } from './keeper.ts';
+import { Keeper, type Writing } from './keeper.ts';
 import { Ledger, type LedgerRecord } from './ledger.ts';
 import type { Inviting, MembershipRules, MembershipStore, OwnCertificate } from './ports.ts';
 import { Renewal } from './renewal.ts';
@@ -233,6 +233,11 @@ export class Membership implements Timed {
 
   onEvent(handler: (event: MembershipEvent, now: number) => void): void {
     this.handler = handler;
+  }
+
+  /** Something beside what is written here waits to be written, and may wait a while. */
+  gather(name: string, write: Writing, now: number): void {
+    this.keeper.gather(name, write, now);
   }
 
   /** What was kept says it all by now; an inviter whose own certificate is due renews it at once. */

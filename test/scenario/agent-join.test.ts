@@ -1,5 +1,6 @@
 import test from 'ava';
 import { SYMMETRIC_NAT } from '../sim/network/nat.ts';
+import type { RegisterStore } from '../../src/identity/enrollment-register.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
 
 test('a newcomer behind a NAT enrolls by ticket and becomes a client with a name and an IPv4 address', (t) => {
@@ -105,13 +106,16 @@ test('a newcomer whose inviter has no room on its disk waits, and is let in when
   const noSpace = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
   let refusals = 0;
   let full = true;
-  Object.assign(founder?.register ?? {}, {
-    persist: (): void => {
+  const store: RegisterStore = {
+    append: () => {
       if (!full) return;
       refusals += 1;
       throw noSpace;
     },
-  });
+    write: () => {},
+    writeSoon: (_, done) => done(),
+  };
+  Object.assign(founder?.register ?? {}, { store });
   const joining = world.join(world.hostAtHome(), ticket, 'a@home.example');
   world.run(12_000);
   t.is(joining.result, undefined);

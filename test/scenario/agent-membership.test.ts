@@ -3,6 +3,7 @@ import { fromHex } from '../../src/base/bytes.ts';
 import { parseIpv4Prefix } from '../../src/base/ipv4-prefix.ts';
 import type { Hit, ResourceId } from '../../src/base/node-id.ts';
 import type { HostIdentity } from '../../src/identity/host-identity.ts';
+import { GATHER_MS } from '../../src/membership/constants.ts';
 import { orchidRing } from '../../src/overlay/chord/ring.ts';
 import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
 import { toNode } from '../../src/overlay/requester.ts';
@@ -275,6 +276,8 @@ test('an inviter that was off when a host left gives the name to whoever wants i
   const { founder, second, third, alice, bob } = world;
   bob.send(second.address, 'known to it');
   t.true(world.until(() => second.received(bob).includes('known to it'), 20_000));
+  // Until what it has seen of bob is written.
+  world.run(GATHER_MS);
   second.kill();
   // Until the others know that it is gone.
   world.run(120_000);

@@ -141,6 +141,11 @@ export class AgentWorld {
     const source = like === undefined ? undefined : this.folders.get(like);
     if (source !== undefined) cpSync(source, path, { recursive: true, filter: (file) => basename(file) !== 'lock' });
     const state = StateDirectory.open(path);
+    // In virtual time a write takes none.
+    state.writeSoon = (name, content, options) => {
+      state.write(name, typeof content === 'string' ? content : [...content].join(''), options);
+      return Promise.resolve();
+    };
     this.t.teardown(() => state.close());
     const store = new KeyStore(state);
     this.folders.set(store, path);

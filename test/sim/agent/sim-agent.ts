@@ -227,6 +227,7 @@ export class SimAgent {
     const end = (): void => {
       if (this.life !== life) return;
       this.savedContacts = this.contacts.toJson();
+      life.register.flush();
       this.kill();
     };
     life.driver.run((now) => life.engine.stop(now, () => this.network.loop.after(0, end)));

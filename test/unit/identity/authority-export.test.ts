@@ -10,7 +10,7 @@ const wallNow = Date.UTC(2026, 0, 1);
 const random = seededRandom(13);
 const overlay = 'example.net';
 const authority = OverlayAuthority.create({ overlay, wallNow, random });
-const register = new EnrollmentRegister({ overlay, json: undefined, persist: () => {} });
+const register = new EnrollmentRegister({ overlay });
 register.noteMembers(
   [{ hit: generateHostIdentity().hit, user: 'alice@example.net', expiresAt: wallNow + 1000 }],
   wallNow,
@@ -23,8 +23,7 @@ const contents: AuthorityContents = {
 };
 const PASSPHRASE = 'correct horse \u00e9';
 const exported = exportAuthority(contents, PASSPHRASE, random);
-const read = (text: string, passphrase = PASSPHRASE): Promise<AuthorityContents> =>
-  importAuthority(text, passphrase, () => {});
+const read = (text: string, passphrase = PASSPHRASE): Promise<AuthorityContents> => importAuthority(text, passphrase);
 
 test('an authority moves with its register, its configuration and the secret', async (t) => {
   const text = await exported;

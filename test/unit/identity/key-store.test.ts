@@ -119,6 +119,9 @@ test('certificates, document, authority, register and contacts come back', (t) =
   t.is(store.loadContacts().byName('saturn.example.net')?.hit, host.hit);
   t.is(store.loadRegister('example.net').toJson(), register.toJson());
   t.throws(() => store.loadRegister('other.example'), { instanceOf: KeyStoreError });
+  register.flush();
+  t.is(store.loadRegister('example.net').toJson(), register.toJson());
+  t.throws(() => store.loadRegister('other.example'), { instanceOf: KeyStoreError });
   store.saveGrant(authority.grant(host.spki, wallNow, random));
   t.is(parseCertificate(store.loadGrant() ?? new Uint8Array()).nodeId, host.hit);
   const rendezvous = random.bytes(16);

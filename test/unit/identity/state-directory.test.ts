@@ -104,3 +104,23 @@ test('a write that is not done when the directory is closed fails, and leaves no
     [],
   );
 });
+
+test('the event loop turns between the pieces of a long text', async (t) => {
+  const path = folder(t);
+  const directory = StateDirectory.open(path);
+  t.teardown(() => directory.close());
+  let turns = 0;
+  const count = setInterval(() => (turns += 1), 0);
+  const seen: number[] = [];
+  const pieces = function* (): Generator<string> {
+    for (const piece of ['a', 'b', 'c']) {
+      for (const until = performance.now() + 5; performance.now() < until;);
+      seen.push(turns);
+      yield piece;
+    }
+  };
+  await directory.writeSoon('long', pieces(), PUBLIC);
+  clearInterval(count);
+  t.is(readFileSync(join(path, 'long'), 'utf8'), 'abc');
+  t.true(new Set(seen).size === seen.length, `turns of the event loop before each piece: ${seen.join(', ')}`);
+});

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { silentLogger } from '../../../src/base/logger.ts';
+import { GATHER_MS } from '../../../src/membership/constants.ts';
 import { Keeper } from '../../../src/membership/keeper.ts';
 
 test('a full disk stops nothing: the latest of each name is written when there is room', (t) => {
@@ -21,5 +22,31 @@ test('a full disk stops nothing: the latest of each name is written when there i
   keeper.handleTimeout(keeper.nextTimeout() ?? 0);
   t.deepEqual(disk, ['second', 'records']);
   t.deepEqual(keeper.unwritten, []);
+  t.is(keeper.nextTimeout(), undefined);
+});
+
+test('what is gathered is written once in a while, not again while it is written, and again after a failure', (t) => {
+  const keeper = new Keeper({ logger: silentLogger });
+  const ends: ((error?: unknown) => void)[] = [];
+  const write = (done: (error?: unknown) => void): void => void ends.push(done);
+  for (let now = 0; now < 1_000; now++) keeper.gather('register', write, now);
+  const first = keeper.nextTimeout() ?? 0;
+  t.is(first, GATHER_MS);
+  keeper.handleTimeout(first - 1);
+  t.is(ends.length, 0);
+  keeper.handleTimeout(first);
+  t.is(ends.length, 1);
+  const second = keeper.nextTimeout() ?? 0;
+  keeper.handleTimeout(second);
+  t.is(ends.length, 1, 'a slow disk is not asked twice');
+  ends[0]?.(new Error('ENOSPC'));
+  const third = keeper.nextTimeout() ?? 0;
+  keeper.handleTimeout(third);
+  t.is(ends.length, 2);
+  keeper.gather('register', write, third);
+  ends[1]?.();
+  keeper.handleTimeout(keeper.nextTimeout() ?? 0);
+  t.is(ends.length, 3, 'what came meanwhile');
+  ends[2]?.();
   t.is(keeper.nextTimeout(), undefined);
 });

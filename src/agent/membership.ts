@@ -121,7 +121,7 @@ export function createMembership(
   // Its name is taken like everyone else's.
   const expiresAt = wallNow + lifetimeMs;
   const register = store.loadRegister(overlay);
-  register.noteMembers([{ hit: identity.hit, user, expiresAt }], wallNow);
+  register.noteMembers([{ hit: identity.hit, user, expiresAt, issuer: null }], wallNow);
   register.flush();
   const secret = store.loadRendezvousSecret() ?? tools.random.bytes(RENDEZVOUS_SECRET_BYTES);
   return save({ store, certificates, document, secret, tools });
@@ -154,7 +154,7 @@ export function restoreAuthority(
   if (member !== undefined) return assemble({ ...member, store, tools });
   const { certificateLifetimeS } = readOverlayConfiguration(document, { overlay, authority: authority.fingerprint });
   const lifetimeMs = certificateLifetimeS * 1000;
-  kept.noteMembers([{ hit: identity.hit, user, expiresAt: wallNow + lifetimeMs }], wallNow);
+  kept.noteMembers([{ hit: identity.hit, user, expiresAt: wallNow + lifetimeMs, issuer: null }], wallNow);
   kept.flush();
   const certificates = [
     ...authority.issue(identity.spki, user, wallNow, tools.random, { lifetimeMs }),

@@ -52,6 +52,8 @@ export interface SeenMember {
   readonly user: string | null;
   /** Of its certificate, milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** The inviter that made the certificate; null: the authority. */
+  readonly issuer: Hit | null;
 }
 
 export interface Redemption {
@@ -61,7 +63,9 @@ export interface Redemption {
   /** Null: the key is a member already and renews its certificate. */
   readonly code: { readonly id: Uint8Array; readonly isProvenBy: (key: Uint8Array) => boolean } | null;
   /** A certificate of the overlay that this key has shown, in force or not, with the user that it names; null: none. */
-  readonly shown: { readonly user: string | null } | null;
+  readonly shown: { readonly user: string | null; readonly issuer: Hit | null } | null;
+  /** Who lets it in here: an inviter, or null, the authority. */
+  readonly issuer: Hit | null;
   /** Milliseconds since the epoch. */
   readonly wallNow: number;
 }
@@ -183,12 +187,16 @@ export class EnrollmentRegister {
       user,
       formerUsers: [],
       enrolledAt: wallNow,
+      knownSince: wallNow,
       expiresAt: 0,
       seen: false,
       revoked: false,
+      issuer: redemption.shown?.issuer ?? null,
     };
     const member: Member = {
       ...renamed(before, user),
+      // A ticket is the word of the inviter that gave it; a renewal is that of whoever let the host in.
+      ...(code !== undefined && { issuer: redemption.issuer, knownSince: wallNow }),
       expiresAt: Math.max(expiresAt, before.expiresAt),
       ...(before.seen && { enrolledAt: wallNow }),
       // Whoever shows its certificate has it.
@@ -250,6 +258,11 @@ export class EnrollmentRegister {
     if (user !== undefined && known.user !== user) return false;
     this.remember({ type: 'left', overlay: this.overlay, hit });
     return true;
+  }
+
+  /** Undefined: not known here. */
+  member(hit: Hit): Member | undefined {
+    return this.members.get(hit);
   }
 
   memberList(): Member[] {
@@ -386,11 +399,12 @@ export class EnrollmentRegister {
   }
 
   /** Undefined: nothing new. */
-  private noted({ hit, user, expiresAt }: SeenMember, wallNow: number): Member | undefined {
+  private noted({ hit, user, expiresAt, issuer }: SeenMember, wallNow: number): Member | undefined {
     const known = this.members.get(hit);
     if (known === undefined) {
       if (this.members.size >= MAX_MEMBERS) return undefined;
-      return { hit, user, formerUsers: [], enrolledAt: wallNow, expiresAt, seen: true, revoked: false };
+      const since = { enrolledAt: wallNow, knownSince: wallNow };
+      return { hit, user, formerUsers: [], ...since, expiresAt, seen: true, revoked: false, issuer };
     }
     if (known.seen && known.expiresAt >= expiresAt) return undefined;
     if (expiresAt <= known.expiresAt) return { ...known, seen: true };

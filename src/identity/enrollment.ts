@@ -1,6 +1,6 @@
 import { equalBytes, equalSecrets } from '../base/bytes.ts';
 import { MalformedMessageError, messageOf } from '../base/errors.ts';
-import type { Hit } from '../base/node-id.ts';
+import { type Hit, hitToAddress } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { NodeCertificate } from './certificate.ts';
 import { secretOfCode } from './code-secret.ts';
@@ -96,8 +96,8 @@ export class EnrollmentServer {
   }
 
   /** A host has shown itself as a member over a link: its installation did not fail, and its name is its own. */
-  sawMember({ nodeId: hit, user, certificate }: VerifiedPeer, wallNow: number): void {
-    this.components.register.noteMembers([{ hit, user, expiresAt: certificate.notAfter }], wallNow);
+  sawMember({ nodeId: hit, user, certificate, issuer }: VerifiedPeer, wallNow: number): void {
+    this.components.register.noteMembers([{ hit, user, expiresAt: certificate.notAfter, issuer }], wallNow);
   }
 
   /**
@@ -130,7 +130,9 @@ export class EnrollmentServer {
     const { issuer, register, trust, lifetimeMs, random } = this.components;
     const { nodeId: hit, spki } = trust.verify(chain, wallNow);
     const shown = this.shownBy(hit, chain, wallNow);
-    const { user } = register.redeem({ hit, user: null, code: null, shown, wallNow }, wallNow + lifetimeMs());
+    this.checkLetIn(hit, chain, wallNow);
+    const redemption = { hit, user: null, code: null, shown, issuer: this.ownIssuer, wallNow };
+    const { user } = register.redeem(redemption, wallNow + lifetimeMs());
     return issuer.issue(spki, user, wallNow, random, { lifetimeMs: lifetimeMs() });
   }
 
@@ -174,6 +176,7 @@ export class EnrollmentServer {
         'this key was revoked: make a new one and ask for a new ticket',
       );
     const { code } = request;
+    if (code === null) this.checkLetIn(hit, request.certificates, wallNow);
     return {
       hit,
       user: request.user,
@@ -182,6 +185,7 @@ export class EnrollmentServer {
         isProvenBy: (key) => equalSecrets(codeProof(key, issuer.overlay, spki, request.user), code.proof),
       },
       shown: this.shownBy(hit, request.certificates, wallNow),
+      issuer: this.ownIssuer,
       wallNow,
     };
   }
@@ -196,7 +200,41 @@ export class EnrollmentServer {
     const { nodeId, member, lapsed, issuer, certificate } = trust.verify(chain, wallNow);
     const isIssued = member || lapsed;
     if (!isIssued || nodeId !== hit || (issuer !== null && !trust.isInviter(issuer))) return null;
-    return { user: certificate.user };
+    return { user: certificate.user, issuer };
+  }
+
+  /**
+   * Who renews without a ticket is a member by the word of whoever let it in. Where that was an inviter which may not invite any
+   * more, its word counts for hosts that were known here before its right ended, and for no others: with its key anyone can make
+   * certificates, also such that inviters who have not heard of it yet take for good.
+   * @throws {EnrollmentError} when it does not count.
+   */
+  private checkLetIn(hit: Hit, chain: readonly Uint8Array[], wallNow: number): void {
+    const { trust, register } = this.components;
+    if (trust.mode === 'open') return;
+    const known = register.member(hit);
+    const issuer = known === undefined ? this.issuerOf(hit, chain, wallNow) : known.issuer;
+    if (issuer === undefined || issuer === null || trust.isInviter(issuer)) return;
+    const ended = trust.rightEndedAt(issuer);
+    if (known !== undefined && (ended === undefined || known.knownSince === undefined || known.knownSince < ended))
+      return;
+    throw new EnrollmentError(
+      'failed_authentication',
+      `this key is no member: ${hitToAddress(issuer)}, which let it in, may not invite any more, and was alone to know it: a new ticket is needed`,
+    );
+  }
+
+  /** Who made the certificate of this key; undefined: it is none of the overlay. */
+  private issuerOf(hit: Hit, chain: readonly Uint8Array[], wallNow: number): Hit | null | undefined {
+    if (chain.length === 0) return undefined;
+    const { nodeId, member, lapsed, issuer } = this.components.trust.verify(chain, wallNow);
+    return nodeId === hit && (member || lapsed) ? issuer : undefined;
+  }
+
+  /** As certificates tell of it. */
+  private get ownIssuer(): Hit | null {
+    const { issuer } = this.components;
+    return issuer.intermediate === undefined ? null : issuer.hit;
   }
 }
 

@@ -29,11 +29,15 @@ const memberSchema = z.strictObject({
   formerUsers: z.array(user).max(MAX_FORMER_NAMES),
   /** When it was let in; of one that was seen, when it was last known to have got a certificate. */
   enrolledAt: z.number(),
+  /** Since when it is known here, or was let in here the last time. Absent: written before this was kept. */
+  knownSince: z.number().optional(),
   /** The end of the latest certificate that was issued here. */
   expiresAt: z.number(),
   /** It has shown itself as a member: its installation did not fail. */
   seen: z.boolean(),
   revoked: z.boolean(),
+  /** Who let it in, as far as is known here: null, the authority. Absent: as above. */
+  issuer: hit.nullable().optional(),
 });
 const stateSchema = z.strictObject({
   version: z.literal(2),

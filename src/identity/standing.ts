@@ -78,6 +78,18 @@ export class Standing {
     return this.hasRight(hit) && !this.isRevoked(hit);
   }
 
+  /** Since when a host may not invite; undefined: it may, or nobody has said since when. */
+  endedAt(hit: Hit): number | undefined {
+    if (this.isInviter(hit)) return undefined;
+    const marks = this.isRevoked(hit) ? (this.marks.get(hit) ?? []) : [];
+    const dates = [
+      ...marks.filter(({ by }) => by === null || by === hit).map(({ at }) => at),
+      this.withdrawn.get(hit) ?? 0,
+    ];
+    const dated = dates.filter((at) => at > 0);
+    return dated.length === 0 ? undefined : Math.min(...dated);
+  }
+
   /** Those that may invite now. */
   inviters(): Hit[] {
     return [...this.granted.keys()].filter((hit) => this.isInviter(hit));

@@ -138,6 +138,11 @@ export class TrustStore {
     return this.standing.isInviter(hit);
   }
 
+  /** Since when the host may not invite, milliseconds since the epoch; undefined: it may, or nobody has said since when. */
+  rightEndedAt(hit: Hit): number | undefined {
+    return this.standing.endedAt(hit);
+  }
+
   /** Those that may invite now, as far as is known here; not the authority. */
   inviters(): Hit[] {
     return this.standing.inviters();

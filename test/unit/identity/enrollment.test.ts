@@ -1,5 +1,5 @@
 import test from 'ava';
-import type { Hit } from '../../../src/base/node-id.ts';
+import { hitToAddress, type Hit } from '../../../src/base/node-id.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { OverlayAuthority } from '../../../src/identity/authority.ts';
 import { selfSignedCertificate } from '../../../src/identity/certificate-issuer.ts';
@@ -134,9 +134,10 @@ class Office {
   }
 
   /** The host shows itself as a member. */
-  sees(host: HostIdentity, { certificate }: Membership): void {
-    const { user, notAfter: expiresAt } = certificate;
-    this.register.noteMembers([{ hit: host.hit, user, expiresAt }], wallNow);
+  sees(host: HostIdentity, { certificates }: Membership, at = wallNow): void {
+    const peer = this.trust.verifyMember(certificates, at);
+    if (peer.nodeId !== host.hit) throw new TypeError('the certificate of another host');
+    this.server.sawMember(peer, at);
   }
 }
 
@@ -512,6 +513,46 @@ test('what a thief of an inviter key made is worth nothing after the right is wi
   t.is(office.enroll(honest, { from: membership }).certificate.user, 'alice@example.net');
 });
 
+test('a host that only an inviter knew whose right has ended is told so', (t) => {
+  const elsewhere = branch();
+  const host = generateHostIdentity();
+  const membership = elsewhere.enroll(host, { code: elsewhere.code() });
+  const office = new Office();
+  office.trust.learnIssuer(grant);
+  office.trust.revokeIssuer(inviterKey.hit, { since: wallNow + 1000 });
+  const why = new RegExp(`${hitToAddress(inviterKey.hit)}, which let it in, may not invite any more.*new ticket`);
+  t.throws(() => office.enroll(host, { from: membership }), { instanceOf: EnrollmentError, message: why });
+  t.throws(() => office.server.renew(membership.certificates, wallNow), { instanceOf: EnrollmentError, message: why });
+  t.is(office.enroll(host, { from: membership, code: office.code() }).certificate.inviter, undefined);
+  t.notThrows(() => office.server.renew(membership.certificates, wallNow), 'a ticket is the word of another inviter');
+});
+
+test('what a thief of an inviter key makes when the right has ended is worth nothing either where that is heard of later', (t) => {
+  const stolen = branch();
+  const [honest, seen, renewed] = [generateHostIdentity(), generateHostIdentity(), generateHostIdentity()];
+  const membership = stolen.enroll(honest, { code: stolen.code('alice@example.net') });
+  const [ended, after, later] = [wallNow + 1000, wallNow + 2000, wallNow + 3000];
+  const forge = (host: HostIdentity): Membership => stolen.enroll(host, { code: stolen.code(), at: after });
+  const office = new Office();
+  office.trust.learnIssuer(grant);
+  office.sees(honest, membership, ended - 1);
+  const forgery = forge(seen);
+  office.sees(seen, forgery, after);
+  const laundered = office.enroll(renewed, { from: forge(renewed), at: after });
+  office.trust.revokeIssuer(inviterKey.hit, { since: ended });
+  office.register.flush();
+  const again = new Office(office.saved);
+  again.trust.learnIssuer(grant);
+  again.trust.revokeIssuer(inviterKey.hit, { since: ended });
+  for (const by of [office, again]) {
+    t.throws(() => by.enroll(seen, { from: forgery, at: later }), refused('may not invite any more'));
+    t.throws(() => by.enroll(seen, { at: later }), refused('may not invite any more'));
+    t.throws(() => by.enroll(renewed, { from: laundered, at: later }), refused('may not invite any more'));
+    t.throws(() => by.server.renew(laundered.certificates, later), refused('may not invite any more'));
+    t.is(by.enroll(honest, { from: membership, at: later }).certificate.user, 'alice@example.net');
+  }
+});
+
 test('a host that is known gets no name of others by a certificate that the thief of an inviter key made for it', (t) => {
   const office = new Office();
   office.trust.learnIssuer(grant);
@@ -615,12 +656,13 @@ test('members that show themselves are written once, however many they are, and 
   let waits = 0;
   office.register.onWaiting(() => (waits += 1));
   const hits = Array.from({ length: 2_500 }, () => generateHit());
-  for (const hit of hits) office.register.noteMembers([{ hit, user: null, expiresAt: wallNow + 1 }], wallNow);
+  for (const hit of hits)
+    office.register.noteMembers([{ hit, user: null, expiresAt: wallNow + 1, issuer: null }], wallNow);
   t.deepEqual([office.disk.writes, office.disk.lines, waits], [0, 0, 1]);
   let done: unknown = 'not yet';
   office.register.writeSoon((error) => (done = error));
   const [first = ''] = hits;
-  office.register.noteMembers([{ hit: first, user: null, expiresAt: wallNow + 2 }], wallNow);
+  office.register.noteMembers([{ hit: first, user: null, expiresAt: wallNow + 2, issuer: null }], wallNow);
   t.is(waits, 2, 'what comes while it is written waits for the next time');
   t.is(done, 'not yet');
   office.disk.settle();
@@ -683,7 +725,7 @@ test('what happens while the whole is written, and when that fails, is not lost'
 
 test('when the agent stops all is written, also what was being written', (t) => {
   const office = new Office();
-  office.register.noteMembers([{ hit: generateHit(), user: null, expiresAt: wallNow }], wallNow);
+  office.register.noteMembers([{ hit: generateHit(), user: null, expiresAt: wallNow, issuer: null }], wallNow);
   office.register.writeSoon(() => {});
   office.register.flush();
   t.is(office.disk.writes, 1);

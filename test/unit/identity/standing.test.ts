@@ -95,3 +95,23 @@ test("many inviters' words leave room for the authority's", (t) => {
   standing.revoke(alice, { by: null, at: 5 });
   t.true(standing.isRevoked(alice));
 });
+
+test('since when an inviter may not invite is told by the earliest word against it, unless it may again or nobody said when', (t) => {
+  const orders = inAnyOrder(
+    (s) => s.grant(bob, 10),
+    (s) => s.withdraw(bob, 50),
+    (s) => s.revoke(bob, { by: null, at: 60 }),
+  );
+  for (const standing of orders) t.is(standing.endedAt(bob), 50);
+  const standing = new Standing();
+  standing.grant(bob, 10);
+  t.is(standing.endedAt(bob), undefined);
+  standing.withdraw(bob, 50);
+  standing.grant(bob, 60);
+  t.is(standing.endedAt(bob), undefined);
+  standing.revoke(bob, { by: null, at: 0 });
+  t.false(standing.isInviter(bob));
+  standing.grant(alice, 10);
+  standing.revoke(alice, { by: null, at: 0 });
+  t.is(standing.endedAt(alice), undefined, 'a bad-node of the configuration has no date');
+});

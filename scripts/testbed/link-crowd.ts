@@ -1,6 +1,7 @@
 /**
- * Many members of one overlay in one process, for `scripts/bench links`: each has an identity, a certificate, a source address
- * and a link manager of its own, as in the agent; all share one data plane. Run in a namespace of its own, see benchmarks/links.ts.
+ * Many members of one overlay in one process, for `scripts/bench links`: each has an identity, a certificate, a source address,
+ * a link manager, a node of the overlay (a client) and a membership of its own, as in the agent, so that it answers what the
+ * agent asks; all share one data plane. Run in a namespace of its own, see benchmarks/links.ts.
  *
  *     link-crowd.ts STATE-DIRECTORY-OF-THE-AUTHORITY PORT-OF-THE-AGENT
  *
@@ -8,17 +9,24 @@
  * stdout when it is done.
  */
 import { createInterface } from 'node:readline';
-import { systemClock } from '../../src/base/clock.ts';
+import { overlayLinks } from '../../src/agent/overlay-links.ts';
+import { settingsOf } from '../../src/agent/membership.ts';
+import { earliest, systemClock, type Timed } from '../../src/base/clock.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { systemRandom } from '../../src/base/random.ts';
 import type { SocketAddress } from '../../src/base/socket-address.ts';
 import { TimerQueue } from '../../src/base/timer-queue.ts';
+import { type OverlayConfiguration } from '../../src/config/overlay-configuration.ts';
+import { readOverlayConfiguration } from '../../src/config/overlay-configuration-reader.ts';
 import type { OverlayAuthority } from '../../src/identity/authority.ts';
 import { HostIdentity } from '../../src/identity/host-identity.ts';
 import { KeyStore } from '../../src/identity/key-store.ts';
 import { StateDirectory } from '../../src/identity/state-directory.ts';
 import { TrustStore } from '../../src/identity/trust-store.ts';
-import { LinkManager } from '../../src/link/link-manager.ts';
+import { LinkManager, type LinkEvent } from '../../src/link/link-manager.ts';
+import { Membership } from '../../src/membership/membership.ts';
+import { ownCertificate, rulesOf } from '../../src/membership/rules.ts';
+import { OverlayNode } from '../../src/overlay/overlay-node.ts';
 import { counterValue } from '../../src/native/counters.ts';
 import { ECHO_REQUEST } from '../../src/native/data-plane.ts';
 import type { DataPlane, DataPlaneEvent, LinkId } from '../../src/native/data-plane.ts';
@@ -39,8 +47,13 @@ const ECHOES_AT_ONCE = 64;
 /** Those that are not answered then are lost. */
 const ECHO_PATIENCE_MS = 250;
 
+/** Every minute a client asks its peer who is responsible for it. These links carry nothing: not even that. */
+const CLIENT_CHECK_MS = 24 * 3_600_000;
+
 interface Member {
   readonly manager: LinkManager;
+  readonly node: OverlayNode;
+  readonly membership: Membership;
   readonly address: string;
   readonly remote: SocketAddress;
   /** Of the link that is up. */
@@ -48,7 +61,11 @@ interface Member {
 }
 
 const [directory = '', agentPort = ''] = process.argv.slice(2);
-const authority = readAuthority();
+const { authority, document } = readOverlay();
+const configuration = readOverlayConfiguration(document, {
+  overlay: authority.overlay,
+  authority: authority.fingerprint,
+});
 const trust = new TrustStore({
   overlay: authority.overlay,
   mode: 'invite',
@@ -62,10 +79,11 @@ const memberAt = new Map<string, Member>();
 const timers = new TimerQueue<Member>();
 let timer: NodeJS.Timeout | undefined;
 
-function readAuthority(): OverlayAuthority {
-  const kept = new KeyStore(StateDirectory.readOnly(directory)).loadAuthority();
-  if (kept === undefined) throw new Error(`${directory} holds no authority`);
-  return kept;
+function readOverlay(): { authority: OverlayAuthority; document: Uint8Array } {
+  const store = new KeyStore(StateDirectory.readOnly(directory));
+  const [kept, overlay] = [store.loadAuthority(), store.loadOverlayDocument()];
+  if (kept === undefined || overlay === undefined) throw new Error(`${directory} holds no authority`);
+  return { authority: kept, document: overlay };
 }
 
 /** The shared data plane as one member sees it: its own credentials, its own source address. */
@@ -145,21 +163,39 @@ function join(number: number): Member {
     clock: systemClock,
     logger: silentLogger,
   });
+  const membership = membershipOf(identity, chain);
+  const node = new OverlayNode(
+    {
+      identity,
+      certificates: membership.messageChain,
+      trust,
+      configuration: { ...settingsOf({ configuration, document }), clientCheckIntervalMs: CLIENT_CHECK_MS },
+      links: overlayLinks(manager, () => {}),
+      random: systemRandom,
+      clock: systemClock,
+      logger: silentLogger,
+      acceptConfiguration: membership.acceptConfiguration,
+      experimental: membership.answer,
+    },
+    { role: 'client' },
+  );
+  membership.enter({
+    node,
+    holdersOf: (_user, at, done) => done(undefined, at),
+    formerHoldersOf: (_user, at, done) => done([], at),
+  });
   const member: Member = {
     manager,
+    node,
+    membership,
     address,
     remote: { address: agentSeenBy(number), port: Number(agentPort) },
     link: undefined,
   };
   own.member = member;
-  manager.onEvent((event) => {
-    if (event.type === 'up') {
-      member.link = event.link;
-      if (event.peer.member) progressed();
-    } else if (event.type === 'down') {
-      member.link = undefined;
-      lost += 1;
-    }
+  manager.onEvent((event) => heard(member, event));
+  node.onEvent((event, at) => {
+    if (event.type === 'joined') membership.joined(at);
   });
   memberAt.set(address, member);
   members.push(member);
@@ -170,11 +206,83 @@ function join(number: number): Member {
   return member;
 }
 
+/** It keeps nothing, and lets nobody in. */
+function membershipOf(identity: HostIdentity, chain: readonly Uint8Array[]): Membership {
+  const rules = rulesOf({
+    identity,
+    trust,
+    root: authority.certificate,
+    enrollmentBy: () => {
+      throw new Error('no member of the crowd may invite');
+    },
+    random: systemRandom,
+    lifetimeMs: () => configuration.certificateLifetimeS * 1000,
+  });
+  return new Membership(
+    {
+      self: identity.hit,
+      spki: identity.spki,
+      rules,
+      store: { saveCertificates: () => {}, saveOverlayDocument: () => {}, saveRecords: () => {} },
+      random: systemRandom,
+      clock: systemClock,
+      logger: silentLogger,
+      readConfiguration: (bytes): OverlayConfiguration =>
+        bytes === document
+          ? configuration
+          : readOverlayConfiguration(bytes, { overlay: authority.overlay, authority: authority.fingerprint }),
+    },
+    { own: ownCertificate(chain), document, records: undefined, inviting: undefined },
+  );
+}
+
+/** As src/agent/engine.ts hands it on. */
+function heard(member: Member, event: LinkEvent): void {
+  const { node, membership } = member;
+  const now = systemClock.monotonic();
+  switch (event.type) {
+    case 'up':
+      member.link = event.link;
+      if (!event.peer.member) return;
+      node.linkUp(event.hit, now);
+      node.join(event.hit, now);
+      membership.linkUp(event.hit, now);
+      progressed();
+      return;
+    case 'down':
+      member.link = undefined;
+      lost += 1;
+      node.linkDown(event.hit, now);
+      membership.linkDown(event.hit);
+      return;
+    case 'message':
+      node.receive(event.hit, event.data, now);
+      return;
+    case 'mended':
+      node.linkMended(event.hit, now);
+      return;
+    case 'silent':
+      node.silent(event.hit, now);
+      return;
+    case 'doubtful':
+      node.doubtful(event.hit, now);
+      return;
+    case 'connectFailed':
+    case 'double':
+    case 'path':
+    case 'needsRestart':
+  }
+}
+
 let lost = 0;
 let progressed = (): void => {};
 
+function machinesOf({ manager, node, membership }: Member): readonly Timed[] {
+  return [manager, node, membership];
+}
+
 function arm(member: Member): void {
-  const next = member.manager.nextTimeout();
+  const next = earliest(...machinesOf(member).map((machine) => machine.nextTimeout()));
   if (next === undefined) timers.clear(member);
   else timers.set(member, next);
 }
@@ -187,7 +295,8 @@ function armTimer(): void {
     () => {
       const now = systemClock.monotonic();
       for (let due = timers.due(now); due !== undefined; due = timers.due(now)) {
-        due.manager.handleTimeout(now);
+        for (const machine of machinesOf(due))
+          if ((machine.nextTimeout() ?? Infinity) <= now) machine.handleTimeout(now);
         arm(due);
       }
       armTimer();

@@ -489,7 +489,7 @@ export class Engine implements Timed {
     this.entry.linkUp(hit, now);
     this.finder.linkUp(hit);
     // It was started anew, perhaps with nothing in its storage.
-    const keeper = overlay?.snapshot(now).responsiblePeer;
+    const keeper = overlay?.responsiblePeer;
     // While it was silent a client has had none, or has none yet.
     if (replaced && (keeper === hit || (overlay?.role === 'client' && keeper === undefined))) names?.refresh(now);
     this.claims.linkUp(hit, now);
@@ -563,9 +563,10 @@ export class Engine implements Timed {
     const { overlay, entry, members } = this;
     if (entry.searching || overlay?.state !== 'joined') return 'searching';
     // Links that are being mended count as none: the only peer may have moved.
-    const linked = [...members.hits].filter((hit) => this.links.isUp(hit));
-    if (overlay.role === 'client') return linked.some((hit) => this.acquaintances.isPeer(hit)) ? 'client' : 'searching';
-    return linked.length === 0 ? 'alone' : 'peer';
+    const isClient = overlay.role === 'client';
+    const isHeld = members.some((hit) => this.links.isUp(hit) && (!isClient || this.acquaintances.isPeer(hit)));
+    if (isClient) return isHeld ? 'client' : 'searching';
+    return isHeld ? 'peer' : 'alone';
   }
 
   /** Makes our node of the overlay; it learns of the links that are up already. */

@@ -150,9 +150,9 @@ export class Entry implements Timed {
 
   /** A member's link is gone; it is no longer among the members. */
   linkDown(now: number): void {
-    const members = [...this.ports.members()];
-    const cutOff = this.ports.node()?.role === 'client' && !members.some((hit) => this.ports.isPeer(hit));
-    if (!cutOff && members.length > 0) return;
+    const isClient = this.ports.node()?.role === 'client';
+    // Up to the first: thousands may go down one by one.
+    for (const hit of this.ports.members()) if (!isClient || this.ports.isPeer(hit)) return;
     this.isolated = true;
     this.findWayIn(now);
   }

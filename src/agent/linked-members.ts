@@ -20,6 +20,12 @@ export class LinkedMembers {
     return this.peers.size;
   }
 
+  /** Stops at the first: asked at each link of thousands. */
+  some(is: (hit: Hit) => boolean): boolean {
+    for (const hit of this.peers.keys()) if (is(hit)) return true;
+    return false;
+  }
+
   has(hit: Hit): boolean {
     return this.peers.has(hit);
   }

@@ -180,7 +180,10 @@ export function adoptMembership(store: KeyStore, enrolled: Enrolled, tools: Tool
 }
 
 /** How the overlay's document sets our RELOAD node. */
-export function settingsOf({ configuration, document }: Membership): OverlaySettings {
+export function settingsOf({
+  configuration,
+  document,
+}: Pick<Membership, 'configuration' | 'document'>): OverlaySettings {
   return overlaySettings({
     name: configuration.overlay,
     sequence: configuration.sequence,

@@ -1,8 +1,11 @@
 import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
 import { CertificateError } from './errors.ts';
 
-/** A node verifies mostly for its neighbours: a few hundred keys are in use at a time. */
-const MAX_CACHED_KEYS = 1024;
+/**
+ * A node verifies mostly for its neighbours, and a peer for its clients, who ask it once a minute: a few thousand keys, of
+ * about 2 KiB each. To read one costs nearly as much as to verify with it.
+ */
+const MAX_CACHED_KEYS = 4096;
 /** Bounds the work that a stranger's key may cause: a larger RSA key costs more per verification. */
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 4096;

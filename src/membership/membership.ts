@@ -109,6 +109,8 @@ export class Membership implements Timed {
   private right: Inviting | undefined;
   private overlay: MembershipOverlay | undefined;
   private toldLapsed = false;
+  /** Whether the certificate had ended in this second, by what was known then. */
+  private judged: { readonly second: number; readonly hasLapsed: boolean } | undefined;
   private ended: 'revoked' | 'left' | undefined;
   private handler: (event: MembershipEvent, now: number) => void = () => {};
 
@@ -223,7 +225,12 @@ export class Membership implements Timed {
 
   /** The certificate has ended: others take this host for a guest, who may only ask for a new one. */
   get lapsed(): boolean {
-    return this.components.rules.hasLapsed(this.own, this.clock.wall());
+    const wallNow = this.clock.wall();
+    const second = Math.floor(wallNow / 1000);
+    // Asked for each message that comes.
+    if (this.judged?.second !== second)
+      this.judged = { second, hasLapsed: this.components.rules.hasLapsed(this.own, wallNow) };
+    return this.judged.hasLapsed;
   }
 
   /** Names of what could not be written yet. */
@@ -450,6 +457,7 @@ export class Membership implements Timed {
     if (own.user !== this.own.user) this.handler({ type: 'renaming', from: this.own.user }, now);
     this.own = own;
     this.toldLapsed = false;
+    this.judged = undefined;
     this.logger.info('certificate', { user: own.user, until: new Date(own.notAfter).toISOString() });
     const { store } = this.components;
     this.keeper.keep('certificate', () => store.saveCertificates(own.chain), now);
@@ -531,6 +539,7 @@ export class Membership implements Timed {
 
   private taken(records: readonly LedgerRecord[], now: number): void {
     this.keepRecords(now);
+    this.judged = undefined;
     const before = this.inviting;
     for (const record of records) this.note(record);
     // One record may be what others needed to count.

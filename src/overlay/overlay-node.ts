@@ -248,6 +248,11 @@ export class OverlayNode implements Timed {
     return this.topology.state;
   }
 
+  /** For a client: the peer that is responsible for it. */
+  get responsiblePeer(): NodeId | undefined {
+    return this.topology.responsiblePeer;
+  }
+
   /** Whether a linked peer has said that it is in the ring. */
   get knowsPeers(): boolean {
     return this.topology.routing.size > 0;

@@ -19,7 +19,7 @@ const BELIEVED_AFTER_MS = {
 /** So many are asked as soon as they are linked. Who has agreed on a time asks the others after a while: many may be coming at once. */
 const HURRIED = 4;
 const UNHURRIED_MS = 4_000;
-/** As long as nobody has answered. */
+/** As long as nobody has answered; doubled each time, since those that are linked may never say. */
 const UNHEARD_RETRY_MS = 10_000;
 /** Members' clocks may have been corrected, and ours drifts. */
 const RECHECK_MS = 15 * 60_000;
@@ -74,6 +74,7 @@ export class TimeKeeper implements Timed {
   private readonly samples = new Map<NodeId, Sample>();
   private readonly timers = new TimerQueue<TimerKey>();
   private isKnown = false;
+  private unheardRetryMs = UNHEARD_RETRY_MS;
   private complained = false;
 
   constructor(components: { readonly clock: OverlayClock; readonly ports: TimePorts; readonly logger: Logger }) {
@@ -93,7 +94,7 @@ export class TimeKeeper implements Timed {
 
   /** A member is linked and can be asked. */
   linkUp(hit: NodeId, now: number): void {
-    if (this.samples.size >= MAX_ASKED && !this.samples.has(hit)) return;
+    if (this.samples.size >= MAX_ASKED && !this.samples.has(hit) && !this.forgetSilent(now)) return;
     this.samples.set(hit, { offsetMs: undefined, askedAt: now, asking: false, differs: undefined });
     if (!this.isKnown && !this.timers.has('patience')) this.timers.set('patience', now + PATIENCE_MS);
     if (!this.timers.has('recheck')) this.recheckLater(now);
@@ -134,8 +135,19 @@ export class TimeKeeper implements Timed {
     }
   }
 
+  /** Somebody who has had the time to answer makes room for who may. @returns whether there is one. */
+  private forgetSilent(now: number): boolean {
+    for (const [hit, { offsetMs, askedAt }] of this.samples) {
+      if (offsetMs !== undefined || askedAt + MAX_ROUND_TRIP_MS > now) continue;
+      this.linkDown(hit);
+      return true;
+    }
+    return false;
+  }
+
   private recheckLater(now: number): void {
-    this.timers.set('recheck', now + (this.clock.agreed ? RECHECK_MS : UNHEARD_RETRY_MS));
+    this.timers.set('recheck', now + (this.clock.agreed ? RECHECK_MS : this.unheardRetryMs));
+    this.unheardRetryMs = Math.min(2 * this.unheardRetryMs, RECHECK_MS);
   }
 
   private ask(hit: NodeId, now: number): void {

@@ -264,3 +264,19 @@ test('a host that has agreed on the time asks the first four at once and the oth
   host.run(10_000);
   t.is(host.asked, 6);
 });
+
+test('members that never answer are asked less and less often', (t) => {
+  const host = new Host(0);
+  for (let i = 0; i < 100; i++) host.link(`m${i}`, undefined);
+  host.run(DAY);
+  t.true(host.asked <= 64 * 110, String(host.asked));
+});
+
+test('where all that are asked stay silent, a member that comes later is heard', (t) => {
+  const host = new Host(-2 * DAY);
+  for (let i = 0; i < 100; i++) host.link(`m${i}`, undefined);
+  host.run(HOUR);
+  host.link('a', 0);
+  host.run(15_000);
+  t.is(host.wrong, 0);
+});

@@ -129,15 +129,24 @@ export class ByteWriter {
 /** Big-endian reader over borrowed bytes. Every read checks its length and throws MalformedMessageError. */
 export class ByteReader {
   private readonly data: Uint8Array;
-  private readonly view: DataView;
+  /** The same bytes; parts share it, since a message has dozens of vectors. */
+  private readonly buffer: Buffer;
   /** Offset of `data[0]` in the whole message, so that errors name the offset a person can look up. */
   private readonly base: number;
-  private at = 0;
+  private at: number;
+  private readonly until: number;
 
-  constructor(data: Uint8Array, base = 0) {
+  /** @param part of `data`: where it begins and ends; absent: all of it */
+  constructor(
+    data: Uint8Array,
+    base = 0,
+    part?: { readonly buffer: Buffer; readonly from: number; readonly to: number },
+  ) {
     this.data = data;
-    this.view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+    this.buffer = part?.buffer ?? Buffer.from(data.buffer, data.byteOffset, data.byteLength);
     this.base = base;
+    this.at = part?.from ?? 0;
+    this.until = part?.to ?? data.length;
   }
 
   get offset(): number {
@@ -145,28 +154,27 @@ export class ByteReader {
   }
 
   get remaining(): number {
-    return this.data.length - this.at;
+    return this.until - this.at;
   }
 
   u8(): number {
-    return this.view.getUint8(this.take(1));
+    return this.buffer.readUInt8(this.take(1));
   }
 
   u16(): number {
-    return this.view.getUint16(this.take(2));
+    return this.buffer.readUInt16BE(this.take(2));
   }
 
   u24(): number {
-    const at = this.take(3);
-    return (this.view.getUint8(at) << 16) | this.view.getUint16(at + 1);
+    return this.buffer.readUIntBE(this.take(3), 3);
   }
 
   u32(): number {
-    return this.view.getUint32(this.take(4));
+    return this.buffer.readUInt32BE(this.take(4));
   }
 
   u64(): bigint {
-    return this.view.getBigUint64(this.take(8));
+    return this.buffer.readBigUInt64BE(this.take(8));
   }
 
   /** A view of the next bytes, not a copy. */
@@ -176,15 +184,19 @@ export class ByteReader {
   }
 
   hex(count: number): string {
-    return toHex(this.bytes(count));
+    const at = this.take(count);
+    return this.buffer.toString('hex', at, at + count);
+  }
+
+  /** The next bytes as a reader of their own. */
+  part(count: number): ByteReader {
+    const from = this.take(count);
+    return new ByteReader(this.data, this.base, { buffer: this.buffer, from, to: from + count });
   }
 
   /** The content of a vector with a length field of `lengthBytes`, as a reader of its own. */
   vector(lengthBytes: 1 | 2 | 3 | 4): ByteReader {
-    let length = 0;
-    for (let i = 0; i < lengthBytes; i++) length = length * 256 + this.u8();
-    const base = this.offset;
-    return new ByteReader(this.bytes(length), base);
+    return this.part(this.buffer.readUIntBE(this.take(lengthBytes), lengthBytes));
   }
 
   /** Everything that is left. */

@@ -146,9 +146,9 @@ export function decodeForwardingHeader(bytes: Uint8Array): DecodedForwardingHead
   const transactionId = reader.u64();
   const maxResponseLength = reader.u32();
   const lengths = [reader.u16(), reader.u16(), reader.u16()] as const;
-  const viaList = readDestinations(subReader(reader, lengths[0]), false);
-  const destinationList = readDestinations(subReader(reader, lengths[1]), true);
-  const options = readList(subReader(reader, lengths[2]), MAX_OPTIONS, readOption);
+  const viaList = readDestinations(reader.part(lengths[0]), false);
+  const destinationList = readDestinations(reader.part(lengths[1]), true);
+  const options = readList(reader.part(lengths[2]), MAX_OPTIONS, readOption);
   return {
     overlay,
     configurationSequence,
@@ -255,11 +255,6 @@ function readDestinations(reader: ByteReader, resourceAtEnd: boolean): Destinati
       malformed(at, 'a Resource-ID anywhere but at the end of a Destination List');
     return destination;
   });
-}
-
-function subReader(reader: ByteReader, length: number): ByteReader {
-  const base = reader.offset;
-  return new ByteReader(reader.bytes(length), base);
 }
 
 function checkFragment(fragment: number): void {

@@ -35,8 +35,8 @@ export function equalSecrets(a: Uint8Array, b: Uint8Array): boolean {
 
 /** Big-endian writer that grows. Vectors have their length written back once the content is known. */
 export class ByteWriter {
-  private buffer = new Uint8Array(INITIAL_CAPACITY_BYTES);
-  private view = new DataView(this.buffer.buffer);
+  /** Of Node's pool: an array buffer for each of the many small writers costs more than what is written. */
+  private buffer = Buffer.allocUnsafe(INITIAL_CAPACITY_BYTES);
   private used = 0;
 
   get length(): number {
@@ -45,13 +45,13 @@ export class ByteWriter {
 
   u8(value: number): void {
     this.reserve(1);
-    this.view.setUint8(this.used, value);
+    this.buffer.writeUInt8(value & 0xff, this.used);
     this.used += 1;
   }
 
   u16(value: number): void {
     this.reserve(2);
-    this.view.setUint16(this.used, value);
+    this.buffer.writeUInt16BE(value & 0xffff, this.used);
     this.used += 2;
   }
 
@@ -62,13 +62,13 @@ export class ByteWriter {
 
   u32(value: number): void {
     this.reserve(4);
-    this.view.setUint32(this.used, value);
+    this.buffer.writeUInt32BE(value >>> 0, this.used);
     this.used += 4;
   }
 
   u64(value: bigint): void {
     this.reserve(8);
-    this.view.setBigUint64(this.used, value);
+    this.buffer.writeBigUInt64BE(BigInt.asUintN(64, value), this.used);
     this.used += 8;
   }
 
@@ -103,26 +103,25 @@ export class ByteWriter {
 
   /** Overwrites four bytes that were written before. */
   patchU32(offset: number, value: number): void {
-    this.view.setUint32(offset, value);
+    this.buffer.writeUInt32BE(value >>> 0, offset);
   }
 
   /** Overwrites two bytes that were written before. */
   patchU16(offset: number, value: number): void {
-    this.view.setUint16(offset, value);
+    this.buffer.writeUInt16BE(value & 0xffff, offset);
   }
 
   /** A copy of what was written. */
   finish(): Uint8Array {
-    return this.buffer.slice(0, this.used);
+    return new Uint8Array(this.buffer.subarray(0, this.used));
   }
 
   private reserve(count: number): void {
     const needed = this.used + count;
     if (needed <= this.buffer.length) return;
-    const grown = new Uint8Array(Math.max(needed, this.buffer.length * 2));
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.buffer.length * 2));
     grown.set(this.buffer);
     this.buffer = grown;
-    this.view = new DataView(grown.buffer);
   }
 }
 

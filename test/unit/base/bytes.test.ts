@@ -21,6 +21,25 @@ testProp(
   },
 );
 
+test('numbers are written modulo what their field holds, as the wire has them', (t) => {
+  const writer = new ByteWriter();
+  writer.u8(-1);
+  writer.u16(0x12345);
+  writer.u32(0x80000001 ^ 0);
+  writer.u64(-2n);
+  writer.patchU16(1, -3);
+  t.is(toHex(writer.finish()), 'fffffd80000001fffffffffffffffe');
+});
+
+test('what a writer has written is its callers own, and grows beyond what it began with', (t) => {
+  const writer = new ByteWriter();
+  writer.bytes(new Uint8Array(1_000).fill(1));
+  const first = writer.finish();
+  writer.u8(2);
+  t.deepEqual(first, new Uint8Array(1_000).fill(1));
+  t.deepEqual([first.buffer.byteLength, writer.finish().length, writer.length], [1_000, 1_001, 1_001]);
+});
+
 testProp('hexadecimal text and bytes are the same thing', [fc.uint8Array()], (t, bytes) => {
   t.deepEqual(fromHex(toHex(bytes)), bytes);
 });

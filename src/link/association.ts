@@ -44,6 +44,8 @@ export class Association {
   peer: VerifiedPeer | undefined;
   secrets: AssociationSecrets | undefined;
   connectedAt: number | undefined;
+  /** Since when it has an address, and its handshake may be under way there. */
+  handshakeSince: number | undefined;
   ice: IceAgent | undefined;
   /** An ICE restart (RFC 8445 s9): takes over from `ice` when it has selected a pair; `ice` goes on until then. */
   nextIce: IceAgent | undefined;
@@ -56,6 +58,8 @@ export class Association {
   negotiatedIce = false;
   /** Found by ICE, but another handshake is under way there. */
   blockedPath: Path | undefined;
+  /** A client's end waits no longer than that. */
+  blockedUntil: number | undefined;
   /** Data sent now is expected to arrive. */
   pathWorks = false;
   repair: Repair | undefined;
@@ -115,7 +119,8 @@ export class Association {
   }
 
   /** Datagrams from `remote` are this association's. Of too many, the longest unused that is no path is let go. */
-  bind(remote: SocketAddress): void {
+  bind(remote: SocketAddress, now: number): void {
+    this.handshakeSince ??= now;
     const key = formatSocketAddress(remote);
     this.remotes.delete(key);
     this.remotes.set(key, remote);
@@ -137,15 +142,16 @@ export class Association {
     this.remotes.clear();
   }
 
-  take(path: AssociationPath): void {
+  take(path: AssociationPath, now: number): void {
     this.path = path;
-    this.bind(path.remote);
+    this.bind(path.remote, now);
     this.dataPlane.setPath(this.link, path.local ?? null, path.remote);
   }
 
   nextTimeout(): number | undefined {
     return earliest(
       this.deadline,
+      this.blockedUntil,
       this.nextIceUntil,
       this.framing.nextTimeout(),
       this.ice?.nextTimeout(),

@@ -118,15 +118,16 @@ export class ConnectionTable {
     return found?.agent.owns(username) === true ? found : undefined;
   }
 
-  /**
-   * An address carries one handshake at a time. One that is under way there, dialed by us or begun by the peer as a stranger,
-   * is let finish: most likely it is with the same host, and makes this one needless.
-   */
+  /** Handshakes that are under way at an address, dialed by us or begun by the peer as a stranger: see Turns. */
+  rivals(association: Association, remote: SocketAddress): Association[] {
+    if (association.connected) return [];
+    return this.remotes
+      .at(remote)
+      .filter((other) => other !== association && !other.connected && other.origin !== 'negotiated');
+  }
+
   isBusy(association: Association, remote: SocketAddress): boolean {
-    if (association.connected || association.isBound(remote)) return false;
-    const holder = this.boundTo(remote);
-    if (holder === undefined || holder.connected) return false;
-    return association.role === 'client' ? holder.origin === 'dialed' : holder.origin === 'incoming';
+    return this.rivals(association, remote).length > 0;
   }
 
   /** Notes the transaction of a STUN request that leaves, so that its answer finds the way back; nothing of other messages. */
@@ -154,6 +155,19 @@ export class ConnectionTable {
       .some(
         ({ origin, state, path }) =>
           origin === 'dialed' && state === 'connecting' && path !== undefined && sameSocketAddress(path.remote, remote),
+      );
+  }
+
+  /** Whether a handshake at `remote` that we did not dial began less than `patienceMs` ago. */
+  isCalledAt(remote: SocketAddress, now: number, patienceMs: number): boolean {
+    return this.remotes
+      .at(remote)
+      .some(
+        ({ origin, state, handshakeSince }) =>
+          origin !== 'dialed' &&
+          state === 'connecting' &&
+          handshakeSince !== undefined &&
+          now - handshakeSince <= patienceMs,
       );
   }
 

@@ -41,6 +41,7 @@ import type { Forwarded } from '../mobility/sightings.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { Repairs } from './repairs.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
+import { Turns } from './turns.ts';
 
 export type { LinkEvent, LinkPath, LinkSnapshot, LinksSnapshot } from './link-events.ts';
 
@@ -79,6 +80,7 @@ export class LinkManager implements Timed {
   private readonly stun: StunDispatcher;
   private readonly repairs: Repairs;
   private readonly negotiations: Negotiations;
+  private readonly turns: Turns;
   private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
   /** Names of associations whose server's end showed our own key. */
@@ -113,6 +115,14 @@ export class LinkManager implements Timed {
       drop: (association, reason) => this.drop(association, reason, false),
       settle: (association, now) => this.settle(association, now),
     });
+    this.turns = new Turns({
+      table: this.table,
+      sessions: this.sessions,
+      open: (role, hit, now) => this.open(role, 'negotiated', hit, now),
+      drop: (association, reason) => this.drop(association, reason, association.origin !== 'negotiated'),
+      takePath: (association, path, now) => this.takePath(association, path, now),
+      settle: (association, now) => this.settle(association, now),
+    });
   }
 
   onEvent(handler: (event: LinkEvent) => void): void {
@@ -141,7 +151,7 @@ export class LinkManager implements Timed {
         this.connected(event.link, event.certificates, event.exporter, now);
         return;
       case 'closed':
-        this.closed(event.link, event.reason);
+        this.closed(event.link, event.reason, now);
         return;
       case 'record':
         this.receiveRecord(event.link, event.data, event.at, now);
@@ -176,7 +186,7 @@ export class LinkManager implements Timed {
     this.logger.info('link.moved', { nodeId: hit, link, addr: formatSocketAddress(remote) });
     association.path = { ...path, local, remote };
     const holder = this.table.boundTo(remote);
-    if (holder === undefined || holder.hit === hit) association.bind(remote);
+    if (holder === undefined || holder.hit === hit) association.bind(remote, now);
     if (!association.pathWorks) {
       association.pathWorks = true;
       association.framing.resume(now);
@@ -242,16 +252,11 @@ export class LinkManager implements Timed {
     if (expected !== undefined && this.table.link(expected)?.pending !== undefined) return false;
     const holder = this.table.boundTo(remote);
     if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return false;
-    // Whoever is there dials us: its handshake is as good as ours, while it does not take too long.
-    if (
-      holder?.state === 'connecting' &&
-      holder.origin === 'incoming' &&
-      now - holder.startedAt <= HANDSHAKE_PATIENCE_MS
-    )
-      return false;
+    // Another handshake with whoever is there is as good as ours, while it does not take too long.
+    if (this.table.isCalledAt(remote, now, HANDSHAKE_PATIENCE_MS)) return false;
     const association = this.open('client', 'dialed', expected, now);
     association.deadline = now + patienceMs;
-    association.take({ local: undefined, remote });
+    association.take({ local: undefined, remote }, now);
     this.settle(association, now);
     return true;
   }
@@ -419,6 +424,7 @@ export class LinkManager implements Timed {
       this.sessions.endRestart(association);
     }
     association.handleTimeout(now);
+    this.turns.handleTimeout(association, now);
     if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.due(association, now);
     this.settle(association, now);
   }
@@ -434,7 +440,8 @@ export class LinkManager implements Timed {
     // is not taken away for it; only a pair that proved itself in both directions may do that.
     if (checked && !association.isBound(remote)) {
       const holder = this.table.boundTo(remote);
-      if (holder === undefined || holder.hit === association.hit) association.bind(remote);
+      if (holder === undefined || (holder.hit === association.hit && !this.table.isBusy(association, remote)))
+        association.bind(remote, now);
     }
     this.settle(association, now, remote);
   }
@@ -448,7 +455,7 @@ export class LinkManager implements Timed {
     const current = agent === association.ice;
     switch (event.type) {
       case 'valid':
-        if (!this.table.isBusy(association, event.path.remote)) association.bind(event.path.remote);
+        if (!this.table.isBusy(association, event.path.remote)) association.bind(event.path.remote, now);
         this.pathValid(association, event.path, now);
         return;
       case 'selected':
@@ -499,11 +506,8 @@ export class LinkManager implements Timed {
   }
 
   private takePath(association: Association, path: Path, now: number): void {
-    if (this.table.isBusy(association, path.remote)) {
-      association.blockedPath = path;
-      return;
-    }
-    association.take({ local: path.local, remote: path.remote, ice: path });
+    if (!this.turns.mayTake(association, path, now)) return;
+    association.take({ local: path.local, remote: path.remote, ice: path }, now);
     association.restAt = now + REST_AFTER_MS;
     if (!association.connected || association.pathWorks) return;
     association.pathWorks = true;
@@ -511,16 +515,6 @@ export class LinkManager implements Timed {
     association.framing.resume(now);
     this.askReflexive(now);
     this.repairs.consider(now);
-  }
-
-  /** What waited for the end of another handshake on its path goes on. */
-  private resumeBlocked(now: number): void {
-    for (const pending of this.table.blocked) {
-      const path = pending.blockedPath;
-      if (path === undefined || this.table.isBusy(pending, path.remote)) continue;
-      pending.blockedPath = undefined;
-      this.takePath(pending, path, now);
-    }
   }
 
   /** The data plane has looked after a link that carried nothing; now it is ours again. */
@@ -607,7 +601,7 @@ export class LinkManager implements Timed {
     }
     const association = this.open('server', 'incoming', undefined, now, link);
     association.path = { local, remote };
-    association.bind(remote);
+    association.bind(remote, now);
     association.deadline = now + CONNECT_TIMEOUT_MS;
     this.settle(association, now);
   }
@@ -657,7 +651,8 @@ export class LinkManager implements Timed {
     if (peer.member) this.promote(association, peer, now);
     else this.admitGuest(association, peer, now);
     if (association.state === 'closed') return;
-    this.negotiations.inheritAgent(association);
+    this.negotiations.inheritAgent(association, now);
+    this.turns.resume(now);
     if (association.ice === undefined) this.sessions.derive(association, now);
     this.settle(association, now);
     this.askReflexive(now);
@@ -717,9 +712,10 @@ export class LinkManager implements Timed {
     this.settle(association, now);
   }
 
-  private closed(link: LinkId, reason: string): void {
+  private closed(link: LinkId, reason: string, now: number): void {
     const association = this.table.association(link);
-    if (association !== undefined) this.drop(association, reason, true, association.state === 'up');
+    if (association === undefined || this.turns.postpone(association, now)) return;
+    this.drop(association, reason, true, association.state === 'up');
   }
 
   /** Ends one association, here and in the data plane. `tell`: listeners learn of it, unless another one lives on. */
@@ -735,7 +731,7 @@ export class LinkManager implements Timed {
     association.state = 'closed';
     this.dataPlane.closeLink(association.link);
     this.logger.info('link.closed', { nodeId: hit, link: association.link, reason });
-    if (!connected && origin !== 'negotiated') this.resumeBlocked(this.clock.monotonic());
+    if (!connected && origin !== 'negotiated') this.turns.resume(this.clock.monotonic());
     if (!tell || state === 'retired') return;
     if (origin === 'dialed' && state === 'connecting') {
       if (path !== undefined) this.handler({ type: 'connectFailed', remote: path.remote, reason });

@@ -126,7 +126,7 @@ export class Negotiations {
    * negotiation's candidates serve this association. It happens too when the ClientHello of a negotiated link overtakes
    * our knowledge of the address that it comes from.
    */
-  inheritAgent(association: Association): void {
+  inheritAgent(association: Association, now: number): void {
     const { hit, origin, state, role } = association;
     if (origin === 'negotiated' || state !== 'up' || hit === undefined) return;
     const pending = this.table.link(hit)?.pending;
@@ -142,7 +142,7 @@ export class Negotiations {
     association.negotiatedIce = true;
     this.sessions.adopt(association, agent);
     if (agent.selected !== undefined)
-      association.take({ local: agent.selected.local, remote: agent.selected.remote, ice: agent.selected });
+      association.take({ local: agent.selected.local, remote: agent.selected.remote, ice: agent.selected }, now);
   }
 
   /** What is negotiated for this link through the overlay comes to nothing. The living association stays. */

@@ -24,9 +24,8 @@ export interface DataPlane {
   /** Makes a link that has no path yet. A `server` waits for ClientHello from a bound remote; a `client` starts at `setPath`. */
   openLink(role: 'client' | 'server'): LinkId;
   /**
-   * Datagrams from `remote` belong to `link` from now on (last binder wins). Several remotes may belong to one link.
-   * When the client there was faster and has an `incoming` link already (not authorized, connected at most 5 s ago), a
-   * `server` that has not begun takes over its handshake: that link is `closed` ("taken over by link N"), this one goes on.
+   * Datagrams from `remote` belong to `link` from now on (last binder wins; a handshake that is under way there keeps it until
+   * its end, and the address goes back to the connected link before when this one ends). Several remotes may belong to one link.
    */
   bindRemote(link: LinkId, remote: SocketAddress): void;
   unbindRemote(link: LinkId, remote: SocketAddress): void;

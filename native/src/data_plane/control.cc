@@ -222,7 +222,7 @@ void DataPlane::Handle(OpenLink& command) {
 
 void DataPlane::Handle(BindRemote& command) {
   Link* link = links_.Find(command.link);
-  if (link != nullptr) BindTo(link, command.remote);
+  if (link != nullptr) links_.Bind(link, command.remote, false);
 }
 
 void DataPlane::Handle(UnbindRemote& command) {
@@ -239,11 +239,13 @@ void DataPlane::Handle(SetPath& command) {
   if (moved && link->connected) TellNewPath(link);
   link->follows_peer = false;
   link->resting = false;
-  if (!BindTo(link, command.path.remote)) {
+  bool begins = !link->server && link->session == nullptr;
+  if (begins && IsCalledFrom(command.path.remote)) {
     EndLink(link, kYielded);
     return;
   }
-  if (!link->server && link->session == nullptr) StartClient(link);
+  links_.Bind(link, command.path.remote, begins);
+  if (begins) StartClient(link);
 }
 
 void DataPlane::Handle(CloseLink& command) {

@@ -91,7 +91,7 @@ class DataPlane {
   static constexpr Nanoseconds kRekeyPause = 60 * kSecond;  // after a failure
   static constexpr Nanoseconds kRekeyDoneInterval = 100 * kMillisecond;
   static constexpr Nanoseconds kRetiredKeysTime = 5 * kSecond;  // longer than any queue on a path
-  static constexpr Nanoseconds kTakeOverTime = 5 * kSecond;
+  static constexpr Nanoseconds kVerifyTime = 5 * kSecond;       // for JavaScript to look at a certificate
   static constexpr Nanoseconds kHandshakePatience = kSecond;
   static constexpr char kYielded[] = "the peer's own handshake goes on instead";
   static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
@@ -167,17 +167,17 @@ class DataPlane {
   // False: no handshake goes on yet, a cookie was asked for at most.
   bool Listen(const RecordView& record, const Path& path, Link* waiting = nullptr);
   // Both ends are clients on one pair of addresses: whether the handshake of `link` gives way to the peer's.
-  static bool Yields(const Link& link, const ClientHelloView& hello);
-  // Whether a client there has a cookie of ours, or soon has; forgotten when many others were asked.
-  bool WasAskedForCookie(const Endpoint& remote) const;
+  bool Yields(Link* link, const ClientHelloView& hello, const Endpoint& remote);
+  // Whether a client there got a cookie of ours since then, or soon has it; forgotten when many others were
+  // asked.
+  bool WasAskedForCookie(const Endpoint& remote, Nanoseconds since) const;
   void ContinueHandshake(Link* link, const RecordView& record, const Path& path);
   void RepeatFlight(Link* link);
   void AfterHandshakeStep(Link* link);
   void Connected(Link* link);
   void DeliverOvertaking(Link* link);
-  // Datagrams of `remote` belong to `link`; a handshake that they have begun goes on there.
-  // False: not bound, since the peer's own handshake goes on there and `link`, a client, has not begun.
-  bool BindTo(Link* link, const Endpoint& remote);
+  // The peer's own handshake is under way there, or was done a moment ago, and JavaScript may not know yet.
+  bool IsCalledFrom(const Endpoint& remote);
   void DropOldestHalfOpen();
   // Both end the life of `link`.
   void EndLink(Link* link, std::string reason);

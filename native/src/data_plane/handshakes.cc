@@ -2,11 +2,14 @@
 //
 //   ClientHello from a bound remote, link not started ........... answered at once: ICE proved the address
 //   ... the same client random again ............................ a retransmission: OpenSSL's business
-//   (a client faster than our own JavaScript ................... BindTo: the late link takes the early one
-//   over)
 //   ... from anyone else, or from a peer that began anew ........ stateless cookie; then a new link
 //   ("incoming")
-//   ... from the one whom we dial at this moment ................ one of the two gives way: see YieldsTo
+//   ... from the one whom we dial at this moment ................ one of the two gives way: see Yields
+//
+// One handshake at a time on a pair of addresses, and both ends let the same one live: of two ClientHellos
+// that cross, the one with the greater random. So nothing else may end a client there: a server's end that
+// waits does not take its address (LinkTable::Bind), and a client does not begin where the peer's is under
+// way (IsCalledFrom).
 #include <algorithm>
 #include <utility>
 
@@ -68,15 +71,16 @@ void DataPlane::HandleClientHello(LinkTable::Binding* binding, const RecordView&
     counters_->Add(Counter::dropBadRecord);
     return;
   }
-  if (binding == nullptr) {
+  Link* link = binding == nullptr ? nullptr : binding->link;
+  // A client that has not begun stands in nobody's way.
+  if (link == nullptr || (!link->server && link->session == nullptr)) {
     Listen(record, path);
     return;
   }
-  Link* link = binding->link;
   if (link->session == nullptr && link->server) {
     // Our listener sent a cookie before this remote was bound: the handshake goes on where that left off. A
     // first ClientHello is then one that was under way meanwhile; its client takes no other answer.
-    if (hello.has_cookie || WasAskedForCookie(path.remote)) {
+    if (hello.has_cookie || WasAskedForCookie(path.remote, now_ - kCookieAnswerTime)) {
       Listen(record, path, link);
     } else if (StartSession(link)) {
       ContinueHandshake(link, record, path);
@@ -86,7 +90,7 @@ void DataPlane::HandleClientHello(LinkTable::Binding* binding, const RecordView&
   bool repeated = link->server && link->session->HasClientRandom(hello.random);
   if (repeated && !link->connected) {
     ContinueHandshake(link, record, path);
-  } else if (repeated || (!link->server && !link->connected && !Yields(*link, hello))) {
+  } else if (repeated || (!link->server && !link->connected && !Yields(link, hello, path.remote))) {
     counters_->Add(Counter::dropStaleHandshake);
   } else {
     LinkId yielding = link->server || link->connected ? 0 : link->id;
@@ -96,8 +100,17 @@ void DataPlane::HandleClientHello(LinkTable::Binding* binding, const RecordView&
   }
 }
 
-bool DataPlane::Yields(const Link& link, const ClientHelloView& hello) {
-  return link.session != nullptr && link.session->YieldsTo(hello.random);
+bool DataPlane::Yields(Link* link, const ClientHelloView& hello, const Endpoint& remote) {
+  if (link->answered_at != kNever) {
+    // The peer has left its own for ours: this one was under way then. Or it has begun anew, and asks for a
+    // cookie first.
+    if (!hello.has_cookie || WasAskedForCookie(remote, link->answered_at)) return true;
+  } else if (link->session->HasSmallerRandom(hello.random)) {
+    return true;
+  }
+  // The peer should have given way to ours. It does not hear us, or has forgotten what it heard.
+  if (link->refused_at == kNever) link->refused_at = now_;
+  return now_ - link->refused_at > kHandshakePatience;
 }
 
 bool DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting) {
@@ -144,9 +157,9 @@ bool DataPlane::Listen(const RecordView& record, const Path& path, Link* waiting
   return true;
 }
 
-bool DataPlane::WasAskedForCookie(const Endpoint& remote) const {
+bool DataPlane::WasAskedForCookie(const Endpoint& remote, Nanoseconds since) const {
   const RemoteSeen& asked = cookie_asked_[AddressHash{}(remote) % cookie_asked_.size()];
-  return asked.remote == remote && now_ - asked.at < kCookieAnswerTime;
+  return asked.remote == remote && asked.at >= since;
 }
 
 void DataPlane::ContinueHandshake(Link* link, const RecordView& record, const Path& path) {
@@ -173,6 +186,8 @@ void DataPlane::RepeatFlight(Link* link) {
 void DataPlane::AfterHandshakeStep(Link* link) {
   switch (link->session->state()) {
     case DtlsSession::State::kHandshaking:
+      if (!link->server && link->answered_at == kNever && !link->session->AwaitsAnswer())
+        link->answered_at = now_;
       link->retransmit_at = link->session->NextTimeout(now_);
       return;
     case DtlsSession::State::kFailed:
@@ -204,8 +219,6 @@ void DataPlane::Connected(Link* link) {
   Emit(std::move(event));
   if (link->path.has_value()) TellNewPath(link);
   DeliverOvertaking(link);
-  // An incoming one may still be taken over: who does that asks for the certificates again.
-  if (link->incoming) return;
   link->session->ReleaseHandshake();
   trimmer_.HandshakeFreed(now_);
 }
@@ -219,38 +232,12 @@ void DataPlane::DeliverOvertaking(Link* link) {
   outer_ecn_ = outer_ecn;
 }
 
-bool DataPlane::BindTo(Link* link, const Endpoint& remote) {
-  LinkTable::Binding* binding = links_.FindRemote(remote);
-  Link* early = binding == nullptr ? nullptr : binding->link;
-  bool is_early = early != nullptr && early != link && early->incoming && !early->authorized;
-  bool is_fresh = is_early && !(early->connected && now_ - early->connected_at > kTakeOverTime);
-  // JavaScript dials whom it does not know yet to have dialed us: one handshake at a time on a pair of
-  // addresses. One that takes longer has been given up by the peer, which says nothing of it.
-  bool goes_on = is_fresh && (early->connected || now_ - early->started_at <= kHandshakePatience);
-  if (goes_on && !link->server && link->session == nullptr) return false;
-  links_.Bind(link, remote, false);
-  if (!is_fresh || !link->server || link->session != nullptr) return true;
-  // The client was faster than the one who opened this link to wait for it: its cookie made a link of its
-  // own. The client will not begin again, so the handshake goes on here.
-  bool connected = early->connected;
-  link->session = std::move(early->session);
-  links_.Name(link);
-  link->started_at = early->started_at;
-  link->retransmit_at = early->retransmit_at;
-  if (!link->path_is_set) link->path = early->path;
-  early_.Move(early->id, link->id);
-  Event event;
-  event.type = EventType::kClosed;
-  event.link = early->id;
-  event.reason = "taken over by link " + std::to_string(link->id);
-  ForgetLink(early);
-  Emit(std::move(event));
-  if (connected) {
-    Connected(link);
-  } else {
-    handshaking_.push_back(link->id);
-  }
-  return true;
+bool DataPlane::IsCalledFrom(const Endpoint& remote) {
+  const LinkTable::Binding* binding = links_.FindRemote(remote);
+  const Link* link = binding == nullptr ? nullptr : binding->link;
+  if (link == nullptr || !link->incoming || link->authorized) return false;
+  return link->connected ? now_ - link->connected_at <= kVerifyTime
+                         : now_ - link->started_at <= kHandshakePatience;
 }
 
 void DataPlane::DropOldestHalfOpen() {

@@ -511,8 +511,9 @@ bool DtlsSession::HasClientRandom(const uint8_t* random) const {
          std::memcmp(own, random, sizeof own) == 0;
 }
 
-bool DtlsSession::YieldsTo(const uint8_t* random) const {
-  if (!AwaitsFirstAnswer(ssl_.get())) return true;
+bool DtlsSession::AwaitsAnswer() const { return AwaitsFirstAnswer(ssl_.get()); }
+
+bool DtlsSession::HasSmallerRandom(const uint8_t* random) const {
   uint8_t own[SSL3_RANDOM_SIZE];
   return SSL_get_client_random(ssl_.get(), own, sizeof own) == sizeof own &&
          std::memcmp(own, random, sizeof own) < 0;

@@ -103,10 +103,11 @@ class DtlsSession {
   std::vector<uint8_t> Exporter() const;
   // Whether this server's handshake began with that client random: a retransmission, not a new start.
   bool HasClientRandom(const uint8_t* random) const;
-  // This client's ClientHello and one with that random have crossed: of the two, which both ends see alike,
-  // the smaller gives way. A peer that dials us after it answered us has begun anew, and its handshake
-  // counts.
-  bool YieldsTo(const uint8_t* random) const;
+  // Whether this client has had no answer but the request for a cookie.
+  bool AwaitsAnswer() const;
+  // This client's ClientHello and one with that random have crossed: both ends see alike which is the
+  // smaller.
+  bool HasSmallerRandom(const uint8_t* random) const;
   // Application data of the peer that overtook the end of the handshake, oldest first: the peer was done, and
   // its last flight got lost or came later. To be handled once connected, not before.
   std::vector<std::vector<uint8_t>> TakeOvertaking();

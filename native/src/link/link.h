@@ -75,6 +75,10 @@ struct Link {
   // Absent until a record comes from a new address.
   std::unique_ptr<PathChallenges> challenges;
   Nanoseconds started_at = 0;
+  // Of a client: when the server answered by more than a cookie, and when a ClientHello of that host was
+  // first refused.
+  Nanoseconds answered_at = kNever;
+  Nanoseconds refused_at = kNever;
   Nanoseconds connected_at = 0;
   Nanoseconds retransmit_at = kNever;
   // Inner addresses of the peer; packets pass once `authorized`.

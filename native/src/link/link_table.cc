@@ -17,12 +17,17 @@ LinkTable::Binding* LinkTable::FindRemote(const Endpoint& remote) {
   return found == remotes_.end() ? nullptr : &found->second;
 }
 
-void LinkTable::Bind(Link* link, const Endpoint& remote, bool keep_previous) {
+void LinkTable::Bind(Link* link, const Endpoint& remote, bool begins) {
   Binding& binding = remotes_[remote];
   if (binding.link == link) return;
+  bool under_way = binding.link != nullptr && binding.link->session != nullptr && !binding.link->connected;
+  if (under_way && !begins) {
+    if (link->connected) binding.previous = link;
+    return;
+  }
   // A half-open successor is replaced; the association that it was to succeed stays.
   Link* live = binding.link != nullptr && binding.link->connected ? binding.link : binding.previous;
-  binding = {link, keep_previous && live != link ? live : nullptr};
+  binding = {link, live != link ? live : nullptr};
 }
 
 void LinkTable::Unbind(Link* link, const Endpoint& remote) {

@@ -11,7 +11,8 @@ namespace idloc {
 class LinkTable {
  public:
   // Whose datagrams come from a remote. `previous` stays in charge of its own records until `link` is
-  // connected: an on-path sender of ClientHellos shall not silence a live association.
+  // connected: an on-path sender of ClientHellos shall not silence a live association. It gets the remote
+  // back when `link` ends.
   struct Binding {
     Link* link = nullptr;      // borrowed from the table; Remove clears it
     Link* previous = nullptr;  // as above
@@ -21,7 +22,8 @@ class LinkTable {
   Link* Find(LinkId id);
   // Borrowed until the next change of the table.
   Binding* FindRemote(const Endpoint& remote);
-  void Bind(Link* link, const Endpoint& remote, bool keep_previous);
+  // A handshake that is under way at the remote keeps it, unless the handshake of `link` `begins` there.
+  void Bind(Link* link, const Endpoint& remote, bool begins);
   void Unbind(Link* link, const Endpoint& remote);
   // The connection ID of the link's session, if it has one, leads to this link.
   void Name(Link* link);

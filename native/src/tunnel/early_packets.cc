@@ -37,13 +37,6 @@ EarlyPackets::Entry EarlyPackets::Take(LinkId link) {
   return out;
 }
 
-void EarlyPackets::Move(LinkId from, LinkId to) {
-  auto node = entries_.extract(from);
-  if (node.empty()) return;
-  node.key() = to;
-  entries_.insert(std::move(node));
-}
-
 size_t EarlyPackets::Expire(Nanoseconds now) {
   size_t expired = 0;
   for (auto at = entries_.begin(); at != entries_.end();) {

@@ -36,8 +36,6 @@ class EarlyPackets {
   bool Hold(LinkId link, const uint8_t* packet, size_t length, uint8_t outer_ecn, Nanoseconds until);
   // Forgets the link.
   Entry Take(LinkId link);
-  // What was held for `from` waits for `to` now.
-  void Move(LinkId from, LinkId to);
   // Forgets links whose time is over; returns how many packets went with them.
   size_t Expire(Nanoseconds now);
   // kNever when nothing is held.

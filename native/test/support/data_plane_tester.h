@@ -36,6 +36,11 @@ class DataPlaneTester {
   size_t links() const { return plane_.links_.all().size(); }
   size_t handshakes() const { return plane_.handshaking_.size(); }
   const Link* FindLink(LinkId id) { return plane_.links_.Find(id); }
+  // 0: nobody's.
+  LinkId RemoteOwner(const Endpoint& remote) {
+    const LinkTable::Binding* binding = plane_.links_.FindRemote(remote);
+    return binding == nullptr ? 0 : binding->link->id;
+  }
 
  private:
   static constexpr uint8_t kLoopback[4] = {127, 0, 0, 1};

@@ -183,6 +183,124 @@ TEST(
   }
 }
 
+// As JavaScript does on a power cut: both sides know the way to each other through the overlay before the
+// dial is answered.
+TEST(
+    "a server's end that waits at an address leaves it to the client that called there before: its handshake "
+    "goes on") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  LinkId dialed = a.OpenLink(false);
+  a.Run(SetPath{dialed, Path{{}, b.endpoint()}});
+  std::vector<Bytes> hello = TakeSent();
+  LinkId waiting = a.OpenLink(true);
+  a.Run(BindRemote{waiting, b.endpoint()});
+  a.Run(SetPath{waiting, Path{{}, b.endpoint()}});
+  b.ReceiveBatch(hello, a.endpoint());
+  Carry(a, b);
+  const Link* link = a.FindLink(dialed);
+  CHECK(link != nullptr && link->connected && b.links() == 1 && a.handshakes() + b.handshakes() == 0);
+}
+
+TEST("a client that is bound to an address and has not begun does not keep its host from calling") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  LinkId waiting = a.OpenLink(false);
+  a.Run(BindRemote{waiting, b.endpoint()});
+  LinkId dialed = b.OpenLink(false);
+  b.Run(SetPath{dialed, Path{{}, a.endpoint()}});
+  Carry(a, b);
+  const Link* link = b.FindLink(dialed);
+  CHECK(link != nullptr && link->connected && a.FindLink(waiting) != nullptr);
+}
+
+TEST(
+    "a link that binds an address again during the handshake of its successor there does not disturb it, and "
+    "has the address back when that comes to nothing") {
+  for (bool completes : {true, false}) {
+    ResetDevices();
+    DataPlaneTester a(1);
+    DataPlaneTester b(2);
+    Linked before = Connect(a, b);
+    LinkId next = a.OpenLink(false);
+    a.Run(SetPath{next, Path{{}, b.endpoint()}});
+    std::vector<Bytes> hello = TakeSent();
+    a.Run(BindRemote{before.a, b.endpoint()});
+    if (!completes) {
+      a.Run(CloseLink{next});
+      CHECK(a.RemoteOwner(b.endpoint()) == before.a);
+      continue;
+    }
+    b.ReceiveBatch(hello, a.endpoint());
+    Carry(a, b);
+    const Link* link = a.FindLink(next);
+    CHECK(link != nullptr && link->connected && a.RemoteOwner(b.endpoint()) == next);
+  }
+}
+
+TEST("a client gives way a second after it has refused the peer's ClientHello, when its own is not heard") {
+  int refused = 0;
+  for (int i = 0; i < 16; i++) {
+    ResetDevices();
+    DataPlaneTester a(1);
+    DataPlaneTester b(2);
+    LinkId unheard = a.OpenLink(false);
+    a.Run(SetPath{unheard, Path{{}, b.endpoint()}});
+    TakeSent();
+    LinkId theirs = b.OpenLink(false);
+    b.Run(SetPath{theirs, Path{{}, a.endpoint()}});
+    std::vector<Bytes> hello = TakeSent();
+    a.ReceiveBatch(hello, b.endpoint());
+    if (!TakeSent().empty()) continue;
+    refused++;
+    a.Advance(900 * kMillisecond);
+    TakeSent();
+    a.ReceiveBatch(hello, b.endpoint());
+    CHECK(TakeSent().empty());
+    a.Advance(200 * kMillisecond);
+    TakeSent();
+    a.ReceiveBatch(hello, b.endpoint());
+    Carry(a, b);
+    const Link* link = b.FindLink(theirs);
+    CHECK(link != nullptr && link->connected && a.FindLink(unheard) == nullptr);
+  }
+  CHECK(refused > 0);
+}
+
+TEST(
+    "a client that is answered is not ended by a ClientHello which the peer sent before it gave way: its "
+    "cookie "
+    "is older than the answer") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  LinkId theirs = b.OpenLink(false);
+  b.Run(SetPath{theirs, Path{{}, a.endpoint()}});
+  a.ReceiveBatch(TakeSent(), b.endpoint());
+  b.ReceiveBatch(TakeSent(), a.endpoint());
+  std::vector<Bytes> late = TakeSent();
+  CHECK(late.size() == 1);
+  b.Run(CloseLink{theirs});
+  a.Advance(10 * kMillisecond);
+  LinkId ours = a.OpenLink(false);
+  a.Run(SetPath{ours, Path{{}, b.endpoint()}});
+  b.ReceiveBatch(TakeSent(), a.endpoint());
+  a.ReceiveBatch(TakeSent(), b.endpoint());
+  b.ReceiveBatch(TakeSent(), a.endpoint());
+  std::vector<Bytes> answer = TakeSent();
+  a.ReceiveBatch(answer, b.endpoint());
+  std::vector<Bytes> rest = TakeSent();
+  CHECK(a.FindLink(ours) != nullptr && !a.FindLink(ours)->connected);
+  a.ReceiveBatch(late, b.endpoint());
+  CHECK(a.FindLink(ours) != nullptr && a.links() == 1);
+  b.ReceiveBatch(rest, a.endpoint());
+  Carry(a, b);
+  const Link* link = a.FindLink(ours);
+  CHECK(link != nullptr && link->connected && a.links() == 1 && b.links() == 1);
+}
+
 TEST(
     "packets that overtake the end of the handshake, or come when it was lost, are handled after it, each "
     "once") {

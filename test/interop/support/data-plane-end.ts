@@ -32,7 +32,7 @@ export function fingerprintOf(certificate: Uint8Array | undefined): string {
 export class DataPlaneEnd {
   readonly host: Host;
   readonly agent: IceAgent;
-  readonly link: LinkId;
+  link: LinkId;
   readonly fingerprint: string;
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
@@ -75,8 +75,10 @@ export class DataPlaneEnd {
       });
     failed.catch(() => {});
     try {
-      const connected = this.host.next('connected', ({ link }) => link === this.link);
-      return await within(Promise.race([connected, failed]), 'handshake');
+      // A client that is faster than our knowledge of its address comes on a link of its own: nobody else is here.
+      const connected = await within(Promise.race([this.host.next('connected'), failed]), 'handshake');
+      this.link = connected.link;
+      return connected;
     } finally {
       done = true;
     }
@@ -86,7 +88,6 @@ export class DataPlaneEnd {
     this.host.plane.sendRecord(this.link, record);
   }
 
-  /** The first ones of a fast client come on an incoming link, before ours takes over its handshake. */
   async record(): Promise<Uint8Array> {
     return (await within(this.host.next('record'), 'record')).data;
   }

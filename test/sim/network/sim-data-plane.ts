@@ -57,6 +57,8 @@ interface Inner {
   readonly ipv4: string | null;
 }
 
+type Hello = Extract<Handshake, { type: 'hello' }>;
+
 /** What a program sent, from one overlay address to another. */
 interface Packet {
   readonly source: string;
@@ -70,6 +72,10 @@ interface SimLink {
   /** Begun by a stranger. */
   incoming: boolean;
   begunAt: number;
+  /** When the server answered a client by more than a cookie. */
+  answeredAt: number;
+  /** When a ClientHello of whom it calls first gave way to its own. */
+  refusedAt: number | undefined;
   connectedAt: number;
   state: 'idle' | 'handshaking' | 'connected' | 'closed';
   local: string | null;
@@ -123,6 +129,7 @@ export class SimDataPlane implements DataPlane {
   private readonly held = new Map<string, Packet[]>();
   private readonly unknownAt = new Map<string, number>();
   private readonly cookieSecret: string;
+  private readonly cookieAskedAt = new Map<string, number>();
   private events: DataPlaneEvent[] = [];
   private wake: (() => void) | undefined;
   private certificates: readonly string[] = [];
@@ -170,15 +177,11 @@ export class SimDataPlane implements DataPlane {
 
   bindRemote(id: LinkId, remote: SocketAddress): void {
     const link = this.links.get(id);
-    if (link === undefined) return;
-    const key = formatSocketAddress(remote);
-    if (this.isDialedFrom(remote, link)) return;
-    const before = this.byRemote.get(key);
-    before?.bound.delete(key);
-    // Records bear connection IDs (RFC 9146): those of the association before go on until this one is up.
-    if (link.state !== 'connected' && before?.state === 'connected' && before !== link) link.previous = before;
-    this.byRemote.set(key, link);
-    link.bound.add(key);
+    if (link === undefined || this.isDialedFrom(remote, link)) return;
+    const before = this.byRemote.get(formatSocketAddress(remote));
+    // As LinkTable::Bind: a handshake that is under way keeps the address.
+    if (before === undefined || before === link || before.state !== 'handshaking') this.bind(link, remote);
+    else if (link.state === 'connected') before.previous = link;
   }
 
   unbindRemote(id: LinkId, remote: SocketAddress): void {
@@ -195,7 +198,8 @@ export class SimDataPlane implements DataPlane {
       this.yield(link);
       return;
     }
-    this.bindRemote(id, remote);
+    if (link.role === 'client' && link.state === 'idle') this.bind(link, remote);
+    else this.bindRemote(id, remote);
     const moved =
       link.local !== (local?.address ?? null) ||
       link.remote?.address !== remote.address ||
@@ -353,12 +357,7 @@ export class SimDataPlane implements DataPlane {
     const link = this.byRemote.get(formatSocketAddress(remote));
     switch (message.type) {
       case 'hello':
-        // RFC 6347 s4.2.8: a peer that has restarted proves its address; only then it counts.
-        if (link === undefined || (link.state === 'connected' && link.session !== message.session))
-          this.receiveStrangersHello(local, remote, message, link);
-        else if (link.role === 'server') this.receiveHello(link, local, remote, message.session);
-        else if (link.state === 'handshaking' && yieldsTo(link, message.session))
-          this.receiveStrangersHello(local, remote, message, undefined, link);
+        this.receiveAnyHello(link, local, remote, message);
         return;
       case 'verify':
         if (link?.session === message.session && link.flight?.type === 'hello' && link.flight.cookie === undefined)
@@ -366,6 +365,7 @@ export class SimDataPlane implements DataPlane {
         return;
       case 'server':
         if (link?.role !== 'client' || link.session !== message.session) return;
+        if (link.flight?.type === 'hello') link.answeredAt = this.loop.now;
         link.secret = message.secret;
         link.peerCertificates = message.certificates;
         this.sendFlight(link, {
@@ -385,31 +385,64 @@ export class SimDataPlane implements DataPlane {
     }
   }
 
+  /** As DataPlane::HandleClientHello. */
+  private receiveAnyHello(link: SimLink | undefined, local: SocketAddress, remote: SocketAddress, hello: Hello): void {
+    const server = link?.role === 'server';
+    if (server && (link.state === 'idle' || link.session === hello.session))
+      this.receiveHello(link, local, remote, hello.session);
+    else if (server || link?.state !== 'handshaking') this.receiveStrangersHello(local, remote, hello, link);
+    else if (this.yields(link, hello, formatSocketAddress(remote)))
+      this.receiveStrangersHello(local, remote, hello, link, link);
+  }
+
+  /** RFC 6347 s4.2.8: a peer that has restarted proves its address; only then it counts. */
   private receiveStrangersHello(
     local: SocketAddress,
     remote: SocketAddress,
-    hello: { readonly session: string; readonly cookie?: string },
-    previous: SimLink | undefined,
+    hello: Hello,
+    before: SimLink | undefined,
     yielding?: SimLink,
   ): void {
     const cookie = `${this.cookieSecret}|${formatSocketAddress(remote)}|${hello.session}`;
     if (hello.cookie !== cookie) {
+      this.cookieAskedAt.set(formatSocketAddress(remote), this.loop.now);
       this.sendDatagram(local, remote, encodeHandshake({ type: 'verify', session: hello.session, cookie }));
       return;
     }
     const link = this.addLink('server');
-    link.previous = previous;
+    link.previous = before?.state === 'connected' ? before : before?.previous;
     link.incoming = true;
-    this.bindRemote(link.id, remote);
+    this.bind(link, remote);
     this.emit({ type: 'incoming', link: link.id, local, remote });
     this.receiveHello(link, local, remote, hello.session);
     if (yielding === undefined) return;
     this.yield(yielding);
   }
 
+  /** As DataPlane::Yields. */
+  private yields(link: SimLink, hello: Hello, key: string): boolean {
+    const { now } = this.loop;
+    if (link.flight?.type !== 'hello') {
+      if (hello.cookie === undefined || (this.cookieAskedAt.get(key) ?? 0) >= link.answeredAt) return true;
+    } else if (link.session < hello.session) return true;
+    link.refusedAt ??= now;
+    return now - link.refusedAt > HANDSHAKE_PATIENCE_MS;
+  }
+
   private yield(link: SimLink): void {
     this.forget(link);
     this.emit({ type: 'closed', link: link.id, reason: "the peer's own handshake goes on instead" });
+  }
+
+  private bind(link: SimLink, remote: SocketAddress): void {
+    const key = formatSocketAddress(remote);
+    const before = this.byRemote.get(key);
+    before?.bound.delete(key);
+    // Records bear connection IDs (RFC 9146): those of the association before go on until this one is up. It also gets the
+    // address back when this one ends.
+    if (before?.state === 'connected' && before !== link) link.previous = before;
+    this.byRemote.set(key, link);
+    link.bound.add(key);
   }
 
   /** As DataPlane::BindTo: the peer's handshake is under way there, and this client has not begun. */
@@ -512,6 +545,8 @@ export class SimDataPlane implements DataPlane {
       role,
       incoming: false,
       begunAt: 0,
+      answeredAt: 0,
+      refusedAt: undefined,
       connectedAt: 0,
       state: 'idle',
       local: null,
@@ -622,11 +657,6 @@ export class SimDataPlane implements DataPlane {
     this.events.push(event);
     if (this.events.length === 1) this.loop.after(0, () => this.wake?.());
   }
-}
-
-/** As DtlsSession::YieldsTo. */
-function yieldsTo(link: SimLink, session: string): boolean {
-  return link.flight?.type !== 'hello' || link.session < session;
 }
 
 /** Whether it is known who may send this packet. */

@@ -59,7 +59,13 @@ export class SimNode {
     host: SimHost,
     hit: Hit,
     overlay: SimOverlay,
-    options: { readonly member?: boolean; readonly port?: number; readonly logger?: Logger } = {},
+    options: {
+      readonly member?: boolean;
+      readonly port?: number;
+      readonly logger?: Logger;
+      /** JavaScript hears of what happens below after up to this long: it is busy. */
+      readonly lagMs?: number;
+    } = {},
   ) {
     this.network = network;
     this.host = host;
@@ -78,7 +84,11 @@ export class SimNode {
       logger: options.logger ?? silentLogger,
     });
     this.links.onEvent((event) => this.onLinkEvent(event));
-    this.dataPlane.onWake(() => this.input(() => this.drain()));
+    const { lagMs = 0 } = options;
+    this.dataPlane.onWake(() => {
+      if (lagMs === 0) this.input(() => this.drain());
+      else loop.after(random.float() * lagMs, () => this.input(() => this.drain()));
+    });
     this.links.setHostAddresses(host.addresses, loop.now);
     this.arm();
   }

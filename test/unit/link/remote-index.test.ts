@@ -16,9 +16,9 @@ function associations(index: RemoteIndex<Association>, count: number): Associati
 test('of two associations at one address the older comes first, whoever was bound first', (t) => {
   const index = new RemoteIndex<Association>();
   const [first, second] = associations(index, 2);
-  second?.bind(remote(0));
-  first?.bind(remote(0));
-  first?.bind(remote(0));
+  second?.bind(remote(0), 0);
+  first?.bind(remote(0), 0);
+  first?.bind(remote(0), 0);
   t.deepEqual(
     index.at(remote(0)).map(({ link }) => link),
     [1, 2],
@@ -33,7 +33,7 @@ test('of two associations at one address the older comes first, whoever was boun
 test('an address that an association lets go, or that it had at its end, is free', (t) => {
   const index = new RemoteIndex<Association>();
   const [association] = associations(index, 1);
-  for (let i = 0; i <= MAX_BOUND_REMOTES; i++) association?.bind(remote(i));
+  for (let i = 0; i <= MAX_BOUND_REMOTES; i++) association?.bind(remote(i), 0);
   t.deepEqual(index.at(remote(0)), []);
   t.is(index.at(remote(1)).length, 1);
   association?.release();

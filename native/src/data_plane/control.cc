@@ -222,7 +222,10 @@ void DataPlane::Handle(OpenLink& command) {
 
 void DataPlane::Handle(BindRemote& command) {
   Link* link = links_.Find(command.link);
-  if (link != nullptr) links_.Bind(link, command.remote, false);
+  if (link == nullptr) return;
+  // SetPath is to find whoever calls from there.
+  bool waits = !link->server && link->session == nullptr;
+  if (!waits || !IsCalledFrom(command.remote)) links_.Bind(link, command.remote, false);
 }
 
 void DataPlane::Handle(UnbindRemote& command) {

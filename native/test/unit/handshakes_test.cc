@@ -106,6 +106,22 @@ TEST("a link towards an address whose host is dialing us at this moment gives wa
   CHECK(link != nullptr && link->connected && a.links() == 1 && a.handshakes() == 0);
 }
 
+TEST("a link towards an address whose host was linked a moment ago, unknown to JavaScript, gives way too") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  LinkId theirs = b.OpenLink(false);
+  b.Run(SetPath{theirs, Path{{}, a.endpoint()}});
+  Carry(a, b);
+  LinkId ours = a.OpenLink(false);
+  a.Run(BindRemote{ours, b.endpoint()});
+  a.Run(SetPath{ours, Path{{}, b.endpoint()}});
+  CHECK(a.FindLink(ours) == nullptr && a.links() == 1);
+  Carry(a, b);
+  const Link* link = b.FindLink(theirs);
+  CHECK(link != nullptr && link->connected && b.links() == 1 && a.handshakes() == 0);
+}
+
 TEST("a host that dialed us and gave up in the middle is dialed a second later") {
   ResetDevices();
   DataPlaneTester a(1);

@@ -177,10 +177,8 @@ export class Engine implements Timed {
     });
     this.resolver = new Resolver({ ports: this.resolverPorts(), logger });
     const { role, founder, ipv4 } = options;
-    this.entry = new Entry(
-      { ports: this.entryPorts(), random, self: this.hit },
-      { role, founder, returning: ipv4 !== undefined },
-    );
+    const returning = ipv4 !== undefined;
+    this.entry = new Entry({ ports: this.entryPorts(), random, self: this.hit }, { role, founder, returning });
     this.roles = new RoleKeeper(
       {
         node: () => (this.doubles.isAway ? undefined : this.overlay),
@@ -188,7 +186,7 @@ export class Engine implements Timed {
         random,
         logger,
       },
-      { role, founder },
+      { role, founder, returning },
     );
     this.time = new TimeKeeper({ clock, ports: this.timePorts(), logger });
     const { rendezvousSecret: secret } = options;
@@ -532,12 +530,14 @@ export class Engine implements Timed {
       strangers: () => this.acquaintances.peerAddresses((hit) => this.members.has(hit)),
       node: () => this.overlay,
       roleGuessed: (now) => this.roles.guessed(now),
+      entersRingLater: (now) => this.roles.entersLater(now),
       makeNode: (role, now) => this.makeNode(role, now),
       nodeStarted: (now) => {
         for (const { hit, data } of this.early.splice(0)) this.overlay?.receive(hit, data, now);
       },
       members: () => this.members.hits,
       isPeer: (hit) => this.acquaintances.isPeer(hit),
+      takesPlace: (now) => this.roles.takePlace(now),
       stoodAlone: (now) => this.finder.callBack(now),
       wayInFound: (now) => {
         this.names?.refresh(now);

@@ -18,6 +18,13 @@ const FOUNDER_PATIENCE_MS = 1_000;
  * the overlay: all were started anew.
  */
 const QUIET_MS = 300;
+/**
+ * A client that is linked with members, and with no peer any more, takes the place of those who are gone after so long, and as
+ * much again at random: one begins, and the others are its clients.
+ */
+const CUT_OFF_MS = 10_000;
+/** Meanwhile one of the members is asked about our place so often: it may have found a peer. Less and less often afterwards. */
+const ASK_MEMBER_MS = 2_000;
 /** Peers with a smaller HIT come first, so that few begin and the others join them. */
 const TURN_MS = 300;
 /** RFC 6940 s10.7.4.4: a second ring that the overlay fell into is looked for about this often. */
@@ -34,6 +41,8 @@ export interface EntryPorts {
   node(): OverlayNode | undefined;
   /** Our role was decided before anybody told how it sees us. */
   roleGuessed(now: number): void;
+  /** We are to be a peer after a while. */
+  entersRingLater(now: number): void;
   /** Our role is decided: the node that knows of the links that are up. */
   makeNode(role: OverlayRole, now: number): OverlayNode;
   /** The node takes messages from now on. */
@@ -41,6 +50,8 @@ export interface EntryPorts {
   /** Linked members. */
   members(): Iterable<Hit>;
   isPeer(hit: Hit): boolean;
+  /** No peer is left: as a client we are to be one. */
+  takesPlace(now: number): void;
   /** The overlay is ours alone: others are to know that our former life is over. */
   stoodAlone(now: number): void;
   /** There is a way in again: whoever stored our records may be gone. */
@@ -54,7 +65,10 @@ export interface EntryComponents {
 }
 
 export interface EntryOptions {
-  /** `auto`: a peer when others see us at an address of our own, a client behind a NAT; `RoleKeeper` sees to it from then on. */
+  /**
+   * `auto`: a peer when others see us at an address of our own, a newcomer among them after a while, a client behind a NAT;
+   * `RoleKeeper` sees to it from then on.
+   */
   readonly role: OverlayRole | 'auto';
   /** We created this overlay: when no peer is known or answers, we are its first peer (again). */
   readonly founder: boolean;
@@ -71,7 +85,7 @@ export interface EntryOptions {
  *
  * After a power cut everyone is on its way in and nobody is there. Then peers of before begin anew, alone, and tell whom they
  * are linked with: those who wait join them, and those who began at the same time are of one ring with them by the Updates
- * over their links (RFC 6940 s10.7.3).
+ * over their links (RFC 6940 s10.7.3). A client whose last peer stays away does the same after a longer while.
  */
 export class Entry implements Timed {
   private readonly ports: EntryPorts;
@@ -79,10 +93,12 @@ export class Entry implements Timed {
   private readonly random: Random;
   private readonly bootstrap: Bootstrap;
   private readonly self: Hit;
-  private readonly timers = new TimerQueue<'role' | 'alone' | 'probe'>();
+  private readonly timers = new TimerQueue<'role' | 'alone' | 'cutOff' | 'probe'>();
   private tried: readonly SocketAddress[] = [];
   /** Our node has lost its last peer. */
   private isolated = false;
+  /** A client that has lost its last peer: when it takes the place of the peers, and how often it asks members. */
+  private cutOff: { readonly until: number; askMs: number } | undefined;
   /** We hold the overlay, and nobody with us: the search for others goes on. */
   private alone = false;
   /** Peers that come before us have had their time. */
@@ -196,6 +212,7 @@ export class Entry implements Timed {
     for (let key = this.timers.due(now); key !== undefined; key = this.timers.due(now)) {
       if (key === 'role') this.decideRole(undefined, now);
       else if (key === 'alone') this.considerStandingAlone(now);
+      else if (key === 'cutOff') this.cutOffStep(now);
       else this.probe(now);
     }
   }
@@ -214,8 +231,11 @@ export class Entry implements Timed {
     this.timers.clear('role');
     const [first] = this.ports.members();
     if (first === undefined || this.ports.node() !== undefined) return;
+    const { founder, returning } = this.options;
     if (atOwnAddress === undefined) this.ports.roleGuessed(now);
-    this.enter(atOwnAddress === true || this.options.founder ? 'peer' : 'client', first, now);
+    const isOpen = atOwnAddress === true;
+    if (isOpen && !returning && !founder) this.ports.entersRingLater(now);
+    this.enter(founder || (isOpen && returning) ? 'peer' : 'client', first, now);
   }
 
   private enter(role: OverlayRole, through: Hit, now: number): void {
@@ -249,6 +269,29 @@ export class Entry implements Timed {
     this.standAlone(now);
   }
 
+  /**
+   * The peers of this client may be gone for good, and so may be whoever would be a better one. Others who are linked with the
+   * same members may come to the same conclusion: through those the rings find each other.
+   */
+  private cutOffStep(now: number): void {
+    const { ports, random, cutOff } = this;
+    const node = ports.node();
+    if (cutOff === undefined || !this.isolated || node === undefined || node.knowsPeers) return;
+    const [...members] = ports.members();
+    const asked = members[Math.floor(random.float() * members.length)];
+    if (asked !== undefined) node.join(asked, now);
+    if (node.role === 'peer') cutOff.askMs = Math.min(cutOff.askMs * 2, PARTITION_PROBE_MS);
+    else if (asked !== undefined && now >= cutOff.until) this.takePlace(now);
+    this.timers.set('cutOff', now + cutOff.askMs);
+  }
+
+  private takePlace(now: number): void {
+    this.ports.takesPlace(now);
+    this.standAlone(now);
+    // What it had stored is gone with the peers.
+    this.ports.wayInFound(now);
+  }
+
   private standAlone(now: number): void {
     const { ports } = this;
     this.alone = true;
@@ -274,6 +317,8 @@ export class Entry implements Timed {
 
   private foundWayIn(now: number): void {
     this.alone = false;
+    this.cutOff = undefined;
+    this.timers.clear('cutOff');
     this.bootstrap.stop();
     if (!this.isolated) return;
     this.isolated = false;
@@ -282,6 +327,11 @@ export class Entry implements Timed {
 
   /** Without a link, a client is cut off and a peer alone: the addresses of others are tried until one answers. */
   private findWayIn(now: number): void {
+    const mayTakePlace = this.options.role === 'auto' && this.ports.node()?.role === 'client';
+    if (mayTakePlace && this.cutOff === undefined) {
+      this.cutOff = { until: now + CUT_OFF_MS * (1 + this.random.float()), askMs: ASK_MEMBER_MS };
+      this.timers.set('cutOff', now + ASK_MEMBER_MS);
+    }
     if (!this.bootstrap.trying) this.search(now);
   }
 

@@ -2,6 +2,7 @@ import type { Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { Standing } from '../mobility/standing.ts';
+import { REPLICAS } from '../overlay/constants.ts';
 import type { OverlayRole } from '../overlay/events.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
 
@@ -21,11 +22,23 @@ const MAX_CHANGES = 3;
 const CHANGES_WITHIN_MS = 3_600_000;
 /** A role that was guessed follows the first answer that comes within this. */
 const GUESS_MS = 60_000;
+/**
+ * A newcomer is a client for so long: many who come together are all in at once, and whoever goes again at once has cost nobody
+ * a change of the ring. Where few peers hold the overlay, one more of them is worth more than that.
+ */
+const NEWCOMER_MS = 10_000;
+const NEWCOMER_SPREAD_MS = 10_000;
+const NEWCOMER_WANTED_MS = 2_000;
+const NEWCOMER_WANTED_SPREAD_MS = 2_000;
+/** A resource and its copies, and one peer more. */
+const ENOUGH_PEERS = REPLICAS + 2;
+
+const SEEN_OPEN = 'others see this host at its own address';
 
 /** The node whose role it is: an OverlayNode. */
 export type RoleNode = Pick<
   OverlayNode,
-  'role' | 'state' | 'isChangingRole' | 'mayBecomeClient' | 'becomePeer' | 'becomeClient'
+  'role' | 'state' | 'isChangingRole' | 'knownPeers' | 'mayBecomeClient' | 'becomePeer' | 'becomeClient'
 >;
 
 export interface RoleKeeperComponents {
@@ -40,12 +53,15 @@ export interface RoleKeeperOptions {
   readonly role: OverlayRole | 'auto';
   /** Whoever created the overlay holds it up wherever it is. */
   readonly founder: boolean;
+  /** We were in this overlay before. */
+  readonly returning: boolean;
 }
 
 /**
  * Whether this host is still what it is: a peer where others can come to it, a client where they cannot.
  *
  *   client ──others can come for 3 min──> peer ──they cannot for 5 min, and two other peers are linked──> client
+ *      └──a newcomer to whom others can come: for some seconds ──^
  *
  * At most three changes an hour. A first role that was decided before anybody had told how this host is seen is mended as soon
  * as somebody does.
@@ -59,6 +75,10 @@ export class RoleKeeper implements Timed {
   private dueAt = 0;
   private changes: number[] = [];
   private guessedAt: number | undefined;
+  /** A newcomer to whom others can come is a peer from then on: soon, where few peers are known. */
+  private newcomer: { readonly soonAt: number; readonly at: number } | undefined;
+  /** Its place in the ring was meant for it from the beginning: that it takes it is no change. */
+  private isEntering = false;
   private why = '';
 
   constructor(components: RoleKeeperComponents, options: RoleKeeperOptions) {
@@ -75,12 +95,28 @@ export class RoleKeeper implements Timed {
     this.guessedAt = now;
   }
 
+  /** The role was decided: a client for a while, and a peer then, since others see this host at its own address. */
+  entersLater(now: number): void {
+    const { random } = this.components;
+    this.newcomer = {
+      soonAt: now + NEWCOMER_WANTED_MS + random.float() * NEWCOMER_WANTED_SPREAD_MS,
+      at: now + NEWCOMER_MS + random.float() * NEWCOMER_SPREAD_MS,
+    };
+    this.lookAt = Math.min(this.lookAt ?? Infinity, this.newcomer.soonAt);
+  }
+
   /** Somebody has told how it sees this host. */
   seen(atOwnAddress: boolean, now: number): void {
     const { guessedAt } = this;
     this.guessedAt = undefined;
     if (guessedAt === undefined || guessedAt + GUESS_MS < now || !atOwnAddress) return;
-    this.change('peer', 'others see this host at its own address', now);
+    if (this.options.returning) this.change('peer', SEEN_OPEN, now);
+    else this.entersLater(now);
+  }
+
+  /** No peer is left that this client could turn to. */
+  takePlace(now: number): void {
+    this.change('peer', 'no peer of the overlay is left', now);
   }
 
   /** The situation may be another one. */
@@ -88,6 +124,8 @@ export class RoleKeeper implements Timed {
     const node = this.components.node();
     if (this.options.role !== 'auto' || node?.state !== 'joined' || node.isChangingRole) return;
     const { type, why } = this.components.standing(now);
+    this.considerEntering(node, type, now);
+    if (this.newcomer !== undefined) return;
     const wanted = this.roleFor(type, node.role);
     if (wanted !== this.wanted) this.dueAt = now + this.patience(wanted);
     this.wanted = wanted;
@@ -101,7 +139,8 @@ export class RoleKeeper implements Timed {
 
   /** The node says that its role is another one. */
   changed(role: OverlayRole, now: number): void {
-    this.changes = [...this.changes, now].slice(-MAX_CHANGES);
+    if (!this.isEntering) this.changes = [...this.changes, now].slice(-MAX_CHANGES);
+    this.isEntering = false;
     this.wanted = undefined;
     this.components.logger.info('role changed', { role, why: this.why });
   }
@@ -114,6 +153,24 @@ export class RoleKeeper implements Timed {
     if (this.lookAt === undefined || this.lookAt > now) return;
     this.lookAt = now + LOOK_MS;
     this.consider(now);
+  }
+
+  private considerEntering(node: RoleNode, standing: Standing['type'], now: number): void {
+    const { newcomer } = this;
+    if (newcomer === undefined) return;
+    if (node.role === 'peer' || standing === 'closed') {
+      this.newcomer = undefined;
+      return;
+    }
+    const dueAt = node.knownPeers < ENOUGH_PEERS ? newcomer.soonAt : newcomer.at;
+    if (now < dueAt) {
+      this.lookAt = Math.min(this.lookAt ?? Infinity, dueAt);
+      return;
+    }
+    // When it does not get there, it is a client like others.
+    this.newcomer = undefined;
+    this.isEntering = true;
+    this.change('peer', SEEN_OPEN, now);
   }
 
   /** Hosts that were started together look at the same times: those that try together stand in each other's way. */

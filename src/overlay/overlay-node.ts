@@ -258,6 +258,11 @@ export class OverlayNode implements Timed {
     return this.topology.routing.size > 0;
   }
 
+  /** How many peers are linked or were told of. */
+  get knownPeers(): number {
+    return this.topology.routing.size + this.topology.toldPeers.length;
+  }
+
   /** Peers that others have told of and that are not linked. */
   get toldPeers(): readonly NodeId[] {
     return this.topology.toldPeers;

@@ -119,3 +119,42 @@ for (const seed of [906, 907, 913])
       t.true(linked().length >= 3);
     }
   });
+
+for (const seed of [914, 915, 916])
+  test(`the only peer is gone for good: one of the clients, all behind NATs, takes its place, and names are found again; when it is back nothing is lost (seed ${seed})`, (t) => {
+    const world = new AgentWorld(t, seed);
+    const clients = [1, 2, 3, 4].map(() => world.member(world.hostAtHome()));
+    const [a, b, c] = clients as [SimAgent, SimAgent, SimAgent, SimAgent];
+    world.run(1_000);
+    world.started(...clients);
+    t.true(world.allReady(clients));
+    t.true(clients.every(({ role }) => role === 'client'));
+    // Calls: whoever has none has nobody to turn to.
+    for (const other of [b, c, clients[3] as SimAgent]) {
+      a.send(other.address, 'call');
+      t.true(world.until(() => other.received(a).includes('call'), 10_000));
+    }
+    world.founder.kill();
+    const gone = world.now;
+    t.true(
+      world.until(() => clients.some(({ role }) => role === 'peer'), 90_000),
+      'a peer',
+    );
+    t.log(`a peer ${((world.now - gone) / 1_000).toFixed(0)} s after the founder had gone`);
+    world.run(10_000);
+    for (const asking of clients)
+      for (const asked of clients) t.true(lookUp(world, asking, asked) <= PATIENCE_MS, `${asking.user} ${asked.user}`);
+    b.send(c.address, 'a new link');
+    t.true(world.until(() => c.received(b).includes('a new link'), PATIENCE_MS));
+    world.founder.start();
+    t.true(world.allReady([world.founder, ...clients]));
+    world.run(30_000);
+    for (const asking of [world.founder, ...clients])
+      for (const asked of [world.founder, ...clients])
+        t.true(lookUp(world, asking, asked) <= PATIENCE_MS, `${asking.user} ${asked.user}, the founder back`);
+    const newcomer = world.member(world.hostAtHome());
+    world.started(newcomer);
+    t.true(world.allReady([newcomer]));
+    t.true(lookUp(world, newcomer, b) <= PATIENCE_MS);
+    t.is(new Set([world.founder, newcomer, ...clients].map(({ ipv4 }) => ipv4)).size, 6);
+  });

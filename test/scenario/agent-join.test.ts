@@ -2,6 +2,7 @@ import test from 'ava';
 import { SYMMETRIC_NAT } from '../sim/network/nat.ts';
 import type { RegisterStore } from '../../src/identity/enrollment-register.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
+import type { SimAgent } from '../sim/agent/sim-agent.ts';
 
 test('a newcomer behind a NAT enrolls by ticket and becomes a client with a name and an IPv4 address', (t) => {
   const world = new AgentWorld(t, 101);
@@ -20,12 +21,13 @@ test('a newcomer behind a NAT enrolls by ticket and becomes a client with a name
   t.is(told.answer?.ok === true ? told.answer.value[0]?.ipv4 : undefined, agent?.ipv4);
 });
 
-test('a newcomer with a public address becomes a peer', (t) => {
+test('a newcomer with a public address is ready as a client, and becomes a peer in a few seconds', (t) => {
   const world = new AgentWorld(t, 102);
   world.run(1_000);
   const joining = world.join(world.publicHost(), world.ticket('bob@home.example'), null);
   t.true(world.until(() => joining.agent?.ready === true, 10_000));
-  t.is(joining.agent?.role, 'peer');
+  t.is(joining.agent?.role, 'client');
+  t.true(world.until(() => joining.agent?.role === 'peer', 5_000));
   t.is(joining.agent?.user, 'bob@home.example');
   t.deepEqual(joining.agent?.engine.overlay?.snapshot(world.now).successors, [world.founder.hit]);
 });
@@ -87,7 +89,9 @@ for (const seed of [108, 109])
     t.true(world.until(() => joining.every(({ agent }) => agent?.ready === true), 30_000));
     t.log(`all ready after ${(world.now - 1_000).toFixed(0)} ms`);
     const agents = joining.flatMap(({ agent }) => agent ?? []);
-    t.is(agents.filter(({ role }) => role === 'peer').length, 5);
+    const peers = (): SimAgent[] => agents.filter(({ role }) => role === 'peer');
+    t.true(world.until(() => peers().length === 5, 30_000));
+    t.deepEqual(new Set(peers()), new Set(agents.slice(0, 5)));
     t.is(new Set([...agents, world.founder].map(({ ipv4 }) => ipv4)).size, 21);
     world.run(10_000);
     const lookups = agents.map((agent, i) => agent.lookupName(agents[(i + 7) % 20]?.user ?? ''));

@@ -10,7 +10,9 @@ const SECOND_MS = 1_000;
 const JOINED_MS = 2_000;
 
 /** RELOAD messages until all are in, requests and answers; each is signed and verified. */
-const MAX_MESSAGES_EACH = 240;
+const MAX_MESSAGES_EACH = 30;
+/** Until all are peers, public hosts that they are. */
+const MAX_PEER_MESSAGES_EACH = 400;
 
 function sentBy(agent: SimAgent | undefined): number {
   return agent?.act((engine, now) => engine.overlay?.snapshot(now).counters.sent) ?? 0;
@@ -45,7 +47,9 @@ for (const [place, seed] of [
         world.until(() => joinings.length === CROWD && joinings.every(({ agent }) => agent?.joined === true), 30_000),
       );
       const tookMs = world.now - begun - Math.max(...times);
-      const sent = joinings.reduce((sum, { agent }) => sum + sentBy(agent), sentBy(world.founder)) / CROWD;
+      const sentEach = (): number =>
+        joinings.reduce((sum, { agent }) => sum + sentBy(agent), sentBy(world.founder)) / CROWD;
+      const sent = sentEach();
       t.log(`${sent.toFixed(0)} messages for each newcomer`);
       t.true(sent <= MAX_MESSAGES_EACH, `${sent.toFixed(0)} messages`);
       t.log(`everyone joined ${tookMs.toFixed(0)} ms after the last start`);
@@ -56,6 +60,17 @@ for (const [place, seed] of [
       t.log(`ready ${(world.now - begun - Math.max(...times)).toFixed(0)} ms after the last start`);
       t.true(tookMs <= JOINED_MS, `${tookMs.toFixed(0)} ms`);
       t.is(new Set(joinings.map(({ agent }) => agent?.ipv4)).size, CROWD);
+      const roles = (): Set<string | undefined> => new Set(joinings.map(({ agent }) => agent?.role));
+      t.deepEqual(roles(), new Set(['client']));
+      if (place !== 'public') return;
+      t.true(
+        world.until(() => [...roles()].join() === 'peer', 30_000),
+        'peers',
+      );
+      const asPeers = sentEach();
+      t.log(`${asPeers.toFixed(0)} messages for each newcomer until it is a peer`);
+      t.true(asPeers <= MAX_PEER_MESSAGES_EACH, `${asPeers.toFixed(0)} messages`);
+      t.log(`all are peers ${(world.now - begun - Math.max(...times)).toFixed(0)} ms after the last start`);
     },
   );
 

@@ -98,6 +98,7 @@ for (const seed of [940, 941, 942]) {
     const all = [world.founder, ...peers, mover, client];
     t.true(world.allReady(all));
     t.is(mover.role, 'peer');
+    log.lines.splice(0);
     mover.host.move(world.home(), HOME_ADDRESS);
     const moved = world.now;
     t.true(world.until(() => mover.role === 'client', 10 * MINUTE_MS));
@@ -156,6 +157,7 @@ for (const seed of [940, 941, 942]) {
     world.started(...peers, mover);
     const all = [world.founder, ...peers, mover];
     t.true(world.allReady(all));
+    log.lines.splice(0);
     const home = world.home();
     for (let i = 0; i < 17; i++) {
       if (i % 2 === 0) mover.host.move(home, HOME_ADDRESS);
@@ -168,7 +170,7 @@ for (const seed of [940, 941, 942]) {
     t.true(isOneRing(world, all));
   });
 
-  test(`whoever took itself for a client since the answers came late is a peer as soon as they are there (seed ${seed})`, (t) => {
+  test(`a newcomer that took itself for a client since the answers came late is a peer when they are there (seed ${seed})`, (t) => {
     const world = new AgentWorld(t, seed);
     const log = new RoleLog();
     const late = world.member(world.publicHost(), { logger: log.logger });

@@ -8,10 +8,10 @@ const SELF = '20010022000000000000000000000001';
 const MEMBER = '20010022000000000000000000000002';
 
 /** An agent of any role that is linked with one member at time 0; a guess is written down as one. */
-function linked(): { entry: Entry; decided: string[] } {
+function linked({ returning = true } = {}): { entry: Entry; decided: string[] } {
   const decided: string[] = [];
   let isMade = false;
-  const node = { state: 'joining', join: () => {} } as unknown as OverlayNode;
+  const node = { state: 'joining', knowsPeers: true, join: () => {} } as unknown as OverlayNode;
   const ports: EntryPorts = {
     dial: () => {},
     startAddresses: () => [{ address: '192.0.2.1', port: 6084 }],
@@ -26,13 +26,12 @@ function linked(): { entry: Entry; decided: string[] } {
     nodeStarted: () => {},
     members: () => [MEMBER],
     isPeer: () => true,
+    entersRingLater: () => void decided.push('later'),
+    takesPlace: () => {},
     stoodAlone: () => {},
     wayInFound: () => {},
   };
-  const entry = new Entry(
-    { ports, random: seededRandom(1), self: SELF },
-    { role: 'auto', founder: false, returning: false },
-  );
+  const entry = new Entry({ ports, random: seededRandom(1), self: SELF }, { role: 'auto', founder: false, returning });
   entry.start(0);
   entry.linkUp(MEMBER, 0);
   return { entry, decided };
@@ -49,6 +48,12 @@ test('the first answer decides the role', (t) => {
     entry.handleTimeout(10_000);
     t.deepEqual(decided, [role]);
   }
+});
+
+test('a newcomer that others see at its own address is a client at first, and a peer later', (t) => {
+  const { entry, decided } = linked({ returning: false });
+  entry.seen(true, 20);
+  t.deepEqual(decided, ['later', 'client']);
 });
 
 test('when nobody tells in time, the host is a client for a guess', (t) => {

@@ -15,6 +15,7 @@ class Bench {
   role: OverlayRole;
   state: OverlayState = 'joined';
   othersStay = true;
+  knownPeers = 1;
   /** What it is told to become is not what it becomes. */
   fails = false;
   now = 0;
@@ -23,7 +24,13 @@ class Bench {
   readonly keeper: RoleKeeper;
 
   constructor(
-    options: { role?: OverlayRole; configured?: OverlayRole | 'auto'; founder?: boolean; seed?: number } = {},
+    options: {
+      role?: OverlayRole;
+      configured?: OverlayRole | 'auto';
+      founder?: boolean;
+      returning?: boolean;
+      seed?: number;
+    } = {},
   ) {
     this.role = options.role ?? 'client';
     const become = (role: OverlayRole): void => {
@@ -42,6 +49,9 @@ class Bench {
         return bench.state;
       },
       isChangingRole: false,
+      get knownPeers() {
+        return bench.knownPeers;
+      },
       get mayBecomeClient() {
         return bench.othersStay;
       },
@@ -55,7 +65,11 @@ class Bench {
         random: seededRandom(options.seed ?? 1),
         logger: { ...silentLogger, info: (_, fields = {}) => void this.logged.push(fields) },
       },
-      { role: options.configured ?? 'auto', founder: options.founder ?? false },
+      {
+        role: options.configured ?? 'auto',
+        founder: options.founder ?? false,
+        returning: options.returning ?? true,
+      },
     );
     this.keeper.start(0);
   }
@@ -197,4 +211,43 @@ test('a role that was guessed follows the first answer at once, and only that on
   const known = new Bench();
   known.keeper.seen(true, 700);
   t.deepEqual(known.asked, []);
+});
+
+for (const seed of [1, 2, 3])
+  test(`a newcomer is a peer after two to four seconds where few peers are known, and after ten to twenty otherwise (seed ${seed})`, (t) => {
+    const few = new Bench({ returning: false, seed });
+    few.keeper.entersLater(0);
+    few.run(MINUTE);
+    t.deepEqual(few.logged, [{ role: 'peer', why: 'others see this host at its own address' }]);
+    t.true((few.asked[0]?.at ?? 0) >= 2 * SECOND && (few.asked[0]?.at ?? 0) <= 4 * SECOND);
+    const enough = new Bench({ returning: false, seed });
+    enough.knownPeers = 4;
+    enough.keeper.entersLater(0);
+    enough.run(MINUTE);
+    t.is(enough.asked.length, 1);
+    t.true((enough.asked[0]?.at ?? 0) >= 10 * SECOND && (enough.asked[0]?.at ?? 0) <= 20 * SECOND);
+  });
+
+test('a newcomer that is found to be behind a NAT meanwhile stays a client', (t) => {
+  const bench = new Bench({ returning: false });
+  bench.keeper.entersLater(0);
+  bench.is('closed', HOUR);
+  t.deepEqual(bench.asked, []);
+});
+
+test('a newcomer for which nobody spoke in time enters the ring as if somebody had, and that is none of its three changes an hour', (t) => {
+  const bench = new Bench({ returning: false });
+  bench.keeper.guessed(0);
+  bench.keeper.seen(true, 700);
+  t.deepEqual(bench.asked, []);
+  bench.run(MINUTE);
+  t.is(bench.role, 'peer');
+  for (let i = 0; i < 2; i++) {
+    bench.is('closed', 7 * MINUTE);
+    bench.is('open', 5 * MINUTE);
+  }
+  t.deepEqual(
+    bench.asked.map(({ role }) => role),
+    ['peer', 'client', 'peer', 'client'],
+  );
 });

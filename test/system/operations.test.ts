@@ -17,6 +17,8 @@ const SERVICE = /^systemctl (restart|stop|start) idloc$/;
 const TICKET_TIMEOUT_MS = 60_000;
 /** What a command refers to may be under way still, as it would be for whoever types faster than the overlay settles. */
 const PATIENCE_MS = 20_000;
+/** A newcomer takes its place in the ring after ten to twenty seconds. */
+const PEER_TIMEOUT_MS = 30_000;
 
 /** The hosts of one section, with an agent each that runs as the service does, and what is typed at them. */
 class Machines {
@@ -131,6 +133,11 @@ const OUTCOMES: Readonly<Record<string, Check>> = {
     t.deepEqual(await usersOf(machines, 'laptop'), all);
     const inviters = (await machines.members('desk2')).filter(({ inviter }) => inviter);
     t.deepEqual(inviters.map(({ user }) => user?.split('@')[0]).sort(), ['desk1', 'hq']);
+    // They came with public addresses.
+    for (const [host, agent] of machines.agents)
+      await eventually(`${host} is a peer`, PEER_TIMEOUT_MS, async () =>
+        (await agent.status()).role === 'peer' ? true : undefined,
+      );
   },
   'Moving the founder': async (t, machines) => {
     t.true((await usersOf(machines, 'third')).includes('third'));

@@ -49,8 +49,12 @@ export const CERTIFICATE_LIFETIME_MS = 365 * 24 * 3_600_000;
 /** Hosts whose clocks are behind must not find a fresh certificate in their future: this much, or this part of its life. */
 const BACKDATE_MS = 24 * 3_600_000;
 const BACKDATE_PART = 1 / 8;
-/** An overlay outlives the certificates of its members. */
-const AUTHORITY_LIFETIME_MS = 20 * CERTIFICATE_LIFETIME_MS;
+/**
+ * An overlay outlives the certificates of its members, and its founder's clock may be wrong when it is made (RFC 5280 s4.1.2.5:
+ * no end that could be told).
+ */
+const AUTHORITY_FROM = 0;
+const AUTHORITY_UNTIL = Date.UTC(9999, 11, 31, 23, 59, 59);
 
 export interface CertificateSubject {
   /** DER SubjectPublicKeyInfo of an ECDSA P-256 key; its HIT becomes the Node-ID. */
@@ -165,14 +169,13 @@ export function selfSignedCertificate(
  */
 export function authorityCertificate(
   authority: HostIdentity,
-  options: { readonly overlay: string; readonly wallNow: number; readonly random: Random },
+  options: { readonly overlay: string; readonly random: Random },
 ): Uint8Array {
-  const { overlay, wallNow, random } = options;
-  const notBefore = wallNow - BACKDATE_MS;
-  const notAfter = wallNow + AUTHORITY_LIFETIME_MS;
+  const { overlay, random } = options;
   const name = commonName(overlay);
   const how = { issuer: name, subject: name, issues: 'all' } as const;
-  return build(authority, { spki: authority.spki, overlay, user: null, notBefore, notAfter }, how, random);
+  const validity = { notBefore: AUTHORITY_FROM, notAfter: AUTHORITY_UNTIL };
+  return build(authority, { spki: authority.spki, overlay, user: null, ...validity }, how, random);
 }
 
 /**

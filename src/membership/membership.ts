@@ -256,8 +256,7 @@ export class Membership implements Timed {
     // Others ask whom they know to be inviters: who has the authority's key is one like all of them.
     if (this.inviting?.isAuthority === true && !this.components.rules.inviters().includes(this.self))
       this.grant(this.components.spki, now);
-    this.renewal.renewed(this.own, now);
-    this.renewal.handleTimeout(now);
+    this.renewal.start(this.own, now);
   }
 
   stop(now: number): void {

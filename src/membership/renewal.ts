@@ -64,13 +64,16 @@ export class Renewal implements Timed {
     return this.clock.wall() >= this.dueAt;
   }
 
-  /** This certificate is in force from now on. */
-  renewed({ issuedAt, notAfter }: Validity, now: number): void {
-    this.notAfter = notAfter;
-    this.dueAt = notAfter - Math.max(0, notAfter - issuedAt) * (RENEWAL_PART + RENEWAL_JITTER * this.random.float());
-    this.asked = undefined;
-    this.pausing = false;
-    this.restUntil = now + Math.max(0, notAfter - issuedAt) * MIN_REST_PART;
+  /** This certificate has been in force, perhaps in an earlier life: when it is time to renew it, that is done soon. */
+  start(own: Validity, now: number): void {
+    this.follow(own);
+    this.watch(now);
+  }
+
+  /** This certificate was issued just now. */
+  renewed(own: Validity, now: number): void {
+    this.follow(own);
+    this.restUntil = now + lifeOf(own) * MIN_REST_PART;
     this.watch(now);
   }
 
@@ -96,6 +99,13 @@ export class Renewal implements Timed {
     if (this.wakeAt === undefined || now < this.wakeAt) return;
     if (this.pausing || (this.due && now >= this.restUntil)) this.begin(now);
     else this.watch(now);
+  }
+
+  private follow(own: Validity): void {
+    this.notAfter = own.notAfter;
+    this.dueAt = own.notAfter - lifeOf(own) * (RENEWAL_PART + RENEWAL_JITTER * this.random.float());
+    this.asked = undefined;
+    this.pausing = false;
   }
 
   /** The wall clock is looked at often enough to notice that it was set. */
@@ -133,4 +143,9 @@ export class Renewal implements Timed {
     this.wakeAt = now + pauseMs;
     this.logger.info('not renewed', { inviters: this.ports.inviters().length, againInS: Math.ceil(pauseMs / 1000) });
   }
+}
+
+/** ms. */
+function lifeOf({ issuedAt, notAfter }: Validity): number {
+  return Math.max(0, notAfter - issuedAt);
 }

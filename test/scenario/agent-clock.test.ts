@@ -128,6 +128,30 @@ for (const clockOffsetMs of [-2 * DAY, 2 * DAY, 3 * HOUR])
     allFound(t, world, [world.founder, member, second]);
   });
 
+for (const [title, clockOffsetMs] of [
+  ['said 1970', -SINCE_1970],
+  ['was 25 years slow', -25 * 365 * DAY],
+  ['was two years slow', -2 * 365 * DAY],
+  ['was two days fast', 2 * DAY],
+] as const)
+  test(`an overlay whose founder's clock ${title} when it was made goes on when the clock is set right`, (t) => {
+    const world = new AgentWorld(t, SEED, { clockOffsetMs });
+    const { founder } = world;
+    t.true(world.allReady([founder]));
+    founder.clockOffsetMs = 0;
+    world.run(120_000);
+    t.true(founder.engine.membership.expires > world.clock.wall());
+    const members = [world.member(world.publicHost()), world.member(world.hostAtHome())];
+    world.started(...members);
+    t.true(world.allReady([founder, ...members]));
+    allFound(t, world, [founder, ...members]);
+    for (const agent of [founder, ...members]) agent.kill();
+    founder.start();
+    for (const member of members) member.start();
+    t.true(world.allReady([founder, ...members]));
+    allFound(t, world, [founder, ...members]);
+  });
+
 test('hosts that are all started again with clocks of 1970 agree and find each other', (t) => {
   const { world, members, host } = withMembers(t, 1, {});
   world.started(host);

@@ -206,6 +206,47 @@ test('a certificate ended while its host was off: it gets a new one as a guest, 
   t.true(world.until(() => world.second.received(alice).includes('here again'), 20_000));
 });
 
+for (const inviters of [1, 2])
+  test(`everybody is off for 400 days, ${inviters} of them may invite: all are back with new certificates, and a newcomer comes in`, (t) => {
+    const world = new AgentWorld(t, 711);
+    const members = [world.member(world.publicHost()), world.member(world.hostAtHome())];
+    world.started(...members);
+    const all = [world.founder, ...members];
+    t.true(world.allReady(all));
+    if (inviters === 2) world.grant(members[0] as SimAgent);
+    world.run(20_000);
+    const before = all.map(({ ipv4, user }) => [ipv4, user]);
+    for (const agent of all) agent.kill();
+    world.run(400 * DAY_MS);
+    for (const agent of all) agent.start();
+    t.true(world.until(() => all.every(({ ready }) => ready), 300_000));
+    t.true(all.every((agent) => left(world, agent) > 300 * DAY_MS));
+    t.deepEqual(
+      all.map(({ ipv4, user }) => [ipv4, user]),
+      before,
+    );
+    const joining = world.join(world.hostAtHome(), world.ticket(null), `new@${OVERLAY}`);
+    t.true(world.until(() => joining.agent?.ready === true, 30_000));
+  });
+
+test('hosts that are on for ten minutes every ten days are members after two years', (t) => {
+  const world = new AgentWorld(t, 712);
+  const member = world.member(world.publicHost());
+  world.started(member);
+  const all = [world.founder, member];
+  t.true(world.allReady(all));
+  for (let day = 0; day < 730; day += 10) {
+    for (const agent of all) agent.kill();
+    world.run(10 * DAY_MS - TEN_MINUTES_MS);
+    for (const agent of all) agent.start();
+    world.run(TEN_MINUTES_MS);
+    t.true(
+      all.every((agent) => agent.ready && left(world, agent) > 0),
+      `day ${day + 10}`,
+    );
+  }
+});
+
 test('a lost key is replaced: the user keeps its name, the old key is out', (t) => {
   const world = new Company(t, 704, 86_400_000);
   const { founder, second, bob } = world;

@@ -78,11 +78,13 @@ export class AgentWorld {
     });
     const identity = this.newIdentity();
     const store = this.newStore();
+    const wrongMs = options.clockOffsetMs ?? 0;
+    const founderClock = { monotonic: () => loop.now, wall: () => this.clock.wall() + wrongMs };
     const membership = createMembership(
       store,
       identity,
       { overlay: OVERLAY, user: `founder@${OVERLAY}`, ipv4Prefix: options.ipv4Prefix ?? null },
-      { random, clock: this.clock },
+      { random, clock: founderClock },
     );
     const { founderNat } = options;
     const host =
@@ -166,8 +168,8 @@ export class AgentWorld {
     const { network, clock } = this;
     const user = options.user ?? `member${this.members}@${OVERLAY}`;
     const { identity = this.newIdentity() } = options;
-    const code = this.newCode(user);
-    const wallNow = clock.wall();
+    const wallNow = this.founder.running ? this.founder.engine.clock.wall() : clock.wall();
+    const code = this.newCode(user, wallNow);
     const bytes = enrollmentRequest(identity, { overlay: OVERLAY, code, user });
     const request = { bytes, spki: identity.spki };
     const answer = this.founder.running
@@ -282,9 +284,8 @@ export class AgentWorld {
     return founder;
   }
 
-  private newCode(user: string | null): Uint8Array {
+  private newCode(user: string | null, wallNow: number): Uint8Array {
     const code = this.network.random.bytes(CODE_BYTES);
-    const wallNow = this.clock.wall();
     this.authority.register.addCode(code, { expiresAt: wallNow + TICKET_MS, user, wallNow });
     return code;
   }

@@ -75,7 +75,7 @@ test('another authority makes no members, whatever chain it sends', (t) => {
 
 test('a member cannot issue certificates', (t) => {
   const key = generateHostIdentity();
-  const asAuthority = new OverlayAuthority(key, authorityCertificate(key, { overlay, wallNow, random }));
+  const asAuthority = new OverlayAuthority(key, authorityCertificate(key, { overlay, random }));
   const [forged = new Uint8Array()] = asAuthority.issue(generateHostIdentity().spki, null, wallNow, random);
   const [member = new Uint8Array()] = authority.issue(key.spki, null, wallNow, random);
   t.throws(() => store().verify([forged, member, authority.certificate], wallNow), { instanceOf: CertificateError });

@@ -14,7 +14,8 @@ class World {
   inviters: readonly string[] = [A, B];
   readonly renewal: Renewal;
 
-  constructor(seed = 1) {
+  /** @param age ms since the certificate was issued, in an earlier life; 0: just now. */
+  constructor(seed = 1, age = 0) {
     this.renewal = new Renewal({
       ports: {
         inviters: () => this.inviters,
@@ -24,7 +25,12 @@ class World {
       clock: { monotonic: () => this.now, wall: () => this.now + this.offset },
       logger: silentLogger,
     });
-    this.issue();
+    if (age > 0) this.start(-age);
+    else this.issue();
+  }
+
+  start(issuedAt: number): void {
+    this.renewal.start({ issuedAt, notAfter: issuedAt + LIFE_MS }, this.now);
   }
 
   issue(): void {
@@ -103,5 +109,27 @@ test('whoever is no member any more asks nobody', (t) => {
   world.renewal.stop();
   world.asked[0]?.failed(world.now);
   world.run(LIFE_MS * 10);
+  t.is(world.asked.length, 1);
+});
+
+test('a certificate of an earlier life that is due, or has ended, is renewed at once', (t) => {
+  for (const age of [LIFE_MS * 0.7, LIFE_MS * 3]) {
+    const old = new World(1, age);
+    old.run(10);
+    t.is(old.asked.length, 1);
+  }
+  const young = new World(1, LIFE_MS / 2);
+  t.is(young.asked.length, 0);
+  young.run(LIFE_MS / 5);
+  t.is(young.asked.length, 1);
+});
+
+test('a host that is started more often than a certificate rests is renewed all the same', (t) => {
+  const world = new World(1, LIFE_MS / 2);
+  for (let i = 0; i < 8; i++) {
+    world.run(LIFE_MS / 20);
+    if (world.asked.length > 0) break;
+    world.start(-LIFE_MS / 2);
+  }
   t.is(world.asked.length, 1);
 });

@@ -51,6 +51,8 @@ export class Company {
   /** Who has said so to inviters. */
   readonly left: Hit[] = [];
   private readonly issued = new Map<string, FakeCertificate>();
+  /** How often a host looked whether its own certificate has ended. */
+  judgements = 0;
   /** Names that the overlay knows, and of whom. */
   readonly names = new Map<string, Hit>();
 
@@ -109,7 +111,10 @@ export class Company {
             if (issued?.spki !== toHex(spki)) throw new Error('not a certificate of this host');
             return this.ownOf(issued, own);
           },
-          hasLapsed: ({ notAfter }, wallNow) => wallNow > notAfter,
+          hasLapsed: ({ notAfter }, wallNow) => {
+            this.judgements += 1;
+            return wallNow > notAfter;
+          },
           learn: (kind, bytes) => {
             try {
               const statement = { ...(fromBytes(bytes) as { hit: Hit; at: number }), byAuthority: true };

@@ -191,3 +191,12 @@ test('no inviter answers until the certificate has ended: this host is lapsed, n
   t.is(host.membership.state, 'renewing');
   t.is(ofType(host, 'lapsed'), 1);
 });
+
+test('whether the own certificate has ended is judged once a second, however many messages ask', (t) => {
+  const { company: all, hosts } = company(7, DAY_MS);
+  const [, , member] = hosts;
+  if (member === undefined) return t.fail();
+  const before = all.judgements;
+  for (let i = 0; i < 1_000; i++) t.false(member.membership.lapsed);
+  t.true(all.judgements <= before + 1);
+});

@@ -14,6 +14,8 @@ export interface CheckTransaction {
   readonly startedAt: number;
   /** Its success selects the pair. Cleared when another nomination takes its place. */
   nominating: boolean;
+  /** Another nomination took its place. */
+  superseded: boolean;
   sends: number;
   rtoMs: number;
   /** False: cancelled, or sent once. An answer still counts (RFC 8445 s7.3.1.4). */
@@ -53,6 +55,7 @@ export class CheckTransactions {
       sends: 1,
       rtoMs: firstTimeoutMs,
       repeats: start.purpose === 'check',
+      superseded: false,
       late: false,
       disowned: false,
     };
@@ -90,9 +93,15 @@ export class CheckTransactions {
     for (const transaction of this.byId.values()) {
       if (transaction.pair === kept || !transaction.nominating) continue;
       transaction.nominating = false;
+      transaction.superseded = true;
       if (transaction.repeats) repeating.add(transaction.pair);
     }
     return repeating;
+  }
+
+  /** Some nomination gave way to another, and no answer tells which of them the peer has heard first. */
+  get hasSuperseded(): boolean {
+    return [...this.byId.values()].some(({ superseded }) => superseded);
   }
 
   /** Answers on a pair that is gone, or to which consent was lost, are not taken. */

@@ -105,6 +105,8 @@ export class IceAgent implements Timed {
 
   private nomination: CheckTransaction | undefined;
   private nominateAt: number | undefined;
+  /** The selected pair is nominated once more then. */
+  private confirmAt: number | undefined;
   private firstValidAt: number | undefined;
   private readonly nominations = new NominationHistory();
   private checkingSince = 0;
@@ -259,6 +261,7 @@ export class IceAgent implements Timed {
       this.transactions.next() === undefined &&
       !this.checklist.hasNext &&
       this.nominateAt === undefined &&
+      this.confirmAt === undefined &&
       this.patienceAt === undefined
     );
   }
@@ -287,6 +290,7 @@ export class IceAgent implements Timed {
       this.transactions.next(),
       this.checklist.hasNext ? this.nextSlotAt : undefined,
       this.nominateAt,
+      this.confirmAt,
       this.patienceAt,
       consent?.verifyAt,
       consent?.nextCheckAt,
@@ -298,6 +302,7 @@ export class IceAgent implements Timed {
     if (this.currentState === 'closed') return;
     // First, so that the nomination which this one replaces is not repeated at the same moment.
     if (this.nominateAt !== undefined && now >= this.nominateAt) this.considerNomination(now);
+    if (this.confirmAt !== undefined && now >= this.confirmAt) this.confirm();
     this.pump(now);
     for (let due = this.transactions.due(now); due !== undefined; due = this.transactions.due(now)) {
       const { transaction, timeout } = due;
@@ -646,6 +651,7 @@ export class IceAgent implements Timed {
     for (const other of this.checklist.pairs) other.nominatedByPeer = false;
     this.stopChecking();
     if (pair === this.consent?.pair) return;
+    this.confirmAt = this.transactions.hasSuperseded ? now + nominationPatienceMs(pair) : undefined;
     if (this.consent !== undefined) this.nominations.leave(this.consent.pair, now);
     this.consent = new Consent(this.random, pair, now);
     // Consent runs from the last answer: when that is old, a check, which is repeated, renews it.
@@ -653,6 +659,14 @@ export class IceAgent implements Timed {
     this.lastRemote = pair.remote.address;
     this.changeState('connected');
     this.events.push({ type: 'selected', path: pathOf(pair) });
+  }
+
+  /** The peer takes the nomination that it hears last: that may be an earlier one, which this one has overtaken. */
+  private confirm(): void {
+    this.confirmAt = undefined;
+    if (this.consent === undefined || this.currentRole !== 'controlling') return;
+    this.consent.pair.nominateAtOnce = true;
+    this.checklist.trigger(this.consent.pair, true);
   }
 
   // Consent (RFC 7675) and silence.
@@ -685,6 +699,7 @@ export class IceAgent implements Timed {
     this.transactions.forget(this.consent.pair);
     if (this.nomination?.pair === this.consent.pair) this.nomination = undefined;
     this.consent = undefined;
+    this.confirmAt = undefined;
     this.nominations.forgetLeft();
   }
 

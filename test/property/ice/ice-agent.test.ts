@@ -150,6 +150,8 @@ testProp(
       ],
       // Answers to the first two nominations get lost, and the first pair is nominated again.
       [1527537106, { latencyMs: 55, jitterMs: 0, loss: 0.14953211193205787, duplicate: 0.11741462964564563 }, []],
+      // The first nomination arrives after the second one.
+      [2711638972, { latencyMs: 136, jitterMs: 56, loss: 0.14736287435516718, duplicate: 0 }, []],
       // One side claims control for another pair while the other one moves and nominates.
       [
         2485424818,

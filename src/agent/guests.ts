@@ -14,7 +14,8 @@ import type { Membership } from '../membership/membership.ts';
 
 export interface GuestsComponents {
   readonly links: Pick<LinkManager, 'send' | 'certificateOf'>;
-  readonly membership: Pick<Membership, 'answerGuest' | 'requestAsGuest'>;
+  readonly membership: Pick<Membership, 'answerGuest' | 'requestAsGuest' | 'lapsed'>;
+  readonly timeIsKnown: () => boolean;
   readonly random: Random;
   readonly logger: Logger;
   /** A guest has its answer: a ticket may be used up. */
@@ -32,6 +33,12 @@ export class Guests {
   constructor(components: GuestsComponents, options: { readonly overlay: string }) {
     this.components = components;
     this.overlay = options.overlay;
+  }
+
+  /** Our certificate has ended, by a time that we know. */
+  get includesUs(): boolean {
+    const { membership, timeIsKnown } = this.components;
+    return membership.lapsed && timeIsKnown();
   }
 
   /** Asks a member that takes us for a guest to renew our certificate. */

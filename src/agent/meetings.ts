@@ -3,40 +3,45 @@ import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
+import type { LinkManager } from '../link/link-manager.ts';
 import type { MeetingPlace, Urgency } from '../rendezvous/meeting-place.ts';
 import { Rendezvous, type OpenTicket } from '../rendezvous/rendezvous.ts';
+import type { Acquaintances } from './acquaintances.ts';
+import type { Calls } from './calls.ts';
+import type { Entry } from './entry.ts';
+import type { LinkedMembers } from './linked-members.ts';
+import type { OwnNode } from './own-node.ts';
 
 /** Addresses found whose hosts we have met; more than a small overlay has. */
 const MAX_MET = 256;
 
 /** `searching`: no way into the overlay works; `alone`: a peer without links; others are in the overlay. */
-export type Situation = 'searching' | 'alone' | 'peer' | 'client';
+type Situation = 'searching' | 'alone' | 'peer' | 'client';
 
-export interface MeetingPorts {
-  situation(): Situation;
-  isOwn(address: SocketAddress): boolean;
-  isLinked(hit: Hit): boolean;
-  /** Where the link to this host goes. */
-  remoteOf(hit: Hit): SocketAddress | undefined;
-  /** @returns false when there was nothing to do. */
-  dial(address: SocketAddress, now: number): boolean;
+export interface MeetingsComponents {
+  readonly places: readonly MeetingPlace[];
+  readonly links: Pick<LinkManager, 'isOwn' | 'isUp' | 'remoteOf'>;
+  readonly members: Pick<LinkedMembers, 'some'>;
+  readonly acquaintances: Pick<Acquaintances, 'isPeer'>;
+  readonly node: Pick<OwnNode, 'overlay'>;
+  readonly entry: Pick<Entry, 'searching' | 'found'>;
+  readonly calls: Pick<Calls, 'dial'>;
+  readonly random: Random;
+  readonly clock: Clock;
 }
 
 /** What our member looks for at meeting places, as its situation is, and which of the addresses found are dialed. */
 export class Meetings implements Timed {
-  private readonly ports: MeetingPorts;
+  private readonly components: MeetingsComponents;
   private readonly rendezvous: Rendezvous;
   /** Who was reached at an address that was found: it is not dialed while there is a link, which may go another way. */
   private readonly met = new Map<string, Hit | undefined>();
   private hosts: readonly string[] = [];
   private stopped = false;
 
-  constructor(
-    components: { places: readonly MeetingPlace[]; ports: MeetingPorts; random: Random; clock: Clock },
-    options: { readonly secret: Uint8Array },
-  ) {
-    const { places, ports, random, clock } = components;
-    this.ports = ports;
+  constructor(components: MeetingsComponents, options: { readonly secret: Uint8Array }) {
+    const { places, random, clock } = components;
+    this.components = components;
     this.rendezvous = new Rendezvous(
       { places, random, clock, tell: (address, now) => this.found(address, now) },
       options,
@@ -61,7 +66,7 @@ export class Meetings implements Timed {
   }
 
   linked(hit: Hit): void {
-    const remote = this.ports.remoteOf(hit);
+    const remote = this.components.links.remoteOf(hit);
     if (remote === undefined) return;
     const key = formatSocketAddress(remote);
     if (this.met.has(key)) this.met.set(key, hit);
@@ -82,7 +87,7 @@ export class Meetings implements Timed {
   }
 
   private urgency(): Urgency | undefined {
-    switch (this.ports.situation()) {
+    switch (this.situation()) {
       case 'searching':
         return 'arrive';
       case 'alone':
@@ -95,17 +100,32 @@ export class Meetings implements Timed {
     }
   }
 
+  private situation(): Situation {
+    const { entry, node, members, links, acquaintances } = this.components;
+    const { overlay } = node;
+    if (entry.searching || overlay?.state !== 'joined') return 'searching';
+    // Links that are being mended count as none: the only peer may have moved.
+    const isClient = overlay.role === 'client';
+    const isHeld = members.some((hit) => links.isUp(hit) && (!isClient || acquaintances.isPeer(hit)));
+    if (isClient) return isHeld ? 'client' : 'searching';
+    return isHeld ? 'peer' : 'alone';
+  }
+
+  /** @returns false when there was nothing to do. */
   private found(address: SocketAddress, now: number): boolean {
-    if (this.ports.isOwn(address)) return false;
+    const { links, entry, calls } = this.components;
+    if (links.isOwn(address)) return false;
     const key = formatSocketAddress(address);
     const hit = this.met.get(key);
-    if (hit !== undefined && this.ports.isLinked(hit)) return false;
+    if (hit !== undefined && links.isUp(hit)) return false;
     this.met.delete(key);
     this.met.set(key, undefined);
     for (const [oldest] of this.met) {
       if (this.met.size <= MAX_MET) break;
       this.met.delete(oldest);
     }
-    return this.ports.dial(address, now);
+    if (!entry.searching) return calls.dial(address, now);
+    entry.found(address, now);
+    return true;
   }
 }

@@ -1,0 +1,137 @@
+import type { Hit } from '../base/node-id.ts';
+import type { Logger } from '../base/logger.ts';
+import type { OverlayClock } from '../base/overlay-clock.ts';
+import type { Random } from '../base/random.ts';
+import type { HostIdentity } from '../identity/host-identity.ts';
+import type { TrustStore } from '../identity/trust-store.ts';
+import type { Membership } from '../membership/membership.ts';
+import { Roster } from '../membership/roster.ts';
+import type { OverlayRole } from '../overlay/events.ts';
+import type { OverlayLinks } from '../overlay/links.ts';
+import { NameService } from '../overlay/naming.ts';
+import { OverlayNode } from '../overlay/overlay-node.ts';
+import type { OverlaySettings } from '../overlay/settings.ts';
+
+// Implementation constants.
+
+/** Messages that came before our role was decided, half a second at most; each is no longer than the overlay allows. */
+const MAX_EARLY_MESSAGES = 64;
+
+export interface OwnNodeComponents {
+  readonly identity: HostIdentity;
+  readonly membership: Pick<Membership, 'messageChain' | 'acceptConfiguration' | 'answer' | 'user'>;
+  readonly trust: Pick<TrustStore, 'verifyMember'>;
+  readonly configuration: OverlaySettings;
+  readonly links: OverlayLinks;
+  readonly random: Random;
+  readonly clock: OverlayClock;
+  readonly logger: Logger;
+  readonly timeIsKnown: () => boolean;
+  /** Our overlay IPv4 address is claimed. */
+  readonly ipv4Claimed: (address: string) => void;
+}
+
+export interface OwnNodeOptions {
+  /** CIDR. */
+  readonly ipv4Prefix: string;
+  /** The IPv4 address that we claimed in a former life. */
+  readonly ipv4: string | undefined;
+}
+
+export interface NodeParts {
+  readonly overlay: OverlayNode;
+  readonly names: NameService;
+  readonly roster: Roster;
+}
+
+/** Our node of the overlay, with what it claims there for us: name, address and our line in the list of members. */
+export class OwnNode {
+  private readonly components: OwnNodeComponents;
+  private readonly options: OwnNodeOptions;
+  private made: NodeParts | undefined;
+  /** What came before the node was there: a peer tells of itself as soon as the link is up. */
+  private early: { readonly hit: Hit; readonly data: Uint8Array }[] = [];
+
+  constructor(components: OwnNodeComponents, options: OwnNodeOptions) {
+    this.components = components;
+    this.options = options;
+  }
+
+  /** Undefined until our role is decided. */
+  get parts(): NodeParts | undefined {
+    return this.made;
+  }
+
+  get overlay(): OverlayNode | undefined {
+    return this.made?.overlay;
+  }
+
+  get names(): NameService | undefined {
+    return this.made?.names;
+  }
+
+  get roster(): Roster | undefined {
+    return this.made?.roster;
+  }
+
+  /** Undefined while it is not in the overlay. */
+  get joined(): NodeParts | undefined {
+    return this.overlay?.state === 'joined' ? this.made : undefined;
+  }
+
+  /** Our overlay IPv4 address, claimed now or in a former life. */
+  get ipv4(): string | undefined {
+    return this.names?.ipv4 ?? this.options.ipv4;
+  }
+
+  /** Our role is decided; the node knows of no link yet. */
+  make(role: OverlayRole): NodeParts {
+    const { membership, trust, timeIsKnown, identity, configuration, links, random, clock, logger } = this.components;
+    const overlay = new OverlayNode(
+      {
+        identity,
+        certificates: membership.messageChain,
+        trust: {
+          verifyMember: (chain, wallNow) => trust.verifyMember(chain, wallNow, { anyTime: !timeIsKnown() }),
+        },
+        configuration,
+        links,
+        random,
+        clock,
+        logger,
+        acceptConfiguration: membership.acceptConfiguration,
+        experimental: membership.answer,
+        mayEnter: timeIsKnown,
+      },
+      { role },
+    );
+    const names = new NameService({ overlay, clock, logger });
+    names.onEvent((event) => {
+      if (event.type === 'ipv4Claimed') this.components.ipv4Claimed(event.address);
+      else if (event.type === 'ipv4Exhausted')
+        logger.error('no free IPv4 address', { prefix: this.options.ipv4Prefix });
+    });
+    this.made = { overlay, names, roster: new Roster({ overlay, clock, logger }) };
+    return this.made;
+  }
+
+  /** Only with the right time: what is dated wrong is refused, or holds its place for too long. */
+  claim(now: number): void {
+    const { names, components, options } = this;
+    const { user } = components.membership;
+    if (user !== null) names?.claimName(user, now);
+    names?.claimIpv4({ prefix: options.ipv4Prefix, preferred: options.ipv4 }, now);
+  }
+
+  /** A message of a member; it is kept for the node that is not there yet. */
+  receive(hit: Hit, data: Uint8Array, now: number): void {
+    const { overlay } = this;
+    if (overlay !== undefined) overlay.receive(hit, data, now);
+    else if (this.early.length < MAX_EARLY_MESSAGES) this.early.push({ hit, data: data.slice() });
+  }
+
+  /** The node knows of the links, and is on its way into the overlay. */
+  receiveEarly(now: number): void {
+    for (const { hit, data } of this.early.splice(0)) this.overlay?.receive(hit, data, now);
+  }
+}

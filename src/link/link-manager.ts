@@ -8,7 +8,6 @@ import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
-import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
 import type { NodeCertificate } from '../identity/certificate.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
 import { RELOAD_ACK_FRAME } from '../native/data-plane.ts';
@@ -20,7 +19,6 @@ import { bindingServers } from './binding-servers.ts';
 import { ConnectionTable } from './connection-table.ts';
 import {
   CONNECT_TIMEOUT_MS,
-  FORGOTTEN_GRACE_MS,
   GUEST_TIMEOUT_MS,
   HANDSHAKE_PATIENCE_MS,
   MAX_GUESTS,
@@ -35,6 +33,8 @@ import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation, describePath } from './link-snapshot.ts';
 import { LocalAddresses } from '../mobility/local-addresses.ts';
 import { Negotiations } from './negotiations.ts';
+import { OwnEnds } from './own-ends.ts';
+import { Paths } from './paths.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
@@ -81,10 +81,10 @@ export class LinkManager implements Timed {
   private readonly repairs: Repairs;
   private readonly negotiations: Negotiations;
   private readonly turns: Turns;
+  private readonly paths: Paths;
   private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
-  /** Names of associations whose server's end showed our own key. */
-  private readonly ownEnds = new Set<string>();
+  private readonly ownEnds = new OwnEnds();
   private handler: (event: LinkEvent) => void = () => {};
   private reflexiveHandler: (atOwnAddress: boolean) => void = () => {};
   private unsent = 0;
@@ -120,8 +120,19 @@ export class LinkManager implements Timed {
       sessions: this.sessions,
       open: (role, hit, now) => this.open(role, 'negotiated', hit, now),
       drop: (association, reason) => this.drop(association, reason, association.origin !== 'negotiated'),
-      takePath: (association, path, now) => this.takePath(association, path, now),
+      takePath: (association, path, now) => this.paths.take(association, path, now),
       settle: (association, now) => this.settle(association, now),
+    });
+    this.paths = new Paths({
+      table: this.table,
+      sessions: this.sessions,
+      repairs: this.repairs,
+      turns: this.turns,
+      tell: (event) => this.handler(event),
+      drop: (association, reason) => this.drop(association, reason, true),
+      beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),
+      broken: (association, now) => this.silent(association, 'broken', now),
+      askReflexive: (now) => this.askReflexive(now),
     });
   }
 
@@ -446,77 +457,6 @@ export class LinkManager implements Timed {
     this.settle(association, now, remote);
   }
 
-  private iceEvent(
-    association: Association,
-    agent: IceAgent,
-    event: Exclude<IceEvent, { type: 'peerForgot' }>,
-    now: number,
-  ): void {
-    const current = agent === association.ice;
-    switch (event.type) {
-      case 'valid':
-        if (!this.table.isBusy(association, event.path.remote)) association.bind(event.path.remote, now);
-        this.pathValid(association, event.path, now);
-        return;
-      case 'selected':
-        this.pathSelected(association, agent, event.path, now);
-        return;
-      case 'failed':
-        if (!current) this.sessions.endRestart(association);
-        else if (association.state === 'connecting') this.drop(association, 'no path to it works', true);
-        else if (association.path?.ice !== undefined) this.beginRepair(association, 'broken', now);
-        return;
-      case 'consentExpired':
-        if (current && association.state === 'up') this.silent(association, 'broken', now);
-        return;
-    }
-  }
-
-  /** `source` does not know our credentials. */
-  private forgotten(association: Association, agent: IceAgent, source: SocketAddress | undefined, now: number): void {
-    // While the ends of a new link or of a restart do not finish at the same time, this is to be expected.
-    if (agent !== association.ice || association.nextIce !== undefined || association.state !== 'up') return;
-    if (now - (association.connectedAt ?? now) <= FORGOTTEN_GRACE_MS) return;
-    // Another host has the private address that the peer has in its own network.
-    const selected = association.path?.ice?.remote;
-    if (selected === undefined || source === undefined || !sameSocketAddress(selected, source)) return;
-    this.beginRepair(association, 'forgotten', now);
-  }
-
-  /** RFC 8445 s12.1: data may be sent on a valid pair, before one is nominated. */
-  private pathValid(association: Association, path: Path, now: number): void {
-    // A client begins its handshake on it. A server that is connected before a pair is selected answers on it at once.
-    const waiting = association.connected ? !association.pathWorks : association.path === undefined;
-    if (waiting) this.takePath(association, path, now);
-  }
-
-  private pathSelected(association: Association, agent: IceAgent, path: Path, now: number): void {
-    const mended = agent === association.nextIce || association.repair !== undefined || association.toldSilent;
-    if (agent === association.nextIce) this.sessions.finishRestart(association, agent);
-    this.takePath(association, path, now);
-    if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
-    const { hit, state } = association;
-    if (hit === undefined || state !== 'up') return;
-    this.repairs.end(association);
-    this.handler({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
-    association.toldSilent = false;
-    // Whoever asked for the restart waits to hear that it is done.
-    if (mended) this.handler({ type: 'mended', hit });
-    this.repairs.consider(now);
-  }
-
-  private takePath(association: Association, path: Path, now: number): void {
-    if (!this.turns.mayTake(association, path, now)) return;
-    association.take({ local: path.local, remote: path.remote, ice: path }, now);
-    association.restAt = now + REST_AFTER_MS;
-    if (!association.connected || association.pathWorks) return;
-    association.pathWorks = true;
-    if (association.repair?.cause === 'broken') this.repairs.end(association);
-    association.framing.resume(now);
-    this.askReflexive(now);
-    this.repairs.consider(now);
-  }
-
   /** The data plane has looked after a link that carried nothing; now it is ours again. */
   private stirred(link: LinkId, cause: 'traffic' | 'silence', heardAt: number, now: number): void {
     const association = this.table.association(link);
@@ -622,19 +562,9 @@ export class LinkManager implements Timed {
     else this.established(association, peer, exporter, now);
   }
 
-  /**
-   * Where datagrams lead back to us, the server's end of the association is done first and shows the same keys; another host
-   * with our key has the other end. A server's end says nothing while we call somebody.
-   */
   private metOwnKey(association: Association, exporter: Uint8Array): void {
     const { role, path } = association;
-    const { id } = deriveSecrets(exporter);
-    const isOurs = role === 'client' ? this.ownEnds.delete(id) : this.table.isCalling;
-    if (role === 'server') {
-      this.ownEnds.add(id);
-      const [oldest] = this.ownEnds;
-      if (this.ownEnds.size > MAX_INCOMING && oldest !== undefined) this.ownEnds.delete(oldest);
-    }
+    const isOurs = this.ownEnds.isOurs(role, deriveSecrets(exporter).id, this.table.isCalling);
     this.drop(association, isOurs ? 'it is ourselves' : 'another host has our key', true);
     if (!isOurs && path !== undefined) this.handler({ type: 'double', remote: path.remote });
   }
@@ -763,8 +693,8 @@ export class LinkManager implements Timed {
     if (association.state === 'closed') return;
     for (const agent of association.agents) {
       for (let event = agent.pollEvent(); event !== undefined; event = agent.pollEvent()) {
-        if (event.type === 'peerForgot') this.forgotten(association, agent, source, now);
-        else this.iceEvent(association, agent, event, now);
+        if (event.type === 'peerForgot') this.paths.forgotten(association, agent, source, now);
+        else this.paths.handle(association, agent, event, now);
         if (!this.isAlive(association)) return;
       }
       for (let out = agent.pollTransmit(); out !== undefined; out = agent.pollTransmit()) {

@@ -1,0 +1,123 @@
+import type { SocketAddress } from '../base/socket-address.ts';
+import { sameSocketAddress } from '../base/socket-address.ts';
+import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
+import type { RepairCause } from '../mobility/repair.ts';
+import type { Association } from './association.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import { FORGOTTEN_GRACE_MS, REST_AFTER_MS } from './constants.ts';
+import type { IceSessions } from './ice-sessions.ts';
+import type { LinkEvent } from './link-events.ts';
+import { describePath } from './link-snapshot.ts';
+import type { Repairs } from './repairs.ts';
+import type { Turns } from './turns.ts';
+
+/** What the paths need of the links. */
+export interface PathPorts {
+  readonly table: ConnectionTable;
+  readonly sessions: IceSessions;
+  readonly repairs: Repairs;
+  readonly turns: Turns;
+  readonly tell: (event: LinkEvent) => void;
+  /** Listeners are told. */
+  readonly drop: (association: Association, reason: string) => void;
+  readonly beginRepair: (association: Association, cause: RepairCause, now: number) => void;
+  /** Nobody answers on its path any more. */
+  readonly broken: (association: Association, now: number) => void;
+  readonly askReflexive: (now: number) => void;
+}
+
+/** What the ICE agents of associations have found out, and what becomes of the paths by it. */
+export class Paths {
+  private readonly table: ConnectionTable;
+  private readonly sessions: IceSessions;
+  private readonly repairs: Repairs;
+  private readonly turns: Turns;
+  private readonly tell: PathPorts['tell'];
+  private readonly drop: PathPorts['drop'];
+  private readonly beginRepair: PathPorts['beginRepair'];
+  private readonly broken: PathPorts['broken'];
+  private readonly askReflexive: PathPorts['askReflexive'];
+
+  constructor(ports: PathPorts) {
+    this.table = ports.table;
+    this.sessions = ports.sessions;
+    this.repairs = ports.repairs;
+    this.turns = ports.turns;
+    this.tell = ports.tell;
+    this.drop = ports.drop;
+    this.beginRepair = ports.beginRepair;
+    this.broken = ports.broken;
+    this.askReflexive = ports.askReflexive;
+  }
+
+  handle(
+    association: Association,
+    agent: IceAgent,
+    event: Exclude<IceEvent, { type: 'peerForgot' }>,
+    now: number,
+  ): void {
+    const current = agent === association.ice;
+    switch (event.type) {
+      case 'valid':
+        if (!this.table.isBusy(association, event.path.remote)) association.bind(event.path.remote, now);
+        this.valid(association, event.path, now);
+        return;
+      case 'selected':
+        this.selected(association, agent, event.path, now);
+        return;
+      case 'failed':
+        if (!current) this.sessions.endRestart(association);
+        else if (association.state === 'connecting') this.drop(association, 'no path to it works');
+        else if (association.path?.ice !== undefined) this.beginRepair(association, 'broken', now);
+        return;
+      case 'consentExpired':
+        if (current && association.state === 'up') this.broken(association, now);
+        return;
+    }
+  }
+
+  /** `source` does not know our credentials. */
+  forgotten(association: Association, agent: IceAgent, source: SocketAddress | undefined, now: number): void {
+    // While the ends of a new link or of a restart do not finish at the same time, this is to be expected.
+    if (agent !== association.ice || association.nextIce !== undefined || association.state !== 'up') return;
+    if (now - (association.connectedAt ?? now) <= FORGOTTEN_GRACE_MS) return;
+    // Another host has the private address that the peer has in its own network.
+    const selected = association.path?.ice?.remote;
+    if (selected === undefined || source === undefined || !sameSocketAddress(selected, source)) return;
+    this.beginRepair(association, 'forgotten', now);
+  }
+
+  /** RFC 8445 s12.1: data may be sent on a valid pair, before one is nominated. */
+  private valid(association: Association, path: Path, now: number): void {
+    // A client begins its handshake on it. A server that is connected before a pair is selected answers on it at once.
+    const waiting = association.connected ? !association.pathWorks : association.path === undefined;
+    if (waiting) this.take(association, path, now);
+  }
+
+  private selected(association: Association, agent: IceAgent, path: Path, now: number): void {
+    const mended = agent === association.nextIce || association.repair !== undefined || association.toldSilent;
+    if (agent === association.nextIce) this.sessions.finishRestart(association, agent);
+    this.take(association, path, now);
+    if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
+    const { hit, state } = association;
+    if (hit === undefined || state !== 'up') return;
+    this.repairs.end(association);
+    this.tell({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
+    association.toldSilent = false;
+    // Whoever asked for the restart waits to hear that it is done.
+    if (mended) this.tell({ type: 'mended', hit });
+    this.repairs.consider(now);
+  }
+
+  take(association: Association, path: Path, now: number): void {
+    if (!this.turns.mayTake(association, path, now)) return;
+    association.take({ local: path.local, remote: path.remote, ice: path }, now);
+    association.restAt = now + REST_AFTER_MS;
+    if (!association.connected || association.pathWorks) return;
+    association.pathWorks = true;
+    if (association.repair?.cause === 'broken') this.repairs.end(association);
+    association.framing.resume(now);
+    this.askReflexive(now);
+    this.repairs.consider(now);
+  }
+}

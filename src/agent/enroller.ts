@@ -40,7 +40,8 @@ export type EnrollmentResult =
 /**
  * The newcomer's side of a ticket: links to the addresses in it as a guest, and asks the inviter for a certificate.
  *
- *   connecting ──link to a member──> asking ──answer──> done
+ *   connecting ──link to a member──> asking ──certificate, or the inviter's refusal──> done
+ *        └────────────────^  └─any other answer, or none: the others are asked─┘
  *
  * It ends with its first result; the data plane is free for the Engine then.
  */
@@ -54,7 +55,8 @@ export class Enroller implements Timed {
   private readonly bootstrap: Bootstrap;
   private readonly rendezvous: Rendezvous | undefined;
   private readonly onForeign: (data: Uint8Array, remote: SocketAddress) => void;
-  private readonly asked = new Set<Hit>();
+  /** With the request that each was sent; undefined: it has answered. */
+  private readonly asked = new Map<Hit, Uint8Array | undefined>();
   /** Linked, but no members: they look for one as we do. */
   private readonly newcomers = new Set<Hit>();
   private readonly dataPlane: DataPlane;
@@ -153,7 +155,7 @@ export class Enroller implements Timed {
     }
     if (this.askAgainAt !== undefined && this.askAgainAt <= now) {
       this.askAgainAt = undefined;
-      const hits = [...this.asked];
+      const hits = [...this.asked.keys()];
       this.asked.clear();
       for (const hit of hits) this.ask(hit);
     }
@@ -214,9 +216,9 @@ export class Enroller implements Timed {
 
   private ask(hit: Hit): void {
     if (this.asked.has(hit)) return;
-    this.asked.add(hit);
     const { overlay, code, inviter } = this.ticket;
     const request = enrollmentRequest(this.identity, { overlay, code, user: this.user });
+    this.asked.set(hit, request);
     const transactionId = new DataView(this.random.bytes(8).buffer).getBigUint64(0);
     const message = encodeCertificateMessage({ type: 'enroll', spki: this.identity.spki, request });
     this.links.send(hit, encodeEnrollmentExchange('exp_a_req', message, { overlay, transactionId, to: inviter }));
@@ -224,17 +226,17 @@ export class Enroller implements Timed {
 
   private answered(hit: Hit, message: Uint8Array): void {
     const answer = decodeEnrollmentExchange('exp_a_ans', message);
-    if (answer === undefined || !this.asked.has(hit)) return;
-    const { overlay, authority } = this.ticket;
+    const request = this.asked.get(hit);
+    if (answer === undefined || request === undefined) return;
+    this.asked.set(hit, undefined);
+    const { overlay, authority, inviter } = this.ticket;
     try {
-      const membership = acceptEnrollmentAnswer(answer.bytes, this.identity, {
-        overlay,
-        authority,
-      });
-      this.finish({ ok: true, membership });
+      const asked = { overlay, authority, inviter, request };
+      this.finish({ ok: true, membership: acceptEnrollmentAnswer(answer.bytes, this.identity, asked) });
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       this.lastFailure = error.message;
+      // Any member may stand in the way: who is no inviter has no say, and the others are tried on.
       if (!(error instanceof EnrollmentError)) return;
       if (error.refusal === 'cannot_write') this.waitForRoom(this.clock.monotonic());
       else this.finish({ ok: false, error });

@@ -3,12 +3,13 @@ import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { MAX_CERTIFICATE_BYTES } from './certificate.ts';
 import { RENDEZVOUS_SECRET_BYTES } from './code-secret.ts';
 import { ENROLLMENT_REFUSALS, type EnrollmentRefusal } from './errors.ts';
+import { sha256 } from './signature.ts';
 
 /*
  * Bodies of the private requests that carry enrollment (RFC 6940 s14.8, exp_a_req and exp_a_ans), in its notation:
  *
  *   struct {
- *     uint8   version;                   // 2
+ *     uint8   version;                   // 3
  *     opaque  code_id<0..2^8-1>;         // 16 bytes; empty to renew
  *     opaque  user<0..2^8-1>;            // ASCII; empty: none asked for
  *     opaque  code_proof<0..2^8-1>;      // HMAC-SHA256, 32 bytes; empty to renew
@@ -17,19 +18,20 @@ import { ENROLLMENT_REFUSALS, type EnrollmentRefusal } from './errors.ts';
  *   } EnrollmentRequest;
  *
  *   struct {
- *     uint8   version;                   // 2
+ *     uint8   version;                   // 3
  *     uint8   result;                    // 0 issued, 1 refused
+ *     Chain   certificates<0..2^16-1>;   // issued: the host's; then that of the inviter if one answers, the authority's
  *     select (result) {
- *       case 0: Chain  certificates<0..2^16-1>;       // the host's, that of the inviter if one issued it, the authority's
- *               opaque secret<0..2^8-1>;              // rendezvous secret, 16 bytes; empty: none
+ *       case 0: opaque secret<0..2^8-1>;              // rendezvous secret, 16 bytes; empty: none
  *               opaque configuration<0..2^24-1>;
  *       case 1: opaque refusal<0..2^8-1>; opaque text<0..2^8-1>;
  *     };
+ *     opaque  signature<0..2^8-1>;       // by who answers, over the request and all before: others carry the answer
  *   } EnrollmentAnswer;
  *
  *   struct { opaque certificate<0..2^16-1>; } Chain;     // DER; at most three, of 4,096 bytes each
  */
-const VERSION = 2;
+const VERSION = 3;
 const ISSUED = 0;
 const REFUSED = 1;
 const CODE_ID_BYTES = 16;
@@ -41,11 +43,12 @@ const MAX_CHAIN_BYTES = MAX_CHAIN_CERTIFICATES * (MAX_CERTIFICATE_BYTES + 2);
 const MAX_REQUEST_BYTES = 512 + MAX_CHAIN_BYTES;
 /** The overlay configuration document is the most of it. */
 export const MAX_CONFIGURATION_BYTES = 65_536;
-const MAX_ANSWER_BYTES = MAX_CONFIGURATION_BYTES + MAX_CHAIN_BYTES + 64;
+const MAX_ANSWER_BYTES = MAX_CONFIGURATION_BYTES + MAX_CHAIN_BYTES + MAX_SIGNATURE_BYTES + 64;
 const MAX_TEXT_LENGTH = 200;
 
 const PROOF_CONTEXT = 'idloc enrollment code proof';
 const SIGNATURE_CONTEXT = 'idloc enrollment request';
+const ANSWER_CONTEXT = 'idloc enrollment answer';
 
 export interface EnrollmentRequest {
   readonly user: string | null;
@@ -64,7 +67,20 @@ export type EnrollmentAnswer =
       readonly secret: Uint8Array | null;
       readonly configuration: Uint8Array;
     }
-  | { readonly issued: false; readonly refusal: EnrollmentRefusal; readonly text: string };
+  | {
+      readonly issued: false;
+      /** DER: that of the inviter if one answers, the authority's. */
+      readonly certificates: readonly Uint8Array[];
+      readonly refusal: EnrollmentRefusal;
+      readonly text: string;
+    };
+
+export interface SignedEnrollmentAnswer {
+  readonly answer: EnrollmentAnswer;
+  /** All before the signature. */
+  readonly unsigned: Uint8Array;
+  readonly signature: Uint8Array;
+}
 
 const EMPTY = new Uint8Array();
 
@@ -138,43 +154,66 @@ export function decodeEnrollmentRequest(bytes: Uint8Array): EnrollmentRequest {
   return { user: user === '' ? null : user, code: renews ? null : { id, proof }, certificates, signature };
 }
 
-export function encodeEnrollmentAnswer(answer: EnrollmentAnswer): Uint8Array {
+/** What the key of who answers signs: this answer to this request. */
+export function answerSignatureInput(overlay: string, request: Uint8Array, unsigned: Uint8Array): Uint8Array {
+  const writer = new ByteWriter();
+  writer.utf8(ANSWER_CONTEXT);
+  writer.vector(1, () => writer.utf8(overlay));
+  writer.bytes(sha256(request));
+  writer.bytes(unsigned);
+  return writer.finish();
+}
+
+/** @param sign what is before the signature: `answerSignatureInput` makes the input of it. */
+export function encodeEnrollmentAnswer(
+  answer: EnrollmentAnswer,
+  sign: (unsigned: Uint8Array) => Uint8Array,
+): Uint8Array {
   const writer = new ByteWriter();
   writer.u8(VERSION);
+  writer.u8(answer.issued ? ISSUED : REFUSED);
+  writeChain(writer, answer.certificates);
   if (answer.issued) {
-    writer.u8(ISSUED);
-    writeChain(writer, answer.certificates);
     writer.vector(1, () => writer.bytes(answer.secret ?? EMPTY));
     writer.vector(3, () => writer.bytes(answer.configuration));
   } else {
-    writer.u8(REFUSED);
     writer.vector(1, () => writer.utf8(answer.refusal));
     writer.vector(1, () => writer.utf8(answer.text.replace(/[^\x20-\x7e]/g, '?').slice(0, MAX_TEXT_LENGTH)));
   }
+  const signature = sign(writer.finish());
+  writer.vector(1, () => writer.bytes(signature));
   return writer.finish();
 }
 
 /** @throws {MalformedMessageError} */
-export function decodeEnrollmentAnswer(bytes: Uint8Array): EnrollmentAnswer {
+export function decodeEnrollmentAnswer(bytes: Uint8Array): SignedEnrollmentAnswer {
   const reader = new ByteReader(bytes);
   if (bytes.length > MAX_ANSWER_BYTES) reader.fail(`an enrollment answer of ${bytes.length} bytes is too long`);
   checkVersion(reader);
   const result = reader.u8();
-  if (result === ISSUED) {
-    const certificates = readChain(reader);
-    const secret = reader.vector(1).rest();
-    if (secret.length !== 0 && secret.length !== RENDEZVOUS_SECRET_BYTES) reader.fail('the secret has a wrong length');
-    const configuration = reader.vector(3).rest();
-    reader.end();
-    return { issued: true, certificates, secret: secret.length === 0 ? null : secret, configuration };
-  }
-  if (result !== REFUSED) reader.fail(`unknown result ${result}`);
+  if (result !== ISSUED && result !== REFUSED) reader.fail(`unknown result ${result}`);
+  const certificates = readChain(reader);
+  const answer = result === ISSUED ? readIssued(reader, certificates) : readRefused(reader, certificates);
+  const unsigned = bytes.subarray(0, bytes.length - reader.remaining);
+  const signature = reader.vector(1).rest();
+  if (signature.length > MAX_SIGNATURE_BYTES) reader.fail('the signature is too long');
+  reader.end();
+  return { answer, unsigned, signature };
+}
+
+function readIssued(reader: ByteReader, certificates: readonly Uint8Array[]): EnrollmentAnswer {
+  const secret = reader.vector(1).rest();
+  if (secret.length !== 0 && secret.length !== RENDEZVOUS_SECRET_BYTES) reader.fail('the secret has a wrong length');
+  const configuration = reader.vector(3).rest();
+  return { issued: true, certificates, secret: secret.length === 0 ? null : secret, configuration };
+}
+
+function readRefused(reader: ByteReader, certificates: readonly Uint8Array[]): EnrollmentAnswer {
   const token = readAscii(reader.vector(1));
   const text = readAscii(reader.vector(1));
-  reader.end();
   // RFC 6940 s11.3: an unknown token is a failure for an unknown reason.
   const refusal = ENROLLMENT_REFUSALS.find((known) => known === token) ?? 'bad_csr';
-  return { issued: false, refusal, text };
+  return { issued: false, certificates, refusal, text };
 }
 
 function checkVersion(reader: ByteReader): void {

@@ -2,19 +2,22 @@ import { equalBytes, equalSecrets } from '../base/bytes.ts';
 import { MalformedMessageError, messageOf } from '../base/errors.ts';
 import { type Hit, hitToAddress } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
-import type { NodeCertificate } from './certificate.ts';
+import { type NodeCertificate, parseCertificate } from './certificate.ts';
 import { secretOfCode } from './code-secret.ts';
 import {
+  answerSignatureInput,
   codeProof,
   decodeEnrollmentAnswer,
   decodeEnrollmentRequest,
   encodeEnrollmentAnswer,
   encodeEnrollmentRequest,
+  type EnrollmentAnswer,
   MAX_CONFIGURATION_BYTES,
   signatureInput,
+  type SignedEnrollmentAnswer,
 } from './enrollment-message.ts';
 import { takenText, type Admission, type EnrollmentRegister, type Redemption } from './enrollment-register.ts';
-import { CertificateError, EnrollmentError, NameTakenError } from './errors.ts';
+import { CertificateError, EnrollmentError, type EnrollmentRefusal, NameTakenError } from './errors.ts';
 import type { HostIdentity } from './host-identity.ts';
 import type { Issuer } from './issuer.ts';
 import { hitOfSpki } from './orchid.ts';
@@ -67,12 +70,12 @@ export class EnrollmentServer {
    * @returns the answer; a refusal also for bytes that are no request, and when nothing can be written.
    */
   handle(request: CertificateRequest, wallNow: number): Uint8Array {
-    return this.answered(() => {
+    return this.answered(request, () => {
       const { register, lifetimeMs, onReplaced } = this.components;
       const redemption = this.redemptionOf(request, wallNow);
       const { user, replaced, replacesUser } = register.redeem(redemption, wallNow + lifetimeMs());
       if (replaced.length > 0 || replacesUser) onReplaced?.({ newcomer: redemption.hit, user, replaced, replacesUser });
-      return this.issueFor(request.spki, user, wallNow);
+      return this.issueFor(request, user, wallNow);
     });
   }
 
@@ -91,8 +94,8 @@ export class EnrollmentServer {
   }
 
   /** The answer to a request whose name somebody else has in the overlay. */
-  refuseName(user: string): Uint8Array {
-    return encodeEnrollmentAnswer({ issued: false, refusal: 'username_not_available', text: takenText(user) });
+  refuseName(request: CertificateRequest, user: string): Uint8Array {
+    return this.refuse(request, 'username_not_available', takenText(user));
   }
 
   /** A host has shown itself as a member over a link: its installation did not fail, and its name is its own. */
@@ -136,16 +139,13 @@ export class EnrollmentServer {
     return issuer.issue(spki, user, wallNow, random, { lifetimeMs: lifetimeMs() });
   }
 
-  /**
-   * A certificate without a request and without a look into the register.
-   * @throws {CertificateError} when the name is not one of the overlay or the key is no host identity.
-   */
-  issueFor(spki: Uint8Array, user: string | null, wallNow: number): Uint8Array {
+  /** @throws {CertificateError} when the name is not one of the overlay or the key is no host identity. */
+  private issueFor(request: CertificateRequest, user: string | null, wallNow: number): Uint8Array {
     const { issuer, configuration, secret, lifetimeMs, random } = this.components;
-    const certificates = issuer.issue(spki, user, wallNow, random, { lifetimeMs: lifetimeMs() });
+    const certificates = issuer.issue(request.spki, user, wallNow, random, { lifetimeMs: lifetimeMs() });
     const document = configuration();
     if (document.length > MAX_CONFIGURATION_BYTES) throw new RangeError('the overlay configuration is too long');
-    return encodeEnrollmentAnswer({
+    return this.signed(request, {
       issued: true,
       certificates: [...certificates, issuer.root],
       secret: secret(),
@@ -153,13 +153,25 @@ export class EnrollmentServer {
     });
   }
 
-  private answered(answer: () => Uint8Array): Uint8Array {
+  private refuse(request: CertificateRequest, refusal: EnrollmentRefusal, text: string): Uint8Array {
+    const { intermediate, root } = this.components.issuer;
+    const certificates = intermediate === undefined ? [root] : [intermediate, root];
+    return this.signed(request, { issued: false, certificates, refusal, text });
+  }
+
+  private signed({ bytes }: CertificateRequest, answer: EnrollmentAnswer): Uint8Array {
+    const { issuer } = this.components;
+    return encodeEnrollmentAnswer(answer, (unsigned) =>
+      issuer.sign(answerSignatureInput(issuer.overlay, bytes, unsigned)),
+    );
+  }
+
+  private answered(request: CertificateRequest, answer: () => Uint8Array): Uint8Array {
     try {
       return answer();
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      const refusal = error instanceof EnrollmentError ? error.refusal : 'bad_csr';
-      return encodeEnrollmentAnswer({ issued: false, refusal, text: error.message });
+      return this.refuse(request, error instanceof EnrollmentError ? error.refusal : 'bad_csr', error.message);
     }
   }
 
@@ -277,28 +289,43 @@ export interface Membership {
   readonly secret: Uint8Array | null;
 }
 
+/** What was asked, of whom. */
+export interface Asked {
+  readonly overlay: string;
+  /** SHA-256 of the authority's DER SubjectPublicKeyInfo, from the ticket. */
+  readonly authority: Uint8Array;
+  /** Of the ticket: beside the authority, nobody else may refuse. */
+  readonly inviter: Hit;
+  /** As it was sent. */
+  readonly request: Uint8Array;
+}
+
 /**
- * Reads the answer to `enrollmentRequest`. The certificate was made just now, whatever the clock of this host says.
- * @param options.authority SHA-256 of the authority's DER SubjectPublicKeyInfo, from the ticket.
+ * Reads the answer to `enrollmentRequest`: any member may have carried it. The certificate was made just now, whatever the
+ * clock of this host says.
  * @throws {EnrollmentError} when the inviter refused; with `cannot_write` it may not do so later.
- * @throws {CertificateError} when the certificate is not one of the ticket's overlay for this identity.
+ * @throws {CertificateError} when the certificate is not one of the ticket's overlay for this identity, or the answer is not
+ * proven to be of who may give it: another one may come yet.
  * @throws {MalformedMessageError}
  */
-export function acceptEnrollmentAnswer(
-  answerBytes: Uint8Array,
-  identity: HostIdentity,
-  options: { readonly overlay: string; readonly authority: Uint8Array },
-): Membership {
-  const answer = decodeEnrollmentAnswer(answerBytes);
-  if (!answer.issued) throw new EnrollmentError(answer.refusal, `refused: ${answer.text}`);
-  const { overlay, authority } = options;
-  const trust = new TrustStore({ overlay, mode: 'invite', authority });
+export function acceptEnrollmentAnswer(answerBytes: Uint8Array, identity: HostIdentity, asked: Asked): Membership {
+  const signed = decodeEnrollmentAnswer(answerBytes);
+  const { answer } = signed;
+  const { overlay, authority } = asked;
+  const root = answer.certificates.at(-1);
+  if (root === undefined) throw new CertificateError("the answer holds no certificate of the overlay's authority");
+  const trust = new TrustStore({ overlay, mode: 'invite', authority, authorityCertificate: root });
+  if (!answer.issued) {
+    if (isSignedBy(refuserOf(answer.certificates, trust, asked), signed, asked))
+      throw new EnrollmentError(answer.refusal, `refused: ${answer.text}`);
+    throw new CertificateError(`somebody who may not refuse says: ${answer.text}`);
+  }
   const { certificate, member, issuer, der } = trust.verify(answer.certificates, 0, { anyTime: true });
   if (!member || !equalBytes(certificate.spki, identity.spki))
     throw new CertificateError('the answer holds a certificate of another key');
   const inviter = issuer === null ? undefined : trust.issuerCertificate(issuer);
-  const root = trust.authorityCertificate;
-  if (root === undefined) throw new CertificateError("the answer holds no certificate of the overlay's authority");
+  if (!isSignedBy(parseCertificate(inviter ?? root).spki, signed, asked))
+    throw new CertificateError('the answer was changed on its way');
   return {
     certificate,
     certificates: [der, ...(inviter === undefined ? [] : [inviter]), root],
@@ -307,10 +334,30 @@ export function acceptEnrollmentAnswer(
   };
 }
 
+/** The key of who refuses, if it may: the authority's, or the ticket's inviter's. */
+function refuserOf(
+  [first, ...others]: readonly Uint8Array[],
+  trust: TrustStore,
+  { inviter }: Asked,
+): Uint8Array | undefined {
+  if (first === undefined) return undefined;
+  if (others.length === 0) return parseCertificate(first).spki;
+  const granted = trust.learnIssuer(first);
+  return granted?.nodeId === inviter ? granted.spki : undefined;
+}
+
+function isSignedBy(
+  spki: Uint8Array | undefined,
+  { unsigned, signature }: SignedEnrollmentAnswer,
+  { overlay, request }: Asked,
+): boolean {
+  return spki !== undefined && verifySignature(spki, answerSignatureInput(overlay, request, unsigned), signature);
+}
+
 /** What an answer says to the newcomer, for the log of who gives it. Never throws. */
 export function outcomeOf(answerBytes: Uint8Array): { readonly admitted: boolean; readonly reason?: string } {
   try {
-    const answer = decodeEnrollmentAnswer(answerBytes);
+    const { answer } = decodeEnrollmentAnswer(answerBytes);
     return answer.issued ? { admitted: true } : { admitted: false, reason: answer.text };
   } catch (error) {
     return { admitted: false, reason: messageOf(error) };

@@ -153,7 +153,10 @@ export class EnrollmentDesk {
     }
     this.ports.holdersOf(chosen.user, now, (hits, at) => {
       const taken = hits?.some((hit) => hit !== chosen.hit) === true;
-      done(taken ? inviting.refuseName(chosen.user) : this.attempt(() => inviting.enroll(request, wallNow)), at);
+      done(
+        this.attempt(() => (taken ? inviting.refuseName(request, chosen.user) : inviting.enroll(request, wallNow))),
+        at,
+      );
     });
   }
 

@@ -58,7 +58,7 @@ export interface Inviting {
   /** The free name that a newcomer would take, and who it is; undefined: none, or the ticket was made for the name. */
   chosenName(request: CertificateRequest, wallNow: number): { readonly hit: Hit; readonly user: string } | undefined;
   /** The answer to a newcomer whose name is somebody else's. */
-  refuseName(user: string): Uint8Array;
+  refuseName(request: CertificateRequest, user: string): Uint8Array;
   /** For the same key and user as the chain says. @param checked the user was looked up, and is this host's or nobody's. */
   renew(chain: readonly Uint8Array[], wallNow: number, checked: boolean): Renewed;
   /** A certificate for a member's key, unasked. @returns DER, the host's own first. */

@@ -93,7 +93,7 @@ export function invitingOf(issuer: OverlayAuthority | Inviter, components: Rules
       const user = enrollment.chosenName(request, wallNow);
       return user === undefined ? undefined : { hit: hitOfSpki(request.spki), user };
     },
-    refuseName: (user) => enrollment.refuseName(user),
+    refuseName: (request, user) => enrollment.refuseName(request, user),
     sawMember: (peer, wallNow) => enrollment.sawMember(peer, wallNow),
     takenName: (request, wallNow) => enrollment.takenName(request, wallNow),
     sawLeaving: (hit, leftAt, user) => enrollment.sawLeaving(hit, leftAt, user),

@@ -1,5 +1,12 @@
 import test from 'ava';
 import { type LogFields, silentLogger } from '../../src/base/logger.ts';
+import type { Random } from '../../src/base/random.ts';
+import { OverlayAuthority } from '../../src/identity/authority.ts';
+import { EnrollmentError } from '../../src/identity/errors.ts';
+import { EnrollmentRegister } from '../../src/identity/enrollment-register.ts';
+import { EnrollmentServer } from '../../src/identity/enrollment.ts';
+import { Inviter, type Issuer } from '../../src/identity/issuer.ts';
+import { TrustStore } from '../../src/identity/trust-store.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
 import type { SimAgent } from '../sim/agent/sim-agent.ts';
 
@@ -96,3 +103,62 @@ test('newcomers that find each other while their inviter is off link once, and a
     'all are members',
   );
 });
+
+/** Answers in the name of an issuer of its own choice, which knows no ticket. */
+function refusing(issuer: Issuer, random: Random): EnrollmentServer {
+  const { overlay, root } = issuer;
+  const trust = new TrustStore({ overlay, mode: 'invite', authority: new Uint8Array(32) });
+  return new EnrollmentServer({
+    ...{ issuer, trust, random },
+    register: new EnrollmentRegister({ overlay, json: undefined, persist: () => {} }),
+    configuration: () => root,
+    secret: () => null,
+    lifetimeMs: () => 1,
+  });
+}
+
+for (const [liar, seed] of [
+  ['with a key of its own', 970],
+  ['that is an inviter itself', 971],
+] as const)
+  test(`a member ${liar} refuses a newcomer on its way to the inviter, which lets it in (seed ${seed})`, (t) => {
+    const world = new AgentWorld(t, seed);
+    const { random } = world.network;
+    world.run(1_000);
+    const member = world.member(world.publicHost(), { role: 'peer' });
+    world.started(member);
+    t.true(world.allReady([world.founder, member]));
+    const { founder } = world.founder.membership;
+    const wallNow = world.clock.wall();
+    const issuer =
+      liar === 'that is an inviter itself' && founder !== undefined
+        ? new Inviter(
+            member.identity,
+            founder.authority.grant(member.identity.spki, wallNow, random),
+            founder.authority.certificate,
+          )
+        : OverlayAuthority.create({ overlay: 'home.example', wallNow, random });
+    const server = refusing(issuer, random);
+    let lies = 0;
+    Object.assign(member.engine.membership, {
+      answerGuest: (...[request, , now, done]: Parameters<typeof member.engine.membership.answerGuest>) => {
+        if (request.type !== 'enroll') return;
+        lies += 1;
+        done(server.handle({ bytes: request.request, spki: request.spki }, wallNow), now);
+      },
+    });
+    const address = { address: member.host.addresses[0] ?? '', port: 6084 };
+    const ticket = world.ticket(null, [address, world.founderLocator]);
+    const joining = world.join(world.hostAtHome(), ticket, 'new@home.example');
+    t.true(world.until(() => joining.agent?.ready === true, 10_000));
+    t.true(lies > 0);
+    // Where nobody else can be reached, what was said is the reason at the end.
+    const alone = world.join(world.hostAtHome(), world.ticket(null, [address]), 'alone@home.example');
+    t.true(world.until(() => alone.result !== undefined, 40_000));
+    const error = alone.result?.ok === false ? alone.result.error : undefined;
+    t.false(error instanceof EnrollmentError);
+    t.regex(
+      error?.message ?? '',
+      /somebody who may not refuse says: the ticket is not known here|not the one that the overlay/,
+    );
+  });

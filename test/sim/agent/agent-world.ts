@@ -176,8 +176,9 @@ export class AgentWorld {
       ? this.founder.act(({ membership: { inviting } }) => inviting?.enroll(request, wallNow))
       : this.authority.enrollment.handle(request, wallNow);
     if (answer === undefined) throw new Error('the founder may not invite');
-    const { authority } = this.founder.membership;
-    const enrolled = acceptEnrollmentAnswer(answer, identity, { overlay: OVERLAY, authority });
+    const { hit: inviter, membership: founded } = this.founder;
+    const { authority } = founded;
+    const enrolled = acceptEnrollmentAnswer(answer, identity, { overlay: OVERLAY, authority, inviter, request: bytes });
     const store = this.newStore();
     const membership = adoptMembership(store, enrolled, { random: network.random, clock });
     return new SimAgent({ network, clock, host, identity, membership, store }, options);

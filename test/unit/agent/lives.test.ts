@@ -48,11 +48,11 @@ class Elsewhere {
     return encodeTicket({ overlay, mode, authority, inviter, addresses: [], code, ...meeting, expiresAt, user: null });
   }
 
-  enroll(identity: HostIdentity, { overlay, code, authority }: Ticket) {
+  enroll(identity: HostIdentity, { overlay, code, authority, inviter }: Ticket) {
     const bytes = enrollmentRequest(identity, { overlay, code, user: null });
     const { spki } = identity;
     const answer = this.membership.founder?.enrollment.handle({ bytes, spki }, NOW) ?? new Uint8Array();
-    return acceptEnrollmentAnswer(answer, identity, { overlay, authority });
+    return acceptEnrollmentAnswer(answer, identity, { overlay, authority, inviter, request: bytes });
   }
 }
 

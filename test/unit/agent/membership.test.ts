@@ -6,6 +6,7 @@ import { createMembership, loadMembership } from '../../../src/agent/membership.
 import { systemRandom } from '../../../src/base/random.ts';
 import { IdlocError } from '../../../src/base/errors.ts';
 import { parseCertificate } from '../../../src/identity/certificate.ts';
+import { enrollmentRequest } from '../../../src/identity/enrollment.ts';
 import { decodeEnrollmentAnswer } from '../../../src/identity/enrollment-message.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
@@ -66,9 +67,13 @@ test('certificates of an overlay live as long as its founder decided, its own to
   t.is(configuration.certificateLifetimeS, 120);
   const [own = new Uint8Array()] = certificates;
   t.is(parseCertificate(own).notAfter, NOW + 120_000);
-  const answer = founder?.enrollment.issueFor(HostIdentity.generate().spki, null, NOW) ?? new Uint8Array();
-  const decoded = decodeEnrollmentAnswer(answer);
-  const [leaf = new Uint8Array()] = decoded.issued ? decoded.certificates : [];
+  const code = new Uint8Array(16);
+  founder?.register.addCode(code, { expiresAt: NOW + 1000, user: null, wallNow: NOW });
+  const host = HostIdentity.generate();
+  const bytes = enrollmentRequest(host, { overlay: OPTIONS.overlay, code, user: null });
+  const handled = founder?.enrollment.handle({ bytes, spki: host.spki }, NOW) ?? new Uint8Array();
+  const { answer } = decodeEnrollmentAnswer(handled);
+  const [leaf = new Uint8Array()] = answer.issued ? answer.certificates : [];
   t.is(parseCertificate(leaf).notAfter, NOW + 120_000);
 });
 

@@ -125,12 +125,21 @@ class Office {
     return code;
   }
 
-  ask(host: HostIdentity, { code, user, from, at = wallNow }: Asked = {}): Uint8Array {
-    return this.server.handle(request(host, { code, user, from }), at);
+  ask(host: HostIdentity, asked: Asked = {}): Uint8Array {
+    return this.exchange(host, asked).answer;
+  }
+
+  exchange(
+    host: HostIdentity,
+    { code, user, from, at = wallNow }: Asked = {},
+  ): { readonly bytes: Uint8Array; readonly answer: Uint8Array } {
+    const asked = request(host, { code, user, from });
+    return { bytes: asked.bytes, answer: this.server.handle(asked, at) };
   }
 
   enroll(host: HostIdentity, asked: Asked = {}): Membership {
-    return acceptEnrollmentAnswer(this.ask(host, asked), host, { overlay, authority: authority.fingerprint });
+    const { bytes, answer } = this.exchange(host, asked);
+    return acceptEnrollmentAnswer(answer, host, { ...TICKET, request: bytes });
   }
 
   /** The host shows itself as a member. */
@@ -141,6 +150,8 @@ class Office {
   }
 }
 
+/** Of the authority's host. */
+const TICKET = { overlay, authority: authority.fingerprint, inviter: generateHostIdentity().hit };
 const NO_SPACE = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' });
 
 function request(
@@ -371,7 +382,7 @@ test('a name that a request chooses is told before anything is issued, one that 
   const membership = office.enroll(host, { code, user: 'alice@example.net' });
   t.is(chosen({ from: membership }), undefined);
   t.is(chosen({ from: membership, user: 'carol@example.net' }), 'carol@example.net');
-  const answer = decodeEnrollmentAnswer(office.server.refuseName('alice@example.net'));
+  const { answer } = decodeEnrollmentAnswer(office.server.refuseName(request(host, { code }), 'alice@example.net'));
   t.is(answer.issued ? '' : answer.refusal, 'username_not_available');
 });
 
@@ -614,7 +625,7 @@ test('a hop that carries the request cannot use it for its own key', (t) => {
   const office = new Office();
   const [host, thief] = [generateHostIdentity(), generateHostIdentity()];
   const { bytes } = request(host, { code: office.code() });
-  const answer = decodeEnrollmentAnswer(office.server.handle({ bytes, spki: thief.spki }, wallNow));
+  const { answer } = decodeEnrollmentAnswer(office.server.handle({ bytes, spki: thief.spki }, wallNow));
   t.deepEqual([answer.issued, answer.issued ? '' : answer.refusal], [false, 'bad_csr']);
 });
 
@@ -623,8 +634,8 @@ test('on a full disk a newcomer is told so without the path, and gets in with th
   const code = office.code();
   const host = generateHostIdentity();
   office.disk.full = true;
-  const answer = decodeEnrollmentAnswer(office.ask(host, { code, user: 'alice@example.net' }));
-  t.deepEqual(answer, { issued: false, refusal: 'cannot_write', text: 'cannot write: no space: try again later' });
+  const { answer } = decodeEnrollmentAnswer(office.ask(host, { code, user: 'alice@example.net' }));
+  t.like(answer, { issued: false, refusal: 'cannot_write', text: 'cannot write: no space: try again later' });
   t.deepEqual(office.register.memberList(), []);
   t.true(office.register.isFree('alice@example.net', wallNow));
   t.throws(() => office.code(), refused('no space'));
@@ -759,7 +770,7 @@ test('garbage is answered as a bad request', (t) => {
     Uint8Array.of(9, 0, 0, 0, 0, 0, 0),
     Uint8Array.of(2, 0, 0, 0, 0, 0, 0),
   ]) {
-    const answer = decodeEnrollmentAnswer(server.handle({ bytes, spki: generateHostIdentity().spki }, wallNow));
+    const { answer } = decodeEnrollmentAnswer(server.handle({ bytes, spki: generateHostIdentity().spki }, wallNow));
     t.is(answer.issued ? '' : answer.refusal, 'bad_csr');
   }
 });
@@ -767,12 +778,51 @@ test('garbage is answered as a bad request', (t) => {
 test('the newcomer refuses an answer by another authority than its ticket names, or for another key', (t) => {
   const office = new Office();
   const host = generateHostIdentity();
-  const answer = office.ask(host, { code: office.code() });
+  const { answer, bytes } = office.exchange(host, { code: office.code() });
   const accept = (identity: HostIdentity, fingerprint: Uint8Array): Membership =>
-    acceptEnrollmentAnswer(answer, identity, { overlay, authority: fingerprint });
+    acceptEnrollmentAnswer(answer, identity, { ...TICKET, authority: fingerprint, request: bytes });
   t.throws(() => accept(host, random.bytes(32)), { instanceOf: CertificateError });
   t.throws(() => accept(generateHostIdentity(), authority.fingerprint), { instanceOf: CertificateError });
   t.notThrows(() => accept(host, authority.fingerprint));
+});
+
+test('a refusal is of the authority or of the inviter that the ticket names: what anyone else says is none', (t) => {
+  const [deputy, other, host] = [generateHostIdentity(), generateHostIdentity(), generateHostIdentity()];
+  const officeOf = (key: HostIdentity): Office =>
+    new Office(undefined, new Inviter(key, authority.grant(key.spki, wallNow, random), authority.certificate));
+  const strangers = OverlayAuthority.create({ overlay, wallNow, random });
+  for (const [office, inviter, proven] of [
+    [new Office(), deputy.hit, true],
+    [officeOf(deputy), deputy.hit, true],
+    [officeOf(other), deputy.hit, false],
+    [new Office(undefined, strangers), deputy.hit, false],
+  ] as const) {
+    const { bytes, answer } = office.exchange(host, { code: random.bytes(16) });
+    const accept = (request: Uint8Array, given = answer): Membership =>
+      acceptEnrollmentAnswer(given, host, { ...TICKET, inviter, request });
+    const error = t.throws(() => accept(bytes));
+    t.is(error instanceof EnrollmentError, proven);
+    // The inviter's own word, but to another request, or with another text.
+    t.throws(() => accept(request(host, { code: random.bytes(16) }).bytes), { instanceOf: CertificateError });
+    const changed = Buffer.from(answer);
+    changed.write('X', changed.indexOf('ticket'));
+    t.throws(() => accept(bytes, changed), { instanceOf: CertificateError });
+  }
+});
+
+test('who carries a certificate to its host can change nothing beside it', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  const { bytes, answer } = office.exchange(host, { code: office.code() });
+  for (const part of [configuration, secret]) {
+    const changed = Buffer.from(answer);
+    const at = changed.indexOf(part);
+    changed.writeUInt8(changed.readUInt8(at) ^ 1, at);
+    t.throws(() => acceptEnrollmentAnswer(changed, host, { ...TICKET, request: bytes }), {
+      instanceOf: CertificateError,
+      message: /changed on its way/,
+    });
+  }
 });
 
 test('a broken register is refused', (t) => {

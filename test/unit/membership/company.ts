@@ -205,7 +205,7 @@ export class Company {
       takenName: () => undefined,
       sawLeaving: (hit) => this.left.push(hit) > 0,
       chosenName: () => undefined,
-      refuseName: (user) => Buffer.from(`${user} is taken`),
+      refuseName: (_request, user) => Buffer.from(`${user} is taken`),
       renew: ([own = new Uint8Array()]) => {
         const before = this.issued.get(toHex(own));
         return before === undefined

@@ -1,6 +1,7 @@
 import type { Hit } from '../base/node-id.ts';
 import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { ContactBook, type Contact } from '../identity/contacts.ts';
+import { isGloballyReachable, isHostAddress } from '../mobility/reachability.ts';
 import type { OverlayEvent, OverlayRole } from '../overlay/events.ts';
 
 // Implementation constants.
@@ -125,6 +126,22 @@ export class Acquaintances {
   peerAddresses(isLinked: (hit: Hit) => boolean): SocketAddress[] {
     const lost = this.book.all().filter(({ hit, peer }) => peer && !isLinked(hit));
     return [...lost.flatMap(({ locators }) => locators.slice(0, 1)), ...this.options.start];
+  }
+
+  /** Where peers are, those that are linked first, then the latest seen: one address of each, of the public ones if it has any. */
+  peersFor(rules: {
+    readonly isLinked: (hit: Hit) => boolean;
+    readonly isGone: (hit: Hit) => boolean;
+  }): SocketAddress[] {
+    return this.book
+      .all()
+      .filter(({ hit, peer }) => peer && !rules.isGone(hit))
+      .sort((a, b) => Number(rules.isLinked(b.hit)) - Number(rules.isLinked(a.hit)) || b.lastSeen - a.lastSeen)
+      .flatMap(({ locators }) => {
+        const usable = locators.filter(({ address }) => isHostAddress(address));
+        const [best] = [...usable.filter(({ address }) => isGloballyReachable(address)), ...usable];
+        return best ?? [];
+      });
   }
 
   /** Where those who may still have a link to our former life were seen last. */

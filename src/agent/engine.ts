@@ -41,6 +41,7 @@ import { PeerClaims, type PeerClaimsPorts } from './peer-claims.ts';
 import { PeerFinder } from './peer-finder.ts';
 import { resolverPorts } from './resolver-ports.ts';
 import { RoleKeeper } from './role-keeper.ts';
+import type { TicketStart } from './ticket-addresses.ts';
 
 export type { EngineEvent } from './engine-events.ts';
 export type Role = OverlayRole;
@@ -331,6 +332,16 @@ export class Engine implements Timed {
     this.roles.start(now);
     this.ticketsChanged(now);
     this.meetings?.consider(now);
+  }
+
+  /** Where a newcomer is to start from: at this host, or at any peer that leads there. */
+  ticketAddresses(now: number): TicketStart {
+    const peers = this.acquaintances.peersFor({
+      isLinked: (hit) => this.links.isUp(hit),
+      isGone: (hit) => this.membership.revoked.has(hit),
+    });
+    const others = peers.filter((address) => !this.links.isOwn(address));
+    return this.addresses.forNewcomers(this.links.standing(now).type, others);
   }
 
   /** A ticket was made. */

@@ -7,9 +7,7 @@ import { systemRandom } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { ControlHandlers, LinkStatus, Params, PathStatus, Status } from '../control/schemas.ts';
 import { VERSION } from '../base/version.ts';
-import { CODE_BYTES } from '../identity/code-secret.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
-import { encodeTicket } from '../identity/ticket.ts';
 import type { PortMapping as Mapping } from '../portmap/port-mapper.ts';
 import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
@@ -19,6 +17,7 @@ import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import type { Guard } from './guard.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
+import { type Invitation, makeInvitation } from './invitation.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
 import { problemOf } from './problem.ts';
@@ -60,7 +59,7 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
   return {
     ...memberHandlers({ engine, driver, registered: () => register.memberList() }),
     status: () => status(agent),
-    invite: async (params) => ({ ticket: await invite(agent, params) }),
+    invite: (params) => invite(agent, params),
     ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),
     resolve: async ({ target }) => {
       const begun = systemClock.monotonic();
@@ -195,37 +194,22 @@ function whyPath({ type }: LinkPath): string {
 async function invite(
   { engine, driver, membership, register, config, logger, portMapping }: OperationsComponents,
   params: Params<'invite'>,
-): Promise<string> {
-  const { configuration, authority } = membership;
+): Promise<Invitation> {
+  const { configuration } = membership;
   if (engine.membership.inviting === undefined) throw noRight(engine);
-  const wallNow = engine.clock.wall();
-  const expiresAt = wallNow + (params.expiresS ?? DEFAULT_TICKET_LIFETIME_S) * 1000;
-  const user =
-    params.user === undefined
-      ? null
-      : params.user.includes('@')
-        ? params.user
-        : `${params.user}@${configuration.overlay}`;
-  const code = systemRandom.bytes(CODE_BYTES);
+  const { overlay } = configuration;
+  const { user = null, expiresS = DEFAULT_TICKET_LIFETIME_S, uses = 1, replaces = false } = params;
   await portMapping?.settled(MAPPING_MS);
   engine.addresses.advertised = await lookUpEndpoints(config.advertise, logger);
-  const addresses = engine.addresses.all;
-  if (addresses.length === 0 && configuration.rendezvous === 'none')
-    throw new IdlocError('no_address', 'this host has no network address that another could start from');
-  const { uses = 1, replaces = false } = params;
-  register.addCode(code, { expiresAt, user, uses, replaces, wallNow });
-  driver.run((now) => engine.ticketsChanged(now));
-  return encodeTicket({
-    overlay: configuration.overlay,
-    mode: configuration.mode,
-    authority,
-    inviter: engine.hit,
-    addresses,
-    code,
-    secret: membership.secret,
-    mainline: configuration.rendezvous === 'mainline',
-    expiresAt,
-    user,
+  const options = {
+    user: user === null || user.includes('@') ? user : `${user}@${overlay}`,
+    lifetimeMs: expiresS * 1000,
+    ...{ uses, replaces },
+  };
+  return driver.run((now) => {
+    const invitation = makeInvitation({ engine, membership, register, random: systemRandom }, options, now);
+    engine.ticketsChanged(now);
+    return invitation;
   });
 }
 

@@ -1,8 +1,9 @@
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { LinkManager } from '../link/link-manager.ts';
-import { ticketAddresses } from './ticket-addresses.ts';
+import type { Standing } from '../mobility/standing.ts';
+import { type KnownAddresses, newcomerAddresses, ticketAddresses, type TicketStart } from './ticket-addresses.ts';
 
-/** Where others can come to us, as far as is known now: what tickets and our record in the overlay say. */
+/** Where others can come to us, as far as is known now: what our record in the overlay says, and tickets too. */
 export class OwnAddresses {
   /** Of our interfaces that others may reach; no bridges. */
   hosts: readonly string[] = [];
@@ -20,12 +21,21 @@ export class OwnAddresses {
 
   /** Best first. */
   get all(): SocketAddress[] {
+    return ticketAddresses(this.known);
+  }
+
+  /** For a ticket. @param peers other peers, best first. */
+  forNewcomers(standing: Standing['type'], peers: readonly SocketAddress[]): TicketStart {
+    return newcomerAddresses(this.known, standing, peers);
+  }
+
+  private get known(): KnownAddresses {
     const port = this.port();
-    return ticketAddresses({
+    return {
       advertised: this.advertised,
       reflexive: this.links.whereSeen(),
       mapped: this.mapped === undefined ? [] : [this.mapped],
       own: this.hosts.map((address) => ({ address, port })),
-    });
+    };
   }
 }

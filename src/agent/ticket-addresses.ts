@@ -1,6 +1,7 @@
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { MAX_TICKET_ADDRESSES } from '../identity/ticket.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
+import type { Standing } from '../mobility/standing.ts';
 
 export interface KnownAddresses {
   /** What the configuration says: `advertise`. */
@@ -23,6 +24,47 @@ export function ticketAddresses({ advertised, reflexive, mapped, own }: KnownAdd
   const near = [...own, ...reflexive, ...mapped].filter(({ address }) => !isGloballyReachable(address));
   const far = unique([...advertised, ...reachable]).slice(0, near.length > 0 ? MAX_TICKET_ADDRESSES - 1 : undefined);
   return unique([...far, ...near]).slice(0, MAX_TICKET_ADDRESSES);
+}
+
+/** Others are in tickets too: one of them may be the only one that is up, or that can be reached. */
+const MAX_OTHER_PEERS = 3;
+
+export interface TicketStart {
+  /** Best first. */
+  readonly addresses: readonly SocketAddress[];
+  /** Some address of it is one that hosts outside our network can come to, as far as is known. */
+  readonly leadInFromOutside: boolean;
+}
+
+/**
+ * For a newcomer, whom any peer leads to its inviter: as above, with those of other peers before what a NAT of ours shows to
+ * others, which lets in only whom we call at the same time, as those do who meet, or whom its owner has let through.
+ * @param standing whether others can come to us unasked.
+ * @param peers other peers, best first.
+ */
+export function newcomerAddresses(
+  { advertised, reflexive, mapped, own }: KnownAddresses,
+  standing: Standing['type'],
+  peers: readonly SocketAddress[],
+): TicketStart {
+  const isFar = ({ address }: SocketAddress): boolean => isGloballyReachable(address);
+  const open = [...advertised, ...mapped.filter(isFar)];
+  const perhaps = [...reflexive, ...own].filter(isFar);
+  const unseen = perhaps.filter((address) => own.includes(address));
+  const sure = unique(
+    standing === 'open' ? [...open, ...perhaps] : standing === 'unknown' ? [...open, ...unseen] : open,
+  );
+  const farPeers = peers.filter(isFar).slice(0, MAX_OTHER_PEERS);
+  const near = [...own, ...reflexive, ...mapped].filter((address) => !isFar(address));
+  const far = unique([...sure, ...farPeers, ...perhaps]).slice(
+    0,
+    near.length > 0 ? MAX_TICKET_ADDRESSES - 1 : undefined,
+  );
+  const nearPeers = peers.filter((address) => !isFar(address)).slice(0, MAX_OTHER_PEERS);
+  return {
+    addresses: unique([...far, ...near, ...nearPeers]).slice(0, MAX_TICKET_ADDRESSES),
+    leadInFromOutside: sure.length + farPeers.length > 0,
+  };
 }
 
 function unique(addresses: readonly SocketAddress[]): SocketAddress[] {

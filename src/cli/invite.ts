@@ -22,16 +22,17 @@ export function inviteCommand(): Command {
     .addOption(jsonOption())
     .action(async (options: Options) => {
       const { request } = await import('../control/client.ts');
-      const { ticket } = await request(options.socket, 'invite', {
+      const { ticket, warning } = await request(options.socket, 'invite', {
         ...(options.user === undefined ? {} : { user: options.user }),
         ...(options.expires === undefined ? {} : { expiresS: options.expires }),
         ...(options.uses === undefined ? {} : { uses: options.uses }),
         ...(options.replaces === undefined ? {} : { replaces: options.replaces }),
       });
       if (options.json === true) {
-        printJson({ ticket });
+        printJson({ ticket, warning: warning ?? null });
         return;
       }
+      if (warning !== undefined) note(`idloc: ${warning}`);
       if (process.stderr.isTTY) note('On the other host: idloc up --join TICKET. Whoever has this line may join:');
       print(ticket);
     });

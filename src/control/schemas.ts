@@ -187,7 +187,8 @@ export const methods = {
       /** The user has lost its key: the newcomer takes the place of its hosts. */
       replaces: z.boolean().optional(),
     }),
-    result: z.object({ ticket: z.string() }),
+    /** `warning`: what its user is to know, and do about it. */
+    result: z.object({ ticket: z.string(), warning: z.string().optional() }),
   },
   ping: { params: z.strictObject({ target, count: z.number().int().min(1).max(100).optional() }), result: pingSchema },
   resolve: { params: z.strictObject({ target }), result: resolveSchema },

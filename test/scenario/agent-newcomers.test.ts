@@ -8,6 +8,7 @@ import { EnrollmentServer } from '../../src/identity/enrollment.ts';
 import { Inviter, type Issuer } from '../../src/identity/issuer.ts';
 import { TrustStore } from '../../src/identity/trust-store.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
+import { HOME_NAT } from '../sim/network/nat.ts';
 import type { SimAgent } from '../sim/agent/sim-agent.ts';
 
 /** RTT near 0, as in one house. */
@@ -162,3 +163,34 @@ for (const [liar, seed] of [
       /somebody who may not refuse says: the ticket is not known here|not the one that the overlay/,
     );
   });
+
+for (const seed of [980, 981])
+  test(`an inviter behind a NAT makes tickets that let hosts behind other NATs in, by a public peer, not by a revoked one (seed ${seed})`, (t) => {
+    const world = new AgentWorld(t, seed);
+    world.run(1_000);
+    const [peer, gone] = [0, 1].map(() => world.member(world.publicHost(), { role: 'peer' })) as [SimAgent, SimAgent];
+    const deputy = world.member(world.hostAtHome());
+    world.started(peer, gone, deputy);
+    t.true(world.allReady([world.founder, peer, gone, deputy]));
+    world.grant(deputy);
+    world.founder.act((engine, now) => engine.membership.revoke([gone.hit], now));
+    world.run(10_000);
+    const { warning } = world.invite(deputy, { user: null });
+    t.is(warning, undefined);
+    const ticket = world.ticket(null, undefined, deputy);
+    const named = ticket.addresses.map(({ address }) => address);
+    t.is(named.includes(peer.host.addresses[0] ?? ''), true);
+    t.is(named.includes(gone.host.addresses[0] ?? ''), false);
+    world.founder.kill();
+    const joining = world.join(world.hostAtHome(), ticket, 'new@home.example');
+    t.true(world.until(() => joining.agent?.ready === true, 30_000));
+  });
+
+test('a founder at home that nobody outside can reach says so with its ticket', (t) => {
+  const world = new AgentWorld(t, 982, { founderNat: HOME_NAT });
+  world.run(1_000);
+  t.regex(world.invite(world.founder, { user: null }).warning ?? '', /outside this network .*`advertise`/);
+  const open = new AgentWorld(t, 983);
+  open.run(1_000);
+  t.is(open.invite(open.founder, { user: null }).warning, undefined);
+});

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { Enroller, type EnrollmentResult } from '../../../src/agent/enroller.ts';
+import { type Invitation, type InvitationOptions, makeInvitation } from '../../../src/agent/invitation.ts';
 import { adoptMembership, createMembership, type Membership } from '../../../src/agent/membership.ts';
 import type { Clock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
@@ -13,7 +14,7 @@ import { CODE_BYTES } from '../../../src/identity/code-secret.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
-import { decodeTicket, encodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
+import { decodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
 import type { SimHost } from '../network/host.ts';
 import type { NatBehaviour } from '../network/nat.ts';
 import { HOME_NAT } from '../network/nat.ts';
@@ -198,30 +199,25 @@ export class AgentWorld {
 
   // Tickets
 
-  /** @param inviter the founder, or a member that was granted the right to invite. */
-  ticket(
-    user: string | null,
-    addresses: readonly SocketAddress[] = [this.founderLocator],
-    inviter: SimAgent = this.founder,
-  ): Ticket {
-    const { membership, hit } = inviter;
-    const code = this.network.random.bytes(CODE_BYTES);
-    const wallNow = this.clock.wall();
-    inviter.register.addCode(code, { expiresAt: wallNow + TICKET_MS, user, wallNow });
-    inviter.ticketsChanged();
-    const ticket = encodeTicket({
-      overlay: OVERLAY,
-      mode: membership.configuration.mode,
-      authority: membership.authority,
-      inviter: hit,
-      addresses,
-      code,
-      secret: membership.secret,
-      mainline: false,
-      expiresAt: wallNow + TICKET_MS,
-      user,
+  /**
+   * As `idloc invite`.
+   * @param addresses undefined: those that the inviter knows.
+   * @param inviter the founder, or a member that was granted the right to invite.
+   */
+  ticket(user: string | null, addresses?: readonly SocketAddress[], inviter: SimAgent = this.founder): Ticket {
+    return decodeTicket(this.invite(inviter, { user, addresses }).ticket, 0);
+  }
+
+  /** What `idloc invite` says on a host. */
+  invite(inviter: SimAgent, options: Pick<InvitationOptions, 'user' | 'addresses'>): Invitation {
+    const { membership, register } = inviter;
+    const { random } = this.network;
+    return inviter.act((engine, now) => {
+      const given = { ...options, lifetimeMs: TICKET_MS };
+      const invitation = makeInvitation({ engine, membership, register, random }, given, now);
+      engine.ticketsChanged(now);
+      return invitation;
     });
-    return decodeTicket(ticket, wallNow);
   }
 
   /** The founder gives a running member the right to invite; everyone knows soon. */

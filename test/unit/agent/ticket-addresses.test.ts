@@ -1,21 +1,29 @@
 import test from 'ava';
-import { ticketAddresses, type KnownAddresses } from '../../../src/agent/ticket-addresses.ts';
-import { formatSocketAddress, parseSocketAddress } from '../../../src/base/socket-address.ts';
+import { newcomerAddresses, ticketAddresses, type KnownAddresses } from '../../../src/agent/ticket-addresses.ts';
+import { formatSocketAddress, parseSocketAddress, type SocketAddress } from '../../../src/base/socket-address.ts';
 import { MAX_TICKET_ADDRESSES } from '../../../src/identity/ticket.ts';
 
-function chosen(known: { readonly [K in keyof KnownAddresses]?: readonly string[] }): string[] {
-  const list = (texts: readonly string[] = []): NonNullable<ReturnType<typeof parseSocketAddress>>[] =>
-    texts.map((text) => {
-      const address = parseSocketAddress(text);
-      if (address === undefined) throw new Error(text);
-      return address;
-    });
-  return ticketAddresses({
-    advertised: list(known.advertised),
-    reflexive: list(known.reflexive),
-    mapped: list(known.mapped),
-    own: list(known.own),
-  }).map(formatSocketAddress);
+type Known = { readonly [K in keyof KnownAddresses]?: readonly string[] };
+
+function list(texts: readonly string[] = []): SocketAddress[] {
+  return texts.map((text) => {
+    const address = parseSocketAddress(text);
+    if (address === undefined) throw new Error(text);
+    return address;
+  });
+}
+
+function read({ advertised, reflexive, mapped, own }: Known): KnownAddresses {
+  return { advertised: list(advertised), reflexive: list(reflexive), mapped: list(mapped), own: list(own) };
+}
+
+function chosen(known: Known): string[] {
+  return ticketAddresses(read(known)).map(formatSocketAddress);
+}
+
+function started(known: Known, standing: 'open' | 'closed' | 'unknown', peers: readonly string[]): [string[], boolean] {
+  const { addresses, leadInFromOutside } = newcomerAddresses(read(known), standing, list(peers));
+  return [addresses.map(formatSocketAddress), leadInFromOutside];
 }
 
 test('a founder at home: what is configured, then mapped, then as others see it, then its address in the LAN', (t) => {
@@ -62,4 +70,38 @@ test('an advertised private address is believed: whoever configured it knows', (
     '10.1.1.1:6084',
     '203.0.113.9:6084',
   ]);
+});
+
+const AT_HOME = { reflexive: ['198.51.100.1:6084'], own: ['10.0.0.2:6084'] };
+
+test('a host behind a NAT names public peers in its tickets, before what its NAT shows and what only neighbours reach', (t) => {
+  const peers = ['192.168.9.9:6084', '203.0.113.1:6084', '203.0.113.2:6084', '203.0.113.3:6084', '203.0.113.4:6084'];
+  t.deepEqual(started(AT_HOME, 'closed', peers), [
+    [
+      ...['203.0.113.1:6084', '203.0.113.2:6084', '203.0.113.3:6084'],
+      ...['198.51.100.1:6084', '10.0.0.2:6084', '192.168.9.9:6084'],
+    ],
+    true,
+  ]);
+});
+
+test('what is configured or forwarded, and a public address of its own, come before other peers', (t) => {
+  const peers = ['203.0.113.1:6084'];
+  t.deepEqual(started({ ...AT_HOME, mapped: ['198.51.100.1:7000'] }, 'open', peers)[0], [
+    ...['198.51.100.1:7000', '198.51.100.1:6084', '203.0.113.1:6084', '10.0.0.2:6084'],
+  ]);
+  t.deepEqual(started({ ...AT_HOME, advertised: ['192.0.2.7:6084'] }, 'closed', [])[1], true);
+  t.deepEqual(started({ own: ['203.0.113.9:6084'] }, 'unknown', peers), [
+    ['203.0.113.9:6084', '203.0.113.1:6084'],
+    true,
+  ]);
+});
+
+test('a ticket by which nobody outside can come is known as such', (t) => {
+  t.deepEqual(started(AT_HOME, 'closed', ['192.168.9.9:6084']), [
+    ['198.51.100.1:6084', '10.0.0.2:6084', '192.168.9.9:6084'],
+    false,
+  ]);
+  t.deepEqual(started(AT_HOME, 'unknown', [])[1], false);
+  t.deepEqual(started({}, 'unknown', []), [[], false]);
 });

@@ -25,7 +25,7 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
     status: (params, signal) => lives.current?.handlers.status(params, signal) ?? statusBetween(host, lives),
     counters: (params, signal) =>
       lives.current?.handlers.counters(params, signal) ?? { unexpectedErrors: host.guard.count },
-    join: async ({ ticket }) => ({ hit, ...(await lives.join(ticket)) }),
+    join: async ({ ticket, name }) => ({ hit, ...(await lives.join(ticket, name)) }),
     create: async ({ overlay, rendezvous }) => ({ hit, ...(await lives.create(overlay, rendezvous)) }),
     leave: ({ force }) => lives.leave({ force: force ?? false }),
     exportAuthority: ({ passphrase }) => lives.exportAuthority(passphrase),

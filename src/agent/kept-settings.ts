@@ -3,7 +3,7 @@ import type { Membership } from './membership.ts';
 
 /** What the configuration says and a member has otherwise: what is kept, and what to do, in a line each. */
 export function keptSettings(config: AgentConfig, { user, configuration }: Membership): string[] {
-  const { overlay, ipv4Prefix, certificateLifetimeS } = configuration;
+  const { overlay, ipv4Prefix, certificateLifetimeS, rendezvous } = configuration;
   const kept: string[] = [];
   const [label = null] = user?.split('@') ?? [];
   if (config.user !== null && config.user !== user)
@@ -21,6 +21,10 @@ export function keptSettings(config: AgentConfig, { user, configuration }: Membe
   if (config.certificateLifetimeS !== null && config.certificateLifetimeS !== certificateLifetimeS)
     kept.push(
       `certificate_lifetime: ${overlay} has ${certificateLifetimeS}, not ${config.certificateLifetimeS}: only who creates an overlay chooses`,
+    );
+  if (config.rendezvous !== null && config.rendezvous !== rendezvous)
+    kept.push(
+      `rendezvous: ${overlay} has ${rendezvous}, not ${config.rendezvous}: only who creates an overlay chooses`,
     );
   return kept;
 }

@@ -1,14 +1,16 @@
 import { equalBytes } from '../base/bytes.ts';
 import type { Clock } from '../base/clock.ts';
-import { IdlocError } from '../base/errors.ts';
+import { IdlocError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { RendezvousMode } from '../config/overlay-configuration.ts';
 import { exportAuthority, importAuthority } from '../identity/authority-export.ts';
 import type { Membership as Enrolled } from '../identity/enrollment.ts';
+import { EnrollmentError } from '../identity/errors.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
+import { isMemberLabel } from '../identity/names.ts';
 import type { KeyStore } from '../identity/key-store.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import type { Ticket } from '../identity/ticket.ts';
@@ -24,11 +26,24 @@ import {
 import { userName } from './newcomer.ts';
 import type { LifeHandlers } from './operations.ts';
 import { keptSettings } from './kept-settings.ts';
-import { decide, isTicketOf, otherOverlay, readTicket, readWish, usable, type Belonging, type Wish } from './wish.ts';
+import {
+  decide,
+  expiredHere,
+  isTicketOf,
+  otherOverlay,
+  readTicket,
+  readWish,
+  usable,
+  type Belonging,
+  type Wish,
+} from './wish.ts';
 
 /** `.internal` is never delegated in the DNS. */
 const PRIVATE_SUFFIX = 'internal';
 const PRIVATE_NAME = /^[0-9a-f]{10}\.internal$/;
+/** Two machines of one image have one host name. */
+const CHOOSE_ANOTHER = '`idloc join TICKET --name NAME`, or `name = "NAME"` in the configuration of the service';
+const RENDEZVOUS_OFF = 'members meet through BitTorrent only where the overlay is made with --rendezvous mainline';
 /** What a host keeps when it leaves. */
 const IDENTITY_FILE = 'identity.pem';
 const LEFT_FILE = 'left';
@@ -55,8 +70,11 @@ export interface AnyLife {
 export interface LifeMaker<G extends AnyGround> {
   /** @throws {IdlocError} when a privilege is missing. */
   open(): G;
-  /** @throws {IdlocError} when nobody lets us in. */
-  enroll(ground: G, ticket: Ticket): Promise<Enrolled>;
+  /**
+   * @param user the name to ask for; null: none.
+   * @throws {IdlocError} when nobody lets us in.
+   */
+  enroll(ground: G, ticket: Ticket, user: string | null): Promise<Enrolled>;
   /** The life owns the ground. @param onLost calls it off. */
   live(ground: G, membership: Membership, ticket: Ticket | undefined, onLost: (error: Error) => void): AnyLife;
 }
@@ -78,6 +96,8 @@ export interface Entered {
   readonly overlay: string;
   readonly name: string | null;
   readonly changed: boolean;
+  /** Where members find each other beside the LAN. */
+  readonly rendezvous: RendezvousMode;
 }
 
 export interface Left {
@@ -132,7 +152,7 @@ export class Lives<G extends AnyGround> {
    * @throws {IdlocError} when the host is in no overlay and cannot get into the one that is wished.
    */
   async begin(wish: Wish): Promise<void> {
-    const { state, logger, clock } = this.components;
+    const { state, logger } = this.components;
     this.wish = wish;
     const left = readLeftMark(state);
     let membership = this.load();
@@ -141,7 +161,7 @@ export class Lives<G extends AnyGround> {
       this.setAside(left.overlay);
       membership = undefined;
     }
-    const decision = decide(wish, membership && belongingOf(membership), left, clock.wall());
+    const decision = decide(wish, membership && belongingOf(membership), left);
     switch (decision.do) {
       case 'wait':
         this.phase = 'left';
@@ -152,23 +172,26 @@ export class Lives<G extends AnyGround> {
         if (membership !== undefined) this.live(this.components.maker.open(), membership, undefined);
         return;
       case 'join':
-        await this.enter((ground) => this.becomeMember(ground, decision.ticket, membership), decision.ticket);
+        await this.beginWith(decision.ticket, membership);
         return;
       case 'create':
         await this.enter(() => this.found(decision.overlay, membership), undefined);
     }
   }
 
-  /** @throws {IdlocError} when it stays where it is. */
-  async join(text: string): Promise<Entered> {
+  /**
+   * @param name a host name in the overlay, one label; undefined: as the ticket or the settings say.
+   * @throws {IdlocError} when it stays where it is.
+   */
+  async join(text: string, name?: string): Promise<Entered> {
     return this.change(async () => {
-      const wallNow = this.components.clock.wall();
       const ticket = readTicket(text);
       const before = this.life?.membership;
       if (before !== undefined && isTicketOf(ticket, belongingOf(before))) return this.entered(false);
-      const good = usable(ticket, wallNow);
+      const good = usable(ticket);
       this.checkFree(before, good.overlay);
-      await this.replace((ground) => this.becomeMember(ground, good, before), good);
+      const user = this.userFor(good, name);
+      await this.replace((ground) => this.becomeMember(ground, good, user, before), good);
       return this.entered(true);
     });
   }
@@ -327,9 +350,46 @@ export class Lives<G extends AnyGround> {
     await life?.stop();
   }
 
-  private async becomeMember(ground: G, ticket: Ticket, before: Membership | undefined): Promise<Membership> {
-    const { maker, store } = this.components;
-    const enrolled = await maker.enroll(ground, ticket);
+  /** By a ticket of the settings. */
+  private async beginWith(ticket: Ticket, before: Membership | undefined): Promise<void> {
+    const { maker, clock, logger } = this.components;
+    const user = this.userFor(ticket);
+    try {
+      await this.enter((ground) => this.becomeMember(ground, ticket, user, before), ticket);
+    } catch (error) {
+      const stays = before !== undefined && expiredHere(ticket, clock.wall()) !== undefined;
+      if (!stays || (error instanceof IdlocError && error.code === 'stopped')) throw error;
+      // An old ticket may stand in the settings for ever.
+      const { overlay } = before.configuration;
+      logger.error('settings not followed', { why: `${messageOf(error)}: this host stays in ${overlay}` });
+      this.live(maker.open(), before, undefined);
+    }
+  }
+
+  /** @throws {IdlocError} `bad_user`. */
+  private userFor(ticket: Ticket, name?: string): string | null {
+    const { overlay } = ticket;
+    if (name !== undefined && !isMemberLabel(name))
+      throw new IdlocError('bad_user', `${name} is no host name in ${overlay}: use a-z, 0-9 and -, at most 63`);
+    const wanted = name === undefined ? undefined : `${name}@${overlay}`;
+    if (ticket.user !== null && wanted !== undefined && wanted !== ticket.user)
+      throw new IdlocError('bad_user', `the ticket is for ${ticket.user}: join without --name, or ask for another`);
+    return ticket.user ?? wanted ?? userName(this.components.config, overlay);
+  }
+
+  private async becomeMember(
+    ground: G,
+    ticket: Ticket,
+    user: string | null,
+    before: Membership | undefined,
+  ): Promise<Membership> {
+    const { maker, store, clock, logger } = this.components;
+    const doubt = expiredHere(ticket, clock.wall());
+    if (doubt !== undefined) logger.warn('old ticket', { why: doubt });
+    const enrolled = await maker.enroll(ground, ticket, user).catch((error: unknown) => {
+      if (!(error instanceof EnrollmentError) || error.refusal !== 'username_not_available') throw error;
+      throw new EnrollmentError(error.refusal, `${error.message}: ${CHOOSE_ANOTHER}`, { cause: error });
+    });
     this.makeRoom(before);
     return adoptMembership(store, enrolled, this.tools);
   }
@@ -337,7 +397,7 @@ export class Lives<G extends AnyGround> {
   private found(
     wanted: string | undefined,
     before: Membership | undefined,
-    rendezvous = this.components.config.rendezvous,
+    rendezvous = this.components.config.rendezvous ?? 'none',
   ): Promise<Membership> {
     const { config, store, identity, random, logger } = this.components;
     const overlay = wanted ?? `${Buffer.from(random.bytes(5)).toString('hex')}.${PRIVATE_SUFFIX}`;
@@ -345,7 +405,8 @@ export class Lives<G extends AnyGround> {
     checkNewOverlayName(overlay);
     const { ipv4Prefix, certificateLifetimeS } = config;
     const options = { overlay, user: userName(config, overlay), ipv4Prefix, certificateLifetimeS, rendezvous };
-    logger.info('creating overlay', { overlay });
+    const hint = rendezvous === 'none' && wanted !== undefined ? { hint: RENDEZVOUS_OFF } : {};
+    logger.info('creating overlay', { overlay, rendezvous, ...hint });
     this.makeRoom(before);
     return Promise.resolve(createMembership(store, identity, options, this.tools));
   }
@@ -372,6 +433,7 @@ export class Lives<G extends AnyGround> {
       overlay: membership.configuration.overlay,
       name: membership.user?.replace('@', '.') ?? null,
       changed,
+      rendezvous: membership.configuration.rendezvous,
     };
   }
 }

@@ -92,7 +92,7 @@ async function run(
       if (store.loadIdentity() === undefined) store.saveIdentity(identity);
       return ground;
     },
-    enroll: (ground, ticket) => enroll(host, ground, ticket),
+    enroll: (ground, ticket, user) => enroll(host, ground, ticket, user),
     live: (ground, membership, ticket, onLost) => {
       const life = new Life(host, ground, { membership, ticket, onTunLost: () => onLost(tunLost(config)) });
       tellOverlay(process.env, membership.configuration.overlay, logger);
@@ -134,8 +134,7 @@ function lastNet(report: ReportError, cleanup: Cleanup): Promise<never> {
 /** Before the directory is made: what can be refused leaves nothing behind. */
 function checkBeforehand(config: AgentConfig, wish: Wish): void {
   const state = StateDirectory.readOnly(config.state);
-  if (new KeyStore(state).loadCertificates() === undefined)
-    decide(wish, undefined, readLeftMark(state), systemClock.wall());
+  if (new KeyStore(state).loadCertificates() === undefined) decide(wish, undefined, readLeftMark(state));
 }
 
 async function startDns(

@@ -27,10 +27,11 @@ export function userName(config: AgentConfig, overlay: string): string | null {
 
 /**
  * Asks the members that the ticket names to be let in. The ground is free for a life afterwards.
+ * @param user the name to ask for; null: none.
  * @throws {EnrollmentError} when they refuse; {IdlocError} `enrollment_timeout` when nobody answers, `stopped`.
  */
-export function enroll(host: Host, ground: Ground, ticket: Ticket): Promise<Enrolled> {
-  const { config, identity, logger, guard, stop } = host;
+export function enroll(host: Host, ground: Ground, ticket: Ticket, user: string | null): Promise<Enrolled> {
+  const { identity, logger, guard, stop } = host;
   const { dataPlane, network } = ground;
   const { overlay } = ticket;
   const random = systemRandom;
@@ -44,7 +45,7 @@ export function enroll(host: Host, ground: Ground, ticket: Ticket): Promise<Enro
       places: places.all,
       onForeign: (data, remote) => places.receive(data, remote),
     },
-    { ticket, user: ticket.user ?? userName(config, overlay) },
+    { ticket, user },
   );
   const driver = new Driver(enroller, systemClock, guard);
   return new Promise((resolve, reject) => {

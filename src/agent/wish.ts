@@ -45,17 +45,12 @@ export function readWish(settings: { readonly join: string | null; readonly over
  * @param left the overlay that it was told to leave.
  * @throws {TicketError} when a newcomer's ticket is no good.
  */
-export function decide(
-  wish: Wish,
-  belonging: Belonging | undefined,
-  left: LeftMark | undefined,
-  wallNow: number,
-): Decision {
+export function decide(wish: Wish, belonging: Belonging | undefined, left: LeftMark | undefined): Decision {
   const { ticket, overlay, digest } = wish;
   if (belonging === undefined) {
     // What made it a member before it left makes it none again.
     if (left !== undefined && (digest === null || digest === left.settings)) return { do: 'wait' };
-    return ticket === undefined ? { do: 'create', overlay } : { do: 'join', ticket: usable(ticket, wallNow) };
+    return ticket === undefined ? { do: 'create', overlay } : { do: 'join', ticket: usable(ticket) };
   }
   if (ticket instanceof TicketError)
     return { do: 'live', instead: `the ticket is not used (${ticket.message}): this host is in ${belonging.overlay}` };
@@ -63,12 +58,7 @@ export function decide(
   if (wanted === undefined) return { do: 'live' };
   if (ticket === undefined ? wanted === belonging.overlay : isTicketOf(ticket, belonging)) return { do: 'live' };
   if (!belonging.disposable) return { do: 'live', instead: otherOverlay(belonging.overlay, wanted).message };
-  if (ticket === undefined) return { do: 'create', overlay };
-  if (ticket.expiresAt > wallNow) return { do: 'join', ticket };
-  return {
-    do: 'live',
-    instead: `the ticket is not used (${expired(ticket, wallNow).message}): this host is in an overlay of its own`,
-  };
+  return ticket === undefined ? { do: 'create', overlay } : { do: 'join', ticket };
 }
 
 /** Whether a ticket, perhaps an old one, is of the overlay that the host is in. */
@@ -76,10 +66,12 @@ export function isTicketOf(ticket: Ticket | TicketError, { overlay, authority }:
   return !(ticket instanceof Error) && ticket.overlay === overlay && equalBytes(ticket.authority, authority);
 }
 
-/** @throws {TicketError} */
-export function usable(ticket: Ticket | TicketError, wallNow: number): Ticket {
+/**
+ * Also one that has expired by the clock of this host, which may be wrong: its inviter judges.
+ * @throws {TicketError} when the text was no ticket.
+ */
+export function usable(ticket: Ticket | TicketError): Ticket {
   if (ticket instanceof TicketError) throw ticket;
-  if (ticket.expiresAt <= wallNow) throw expired(ticket, wallNow);
   return ticket;
 }
 
@@ -102,10 +94,9 @@ export function readTicket(text: string): Ticket | TicketError {
   }
 }
 
-/** By the clock of this host, which may be wrong. */
-function expired({ expiresAt }: Ticket, wallNow: number): TicketError {
+/** What a person is to know of a ticket that has expired by the clock of this host; undefined: it has not. */
+export function expiredHere({ expiresAt }: Ticket, wallNow: number): string | undefined {
+  if (expiresAt > wallNow) return undefined;
   const [end, today] = [expiresAt, wallNow].map((time) => new Date(time).toISOString());
-  return new TicketError(
-    `the ticket has expired on ${end}: ask for a new one, unless it is not ${today} now: set the clock`,
-  );
+  return `the ticket has expired on ${end}, if it is ${today} now, as the clock of this host says: its inviter decides`;
 }

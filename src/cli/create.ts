@@ -1,13 +1,18 @@
 import { Command } from 'commander';
+import { askRendezvous } from './ask-rendezvous.ts';
 import { formatEntered } from './format-entered.ts';
 import { jsonOption, rendezvousOption, socketOption } from './options.ts';
-import { print, printJson } from './output.ts';
+import { note, print, printJson } from './output.ts';
 
 interface Options {
   readonly socket: string;
   readonly json?: boolean;
   readonly rendezvous?: 'none' | 'mainline';
 }
+
+const OFF =
+  "rendezvous is off: members do not meet through BitTorrent's DHT; `idloc create OVERLAY --rendezvous mainline` makes an overlay " +
+  'where they do';
 
 export function createCommand(): Command {
   return new Command('create')
@@ -18,11 +23,15 @@ export function createCommand(): Command {
     .addOption(jsonOption())
     .action(async (overlay: string, options: Options) => {
       const { request } = await import('../control/client.ts');
+      const { stdin: input, stderr: output } = process;
+      const asks = options.rendezvous === undefined && options.json !== true && input.isTTY && output.isTTY;
+      const rendezvous = asks ? await askRendezvous({ input, output }) : options.rendezvous;
       const entered = await request(options.socket, 'create', {
         overlay,
-        ...(options.rendezvous !== undefined && { rendezvous: options.rendezvous }),
+        ...(rendezvous !== undefined && { rendezvous }),
       });
       if (options.json === true) printJson(entered);
       else print(formatEntered(entered));
+      if (!asks && options.rendezvous === undefined && entered.changed && entered.rendezvous === 'none') note(OFF);
     });
 }

@@ -129,8 +129,8 @@ export interface AgentConfig {
   readonly certificateLifetimeS: number | null;
   /** The DSCP of packets goes onto the datagrams that carry them. */
   readonly copyDscp: boolean;
-  /** For an overlay that this agent creates: where its members find each other beside the LAN. Members take it from the overlay. */
-  readonly rendezvous: RendezvousMode;
+  /** For an overlay that this agent creates: where its members find each other beside the LAN; null: nowhere. Members take it from the overlay. */
+  readonly rendezvous: RendezvousMode | null;
   /** Members are looked for, and answered, on the LAN. */
   readonly mdns: boolean;
   /** A router in front of this host is asked to let others in (PCP, NAT-PMP, UPnP). */
@@ -199,7 +199,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     ipv4Prefix: pick((input) => input.ipv4_prefix) ?? null,
     certificateLifetimeS: pick((input) => input.certificate_lifetime) ?? null,
     copyDscp: pick((input) => input.copy_dscp) ?? false,
-    rendezvous: pick((input) => input.rendezvous) ?? 'none',
+    rendezvous: pick((input) => input.rendezvous) ?? null,
     mdns: pick((input) => input.mdns) ?? true,
     portMapping: pick((input) => input.port_mapping) ?? true,
     mainlineBootstrap: pick((input) => input.mainline_bootstrap) ?? MAINLINE_ROUTERS,

@@ -149,6 +149,8 @@ const enteredSchema = z.object({
   name: z.string().nullable(),
   /** false: it was there already. */
   changed: z.boolean(),
+  /** Where members find each other beside the LAN. */
+  rendezvous: z.enum(['none', 'mainline']).optional(),
 });
 
 const memberSchema = z.object({
@@ -207,7 +209,14 @@ export const methods = {
     result: z.object({ renamed: changedSchema }),
   },
   counters: { params: z.strictObject({}), result: z.record(z.string(), z.number()) },
-  join: { params: z.strictObject({ ticket: z.string().max(16_384) }), result: enteredSchema },
+  join: {
+    params: z.strictObject({
+      ticket: z.string().max(16_384),
+      /** The host name to ask for, one label; absent: as the ticket or the configuration says. */
+      name: z.string().min(1).max(63).optional(),
+    }),
+    result: enteredSchema,
+  },
   create: {
     params: z.strictObject({
       overlay: z.string().min(1).max(255),

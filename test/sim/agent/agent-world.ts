@@ -5,6 +5,7 @@ import type { ExecutionContext } from 'ava';
 import { Enroller, type EnrollmentResult } from '../../../src/agent/enroller.ts';
 import { type Invitation, type InvitationOptions, makeInvitation } from '../../../src/agent/invitation.ts';
 import { adoptMembership, createMembership, type Membership } from '../../../src/agent/membership.ts';
+import { decide, readWish } from '../../../src/agent/wish.ts';
 import type { Clock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
@@ -14,7 +15,7 @@ import { CODE_BYTES } from '../../../src/identity/code-secret.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
-import { decodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
+import { decodeTicket, encodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
 import type { SimHost } from '../network/host.ts';
 import type { NatBehaviour } from '../network/nat.ts';
 import { HOME_NAT } from '../network/nat.ts';
@@ -229,10 +230,13 @@ export class AgentWorld {
   /** What main.ts does with `--join`: enrolls, and starts on the same data plane. */
   join(
     host: SimHost,
-    ticket: Ticket,
+    given: Ticket,
     user: string | null,
     options: SimAgentOptions & { readonly identity?: HostIdentity } = {},
   ): Joining {
+    const decision = decide(readWish({ join: encodeTicket(given), overlay: null }), undefined, undefined);
+    if (decision.do !== 'join') throw new Error(`told to ${decision.do}`);
+    const { ticket } = decision;
     const { network } = this;
     const { loop, random } = network;
     // That of the host: SimAgent adds the same to the world's.

@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { keptSettings } from '../../../src/agent/kept-settings.ts';
 import { Lives, type AnyLife } from '../../../src/agent/lives.ts';
 import { createMembership, type Membership } from '../../../src/agent/membership.ts';
 import { readWish } from '../../../src/agent/wish.ts';
@@ -48,8 +49,8 @@ class Elsewhere {
     return encodeTicket({ overlay, mode, authority, inviter, addresses: [], code, ...meeting, expiresAt, user: null });
   }
 
-  enroll(identity: HostIdentity, { overlay, code, authority, inviter }: Ticket) {
-    const bytes = enrollmentRequest(identity, { overlay, code, user: null });
+  enroll(identity: HostIdentity, { overlay, code, authority, inviter }: Ticket, user: string | null = null) {
+    const bytes = enrollmentRequest(identity, { overlay, code, user });
     const { spki } = identity;
     const answer = this.membership.founder?.enrollment.handle({ bytes, spki }, NOW) ?? new Uint8Array();
     return acceptEnrollmentAnswer(answer, identity, { overlay, authority, inviter, request: bytes });
@@ -60,6 +61,9 @@ class Elsewhere {
 class TestHost {
   readonly path: string;
   readonly steps: string[] = [];
+  readonly warnings: string[] = [];
+  /** The names that it asked for. */
+  readonly asked: (string | null)[] = [];
   isOnlyInviter = false;
   lives!: Lives<{ close(): void }>;
   private readonly t: ExecutionContext;
@@ -74,7 +78,7 @@ class TestHost {
   }
 
   /** The agent of a process that is started now. */
-  start(name = 'x'): void {
+  start(name: string | null = 'x', aheadMs = 0): void {
     this.state?.close();
     const state = StateDirectory.open(this.path);
     this.state = state;
@@ -88,11 +92,12 @@ class TestHost {
         steps.push('open');
         return { close: () => void steps.push('close') };
       },
-      enroll: (_ground: unknown, ticket: Ticket) => {
+      enroll: (_ground: unknown, ticket: Ticket, user: string | null) => {
+        this.asked.push(user);
         steps.push('enroll');
         return elsewhere === undefined
           ? Promise.reject(new IdlocError('enrollment_timeout', 'nobody answers'))
-          : Promise.resolve(elsewhere.enroll(identity, ticket));
+          : Promise.resolve().then(() => elsewhere.enroll(identity, ticket, user));
       },
       live: (_ground: unknown, membership: Membership): AnyLife => {
         const { overlay } = membership.configuration;
@@ -111,13 +116,18 @@ class TestHost {
       },
     };
     this.lives = new Lives({
-      config: agentConfig(undefined, { name }),
+      config: agentConfig(undefined, { name: name ?? undefined }),
       state,
       store,
       identity,
       maker,
-      logger: silentLogger,
-      ...TOOLS,
+      logger: {
+        ...silentLogger,
+        warn: (event) => this.warnings.push(event),
+        error: (event) => this.warnings.push(event),
+      },
+      random: TOOLS.random,
+      clock: { monotonic: () => 0, wall: () => NOW + aheadMs },
     });
   }
 
@@ -147,6 +157,64 @@ test('a host without settings makes an overlay of its own, and gives it up for t
   host.start();
   await host.lives.begin(NOTHING);
   t.is(host.overlay, 'home.example');
+});
+
+const FAST_MS = 48 * 3_600_000;
+
+test('a host whose clock is two days fast is let in by a ticket that has expired by it, and says so', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  host.start('x', FAST_MS);
+  await host.lives.begin(readWish({ join: home.ticket(), overlay: null }));
+  t.is(host.overlay, 'home.example');
+  t.deepEqual(host.warnings, ['old ticket']);
+  const told = new TestHost(t, home);
+  told.start('y', FAST_MS);
+  await told.lives.begin(NOTHING);
+  t.like(await told.lives.join(home.ticket()), { overlay: 'home.example', changed: true });
+});
+
+test('a member whose settings want another rendezvous than its overlay has is told that they are not followed', async (t) => {
+  const host = new TestHost(t);
+  await host.lives.begin(readWish({ join: null, overlay: 'home.example' }));
+  t.deepEqual(host.warnings, []);
+  const { membership } = host.lives.current ?? {};
+  if (membership === undefined) throw new Error('no life');
+  const user = membership.user?.split('@')[0];
+  const kept = (rendezvous?: 'none' | 'mainline'): string[] =>
+    keptSettings(agentConfig(undefined, { name: user, rendezvous }), membership);
+  t.deepEqual([kept(), kept('none')], [[], []]);
+  t.deepEqual(kept('mainline'), [
+    'rendezvous: home.example has none, not mainline: only who creates an overlay chooses',
+  ]);
+});
+
+test('an old ticket in the settings of a host that has an overlay of its own leaves it there when nobody takes it', async (t) => {
+  const host = new TestHost(t);
+  await host.lives.begin(NOTHING);
+  const { overlay } = host;
+  host.start('x', FAST_MS);
+  await host.lives.begin(readWish({ join: new Elsewhere(t, 'home.example').ticket(), overlay: null }));
+  t.is(host.overlay, overlay);
+  t.deepEqual(host.warnings, ['old ticket', 'settings not followed']);
+});
+
+test('the second of two machines with one host name is told how to choose another, and does', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const first = new TestHost(t, home);
+  await first.lives.begin(NOTHING);
+  t.like(await first.lives.join(home.ticket()), { name: 'x.home.example' });
+  const { register } = home.membership.founder ?? {};
+  register?.noteMembers(register.memberList(), NOW);
+  const second = new TestHost(t, home);
+  await second.lives.begin(NOTHING);
+  await t.throwsAsync(second.lives.join(home.ticket()), {
+    code: 'enrollment_refused',
+    message: /x@home\.example is taken.*`idloc join TICKET --name NAME`.*`name = "NAME"`/,
+  });
+  await t.throwsAsync(second.lives.join(home.ticket(), 'no.label'), { code: 'bad_user' });
+  t.like(await second.lives.join(home.ticket(), 'z'), { name: 'z.home.example', changed: true });
+  t.deepEqual(second.asked, ['x@home.example', 'z@home.example']);
 });
 
 test('a ticket in the settings of a host that has an overlay of its own is followed at the next start', async (t) => {
@@ -257,6 +325,7 @@ test('the authority goes to another member: it stays who it is, and is the found
   const { membership } = founder.lives.current ?? {};
   const elsewhere = Object.assign(Object.create(Elsewhere.prototype) as Elsewhere, { membership });
   const member = new TestHost(t, elsewhere);
+  member.start('y');
   await member.lives.begin(readWish({ join: elsewhere.ticket(), overlay: null }));
   const certificates = member.lives.current?.membership.certificates;
   await t.throwsAsync(member.lives.exportAuthority('a long passphrase'), { code: 'no_authority' });

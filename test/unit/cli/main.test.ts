@@ -55,7 +55,10 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
       asked.push(`join ${ticket}`);
       return { overlay: 'home.example', hit: exampleStatus.hit, name: 'bob.home.example', changed: true };
     },
-    create: ({ overlay }) => ({ overlay, hit: exampleStatus.hit, name: null, changed: false }),
+    create: ({ overlay, rendezvous = 'none' }) => {
+      const changed = overlay === 'new.example';
+      return { overlay, hit: exampleStatus.hit, name: null, changed, rendezvous };
+    },
     leave: ({ force }) => {
       asked.push(`leave ${String(force)}`);
       return { overlay: 'home.example', files: '/state/left-home.example', givenBack: false };
@@ -168,6 +171,10 @@ test('joining, creating and leaving say where the host is now', async (t) => {
   t.is(joined.stdout, 'in home.example as bob.home.example, 2001:20::b0b\n');
   const created = await runIdloc(['create', 'home.example', '--socket', path]);
   t.is(created.stdout, 'already in home.example as (no name), 2001:20::b0b\n');
+  const unasked = await runIdloc(['create', 'new.example', '--socket', path]);
+  t.regex(unasked.stderr, /^rendezvous is off: .*`idloc create OVERLAY --rendezvous mainline`.*\n$/);
+  const told = await runIdloc(['create', 'new.example', '--rendezvous', 'none', '--socket', path]);
+  t.is(told.stderr, '');
   const left = await runIdloc(['leave', '--force', '--socket', path, '--json']);
   t.like(JSON.parse(left.stdout), { overlay: 'home.example', files: '/state/left-home.example', givenBack: false });
   t.is(left.stderr.split('\n').length, 2);

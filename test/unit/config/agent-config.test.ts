@@ -15,7 +15,7 @@ test('without file and options the defaults hold', (t) => {
   t.is(config.socket, '/run/idloc/idloc.sock');
   t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
   t.deepEqual(config.limits, {});
-  t.is(config.rendezvous, 'none');
+  t.is(config.rendezvous, null);
   t.true(config.mdns);
   t.true(config.portMapping);
   t.deepEqual([config.name, config.overlay, config.user, config.role], [null, null, null, 'auto']);

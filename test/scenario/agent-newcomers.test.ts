@@ -111,7 +111,7 @@ function refusing(issuer: Issuer, random: Random): EnrollmentServer {
   const trust = new TrustStore({ overlay, mode: 'invite', authority: new Uint8Array(32) });
   return new EnrollmentServer({
     ...{ issuer, trust, random },
-    register: new EnrollmentRegister({ overlay, json: undefined, persist: () => {} }),
+    register: new EnrollmentRegister({ overlay }),
     configuration: () => root,
     secret: () => null,
     lifetimeMs: () => 1,

@@ -16,6 +16,8 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
   };
   return {
     invite: (params, signal) => life().invite(params, signal),
+    tickets: (params, signal) => life().tickets(params, signal),
+    withdraw: (params, signal) => life().withdraw(params, signal),
     ping: (params, signal) => life().ping(params, signal),
     resolve: (params, signal) => life().resolve(params, signal),
     members: (params, signal) => life().members(params, signal),

@@ -1,7 +1,8 @@
+import { toHex } from '../base/bytes.ts';
 import { IdlocError } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { CODE_BYTES } from '../identity/code-secret.ts';
+import { CODE_BYTES, secretOfCode } from '../identity/code-secret.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import { encodeTicket } from '../identity/ticket.ts';
 import type { Engine } from './engine.ts';
@@ -27,6 +28,8 @@ export interface InvitationOptions {
 
 export interface Invitation {
   readonly ticket: string;
+  /** Names it among the open tickets. */
+  readonly id: string;
   /** What its user is to know, and do about it; absent: nothing. */
   readonly warning?: string;
 }
@@ -55,7 +58,8 @@ export function makeInvitation(inviter: Inviter, options: InvitationOptions, now
     ...{ addresses, code, secret, expiresAt, user },
     mainline: configuration.rendezvous === 'mainline',
   });
-  return known.leadInFromOutside || meets ? { ticket } : { ticket, warning: LAN_ONLY };
+  const id = toHex(secretOfCode(code).id);
+  return known.leadInFromOutside || meets ? { ticket, id } : { ticket, id, warning: LAN_ONLY };
 }
 
 const LAN_ONLY =

@@ -85,7 +85,7 @@ export class Life {
         trust: membership.trust,
         overlay: settingsOf(membership),
         places: this.places.all,
-        openTickets: (wallNow) => member.register.openCodes(wallNow),
+        openTickets: (wallNow) => member.register.openTickets(wallNow),
         random: systemRandom,
         clock,
         logger,

@@ -3,6 +3,7 @@ import { IdlocError } from '../base/errors.ts';
 import { addressToHit, hitToAddress, isHit, type Hit } from '../base/node-id.ts';
 import type { ControlHandlers } from '../control/schemas.ts';
 import { parseCertificate, type NodeCertificate } from '../identity/certificate.ts';
+import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import { isUserName } from '../identity/names.ts';
 import { memberList, type Member, type Sighting } from '../membership/member-list.ts';
 import type { Inviting } from '../membership/ports.ts';
@@ -13,8 +14,8 @@ import type { Engine } from './engine.ts';
 export interface MemberOperationsComponents {
   readonly engine: Engine;
   readonly driver: Driver;
-  /** Where this host may invite: whom it has let in. */
-  readonly registered: () => readonly { readonly hit: Hit; readonly user: string | null }[];
+  /** Where this host may invite: whom it has let in, and its tickets. */
+  readonly register: Pick<EnrollmentRegister, 'memberList' | 'openTickets'>;
 }
 
 type Handlers = Pick<ControlHandlers, 'members' | 'grant' | 'revoke' | 'rename'>;
@@ -41,24 +42,25 @@ export function memberHandlers(agent: MemberOperationsComponents): Handlers {
       return { granted: shown(hosts) };
     },
     revoke: async ({ target }) => {
-      const { engine, driver } = agent;
+      const { engine, driver, register } = agent;
       rightToInvite(engine);
       const hosts = await hostsOf(agent, target);
       if (hosts.some(({ hit }) => hit === engine.hit))
         throw new IdlocError('own_host', `${target} is this host: \`idloc leave\` takes it out of the overlay`);
-      driver.run((now) =>
-        engine.membership.revoke(
-          hosts.map(({ hit }) => hit),
-          now,
-        ),
-      );
+      const userOf = new Map(hosts.map(({ hit, user }) => [hit, user]));
+      const openTickets = (): number => register.openTickets(engine.clock.wall()).length;
+      const before = openTickets();
+      driver.run((now) => {
+        engine.membership.revoke([...userOf.keys()], now, (hit) => userOf.get(hit) ?? null);
+        engine.ticketsChanged(now);
+      });
       const left = hosts.filter(({ hit }) => !engine.membership.revoked.has(hit));
       if (left.length > 0)
         throw new IdlocError(
           'no_authority',
           `${left.map(({ hit }) => hitToAddress(hit)).join(', ')} may invite: only the authority revokes it: run this where its key is`,
         );
-      return { revoked: shown(hosts) };
+      return { revoked: shown(hosts), tickets: before - openTickets() };
     },
     rename: async ({ target, name }) => {
       const { engine } = agent;
@@ -85,7 +87,7 @@ interface Survey {
   readonly missing: number;
 }
 
-async function survey({ engine, driver, registered }: MemberOperationsComponents): Promise<Survey> {
+async function survey({ engine, driver, register }: MemberOperationsComponents): Promise<Survey> {
   const { membership } = engine;
   const wallNow = systemClock.wall();
   const { entries, missing } = await rosterOf(engine, driver);
@@ -106,7 +108,7 @@ async function survey({ engine, driver, registered }: MemberOperationsComponents
     })),
     roster: entries.map((entry) => ({ ...entry, expires: readCertificate(entry.certificate)?.notAfter ?? null })),
     known: [
-      ...registered().map(({ hit, user }): Sighting => ({ hit, user, lastSeen: null })),
+      ...register.memberList().map(({ hit, user }): Sighting => ({ hit, user, lastSeen: null })),
       ...engine.contacts.map(({ hit, user, lastSeen }): Sighting => ({ hit, user, lastSeen })),
     ],
     revoked: [...membership.revoked],
@@ -156,7 +158,7 @@ function userOf({ membership }: Engine, name: string): string {
   return `${name.endsWith(suffix) ? name.slice(0, -suffix.length) : name}@${overlay}`;
 }
 
-function rightToInvite(engine: Engine): Inviting {
+export function rightToInvite(engine: Engine): Inviting {
   const { inviting } = engine.membership;
   if (inviting === undefined) throw noRight(engine);
   return inviting;

@@ -13,7 +13,7 @@ import type { AuthorityContents } from '../identity/authority-export.ts';
 import { parseCertificate } from '../identity/certificate.ts';
 import { EnrollmentServer, type Membership as Enrolled } from '../identity/enrollment.ts';
 import { RENDEZVOUS_SECRET_BYTES } from '../identity/code-secret.ts';
-import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
+import type { EnrollmentRegister, SeenMember } from '../identity/enrollment-register.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { KeyStore } from '../identity/key-store.ts';
 import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
@@ -119,9 +119,8 @@ export function createMembership(
     authority.certificate,
   ];
   // Its name is taken like everyone else's.
-  const expiresAt = wallNow + lifetimeMs;
   const register = store.loadRegister(overlay);
-  register.noteMembers([{ hit: identity.hit, user, expiresAt, issuer: null }], wallNow);
+  register.noteMembers([sightingOf(certificates[0])], wallNow);
   register.flush();
   const secret = store.loadRendezvousSecret() ?? tools.random.bytes(RENDEZVOUS_SECRET_BYTES);
   return save({ store, certificates, document, secret, tools });
@@ -154,13 +153,19 @@ export function restoreAuthority(
   if (member !== undefined) return assemble({ ...member, store, tools });
   const { certificateLifetimeS } = readOverlayConfiguration(document, { overlay, authority: authority.fingerprint });
   const lifetimeMs = certificateLifetimeS * 1000;
-  kept.noteMembers([{ hit: identity.hit, user, expiresAt: wallNow + lifetimeMs, issuer: null }], wallNow);
-  kept.flush();
   const certificates = [
     ...authority.issue(identity.spki, user, wallNow, tools.random, { lifetimeMs }),
     authority.certificate,
   ];
+  kept.noteMembers([sightingOf(certificates[0])], wallNow);
+  kept.flush();
   return save({ store, certificates, document, secret, tools });
+}
+
+/** What the certificate says that the host itself has just got. */
+function sightingOf(der: Uint8Array = new Uint8Array()): SeenMember {
+  const { nodeId: hit, user, notBefore: issuedAt, notAfter: expiresAt } = parseCertificate(der);
+  return { hit, user, issuedAt, expiresAt, issuer: null };
 }
 
 /** @throws {IdlocError} when the name is another host's. */

@@ -22,6 +22,7 @@ import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
 import { problemOf } from './problem.ts';
 import type { PortMapping } from './port-mapping.ts';
+import { ticketHandlers } from './ticket-operations.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
 const DEFAULT_TICKET_LIFETIME_S = 24 * 3600;
@@ -57,7 +58,8 @@ export type LifeHandlers = Omit<ControlHandlers, AgentMethod>;
 export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
   const { engine, driver, register } = agent;
   return {
-    ...memberHandlers({ engine, driver, registered: () => register.memberList() }),
+    ...memberHandlers({ engine, driver, register }),
+    ...ticketHandlers({ engine, driver, register }),
     status: () => status(agent),
     invite: (params) => invite(agent, params),
     ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),

@@ -22,14 +22,14 @@ export function inviteCommand(): Command {
     .addOption(jsonOption())
     .action(async (options: Options) => {
       const { request } = await import('../control/client.ts');
-      const { ticket, warning } = await request(options.socket, 'invite', {
+      const { ticket, id, warning } = await request(options.socket, 'invite', {
         ...(options.user === undefined ? {} : { user: options.user }),
         ...(options.expires === undefined ? {} : { expiresS: options.expires }),
         ...(options.uses === undefined ? {} : { uses: options.uses }),
         ...(options.replaces === undefined ? {} : { replaces: options.replaces }),
       });
       if (options.json === true) {
-        printJson({ ticket, warning: warning ?? null });
+        printJson({ ticket, id, warning: warning ?? null });
         return;
       }
       if (warning !== undefined) note(`idloc: ${warning}`);

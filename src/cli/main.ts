@@ -16,6 +16,7 @@ import { renameCommand } from './rename.ts';
 import { resolveCommand } from './resolve.ts';
 import { revokeCommand } from './revoke.ts';
 import { statusCommand } from './status.ts';
+import { ticketsCommand } from './tickets.ts';
 import { upCommand } from './up.ts';
 import { VERSION } from '../base/version.ts';
 
@@ -35,6 +36,7 @@ for (const command of [
   joinCommand(),
   leaveCommand(),
   inviteCommand(),
+  ticketsCommand(),
   membersCommand(),
   grantCommand(),
   revokeCommand(),

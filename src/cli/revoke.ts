@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { jsonOption, socketOption } from './options.ts';
-import { print, printJson } from './output.ts';
+import { note, print, printJson } from './output.ts';
 
 interface Options {
   readonly socket: string;
@@ -23,5 +23,11 @@ export function revokeCommand(): Command {
         return;
       }
       for (const { hit, user } of result.revoked) print(`${hit}  ${user ?? '-'}  revoked`);
+      if (result.tickets > 0) note(endedTickets(result.tickets));
     });
+}
+
+function endedTickets(count: number): string {
+  const [what, end] = count === 1 ? ['1 ticket', 'ends'] : [`${count} tickets`, 'end'];
+  return `${what} with uses left ${end} too, used by these hosts or made for this user: \`idloc tickets\` shows what is open`;
 }

@@ -172,6 +172,22 @@ const memberSchema = z.object({
 /** A user is `alice` or `alice@home.example`, and stands for all of its hosts; a HIT stands for one. */
 const changedSchema = z.array(z.object({ hit, user: z.string().nullable() }));
 
+/** One that still lets hosts in, as this host made it. */
+const ticketSchema = z.object({
+  /** What names it without letting anyone in. */
+  id: z.string(),
+  /** `alice@home.example`; null: the newcomer chooses. */
+  user: z.string().nullable(),
+  uses: z.number(),
+  /** Of `uses`. */
+  left: z.number(),
+  /** The newcomer takes the place of its user's hosts. */
+  replaces: z.boolean(),
+  /** Milliseconds since the epoch. */
+  madeAt: z.number(),
+  expires: z.number(),
+});
+
 /** Every method: what it takes, what it gives. */
 export const methods = {
   status: { params: z.strictObject({}), result: statusSchema },
@@ -189,8 +205,14 @@ export const methods = {
       /** The user has lost its key: the newcomer takes the place of its hosts. */
       replaces: z.boolean().optional(),
     }),
-    /** `warning`: what its user is to know, and do about it. */
-    result: z.object({ ticket: z.string(), warning: z.string().optional() }),
+    /** `id`: names it in `tickets`. `warning`: what its user is to know, and do about it. */
+    result: z.object({ ticket: z.string(), id: z.string(), warning: z.string().optional() }),
+  },
+  tickets: { params: z.strictObject({}), result: z.object({ tickets: z.array(ticketSchema) }) },
+  withdraw: {
+    /** An id of `tickets`, or what it begins with. */
+    params: z.strictObject({ id: z.string().max(64) }),
+    result: z.object({ withdrawn: ticketSchema }),
   },
   ping: { params: z.strictObject({ target, count: z.number().int().min(1).max(100).optional() }), result: pingSchema },
   resolve: { params: z.strictObject({ target }), result: resolveSchema },
@@ -203,7 +225,11 @@ export const methods = {
     params: z.strictObject({ target, right: z.enum(['invite']) }),
     result: z.object({ granted: changedSchema }),
   },
-  revoke: { params: z.strictObject({ target }), result: z.object({ revoked: changedSchema }) },
+  revoke: {
+    params: z.strictObject({ target }),
+    /** `tickets`: how many of this host's ended, since those hosts have used them or they were made for that user. */
+    result: z.object({ revoked: changedSchema, tickets: z.number() }),
+  },
   rename: {
     params: z.strictObject({ target, name: z.string().min(1).max(255) }),
     result: z.object({ renamed: changedSchema }),
@@ -249,6 +275,7 @@ export type Result<M extends Method> = z.infer<(typeof methods)[M]['result']>;
 
 export type Status = Result<'status'>;
 export type LinkStatus = Status['links'][number];
+export type TicketStatus = Result<'withdraw'>['withdrawn'];
 export type MemberStatus = Result<'members'>['members'][number];
 export type PathStatus = z.infer<typeof pathSchema>;
 

@@ -1,5 +1,6 @@
 import { equalSecrets, fromHex, toHex } from '../base/bytes.ts';
 import type { Hit } from '../base/node-id.ts';
+import { backdate } from './certificate-issuer.ts';
 import { secretOfCode } from './code-secret.ts';
 import { EnrollmentError, KeyStoreError, NameTakenError } from './errors.ts';
 import { isUserOf } from './names.ts';
@@ -50,10 +51,17 @@ export interface CodeOptions {
 export interface SeenMember {
   readonly hit: Hit;
   readonly user: string | null;
+  /** Its certificate's `notBefore`, milliseconds since the epoch: which of two certificates is the later one. */
+  readonly issuedAt: number;
   /** Of its certificate, milliseconds since the epoch. */
   readonly expiresAt: number;
   /** The inviter that made the certificate; null: the authority. */
   readonly issuer: Hit | null;
+}
+
+interface GivenCode {
+  readonly id: Uint8Array;
+  readonly isProvenBy: (key: Uint8Array) => boolean;
 }
 
 export interface Redemption {
@@ -61,9 +69,9 @@ export interface Redemption {
   /** Null: take the name that the code, the old certificate or an earlier enrollment gives, or none. */
   readonly user: string | null;
   /** Null: the key is a member already and renews its certificate. */
-  readonly code: { readonly id: Uint8Array; readonly isProvenBy: (key: Uint8Array) => boolean } | null;
-  /** A certificate of the overlay that this key has shown, in force or not, with the user that it names; null: none. */
-  readonly shown: { readonly user: string | null; readonly issuer: Hit | null } | null;
+  readonly code: GivenCode | null;
+  /** What a certificate of the overlay says that this key has shown, in force or not; null: none. */
+  readonly shown: Omit<SeenMember, 'hit'> | null;
   /** Who lets it in here: an inviter, or null, the authority. */
   readonly issuer: Hit | null;
   /** Milliseconds since the epoch. */
@@ -80,6 +88,30 @@ export interface Admission {
   readonly replaced: readonly Hit[];
   /** A lost key is replaced: every other host of the user is to be revoked. */
   readonly replacesUser: boolean;
+}
+
+/** A ticket that still lets hosts in, as its inviter sees it. */
+export interface OpenTicket {
+  /** What names it without letting anyone in. */
+  readonly id: string;
+  /** Null: the newcomer chooses. */
+  readonly user: string | null;
+  readonly uses: number;
+  /** Of `uses`. */
+  readonly left: number;
+  readonly replaces: boolean;
+  /** Milliseconds since the epoch. */
+  readonly madeAt: number;
+  readonly expiresAt: number;
+}
+
+/** A host that was revoked. */
+export interface RevokedHost {
+  readonly hit: Hit;
+  /** Null: not known. */
+  readonly user: string | null;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
 }
 
 interface Plan extends Admission {
@@ -152,7 +184,8 @@ export class EnrollmentRegister {
     if (kept.length >= MAX_CODES)
       throw new EnrollmentError('failed_authentication', `${MAX_CODES} tickets wait to be used: let some expire`);
     const { id, key } = secretOfCode(code);
-    const entry = { id: toHex(id), key: toHex(key), expiresAt, user, uses, replaces, usedBy: [] };
+    const state = { usedBy: [], madeAt: wallNow, withdrawn: false };
+    const entry = { id: toHex(id), key: toHex(key), expiresAt, user, uses, replaces, ...state };
     this.change({ type: 'code', overlay: this.overlay, code: entry });
     this.codes = this.codes.filter((other) => other.expiresAt > wallNow);
   }
@@ -165,11 +198,49 @@ export class EnrollmentRegister {
     return this.plan(redemption);
   }
 
-  /** Codes that can still be redeemed; of each what inviter and newcomer both know. */
-  openCodes(wallNow: number): { readonly id: string; readonly expiresAt: number }[] {
-    return this.codes
-      .filter(({ usedBy, uses, expiresAt }) => usedBy.length < uses && expiresAt > wallNow)
-      .map(({ id, expiresAt }) => ({ id, expiresAt }));
+  /** Tickets that can still be used, the latest first. */
+  openTickets(wallNow: number): OpenTicket[] {
+    const open = this.codes.filter((code) => isOpen(code, wallNow));
+    return open
+      .map(({ id, user, uses, usedBy, replaces, madeAt, expiresAt }) => {
+        return { id, user, uses, left: uses - usedBy.length, replaces, madeAt, expiresAt };
+      })
+      .reverse();
+  }
+
+  /**
+   * This ticket lets nobody in any more. Whom it has let in stays a member.
+   * @throws {EnrollmentError} when it cannot be written down.
+   */
+  withdraw(id: string): void {
+    this.change({ type: 'withdrawn', overlay: this.overlay, codes: [id] });
+  }
+
+  /**
+   * Ends what would let a revoked host in again with a new key: tickets that it has used, whose text it has, and those that
+   * were made for its user until then.
+   * @returns how many that were open.
+   */
+  endTickets(revoked: readonly RevokedHost[], wallNow: number): number {
+    const hits = new Set(revoked.map(({ hit }) => hit));
+    const users = new Map<string, number>();
+    for (const { hit, user: named, at } of revoked) {
+      const user = named ?? this.members.get(hit)?.user ?? null;
+      if (user !== null) users.set(user, Math.max(at, users.get(user) ?? -Infinity));
+    }
+    const ended = this.codes.filter(
+      (code) =>
+        isOpen(code, wallNow) &&
+        (code.usedBy.some((hit) => hits.has(hit)) ||
+          (code.user !== null && code.madeAt < (users.get(code.user) ?? -Infinity))),
+    );
+    if (ended.length > 0) this.remember({ type: 'withdrawn', overlay: this.overlay, codes: ended.map(({ id }) => id) });
+    return ended.length;
+  }
+
+  /** The user of a host, as far as is known here. */
+  userOf(hit: Hit): string | null {
+    return this.members.get(hit)?.user ?? null;
   }
 
   /**
@@ -188,6 +259,7 @@ export class EnrollmentRegister {
       formerUsers: [],
       enrolledAt: wallNow,
       knownSince: wallNow,
+      issuedAt: 0,
       expiresAt: 0,
       seen: false,
       revoked: false,
@@ -197,6 +269,7 @@ export class EnrollmentRegister {
       ...renamed(before, user),
       // A ticket is the word of the inviter that gave it; a renewal is that of whoever let the host in.
       ...(code !== undefined && { issuer: redemption.issuer, knownSince: wallNow }),
+      issuedAt: Math.max(issuedAt(wallNow, expiresAt), before.issuedAt),
       expiresAt: Math.max(expiresAt, before.expiresAt),
       ...(before.seen && { enrolledAt: wallNow }),
       // Whoever shows its certificate has it.
@@ -242,7 +315,7 @@ export class EnrollmentRegister {
   revoke(hit: Hit, wallNow: number, user: string | null = null): void {
     const known = this.members.get(hit);
     if (known?.revoked === true || (known === undefined && this.members.size >= MAX_MEMBERS)) return;
-    const unknown = { hit, user, formerUsers: [], enrolledAt: wallNow, expiresAt: wallNow, seen: true };
+    const unknown = { hit, user, formerUsers: [], enrolledAt: wallNow, issuedAt: 0, expiresAt: wallNow, seen: true };
     const member = { ...(known ?? unknown), revoked: true };
     this.remember({ type: 'member', overlay: this.overlay, member, code: null, replaced: [] });
   }
@@ -322,13 +395,13 @@ export class EnrollmentRegister {
   }
 
   private plan({ hit, user, code: given, shown, wallNow }: Redemption): Plan {
-    const known = this.members.get(hit);
+    const known = this.knownAs(hit, shown, wallNow);
     if (known?.revoked === true)
       throw new EnrollmentError(
         'failed_authentication',
         'this key was revoked: make a new one and ask for a new ticket',
       );
-    const code = given === null ? undefined : this.findCode(given.id, given.isProvenBy, wallNow);
+    const code = given === null ? undefined : this.findCode(given, hit, wallNow);
     if (code === undefined && known === undefined && shown === null)
       throw new EnrollmentError('failed_authentication', 'this key is no member: a new ticket is needed');
     if (known === undefined && this.members.size >= MAX_MEMBERS)
@@ -348,11 +421,21 @@ export class EnrollmentRegister {
     return { user: granted, chosen, replaced, replacesUser, code, known };
   }
 
-  private findCode(id: Uint8Array, isProvenBy: (key: Uint8Array) => boolean, wallNow: number): Code {
+  /** A host may show a later certificate than this inviter knows of: another one has renamed it. */
+  private knownAs(hit: Hit, shown: Redemption['shown'], wallNow: number): Member | undefined {
+    const known = this.members.get(hit);
+    if (known === undefined || shown === null) return known;
+    return this.noted({ hit, ...shown }, wallNow) ?? known;
+  }
+
+  /** Whoever was let in may ask again, since the answer was lost: also when the ticket was withdrawn meanwhile. */
+  private findCode({ id, isProvenBy }: GivenCode, hit: Hit, wallNow: number): Code {
     const entry = this.codes.find((code) => equalSecrets(fromHex(code.id), id));
     // One answer for an unknown code and a wrong proof: neither tells a guesser more.
     if (entry === undefined || !isProvenBy(fromHex(entry.key)))
       throw new EnrollmentError('failed_authentication', 'the ticket is not known here: ask for a new one');
+    if (entry.withdrawn && !entry.usedBy.includes(hit))
+      throw new EnrollmentError('failed_authentication', 'the ticket was withdrawn: ask for a new one');
     if (entry.expiresAt <= wallNow)
       throw new EnrollmentError('failed_authentication', 'the ticket has expired: ask for a new one');
     return entry;
@@ -379,10 +462,7 @@ export class EnrollmentRegister {
 
   /** A name that a code was made for is kept for whoever has that code. */
   private isTaken(user: string, wallNow: number, displaced: Hit | undefined, hit: Hit | undefined): boolean {
-    const waits = this.codes.some(
-      (code) => code.user === user && code.expiresAt > wallNow && code.usedBy.length < code.uses,
-    );
-    if (waits) return true;
+    if (this.codes.some((code) => code.user === user && isOpen(code, wallNow))) return true;
     for (const other of this.hosts.get(user) ?? []) {
       const member = other === hit || other === displaced ? undefined : this.members.get(other);
       if (member !== undefined && (member.seen || member.expiresAt > wallNow)) return true;
@@ -399,19 +479,25 @@ export class EnrollmentRegister {
   }
 
   /** Undefined: nothing new. */
-  private noted({ hit, user, expiresAt, issuer }: SeenMember, wallNow: number): Member | undefined {
+  private noted(shown: SeenMember, wallNow: number): Member | undefined {
+    const { hit, user, issuedAt, expiresAt, issuer } = shown;
     const known = this.members.get(hit);
     if (known === undefined) {
       if (this.members.size >= MAX_MEMBERS) return undefined;
       const since = { enrolledAt: wallNow, knownSince: wallNow };
-      return { hit, user, formerUsers: [], ...since, expiresAt, seen: true, revoked: false, issuer };
+      return { hit, user, formerUsers: [], ...since, issuedAt, expiresAt, seen: true, revoked: false, issuer };
     }
-    if (known.seen && known.expiresAt >= expiresAt) return undefined;
-    if (expiresAt <= known.expiresAt) return { ...known, seen: true };
-    // Of two certificates the one that ends later has the name of today. A name of others it brings to nobody who has one: it
+    if (!isLater(shown, known)) return known.seen ? undefined : { ...known, seen: true };
+    // Of two certificates the later one has the name of today. A name of others it brings to nobody who has one: it
     // may be the work of a thief of an inviter's key, and would be renewed when that key is worth nothing any more.
     const isOthers = user !== null && known.user !== null && this.isTaken(user, wallNow, undefined, hit);
-    return { ...(isOthers ? known : renamed(known, user)), enrolledAt: wallNow, expiresAt, seen: true };
+    return {
+      ...(isOthers ? known : renamed(known, user)),
+      enrolledAt: wallNow,
+      issuedAt,
+      expiresAt: Math.max(expiresAt, known.expiresAt),
+      seen: true,
+    };
   }
 
   /** A host that never showed itself leaves no trace; one that did stays known as revoked. */
@@ -443,7 +529,7 @@ export class EnrollmentRegister {
     this.codes = [...this.codes, ...codes.filter(({ id }) => !ids.has(id))].slice(-MAX_CODES);
     for (const member of members) {
       const known = this.members.get(member.hit);
-      if (known !== undefined && known.expiresAt >= member.expiresAt) {
+      if (known !== undefined && !isLater(member, known)) {
         if (member.revoked) this.setMember({ ...known, revoked: true });
       } else if (known !== undefined || this.members.size < MAX_MEMBERS)
         this.setMember({ ...member, revoked: member.revoked || known?.revoked === true });
@@ -491,6 +577,9 @@ export class EnrollmentRegister {
       case 'member':
         this.admit(entry.member, entry.code, entry.replaced);
         return;
+      case 'withdrawn':
+        this.codes = this.codes.map((code) => (entry.codes.includes(code.id) ? { ...code, withdrawn: true } : code));
+        return;
       case 'left': {
         const member = this.members.get(entry.hit);
         if (member !== undefined) this.dropMember(member);
@@ -507,6 +596,21 @@ export class EnrollmentRegister {
       return { ...code, usedBy: [...code.usedBy.filter((other) => other !== hit && !replaced.includes(other)), hit] };
     });
   }
+}
+
+function isOpen({ withdrawn, usedBy, uses, expiresAt }: Code, wallNow: number): boolean {
+  return !withdrawn && usedBy.length < uses && expiresAt > wallNow;
+}
+
+/** `notBefore` of a certificate that is issued now: certificates count whole seconds. */
+function issuedAt(wallNow: number, expiresAt: number): number {
+  return Math.floor((wallNow - backdate(expiresAt - wallNow)) / 1000) * 1000;
+}
+
+type Dated = Pick<SeenMember, 'issuedAt' | 'expiresAt'>;
+
+function isLater(a: Dated, b: Dated): boolean {
+  return a.issuedAt > b.issuedAt || (a.issuedAt === b.issuedAt && a.expiresAt > b.expiresAt);
 }
 
 function renamed(member: Member, user: string | null): Member {

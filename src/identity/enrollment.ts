@@ -16,7 +16,13 @@ import {
   signatureInput,
   type SignedEnrollmentAnswer,
 } from './enrollment-message.ts';
-import { takenText, type Admission, type EnrollmentRegister, type Redemption } from './enrollment-register.ts';
+import {
+  takenText,
+  type Admission,
+  type EnrollmentRegister,
+  type Redemption,
+  type RevokedHost,
+} from './enrollment-register.ts';
 import { CertificateError, EnrollmentError, type EnrollmentRefusal, NameTakenError } from './errors.ts';
 import type { HostIdentity } from './host-identity.ts';
 import type { Issuer } from './issuer.ts';
@@ -93,6 +99,15 @@ export class EnrollmentServer {
     }
   }
 
+  /** Hosts were revoked: tickets that would let them in again end. @returns how many. */
+  sawRevoked(revoked: readonly RevokedHost[], wallNow: number): number {
+    return this.components.register.endTickets(revoked, wallNow);
+  }
+
+  userOf(hit: Hit): string | null {
+    return this.components.register.userOf(hit);
+  }
+
   /** The answer to a request whose name somebody else has in the overlay. */
   refuseName(request: CertificateRequest, user: string): Uint8Array {
     return this.refuse(request, 'username_not_available', takenText(user));
@@ -100,7 +115,8 @@ export class EnrollmentServer {
 
   /** A host has shown itself as a member over a link: its installation did not fail, and its name is its own. */
   sawMember({ nodeId: hit, user, certificate, issuer }: VerifiedPeer, wallNow: number): void {
-    this.components.register.noteMembers([{ hit, user, expiresAt: certificate.notAfter, issuer }], wallNow);
+    const { notBefore: issuedAt, notAfter: expiresAt } = certificate;
+    this.components.register.noteMembers([{ hit, user, issuedAt, expiresAt, issuer }], wallNow);
   }
 
   /**
@@ -212,7 +228,8 @@ export class EnrollmentServer {
     const { nodeId, member, lapsed, issuer, certificate } = trust.verify(chain, wallNow);
     const isIssued = member || lapsed;
     if (!isIssued || nodeId !== hit || (issuer !== null && !trust.isInviter(issuer))) return null;
-    return { user: certificate.user, issuer };
+    const { user, notBefore: issuedAt, notAfter: expiresAt } = certificate;
+    return { user, issuedAt, expiresAt, issuer };
   }
 
   /**

@@ -22,6 +22,9 @@ const codeSchema = z.strictObject({
   /** The host that comes takes the place of those that the user has. */
   replaces: z.boolean(),
   usedBy: z.array(hit).max(MAX_USES),
+  madeAt: z.number().default(0),
+  /** It lets nobody in any more. Kept until it expires, so that an older copy of the register does not bring it back. */
+  withdrawn: z.boolean().default(false),
 });
 const memberSchema = z.strictObject({
   hit,
@@ -31,6 +34,8 @@ const memberSchema = z.strictObject({
   enrolledAt: z.number(),
   /** Since when it is known here, or was let in here the last time. Absent: written before this was kept. */
   knownSince: z.number().optional(),
+  /** `notBefore` of the latest certificate that is known of. */
+  issuedAt: z.number().default(0),
   /** The end of the latest certificate that was issued here. */
   expiresAt: z.number(),
   /** It has shown itself as a member: its installation did not fail. */
@@ -59,6 +64,12 @@ const entrySchema = z.discriminatedUnion('type', [
     code: codeSchema.shape.id.nullable(),
     /** Hosts whose place it took. */
     replaced: z.array(hit).max(MAX_MEMBERS),
+  }),
+  /** Tickets let nobody in any more. */
+  z.strictObject({
+    type: z.literal('withdrawn'),
+    overlay: z.string(),
+    codes: z.array(codeSchema.shape.id).max(MAX_CODES),
   }),
   /** A host has left: its names are free. */
   z.strictObject({ type: z.literal('left'), overlay: z.string(), hit }),

@@ -19,6 +19,8 @@ export interface LedgerRecord {
   readonly bytes: Uint8Array;
   /** Whom it is about. */
   readonly hit: Hit;
+  /** Of a revocation the host's user; null: not known. */
+  readonly user: string | null;
   /** When it was made, by its signer's clock: the latest stay when there are too many. */
   readonly at: number;
   /** Signed by the authority: these stay before those of inviters. */
@@ -29,7 +31,7 @@ export interface LedgerRecord {
 export type ReadRecord = (
   kind: RecordKind,
   bytes: Uint8Array,
-) => Pick<LedgerRecord, 'hit' | 'at' | 'byAuthority'> | undefined;
+) => Pick<LedgerRecord, 'hit' | 'user' | 'at' | 'byAuthority'> | undefined;
 
 const LIMITS: Readonly<Record<RecordKind, number>> = { grant: MAX_GRANTS, revocation: MAX_REVOCATIONS };
 
@@ -74,8 +76,7 @@ export class Ledger {
     const statement = this.read(kind, bytes);
     if (statement === undefined) return undefined;
     // A copy: the message that it came in must not stay in memory for it.
-    const { hit, at, byAuthority } = statement;
-    const record = { id, kind, bytes: bytes.slice(), hit, at, byAuthority };
+    const record = { id, kind, bytes: bytes.slice(), ...statement };
     this.records.set(id, record);
     this.counts[kind] += 1;
     this.digests = undefined;

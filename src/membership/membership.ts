@@ -8,6 +8,7 @@ import { TimerQueue } from '../base/timer-queue.ts';
 import type { OverlayConfiguration } from '../config/overlay-configuration.ts';
 import { WILDCARD_NODE_ID } from '../overlay/constants.ts';
 import { compareSequences } from '../overlay/configuration-sequence.ts';
+import type { RevokedHost } from '../identity/enrollment-register.ts';
 import type { Replacement } from '../identity/enrollment.ts';
 import type { IncomingRequest } from '../overlay/handlers/handler.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
@@ -98,8 +99,8 @@ export class Membership implements Timed {
   private readonly renewal: Renewal;
   private readonly keeper: Keeper;
   private readonly desk: EnrollmentDesk;
-  /** Of whom there is a revocation, whether it counts or not. */
-  private readonly marked = new Set<Hit>();
+  /** Of whom there is a revocation, the latest, whether it counts or not. */
+  private readonly marked = new Map<Hit, RevokedHost>();
   private readonly gone = new Set<Hit>();
   /** Whose links are to end: when they had the time to learn why. */
   private readonly dismissed = new TimerQueue<Hit>();
@@ -172,7 +173,7 @@ export class Membership implements Timed {
       const record = this.ledger.admit(kind, bytes);
       if (record !== undefined) this.note(record);
     }
-    for (const hit of [...this.currentConfiguration.badNodes, ...this.marked])
+    for (const hit of [...this.currentConfiguration.badNodes, ...this.marked.keys()])
       if (rules.isRevoked(hit)) this.gone.add(hit);
   }
 
@@ -256,6 +257,8 @@ export class Membership implements Timed {
     // Others ask whom they know to be inviters: who has the authority's key is one like all of them.
     if (this.inviting?.isAuthority === true && !this.components.rules.inviters().includes(this.self))
       this.grant(this.components.spki, now);
+    // The register may have come with the authority's key, from where they were not known.
+    this.endTickets([...this.gone]);
     this.renewal.start(this.own, now);
   }
 
@@ -390,13 +393,16 @@ export class Membership implements Timed {
 
   // What this host does where it may invite.
 
-  /** @throws {TypeError} without the right to. */
-  revoke(hits: readonly Hit[], now: number): void {
+  /**
+   * @param userOf the users of hosts, as far as this inviter's own register may not know them.
+   * @throws {TypeError} without the right to.
+   */
+  revoke(hits: readonly Hit[], now: number, userOf: (hit: Hit) => string | null = () => null): void {
     const right = this.rightToInvite();
     const wallNow = this.clock.wall();
     this.publish(
       'revocation',
-      hits.filter((hit) => !this.gone.has(hit)).map((hit) => right.revocationOf(hit, wallNow)),
+      hits.filter((hit) => !this.gone.has(hit)).map((hit) => right.revocationOf(hit, wallNow, userOf(hit))),
       now,
     );
   }
@@ -437,7 +443,10 @@ export class Membership implements Timed {
       return;
     }
     const body = certificateBody({ type: 'issued', chain });
-    this.askNode(host.hit, body, now, (taken, at) => done(taken !== undefined, at));
+    this.askNode(host.hit, body, now, (taken, at) => {
+      if (taken !== undefined) this.inviting?.sawIssued(chain, this.clock.wall());
+      done(taken !== undefined, at);
+    });
   }
 
   // Certificates.
@@ -542,14 +551,15 @@ export class Membership implements Timed {
     const before = this.inviting;
     for (const record of records) this.note(record);
     // One record may be what others needed to count.
-    this.dismiss(this.marked, now);
+    this.dismiss(this.marked.keys(), now);
     const { inviting } = this;
     if (before === undefined && inviting !== undefined) this.handler({ type: 'inviter' }, now);
   }
 
-  private note({ kind, bytes, hit }: LedgerRecord): void {
-    if (kind === 'revocation') this.marked.add(hit);
-    else if (hit === this.self)
+  private note({ kind, bytes, hit, user, at }: LedgerRecord): void {
+    if (kind === 'revocation') {
+      if (at >= (this.marked.get(hit)?.at ?? -Infinity)) this.marked.set(hit, { hit, user, at });
+    } else if (hit === this.self)
       this.right = this.right?.isAuthority === true ? this.right : this.components.rules.invitingBy(bytes);
   }
 
@@ -559,11 +569,20 @@ export class Membership implements Timed {
     if (gone.length === 0) return;
     for (const hit of gone) this.gone.add(hit);
     this.overlay?.node.forgetWriters(gone);
+    this.endTickets(gone);
     for (const hit of gone) {
       this.logger.info('revoked', { nodeId: hit });
       if (hit === this.self) this.end('revoked', now);
       else this.dismissed.set(hit, now + DISMISSAL_MS);
     }
+  }
+
+  /** Whoever was thrown out is not to walk in again with what it has still: the ticket that it came with, most of all. */
+  private endTickets(gone: readonly Hit[]): void {
+    const wallNow = this.clock.wall();
+    const revoked = gone.map((hit) => this.marked.get(hit) ?? { hit, user: null, at: wallNow });
+    const ended = this.inviting?.sawRevoked(revoked, wallNow) ?? 0;
+    if (ended > 0) this.logger.info('tickets ended', { count: ended, nodeId: gone });
   }
 
   private keepRecords(now: number): void {

@@ -1,5 +1,6 @@
 import type { Hit } from '../base/node-id.ts';
 import type { CertificateRequest } from '../identity/enrollment.ts';
+import type { RevokedHost } from '../identity/enrollment-register.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
 import type { RecordKind } from './ledger.ts';
 
@@ -7,6 +8,8 @@ import type { RecordKind } from './ledger.ts';
 export interface Statement {
   /** Whom it is about. */
   readonly hit: Hit;
+  /** Of a revocation the host's user; null: not known. */
+  readonly user: string | null;
   /** When it was made, milliseconds since the epoch. */
   readonly at: number;
   /** By the authority, not by an inviter. */
@@ -73,7 +76,12 @@ export interface Inviting {
    * @returns whether it had the name here.
    */
   sawLeaving(hit: Hit, leftAt: number, user?: string): boolean;
-  revocationOf(hit: Hit, wallNow: number): Uint8Array;
+  /** A certificate of ours has reached the host that it is for: what it says is so. */
+  sawIssued(chain: readonly Uint8Array[], wallNow: number): void;
+  /** Hosts were revoked: tickets of ours that would let them in again end. @returns how many. */
+  sawRevoked(revoked: readonly RevokedHost[], wallNow: number): number;
+  /** @param user the host's; null: as far as this inviter knows. */
+  revocationOf(hit: Hit, wallNow: number, user: string | null): Uint8Array;
   /** Only an authority's. @throws {TypeError} */
   grantFor(spki: Uint8Array, wallNow: number): Uint8Array;
 }

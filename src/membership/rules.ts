@@ -46,12 +46,13 @@ export function rulesOf(components: RulesComponents): MembershipRules {
     learn: (kind, bytes) => {
       if (kind === 'grant') {
         const granted = trust.learnIssuer(bytes);
-        return granted && { hit: granted.nodeId, at: granted.notBefore, byAuthority: true };
+        return granted && { hit: granted.nodeId, user: null, at: granted.notBefore, byAuthority: true };
       }
       try {
         const revocation = verifyRevocation(bytes, trust);
         trust.apply(revocation);
-        return { hit: revocation.hit, at: revocation.revokedAt, byAuthority: revocation.by === null };
+        const { hit, user, revokedAt: at, by } = revocation;
+        return { hit, user, at, byAuthority: by === null };
       } catch (error) {
         if (error instanceof CertificateError || error instanceof MalformedMessageError) return undefined;
         throw error;
@@ -99,11 +100,13 @@ export function invitingOf(issuer: OverlayAuthority | Inviter, components: Rules
     sawLeaving: (hit, leftAt, user) => enrollment.sawLeaving(hit, leftAt, user),
     renew: (chain, wallNow, checked) => renewed(chain, trust, wallNow, checked, enrollment),
     issueFor: issue,
-    revocationOf: (hit, wallNow) =>
+    sawIssued: (chain, wallNow) => enrollment.sawMember(trust.verify(chain, wallNow), wallNow),
+    sawRevoked: (revoked, wallNow) => enrollment.sawRevoked(revoked, wallNow),
+    revocationOf: (hit, wallNow, user) =>
       signRevocation(issuer, {
         what: 'member',
         hit,
-        user: null,
+        user: user ?? enrollment.userOf(hit),
         revokedAt: Math.floor(wallNow),
         reason: '',
       }),

@@ -29,6 +29,8 @@ class Machines {
   private readonly files: string;
   readonly agents = new Map<string, Agent>();
   private ticket = '';
+  /** The name of the ticket that was listed first. */
+  private ticketId = '';
   private hosts = 0;
 
   constructor(lab: Lab, internet: Internet, placed: ReadonlyMap<string, Namespace>, configuration: string | undefined) {
@@ -62,7 +64,7 @@ class Machines {
       if (verb !== 'stop') await this.start(host);
       return;
     }
-    const typed = command.replaceAll('TICKET', this.ticket);
+    const typed = command.replaceAll('TICKET', this.ticket).replace(/\bID\b/, this.ticketId);
     const stdout = await eventually(`${host}# ${command}`, PATIENCE_MS, async () => {
       const result = await this.agent(host).shell(typed, this.files);
       if (result.status === 0) return result.stdout;
@@ -70,6 +72,8 @@ class Machines {
       throw new Error(`${host}# ${command}: ${String(result.status)}: ${result.stderr.trim()}`);
     });
     if (/^idloc invite\b/.test(command)) this.ticket = stdout.trim();
+    // Below the heading the latest comes first.
+    if (command === 'idloc tickets') this.ticketId = /^[0-9a-f]{8}\b/m.exec(stdout)?.[0] ?? '';
     if (/^idloc (join|create)\b/.test(command)) await this.agent(host).ready(TICKET_TIMEOUT_MS);
   }
 
@@ -158,6 +162,7 @@ const OUTCOMES: Readonly<Record<string, Check>> = {
     const daves = members.filter(({ user }) => user === 'dave@revoke.example');
     t.is(daves.filter(({ state }) => state === 'revoked').length, 1);
     t.is(daves.length, 2);
+    t.is((await machines.agent('hq').cli('tickets', '--json')).trim(), '{"tickets":[]}');
     const { hit } = await machines.agent('dave2').status();
     t.is((await machines.agent('hq').resolve('dave.revoke.example')).hit, hit);
   },

@@ -205,12 +205,17 @@ export class AgentWorld {
    * @param addresses undefined: those that the inviter knows.
    * @param inviter the founder, or a member that was granted the right to invite.
    */
-  ticket(user: string | null, addresses?: readonly SocketAddress[], inviter: SimAgent = this.founder): Ticket {
-    return decodeTicket(this.invite(inviter, { user, addresses }).ticket, 0);
+  ticket(
+    user: string | null,
+    addresses?: readonly SocketAddress[],
+    inviter: SimAgent = this.founder,
+    uses = 1,
+  ): Ticket {
+    return decodeTicket(this.invite(inviter, { user, addresses, uses }).ticket, 0);
   }
 
   /** What `idloc invite` says on a host. */
-  invite(inviter: SimAgent, options: Pick<InvitationOptions, 'user' | 'addresses'>): Invitation {
+  invite(inviter: SimAgent, options: Pick<InvitationOptions, 'user' | 'addresses' | 'uses'>): Invitation {
     const { membership, register } = inviter;
     const { random } = this.network;
     return inviter.act((engine, now) => {

@@ -187,7 +187,7 @@ export class SimAgent {
         trust: membership.trust,
         overlay: settingsOf(membership),
         ...(board !== undefined && { places: [board] }),
-        openTickets: (wallNow) => member.register.openCodes(wallNow),
+        openTickets: (wallNow) => member.register.openTickets(wallNow),
         random,
         clock,
         logger,

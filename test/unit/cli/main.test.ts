@@ -7,7 +7,7 @@ import { formatStatus } from '../../../src/cli/format-status.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { ControlServer } from '../../../src/control/control-server.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleMember, exampleStatus } from '../control/example-status.ts';
+import { exampleMember, exampleStatus, exampleTicket } from '../control/example-status.ts';
 import { runIdloc } from './run-idloc.ts';
 
 function folder(t: ExecutionContext): string {
@@ -24,7 +24,12 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
     status: () => exampleStatus,
     invite: (params) => {
       asked.push(JSON.stringify(params));
-      return { ticket: 'idloc1ticket' };
+      return { ticket: 'idloc1ticket', id: exampleTicket.id };
+    },
+    tickets: () => ({ tickets: [exampleTicket] }),
+    withdraw: ({ id }) => {
+      asked.push(`withdraw ${id}`);
+      return { withdrawn: exampleTicket };
     },
     ping: ({ target, count }) => ({
       target,
@@ -44,7 +49,7 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
     },
     revoke: ({ target }) => {
       asked.push(`revoke ${target}`);
-      return { revoked: [{ hit: exampleMember.hit, user: exampleMember.user }] };
+      return { revoked: [{ hit: exampleMember.hit, user: exampleMember.user }], tickets: 2 };
     },
     rename: ({ target, name }) => {
       asked.push(`rename ${target} ${name}`);
@@ -92,6 +97,7 @@ test('no command at all shows the commands on stderr: bad usage', async (t) => {
     'init',
     'up',
     'invite',
+    'tickets',
     'members',
     'grant',
     'revoke',
@@ -139,6 +145,8 @@ for (const args of [
 for (const args of [
   ['status'],
   ['invite'],
+  ['tickets'],
+  ['tickets', '--withdraw', '0123abcd'],
   ['ping', 'bob'],
   ['resolve', 'bob'],
   ['join', 'ticket'],
@@ -198,6 +206,30 @@ test('an invitation is the ticket alone, with what was asked for', async (t) => 
     asked.map((line) => JSON.parse(line) as unknown),
     [{ user: 'alice', expiresS: 7200, uses: 3 }],
   );
+});
+
+test('an invitation as JSON has the name of the ticket too; tickets shows those that are open, and withdraws one', async (t) => {
+  const { path, asked } = await startAgent(t);
+  const at = ['--socket', path];
+  t.deepEqual(JSON.parse((await runIdloc(['invite', '--json', ...at])).stdout), {
+    ticket: 'idloc1ticket',
+    id: exampleTicket.id,
+  });
+  const shown = await runIdloc(['tickets', ...at]);
+  t.is(shown.status, 0);
+  t.regex(shown.stdout, /^TICKET +FOR +USES LEFT +MADE +EXPIRES$/m);
+  t.regex(shown.stdout, /^0123abcd +alice@home\.example +47 of 50 +\S.* ago +\S.* left$/m);
+  t.deepEqual(JSON.parse((await runIdloc(['tickets', '--json', ...at])).stdout), { tickets: [exampleTicket] });
+  const withdrawn = await runIdloc(['tickets', '--withdraw', '0123abcd', ...at]);
+  t.is(withdrawn.stdout, `${exampleTicket.id}  alice@home.example  withdrawn\n`);
+  t.deepEqual(asked, ['{}', 'withdraw 0123abcd']);
+});
+
+test('without an open ticket there is nothing on stdout, and stderr says how to make one', async (t) => {
+  const { path } = await startAgent(t, { tickets: () => ({ tickets: [] }) });
+  const { status, stdout, stderr } = await runIdloc(['tickets', '--socket', path]);
+  t.deepEqual([status, stdout], [0, '']);
+  t.regex(stderr, /idloc invite/);
 });
 
 test('a ping without any answer fails, and says what it knows', async (t) => {
@@ -288,7 +320,9 @@ test('grant, revoke and rename say what they have changed; a right that is not k
     (await runIdloc(['grant', 'alice', 'invite', ...at])).stdout,
     /^2001:20::a11c {2}alice@home\.example {2}may invite$/m,
   );
-  t.regex((await runIdloc(['revoke', 'alice', ...at])).stdout, /^2001:20::a11c {2}alice@home\.example {2}revoked$/m);
+  const revoked = await runIdloc(['revoke', 'alice', ...at]);
+  t.regex(revoked.stdout, /^2001:20::a11c {2}alice@home\.example {2}revoked$/m);
+  t.regex(revoked.stderr, /^2 tickets with uses left end too, .*`idloc tickets`/);
   t.regex((await runIdloc(['rename', 'alice', 'anna', ...at])).stdout, /^2001:20::a11c {2}anna@home\.example$/m);
   t.deepEqual(asked, ['grant alice', 'revoke alice', 'rename alice anna']);
   t.is((await runIdloc(['grant', 'alice', 'fly', ...at])).status, 2);

@@ -11,18 +11,23 @@ import { MAX_REQUEST_BYTES } from '../../../src/control/constants.ts';
 import { ControlServer } from '../../../src/control/control-server.ts';
 import { LineReader } from '../../../src/control/line-reader.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleStatus } from './example-status.ts';
+import { exampleStatus, exampleTicket } from './example-status.ts';
 
 const handlers: ControlHandlers = {
   status: () => exampleStatus,
-  invite: ({ user, expiresS, uses }) => ({ ticket: `ticket ${user ?? '-'} ${expiresS ?? '-'} ${uses ?? '-'}` }),
+  invite: ({ user, expiresS, uses }) => ({
+    ticket: `ticket ${user ?? '-'} ${expiresS ?? '-'} ${uses ?? '-'}`,
+    id: '01',
+  }),
+  tickets: () => ({ tickets: [] }),
+  withdraw: () => ({ withdrawn: exampleTicket }),
   ping: ({ target }) => Promise.reject(new IdlocError('no_such_name', `${target}: nobody has that name: check it`)),
   resolve: () => {
     throw new Error('a bug');
   },
   members: () => ({ members: [], missing: 0 }),
   grant: () => ({ granted: [] }),
-  revoke: () => ({ revoked: [] }),
+  revoke: () => ({ revoked: [], tickets: 0 }),
   rename: () => ({ renamed: [] }),
   counters: () => ({ 'dns.queries': 3 }),
   join: () => ({ overlay: 'home.example', hit: exampleStatus.hit, name: 'bob.home.example', changed: true }),
@@ -67,7 +72,7 @@ async function exchange(path: string, bytes: string | Uint8Array, lines: number)
 test('a client gets what the agent answers, and the error that it gives', async (t) => {
   const { path } = await start(t);
   t.deepEqual(await request(path, 'status', {}), exampleStatus);
-  t.deepEqual(await request(path, 'invite', { user: 'alice', uses: 2 }), { ticket: 'ticket alice - 2' });
+  t.deepEqual(await request(path, 'invite', { user: 'alice', uses: 2 }), { ticket: 'ticket alice - 2', id: '01' });
   await t.throwsAsync(request(path, 'ping', { target: 'eve' }), {
     code: 'no_such_name',
     message: 'eve: nobody has that name: check it',

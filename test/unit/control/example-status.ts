@@ -1,4 +1,4 @@
-import type { MemberStatus, Status } from '../../../src/control/schemas.ts';
+import type { MemberStatus, Status, TicketStatus } from '../../../src/control/schemas.ts';
 
 export const exampleStatus: Status = {
   hit: '2001:20::b0b',
@@ -54,4 +54,14 @@ export const exampleMember: MemberStatus = {
   inviter: true,
   lastSeen: 1_700_000_000_000,
   expires: 1_800_000_000_000,
+};
+
+export const exampleTicket: TicketStatus = {
+  id: '0123abcd4567ef890123abcd4567ef89',
+  user: 'alice@home.example',
+  uses: 50,
+  left: 47,
+  replaces: false,
+  madeAt: 1_700_000_000_000,
+  expires: 4_000_000_000_000,
 };

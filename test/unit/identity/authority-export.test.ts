@@ -12,7 +12,15 @@ const overlay = 'example.net';
 const authority = OverlayAuthority.create({ overlay, wallNow, random });
 const register = new EnrollmentRegister({ overlay });
 register.noteMembers(
-  [{ hit: generateHostIdentity().hit, user: 'alice@example.net', expiresAt: wallNow + 1000, issuer: null }],
+  [
+    {
+      hit: generateHostIdentity().hit,
+      user: 'alice@example.net',
+      issuedAt: wallNow,
+      expiresAt: wallNow + 1000,
+      issuer: null,
+    },
+  ],
   wallNow,
 );
 const contents: AuthorityContents = {

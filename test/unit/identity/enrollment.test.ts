@@ -2,6 +2,7 @@ import test from 'ava';
 import { hitToAddress, type Hit } from '../../../src/base/node-id.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { OverlayAuthority } from '../../../src/identity/authority.ts';
+import type { NodeCertificate } from '../../../src/identity/certificate.ts';
 import { selfSignedCertificate } from '../../../src/identity/certificate-issuer.ts';
 import { decodeEnrollmentAnswer } from '../../../src/identity/enrollment-message.ts';
 import { EnrollmentRegister, type RegisterStore } from '../../../src/identity/enrollment-register.ts';
@@ -140,6 +141,16 @@ class Office {
   enroll(host: HostIdentity, asked: Asked = {}): Membership {
     const { bytes, answer } = this.exchange(host, asked);
     return acceptEnrollmentAnswer(answer, host, { ...TICKET, request: bytes });
+  }
+
+  /** The agent is started again. */
+  restarted(): Office {
+    return new Office(this.saved);
+  }
+
+  /** Another certificate, for the chain alone. */
+  renewed(membership: Membership, at: number): NodeCertificate {
+    return this.trust.verifyMember(this.server.renew(membership.certificates, at), at).certificate;
   }
 
   /** The host shows itself as a member. */
@@ -594,6 +605,100 @@ test('a host that another inviter gave a free name has that name in every regist
   t.deepEqual(office.register.hostsOf('anna@example.net'), [host.hit]);
 });
 
+test('a renewal is for the user of the latest certificate: another inviter has renamed the host that was never seen since', (t) => {
+  const office = new Office();
+  const elsewhere = branch();
+  office.trust.learnIssuer(grant);
+  const host = generateHostIdentity();
+  const first = office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  office.sees(host, first);
+  const renamed = elsewhere.enroll(host, { code: elsewhere.code('anna@example.net'), at: wallNow + 60_000 });
+  const at = wallNow + 120_000;
+  t.is(office.renewed(renamed, at).user, 'anna@example.net');
+  t.deepEqual(office.register.hostsOf('anna@example.net'), [host.hit]);
+  // Also after a restart; and what it had before, shown again, takes nothing back.
+  t.is(office.restarted().renewed(first, at + 60_000).user, 'anna@example.net');
+  t.is(office.enroll(host, { from: renamed, at: at + 120_000 }).certificate.user, 'anna@example.net');
+});
+
+test('a later certificate with the name of somebody else renews nobody under that name', (t) => {
+  const office = new Office();
+  const elsewhere = branch();
+  office.trust.learnIssuer(grant);
+  const [host, other] = [generateHostIdentity(), generateHostIdentity()];
+  office.sees(other, office.enroll(other, { code: office.code(), user: 'anna@example.net' }));
+  office.sees(host, office.enroll(host, { code: office.code(), user: 'alice@example.net' }));
+  const renamed = elsewhere.enroll(host, { code: elsewhere.code('anna@example.net'), at: wallNow + 60_000 });
+  t.is(office.renewed(renamed, wallNow + 120_000).user, 'alice@example.net');
+});
+
+// Tickets that end
+
+const revokedAt = wallNow + 5_000;
+
+test('a revoked host ends the ticket that it came with: the rest of its uses lets nobody in', (t) => {
+  const office = new Office();
+  const [code, other] = [office.code(null, { uses: 50 }), office.code(null, { uses: 50 })];
+  const [mallory, alice] = [generateHostIdentity(), generateHostIdentity()];
+  const membership = office.enroll(mallory, { code, user: 'mallory@example.net' });
+  office.sees(mallory, membership);
+  office.enroll(alice, { code, user: 'alice@example.net' });
+  t.is(office.register.endTickets([{ hit: mallory.hit, user: null, at: revokedAt }], revokedAt), 1);
+  for (const now of [office, office.restarted()]) {
+    const again = generateHostIdentity();
+    t.throws(() => now.enroll(again, { code, user: 'm2@example.net', at: revokedAt }), refused('withdrawn'));
+    // Who was let in before stays, also when its answer was lost.
+    t.is(now.enroll(alice, { code, at: revokedAt }).certificate.user, 'alice@example.net');
+    t.notThrows(() => now.enroll(again, { code: other, at: revokedAt }));
+  }
+  t.is(office.register.endTickets([{ hit: mallory.hit, user: null, at: revokedAt }], revokedAt), 0);
+});
+
+test('a ticket for the user of a revoked host ends, one that was made for it afterwards does not', (t) => {
+  const office = new Office();
+  const host = generateHostIdentity();
+  office.sees(host, office.enroll(host, { code: office.code(), user: 'carol@example.net' }));
+  const before = office.code('carol@example.net');
+  const dave = office.code('dave@example.net');
+  const later = random.bytes(16);
+  const expiresAt = wallNow + HOUR_MS;
+  office.register.addCode(later, { expiresAt, user: 'carol@example.net', wallNow: revokedAt + 1 });
+  // Its user is the register's to know, or the revocation's.
+  const stranger = { hit: generateHostIdentity().hit, user: 'dave@example.net', at: revokedAt };
+  t.is(office.register.endTickets([{ hit: host.hit, user: null, at: revokedAt }, stranger], revokedAt), 2);
+  const at = revokedAt + 2;
+  for (const code of [before, dave])
+    t.throws(() => office.enroll(generateHostIdentity(), { code, at }), refused('withdrawn'));
+  t.is(office.enroll(generateHostIdentity(), { code: later, at }).certificate.user, 'carol@example.net');
+});
+
+test('open tickets say for whom they are and what is left of them; one that is withdrawn is none, and its name is free', (t) => {
+  const office = new Office();
+  const carol = office.code('carol@example.net');
+  const open = office.code(null, { uses: 3 });
+  office.enroll(generateHostIdentity(), { code: open });
+  const tickets = office.register.openTickets(wallNow);
+  const facts = { replaces: false, madeAt: wallNow, expiresAt: wallNow + HOUR_MS };
+  t.deepEqual(tickets, [
+    { id: tickets[0]?.id ?? '', user: null, uses: 3, left: 2, ...facts },
+    { id: tickets[1]?.id ?? '', user: 'carol@example.net', uses: 1, left: 1, ...facts },
+  ]);
+  t.deepEqual(office.register.openTickets(wallNow + HOUR_MS), []);
+  const copy = office.register.toJson();
+  office.register.withdraw(tickets[1]?.id ?? '');
+  // An older copy of the register, as an export of the authority has one, does not bring it back.
+  office.register.absorb(copy);
+  t.deepEqual(
+    office.register.openTickets(wallNow).map(({ user }) => user),
+    [null],
+  );
+  t.throws(() => office.enroll(generateHostIdentity(), { code: carol }), refused('withdrawn'));
+  t.is(
+    office.enroll(generateHostIdentity(), { code: open, user: 'carol@example.net' }).certificate.user,
+    'carol@example.net',
+  );
+});
+
 test('what another register of the overlay knows is taken over with the key', (t) => {
   const founder = new Office();
   const host = generateHostIdentity();
@@ -668,12 +773,18 @@ test('members that show themselves are written once, however many they are, and 
   office.register.onWaiting(() => (waits += 1));
   const hits = Array.from({ length: 2_500 }, () => generateHit());
   for (const hit of hits)
-    office.register.noteMembers([{ hit, user: null, expiresAt: wallNow + 1, issuer: null }], wallNow);
+    office.register.noteMembers(
+      [{ hit, user: null, issuedAt: wallNow, expiresAt: wallNow + 1, issuer: null }],
+      wallNow,
+    );
   t.deepEqual([office.disk.writes, office.disk.lines, waits], [0, 0, 1]);
   let done: unknown = 'not yet';
   office.register.writeSoon((error) => (done = error));
   const [first = ''] = hits;
-  office.register.noteMembers([{ hit: first, user: null, expiresAt: wallNow + 2, issuer: null }], wallNow);
+  office.register.noteMembers(
+    [{ hit: first, user: null, issuedAt: wallNow, expiresAt: wallNow + 2, issuer: null }],
+    wallNow,
+  );
   t.is(waits, 2, 'what comes while it is written waits for the next time');
   t.is(done, 'not yet');
   office.disk.settle();
@@ -736,7 +847,10 @@ test('what happens while the whole is written, and when that fails, is not lost'
 
 test('when the agent stops all is written, also what was being written', (t) => {
   const office = new Office();
-  office.register.noteMembers([{ hit: generateHit(), user: null, expiresAt: wallNow, issuer: null }], wallNow);
+  office.register.noteMembers(
+    [{ hit: generateHit(), user: null, issuedAt: wallNow, expiresAt: wallNow, issuer: null }],
+    wallNow,
+  );
   office.register.writeSoon(() => {});
   office.register.flush();
   t.is(office.disk.writes, 1);

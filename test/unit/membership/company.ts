@@ -2,6 +2,7 @@ import { concatBytes, fromHex, toHex } from '../../../src/base/bytes.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { Hit } from '../../../src/base/node-id.ts';
 import { overlayConfiguration } from '../../../src/config/overlay-configuration.ts';
+import type { RevokedHost } from '../../../src/identity/enrollment-register.ts';
 import { Membership, type MembershipEvent } from '../../../src/membership/membership.ts';
 import type { Inviting, OwnCertificate } from '../../../src/membership/ports.ts';
 import { OverlayWorld, type SimNode } from '../../sim/overlay/overlay-world.ts';
@@ -50,6 +51,8 @@ export class Company {
   readonly lifeMs: number;
   /** Who has said so to inviters. */
   readonly left: Hit[] = [];
+  /** Of whom this inviter was told that they are revoked. */
+  readonly endedTicketsOf: RevokedHost[] = [];
   private readonly issued = new Map<string, FakeCertificate>();
   /** How often a host looked whether its own certificate has ended. */
   judgements = 0;
@@ -117,7 +120,7 @@ export class Company {
           },
           learn: (kind, bytes) => {
             try {
-              const statement = { ...(fromBytes(bytes) as { hit: Hit; at: number }), byAuthority: true };
+              const statement = { user: null, ...(fromBytes(bytes) as { hit: Hit; at: number }), byAuthority: true };
               (kind === 'grant' ? granted : revoked).add(statement.hit);
               return statement;
             } catch {
@@ -213,7 +216,9 @@ export class Company {
           : { ok: true, chain: issue(fromHex(before.spki), before.user) };
       },
       issueFor: issue,
-      revocationOf: (hit, at) => toBytes({ hit, at }),
+      sawIssued: () => {},
+      sawRevoked: (revoked) => this.endedTicketsOf.push(...revoked),
+      revocationOf: (hit, at, user) => toBytes({ hit, at, user }),
       grantFor: (spki, at) => toBytes({ hit: toHex(spki), at }),
     };
   }

@@ -35,6 +35,8 @@ class Desk {
       sawMember: () => {},
       takenName: () => undefined,
       sawLeaving: () => true,
+      sawIssued: () => {},
+      sawRevoked: () => 0,
       revocationOf: () => ISSUED,
       grantFor: () => ISSUED,
       ...options.inviting,

@@ -60,6 +60,21 @@ test('a revocation ends the links of the revoked everywhere within a second, and
   t.is(ofType(victim, 'ended'), 1);
 });
 
+test('every inviter ends the tickets of a revoked host, and knows its user by the revocation', (t) => {
+  const { company: all, hosts } = company(3, DAY_MS, 8);
+  const [authority, second, , victim] = hosts;
+  if (authority === undefined || second === undefined || victim === undefined) return t.fail();
+  const { id: hit } = victim.node;
+  const revokedAt = all.wall;
+  all.act(second, (membership, now) => membership.revoke([hit], now, () => 'victim@overlay.example.net'));
+  all.run(1_000);
+  // Two of the company may invite.
+  t.deepEqual(all.endedTicketsOf, [
+    { hit, user: 'victim@overlay.example.net', at: revokedAt },
+    { hit, user: 'victim@overlay.example.net', at: revokedAt },
+  ]);
+});
+
 test('whoever was away learns of a revocation at its first link, and again from its disk', (t) => {
   const { company: all, hosts } = company(4, DAY_MS);
   const [authority, , away, victim] = hosts;

@@ -8,5 +8,5 @@ export function statement(at: number, by: 'authority' | 'inviter' = 'inviter'): 
 export const readStatement: ReadRecord = (_kind, bytes) => {
   const [, at, authority] = /^made at (-?\d+)( by the authority)?$/.exec(Buffer.from(bytes).toString()) ?? [];
   if (at === undefined) return undefined;
-  return { hit: at.padStart(32, '0'), at: Number(at), byAuthority: authority !== undefined };
+  return { hit: at.padStart(32, '0'), user: null, at: Number(at), byAuthority: authority !== undefined };
 };

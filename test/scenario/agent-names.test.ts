@@ -1,0 +1,93 @@
+import test, { type ExecutionContext } from 'ava';
+import type { SocketAddress } from '../../src/base/socket-address.ts';
+import { AgentWorld } from '../sim/agent/agent-world.ts';
+import type { SimAgent } from '../sim/agent/sim-agent.ts';
+
+// Names and tickets where several hosts may let others in: nobody takes what is another's, and nobody comes back who was thrown out.
+
+const OVERLAY = 'home.example';
+const LIFE_MS = 600_000;
+const user = (name: string): string => `${name}@${OVERLAY}`;
+
+/** A founder, a second host with the right to invite, and more peers in a ring. */
+class Offices extends AgentWorld {
+  readonly second: SimAgent;
+  readonly peers: readonly SimAgent[];
+
+  constructor(t: ExecutionContext, seed: number, options: { peers?: number; lifetimeMs?: number } = {}) {
+    const { peers = 0, lifetimeMs } = options;
+    const life = lifetimeMs === undefined ? {} : { lifetimeMs };
+    super(t, seed, life);
+    this.run(1_000);
+    this.second = this.member(this.publicHost(), { role: 'peer', user: user('second'), ...life });
+    this.peers = Array.from({ length: peers }, (_, i) =>
+      this.member(this.publicHost(), { role: 'peer', user: user(`peer${i}`) }),
+    );
+    this.started(this.second, ...this.peers);
+    if (!this.allReady([this.second, ...this.peers])) throw new Error('the peers are not in the overlay');
+    this.grant(this.second);
+  }
+
+  at(agent: SimAgent): readonly SocketAddress[] {
+    return agent.host.addresses.map((address) => ({ address, port: 6084 }));
+  }
+
+  rename(by: SimAgent, host: SimAgent, name: string): boolean {
+    let renamed: boolean | undefined;
+    const whom = { hit: host.hit, spki: host.identity.spki };
+    by.act(({ membership }, now) => membership.rename(whom, user(name), now, (ok) => (renamed = ok)));
+    this.until(() => renamed !== undefined, 20_000);
+    return renamed === true;
+  }
+
+  revoke(by: SimAgent, host: SimAgent): void {
+    by.act(({ membership }, now) => membership.revoke([host.hit], now));
+    this.run(5_000);
+  }
+}
+
+for (const seed of [820, 821])
+  test(`seed ${seed}: a renewal at an inviter that has not seen the host since does not undo what another one called it`, (t) => {
+    const world = new Offices(t, seed, { peers: 6, lifetimeMs: LIFE_MS });
+    const { founder, second, peers } = world;
+    const carol = world.member(world.hostAtHome(), { user: user('carol') });
+    carol.start({ start: peers.flatMap((peer) => world.at(peer)) });
+    t.true(world.allReady([carol]));
+    founder.kill();
+    world.run(5_000);
+    t.true(world.rename(second, carol, 'dora'));
+    t.is(carol.user, user('dora'));
+    // Whoever gave it the name knows so at once, and whoever is asked for the renewal by then.
+    t.deepEqual(second.register.hostsOf(user('dora')), [carol.hit]);
+    founder.start();
+    t.true(world.allReady([founder]));
+    second.kill();
+    const { expires } = carol.engine.membership;
+    t.true(world.until(() => carol.engine.membership.expires > expires, LIFE_MS));
+    t.is(carol.user, user('dora'));
+    t.deepEqual(founder.register.hostsOf(user('dora')), [carol.hit]);
+  });
+
+for (const seed of [830, 831, 832])
+  test(`seed ${seed}: whoever was thrown out does not come back with the ticket that it has still, whoever revoked it`, (t) => {
+    const world = new Offices(t, seed);
+    const { founder, second } = world;
+    const by = seed % 2 === 0 ? founder : second;
+    const ticket = world.ticket(null, [world.founderLocator], founder, 50);
+    const untouched = world.ticket(null, [world.founderLocator], founder, 50);
+    const mallory = world.join(world.hostAtHome(), ticket, user('mallory'));
+    const alice = world.join(world.hostAtHome(), ticket, user('alice'));
+    t.true(world.until(() => mallory.agent?.ready === true && alice.agent?.ready === true, 60_000));
+    world.run(5_000);
+    t.is(founder.register.openTickets(world.clock.wall()).length, 2);
+    if (mallory.agent !== undefined) world.revoke(by, mallory.agent);
+    t.is(mallory.agent?.engine.membership.state, 'revoked');
+    const again = world.join(world.hostAtHome(), ticket, user('mallory2'));
+    const other = world.join(world.hostAtHome(), untouched, user('dave'));
+    t.true(world.until(() => again.result !== undefined && other.result !== undefined, 60_000));
+    t.false(again.result?.ok);
+    t.regex(again.result?.ok === false ? again.result.error.message : '', /the ticket was withdrawn/);
+    t.true(other.result?.ok);
+    t.is(alice.agent?.engine.membership.state, 'member');
+    t.is(founder.register.openTickets(world.clock.wall()).length, 1);
+  });

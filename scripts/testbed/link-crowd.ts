@@ -182,6 +182,7 @@ function join(number: number): Member {
   membership.enter({
     node,
     holdersOf: (_user, at, done) => done(undefined, at),
+    reserve: (_user, _hits, at, done) => done('kept', at),
     formerHoldersOf: (_user, at, done) => done([], at),
   });
   const member: Member = {

@@ -5,6 +5,7 @@ import type { OverlayClock } from '../base/overlay-clock.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
+import type { OpenTicket } from '../identity/enrollment-register.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { TrustStore, VerifiedPeer } from '../identity/trust-store.ts';
 import type { Membership } from '../membership/membership.ts';
@@ -18,7 +19,6 @@ import type { OverlaySettings } from '../overlay/settings.ts';
 import { TimeKeeper, type TimePorts } from '../overlay/time-keeper.ts';
 import { Resolver } from '../resolver/resolver.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
-import type { OpenTicket } from '../rendezvous/rendezvous.ts';
 import { PathMtuDiscovery } from '../tunnel/path-mtu-discovery.ts';
 import { Acquaintances, type Known, peersIn } from './acquaintances.ts';
 import { allDone } from './all-done.ts';
@@ -344,9 +344,16 @@ export class Engine implements Timed {
     return this.addresses.forNewcomers(this.links.standing(now).type, others);
   }
 
-  /** A ticket was made. */
+  /** A ticket was made, used or withdrawn; or our node was made. */
   ticketsChanged(now: number): void {
-    this.meetings?.expect(this.components.openTickets?.(this.clock.wall()) ?? [], now);
+    const wallNow = this.clock.wall();
+    const tickets = this.components.openTickets?.(wallNow) ?? [];
+    this.meetings?.expect(tickets, now);
+    if (this.membership.inviting === undefined) return;
+    const names = tickets.flatMap(({ user, expiresAt }) =>
+      user === null ? [] : [{ user, lifetimeS: (expiresAt - wallNow) / 1000 }],
+    );
+    this.node.parts?.reservations.keep(names, now);
   }
 
   /**
@@ -479,6 +486,7 @@ export class Engine implements Timed {
   /** Our role is decided. Who is told of our node may ask others through it; it learns of the links that are up already. */
   private makeNode(role: Role, now: number): OverlayNode {
     const parts = this.node.make(role);
+    this.ticketsChanged(now);
     const { overlay, roster } = parts;
     this.doubles.watch(roster);
     this.finder.enter(overlay);

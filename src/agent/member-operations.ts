@@ -8,6 +8,7 @@ import { isUserName } from '../identity/names.ts';
 import { memberList, type Member, type Sighting } from '../membership/member-list.ts';
 import type { Inviting } from '../membership/ports.ts';
 import type { RosterAnswer, RosterEntry } from '../membership/roster.ts';
+import type { ReservationOutcome } from '../overlay/reservations.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 
@@ -196,6 +197,14 @@ async function checkFree(agent: MemberOperationsComponents, user: string, hosts:
   });
   if (holders?.some((holder) => hosts.every(({ hit }) => hit !== holder)) === true)
     throw new IdlocError('name_taken', `${user} is somebody else: choose another name`);
+  const outcome = await new Promise<ReservationOutcome>((resolve) => {
+    const hits = hosts.map(({ hit }) => hit);
+    agent.driver.run((now) => agent.engine.membership.reserve(user, hits, now, resolve));
+  });
+  if (outcome === 'others')
+    throw new IdlocError('name_taken', `${user} waits for the holder of another inviter's ticket: choose another name`);
+  if (outcome === 'unknown')
+    throw new IdlocError('not_joined', `nobody can say whether ${user} is free: try again in a moment`);
 }
 
 function rename(

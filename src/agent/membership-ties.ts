@@ -39,10 +39,11 @@ export class MembershipTies {
   }
 
   /** Our node was made. */
-  enter({ overlay, names }: NodeParts): void {
+  enter({ overlay, names, reservations }: NodeParts): void {
     this.components.membership.enter({
       node: overlay,
       holdersOf: (user, at, done) => this.holdersOf(user, at, done),
+      reserve: (...call) => reservations.reserve(...call),
       formerHoldersOf: (user, at, done) => {
         names.lookupFormerHosts(user, at, (result, later) => done(result.ok ? result.value : [], later));
       },

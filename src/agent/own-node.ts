@@ -10,6 +10,7 @@ import type { OverlayRole } from '../overlay/events.ts';
 import type { OverlayLinks } from '../overlay/links.ts';
 import { NameService } from '../overlay/naming.ts';
 import { OverlayNode } from '../overlay/overlay-node.ts';
+import { Reservations } from '../overlay/reservations.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
 
 // Implementation constants.
@@ -20,7 +21,7 @@ const MAX_EARLY_MESSAGES = 64;
 export interface OwnNodeComponents {
   readonly identity: HostIdentity;
   readonly membership: Pick<Membership, 'messageChain' | 'acceptConfiguration' | 'answer' | 'user'>;
-  readonly trust: Pick<TrustStore, 'verifyMember'>;
+  readonly trust: Pick<TrustStore, 'verifyMember' | 'isInviter'>;
   readonly configuration: OverlaySettings;
   readonly links: OverlayLinks;
   readonly random: Random;
@@ -41,6 +42,8 @@ export interface OwnNodeOptions {
 export interface NodeParts {
   readonly overlay: OverlayNode;
   readonly names: NameService;
+  /** Names that we keep for those to whom we give them, where we may invite. */
+  readonly reservations: Reservations;
   readonly roster: Roster;
 }
 
@@ -93,6 +96,7 @@ export class OwnNode {
         certificates: membership.messageChain,
         trust: {
           verifyMember: (chain, wallNow) => trust.verifyMember(chain, wallNow, { anyTime: !timeIsKnown() }),
+          isInviter: (hit) => trust.isInviter(hit),
         },
         configuration,
         links,
@@ -111,7 +115,8 @@ export class OwnNode {
       else if (event.type === 'ipv4Exhausted')
         logger.error('no free IPv4 address', { prefix: this.options.ipv4Prefix });
     });
-    this.made = { overlay, names, roster: new Roster({ overlay, clock, logger }) };
+    const reservations = new Reservations({ overlay });
+    this.made = { overlay, names, reservations, roster: new Roster({ overlay, clock, logger }) };
     return this.made;
   }
 

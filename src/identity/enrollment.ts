@@ -113,6 +113,12 @@ export class EnrollmentServer {
     return this.refuse(request, 'username_not_available', takenText(user));
   }
 
+  /** The answer to a request whose name may be somebody else's, as long as the overlay cannot be asked: to be made again soon. */
+  refuseNow(request: CertificateRequest, user: string): Uint8Array {
+    const text = `whether ${user} is free cannot be known now: try again in a moment`;
+    return this.refuse(request, 'cannot_write', text);
+  }
+
   /** A host has shown itself as a member over a link: its installation did not fail, and its name is its own. */
   sawMember({ nodeId: hit, user, certificate, issuer }: VerifiedPeer, wallNow: number): void {
     const { notBefore: issuedAt, notAfter: expiresAt } = certificate;

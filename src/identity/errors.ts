@@ -16,7 +16,7 @@ export class TicketError extends IdlocError {
 
 /**
  * RFC 6940 s11.3: tokens of refusal (bad_CSR is written in lower case). Ours: `not_authority`, this node cannot issue;
- * `cannot_write`, it could if there were room on its disk: to be tried again later.
+ * `cannot_write`, it could if there were room on its disk, or in the overlay: to be tried again later.
  */
 export const ENROLLMENT_REFUSALS = [
   'failed_authentication',

@@ -4,6 +4,7 @@ import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { CertificateRequest } from '../identity/enrollment.ts';
 import { type CertificateMessage, encodeCertificateMessage } from './certificate-message.ts';
+import type { ReservationOutcome } from '../overlay/reservations.ts';
 import { MAX_RELAYS } from './constants.ts';
 import type { Inviting } from './ports.ts';
 import { shuffled } from './shuffled.ts';
@@ -25,6 +26,13 @@ export interface EnrollmentDeskPorts {
     user: string,
     now: number,
     done: (hits: readonly Hit[] | undefined, now: number) => void,
+  ) => void;
+  /** Keeps the name for a host: from then on no other inviter gives it away. */
+  readonly reserve: (
+    user: string,
+    hits: readonly Hit[],
+    now: number,
+    done: (outcome: ReservationOutcome, now: number) => void,
   ) => void;
   /** Hosts that have given the name back, as the overlay says. */
   readonly formerHoldersOf: (
@@ -152,11 +160,19 @@ export class EnrollmentDesk {
       return;
     }
     this.ports.holdersOf(chosen.user, now, (hits, at) => {
-      const taken = hits?.some((hit) => hit !== chosen.hit) === true;
-      done(
-        this.attempt(() => (taken ? inviting.refuseName(request, chosen.user) : inviting.enroll(request, wallNow))),
-        at,
-      );
+      const refuse = (): Uint8Array => inviting.refuseName(request, chosen.user);
+      if (hits?.some((hit) => hit !== chosen.hit) === true) {
+        done(this.attempt(refuse), at);
+        return;
+      }
+      this.ports.reserve(chosen.user, [chosen.hit], at, (outcome, later) => {
+        const answers = {
+          kept: () => inviting.enroll(request, wallNow),
+          others: refuse,
+          unknown: () => inviting.refuseNow(request, chosen.user),
+        };
+        done(this.attempt(answers[outcome]), later);
+      });
     });
   }
 

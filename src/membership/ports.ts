@@ -62,6 +62,8 @@ export interface Inviting {
   chosenName(request: CertificateRequest, wallNow: number): { readonly hit: Hit; readonly user: string } | undefined;
   /** The answer to a newcomer whose name is somebody else's. */
   refuseName(request: CertificateRequest, user: string): Uint8Array;
+  /** The answer to a newcomer of whose name nobody can say now whether it is free. */
+  refuseNow(request: CertificateRequest, user: string): Uint8Array;
   /** For the same key and user as the chain says. @param checked the user was looked up, and is this host's or nobody's. */
   renew(chain: readonly Uint8Array[], wallNow: number, checked: boolean): Renewed;
   /** A certificate for a member's key, unasked. @returns DER, the host's own first. */

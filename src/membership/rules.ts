@@ -95,6 +95,7 @@ export function invitingOf(issuer: OverlayAuthority | Inviter, components: Rules
       return user === undefined ? undefined : { hit: hitOfSpki(request.spki), user };
     },
     refuseName: (request, user) => enrollment.refuseName(request, user),
+    refuseNow: (request, user) => enrollment.refuseNow(request, user),
     sawMember: (peer, wallNow) => enrollment.sawMember(peer, wallNow),
     takenName: (request, wallNow) => enrollment.takenName(request, wallNow),
     sawLeaving: (hit, leftAt, user) => enrollment.sawLeaving(hit, leftAt, user),

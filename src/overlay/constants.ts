@@ -170,6 +170,9 @@ export const DEFAULT_MAX_STORED_BYTES = 32 * 1024 * 1024;
 /** Values of one writer at one node; a host has a handful and its share of the ring decides where. */
 export const DEFAULT_MAX_VALUES_PER_WRITER = 64;
 
+/** An inviter may write so many times that: it keeps names for its tickets. */
+export const INVITER_VALUES_FACTOR = 16;
+
 /** A value may not come from further in the future: a wrong clock would lock its place for everyone. */
 export const MAX_CLOCK_SKEW_MS = 600_000;
 

@@ -129,7 +129,8 @@ export class OverlayNode implements Timed {
       ...(components.verifySignature && { verifySignature: components.verifySignature }),
     });
     const { signing } = this;
-    const places = { ring: settings.ring, ipv4Prefix: parseIpv4Prefix(settings.ipv4Prefix) };
+    const mayInvite = (nodeId: NodeId): boolean => components.trust.isInviter?.(nodeId) === true;
+    const places = { ring: settings.ring, ipv4Prefix: parseIpv4Prefix(settings.ipv4Prefix), mayInvite };
     const verifier = new ValueVerifier({ places, signing, kinds: settings.kinds });
     const limits = new RequestLimits();
     this.endpoint = new MessageEndpoint({
@@ -151,6 +152,7 @@ export class OverlayNode implements Timed {
     this.resources = new ResourceStore({
       maxBytes: settings.maxStoredBytes,
       maxPerWriter: settings.maxValuesPerWriter,
+      isInviter: mayInvite,
     });
     this.topology = new Topology({
       self,

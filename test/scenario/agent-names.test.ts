@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
+import type { Hit } from '../../src/base/node-id.ts';
 import type { SocketAddress } from '../../src/base/socket-address.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
 import type { SimAgent } from '../sim/agent/sim-agent.ts';
@@ -30,6 +31,13 @@ class Offices extends AgentWorld {
 
   at(agent: SimAgent): readonly SocketAddress[] {
     return agent.host.addresses.map((address) => ({ address, port: 6084 }));
+  }
+
+  /** Hosts that a name leads to. */
+  hostsOf(asker: SimAgent, name: string): readonly Hit[] {
+    const asked = asker.lookupName(user(name));
+    this.until(() => asked.answer !== undefined, 20_000);
+    return asked.answer?.ok === true ? asked.answer.value.map(({ hit }) => hit) : [];
   }
 
   rename(by: SimAgent, host: SimAgent, name: string): boolean {
@@ -90,4 +98,62 @@ for (const seed of [830, 831, 832])
     t.true(other.result?.ok);
     t.is(alice.agent?.engine.membership.state, 'member');
     t.is(founder.register.openTickets(world.clock.wall()).length, 1);
+  });
+
+for (const seed of [840, 841, 842, 843])
+  test(`seed ${seed}: two newcomers who want one name of two inviters in the same second: one of them has it`, (t) => {
+    const world = new Offices(t, seed);
+    const { founder, second } = world;
+    const tickets = [world.ticket(null), world.ticket(null, world.at(second), second)];
+    const joins = tickets.map((ticket) => world.join(world.hostAtHome(), ticket, user('bob')));
+    t.true(world.until(() => joins.every(({ result }) => result !== undefined), 60_000));
+    t.is(joins.filter(({ result }) => result?.ok).length, 1);
+    const refused = joins.map(({ result }) => (result?.ok === false ? result.error.message : '')).join('');
+    t.regex(refused, /bob@home\.example is taken/);
+    world.run(20_000);
+    const [bob] = joins.flatMap(({ agent }) => agent ?? []);
+    for (const asker of [founder, second]) t.deepEqual(world.hostsOf(asker, 'bob'), [bob?.hit]);
+  });
+
+for (const seed of [850, 851, 852])
+  test(`seed ${seed}: a name that waits for the holder of a ticket is given to nobody by another inviter; it then is the holder's`, (t) => {
+    const world = new Offices(t, seed);
+    const { founder, second } = world;
+    const forCarol = world.ticket(user('carol'));
+    const open = (): ReturnType<AgentWorld['ticket']> => world.ticket(null, world.at(second), second);
+    const stranger = world.join(world.hostAtHome(), open(), user('carol'));
+    t.true(world.until(() => stranger.result !== undefined, 60_000));
+    t.false(stranger.result?.ok);
+    // Also when the inviter that made the ticket is off, and for whoever is a member already.
+    founder.kill();
+    world.run(60_000);
+    const again = world.join(world.hostAtHome(), open(), user('carol'));
+    t.true(world.until(() => again.result !== undefined, 60_000));
+    t.false(again.result?.ok);
+    founder.start();
+    t.true(world.allReady([founder]));
+    const carol = world.join(world.hostAtHome(), forCarol, null);
+    t.true(world.until(() => carol.agent?.ready === true, 60_000));
+    world.run(20_000);
+    for (const asker of [founder, second]) t.deepEqual(world.hostsOf(asker, 'carol'), [carol.agent?.hit]);
+    // The user's next host has a ticket of the other inviter, which was made for it.
+    const laptop = world.join(world.hostAtHome(), world.ticket(user('carol'), world.at(second), second), null);
+    t.true(world.until(() => laptop.agent?.ready === true, 60_000));
+    world.run(20_000);
+    t.is(world.hostsOf(founder, 'carol').length, 2);
+  });
+
+for (const seed of [860, 861])
+  test(`seed ${seed}: a ticket that was withdrawn keeps its name from nobody after five minutes, at whichever inviter`, (t) => {
+    const world = new Offices(t, seed);
+    const { founder, second } = world;
+    world.ticket(user('carol'));
+    world.run(2_000);
+    const [ticket] = founder.register.openTickets(world.clock.wall());
+    founder.register.withdraw(ticket?.id ?? '');
+    founder.ticketsChanged();
+    world.run(310_000);
+    const joining = world.join(world.hostAtHome(), world.ticket(null, world.at(second), second), user('carol'));
+    t.true(world.until(() => joining.result !== undefined, 60_000));
+    t.true(joining.result?.ok);
   });

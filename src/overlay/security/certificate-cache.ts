@@ -18,6 +18,8 @@ export interface VerifiedCertificate {
 /** Says whether a chain of DER certificates, the node's own first, is good in this overlay; throws when it is not. */
 export interface CertificateVerifier {
   verifyMember(chain: readonly Uint8Array[], wallNow: number): VerifiedCertificate;
+  /** Whether a host may let others in, as far as is known; absent: nobody may. */
+  isInviter?(nodeId: NodeId): boolean;
 }
 
 /** A node that signed something, and the certificate that proves it. */

@@ -1,6 +1,6 @@
 import { concatBytes, fromHex, toHex } from '../../base/bytes.ts';
 import type { Ipv4Prefix } from '../../base/ipv4-prefix.ts';
-import type { ResourceId } from '../../base/node-id.ts';
+import type { NodeId, ResourceId } from '../../base/node-id.ts';
 import type { StoredDataValue } from '../../reload/index.ts';
 import type { Ring } from '../chord/ring.ts';
 import { MAX_IPV4_CHOICES } from '../constants.ts';
@@ -8,12 +8,14 @@ import { ipv4Choice } from '../ipv4-choice.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import type { Kind } from './kinds.ts';
 import { memberShardName, memberShardOf } from './member-value.ts';
-import { type Ipv4Value, decodeIpv4Value, ipv4ResourceName } from './values.ts';
+import { type Ipv4Value, decodeIpv4Value, ipv4ResourceName, reservationOf, reservationResourceName } from './values.ts';
 
 /** Where things belong in this overlay. */
 export interface Places {
   readonly ring: Ring;
   readonly ipv4Prefix: Ipv4Prefix;
+  /** Whether a host may let others in, as far as is known here. */
+  readonly mayInvite: (nodeId: NodeId) => boolean;
 }
 
 /** Whether `signer` may write this value of the Kind at the resource (RFC 6940 s7.3). */
@@ -40,6 +42,8 @@ export function mayWrite(
       return isOwnEntry(ring, resource, value, signer);
     case 'FIRST-CLAIM':
       return isOwnClaim(places, resource, value, signer);
+    case 'INVITER-CLAIM':
+      return isReservation(places, resource, value, signer);
   }
 }
 
@@ -79,6 +83,18 @@ function isOwnClaim(
     ring.resourceIdOf(ipv4ResourceName(claim.ipv4)) === resource &&
     ipv4Choice(ipv4Prefix, claim.hit, claim.choice) === claim.ipv4
   );
+}
+
+function isReservation(
+  { ring, mayInvite }: Places,
+  resource: ResourceId,
+  value: StoredDataValue,
+  signer: Signer,
+): boolean {
+  if (!mayInvite(signer.nodeId)) return false;
+  if (!value.exists) return true;
+  const user = reservationOf(value.value)?.user;
+  return user !== undefined && ring.resourceIdOf(reservationResourceName(user)) === resource;
 }
 
 /** @returns undefined for a value that is given back or that is no claim. */

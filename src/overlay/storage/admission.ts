@@ -146,7 +146,7 @@ function judgeConflict(
   current: SignedValue | undefined,
 ): Verdict | undefined {
   const isForeign = current !== undefined && current.signer.nodeId !== value.signer.nodeId;
-  if (kind.accessPolicy === 'FIRST-CLAIM') {
+  if (kind.accessPolicy === 'FIRST-CLAIM' || kind.accessPolicy === 'INVITER-CLAIM') {
     if (!value.data.value.exists) {
       if (isForeign) return 'claimed';
       if (current === undefined && origin.isOriginal) return 'unclaimed';

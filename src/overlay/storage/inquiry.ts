@@ -124,7 +124,9 @@ export class Inquiry implements Timed {
 /** Claims before what was given back; of two claims that were made apart, the one that wins. */
 function byBelief(a: SignedValue, b: SignedValue): number {
   const [claimA, claimB] = [claimOf(a.data.value), claimOf(b.data.value)];
-  if (claimA === undefined || claimB === undefined) return Number(claimA === undefined) - Number(claimB === undefined);
+  // Not of an address.
+  if (claimA === undefined || claimB === undefined)
+    return Number(!a.data.value.exists) - Number(!b.data.value.exists) || (a.signer.nodeId < b.signer.nodeId ? -1 : 1);
   if (claimA.hit === claimB.hit) return 0;
   return claimWins(claimA, claimB) ? -1 : 1;
 }

@@ -4,10 +4,10 @@ import { KIND_IDS } from '../../reload/index.ts';
 /**
  * Who may write a value (RFC 6940 s7.3). NODE-SHARD is idloc's own: each node its entry in its part of the members' list.
  * FIRST-CLAIM is idloc's own: whoever comes first, until the claim expires or is
- * given back (`judge` in admission.ts).
+ * given back (`judge` in admission.ts). INVITER-CLAIM is the same for those that may let hosts in.
  */
 export type AccessPolicy =
-  'USER-MATCH' | 'NODE-MATCH' | 'USER-NODE-MATCH' | 'NODE-MULTIPLE' | 'NODE-SHARD' | 'FIRST-CLAIM';
+  'USER-MATCH' | 'NODE-MATCH' | 'USER-NODE-MATCH' | 'NODE-MULTIPLE' | 'NODE-SHARD' | 'FIRST-CLAIM' | 'INVITER-CLAIM';
 
 /** A Kind definition (RFC 6940 s7.4.5, s11.1). */
 export interface Kind {
@@ -99,6 +99,16 @@ export const IDLOC_LOCATORS: Kind = {
   maxLifetimeS: 3_600,
 };
 
+/** A user name that an inviter keeps for whom it has let in, or is to let in: at `user:carol@example.net`. */
+export const IDLOC_RESERVATION: Kind = {
+  id: 0xf0001006,
+  name: 'IDLOC-RESERVATION',
+  dataModel: 'single',
+  accessPolicy: 'INVITER-CLAIM',
+  maxCount: 1,
+  maxSize: 512,
+};
+
 export const DEFAULT_KINDS: readonly Kind[] = [
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
@@ -107,4 +117,5 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   IDLOC_HOST,
   IDLOC_MEMBER,
   IDLOC_LOCATORS,
+  IDLOC_RESERVATION,
 ];

@@ -2,6 +2,7 @@ import type { NodeId, ResourceId } from '../../base/node-id.ts';
 import { ARRAY_INDEX_LAST, type StoredDataValue } from '../../reload/index.ts';
 import { toHex } from '../../base/bytes.ts';
 import type { Signer } from '../security/certificate-cache.ts';
+import { INVITER_VALUES_FACTOR } from '../constants.ts';
 import { type Origin, type SignedValue, type Verdict, endOf, judge } from './admission.ts';
 import { Holders } from './holders.ts';
 import type { Kind } from './kinds.ts';
@@ -69,12 +70,14 @@ export class ResourceStore {
   private readonly idsOf = new Map<number, SortedIds>();
   private readonly maxBytes: number;
   private readonly maxPerWriter: number;
+  private readonly isInviter: (writer: NodeId) => boolean;
   private used = 0;
   private revisions = 0;
 
-  constructor(options: { maxBytes: number; maxPerWriter: number }) {
+  constructor(options: { maxBytes: number; maxPerWriter: number; isInviter?: (writer: NodeId) => boolean }) {
     this.maxBytes = options.maxBytes;
     this.maxPerWriter = options.maxPerWriter;
+    this.isInviter = options.isInviter ?? (() => false);
   }
 
   get size(): number {
@@ -221,7 +224,7 @@ export class ResourceStore {
         ),
       countOfKind: entries.length + trial.addedTo(kind),
       countOfWriter: (this.writers.get(writer)?.values ?? 0) + trial.addedBy(writer),
-      maxPerWriter: this.maxPerWriter,
+      maxPerWriter: this.maxPerWriter * (this.isInviter(writer) ? INVITER_VALUES_FACTOR : 1),
     };
     const verdict = judge(kind, value, origin, place, wallNow);
     if (verdict !== 'taken') return verdict;

@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.ts';
+import { MalformedMessageError } from '../../base/errors.ts';
 import type { Hit } from '../../base/node-id.ts';
 import type { SocketAddress } from '../../base/socket-address.ts';
 import { addressFromBytes, addressToBytes } from '../../base/ip-address.ts';
@@ -47,6 +48,49 @@ export interface Ipv4Value {
 export interface HostValue {
   readonly user: string | null;
   readonly ipv4: string | null;
+}
+
+/**
+ * IDLOC-RESERVATION: an inviter keeps a user name. It names the user too, so that it is good at one Resource-ID only.
+ *
+ * ```
+ * struct { uint8 version; opaque user<0..2^8-1>; opaque hit<0..2^8-1>; } IdlocReservation;      // hit: 0 or 16 bytes
+ * ```
+ */
+export interface ReservationValue {
+  readonly user: string;
+  /** The host that gets the name; null: whoever has the ticket. */
+  readonly hit: Hit | null;
+}
+
+export function encodeReservationValue({ user, hit }: ReservationValue): Uint8Array {
+  const writer = begin();
+  writeUser(writer, user);
+  writer.vector(1, () => {
+    if (hit !== null) writer.hex(hit);
+  });
+  return writer.finish();
+}
+
+/** Undefined: it is none. */
+export function reservationOf(bytes: Uint8Array): ReservationValue | undefined {
+  try {
+    const reader = open(bytes);
+    const user = readUser(reader);
+    const field = reader.vector(1);
+    const hit = field.remaining === 0 ? null : field.hex(NODE_ID_BYTES);
+    field.end();
+    reader.end();
+    return user === null ? undefined : { user, hit };
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return undefined;
+    throw error;
+  }
+}
+
+/** The resource name of a reserved user name. */
+export function reservationResourceName(user: string): string {
+  return `user:${user}`;
 }
 
 /** Of one peer; more are not written, and not read. */

@@ -214,6 +214,7 @@ test('an invitation as JSON has the name of the ticket too; tickets shows those 
   t.deepEqual(JSON.parse((await runIdloc(['invite', '--json', ...at])).stdout), {
     ticket: 'idloc1ticket',
     id: exampleTicket.id,
+    warning: null,
   });
   const shown = await runIdloc(['tickets', ...at]);
   t.is(shown.status, 0);

@@ -155,6 +155,7 @@ export class Company {
         const holder = this.names.get(user);
         done(holder === undefined ? [] : [holder], now);
       },
+      reserve: (_user, _hits, now, done) => done('kept', now),
       formerHoldersOf: (_user, now, done) => done([], now),
     });
     const linked = new Set<Hit>();
@@ -208,6 +209,7 @@ export class Company {
       takenName: () => undefined,
       sawLeaving: (hit) => this.left.push(hit) > 0,
       chosenName: () => undefined,
+      refuseNow: (_request, user) => Buffer.from(`${user} may be taken`),
       refuseName: (_request, user) => Buffer.from(`${user} is taken`),
       renew: ([own = new Uint8Array()]) => {
         const before = this.issued.get(toHex(own));

@@ -6,6 +6,7 @@ import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { MAX_RELAYS } from '../../../src/membership/constants.ts';
 import { decodeCertificateMessage } from '../../../src/membership/certificate-message.ts';
 import { type DeskRequest, EnrollmentDesk, type FormerHolder } from '../../../src/membership/enrollment-desk.ts';
+import type { ReservationOutcome } from '../../../src/overlay/reservations.ts';
 import type { Inviting } from '../../../src/membership/ports.ts';
 
 const [ME, A, B] = ['1', 'a', 'b'].map((digit) => digit.repeat(32)) as [Hit, Hit, Hit];
@@ -20,6 +21,7 @@ class Desk {
   readonly asked: Hit[] = [];
   readonly open: ((answer: Uint8Array | undefined) => void)[] = [];
   holders: readonly Hit[] | undefined = [];
+  reserved: ReservationOutcome = 'kept';
   former: readonly FormerHolder[] = [];
   readonly left: Hit[] = [];
   readonly desk: EnrollmentDesk;
@@ -30,6 +32,7 @@ class Desk {
       enroll: () => ISSUED,
       chosenName: () => undefined,
       refuseName: () => REFUSED,
+      refuseNow: () => Buffer.from('later'),
       renew: () => ({ ok: true as const, chain: [] }),
       issueFor: () => [],
       sawMember: () => {},
@@ -51,6 +54,7 @@ class Desk {
           this.open.push((answer) => done(answer, now));
         },
         holdersOf: (_user, now, done) => done(this.holders, now),
+        reserve: (_user, _hits, now, done) => done(this.reserved, now),
         formerHoldersOf: (_user, now, done) => done(this.former, now),
         left: (hit) => this.left.push(hit),
       },
@@ -113,6 +117,15 @@ test('a name that somebody else has in the overlay is refused; the host that has
   desk.holders = undefined;
   desk.guest();
   t.deepEqual(desk.answers, ['taken', 'issued', 'issued']);
+});
+
+test('a name that another inviter keeps is refused; while nobody can say whether one does, the guest is to ask again', (t) => {
+  const desk = new Desk({ inviting: { chosenName: () => ({ hit: identity.hit, user: 'alice@x.example' }) } });
+  for (const reserved of ['others', 'unknown', 'kept'] as const) {
+    desk.reserved = reserved;
+    desk.guest();
+  }
+  t.deepEqual(desk.answers, ['taken', 'later', 'issued']);
 });
 
 test('a name that is taken is asked for in the overlay: whoever gave it back while this host was away has it no more', (t) => {

@@ -12,17 +12,23 @@ import {
   IDLOC_LOCATORS,
   IDLOC_MEMBER,
   IDLOC_NAME,
+  IDLOC_RESERVATION,
   type Kind,
 } from '../../../../src/overlay/storage/kinds.ts';
 import { memberShardName, memberShardOf } from '../../../../src/overlay/storage/member-value.ts';
-import { encodeIpv4Value, ipv4ResourceName } from '../../../../src/overlay/storage/values.ts';
+import {
+  encodeIpv4Value,
+  encodeReservationValue,
+  ipv4ResourceName,
+  reservationResourceName,
+} from '../../../../src/overlay/storage/values.ts';
 import type { StoredDataValue } from '../../../../src/reload/index.ts';
 
 const HIT = '20010022'.padEnd(32, 'a');
 const OTHER = '20010022'.padEnd(32, 'b');
 const USER = 'alice@example.net';
 const PREFIX = parseIpv4Prefix('198.18.0.0/15');
-const PLACES = { ring: orchidRing, ipv4Prefix: PREFIX };
+const PLACES = { ring: orchidRing, ipv4Prefix: PREFIX, mayInvite: (hit: string) => hit === HIT };
 const CHOICE = 3;
 const ADDRESS = ipv4Choice(PREFIX, HIT, CHOICE);
 const signer: Signer = { nodeId: HIT, user: USER, spki: new Uint8Array(), chain: [], hash: '' };
@@ -104,6 +110,25 @@ test('FIRST-CLAIM: an address that is none of the writer’s choices is not clai
   t.false(mayWrite(PLACES, IDLOC_IPV4, place, claim({ choice: CHOICE + 1 }), signer));
   const elsewhere = { ...PLACES, ipv4Prefix: parseIpv4Prefix('10.1.0.0/16') };
   t.false(mayWrite(elsewhere, IDLOC_IPV4, place, claim(), signer));
+});
+
+test('INVITER-CLAIM: a name is kept by whoever may let hosts in, in its place, for any host, and by nobody else', (t) => {
+  const value = (hit: string | null): StoredDataValue => {
+    return { model: 'single', exists: true, value: encodeReservationValue({ user: USER, hit }) };
+  };
+  const place = resourceIdOf(reservationResourceName(USER));
+  const other = { ...signer, nodeId: OTHER };
+  for (const hit of [null, HIT, OTHER]) {
+    t.true(mayWrite(PLACES, IDLOC_RESERVATION, place, value(hit), signer));
+    t.false(mayWrite(PLACES, IDLOC_RESERVATION, place, value(hit), other));
+  }
+  const elsewhere = resourceIdOf(reservationResourceName('bob@example.net'));
+  t.false(mayWrite(PLACES, IDLOC_RESERVATION, elsewhere, value(null), signer));
+  t.false(mayWrite(PLACES, IDLOC_RESERVATION, resourceIdOf(USER), value(null), signer));
+  t.false(mayWrite(PLACES, IDLOC_RESERVATION, place, { ...value(null), value: fromHex('02') }, signer));
+  const gone: StoredDataValue = { model: 'single', exists: false, value: new Uint8Array() };
+  t.true(mayWrite(PLACES, IDLOC_RESERVATION, place, gone, signer));
+  t.false(mayWrite(PLACES, IDLOC_RESERVATION, place, gone, other));
 });
 
 test('of two claims the earlier choice wins, of equal ones the lower HIT', (t) => {

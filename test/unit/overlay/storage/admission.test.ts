@@ -13,7 +13,13 @@ import {
   judge,
   originOf,
 } from '../../../../src/overlay/storage/admission.ts';
-import { IDLOC_HOST, IDLOC_IPV4, IDLOC_NAME, type Kind } from '../../../../src/overlay/storage/kinds.ts';
+import {
+  IDLOC_HOST,
+  IDLOC_IPV4,
+  IDLOC_NAME,
+  IDLOC_RESERVATION,
+  type Kind,
+} from '../../../../src/overlay/storage/kinds.ts';
 import { EMPTY_SIGNATURE } from '../../../../src/reload/index.ts';
 
 const WALL = 1_700_000_000_000;
@@ -171,4 +177,15 @@ test('a replica takes copies from peers it knows; the responsible one knows and 
   t.is(originOf(THIRD, RESOURCE, view(), 0), undefined);
   t.deepEqual(originOf(THIRD, RESOURCE, view({ isCloser: () => true }), 0), COPY);
   t.is(originOf(OTHER, RESOURCE, view({ isInReplicaRange: () => false }), 0), undefined);
+});
+
+test('the inviter that keeps a name first keeps it, whatever another one dates its own; its own word is renewed', (t) => {
+  const current = value();
+  for (const time of [-1, 1]) {
+    t.is(verdict(IDLOC_RESERVATION, value({ time, by: OTHER }), ORIGINAL, { current }), 'claimed');
+    t.is(verdict(IDLOC_RESERVATION, value({ time, by: OTHER, exists: false }), ORIGINAL, { current }), 'claimed');
+  }
+  t.is(verdict(IDLOC_RESERVATION, value(), ORIGINAL), 'ask');
+  t.is(verdict(IDLOC_RESERVATION, value(), HAND_OVER), 'taken');
+  t.is(verdict(IDLOC_RESERVATION, value({ time: 1 }), ORIGINAL, { current }), 'taken');
 });

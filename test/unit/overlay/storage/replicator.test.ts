@@ -64,7 +64,7 @@ class Bench {
       verifyMember: () => ({ nodeId: SELF, user: null, spki: key.spki, der: key.spki }),
     });
     const signing = new Signing({ key, chain: [new Uint8Array(1)], user: null, overlay: 1, cache });
-    const places = { ring: orchidRing, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15') };
+    const places = { ring: orchidRing, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), mayInvite: () => false };
     const replicaSet = (): NodeId[] => this.replicaSet;
     this.replicator = new Replicator({
       host: {

@@ -42,7 +42,9 @@ const of = (kind: Kind, values: readonly SignedValue[], generation = 0n): KindVa
   { kind, generation, values },
 ];
 
-function make(options: Partial<{ maxBytes: number; maxPerWriter: number }> = {}): ResourceStore {
+function make(
+  options: Partial<{ maxBytes: number; maxPerWriter: number; isInviter: (hit: string) => boolean }> = {},
+): ResourceStore {
   return new ResourceStore({ maxBytes: 1_000_000, maxPerWriter: 8, ...options });
 }
 
@@ -184,6 +186,15 @@ test('an address that another host has claimed is its own until the claim ends o
   const gone: StoredDataValue = { model: 'single', exists: false, value: new Uint8Array() };
   t.deepEqual(store(kept, IDLOC_IPV4, [signed(gone, 20, OTHER)], { at: 100_000 }), ['taken']);
   t.deepEqual(store(kept, IDLOC_IPV4, [signed(single('c'), 15)], { ...known, at: 100_000 }), ['taken']);
+});
+
+test('an inviter has sixteen times the room of another: it keeps a name for each of its tickets', (t) => {
+  const kept = make({ maxPerWriter: 1, isInviter: (hit) => hit === HIT });
+  const taken = Array.from({ length: 20 }, (_, i) =>
+    store(kept, IDLOC_HOST, [signed(single('x'))], { resource: resourceIdOf(String(i)) }),
+  ).flat();
+  t.is(taken.filter((verdict) => verdict === 'taken').length, 16);
+  t.is(taken.at(-1), 'quota');
 });
 
 test('what a revoked member has written is gone, and the room it took is free', (t) => {

@@ -11,6 +11,8 @@ import {
   encodeIpv4Value,
   encodeLocatorsValue,
   encodeNameValue,
+  encodeReservationValue,
+  reservationOf,
 } from '../../../../src/overlay/storage/values.ts';
 
 const HIT = '20010022'.padEnd(32, 'a');
@@ -24,6 +26,15 @@ test('values come back as they were written', (t) => {
   }
   t.deepEqual(decodeIpv4Value(encodeIpv4Value(CLAIM)), CLAIM);
   t.is(toHex(encodeNameValue({ ipv4: '198.18.1.2' })), '0204c6120102');
+  for (const hit of [HIT, null]) {
+    const reservation = { user: 'alice@example.net', hit };
+    t.deepEqual(reservationOf(encodeReservationValue(reservation)), reservation);
+  }
+});
+
+test('a reservation of another version, of nobody, with half a HIT or bytes behind it is none', (t) => {
+  for (const hex of ['', '03016100', '020000', '0201610120', '02016100ff', '020161', '02ff61'])
+    t.is(reservationOf(fromHex(hex)), undefined, hex);
 });
 
 test('another version, bytes too many and bytes too few are refused', (t) => {

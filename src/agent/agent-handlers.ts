@@ -61,6 +61,7 @@ function statusBetween<G extends AnyGround>({ config, identity, guard, dns }: Ho
       expires: null,
     },
     problem: null,
+    unwritten: [],
     listen: [],
     links: [],
     ...processStatus(guard),

@@ -1,4 +1,3 @@
-import { systemClock } from '../base/clock.ts';
 import { IdlocError } from '../base/errors.ts';
 import { addressToHit, hitToAddress, isHit, type Hit } from '../base/node-id.ts';
 import type { ControlHandlers } from '../control/schemas.ts';
@@ -90,7 +89,7 @@ interface Survey {
 
 async function survey({ engine, driver, register }: MemberOperationsComponents): Promise<Survey> {
   const { membership } = engine;
-  const wallNow = systemClock.wall();
+  const wallNow = engine.clock.wall();
   const { entries, missing } = await rosterOf(engine, driver);
   const role = engine.overlay?.role;
   const members = memberList({

@@ -119,6 +119,7 @@ function status(agent: OperationsComponents): Status {
               : 'joining',
     membership: { state, lapsed, expires },
     problem: problemOf(engine.membership, engine.double),
+    unwritten: [...engine.membership.unwritten],
     listen: agent.locators().map((address) => formatSocketAddress({ address, port: dataPlane.port })),
     links: links.filter(({ state }) => state !== 'guest').map((link) => describeLink(agent, link)),
     ...processStatus(agent.guard),

@@ -19,6 +19,9 @@ export function formatStatus(status: Status): string {
     ['agent', `${status.version}, up ${formatDuration(status.uptimeS)}, pid ${status.pid}`],
     ...formatClock(status.clock),
   ];
+  const { unwritten } = status;
+  if (unwritten.length > 0)
+    facts.push(['disk', `cannot write (${unwritten.join(', ')}): make room; tried every minute`]);
   if (status.unexpectedErrors > 0) facts.push(['errors', `${status.unexpectedErrors} unexpected, see the log`]);
   const width = Math.max(...facts.map(([label]) => label.length));
   const lines = facts.map(([label, value]) => `${label.padEnd(width)}  ${value}`);

@@ -71,6 +71,8 @@ const statusSchema = z.object({
   }),
   /** What keeps this host from its overlay, and what to do: for a person. */
   problem: z.string().nullable(),
+  /** What could not be written to the disk, and is in force all the same: tried again every minute. */
+  unwritten: z.array(z.string()),
   /** Why it is not in the overlay yet: in words for a person. */
   why: z.string().optional(),
   /** Where the one UDP port is bound. */

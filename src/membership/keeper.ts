@@ -13,7 +13,11 @@ interface Gathering {
   isWriting: boolean;
   /** Something came while it was written. */
   again: boolean;
+  /** The last attempt came to nothing. */
+  failed: boolean;
 }
+
+const IDLE = { isWriting: false, again: false, failed: false };
 
 /**
  * Writes what must outlast this run: at once, or gathered for a while. A write that fails is no reason to stop: what was to be
@@ -29,9 +33,10 @@ export class Keeper implements Timed {
     this.logger = components.logger;
   }
 
-  /** Names of what is not on the disk. */
+  /** Names of what the disk did not take. */
   get unwritten(): readonly string[] {
-    return [...this.waiting.keys()];
+    const gathered = [...this.gathered].filter(([, { failed }]) => failed).map(([name]) => name);
+    return [...this.waiting.keys(), ...gathered];
   }
 
   /** @param write throws when it cannot. */
@@ -43,7 +48,7 @@ export class Keeper implements Timed {
   /** For what a crash may cost: it begins to be written a while after the first call, with all that came until then. */
   gather(name: string, write: Writing, now: number): void {
     const known = this.gathered.get(name);
-    if (known === undefined) this.gathered.set(name, { write, at: now + GATHER_MS, isWriting: false, again: false });
+    if (known === undefined) this.gathered.set(name, { ...IDLE, write, at: now + GATHER_MS });
     else {
       known.write = write;
       known.again = known.isWriting;
@@ -67,6 +72,7 @@ export class Keeper implements Timed {
     gathering.again = false;
     gathering.write((error) => {
       gathering.isWriting = false;
+      gathering.failed = error !== undefined;
       if (error !== undefined) this.complain(name, error);
       else if (!gathering.again) this.gathered.delete(name);
     });

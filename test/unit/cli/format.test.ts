@@ -72,6 +72,12 @@ test('a status says first what is wrong and what to do, and what the host is to 
     t.is(shown({ state, expires: null }), `member   ${state}`);
 });
 
+test('a disk that is full is shown in the status, with what is not on it', (t) => {
+  t.notRegex(formatStatus(exampleStatus), /^disk/m);
+  const text = formatStatus({ ...exampleStatus, unwritten: ['certificate', 'records'] });
+  t.regex(text, /^disk +cannot write \(certificate, records\): make room; tried every minute$/m);
+});
+
 test('a clock that is wrong is shown in the status', (t) => {
   const text = formatStatus({ ...exampleStatus, clock: { offsetS: -10_800, source: 'overlay' } });
   t.regex(text, /^clock +this host's is 3 h( 0 min)? fast: the overlay's time is used; set the clock$/m);

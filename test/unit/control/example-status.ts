@@ -9,6 +9,7 @@ export const exampleStatus: Status = {
   state: 'joined',
   membership: { state: 'member', lapsed: false, expires: Date.UTC(2027, 0, 1, 12) },
   problem: null,
+  unwritten: [],
   listen: ['0.0.0.0:6084'],
   links: [
     {

@@ -39,12 +39,15 @@ test('what is gathered is written once in a while, not again while it is written
   const second = keeper.nextTimeout() ?? 0;
   keeper.handleTimeout(second);
   t.is(ends.length, 1, 'a slow disk is not asked twice');
+  t.deepEqual(keeper.unwritten, []);
   ends[0]?.(new Error('ENOSPC'));
+  t.deepEqual(keeper.unwritten, ['register']);
   const third = keeper.nextTimeout() ?? 0;
   keeper.handleTimeout(third);
   t.is(ends.length, 2);
   keeper.gather('register', write, third);
   ends[1]?.();
+  t.deepEqual(keeper.unwritten, []);
   keeper.handleTimeout(keeper.nextTimeout() ?? 0);
   t.is(ends.length, 3, 'what came meanwhile');
   ends[2]?.();

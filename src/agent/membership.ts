@@ -20,6 +20,7 @@ import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
 import { sha256 } from '../identity/signature.ts';
 import { TrustStore } from '../identity/trust-store.ts';
 import { overlaySettings, type OverlaySettings } from '../overlay/settings.ts';
+import { kindsOf } from '../overlay/storage/kinds.ts';
 
 /** RFC 6940's default of 5,000 ends at six hosts of one user: each record brings the certificate of its signer. */
 const MAX_MESSAGE_BYTES = 20_000;
@@ -194,6 +195,7 @@ export function settingsOf({
     sequence: configuration.sequence,
     document,
     ipv4Prefix: configuration.ipv4Prefix,
+    kinds: kindsOf(configuration.kinds),
     initialTtl: configuration.initialTtl,
     maxMessageBytes: configuration.maxMessageSize,
     reliabilityTimerMs: configuration.reliabilityTimerMs,

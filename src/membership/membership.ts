@@ -14,6 +14,7 @@ import type { IncomingRequest } from '../overlay/handlers/handler.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
 import type { ReservationOutcome } from '../overlay/reservations.ts';
 import { toNode } from '../overlay/requester.ts';
+import { kindsOf } from '../overlay/storage/kinds.ts';
 import { ERROR_CODES, type ExperimentalBody } from '../reload/index.ts';
 import { type CertificateMessage, decodeCertificateMessage, encodeCertificateMessage } from './certificate-message.ts';
 import { type DeskDone, type DeskRequest, EnrollmentDesk, type EnrollmentDeskPorts } from './enrollment-desk.ts';
@@ -80,7 +81,7 @@ export interface KeptMembership {
 
 /** The overlay, once this host has a node in it. */
 export interface MembershipOverlay {
-  readonly node: Pick<OverlayNode, 'requester' | 'setCertificates' | 'forgetWriters' | 'setConfiguration'>;
+  readonly node: Pick<OverlayNode, 'requester' | 'setCertificates' | 'forgetWriters' | 'setConfiguration' | 'setKinds'>;
   /** Hosts that have a name, as the overlay and our memory say. */
   readonly holdersOf: EnrollmentDeskPorts['holdersOf'];
   readonly formerHoldersOf: EnrollmentDeskPorts['formerHoldersOf'];
@@ -387,6 +388,7 @@ export class Membership implements Timed {
     this.logger.info('configuration', { sequence: configuration.sequence });
     const { store } = this.components;
     this.keeper.keep('configuration', () => store.saveOverlayDocument(this.currentDocument), now);
+    this.overlay?.node.setKinds(kindsOf(configuration.kinds));
     this.overlay?.node.setConfiguration(configuration.sequence, this.currentDocument, now);
     for (const nodeId of configuration.badNodes) this.components.rules.distrust(nodeId);
     this.dismiss(configuration.badNodes, now);

@@ -34,6 +34,7 @@ import {
   type StoreSpec,
 } from './storage/storage-client.ts';
 import { RingView } from './storage/ring-view.ts';
+import type { Kind } from './storage/kinds.ts';
 import { ValueVerifier } from './storage/value-verifier.ts';
 
 export interface OverlayComponents {
@@ -96,6 +97,7 @@ export class OverlayNode implements Timed {
   private readonly clock: Clock;
   private readonly trust: CertificateVerifier;
   private readonly signing: Signing;
+  private readonly verifier: ValueVerifier;
   private readonly endpoint: MessageEndpoint;
   private readonly router: MessageRouter;
   private readonly topology: Topology;
@@ -132,6 +134,7 @@ export class OverlayNode implements Timed {
     const mayInvite = (nodeId: NodeId): boolean => components.trust.isInviter?.(nodeId) === true;
     const places = { ring: settings.ring, ipv4Prefix: parseIpv4Prefix(settings.ipv4Prefix), mayInvite };
     const verifier = new ValueVerifier({ places, signing, kinds: settings.kinds });
+    this.verifier = verifier;
     const limits = new RequestLimits();
     this.endpoint = new MessageEndpoint({
       self,
@@ -431,11 +434,16 @@ export class OverlayNode implements Timed {
   }
 
   /**
-   * A configuration document is in force; only its number and bytes matter here. A newer one is sent to every linked node
+   * A configuration document is in force; only its number and bytes matter here, its Kinds are for `setKinds`. A newer one is sent to every linked node
    * that does not have it, and from then on to whoever shows an older number.
    */
   setConfiguration(sequence: number, document: Uint8Array | undefined, now: number): void {
     this.endpoint.configurations.setConfiguration(sequence, document, this.topology.connections, now);
+  }
+
+  /** What may be stored in the overlay from now on (`kindsOf`). */
+  setKinds(kinds: readonly Kind[]): void {
+    this.verifier.setKinds(kinds);
   }
 
   /**

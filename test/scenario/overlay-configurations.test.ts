@@ -1,7 +1,8 @@
 import test from 'ava';
-import { IDLOC_HOST } from '../../src/overlay/storage/kinds.ts';
+import { IDLOC_HOST, kindsOf } from '../../src/overlay/storage/kinds.ts';
+import type { StoreResult } from '../../src/overlay/storage/storage-client.ts';
 import { OverlayWorld, documentOf } from '../sim/overlay/overlay-world.ts';
-import { fetchFrom, hostRecord, storeHost } from '../sim/overlay/records.ts';
+import { fetchFrom, hostRecord, settled, storeHost } from '../sim/overlay/records.ts';
 
 const SEED = 20261128;
 
@@ -61,4 +62,30 @@ test('requests for values succeed while a document spreads, and the document com
   world.join(newcomer, second);
   world.loop.run(20_000);
   t.is(newcomer.overlay.snapshot(world.now).configurationSequence, 2);
+});
+
+test('a Kind of a newer document is stored and found as soon as the document is in force, and not before', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(8);
+  const writer = world.peers.find(({ id }) => world.responsible(hostRecord(id)) !== id);
+  const reader = world.peers.find((node) => node !== writer);
+  if (writer === undefined || reader === undefined) return t.fail();
+  const kind = 0xf0000042;
+  const notes = { kind, dataModel: 'SINGLE', accessControl: 'NODE-MATCH', maxCount: 1, maxSize: 100 } as const;
+  const spec = {
+    resource: hostRecord(writer.id),
+    kind,
+    value: { model: 'single', exists: true, value: Buffer.from('a note') },
+    lifetimeS: 3_600,
+  } as const;
+  const store = (): StoreResult =>
+    settled<StoreResult>(world, writer, (now, done) => writer.overlay.store(spec, now, done));
+  t.throws(store, { instanceOf: TypeError });
+  world.run(writer, () => writer.overlay.setKinds(kindsOf([notes])));
+  const refused = store();
+  t.false(refused.ok, 'the others do not know it yet');
+  for (const node of world.peers) world.run(node, () => node.overlay.setKinds(kindsOf([notes])));
+  t.true(store().ok);
+  const found = fetchFrom(world, reader, hostRecord(writer.id), kind);
+  t.true(found.ok && found.values.length === 1);
 });

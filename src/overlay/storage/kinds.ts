@@ -119,3 +119,41 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   IDLOC_LOCATORS,
   IDLOC_RESERVATION,
 ];
+
+/** A Kind as the overlay's configuration defines it (RFC 6940 s11.1, kind-block). */
+export interface ConfiguredKind {
+  /** Its ID, or the name that IANA registered. */
+  readonly kind: number | string;
+  readonly dataModel: Uppercase<DataModel>;
+  readonly accessControl: string;
+  readonly maxCount: number;
+  /** Bytes. */
+  readonly maxSize: number;
+  readonly maxNodeMultiple?: number;
+}
+
+/** s14.6; RFC 7904 s9.1. */
+const REGISTERED_IDS: ReadonlyMap<string, number> = new Map([
+  ['SIP-REGISTRATION', KIND_IDS.sipRegistration],
+  ['TURN-SERVICE', KIND_IDS.turnService],
+]);
+
+const MODELS = { SINGLE: 'single', ARRAY: 'array', DICTIONARY: 'dictionary' } as const;
+
+/** s7.3: those that a configuration may ask for by their names. */
+const POLICIES: readonly AccessPolicy[] = ['USER-MATCH', 'NODE-MATCH', 'USER-NODE-MATCH', 'NODE-MULTIPLE'];
+
+/**
+ * Kinds that are stored here: idloc's own, and those of the overlay's configuration. One of those is left out when its name or
+ * its access policy is not known, since nobody could say who may write it; idloc's own stay what they are.
+ */
+export function kindsOf(configured: readonly ConfiguredKind[]): readonly Kind[] {
+  const kinds = new Map(DEFAULT_KINDS.map((kind) => [kind.id, kind]));
+  for (const { kind, accessControl, dataModel, ...bounds } of configured) {
+    const id = typeof kind === 'number' ? kind : REGISTERED_IDS.get(kind);
+    const accessPolicy = POLICIES.find((policy) => policy === accessControl);
+    if (id === undefined || accessPolicy === undefined || kinds.has(id)) continue;
+    kinds.set(id, { id, name: String(kind), dataModel: MODELS[dataModel], accessPolicy, ...bounds });
+  }
+  return [...kinds.values()];
+}

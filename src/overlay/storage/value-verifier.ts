@@ -9,12 +9,17 @@ import type { Kind } from './kinds.ts';
 export class ValueVerifier {
   private readonly places: Places;
   private readonly signing: Signing;
-  private readonly kinds = new Map<number, Kind>();
+  private kinds: ReadonlyMap<number, Kind> = new Map();
 
   constructor(components: { places: Places; signing: Signing; kinds: readonly Kind[] }) {
     this.places = components.places;
     this.signing = components.signing;
-    for (const kind of components.kinds) this.kinds.set(kind.id, kind);
+    this.setKinds(components.kinds);
+  }
+
+  /** The overlay's configuration is another. What is stored of a Kind that it does not name any more ends when it expires. */
+  setKinds(kinds: readonly Kind[]): void {
+    this.kinds = new Map(kinds.map((kind) => [kind.id, kind]));
   }
 
   kind(id: number): Kind | undefined {

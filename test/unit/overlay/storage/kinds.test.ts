@@ -1,0 +1,36 @@
+import test from 'ava';
+import { DEFAULT_KINDS, IDLOC_IPV4, kindsOf } from '../../../../src/overlay/storage/kinds.ts';
+
+const NOTES = {
+  kind: 0xf0000042,
+  dataModel: 'SINGLE',
+  accessControl: 'NODE-MATCH',
+  maxCount: 1,
+  maxSize: 100,
+} as const;
+
+test('a configuration adds Kinds by number and by registered name', (t) => {
+  const sip = {
+    ...NOTES,
+    kind: 'SIP-REGISTRATION',
+    dataModel: 'DICTIONARY',
+    accessControl: 'USER-NODE-MATCH',
+  } as const;
+  const turn = { ...NOTES, kind: 'TURN-SERVICE', accessControl: 'NODE-MULTIPLE', maxNodeMultiple: 20 } as const;
+  const added = kindsOf([NOTES, sip, turn]).slice(DEFAULT_KINDS.length);
+  t.like(added, [
+    { id: 0xf0000042, dataModel: 'single', accessPolicy: 'NODE-MATCH', maxCount: 1, maxSize: 100 },
+    { id: 1, dataModel: 'dictionary', accessPolicy: 'USER-NODE-MATCH' },
+    { id: 2, accessPolicy: 'NODE-MULTIPLE', maxNodeMultiple: 20 },
+  ]);
+});
+
+test('a Kind whose name or policy nobody knows here is left out, and those of idloc stay what they are', (t) => {
+  const unknown = [
+    { ...NOTES, kind: 'WEATHER' },
+    { ...NOTES, accessControl: 'ANYBODY' },
+    { ...NOTES, kind: IDLOC_IPV4.id, maxSize: 1_000_000 },
+    { ...NOTES, accessControl: 'FIRST-CLAIM' },
+  ];
+  t.deepEqual(kindsOf(unknown), DEFAULT_KINDS);
+});

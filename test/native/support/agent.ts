@@ -78,8 +78,11 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   async connect(role: 'client' | 'server', remote: string) {
     const link = plane.openLink(role);
     plane.setPath(link, null, { address: remote, port: PORT });
-    await nextEvent('connected');
-    return link;
+    const event = await nextEvent('connected');
+    const connected = event.type === 'connected' ? event.link : link;
+    // The client was faster than this server's end: its handshake has a link of its own.
+    if (connected !== link) plane.closeLink(link);
+    return connected;
   },
   authorize(link: number, peer: string, peerIpv4: string | null) {
     plane.authorize(link, addressToHit(peer), peerIpv4);

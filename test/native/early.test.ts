@@ -95,16 +95,16 @@ onWire('no more packets than the bound wait, and they go with their link', async
   t.is(await b.counter('tunWrites'), 0);
 });
 
-onWire('packets that came early stay with the handshake when another link takes it over', async (t, wire) => {
+onWire('packets that came early stay with their link when another one is opened to wait there', async (t, wire) => {
   const { a, b } = wire;
   await b.call('listenUdp', PORT);
   // b did not wait for it: the cookie makes a link of its own.
   const fromA = await a.call<number>('connect', 'client', b.outer);
-  await b.call('event', 'connected');
+  const { link } = await b.call<{ link: number }>('event', 'connected');
   await a.call('authorize', fromA, b.hit, b.ipv4);
   const sent = await send(a, b.hit);
   await counted(b, 'earlyHeld', sent.length);
-  const late = await b.call<number>('connect', 'server', a.outer);
-  await b.call('authorize', late, a.hit, a.ipv4);
+  await b.call('expect', a.outer);
+  await b.call('authorize', link, a.hit, a.ipv4);
   t.deepEqual(await received(b, sent.length), sent);
 });

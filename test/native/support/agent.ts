@@ -84,6 +84,10 @@ const commands: Record<string, (...args: never[]) => unknown> = {
     if (connected !== link) plane.closeLink(link);
     return connected;
   },
+  /** A server's end that waits for a client from `remote`. */
+  expect(remote: string) {
+    plane.setPath(plane.openLink('server'), null, { address: remote, port: PORT });
+  },
   authorize(link: number, peer: string, peerIpv4: string | null) {
     plane.authorize(link, addressToHit(peer), peerIpv4);
   },

@@ -98,7 +98,7 @@ export class Entry implements Timed {
   /** Our node has lost its last peer. */
   private isolated = false;
   /** A client that has lost its last peer: when it takes the place of the peers, and how often it asks members. */
-  private cutOff: { readonly until: number; askMs: number } | undefined;
+  private cutOff: { until: number; askMs: number } | undefined;
   /** We hold the overlay, and nobody with us: the search for others goes on. */
   private alone = false;
   /** Peers that come before us have had their time. */
@@ -142,6 +142,7 @@ export class Entry implements Timed {
 
   stop(): void {
     this.bootstrap.stop();
+    this.endCutOff();
   }
 
   /** No way in is known that works. */
@@ -276,13 +277,27 @@ export class Entry implements Timed {
   private cutOffStep(now: number): void {
     const { ports, random, cutOff } = this;
     const node = ports.node();
-    if (cutOff === undefined || !this.isolated || node === undefined || node.knowsPeers) return;
+    if (cutOff === undefined || node === undefined) return;
+    this.timers.set('cutOff', now + cutOff.askMs);
+    if (node.knowsPeers) {
+      // It may let us in, or be gone before it has.
+      cutOff.until = this.cutOffUntil(now);
+      return;
+    }
     const [...members] = ports.members();
     const asked = members[Math.floor(random.float() * members.length)];
     if (asked !== undefined) node.join(asked, now);
     if (node.role === 'peer') cutOff.askMs = Math.min(cutOff.askMs * 2, PARTITION_PROBE_MS);
     else if (asked !== undefined && now >= cutOff.until) this.takePlace(now);
-    this.timers.set('cutOff', now + cutOff.askMs);
+  }
+
+  private cutOffUntil(now: number): number {
+    return now + CUT_OFF_MS * (1 + this.random.float());
+  }
+
+  private endCutOff(): void {
+    this.cutOff = undefined;
+    this.timers.clear('cutOff');
   }
 
   private takePlace(now: number): void {
@@ -317,8 +332,7 @@ export class Entry implements Timed {
 
   private foundWayIn(now: number): void {
     this.alone = false;
-    this.cutOff = undefined;
-    this.timers.clear('cutOff');
+    this.endCutOff();
     this.bootstrap.stop();
     if (!this.isolated) return;
     this.isolated = false;
@@ -329,7 +343,7 @@ export class Entry implements Timed {
   private findWayIn(now: number): void {
     const mayTakePlace = this.options.role === 'auto' && this.ports.node()?.role === 'client';
     if (mayTakePlace && this.cutOff === undefined) {
-      this.cutOff = { until: now + CUT_OFF_MS * (1 + this.random.float()), askMs: ASK_MEMBER_MS };
+      this.cutOff = { until: this.cutOffUntil(now), askMs: ASK_MEMBER_MS };
       this.timers.set('cutOff', now + ASK_MEMBER_MS);
     }
     if (!this.bootstrap.trying) this.search(now);

@@ -63,3 +63,75 @@ test('when nobody tells in time, the host is a client for a guess', (t) => {
   entry.handleTimeout(500);
   t.deepEqual(decided, ['guess', 'client']);
 });
+
+/** A client that was in, with other members linked; `peer` is whether a linked peer has shown itself. */
+function cutOff(): {
+  entry: Entry;
+  node: { peer: boolean };
+  places: number[];
+  run: (from: number, to: number) => void;
+} {
+  const places: number[] = [];
+  const known = { peer: false };
+  const node = {
+    state: 'joined',
+    role: 'client',
+    get knowsPeers() {
+      return known.peer;
+    },
+    join: () => {},
+    create: () => {},
+  } as unknown as OverlayNode;
+  let now = 0;
+  const ports: EntryPorts = {
+    dial: () => {},
+    startAddresses: () => [],
+    strangers: () => [],
+    node: () => node,
+    roleGuessed: () => {},
+    makeNode: () => node,
+    nodeStarted: () => {},
+    members: () => [MEMBER],
+    isPeer: () => false,
+    entersRingLater: () => {},
+    takesPlace: () => void places.push(now),
+    stoodAlone: () => {},
+    wayInFound: () => {},
+  };
+  const entry = new Entry(
+    { ports, random: seededRandom(1), self: SELF },
+    { role: 'auto', founder: false, returning: true },
+  );
+  const run = (from: number, to: number): void => {
+    for (now = from; now < to; now += 100) entry.handleTimeout(now);
+  };
+  return { entry, node: known, places, run };
+}
+
+test('a client that has lost its last peer takes the place of the peers after ten to twenty seconds', (t) => {
+  const { entry, places, run } = cutOff();
+  entry.onOverlayEvent({ type: 'isolated' }, 0);
+  run(0, 30_000);
+  t.true((places[0] ?? 0) >= 10_000 && (places[0] ?? 0) <= 22_000, String(places));
+});
+
+test('a peer that showed itself and was lost before it let the client in does not end its waiting', (t) => {
+  const { entry, node, places, run } = cutOff();
+  entry.onOverlayEvent({ type: 'isolated' }, 0);
+  run(0, 1_000);
+  node.peer = true;
+  run(1_000, 30_000);
+  t.deepEqual(places, []);
+  node.peer = false;
+  entry.onOverlayEvent({ type: 'isolated' }, 30_000);
+  run(30_000, 60_000);
+  t.true(places.length > 0);
+});
+
+test('an agent that stops takes no place', (t) => {
+  const { entry, places, run } = cutOff();
+  entry.onOverlayEvent({ type: 'isolated' }, 0);
+  entry.stop();
+  run(0, 60_000);
+  t.deepEqual(places, []);
+});

@@ -2,6 +2,7 @@ import type { Candidate, CandidateType } from '../base/candidate.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import { baseOf, isLinkLocal, isLoopback, isUnicast } from './candidates.ts';
+import { CHECK_LIFETIME_MS, CONSENT_TIMEOUT_MS, NOMINATION_PATIENCE_MS } from './constants.ts';
 import type { Credentials } from './credentials.ts';
 import type { IceRole, Path } from './path.ts';
 
@@ -120,4 +121,19 @@ export function localTypeOf(
       (candidate) => sameSocketAddress(candidate.address, mapped) && sameSocketAddress(baseOf(candidate), base),
     )?.type ?? 'prflx'
   );
+}
+
+/** Was a check on it answered lately enough to send there (RFC 7675 s5.1)? */
+export function isFresh({ validAt }: CandidatePair, now: number): boolean {
+  return validAt !== undefined && now < validAt + CONSENT_TIMEOUT_MS;
+}
+
+/** Fresh for as long as a check takes to renew that: else consent would expire, for good, while the check is under way. */
+export function isRenewable(pair: CandidatePair, now: number): boolean {
+  return isFresh(pair, now + CHECK_LIFETIME_MS);
+}
+
+/** Less than a round trip, and two valid pairs would take the nomination from one another for ever. */
+export function nominationPatienceMs({ answerMs }: CandidatePair): number {
+  return Math.max(NOMINATION_PATIENCE_MS, 2 * answerMs);
 }

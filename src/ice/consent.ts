@@ -7,6 +7,7 @@ import {
   CONSENT_TIMEOUT_MS,
   LOSS_WINDOW,
   MISSED_CONSENT_LIMIT,
+  TAKE_CONTROL_WAIT_MS,
 } from './constants.ts';
 
 /** RFC 6298 s2: weight of a new sample. */
@@ -82,6 +83,11 @@ export class Consent {
   /** It does not answer: another pair may take over. An answer clears this. */
   get suspectSince(): number | undefined {
     return this.doubtedSince;
+  }
+
+  /** The peer that has control may not see what we see: that the pair is dead. From then on we nominate; undefined: it answers. */
+  get claimableAt(): number | undefined {
+    return this.doubtedSince === undefined ? undefined : this.doubtedSince + TAKE_CONTROL_WAIT_MS;
   }
 
   get verifyAt(): number | undefined {

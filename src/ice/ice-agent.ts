@@ -13,21 +13,27 @@ import { BINDING_METHOD } from '../stun/message.ts';
 import { authenticateAnswer, authenticateRequest } from './authentication.ts';
 import { encodeCheck, encodeCheckAnswer } from './binding-messages.ts';
 import type { CandidatePair } from './candidate-pair.ts';
-import { canPair, localTypeOf, makePair, makePairs, pathOf } from './candidate-pair.ts';
+import {
+  canPair,
+  isFresh,
+  isRenewable,
+  localTypeOf,
+  makePair,
+  makePairs,
+  nominationPatienceMs,
+  pathOf,
+} from './candidate-pair.ts';
 import { bestOfEachBase } from './candidates.ts';
 import type { CheckTransaction } from './check-transactions.ts';
 import { CheckTransactions } from './check-transactions.ts';
 import { Checklist } from './checklist.ts';
 import { Consent } from './consent.ts';
 import {
-  CHECK_LIFETIME_MS,
   CHECK_PACING_MS,
   CHECK_RTO_MS,
   CONSENT_INTERVAL_MS,
-  CONSENT_TIMEOUT_MS,
   FEW_PAIRS,
   NOMINATION_HOLD_MS,
-  NOMINATION_PATIENCE_MS,
   NOMINATION_WAIT_MS,
   PATIENCE_LOOK_MS,
   PATIENCE_MS,
@@ -35,7 +41,6 @@ import {
   REST_SILENCE_MS,
   SETTLE_MS,
   SILENCE_VERIFY_MS,
-  TAKE_CONTROL_WAIT_MS,
   VERIFY_ANSWER_MS,
 } from './constants.ts';
 import type { Credentials, IceCredentials } from './credentials.ts';
@@ -406,7 +411,7 @@ export class IceAgent implements Timed {
       return;
     }
     this.wake(now - REST_SILENCE_MS, now);
-    if (nominates && pair.state === 'succeeded' && this.isRenewable(pair, now)) {
+    if (nominates && pair.state === 'succeeded' && isRenewable(pair, now)) {
       this.changeRole('controlled');
       this.select(pair, now);
       return;
@@ -593,11 +598,12 @@ export class IceAgent implements Timed {
   private considerNomination(now: number): void {
     this.nominateAt = undefined;
     const best = this.checklist.pairs.find(
-      (pair) => pair.state === 'succeeded' && this.isFresh(pair, now) && this.improves(pair),
+      (pair) => pair.state === 'succeeded' && isFresh(pair, now) && this.improves(pair),
     );
     if (best === undefined) return;
-    if (this.currentRole === 'controlled' && !this.mayClaim(now)) {
-      this.nominateAt = this.claimAt;
+    const claimAt = this.consent?.claimableAt;
+    if (this.currentRole === 'controlled' && (claimAt === undefined || now < claimAt)) {
+      this.nominateAt = claimAt;
       return;
     }
     this.firstValidAt ??= now;
@@ -617,32 +623,12 @@ export class IceAgent implements Timed {
     this.checklist.trigger(best, true);
   }
 
-  /** The peer that has control may not see what we see: that the selected pair is dead. From then on we nominate. */
-  private get claimAt(): number | undefined {
-    const since = this.consent?.suspectSince;
-    return since === undefined ? undefined : since + TAKE_CONTROL_WAIT_MS;
-  }
-
-  private mayClaim(now: number): boolean {
-    return this.claimAt !== undefined && now >= this.claimAt;
-  }
-
   private improves(pair: CandidatePair): boolean {
     const { consent } = this;
     if (consent === undefined) return true;
     if (pair === consent.pair) return false;
     if (consent.suspectSince !== undefined || consent.pair.credentials !== this.current) return true;
     return distanceOf(pathOf(pair)) < distanceOf(pathOf(consent.pair));
-  }
-
-  /** Was a check on it answered lately enough to send there (RFC 7675 s5.1)? */
-  private isFresh(pair: CandidatePair, now: number): boolean {
-    return pair.validAt !== undefined && now < pair.validAt + CONSENT_TIMEOUT_MS;
-  }
-
-  /** Fresh for as long as a check takes to renew that: else consent would expire, for good, while the check is under way. */
-  private isRenewable(pair: CandidatePair, now: number): boolean {
-    return this.isFresh(pair, now + CHECK_LIFETIME_MS);
   }
 
   private select(pair: CandidatePair, now: number): void {
@@ -729,7 +715,7 @@ export class IceAgent implements Timed {
 
   private patienceEnded(now: number): void {
     const undecided =
-      this.checklist.active > 0 || this.checklist.pairs.some((pair) => this.improves(pair) && this.isFresh(pair, now));
+      this.checklist.active > 0 || this.checklist.pairs.some((pair) => this.improves(pair) && isFresh(pair, now));
     if (undecided && now < this.checkingSince + 2 * PATIENCE_MS) {
       this.patienceAt = now + PATIENCE_LOOK_MS;
       return;
@@ -801,9 +787,4 @@ export class IceAgent implements Timed {
     this.logger.debug('ice.state', { from: this.currentState, to: state });
     this.currentState = state;
   }
-}
-
-/** Less than a round trip, and two valid pairs would take the nomination from one another for ever. */
-function nominationPatienceMs(pair: CandidatePair): number {
-  return Math.max(NOMINATION_PATIENCE_MS, 2 * pair.answerMs);
 }

@@ -270,8 +270,6 @@ void DataPlane::Handle(Authorize& command) {
   if (link == nullptr || !link->connected) return;
   tunnels_.Remove(link, links_);
   link->authorized = true;
-  link->session->ReleaseHandshake();
-  trimmer_.HandshakeFreed(now_);
   link->hit = command.hit;
   link->ipv4 = command.ipv4;
   auto release = [this, link](const IpAddress& address) {

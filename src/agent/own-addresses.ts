@@ -1,7 +1,7 @@
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import type { Standing } from '../mobility/standing.ts';
-import { type KnownAddresses, newcomerAddresses, ticketAddresses, type TicketStart } from './ticket-addresses.ts';
+import { type KnownAddresses, ticketAddresses, type TicketStart } from './ticket-addresses.ts';
 
 /** Where others can come to us, as far as is known now: what our record in the overlay says, and tickets too. */
 export class OwnAddresses {
@@ -21,12 +21,12 @@ export class OwnAddresses {
 
   /** Best first. */
   get all(): SocketAddress[] {
-    return ticketAddresses(this.known);
+    return [...ticketAddresses(this.known, 'open', []).addresses];
   }
 
   /** For a ticket. @param peers other peers, best first. */
   forNewcomers(standing: Standing['type'], peers: readonly SocketAddress[]): TicketStart {
-    return newcomerAddresses(this.known, standing, peers);
+    return ticketAddresses(this.known, standing, peers);
   }
 
   private get known(): KnownAddresses {

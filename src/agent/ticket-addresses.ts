@@ -14,18 +14,6 @@ export interface KnownAddresses {
   readonly own: readonly SocketAddress[];
 }
 
-/**
- * Where a newcomer is to try, best first: what was configured; then what everyone can reach, as others see it before as we see
- * it ourselves; then what only neighbours reach. At most as many as a ticket holds: of the private ones at least one stays.
- */
-export function ticketAddresses({ advertised, reflexive, mapped, own }: KnownAddresses): SocketAddress[] {
-  const others = [...mapped, ...reflexive, ...own];
-  const reachable = others.filter(({ address }) => isGloballyReachable(address));
-  const near = [...own, ...reflexive, ...mapped].filter(({ address }) => !isGloballyReachable(address));
-  const far = unique([...advertised, ...reachable]).slice(0, near.length > 0 ? MAX_TICKET_ADDRESSES - 1 : undefined);
-  return unique([...far, ...near]).slice(0, MAX_TICKET_ADDRESSES);
-}
-
 /** Others are in tickets too: one of them may be the only one that is up, or that can be reached. */
 const MAX_OTHER_PEERS = 3;
 
@@ -37,12 +25,14 @@ export interface TicketStart {
 }
 
 /**
- * For a newcomer, whom any peer leads to its inviter: as above, with those of other peers before what a NAT of ours shows to
- * others, which lets in only whom we call at the same time, as those do who meet, or whom its owner has let through.
+ * Where a newcomer is to try, best first: what was configured; then what everyone can reach, as others see it before as we see
+ * it ourselves; then what only neighbours reach. Any peer leads a newcomer to its inviter, so other peers come before what a NAT
+ * of ours shows to others, which lets in only whom we call at the same time, as those do who meet, or whom its owner has let
+ * through. At most as many as a ticket holds: of the private ones at least one stays.
  * @param standing whether others can come to us unasked.
  * @param peers other peers, best first.
  */
-export function newcomerAddresses(
+export function ticketAddresses(
   { advertised, reflexive, mapped, own }: KnownAddresses,
   standing: Standing['type'],
   peers: readonly SocketAddress[],

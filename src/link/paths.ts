@@ -28,26 +28,10 @@ export interface PathPorts {
 
 /** What the ICE agents of associations have found out, and what becomes of the paths by it. */
 export class Paths {
-  private readonly table: ConnectionTable;
-  private readonly sessions: IceSessions;
-  private readonly repairs: Repairs;
-  private readonly turns: Turns;
-  private readonly tell: PathPorts['tell'];
-  private readonly drop: PathPorts['drop'];
-  private readonly beginRepair: PathPorts['beginRepair'];
-  private readonly broken: PathPorts['broken'];
-  private readonly askReflexive: PathPorts['askReflexive'];
+  private readonly ports: PathPorts;
 
   constructor(ports: PathPorts) {
-    this.table = ports.table;
-    this.sessions = ports.sessions;
-    this.repairs = ports.repairs;
-    this.turns = ports.turns;
-    this.tell = ports.tell;
-    this.drop = ports.drop;
-    this.beginRepair = ports.beginRepair;
-    this.broken = ports.broken;
-    this.askReflexive = ports.askReflexive;
+    this.ports = ports;
   }
 
   handle(
@@ -59,19 +43,19 @@ export class Paths {
     const current = agent === association.ice;
     switch (event.type) {
       case 'valid':
-        if (!this.table.isBusy(association, event.path.remote)) association.bind(event.path.remote, now);
+        if (!this.ports.table.isBusy(association, event.path.remote)) association.bind(event.path.remote, now);
         this.valid(association, event.path, now);
         return;
       case 'selected':
         this.selected(association, agent, event.path, now);
         return;
       case 'failed':
-        if (!current) this.sessions.endRestart(association);
-        else if (association.state === 'connecting') this.drop(association, 'no path to it works');
-        else if (association.path?.ice !== undefined) this.beginRepair(association, 'broken', now);
+        if (!current) this.ports.sessions.endRestart(association);
+        else if (association.state === 'connecting') this.ports.drop(association, 'no path to it works');
+        else if (association.path?.ice !== undefined) this.ports.beginRepair(association, 'broken', now);
         return;
       case 'consentExpired':
-        if (current && association.state === 'up') this.broken(association, now);
+        if (current && association.state === 'up') this.ports.broken(association, now);
         return;
     }
   }
@@ -84,7 +68,7 @@ export class Paths {
     // Another host has the private address that the peer has in its own network.
     const selected = association.path?.ice?.remote;
     if (selected === undefined || source === undefined || !sameSocketAddress(selected, source)) return;
-    this.beginRepair(association, 'forgotten', now);
+    this.ports.beginRepair(association, 'forgotten', now);
   }
 
   /** RFC 8445 s12.1: data may be sent on a valid pair, before one is nominated. */
@@ -96,28 +80,28 @@ export class Paths {
 
   private selected(association: Association, agent: IceAgent, path: Path, now: number): void {
     const mended = agent === association.nextIce || association.repair !== undefined || association.toldSilent;
-    if (agent === association.nextIce) this.sessions.finishRestart(association, agent);
+    if (agent === association.nextIce) this.ports.sessions.finishRestart(association, agent);
     this.take(association, path, now);
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
     const { hit, state } = association;
     if (hit === undefined || state !== 'up') return;
-    this.repairs.end(association);
-    this.tell({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
+    this.ports.repairs.end(association);
+    this.ports.tell({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
     association.toldSilent = false;
     // Whoever asked for the restart waits to hear that it is done.
-    if (mended) this.tell({ type: 'mended', hit });
-    this.repairs.consider(now);
+    if (mended) this.ports.tell({ type: 'mended', hit });
+    this.ports.repairs.consider(now);
   }
 
   take(association: Association, path: Path, now: number): void {
-    if (!this.turns.mayTake(association, path, now)) return;
+    if (!this.ports.turns.mayTake(association, path, now)) return;
     association.take({ local: path.local, remote: path.remote, ice: path }, now);
     association.restAt = now + REST_AFTER_MS;
     if (!association.connected || association.pathWorks) return;
     association.pathWorks = true;
-    if (association.repair?.cause === 'broken') this.repairs.end(association);
+    if (association.repair?.cause === 'broken') this.ports.repairs.end(association);
     association.framing.resume(now);
-    this.askReflexive(now);
-    this.repairs.consider(now);
+    this.ports.askReflexive(now);
+    this.ports.repairs.consider(now);
   }
 }

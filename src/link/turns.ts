@@ -28,30 +28,20 @@ export interface TurnPorts {
  *   peer's client.
  */
 export class Turns {
-  private readonly table: ConnectionTable;
-  private readonly sessions: IceSessions;
-  private readonly open: TurnPorts['open'];
-  private readonly drop: TurnPorts['drop'];
-  private readonly takePath: TurnPorts['takePath'];
-  private readonly settle: TurnPorts['settle'];
+  private readonly ports: TurnPorts;
 
   constructor(ports: TurnPorts) {
-    this.table = ports.table;
-    this.sessions = ports.sessions;
-    this.open = ports.open;
-    this.drop = ports.drop;
-    this.takePath = ports.takePath;
-    this.settle = ports.settle;
+    this.ports = ports;
   }
 
   /** ICE has found a path. @returns false when the association is not to take it, or not now. */
   mayTake(association: Association, path: Path, now: number): boolean {
     if (this.isNeedless(association, path)) {
       // A server's end stays: the peer's client may have begun already.
-      if (association.role === 'client') this.drop(association, 'another handshake was faster');
+      if (association.role === 'client') this.ports.drop(association, 'another handshake was faster');
       return false;
     }
-    const waits = this.table.isBusy(association, path.remote);
+    const waits = this.ports.table.isBusy(association, path.remote);
     if (waits) this.wait(association, path, now);
     else {
       association.blockedPath = undefined;
@@ -62,8 +52,8 @@ export class Turns {
 
   /** A handshake on some path is over. */
   resume(now: number): void {
-    for (const waiting of this.table.blocked)
-      if (waiting.blockedPath !== undefined) this.takePath(waiting, waiting.blockedPath, now);
+    for (const waiting of this.ports.table.blocked)
+      if (waiting.blockedPath !== undefined) this.ports.takePath(waiting, waiting.blockedPath, now);
   }
 
   /** The others had their time. */
@@ -71,8 +61,8 @@ export class Turns {
     const { blockedUntil, blockedPath } = association;
     if (blockedUntil === undefined || blockedPath === undefined || now < blockedUntil) return;
     association.blockedUntil = undefined;
-    for (const rival of this.table.rivals(association, blockedPath.remote))
-      this.drop(rival, 'no answer, while a way to the peer is open');
+    for (const rival of this.ports.table.rivals(association, blockedPath.remote))
+      this.ports.drop(rival, 'no answer, while a way to the peer is open');
   }
 
   /**
@@ -82,17 +72,17 @@ export class Turns {
   postpone(association: Association, now: number): boolean {
     const { hit, origin, role, connected, path, deadline, supersedes } = association;
     if (hit === undefined || origin !== 'negotiated' || role !== 'client' || connected) return false;
-    const link = this.table.link(hit);
+    const link = this.ports.table.link(hit);
     if (link?.pending !== association || path?.ice === undefined) return false;
-    if (!this.table.isBusy(association, path.remote)) return false;
-    const next = this.open('client', hit, now);
+    if (!this.ports.table.isBusy(association, path.remote)) return false;
+    const next = this.ports.open('client', hit, now);
     next.deadline = deadline;
     next.supersedes = supersedes;
-    this.sessions.passOn(association, next);
+    this.ports.sessions.passOn(association, next);
     link.pending = next;
-    this.drop(association, "the peer's own handshake goes on, this one waits");
+    this.ports.drop(association, "the peer's own handshake goes on, this one waits");
     this.wait(next, path.ice, now);
-    this.settle(next, now);
+    this.ports.settle(next, now);
     return true;
   }
 
@@ -103,7 +93,7 @@ export class Turns {
 
   /** There is a link over that pair of addresses already, made since this was negotiated. */
   private isNeedless({ hit, connected, startedAt }: Association, { remote }: Path): boolean {
-    const current = connected || hit === undefined ? undefined : this.table.link(hit)?.current;
+    const current = connected || hit === undefined ? undefined : this.ports.table.link(hit)?.current;
     if (current?.connectedAt === undefined || !current.pathWorks) return false;
     return current.connectedAt >= startedAt && current.isBound(remote);
   }

@@ -4,7 +4,7 @@ import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { CertificateRequest } from '../identity/enrollment.ts';
 import { type CertificateMessage, encodeCertificateMessage } from './certificate-message.ts';
-import type { ReservationOutcome } from '../overlay/reservations.ts';
+import type { Reserve } from '../overlay/reservations.ts';
 import { MAX_RELAYS } from './constants.ts';
 import type { Inviting } from './ports.ts';
 import { shuffled } from './shuffled.ts';
@@ -28,12 +28,7 @@ export interface EnrollmentDeskPorts {
     done: (hits: readonly Hit[] | undefined, now: number) => void,
   ) => void;
   /** Keeps the name for a host: from then on no other inviter gives it away. */
-  readonly reserve: (
-    user: string,
-    hits: readonly Hit[],
-    now: number,
-    done: (outcome: ReservationOutcome, now: number) => void,
-  ) => void;
+  readonly reserve: Reserve;
   /** Hosts that have given the name back, as the overlay says. */
   readonly formerHoldersOf: (
     user: string,

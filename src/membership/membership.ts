@@ -12,7 +12,7 @@ import type { RevokedHost } from '../identity/enrollment-register.ts';
 import type { Replacement } from '../identity/enrollment.ts';
 import type { IncomingRequest } from '../overlay/handlers/handler.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
-import type { ReservationOutcome } from '../overlay/reservations.ts';
+import type { Reserve } from '../overlay/reservations.ts';
 import { toNode } from '../overlay/requester.ts';
 import { kindsOf } from '../overlay/storage/kinds.ts';
 import { ERROR_CODES, type ExperimentalBody } from '../reload/index.ts';
@@ -85,7 +85,7 @@ export interface MembershipOverlay {
   /** Hosts that have a name, as the overlay and our memory say. */
   readonly holdersOf: EnrollmentDeskPorts['holdersOf'];
   readonly formerHoldersOf: EnrollmentDeskPorts['formerHoldersOf'];
-  readonly reserve: EnrollmentDeskPorts['reserve'];
+  readonly reserve: Reserve;
 }
 
 /**
@@ -161,7 +161,7 @@ export class Membership implements Timed {
           if (this.overlay === undefined) done(undefined, now);
           else this.overlay.holdersOf(user, now, done);
         },
-        reserve: (user, hits, now, done) => this.reserve(user, hits, now, done),
+        reserve: this.reserve,
         formerHoldersOf: (user, now, done) => {
           if (this.overlay === undefined) done([], now);
           else this.overlay.formerHoldersOf(user, now, done);
@@ -423,16 +423,11 @@ export class Membership implements Timed {
   }
 
   /** Keeps a name for one of these hosts. Where nobody else lets hosts in, the register alone says whose a name is. */
-  reserve(
-    user: string,
-    hits: readonly Hit[],
-    now: number,
-    done: (outcome: ReservationOutcome, now: number) => void,
-  ): void {
+  readonly reserve: Reserve = (user, hits, now, done) => {
     if (this.isOnlyInviter) done('kept', now);
     else if (this.overlay === undefined) done('unknown', now);
     else this.overlay.reserve(user, hits, now, done);
-  }
+  };
 
   /** @param spki DER SubjectPublicKeyInfo of the host's key. @throws {TypeError} without the right to. */
   grant(spki: Uint8Array, now: number): void {

@@ -434,8 +434,8 @@ export class OverlayNode implements Timed {
   }
 
   /**
-   * A configuration document is in force; only its number and bytes matter here, its Kinds are for `setKinds`. A newer one is sent to every linked node
-   * that does not have it, and from then on to whoever shows an older number.
+   * A configuration document is in force; only its number and bytes matter here, its Kinds are for `setKinds`. A newer one is
+   * sent to every linked node that does not have it, and from then on to whoever shows an older number.
    */
   setConfiguration(sequence: number, document: Uint8Array | undefined, now: number): void {
     this.endpoint.configurations.setConfiguration(sequence, document, this.topology.connections, now);

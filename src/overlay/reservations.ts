@@ -27,6 +27,14 @@ export interface ReservedName {
  */
 export type ReservationOutcome = 'kept' | 'others' | 'unknown';
 
+/** Keeps a name for a host that is about to get it. `hits`: hosts that may have it. */
+export type Reserve = (
+  user: string,
+  hits: readonly Hit[],
+  now: number,
+  done: (outcome: ReservationOutcome, now: number) => void,
+) => void;
+
 interface Kept {
   lifetimeS: number;
   due: number;
@@ -49,13 +57,8 @@ export class Reservations implements Timed {
     });
   }
 
-  /** For a host that is about to get the name. @param hits hosts that may have it: a reservation for one of them is as good. */
-  reserve(
-    user: string,
-    hits: readonly Hit[],
-    now: number,
-    done: (outcome: ReservationOutcome, now: number) => void,
-  ): void {
+  /** A reservation for one of `hits` is as good. */
+  readonly reserve: Reserve = (user, hits, now, done) => {
     this.store({ user, hit: hits[0] ?? null, lifetimeS: SETTLING_S }, now, (outcome, at) => {
       if (outcome !== 'others') {
         done(outcome, at);
@@ -67,7 +70,7 @@ export class Reservations implements Timed {
         done(hit !== undefined && hit !== null && hits.includes(hit) ? 'kept' : 'others', later);
       });
     });
-  }
+  };
 
   /** All names that wait for a ticket's holder; those that were among them before and are no more are given up in a while. */
   keep(names: readonly ReservedName[], now: number): void {

@@ -23,7 +23,7 @@ import { SimDriver } from './sim-driver.ts';
 
 /** As src/agent/memory.ts: contacts are written a second after the first change. */
 const SAVE_DELAY_MS = 1_000;
-/** As main.ts: how long the neighbours are given to take over what we store. */
+/** How long the neighbours are given to take over what we store: less than src/agent/life.ts gives them. */
 const LEAVE_MS = 1_000;
 /** As src/agent/life.ts: how long the overlay is given to take back name and address. */
 const RESIGN_MS = 3_000;

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { newcomerAddresses, ticketAddresses, type KnownAddresses } from '../../../src/agent/ticket-addresses.ts';
+import { ticketAddresses, type KnownAddresses } from '../../../src/agent/ticket-addresses.ts';
 import { formatSocketAddress, parseSocketAddress, type SocketAddress } from '../../../src/base/socket-address.ts';
 import { MAX_TICKET_ADDRESSES } from '../../../src/identity/ticket.ts';
 
@@ -18,11 +18,11 @@ function read({ advertised, reflexive, mapped, own }: Known): KnownAddresses {
 }
 
 function chosen(known: Known): string[] {
-  return ticketAddresses(read(known)).map(formatSocketAddress);
+  return ticketAddresses(read(known), 'open', []).addresses.map(formatSocketAddress);
 }
 
 function started(known: Known, standing: 'open' | 'closed' | 'unknown', peers: readonly string[]): [string[], boolean] {
-  const { addresses, leadInFromOutside } = newcomerAddresses(read(known), standing, list(peers));
+  const { addresses, leadInFromOutside } = ticketAddresses(read(known), standing, list(peers));
   return [addresses.map(formatSocketAddress), leadInFromOutside];
 }
 

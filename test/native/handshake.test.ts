@@ -140,6 +140,22 @@ for (const moment of ['incoming', 'connected'] as const)
     server.plane.close();
   });
 
+for (const connectionIds of [true, false])
+  test(`a link that waits at an address keeps neither records nor the end from the one before it, ${connectionIds ? 'with' : 'without'} connection IDs`, async (t) => {
+    const [client, server] = [await Host.start({ connectionIds }), await Host.start()];
+    const clientLink = client.plane.openLink('client');
+    client.plane.setPath(clientLink, null, server.at());
+    const { link } = await server.next('connected');
+    await client.next('connected');
+    server.plane.setPath(server.plane.openLink('server'), null, client.at());
+    client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 1));
+    t.is((await server.next('record')).link, link);
+    client.plane.closeLink(clientLink);
+    t.deepEqual(await server.next('closed'), { type: 'closed', link, reason: 'closed by the peer' });
+    client.plane.close();
+    server.plane.close();
+  });
+
 test('a handshake connects through a path that loses a third of the datagrams and repeats the others', async (t) => {
   const [client, server] = [await Host.start(), await Host.start()];
   const relay = await Relay.open(client.plane.port, server.plane.port);

@@ -127,8 +127,10 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
       ReportUnknown(path);
       return;
     }
+    // Of the successor can only be what ends a handshake that it has begun.
+    bool successor_has_keys = link->session != nullptr && record.type != kContentApplicationData;
     if (!record.has_connection_id() && !link->connected && binding->previous != nullptr &&
-        record.type == kContentApplicationData) {
+        !successor_has_keys) {
       link = binding->previous;
     }
     if (!link->connected) {

@@ -43,7 +43,7 @@ export class MembershipTies {
     this.components.membership.enter({
       node: overlay,
       holdersOf: (user, at, done) => this.holdersOf(user, at, done),
-      reserve: reservations.reserve,
+      reserve: (...call) => reservations.reserve(...call),
       formerHoldersOf: (user, at, done) => {
         names.lookupFormerHosts(user, at, (result, later) => done(result.ok ? result.value : [], later));
       },

@@ -25,6 +25,7 @@ export class PortMapping {
   private readonly driver: Driver;
   private link: UplinkSockets | undefined;
   private readonly known: (() => void)[] = [];
+  private closed = false;
   private handler: (mapping: Mapping, local: string | undefined) => void = () => undefined;
 
   /** @param options.uplink how the host's routes are now. */
@@ -70,8 +71,9 @@ export class PortMapping {
     await this.within(limitMs);
   }
 
-  /** The routes are to be looked at: at the start, and when the network may have changed. */
+  /** The routes are to be looked at: at the start, and when the network may have changed. Nothing after `close`. */
   refresh(): void {
+    if (this.closed) return;
     const uplink = this.findUplink();
     const { link } = this;
     if (link?.uplink.gateway !== uplink?.gateway || link?.uplink.local !== uplink?.local) {
@@ -83,6 +85,7 @@ export class PortMapping {
 
   /** Takes the mapping away. Idempotent. */
   async close(): Promise<void> {
+    this.closed = true;
     this.handler = (): void => undefined;
     this.feed((now) => this.mapper.stop(now));
     if (!this.mapper.stopped) await this.within(REMOVAL_MS);

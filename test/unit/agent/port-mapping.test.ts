@@ -10,7 +10,7 @@ function make(uplink: () => Uplink | undefined): { mapping: PortMapping; guard: 
   return { mapping: new PortMapping({ logger: silentLogger, guard }, { port: 6084, nonceFor, uplink }), guard };
 }
 
-test('without a router it is known at once that there is none', async (t) => {
+test.serial('without a router it is known at once that there is none', async (t) => {
   const { mapping } = make(() => undefined);
   const seen: (string | undefined)[] = [];
   mapping.onChange(({ why }) => seen.push(why));
@@ -20,7 +20,7 @@ test('without a router it is known at once that there is none', async (t) => {
   await mapping.close();
 });
 
-test('an address that has gone before it is bound is no error, and the next network is taken up', async (t) => {
+test.serial('an address that has gone before it is bound is no error, and the next network is taken up', async (t) => {
   let uplink: Uplink | undefined = { gateway: '192.0.2.1', local: '192.0.2.9' };
   const { mapping, guard } = make(() => uplink);
   mapping.refresh();
@@ -36,7 +36,7 @@ test('an address that has gone before it is bound is no error, and the next netw
   t.is(guard.count, 0);
 });
 
-test('whoever waits for the first answer is let go when it is stopped', async (t) => {
+test.serial('whoever waits for the first answer is let go when it is stopped', async (t) => {
   const { mapping } = make(() => ({ gateway: '127.0.0.1', local: '127.0.0.9' }));
   mapping.refresh();
   t.is(mapping.mapping.state, 'asking');
@@ -44,4 +44,17 @@ test('whoever waits for the first answer is let go when it is stopped', async (t
   await mapping.close();
   await waiting;
   await t.notThrowsAsync(mapping.close(), 'closed twice');
+});
+
+test.serial('a change of network while it is closed opens nothing any more', async (t) => {
+  const sockets = (): number => process.getActiveResourcesInfo().filter((what) => what === 'UDPWrap').length;
+  const { mapping } = make(() => ({ gateway: '127.0.0.1', local: '127.0.0.9' }));
+  mapping.refresh();
+  t.true(sockets() > 0, 'sockets are seen');
+  const closing = mapping.close();
+  mapping.refresh();
+  await closing;
+  mapping.refresh();
+  await new Promise((resolve) => setImmediate(resolve));
+  t.is(sockets(), 0);
 });

@@ -52,6 +52,10 @@ for (const command of [
   program.addCommand(command);
 }
 
+// An empty line in a file of settings sets nothing.
+for (const name of ['IDLOC_JOIN', 'IDLOC_SOCKET'])
+  if (process.env[name] === '') Reflect.deleteProperty(process.env, name);
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -2,6 +2,9 @@ import { Command, Option } from 'commander';
 import { note } from './output.ts';
 import { DEFAULT_CONFIG, DEFAULT_STATE, rendezvousOption, wholeNumber } from './options.ts';
 
+/** All is closed and written by then: what is left, as a question to a name server that is gone, holds up no restart. */
+const LEFTOVERS_MS = 1_000;
+
 interface Options {
   readonly config?: string;
   readonly state?: string;
@@ -47,11 +50,12 @@ export function upCommand(): Command {
         dns: options.tun === false ? { enable: false } : {},
       });
       const { runAgent } = await import('../agent/main.ts');
-      process.exitCode = await runAgent(config, {
-        join: options.join ?? null,
-        create: options.create ?? null,
-        stop: stopSignal(),
-      });
+      const { join = null, create = null } = options;
+      try {
+        process.exitCode = await runAgent(config, { join, create, stop: stopSignal() });
+      } finally {
+        setTimeout(() => process.exit(), LEFTOVERS_MS).unref();
+      }
     });
 }
 

@@ -1,3 +1,4 @@
+import { createSocket } from 'node:dgram';
 import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -303,6 +304,28 @@ test('up with a broken configuration is one line with the place, status 78', asy
   t.is(status, 78);
   t.is(stdout, '');
   t.regex(stderr, /^idloc: .*config\.toml:2: speed: .*\n$/);
+});
+
+test('up that cannot go on ends with its status, whatever is still open in the process', async (t) => {
+  const taken = createSocket('udp6');
+  t.teardown(() => taken.close());
+  await new Promise<void>((resolve) => taken.bind(0, '::', resolve));
+  const at = folder(t);
+  const config = join(at, 'config.toml');
+  writeFileSync(config, '');
+  const left =
+    'process.once("exit",()=>console.error("left:",process.getActiveResourcesInfo()));setInterval(()=>{},1000)';
+  const { status, stderr } = await runIdloc(
+    [
+      ...['up', '--config', config, '--no-tun', '--listen', String(taken.address().port)],
+      ...['--state', join(at, 'state'), '--socket', join(at, 'sock'), '--create', 'x.example'],
+    ],
+    '',
+    { NODE_OPTIONS: `--import data:text/javascript,${encodeURIComponent(left)}` },
+  );
+  t.is(status, 1);
+  t.regex(stderr, /^idloc: .*port/m);
+  t.regex(stderr, /^left: .*Timeout/m);
 });
 
 test('members shows who belongs to the overlay, for people and as JSON', async (t) => {

@@ -12,8 +12,13 @@ export interface Ran {
 }
 
 /** The command as a person runs it, in a process of its own. */
-export async function runIdloc(args: readonly string[], stdin = ''): Promise<Ran> {
-  const child = spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, IDLOC_SOCKET: '', IDLOC_JOIN: '' } });
+export async function runIdloc(
+  args: readonly string[],
+  stdin = '',
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
+  const env = { ...process.env, IDLOC_SOCKET: '', IDLOC_JOIN: '', ...environment };
+  const child = spawn(process.execPath, [MAIN, ...args], { env });
   child.stdin.on('error', () => {});
   child.stdin.end(stdin);
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);

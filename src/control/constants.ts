@@ -9,3 +9,7 @@ export const MAX_REQUEST_BYTES = 2 * 1024 * 1024;
 export const MAX_CLIENTS = 32;
 /** Requests of one client that wait for an answer. */
 export const MAX_PENDING_REQUESTS = 16;
+/** Answers of one client that it has not read: two of the largest. */
+export const MAX_UNREAD_BYTES = 2 * MAX_LINE_BYTES;
+/** For the answers that are being written when the agent ends. */
+export const STOP_GRACE_MS = 500;

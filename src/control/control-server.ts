@@ -3,7 +3,15 @@ import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { IdlocError, MalformedMessageError, messageOf, type ReportError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { MAX_CLIENTS, MAX_LINE_BYTES, MAX_PENDING_REQUESTS, MAX_REQUEST_BYTES, SOCKET_MODE } from './constants.ts';
+import {
+  MAX_CLIENTS,
+  MAX_LINE_BYTES,
+  MAX_PENDING_REQUESTS,
+  MAX_REQUEST_BYTES,
+  MAX_UNREAD_BYTES,
+  SOCKET_MODE,
+  STOP_GRACE_MS,
+} from './constants.ts';
 import { LineReader } from './line-reader.ts';
 import { type ControlHandlers, type Method, methods, requestSchema } from './schemas.ts';
 
@@ -52,7 +60,7 @@ export class ControlServer {
     this.server.on('error', (error) => this.logger.warn('control socket error', { err: error.message }));
   }
 
-  /** Idempotent. Answers that are being written arrive; requests in progress are aborted. */
+  /** Idempotent. Answers that are being written arrive where somebody reads them; requests in progress are aborted. */
   async stop(): Promise<void> {
     const server = this.server;
     this.server = undefined;
@@ -60,7 +68,11 @@ export class ControlServer {
     // Closing removes the socket file too.
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
     for (const client of this.clients) client.destroySoon();
+    const limit = setTimeout(() => {
+      for (const client of this.clients) client.destroy();
+    }, STOP_GRACE_MS);
     await closed;
+    clearTimeout(limit);
   }
 
   private listen(): Promise<Server> {
@@ -156,6 +168,7 @@ function write(socket: Socket, answer: Answer): void {
     line = JSON.stringify({ id: answer.id, error: { code: 'too_large', message: 'the answer is too large' } });
   }
   socket.write(`${line}\n`);
+  if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
 }
 
 function isMethod(text: string): text is Method {

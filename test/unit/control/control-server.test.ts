@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from 'ava';
 import { IdlocError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { request } from '../../../src/control/client.ts';
-import { MAX_REQUEST_BYTES } from '../../../src/control/constants.ts';
+import { MAX_PENDING_REQUESTS, MAX_REQUEST_BYTES, MAX_UNREAD_BYTES } from '../../../src/control/constants.ts';
 import { ControlServer } from '../../../src/control/control-server.ts';
 import { LineReader } from '../../../src/control/line-reader.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
@@ -131,6 +131,39 @@ test('a request is aborted when its client goes away', async (t) => {
   socket.destroy();
   await aborted.promise;
   t.pass();
+});
+
+/** Of a method that anyone may call, larger than a socket takes. */
+const LARGE = { exportAuthority: () => ({ overlay: 'home.example', text: 'x'.repeat(1 << 20) }) };
+const ASK_LARGE = '{"id":1,"method":"exportAuthority","params":{"passphrase":"correct horse"}}\n';
+
+test('whoever asks and never reads the answers is cut off', async (t) => {
+  let asked = 0;
+  const counted = (): { overlay: string; text: string } => {
+    asked += 1;
+    return LARGE.exportAuthority();
+  };
+  const { path } = await start(t, { exportAuthority: counted });
+  const socket = connect(path).pause();
+  t.teardown(() => socket.destroy());
+  const cut = new Promise<void>((resolve) => socket.on('close', () => resolve()));
+  socket.on('error', () => {});
+  const writing = setInterval(() => socket.write(ASK_LARGE), 1);
+  await cut;
+  clearInterval(writing);
+  t.true(asked * (1 << 20) <= MAX_UNREAD_BYTES + (MAX_PENDING_REQUESTS << 20), `${asked} answers`);
+});
+
+test('the agent ends though a client does not read its answer', async (t) => {
+  const { server, path } = await start(t, LARGE);
+  const socket = connect(path).pause();
+  t.teardown(() => socket.destroy());
+  socket.on('error', () => {});
+  socket.write(ASK_LARGE);
+  // Answered after it.
+  await request(path, 'down', {});
+  await server.stop();
+  t.false(existsSync(path));
 });
 
 test('the socket file of a killed agent is replaced, that of a living one is not', async (t) => {

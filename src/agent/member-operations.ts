@@ -111,7 +111,7 @@ async function survey({ engine, driver, register }: MemberOperationsComponents):
       ...register.memberList().map(({ hit, user }): Sighting => ({ hit, user, lastSeen: null })),
       ...engine.contacts.map(({ hit, user, lastSeen }): Sighting => ({ hit, user, lastSeen })),
     ],
-    revoked: [...membership.revoked],
+    revoked: membership.revokedHosts,
     inviters: membership.inviters,
   });
   return { members, entries, missing };

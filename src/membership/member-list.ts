@@ -31,23 +31,24 @@ export interface MemberSources {
   readonly roster: readonly (RosterEntry & { readonly expires: number | null })[];
   /** What this host remembers: contacts, and its register where it may invite. */
   readonly known: readonly Sighting[];
-  readonly revoked: readonly Hit[];
+  /** null: the revocation does not say whose it was. */
+  readonly revoked: readonly Pick<Sighting, 'hit' | 'user'>[];
   readonly inviters: readonly Hit[];
 }
 
 /**
  * One entry for each host. The certificate that ends last tells the user: a running link shows the one of its handshake. Of the rest
- * the overlay's list says more than memory does.
+ * the overlay's list says more than memory does. Of a host that is revoked nobody may know more than its revocation.
  */
 export function memberList({ self, linked, roster, known, revoked, inviters }: MemberSources): Member[] {
   const hosts = new Map<Hit, Sighting>();
   const listed = roster.map(({ seenAt, ...entry }) => ({ ...entry, lastSeen: seenAt }));
-  for (const sighting of [...known, ...listed, ...linked, self]) {
+  const marked = revoked.map((host): Sighting => ({ ...host, lastSeen: null }));
+  for (const sighting of [...marked, ...known, ...listed, ...linked, self]) {
     const before = hosts.get(sighting.hit);
     hosts.set(sighting.hit, before === undefined ? sighting : merged(before, sighting));
   }
-  for (const hit of revoked) if (!hosts.has(hit)) hosts.set(hit, { hit, user: null, lastSeen: null });
-  const gone = new Set(revoked);
+  const gone = new Set(revoked.map(({ hit }) => hit));
   const linkedHits = new Set(linked.map(({ hit }) => hit));
   return [...hosts.values()].map(({ hit, user, lastSeen, expires, role }) => ({
     hit,

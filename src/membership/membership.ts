@@ -228,6 +228,11 @@ export class Membership implements Timed {
     return this.gone;
   }
 
+  /** The same, with whose each was as far as its revocation says. */
+  get revokedHosts(): readonly Pick<RevokedHost, 'hit' | 'user'>[] {
+    return [...this.gone].map((hit) => ({ hit, user: this.marked.get(hit)?.user ?? null }));
+  }
+
   /** The certificate has ended: others take this host for a guest, who may only ask for a new one. */
   get lapsed(): boolean {
     const wallNow = this.clock.wall();

@@ -41,11 +41,15 @@ test('each host is listed once, with the latest that anyone knows of it', (t) =>
   t.is(list.length, 3);
 });
 
-test('a revoked host is shown as revoked, whatever the list still says, and invites nobody', (t) => {
+test('a revoked host is shown as revoked under the name of its revocation or of the list, and invites nobody', (t) => {
   const list = memberList({
     ...NOTHING,
     roster: [{ ...entry, hit: C, seenAt: 50, expires: 700 }],
-    revoked: [C, D],
+    revoked: [
+      { hit: C, user: null },
+      { hit: D, user: null },
+      { hit: B, user: 'b@x.example' },
+    ],
     inviters: [C],
   });
   t.deepEqual(
@@ -53,6 +57,7 @@ test('a revoked host is shown as revoked, whatever the list still says, and invi
     [
       { hit: C, user: 'a@x.example', inviter: false },
       { hit: D, user: null, inviter: false },
+      { hit: B, user: 'b@x.example', inviter: false },
     ],
   );
 });

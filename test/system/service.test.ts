@@ -1,8 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { command, eventually, tryCommand } from '../../scripts/testbed/command.ts';
+import { command, eventually, ScriptError, tryCommand } from '../../scripts/testbed/command.ts';
 import { sanitizedAgents } from '../../scripts/testbed/sanitizers.ts';
+import { messageOf } from '../../src/base/errors.ts';
 import { methods, type Status } from '../../src/control/schemas.ts';
 import { BootedDebian, bootingUnavailable } from './support/booted-debian.ts';
 
@@ -60,6 +61,18 @@ async function mainPid(machine: BootedDebian): Promise<string> {
 
 async function isActive(machine: BootedDebian, unit: string): Promise<string> {
   return (await machine.tryRun('systemctl', 'is-active', unit)).stdout.trim();
+}
+
+/** As another process than `before`. */
+async function comesBack(machine: BootedDebian, before: string): Promise<void> {
+  try {
+    await eventually('the service comes back', PATIENCE_MS, async () =>
+      (await mainPid(machine)) !== before && (await isActive(machine, 'idloc')) === 'active' ? true : undefined,
+    );
+  } catch (error) {
+    const { stdout } = await machine.tryRun('systemctl', 'status', '--no-pager', '--lines=30', 'idloc');
+    throw new ScriptError(`${messageOf(error)}: ${stdout}`, { cause: error });
+  }
 }
 
 async function routeTo(machine: BootedDebian, address: string): Promise<string> {
@@ -156,9 +169,7 @@ step(
 step('killed, it comes back by itself with the same identity and address', async (t, debian) => {
   const before = await mainPid(debian);
   await debian.run('systemctl', 'kill', '--signal=KILL', 'idloc');
-  await eventually('the service comes back', PATIENCE_MS, async () =>
-    (await mainPid(debian)) !== before && (await isActive(debian, 'idloc')) === 'active' ? true : undefined,
-  );
+  await comesBack(debian, before);
   const after = await status(debian);
   t.is(after.hit, first().hit);
   t.is(after.ipv4, first().ipv4);
@@ -168,9 +179,7 @@ step('killed, it comes back by itself with the same identity and address', async
 step('with its interface deleted by someone else, it says so and comes back', async (t, debian) => {
   const before = await mainPid(debian);
   await debian.run('ip', 'link', 'delete', 'idloc0');
-  await eventually('the service comes back', PATIENCE_MS, async () =>
-    (await mainPid(debian)) !== before && (await isActive(debian, 'idloc')) === 'active' ? true : undefined,
-  );
+  await comesBack(debian, before);
   t.is((await status(debian)).ipv4, first().ipv4);
   t.regex(await debian.run('journalctl', '--unit=idloc', '--output=cat'), /tun lost/);
 });
@@ -183,9 +192,7 @@ step('stuck, it is ended by the watchdog and comes back', async (t, debian) => {
   await debian.run('systemctl', 'restart', 'idloc');
   const before = await mainPid(debian);
   await debian.run('systemctl', 'kill', '--signal=STOP', '--kill-who=main', 'idloc');
-  await eventually('the service comes back', PATIENCE_MS, async () =>
-    (await mainPid(debian)) !== before && (await isActive(debian, 'idloc')) === 'active' ? true : undefined,
-  );
+  await comesBack(debian, before);
   t.is((await status(debian)).hit, first().hit);
   t.regex(await debian.run('journalctl', '--unit=idloc', '--output=cat'), /Watchdog timeout/);
   await debian.run('rm', '-r', '/etc/systemd/system/idloc.service.d');

@@ -3,15 +3,18 @@ import type { Random } from '../base/random.ts';
 import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 
 // Implementation constants.
-/** Between two addresses of one round: the first that answers wins, the others cost nothing. */
+/** Between two addresses of one round. Of old addresses several may be wrong, and those who are there may be starting too. */
 const STAGGER_MS = 25;
+/** A ticket's first address is mostly good; with a link to each of them, many newcomers keep the members from their work (RFC 8305 s5). */
+const PATIENT_STAGGER_MS = 250;
 /** After a round without success. Others may be starting too, as after a power cut: they are found soon. */
 const FIRST_PAUSE_MS = 400;
 const EAGER_MS = 30_000;
 /** Then the pause is doubled each time, with jitter, so that a restarted overlay is not stormed. */
 const MAX_PAUSE_MS = 15_000;
-/** A link is up: whether it is a way in, its other end tells at once. */
+/** A link is up: whether it is a way in, its other end tells at once; where newcomers crowd, not quite at once. */
 const REST_MS = 250;
+const PATIENT_REST_MS = 1_000;
 /** Found at meeting places, and tried in each round; the oldest give way. */
 const MAX_FOUND = 16;
 
@@ -24,6 +27,8 @@ const MAX_FOUND = 16;
 export class Bootstrap implements Timed {
   private readonly connect: (remote: SocketAddress, now: number) => void;
   private readonly random: Random;
+  private readonly staggerMs: number;
+  private readonly restMs: number;
   private addresses: readonly SocketAddress[] = [];
   private found: SocketAddress[] = [];
   private active = false;
@@ -31,10 +36,17 @@ export class Bootstrap implements Timed {
   private pause = FIRST_PAUSE_MS;
   private nextAt: number | undefined;
   private eagerUntil = 0;
+  private restUntil = -Infinity;
 
-  constructor(components: { connect: (remote: SocketAddress, now: number) => void; random: Random }) {
+  /** @param options.patient the addresses are of a ticket, which was made a while ago at most. */
+  constructor(
+    components: { connect: (remote: SocketAddress, now: number) => void; random: Random },
+    { patient }: { readonly patient: boolean },
+  ) {
     this.connect = components.connect;
     this.random = components.random;
+    this.staggerMs = patient ? PATIENT_STAGGER_MS : STAGGER_MS;
+    this.restMs = patient ? PATIENT_REST_MS : REST_MS;
   }
 
   get trying(): boolean {
@@ -53,21 +65,26 @@ export class Bootstrap implements Timed {
     this.pause = FIRST_PAUSE_MS;
     this.eagerUntil = now + EAGER_MS;
     this.nextAt = addresses.length === 0 ? undefined : now;
+    this.restUntil = -Infinity;
     this.handleTimeout(now);
   }
 
-  /** Somebody may be there too: tried at once, since the other side may be sending just now, and in each round. */
+  /**
+   * Somebody may be there too: tried in each round, and at once between two of them, since the other side may be sending just
+   * now. Not while a link may be the way in already.
+   */
   add(address: SocketAddress, now: number): void {
     if (!this.active) return;
     if (![...this.addresses, ...this.found].some((known) => sameSocketAddress(known, address)))
       this.found = [...this.found, address].slice(-MAX_FOUND);
     this.nextAt ??= now + this.pause;
-    this.connect(address, now);
+    if (now >= this.restUntil && this.index === 0) this.connect(address, now);
   }
 
   /** A link that may be the way in is up: the search goes on only if it is not stopped soon. */
   rest(now: number): void {
-    if (this.nextAt !== undefined) this.nextAt = Math.max(this.nextAt, now + REST_MS);
+    this.restUntil = now + this.restMs;
+    if (this.nextAt !== undefined) this.nextAt = Math.max(this.nextAt, this.restUntil);
   }
 
   stop(): void {
@@ -80,17 +97,16 @@ export class Bootstrap implements Timed {
   }
 
   handleTimeout(now: number): void {
-    while (this.nextAt !== undefined && this.nextAt <= now) {
-      const remote = this.addresses[this.index] ?? this.found[this.index - this.addresses.length];
-      if (remote === undefined) {
-        this.index = 0;
-        this.nextAt = now + this.pause * (0.75 + this.random.float() / 2);
-        if (now >= this.eagerUntil) this.pause = Math.min(this.pause * 2, MAX_PAUSE_MS);
-        return;
-      }
-      this.index += 1;
-      this.nextAt += STAGGER_MS;
-      this.connect(remote, now);
+    if (this.nextAt === undefined || this.nextAt > now) return;
+    const remote = this.addresses[this.index] ?? this.found[this.index - this.addresses.length];
+    if (remote === undefined) {
+      this.index = 0;
+      this.nextAt = now + this.pause * (0.75 + this.random.float() / 2);
+      if (now >= this.eagerUntil) this.pause = Math.min(this.pause * 2, MAX_PAUSE_MS);
+      return;
     }
+    this.index += 1;
+    this.nextAt = now + this.staggerMs;
+    this.connect(remote, now);
   }
 }

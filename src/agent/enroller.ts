@@ -101,12 +101,10 @@ export class Enroller implements Timed {
     this.links.onEvent((event) => {
       this.onLinkEvent(event);
     });
-    this.bootstrap = new Bootstrap({
-      connect: (remote, now) => {
-        if (!this.isNewcomerAt(remote)) this.links.connectDirect(remote, now);
-      },
-      random,
-    });
+    const connect = (remote: SocketAddress, now: number): void => {
+      if (!this.isNewcomerAt(remote)) this.links.connectDirect(remote, now);
+    };
+    this.bootstrap = new Bootstrap({ connect, random }, { patient: true });
     this.onForeign = components.onForeign ?? ((): void => undefined);
     const { places = [] } = components;
     const { secret } = options.ticket;

@@ -112,7 +112,10 @@ export class Entry implements Timed {
     this.self = self;
     this.options = options;
     this.random = random;
-    this.bootstrap = new Bootstrap({ connect: (remote, now) => ports.dial(remote, now), random });
+    this.bootstrap = new Bootstrap(
+      { connect: (remote, now) => ports.dial(remote, now), random },
+      { patient: !options.returning && !options.founder },
+    );
   }
 
   /** Why we are not in the overlay yet, for a person; undefined: we are. */

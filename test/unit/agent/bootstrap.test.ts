@@ -5,12 +5,14 @@ import { seededRandom } from '../../../src/base/random.ts';
 const A = { address: '192.0.2.1', port: 6084 };
 const B = { address: '2001:db8::1', port: 6084 };
 
-function setUp(): { tried: { address: string; now: number }[]; bootstrap: Bootstrap } {
+const C = { address: '192.0.2.3', port: 6084 };
+
+function setUp(patient = false): { tried: { address: string; now: number }[]; bootstrap: Bootstrap } {
   const tried: { address: string; now: number }[] = [];
   const connect = (remote: { address: string }, now: number): void => {
     tried.push({ address: remote.address, now });
   };
-  return { tried, bootstrap: new Bootstrap({ connect, random: seededRandom(1) }) };
+  return { tried, bootstrap: new Bootstrap({ connect, random: seededRandom(1) }, { patient }) };
 }
 
 function runUntil(bootstrap: Bootstrap, end: number): void {
@@ -51,4 +53,44 @@ test('without any address there is nothing to wait for', (t) => {
   const { bootstrap } = setUp();
   bootstrap.start([], 0);
   t.is(bootstrap.nextTimeout(), undefined);
+});
+
+test("of a ticket's addresses the next one is tried only when the first had time to answer, late timers or not", (t) => {
+  const { tried, bootstrap } = setUp(true);
+  bootstrap.start([A, B, C], 0);
+  t.is(bootstrap.nextTimeout(), 250);
+  bootstrap.handleTimeout(900);
+  t.deepEqual(tried, [
+    { address: A.address, now: 0 },
+    { address: B.address, now: 900 },
+  ]);
+  t.is(bootstrap.nextTimeout(), 1150);
+});
+
+test('an address that is found is tried at once between two rounds, else in its turn', (t) => {
+  const { tried, bootstrap } = setUp();
+  bootstrap.start([A, B], 0);
+  bootstrap.add(C, 1);
+  runUntil(bootstrap, 100);
+  t.deepEqual(tried, [
+    { address: A.address, now: 0 },
+    { address: B.address, now: 25 },
+    { address: C.address, now: 50 },
+  ]);
+  bootstrap.add(C, 101);
+  t.deepEqual(tried[3], { address: C.address, now: 101 });
+});
+
+test('while a link may be the way in, nobody who is found is called; when it is not, he is', (t) => {
+  for (const known of [[A], []]) {
+    const { tried, bootstrap } = setUp();
+    bootstrap.start(known, 0);
+    runUntil(bootstrap, 100);
+    bootstrap.rest(100);
+    bootstrap.add(C, 101);
+    runUntil(bootstrap, 349);
+    t.false(tried.some(({ address }) => address === C.address));
+    runUntil(bootstrap, 1_000);
+    t.true(tried.some(({ address }) => address === C.address));
+  }
 });

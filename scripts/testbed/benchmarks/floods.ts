@@ -68,7 +68,7 @@ export async function benchFloods(lab: Lab, findings: Findings, options: Benchma
   const { resources } = await flooder.ask(`fill ${RESOURCES}`);
   progress(`${String(resources)} resources are stored`);
   findings.figure('floods.resources', Number(resources), 0);
-  findings.expect('floods.resources', Number(resources) >= 0.95 * RESOURCES, `at least 95 % of ${RESOURCES}`);
+  findings.expect('floods.resources', Number(resources) >= RESOURCES, `all ${RESOURCES}`);
   await delay(SETTLE_MS);
   const names = namesAt(hit, [hit, (await neighbor.status()).hit, String(self)]);
   const chosen = Object.keys(floods).filter((name) => options.only?.includes(name) ?? true);

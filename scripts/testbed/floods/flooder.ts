@@ -52,6 +52,8 @@ const JOIN_TIMEOUT_MS = 30_000;
 /** As many records as the agent lets one link keep waiting. */
 const WINDOW = 64;
 const LOST_AFTER_MS = 100;
+/** Of what the agent is to store nothing is to be lost: it takes its time for a window of signatures. */
+const FILL_PATIENCE_MS = 2_000;
 /** Distinct messages of a flood, sent over and over: signing each anew would make the flood slow. */
 const DISTINCT = 2_000;
 const FILL_SECONDS = 120;
@@ -211,7 +213,11 @@ function send(pieces: readonly Uint8Array[]): void {
  * Sends without waiting for answers: as much is always under way as the agent lets one link keep waiting.
  * @returns how many messages were sent, until the time was over or there was none left
  */
-async function sendFor(seconds: number, next: () => readonly Uint8Array[] | undefined): Promise<number> {
+async function sendFor(
+  seconds: number,
+  next: () => readonly Uint8Array[] | undefined,
+  patienceMs = LOST_AFTER_MS,
+): Promise<number> {
   const end = performance.now() + seconds * 1000;
   for (let sent = 0; ;) {
     while (underWay < WINDOW && performance.now() < end) {
@@ -226,7 +232,7 @@ async function sendFor(seconds: number, next: () => readonly Uint8Array[] | unde
     const patience = setTimeout(() => {
       underWay = 0;
       resolve(undefined);
-    }, LOST_AFTER_MS);
+    }, patienceMs);
     await promise;
     clearTimeout(patience);
   }
@@ -243,13 +249,16 @@ async function fill(resources: number): Promise<Record<string, unknown>> {
   // What was lost the first time comes the second.
   for (let round = 0; round < 2; round++) {
     let index = 0;
-    await sendFor(FILL_SECONDS, () => {
+    const next = (): readonly Uint8Array[] | undefined => {
       const member = members[index >> 1];
       if (member === undefined) return undefined;
       const body = index % 2 === 0 ? member.host(1, wallNow) : member.name(1, wallNow);
       index += 1;
       return piecesOf({ body, certificates: member.certificates });
-    });
+    };
+    await sendFor(FILL_SECONDS, next, FILL_PATIENCE_MS);
+    const stored = await resourcesAtVictim();
+    if ((stored ?? 0) >= resources) break;
   }
   return { resources: await resourcesAtVictim() };
 }

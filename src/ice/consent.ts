@@ -25,6 +25,7 @@ export class Consent {
   private answeredAt: number;
   private doubtedSince: number | undefined;
   private atRest = false;
+  private isDisowned = false;
   private verify: { readonly since: number; readonly until: number } | undefined;
 
   constructor(random: Random, pair: CandidatePair, now: number) {
@@ -103,14 +104,25 @@ export class Consent {
     this.checkAt = this.afterInterval(now);
   }
 
-  /** Any check on the pair was answered. @param rttMs unless it is unclear which copy was answered. */
-  answered(rttMs: number | undefined, now: number): void {
+  /** Somebody there says that it does not know our credentials: true or not, as long as no answer proves that it does. */
+  disowned(): void {
+    this.isDisowned = true;
+  }
+
+  /**
+   * Any check on the pair was answered. @param rttMs unless it is unclear which copy was answered.
+   * @returns whether it had been `disowned`.
+   */
+  answered(rttMs: number | undefined, now: number): boolean {
+    const wasDisowned = this.isDisowned;
+    this.isDisowned = false;
     this.answeredAt = now;
     this.missedInRow = 0;
     this.doubtedSince = undefined;
-    if (rttMs === undefined) return;
-    this.smoothedRttMs =
-      this.smoothedRttMs === undefined ? rttMs : this.smoothedRttMs + RTT_GAIN * (rttMs - this.smoothedRttMs);
+    if (rttMs !== undefined)
+      this.smoothedRttMs =
+        this.smoothedRttMs === undefined ? rttMs : this.smoothedRttMs + RTT_GAIN * (rttMs - this.smoothedRttMs);
+    return wasDisowned;
   }
 
   /** What became of one consent check. @returns true when so many got lost that other pairs should be tried. */

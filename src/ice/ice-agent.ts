@@ -527,8 +527,7 @@ export class IceAgent implements Timed {
     const { proof, symmetric } = authenticateAnswer(answer, raw, transaction, { local, remote });
     if (proof === 'none') return false;
     if (proof === 'disowned') {
-      if (!transaction.disowned) this.events.push({ type: 'peerForgot' });
-      transaction.disowned = true;
+      this.disowned(transaction);
       return true;
     }
     if (answer.class === 'error' && errorCode?.code === 487) {
@@ -545,6 +544,17 @@ export class IceAgent implements Timed {
     return true;
   }
 
+  /** Whoever is on the way can say so too: on the selected pair the peer itself is asked at once. */
+  private disowned(transaction: CheckTransaction): void {
+    if (transaction.disowned) return;
+    transaction.disowned = true;
+    this.events.push({ type: 'peerForgot' });
+    const { consent } = this;
+    if (transaction.pair !== consent?.pair) return;
+    consent.disowned();
+    if (transaction.purpose === 'consent') this.checklist.trigger(transaction.pair, true);
+  }
+
   private checkSucceeded(transaction: CheckTransaction, mapped: SocketAddress, now: number): void {
     const { pair } = transaction;
     const first = pair.validAt === undefined;
@@ -558,7 +568,7 @@ export class IceAgent implements Timed {
     if (pair.nominateAtOnce) this.checklist.trigger(pair, true);
     if (first) this.events.push({ type: 'valid', path: pathOf(pair) });
     if (pair === this.consent?.pair) {
-      this.consent.answered(rttMs, now);
+      if (this.consent.answered(rttMs, now)) this.events.push({ type: 'peerRemembers' });
       if (transaction.purpose === 'consent' && !transaction.late) this.consent.record(true);
       // It was silent and is not any more: what was tried instead is not needed, unless the peer may have moved there.
       if (this.patienceAt !== undefined && pair.credentials === this.current && !this.isNominating) this.stopChecking();

@@ -25,7 +25,9 @@ export type IceEvent =
   /** Nothing may be sent on the path that was selected (RFC 7675 s5.1). Other pairs are being tried; `selected` or `failed` follows. */
   | { readonly type: 'consentExpired' }
   /** A remote that was asked does not know our credentials: the peer may have restarted. Unauthenticated, so only a hint. */
-  | { readonly type: 'peerForgot' };
+  | { readonly type: 'peerForgot' }
+  /** After that the peer has answered on the selected pair, authenticated: somebody else said it. */
+  | { readonly type: 'peerRemembers' };
 
 const DISTANCE: Readonly<Record<CandidateType, number>> = { host: 0, prflx: 1, srflx: 1, relay: 2 };
 

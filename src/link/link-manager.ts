@@ -106,6 +106,7 @@ export class LinkManager implements Timed {
       ask: (hit) => this.handler({ type: 'needsRestart', hit }),
       giveUp: (association, reason) => this.drop(association, reason, true),
       settled: (association) => this.heardAgain(association),
+      packetsOf: ({ link }) => this.dataPlane.linkCounters(link)?.rxPackets ?? 0n,
     });
     this.negotiations = new Negotiations({
       table: this.table,

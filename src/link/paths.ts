@@ -57,6 +57,9 @@ export class Paths {
       case 'consentExpired':
         if (current && association.state === 'up') this.ports.broken(association, now);
         return;
+      case 'peerRemembers':
+        if (current) this.ports.repairs.notForgotten(association);
+        return;
     }
   }
 

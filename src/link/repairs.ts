@@ -14,7 +14,7 @@ import type { RepairCause } from '../mobility/repair.ts';
  * address; the first of them that works again carries the AppAttach for those behind NATs.
  *
  *   works ──begin──> broken ──some other link works, our reflexive address is known──> asked (again and again)
- *     ^                 └──────ICE selects a pair, a record comes──────┐      └──limit──> the link is down
+ *     ^                 └──ICE selects a pair, the peer is heard───────┐      └──limit──> the link is down
  *     └────────────────────────────────────────────────────────────────┘
  */
 export class Repairs implements Timed {
@@ -24,6 +24,7 @@ export class Repairs implements Timed {
   private readonly ask: (hit: Hit) => void;
   private readonly giveUp: (association: Association, reason: string, now: number) => void;
   private readonly settled: (association: Association) => void;
+  private readonly packetsOf: (association: Association) => bigint;
   private readonly broken = new Set<Association>();
   /** Some link works, so that asking is possible. */
   private working = false;
@@ -38,6 +39,8 @@ export class Repairs implements Timed {
     giveUp: (association: Association, reason: string, now: number) => void;
     /** Its doubtful path has outlived the doubts. */
     settled: (association: Association) => void;
+    /** Of the peer, that the association has proven. */
+    packetsOf: (association: Association) => bigint;
   }) {
     this.table = components.table;
     this.addresses = components.addresses;
@@ -45,6 +48,7 @@ export class Repairs implements Timed {
     this.ask = components.ask;
     this.giveUp = components.giveUp;
     this.settled = components.settled;
+    this.packetsOf = components.packetsOf;
   }
 
   begin(association: Association, cause: RepairCause, now: number): void {
@@ -59,7 +63,7 @@ export class Repairs implements Timed {
       path !== undefined &&
       (path.ice === undefined || path.ice.remoteType === 'host') &&
       isGloballyReachable(path.remote.address);
-    association.repair = new Repair(cause, now, reachable);
+    association.repair = new Repair(cause, now, reachable, this.packetsOf(association));
     this.broken.add(association);
     if (cause !== 'remapped') this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;
     this.logger.info('link.repair', { nodeId: association.hit, link: association.link, cause });
@@ -69,6 +73,13 @@ export class Repairs implements Timed {
   end(association: Association): void {
     association.repair = undefined;
     this.broken.delete(association);
+  }
+
+  /** The peer has just proven that it has the association. */
+  notForgotten(association: Association): void {
+    if (association.repair?.cause !== 'forgotten') return;
+    this.end(association);
+    this.settled(association);
   }
 
   /** Links that wait for something. */
@@ -103,6 +114,10 @@ export class Repairs implements Timed {
   private considerOne(association: Association, now: number): void {
     const { repair, hit } = association;
     if (repair === undefined || hit === undefined) return;
+    if (repair.cause === 'forgotten' && this.packetsOf(association) > repair.packetsBefore) {
+      this.notForgotten(association);
+      return;
+    }
     if (now >= repair.limitAt) {
       this.end(association);
       if (repair.cause === 'broken' || repair.cause === 'forgotten')

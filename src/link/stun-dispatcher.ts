@@ -65,8 +65,9 @@ export class StunDispatcher {
       this.counters.unexpected += 1;
       return undefined;
     }
-    // One that is not authentic was not taken: the right one may still come.
-    if (agent.receive(message, data, local, remote, now)) this.table.forgetTransaction(message.transactionId);
+    agent.receive(message, data, local, remote, now);
+    // After one that is not authentic the right one may still come.
+    if (!agent.hasTransaction(message.transactionId)) this.table.forgetTransaction(message.transactionId);
     return { association, checked: false };
   }
 

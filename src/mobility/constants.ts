@@ -22,3 +22,5 @@ export const REPAIR_LIMIT_MS = 30_000;
 export const REPAIR_REACHABLE_GRACE_MS = 1_000;
 /** A peer that does not know our credentials has restarted, or answers late: this long its word is only a hint. */
 export const FORGOTTEN_LIMIT_MS = 6_000;
+/** Anyone on the way can forge that word, but not the answer that the peer gives to the next check: it gets this long. */
+export const FORGOTTEN_VERIFY_MS = 300;

@@ -1,5 +1,6 @@
 import {
   FORGOTTEN_LIMIT_MS,
+  FORGOTTEN_VERIFY_MS,
   REPAIR_FIRST_RETRY_MS,
   REPAIR_LIMIT_MS,
   REPAIR_MAX_RETRY_MS,
@@ -15,6 +16,8 @@ export type RepairCause = 'broken' | 'forgotten' | 'silent' | 'remapped';
 /** The mending of one link's path through the overlay: when to ask for it, when to give up. */
 export class Repair {
   readonly cause: RepairCause;
+  /** That the peer had sent on the association when it began. */
+  readonly packetsBefore: bigint;
   private readonly since: number;
   private askAt: number;
   private retryMs = REPAIR_FIRST_RETRY_MS;
@@ -22,10 +25,12 @@ export class Repair {
   private blocked = false;
 
   /** @param reachable everyone reaches the peer, so that our checks alone will mend the path. */
-  constructor(cause: RepairCause, now: number, reachable: boolean) {
+  constructor(cause: RepairCause, now: number, reachable: boolean, packetsBefore = 0n) {
     this.cause = cause;
+    this.packetsBefore = packetsBefore;
     this.since = now;
-    this.askAt = reachable ? now + REPAIR_REACHABLE_GRACE_MS : now;
+    const grace = cause === 'forgotten' ? FORGOTTEN_VERIFY_MS : 0;
+    this.askAt = now + (reachable ? REPAIR_REACHABLE_GRACE_MS : grace);
   }
 
   get limitAt(): number {

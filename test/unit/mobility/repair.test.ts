@@ -1,5 +1,5 @@
 import test from 'ava';
-import { REPAIR_LIMIT_MS } from '../../../src/mobility/constants.ts';
+import { FORGOTTEN_VERIFY_MS, REPAIR_LIMIT_MS } from '../../../src/mobility/constants.ts';
 import { Repair } from '../../../src/mobility/repair.ts';
 
 test('a broken path behind a NAT is asked for at once, then after 1, 2, 4 and each 8 seconds', (t) => {
@@ -26,4 +26,11 @@ test('while asking is of no use only the limit is waited for', (t) => {
 
 test('a peer that has forgotten the association gets less time', (t) => {
   t.true(new Repair('forgotten', 0, false).limitAt < new Repair('broken', 0, false).limitAt);
+});
+
+test('that a peer has forgotten the association is checked before the overlay is troubled', (t) => {
+  const repair = new Repair('forgotten', 0, false);
+  t.false(repair.shouldAsk(FORGOTTEN_VERIFY_MS - 1, true));
+  t.is(repair.nextTimeout(), FORGOTTEN_VERIFY_MS);
+  t.true(repair.shouldAsk(FORGOTTEN_VERIFY_MS, true));
 });

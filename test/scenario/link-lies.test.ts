@@ -1,0 +1,96 @@
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import { decodeStun } from '../../src/stun/codec.ts';
+import { encodeErrorResponse } from '../../src/stun/error-response.ts';
+import type { Datagram } from '../sim/network/datagram.ts';
+import { ThreeHosts } from '../sim/network/three-hosts.ts';
+
+const NAT_A = '198.51.100.1';
+const NAT_B = '198.51.100.2';
+
+function inCall(t: ExecutionContext, seed: number): ThreeHosts {
+  const world = new ThreeHosts(t, seed);
+  t.true(world.join());
+  t.true(world.call());
+  return world;
+}
+
+/** Of A to B, outside their NATs. */
+function isCheck({ source, destination, data }: Datagram): boolean {
+  if (source.address !== NAT_A || destination.address !== NAT_B || (data[0] ?? 255) > 3) return false;
+  return decodeStun(data).class === 'request';
+}
+
+/**
+ * Somebody on the way sees the next check of A to B, and answers it before B does: 401, as from B. @returns when.
+ * @param isLost says what is lost from then on, so many ms later.
+ */
+function forge401(world: ThreeHosts, isLost: (datagram: Datagram, afterMs: number) => boolean = () => false): number {
+  const { internet, loop } = world.network;
+  let forgedAt: number | undefined;
+  internet.isCut = (datagram) => {
+    if (forgedAt !== undefined) return isLost(datagram, loop.now - forgedAt);
+    const refusal = isCheck(datagram) ? encodeErrorResponse(decodeStun(datagram.data), 401) : undefined;
+    if (refusal === undefined) return false;
+    forgedAt = loop.now;
+    internet.send({ source: datagram.destination, destination: datagram.source, data: refusal });
+    return isLost(datagram, 0);
+  };
+  world.until(() => forgedAt !== undefined, 10_000);
+  return forgedAt ?? NaN;
+}
+
+function linkKept(t: ExecutionContext, world: ThreeHosts, link: number | undefined): void {
+  t.true(world.linked);
+  t.is(world.linkId(world.a, world.b), link);
+  t.is(world.handshakes(world.a, world.b), 1);
+  t.false(world.a.events.some((event) => event.type === 'down' && event.hit === world.b.hit));
+}
+
+test('a forged word that the peer has forgotten us neither ends an idle link nor troubles the overlay: the peer answers', (t) => {
+  const world = inCall(t, 1);
+  const link = world.linkId(world.a, world.b);
+  t.true(forge401(world) > 0);
+  t.true(world.until(() => !world.linked, 100));
+  t.true(
+    world.until(() => world.linked, 100),
+    'in doubt for two round trips at most',
+  );
+  world.network.loop.run(30_000);
+  linkKept(t, world, link);
+  t.is(world.a.count('needsRestart'), 0);
+});
+
+test('forged words, one for each check, do not end a link while no message can be routed', (t) => {
+  const world = inCall(t, 2);
+  const link = world.linkId(world.a, world.b);
+  world.peer.kill();
+  let forged = 0;
+  const { internet } = world.network;
+  internet.isCut = (datagram) => {
+    const refusal = isCheck(datagram) ? encodeErrorResponse(decodeStun(datagram.data), 401) : undefined;
+    if (refusal === undefined) return false;
+    forged += 1;
+    internet.send({ source: datagram.destination, destination: datagram.source, data: refusal });
+    return false;
+  };
+  for (let second = 0; second < 40; second++) {
+    // Traffic, so that it does not rest.
+    world.a.sendPacket(world.b.hit, 'on');
+    world.network.loop.run(1_000);
+  }
+  t.true(forged >= 8 && forged < 60, `${forged} checks`);
+  linkKept(t, world, link);
+});
+
+test('a forged word does not end a call whose media go on, also when no answer comes through for seconds', (t) => {
+  const world = inCall(t, 3);
+  const link = world.linkId(world.a, world.b);
+  world.peer.kill();
+  const since = world.network.loop.now;
+  world.stream(world.b, world.a, 20_000);
+  t.true(forge401(world, ({ data }, afterMs) => afterMs < 8_000 && (data[0] ?? 255) <= 3) > 0);
+  world.network.loop.run(14_000);
+  t.true(world.gap(world.a, world.b, since) < 100);
+  linkKept(t, world, link);
+});

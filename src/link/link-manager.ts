@@ -374,8 +374,8 @@ export class LinkManager implements Timed {
 
   /** Where peers and STUN servers see us, and others can come; none behind a NAT that gives each of them another address. */
   whereSeen(): SocketAddress[] {
-    const { reflexive, natMapping } = this.addresses;
-    return natMapping === 'address-and-port-dependent' ? [] : reflexive.map(({ mapped }) => mapped);
+    const { agreed, natMapping } = this.addresses;
+    return natMapping === 'address-and-port-dependent' ? [] : agreed.map(({ mapped }) => mapped);
   }
 
   snapshot(): LinksSnapshot {
@@ -488,8 +488,12 @@ export class LinkManager implements Timed {
   private pumpAddresses(now: number): void {
     for (let seen = this.addresses.pollReflexive(now); seen !== undefined; seen = this.addresses.pollReflexive(now)) {
       this.reflexiveHandler(sameSocketAddress(seen.base, seen.mapped));
-      if (seen.moved) this.mappingMoved(now);
-      else if (!sameSocketAddress(seen.base, seen.mapped)) this.reflexiveKnown(now);
+      if (!sameSocketAddress(seen.base, seen.mapped)) this.reflexiveKnown(now);
+      this.repairs.consider(now);
+      this.settleRepairing(now);
+    }
+    if (this.addresses.takeMoved()) {
+      this.mappingMoved(now);
       this.repairs.consider(now);
       this.settleRepairing(now);
     }

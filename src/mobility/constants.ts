@@ -1,7 +1,8 @@
 // Implementation.
 
-/** Candidates of our own that are offered. */
+/** Candidates of our own that are offered: reflexive ones, and with what is left of all, host candidates. */
 export const MAX_LOCAL_CANDIDATES = 12;
+export const MAX_REFLEXIVE_CANDIDATES = 4;
 /** Peers that are asked for our reflexive addresses; more tell nothing new but the kind of the NAT. */
 export const MAX_BINDING_SERVERS = 3;
 /** Servers of the configuration, of those: one peer is asked too. */
@@ -12,6 +13,8 @@ export const MAX_REFLEXIVES = 12;
 export const REFLEXIVE_REFRESH_MS = 60_000;
 /** What a server told counts so long for where we stand: one answer may be lost. */
 export const REFLEXIVE_WORD_MS = 2.5 * REFLEXIVE_REFRESH_MS;
+/** Where one server tells another mapping than before, the others that are asked get so long to say the contrary. */
+export const MAPPING_DOUBT_MS = 1_000;
 
 /** A broken path is asked to be mended again after this, doubled each time. */
 export const REPAIR_FIRST_RETRY_MS = 1_000;

@@ -8,15 +8,19 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import { hostCandidates, reflexiveCandidate } from '../ice/candidates.ts';
 import { BindingClient } from '../stun/binding-client.ts';
 import type { StunMessage } from '../stun/message.ts';
+import { MappingWatch } from './mapping-watch.ts';
 import { isGloballyReachable } from './reachability.ts';
-import type { Forwarded, Reflexive } from './sightings.ts';
+import { agreed, type Forwarded, type Reflexive } from './sightings.ts';
 import { standingOf, type Standing } from './standing.ts';
 import {
+  MAPPING_DOUBT_MS,
   MAX_BINDING_SERVERS,
   MAX_CONFIGURED_SERVERS,
   MAX_LOCAL_CANDIDATES,
+  MAX_REFLEXIVE_CANDIDATES,
   MAX_REFLEXIVES,
   REFLEXIVE_REFRESH_MS,
+  REFLEXIVE_WORD_MS,
 } from './constants.ts';
 
 /**
@@ -27,7 +31,7 @@ export type NatMapping = 'unknown' | 'none' | 'endpoint-independent' | 'address-
 
 /**
  * Our addresses, own and reflexive: what candidates are made of. Peers of the overlay, and STUN servers that the configuration
- * names, tell how they see us (RFC 8445 s5.1.1.2). Nothing ends it.
+ * names, tell how they see us (RFC 8445 s5.1.1.2). What one of them tells moves only its own word. Nothing ends it.
  */
 export class LocalAddresses implements Timed {
   private readonly port: number;
@@ -35,6 +39,7 @@ export class LocalAddresses implements Timed {
   private hosts: readonly SocketAddress[] = [];
   private configured: readonly SocketAddress[] = [];
   private readonly reflexives = new Map<string, Reflexive>();
+  private readonly mappings = new MappingWatch();
   private forwarded: Forwarded | undefined;
   private advertised: readonly string[] = [];
   private refreshAt: number | undefined;
@@ -53,8 +58,14 @@ export class LocalAddresses implements Timed {
     return this.cached;
   }
 
+  /** What each server told. */
   get reflexive(): readonly Reflexive[] {
     return [...this.reflexives.values()];
+  }
+
+  /** What counts of it. */
+  get agreed(): readonly Reflexive[] {
+    return agreed(this.reflexive);
   }
 
   /** Whether every address that a server could see otherwise has been seen, since the last doubt. */
@@ -76,7 +87,7 @@ export class LocalAddresses implements Timed {
       const all = this.reflexive.filter((known) => sameSocketAddress(known.base, base));
       // A neighbour sees us in front of the NAT, which says nothing of it.
       const far = all.filter(({ server }) => isGloballyReachable(server.address));
-      const seen = far.length > 0 ? far : all;
+      const seen = agreed(far.length > 0 ? far : all);
       const distinct = new Set(seen.map(({ mapped }) => formatSocketAddress(mapped)));
       const servers = new Set(seen.map(({ server }) => formatSocketAddress(server)));
       if (distinct.size > 1) return 'address-and-port-dependent';
@@ -87,7 +98,7 @@ export class LocalAddresses implements Timed {
   }
 
   standing(now: number): Standing {
-    const { hosts, reflexive, forwarded, advertised } = this;
+    const { hosts, agreed: reflexive, forwarded, advertised } = this;
     return standingOf({ hosts, reflexive, forwarded, advertised }, now);
   }
 
@@ -95,7 +106,7 @@ export class LocalAddresses implements Timed {
   isOwn(address: SocketAddress): boolean {
     const own = address.port === this.port && this.has(address.address);
     const others = [
-      ...this.reflexive.map(({ mapped }) => mapped),
+      ...this.agreed.map(({ mapped }) => mapped),
       ...(this.forwarded ? [this.forwarded.external] : []),
     ];
     return own || others.some((other) => sameSocketAddress(other, address));
@@ -111,7 +122,11 @@ export class LocalAddresses implements Timed {
     const same = hosts.length === this.hosts.length && hosts.every(({ address }) => this.has(address));
     this.hosts = hosts;
     if (same) return false;
-    for (const [key, { base }] of this.reflexives) if (!this.has(base.address)) this.reflexives.delete(key);
+    for (const [key, { base }] of this.reflexives) {
+      if (this.has(base.address)) continue;
+      this.reflexives.delete(key);
+      this.mappings.forget(formatSocketAddress(base));
+    }
     this.cached = undefined;
     return true;
   }
@@ -136,8 +151,10 @@ export class LocalAddresses implements Timed {
   ask(servers: readonly SocketAddress[], now: number): void {
     this.refreshAt = now + REFLEXIVE_REFRESH_MS;
     for (const server of [...this.configured, ...servers].slice(0, MAX_BINDING_SERVERS))
-      for (const base of this.hosts)
-        if (base.address.includes(':') === server.address.includes(':')) this.client.query(base, server, now);
+      for (const base of this.hosts) {
+        if (base.address.includes(':') !== server.address.includes(':')) continue;
+        if (this.client.query(base, server, now)) this.mappings.asked(formatSocketAddress(base), server.address);
+      }
   }
 
   hasTransaction(id: string): boolean {
@@ -152,23 +169,32 @@ export class LocalAddresses implements Timed {
     return this.client.pollTransmit();
   }
 
-  /** What one server told. `moved`: the NAT gives the same base another address than this server saw before. */
-  pollReflexive(now: number): (Reflexive & { readonly moved: boolean }) | undefined {
+  /** What one server told. */
+  pollReflexive(now: number): Reflexive | undefined {
     for (let event = this.client.pollEvent(); event !== undefined; event = this.client.pollEvent()) {
       if (event.type !== 'mapped' || !this.has(event.local.address)) continue;
       const { local: base, server, mapped } = event;
-      const key = `${formatSocketAddress(base)}|${formatSocketAddress(server)}`;
-      const before = this.reflexives.get(key);
-      const moved = before !== undefined && !sameSocketAddress(before.mapped, mapped);
-      const reflexive = { base, server, mapped, seenAt: now };
-      this.keep(key, reflexive, moved);
-      return { ...reflexive, moved };
+      return this.keep({ base, server, mapped, seenAt: now });
     }
     return undefined;
   }
 
+  /** @returns whether the NAT has given one of our addresses another mapping. */
+  takeMoved(): boolean {
+    let any = false;
+    for (let moved = this.mappings.poll(); moved !== undefined; moved = this.mappings.poll()) {
+      any = true;
+      // A NAT that has changed one mapping has changed all of this base.
+      for (const [key, { base, seenAt }] of this.reflexives)
+        if (formatSocketAddress(base) === moved.base && seenAt < moved.at - MAPPING_DOUBT_MS)
+          this.reflexives.delete(key);
+      this.cached = undefined;
+    }
+    return any;
+  }
+
   nextTimeout(): number | undefined {
-    return earliest(this.client.nextTimeout(), this.refreshAt);
+    return earliest(this.client.nextTimeout(), this.refreshAt, this.mappings.nextTimeout());
   }
 
   /** @returns whether it is time to `ask` again. */
@@ -178,39 +204,52 @@ export class LocalAddresses implements Timed {
 
   handleTimeout(now: number): void {
     this.client.handleTimeout(now);
+    this.mappings.handleTimeout(now);
   }
 
   close(): void {
     this.client.close();
   }
 
-  private keep(key: string, reflexive: Reflexive, moved: boolean): void {
-    // A NAT that has changed one mapping has changed all of this base.
-    if (moved)
-      for (const [other, { base }] of this.reflexives)
-        if (sameSocketAddress(base, reflexive.base)) this.reflexives.delete(other);
+  private keep(reflexive: Reflexive): Reflexive {
+    const { base, server, mapped, seenAt } = reflexive;
+    const key = `${formatSocketAddress(base)}|${formatSocketAddress(server)}`;
+    const before = this.reflexives.get(key);
     this.reflexives.delete(key);
     this.reflexives.set(key, reflexive);
+    const change = before === undefined ? undefined : sameSocketAddress(before.mapped, mapped) ? 'same' : 'changed';
+    this.mappings.told(formatSocketAddress(base), server.address, change, seenAt);
+    for (const [other, word] of this.reflexives)
+      if (sameSocketAddress(word.base, base) && word.seenAt + REFLEXIVE_WORD_MS < seenAt) this.reflexives.delete(other);
     for (const [oldest] of this.reflexives) {
       if (this.reflexives.size <= MAX_REFLEXIVES) break;
       this.reflexives.delete(oldest);
     }
     this.cached = undefined;
+    return reflexive;
   }
 
+  /** Room for each type: a host with many interfaces is called by its reflexive addresses all the same. */
   private gather(): readonly Candidate[] {
     const hosts = hostCandidates(
       this.hosts.map(({ address }) => address),
       this.port,
     );
-    const candidates = [...hosts];
+    const reflexive: Candidate[] = [];
     const add = (base: SocketAddress, mapped: SocketAddress, server: string): void => {
       const host = hosts.find(({ address }) => sameSocketAddress(address, base));
-      if (host === undefined || candidates.some(({ address }) => sameSocketAddress(address, mapped))) return;
-      candidates.push(reflexiveCandidate(host, mapped, server));
+      if (host === undefined || reflexive.length >= MAX_REFLEXIVE_CANDIDATES) return;
+      if ([...hosts, ...reflexive].some(({ address }) => sameSocketAddress(address, mapped))) return;
+      reflexive.push(reflexiveCandidate(host, mapped, server));
     };
     if (this.forwarded !== undefined) add(this.forwarded.base, this.forwarded.external, 'router');
-    for (const { base, server, mapped } of this.reflexives.values()) add(base, mapped, formatSocketAddress(server));
-    return candidates.slice(0, MAX_LOCAL_CANDIDATES);
+    // The latest first.
+    for (const { base, server, mapped } of this.agreed.toReversed()) add(base, mapped, formatSocketAddress(server));
+    const isBase = ({ address }: Candidate): boolean =>
+      reflexive.some(({ relatedAddress }) => relatedAddress !== undefined && sameSocketAddress(relatedAddress, address));
+    // What servers on the Internet were reached from is one of the interfaces that matter.
+    const best = [...hosts.filter(isBase), ...hosts.filter((host) => !isBase(host))];
+    const kept = best.slice(0, MAX_LOCAL_CANDIDATES - reflexive.length);
+    return [...hosts.filter((host) => kept.includes(host)), ...reflexive];
   }
 }

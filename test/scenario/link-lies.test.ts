@@ -1,8 +1,10 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { decodeStun } from '../../src/stun/codec.ts';
+import { REFLEXIVE_REFRESH_MS } from '../../src/mobility/constants.ts';
+import { decodeStun, encodeStun } from '../../src/stun/codec.ts';
 import { encodeErrorResponse } from '../../src/stun/error-response.ts';
 import type { Datagram } from '../sim/network/datagram.ts';
+import { simHit, SimNode } from '../sim/network/sim-node.ts';
 import { ThreeHosts } from '../sim/network/three-hosts.ts';
 
 const NAT_A = '198.51.100.1';
@@ -93,4 +95,38 @@ test('a forged word does not end a call whose media go on, also when no answer c
   world.network.loop.run(14_000);
   t.true(world.gap(world.a, world.b, since) < 100);
   linkKept(t, world, link);
+});
+
+test('a member that tells a host another address each time starts no mending and hides no address of it', (t) => {
+  const world = new ThreeHosts(t, 4);
+  const { network, overlay, a } = world;
+  t.true(world.join());
+  for (const [n, address] of ['203.0.113.2', '203.0.113.3'].entries()) {
+    const member = new SimNode(network, network.host(network.internet, address), simHit(20 + n), overlay);
+    a.dial(member);
+    t.true(world.until(() => a.links.isUp(member.hit), 5_000));
+  }
+  t.true(world.call());
+  let lies = 0;
+  network.internet.isCut = (datagram) => {
+    const { source, destination, data } = datagram;
+    if (source.address !== '203.0.113.3' || destination.address !== NAT_A || (data[0] ?? 255) > 3) return false;
+    const message = decodeStun(data);
+    // Answers to the question how it sees us, which no credentials protect.
+    if (message.class !== 'success' || message.integrity?.sha1 !== undefined) return false;
+    const xorMappedAddress = { address: '192.0.2.66', port: 1_000 + lies };
+    if (message.attributes.xorMappedAddress?.address === xorMappedAddress.address) return false;
+    lies += 1;
+    network.internet.send({ ...datagram, data: encodeStun({ ...message, attributes: { xorMappedAddress } }, { fingerprint: true }) });
+    return true;
+  };
+  network.loop.run(10 * REFLEXIVE_REFRESH_MS);
+  t.true(lies >= 9, `${lies} lies`);
+  t.is(a.count('needsRestart'), 0);
+  t.true(a.links.whereSeen().some(({ address }) => address === NAT_A));
+  const { candidates } = a.input(() => a.links.offer(simHit(99)));
+  t.deepEqual(
+    candidates.filter(({ type }) => type === 'srflx').map(({ address }) => address.address),
+    [NAT_A],
+  );
 });

@@ -2,13 +2,19 @@ import test from 'ava';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
-import { MAX_BINDING_SERVERS } from '../../../src/mobility/constants.ts';
+import {
+  MAPPING_DOUBT_MS,
+  MAX_BINDING_SERVERS,
+  MAX_LOCAL_CANDIDATES,
+  REFLEXIVE_REFRESH_MS,
+} from '../../../src/mobility/constants.ts';
 import { LocalAddresses } from '../../../src/mobility/local-addresses.ts';
 import { answerBinding } from '../../../src/stun/binding-server.ts';
 import { decodeStun } from '../../../src/stun/codec.ts';
 
 const SERVER = { address: '203.0.113.1', port: 6084 };
 const SECOND = { address: '203.0.113.2', port: 6084 };
+const THIRD = { address: '203.0.113.3', port: 6084 };
 
 function make(...hosts: string[]): LocalAddresses {
   const addresses = new LocalAddresses({ random: seededRandom(1), logger: silentLogger }, 6084);
@@ -16,23 +22,29 @@ function make(...hosts: string[]): LocalAddresses {
   return addresses;
 }
 
-/** Servers answer everything that was asked, through a NAT that maps as `map` says. */
+/**
+ * For half a second servers answer everything that was asked, through a NAT that maps as `map` says; undefined: no answer comes.
+ * @returns how many answers there were, and when the NAT was seen to give other mappings, ms from `now` on.
+ */
 function answerAll(
   addresses: LocalAddresses,
   now: number,
-  map: (base: SocketAddress, server: SocketAddress) => SocketAddress,
-): { moved: boolean }[] {
-  const seen: { moved: boolean }[] = [];
-  for (let at = now; at < now + 500; at += 20) {
+  map: (base: SocketAddress, server: SocketAddress) => SocketAddress | undefined,
+  forMs = 500,
+): { told: number; movedAfter: number[] } {
+  let count = 0;
+  const movedAfter: number[] = [];
+  for (let at = now; at < now + forMs; at += 20) {
     addresses.handleTimeout(at);
     for (let out = addresses.pollTransmit(); out !== undefined; out = addresses.pollTransmit()) {
-      const answer = answerBinding(decodeStun(out.data), map(out.local, out.remote));
+      const mapped = map(out.local, out.remote);
+      const answer = mapped === undefined ? undefined : answerBinding(decodeStun(out.data), mapped);
       if (answer !== undefined) addresses.receive(decodeStun(answer), out.local, out.remote, at);
     }
-    for (let told = addresses.pollReflexive(at); told !== undefined; told = addresses.pollReflexive(at))
-      seen.push({ moved: told.moved });
+    while (addresses.pollReflexive(at) !== undefined) count += 1;
+    if (addresses.takeMoved()) movedAfter.push(at - now);
   }
-  return seen;
+  return { told: count, movedAfter };
 }
 
 test('host candidates are there at once, reflexive ones after a server has told', (t) => {
@@ -45,7 +57,7 @@ test('host candidates are there at once, reflexive ones after a server has told'
   addresses.ask([SERVER], 0);
   t.deepEqual(
     answerAll(addresses, 0, ({ port }) => ({ address: '198.51.100.1', port })),
-    [{ moved: false }],
+    { told: 1, movedAfter: [] },
   );
   t.like(addresses.candidates[1], {
     type: 'srflx',
@@ -139,10 +151,99 @@ test('another mapping of the same address is told as moved', (t) => {
   addresses.ask([SERVER], 1_000);
   t.deepEqual(
     answerAll(addresses, 1_000, () => ({ address: '198.51.100.77', port: 5 })),
-    [{ moved: true }],
+    { told: 1, movedAfter: [0] },
   );
   t.true(addresses.complete);
   t.is(addresses.reflexive.length, 1);
+});
+
+const OUTER = { address: '198.51.100.1', port: 5 };
+const OTHER_OUTER = { address: '198.51.100.77', port: 5 };
+
+/** Behind a NAT, as three servers have told, twice. */
+function told(...hosts: string[]): LocalAddresses {
+  const addresses = make(...hosts);
+  for (const at of [0, REFLEXIVE_REFRESH_MS]) {
+    addresses.ask([SERVER, SECOND, THIRD], at);
+    answerAll(addresses, at, () => OUTER);
+  }
+  return addresses;
+}
+
+test('a server that tells another address each time moves nothing and makes no candidate: two others tell the same as before', (t) => {
+  const addresses = told('10.0.0.2');
+  for (let round = 2; round < 12; round++) {
+    const now = round * REFLEXIVE_REFRESH_MS;
+    addresses.ask([SERVER, SECOND, THIRD], now);
+    const lie = { address: '192.0.2.66', port: 1_000 + round };
+    const { movedAfter } = answerAll(addresses, now, (_base, { address }) => (address === SECOND.address ? lie : OUTER), 4_500);
+    t.deepEqual(movedAfter, [], `round ${round}`);
+    t.deepEqual(
+      addresses.candidates.map(({ address }) => address.address),
+      ['10.0.0.2', OUTER.address],
+    );
+    t.is(addresses.natMapping, 'endpoint-independent');
+    t.false(addresses.isOwn(lie));
+    t.deepEqual(addresses.reflexive.map(({ mapped }) => mapped.address).sort(), [lie.address, OUTER.address, OUTER.address]);
+  }
+});
+
+test('one of two that tells another address is not followed as long as the other tells the same', (t) => {
+  const addresses = make('10.0.0.2');
+  for (const at of [0, REFLEXIVE_REFRESH_MS]) {
+    addresses.ask([SERVER, SECOND], at);
+    const moves = answerAll(
+      addresses,
+      at,
+      (_base, { address }) => (at > 0 && address === SERVER.address ? OTHER_OUTER : OUTER),
+      4_500,
+    );
+    t.deepEqual(moves, { told: 2, movedAfter: [] });
+  }
+  t.deepEqual(addresses.candidates.map(({ address }) => address.address).sort(), [
+    '10.0.0.2',
+    OUTER.address,
+    OTHER_OUTER.address,
+  ]);
+});
+
+test('a NAT that has restarted is followed as soon as two servers tell it, and what was told before counts no more', (t) => {
+  const addresses = told('10.0.0.2');
+  const now = 2 * REFLEXIVE_REFRESH_MS;
+  addresses.ask([SERVER, SECOND, THIRD], now);
+  const { movedAfter } = answerAll(addresses, now, (_base, { address }) =>
+    address === THIRD.address ? undefined : OTHER_OUTER,
+  );
+  t.deepEqual(movedAfter, [20]);
+  t.deepEqual(
+    addresses.candidates.map(({ address }) => address.address),
+    ['10.0.0.2', OTHER_OUTER.address],
+  );
+});
+
+test('a NAT that has restarted is followed by the word of one server when the others are silent, after a second', (t) => {
+  const addresses = told('10.0.0.2');
+  const now = 2 * REFLEXIVE_REFRESH_MS;
+  addresses.ask([SERVER, SECOND, THIRD], now);
+  const { movedAfter } = answerAll(
+    addresses,
+    now,
+    (_base, { address }) => (address === SERVER.address ? OTHER_OUTER : undefined),
+    4_500,
+  );
+  t.deepEqual(movedAfter, [MAPPING_DOUBT_MS]);
+});
+
+test('a host with many addresses offers its reflexive ones too, and the addresses that they belong to', (t) => {
+  const many = Array.from({ length: 20 }, (_, i) => `172.17.${i}.1`);
+  const addresses = make(...many, '10.0.0.2');
+  addresses.ask([SERVER], 0);
+  answerAll(addresses, 0, ({ address }) => (address === '10.0.0.2' ? OUTER : undefined), 1_000);
+  const { candidates } = addresses;
+  t.is(candidates.length, MAX_LOCAL_CANDIDATES);
+  t.like(candidates.at(-1), { type: 'srflx', address: OUTER, relatedAddress: { address: '10.0.0.2' } });
+  const hosts = candidates.filter(({ type }) => type === 'host').map(({ address }) => address.address);
+  t.deepEqual(hosts, [...many.slice(0, MAX_LOCAL_CANDIDATES - 2), '10.0.0.2']);
 });
 
 test('no more than a few servers are asked, and only from addresses of their family', (t) => {

@@ -42,8 +42,9 @@ export class HostNetwork {
   }
 
   /**
-   * Where this host can be reached at now: no loopback, none of an overlay's own addresses, none that only containers on this
-   * host reach. A link-local IPv4 address (RFC 3927) only where there is no other: two hosts on a cable.
+   * Where this host can be reached at now, best first: those that the kernel sends from to far away. No loopback, none of an
+   * overlay's own addresses, none that only containers on this host reach. A link-local IPv4 address (RFC 3927) only where
+   * there is no other: two hosts on a cable.
    */
   locators(): string[] {
     const addresses = this.netlink
@@ -55,7 +56,9 @@ export class HostNetwork {
     const sources = FAR_AWAY.map((remote) => this.netlink.sourceFor(remote));
     const usable = withoutContainers(addresses, sources).map(({ address }) => address);
     const routed = usable.filter((address) => !contains(this.linkLocal, address));
-    return routed.some(isIPv4) ? routed : usable;
+    const told = routed.some(isIPv4) ? routed : usable;
+    const isUplink = (address: string): boolean => sources.includes(address);
+    return [...told.filter(isUplink), ...told.filter((address) => !isUplink(address))];
   }
 
   /** The IPv4 router that leads to everywhere, and our address towards it; undefined: there is none. */

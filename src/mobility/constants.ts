@@ -1,7 +1,10 @@
 // Implementation.
 
-/** Candidates of our own that are offered: reflexive ones, and with what is left of all, host candidates. */
-export const MAX_LOCAL_CANDIDATES = 12;
+/**
+ * Candidates of our own that are offered, of each type: 8 bases and 12 remote candidates make 96 pairs, fewer than `MAX_PAIRS`
+ * of ICE, so that the reflexive ones, which come last in order of priority, have theirs too.
+ */
+export const MAX_HOST_CANDIDATES = 8;
 export const MAX_REFLEXIVE_CANDIDATES = 4;
 /** Peers that are asked for our reflexive addresses; more tell nothing new but the kind of the NAT. */
 export const MAX_BINDING_SERVERS = 3;

@@ -16,9 +16,9 @@ import {
   MAPPING_DOUBT_MS,
   MAX_BINDING_SERVERS,
   MAX_CONFIGURED_SERVERS,
-  MAX_LOCAL_CANDIDATES,
-  MAX_REFLEXIVE_CANDIDATES,
+  MAX_HOST_CANDIDATES,
   MAX_REFLEXIVES,
+  MAX_REFLEXIVE_CANDIDATES,
   REFLEXIVE_REFRESH_MS,
   REFLEXIVE_WORD_MS,
 } from './constants.ts';
@@ -249,7 +249,7 @@ export class LocalAddresses implements Timed {
       reflexive.some(({ relatedAddress }) => relatedAddress !== undefined && sameSocketAddress(relatedAddress, address));
     // What servers on the Internet were reached from is one of the interfaces that matter.
     const best = [...hosts.filter(isBase), ...hosts.filter((host) => !isBase(host))];
-    const kept = best.slice(0, MAX_LOCAL_CANDIDATES - reflexive.length);
+    const kept = best.slice(0, MAX_HOST_CANDIDATES);
     return [...hosts.filter((host) => kept.includes(host)), ...reflexive];
   }
 }

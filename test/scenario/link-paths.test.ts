@@ -14,6 +14,16 @@ test('two hosts behind home NATs that met at a public peer are linked directly',
   t.is(world.b.dataPlane.linkCounters(world.linkId(world.b, world.a) ?? 0)?.handshakes, 1);
 });
 
+test('two hosts behind home NATs are linked, each with twenty more addresses that lead nowhere', (t) => {
+  const world = new ThreeHosts(t, 9);
+  for (const { host } of [world.a, world.b])
+    for (let i = 1; i <= 20; i++) host.plug(world.network.segment('bridge'), `172.17.${i}.1`);
+  t.true(world.join());
+  t.true(world.call());
+  const [link] = world.a.links.snapshot().links.filter(({ hit }) => hit === world.b.hit);
+  t.like(link?.path, { remote: { address: '198.51.100.2', port: 6084 } });
+});
+
 test('packets that wait for a link arrive in order once it is up', (t) => {
   const world = new ThreeHosts(t, 2);
   t.true(world.join());

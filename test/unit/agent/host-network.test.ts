@@ -4,20 +4,20 @@ import { join } from 'node:path';
 import test from 'ava';
 import { HostNetwork } from '../../../src/agent/host-network.ts';
 import { ipv6StateOf, type Ipv6State } from '../../../src/agent/ipv6-switch.ts';
-import type { Netlink } from '../../../src/native/data-plane.ts';
+import type { InterfaceAddress, Netlink } from '../../../src/native/data-plane.ts';
 
 const HIT = '20010022000000000000000000000b0b';
 const HIT_ADDRESS = '2001:22::b0b';
 
-/** What the kernel was asked for. */
-function network(ipv6: Ipv6State) {
+/** What the kernel was asked for. @param sources what it sends from to far away. */
+function network(ipv6: Ipv6State, addresses: readonly InterfaceAddress[] = [], sources: readonly string[] = []) {
   const asked: string[] = [];
   const netlink: Netlink = {
-    addresses: () => [],
+    addresses: () => [...addresses],
     configureInterface: (name, { addresses }) => void asked.push(`${name} ${addresses.join(' ')}`.trim()),
     setRoute: ({ destination }) => void asked.push(`unreachable ${destination}`),
     deleteRoute: () => {},
-    sourceFor: () => undefined,
+    sourceFor: (remote) => sources.find((source) => source.includes(':') === remote.includes(':')),
   };
   const options = { tunName: 'idloc0', ipv4Prefix: '198.18.0.0/15', ipv6State: () => ipv6 };
   return { asked, network: new HostNetwork(netlink, options) };
@@ -56,4 +56,27 @@ test('the switch of the interface says whether it may have IPv6 addresses', (t) 
     t.is(ipv6StateOf('idloc0', folder), state);
   }
   t.is(ipv6StateOf('eth0', folder), 'absent');
+});
+
+function on(interfaceName: string, address: string, kind = '', portKinds: readonly string[] = []): InterfaceAddress {
+  return { interfaceName, address, prefixLength: 24, usable: true, loopback: false, kind, portKinds };
+}
+
+test('of a machine with twelve bridges of docker others are told its own addresses alone', (t) => {
+  const bridges = Array.from({ length: 12 }, (_, i) => on(`br-${i}`, `172.${18 + i}.0.1`, 'bridge', i % 2 ? ['veth'] : []));
+  const addresses = [
+    ...bridges,
+    on('docker0', '172.17.0.1', 'bridge'),
+    on('virbr0', '192.168.122.1', 'bridge', ['tun']),
+    on('cni-podman0', '10.88.0.1', 'bridge', ['veth']),
+    on('veth1f', '10.0.2.1', 'veth'),
+    on('wlan0', '192.168.1.10'),
+    on('wlan0', '2001:db8::10'),
+  ];
+  t.deepEqual(network('on', addresses, ['192.168.1.10']).network.locators(), ['192.168.1.10', '2001:db8::10']);
+});
+
+test('the addresses that the kernel sends from to far away come first', (t) => {
+  const addresses = [on('wg0', '10.7.0.1', 'wireguard'), on('eth1', '10.1.0.2'), on('eth0', '10.2.0.2')];
+  t.deepEqual(network('on', addresses, ['10.2.0.2']).network.locators(), ['10.2.0.2', '10.7.0.1', '10.1.0.2']);
 });

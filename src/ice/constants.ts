@@ -82,7 +82,25 @@ export const SILENCE_VERIFY_MS = 500;
 
 /** Checks that arrive before the peer's parameters, and remote candidates: remembered at most. */
 export const MAX_EARLY_CHECKS = 32;
-export const MAX_REMOTE_CANDIDATES = 64;
+export const MAX_REMOTE_CANDIDATES = 32;
+/** Transactions of the peer's checks remembered to tell copies from elsewhere: minutes of them, where a check lives seconds. */
+export const MAX_CHECKS_SEEN = 256;
+
+/**
+ * Checks and their copies, of one session, to addresses that have answered none: `burst` is two rounds of a full list, and that
+ * of one IP address (no matter which ports) some rounds of all pairs with what hosts behind one NAT have. `learned`: to where
+ * only the source of a check has led us.
+ */
+export const UNANSWERED_CHECKS = {
+  burst: 200,
+  perSecond: 5,
+  addressBurst: 40,
+  addressPerSecond: 2,
+  learnedBurst: 30,
+  learnedPerSecond: 2,
+} as const;
+/** Addresses of one session that are counted, and that have answered, at most. */
+export const MAX_REMOTES_COUNTED = 128;
 /** Transactions of one pair that still may be answered after newer ones replaced them. */
 export const MAX_TRANSACTIONS_PER_PAIR = 6;
 /** Nominations remembered to tell a retransmission from a new one. */

@@ -10,6 +10,7 @@ import { TRANSACTION_ID_BYTES } from '../stun/constants.ts';
 import { encodeErrorResponse } from '../stun/error-response.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { BINDING_METHOD } from '../stun/message.ts';
+import type { IceAgentOptions, IceTransmit } from './agent-options.ts';
 import { authenticateAnswer, authenticateRequest } from './authentication.ts';
 import { encodeCheck, encodeCheckAnswer } from './binding-messages.ts';
 import type { CandidatePair } from './candidate-pair.ts';
@@ -50,23 +51,12 @@ import { NominationHistory } from './nomination-history.ts';
 import type { IceEvent, IceRole, IceState, Path } from './path.ts';
 import { distanceOf } from './path.ts';
 import { RemoteCandidates } from './remote-candidates.ts';
+import { SeenChecks } from './seen-checks.ts';
 import { TieBreaker } from './tie-breaker.ts';
+import { UnansweredChecks } from './unanswered-checks.ts';
 
+export type { IceAgentOptions, IceTransmit } from './agent-options.ts';
 export type { IceEvent, IceRole, IceState, Path } from './path.ts';
-
-export interface IceAgentOptions {
-  readonly role: IceRole;
-  /** Host candidates, and reflexive ones whose `relatedAddress` is the base. */
-  readonly localCandidates: readonly Candidate[];
-  /** Random when absent. */
-  readonly localCredentials?: IceCredentials;
-}
-
-export interface IceTransmit {
-  readonly local: SocketAddress;
-  readonly remote: SocketAddress;
-  readonly data: Uint8Array;
-}
 
 /**
  * ICE (RFC 8445) with consent (RFC 7675) for one data stream with one component.
@@ -99,6 +89,8 @@ export class IceAgent implements Timed {
   private previous: Credentials | undefined;
   private remotes = new RemoteCandidates();
   private readonly early = new EarlyChecks();
+  private readonly seen = new SeenChecks();
+  private readonly unanswered = new UnansweredChecks();
 
   private checklist = new Checklist();
   private readonly transactions = new CheckTransactions();
@@ -311,7 +303,7 @@ export class IceAgent implements Timed {
     this.pump(now);
     for (let due = this.transactions.due(now); due !== undefined; due = this.transactions.due(now)) {
       const { transaction, timeout } = due;
-      if (timeout === 'repeat') this.transmit(transaction.pair, transaction.data);
+      if (timeout === 'repeat') this.transmit(transaction.pair, transaction.data, now);
       else if (timeout === 'late') this.consentMissed(transaction, now);
       else this.checkExpired(transaction, now);
     }
@@ -344,6 +336,7 @@ export class IceAgent implements Timed {
   ): boolean {
     const authentic = authenticateRequest(request, raw, [this.current, this.previous]);
     if (authentic === undefined) return false;
+    if (this.seen.isReplay(request.transactionId, remote)) return true;
     const { credentials, asker } = authentic;
     const refuse = (code: number): true => {
       const data = encodeErrorResponse(request, code, keyOf(credentials.local));
@@ -506,12 +499,12 @@ export class IceAgent implements Timed {
     const nominate = nominating || (purpose === 'consent' && role === 'controlling' && !this.isNominating);
     const data = encodeCheck({ transactionId: id, pair, role, tieBreaker: this.tieBreaker.value, nominate });
     if (data === undefined) return undefined;
-    this.transmit(pair, data);
+    this.transmit(pair, data, now);
     return this.transactions.start({ id, pair, purpose, role, data, nominating }, timeoutMs, now);
   }
 
-  private transmit(pair: CandidatePair, data: Uint8Array): void {
-    this.transmits.push({ local: pair.base, remote: pair.remote.address, data });
+  private transmit({ base, remote }: CandidatePair, data: Uint8Array, now: number): void {
+    if (this.unanswered.take(remote, now)) this.transmits.push({ local: base, remote: remote.address, data });
   }
 
   private receiveAnswer(
@@ -557,6 +550,7 @@ export class IceAgent implements Timed {
 
   private checkSucceeded(transaction: CheckTransaction, mapped: SocketAddress, now: number): void {
     const { pair } = transaction;
+    this.unanswered.answeredBy(pair.remote.address);
     const first = pair.validAt === undefined;
     const rttMs = transaction.sends === 1 ? now - transaction.startedAt : undefined;
     pair.validAt = now;

@@ -6,7 +6,7 @@ import type { IceAgent, Path } from '../ice/ice-agent.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
 import type { DataPlane, LinkId } from '../native/data-plane.ts';
 import type { AssociationSecrets } from './association-secrets.ts';
-import { MAX_BOUND_REMOTES } from './constants.ts';
+import { MAX_BOUND_REMOTES, MAX_UNPROVEN_REMOTES } from './constants.ts';
 import { Framing } from './framing.ts';
 import type { RemoteIndex } from './remote-index.ts';
 import type { Repair } from '../mobility/repair.ts';
@@ -74,6 +74,7 @@ export class Association {
   private readonly dataPlane: DataPlane;
   private readonly index: RemoteIndex<Association>;
   private readonly remotes = new Map<string, SocketAddress>();
+  private unproven = 0;
 
   constructor(
     components: { readonly dataPlane: DataPlane; readonly index: RemoteIndex<Association> },
@@ -134,6 +135,13 @@ export class Association {
       this.index.remove(oldest, this);
       this.dataPlane.unbindRemote(this.link, address);
     }
+  }
+
+  /** A check came from there: the peer's handshake may be next. More than a few such addresses are not bound. */
+  bindUnproven(remote: SocketAddress, now: number): void {
+    if (this.unproven >= MAX_UNPROVEN_REMOTES) return;
+    this.unproven += 1;
+    this.bind(remote, now);
   }
 
   /** Its end: it holds no address any more. */

@@ -59,6 +59,8 @@ export const REST_AFTER_MS = 10_000;
 
 /** Addresses bound to one association: its paths while it moves. */
 export const MAX_BOUND_REMOTES = 8;
+/** Of those, before the handshake is done, by the source of a check alone. */
+export const MAX_UNPROVEN_REMOTES = 3;
 
 /** Two ends that call each other at once make two associations; within this time neither is a restarted peer. */
 export const GLARE_WINDOW_MS = 5_000;

@@ -448,12 +448,12 @@ export class LinkManager implements Timed {
     this.pumpAddresses(now);
     if (taken === undefined) return;
     const { association, checked } = taken;
-    // The peer's next datagrams may come from here: a ClientHello, or packets of a peer that moved. Another peer's address
-    // is not taken away for it; only a pair that proved itself in both directions may do that.
-    if (checked && !association.isBound(remote)) {
+    // The peer's ClientHello may come from here next. Another peer's address is not taken away for it; only a pair that proved
+    // itself in both directions may do that, and on a link that is up nothing else is bound: the source of a check may be forged.
+    if (checked && !association.connected && !association.isBound(remote)) {
       const holder = this.table.boundTo(remote);
       if (holder === undefined || (holder.hit === association.hit && !this.table.isBusy(association, remote)))
-        association.bind(remote, now);
+        association.bindUnproven(remote, now);
     }
     this.settle(association, now, remote);
   }

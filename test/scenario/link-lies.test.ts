@@ -117,7 +117,10 @@ test('a member that tells a host another address each time starts no mending and
     const xorMappedAddress = { address: '192.0.2.66', port: 1_000 + lies };
     if (message.attributes.xorMappedAddress?.address === xorMappedAddress.address) return false;
     lies += 1;
-    network.internet.send({ ...datagram, data: encodeStun({ ...message, attributes: { xorMappedAddress } }, { fingerprint: true }) });
+    network.internet.send({
+      ...datagram,
+      data: encodeStun({ ...message, attributes: { xorMappedAddress } }, { fingerprint: true }),
+    });
     return true;
   };
   network.loop.run(10 * REFLEXIVE_REFRESH_MS);
@@ -129,4 +132,35 @@ test('a member that tells a host another address each time starts no mending and
     candidates.filter(({ type }) => type === 'srflx').map(({ address }) => address.address),
     [NAT_A],
   );
+});
+
+test('a check of a member that is caught and sent to its peer as from fifty other addresses binds none of them', (t) => {
+  const world = new ThreeHosts(t, 5);
+  const { network, peer, a } = world;
+  t.true(world.join());
+  const bound: string[] = [];
+  const bindRemote = peer.dataPlane.bindRemote.bind(peer.dataPlane);
+  peer.dataPlane.bindRemote = (link, remote): void => {
+    bound.push(remote.address);
+    bindRemote(link, remote);
+  };
+  let caught: Datagram | undefined;
+  const answered: string[] = [];
+  network.internet.isCut = (datagram) => {
+    const { source, destination, data } = datagram;
+    if (destination.address.startsWith('192.0.2.')) answered.push(destination.address);
+    const isFromA = source.address === NAT_A && (data[0] ?? 255) <= 3 && decodeStun(data).class === 'request';
+    if (!isFromA || decodeStun(data).attributes.username === undefined || caught !== undefined) return false;
+    caught = datagram;
+    return true;
+  };
+  t.true(world.until(() => caught !== undefined, 10_000));
+  if (caught === undefined) return;
+  for (let i = 1; i <= 50; i++) network.internet.send({ ...caught, source: { address: `192.0.2.${i}`, port: 6084 } });
+  network.loop.run(30_000);
+  t.deepEqual(bound, []);
+  // The peer has heard this check from nowhere before: it answers the first, and checks there.
+  t.deepEqual([...new Set(answered)], ['192.0.2.1']);
+  t.true(answered.length <= 10, `${answered.length} datagrams`);
+  t.true(a.links.isUp(peer.hit) && peer.links.isUp(a.hit));
 });

@@ -9,7 +9,8 @@ import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { formatSocketAddress } from '../../../src/base/socket-address.ts';
 import { hostCandidates } from '../../../src/ice/candidates.ts';
-import { CONSENT_TIMEOUT_MS, MAX_PAIRS, NOMINATION_WAIT_MS } from '../../../src/ice/constants.ts';
+import { CONSENT_TIMEOUT_MS, MAX_PAIRS, NOMINATION_WAIT_MS, UNANSWERED_CHECKS } from '../../../src/ice/constants.ts';
+import { keyOf } from '../../../src/ice/credentials.ts';
 import type { IceAgentOptions, IceRole, IceTransmit } from '../../../src/ice/ice-agent.ts';
 import { IceAgent } from '../../../src/ice/ice-agent.ts';
 import { pathType } from '../../../src/ice/path.ts';
@@ -652,9 +653,9 @@ test('a check with an attribute that must be understood and is not gets an authe
 
 test('no answer is longer than the check that it answers', (t) => {
   for (const role of ['controlled', 'controlling'] as const) {
-    const asked = lone(role, HERE.address);
-    const { data, message } = firstCheck(lone('controlling', THERE.address), asked);
     for (const from of [THERE, { address: '2001:db8:1:2:3:4:5:6', port: 65535 }]) {
+      const asked = lone(role, HERE.address);
+      const { data, message } = firstCheck(lone('controlling', THERE.address), asked);
       t.true(asked.receive(message, data, HERE, from, 1));
       const answer = asked.pollTransmit();
       t.truthy(answer);
@@ -738,6 +739,72 @@ test('a peer that checks from a thousand addresses costs a hundred pairs', (t) =
   }
   t.is(asked.state, 'failed');
   t.true(checked.size <= MAX_PAIRS, String(checked.size));
+});
+
+/** All that the agent sends until it has nothing more to do. */
+function sentUntilIdle(agent: IceAgent): { remote: string; message: StunMessage }[] {
+  const sent: { remote: string; message: StunMessage }[] = [];
+  for (let at: number | undefined = 0; at !== undefined; at = agent.nextTimeout()) {
+    agent.handleTimeout(at);
+    for (let out = agent.pollTransmit(); out !== undefined; out = agent.pollTransmit())
+      sent.push({ remote: out.remote.address, message: decodeStun(out.data) });
+  }
+  return sent;
+}
+
+test('copies of a check, as from fifty other addresses, bring nothing to any of them', (t) => {
+  const asked = lone('controlled', HERE.address);
+  const asker = lone('controlling', THERE.address);
+  const { data, message } = firstCheck(asker, asked);
+  asked.setRemote({ ...asker.localParameters, candidates: [] }, 0);
+  for (const from of [
+    THERE,
+    ...Array.from({ length: 50 }, (_, i) => ({ address: `192.0.2.${i + 1}`, port: 1024 })),
+    THERE,
+  ])
+    t.true(asked.receive(message, data, HERE, from, 0));
+  const sent = sentUntilIdle(asked);
+  t.is(
+    sent.filter(({ message: { class: kind } }) => kind === 'success').length,
+    2,
+    'a repeated check is answered again',
+  );
+  t.deepEqual([...new Set(sent.map(({ remote }) => remote))], [THERE.address]);
+});
+
+test('fifty checks that were captured and kept back bring each forged source an answer, and all together few checks', (t) => {
+  const asked = lone('controlled', HERE.address);
+  const asker = lone('controlling', THERE.address);
+  const { message } = firstCheck(asker, asked);
+  asked.setRemote({ ...asker.localParameters, candidates: [] }, 0);
+  for (let i = 0; i < 50; i++) {
+    const transactionId = i.toString(16).padStart(24, '0');
+    const data = encodeStun({ ...message, transactionId }, { key: keyOf(asked.localParameters), fingerprint: true });
+    t.true(asked.receive(decodeStun(data), data, HERE, { address: `192.0.2.${i + 1}`, port: 1024 }, 0));
+  }
+  const sent = sentUntilIdle(asked);
+  const checks = sent.filter(({ message: { class: kind } }) => kind === 'request').length;
+  t.is(sent.length - checks, 50);
+  // Patience is 20 s at most.
+  t.true(checks <= UNANSWERED_CHECKS.learnedBurst + 20 * UNANSWERED_CHECKS.learnedPerSecond, `${checks} checks`);
+});
+
+test('an offer of many candidates at a third party brings it few checks, whatever the ports', (t) => {
+  const agent = lone('controlling', HERE.address);
+  const [candidate] = hostCandidates([THERE.address], ICE_PORT);
+  if (candidate === undefined) return t.fail();
+  const candidates = Array.from({ length: 64 }, (_, i) => ({
+    ...candidate,
+    address: { address: '192.0.2.66', port: 1_000 + i },
+    foundation: `${i}`,
+  }));
+  agent.setRemote({ ufrag: 'abcd', pwd: 'x'.repeat(22), candidates }, 0);
+  const sent = sentUntilIdle(agent);
+  t.true(sent.length >= 32, 'each of those that count is tried');
+  t.true(
+    sent.length <= UNANSWERED_CHECKS.addressBurst + 20 * UNANSWERED_CHECKS.addressPerSecond,
+    `${sent.length} checks`,
+  );
 });
 
 /** Connected; `a` rests. */

@@ -176,7 +176,12 @@ test('a server that tells another address each time moves nothing and makes no c
     const now = round * REFLEXIVE_REFRESH_MS;
     addresses.ask([SERVER, SECOND, THIRD], now);
     const lie = { address: '192.0.2.66', port: 1_000 + round };
-    const { movedAfter } = answerAll(addresses, now, (_base, { address }) => (address === SECOND.address ? lie : OUTER), 4_500);
+    const { movedAfter } = answerAll(
+      addresses,
+      now,
+      (_base, { address }) => (address === SECOND.address ? lie : OUTER),
+      4_500,
+    );
     t.deepEqual(movedAfter, [], `round ${round}`);
     t.deepEqual(
       addresses.candidates.map(({ address }) => address.address),
@@ -184,7 +189,11 @@ test('a server that tells another address each time moves nothing and makes no c
     );
     t.is(addresses.natMapping, 'endpoint-independent');
     t.false(addresses.isOwn(lie));
-    t.deepEqual(addresses.reflexive.map(({ mapped }) => mapped.address).sort(), [lie.address, OUTER.address, OUTER.address]);
+    t.deepEqual(addresses.reflexive.map(({ mapped }) => mapped.address).sort(), [
+      lie.address,
+      OUTER.address,
+      OUTER.address,
+    ]);
   }
 });
 

@@ -394,9 +394,10 @@ export class Engine implements Timed {
 
   // What comes from below, and time.
 
-  setHostAddresses(addresses: readonly string[], now: number): void {
+  /** @param deprecated no more to be told to others, but still ours. */
+  setHostAddresses(addresses: readonly string[], now: number, deprecated: readonly string[] = []): void {
     this.addresses.hosts = addresses;
-    this.links.setHostAddresses(addresses, now);
+    this.links.setHostAddresses(addresses, now, deprecated);
     this.finder.changed(now);
     this.roles.consider(now);
     this.meetings?.setHostAddresses(addresses, now);

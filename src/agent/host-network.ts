@@ -47,18 +47,12 @@ export class HostNetwork {
    * there is no other: two hosts on a cable.
    */
   locators(): string[] {
-    const addresses = this.netlink
-      .addresses()
-      .filter(
-        ({ interfaceName, address, usable, loopback }) =>
-          usable && !loopback && interfaceName !== this.tunName && !contains(this.notLocators, address),
-      );
-    const sources = FAR_AWAY.map((remote) => this.netlink.sourceFor(remote));
-    const usable = withoutContainers(addresses, sources).map(({ address }) => address);
-    const routed = usable.filter((address) => !contains(this.linkLocal, address));
-    const told = routed.some(isIPv4) ? routed : usable;
-    const isUplink = (address: string): boolean => sources.includes(address);
-    return [...told.filter(isUplink), ...told.filter((address) => !isUplink(address))];
+    return this.usable(false);
+  }
+
+  /** Where it could be reached until lately: for the paths that use them, until they are gone. */
+  deprecated(): string[] {
+    return this.usable(true);
   }
 
   /** The IPv4 router that leads to everywhere, and our address towards it; undefined: there is none. */
@@ -108,6 +102,23 @@ export class HostNetwork {
         ({ address, interfaceName }) => isIPv4(address) && interfaceName !== this.tunName && contains(own, address),
       )
       .map(({ address, interfaceName, prefixLength }) => `${address}/${prefixLength} on ${interfaceName}`);
+  }
+
+  private usable(wantDeprecated: boolean): string[] {
+    const addresses = this.netlink
+      .addresses()
+      .filter(
+        ({ interfaceName, address, usable, loopback }) =>
+          usable && !loopback && interfaceName !== this.tunName && !contains(this.notLocators, address),
+      );
+    const sources = FAR_AWAY.map((remote) => this.netlink.sourceFor(remote));
+    const usable = withoutContainers(addresses, sources)
+      .filter(({ deprecated }) => deprecated === wantDeprecated)
+      .map(({ address }) => address);
+    const routed = usable.filter((address) => !contains(this.linkLocal, address));
+    const told = routed.some(isIPv4) ? routed : usable;
+    const isUplink = (address: string): boolean => sources.includes(address);
+    return [...told.filter(isUplink), ...told.filter((address) => !isUplink(address))];
   }
 }
 

@@ -212,7 +212,7 @@ export class Life {
     engine.onEvent((event) => void host.guard.run(`engine ${event.type}`, () => this.onEvent(event)));
     ground.dataPlane.onWake(() => driver.feed('data plane', (now) => engine.drainEvents(now)));
     driver.run((now) => {
-      engine.setHostAddresses(ground.network.locators(), now);
+      engine.setHostAddresses(ground.network.locators(), now, ground.network.deprecated());
       engine.start(now);
     });
     this.portMapping?.onChange(({ external }, local) => this.mapped(external, local));
@@ -246,7 +246,7 @@ export class Life {
         return;
       case 'network':
         this.places.setAddresses(ground.network.locators());
-        driver.run((now) => engine.setHostAddresses(ground.network.locators(), now));
+        driver.run((now) => engine.setHostAddresses(ground.network.locators(), now, ground.network.deprecated()));
         ground.refresh(engine.ipv4);
         this.portMapping?.refresh();
         void this.lookUpNames();

@@ -64,6 +64,16 @@ export function hostCandidates(addresses: readonly string[], port: number): Cand
   }));
 }
 
+/** A host candidate that any other one is preferred to. */
+export function lastResort(address: SocketAddress): Candidate {
+  return {
+    type: 'host',
+    address,
+    priority: candidatePriority('host', 0),
+    foundation: formFoundation('host', address.address),
+  };
+}
+
 /** Where a server saw the host candidate `base`. `server` keeps candidates of several servers apart. */
 export function reflexiveCandidate(base: Candidate, mapped: SocketAddress, server = ''): Candidate {
   return {

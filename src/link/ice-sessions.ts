@@ -29,6 +29,11 @@ export class IceSessions {
     );
   }
 
+  /** Our addresses are others. A path from a deprecated one stays as it is. */
+  refreshCandidates({ agents }: Association, now: number): void {
+    for (const agent of agents) agent.setLocalCandidates(this.addresses.candidatesBeside(agent.selected?.local), now);
+  }
+
   adopt(association: Association, agent: IceAgent): void {
     association.ice = agent;
     this.table.addAgent(association, agent);

@@ -203,19 +203,27 @@ export class LinkManager implements Timed {
       association.pathWorks = true;
       association.framing.resume(now);
     }
-    if (association.state === 'up' && hit !== undefined)
+    const mended = association.repair !== undefined || association.toldSilent;
+    this.repairs.end(association);
+    association.toldSilent = false;
+    if (association.state === 'up' && hit !== undefined) {
       this.handler({ type: 'path', hit, path: describePath(association.path) });
+      if (mended) this.handler({ type: 'mended', hit });
+    }
+    this.repairs.consider(now);
     this.settle(association, now);
   }
 
-  /** The addresses of this host that others may send to now, best first; none of an overlay's. A change is a move. */
-  setHostAddresses(addresses: readonly string[], now: number): void {
-    if (this.addresses.setHosts(addresses)) {
+  /**
+   * The addresses of this host that others may send to now, best first; none of an overlay's. A change is a move.
+   * @param deprecated paths that use one of these go on by it; it is offered to nobody.
+   */
+  setHostAddresses(addresses: readonly string[], now: number, deprecated: readonly string[] = []): void {
+    if (this.addresses.setHosts(addresses, deprecated)) {
       this.logger.info('link.addresses', { addresses });
-      const { candidates } = this.addresses;
       for (const association of [...this.table.associations]) {
         this.outdateRestart(association);
-        for (const agent of association.agents) agent.setLocalCandidates(candidates, now);
+        this.sessions.refreshCandidates(association, now);
         const { path } = association;
         // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
         const lost = path?.local === undefined || !this.addresses.has(path.local.address);
@@ -514,7 +522,7 @@ export class LinkManager implements Timed {
   private mappingMoved(now: number): void {
     this.logger.info('link.mapping_moved');
     for (const association of [...this.table.associations]) {
-      for (const agent of association.agents) agent.setLocalCandidates(this.addresses.candidates, now);
+      this.sessions.refreshCandidates(association, now);
       if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
         this.beginRepair(association, 'remapped', now);
       this.settle(association, now);

@@ -5,7 +5,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { hostCandidates, reflexiveCandidate } from '../ice/candidates.ts';
+import { hostCandidates, lastResort, reflexiveCandidate } from '../ice/candidates.ts';
 import { BindingClient } from '../stun/binding-client.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { MappingWatch } from './mapping-watch.ts';
@@ -37,6 +37,7 @@ export class LocalAddresses implements Timed {
   private readonly port: number;
   private readonly client: BindingClient;
   private hosts: readonly SocketAddress[] = [];
+  private deprecated: readonly string[] = [];
   private configured: readonly SocketAddress[] = [];
   private readonly reflexives = new Map<string, Reflexive>();
   private readonly mappings = new MappingWatch();
@@ -56,6 +57,13 @@ export class LocalAddresses implements Timed {
   get candidates(): readonly Candidate[] {
     this.cached ??= this.gather();
     return this.cached;
+  }
+
+  /** With the address that a path goes from, when that is ours still, and is not offered any more. */
+  candidatesBeside(used: SocketAddress | undefined): readonly Candidate[] {
+    return used === undefined || !this.deprecated.includes(used.address)
+      ? this.candidates
+      : [...this.candidates, lastResort(used)];
   }
 
   /** What each server told. */
@@ -105,22 +113,23 @@ export class LocalAddresses implements Timed {
   /** Whether what comes there comes to us: also by the NAT, as others see us. */
   isOwn(address: SocketAddress): boolean {
     const own = address.port === this.port && this.has(address.address);
-    const others = [
-      ...this.agreed.map(({ mapped }) => mapped),
-      ...(this.forwarded ? [this.forwarded.external] : []),
-    ];
+    const others = [...this.agreed.map(({ mapped }) => mapped), ...(this.forwarded ? [this.forwarded.external] : [])];
     return own || others.some((other) => sameSocketAddress(other, address));
   }
 
   has(address: string): boolean {
-    return this.hosts.some((own) => own.address === address);
+    return this.deprecated.includes(address) || this.hosts.some((own) => own.address === address);
   }
 
-  /** @returns whether they are others than before. What was seen from addresses that are gone is forgotten. */
-  setHosts(addresses: readonly string[]): boolean {
-    const hosts = addresses.map((address) => ({ address, port: this.port }));
-    const same = hosts.length === this.hosts.length && hosts.every(({ address }) => this.has(address));
-    this.hosts = hosts;
+  /**
+   * @param deprecated ours still, but not to be offered.
+   * @returns whether they are others than before. What was seen from addresses that are gone is forgotten.
+   */
+  setHosts(addresses: readonly string[], deprecated: readonly string[] = []): boolean {
+    const before = this.hosts.map(({ address }) => address);
+    const same = isSameSet(addresses, before) && isSameSet(deprecated, this.deprecated);
+    this.hosts = addresses.map((address) => ({ address, port: this.port }));
+    this.deprecated = deprecated;
     if (same) return false;
     for (const [key, { base }] of this.reflexives) {
       if (this.has(base.address)) continue;
@@ -246,10 +255,16 @@ export class LocalAddresses implements Timed {
     // The latest first.
     for (const { base, server, mapped } of this.agreed.toReversed()) add(base, mapped, formatSocketAddress(server));
     const isBase = ({ address }: Candidate): boolean =>
-      reflexive.some(({ relatedAddress }) => relatedAddress !== undefined && sameSocketAddress(relatedAddress, address));
+      reflexive.some(
+        ({ relatedAddress }) => relatedAddress !== undefined && sameSocketAddress(relatedAddress, address),
+      );
     // What servers on the Internet were reached from is one of the interfaces that matter.
     const best = [...hosts.filter(isBase), ...hosts.filter((host) => !isBase(host))];
     const kept = best.slice(0, MAX_HOST_CANDIDATES);
     return [...hosts.filter((host) => kept.includes(host)), ...reflexive];
   }
+}
+
+function isSameSet(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item) => b.includes(item));
 }

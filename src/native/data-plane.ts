@@ -207,8 +207,10 @@ export interface InterfaceAddress {
   readonly interfaceName: string;
   readonly address: string;
   readonly prefixLength: number;
-  /** Up and running, not tentative, not deprecated. */
+  /** Up and running, not tentative. */
   readonly usable: boolean;
+  /** For what uses it already, and for nothing new (RFC 4862 s5.5.4). */
+  readonly deprecated: boolean;
   readonly loopback: boolean;
   /** Of the interface, as `ip -details link` names it: `bridge`, `veth`, `tun`, ...; empty: hardware. */
   readonly kind: string;

@@ -144,10 +144,16 @@ onWire('changes of the network are told, and addresses and routes are what the k
       address: '10.99.7.1',
       prefixLength: 24,
       usable: true,
+      deprecated: false,
       loopback: false,
       kind: 'veth',
       portKinds: [],
     },
+  );
+  ip('-n', a.namespace, 'address', 'add', '2001:db8:7::1/64', 'dev', 'veth0', 'nodad', 'preferred_lft', '0');
+  t.like(
+    (await a.call<InterfaceAddress[]>('addresses')).find((entry) => entry.address === '2001:db8:7::1'),
+    { usable: true, deprecated: true },
   );
   ip('-n', a.namespace, 'link', 'add', 'br0', 'type', 'bridge');
   ip('-n', a.namespace, 'address', 'add', '10.99.8.1/24', 'dev', 'br0');

@@ -1,6 +1,6 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
-import { SimNode } from '../sim/network/sim-node.ts';
+import { simHit, SimNode } from '../sim/network/sim-node.ts';
 import { ThreeHosts } from '../sim/network/three-hosts.ts';
 import type { ThreeHostsOptions } from '../sim/network/three-hosts.ts';
 
@@ -162,6 +162,42 @@ test('a second uplink comes up and the first goes away later: nothing is lost', 
   const gaps = [world.gap(world.b, world.a, start), world.gap(world.a, world.b, start)];
   t.log(`gaps ${gaps.map((gap) => gap.toFixed(0)).join(' and ')} ms`);
   for (const gap of gaps) t.true(gap <= 1_000, `${gap} ms`);
+  associationKept(t, world, before);
+});
+
+test('an address that is deprecated carries the call on without a lost packet, is offered to nobody, and is left when it is removed', (t) => {
+  const world = new ThreeHosts(t, 17);
+  world.a.host.move(world.thirdHome, '10.0.0.9');
+  t.true(world.join());
+  t.true(world.call());
+  const before = links(world);
+  const { a, b, network } = world;
+  const localOf = (): string | undefined =>
+    a.links.snapshot().links.find(({ hit }) => hit === b.hit)?.path?.local?.address;
+  a.host.plug(world.thirdHome, '10.0.0.10');
+  network.loop.run(3_000);
+  const start = network.loop.now;
+  const arrived = (node: SimNode): number => node.dataPlane.delivered.filter(({ at }) => at >= start).length;
+  world.stream(a, b, FLOW_MS);
+  world.stream(b, a, FLOW_MS);
+  network.loop.run(MOVE_AT_MS);
+  a.host.deprecate('10.0.0.9');
+  network.loop.run(FLOW_MS);
+  t.is(localOf(), '10.0.0.9');
+  t.deepEqual([arrived(a), arrived(b)], [FLOW_MS / 20, FLOW_MS / 20]);
+  t.is(a.count('needsRestart'), 0);
+  const { candidates } = a.input(() => a.links.offer(simHit(99)));
+  t.deepEqual(
+    candidates.filter(({ type }) => type === 'host').map(({ address }) => address.address),
+    ['10.0.0.10'],
+  );
+  const removedAt = network.loop.now;
+  world.stream(a, b, FLOW_MS);
+  world.stream(b, a, FLOW_MS);
+  a.host.unplug('10.0.0.9');
+  network.loop.run(FLOW_MS);
+  t.is(localOf(), '10.0.0.10');
+  for (const gap of [world.gap(b, a, removedAt), world.gap(a, b, removedAt)]) t.true(gap <= 1_000, `${gap} ms`);
   associationKept(t, world, before);
 });
 

@@ -37,6 +37,7 @@ Napi::Value Addresses(const Napi::CallbackInfo& info) {
     entry.Set("address", Napi::String::New(env, list[i].address.ToString()));
     entry.Set("prefixLength", Napi::Number::New(env, list[i].prefix_length));
     entry.Set("usable", Napi::Boolean::New(env, list[i].usable));
+    entry.Set("deprecated", Napi::Boolean::New(env, list[i].deprecated));
     entry.Set("kind", Napi::String::New(env, list[i].kind));
     Napi::Array ports = Napi::Array::New(env, list[i].port_kinds.size());
     for (uint32_t port = 0; port < list[i].port_kinds.size(); port++)

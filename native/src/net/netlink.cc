@@ -143,13 +143,13 @@ Error ListAddresses(std::vector<InterfaceAddress>* out) {
       auto entry = ParseAddressMessage(m);
       auto found = entry.has_value() ? interfaces.find(entry->index) : interfaces.end();
       if (found == interfaces.end()) return;
-      constexpr uint32_t kUnusable = IFA_F_TENTATIVE | IFA_F_DADFAILED | IFA_F_DEPRECATED;
+      constexpr uint32_t kUnusable = IFA_F_TENTATIVE | IFA_F_DADFAILED;
       const Interface& on = found->second;
       bool optimistic = (entry->flags & IFA_F_OPTIMISTIC) != 0;
       uint32_t bad = entry->flags & kUnusable & ~(optimistic ? uint32_t{IFA_F_TENTATIVE} : 0);
       out->push_back({on.name, entry->address, entry->prefix_length,
                       (on.flags & IFF_UP) != 0 && (on.flags & IFF_RUNNING) != 0 && bad == 0,
-                      (on.flags & IFF_LOOPBACK) != 0, on.kind, port_kinds[entry->index]});
+                      (entry->flags & IFA_F_DEPRECATED) != 0, (on.flags & IFF_LOOPBACK) != 0, on.kind, port_kinds[entry->index]});
     });
   }
   return error == 0 ? Error{} : Failed("cannot list addresses", error);

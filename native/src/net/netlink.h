@@ -14,7 +14,8 @@ struct InterfaceAddress {
   std::string interface_name;
   IpAddress address;
   int prefix_length;
-  bool usable;  // interface up and running; address neither tentative nor deprecated
+  bool usable;      // interface up and running; address not tentative
+  bool deprecated;  // RFC 4862 s5.5.4: for what uses it already, not for anything new
   bool loopback;
   std::string kind;                     // of the interface: "bridge", "veth", "tun", ...; empty: hardware
   std::vector<std::string> port_kinds;  // of the ports of a bridge or bond

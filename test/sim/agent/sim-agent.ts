@@ -325,7 +325,7 @@ export class SimAgent {
     life.events.push(event);
     switch (event.type) {
       case 'network':
-        life.driver.run((now) => life.engine.setHostAddresses(this.host.addresses, now));
+        life.driver.run((now) => life.engine.setHostAddresses(this.host.addresses, now, this.host.deprecated));
         return;
       case 'foreign':
         life.board?.receive(event.data);

@@ -7,11 +7,23 @@ type PortHandler = (datagram: Datagram) => void;
 /** A machine with interfaces in segments and UDP ports that programs have bound. */
 export class SimHost implements Attachment {
   private readonly interfaces = new Map<string, Segment>();
+  private readonly old = new Set<string>();
   private readonly ports = new Map<number, PortHandler>();
   private readonly watchers = new Set<() => void>();
 
   get addresses(): string[] {
-    return [...this.interfaces.keys()];
+    return [...this.interfaces.keys()].filter((address) => !this.old.has(address));
+  }
+
+  /** Still there; nothing new is to use them. */
+  get deprecated(): string[] {
+    return [...this.interfaces.keys()].filter((address) => this.old.has(address));
+  }
+
+  /** Its preferred lifetime is over (RFC 4862 s5.5.4), as that of temporary addresses each day. */
+  deprecate(address: string): void {
+    this.old.add(address);
+    this.notify();
   }
 
   /** An interface comes up in `segment`. The interface that came first is the default route. */
@@ -54,7 +66,7 @@ export class SimHost implements Attachment {
   /** `from` null: the address of the first interface of that family. Nothing leaves from an address the host does not have. */
   send(from: string | null, port: number, destination: SocketAddress, data: Uint8Array): void {
     const v6 = destination.address.includes(':');
-    const address = from ?? this.addresses.find((own) => own.includes(':') === v6);
+    const address = from ?? [...this.addresses, ...this.deprecated].find((own) => own.includes(':') === v6);
     if (address?.includes(':') !== v6) return;
     this.interfaces.get(address)?.send({ source: { address, port }, destination, data: data.slice() });
   }

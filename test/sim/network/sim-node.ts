@@ -183,7 +183,7 @@ export class SimNode {
 
   private drain(): void {
     for (const event of this.dataPlane.drain())
-      if (event.type === 'network') this.links.setHostAddresses(this.host.addresses, this.now);
+      if (event.type === 'network') this.links.setHostAddresses(this.host.addresses, this.now, this.host.deprecated);
       else this.links.handleEvent(event, this.now);
   }
 

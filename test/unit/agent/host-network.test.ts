@@ -59,11 +59,22 @@ test('the switch of the interface says whether it may have IPv6 addresses', (t) 
 });
 
 function on(interfaceName: string, address: string, kind = '', portKinds: readonly string[] = []): InterfaceAddress {
-  return { interfaceName, address, prefixLength: 24, usable: true, loopback: false, kind, portKinds };
+  return {
+    interfaceName,
+    address,
+    prefixLength: 24,
+    usable: true,
+    deprecated: false,
+    loopback: false,
+    kind,
+    portKinds,
+  };
 }
 
 test('of a machine with twelve bridges of docker others are told its own addresses alone', (t) => {
-  const bridges = Array.from({ length: 12 }, (_, i) => on(`br-${i}`, `172.${18 + i}.0.1`, 'bridge', i % 2 ? ['veth'] : []));
+  const bridges = Array.from({ length: 12 }, (_, i) =>
+    on(`br-${i}`, `172.${18 + i}.0.1`, 'bridge', i % 2 ? ['veth'] : []),
+  );
   const addresses = [
     ...bridges,
     on('docker0', '172.17.0.1', 'bridge'),
@@ -79,4 +90,11 @@ test('of a machine with twelve bridges of docker others are told its own address
 test('the addresses that the kernel sends from to far away come first', (t) => {
   const addresses = [on('wg0', '10.7.0.1', 'wireguard'), on('eth1', '10.1.0.2'), on('eth0', '10.2.0.2')];
   t.deepEqual(network('on', addresses, ['10.2.0.2']).network.locators(), ['10.2.0.2', '10.7.0.1', '10.1.0.2']);
+});
+
+test('a deprecated address is told to nobody, and known as ours', (t) => {
+  const old = { ...on('eth0', '2001:db8::1'), deprecated: true };
+  const { network: host } = network('on', [old, on('eth0', '2001:db8::2'), on('eth0', '10.2.0.2')], ['10.2.0.2']);
+  t.deepEqual(host.locators(), ['10.2.0.2', '2001:db8::2']);
+  t.deepEqual(host.deprecated(), ['2001:db8::1']);
 });

@@ -3,7 +3,16 @@ import { withoutContainers } from '../../../src/agent/usable-interfaces.ts';
 import type { InterfaceAddress } from '../../../src/native/data-plane.ts';
 
 function entry(interfaceName: string, address: string, kind = '', portKinds: readonly string[] = []): InterfaceAddress {
-  return { interfaceName, address, prefixLength: 24, usable: true, loopback: false, kind, portKinds };
+  return {
+    interfaceName,
+    address,
+    prefixLength: 24,
+    usable: true,
+    deprecated: false,
+    loopback: false,
+    kind,
+    portKinds,
+  };
 }
 
 const names = (left: readonly InterfaceAddress[]): string[] => left.map(({ interfaceName }) => interfaceName);

@@ -237,6 +237,37 @@ test('a peer that the data plane has followed to a new address is shown there, a
   a.input(() => a.links.handleEvent({ type: 'moved', link: 9_999, local, remote }, network.loop.now));
 });
 
+test('a broken link that the data plane has followed to a new address is mended, and not ended when the time to mend it is over', (t) => {
+  const world = new ThreeHosts(t, 61);
+  t.true(world.join());
+  const { a, peer, network } = world;
+  const link = a.links.dataPlaneLinkOf(peer.hit);
+  const local = a.links.snapshot().links.find(({ hit }) => hit === peer.hit)?.path?.local;
+  if (link === undefined || local === undefined) return t.fail('no link');
+  peer.host.unplug('203.0.113.1');
+  // Traffic, so that it does not rest.
+  const asking = (): void => {
+    a.sendPacket(peer.hit, 'on');
+    network.loop.after(1_000, asking);
+  };
+  asking();
+  t.true(world.until(() => !a.links.isUp(peer.hit), 60_000));
+  // ICE has given up; the repair has some seconds left.
+  network.loop.run(25_000);
+  t.is(a.count('down'), 0);
+  a.input(() =>
+    a.links.handleEvent(
+      { type: 'moved', link, local, remote: { address: '203.0.113.77', port: 4_444 } },
+      network.loop.now,
+    ),
+  );
+  t.true(a.links.isUp(peer.hit));
+  t.is(a.events.at(-1)?.type, 'mended');
+  network.loop.run(20_000);
+  t.is(a.count('down'), 0);
+  t.true(a.links.isUp(peer.hit));
+});
+
 test('an echo tells the round trip, and nothing without a link', (t) => {
   const world = new ThreeHosts(t, 12);
   t.true(world.join());

@@ -134,10 +134,10 @@ test('a worker ends while its data planes, closed and open ones, are being woken
     planes[3].onWake(() => process.exit(7));
   `;
   // Which of them is woken after the end is chance.
-  const statuses = [];
+  const statuses: number[] = [];
   for (let round = 0; round < 20; round++) {
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
-    statuses.push(...(await once(worker, 'exit')));
+    statuses.push(...((await once(worker, 'exit')) as number[]));
   }
   t.deepEqual(statuses, Array<number>(20).fill(7));
 });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { Agent } from '../agent.ts';
-import { ScriptError, command, eventually } from '../command.ts';
+import { ScriptError, eventually } from '../command.ts';
 import type { BackgroundProcess } from '../command.ts';
 import { AGENT_ADDRESS, AGENT_SEEN, CROWD_ADDRESS, MEMBERS, PREFIX_LENGTH } from '../crowd-addresses.ts';
 import type { Lab } from '../lab.ts';
@@ -14,7 +14,6 @@ import type { BenchmarkOptions } from './benchmark.ts';
 const FEW_LINKS = 100;
 /** Each a handshake of both ends on the cores that there are. */
 const GROW_TIMEOUT_MS = 600_000;
-const HELD_TIMEOUT_MS = 120_000;
 const IDLE_SETTLE_MS = 30_000;
 const IDLE_MS = 20_000;
 const ECHOES = 20_000;
@@ -30,12 +29,6 @@ const MOST_STATUS_MS = 1_000;
 /** One agent with many links that carry nothing: their memory, what they cost, whether they make a record slower. */
 export async function benchLinks(lab: Lab, findings: Findings, options: BenchmarkOptions): Promise<void> {
   const wanted = Math.max(options.links, 2 * FEW_LINKS);
-  progress('what OpenSSL would hold of a link, if it were kept');
-  const script = join(import.meta.dirname, '../handshake-memory.ts');
-  const held = JSON.parse(await command(process.execPath, [script], { timeoutMs: HELD_TIMEOUT_MS })) as unknown;
-  const { bytes } = z.object({ bytes: z.number() }).parse(held);
-  findings.figure('links.openssl_bytes_each', bytes, 0);
-
   const { agent, crowd } = await agentAndCrowd(lab);
   const { pid } = agent.process;
 

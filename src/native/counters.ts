@@ -92,6 +92,8 @@ export const COUNTER_NAMES = [
   /** Dropped: what the kernel says to the link itself; not a packet. */
   'dropMulticast',
   'dropMalformedPacket',
+  /** Dropped: a packet with a wrong checksum, which would arrive with a right one: headers are compressed, packets are joined. */
+  'dropBadChecksum',
   /** Dropped: a packet of a peer with its addresses left out, of no known form. */
   'dropBadCompressed',
   /** Dropped: the network is congested, and the sender would not understand the mark (RFC 6040 s4.2). */

@@ -74,6 +74,7 @@ namespace idloc {
   V(dropForeignSource)     \
   V(dropMulticast)         \
   V(dropMalformedPacket)   \
+  V(dropBadChecksum)       \
   V(dropBadCompressed)     \
   V(dropCongested)         \
   V(dropHeldOverflow)      \

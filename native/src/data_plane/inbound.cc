@@ -274,6 +274,11 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* data, size_t length) {
     counters_->Add(Counter::dropMalformedPacket);
     return;
   }
+  // Those of TCP and UDP are the peer's word, which holds as well for a packet that it made up.
+  if (!compressed && !HasRightChecksums(data, view, false)) {
+    counters_->Add(Counter::dropBadChecksum);
+    return;
+  }
   const IpAddress* peer = version == 6 ? &link->hit : link->ipv4.has_value() ? &*link->ipv4 : nullptr;
   const IpAddress* own = version == 6 ? &local_hit_ : local_ipv4_.has_value() ? &*local_ipv4_ : nullptr;
   if (!link->authorized || peer == nullptr) {

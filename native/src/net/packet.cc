@@ -1,6 +1,28 @@
 #include "net/packet.h"
 
+#include "net/checksum.h"
+
 namespace idloc {
+
+namespace {
+constexpr uint16_t kRight = 0xffff;  // what all words add up to, the checksum among them
+
+bool HasRightTransportChecksum(const uint8_t* packet, const PacketView& view) {
+  const uint8_t* transport = packet + view.transport_offset;
+  size_t length = view.length - view.transport_offset;
+  if (view.protocol == kProtocolUdp) {
+    // RFC 768: zero is none. With another length in its header it is joined with no other.
+    if (length < kUdpHeaderBytes || LoadBe16(transport + 4) != length || LoadBe16(transport + 6) == 0)
+      return true;
+  } else if (view.protocol != kProtocolTcp || length < kTcpHeaderBytes) {
+    return true;
+  }
+  size_t addresses = view.v6 ? 8 : 12;
+  uint64_t sum =
+      PseudoHeaderSum(packet + addresses, view.v6 ? 32 : 8, view.protocol, static_cast<uint32_t>(length));
+  return ChecksumFold(ChecksumAdd(sum, transport, length)) == kRight;
+}
+}  // namespace
 
 bool ParsePacket(const uint8_t* packet, size_t length, PacketView* out) {
   if (length < kIpv4HeaderBytes) return false;
@@ -29,6 +51,11 @@ bool ParsePacket(const uint8_t* packet, size_t length, PacketView* out) {
   out->source = IpAddress::FromV6(packet + 8);
   out->destination = IpAddress::FromV6(packet + 24);
   return true;
+}
+
+bool HasRightChecksums(const uint8_t* packet, const PacketView& view, bool complete) {
+  if (!view.v6 && ChecksumFold(ChecksumAdd(0, packet, view.transport_offset)) != kRight) return false;
+  return !complete || !view.plain || HasRightTransportChecksum(packet, view);
 }
 
 bool IsUnroutable(const IpAddress& address) {

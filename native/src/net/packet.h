@@ -38,6 +38,11 @@ inline bool IsIpv4Fragment(const uint8_t* field) { return (LoadBe16(field) & 0x3
 // False when the bytes are not an IPv4 or IPv6 packet.
 bool ParsePacket(const uint8_t* packet, size_t length, PacketView* out);
 
+// Whether the checksums add up that the way to the peer's programs makes anew: the IPv4 header's, and, when
+// it is `complete` and not the network card's business, that of a whole TCP or UDP packet. Others stay as
+// they are.
+bool HasRightChecksums(const uint8_t* packet, const PacketView& view, bool complete);
+
 // Multicast, broadcast, unspecified, loopback, link-local: never carried.
 bool IsUnroutable(const IpAddress& address);
 

@@ -7,6 +7,7 @@ import type { ExecutionContext } from 'ava';
 import test from 'ava';
 import { makeCredentials } from '../native/support/credentials.ts';
 import { Host } from '../native/support/host.ts';
+import { Relay } from '../native/support/relay.ts';
 import { within } from './support/within.ts';
 
 /** The command `openssl` as the other end of a DTLS association, without ICE: what it reads on stdin becomes a record. */
@@ -130,6 +131,35 @@ run(
     t.is(await within(program.exited, 'exit of openssl'), 0);
   },
 );
+
+run('s_client on a path so narrow that its ClientHello comes in pieces is linked all the same', async (t) => {
+  const host = await startHost(t);
+  const { options, certificate } = await identity(t);
+  const [handshake, clientHello] = [22, 1];
+  const pieces: number[] = [];
+  const relay = await Relay.open(0, host.plane.port);
+  t.teardown(() => relay.close());
+  relay.treatment = (data, direction) => {
+    if (direction === 'forward' && data[0] === handshake && data[13] === clientHello)
+      pieces.push(Buffer.from(data).readUIntBE(19, 3));
+    return [data];
+  };
+  const program = start(t, [
+    ...['s_client', '-dtls1_2', '-connect', `127.0.0.1:${relay.clientSide.port}`, '-nocommands', '-mtu', '256'],
+    ...options,
+  ]);
+  const connected = await within(host.next('connected'), 'handshake');
+  t.true(
+    pieces.some((offset) => offset > 0),
+    'the ClientHello was cut',
+  );
+  t.deepEqual(connected.certificates, [certificate]);
+  await program.says(/Cipher is ECDHE-ECDSA-AES/);
+  host.plane.sendRecord(connected.link, OUR_RECORD);
+  await program.says(/\x80from idloc/);
+  program.write(THEIR_RECORD);
+  t.deepEqual(Buffer.from((await within(host.next('record'), 'record')).data), THEIR_RECORD);
+});
 
 run('s_client without a certificate is refused', async (t) => {
   const host = await startHost(t);

@@ -2,6 +2,7 @@
 //
 //   ClientHello from a bound remote, link not started ........... answered at once: ICE proved the address
 //   ... the same client random again ............................ a retransmission: OpenSSL's business
+//   ... a later piece of one that began a handshake there ....... OpenSSL's business too
 //   ... from anyone else, or from a peer that began anew ........ stateless cookie; then a new link
 //   ("incoming")
 //   ... from the one whom we dial at this moment ................ one of the two gives way: see Yields
@@ -66,12 +67,21 @@ void DataPlane::StartClient(Link* link) {
 }
 
 void DataPlane::HandleClientHello(LinkTable::Binding* binding, const RecordView& record, const Path& path) {
+  Link* link = binding == nullptr ? nullptr : binding->link;
   ClientHelloView hello;
+  if (IsLaterPiece(record)) {
+    // The first one has told whose handshake it is. A client's end would take it for an answer.
+    if (link != nullptr && link->server) {
+      ContinueHandshake(link, record, path);
+    } else {
+      counters_->Add(Counter::dropUnboundHandshake);
+    }
+    return;
+  }
   if (!ParseClientHello(record, &hello)) {
     counters_->Add(Counter::dropBadRecord);
     return;
   }
-  Link* link = binding == nullptr ? nullptr : binding->link;
   // A client that has not begun stands in nobody's way.
   if (link == nullptr || (!link->server && link->session == nullptr)) {
     Listen(record, path);

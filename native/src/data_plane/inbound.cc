@@ -105,8 +105,7 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
     LinkTable::Binding* binding = record.has_connection_id() ? nullptr : links_.FindRemote(path.remote);
     if (record.epoch == 0) {
       counters_->Add(Counter::handshakeReceived);
-      if (record.type == kContentHandshake && record.length > kRecordHeaderBytes &&
-          record.data[kRecordHeaderBytes] == kHandshakeClientHello) {
+      if (IsClientHello(record)) {
         HandleClientHello(binding, record, path);
       } else if (binding == nullptr) {
         counters_->Add(Counter::dropUnboundHandshake);

@@ -238,6 +238,7 @@ bool DtlsSession::ListenTo(const RecordView& record, const Endpoint& remote, Coo
   input_ = nullptr;
   jar_ = nullptr;
   listening_to_ = nullptr;
+  if (result > 0) KeepClientRandom(record);
   // Zero and less: a cookie was asked for, or the bytes are no ClientHello; the next call begins afresh
   // either way.
   return result > 0;
@@ -251,11 +252,20 @@ void DtlsSession::HandleHandshakeRecord(const RecordView& record) {
     return;
   }
   if (record.epoch != 0 && opener_.ready() && !RightForm(record)) return;
+  KeepClientRandom(record);
   Feed(record.data, record.length);
   if (early_record_.empty() || state_ != State::kHandshaking) return;
   std::vector<uint8_t> early = std::exchange(early_record_, {});
   RecordView held;
   if (NextRecord(early.data(), early.size(), &held)) HandleSealedRecord(held);
+}
+
+void DtlsSession::KeepClientRandom(const RecordView& record) {
+  // OpenSSL tells it when all pieces of the ClientHello are there.
+  ClientHelloView hello;
+  if (!server_ || has_client_random_ || !ParseClientHello(record, &hello)) return;
+  std::memcpy(client_random_, hello.random, kHelloRandomBytes);
+  has_client_random_ = true;
 }
 
 void DtlsSession::Feed(const uint8_t* record, size_t length) {
@@ -457,7 +467,6 @@ void DtlsSession::RepeatLastFlight() {
 
 void DtlsSession::ReleaseHandshake() {
   if (state_ != State::kConnected || ssl_ == nullptr) return;
-  SSL_get_client_random(ssl_.get(), client_random_, sizeof client_random_);
   ssl_ = nullptr;
   own_opener_ = {};
   feeder_ = {};
@@ -505,10 +514,7 @@ std::vector<uint8_t> DtlsSession::Exporter() const {
 }
 
 bool DtlsSession::HasClientRandom(const uint8_t* random) const {
-  if (ssl_ == nullptr) return std::memcmp(client_random_, random, sizeof client_random_) == 0;
-  uint8_t own[SSL3_RANDOM_SIZE];
-  return SSL_get_client_random(ssl_.get(), own, sizeof own) == sizeof own &&
-         std::memcmp(own, random, sizeof own) == 0;
+  return has_client_random_ && std::memcmp(client_random_, random, kHelloRandomBytes) == 0;
 }
 
 bool DtlsSession::AwaitsAnswer() const { return AwaitsFirstAnswer(ssl_.get()); }

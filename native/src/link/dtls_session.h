@@ -66,7 +66,7 @@ class DtlsSession {
   // Client: sends the first flight. Server: nothing to do yet.
   void Start() { Advance(); }
   // Answers a ClientHello by a cookie, or takes the one that brings the right cookie (then go on with Start).
-  // True: verified.
+  // The first piece of one is enough; the others then come as any handshake record. True: verified.
   bool ListenTo(const RecordView& record, const Endpoint& remote, CookieJar* jar, Nanoseconds now);
   // One record while handshaking. Borrows the bytes during the call.
   void HandleHandshakeRecord(const RecordView& record);
@@ -145,6 +145,7 @@ class DtlsSession {
   static int ParseIdExtension(SSL* ssl, unsigned type, unsigned context, const unsigned char* in,
                               size_t length, X509* x, size_t chain, int* alert, void* argument);
 
+  void KeepClientRandom(const RecordView& record);
   void Advance();
   void Feed(const uint8_t* record, size_t length);
   bool DeriveKeys();
@@ -200,7 +201,8 @@ class DtlsSession {
   // Of a server, whose last flight ends the handshake: its Finished in plaintext, to be sealed anew.
   uint8_t finished_[kFinishedBytes] = {};
   bool has_finished_ = false;
-  uint8_t client_random_[kHelloRandomBytes] = {};  // once OpenSSL's state is gone
+  uint8_t client_random_[kHelloRandomBytes] = {};  // of a server
+  bool has_client_random_ = false;
   ReplayWindow window_;
 };
 

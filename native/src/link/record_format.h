@@ -61,6 +61,8 @@ inline constexpr uint8_t kHandshakeFinished = 20;
 inline constexpr size_t kHandshakeHeaderBytes = 12;
 inline constexpr size_t kHelloRandomOffset = kRecordHeaderBytes + kHandshakeHeaderBytes + 2;
 inline constexpr size_t kHelloRandomBytes = 32;
+// With several key shares of post-quantum kind it has some kilobytes.
+inline constexpr size_t kMaxClientHelloBytes = 8 * 1024;
 
 struct RecordView {
   uint8_t* data;  // borrowed from the receive buffer
@@ -90,18 +92,38 @@ inline bool NextRecord(uint8_t* data, size_t length, RecordView* out) {
   return true;
 }
 
+// A piece of a ClientHello, or all of it.
+inline bool IsClientHello(const RecordView& record) {
+  return record.type == kContentHandshake && record.epoch == 0 && record.length > kRecordHeaderBytes &&
+         record.data[kRecordHeaderBytes] == kHandshakeClientHello;
+}
+
+// Of a handshake message whose header is whole (RFC 6347 s4.2.2): the length of all its pieces, and of those
+// before this one.
+inline size_t MessageLength(const RecordView& record) {
+  return LoadBe32(record.data + kRecordHeaderBytes) & 0xff'ffff;
+}
+inline size_t FragmentOffset(const RecordView& record) {
+  return LoadBe32(record.data + kRecordHeaderBytes + 5) & 0xff'ffff;
+}
+inline bool IsLaterPiece(const RecordView& record) {
+  return record.length >= kRecordHeaderBytes + kHandshakeHeaderBytes && FragmentOffset(record) != 0;
+}
+
 // What a ClientHello says before any state exists for it. Pointers borrow from the record.
 struct ClientHelloView {
   const uint8_t* random;
   bool has_cookie;
 };
 
+// A whole ClientHello or its first piece, which has to reach to the cookie: nothing is kept of a stranger's
+// to put pieces together.
 inline bool ParseClientHello(const RecordView& record, ClientHelloView* out) {
   const uint8_t* p = record.data;
   size_t n = record.length;
-  if (record.type != kContentHandshake || record.epoch != 0) return false;
   size_t session = kHelloRandomOffset + kHelloRandomBytes;
-  if (n < session + 1 || p[kRecordHeaderBytes] != kHandshakeClientHello) return false;
+  if (!IsClientHello(record) || n < session + 1) return false;
+  if (FragmentOffset(record) != 0 || MessageLength(record) > kMaxClientHelloBytes) return false;
   size_t cookie = session + 1 + p[session];
   if (n < cookie + 1) return false;
   out->random = p + kHelloRandomOffset;

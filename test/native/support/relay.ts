@@ -39,7 +39,7 @@ export async function receiveOne(socket: Socket): Promise<Uint8Array> {
 /** Stands between two hosts, as a path that loses, repeats, reorders or changes datagrams. */
 export class Relay {
   treatment: Treatment = (data) => [data];
-  private readonly client: number;
+  private client: number;
   private readonly server: number;
   private readonly front: Socket;
   private back: Socket;
@@ -51,11 +51,14 @@ export class Relay {
     this.server = server;
     this.front = front;
     this.back = back;
-    front.on('message', (data) => this.deliver(data, 'forward'));
+    front.on('message', (data, { port }) => {
+      if (this.client === 0) this.client = port;
+      this.deliver(data, 'forward');
+    });
     back.on('message', (data) => this.deliver(data, 'backward'));
   }
 
-  /** `client` and `server` are ports on 127.0.0.1. */
+  /** `client` and `server` are ports on 127.0.0.1; 0: the client is whoever sends first. */
   static async open(client: number, server: number): Promise<Relay> {
     return new Relay(client, server, await openSocket(), await openSocket());
   }

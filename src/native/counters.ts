@@ -81,8 +81,9 @@ export const COUNTER_NAMES = [
   'dropUnknownEpoch',
   'dropNotConnected',
   'dropUnexpectedContent',
-  /** Dropped: handshakes that were over, too many, or without a certificate of our own. */
+  /** Dropped: handshakes that were over, begun by a peer for new keys again and again, too many, or without a certificate of our own. */
   'dropStaleHandshake',
+  'dropRekeyFlood',
   'dropHalfOpen',
   'dropNoCredentials',
   /** Dropped: inner addresses that are not the peer's and ours. */

@@ -67,6 +67,7 @@ namespace idloc {
   V(dropNotConnected)      \
   V(dropUnexpectedContent) \
   V(dropStaleHandshake)    \
+  V(dropRekeyFlood)        \
   V(dropHalfOpen)          \
   V(dropNoCredentials)     \
   V(dropInnerSource)       \

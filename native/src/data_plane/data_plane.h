@@ -89,6 +89,9 @@ class DataPlane {
   static constexpr Nanoseconds kCookieAnswerTime = 5 * kSecond;
   static constexpr Nanoseconds kRekeyTime = 6 * 3600 * kSecond;
   static constexpr Nanoseconds kRekeyPause = 60 * kSecond;  // after a failure
+  // Of a peer that begins with a new ClientHello though the link has carried little since the last one.
+  static constexpr Nanoseconds kPeerRekeyInterval = 2 * kSecond;
+  static constexpr int kPeerRekeyBurst = 4;
   static constexpr Nanoseconds kRekeyDoneInterval = 100 * kMillisecond;
   static constexpr Nanoseconds kRetiredKeysTime = 5 * kSecond;  // longer than any queue on a path
   static constexpr Nanoseconds kVerifyTime = 5 * kSecond;       // for JavaScript to look at a certificate
@@ -189,6 +192,8 @@ class DataPlane {
   void CheckKeys(Link* link);
   void StartRekey(Link* link);
   bool MakeSuccessor(Link* link);
+  // A handshake takes a millisecond of this thread, and the peer could begin one with every record.
+  bool MayPeerRekey(Link* link);
   void SendRekeyFlight(const uint8_t* data, size_t length);
   void HandleRekeyFlight(Link* link, uint8_t* data, size_t length);
   void AfterRekeyStep(Link* link);

@@ -63,6 +63,22 @@ bool DataPlane::MakeSuccessor(Link* link) {
   return true;
 }
 
+bool DataPlane::MayPeerRekey(Link* link) {
+  // Half of what our own clients wait for, and not by their numbers, which are the peer's to choose: whoever
+  // has sent so much may have it.
+  uint64_t carried = link->stats->rx_packets.load(std::memory_order_relaxed) +
+                     link->stats->tx_packets.load(std::memory_order_relaxed);
+  if (carried - link->carried_at_rekey >= options_.rekey_records / 2) {
+    link->carried_at_rekey = carried;
+    return true;
+  }
+  Nanoseconds paid_until =
+      std::max(link->rekey_paid_until, now_ - kPeerRekeyBurst * kPeerRekeyInterval) + kPeerRekeyInterval;
+  if (paid_until > now_) return false;
+  link->rekey_paid_until = paid_until;
+  return true;
+}
+
 void DataPlane::StartRekey(Link* link) {
   if (!MakeSuccessor(link)) {
     counters_->Add(Counter::rekeysFailed);
@@ -91,6 +107,10 @@ void DataPlane::HandleRekeyFlight(Link* link, uint8_t* data, size_t length) {
     ClientHelloView hello;
     if (link->server && ParseClientHello(record, &hello) &&
         (next == nullptr || !next->HasClientRandom(hello.random))) {
+      if (!MayPeerRekey(link)) {
+        counters_->Add(Counter::dropRekeyFlood);
+        return;
+      }
       if (!MakeSuccessor(link)) return;
       next = link->rekeying->next.get();
     }
@@ -115,7 +135,9 @@ void DataPlane::AfterRekeyStep(Link* link) {
   Rekeying& rekeying = *link->rekeying;
   switch (rekeying.next->state()) {
     case DtlsSession::State::kHandshaking:
-      rekeying.retransmit_at = rekeying.next->NextTimeout(now_);
+      // There is no time for it while a ClientHello is not all there.
+      rekeying.retransmit_at =
+          std::min(rekeying.next->NextTimeout(now_), rekeying.started_at + kHandshakeLifetime);
       return;
     case DtlsSession::State::kFailed:
       FailRekey(link);
@@ -186,8 +208,7 @@ Nanoseconds DataPlane::NextRekeyTimeout() const {
     auto found = links_.all().find(id);
     if (found == links_.all().end() || found->second->rekeying == nullptr) continue;
     const Rekeying& rekeying = *found->second->rekeying;
-    if (rekeying.next != nullptr && rekeying.retransmit_at != kNever)
-      next = std::min({next, rekeying.retransmit_at, rekeying.started_at + kHandshakeLifetime});
+    if (rekeying.next != nullptr) next = std::min(next, rekeying.retransmit_at);
     if (rekeying.retired != nullptr) next = std::min(next, rekeying.retired_until);
   }
   return next;

@@ -61,6 +61,10 @@ struct Link {
   std::unique_ptr<Rekeying> rekeying;
   Nanoseconds rekey_at = kNever;  // at the next record after that
   Nanoseconds rekey_not_before = 0;
+  // Of a server, whose peer begins: what it had sent and got when it last did, and up to when it has used
+  // what it may.
+  uint64_t carried_at_rekey = 0;
+  Nanoseconds rekey_paid_until = -kNever;
   bool keys_due = false;  // in DataPlane::keys_due_
   // Where sends go. Until JavaScript sets it, a server answers to where the handshake came from.
   std::optional<Path> path;

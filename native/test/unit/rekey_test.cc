@@ -1,5 +1,6 @@
 #include <utility>
 
+#include "link/link_control.h"
 #include "link/record_format.h"
 #include "support/data_plane_tester.h"
 #include "unit/test.h"
@@ -61,6 +62,15 @@ bool HasEnded(DataPlaneTester& host, LinkId link) {
   return false;
 }
 
+// A ClientHello inside the link, as the client's own handshake for new keys begins, with another random each.
+Bytes RekeyHello(const Bytes& hello, uint16_t number) {
+  Bytes out{kRekeyFlight};
+  out.insert(out.end(), hello.begin(), hello.end());
+  out[1 + kHelloRandomOffset] = static_cast<uint8_t>(number >> 8);
+  out[2 + kHelloRandomOffset] = static_cast<uint8_t>(number);
+  return out;
+}
+
 }  // namespace
 
 TEST("keys that could not be changed in time are not used beyond their limit: the link ends, and says why") {
@@ -117,6 +127,65 @@ TEST("when so many records were forged that one more might pass, the link ends")
     pair.server.Advance(kMillisecond);
   }
   CHECK(HasEnded(pair.server, pair.link.b) && pair.server.links() == 0);
+}
+
+TEST(
+    "a peer that begins new keys again and again is heard a few times, then every two seconds, and still "
+    "gets "
+    "them") {
+  Pair pair;
+  DataPlaneTester stranger{3};
+  stranger.Run(SetPath{stranger.OpenLink(false), Path{{}, pair.server.endpoint()}});
+  std::vector<Bytes> hello = Datagrams();
+  CHECK(hello.size() == 1);
+  uint16_t number = 0;
+  auto flood = [&](uint16_t count) {
+    uint64_t dropped = pair.server.count(Counter::dropRekeyFlood);
+    for (uint16_t i = 0; i < count; i++) {
+      pair.client.Run(SendRecord{pair.link.a, RekeyHello(hello[0], number++)});
+      for (const Bytes& datagram : Datagrams()) pair.server.ReceiveDatagram(datagram, pair.client.endpoint());
+      Datagrams();
+    }
+    return count - (pair.server.count(Counter::dropRekeyFlood) - dropped);
+  };
+  CHECK(flood(1000) == 4);
+  CHECK(flood(1000) == 0);
+  pair.server.Advance(2 * kSecond);
+  Datagrams();
+  CHECK(flood(1000) == 1);
+  pair.client.Advance(2 * kSecond);
+  pair.server.Advance(2 * kSecond);
+  Datagrams();
+
+  constexpr uint64_t kOld = uint64_t{1} << 24;
+  SessionAger::SetSent(pair.client.FindLink(pair.link.a), kOld - 2);
+  for (int i = 0; i < 20; i++) {
+    pair.client.Run(SendRecord{pair.link.a, {0x80, 1, 2, 3}});
+    pair.client.Advance(kMillisecond);
+    Carry(pair.client, pair.server);
+  }
+  for (auto [host, id] : {std::pair{&pair.client, pair.link.a}, std::pair{&pair.server, pair.link.b}}) {
+    CHECK(host->count(Counter::rekeysCompleted) == 1);
+    CHECK(host->FindLink(id)->session->records() < 100);
+  }
+  CHECK(flood(1000) == 0);
+}
+
+TEST("a handshake for new keys whose ClientHello never comes whole is given up") {
+  Pair pair;
+  DataPlaneTester stranger{3};
+  stranger.Run(SetPath{stranger.OpenLink(false), Path{{}, pair.server.endpoint()}});
+  Bytes piece = RekeyHello(Datagrams()[0], 1);
+  // It says that one more byte of the message follows.
+  piece[1 + kRecordHeaderBytes + 3]++;
+  pair.client.Run(SendRecord{pair.link.a, piece});
+  Carry(pair.client, pair.server);
+  CHECK(pair.server.FindLink(pair.link.b)->rekeying->next != nullptr);
+  pair.server.Advance(14 * kSecond);
+  CHECK(pair.server.FindLink(pair.link.b)->rekeying->next != nullptr);
+  pair.server.Advance(2 * kSecond);
+  CHECK(pair.server.FindLink(pair.link.b)->rekeying->next == nullptr);
+  CHECK(pair.server.count(Counter::rekeysFailed) == 1);
 }
 
 }  // namespace idloc::test

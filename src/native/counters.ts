@@ -66,7 +66,7 @@ export const COUNTER_NAMES = [
   /** The way up to JavaScript. */
   'eventsQueued',
   'wakeups',
-  /** Dropped: first byte of the datagram is none of ours; too many checks of strangers; too many or too large bencoded ones. */
+  /** Dropped: first byte of the datagram is none of ours; too many checks of a remote or of all; too many or too large bencoded ones. */
   'dropUnknownProtocol',
   'dropStunFlood',
   'dropForeignFlood',

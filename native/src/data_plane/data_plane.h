@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/counters.h"
+#include "data_plane/check_limiter.h"
 #include "data_plane/command_queue.h"
 #include "data_plane/event_ring.h"
 #include "data_plane/lane.h"
@@ -216,6 +217,7 @@ class DataPlane {
   // inbound.cc
   void Inbound(Lane* lane, int budget);
   void HandleDatagram(uint8_t* data, size_t length, const Path& path);
+  bool TakesStun(LinkTable::Binding* bound, const Path& path);
   void HandleRecords(uint8_t* data, size_t length, const Path& path);
   // The peer, which bears a connection ID, has sent `bytes` from elsewhere than where we send.
   void FollowPeer(Link* link, const Path& path, size_t bytes);
@@ -285,9 +287,10 @@ class DataPlane {
   std::unique_ptr<uint8_t[]> overflow_ = std::make_unique_for_overwrite<uint8_t[]>(Backlog::kEntryBytes);
   bool watching_tun_ = true;
   Nanoseconds urgent_at_ = -kUrgentTime;  // when a program last sent something urgent
-  // Those from remotes of a link are not counted. Of one address: ICE checks of many hosts behind one NAT. Of
-  // all: what JavaScript answers in a fraction of its time.
+  // Of one address: ICE checks of many hosts behind one NAT. Of all: what JavaScript answers in a fraction of
+  // its time.
   StrangerLimiter stun_limiter_{500, 2000};
+  CheckLimiter check_limiter_;
   // A lookup in Mainline asks some dozens of nodes at once, each answers with one datagram.
   StrangerLimiter foreign_limiter_{64, 256};
   VoiceFlows voice_flows_;

@@ -61,8 +61,8 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     HandleRecords(data, length, path);
   } else if (first <= kLastStunByte) {
     counters_->Add(Counter::stunReceived);
-    const LinkTable::Binding* bound = links_.FindRemote(path.remote);
-    if (bound == nullptr && !stun_limiter_.Take(path.remote.address, now_)) {
+    LinkTable::Binding* bound = links_.FindRemote(path.remote);
+    if (!TakesStun(bound, path)) {
       counters_->Add(Counter::dropStunFlood);
       return;
     }
@@ -75,7 +75,7 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     }
     Event event;
     event.type = EventType::kStun;
-    if (bound != nullptr && bound->link != nullptr) event.stats = bound->link->stats;
+    if (bound != nullptr) event.stats = bound->link->stats;
     event.local = {path.local, port()};
     event.remote = path.remote;
     event.data.assign(data, data + length);
@@ -95,6 +95,12 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
   } else {
     counters_->Add(Counter::dropUnknownProtocol);
   }
+}
+
+bool DataPlane::TakesStun(LinkTable::Binding* bound, const Path& path) {
+  if (bound == nullptr) return stun_limiter_.Take(path.remote.address, now_);
+  const std::optional<Path>& used = bound->link->path;
+  return check_limiter_.Take(bound, used.has_value() && used->remote == path.remote, now_);
 }
 
 void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {

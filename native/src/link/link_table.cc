@@ -1,5 +1,7 @@
 #include "link/link_table.h"
 
+#include <utility>
+
 namespace idloc {
 
 Link* LinkTable::Add(std::unique_ptr<Link> link) {
@@ -27,7 +29,8 @@ void LinkTable::Bind(Link* link, const Endpoint& remote, bool begins) {
   }
   // A half-open successor is replaced; the association that it was to succeed stays.
   Link* live = binding.link != nullptr && binding.link->connected ? binding.link : binding.previous;
-  binding = {link, live != link ? live : nullptr};
+  binding.previous = live != link ? live : nullptr;
+  binding.link = link;
 }
 
 void LinkTable::Unbind(Link* link, const Endpoint& remote) {
@@ -35,7 +38,7 @@ void LinkTable::Unbind(Link* link, const Endpoint& remote) {
   if (found == remotes_.end()) return;
   Binding& binding = found->second;
   if (binding.previous == link) binding.previous = nullptr;
-  if (binding.link == link) binding = {binding.previous, nullptr};
+  if (binding.link == link) binding.link = std::exchange(binding.previous, nullptr);
   if (binding.link == nullptr) remotes_.erase(found);
 }
 
@@ -59,7 +62,7 @@ void LinkTable::Remove(Link* link) {
   for (auto at = remotes_.begin(); at != remotes_.end();) {
     Binding& binding = at->second;
     if (binding.previous == link) binding.previous = nullptr;
-    if (binding.link == link) binding = {binding.previous, nullptr};
+    if (binding.link == link) binding.link = std::exchange(binding.previous, nullptr);
     at = binding.link == nullptr ? remotes_.erase(at) : std::next(at);
   }
   if (link->session != nullptr && link->session->own_id() != nullptr) named_.erase(*link->session->own_id());

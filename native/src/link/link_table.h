@@ -16,6 +16,9 @@ class LinkTable {
   struct Binding {
     Link* link = nullptr;      // borrowed from the table; Remove clears it
     Link* previous = nullptr;  // as above
+    // Of CheckLimiter: STUN datagrams of this remote in the second of that number.
+    uint32_t check_turn = 0;
+    uint32_t checks = 0;
   };
 
   Link* Add(std::unique_ptr<Link> link);

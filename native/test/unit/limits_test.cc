@@ -113,4 +113,60 @@ TEST("what one link sends to JavaScript, more than it takes out, holds up no oth
   CHECK(c.TakeEvents().size() == 1);
 }
 
+namespace {
+
+// How many of so many STUN datagrams from there reach JavaScript, which takes them out as they come.
+size_t Checks(DataPlaneTester& host, const Endpoint& from, size_t count) {
+  size_t came = 0;
+  for (size_t i = 0; i < count; i++) {
+    host.ReceiveDatagram({0, 1, 2, 3}, from);
+    for (const Event& event : host.TakeEvents()) came += event.type == EventType::kStun;
+  }
+  return came;
+}
+
+Endpoint At(uint16_t port) {
+  constexpr uint8_t kHost[4] = {192, 0, 2, 7};
+  return {IpAddress::FromV4(kHost), port};
+}
+
+}  // namespace
+
+TEST("a flood of checks under the name of one link's remote is bounded, and those of other links all come") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  DataPlaneTester c(3);
+  Connect(a, c);
+  Linked quiet = Connect(b, c);
+  c.Run(BindRemote{quiet.b, At(1)});
+  for (int second = 0; second < 3; second++) {
+    CHECK(Checks(c, a.endpoint(), 20'000) == CheckLimiter::kPerRemote);
+    CHECK(Checks(c, b.endpoint(), 40) == 40);
+    CHECK(Checks(c, At(1), 40) == 40);
+    CHECK(Checks(c, At(2), 40) == 40);
+    c.Advance(kSecond);
+  }
+  CHECK(c.count(Counter::dropStunFlood) == 3 * (20'000 - CheckLimiter::kPerRemote));
+}
+
+TEST("a flood of checks under many names leaves every link what it needs to go on") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  DataPlaneTester c(3);
+  Linked forged = Connect(a, c);
+  Connect(b, c);
+  c.TakeEvents();
+  constexpr uint16_t kRemotes = 100;
+  for (uint16_t port = 1; port <= kRemotes; port++) c.Run(BindRemote{forged.b, At(port)});
+  size_t came = 0;
+  for (uint16_t port = 1; port <= kRemotes; port++) came += Checks(c, At(port), 1000);
+  CHECK(came == CheckLimiter::kPerSecond);
+  CHECK(Checks(c, b.endpoint(), 1000) == CheckLimiter::kAssured);
+  CHECK(Checks(c, a.endpoint(), 1000) == CheckLimiter::kAssured);
+  c.Advance(kSecond);
+  CHECK(Checks(c, b.endpoint(), 100) == 100);
+}
+
 }  // namespace idloc::test

@@ -58,6 +58,10 @@ void OpensOnlyWhatWasSealed(Source& source);
 // Datagrams from anywhere to a data plane: bounded answers, bounded state, live links stay.
 void SurvivesDatagrams(Source& source);
 
+// Commands, packets and datagrams in any order at three data planes, links that end while they are spoken of:
+// nothing names a link that is gone, and all that was begun comes to an end.
+void SurvivesCommands(Source& source);
+
 // Packets of programs, records of a peer and commands in any order: the TUN gets only what this peer may
 // send.
 void CarriesOnlyWhatMayPass(Source& source);

@@ -41,6 +41,11 @@ class DataPlaneTester {
     const LinkTable::Binding* binding = plane_.links_.FindRemote(remote);
     return binding == nullptr ? 0 : binding->link->id;
   }
+  // Of packets to that overlay address; 0: nobody.
+  LinkId TunnelOwner(const IpAddress& address) {
+    const Link* link = plane_.tunnels_.Find(address);
+    return link == nullptr ? 0 : link->id;
+  }
 
  private:
   static constexpr uint8_t kLoopback[4] = {127, 0, 0, 1};

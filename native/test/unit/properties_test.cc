@@ -29,6 +29,8 @@ PROPERTY("AES-GCM of ipsec-mb is that of OpenSSL, and neither opens what was cha
 PROPERTY("records that are changed, cut, made up or repeated open to nothing", OpensOnlyWhatWasSealed, 500);
 PROPERTY("datagrams from anywhere neither end a live link nor get back more than they bring",
          SurvivesDatagrams, 300);
+PROPERTY("a link that ends is named by nobody, whatever commands and datagrams come in whatever order",
+         SurvivesCommands, 150);
 PROPERTY("the TUN gets nothing but what the peer may send, whatever peer, programs and commands do",
          CarriesOnlyWhatMayPass, 500);
 PROPERTY("every packet comes once and unchanged over a path that loses, repeats and reorders",

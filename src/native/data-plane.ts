@@ -146,7 +146,7 @@ export type DataPlaneEvent =
    * answered there: sends go that way already, as after `setPath`, until that is called again.
    */
   | { readonly type: 'moved'; readonly link: LinkId; readonly local: SocketAddress; readonly remote: SocketAddress }
-  /** Addresses or routes of the host changed (rtnetlink), coalesced. */
+  /** Addresses or routes of the host changed (rtnetlink), coalesced; never lost, and before what waits. */
   | { readonly type: 'network' }
   /** The TUN was deleted by someone else: links and records go on, packets of programs do not pass any more. */
   | { readonly type: 'tunLost' };

@@ -52,6 +52,10 @@ struct Event {
     return type == EventType::kConnected || type == EventType::kClosed || type == EventType::kIncoming ||
            type == EventType::kStirred || type == EventType::kTunLost;
   }
+  // Says no more than that something is other than before.
+  bool sticky() const { return type == EventType::kNetwork; }
+  // Where a link is: what it said before is of no interest any more.
+  bool latest_counts() const { return type == EventType::kMoved || type == EventType::kNewPath; }
 };
 
 }  // namespace idloc

@@ -1,10 +1,17 @@
 #pragma once
-// Bounded ring from the data-plane thread (one producer) to JavaScript (one consumer).
+// Bounded ring from the data-plane thread (one producer) to JavaScript (one consumer). When it is full, what
+// peers and programs send is lost, and nothing else:
+//   sticky events   a flag each, beside the ring and before it
+//   latest counts   one of a link waits on the producer's side, instead of the one before
+//   essential       all wait there
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <deque>
+#include <map>
 #include <memory>
+#include <utility>
 
 #include "data_plane/event.h"
 
@@ -17,16 +24,32 @@ class EventRing {
 
   EventRing() : slots_(std::make_unique<Event[]>(kSlots)) {}
 
-  // Before either side begins. Essential events do not count against it.
+  // Before either side begins. Of records and datagrams: other events do not count against it.
   void SetLimits(size_t bytes, size_t of_a_link) {
     max_bytes_ = bytes;
     max_of_link_ = of_a_link;
   }
 
-  // Producer. False: full, the event is lost; never for essential ones, which wait on the producer's side
-  // (their number is bounded by the number of links).
+  // Producer. False: full, the event is lost. What waits instead is bounded by the number of links.
   bool Push(Event&& event) {
+    if (event.sticky()) {
+      raised_.fetch_or(Flag(event.type), std::memory_order_release);
+      return true;
+    }
+    if (event.latest_counts()) {
+      // The beginning of the link may wait, or what it said before.
+      auto older = latest_.find({event.link, event.type});
+      if (older != latest_.end()) {
+        older->second = std::move(event);
+      } else if (!waiting_.empty() || !TryPut(event, kSlots - kReserved)) {
+        latest_.emplace(std::pair{event.link, event.type}, std::move(event));
+      }
+      return true;
+    }
     if (event.essential()) {
+      if (event.type == EventType::kClosed) {
+        for (EventType type : {EventType::kMoved, EventType::kNewPath}) latest_.erase({event.link, type});
+      }
       if (!waiting_.empty() || !TryPut(event, kSlots)) waiting_.push_back(std::move(event));
       return true;
     }
@@ -43,12 +66,24 @@ class EventRing {
   // Producer: moves waiting events into the ring. True when something is there for JavaScript.
   bool Settle() {
     while (!waiting_.empty() && TryPut(waiting_.front(), kSlots)) waiting_.pop_front();
-    return head_.load(std::memory_order_relaxed) != tail_.load(std::memory_order_acquire);
+    if (waiting_.empty()) {
+      auto next = latest_.begin();
+      while (next != latest_.end() && TryPut(next->second, kSlots - kReserved)) next = latest_.erase(next);
+    }
+    return raised_.load(std::memory_order_relaxed) != 0 ||
+           head_.load(std::memory_order_relaxed) != tail_.load(std::memory_order_acquire);
   }
-  bool has_waiting() const { return !waiting_.empty(); }
+  bool has_waiting() const { return !waiting_.empty() || !latest_.empty(); }
 
   // Consumer. False: empty.
   bool Pop(Event* out) {
+    if (uint32_t raised = raised_.load(std::memory_order_relaxed); raised != 0) {
+      int lowest = std::countr_zero(raised);
+      raised_.fetch_and(~(uint32_t{1} << lowest), std::memory_order_acquire);
+      *out = Event{};
+      out->type = static_cast<EventType>(lowest);
+      return true;
+    }
     size_t tail = tail_.load(std::memory_order_relaxed);
     if (tail == head_.load(std::memory_order_acquire)) return false;
     Event& slot = slots_[tail % kSlots];
@@ -61,6 +96,8 @@ class EventRing {
   }
 
  private:
+  static uint32_t Flag(EventType type) { return uint32_t{1} << static_cast<uint8_t>(type); }
+
   bool TryPut(Event& event, size_t limit) {
     size_t head = head_.load(std::memory_order_relaxed);
     if (head - tail_.load(std::memory_order_acquire) >= limit) return false;
@@ -71,7 +108,10 @@ class EventRing {
   }
 
   std::unique_ptr<Event[]> slots_;
-  std::deque<Event> waiting_;  // producer only
+  std::atomic<uint32_t> raised_{0};  // of sticky events, a bit each
+  // Of the producer only.
+  std::deque<Event> waiting_;
+  std::map<std::pair<LinkId, EventType>, Event> latest_;
   std::atomic<size_t> head_{0};
   std::atomic<size_t> tail_{0};
   std::atomic<size_t> bytes_{0};

@@ -30,6 +30,8 @@ class DataPlaneTester {
   void ReceiveBatch(const std::vector<Bytes>& datagrams, const Endpoint& from);
   // Vnet header and packet.
   void ReadTun(const Bytes& data);
+  // As rtnetlink tells it.
+  void ChangeNetwork() { plane_.network_event_at_ = plane_.now_; }
   void Advance(Nanoseconds time);
 
   uint64_t count(Counter counter);

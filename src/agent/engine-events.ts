@@ -10,6 +10,8 @@ export type EngineEvent =
   | { readonly type: 'ipv4'; readonly address: string }
   /** The host's addresses may have changed: to be read anew and given to `setHostAddresses`. */
   | { readonly type: 'network' }
+  /** The TUN, its addresses or its routes may have been changed by someone else. */
+  | { readonly type: 'tunChanged' }
   /** Someone deleted the TUN: programs are cut off until the agent starts again. */
   | { readonly type: 'tunLost' }
   /** A path of some link carries datagrams of so many bytes. */

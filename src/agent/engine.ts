@@ -474,6 +474,9 @@ export class Engine implements Timed {
       case 'network':
         this.handler({ type: 'network' });
         return;
+      case 'tunChanged':
+        this.handler({ type: 'tunChanged' });
+        return;
       case 'tunLost':
         this.handler({ type: 'tunLost' });
         return;

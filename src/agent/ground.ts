@@ -1,3 +1,4 @@
+import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
 import type { RendezvousMode } from '../config/overlay-configuration.ts';
@@ -5,8 +6,10 @@ import type { DataPlane } from '../native/data-plane.ts';
 import { createDataPlane } from '../native/native.ts';
 import { createNetlink } from '../native/netlink.ts';
 import { INITIAL_TUN_MTU, tunMtuFor } from '../tunnel/tun-mtu.ts';
+import { Driver } from './driver.ts';
 import type { Host } from './host.ts';
 import { HostNetwork } from './host-network.ts';
+import { InterfaceKeeper } from './interface-keeper.ts';
 import { ipv6StateOf } from './ipv6-switch.ts';
 import { MeetingPlaces } from './meeting-places.ts';
 
@@ -19,15 +22,21 @@ export class Ground {
   network: HostNetwork;
   private readonly host: Host;
   private readonly netlink = createNetlink();
+  private readonly keeper: InterfaceKeeper;
+  private readonly driver: Driver;
   private mtu: number;
+  /** Our overlay IPv4 address, as far as we have one. */
+  private ipv4: string | undefined;
   private ipv6 = true;
   private meeting: { readonly what: string; readonly places: MeetingPlaces } | undefined;
 
   /** @throws {IdlocError} when the port is taken or a privilege is missing; nothing stays open then. */
   constructor(host: Host) {
-    const { config } = host;
+    const { config, logger, guard } = host;
     const { tun } = config;
     this.host = host;
+    this.keeper = new InterfaceKeeper({ logger, putBack: () => this.putBack() });
+    this.driver = new Driver(this.keeper, systemClock, guard);
     this.mtu = tun.mtu ?? INITIAL_TUN_MTU;
     this.dataPlane = createDataPlane({
       port: config.listen,
@@ -44,8 +53,9 @@ export class Ground {
     }
   }
 
-  get tunMtu(): number {
-    return this.mtu;
+  /** What there is now; undefined: no TUN. */
+  get tun(): ReturnType<HostNetwork['tun']> {
+    return this.host.config.tun.enable ? this.network.tun() : undefined;
   }
 
   /** The overlay is known: its range is guarded, and what else is in it is said. */
@@ -59,26 +69,28 @@ export class Ground {
 
   /** The interface gets its addresses and its MTU. */
   configure(ipv4: string | undefined): void {
-    const { config, identity, logger } = this.host;
-    if (!config.tun.enable) return;
-    const ipv6 = this.network.configureTun(identity.hit, ipv4, this.mtu);
-    if (!ipv6 && this.ipv6) logger.warn('IPv6 is switched off on this host: only IPv4 addresses work');
-    else if (ipv6 && !this.ipv6) logger.info('IPv6 is switched on again');
-    this.ipv6 = ipv6;
+    const { config, identity } = this.host;
+    this.ipv4 = ipv4;
+    if (config.tun.enable) this.noteIpv6(this.network.configureTun(identity.hit, ipv4, this.mtu));
   }
 
   /** The host's network changed: with it, IPv6 may be there again. */
-  refresh(ipv4: string | undefined): void {
-    if (!this.ipv6) this.configure(ipv4);
+  refresh(): void {
+    if (!this.ipv6) this.changed();
+  }
+
+  /** The interface or its routes changed: what is not as it was set any more is put back. */
+  changed(): void {
+    if (this.host.config.tun.enable) this.driver.feed('interface', (now) => this.keeper.changed(now));
   }
 
   /** A path carries datagrams of so many bytes: packets of programs may be as large as fits in. */
-  grow(pathMtu: number, ipv4: string | undefined): void {
+  grow(pathMtu: number): void {
     const { config, logger } = this.host;
     if (config.tun.mtu !== undefined || tunMtuFor(pathMtu) <= this.mtu) return;
     this.mtu = tunMtuFor(pathMtu);
     logger.info('tun mtu', { mtu: this.mtu });
-    this.configure(ipv4);
+    this.configure(this.ipv4);
   }
 
   /** Where members of this overlay meet. A newcomer's places stay, with what they have learned, when it becomes a member. */
@@ -97,9 +109,26 @@ export class Ground {
   }
 
   close(): void {
+    this.driver.stop();
     this.meeting?.places.close();
     this.meeting = undefined;
     this.dataPlane.close();
+  }
+
+  /** @returns what was missing. */
+  private putBack(): readonly string[] {
+    const done = this.network.putBack(this.host.identity.hit, this.ipv4, this.mtu);
+    // The data plane says when the interface is gone.
+    if (done === undefined) return [];
+    this.noteIpv6(done.ipv6);
+    return done.missing;
+  }
+
+  private noteIpv6(ipv6: boolean): void {
+    const { logger } = this.host;
+    if (!ipv6 && this.ipv6) logger.warn('IPv6 is switched off on this host: only IPv4 addresses work');
+    else if (ipv6 && !this.ipv6) logger.info('IPv6 is switched on again');
+    this.ipv6 = ipv6;
   }
 
   private networkOf(ipv4Prefix: string): HostNetwork {

@@ -1,4 +1,5 @@
 import { BlockList, isIPv4 } from 'node:net';
+import { canonicalAddress } from '../base/ip-address.ts';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Netlink, Route } from '../native/data-plane.ts';
 import type { Uplink } from '../portmap/port-mapper.ts';
@@ -13,10 +14,14 @@ const HIT_PREFIX = '2001:20::/28';
 /** After every real route (the kernel's own default for what is added by hand is 0 for IPv4 and 1024 for IPv6). */
 const GUARD_METRIC = 4_000_000;
 
+/** Of the routes that the kernel makes for the prefix of an address. */
+const PREFIX_METRIC = { 4: 0, 6: 256 } as const;
+
 /** Super-packets and UDP bursts of programs; the kernel's 500 loses bursts. */
 const TX_QUEUE_LENGTH = 2_000;
 
 const LINK_LOCAL = '169.254.0.0/16';
+const IPV6_LINK_LOCAL = 'fe80::/10';
 /** Documentation addresses (RFC 5737, RFC 3849): the way to them is the default route. */
 const FAR_AWAY = ['192.0.2.1', '2001:db8::1'];
 
@@ -37,8 +42,8 @@ export class HostNetwork {
     this.ipv6State = options.ipv6State;
     this.tunName = options.tunName;
     this.ipv4Prefix = options.ipv4Prefix;
-    for (const prefix of [HIT_PREFIX, 'fe80::/10', options.ipv4Prefix]) addPrefix(this.notLocators, prefix);
-    addPrefix(this.linkLocal, LINK_LOCAL);
+    for (const prefix of [HIT_PREFIX, IPV6_LINK_LOCAL, options.ipv4Prefix]) addPrefix(this.notLocators, prefix);
+    for (const prefix of [LINK_LOCAL, IPV6_LINK_LOCAL]) addPrefix(this.linkLocal, prefix);
   }
 
   /**
@@ -67,12 +72,7 @@ export class HostNetwork {
    * their media in clear by the default route. Stays when the agent stops.
    */
   guard(): void {
-    // Without IPv6 in the kernel nothing can leave by it.
-    const guarded = this.ipv6State() === 'absent' ? [this.ipv4Prefix] : [HIT_PREFIX, this.ipv4Prefix];
-    for (const destination of guarded) {
-      const route: Route = { destination, metric: GUARD_METRIC };
-      this.netlink.setRoute(route);
-    }
+    for (const route of this.guardRoutes()) this.netlink.setRoute(route);
   }
 
   /**
@@ -81,15 +81,48 @@ export class HostNetwork {
    */
   configureTun(hit: Hit, ipv4: string | undefined, mtu: number): boolean {
     const ipv6 = this.ipv6State() === 'on';
-    const addresses = ipv6 ? [`${hitToAddress(hit)}/${HIT_PREFIX.split('/')[1] ?? ''}`] : [];
-    if (ipv4 !== undefined) addresses.push(`${ipv4}/${this.ipv4Prefix.split('/')[1] ?? ''}`);
-    this.netlink.configureInterface(this.tunName, {
-      mtu,
-      txQueueLength: TX_QUEUE_LENGTH,
-      gsoMaxSegments: gsoMaxSegmentsFor(mtu),
-      addresses,
-    });
+    this.setTun(mtu, this.tunAddresses(hit, ipv4, ipv6));
     return ipv6;
+  }
+
+  /**
+   * What `guard` and `configureTun` have set, and is not there any more, is put back. Nothing is written that is there.
+   * @returns what was missing, and as `configureTun` says, whether IPv6 is switched on; undefined: there is no TUN any more.
+   */
+  putBack(
+    hit: Hit,
+    ipv4: string | undefined,
+    mtu: number,
+  ): { readonly missing: readonly string[]; readonly ipv6: boolean } | undefined {
+    // First of all that nothing leaves in clear.
+    const missing = this.addRoutes(this.guardRoutes());
+    const state = this.netlink.interfaceState(this.tunName);
+    if (state === undefined) return undefined;
+    if (!state.up || state.mtu !== mtu) {
+      this.setTun(mtu, []);
+      missing.push(state.up ? `MTU ${mtu} (was ${state.mtu})` : `${this.tunName} up`);
+    }
+    // Below the least MTU of IPv6 the kernel has none on the interface.
+    const ipv6 = this.ipv6State() === 'on';
+    const wanted = this.tunAddresses(hit, ipv4, ipv6);
+    const there = new Set(this.addressesOfTun().map(({ address, prefixLength }) => `${address}/${prefixLength}`));
+    const gone = wanted.filter((address) => !there.has(address));
+    if (gone.length > 0) this.setTun(mtu, gone);
+    missing.push(...gone, ...this.addRoutes(this.prefixRoutes(wanted)));
+    return { missing, ipv6 };
+  }
+
+  /** What the kernel says of the TUN; undefined: there is none. */
+  tun():
+    { readonly name: string; readonly up: boolean; readonly mtu: number; readonly addresses: string[] } | undefined {
+    const state = this.netlink.interfaceState(this.tunName);
+    if (state === undefined) return undefined;
+    const addresses = this.addressesOfTun().map(({ address }) => address);
+    return {
+      name: this.tunName,
+      ...state,
+      addresses: addresses.filter((address) => !contains(this.linkLocal, address)),
+    };
   }
 
   /** Networks of this host that overlap the overlay's IPv4 range: packets to those would be caught by the TUN. */
@@ -120,6 +153,51 @@ export class HostNetwork {
     const isUplink = (address: string): boolean => sources.includes(address);
     return [...told.filter(isUplink), ...told.filter((address) => !isUplink(address))];
   }
+
+  private guardRoutes(): Route[] {
+    // Without IPv6 in the kernel nothing can leave by it.
+    const guarded = this.ipv6State() === 'absent' ? [this.ipv4Prefix] : [HIT_PREFIX, this.ipv4Prefix];
+    return guarded.map((destination) => ({ destination, metric: GUARD_METRIC }));
+  }
+
+  /** @returns those that were missing. */
+  private addRoutes(routes: readonly Route[]): string[] {
+    const added = routes.filter((route) => this.netlink.addRoute(route));
+    return added.map(({ destination, interfaceName }) =>
+      interfaceName === undefined ? `unreachable ${destination}` : `route ${destination}`,
+    );
+  }
+
+  private prefixRoutes(addresses: readonly string[]): Route[] {
+    return addresses.map((address) => {
+      const [destination, metric] = address.includes(':')
+        ? [HIT_PREFIX, PREFIX_METRIC[6]]
+        : [this.ipv4Prefix, PREFIX_METRIC[4]];
+      return { destination, interfaceName: this.tunName, metric };
+    });
+  }
+
+  private tunAddresses(hit: Hit, ipv4: string | undefined, ipv6: boolean): string[] {
+    const addresses = ipv6 ? [`${hitToAddress(hit)}/${lengthOf(HIT_PREFIX)}`] : [];
+    if (ipv4 !== undefined) addresses.push(`${ipv4}/${lengthOf(this.ipv4Prefix)}`);
+    return addresses;
+  }
+
+  private setTun(mtu: number, addresses: readonly string[]): void {
+    const gsoMaxSegments = gsoMaxSegmentsFor(mtu);
+    this.netlink.configureInterface(this.tunName, { mtu, txQueueLength: TX_QUEUE_LENGTH, gsoMaxSegments, addresses });
+  }
+
+  private addressesOfTun(): { readonly address: string; readonly prefixLength: number }[] {
+    return this.netlink
+      .addresses()
+      .filter(({ interfaceName }) => interfaceName === this.tunName)
+      .map(({ address, prefixLength }) => ({ address: canonicalAddress(address), prefixLength }));
+  }
+}
+
+function lengthOf(prefix: string): string {
+  return prefix.split('/')[1] ?? '';
 }
 
 function addPrefix(list: BlockList, prefix: string): void {

@@ -138,7 +138,7 @@ export class Life {
       guard,
       dnsListen: host.dns?.listen,
       locators: () => ground.network.locators(),
-      tunMtu: () => ground.tunMtu,
+      tun: () => ground.tun,
       mainlineNodes: () => this.places.mainlineNodes,
       portMapping: this.portMapping,
     });
@@ -236,7 +236,7 @@ export class Life {
         this.onAddressed();
         return;
       case 'pathMtu':
-        ground.grow(event.bytes, engine.ipv4);
+        ground.grow(event.bytes);
         return;
       case 'contact':
         memory.remember(event.contact);
@@ -247,9 +247,12 @@ export class Life {
       case 'network':
         this.places.setAddresses(ground.network.locators());
         driver.run((now) => engine.setHostAddresses(ground.network.locators(), now, ground.network.deprecated()));
-        ground.refresh(engine.ipv4);
+        ground.refresh();
         this.portMapping?.refresh();
         void this.lookUpNames();
+        return;
+      case 'tunChanged':
+        ground.changed();
         return;
       case 'revoked':
         host.logger.error('revoked', { why: problemOf(engine.membership) });

@@ -43,7 +43,8 @@ export interface OperationsComponents {
   readonly dnsListen: SocketAddress | undefined;
   /** Our addresses now. */
   readonly locators: () => readonly string[];
-  readonly tunMtu: () => number;
+  /** The interface as it is now; undefined: none. */
+  readonly tun: () => Status['tun'] | undefined;
   /** Null: Mainline is not used. */
   readonly mainlineNodes: () => number | null;
   /** Undefined: switched off. */
@@ -130,7 +131,7 @@ function status(agent: OperationsComponents): Status {
     },
     portMapping: agent.portMapping === undefined ? null : describeMapping(agent.portMapping.mapping),
     rendezvous: { mode: membership.configuration.rendezvous, nodes: agent.mainlineNodes() },
-    tun: config.tun.enable ? { name: config.tun.name, mtu: agent.tunMtu() } : null,
+    tun: agent.tun() ?? null,
     dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
   };
 }

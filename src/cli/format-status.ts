@@ -14,7 +14,7 @@ export function formatStatus(status: Status): string {
     ['nat', formatNat(status.nat)],
     ['mapped', formatMapping(status.portMapping)],
     ['meeting', formatRendezvous(status.rendezvous)],
-    ['tun', status.tun === null ? 'none' : `${status.tun.name}, MTU ${status.tun.mtu}`],
+    ['tun', formatTun(status)],
     ['dns', status.dns === null ? 'off' : status.dns.listen],
     ['agent', `${status.version}, up ${formatDuration(status.uptimeS)}, pid ${status.pid}`],
     ...formatClock(status.clock),
@@ -28,6 +28,13 @@ export function formatStatus(status: Status): string {
   if (status.links.length === 0) return [...lines, '', 'no links'].join('\n');
   const rows = status.links.map(linkRow);
   return [...lines, '', ...table([['LINK', 'STATE', 'PATH', 'RTT', 'LOSS', 'RX', 'TX', 'WHY'], ...rows])].join('\n');
+}
+
+function formatTun({ tun, hit, ipv4 }: Status): string {
+  if (tun === null) return 'none';
+  const missing = [hit, ...(ipv4 === null ? [] : [ipv4])].filter((address) => !tun.addresses.includes(address));
+  const without = missing.length === 0 ? '' : `, without ${missing.join(' and ')}`;
+  return `${tun.name}, MTU ${tun.mtu}${tun.up ? '' : ', down'}${without}`;
 }
 
 function formatOverlay({ overlay, state, role, why }: Status): string {

@@ -111,8 +111,8 @@ const statusSchema = z.object({
       nodes: z.number().nullable(),
     })
     .nullable(),
-  /** null: no TUN (`--no-tun`). */
-  tun: z.object({ name: z.string(), mtu: z.number() }).nullable(),
+  /** What the kernel says of the interface now; link-local addresses are left out. null: no TUN (`--no-tun`). */
+  tun: z.object({ name: z.string(), up: z.boolean(), mtu: z.number(), addresses: z.array(z.string()) }).nullable(),
   /** null: no DNS stub. */
   dns: z.object({ listen: socketAddress }).nullable(),
 });

@@ -180,6 +180,7 @@ export class LinkManager implements Timed {
       case 'miss':
       case 'foreign':
       case 'network':
+      case 'tunChanged':
       case 'tunLost':
       case 'newPath':
       case 'largeSent':

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { IdlocError, messageOf } from '../base/errors.ts';
 import { COUNTER_NAMES } from './counters.ts';
-import type { DataPlaneEvent, DataPlaneLimits, InterfaceAddress, LinkCounters } from './data-plane.ts';
+import type { DataPlaneEvent, DataPlaneLimits, InterfaceAddress, InterfaceState, LinkCounters } from './data-plane.ts';
 
 /** The class that C++ defines: addresses are text, `null` where there is none, HITs are IPv6 addresses. */
 export interface NativeDataPlane {
@@ -55,6 +55,8 @@ export interface Addon {
       gsoMaxSegments: number,
       addresses: readonly string[],
     ): void;
+    interfaceState(name: string): InterfaceState | undefined;
+    addRoute(destination: string, interfaceName: string | null, metric: number): boolean;
     setRoute(destination: string, interfaceName: string | null, metric: number): void;
     deleteRoute(destination: string, interfaceName: string | null, metric: number): void;
     sourceFor(remote: string): string | undefined;

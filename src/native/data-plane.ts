@@ -148,6 +148,8 @@ export type DataPlaneEvent =
   | { readonly type: 'moved'; readonly link: LinkId; readonly local: SocketAddress; readonly remote: SocketAddress }
   /** Addresses or routes of the host changed (rtnetlink), coalesced; never lost, and before what waits. */
   | { readonly type: 'network' }
+  /** By whomever the TUN or its addresses were changed, or a route through it or an unreachable one taken away; as `network`. */
+  | { readonly type: 'tunChanged' }
   /** The TUN was deleted by someone else: links and records go on, packets of programs do not pass any more. */
   | { readonly type: 'tunLost' };
 
@@ -218,6 +220,12 @@ export interface InterfaceAddress {
   readonly portKinds: readonly string[];
 }
 
+export interface InterfaceState {
+  /** By whoever administers it. */
+  readonly up: boolean;
+  readonly mtu: number;
+}
+
 export interface Route {
   /** CIDR. */
   readonly destination: string;
@@ -241,8 +249,15 @@ export interface Netlink {
       readonly addresses: readonly string[];
     },
   ): void;
+  /** Undefined: there is none of this name. */
+  interfaceState(name: string): InterfaceState | undefined;
   /** Adds or replaces. */
   setRoute(route: Route): void;
+  /**
+   * One through an interface is as the kernel makes it for the prefix of an address.
+   * @returns false when there is one with this destination and metric; it stays as it is.
+   */
+  addRoute(route: Route): boolean;
   deleteRoute(route: Route): void;
   /** The source address the kernel would use towards `remote`, or undefined when there is no route. */
   sourceFor(remote: string): string | undefined;

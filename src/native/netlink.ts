@@ -1,5 +1,5 @@
 import { callAddon, loadAddon } from './addon.ts';
-import type { InterfaceAddress, Netlink, Route } from './data-plane.ts';
+import type { InterfaceAddress, InterfaceState, Netlink, Route } from './data-plane.ts';
 
 /** rtnetlink of the network namespace that the process is in. */
 export function createNetlink(): Netlink {
@@ -8,6 +8,9 @@ export function createNetlink(): Netlink {
     addresses: (): InterfaceAddress[] => callAddon(() => netlink.addresses()),
     configureInterface: (name, { mtu, txQueueLength, gsoMaxSegments, addresses }): void =>
       callAddon(() => netlink.configureInterface(name, mtu, txQueueLength, gsoMaxSegments, addresses)),
+    interfaceState: (name): InterfaceState | undefined => callAddon(() => netlink.interfaceState(name)),
+    addRoute: ({ destination, interfaceName, metric }: Route): boolean =>
+      callAddon(() => netlink.addRoute(destination, interfaceName ?? null, metric)),
     setRoute: ({ destination, interfaceName, metric }: Route): void =>
       callAddon(() => netlink.setRoute(destination, interfaceName ?? null, metric)),
     deleteRoute: ({ destination, interfaceName, metric }: Route): void =>

@@ -181,6 +181,61 @@ onWire('changes of the network are told, and addresses and routes are what the k
   });
 });
 
+onWire(
+  'what someone does to the TUN, its addresses and the routes of its ranges is told, and routes of others are not',
+  async (t, wire) => {
+    const { a } = wire;
+    const own = (...args: string[]): void => ip('-n', a.namespace, ...args);
+    const state = { up: true, mtu: 1400 };
+    t.deepEqual(await a.call('interfaceState', 'idloc0'), state);
+    t.is(await a.call('interfaceState', 'nothing0'), null);
+    // What there is already is not added, and not told.
+    const guard = { destination: '198.18.0.0/15', metric: 4_000_000 };
+    const ofPrefix = { destination: '2001:20::/28', interfaceName: 'idloc0', metric: 256 };
+    t.true(await a.call('addRoute', guard));
+    t.false(await a.call('addRoute', guard));
+    t.false(await a.call('addRoute', ofPrefix));
+    // Nothing more changes by itself.
+    await until(async () =>
+      (await a.call<InterfaceAddress[]>('addresses')).some(
+        ({ interfaceName, address, usable }) => interfaceName === 'veth0' && address.startsWith('fe80:') && usable,
+      ),
+    );
+    const takeAll = async (type: string): Promise<number> => {
+      const count = await a.call<number>('eventCount', type);
+      for (let i = 0; i < count; i++) await a.call('event', type);
+      return count;
+    };
+    /** A change of the host, told in the same way, comes after all before it. */
+    const settled = async (): Promise<number> => {
+      await takeAll('network');
+      for (const verb of ['add', 'delete']) {
+        own('route', verb, '203.0.113.0/24', 'dev', 'veth0');
+        await a.call('event', 'network');
+      }
+      return takeAll('tunChanged');
+    };
+    await settled();
+    t.is(await settled(), 0);
+
+    for (const changes of [
+      ['link', 'set', 'idloc0', 'mtu', '1300'],
+      ['address', 'delete', `${a.ipv4}/15`, 'dev', 'idloc0'],
+      ['-6', 'route', 'delete', '2001:20::/28', 'dev', 'idloc0'],
+      ['route', 'flush', 'proto', 'static'],
+      ['link', 'set', 'idloc0', 'down'],
+    ]) {
+      own(...changes);
+      t.deepEqual(await a.call('event', 'tunChanged'), { type: 'tunChanged' });
+      await settled();
+    }
+    own('route', 'add', 'unreachable', '203.0.113.7');
+    t.is(await settled(), 0);
+    t.deepEqual(await a.call('interfaceState', 'idloc0'), { up: false, mtu: 1300 });
+    t.true(await a.call('addRoute', guard));
+  },
+);
+
 onWire('a TUN that someone else deletes is told once, and links go on', async (t, wire) => {
   const links = await wire.linkAndAuthorize();
   ip('-n', wire.a.namespace, 'link', 'delete', 'idloc0');

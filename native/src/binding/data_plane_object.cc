@@ -232,6 +232,9 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       case EventType::kNetwork:
         type("network");
         break;
+      case EventType::kTunChanged:
+        type("tunChanged");
+        break;
       case EventType::kTunLost:
         type("tunLost");
         break;

@@ -73,16 +73,49 @@ void Configure(const Napi::CallbackInfo& info) {
   if (error.failed()) ThrowError(info.Env(), error);
 }
 
+// (name): whether it is up, and its MTU; undefined when there is none
+Napi::Value GetState(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  if (!info[0].IsString()) {
+    ThrowType(env, "expected the name of an interface");
+    return env.Undefined();
+  }
+  std::optional<InterfaceState> state;
+  Error error = GetInterface(info[0].As<Napi::String>().Utf8Value(), &state);
+  if (error.failed()) ThrowError(env, error);
+  if (!state.has_value()) return env.Undefined();
+  Napi::Object out = Napi::Object::New(env);
+  out.Set("up", Napi::Boolean::New(env, state->up));
+  out.Set("mtu", Napi::Number::New(env, state->mtu));
+  return out;
+}
+
+std::optional<RouteChange> GetRoute(const Napi::CallbackInfo& info) {
+  auto destination = GetPrefix(info[0]);
+  if (!destination.has_value()) return std::nullopt;
+  auto metric = GetUint32(info[2]);
+  if (!metric.has_value()) return std::nullopt;
+  std::string name = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
+  return RouteChange{*destination, name, *metric};
+}
+
 // (destination, interface name or null, metric)
 template <Error (*change)(const RouteChange&)>
 void ChangeRoute(const Napi::CallbackInfo& info) {
-  auto destination = GetPrefix(info[0]);
-  if (!destination.has_value()) return;
-  auto metric = GetUint32(info[2]);
-  if (!metric.has_value()) return;
-  std::string name = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
-  Error error = change({*destination, name, *metric});
+  auto route = GetRoute(info);
+  if (!route.has_value()) return;
+  Error error = change(*route);
   if (error.failed()) ThrowError(info.Env(), error);
+}
+
+// As ChangeRoute: whether it was missing
+Napi::Value AddMissingRoute(const Napi::CallbackInfo& info) {
+  auto route = GetRoute(info);
+  if (!route.has_value()) return info.Env().Undefined();
+  bool added = false;
+  Error error = AddRoute(*route, &added);
+  if (error.failed()) ThrowError(info.Env(), error);
+  return Napi::Boolean::New(info.Env(), added);
 }
 
 Napi::Value Source(const Napi::CallbackInfo& info) {
@@ -99,6 +132,8 @@ void DefineNetlink(Napi::Env env, Napi::Object exports) {
   Napi::Object netlink = Napi::Object::New(env);
   netlink.Set("addresses", Napi::Function::New(env, Addresses));
   netlink.Set("configureInterface", Napi::Function::New(env, Configure));
+  netlink.Set("interfaceState", Napi::Function::New(env, GetState));
+  netlink.Set("addRoute", Napi::Function::New(env, AddMissingRoute));
   netlink.Set("setRoute", Napi::Function::New(env, ChangeRoute<SetRoute>));
   netlink.Set("deleteRoute", Napi::Function::New(env, ChangeRoute<DeleteRoute>));
   netlink.Set("sourceFor", Napi::Function::New(env, Source));

@@ -147,9 +147,7 @@ void DataPlane::Run() {
       } else if (fd == urgent_.socket.fd()) {
         on_socket(&urgent_, events[i].events);
       } else if (fd == monitor_.fd()) {
-        if (monitor_.Read(tun_.interface_index()) && network_event_at_ == kNever) {
-          network_event_at_ = now_ + kNetworkSettle;
-        }
+        NoteChanges(monitor_.Read(tun_.interface_index()));
       } else if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) {
         LoseTun();
       } else {
@@ -309,8 +307,8 @@ Nanoseconds DataPlane::GiveUpAt(const Link& link) {
 int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
-  Nanoseconds next = std::min({network_event_at_, held_.NextExpiry(), early_.NextExpiry(), NextRekeyTimeout(),
-                               resting_.NextTime(), trimmer_.NextTime()});
+  Nanoseconds next = std::min({network_event_at_, tun_event_at_, held_.NextExpiry(), early_.NextExpiry(),
+                               NextRekeyTimeout(), resting_.NextTime(), trimmer_.NextTime()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
   for (LinkId id : handshaking_) {
     auto found = links_.all().find(id);
@@ -324,10 +322,15 @@ int DataPlane::WaitMilliseconds(Nanoseconds now) const {
 }
 
 void DataPlane::RunTimers() {
-  if (network_event_at_ <= now_) {
-    network_event_at_ = kNever;
-    Emit(Event{});
-  }
+  auto tell = [this](Nanoseconds* at, EventType type) {
+    if (*at > now_) return;
+    *at = kNever;
+    Event event;
+    event.type = type;
+    Emit(std::move(event));
+  };
+  tell(&network_event_at_, EventType::kNetwork);
+  tell(&tun_event_at_, EventType::kTunChanged);
   if (held_.NextExpiry() <= now_) counters_->Add(Counter::dropHeldExpired, held_.Expire(now_));
   if (early_.NextExpiry() <= now_) counters_->Add(Counter::dropEarlyExpired, early_.Expire(now_));
   RunRekeyTimers();
@@ -377,6 +380,11 @@ void DataPlane::WatchTun() {
   event.data.fd = tun_.fd();
   event.events = wanted ? static_cast<uint32_t>(EPOLLIN) : 0U;
   epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, tun_.fd(), &event);
+}
+
+void DataPlane::NoteChanges(NetworkMonitor::Changes changes) {
+  if (changes.others && network_event_at_ == kNever) network_event_at_ = now_ + kNetworkSettle;
+  if (changes.own && tun_event_at_ == kNever) tun_event_at_ = now_ + kNetworkSettle;
 }
 
 void DataPlane::LoseTun() {

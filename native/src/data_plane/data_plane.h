@@ -142,6 +142,7 @@ class DataPlane {
   void Pause();
   void WatchSocket(Lane* lane);
   void WatchTun();
+  void NoteChanges(NetworkMonitor::Changes changes);
   void LoseTun();
   bool Emit(Event&& event);
   void PublishEvents();
@@ -317,6 +318,7 @@ class DataPlane {
   uint32_t next_identification_ = static_cast<uint32_t>(MonotonicNow());  // of fragmented packets without one
   Nanoseconds now_ = 0;                                                   // when the thread last woke up
   Nanoseconds network_event_at_ = kNever;
+  Nanoseconds tun_event_at_ = kNever;
   struct RemoteSeen {
     Endpoint remote;
     Nanoseconds at = 0;

@@ -22,6 +22,7 @@ enum class EventType : uint8_t {
   kMoved,
   kStirred,
   kNetwork,
+  kTunChanged,
   kTunLost,
   kNewPath,
   kLargeSent
@@ -53,7 +54,7 @@ struct Event {
            type == EventType::kStirred || type == EventType::kTunLost;
   }
   // Says no more than that something is other than before.
-  bool sticky() const { return type == EventType::kNetwork; }
+  bool sticky() const { return type == EventType::kNetwork || type == EventType::kTunChanged; }
   // Where a link is: what it said before is of no interest any more.
   bool latest_counts() const { return type == EventType::kMoved || type == EventType::kNewPath; }
 };

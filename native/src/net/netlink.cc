@@ -102,7 +102,7 @@ int ListInterfaces(std::unordered_map<int, Interface>* out) {
   });
 }
 
-Error ChangeRoute(const RouteChange& route, uint16_t type, uint16_t flags, const char* what) {
+int ChangeRoute(const RouteChange& route, uint16_t type, uint16_t flags) {
   rtmsg body{};
   body.rtm_family = Family(route.destination.address);
   body.rtm_dst_len = static_cast<uint8_t>(route.destination.length);
@@ -110,21 +110,25 @@ Error ChangeRoute(const RouteChange& route, uint16_t type, uint16_t flags, const
   body.rtm_protocol = RTPROT_STATIC;
   body.rtm_scope = RT_SCOPE_UNIVERSE;
   body.rtm_type = RTN_UNICAST;
-  std::string text = std::string(what) + " " + ToText(route.destination);
   uint32_t index = 0;
   if (route.interface_name.empty()) {
     body.rtm_type = RTN_UNREACHABLE;
   } else {
     index = if_nametoindex(route.interface_name.c_str());
-    if (index == 0) return Failed(text + " through " + route.interface_name, ENODEV);
+    if (index == 0) return ENODEV;
     if (body.rtm_family == AF_INET) body.rtm_scope = RT_SCOPE_LINK;
   }
   Request request(type, static_cast<uint16_t>(NLM_F_ACK | flags), &body, sizeof body);
   request.Add(RTA_DST, Bytes(route.destination.address), Size(route.destination.address));
   request.Add(RTA_PRIORITY, route.metric);
   if (index != 0) request.Add(RTA_OIF, index);
-  int error = Execute(request);
-  return error == 0 ? Error{} : Failed(text, error);
+  return Execute(request);
+}
+
+Error ToError(int number, const char* what, const RouteChange& route) {
+  if (number == 0) return {};
+  std::string text = std::string(what) + " " + ToText(route.destination);
+  return Failed(route.interface_name.empty() ? text : text + " through " + route.interface_name, number);
 }
 
 }  // namespace
@@ -149,7 +153,8 @@ Error ListAddresses(std::vector<InterfaceAddress>* out) {
       uint32_t bad = entry->flags & kUnusable & ~(optimistic ? uint32_t{IFA_F_TENTATIVE} : 0);
       out->push_back({on.name, entry->address, entry->prefix_length,
                       (on.flags & IFF_UP) != 0 && (on.flags & IFF_RUNNING) != 0 && bad == 0,
-                      (entry->flags & IFA_F_DEPRECATED) != 0, (on.flags & IFF_LOOPBACK) != 0, on.kind, port_kinds[entry->index]});
+                      (entry->flags & IFA_F_DEPRECATED) != 0, (on.flags & IFF_LOOPBACK) != 0, on.kind,
+                      port_kinds[entry->index]});
     });
   }
   return error == 0 ? Error{} : Failed("cannot list addresses", error);
@@ -188,12 +193,33 @@ Error ConfigureInterface(const std::string& name, const InterfaceSettings& setti
   return {};
 }
 
+Error GetInterface(const std::string& name, std::optional<InterfaceState>* out) {
+  out->reset();
+  ifinfomsg body{};
+  body.ifi_index = static_cast<int>(if_nametoindex(name.c_str()));
+  if (body.ifi_index == 0) return {};
+  Request request(RTM_GETLINK, NLM_F_ACK, &body, sizeof body);
+  int error = Execute(request, [out](const nlmsghdr* m) {
+    auto link = ParseLinkMessage(m);
+    if (link.has_value()) *out = InterfaceState{(link->flags & IFF_UP) != 0, link->mtu};
+  });
+  // Deleted meanwhile.
+  return error == 0 || error == ENODEV ? Error{} : Failed("cannot look at the interface " + name, error);
+}
+
 Error SetRoute(const RouteChange& route) {
-  return ChangeRoute(route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, "cannot set the route");
+  int error = ChangeRoute(route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE);
+  return ToError(error, "cannot set the route", route);
+}
+
+Error AddRoute(const RouteChange& route, bool* added) {
+  int error = ChangeRoute(route, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL);
+  *added = error == 0;
+  return ToError(error == EEXIST ? 0 : error, "cannot add the route", route);
 }
 
 Error DeleteRoute(const RouteChange& route) {
-  return ChangeRoute(route, RTM_DELROUTE, 0, "cannot delete the route");
+  return ToError(ChangeRoute(route, RTM_DELROUTE, 0), "cannot delete the route", route);
 }
 
 std::optional<IpAddress> SourceFor(const IpAddress& remote) {

@@ -40,7 +40,16 @@ struct InterfaceSettings {
 };
 Error ConfigureInterface(const std::string& name, const InterfaceSettings& settings,
                          const std::vector<Prefix>& addresses);
+struct InterfaceState {
+  bool up;
+  uint32_t mtu;
+};
+// Nothing in `out`: there is no such interface.
+Error GetInterface(const std::string& name, std::optional<InterfaceState>* out);
 Error SetRoute(const RouteChange& route);
+// `added`: false when it is there already, as it is. One through an interface is as the kernel makes it for
+// the prefix of an address.
+Error AddRoute(const RouteChange& route, bool* added);
 Error DeleteRoute(const RouteChange& route);
 // The source address that the kernel would use; nothing without a route.
 std::optional<IpAddress> SourceFor(const IpAddress& remote);

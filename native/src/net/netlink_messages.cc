@@ -72,11 +72,12 @@ const nlmsghdr* NetlinkMessages::Next() {
 std::optional<LinkMessage> ParseLinkMessage(const nlmsghdr* message) {
   auto* info = BodyOf<ifinfomsg>(message);
   if (message->nlmsg_type != RTM_NEWLINK || info == nullptr) return std::nullopt;
-  LinkMessage out{info->ifi_index, info->ifi_flags, {}, {}, 0};
+  LinkMessage out{info->ifi_index, info->ifi_flags, {}, {}, 0, 0};
   Attributes attributes(message, info);
   while (const rtattr* a = attributes.Next()) {
     if (a->rta_type == IFLA_IFNAME) out.name = Text(a);
     if (a->rta_type == IFLA_MASTER) Read(a, &out.master);
+    if (a->rta_type == IFLA_MTU) Read(a, &out.mtu);
     if ((a->rta_type & NLA_TYPE_MASK) != IFLA_LINKINFO) continue;
     Attributes nested(a);
     while (const rtattr* inner = nested.Next()) {
@@ -115,33 +116,38 @@ int ParseErrorMessage(const nlmsghdr* message) {
   return error == nullptr || error->error > 0 || error->error == INT32_MIN ? EBADMSG : -error->error;
 }
 
-bool ConcernsOthers(const nlmsghdr* message, int own_index) {
+Concern ConcernOf(const nlmsghdr* message, int own_index) {
+  auto of_interface = [own_index](int index) {
+    return own_index != 0 && index == own_index ? Concern::kOwn : Concern::kOthers;
+  };
   switch (message->nlmsg_type) {
     case RTM_NEWLINK:
     case RTM_DELLINK: {
       auto* info = BodyOf<ifinfomsg>(message);
-      return info != nullptr && info->ifi_index != own_index;
+      return info == nullptr ? Concern::kNobody : of_interface(info->ifi_index);
     }
     case RTM_NEWADDR:
     case RTM_DELADDR: {
       auto* info = BodyOf<ifaddrmsg>(message);
-      return info != nullptr && static_cast<int>(info->ifa_index) != own_index;
+      return info == nullptr ? Concern::kNobody : of_interface(static_cast<int>(info->ifa_index));
     }
     case RTM_NEWROUTE:
     case RTM_DELROUTE: {
       auto* route = BodyOf<rtmsg>(message);
-      if (route == nullptr) return false;
-      // Cached routes are no change; unreachable ones are set by this program.
-      if ((route->rtm_flags & RTM_F_CLONED) != 0 || route->rtm_type == RTN_UNREACHABLE) return false;
+      // Cached routes are no change.
+      if (route == nullptr || (route->rtm_flags & RTM_F_CLONED) != 0) return Concern::kNobody;
+      // Unreachable ones are set by this program; those that lead to our interface, by the kernel for it.
+      bool ours = route->rtm_type == RTN_UNREACHABLE;
       Attributes attributes(message, route);
       while (const rtattr* a = attributes.Next()) {
         int index;
-        if (a->rta_type == RTA_OIF && Read(a, &index) && index == own_index) return false;
+        ours = ours || (a->rta_type == RTA_OIF && Read(a, &index) && of_interface(index) == Concern::kOwn);
       }
-      return true;
+      if (!ours) return Concern::kOthers;
+      return message->nlmsg_type == RTM_DELROUTE && own_index != 0 ? Concern::kOwn : Concern::kNobody;
     }
     default:
-      return false;
+      return Concern::kNobody;
   }
 }
 

@@ -33,6 +33,7 @@ struct LinkMessage {
   std::string name;  // empty: not told
   std::string kind;  // "bridge", "veth", "tun", ...; empty: hardware
   int master;        // the bridge or bond that it is a port of; 0: none
+  uint32_t mtu;      // 0: not told
 };
 std::optional<LinkMessage> ParseLinkMessage(const nlmsghdr* message);
 
@@ -48,7 +49,14 @@ std::optional<AddressMessage> ParseAddressMessage(const nlmsghdr* message);
 // NLMSG_ERROR: 0 or an errno.
 int ParseErrorMessage(const nlmsghdr* message);
 
-// Whether a change of links, addresses or routes is about an interface other than ours, as far as it says so.
-bool ConcernsOthers(const nlmsghdr* message, int own_index);
+// Whom a change of links, addresses or routes is about, as far as it says so.
+enum class Concern : uint8_t {
+  kNobody,
+  // Our interface; a route through it, or an unreachable one, that is gone.
+  kOwn,
+  kOthers
+};
+// `own_index`: of our interface; 0: we have none.
+Concern ConcernOf(const nlmsghdr* message, int own_index);
 
 }  // namespace idloc

@@ -23,22 +23,26 @@ Error NetworkMonitor::Open() {
   return {};
 }
 
-bool NetworkMonitor::Read(int own_index) {
-  bool changed = false;
+NetworkMonitor::Changes NetworkMonitor::Read(int own_index) {
+  Changes changes;
   alignas(nlmsghdr) char buffer[16 * 1024];
   for (;;) {
     ssize_t received = recv(fd(), buffer, sizeof buffer, MSG_DONTWAIT);
     if (received < 0) {
       // ENOBUFS: messages were lost, so anything may have changed.
       if (errno == ENOBUFS) {
-        changed = true;
+        changes = {own_index != 0, true};
         continue;
       }
-      return changed;
+      return changes;
     }
-    if (received == 0) return changed;
+    if (received == 0) return changes;
     NetlinkMessages messages(buffer, static_cast<size_t>(received));
-    while (const nlmsghdr* m = messages.Next()) changed = ConcernsOthers(m, own_index) || changed;
+    while (const nlmsghdr* m = messages.Next()) {
+      Concern concern = ConcernOf(m, own_index);
+      changes.own = changes.own || concern == Concern::kOwn;
+      changes.others = changes.others || concern == Concern::kOthers;
+    }
   }
 }
 

@@ -23,9 +23,11 @@ void ReadsNetlink(Source& source) {
                                 link->kind.size() < data.size()));
     CHECK(!address.has_value() || message->nlmsg_type == RTM_NEWADDR);
     if (link.has_value()) {
-      CHECK(ConcernsOthers(message, link->index ^ 1) && !ConcernsOthers(message, link->index));
+      CHECK(ConcernOf(message, link->index ^ 1) == Concern::kOthers);
+      CHECK(ConcernOf(message, link->index) == (link->index == 0 ? Concern::kOthers : Concern::kOwn));
     }
-    if (address.has_value()) CHECK(!ConcernsOthers(message, address->index));
+    if (address.has_value())
+      CHECK((ConcernOf(message, address->index) == Concern::kOwn) == (address->index != 0));
     CHECK(ParseErrorMessage(message) >= 0);
   }
 }

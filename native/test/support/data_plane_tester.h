@@ -31,7 +31,7 @@ class DataPlaneTester {
   // Vnet header and packet.
   void ReadTun(const Bytes& data);
   // As rtnetlink tells it.
-  void ChangeNetwork() { plane_.network_event_at_ = plane_.now_; }
+  void ChangeNetwork() { plane_.NoteChanges({.own = false, .others = true}); }
   void Advance(Nanoseconds time);
 
   uint64_t count(Counter counter);

@@ -116,6 +116,8 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   counters: () => Object.fromEntries(COUNTER_NAMES.map((name, i) => [name, Number(plane.counters[i])])),
   addresses: () => netlink.addresses(),
   sourceFor: (remote: string) => netlink.sourceFor(remote) ?? null,
+  interfaceState: (name: string) => netlink.interfaceState(name) ?? null,
+  addRoute: (route: Parameters<typeof netlink.addRoute>[0]) => netlink.addRoute(route),
   setRoute: (route: Parameters<typeof netlink.setRoute>[0]) => netlink.setRoute(route),
   deleteRoute: (route: Parameters<typeof netlink.deleteRoute>[0]) => netlink.deleteRoute(route),
   /** Takes one TCP connection; the digest of what came is sent back on it. */

@@ -340,6 +340,7 @@ export class SimAgent {
       case 'pathMtu':
       case 'double':
       case 'revoked':
+      case 'tunChanged':
       case 'tunLost':
     }
   }

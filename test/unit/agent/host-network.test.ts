@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { HostNetwork } from '../../../src/agent/host-network.ts';
 import { ipv6StateOf, type Ipv6State } from '../../../src/agent/ipv6-switch.ts';
-import type { InterfaceAddress, Netlink } from '../../../src/native/data-plane.ts';
+import type { InterfaceAddress, Netlink, Route } from '../../../src/native/data-plane.ts';
 
 const HIT = '20010022000000000000000000000b0b';
 const HIT_ADDRESS = '2001:22::b0b';
@@ -15,6 +15,8 @@ function network(ipv6: Ipv6State, addresses: readonly InterfaceAddress[] = [], s
   const netlink: Netlink = {
     addresses: () => [...addresses],
     configureInterface: (name, { addresses }) => void asked.push(`${name} ${addresses.join(' ')}`.trim()),
+    interfaceState: () => undefined,
+    addRoute: () => false,
     setRoute: ({ destination }) => void asked.push(`unreachable ${destination}`),
     deleteRoute: () => {},
     sourceFor: (remote) => sources.find((source) => source.includes(':') === remote.includes(':')),
@@ -97,4 +99,154 @@ test('a deprecated address is told to nobody, and known as ours', (t) => {
   const { network: host } = network('on', [old, on('eth0', '2001:db8::2'), on('eth0', '10.2.0.2')], ['10.2.0.2']);
   t.deepEqual(host.locators(), ['10.2.0.2', '2001:db8::2']);
   t.deepEqual(host.deprecated(), ['2001:db8::1']);
+});
+
+const MTU = 1400;
+const ADDRESSES = [`${HIT_ADDRESS}/28`, '198.18.0.9/15'];
+const ROUTES = [
+  'unreachable 2001:20::/28 4000000',
+  'unreachable 198.18.0.0/15 4000000',
+  'idloc0 2001:20::/28 256',
+  'idloc0 198.18.0.0/15 0',
+];
+
+/** A kernel with the TUN and its routes as far as Linux does it, to which somebody else has access too. */
+class Kernel implements Netlink {
+  exists = true;
+  up = false;
+  mtu = 0;
+  ipv6 = true;
+  /** Of what changes something. */
+  writes = 0;
+  private readonly list = new Set<string>();
+  private readonly table = new Set<string>();
+
+  get there(): { readonly addresses: string[]; readonly routes: string[] } {
+    return { addresses: [...this.list].sort(), routes: [...this.table].sort() };
+  }
+
+  addresses(): InterfaceAddress[] {
+    const rest = { usable: this.up, deprecated: false, loopback: false, kind: 'tun', portKinds: [] };
+    return [...this.list, 'fe80::1/64'].map((entry) => {
+      const [address = '', length = ''] = entry.split('/');
+      // As the kernel's text may be.
+      return {
+        interfaceName: 'idloc0',
+        address: address.replace('::b0b', ':0:0:0:0:0:b0b'),
+        prefixLength: +length,
+        ...rest,
+      };
+    });
+  }
+
+  interfaceState(): { up: boolean; mtu: number } | undefined {
+    return this.exists ? { up: this.up, mtu: this.mtu } : undefined;
+  }
+
+  configureInterface(_name: string, { mtu, addresses }: Parameters<Netlink['configureInterface']>[1]): void {
+    this.writes += 1;
+    Object.assign(this, { up: true, mtu });
+    for (const address of addresses) {
+      this.list.add(address);
+      this.table.add(address.includes(':') ? (ROUTES[2] ?? '') : (ROUTES[3] ?? ''));
+    }
+  }
+
+  setRoute(route: Route): void {
+    this.addRoute(route);
+  }
+
+  addRoute({ destination, interfaceName = 'unreachable', metric }: Route): boolean {
+    const text = `${interfaceName} ${destination} ${metric}`;
+    if (this.table.has(text)) return false;
+    this.writes += 1;
+    this.table.add(text);
+    return true;
+  }
+
+  deleteRoute(): void {}
+
+  sourceFor(): undefined {}
+
+  // What somebody else does.
+
+  down(): void {
+    this.up = false;
+    this.flush((address) => address.includes(':'));
+  }
+
+  flush(which: (address: string) => boolean = () => true): void {
+    for (const address of [...this.list].filter(which)) this.list.delete(address);
+  }
+
+  flushRoutes(which: (route: string) => boolean): void {
+    for (const route of [...this.table].filter(which)) this.table.delete(route);
+  }
+}
+
+function kept() {
+  const kernel = new Kernel();
+  const ipv6State = (): Ipv6State => (kernel.ipv6 ? 'on' : 'off');
+  const host = new HostNetwork(kernel, { tunName: 'idloc0', ipv4Prefix: '198.18.0.0/15', ipv6State });
+  host.guard();
+  host.configureTun(HIT, '198.18.0.9', MTU);
+  kernel.writes = 0;
+  return { kernel, host, putBack: () => host.putBack(HIT, '198.18.0.9', MTU) };
+}
+
+for (const [what, take, missing] of [
+  ['the interface is set down', (kernel) => kernel.down(), ['idloc0 up', `${HIT_ADDRESS}/28`]],
+  ['the addresses are flushed', (kernel) => kernel.flush(), ADDRESSES],
+  ['one address is deleted', (kernel) => kernel.flush((address) => !address.includes(':')), ['198.18.0.9/15']],
+  ['the MTU is another', (kernel) => void (kernel.mtu = 1280), ['MTU 1400 (was 1280)']],
+  [
+    'static routes are flushed',
+    (kernel) => kernel.flushRoutes((route) => route.startsWith('unreachable')),
+    ['unreachable 2001:20::/28', 'unreachable 198.18.0.0/15'],
+  ],
+  [
+    'the routes of the interface are flushed',
+    (kernel) => kernel.flushRoutes((route) => route.startsWith('idloc0')),
+    ['route 2001:20::/28', 'route 198.18.0.0/15'],
+  ],
+] satisfies [string, (kernel: Kernel) => void, string[]][])
+  test(`${what}: what is missing is put back and told, and nothing is written when all is there`, (t) => {
+    const { kernel, putBack } = kept();
+    take(kernel);
+    t.deepEqual(putBack(), { missing, ipv6: true });
+    t.true(kernel.up);
+    t.is(kernel.mtu, MTU);
+    t.deepEqual(kernel.there, { addresses: [...ADDRESSES].sort(), routes: [...ROUTES].sort() });
+    kernel.writes = 0;
+    t.deepEqual(putBack(), { missing: [], ipv6: true });
+    t.is(kernel.writes, 0);
+  });
+
+test('while IPv6 is switched off its address is not missed, and when it is on again it is put back', (t) => {
+  const { kernel, putBack } = kept();
+  kernel.ipv6 = false;
+  kernel.flush((address) => address.includes(':'));
+  kernel.flushRoutes((route) => route === ROUTES[2]);
+  t.deepEqual(putBack(), { missing: [], ipv6: false });
+  t.is(kernel.writes, 0);
+  kernel.ipv6 = true;
+  t.deepEqual(putBack(), { missing: [`${HIT_ADDRESS}/28`], ipv6: true });
+});
+
+test('without the interface its routes of the guard alone are put back', (t) => {
+  const { kernel, host, putBack } = kept();
+  kernel.exists = false;
+  kernel.flush();
+  kernel.flushRoutes(() => true);
+  t.is(putBack(), undefined);
+  t.deepEqual(kernel.there, { addresses: [], routes: ROUTES.slice(0, 2).sort() });
+  t.is(host.tun(), undefined);
+});
+
+test('what is told of the interface is what the kernel has, but for link-local addresses', (t) => {
+  const { kernel, host } = kept();
+  t.deepEqual(host.tun(), { name: 'idloc0', up: true, mtu: MTU, addresses: [HIT_ADDRESS, '198.18.0.9'] });
+  kernel.down();
+  kernel.mtu = 1280;
+  t.deepEqual(host.tun(), { name: 'idloc0', up: false, mtu: 1280, addresses: ['198.18.0.9'] });
 });

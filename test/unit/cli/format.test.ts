@@ -56,6 +56,14 @@ test('a status is a block of facts and a line a link', (t) => {
   ]);
 });
 
+test('a status says what the interface lacks', (t) => {
+  const { hit, ipv4, tun } = exampleStatus;
+  const line = (changes: Partial<NonNullable<typeof tun>>): string | undefined =>
+    /^tun .*$/m.exec(formatStatus({ ...exampleStatus, tun: tun && { ...tun, ...changes } }))?.[0];
+  t.is(line({ addresses: [ipv4 ?? ''] }), `tun      idloc0, MTU 1400, without ${hit}`);
+  t.is(line({ up: false, addresses: [] }), `tun      idloc0, MTU 1400, down, without ${hit} and ${ipv4 ?? ''}`);
+});
+
 test('a status says first what is wrong and what to do, and what the host is to its overlay', (t) => {
   const { membership } = exampleStatus;
   const revoked = { ...exampleStatus, state: 'revoked' as const, problem: 'revoked: do this' };

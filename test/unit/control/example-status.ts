@@ -43,7 +43,7 @@ export const exampleStatus: Status = {
   portMapping: { state: 'mapped', external: '203.0.113.9:6084', protocol: 'pcp', why: null },
   nat: { mapping: 'endpoint-independent', mapped: ['203.0.113.9:6084'] },
   rendezvous: { mode: 'mainline', nodes: 128 },
-  tun: { name: 'idloc0', mtu: 1400 },
+  tun: { name: 'idloc0', up: true, mtu: 1400, addresses: ['2001:20::b0b', '198.18.0.9'] },
   dns: { listen: '127.0.60.84:53' },
 };
 

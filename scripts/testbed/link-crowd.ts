@@ -133,6 +133,10 @@ class MemberPlane implements DataPlane {
   unbindRemote(link: LinkId, remote: SocketAddress): void {
     plane.unbindRemote(link, remote);
   }
+  clearPath(link: LinkId): void {
+    plane.clearPath(link);
+  }
+
   rest(link: LinkId): void {
     plane.rest(link);
   }

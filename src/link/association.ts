@@ -1,6 +1,6 @@
 import { earliest } from '../base/clock.ts';
 import type { Hit } from '../base/node-id.ts';
-import { formatSocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { IceAgent, Path } from '../ice/ice-agent.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
@@ -154,6 +154,12 @@ export class Association {
     this.path = path;
     this.bind(path.remote, now);
     this.dataPlane.setPath(this.link, path.local ?? null, path.remote);
+  }
+
+  /** Consent to `path` is over. Where the data plane has followed the peer meanwhile, it goes on: the peer has proven to be there. */
+  leavePath(): void {
+    const { path } = this;
+    if (path?.ice !== undefined && sameSocketAddress(path.ice.remote, path.remote)) this.dataPlane.clearPath(this.link);
   }
 
   nextTimeout(): number | undefined {

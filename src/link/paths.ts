@@ -55,7 +55,9 @@ export class Paths {
         else if (association.path?.ice !== undefined) this.ports.beginRepair(association, 'broken', now);
         return;
       case 'consentExpired':
-        if (current && association.state === 'up') this.ports.broken(association, now);
+        if (!current || association.state !== 'up') return;
+        association.leavePath();
+        this.ports.broken(association, now);
         return;
       case 'peerRemembers':
         if (current) this.ports.repairs.notForgotten(association);

@@ -16,6 +16,7 @@ export interface NativeDataPlane {
   bindRemote(link: number, remote: string, port: number): void;
   unbindRemote(link: number, remote: string, port: number): void;
   setPath(link: number, local: string | null, remote: string, port: number): void;
+  clearPath(link: number): void;
   closeLink(link: number): void;
   rest(link: number): void;
   authorize(link: number, hit: string, ipv4: string | null): void;

@@ -34,6 +34,11 @@ export interface DataPlane {
    * the source of what is sent, the host's routes choose the interface.
    */
   setPath(link: LinkId, local: SocketAddress | null, remote: SocketAddress): void;
+  /**
+   * The peer's consent is over (RFC 7675 s5.1): of a connected link nothing is sent, and what is to be is dropped (`dropNoPath`),
+   * until `setPath`, or until the peer comes from elsewhere (`moved`). It is heard as ever.
+   */
+  clearPath(link: LinkId): void;
   /** Sends close_notify when connected, forgets everything of the link. No `closed` event follows. */
   closeLink(link: LinkId): void;
 

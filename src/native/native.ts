@@ -114,6 +114,10 @@ class NativePlane implements DataPlane {
     this.native.setPath(link, local?.address ?? null, remote.address, remote.port);
   }
 
+  clearPath(link: LinkId): void {
+    this.native.clearPath(link);
+  }
+
   closeLink(link: LinkId): void {
     this.native.closeLink(link);
   }

@@ -185,6 +185,7 @@ test('wrong arguments are TypeErrors of the addon, not crashes', (t) => {
     'bindRemote',
     'unbindRemote',
     'setPath',
+    'clearPath',
     'closeLink',
     'rest',
     'sendRecord',

@@ -59,3 +59,19 @@ test('records that come by a bound second path are taken, those from a released 
   client.plane.close();
   server.plane.close();
 });
+
+test('a link whose path was taken away sends nothing until it has one again, and hears its peer all the while', async (t) => {
+  const [client, server] = [await Host.start(), await Host.start()];
+  const { clientLink, serverLink } = await connect(client, server);
+  client.plane.clearPath(clientLink);
+  client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 1));
+  server.plane.sendRecord(serverLink, Uint8Array.of(0x80, 2));
+  t.is((await client.next('record')).data[1], 2);
+  t.is(client.counter('dropNoPath'), 1);
+  client.plane.setPath(clientLink, null, server.at());
+  client.plane.sendRecord(clientLink, Uint8Array.of(0x80, 3));
+  t.is((await server.next('record')).data[1], 3);
+  client.plane.clearPath(9_999);
+  client.plane.close();
+  server.plane.close();
+});

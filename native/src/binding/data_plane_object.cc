@@ -27,6 +27,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::Bind>("bindRemote"),
                            InstanceMethod<&DataPlaneObject::Unbind>("unbindRemote"),
                            InstanceMethod<&DataPlaneObject::SetPathTo>("setPath"),
+                           InstanceMethod<&DataPlaneObject::ClearPathOf>("clearPath"),
                            InstanceMethod<&DataPlaneObject::CloseOne>("closeLink"),
                            InstanceMethod<&DataPlaneObject::RestLink>("rest"),
                            InstanceMethod<&DataPlaneObject::AuthorizeLink>("authorize"),
@@ -316,6 +317,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!link.has_value()) return;
     auto path = GetPath(info, 1);
     if (path.has_value()) Post(SetPath{*link, *path});
+  }
+
+  void ClearPathOf(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (link.has_value()) Post(ClearPath{*link});
   }
 
   void CloseOne(const Napi::CallbackInfo& info) {

@@ -40,6 +40,9 @@ struct SetPath {
   LinkId link;
   Path path;
 };
+struct ClearPath {
+  LinkId link;
+};
 struct CloseLink {
   LinkId link;
 };
@@ -71,6 +74,6 @@ struct SetLocalAddresses {
 
 using Command =
     std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote, SetPath,
-                 CloseLink, Rest, Authorize, Refuse, SetLocalAddresses, SetPathMtu, SendProbe>;
+                 ClearPath, CloseLink, Rest, Authorize, Refuse, SetLocalAddresses, SetPathMtu, SendProbe>;
 
 }  // namespace idloc

@@ -249,6 +249,15 @@ void DataPlane::Handle(SetPath& command) {
   if (begins) StartClient(link);
 }
 
+// RFC 7675 s5.1: without consent nothing more is sent there. A handshake has no consent to lose.
+void DataPlane::Handle(ClearPath& command) {
+  Link* link = links_.Find(command.link);
+  if (link == nullptr || !link->connected) return;
+  link->path.reset();
+  link->follows_peer = false;
+  link->resting = false;
+}
+
 void DataPlane::Handle(CloseLink& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr) return;

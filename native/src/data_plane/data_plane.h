@@ -129,6 +129,7 @@ class DataPlane {
   void Handle(BindRemote& command);
   void Handle(UnbindRemote& command);
   void Handle(SetPath& command);
+  void Handle(ClearPath& command);
   void Handle(CloseLink& command);
   void Handle(Rest& command);
   void Handle(Authorize& command);

@@ -214,6 +214,13 @@ export class SimDataPlane implements DataPlane {
     }
   }
 
+  clearPath(id: LinkId): void {
+    const link = this.links.get(id);
+    if (link?.state !== 'connected') return;
+    if (link.rests % 2 === 1) link.rests += 1;
+    link.remote = undefined;
+  }
+
   closeLink(id: LinkId): void {
     const link = this.links.get(id);
     if (link === undefined) return;

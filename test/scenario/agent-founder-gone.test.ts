@@ -121,7 +121,7 @@ for (const seed of [906, 907, 913])
   });
 
 for (const seed of [914, 915, 916])
-  test(`the only peer is gone for good: one of the clients, all behind NATs, takes its place, and names are found again; when it is back nothing is lost (seed ${seed})`, (t) => {
+  test(`the only peer is gone for good: one of the clients, all behind NATs, takes its place, and names are found again; when it is back all are found everywhere (seed ${seed})`, (t) => {
     const world = new AgentWorld(t, seed);
     const clients = [1, 2, 3, 4].map(() => world.member(world.hostAtHome()));
     const [a, b, c] = clients as [SimAgent, SimAgent, SimAgent, SimAgent];

@@ -123,7 +123,7 @@ test('the only peer is away: a call that is under way goes on, and the two still
   t.true(a.gap(b, since, world.now) <= 100);
 });
 
-test('agents that stop tell it: links close at once, nothing is left over', (t) => {
+test('an agent that stops tells it: within a tenth of a second after its end nobody has a link with it', (t) => {
   const world = new TwoClients(t, 350);
   const { a, b, founder } = world;
   t.true(world.call());

@@ -30,11 +30,13 @@ function isCheck({ source, destination, data }: Datagram): boolean {
 function forge401(world: ThreeHosts, isLost: (datagram: Datagram, afterMs: number) => boolean = () => false): number {
   const { internet, loop } = world.network;
   let forgedAt: number | undefined;
+  let forged: Uint8Array | undefined;
   internet.isCut = (datagram) => {
-    if (forgedAt !== undefined) return isLost(datagram, loop.now - forgedAt);
+    if (forgedAt !== undefined) return datagram.data !== forged && isLost(datagram, loop.now - forgedAt);
     const refusal = isCheck(datagram) ? encodeErrorResponse(decodeStun(datagram.data), 401) : undefined;
     if (refusal === undefined) return false;
     forgedAt = loop.now;
+    forged = refusal;
     internet.send({ source: datagram.destination, destination: datagram.source, data: refusal });
     return isLost(datagram, 0);
   };

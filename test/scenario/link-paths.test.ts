@@ -35,7 +35,7 @@ test('packets that wait for a link arrive in order once it is up', (t) => {
   );
 });
 
-test('a link that is up can send at once, at both ends, also before ICE has nominated its pair', (t) => {
+test('a link that is up has a path to send on at once, at both ends, also before ICE has nominated its pair', (t) => {
   const world = new ThreeHosts(t, 7);
   t.true(world.join());
   const paths: unknown[] = [];

@@ -50,7 +50,7 @@ test('50 peers join one after the other, agree on the ring and find everything i
   t.true(hops / 50 < 4);
 });
 
-test('a peer that leaves hands its place over at once, and its values stay', (t) => {
+test('peers leave one after another, each hands its place over, and their values stay', (t) => {
   t.log(`seed ${SEED}`);
   const world = new OverlayWorld({ seed: SEED });
   world.grow(10);

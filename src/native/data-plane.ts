@@ -12,7 +12,7 @@ export interface DataPlane {
 
   /** Called when there are events, and once a turn of the event loop while `drain` leaves some; the handler calls `drain`. */
   onWake(handler: () => void): void;
-  /** Takes out at most `max` events, oldest first. */
+  /** Takes out at most `max` events: `network` and `tunChanged` first, then STUN before the others, but at most eight in a row; else oldest first. */
   drain(max?: number): DataPlaneEvent[];
 
   /** A STUN datagram (ICE check, binding request or answer) or a bencoded one. `local` picks the source address; null lets the kernel choose. */
@@ -203,9 +203,9 @@ export interface DataPlaneLimits {
   readonly earlyBytes: number;
   /** Datagrams and records from JavaScript that wait for the thread (`dropCommandsFull`). Default 4 MiB. */
   readonly queuedBytes: number;
-  /** Datagrams and records that wait for JavaScript (`dropEventsFull`). Default 4 MiB; what happens to links always gets through. */
+  /** Datagrams and records that wait for JavaScript, a quarter of it for STUN (`dropEventsFull`). Default 4 MiB; what happens to links always gets through. */
   readonly eventBytes: number;
-  /** How many of them may be of one link (`dropEventsFull`): its flood holds up no other. Default 64. */
+  /** How many records of them may be of one link, and how many STUN datagrams (`dropEventsFull`): its flood holds up no other. Default 64. */
   readonly linkEvents: number;
 }
 

@@ -111,7 +111,7 @@ class DataPlane {
   static constexpr size_t kNoFlightLimit = SIZE_MAX;
   static constexpr Nanoseconds kTooBigInterval = 100 * kMillisecond;  // per link and family
   static constexpr Nanoseconds kLargeReportInterval = kSecond;        // per link
-  static constexpr size_t kMaxForeignBytes = 1500;                    // whole on an Ethernet
+  static constexpr size_t kMaxPlainBytes = 1500;                      // whole on an Ethernet
   static constexpr size_t kLeastIpv6Mtu = 1280;
   static constexpr uint16_t kLeastPathMtu = 576;   // RFC 1122 s3.3.2
   static constexpr uint16_t kMostPathMtu = 9'216;  // a record may hold 2^14 bytes

@@ -44,8 +44,11 @@ struct Event {
 
   // Bytes this event keeps alive, for the bound of the ring.
   size_t weight() const { return data.size() + sizeof(Event); }
-  bool counts_for_link() const {
-    return stats != nullptr && (type == EventType::kRecord || type == EventType::kStun);
+  // How many of this kind wait of its link; nullptr: they are not counted, or it has none.
+  std::atomic<uint32_t>* waiting_of_link() const {
+    if (stats == nullptr) return nullptr;
+    if (type == EventType::kRecord) return &stats->waiting_records;
+    return type == EventType::kStun ? &stats->waiting_checks : nullptr;
   }
   // The life of a link, who looks after it, and the end of the TUN must not be lost: JavaScript has no other
   // way to learn of it.

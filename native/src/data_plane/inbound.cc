@@ -62,7 +62,7 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
   } else if (first <= kLastStunByte) {
     counters_->Add(Counter::stunReceived);
     LinkTable::Binding* bound = links_.FindRemote(path.remote);
-    if (!TakesStun(bound, path)) {
+    if (length > kMaxPlainBytes || !TakesStun(bound, path)) {
       counters_->Add(Counter::dropStunFlood);
       return;
     }
@@ -82,7 +82,7 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     Emit(std::move(event));
   } else if (first == kBencodeByte) {
     counters_->Add(Counter::foreignReceived);
-    if (length > kMaxForeignBytes || !foreign_limiter_.Take(path.remote.address, now_)) {
+    if (length > kMaxPlainBytes || !foreign_limiter_.Take(path.remote.address, now_)) {
       counters_->Add(Counter::dropForeignFlood);
       return;
     }

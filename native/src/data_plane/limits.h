@@ -11,8 +11,8 @@ struct Limits {
   size_t early_bytes = 4 * 1024 * 1024;   // packets of peers that wait to be authorized
   size_t queued_bytes = 4 * 1024 * 1024;  // datagrams and records from JavaScript
   size_t event_bytes = 4 * 1024 * 1024;   // events to JavaScript
-  // Records and datagrams of one link among those: a peer that sends as RELOAD wants has one message under
-  // way, and a flood of one that does not holds nobody else up.
+  // Records of one link among those, and as many STUN datagrams: a peer that sends as RELOAD wants has one
+  // message under way, and a flood of one that does not holds nobody else up.
   size_t link_events = 64;
 };
 

@@ -26,8 +26,9 @@ struct LinkStats {
   std::atomic<uint64_t> tx_packets{0};
   std::atomic<uint32_t> handshakes{0};
   std::atomic<uint32_t> rekeys{0};
-  // Of its records and datagrams those that wait for JavaScript.
-  std::atomic<uint32_t> waiting{0};
+  // Those that wait for JavaScript.
+  std::atomic<uint32_t> waiting_records{0};
+  std::atomic<uint32_t> waiting_checks{0};
 
   void AddReceived(uint64_t bytes) {
     rx_bytes.store(rx_bytes.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);

@@ -111,6 +111,58 @@ TEST("the last change of the network is never missed, whatever JavaScript takes 
   CHECK(!ring.Settle() || (ring.Pop(&event) && !ring.Settle()));
 }
 
+TEST("a check is told before all records that wait, and checks in whatever number leave those their turn") {
+  EventRing ring;
+  ring.SetLimits(SIZE_MAX, 1000);
+  auto stats = std::make_shared<LinkStats>();
+  auto push = [&](EventType type, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+      Event event = Of(type);
+      event.stats = stats;
+      CHECK(ring.Push(std::move(event)));
+    }
+  };
+  push(EventType::kRecord, 100);
+  push(EventType::kStun, 1);
+  Event event;
+  CHECK(ring.Pop(&event) && event.type == EventType::kStun);
+  push(EventType::kStun, 900);
+  size_t checks = 0;
+  size_t records = 0;
+  for (size_t i = 0; i < 9 * 100; i++) {
+    CHECK(ring.Pop(&event));
+    (event.type == EventType::kRecord ? records : checks)++;
+    CHECK(checks <= (records + 1) * EventRing::kChecksInARow);
+  }
+  CHECK(records >= 99);
+  while (ring.Pop(&event)) (event.type == EventType::kRecord ? records : checks)++;
+  CHECK(records == 100 && checks == 900 && !ring.Settle());
+  CHECK(stats->waiting_records.load() == 0 && stats->waiting_checks.load() == 0);
+}
+
+TEST("checks of links are taken while records fill all that there is, and while strangers' checks do") {
+  for (EventType flood : {EventType::kRecord, EventType::kForeign, EventType::kStun}) {
+    EventRing ring;
+    ring.SetLimits(1'000'000, 64);
+    size_t taken = 0;
+    for (int i = 0; i < 100'000; i++) {
+      Event event = Of(flood);
+      event.data.resize(1000);
+      if (flood == EventType::kRecord) event.stats = std::make_shared<LinkStats>();
+      if (!ring.Push(std::move(event))) break;
+      taken++;
+    }
+    CHECK(taken > 50 && taken < 1000);
+    auto stats = std::make_shared<LinkStats>();
+    stats->waiting_records.store(64);
+    for (int i = 0; i < 65; i++) {
+      Event event = Of(EventType::kStun);
+      event.stats = stats;
+      CHECK(ring.Push(std::move(event)) == (i < 64));
+    }
+  }
+}
+
 TEST("a peer that moves while JavaScript takes nothing is told of all the same, and so is a new address") {
   ResetDevices();
   Limits limits;

@@ -113,6 +113,21 @@ TEST("what one link sends to JavaScript, more than it takes out, holds up no oth
   CHECK(c.TakeEvents().size() == 1);
 }
 
+TEST("a check does not wait for JavaScript behind the records of members, that of the flooding one neither") {
+  ResetDevices();
+  DataPlaneTester a(1);
+  DataPlaneTester b(2);
+  Linked link = Connect(a, b);
+  b.TakeEvents();
+  for (size_t i = 0; i < 2 * Limits{}.link_events; i++) {
+    a.Run(SendRecord{link.a, {0x80, 1}});
+    Carry(a, b);
+  }
+  b.ReceiveDatagram({0, 1, 2, 3}, a.endpoint());
+  std::vector<Event> events = b.TakeEvents();
+  CHECK(events.size() == Limits{}.link_events + 1 && events[0].type == EventType::kStun);
+}
+
 namespace {
 
 // How many of so many STUN datagrams from there reach JavaScript, which takes them out as they come.

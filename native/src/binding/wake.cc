@@ -47,10 +47,10 @@ void Wake::Call(uv_async_t* async) {
   Napi::Env env = wake->env_;
   Napi::HandleScope scope(env);
   wake->taken_();
-  // Not by the wrapper, which throws where a worker that is being ended runs no JavaScript any more: that ends
-  // the process.
-  napi_status status = napi_make_callback(env, wake->context_, env.Global(), wake->callback_.Value(), 0,
-                                          nullptr, nullptr);
+  // Not by the wrapper, which throws where a worker that is being ended runs no JavaScript any more: that
+  // ends the process.
+  napi_status status =
+      napi_make_callback(env, wake->context_, env.Global(), wake->callback_.Value(), 0, nullptr, nullptr);
   napi_value error = nullptr;
   // Nobody above could catch it.
   if (status == napi_pending_exception && napi_get_and_clear_last_exception(env, &error) == napi_ok) {

@@ -52,12 +52,27 @@ export class HostNetwork {
    * there is no other: two hosts on a cable.
    */
   locators(): string[] {
-    return this.usable(false);
+    return this.reachability().locators;
   }
 
-  /** Where it could be reached until lately: for the paths that use them, until they are gone. */
-  deprecated(): string[] {
-    return this.usable(true);
+  /** `deprecated`: where it could be reached until lately, for the paths that use them, until they are gone. */
+  reachability(): { readonly locators: string[]; readonly deprecated: string[] } {
+    const addresses = this.netlink
+      .addresses()
+      .filter(
+        ({ interfaceName, address, usable, loopback }) =>
+          usable && !loopback && interfaceName !== this.tunName && !contains(this.notLocators, address),
+      );
+    const sources = FAR_AWAY.map((remote) => this.netlink.sourceFor(remote));
+    const usable = withoutContainers(addresses, sources);
+    const told = (wantDeprecated: boolean): string[] => {
+      const all = usable.filter(({ deprecated }) => deprecated === wantDeprecated).map(({ address }) => address);
+      const routed = all.filter((address) => !contains(this.linkLocal, address));
+      const chosen = routed.some(isIPv4) ? routed : all;
+      const isUplink = (address: string): boolean => sources.includes(address);
+      return [...chosen.filter(isUplink), ...chosen.filter((address) => !isUplink(address))];
+    };
+    return { locators: told(false), deprecated: told(true) };
   }
 
   /** The IPv4 router that leads to everywhere, and our address towards it; undefined: there is none. */
@@ -135,23 +150,6 @@ export class HostNetwork {
         ({ address, interfaceName }) => isIPv4(address) && interfaceName !== this.tunName && contains(own, address),
       )
       .map(({ address, interfaceName, prefixLength }) => `${address}/${prefixLength} on ${interfaceName}`);
-  }
-
-  private usable(wantDeprecated: boolean): string[] {
-    const addresses = this.netlink
-      .addresses()
-      .filter(
-        ({ interfaceName, address, usable, loopback }) =>
-          usable && !loopback && interfaceName !== this.tunName && !contains(this.notLocators, address),
-      );
-    const sources = FAR_AWAY.map((remote) => this.netlink.sourceFor(remote));
-    const usable = withoutContainers(addresses, sources)
-      .filter(({ deprecated }) => deprecated === wantDeprecated)
-      .map(({ address }) => address);
-    const routed = usable.filter((address) => !contains(this.linkLocal, address));
-    const told = routed.some(isIPv4) ? routed : usable;
-    const isUplink = (address: string): boolean => sources.includes(address);
-    return [...told.filter(isUplink), ...told.filter((address) => !isUplink(address))];
   }
 
   private guardRoutes(): Route[] {

@@ -212,7 +212,8 @@ export class Life {
     engine.onEvent((event) => void host.guard.run(`engine ${event.type}`, () => this.onEvent(event)));
     ground.dataPlane.onWake(() => driver.feed('data plane', (now) => engine.drainEvents(now)));
     driver.run((now) => {
-      engine.setHostAddresses(ground.network.locators(), now, ground.network.deprecated());
+      const { locators, deprecated } = ground.network.reachability();
+      engine.setHostAddresses(locators, now, deprecated);
       engine.start(now);
     });
     this.portMapping?.onChange(({ external }, local) => this.mapped(external, local));
@@ -224,7 +225,7 @@ export class Life {
   }
 
   private onEvent(event: EngineEvent): void {
-    const { engine, driver, ground, memory, host } = this;
+    const { engine, ground, memory, host } = this;
     switch (event.type) {
       case 'joined':
         host.logger.info('joined', { overlay: this.membership.configuration.overlay, role: event.role });
@@ -245,11 +246,7 @@ export class Life {
         this.places.receive(event.data, event.remote);
         return;
       case 'network':
-        this.places.setAddresses(ground.network.locators());
-        driver.run((now) => engine.setHostAddresses(ground.network.locators(), now, ground.network.deprecated()));
-        ground.refresh();
-        this.portMapping?.refresh();
-        void this.lookUpNames();
+        this.networkChanged();
         return;
       case 'tunChanged':
         ground.changed();
@@ -264,6 +261,16 @@ export class Life {
         host.logger.error('tun lost', { tun: host.config.tun.name });
         this.onTunLost();
     }
+  }
+
+  private networkChanged(): void {
+    const { engine, driver, ground } = this;
+    const { locators, deprecated } = ground.network.reachability();
+    this.places.setAddresses(locators);
+    driver.run((now) => engine.setHostAddresses(locators, now, deprecated));
+    ground.refresh();
+    this.portMapping?.refresh();
+    void this.lookUpNames();
   }
 
   private mapped(external: SocketAddress | undefined, local: string | undefined): void {

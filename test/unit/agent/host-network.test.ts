@@ -5,6 +5,7 @@ import test from 'ava';
 import { HostNetwork } from '../../../src/agent/host-network.ts';
 import { ipv6StateOf, type Ipv6State } from '../../../src/agent/ipv6-switch.ts';
 import type { InterfaceAddress, Netlink, Route } from '../../../src/native/data-plane.ts';
+import { on } from './interface-address.ts';
 
 const HIT = '20010022000000000000000000000b0b';
 const HIT_ADDRESS = '2001:22::b0b';
@@ -60,19 +61,6 @@ test('the switch of the interface says whether it may have IPv6 addresses', (t) 
   t.is(ipv6StateOf('eth0', folder), 'absent');
 });
 
-function on(interfaceName: string, address: string, kind = '', portKinds: readonly string[] = []): InterfaceAddress {
-  return {
-    interfaceName,
-    address,
-    prefixLength: 24,
-    usable: true,
-    deprecated: false,
-    loopback: false,
-    kind,
-    portKinds,
-  };
-}
-
 test('of a machine with twelve bridges of docker others are told its own addresses alone', (t) => {
   const bridges = Array.from({ length: 12 }, (_, i) =>
     on(`br-${i}`, `172.${18 + i}.0.1`, 'bridge', i % 2 ? ['veth'] : []),
@@ -97,8 +85,7 @@ test('the addresses that the kernel sends from to far away come first', (t) => {
 test('a deprecated address is told to nobody, and known as ours', (t) => {
   const old = { ...on('eth0', '2001:db8::1'), deprecated: true };
   const { network: host } = network('on', [old, on('eth0', '2001:db8::2'), on('eth0', '10.2.0.2')], ['10.2.0.2']);
-  t.deepEqual(host.locators(), ['10.2.0.2', '2001:db8::2']);
-  t.deepEqual(host.deprecated(), ['2001:db8::1']);
+  t.deepEqual(host.reachability(), { locators: ['10.2.0.2', '2001:db8::2'], deprecated: ['2001:db8::1'] });
 });
 
 const MTU = 1400;

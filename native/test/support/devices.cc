@@ -3,6 +3,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "support/check.h"
 #include "tun/tun_device.h"
 
@@ -24,6 +26,14 @@ std::vector<Bytes> Datagrams(const SentGroup& group) {
     size_t end = std::min(group.data.size(), at + group.segment);
     out.emplace_back(group.data.begin() + static_cast<ptrdiff_t>(at),
                      group.data.begin() + static_cast<ptrdiff_t>(end));
+  }
+  return out;
+}
+
+std::vector<Bytes> TakeSent() {
+  std::vector<Bytes> out;
+  for (const SentGroup& group : std::exchange(udp_sent, {})) {
+    for (Bytes& datagram : Datagrams(group)) out.push_back(std::move(datagram));
   }
   return out;
 }

@@ -31,4 +31,7 @@ void ResetDevices();
 // Each datagram of a group by itself.
 std::vector<Bytes> Datagrams(const SentGroup& group);
 
+// All of `udp_sent`, each by itself; nothing is left.
+std::vector<Bytes> TakeSent();
+
 }  // namespace idloc::test

@@ -130,11 +130,7 @@ TEST(
   for (bool wrong : {false, true}) {
     pair.a.Run(SendRecord{pair.link.a, first});
     pair.a.Run(SendRecord{pair.link.a, wrong ? Changed(second, kHeaderChecksum) : second});
-    std::vector<Bytes> datagrams;
-    for (const SentGroup& group : std::exchange(udp_sent, {})) {
-      for (Bytes& datagram : Datagrams(group)) datagrams.push_back(std::move(datagram));
-    }
-    pair.b.ReceiveBatch(datagrams, pair.a.endpoint());
+    pair.b.ReceiveBatch(TakeSent(), pair.a.endpoint());
     CHECK(Pair::Taken().size() == (wrong ? 1 : 2));
     CHECK(pair.b.count(Counter::dropBadChecksum) == (wrong ? 1 : 0));
   }

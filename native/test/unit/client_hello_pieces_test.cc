@@ -11,14 +11,6 @@ namespace idloc::test {
 
 namespace {
 
-std::vector<Bytes> TakeSent() {
-  std::vector<Bytes> out;
-  for (const SentGroup& group : std::exchange(udp_sent, {})) {
-    for (Bytes& datagram : Datagrams(group)) out.push_back(std::move(datagram));
-  }
-  return out;
-}
-
 void Put(Bytes* out, size_t at, size_t bytes, size_t value) {
   for (size_t i = 0; i < bytes; i++) (*out)[at + i] = static_cast<uint8_t>(value >> (8 * (bytes - 1 - i)));
 }

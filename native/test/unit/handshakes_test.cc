@@ -9,18 +9,6 @@
 
 namespace idloc::test {
 
-namespace {
-
-std::vector<Bytes> TakeSent() {
-  std::vector<Bytes> out;
-  for (const SentGroup& group : std::exchange(udp_sent, {})) {
-    for (Bytes& datagram : Datagrams(group)) out.push_back(std::move(datagram));
-  }
-  return out;
-}
-
-}  // namespace
-
 // On a path of more than 150 ms the first ClientHello is repeated before the cookie is there.
 TEST(
     "a ClientHello that is repeated after its cookie went out, to a link bound meanwhile, does not stop the "

@@ -34,14 +34,6 @@ struct Pair {
   }
 };
 
-std::vector<Bytes> Datagrams() {
-  std::vector<Bytes> out;
-  for (const SentGroup& group : std::exchange(udp_sent, {})) {
-    for (Bytes& datagram : Datagrams(group)) out.push_back(std::move(datagram));
-  }
-  return out;
-}
-
 // Records of epoch 1 and later in what was sent.
 std::vector<uint64_t> SequencesOf(const std::vector<Bytes>& datagrams) {
   std::vector<uint64_t> out;
@@ -71,6 +63,21 @@ Bytes RekeyHello(const Bytes& hello, uint16_t number) {
   return out;
 }
 
+// The client's keys come to their age: both ends have new ones within a few records.
+void CheckNewKeysInTime(Pair& pair) {
+  constexpr uint64_t kOld = uint64_t{1} << 24;
+  SessionAger::SetSent(pair.client.FindLink(pair.link.a), kOld - 2);
+  for (int i = 0; i < 20; i++) {
+    pair.client.Run(SendRecord{pair.link.a, {0x80, 1, 2, 3}});
+    pair.client.Advance(kMillisecond);
+    Carry(pair.client, pair.server);
+  }
+  for (auto [host, id] : {std::pair{&pair.client, pair.link.a}, std::pair{&pair.server, pair.link.b}}) {
+    CHECK(host->count(Counter::rekeysCompleted) == 1);
+    CHECK(host->FindLink(id)->session->records() < 100);
+  }
+}
+
 }  // namespace
 
 TEST("keys that could not be changed in time are not used beyond their limit: the link ends, and says why") {
@@ -82,7 +89,7 @@ TEST("keys that could not be changed in time are not used beyond their limit: th
     std::vector<Bytes> sent;
     for (uint64_t i = 0; i < 2 * kLeft && pair.client.FindLink(pair.link.a) != nullptr; i++) {
       pair.client.Run(SendRecord{pair.link.a, {0x80, 1, 2, 3}});
-      for (Bytes& datagram : Datagrams()) {
+      for (Bytes& datagram : TakeSent()) {
         if (peer_answers) pair.server.ReceiveDatagram(datagram, pair.client.endpoint());
         sent.push_back(std::move(datagram));
       }
@@ -98,17 +105,7 @@ TEST("keys that could not be changed in time are not used beyond their limit: th
 
 TEST("a link whose keys are old enough, and whose peer answers, has new ones long before their limit") {
   Pair pair;
-  constexpr uint64_t kOld = uint64_t{1} << 24;
-  SessionAger::SetSent(pair.client.FindLink(pair.link.a), kOld - 2);
-  for (int i = 0; i < 20; i++) {
-    pair.client.Run(SendRecord{pair.link.a, {0x80, 1, 2, 3}});
-    pair.client.Advance(kMillisecond);
-    Carry(pair.client, pair.server);
-  }
-  for (auto [host, id] : {std::pair{&pair.client, pair.link.a}, std::pair{&pair.server, pair.link.b}}) {
-    CHECK(host->count(Counter::rekeysCompleted) == 1);
-    CHECK(host->FindLink(id)->session->records() < 100);
-  }
+  CheckNewKeysInTime(pair);
   size_t received = 0;
   for (const Event& event : pair.server.TakeEvents()) received += event.type == EventType::kRecord;
   CHECK(received == 20);
@@ -120,7 +117,7 @@ TEST("when so many records were forged that one more might pass, the link ends")
   for (int i = 0; i < 2; i++) {
     CHECK(pair.server.FindLink(pair.link.b) != nullptr);
     pair.client.Run(SendRecord{pair.link.a, {0x80, 1, 2, 3}});
-    std::vector<Bytes> sent = Datagrams();
+    std::vector<Bytes> sent = TakeSent();
     CHECK(sent.size() == 1);
     sent[0].back() ^= 1;
     pair.server.ReceiveDatagram(sent[0], pair.client.endpoint());
@@ -131,43 +128,32 @@ TEST("when so many records were forged that one more might pass, the link ends")
 
 TEST(
     "a peer that begins new keys again and again is heard a few times, then every two seconds, and still "
-    "gets "
-    "them") {
+    "gets them") {
   Pair pair;
   DataPlaneTester stranger{3};
   stranger.Run(SetPath{stranger.OpenLink(false), Path{{}, pair.server.endpoint()}});
-  std::vector<Bytes> hello = Datagrams();
+  std::vector<Bytes> hello = TakeSent();
   CHECK(hello.size() == 1);
   uint16_t number = 0;
   auto flood = [&](uint16_t count) {
     uint64_t dropped = pair.server.count(Counter::dropRekeyFlood);
     for (uint16_t i = 0; i < count; i++) {
       pair.client.Run(SendRecord{pair.link.a, RekeyHello(hello[0], number++)});
-      for (const Bytes& datagram : Datagrams()) pair.server.ReceiveDatagram(datagram, pair.client.endpoint());
-      Datagrams();
+      for (const Bytes& datagram : TakeSent()) pair.server.ReceiveDatagram(datagram, pair.client.endpoint());
+      TakeSent();
     }
     return count - (pair.server.count(Counter::dropRekeyFlood) - dropped);
   };
   CHECK(flood(1000) == 4);
   CHECK(flood(1000) == 0);
   pair.server.Advance(2 * kSecond);
-  Datagrams();
+  TakeSent();
   CHECK(flood(1000) == 1);
   pair.client.Advance(2 * kSecond);
   pair.server.Advance(2 * kSecond);
-  Datagrams();
+  TakeSent();
 
-  constexpr uint64_t kOld = uint64_t{1} << 24;
-  SessionAger::SetSent(pair.client.FindLink(pair.link.a), kOld - 2);
-  for (int i = 0; i < 20; i++) {
-    pair.client.Run(SendRecord{pair.link.a, {0x80, 1, 2, 3}});
-    pair.client.Advance(kMillisecond);
-    Carry(pair.client, pair.server);
-  }
-  for (auto [host, id] : {std::pair{&pair.client, pair.link.a}, std::pair{&pair.server, pair.link.b}}) {
-    CHECK(host->count(Counter::rekeysCompleted) == 1);
-    CHECK(host->FindLink(id)->session->records() < 100);
-  }
+  CheckNewKeysInTime(pair);
   CHECK(flood(1000) == 0);
 }
 
@@ -175,7 +161,7 @@ TEST("a handshake for new keys whose ClientHello never comes whole is given up")
   Pair pair;
   DataPlaneTester stranger{3};
   stranger.Run(SetPath{stranger.OpenLink(false), Path{{}, pair.server.endpoint()}});
-  Bytes piece = RekeyHello(Datagrams()[0], 1);
+  Bytes piece = RekeyHello(TakeSent()[0], 1);
   // It says that one more byte of the message follows.
   piece[1 + kRecordHeaderBytes + 3]++;
   pair.client.Run(SendRecord{pair.link.a, piece});

@@ -247,7 +247,8 @@ async function fill(resources: number): Promise<Record<string, unknown>> {
   }
   const wallNow = systemClock.wall() - 60_000;
   // What was lost the first time comes the second.
-  for (let round = 0; round < 2; round++) {
+  let stored: number | undefined;
+  for (let round = 0; round < 2 && (stored ?? 0) < resources; round++) {
     let index = 0;
     const next = (): readonly Uint8Array[] | undefined => {
       const member = members[index >> 1];
@@ -257,10 +258,9 @@ async function fill(resources: number): Promise<Record<string, unknown>> {
       return piecesOf({ body, certificates: member.certificates });
     };
     await sendFor(FILL_SECONDS, next, FILL_PATIENCE_MS);
-    const stored = await resourcesAtVictim();
-    if ((stored ?? 0) >= resources) break;
+    stored = await resourcesAtVictim();
   }
-  return { resources: await resourcesAtVictim() };
+  return { resources: stored };
 }
 
 async function resourcesAtVictim(): Promise<number | undefined> {

@@ -141,6 +141,7 @@ class MemberPlane implements DataPlane {
     plane.rest(link);
   }
   setPathMtu(): void {}
+  setRelay(): void {}
   sendProbe(): void {}
   authorize(): void {}
   refuse(): void {}

@@ -28,8 +28,8 @@ export const MAX_WINDOW = 8;
 /** A frame is lost when one that was sent so many later has arrived (RFC 5681 s3.2). */
 export const REORDERING = 3;
 
-/** What the data plane takes as one record: with all headers it passes where datagrams of 1280 bytes do. */
-export const MAX_RECORD_BYTES = 1_180;
+/** What the data plane takes as one record: with all headers it passes where datagrams of 1280 bytes do, by a relay too. */
+export const MAX_RECORD_BYTES = 1_120;
 /** Type, sequence and length of a data frame (RFC 6940 s6.6.2). */
 export const FRAME_HEADER_BYTES = 8;
 export const MAX_FRAME_MESSAGE_BYTES = MAX_RECORD_BYTES - FRAME_HEADER_BYTES;

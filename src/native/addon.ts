@@ -25,6 +25,7 @@ export interface NativeDataPlane {
   sendRecord(link: number, data: Uint8Array): void;
   setPathMtu(link: number, bytes: number): void;
   sendProbe(link: number, bytes: number, id: number): void;
+  setRelay(bytesPerSecond: number): void;
   linkCounters(link: number): LinkCounters | undefined;
   close(): void;
 }

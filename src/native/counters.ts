@@ -41,6 +41,11 @@ export const COUNTER_NAMES = [
   'rekeysFailed',
   /** Signs of life that were asked for on links that rest. */
   'keepalivesSent',
+  /** Datagrams handed on between two members; our own that another member hands on, sent and received. */
+  'hopsForwarded',
+  'hopsForwardedBytes',
+  'hopsSent',
+  'hopsReceived',
   /** The TUN; reads and writes are of super-packets. */
   'tunReads',
   'tunReadBytes',
@@ -86,6 +91,14 @@ export const COUNTER_NAMES = [
   'dropRekeyFlood',
   'dropHalfOpen',
   'dropNoCredentials',
+  /**
+   * Dropped of what is to be handed on: it is off here, or no datagram of a link; there is no link to whom it is for; more than
+   * the member may have, or all. Of our own: no link to who should hand it on.
+   */
+  'dropHopRefused',
+  'dropHopUnknown',
+  'dropHopQuota',
+  'dropNoRelay',
   /** Dropped: inner addresses that are not the peer's and ours. */
   'dropInnerSource',
   'dropInnerDestination',

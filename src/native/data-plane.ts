@@ -5,6 +5,9 @@ import type { Hit } from '../base/node-id.ts';
  * The data plane as JavaScript sees it: the C++ thread in the agent (`native.ts`), a simulated one in tests.
  * Commands never block and never throw for what the network did; what happens comes back as events.
  * A command for a link that is closed already does nothing.
+ *
+ * An address of the overlay is a place as any other, wherever one is named: `local` with the HIT of a member that we are linked
+ * with, and `remote` with the HIT of another and port 0, is the way through the first (a hop). Nothing goes by two of them.
  */
 export interface DataPlane {
   /** The bound UDP port: one dual-stack socket carries everything (RFC 7983 tells it apart). */
@@ -60,8 +63,14 @@ export interface DataPlane {
   /** Our own addresses: inner sources of what leaves, inner destinations of what enters. */
   setLocalAddresses(hit: Hit, ipv4: string | null): void;
 
-  /** Inside the association: a RELOAD frame (0x80, 0x81) or link control (0x20-0x2f), told apart by its first byte. At most 1,180 bytes: every path carries that. */
+  /** Inside the association: a RELOAD frame (0x80, 0x81) or link control (0x20-0x2f), told apart by its first byte. At most 1,120 bytes: every path carries that. */
   sendRecord(link: LinkId, data: Uint8Array): void;
+
+  /**
+   * Datagrams between two members, handed on from one's link to the other's: so many bytes a second of all together, a quarter of
+   * it of one; 0, as at the start: none.
+   */
+  setRelay(bytesPerSecond: number): void;
 
   /**
    * Packets of programs leave in datagrams of at most so many bytes, IP header included: 1280 until this is called, and again

@@ -9,7 +9,7 @@ const DEFAULT_DRAIN = 256;
 const MIN_TUN_MTU = 1280; // RFC 8200 s5: the least an IPv6 link may have
 const MAX_TUN_MTU = 16_000; // a DTLS record holds 2^14 bytes
 /** A record from JavaScript fits every path without fragments. */
-const MAX_RECORD_BYTES = 1180;
+const MAX_RECORD_BYTES = 1120;
 const MAX_DATAGRAM_BYTES = 65_507;
 /** A change of keys takes some records itself; RFC 8446 s5.5: 2^24.5 full-size records under one key. */
 const MIN_REKEY_RECORDS = 50;
@@ -150,6 +150,10 @@ class NativePlane implements DataPlane {
 
   sendProbe(link: LinkId, bytes: number, id: number): void {
     this.native.sendProbe(link, bytes, id);
+  }
+
+  setRelay(bytesPerSecond: number): void {
+    this.native.setRelay(bytesPerSecond);
   }
 
   linkCounters(link: LinkId): LinkCounters | undefined {

@@ -37,6 +37,10 @@ namespace idloc {
   V(rekeysCompleted)       \
   V(rekeysFailed)          \
   V(keepalivesSent)        \
+  V(hopsForwarded)         \
+  V(hopsForwardedBytes)    \
+  V(hopsSent)              \
+  V(hopsReceived)          \
   V(tunReads)              \
   V(tunReadBytes)          \
   V(tunWrites)             \
@@ -70,6 +74,10 @@ namespace idloc {
   V(dropRekeyFlood)        \
   V(dropHalfOpen)          \
   V(dropNoCredentials)     \
+  V(dropHopRefused)        \
+  V(dropHopUnknown)        \
+  V(dropHopQuota)          \
+  V(dropNoRelay)           \
   V(dropInnerSource)       \
   V(dropInnerDestination)  \
   V(dropForeignSource)     \

@@ -36,6 +36,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::SendRecordTo>("sendRecord"),
                            InstanceMethod<&DataPlaneObject::SetPathMtuTo>("setPathMtu"),
                            InstanceMethod<&DataPlaneObject::SendProbeTo>("sendProbe"),
+                           InstanceMethod<&DataPlaneObject::SetRelayTo>("setRelay"),
                            InstanceMethod<&DataPlaneObject::LinkCounters>("linkCounters"),
                            InstanceMethod<&DataPlaneObject::Close>("close"),
                            InstanceAccessor<&DataPlaneObject::Port>("port"),
@@ -382,6 +383,12 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     auto id = GetUint32(info[2]);
     if (!link.has_value() || !bytes.has_value() || !id.has_value()) return;
     Post(SendProbe{*link, static_cast<uint16_t>(std::min(*bytes, 65'535U)), *id});
+  }
+
+  // (bytes per second)
+  void SetRelayTo(const Napi::CallbackInfo& info) {
+    auto rate = GetUint32(info[0]);
+    if (rate.has_value()) Post(SetRelay{*rate});
   }
 
   Napi::Value LinkCounters(const Napi::CallbackInfo& info) {

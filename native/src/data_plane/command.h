@@ -67,13 +67,17 @@ struct SendProbe {
   uint16_t bytes;
   uint32_t id;
 };
+// What is handed on for others, of all links together; 0: nothing.
+struct SetRelay {
+  uint64_t bytes_per_second;
+};
 struct SetLocalAddresses {
   IpAddress hit;
   std::optional<IpAddress> ipv4;
 };
 
-using Command =
-    std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote, SetPath,
-                 ClearPath, CloseLink, Rest, Authorize, Refuse, SetLocalAddresses, SetPathMtu, SendProbe>;
+using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
+                             SetPath, ClearPath, CloseLink, Rest, Authorize, Refuse, SetLocalAddresses,
+                             SetPathMtu, SendProbe, SetRelay>;
 
 }  // namespace idloc

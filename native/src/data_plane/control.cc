@@ -166,10 +166,15 @@ void DataPlane::Run() {
     PublishEvents();
   }
   // Peers learn at once that this end is gone.
-  for (const auto& [id, link] : links_.all()) {
-    uint8_t alert[DtlsSession::kMaxAlertRecordBytes];
-    size_t length = link->connected && link->path.has_value() ? link->session->MakeCloseNotify(alert) : 0;
-    if (length > 0) bulk_.socket.Send(*link->path, alert, length, length);
+  for (bool hops : {true, false}) {
+    for (const auto& [id, link] : links_.all()) {
+      if (!link->connected || !link->path.has_value() || link->path->is_hop() != hops) continue;
+      uint8_t alert[DtlsSession::kMaxAlertRecordBytes];
+      size_t length = link->session->MakeCloseNotify(alert);
+      if (length > 0) SendVia(*link->path, alert, length);
+    }
+    // Before the links that these go through are closed.
+    urgent_.transmit.Flush();
   }
 }
 
@@ -190,9 +195,7 @@ void DataPlane::Handle(SendDatagram& command) {
 
 void DataPlane::SendPlain(const Path& path, const uint8_t* data, size_t length) {
   counters_->Add(length > 0 && data[0] == kBencodeByte ? Counter::foreignSent : Counter::stunSent);
-  if (urgent_.socket.Send(path, data, length, length) != SendResult::kSent) {
-    counters_->Add(Counter::dropSendFailed);
-  }
+  if (!SendVia(path, data, length)) counters_->Add(Counter::dropSendFailed);
 }
 
 void DataPlane::Handle(SendRecord& command) {
@@ -263,11 +266,12 @@ void DataPlane::Handle(CloseLink& command) {
   if (link == nullptr) return;
   if (link->connected && link->path.has_value()) {
     size_t length = link->session->alert_record_bytes();
-    uint8_t* place = bulk_.transmit.Append(*link->path, length);
+    const Slot slot = Reserve(&bulk_, *link->path, length);
     // A record that cannot be sealed must not leave the queue half-written.
-    if (place != nullptr && link->session->MakeCloseNotify(place) == 0) {
-      std::memset(place, 0xff, length);
+    if (slot.data != nullptr && link->session->MakeCloseNotify(slot.data) == 0) {
+      std::memset(slot.data, 0xff, length);
     }
+    Commit(&bulk_, slot);
   }
   ForgetLink(link);
 }

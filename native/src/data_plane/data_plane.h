@@ -25,6 +25,7 @@
 #include "link/link_table.h"
 #include "link/resting_links.h"
 #include "net/network_monitor.h"
+#include "relay/hop.h"
 #include "tun/backlog.h"
 #include "tun/segmenter.h"
 #include "tun/tun_device.h"
@@ -137,6 +138,7 @@ class DataPlane {
   void Handle(SetLocalAddresses& command);
   void Handle(SetPathMtu& command);
   void Handle(SendProbe& command);
+  void Handle(SetRelay& command);
   static Nanoseconds GiveUpAt(const Link& link);
   int WaitMilliseconds(Nanoseconds now) const;
   void RunTimers();
@@ -250,6 +252,37 @@ class DataPlane {
   bool SendRecordTo(Link* link, const uint8_t* data, size_t length);
   bool SendRecordOn(const Path& path, Link* link, const uint8_t* data, size_t length);
 
+  // hops.cc
+  // Room for one datagram. Write it there, then Commit, before anything else is sent.
+  struct Slot {
+    uint8_t* data = nullptr;  // borrowed from the lane's queue; nullptr: none, which the caller counts
+    // Of a hop only: the record around it.
+    Link* relay = nullptr;  // borrowed until Commit
+    uint8_t* record = nullptr;
+    size_t content = 0;
+  };
+  Slot Reserve(Lane* lane, const Path& path, size_t length, uint8_t traffic_class = 0) {
+    if (path.is_hop()) [[unlikely]]
+      return ReserveHop(lane, path, length, traffic_class);
+    return {lane->transmit.Append(path, length, traffic_class)};
+  }
+  void Commit(Lane* lane, const Slot& slot) {
+    if (slot.relay != nullptr) [[unlikely]]
+      CommitHop(lane, slot);
+  }
+  // One datagram of no lane's order. False: not sent.
+  bool SendVia(const Path& path, const uint8_t* data, size_t length);
+  // Whom we are linked with under that HIT, over a path that is no hop itself; nullptr: nobody.
+  Link* FindNeighbor(const IpAddress& hit);
+  Slot ReserveHop(Lane* lane, const Path& path, size_t length, uint8_t traffic_class);
+  // A record on the link with `neighbor`: `type`, `other`, and as many bytes as the caller then writes.
+  Slot ReserveRecord(Lane* lane, Link* neighbor, uint8_t type, const IpAddress& other, size_t length,
+                     uint8_t traffic_class);
+  void CommitHop(Lane* lane, const Slot& slot);
+  // A record of `link`, which came by `path`. Ends any link, this one too.
+  void HandleHop(Link* link, uint8_t* data, size_t length, const Path& path);
+  void ForwardHop(Link* from, const IpAddress& to, const uint8_t* datagram, size_t length);
+
   // path_mtu.cc
   // What fits into a record so that the datagram has at most `datagram` bytes, IP header included.
   static size_t PlaintextLimit(const Link& link, size_t datagram);
@@ -302,6 +335,7 @@ class DataPlane {
   HeldPackets held_;
   EarlyPackets early_;
   RestingLinks resting_;
+  HopQuota hop_quota_;
   MemoryTrimmer trimmer_;
   std::vector<LinkId> resting_due_;  // reused by RunResting
   std::vector<LinkId> handshaking_;

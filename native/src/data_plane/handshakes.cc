@@ -27,9 +27,7 @@ void DataPlane::SendFlight(void* owner, const uint8_t* data, size_t length) {
   }
   if (self->flight_path_ == nullptr || length > self->flight_limit_) return;
   self->counters_->Add(self->flight_limit_ == kNoFlightLimit ? Counter::handshakeSent : Counter::cookiesSent);
-  if (self->urgent_.socket.Send(*self->flight_path_, data, length, length) != SendResult::kSent) {
-    self->counters_->Add(Counter::dropSendFailed);
-  }
+  if (!self->SendVia(*self->flight_path_, data, length)) self->counters_->Add(Counter::dropSendFailed);
 }
 
 std::unique_ptr<DtlsSession> DataPlane::MakeSession(bool server) {

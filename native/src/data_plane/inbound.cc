@@ -178,6 +178,11 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
           }
           if (newest && session == link->session.get()) FollowPeer(link, path, record.length);
         }
+        if (IsHop(plaintext.data, plaintext.length)) [[unlikely]] {
+          CheckKeys(link);
+          HandleHop(link, plaintext.data, plaintext.length, path);
+          break;
+        }
         HandleApplicationData(link, plaintext.data, plaintext.length);
         CheckKeys(link);
         break;
@@ -258,6 +263,11 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
   if (data[0] == kRekeyDone) return;
   // The answer to the data plane's own question (resting.cc): that it came is all that it says.
   if (data[0] == kEchoReply && length == 1) return;
+  // One that overtook the end of the handshake.
+  if (IsHop(data, length)) {
+    counters_->Add(Counter::dropHopRefused);
+    return;
+  }
   if (kind != 2 && data[0] != kReloadData && data[0] != kReloadAck) {
     counters_->Add(Counter::dropUnexpectedContent);
     return;

@@ -199,7 +199,8 @@ uint8_t DataPlane::OuterClass(const uint8_t* packet) const {
 template <typename Write>
 bool DataPlane::SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t size, Write write) {
   const RecordLayout layout = link->session->send_layout();
-  uint8_t* record = lane->transmit.Append(*link->path, size + layout.overhead, traffic_class);
+  const Slot slot = Reserve(lane, *link->path, size + layout.overhead, traffic_class);
+  uint8_t* record = slot.data;
   if (record == nullptr) return false;
   write(record + layout.plaintext_offset);
   if (!link->session->SealRecord(record, size, kContentApplicationData, lane == &urgent_)) {
@@ -207,6 +208,7 @@ bool DataPlane::SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t
     std::memset(record, 0xff, size + layout.overhead);
     counters_->Add(Counter::dropSendFailed);
   }
+  Commit(lane, slot);
   return true;
 }
 
@@ -224,14 +226,17 @@ bool DataPlane::SendRecordOn(const Path& path, Link* link, const uint8_t* data, 
     counters_->Add(Counter::dropOversizedRecord);
     return false;
   }
-  uint8_t* record = urgent_.transmit.Append(path, length + layout.overhead);
+  const Slot slot = Reserve(&urgent_, path, length + layout.overhead);
+  uint8_t* record = slot.data;
   if (record == nullptr) {
     counters_->Add(Counter::dropSendQueueFull);
     return false;
   }
   std::memcpy(record + layout.plaintext_offset, data, length);
-  if (!link->session->SealRecord(record, length, kContentApplicationData, true)) {
-    std::memset(record, 0xff, length + layout.overhead);
+  bool sealed = link->session->SealRecord(record, length, kContentApplicationData, true);
+  if (!sealed) std::memset(record, 0xff, length + layout.overhead);
+  Commit(&urgent_, slot);
+  if (!sealed) {
     counters_->Add(Counter::dropSendFailed);
     return false;
   }

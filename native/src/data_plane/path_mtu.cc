@@ -13,6 +13,7 @@
 namespace idloc {
 
 size_t DataPlane::PlaintextLimit(const Link& link, size_t datagram) {
+  if (link.path->is_hop()) return datagram - kHopOverhead - link.session->send_layout().overhead;
   size_t headers =
       kUdpHeaderBytes + (link.path->remote.address.is_v4() ? kIpv4HeaderBytes : kIpv6HeaderBytes);
   return datagram - headers - link.session->send_layout().overhead;
@@ -81,7 +82,7 @@ void DataPlane::SendProbeTo(Link* link, size_t datagram, uint32_t id) {
   counters_->Add(Counter::probesSent);
   // Alone, and whatever becomes of it: an interface that refuses it is as good an answer as a path that loses
   // it.
-  urgent_.socket.Send(*link->path, record, length + layout.overhead, length + layout.overhead);
+  SendVia(*link->path, record, length + layout.overhead);
 }
 
 }  // namespace idloc

@@ -40,8 +40,9 @@ class DtlsSession {
   // Sends one datagram of the handshake. `owner` is whatever the caller of Create passed.
   using Output = void (*)(void* owner, const uint8_t* data, size_t length);
 
-  // Handshake datagrams stay below this; every path carries it.
-  static constexpr size_t kHandshakeMtu = 1200;
+  // Handshake datagrams stay below this; every path carries it, also one through a relaying peer
+  // (relay/hop.h).
+  static constexpr size_t kHandshakeMtu = 1160;
 
   // `own_id`: offered to the peer, which then puts it into its records; nullptr: no connection IDs.
   static std::unique_ptr<DtlsSession> Create(SSL_CTX* context, bool server, const ConnectionId* own_id,

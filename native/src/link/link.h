@@ -66,6 +66,8 @@ struct Link {
   // what it may.
   uint64_t carried_at_rekey = 0;
   Nanoseconds rekey_paid_until = -kNever;
+  // Up to when the peer has used what it may have handed on to others (relay/hop.h).
+  Nanoseconds hops_paid_until = -kNever;
   bool keys_due = false;  // in DataPlane::keys_due_
   // Where sends go. Until JavaScript sets it, a server answers to where the handshake came from.
   std::optional<Path> path;

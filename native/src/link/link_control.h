@@ -16,6 +16,12 @@ inline constexpr uint8_t kProbeRequest = 0x22;
 inline constexpr uint8_t kProbeReply = 0x23;
 inline constexpr size_t kProbeReplyBytes = 5;
 
+// A datagram between two members whom the host in the middle is linked with (relay/hop.h): the HIT of the
+// other end, and the datagram. kHopTo asks the peer to hand it on; kHopFrom is what it then sends there.
+inline constexpr uint8_t kHopTo = 0x2b;
+inline constexpr uint8_t kHopFrom = 0x2c;
+inline constexpr size_t kHopHeaderBytes = 1 + 16;
+
 // One datagram of the handshake of a new association for this link follows.
 inline constexpr uint8_t kRekeyFlight = 0x28;
 // Nothing follows: the client says by it, in the new epoch, that it has the new keys.

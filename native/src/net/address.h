@@ -35,6 +35,10 @@ struct IpAddress {
     static constexpr uint8_t kPrefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
     return std::memcmp(bytes.data(), kPrefix, 12) == 0;
   }
+  // ORCHIDv2 (RFC 7343 s2): 2001:20::/28.
+  bool is_hit() const {
+    return bytes[0] == 0x20 && bytes[1] == 0x01 && bytes[2] == 0 && (bytes[3] & 0xf0) == 0x20;
+  }
   bool unset() const {
     static constexpr uint8_t kZero[16] = {};
     return std::memcmp(bytes.data(), kZero, 16) == 0;
@@ -51,10 +55,13 @@ struct Endpoint {
   bool operator==(const Endpoint& other) const { return address == other.address && port == other.port; }
 };
 
-// Where datagrams of a link go. An unset local address lets the kernel choose.
+// Where datagrams of a link go. An unset local address lets the kernel choose. A hop, where both are HITs:
+// through the link with `local`, who hands them on to `remote` (port 0).
 struct Path {
   IpAddress local;
   Endpoint remote;
+
+  bool is_hop() const { return local.is_hit(); }
 
   bool operator==(const Path& other) const { return local == other.local && remote == other.remote; }
 };

@@ -24,6 +24,7 @@ struct Scene {
     ResetDevices();
     for (size_t i = 0; i < kHosts; i++)
       hosts[i] = std::make_unique<DataPlaneTester>(static_cast<uint8_t>(i + 1));
+    for (const auto& host : hosts) host->Run(SetRelay{1'000'000});
   }
   size_t IndexOf(uint16_t port) const {
     for (size_t i = 0; i < kHosts; i++) {
@@ -56,8 +57,8 @@ struct Scene {
 };
 
 Bytes Content(Source& source) {
-  constexpr uint8_t kKinds[] = {0x80,         kEchoRequest, kEchoReply, kProbeRequest,
-                                kRekeyFlight, kRekeyDone,   0x2a};
+  constexpr uint8_t kKinds[] = {0x80,       kEchoRequest, kEchoReply, kProbeRequest, kRekeyFlight,
+                                kRekeyDone, 0x2a,         kHopTo,     kHopFrom};
   Bytes out = source.Take(source.Between(1, 100));
   out[0] = kKinds[source.Below(std::size(kKinds))];
   return out;
@@ -79,7 +80,12 @@ void Command(Source& source, Scene& s, DataPlaneTester& host) {
     case 3:
     case 4:
     case 5:
-      host.Run(SetPath{link, Path{{}, other.endpoint()}});
+      // Straight there, or through whoever else there is.
+      if (source.OneIn(4)) {
+        host.Run(SetPath{link, Path{s.hosts[source.Below(kHosts)]->hit(), {other.hit(), 0}}});
+      } else {
+        host.Run(SetPath{link, Path{{}, other.endpoint()}});
+      }
       break;
     case 6:
       if (source.OneIn(3)) host.Run(CloseLink{link});
@@ -151,8 +157,10 @@ void SurvivesCommands(Source& source) {
   }
   s.Look();
   for (const auto& host : s.hosts) {
-    for (const auto& other : s.hosts)
+    for (const auto& other : s.hosts) {
       CHECK(host->RemoteOwner(other->endpoint()) == 0 && host->TunnelOwner(other->hit()) == 0);
+      CHECK(host->RemoteOwner({other->hit(), 0}) == 0);
+    }
   }
 }
 

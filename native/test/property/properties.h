@@ -62,6 +62,9 @@ void SurvivesDatagrams(Source& source);
 // nothing names a link that is gone, and all that was begun comes to an end.
 void SurvivesCommands(Source& source);
 
+// Whatever a member wraps to have it handed on: relay and other end keep what they have.
+void SurvivesHops(Source& source);
+
 // Packets of programs, records of a peer and commands in any order: the TUN gets only what this peer may
 // send.
 void CarriesOnlyWhatMayPass(Source& source);

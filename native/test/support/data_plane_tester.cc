@@ -108,6 +108,12 @@ void DataPlaneTester::Flush() {
   }
 }
 
+Bytes DataPlaneTester::CloseNotify(LinkId id) {
+  Bytes record(DtlsSession::kMaxAlertRecordBytes);
+  record.resize(plane_.links_.Find(id)->session->MakeCloseNotify(record.data()));
+  return record;
+}
+
 uint64_t DataPlaneTester::count(Counter counter) {
   auto* values = static_cast<std::atomic<uint64_t>*>(plane_.counters_->data());
   return values[static_cast<size_t>(counter)].load();

@@ -38,6 +38,8 @@ class DataPlaneTester {
   size_t links() const { return plane_.links_.all().size(); }
   size_t handshakes() const { return plane_.handshaking_.size(); }
   const Link* FindLink(LinkId id) { return plane_.links_.Find(id); }
+  // What would end the link at the other end; it goes on here.
+  Bytes CloseNotify(LinkId id);
   // 0: nobody's.
   LinkId RemoteOwner(const Endpoint& remote) {
     const LinkTable::Binding* binding = plane_.links_.FindRemote(remote);

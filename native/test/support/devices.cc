@@ -54,10 +54,11 @@ void UdpSocket::SetReceiveDepth(size_t) {}
 
 size_t UdpSocket::Receive(Received*) { return 0; }
 
-SendResult UdpSocket::Send(const Path& path, const uint8_t* data, size_t length, size_t segment, uint8_t) {
+SendResult UdpSocket::Send(const Path& path, const uint8_t* data, size_t length, size_t segment,
+                           uint8_t traffic_class) {
   if (test::udp_room == 0) return SendResult::kBlocked;
   test::udp_room--;
-  test::udp_sent.push_back({port_, path, test::Bytes(data, data + length), segment});
+  test::udp_sent.push_back({port_, path, test::Bytes(data, data + length), segment, traffic_class});
   return SendResult::kSent;
 }
 

@@ -16,6 +16,7 @@ struct SentGroup {
   Path path;
   Bytes data;
   size_t segment;
+  uint8_t traffic_class;
 };
 
 // What was sent since somebody took it; one entry a sendmsg.

@@ -31,6 +31,8 @@ PROPERTY("datagrams from anywhere neither end a live link nor get back more than
          SurvivesDatagrams, 300);
 PROPERTY("a link that ends is named by nobody, whatever commands and datagrams come in whatever order",
          SurvivesCommands, 150);
+PROPERTY("whatever a member wraps to have it handed on, relay and other end stay as they were", SurvivesHops,
+         40);
 PROPERTY("the TUN gets nothing but what the peer may send, whatever peer, programs and commands do",
          CarriesOnlyWhatMayPass, 500);
 PROPERTY("every packet comes once and unchanged over a path that loses, repeats and reorders",

@@ -8,7 +8,7 @@ import { within } from './within.ts';
 /** More under way would only measure the receive buffers of the kernel. */
 const WINDOW = 32;
 const RECORDS = 1000;
-const MAX_RECORD_BYTES = 1180;
+const MAX_RECORD_BYTES = 1120;
 
 /** What a foreign program says when its handshake is done. */
 interface Established {

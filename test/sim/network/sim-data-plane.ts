@@ -40,7 +40,7 @@ const EARLY_CLAIM_MS = 2_000;
 const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
 /** 'd': native/src/udp/first_byte.h. */
 const BENCODE_BYTE = 0x64;
-const MAX_RECORD_BYTES = 1_180;
+const MAX_RECORD_BYTES = 1_120;
 /** Of every path here. Only path MTU probes are ever that long. */
 const PATH_MTU = 1_500;
 const PROBE_REPLY_BYTES = 5;
@@ -278,6 +278,8 @@ export class SimDataPlane implements DataPlane {
 
   /** Packets here have no sizes. */
   setPathMtu(): void {}
+
+  setRelay(): void {}
 
   sendProbe(id: LinkId, bytes: number, probe: number): void {
     if (bytes > PATH_MTU) return;

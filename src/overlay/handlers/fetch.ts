@@ -1,8 +1,10 @@
-import { ERROR_CODES, type FetchKindResponse, type FetchRequest, type StoredData } from '../../reload/index.ts';
-import { MAX_KINDS_PER_REQUEST } from '../constants.ts';
+import type { FetchKindResponse, FetchRequest, StoredData } from '../../reload/index.ts';
 import type { SignedValue } from '../storage/admission.ts';
-import { select } from '../storage/selection.ts';
+import { askedValues } from './asked-values.ts';
 import type { Handler, HandlerContext, IncomingRequest } from './handler.ts';
+
+/** Of a value without its text and its signature: times, lengths, who signed it. */
+const VALUE_BYTES = 16;
 
 type Request = IncomingRequest<FetchRequest>;
 
@@ -13,10 +15,6 @@ type Request = IncomingRequest<FetchRequest>;
 export const handleFetch: Handler<FetchRequest> = (request, context) => {
   const { resource, specifiers } = request.body;
   const { store, verifier, absences } = context;
-  if (specifiers.length > MAX_KINDS_PER_REQUEST) {
-    request.fail(ERROR_CODES.invalid_message);
-    return;
-  }
   const [only] = specifiers;
   const kind = only === undefined ? undefined : verifier.kind(only.kind);
   // Who reads asks for one Kind; more would only multiply the questions.
@@ -31,41 +29,18 @@ export const handleFetch: Handler<FetchRequest> = (request, context) => {
 };
 
 /** @param elsewhere of the only Kind that is asked for: what others hold. It is passed on, not kept: copies are the replicator's. */
-function answer(
-  request: Request,
-  { store, verifier }: HandlerContext,
-  elsewhere: readonly SignedValue[],
-  now: number,
-): void {
-  const { resource, specifiers } = request.body;
-  const kindResponses: FetchKindResponse[] = [];
-  const certificates: Uint8Array[] = [];
-  for (const { kind: id, generation: known, specifier } of specifiers) {
-    const kind = verifier.kind(id);
-    if (kind === undefined) {
-      request.fail(ERROR_CODES.unknown_kind, unknownKind(id));
-      return;
-    }
-    // It may have come meanwhile.
-    const here = store.values(resource, id, now);
-    const selection = select(kind, specifier, here.length > 0 ? here : elsewhere);
-    if (selection === undefined) {
-      request.fail(ERROR_CODES.invalid_message, 'the specifier is of another data model than the Kind');
-      return;
-    }
-    const generation = store.generation(resource, id);
-    const unchanged = known !== 0n && known === generation;
-    const values: StoredData[] = unchanged ? [] : [...selection.stored.map(({ data }) => data), ...selection.absent];
-    if (!unchanged) certificates.push(...selection.stored.flatMap(({ signer }) => signer.chain));
-    kindResponses.push({ kind: id, generation, values });
-  }
+function answer(request: Request, context: HandlerContext, elsewhere: readonly SignedValue[], now: number): void {
+  // What others hold may have come here meanwhile.
+  const asked = askedValues(request, context, bytesOf, now, elsewhere);
+  if (asked === undefined) return;
+  const kindResponses = asked.map(({ kind, generation, stored, absent }): FetchKindResponse => ({
+    ...{ kind, generation },
+    values: [...stored.map(({ data }) => data), ...absent],
+  }));
+  const certificates = asked.flatMap(({ stored }) => stored.flatMap(({ signer }) => signer.chain));
   request.answer({ type: 'fetch_ans', kindResponses }, certificates);
 }
 
-/** s7.4.1.2: `KindId unknown_kinds<0..2^8-1>`. */
-export function unknownKind(id: number): Uint8Array {
-  const info = new Uint8Array(5);
-  info[0] = 4;
-  new DataView(info.buffer).setUint32(1, id);
-  return info;
+function bytesOf({ value, signature }: StoredData): number {
+  return VALUE_BYTES + value.value.length + signature.value.length;
 }

@@ -1,7 +1,6 @@
 import { ByteWriter } from '../../base/bytes.ts';
 import { sha256 } from '../../identity/signature.ts';
 import {
-  ERROR_CODES,
   HASH_ALGORITHMS,
   type MetaDataValue,
   type StatKindResponse,
@@ -9,35 +8,20 @@ import {
   type StoredData,
   type StoredMetaData,
 } from '../../reload/index.ts';
-import { MAX_KINDS_PER_REQUEST } from '../constants.ts';
-import { select } from '../storage/selection.ts';
-import { unknownKind } from './fetch.ts';
+import { askedValues } from './asked-values.ts';
 import type { Handler } from './handler.ts';
 
+/** Times, length and digest. */
+const META_DATA_BYTES = 48;
+
 /** RFC 6940 s7.4.3: as Fetch, with hashes in place of the values. */
-export const handleStat: Handler<StatRequest> = (request, { store, verifier }) => {
-  const { resource, specifiers } = request.body;
-  if (specifiers.length > MAX_KINDS_PER_REQUEST) {
-    request.fail(ERROR_CODES.invalid_message);
-    return;
-  }
-  const kindResponses: StatKindResponse[] = [];
-  for (const { kind: id, generation: known, specifier } of specifiers) {
-    const kind = verifier.kind(id);
-    if (kind === undefined) {
-      request.fail(ERROR_CODES.unknown_kind, unknownKind(id));
-      return;
-    }
-    const selection = select(kind, specifier, store.values(resource, id, request.now));
-    if (selection === undefined) {
-      request.fail(ERROR_CODES.invalid_message, 'the specifier is of another data model than the Kind');
-      return;
-    }
-    const generation = store.generation(resource, id);
-    const all = [...selection.stored.map(({ data }) => data), ...selection.absent];
-    const values = known !== 0n && known === generation ? [] : all.map(metaDataOf);
-    kindResponses.push({ kind: id, generation, values });
-  }
+export const handleStat: Handler<StatRequest> = (request, context) => {
+  const asked = askedValues(request, context, () => META_DATA_BYTES, request.now);
+  if (asked === undefined) return;
+  const kindResponses = asked.map(({ kind, generation, stored, absent }): StatKindResponse => ({
+    ...{ kind, generation },
+    values: [...stored.map(({ data }) => data), ...absent].map(metaDataOf),
+  }));
   request.answer({ type: 'stat_ans', kindResponses });
 };
 

@@ -65,6 +65,10 @@ export const ATTACH_RATE: Rate = { burst: 16, intervalMs: 500 };
 export const CONFIG_UPDATE_RATE: Rate = { burst: 4, intervalMs: 15_000 };
 /** Routing Tables that a node asks for by RouteQuery. */
 export const ROUTING_TABLE_RATE: Rate = { burst: 8, intervalMs: 1_000 };
+/** A node says goodbye once in its life, or each time it becomes a client; what it names is looked for. */
+export const LEAVE_RATE: Rate = { burst: 4, intervalMs: 2_000 };
+/** As often as a peer tells of changes (UPDATE_DELAY_MS). What is beyond it waits: the latest of each linked node. */
+export const UPDATE_RATE: Rate = { burst: 8, intervalMs: 100 };
 /** Refusals of requests whose signature was not looked at, for each linked node. */
 export const REFUSAL_RATE: Rate = { burst: 32, intervalMs: 200 };
 

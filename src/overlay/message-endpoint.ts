@@ -26,13 +26,14 @@ import { MAX_LIMITED_NODES, REFUSAL_RATE, WILDCARD_NODE_ID } from './constants.t
 import type { OverlayCounters } from './counters.ts';
 import { NotJoinedError } from './errors.ts';
 import type { IncomingRequest } from './handlers/handler.ts';
-import type { MessageRouter, MessageSink } from './message-router.ts';
+import { type MessageRouter, type MessageSink, isRequestCode } from './message-router.ts';
 import { RateLimiter } from './rate-limiter.ts';
 import { type OutgoingRequest, type Requester, type RequestDone, hopsOf, toNode } from './requester.ts';
 import type { Signer } from './security/certificate-cache.ts';
 import type { Signing } from './security/signing.ts';
 import type { OverlaySettings } from './settings.ts';
 import { type PendingRequest, Transactions, errorOf } from './transactions.ts';
+import { UpdateIntake } from './update-intake.ts';
 
 export interface MessageEndpointComponents {
   readonly self: NodeId;
@@ -55,6 +56,9 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
   private readonly components: MessageEndpointComponents;
   private readonly transactions: Transactions;
   private readonly answers = new AnswerCache();
+  private readonly updates = new UpdateIntake<Uint8Array>({
+    look: (from, message, now) => this.wired.router.attempt(from, () => this.examine(from, message, undefined, now)),
+  });
   private readonly refusals = new RateLimiter(REFUSAL_RATE, MAX_LIMITED_NODES);
   readonly configurations: ConfigurationExchange;
   private wiring: { readonly router: MessageRouter; readonly topology: Topology } | undefined;
@@ -94,25 +98,41 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
   }
 
   failAll(now: number): void {
+    this.updates.stop();
     this.transactions.failAll({ ok: false, error: new NotJoinedError() }, now);
   }
 
+  /** The link is gone, or another one: what came over the one before says nothing now. */
+  linkChanged(nodeId: NodeId): void {
+    this.updates.forget(nodeId);
+  }
+
   nextTimeout(): number | undefined {
-    return earliest(this.transactions.nextTimeout(), this.configurations.nextTimeout());
+    return earliest(this.transactions.nextTimeout(), this.configurations.nextTimeout(), this.updates.nextTimeout());
   }
 
   handleTimeout(now: number): void {
     this.transactions.handleTimeout(now);
     this.configurations.handleTimeout(now);
+    this.updates.handleTimeout(now);
   }
 
-  deliver(from: NodeId, message: Uint8Array, header: DecodedForwardingHeader, isRequest: boolean, now: number): void {
-    // An answer that nobody waits for is not worth the check of its signature.
-    const pending = isRequest ? undefined : this.transactions.find(header.transactionId);
-    if (!isRequest && pending === undefined) {
-      this.components.counters.undeliverable += 1;
+  deliver(from: NodeId, message: Uint8Array, header: DecodedForwardingHeader, code: number, now: number): void {
+    const { counters } = this.components;
+    if (!isRequestCode(code)) {
+      // An answer that nobody waits for is not worth the check of its signature.
+      const pending = this.transactions.find(header.transactionId);
+      if (pending === undefined) counters.undeliverable += 1;
+      else this.examine(from, message, pending, now);
       return;
     }
+    // Who sends over its own link is known without a signature, and what it sends beyond its rate is not even read.
+    if (code !== MESSAGE_CODES.update_req || header.viaList.length > 0) this.examine(from, message, undefined, now);
+    else if (!this.updates.arrived(from, message, now)) counters.limited += 1;
+  }
+
+  /** @param pending what it answers; undefined: it is a request */
+  private examine(from: NodeId, message: Uint8Array, pending: PendingRequest | undefined, now: number): void {
     const envelope = decodeEnvelope(message);
     const signer = this.components.signing.open(envelope, this.components.clock.wall());
     if (signer === undefined) {

@@ -24,7 +24,7 @@ import { toNode } from './requester.ts';
 /** What the ends of messages need of the way between them. */
 export interface MessageSink {
   /** A whole message for this node; its header was read. */
-  deliver(from: NodeId, message: Uint8Array, header: DecodedForwardingHeader, isRequest: boolean, now: number): void;
+  deliver(from: NodeId, message: Uint8Array, header: DecodedForwardingHeader, code: number, now: number): void;
   /** A request that cannot go on: its sender is to be told (RFC 6940 s6.3.3.1). */
   refuse(from: NodeId, header: DecodedForwardingHeader, errorCode: number, now: number): void;
 }
@@ -82,8 +82,13 @@ export class MessageRouter {
   /** Never throws: what is no message is counted and dropped. */
   receive(from: NodeId, message: Uint8Array, now: number): void {
     this.counters.received += 1;
+    this.attempt(from, () => this.examine(from, message, now));
+  }
+
+  /** Looks at a message of a linked node. Never throws, as `receive`. */
+  attempt(from: NodeId, look: () => void): void {
     try {
-      this.examine(from, message, now);
+      look();
     } catch (error) {
       this.counters.malformed += 1;
       if (error instanceof MalformedMessageError)
@@ -162,8 +167,7 @@ export class MessageRouter {
       return;
     }
     const code = codeOf(message, header);
-    // RFC 6940 s6.3.3: requests have odd codes.
-    const isRequest = code !== MESSAGE_CODES.error && code % 2 === 1;
+    const isRequest = isRequestCode(code);
     const refused = this.reasonToRefuse(header, message.length);
     if (refused !== undefined) {
       if (isRequest) this.sink.refuse(from, header, refused, now);
@@ -177,7 +181,7 @@ export class MessageRouter {
     switch (route.type) {
       case 'local':
         this.counters.delivered += 1;
-        this.sink.deliver(from, message, header, isRequest, now);
+        this.sink.deliver(from, message, header, code, now);
         return;
       case 'nowhere':
         this.counters.undeliverable += 1;
@@ -272,6 +276,11 @@ export class MessageRouter {
     this.counters.sentBytes += message.length;
     this.links.send(hop, message);
   }
+}
+
+/** RFC 6940 s6.3.3: requests have odd codes. */
+export function isRequestCode(code: number): boolean {
+  return code !== MESSAGE_CODES.error && code % 2 === 1;
 }
 
 function codeOf(message: Uint8Array, { headerLength }: DecodedForwardingHeader): number {

@@ -354,6 +354,7 @@ export class OverlayNode implements Timed {
   }
 
   linkUp(nodeId: NodeId, now: number): void {
+    this.endpoint.linkChanged(nodeId);
     this.topology.linkUp(nodeId, now);
     this.attacher.linkUp(nodeId, now);
   }
@@ -377,6 +378,7 @@ export class OverlayNode implements Timed {
   }
 
   linkDown(nodeId: NodeId, now: number): void {
+    this.endpoint.linkChanged(nodeId);
     this.topology.linkDown(nodeId, now);
     this.attacher.linkDown(nodeId, now);
   }

@@ -25,13 +25,18 @@ export class RateLimiter {
     return this.fullAt.size;
   }
 
+  /** When the node has a token: now, or later. */
+  availableAt(nodeId: NodeId, now: number): number {
+    const { burst, intervalMs } = this.rate;
+    return Math.max(now, (this.fullAt.get(nodeId) ?? now) - (burst - 1) * intervalMs);
+  }
+
   /** Takes a token of the node; false when it has none. */
   take(nodeId: NodeId, now: number): boolean {
-    const { burst, intervalMs } = this.rate;
-    const fullAt = Math.max(this.fullAt.get(nodeId) ?? now, now);
-    if (fullAt - now > (burst - 1) * intervalMs) return false;
+    if (this.availableAt(nodeId, now) > now) return false;
+    const fullAt = Math.max(this.fullAt.get(nodeId) ?? now, now) + this.rate.intervalMs;
     this.fullAt.delete(nodeId);
-    this.fullAt.set(nodeId, fullAt + intervalMs);
+    this.fullAt.set(nodeId, fullAt);
     if (this.fullAt.size > this.maxNodes) {
       const [oldest] = this.fullAt.keys();
       if (oldest !== undefined) this.fullAt.delete(oldest);

@@ -91,10 +91,7 @@ export class NeighborSeeker implements Timed {
    * @param via the way to them: the teller, unless it is going away
    */
   consider(told: readonly NodeId[], teller: NodeId, via: NodeId | undefined, now: number): void {
-    const ids = this.nearest(
-      told.slice(0, MAX_TOLD).filter((id) => this.neighbors.wants(id)),
-      [],
-    );
+    const ids = this.nearest(this.neighbors.wanted(told.slice(0, MAX_TOLD)), []);
     this.hints.delete(teller);
     if (ids.length === 0) return;
     this.hints.set(teller, { ids, via });
@@ -163,7 +160,7 @@ export class NeighborSeeker implements Timed {
   }
 
   private seekNext(teller: NodeId, { ids, via }: Hint, now: number): void {
-    const wanted = ids.filter((id) => this.neighbors.wants(id));
+    const wanted = this.neighbors.wanted(ids);
     if (wanted.length === 0) this.hints.delete(teller);
     // Those that are being linked count as neighbours already, or every newcomer would link to half of a small ring. But
     // not on the word of others that has proved wrong lately: what they invent must not stand before what exists.

@@ -29,13 +29,20 @@ export class NeighborTable {
 
   /** Whether a peer with this id would be a neighbour if it were in the routing table (s10.7.3). */
   wants(id: NodeId): boolean {
+    return this.wanted([id]).length > 0;
+  }
+
+  /** Those of the ids of which `wants` is true, in their order. */
+  wanted(ids: readonly NodeId[]): NodeId[] {
     const { ring, self } = this.routing;
-    if (id === self || !ring.contains(id) || this.routing.has(id)) return false;
-    const { predecessors, successors } = this;
-    const lastSuccessor = successors[this.eachWay - 1];
-    const lastPredecessor = predecessors[this.eachWay - 1];
-    if (lastSuccessor === undefined || lastPredecessor === undefined) return true;
-    return ring.insideOpen(id, self, lastSuccessor) || ring.insideOpen(id, lastPredecessor, self);
+    const lastSuccessor = this.successors[this.eachWay - 1];
+    const lastPredecessor = this.predecessors[this.eachWay - 1];
+    const isNear = (id: NodeId): boolean =>
+      lastSuccessor === undefined ||
+      lastPredecessor === undefined ||
+      ring.insideOpen(id, self, lastSuccessor) ||
+      ring.insideOpen(id, lastPredecessor, self);
+    return ids.filter((id) => isNear(id) && id !== self && ring.contains(id) && !this.routing.has(id));
   }
 
   /** The peers that hold copies of what this one is responsible for (s10.4). */

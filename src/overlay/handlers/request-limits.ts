@@ -1,12 +1,20 @@
 import type { NodeId } from '../../base/node-id.ts';
 import type { KnownBody } from '../../reload/index.ts';
-import { ATTACH_RATE, CONFIG_UPDATE_RATE, JOIN_RATE, MAX_LIMITED_NODES, ROUTING_TABLE_RATE } from '../constants.ts';
+import {
+  ATTACH_RATE,
+  CONFIG_UPDATE_RATE,
+  JOIN_RATE,
+  LEAVE_RATE,
+  MAX_LIMITED_NODES,
+  ROUTING_TABLE_RATE,
+} from '../constants.ts';
 import { RateLimiter } from '../rate-limiter.ts';
 
 /** What each node may cause here of the requests that cost more than their answer. */
 export class RequestLimits {
   private readonly attach = new RateLimiter(ATTACH_RATE, MAX_LIMITED_NODES);
   private readonly join = new RateLimiter(JOIN_RATE, MAX_LIMITED_NODES);
+  private readonly leave = new RateLimiter(LEAVE_RATE, MAX_LIMITED_NODES);
   private readonly configUpdate = new RateLimiter(CONFIG_UPDATE_RATE, MAX_LIMITED_NODES);
   private readonly routingTable = new RateLimiter(ROUTING_TABLE_RATE, MAX_LIMITED_NODES);
 
@@ -18,6 +26,8 @@ export class RequestLimits {
         return this.attach.take(nodeId, now);
       case 'join_req':
         return this.join.take(nodeId, now);
+      case 'leave_req':
+        return this.leave.take(nodeId, now);
       case 'config_update_req':
         return this.configUpdate.take(nodeId, now);
       case 'route_query_req':

@@ -20,3 +20,13 @@ test('of too many nodes the one that was served longest ago is forgotten', (t) =
   t.false(limiter.take('c', 1));
   t.true(limiter.take('a', 1));
 });
+
+test('when the next token comes is known, and then it is there', (t) => {
+  const limiter = new RateLimiter({ burst: 2, intervalMs: 100 / 3 }, 10);
+  t.is(limiter.availableAt('a', 5.5), 5.5);
+  limiter.take('a', 0.1);
+  limiter.take('a', 0.2);
+  const at = limiter.availableAt('a', 0.2);
+  t.false(limiter.take('a', at - 0.001));
+  t.true(limiter.take('a', at));
+});

@@ -34,6 +34,12 @@ test('a nearer peer is wanted, a farther one and a known one are not', (t) => {
   t.false(table.wants(id('5')));
 });
 
+test('of many ids those are wanted that would be neighbours each by itself, in the order in which they came', (t) => {
+  const table = tableOf('5', '123789');
+  t.deepEqual(table.wanted(['a', '6', '7', '5', '4'].map(id)), ['6', '4'].map(id));
+  t.deepEqual(table.wanted([]), []);
+});
+
 test('everybody is wanted while there are too few', (t) => {
   t.true(tableOf('5', '6').wants(id('e')));
 });

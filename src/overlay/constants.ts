@@ -69,6 +69,8 @@ export const ROUTING_TABLE_RATE: Rate = { burst: 8, intervalMs: 1_000 };
 export const LEAVE_RATE: Rate = { burst: 4, intervalMs: 2_000 };
 /** As often as a peer tells of changes (UPDATE_DELAY_MS). What is beyond it waits: the latest of each linked node. */
 export const UPDATE_RATE: Rate = { burst: 8, intervalMs: 100 };
+/** A peer may say over the same link that it has started anew, for which all that it held is copied to it again. */
+export const RESTART_RATE: Rate = { burst: 2, intervalMs: 60_000 };
 /** Refusals of requests whose signature was not looked at, for each linked node. */
 export const REFUSAL_RATE: Rate = { burst: 32, intervalMs: 200 };
 

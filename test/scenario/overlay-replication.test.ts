@@ -2,6 +2,7 @@ import test from 'ava';
 import type { NodeId } from '../../src/base/node-id.ts';
 import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
 import { parseIpv4Prefix } from '../../src/base/ipv4-prefix.ts';
+import { RESTART_RATE } from '../../src/overlay/constants.ts';
 import { MESSAGE_CODES, decodeEnvelope } from '../../src/reload/index.ts';
 import { IDLOC_HOST } from '../../src/overlay/storage/kinds.ts';
 import type { NameEvent } from '../../src/overlay/naming.ts';
@@ -74,6 +75,44 @@ test('500 Joins of one node make no more work than one', (t) => {
   const pending = node.overlay.snapshot(world.now).pendingRequests;
   t.log(`${raw.received.length - answers} messages after the answers, ${pending} requests pending`);
   t.true(raw.received.length - answers < 300 && pending < 20);
+});
+
+test('a peer that says with each Update that it has started anew has its copies made anew a few times', (t) => {
+  t.log(`seed ${SEED}`);
+  const world = ringOf(1, SEED);
+  const [node] = world.peers;
+  if (node === undefined) return t.fail();
+  storeMany(world, node, 100);
+  const raw = new RawMember(world, node);
+  let looked = 0;
+  let copies = 0;
+  /** It says that it holds whatever it is sent. */
+  const takeCopies = (): void => {
+    for (; looked < raw.received.length; looked++) {
+      const { header, code } = decodeEnvelope(raw.received[looked] ?? new Uint8Array());
+      if (code !== MESSAGE_CODES.store_req) continue;
+      copies += 1;
+      raw.send({ type: 'store_ans', kindResponses: [] }, { transactionId: header.transactionId });
+    }
+  };
+  const update = (uptime: number, forMs: number): void => {
+    raw.send({ type: 'update_req', update: { type: 'neighbors', uptime, predecessors: [], successors: [] } });
+    for (const end = world.now + forMs; world.now < end;) {
+      world.loop.run(2);
+      takeCopies();
+    }
+  };
+  update(100_000, 2_000);
+  t.is(copies, 100);
+  for (let i = 0; i < 100; i++) update(i % 2 === 0 ? 0 : 100_000, 200);
+  // Those that are its own now are offered to it again when the ring has had time.
+  update(0, RESTART_RATE.intervalMs);
+  t.log(`${copies - 100} copies for 50 restarts in 20 s`);
+  t.true(copies <= 100 + RESTART_RATE.burst * 100);
+  const before = copies;
+  // It may be true all the same: it is heard once there is time.
+  update(60, 2_000);
+  t.true(copies > before);
 });
 
 for (const seed of [SEED, SEED + 9, SEED + 10])

@@ -5,8 +5,16 @@ import type { Random } from '../../base/random.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
 import type { ChordUpdate, Destination } from '../../reload/index.ts';
 import type { Attacher } from '../attacher.ts';
-import { MIN_STAYING_PEERS, REPLICAS, REQUEST_LIFETIME_MS, UPDATE_DELAY_MS } from '../constants.ts';
+import {
+  MAX_LIMITED_NODES,
+  MIN_STAYING_PEERS,
+  REPLICAS,
+  REQUEST_LIFETIME_MS,
+  RESTART_RATE,
+  UPDATE_DELAY_MS,
+} from '../constants.ts';
 import type { OverlayEvent, OverlayRole, OverlayState } from '../events.ts';
+import { RateLimiter } from '../rate-limiter.ts';
 import { type Requester, toNode } from '../requester.ts';
 import type { OverlaySettings } from '../settings.ts';
 import { ClientAttachment } from './client-attachment.ts';
@@ -83,6 +91,7 @@ export class Topology implements Timed {
   private readonly direct = new Set<NodeId>();
   /** When each peer started, as its Updates tell. */
   private readonly startOf = new Map<NodeId, number>();
+  private readonly restarts = new RateLimiter(RESTART_RATE, MAX_LIMITED_NODES);
   /** Of linked peers, as their latest Updates tell. */
   private readonly predecessorOf = new Map<NodeId, NodeId>();
   private readonly timers = new TimerQueue<TimerName>();
@@ -430,7 +439,7 @@ export class Topology implements Timed {
     this.silenced.delete(from);
     const added = this.routing.add(from);
     if (added) this.components.emit({ type: 'peerSeen', nodeId: from }, now);
-    const restarted = this.noteUptime(from, now - update.uptime * 1000);
+    const restarted = this.noteUptime(from, now - update.uptime * 1000, now);
     const told =
       update.type === 'peer_ready'
         ? []
@@ -711,10 +720,12 @@ export class Topology implements Timed {
   }
 
   /** Whether the peer has started anew since its last Update: then the copies it had are gone. */
-  private noteUptime(nodeId: NodeId, startedAt: number): boolean {
+  private noteUptime(nodeId: NodeId, startedAt: number, now: number): boolean {
     const before = this.startOf.get(nodeId);
     this.startOf.set(nodeId, Math.min(startedAt, before ?? startedAt));
     if (before === undefined || startedAt <= before + RESTART_TOLERANCE_MS) return false;
+    // Not now: the next Update says it again.
+    if (!this.restarts.take(nodeId, now)) return false;
     this.startOf.set(nodeId, startedAt);
     this.components.forgetCopies(nodeId);
     return true;

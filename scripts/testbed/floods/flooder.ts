@@ -280,6 +280,7 @@ async function flood(name: string, seconds: number): Promise<Record<string, unkn
   if (chosen === undefined) throw new Error(`no flood ${name}`);
   const next = chosen.messages({
     self: identity.hit,
+    target: victim,
     members,
     ipv4Prefix: membership.configuration.ipv4Prefix,
     sequence: membership.configuration.sequence,

@@ -2,8 +2,8 @@ import { toHex } from '../../../src/base/bytes.ts';
 import type { NodeId } from '../../../src/base/node-id.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { orchidRing } from '../../../src/overlay/chord/ring.ts';
-import { DEFAULT_KINDS } from '../../../src/overlay/storage/kinds.ts';
-import { type KnownBody, ERROR_CODES } from '../../../src/reload/index.ts';
+import { DEFAULT_KINDS, IDLOC_NAME } from '../../../src/overlay/storage/kinds.ts';
+import { type KnownBody, type StoredDataSpecifier, ERROR_CODES } from '../../../src/reload/index.ts';
 import type { PaperMember } from './members.ts';
 
 export interface FloodMessage {
@@ -18,6 +18,8 @@ export interface FloodMessage {
 
 export interface FloodContext {
   readonly self: NodeId;
+  /** The agent that is measured. */
+  readonly target: NodeId;
   /** Those whose values the agent stores. */
   readonly members: readonly PaperMember[];
   readonly ipv4Prefix: string;
@@ -38,11 +40,18 @@ export interface Flood {
 
 /** As many as fit into an Update of a peer that means well. */
 const IDS_OF_AN_UPDATE = 8;
+/** As many as a message takes. */
+const IDS_OF_A_LONG_LIST = 256;
+/** As many as are answered, all for the same value. */
+const SPECIFIERS_OF_A_MESSAGE = 32;
 const PADDING_BYTES = 900;
 const DOCUMENT_BYTES = 9_000;
 const CERTIFICATES_OF_A_MESSAGE = 40;
 
 const randomId = (): NodeId => `20010022${toHex(systemRandom.bytes(12))}`;
+/** Nearer to the agent than anybody is. */
+const idsBeside = (target: NodeId): NodeId[] =>
+  Array.from({ length: IDS_OF_A_LONG_LIST }, () => orchidRing.add(target, BigInt(systemRandom.uint32())));
 const randomResource = (): string => orchidRing.resourceIdOf(toHex(systemRandom.bytes(8)));
 const none = new Uint8Array();
 
@@ -62,6 +71,18 @@ function memberOf({ members }: FloodContext, index: number): PaperMember {
   if (member === undefined) throw new Error('fill first');
   return member;
 }
+
+/** A name that is stored at the agent, asked for in one message as often as it answers. */
+const oneNameManyTimes = (
+  context: FloodContext,
+  index: number,
+): { resource: string; specifiers: StoredDataSpecifier[] } => {
+  const specifier = { kind: IDLOC_NAME.id, generation: 0n, specifier: { model: 'dictionary' as const, keys: [] } };
+  return {
+    resource: orchidRing.resourceIdOf(memberOf(context, index).user),
+    specifiers: Array.from({ length: SPECIFIERS_OF_A_MESSAGE }, () => specifier),
+  };
+};
 
 /** Values of members that are stored already, each later than the one before: all are taken, and copied to the replicas. */
 const newerValues: Flood['messages'] = (context) => (index) => {
@@ -100,6 +121,36 @@ export const floods: Readonly<Record<string, Flood>> = {
       },
     })),
   },
+  long_updates: {
+    distinct: 200,
+    messages: plain(({ target }) => ({
+      type: 'update_req',
+      update: { type: 'full', uptime: 100_000, predecessors: [], successors: [], fingers: idsBeside(target) },
+    })),
+  },
+  restarts: {
+    messages: plain((_, index) => ({
+      type: 'update_req',
+      update: { type: 'peer_ready', uptime: index % 2 === 0 ? 100_000 : 0 },
+    })),
+  },
+  leaves: {
+    distinct: 200,
+    messages: plain(({ self, target }) => ({
+      ...{ type: 'leave_req', leavingPeerId: self },
+      leaveData: { type: 'from_succ', successors: idsBeside(target) },
+    })),
+  },
+  route_queries: {
+    messages: plain(() => ({
+      type: 'route_query_req',
+      sendUpdate: true,
+      destination: { type: 'node', nodeId: randomId() },
+      overlaySpecificData: none,
+    })),
+  },
+  fetches: { messages: plain((context, index) => ({ type: 'fetch_req', ...oneNameManyTimes(context, index) })) },
+  stats: { messages: plain((context, index) => ({ type: 'stat_req', ...oneNameManyTimes(context, index) })) },
   comings_and_goings: {
     messages: plain(({ self }, index) =>
       index % 2 === 0

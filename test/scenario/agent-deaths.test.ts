@@ -62,10 +62,10 @@ test('a peer that was silent for ten seconds has its place in the ring again', (
   const before = places();
   const quiet = mostResponsible(members);
   const [address = ''] = quiet.host.addresses;
-  world.network.internet.detach(address);
+  world.network.internet.isCut = ({ destination }) => destination.address === address;
   for (const agent of all) if (agent !== quiet) for (const whom of all) agent.lookupName(whom.user);
   world.run(10_000);
-  world.network.internet.attach(address, quiet.host);
+  world.network.internet.isCut = () => false;
   world.run(120_000);
   t.deepEqual(places(), before);
 });

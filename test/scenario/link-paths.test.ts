@@ -17,7 +17,7 @@ test('two hosts behind home NATs that met at a public peer are linked directly',
 test('two hosts behind home NATs are linked, each with twenty more addresses that lead nowhere', (t) => {
   const world = new ThreeHosts(t, 9);
   for (const { host } of [world.a, world.b])
-    for (let i = 1; i <= 20; i++) host.plug(world.network.segment('bridge'), `172.17.${i}.1`);
+    for (let i = 1; i <= 20; i++) host.plug(world.network.segment(`bridge-${i}`), `172.17.${i}.1`);
   t.true(world.join());
   t.true(world.call());
   const [link] = world.a.links.snapshot().links.filter(({ hit }) => hit === world.b.hit);

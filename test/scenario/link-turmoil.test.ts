@@ -37,7 +37,8 @@ for (let seed = 100; seed < 120; seed++)
       world.until(() => world.a.links.isUp(peer.hit) && world.b.links.isUp(peer.hit), 40_000),
       'with the peer',
     );
-    loop.run(1_000);
+    // An offer needs our address as the peer sees it, and the question for that may have to be repeated.
+    loop.run(3_000);
     if (!world.linked) world.a.connect(world.b.hit);
     t.true(
       world.until(() => world.linked, 40_000),

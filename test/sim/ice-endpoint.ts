@@ -12,6 +12,7 @@ import { decodeStun } from '../../src/stun/codec.ts';
 import type { StunMessage } from '../../src/stun/message.ts';
 import type { EventLoop } from './network/event-loop.ts';
 import type { SimHost } from './network/host.ts';
+import { sendByUplink } from './network/uplink-sockets.ts';
 
 export const ICE_PORT = 6084;
 
@@ -107,7 +108,7 @@ export class IceEndpoint {
   pump(): void {
     for (const source of [this.agent, this.binding])
       for (let out = source.pollTransmit(); out !== undefined; out = source.pollTransmit())
-        this.host.send(out.local.address, out.local.port, out.remote, out.data);
+        sendByUplink(this.host, { local: out.local.address, port: out.local.port }, out.remote, out.data);
     for (let event = this.agent.pollEvent(); event !== undefined; event = this.agent.pollEvent())
       this.events.push({ ...event, at: this.loop.now });
     const next = earliest(this.agent.nextTimeout(), this.binding.nextTimeout());

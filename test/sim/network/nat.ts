@@ -17,7 +17,17 @@ export interface NatBehaviour {
   readonly mappingTimeoutMs: number;
   /** RFC 4787 s6. */
   readonly hairpinning: boolean;
+  /** As Linux: one outer port serves mappings towards different remotes, and so each keeps the inner port (RFC 4787 s4.2.1). */
+  readonly portOverloading?: boolean;
+  /**
+   * As Linux: what comes in and belongs to no mapping makes an entry of its own in the table of connections, and while that one
+   * lasts no mapping gets the same port towards the same remote.
+   */
+  readonly unsolicitedTakesPort?: boolean;
 }
+
+/** nf_conntrack_udp_timeout: of an entry that was used in one direction only. */
+const UNSOLICITED_MS = 30_000;
 
 /** What most home routers do to UDP. */
 export const HOME_NAT: NatBehaviour = {
@@ -35,10 +45,22 @@ export const SYMMETRIC_NAT: NatBehaviour = {
   portPreservation: false,
 };
 
+/** A router with Debian's netfilter and `masquerade`: looks endpoint-independent until two entries want the same port. */
+export const LINUX_NAT: NatBehaviour = {
+  mapping: 'address-and-port-dependent',
+  filtering: 'address-and-port-dependent',
+  portPreservation: true,
+  mappingTimeoutMs: 120_000,
+  hairpinning: false,
+  portOverloading: true,
+  unsolicitedTakesPort: true,
+};
+
 interface Mapping {
   readonly inner: SocketAddress;
   readonly outer: SocketAddress;
   readonly key: string;
+  readonly outerKey: string;
   /** Where the inner host sent to, by filter key, and when last. */
   readonly permitted: Map<string, number>;
   lastOutbound: number;
@@ -49,10 +71,16 @@ function dependenceKey(dependence: NatDependence, remote: SocketAddress): string
   return dependence === 'address-dependent' ? remote.address : formatSocketAddress(remote);
 }
 
-/** A NAT between an inner and an outer segment. It drops what it did not ask for. */
+/**
+ * A NAT between an inner and an outer segment. It drops what it did not ask for, and what comes from an address that is none of
+ * the inner segment's: a home router translates those of its own network only.
+ */
 export class Nat {
   private readonly byInner = new Map<string, Mapping>();
-  private readonly byOuter = new Map<number, Mapping>();
+  private readonly byOuter = new Map<string, Mapping>();
+  /** Until when what came in unasked for keeps an outer key from mappings. */
+  private readonly taken = new Map<string, number>();
+  private carries = true;
   private readonly loop: EventLoop;
   private readonly random: Random;
   private readonly inner: Segment;
@@ -78,57 +106,116 @@ export class Nat {
 
   /** All mappings are gone, as after a power cut; the provider may give another address. */
   reboot(outerAddress = this.outerAddress): void {
-    this.byInner.clear();
-    this.byOuter.clear();
+    this.forgetAll();
+    this.carries = true;
     this.outer.detach(this.outerAddress);
     this.outerAddress = outerAddress;
     this.outer.attach(outerAddress, this.inward);
   }
 
+  /** The router hangs, or its line does: nothing passes any more, nobody is told, and the LAN stays up. */
+  die(): void {
+    this.carries = false;
+  }
+
+  /** Its mappings are still there. */
+  revive(): void {
+    this.carries = true;
+  }
+
+  /** The provider gives no address any more: what is sent to the one that it was finds nobody. Mappings are gone too. */
+  loseLine(): void {
+    this.forgetAll();
+    this.carries = false;
+    this.outer.detach(this.outerAddress);
+  }
+
+  /** The mapping by which `inner` reaches `remote` gets another outer port, as some NATs do in the middle of a flow. */
+  rebind(inner: SocketAddress, remote: SocketAddress): void {
+    const before = this.existing(inner, remote);
+    this.forget(before);
+    const port = this.randomPort(inner, remote);
+    if (port !== undefined) this.addMapping(inner, remote, port);
+  }
+
+  /** The mapping by which `inner` reaches `remote` is gone: what comes in by it is dropped until something goes out. */
+  forgetMapping(inner: SocketAddress, remote: SocketAddress): void {
+    this.forget(this.existing(inner, remote));
+  }
+
   private outbound(datagram: Datagram): void {
+    if (!this.carries || !this.inner.knows(datagram.source.address)) return;
     const mapping = this.mappingFor(datagram.source, datagram.destination);
     if (mapping === undefined) return;
     mapping.lastOutbound = this.loop.now;
     mapping.permitted.set(dependenceKey(this.behaviour.filtering, datagram.destination), this.loop.now);
     const translated = { ...datagram, source: mapping.outer };
-    if (datagram.destination.address !== this.outerAddress) this.outer.send(translated);
+    if (datagram.destination.address !== this.outerAddress) this.outer.send(translated, this.inward);
     else if (this.behaviour.hairpinning) this.inbound(translated);
   }
 
   private inbound(datagram: Datagram): void {
-    const mapping = this.byOuter.get(datagram.destination.port);
-    if (mapping === undefined || this.expired(mapping)) return;
+    if (!this.carries) return;
+    const outerKey = this.outerKey(datagram.destination.port, datagram.source);
+    const mapping = this.byOuter.get(outerKey);
+    if (mapping === undefined || this.expired(mapping)) {
+      if (this.behaviour.unsolicitedTakesPort === true) this.taken.set(outerKey, this.loop.now + UNSOLICITED_MS);
+      return;
+    }
     const permitted = mapping.permitted.get(dependenceKey(this.behaviour.filtering, datagram.source));
     if (permitted === undefined || this.loop.now - permitted > this.behaviour.mappingTimeoutMs) return;
     this.inner.send({ ...datagram, destination: mapping.inner });
   }
 
-  private mappingFor(source: SocketAddress, destination: SocketAddress): Mapping | undefined {
-    const key = `${formatSocketAddress(source)}|${dependenceKey(this.behaviour.mapping, destination)}`;
-    const known = this.byInner.get(key);
-    if (known !== undefined && !this.expired(known)) return known;
-    if (known !== undefined) this.forget(known);
-    const port = this.freePort(source.port);
-    if (port === undefined) return undefined;
-    const outer = { address: this.outerAddress, port };
-    const mapping: Mapping = { inner: source, outer, key, permitted: new Map(), lastOutbound: this.loop.now };
-    this.byInner.set(key, mapping);
-    this.byOuter.set(port, mapping);
+  private innerKey(source: SocketAddress, destination: SocketAddress): string {
+    return `${formatSocketAddress(source)}|${dependenceKey(this.behaviour.mapping, destination)}`;
+  }
+
+  private outerKey(port: number, remote: SocketAddress): string {
+    return this.behaviour.portOverloading === true ? `${port}|${formatSocketAddress(remote)}` : `${port}`;
+  }
+
+  private existing(inner: SocketAddress, remote: SocketAddress): Mapping {
+    const mapping = this.byInner.get(this.innerKey(inner, remote));
+    if (mapping === undefined) throw new Error(`no mapping for ${formatSocketAddress(inner)}`);
     return mapping;
   }
 
-  private freePort(wanted: number): number | undefined {
-    const free = (port: number): boolean => {
-      const holder = this.byOuter.get(port);
-      if (holder === undefined) return true;
-      if (!this.expired(holder)) return false;
-      this.forget(holder);
-      return true;
-    };
-    if (this.behaviour.portPreservation && free(wanted)) return wanted;
+  private mappingFor(source: SocketAddress, destination: SocketAddress): Mapping | undefined {
+    const known = this.byInner.get(this.innerKey(source, destination));
+    if (known !== undefined && !this.expired(known)) return known;
+    if (known !== undefined) this.forget(known);
+    const port =
+      this.behaviour.portPreservation && this.isFree(source.port, destination)
+        ? source.port
+        : this.randomPort(source, destination);
+    return port === undefined ? undefined : this.addMapping(source, destination, port);
+  }
+
+  private addMapping(source: SocketAddress, destination: SocketAddress, port: number): Mapping {
+    const key = this.innerKey(source, destination);
+    const outerKey = this.outerKey(port, destination);
+    const outer = { address: this.outerAddress, port };
+    const mapping = { inner: source, outer, key, outerKey, permitted: new Map(), lastOutbound: this.loop.now };
+    this.byInner.set(key, mapping);
+    this.byOuter.set(outerKey, mapping);
+    return mapping;
+  }
+
+  private isFree(port: number, remote: SocketAddress): boolean {
+    const outerKey = this.outerKey(port, remote);
+    if ((this.taken.get(outerKey) ?? -Infinity) > this.loop.now) return false;
+    const holder = this.byOuter.get(outerKey);
+    if (holder === undefined) return true;
+    if (!this.expired(holder)) return false;
+    this.forget(holder);
+    return true;
+  }
+
+  private randomPort({ port: but }: SocketAddress, remote: SocketAddress): number | undefined {
     for (let attempt = 0; attempt < 1000; attempt++) {
       const port = 1024 + (this.random.uint32() % 64512);
-      if (free(port)) return port;
+      if (port !== but && this.isFree(port, remote)) return port;
     }
     return undefined;
   }
@@ -139,6 +226,12 @@ export class Nat {
 
   private forget(mapping: Mapping): void {
     this.byInner.delete(mapping.key);
-    this.byOuter.delete(mapping.outer.port);
+    this.byOuter.delete(mapping.outerKey);
+  }
+
+  private forgetAll(): void {
+    this.byInner.clear();
+    this.byOuter.clear();
+    this.taken.clear();
   }
 }

@@ -31,11 +31,12 @@ export class SimNetwork {
 
   constructor(seed: number, internet: SegmentQuality = { latencyMs: 10 }) {
     this.random = seededRandom(seed);
-    this.internet = this.segment('internet', internet);
+    this.internet = this.newSegment('internet', internet, true);
   }
 
+  /** A network that leads nowhere until a NAT makes itself its gateway. */
   segment(name: string, quality: SegmentQuality = { latencyMs: 1 }): Segment {
-    return new Segment({ loop: this.loop, random: this.random, observe: this.observe }, name, quality);
+    return this.newSegment(name, quality, false);
   }
 
   /** A segment behind a NAT of its own on the Internet. */
@@ -53,5 +54,10 @@ export class SimNetwork {
     const host = new SimHost();
     host.plug(segment, address);
     return host;
+  }
+
+  private newSegment(name: string, quality: SegmentQuality, isInternet: boolean): Segment {
+    const { loop, random, observe } = this;
+    return new Segment({ loop, random, observe }, name, quality, isInternet);
   }
 }

@@ -11,6 +11,16 @@ export interface SegmentQuality {
   /** Probability in [0, 1]. */
   readonly loss?: number;
   readonly duplicate?: number;
+  /** What is longer, IP header included, is lost and nobody is told: a path MTU without ICMP. */
+  readonly mtu?: number;
+}
+
+const UDP_HEADER_BYTES = 8;
+const IP_HEADER_BYTES = { 4: 20, 6: 40 } as const;
+
+/** With the headers of UDP and IP. */
+function datagramBytes({ destination, data }: Datagram): number {
+  return IP_HEADER_BYTES[destination.address.includes(':') ? 6 : 4] + UDP_HEADER_BYTES + data.length;
 }
 
 /** Told of each datagram, for the flow that a failed test prints. */
@@ -29,9 +39,12 @@ export class Segment {
   readonly name: string;
   quality: SegmentQuality;
   gateway: Attachment | undefined;
+  /** Without a gateway: everything there is lies within. */
+  readonly isInternet: boolean;
   /** What a broken network does not carry. */
   isCut: (datagram: Datagram) => boolean = () => false;
   private readonly members = new Map<string, Attachment>();
+  private readonly given = new Set<string>();
   private readonly loop: EventLoop;
   private readonly random: Random;
   private readonly observe: FlowObserver;
@@ -40,7 +53,9 @@ export class Segment {
     components: { loop: EventLoop; random: Random; observe: FlowObserver },
     name: string,
     quality: SegmentQuality,
+    isInternet = false,
   ) {
+    this.isInternet = isInternet;
     this.loop = components.loop;
     this.random = components.random;
     this.observe = components.observe;
@@ -48,19 +63,34 @@ export class Segment {
     this.quality = quality;
   }
 
+  /** Whether its router tells hosts a default route. */
+  get leadsFurther(): boolean {
+    return this.isInternet || this.gateway !== undefined;
+  }
+
   attach(address: string, member: Attachment): void {
     if (this.members.has(address)) throw new Error(`${address} is taken in ${this.name}`);
     this.members.set(address, member);
+    this.given.add(address);
   }
 
   detach(address: string): void {
     this.members.delete(address);
   }
 
-  /** Who takes the datagram is settled when it arrives: a host that left meanwhile does not get it. */
-  send(datagram: Datagram): void {
-    const { latencyMs, jitterMs = 0, loss = 0, duplicate = 0 } = this.quality;
-    if (this.isCut(datagram) || this.random.float() < loss) {
+  /** It is an address of this network, whoever has it. */
+  knows(address: string): boolean {
+    return this.given.has(address);
+  }
+
+  /**
+   * Who takes the datagram is settled when it arrives: a host that left meanwhile does not get it. The Internet drops what
+   * comes from an address that it has not given to the `sender` (BCP 38); without a sender the source is forged.
+   */
+  send(datagram: Datagram, sender?: Attachment): void {
+    const { latencyMs, jitterMs = 0, loss = 0, duplicate = 0, mtu = Infinity } = this.quality;
+    const foreign = this.isInternet && sender !== undefined && this.members.get(datagram.source.address) !== sender;
+    if (foreign || datagramBytes(datagram) > mtu || this.isCut(datagram) || this.random.float() < loss) {
       this.observe(this.loop.now, this.name, 'lost', datagram);
       return;
     }

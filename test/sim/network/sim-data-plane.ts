@@ -22,6 +22,7 @@ import {
   RECORD_BYTE,
 } from './sim-association.ts';
 import type { Handshake, OpenedRecord, RecordKind } from './sim-association.ts';
+import { sendByUplink } from './uplink-sockets.ts';
 
 /** As in native/src/link/dtls_session.cc and data_plane.h. */
 const FIRST_HANDSHAKE_TIMER_MS = 150;
@@ -164,7 +165,7 @@ export class SimDataPlane implements DataPlane {
   }
 
   sendDatagram(local: SocketAddress | null, remote: SocketAddress, data: Uint8Array): void {
-    if (!this.closed) this.host.send(local?.address ?? null, this.port, remote, data);
+    if (!this.closed) sendByUplink(this.host, { local: local?.address ?? null, port: this.port }, remote, data);
   }
 
   setCredentials(certificateChain: readonly Uint8Array[]): void {

@@ -262,7 +262,7 @@ for (const how of ['told its new candidates', 'restarted'] as const) {
 
 test('a lost interface moves the path to another one of the same host', (t) => {
   const world = publicHosts();
-  world.b.host.plug(world.network.internet, '203.0.113.3');
+  world.b.host.plug(world.network.internet, '203.0.113.3', 'second');
   world.b.addressesChanged();
   exchange(world);
   t.true(bothSelected(world));
@@ -283,7 +283,7 @@ for (const restMs of [CONSENT_TIMEOUT_MS - 2 * LATENCY_MS, CONSENT_TIMEOUT_MS - 
   test(`the path moves to a pair that was last answered ${restMs} ms ago, and stays there`, (t) => {
     const world = publicHosts({ latencyMs: LATENCY_MS });
     const { network, a, b } = world;
-    a.host.plug(network.internet, '203.0.113.10');
+    a.host.plug(network.internet, '203.0.113.10', 'second');
     a.addressesChanged();
     exchange(world);
     t.true(bothSelected(world));
@@ -473,7 +473,7 @@ test('a nomination of the selected pair takes back the one before it, whose chec
 
 test('a path that goes silent is left for another valid pair long before consent expires', (t) => {
   const world = publicHosts();
-  world.b.host.plug(world.network.internet, '203.0.113.3');
+  world.b.host.plug(world.network.internet, '203.0.113.3', 'second');
   world.b.addressesChanged();
   exchange(world);
   t.true(bothSelected(world));

@@ -1,8 +1,8 @@
 import test from 'ava';
 import type { Datagram } from '../../sim/network/datagram.ts';
 import type { SimHost } from '../../sim/network/host.ts';
-import { HOME_NAT, SYMMETRIC_NAT } from '../../sim/network/nat.ts';
-import type { NatBehaviour } from '../../sim/network/nat.ts';
+import { HOME_NAT, LINUX_NAT, SYMMETRIC_NAT } from '../../sim/network/nat.ts';
+import type { Nat, NatBehaviour } from '../../sim/network/nat.ts';
 import { SimNetwork } from '../../sim/network/network.ts';
 
 const FIRST = { address: '203.0.113.1', port: 1_000 };
@@ -12,6 +12,7 @@ const HELLO = Uint8Array.of(1);
 
 interface Lab {
   readonly network: SimNetwork;
+  readonly nat: Nat;
   readonly inner: SimHost;
   /** What arrived inside. */
   readonly inside: Datagram[];
@@ -22,7 +23,8 @@ interface Lab {
 
 function lab(behaviour: NatBehaviour): Lab {
   const network = new SimNetwork(1);
-  const inner = network.host(network.home('home', '198.51.100.1', behaviour).lan, '10.0.0.2');
+  const { lan, nat } = network.home('home', '198.51.100.1', behaviour);
+  const inner = network.host(lan, '10.0.0.2');
   const inside: Datagram[] = [];
   const outside: Datagram[] = [];
   inner.bind(6_084, (datagram) => inside.push(datagram));
@@ -36,8 +38,10 @@ function lab(behaviour: NatBehaviour): Lab {
     if (first !== undefined) servers.get(address)?.send(null, port, first.source, HELLO);
     network.loop.run(100);
   };
-  return { network, inner, inside, outside, reply };
+  return { network, nat, inner, inside, outside, reply };
 }
+
+const INNER = { address: '10.0.0.2', port: 6_084 };
 
 function sendTo(world: Lab, ...destinations: (typeof FIRST)[]): number[] {
   for (const destination of destinations) world.inner.send(null, 6_084, destination, HELLO);
@@ -99,4 +103,78 @@ test('a host that has left does not get what is on its way', (t) => {
   world.inner.unplug('10.0.0.2');
   world.reply(FIRST);
   t.is(world.inside.length, 0);
+});
+
+test('a Linux router shows the inner port to all, and filters by address and port', (t) => {
+  const world = lab(LINUX_NAT);
+  t.deepEqual(sendTo(world, FIRST, SAME_ADDRESS), [6_084, 6_084]);
+  for (const remote of [FIRST, SAME_ADDRESS, SECOND]) world.reply(remote);
+  t.is(world.inside.length, 2);
+});
+
+test('behind a Linux router a port is not to be had towards a remote that came in unasked for, for half a minute', (t) => {
+  const world = lab(LINUX_NAT);
+  sendTo(world, FIRST);
+  world.reply(SECOND);
+  t.deepEqual(sendTo(world, SAME_ADDRESS), [6_084, 6_084]);
+  t.not(sendTo(world, SECOND).at(-1), 6_084);
+  world.nat.reboot();
+  world.reply(SECOND);
+  world.network.loop.run(31_000);
+  t.is(sendTo(world, SECOND).at(-1), 6_084);
+});
+
+for (const [name, behaviour, passing] of [
+  ['a home NAT', HOME_NAT, 3],
+  ['a Linux router', LINUX_NAT, 2],
+] as const)
+  test(`${name} forgets one mapping: nothing comes in by it until something goes out, and then ${passing} of 3 remotes`, (t) => {
+    const world = lab(behaviour);
+    const answers = (): void => {
+      for (const remote of [FIRST, SAME_ADDRESS, SECOND]) world.reply(remote);
+    };
+    sendTo(world, FIRST, SAME_ADDRESS, SECOND);
+    world.nat.forgetMapping(INNER, FIRST);
+    world.reply(FIRST);
+    t.is(world.inside.length, 0);
+    sendTo(world, FIRST, SAME_ADDRESS, SECOND);
+    answers();
+    // The remotes answer to the port that they saw first: on Linux the word of FIRST has taken it meanwhile.
+    t.is(world.inside.length, passing);
+  });
+
+test('a mapping that rebinds shows another port, and what comes to the old one is lost', (t) => {
+  const world = lab(HOME_NAT);
+  sendTo(world, FIRST);
+  world.nat.rebind(INNER, FIRST);
+  world.reply(FIRST);
+  t.is(world.inside.length, 0);
+  const port = sendTo(world, FIRST).at(-1);
+  t.not(port, 6_084);
+  t.is(sendTo(world, FIRST).at(-1), port);
+});
+
+test('a router that died carries nothing and says nothing, and goes on as it was', (t) => {
+  const world = lab(HOME_NAT);
+  sendTo(world, FIRST);
+  world.nat.die();
+  sendTo(world, SECOND);
+  world.reply(FIRST);
+  t.deepEqual([world.inside.length, world.outside.length], [0, 1]);
+  world.nat.revive();
+  world.reply(FIRST);
+  t.is(world.inside.length, 1);
+});
+
+test('a router that lost its line has no address outside, and the hosts inside reach each other', (t) => {
+  const world = lab(HOME_NAT);
+  sendTo(world, FIRST);
+  world.nat.loseLine();
+  world.reply(FIRST);
+  sendTo(world, SECOND);
+  t.deepEqual([world.inside.length, world.outside.length], [0, 1]);
+  t.true(world.network.flow.some((line) => line.includes('unroutable')));
+  world.nat.reboot('198.51.100.9');
+  sendTo(world, SECOND);
+  t.is(world.outside.at(-1)?.source.address, '198.51.100.9');
 });

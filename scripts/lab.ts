@@ -2,6 +2,9 @@
 import { parseArgs } from 'node:util';
 import { messageOf } from '../src/base/errors.ts';
 import { churn } from './testbed/churn.ts';
+import { FLOWS, handover } from './testbed/handover/handover.ts';
+import { MOVES } from './testbed/handover/moves.ts';
+import { TUNNELS } from './testbed/handover/tunnels.ts';
 import { Lab } from './testbed/lab.ts';
 import { Findings, printFigures, progress } from './testbed/report.ts';
 import { renewal } from './testbed/renewal.ts';
@@ -15,6 +18,7 @@ const USES = [
   'up [--agents]',
   'churn [--hosts N] [--minutes N] [--json]',
   'renewal [--certificate-lifetime SECONDS] [--minutes N] [--json]',
+  'handover [--only MOVES] [--who NAMES] [--flow NAMES] [--rtt MS,MS] [--repeat N] [--json]',
 ];
 
 function usage(why: string): never {
@@ -30,6 +34,11 @@ function parsed() {
         hosts: { type: 'string', default: '30' },
         minutes: { type: 'string', default: '10' },
         'certificate-lifetime': { type: 'string', default: '120' },
+        only: { type: 'string' },
+        who: { type: 'string' },
+        flow: { type: 'string' },
+        rtt: { type: 'string', default: '0,60' },
+        repeat: { type: 'string', default: '5' },
         json: { type: 'boolean', default: false },
       },
       allowPositionals: true,
@@ -60,35 +69,57 @@ async function up(lab: Lab): Promise<void> {
   setInterval(() => undefined, 3_600_000);
 }
 
-type Measure = (lab: Lab, findings: Findings, minutes: number) => Promise<void>;
+/** Some of what there is, in its order: `--only hard,rebind`. */
+function chosen<T extends string>(option: string, text: string | undefined, known: readonly T[]): readonly T[] {
+  if (text === undefined) return known;
+  const names = text.split(',');
+  const unknown = names.find((name) => !known.some((one) => one === name));
+  if (unknown !== undefined) return usage(`${option} takes some of ${known.join(',')}, not ${unknown}`);
+  return known.filter((name) => names.includes(name));
+}
+
+function minutes(): number {
+  return number('--minutes', values.minutes, 0.1);
+}
+
+/** Makes what networks it needs; all are taken down when the command ends, however it does. */
+type Measure = (findings: Findings) => Promise<void>;
 
 const MEASURES: Readonly<Record<string, Measure>> = {
-  churn: (lab, findings, minutes) => {
+  churn: async (findings) => {
     // With fewer there are not two copies of everything.
     const agents = Math.floor(number('--hosts', values.hosts, 4));
-    return churn(lab, findings, { agents, minutes, killEveryMs: KILL_EVERY_MS }, progress);
+    await churn(Lab.open(), findings, { agents, minutes: minutes(), killEveryMs: KILL_EVERY_MS }, progress);
   },
-  renewal: (lab, findings, minutes) => {
+  renewal: async (findings) => {
     const lifetimeS = Math.floor(number('--certificate-lifetime', values['certificate-lifetime'], 60));
-    return renewal(lab, findings, { lifetimeS, minutes }, progress);
+    await renewal(Lab.open(), findings, { lifetimeS, minutes: minutes() }, progress);
+  },
+  handover: async (findings) => {
+    const options = {
+      moves: chosen('--only', values.only, Object.keys(MOVES)),
+      who: chosen('--who', values.who, Object.keys(TUNNELS)),
+      flows: chosen('--flow', values.flow, FLOWS),
+      roundTripsMs: values.rtt.split(',').map((text) => number('--rtt', text, 0)),
+      repetitions: Math.floor(number('--repeat', values.repeat, 1)),
+    };
+    await handover(findings, options, progress);
   },
 };
 
 async function figuresOf(what: string, measure: Measure): Promise<void> {
-  const minutes = number('--minutes', values.minutes, 0.1);
   const findings = new Findings();
-  const lab = Lab.open();
-  await measure(lab, findings, minutes);
+  await measure(findings);
   const report = findings.report(`lab ${what}`);
   if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else printFigures(report);
-  process.exitCode = findings.ok ? 0 : 1;
-  lab.close();
+  // The handler of the end takes the networks down.
+  process.exit(findings.ok ? 0 : 1);
 }
 
 const [what = ''] = positionals;
 const measure = Object.hasOwn(MEASURES, what) ? MEASURES[what] : undefined;
-if (positionals.length !== 1 || (what !== 'up' && measure === undefined)) usage('up, churn or renewal?');
+if (positionals.length !== 1 || (what !== 'up' && measure === undefined)) usage('which?');
 try {
   await (measure === undefined ? up(Lab.open()) : figuresOf(what, measure));
 } catch (error) {

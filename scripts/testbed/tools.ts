@@ -8,7 +8,7 @@ const SOURCES = join(import.meta.dirname, '../../native/bench');
 const COMPILER = 'g++';
 const FLAGS = ['-std=c++20', '-O2', '-Wall', '-Wextra', '-Werror'];
 
-type Name = 'udp_load' | 'echo_flow' | 'garbage_flood';
+type Name = 'udp_load' | 'echo_flow' | 'garbage_flood' | 'nat_router' | 'call_flow';
 
 const tools = new Map<Name, Promise<string>>();
 

@@ -19,15 +19,7 @@ export interface NatBehaviour {
   readonly hairpinning: boolean;
   /** As Linux: one outer port serves mappings towards different remotes, and so each keeps the inner port (RFC 4787 s4.2.1). */
   readonly portOverloading?: boolean;
-  /**
-   * As Linux: what comes in and belongs to no mapping makes an entry of its own in the table of connections, and while that one
-   * lasts no mapping gets the same port towards the same remote.
-   */
-  readonly unsolicitedTakesPort?: boolean;
 }
-
-/** nf_conntrack_udp_timeout: of an entry that was used in one direction only. */
-const UNSOLICITED_MS = 30_000;
 
 /** What most home routers do to UDP. */
 export const HOME_NAT: NatBehaviour = {
@@ -45,7 +37,10 @@ export const SYMMETRIC_NAT: NatBehaviour = {
   portPreservation: false,
 };
 
-/** A router with Debian's netfilter and `masquerade`: looks endpoint-independent until two entries want the same port. */
+/**
+ * A router with netfilter, `masquerade` and a firewall, which drops and does not remember what nobody inside asked for: looks
+ * endpoint-independent, but each remote has a mapping of its own.
+ */
 export const LINUX_NAT: NatBehaviour = {
   mapping: 'address-and-port-dependent',
   filtering: 'address-and-port-dependent',
@@ -53,7 +48,6 @@ export const LINUX_NAT: NatBehaviour = {
   mappingTimeoutMs: 120_000,
   hairpinning: false,
   portOverloading: true,
-  unsolicitedTakesPort: true,
 };
 
 interface Mapping {
@@ -78,8 +72,6 @@ function dependenceKey(dependence: NatDependence, remote: SocketAddress): string
 export class Nat {
   private readonly byInner = new Map<string, Mapping>();
   private readonly byOuter = new Map<string, Mapping>();
-  /** Until when what came in unasked for keeps an outer key from mappings. */
-  private readonly taken = new Map<string, number>();
   private carries = true;
   private readonly loop: EventLoop;
   private readonly random: Random;
@@ -156,12 +148,8 @@ export class Nat {
 
   private inbound(datagram: Datagram): void {
     if (!this.carries) return;
-    const outerKey = this.outerKey(datagram.destination.port, datagram.source);
-    const mapping = this.byOuter.get(outerKey);
-    if (mapping === undefined || this.expired(mapping)) {
-      if (this.behaviour.unsolicitedTakesPort === true) this.taken.set(outerKey, this.loop.now + UNSOLICITED_MS);
-      return;
-    }
+    const mapping = this.byOuter.get(this.outerKey(datagram.destination.port, datagram.source));
+    if (mapping === undefined || this.expired(mapping)) return;
     const permitted = mapping.permitted.get(dependenceKey(this.behaviour.filtering, datagram.source));
     if (permitted === undefined || this.loop.now - permitted > this.behaviour.mappingTimeoutMs) return;
     this.inner.send({ ...datagram, destination: mapping.inner });
@@ -204,7 +192,6 @@ export class Nat {
 
   private isFree(port: number, remote: SocketAddress): boolean {
     const outerKey = this.outerKey(port, remote);
-    if ((this.taken.get(outerKey) ?? -Infinity) > this.loop.now) return false;
     const holder = this.byOuter.get(outerKey);
     if (holder === undefined) return true;
     if (!this.expired(holder)) return false;
@@ -232,6 +219,5 @@ export class Nat {
   private forgetAll(): void {
     this.byInner.clear();
     this.byOuter.clear();
-    this.taken.clear();
   }
 }

@@ -12,7 +12,14 @@ export interface ThreeHostsOptions {
   readonly internet?: SegmentQuality;
   readonly natA?: NatBehaviour;
   readonly natB?: NatBehaviour;
+  /** Instead: all three are at addresses of their own in IPv6, in networks without a NAT. */
+  readonly ipv6?: boolean;
 }
+
+const ADDRESSES = {
+  ipv4: { peer: '203.0.113.1', a: '10.0.0.2', b: '10.0.0.2' },
+  ipv6: { peer: '2001:db8:1::1', a: '2001:db8:a::10', b: '2001:db8:b::10' },
+};
 
 /**
  * The world of the first call: an overlay peer with a public address, two hosts behind NATs, and networks to move to.
@@ -32,7 +39,9 @@ export class ThreeHosts {
   b: SimNode;
   readonly natA: Nat;
   readonly natB: Nat;
+  readonly homeA: Segment;
   readonly thirdHome: Segment;
+  readonly thirdNat: Nat;
   readonly fourthHome: Segment;
 
   constructor(
@@ -44,14 +53,20 @@ export class ThreeHosts {
     this.network = new SimNetwork(seed, options.internet);
     const homeA = this.network.home('home-a', '198.51.100.1', options.natA ?? HOME_NAT);
     const homeB = this.network.home('home-b', '198.51.100.2', options.natB ?? HOME_NAT);
+    this.homeA = homeA.lan;
     this.natA = homeA.nat;
     this.natB = homeB.nat;
-    this.thirdHome = this.network.home('home-c', '198.51.100.3').lan;
+    const homeC = this.network.home('home-c', '198.51.100.3');
+    this.thirdHome = homeC.lan;
+    this.thirdNat = homeC.nat;
     this.fourthHome = this.network.home('home-d', '198.51.100.4').lan;
     const { network, overlay } = this;
-    this.peer = new SimNode(network, network.host(network.internet, '203.0.113.1'), simHit(1), overlay);
-    this.a = new SimNode(network, network.host(homeA.lan, '10.0.0.2'), simHit(2), overlay, { logger: loggerOf('a') });
-    this.b = new SimNode(network, network.host(homeB.lan, '10.0.0.2'), simHit(3), overlay, { logger: loggerOf('b') });
+    const ipv6 = options.ipv6 === true;
+    const at = ADDRESSES[ipv6 ? 'ipv6' : 'ipv4'];
+    const [lanA, lanB] = ipv6 ? [network.internet, network.internet] : [homeA.lan, homeB.lan];
+    this.peer = new SimNode(network, network.host(network.internet, at.peer), simHit(1), overlay);
+    this.a = new SimNode(network, network.host(lanA, at.a), simHit(2), overlay, { logger: loggerOf('a') });
+    this.b = new SimNode(network, network.host(lanB, at.b), simHit(3), overlay, { logger: loggerOf('b') });
     t.log(`seed ${seed}`);
     t.teardown(() => {
       if (!t.passed) t.log(network.flow.join('\n'));

@@ -129,7 +129,7 @@ export class Replicator implements Timed {
   /** What this peer is known to hold counts no more. */
   forget(nodeId: NodeId): void {
     this.targets.delete(nodeId);
-    for (const resource of this.store.all()) resource.holders.delete(nodeId);
+    this.store.forgetHolder(nodeId);
   }
 
   /**

@@ -4,7 +4,7 @@ import { toHex } from '../../base/bytes.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import { INVITER_VALUES_FACTOR } from '../constants.ts';
 import { type Origin, type SignedValue, type Verdict, endOf, judge } from './admission.ts';
-import { Holders } from './holders.ts';
+import { ForgottenHolders, Holders } from './holders.ts';
 import type { Kind } from './kinds.ts';
 import { type PackedData, pack, sizeOf, unpack } from './packed-data.ts';
 import { SortedIds } from './sorted-ids.ts';
@@ -66,6 +66,7 @@ export interface StoreOutcome {
 export class ResourceStore {
   private readonly resources = new Map<ResourceId, Resource>();
   private readonly writers = new Map<NodeId, Writer>();
+  private readonly forgotten = new ForgottenHolders();
   private ids = new SortedIds();
   private readonly idsOf = new Map<number, SortedIds>();
   private readonly maxBytes: number;
@@ -88,8 +89,9 @@ export class ResourceStore {
     return this.used;
   }
 
-  all(): IterableIterator<Resource> {
-    return this.resources.values();
+  /** What this peer has said that it holds counts no more, whatever the resource. */
+  forgetHolder(nodeId: NodeId): void {
+    this.forgotten.forget(nodeId);
   }
 
   find(resource: ResourceId): Resource | undefined {
@@ -269,7 +271,7 @@ export class ResourceStore {
   }
 
   private make(id: ResourceId): Resource {
-    const resource: Resource = { id, kinds: [], own: false, revision: 0, holders: new Holders() };
+    const resource: Resource = { id, kinds: [], own: false, revision: 0, holders: new Holders(this.forgotten) };
     this.resources.set(id, resource);
     this.ids.add(id);
     return resource;

@@ -22,6 +22,12 @@ inline constexpr uint8_t kHopTo = 0x2b;
 inline constexpr uint8_t kHopFrom = 0x2c;
 inline constexpr size_t kHopHeaderBytes = 1 + 16;
 
+// Whether a path of the link works in both directions, and which of them the sender uses: flags, nonce (8
+// bytes), count of records received on this path (4 bytes). Answered with the same nonce, by the path by
+// which it came.
+inline constexpr uint8_t kPathProbe = 0x24;
+inline constexpr uint8_t kPathProbeAnswer = 0x25;
+
 // One datagram of the handshake of a new association for this link follows.
 inline constexpr uint8_t kRekeyFlight = 0x28;
 // Nothing follows: the client says by it, in the new epoch, that it has the new keys.

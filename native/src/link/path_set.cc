@@ -1,0 +1,537 @@
+#include "link/path_set.h"
+
+#include <openssl/crypto.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "link/link_control.h"
+
+namespace idloc {
+
+namespace {
+
+constexpr size_t kFlagsAt = 1;
+constexpr size_t kNonceAt = 2;
+constexpr size_t kReceivedAt = kNonceAt + PathSet::kNonceBytes;
+
+}  // namespace
+
+void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
+  Entry* entry = FindExactly(route);
+  if (entry != nullptr && entry == Active() && !unproven_) {
+    entry->preference = preference;
+    return;
+  }
+  // JavaScript does not know yet that we have just left it.
+  const Entry* used = Active();
+  if (entry != nullptr && used != nullptr && entry->missed > 0 && used->state == State::kValid) {
+    switched_ = Cause::kSilence;
+    return;
+  }
+  if (entry == nullptr) {
+    MakeRoom(State::kValid);
+    entry = Insert(route, State::kValid, preference, now);
+  }
+  entry->preference = preference;
+  entry->state = State::kValid;
+  entry->from_peer = false;
+  entry->wanted = false;
+  active_ = static_cast<int>(entry - entries_.data());
+  following_ = false;
+  unproven_ = false;
+  no_path_told_ = false;
+  heard_at_ = switched_at_ = now;
+  unheard_since_ = kNever;
+  ChooseSpare();
+  if (InUse(now)) SendProbe(entry, now);
+}
+
+void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
+  Entry* entry = Find(route);
+  if (entry == nullptr) {
+    MakeRoom(State::kCandidate);
+    entry = Insert(route, State::kCandidate, preference, now);
+  }
+  entry->preference = preference;
+  entry->from_peer = false;
+  if (entry->state == State::kCandidate) {
+    entry->missed = 0;
+    if (!entry->waits) SendProbe(entry, now);
+  }
+  ChooseSpare();
+}
+
+void PathSet::Remove(const Path& route, Nanoseconds now) {
+  Lose([&route](const Path& other) { return !(other == route); }, now);
+}
+
+void PathSet::Clear() {
+  active_ = spare_ = -1;
+  unproven_ = following_ = false;
+  unheard_since_ = kNever;
+}
+
+void PathSet::Doubt(Nanoseconds now) {
+  if (active_ < 0 || !answers_) return;
+  sent_at_ = now;
+  Suspect(now);
+}
+
+PathSet::Entry* PathSet::FindExactly(const Path& route) {
+  for (Entry& entry : entries_) {
+    if (entry.route == route) return &entry;
+  }
+  return nullptr;
+}
+
+PathSet::Entry* PathSet::Find(const Path& route) {
+  if (Entry* exact = FindExactly(route); exact != nullptr) return exact;
+  for (Entry& entry : entries_) {
+    if (Matches(entry.route, route)) return &entry;
+  }
+  return nullptr;
+}
+
+Nanoseconds PathSet::Quiet(Nanoseconds now) const {
+  bool quick = now - urgent_at_ <= kInUse || now - heard_at_ <= kInUse;
+  return quick ? kQuiet : kOneWayQuiet;
+}
+
+Nanoseconds PathSet::Late(const Entry& entry) {
+  Nanoseconds late = entry.srtt == 0 ? kUnknownRtt : entry.srtt + 4 * entry.rttvar;
+  return std::min(late + kGranularity, kLongestLate);
+}
+
+Nanoseconds PathSet::Backoff(const Entry& entry) {
+  Nanoseconds first = entry.state == State::kCandidate ? kCandidateInterval : Late(entry);
+  int doublings = std::min<int>(std::max(entry.missed - 1, 0), 6);
+  return std::min(first << doublings, kLongestLate);
+}
+
+PathSet::Entry* PathSet::Insert(const Path& route, State state, uint8_t preference, Nanoseconds now) {
+  Entry entry;
+  entry.route = route;
+  entry.state = state;
+  entry.preference = preference;
+  // JavaScript's checks have proven it; its nonce has not come back.
+  if (state == State::kValid) entry.proven_at = now;
+  entries_.push_back(entry);
+  return &entries_.back();
+}
+
+void PathSet::Erase(size_t index) {
+  entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(index));
+  auto moved = [index](int* which) {
+    if (*which == static_cast<int>(index)) {
+      *which = -1;
+    } else if (*which > static_cast<int>(index)) {
+      --*which;
+    }
+  };
+  moved(&active_);
+  moved(&spare_);
+}
+
+void PathSet::MakeRoom(State state) {
+  auto is_of = [state](const Entry& entry) {
+    return (entry.state == State::kCandidate) == (state == State::kCandidate);
+  };
+  size_t most = state == State::kCandidate ? kMaxCandidates : kMaxValid;
+  for (;;) {
+    size_t count = 0;
+    size_t worst = entries_.size();
+    for (size_t i = 0; i < entries_.size(); i++) {
+      if (!is_of(entries_[i])) continue;
+      count++;
+      if (static_cast<int>(i) == active_) continue;
+      // The peer's own tries give way first, then the oldest of those that are preferred least.
+      bool worse = worst == entries_.size() || (entries_[i].from_peer && !entries_[worst].from_peer) ||
+                   (entries_[i].from_peer == entries_[worst].from_peer &&
+                    entries_[i].preference < entries_[worst].preference);
+      if (worse) worst = i;
+    }
+    if (count < most || worst == entries_.size()) return;
+    Erase(worst);
+  }
+}
+
+void PathSet::Begin(Nanoseconds now) {
+  unheard_since_ = now;
+  Entry* used = Active();
+  // How long an answer takes is to be known before the first silence; the others may have been forgotten by
+  // the NATs on their way.
+  if (now - used->proven_at > kFreshProof || used->srtt == 0) SendProbe(used, now);
+  for (Entry& entry : entries_) {
+    if (&entry != Active() && entry.state != State::kCandidate && !entry.waits) SendProbe(&entry, now);
+  }
+}
+
+void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
+  if (entry->from_peer && entry->proven_at == kLongAgo &&
+      entry->sent_bytes + probe_bytes_ > 3 * entry->received_bytes) {
+    entry->waits = false;
+    entry->due_at = kNever;
+    return;
+  }
+  entry->newest_probe = static_cast<uint8_t>((entry->newest_probe + 1) % entry->probes.size());
+  Entry::Probe& probe = entry->probes[entry->newest_probe];
+  if (RAND_bytes(probe.nonce.data(), kNonceBytes) != 1) return;
+  probe.sent_at = now;
+  probe.sent = ++entry->sent;
+  entry->sent_bytes += probe_bytes_;
+  entry->waits = true;
+  entry->due_at = now + std::max(Late(*entry), Backoff(*entry));
+  Outgoing out;
+  out.route = entry->route;
+  out.record[0] = kPathProbe;
+  bool is_active = entry == Active();
+  out.record[kFlagsAt] = is_active ? kSendsHere : 0;
+  if (is_active && now < announce_until_) out.record[kFlagsAt] |= kSendHereToo;
+  std::memcpy(&out.record[kNonceAt], probe.nonce.data(), kNonceBytes);
+  StoreBe32(&out.record[kReceivedAt], entry->received);
+  outgoing_.push_back(out);
+}
+
+bool PathSet::Poll(Outgoing* out) {
+  if (outgoing_.empty()) return false;
+  *out = outgoing_.front();
+  outgoing_.erase(outgoing_.begin());
+  return true;
+}
+
+void PathSet::Heard(const Path& route, size_t bytes, bool newest, bool stranger, Nanoseconds now) {
+  heard_at_ = now;
+  Entry* entry = Find(route);
+  if (entry == nullptr) {
+    MakeRoom(State::kCandidate);
+    entry = Insert(route, State::kCandidate, 0, now);
+    entry->from_peer = true;
+    entry->stranger = stranger;
+    // Where a NAT has put it, the path is as good as the one before.
+    if (const Entry* used = Active(); used != nullptr) entry->preference = used->preference;
+  }
+  entry->received++;
+  entry->received_bytes += bytes;
+  // From where JavaScript knows it, the peer may send what it likes; unless we are going after it.
+  bool moved_there = entry->stranger && entry->state == State::kCandidate;
+  bool follow = newest && (moved_there || following_ || active_ < 0);
+  if (follow && MayFollow(now)) entry->wanted = true;
+  bool unasked = !entry->waits || entry->from_peer;
+  if ((entry->wanted || entry->state == State::kCandidate) && unasked &&
+      now - entry->probes[entry->newest_probe].sent_at >= 2 * kCandidateInterval)
+    SendProbe(entry, now);
+  ChooseSpare();
+}
+
+std::array<uint8_t, PathSet::kRecordBytes> PathSet::Probed(const Path& route, const uint8_t* record,
+                                                           Nanoseconds now) {
+  std::array<uint8_t, kRecordBytes> answer;
+  std::memcpy(answer.data(), record, kRecordBytes);
+  answer[0] = kPathProbeAnswer;
+  answers_ = true;
+  answer[kFlagsAt] = IsActive(route) ? kSendsHere : 0;
+  Entry* entry = Find(route);
+  StoreBe32(&answer[kReceivedAt], entry == nullptr ? 0 : entry->received);
+  if (entry == nullptr) return answer;
+  entry->sent++;
+  if (IsActive(route)) return answer;
+  bool moved_there =
+      entry->stranger && entry->state == State::kCandidate && (record[kFlagsAt] & kSendsHere) != 0;
+  if (!moved_there && (record[kFlagsAt] & kSendHereToo) == 0) return answer;
+  if (entry->state == State::kValid && now - entry->proven_at <= kFreshProof) {
+    Switch(entry, Cause::kPeer, now);
+  } else {
+    entry->wanted = true;
+    if (!entry->waits) SendProbe(entry, now);
+  }
+  return answer;
+}
+
+void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now) {
+  Entry* entry = Find(route);
+  if (entry == nullptr) return;
+  Entry::Probe* answered = nullptr;
+  for (Entry::Probe& probe : entry->probes) {
+    if (probe.sent_at != kNever && now - probe.sent_at < kConsent &&
+        CRYPTO_memcmp(probe.nonce.data(), record + kNonceAt, kNonceBytes) == 0)
+      answered = &probe;
+  }
+  if (answered == nullptr) return;
+  Sample(entry, *answered, record, now);
+  *answered = {};
+  answers_ = true;
+  bool was_candidate = entry->state == State::kCandidate;
+  if (was_candidate) {
+    // While it is still a candidate, so that it does not give way itself.
+    Path kept = entry->route;
+    MakeRoom(State::kValid);
+    entry = Find(kept);
+  }
+  entry->state = State::kValid;
+  entry->proven_at = now;
+  entry->missed = 0;
+  entry->waits = false;
+  entry->answers_in_row = static_cast<uint8_t>(std::min(entry->answers_in_row + 1, 255));
+  entry->due_at = now + (entry->samples < kFewSamples ? kSampleInterval : kSpareInterval);
+  no_path_told_ = false;
+  if (was_candidate) valid_.push_back(entry->route);
+  Entry* used = Active();
+  if (entry == used) {
+    unheard_since_ = kNever;
+    heard_at_ = now;
+    spare_ = -1;
+    if (unproven_) Found(route);
+    return;
+  }
+  bool returns = used != nullptr && IsBetter(*entry, *used) &&
+                 (entry->preference / kDirect > used->preference / kDirect ||
+                  (now - switched_at_ >= kReturnHold && entry->answers_in_row >= kReturnAnswers));
+  if (used == nullptr || used->state == State::kSuspect) {
+    Switch(entry, used != nullptr && unproven_ ? Cause::kGone : Cause::kSilence, now);
+  } else if (entry->wanted) {
+    Switch(entry, Cause::kPeer, now);
+  } else if (returns) {
+    Switch(entry, Cause::kBetter, now);
+  } else {
+    if (IsBetter(*entry, *used)) entry->due_at = std::min(entry->due_at, now + kReturnInterval);
+    ChooseSpare();
+  }
+}
+
+void PathSet::Found(const Path& route) {
+  unproven_ = false;
+  switched_ = Cause::kGone;
+  // It may be one that JavaScript has found as well.
+  for (size_t i = entries_.size(); i-- > 0;) {
+    if (static_cast<int>(i) != active_ && entries_[i].route == route) {
+      Active()->preference = entries_[i].preference;
+      Erase(i);
+    }
+  }
+  Active()->route = route;
+}
+
+void PathSet::Sample(Entry* entry, const Entry::Probe& probe, const uint8_t* record, Nanoseconds now) {
+  // RFC 6298 s2, with less doubt at the beginning: it would be in the way until more is known.
+  entry->samples = static_cast<uint8_t>(std::min(entry->samples + 1, 255));
+  Nanoseconds rtt = std::max<Nanoseconds>(now - probe.sent_at, 1);
+  if (entry->srtt == 0) {
+    entry->srtt = rtt;
+    entry->rttvar = rtt / 4;
+  } else {
+    Nanoseconds error = rtt > entry->srtt ? rtt - entry->srtt : entry->srtt - rtt;
+    entry->rttvar += (error - entry->rttvar) / 4;
+    entry->srtt += (rtt - entry->srtt) / 8;
+  }
+  uint32_t received = LoadBe32(record + kReceivedAt);
+  uint32_t left = probe.sent - entry->told_sent;
+  uint32_t came = received - entry->told_received;
+  entry->told_sent = probe.sent;
+  entry->told_received = received;
+  // A peer that counts anew, or an older answer, says nothing.
+  if (left == 0 || left > UINT32_MAX / 2 || came > left) return;
+  float lost = 1.0F - static_cast<float>(came) / static_cast<float>(left);
+  entry->loss += (lost - entry->loss) / 8;
+}
+
+bool PathSet::IsBetter(const Entry& entry, const Entry& than) const {
+  return entry.preference > than.preference;
+}
+
+bool PathSet::MayFollow(Nanoseconds now) const {
+  return now - switched_at_ >= (server_ ? kServerFollowHold : kFollowHold);
+}
+
+void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
+  Entry* before = Active();
+  if (before == entry) return;
+  if (before != nullptr) {
+    before->answers_in_row = 0;
+    before->wanted = false;
+    if (!before->waits) before->due_at = now + kReturnInterval;
+  }
+  active_ = static_cast<int>(entry - entries_.data());
+  entry->wanted = false;
+  entry->waits = false;
+  following_ = cause == Cause::kPeer;
+  unproven_ = false;
+  switched_ = cause;
+  switched_at_ = heard_at_ = now;
+  unheard_since_ = kNever;
+  ChooseSpare();
+  if (following_) return;
+  announce_until_ = now + kAnnounce;
+  SendProbe(entry, now);
+}
+
+void PathSet::GoOnWithout(const Path& before, Nanoseconds now) {
+  if (Entry* best = BestOther(); best != nullptr) {
+    Switch(best, Cause::kGone, now);
+    return;
+  }
+  if (before.local.unset()) return;
+  // From wherever the kernel sends it: the peer is still where it was, and goes after us.
+  Entry* entry = FindExactly({{}, before.remote});
+  if (entry == nullptr) entry = Insert({{}, before.remote}, State::kSuspect, 0, now);
+  active_ = static_cast<int>(entry - entries_.data());
+  following_ = false;
+  unproven_ = true;
+  switched_at_ = now;
+  announce_until_ = now + kAnnounce;
+  unheard_since_ = now;
+  spare_ = -1;
+  SendProbe(entry, now);
+}
+
+PathSet::Entry* PathSet::BestOther() {
+  Entry* best = nullptr;
+  for (Entry& entry : entries_) {
+    if (&entry == Active() || entry.state != State::kValid) continue;
+    if (best == nullptr || entry.preference > best->preference ||
+        (entry.preference == best->preference && entry.srtt < best->srtt))
+      best = &entry;
+  }
+  return best;
+}
+
+void PathSet::ChooseSpare() {
+  const Entry* used = Active();
+  const Entry* other =
+      used != nullptr && used->state == State::kSuspect && !unproven_ ? BestOther() : nullptr;
+  spare_ = other == nullptr ? -1 : static_cast<int>(other - entries_.data());
+}
+
+void PathSet::Suspect(Nanoseconds now) {
+  Entry* used = Active();
+  if (used->state == State::kSuspect) return;
+  used->state = State::kSuspect;
+  for (Entry& entry : entries_) {
+    if (!entry.waits || entry.state == State::kValid) SendProbe(&entry, now);
+  }
+  ChooseSpare();
+}
+
+void PathSet::EndSuspicion(Entry* entry) {
+  // A guess is confirmed by its nonce only.
+  if (unproven_) return;
+  entry->state = State::kValid;
+  entry->missed = 0;
+  entry->waits = false;
+  entry->due_at = heard_at_ + kSpareInterval;
+  spare_ = -1;
+  no_path_told_ = false;
+}
+
+void PathSet::Missed(Entry* entry, Nanoseconds now) {
+  // Only its answer was lost, or the peer sends but does not hear us: then that end leaves the path, and says
+  // so.
+  if (entry == Active() && heard_at_ > entry->probes[entry->newest_probe].sent_at && InUse(now)) {
+    entry->waits = false;
+    entry->due_at = now + kSampleInterval;
+    return;
+  }
+  entry->missed = static_cast<uint8_t>(std::min(entry->missed + 1, 255));
+  entry->answers_in_row = 0;
+  entry->waits = false;
+  bool is_active = entry == Active();
+  if (!InUse(now) && !(is_active && unproven_)) {
+    entry->due_at = kNever;
+    return;
+  }
+  if (is_active && !answers_ && !unproven_) {
+    // It may have no answers to give.
+    entry->due_at = kNever;
+    return;
+  }
+  if (is_active && entry->state == State::kValid) {
+    Suspect(now);
+    return;
+  }
+  if (entry->state == State::kValid) entry->state = State::kSuspect;
+  SendProbe(entry, now);
+  ChooseSpare();
+}
+
+void PathSet::ConsiderNoPath() {
+  const Entry* used = Active();
+  if (no_path_told_ || used == nullptr || used->state != State::kSuspect || used->missed < 2) return;
+  for (const Entry& entry : entries_) {
+    if (&entry != used && entry.state == State::kValid) return;
+  }
+  no_path_told_ = no_path_ = true;
+}
+
+Nanoseconds PathSet::NextTimeout() const {
+  Nanoseconds next = kNever;
+  for (const Entry& entry : entries_) next = std::min(next, entry.due_at);
+  return std::min(next, SilenceAt());
+}
+
+Nanoseconds PathSet::SilenceAt() const {
+  if (active_ < 0 || !answers_ || entries_[static_cast<size_t>(active_)].waits) return kNever;
+  Nanoseconds unheard = unheard_since_ == kNever ? kNever : unheard_since_ + Quiet(sent_at_);
+  return std::min(unheard, stream_ < kStream ? kNever : heard_at_ + kStreamSilence);
+}
+
+void PathSet::HandleTimeout(Nanoseconds now) {
+  // Backwards, since some are forgotten.
+  for (size_t i = entries_.size(); i-- > 0;) {
+    Entry* entry = &entries_[i];
+    if (entry->due_at > now) continue;
+    bool is_active = static_cast<int>(i) == active_;
+    bool is_candidate = entry->state == State::kCandidate;
+    bool spent = is_candidate ? entry->waits && entry->missed + 1 >= kMaxCandidateProbes
+                              : entry->missed >= kLeastMissed && now - entry->proven_at > kConsent;
+    if (!is_active && spent) {
+      Erase(i);
+    } else if (entry->waits) {
+      if (is_candidate) {
+        entry->missed++;
+        SendProbe(entry, now);
+      } else {
+        Missed(entry, now);
+      }
+    } else if (InUse(now)) {
+      SendProbe(entry, now);
+    } else {
+      entry->due_at = kNever;
+    }
+  }
+  Entry* used = Active();
+  if (used == nullptr) return;
+  if (SilenceAt() <= now) {
+    bool stream = stream_ == kStream;
+    stream_ = 0;
+    if (stream) sent_at_ = std::max(sent_at_, now - kInUse / 2);
+    if (InUse(now)) {
+      SendProbe(used, now);
+    } else {
+      unheard_since_ = kNever;
+    }
+  }
+  ConsiderNoPath();
+}
+
+std::optional<PathSet::Cause> PathSet::TakeSwitched() {
+  std::optional<Cause> taken = switched_;
+  switched_.reset();
+  return taken;
+}
+
+bool PathSet::TakeNoPath() {
+  bool taken = no_path_;
+  no_path_ = false;
+  return taken;
+}
+
+std::optional<Path> PathSet::TakeValid() {
+  if (valid_.empty()) return std::nullopt;
+  Path taken = valid_.back();
+  valid_.pop_back();
+  return taken;
+}
+
+}  // namespace idloc

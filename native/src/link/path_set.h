@@ -1,0 +1,245 @@
+#pragma once
+// The paths of one link whose peer has a connection ID for us, sans-IO: by which of them data leaves, and
+// when another takes over. JavaScript's ICE finds paths, this class keeps them; each end decides for what it
+// sends.
+//
+//   candidate ──our nonce comes back by it──> valid <──an answer, a record──> suspect
+//       └──four probes lost──> forgotten        └──30 s without proof──> forgotten
+//
+// The active path carries everything. When what was sent by it is not followed by any record of the peer, it
+// is probed; a probe that is late makes it suspect: all others are probed as well, what is urgent goes twice
+// (`spare`), and the first path that answers becomes the active one. A link that sends nothing has no timer.
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/address.h"
+
+namespace idloc {
+
+class PathSet {
+ public:
+  static constexpr Nanoseconds kLongAgo = -kNever / 2;
+  enum class State : uint8_t { kCandidate, kValid, kSuspect };
+  enum class Cause : uint8_t {
+    kSilence,  // the one before did not answer
+    kGone,     // its local address is gone
+    kPeer,     // the peer sends by it, or asked for it
+    kBetter
+  };
+
+  // Link control (link_control.h): first byte, flags, nonce, records received on this path (4 bytes, wraps).
+  static constexpr size_t kNonceBytes = 8;
+  static constexpr size_t kRecordBytes = 1 + 1 + kNonceBytes + 4;
+  struct Outgoing {
+    Path route;
+    std::array<uint8_t, kRecordBytes> record;
+  };
+
+  struct Entry {
+    Path route;
+    State state = State::kCandidate;
+    uint8_t preference = 0;
+    // Nobody but the peer has named it: until it is proven it carries no more than three times what it
+    // brought (RFC 9000 s8.1).
+    bool from_peer = false;
+    // Nor does JavaScript know the address: most likely a NAT has moved the peer there.
+    bool stranger = false;
+    // The peer wants us to send by it, once it is proven.
+    bool wanted = false;
+    uint8_t missed = 0;  // probes in a row
+    uint8_t answers_in_row = 0;
+    uint8_t samples = 0;       // of the round-trip time
+    uint8_t newest_probe = 0;  // of `probes`
+    bool waits = false;        // for the answer to the newest probe, until `due_at`
+    uint32_t received = 0;     // records
+    uint32_t sent = 0;         // records
+    uint32_t told_sent = 0;    // of `sent`, when the last probe that was answered left
+    uint32_t told_received = 0;
+    float loss = 0;
+    uint64_t received_bytes = 0;
+    uint64_t sent_bytes = 0;
+    Nanoseconds srtt = 0;  // 0: not known
+    Nanoseconds rttvar = 0;
+    Nanoseconds proven_at = kLongAgo;
+    Nanoseconds due_at = kNever;  // the next probe, or when the one under way is late
+    struct Probe {
+      std::array<uint8_t, kNonceBytes> nonce{};
+      Nanoseconds sent_at = kNever;
+      uint32_t sent = 0;
+    };
+    // What answers late, answers.
+    std::array<Probe, 4> probes{};
+  };
+
+  // `record_bytes`: what a probe is as a datagram. `server`: of the two ends that follow each other, this one
+  // waits longer.
+  PathSet(bool server, size_t datagram_bytes) : server_(server), probe_bytes_(datagram_bytes) {}
+
+  // JavaScript has chosen. Ignored when this path has just failed here and another one works.
+  void Select(const Path& route, uint8_t preference, Nanoseconds now);
+  // Another path may be there: probed at once.
+  void Add(const Path& route, uint8_t preference, Nanoseconds now);
+  void Remove(const Path& route, Nanoseconds now);
+  // Consent is over (RFC 7675 s5.1): nothing is sent until another path is there.
+  void Clear();
+  // Without a keepalive's answer: as a probe that is late.
+  void Doubt(Nanoseconds now);
+  // `usable` tells whether the local address of a route is there, and has a way out.
+  template <typename Usable>
+  void Lose(Usable usable, Nanoseconds now) {
+    bool lost = false;
+    const Path before = active() == nullptr ? Path{} : *active();
+    for (size_t i = entries_.size(); i-- > 0;) {
+      if (usable(entries_[i].route)) continue;
+      lost = lost || static_cast<int>(i) == active_;
+      Erase(i);
+    }
+    if (lost) GoOnWithout(before, now);
+  }
+
+  // A record that was sent by the active path, of a program or of JavaScript.
+  void Sent(bool urgent, Nanoseconds now) {
+    if (active_ < 0) return;
+    entries_[static_cast<size_t>(active_)].sent++;
+    if (urgent) urgent_at_ = now;
+    bool begins = now - sent_at_ > kInUse;
+    sent_at_ = now;
+    if (unheard_since_ == kNever) unheard_since_ = now;
+    if (begins) Begin(now);
+  }
+  // Its copy, by the spare one.
+  void SentTwice() { entries_[static_cast<size_t>(spare_)].sent++; }
+  // An authentic record came by the active path.
+  void HeardActive(Nanoseconds now) {
+    Entry& entry = entries_[static_cast<size_t>(active_)];
+    entry.received++;
+    stream_ = now - heard_at_ > kStreamGap ? 0 : std::min(stream_ + 1, kStream);
+    heard_at_ = now;
+    unheard_since_ = kNever;
+    if (entry.state != State::kValid) EndSuspicion(&entry);
+  }
+  // Whether what came by `route` came by the active path.
+  bool IsActive(const Path& route) const {
+    return active_ >= 0 && Matches(entries_[static_cast<size_t>(active_)].route, route);
+  }
+  // One came by another. `newest`: it is no probe, and no record that came before has a higher number.
+  // `stranger`: an address that JavaScript does not know of either.
+  void Heard(const Path& route, size_t bytes, bool newest, bool stranger, Nanoseconds now);
+  // The contents of a record, kRecordBytes long. The answer is to leave by the same route.
+  std::array<uint8_t, kRecordBytes> Probed(const Path& route, const uint8_t* record, Nanoseconds now);
+  void Answered(const Path& route, const uint8_t* record, Nanoseconds now);
+
+  // Probes to send now; call after anything above.
+  bool Poll(Outgoing* out);
+  // kNever: none.
+  Nanoseconds NextTimeout() const;
+  void HandleTimeout(Nanoseconds now);
+
+  const Path* active() const { return active_ < 0 ? nullptr : &entries_[static_cast<size_t>(active_)].route; }
+  // Where urgent records go as well; nullptr: nowhere.
+  const Path* spare() const { return spare_ < 0 ? nullptr : &entries_[static_cast<size_t>(spare_)].route; }
+  const std::vector<Entry>& entries() const { return entries_; }
+  // The active path is another one, and has proven to work.
+  std::optional<Cause> TakeSwitched();
+  // Once: the active path is silent, and no other one answers.
+  bool TakeNoPath();
+  // Paths that have become valid, one a call.
+  std::optional<Path> TakeValid();
+
+ private:
+  static constexpr size_t kMaxValid = 4;
+  static constexpr size_t kMaxCandidates = 4;
+  // A link is in use so long after its last packet.
+  static constexpr Nanoseconds kInUse = 2 * kSecond;
+  // Unheard for so long, with something urgent or in both directions; else.
+  static constexpr Nanoseconds kQuiet = 40 * kMillisecond;
+  static constexpr Nanoseconds kOneWayQuiet = kSecond;
+  // So many records with no longer gaps are a stream, and its sudden end is a silence as well.
+  static constexpr int kStream = 8;
+  static constexpr Nanoseconds kStreamGap = 50 * kMillisecond;
+  static constexpr Nanoseconds kStreamSilence = 80 * kMillisecond;
+  static constexpr Nanoseconds kUnknownRtt = 100 * kMillisecond;
+  static constexpr Nanoseconds kGranularity = 20 * kMillisecond;
+  static constexpr Nanoseconds kLongestLate = kSecond;
+  static constexpr int kMaxCandidateProbes = 4;
+  static constexpr int kLeastMissed = 8;  // of a path that is forgotten
+  static constexpr Nanoseconds kCandidateInterval = 50 * kMillisecond;
+  static constexpr Nanoseconds kSpareInterval = 5 * kSecond;  // keeps NATs open as well
+  static constexpr uint8_t kFewSamples = 5;
+  static constexpr Nanoseconds kSampleInterval = 200 * kMillisecond;
+  static constexpr Nanoseconds kReturnInterval = kSecond;  // of one that is better than the active one
+  static constexpr Nanoseconds kFreshProof = 6 * kSecond;  // it is used without asking again
+  static constexpr Nanoseconds kConsent = 30 * kSecond;    // RFC 7675 s5.1
+  static constexpr Nanoseconds kReturnHold = 3 * kSecond;  // hysteresis
+  static constexpr uint8_t kReturnAnswers = 3;
+  static constexpr Nanoseconds kAnnounce = kSecond;
+  // Two ends that follow each other's packets would swap for ever.
+  static constexpr Nanoseconds kFollowHold = 100 * kMillisecond;
+  static constexpr Nanoseconds kServerFollowHold = 300 * kMillisecond;
+  // A direct path takes over from a relayed one at once.
+  static constexpr uint8_t kDirect = 128;
+
+  // Flags of a probe.
+  static constexpr uint8_t kSendsHere = 0x01;
+  static constexpr uint8_t kSendHereToo = 0x02;
+
+  // An unset local address stands for whichever the kernel takes.
+  static bool Matches(const Path& own, const Path& route) {
+    return own.remote == route.remote && (own.local.unset() || own.local == route.local);
+  }
+  Entry* Find(const Path& route);
+  Entry* FindExactly(const Path& route);
+  Entry* Active() { return active_ < 0 ? nullptr : &entries_[static_cast<size_t>(active_)]; }
+  bool InUse(Nanoseconds now) const { return now - sent_at_ <= kInUse; }
+  Nanoseconds Quiet(Nanoseconds now) const;
+  static Nanoseconds Late(const Entry& entry);
+  static Nanoseconds Backoff(const Entry& entry);
+  Entry* Insert(const Path& route, State state, uint8_t preference, Nanoseconds now);
+  void Erase(size_t index);
+  void MakeRoom(State state);
+  void Begin(Nanoseconds now);
+  void SendProbe(Entry* entry, Nanoseconds now);
+  void Missed(Entry* entry, Nanoseconds now);
+  void Suspect(Nanoseconds now);
+  void EndSuspicion(Entry* entry);
+  void Sample(Entry* entry, const Entry::Probe& probe, const uint8_t* record, Nanoseconds now);
+  void Switch(Entry* entry, Cause cause, Nanoseconds now);
+  // The guess was right.
+  void Found(const Path& route);
+  void GoOnWithout(const Path& before, Nanoseconds now);
+  void ChooseSpare();
+  Entry* BestOther();
+  bool MayFollow(Nanoseconds now) const;
+  bool IsBetter(const Entry& entry, const Entry& than) const;
+  void ConsiderNoPath();
+  // When the silence of the peer, up to now, is long enough for a probe.
+  Nanoseconds SilenceAt() const;
+
+  bool server_;
+  size_t probe_bytes_;
+  std::vector<Entry> entries_;
+  std::vector<Outgoing> outgoing_;
+  std::vector<Path> valid_;
+  int active_ = -1;
+  int spare_ = -1;
+  bool answers_ = false;    // the peer knows probes: silence means something
+  bool following_ = false;  // the last switch was the peer's wish
+  bool no_path_told_ = false;
+  bool no_path_ = false;
+  bool unproven_ = false;  // the active path is a guess, that nobody was told of
+  int stream_ = 0;         // records of one that comes in
+  std::optional<Cause> switched_;
+  Nanoseconds unheard_since_ = kNever;
+  Nanoseconds heard_at_ = kLongAgo;
+  Nanoseconds sent_at_ = kLongAgo;
+  Nanoseconds urgent_at_ = kLongAgo;
+  Nanoseconds switched_at_ = kLongAgo;
+  Nanoseconds announce_until_ = kLongAgo;
+};
+
+}  // namespace idloc

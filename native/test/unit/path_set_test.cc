@@ -1,0 +1,518 @@
+// Two ends of a link over paths that are made of a delay and of what they lose, in virtual time.
+#include <algorithm>
+#include <functional>
+#include <queue>
+
+#include "link/link_control.h"
+#include "link/path_set.h"
+#include "unit/test.h"
+
+namespace idloc::test {
+
+namespace {
+
+constexpr Nanoseconds kVoice = 20 * kMillisecond;
+constexpr size_t kProbeDatagram = 60;
+constexpr size_t kVoiceDatagram = 200;
+constexpr uint8_t kDirectPreference = 200;
+
+Endpoint At(uint8_t host, uint16_t port = 6084) {
+  uint8_t address[4] = {192, 0, 2, host};
+  return {IpAddress::FromV4(address), port};
+}
+
+// Between an address of one end and one of the other, as each end sees it.
+struct Wire {
+  Path of_a;
+  Path of_b;
+  Nanoseconds delay = 0;
+  bool dead[2] = {false, false};  // what A sends, what B sends
+  int lose_each = 0;              // 0: none
+};
+
+struct End {
+  explicit End(bool server) : paths(server, kProbeDatagram) {}
+  PathSet paths;
+  bool speaks = true;
+  Nanoseconds speaks_at = 0;
+  uint64_t next_voice = 0;
+  // What came of the other end's voice.
+  uint64_t newest = 0;
+  uint64_t heard = 0;
+  uint64_t reordered = 0;
+  Nanoseconds heard_at = 0;
+  Nanoseconds longest = 0;
+  uint64_t probes = 0;
+  uint64_t voice_datagrams = 0;
+  int switches = 0;
+  int no_path = 0;
+  std::vector<bool> seen = std::vector<bool>(200'000);
+};
+
+struct Packet {
+  Nanoseconds at;
+  uint64_t order;
+  int to;
+  size_t wire;
+  bool probe;
+  uint64_t voice;
+  std::array<uint8_t, PathSet::kRecordBytes> record;
+  bool operator>(const Packet& other) const { return std::tie(at, order) > std::tie(other.at, other.order); }
+};
+
+class World {
+ public:
+  explicit World(Nanoseconds start = 7 * kSecond) : now(start) {}
+
+  size_t AddWire(const Endpoint& a, const Endpoint& b, Nanoseconds delay) {
+    wires.push_back({{a.address, b}, {b.address, a}, delay, {false, false}, 0});
+    return wires.size() - 1;
+  }
+  // Both ends use it.
+  void Begin(size_t wire, uint8_t preference = kDirectPreference) {
+    a.paths.Select(wires[wire].of_a, preference, now);
+    b.paths.Select(wires[wire].of_b, preference, now);
+  }
+  void AddToBoth(size_t wire, uint8_t preference = kDirectPreference) {
+    a.paths.Add(wires[wire].of_a, preference, now);
+    b.paths.Add(wires[wire].of_b, preference, now);
+    Send(0);
+    Send(1);
+  }
+  void Kill(size_t wire) { wires[wire].dead[0] = wires[wire].dead[1] = true; }
+
+  void Run(Nanoseconds time) {
+    Nanoseconds until = now + time;
+    for (;;) {
+      Nanoseconds next = until;
+      for (End* end : {&a, &b}) {
+        next = std::min(next, end->paths.NextTimeout());
+        if (end->speaks) next = std::min(next, end->speaks_at);
+      }
+      if (!packets.empty()) next = std::min(next, packets.top().at);
+      CHECK(++steps < 2'000'000);
+      if (next >= until) {
+        now = until;
+        return;
+      }
+      now = std::max(now, next);
+      while (!packets.empty() && packets.top().at <= now) {
+        Packet packet = packets.top();
+        packets.pop();
+        Receive(packet);
+      }
+      for (int i = 0; i < 2; i++) {
+        End& end = i == 0 ? a : b;
+        if (end.speaks && end.speaks_at <= now) {
+          end.speaks_at = now + kVoice;
+          Speak(i);
+        }
+        if (end.paths.NextTimeout() <= now) end.paths.HandleTimeout(now);
+        Send(i);
+      }
+    }
+  }
+  // From now on gaps and counts are of what comes.
+  void Measure() {
+    for (End* end : {&a, &b}) {
+      end->longest = 0;
+      end->heard_at = now;
+      end->probes = end->voice_datagrams = 0;
+      end->switches = end->no_path = 0;
+      end->reordered = 0;
+    }
+  }
+
+  Nanoseconds now;
+  End a{false};
+  End b{true};
+  std::vector<Wire> wires;
+  // Of each end: the address translation between what it takes for its local address and the wire.
+  std::function<const Wire*(int from, const Path& route)> route_of;
+
+ private:
+  const Wire* Find(int from, const Path& route, size_t* index) {
+    for (size_t i = 0; i < wires.size(); i++) {
+      const Path& own = from == 0 ? wires[i].of_a : wires[i].of_b;
+      if (own.remote == route.remote && (route.local.unset() || own.local == route.local)) {
+        *index = i;
+        return &wires[i];
+      }
+    }
+    return nullptr;
+  }
+  void Put(int from, const Path& route, Packet packet) {
+    size_t index = 0;
+    const Wire* wire = Find(from, route, &index);
+    if (wire == nullptr || wire->dead[from]) return;
+    if (wire->lose_each > 0 && ++count_ % static_cast<uint64_t>(wire->lose_each) == 0) return;
+    packet.at = now + wire->delay;
+    packet.order = order_++;
+    packet.to = 1 - from;
+    packet.wire = index;
+    packets.push(packet);
+  }
+  void Speak(int from) {
+    End& end = from == 0 ? a : b;
+    if (end.paths.active() == nullptr) return;
+    Packet packet{};
+    packet.probe = false;
+    packet.voice = ++end.next_voice;
+    end.voice_datagrams++;
+    end.paths.Sent(true, now);
+    Put(from, *end.paths.active(), packet);
+    if (end.paths.spare() == nullptr) return;
+    end.paths.SentTwice();
+    end.voice_datagrams++;
+    Put(from, *end.paths.spare(), packet);
+  }
+  void Send(int from) {
+    End& end = from == 0 ? a : b;
+    PathSet::Outgoing out;
+    while (end.paths.Poll(&out)) {
+      Packet packet{};
+      packet.probe = true;
+      packet.record = out.record;
+      end.probes++;
+      Put(from, out.route, packet);
+    }
+    if (end.paths.TakeSwitched().has_value()) end.switches++;
+    if (end.paths.TakeNoPath()) end.no_path++;
+  }
+  void Receive(const Packet& packet) {
+    End& end = packet.to == 0 ? a : b;
+    const Wire& wire = wires[packet.wire];
+    const Path& route = packet.to == 0 ? wire.of_a : wire.of_b;
+    bool newest = !packet.probe && packet.voice > end.newest;
+    size_t bytes = packet.probe ? kProbeDatagram : kVoiceDatagram;
+    if (!packet.probe) {
+      // The replay window.
+      if (end.seen[packet.voice]) return;
+      end.seen[packet.voice] = true;
+    }
+    if (end.paths.IsActive(route)) {
+      end.paths.HeardActive(now);
+    } else {
+      end.paths.Heard(route, bytes, newest, true, now);
+    }
+    if (packet.probe) {
+      if (packet.record[0] == kPathProbeAnswer) {
+        end.paths.Answered(route, packet.record.data(), now);
+      } else {
+        Packet answer{};
+        answer.probe = true;
+        answer.record = end.paths.Probed(route, packet.record.data(), now);
+        Put(packet.to, route, answer);
+      }
+    } else {
+      if (!newest) end.reordered++;
+      end.newest = std::max(end.newest, packet.voice);
+      end.heard++;
+      end.longest = std::max(end.longest, now - end.heard_at);
+      end.heard_at = now;
+    }
+    Send(packet.to);
+  }
+
+  std::priority_queue<Packet, std::vector<Packet>, std::greater<>> packets;
+  uint64_t order_ = 0;
+  uint64_t count_ = 0;
+  int steps = 0;
+};
+
+struct Case {
+  Nanoseconds delay;
+  bool a_speaks;
+  bool b_speaks;
+};
+
+void ForEachCase(const std::function<void(const Case&)>& run) {
+  for (Nanoseconds delay : {Nanoseconds{50'000}, 30 * kMillisecond}) {
+    for (bool a_speaks : {true, false}) {
+      for (bool b_speaks : {true, false}) {
+        if (a_speaks || b_speaks) run({delay, a_speaks, b_speaks});
+      }
+    }
+  }
+}
+
+// Two uplinks of A, one of B.
+size_t TwoUplinks(World* world, Nanoseconds delay) {
+  world->AddWire(At(1), At(9), delay);
+  size_t other = world->AddWire(At(2), At(9), delay);
+  world->Begin(0);
+  world->AddToBoth(other);
+  return other;
+}
+
+// Paths die and come back, in one direction or both, now and then all at once; who speaks changes.
+void LivesThrough(Source& source) {
+  World world(static_cast<Nanoseconds>(1 + source.Below(1'000)) * kSecond);
+  size_t count = source.Between(1, 4);
+  for (size_t i = 0; i < count; i++) {
+    auto delay = static_cast<Nanoseconds>(source.Between(1, 80)) * kMillisecond;
+    world.AddWire(At(static_cast<uint8_t>(1 + i % 2)), At(static_cast<uint8_t>(8 + i / 2)), delay);
+    world.wires[i].lose_each = source.OneIn(3) ? static_cast<int>(source.Between(10, 60)) : 0;
+  }
+  world.Begin(0, static_cast<uint8_t>(source.Between(1, 255)));
+  for (size_t i = 1; i < count; i++) world.AddToBoth(i, static_cast<uint8_t>(source.Between(1, 255)));
+  for (size_t round = source.Between(1, 12); round > 0; round--) {
+    for (Wire& wire : world.wires) {
+      for (bool& dead : wire.dead) dead = source.OneIn(3);
+    }
+    world.a.speaks = !source.OneIn(4);
+    world.b.speaks = !source.OneIn(4);
+    world.Run(static_cast<Nanoseconds>(source.Between(1, 8'000)) * kMillisecond);
+    CHECK(world.a.paths.entries().size() <= 9 && world.b.paths.entries().size() <= 9);
+  }
+  world.a.speaks = world.b.speaks = true;
+  for (Wire& wire : world.wires) wire.dead[0] = wire.dead[1] = false;
+  world.Run(12 * kSecond);
+  world.Measure();
+  for (Wire& wire : world.wires) wire.lose_each = 0;
+  world.Run(5 * kSecond);
+  CHECK(world.a.longest <= 200 * kMillisecond && world.b.longest <= 200 * kMillisecond);
+  CHECK(world.a.switches <= 2 && world.b.switches <= 2);
+}
+
+}  // namespace
+
+PROPERTY("paths die and come back at random: in the end both hear each other, and stay where they are",
+         LivesThrough, 60);
+
+TEST("a path dies silently: voice goes by the other within 120 ms and a round trip, both ways or one") {
+  ForEachCase([](const Case& c) {
+    World world;
+    world.a.speaks = c.a_speaks;
+    world.b.speaks = c.b_speaks;
+    size_t other = TwoUplinks(&world, c.delay);
+    world.Run(3 * kSecond);
+    world.Measure();
+    world.Kill(0);
+    world.Run(5 * kSecond);
+    Nanoseconds bound = 120 * kMillisecond + 2 * c.delay + kVoice;
+    if (c.a_speaks) CHECK(world.b.longest <= bound && *world.a.paths.active() == world.wires[other].of_a);
+    if (c.b_speaks) CHECK(world.a.longest <= bound && *world.b.paths.active() == world.wires[other].of_b);
+    CHECK(world.a.switches <= 1 && world.b.switches <= 1);
+    CHECK(world.a.no_path == 0 && world.b.no_path == 0);
+  });
+}
+
+TEST("a path dies in one direction only: both ends leave it") {
+  for (int direction : {0, 1}) {
+    World world;
+    size_t other = TwoUplinks(&world, 10 * kMillisecond);
+    world.Run(3 * kSecond);
+    world.Measure();
+    world.wires[0].dead[direction] = true;
+    world.Run(5 * kSecond);
+    CHECK(world.a.longest <= 200 * kMillisecond && world.b.longest <= 200 * kMillisecond);
+    CHECK(*world.a.paths.active() == world.wires[other].of_a);
+    CHECK(*world.b.paths.active() == world.wires[other].of_b);
+  }
+}
+
+TEST("nothing is wrong: no switch, no packet twice, few probes; none at all without traffic") {
+  ForEachCase([](const Case& c) {
+    World world;
+    world.a.speaks = c.a_speaks;
+    world.b.speaks = c.b_speaks;
+    TwoUplinks(&world, c.delay);
+    world.Run(3 * kSecond);
+    world.Measure();
+    uint64_t before = world.a.next_voice + world.b.next_voice;
+    world.Run(10 * kSecond);
+    CHECK(world.a.switches == 0 && world.b.switches == 0);
+    CHECK(world.a.voice_datagrams + world.b.voice_datagrams ==
+          world.a.next_voice + world.b.next_voice - before);
+    // One way each 40 ms with an answer; both ways each path's, every five seconds.
+    CHECK(world.a.probes + world.b.probes <= (c.a_speaks && c.b_speaks ? 12U : 270U));
+    world.a.speaks = world.b.speaks = false;
+    world.Run(20 * kSecond);
+    world.Measure();
+    world.Run(60 * kSecond);
+    CHECK(world.a.probes + world.b.probes == 0);
+    CHECK(world.a.paths.NextTimeout() == kNever && world.b.paths.NextTimeout() == kNever);
+  });
+}
+
+TEST("one of ten packets is lost on the only path: nobody is told that there is none, and it stays") {
+  World world;
+  world.AddWire(At(1), At(9), 20 * kMillisecond);
+  world.wires[0].lose_each = 10;
+  world.Begin(0);
+  world.Run(60 * kSecond);
+  CHECK(world.a.switches == 0 && world.b.switches == 0);
+  CHECK(world.a.no_path == 0 && world.b.no_path == 0);
+}
+
+TEST("the only path dies: both ends are told once, within a quarter of a second and two round trips") {
+  World world;
+  world.AddWire(At(1), At(9), 20 * kMillisecond);
+  world.Begin(0);
+  world.Run(3 * kSecond);
+  world.Measure();
+  world.Kill(0);
+  world.Run(250 * kMillisecond + 80 * kMillisecond);
+  CHECK(world.a.no_path == 1 && world.b.no_path == 1);
+  world.Run(10 * kSecond);
+  CHECK(world.a.no_path == 1 && world.b.no_path == 1);
+  // Probes go on meanwhile, ever more seldom, and find it again.
+  CHECK(world.a.probes <= 25);
+  world.wires[0].dead[0] = world.wires[0].dead[1] = false;
+  world.Run(1'100 * kMillisecond);
+  world.Measure();
+  world.Run(kSecond);
+  CHECK(world.a.longest <= 2 * kVoice && world.b.longest <= 2 * kVoice);
+}
+
+TEST("the local address is gone: the other path at once, and the peer follows within a round trip") {
+  ForEachCase([](const Case& c) {
+    World world;
+    world.a.speaks = c.a_speaks;
+    world.b.speaks = c.b_speaks;
+    size_t other = TwoUplinks(&world, c.delay);
+    world.Run(3 * kSecond);
+    world.Measure();
+    world.Kill(0);
+    world.a.paths.Lose([](const Path& path) { return !(path.local == At(1).address); }, world.now);
+    CHECK(*world.a.paths.active() == world.wires[other].of_a);
+    world.Run(5 * kSecond);
+    // What A hears: what B had sent by then, is lost; then B hears A's probe.
+    if (c.a_speaks) CHECK(world.b.longest <= 2 * kVoice + 2 * c.delay);
+    if (c.b_speaks) CHECK(world.a.longest <= 2 * kVoice + 2 * c.delay);
+    CHECK(*world.b.paths.active() == world.wires[other].of_b);
+  });
+}
+
+TEST("the only address is gone, a new one is there: sent from it at once, followed within two round trips") {
+  ForEachCase([](const Case& c) {
+    World world;
+    world.a.speaks = c.a_speaks;
+    world.b.speaks = c.b_speaks;
+    world.AddWire(At(1), At(9), c.delay);
+    world.Begin(0);
+    world.Run(3 * kSecond);
+    world.Measure();
+    world.wires.clear();
+    world.AddWire(At(5), At(9), c.delay);
+    world.a.paths.Lose([](const Path& path) { return path.local.unset(); }, world.now);
+    world.Run(5 * kSecond);
+    if (c.a_speaks) CHECK(world.b.longest <= 2 * kVoice + 2 * c.delay);
+    if (c.b_speaks) CHECK(world.a.longest <= 2 * kVoice + 4 * c.delay);
+    CHECK(*world.a.paths.active() == world.wires[0].of_a);
+    CHECK(*world.b.paths.active() == world.wires[0].of_b);
+    CHECK(world.a.switches == 1 && world.b.switches == 1);
+  });
+}
+
+TEST("a NAT gives the peer another port silently: followed within 200 ms and a round trip") {
+  ForEachCase([](const Case& c) {
+    World world;
+    world.a.speaks = c.a_speaks;
+    world.b.speaks = c.b_speaks;
+    world.AddWire(At(1), At(9), c.delay);
+    world.Begin(0);
+    world.Run(3 * kSecond);
+    world.Measure();
+    // A sees nothing of it.
+    world.wires[0].of_b.remote.port = 40'000;
+    world.Run(5 * kSecond);
+    if (c.a_speaks) CHECK(world.b.longest <= 2 * kVoice + 2 * c.delay);
+    if (c.b_speaks) CHECK(world.a.longest <= 200 * kMillisecond + 2 * c.delay);
+    CHECK(world.b.paths.active()->remote.port == 40'000);
+  });
+}
+
+TEST("the better path works again: back to it, after three seconds of proof, and not to and fro") {
+  World world;
+  world.AddWire(At(1), At(9), kMillisecond);
+  world.AddWire(At(2), At(9), kMillisecond);
+  world.Begin(0, 220);
+  world.AddToBoth(1, 200);
+  world.Run(3 * kSecond);
+  world.Kill(0);
+  world.Run(5 * kSecond);
+  CHECK(*world.a.paths.active() == world.wires[1].of_a);
+  world.Measure();
+  world.wires[0].dead[0] = world.wires[0].dead[1] = false;
+  world.Run(2 * kSecond);
+  CHECK(world.a.switches == 0 && world.b.switches == 0);
+  world.Run(8 * kSecond);
+  CHECK(*world.a.paths.active() == world.wires[0].of_a);
+  CHECK(*world.b.paths.active() == world.wires[0].of_b);
+  CHECK(world.a.switches <= 1 && world.b.switches <= 1);
+  CHECK(world.a.longest <= kVoice && world.b.longest <= kVoice);
+  CHECK(world.a.reordered == 0 && world.b.reordered == 0);
+}
+
+TEST("a direct path takes over from a relayed one with its first answer, and nothing is lost") {
+  World world;
+  world.AddWire(At(1), At(8), 5 * kMillisecond);
+  world.AddWire(At(1), At(9), 5 * kMillisecond);
+  world.Begin(0, 1);
+  world.Run(kSecond);
+  world.Measure();
+  world.AddToBoth(1, kDirectPreference);
+  world.Run(30 * kMillisecond);
+  CHECK(*world.a.paths.active() == world.wires[1].of_a);
+  CHECK(*world.b.paths.active() == world.wires[1].of_b);
+  world.Run(kSecond);
+  CHECK(world.a.longest <= kVoice && world.b.longest <= kVoice);
+}
+
+TEST(
+    "records that were copied from elsewhere move nothing: their sender cannot answer, and gets three times "
+    "as much") {
+  PathSet paths(true, kProbeDatagram);
+  Nanoseconds now = kSecond;
+  Path used{At(9).address, At(1)};
+  paths.Select(used, kDirectPreference, now);
+  size_t sent_bytes = 0;
+  for (uint16_t i = 0; i < 1'000; i++) {
+    now += 10 * kMillisecond;
+    // Twelve victims in turn.
+    paths.Heard({At(9).address, At(static_cast<uint8_t>(20 + i % 12))}, kProbeDatagram, true, true, now);
+    while (paths.NextTimeout() <= now) paths.HandleTimeout(now);
+    PathSet::Outgoing out;
+    while (paths.Poll(&out)) sent_bytes += kProbeDatagram;
+    CHECK(paths.entries().size() <= 8);
+  }
+  CHECK(*paths.active() == used);
+  CHECK(sent_bytes <= 3 * 1'000 * kProbeDatagram);
+}
+
+TEST("an answer that was made up, or is for another path, proves nothing") {
+  PathSet paths(false, kProbeDatagram);
+  Nanoseconds now = kSecond;
+  Path used{At(1).address, At(9)};
+  Path other{At(2).address, At(9)};
+  paths.Select(used, kDirectPreference, now);
+  paths.Add(other, kDirectPreference, now);
+  PathSet::Outgoing out;
+  CHECK(paths.Poll(&out) && out.route == other);
+  std::array<uint8_t, PathSet::kRecordBytes> answer = out.record;
+  answer[0] = kPathProbeAnswer;
+  auto wrong = answer;
+  wrong[5] ^= 1;
+  paths.Answered(other, wrong.data(), now);
+  paths.Answered({At(3).address, At(9)}, answer.data(), now);
+  CHECK(!paths.TakeValid().has_value());
+  paths.Answered(other, answer.data(), now + kMillisecond);
+  CHECK(paths.TakeValid() == other);
+  paths.Answered(other, answer.data(), now + kMillisecond);
+  CHECK(!paths.TakeValid().has_value());
+}
+
+TEST("loss is what the peer has not counted") {
+  World world;
+  world.AddWire(At(1), At(9), 5 * kMillisecond);
+  world.Begin(0);
+  world.b.speaks = false;
+  world.wires[0].lose_each = 5;
+  world.Run(30 * kSecond);
+  float loss = world.a.paths.entries()[0].loss;
+  CHECK(loss > 0.1F && loss < 0.35F);
+}
+
+}  // namespace idloc::test

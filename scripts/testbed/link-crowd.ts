@@ -137,6 +137,9 @@ class MemberPlane implements DataPlane {
     plane.clearPath(link);
   }
 
+  addPath(): void {}
+  removePath(): void {}
+
   rest(link: LinkId): void {
     plane.rest(link);
   }

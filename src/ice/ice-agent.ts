@@ -275,6 +275,27 @@ export class IceAgent implements Timed {
     this.consent?.rest();
   }
 
+  /** Pairs that may serve when the selected one does not, whether a check has shown it or not: each of our addresses once before any of them twice. */
+  spares(max: number): Path[] {
+    const others = this.checklist.pairs.filter(
+      (pair) => pair !== this.consent?.pair && !pair.expired && pair.credentials === this.current,
+    );
+    const seen = new Set<string>(this.consent === undefined ? [] : [this.consent.pair.base.address]);
+    const isFirst = ({ base }: CandidatePair): boolean => !seen.has(base.address) && seen.add(base.address).size > 0;
+    const firsts = others.filter(isFirst);
+    return [...firsts, ...others.filter((pair) => !firsts.includes(pair))].slice(0, max).map(pathOf);
+  }
+
+  /** Data goes by this pair already, which has proven to work: consent is asked for there from now on. `selected` follows. */
+  adopt(local: SocketAddress, remote: SocketAddress, now: number): void {
+    const pair = this.checklist.find(local, remote);
+    if (this.currentState === 'closed' || pair === undefined || pair.expired || pair === this.consent?.pair) return;
+    pair.state = 'succeeded';
+    pair.validAt = now;
+    this.select(pair, now);
+    this.pump(now);
+  }
+
   /** @param heardAt when the peer was last heard on the selected pair, authenticated. Consent is renewed at once. */
   wake(heardAt: number, now: number): void {
     this.consent?.wake(heardAt, now);

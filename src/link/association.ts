@@ -3,7 +3,9 @@ import type { Hit } from '../base/node-id.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { IceAgent, Path } from '../ice/ice-agent.ts';
+import { distanceOf } from '../ice/path.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
+import { PATH_PREFERENCE } from '../native/data-plane.ts';
 import type { DataPlane, LinkId } from '../native/data-plane.ts';
 import type { AssociationSecrets } from './association-secrets.ts';
 import { MAX_BOUND_REMOTES, MAX_UNPROVEN_REMOTES } from './constants.ts';
@@ -153,7 +155,12 @@ export class Association {
   take(path: AssociationPath, now: number): void {
     this.path = path;
     this.bind(path.remote, now);
-    this.dataPlane.setPath(this.link, path.local ?? null, path.remote);
+    this.dataPlane.setPath(this.link, path.local ?? null, path.remote, preferenceOf(path.ice));
+  }
+
+  /** Other ways to the peer, which the data plane tries, and goes over to by itself. */
+  offer(paths: readonly Path[]): void {
+    for (const path of paths) this.dataPlane.addPath(this.link, path.local, path.remote, preferenceOf(path));
   }
 
   /** Consent to `path` is over. Where the data plane has followed the peer meanwhile, it goes on: the peer has proven to be there. */
@@ -178,4 +185,9 @@ export class Association {
     this.framing.handleTimeout(now);
     for (const agent of this.agents) agent.handleTimeout(now);
   }
+}
+
+function preferenceOf(path: Path | undefined): number {
+  if (path === undefined) return PATH_PREFERENCE.unknown;
+  return [PATH_PREFERENCE.host, PATH_PREFERENCE.throughNat][distanceOf(path)] ?? PATH_PREFERENCE.relay;
 }

@@ -84,3 +84,6 @@ export const ECHO_TIMEOUT_MS = 3_000;
 export const MAX_ECHOES = 64;
 /** Kept transaction IDs of checks move to the older half this often; an answer later than that is not expected. */
 export const TRANSACTION_GENERATION_MS = 40_000;
+
+/** Paths beside the selected one that the data plane is told of at once. */
+export const MAX_SPARES = 3;

@@ -23,6 +23,7 @@ import {
   HANDSHAKE_PATIENCE_MS,
   MAX_GUESTS,
   MAX_INCOMING,
+  MAX_SPARES,
   REST_AFTER_MS,
   RETIRE_AFTER_MS,
 } from './constants.ts';
@@ -175,7 +176,10 @@ export class LinkManager implements Timed {
         this.logger.debug('link.unknown', { addr: formatSocketAddress(event.remote) });
         return;
       case 'moved':
-        this.moved(event.link, event.local, event.remote, now);
+        this.moved(event.link, event.local, event.remote, event.cause, now);
+        return;
+      case 'noPath':
+        this.noPath(event.link, now);
         return;
       case 'miss':
       case 'foreign':
@@ -188,15 +192,12 @@ export class LinkManager implements Timed {
     }
   }
 
-  /**
-   * The peer sends from another address than ICE knows, most likely by a new mapping of its NAT, and was reached there:
-   * data goes there already. ICE comes to the same by the peer's next consent check.
-   */
-  private moved(link: LinkId, local: SocketAddress, remote: SocketAddress, now: number): void {
+  /** Data goes another way already, which has proven to work: because the peer came from there, or the one before fell silent or is gone. */
+  private moved(link: LinkId, local: SocketAddress, remote: SocketAddress, cause: string, now: number): void {
     const association = this.table.association(link);
     if (association?.connected !== true) return;
     const { hit, path } = association;
-    this.logger.info('link.moved', { nodeId: hit, link, addr: formatSocketAddress(remote) });
+    this.logger.info('link.moved', { nodeId: hit, link, addr: formatSocketAddress(remote), cause });
     association.path = { ...path, local, remote };
     const holder = this.table.boundTo(remote);
     if (holder === undefined || holder.hit === hit) association.bind(remote, now);
@@ -212,7 +213,17 @@ export class LinkManager implements Timed {
       if (mended) this.handler({ type: 'mended', hit });
     }
     this.repairs.consider(now);
+    association.ice?.adopt(local, remote, now);
     this.settle(association, now);
+  }
+
+  /** Programs send, and nobody answers on any path that the data plane knows: the overlay may know others. */
+  private noPath(link: LinkId, now: number): void {
+    const association = this.table.association(link);
+    if (association?.state !== 'up') return;
+    this.logger.info('link.no_path', { nodeId: association.hit, link });
+    this.silent(association, 'silent', now);
+    if (this.isAlive(association)) this.settle(association, now);
   }
 
   /**
@@ -598,6 +609,8 @@ export class LinkManager implements Timed {
     this.negotiations.inheritAgent(association, now);
     this.turns.resume(now);
     if (association.ice === undefined) this.sessions.derive(association, now);
+    // Selected while the handshake was under way.
+    if (association.ice?.selected !== undefined) association.offer(association.ice.spares(MAX_SPARES));
     this.settle(association, now);
     this.askReflexive(now);
     this.repairs.consider(now);

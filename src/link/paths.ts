@@ -4,7 +4,7 @@ import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { FORGOTTEN_GRACE_MS, REST_AFTER_MS } from './constants.ts';
+import { FORGOTTEN_GRACE_MS, MAX_SPARES, REST_AFTER_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent } from './link-events.ts';
 import { describePath } from './link-snapshot.ts';
@@ -81,12 +81,14 @@ export class Paths {
     // A client begins its handshake on it. A server that is connected before a pair is selected answers on it at once.
     const waiting = association.connected ? !association.pathWorks : association.path === undefined;
     if (waiting) this.take(association, path, now);
+    else if (association.connected) association.offer([path]);
   }
 
   private selected(association: Association, agent: IceAgent, path: Path, now: number): void {
     const mended = agent === association.nextIce || association.repair !== undefined || association.toldSilent;
     if (agent === association.nextIce) this.ports.sessions.finishRestart(association, agent);
     this.take(association, path, now);
+    if (association.connected) association.offer(agent.spares(MAX_SPARES));
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
     const { hit, state } = association;
     if (hit === undefined || state !== 'up') return;

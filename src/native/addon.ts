@@ -15,7 +15,9 @@ export interface NativeDataPlane {
   openLink(server: boolean): number;
   bindRemote(link: number, remote: string, port: number): void;
   unbindRemote(link: number, remote: string, port: number): void;
-  setPath(link: number, local: string | null, remote: string, port: number): void;
+  setPath(link: number, local: string | null, remote: string, port: number, preference: number): void;
+  addPath(link: number, local: string | null, remote: string, port: number, preference: number): void;
+  removePath(link: number, local: string | null, remote: string, port: number): void;
   clearPath(link: number): void;
   closeLink(link: number): void;
   rest(link: number): void;

@@ -33,9 +33,13 @@ export const COUNTER_NAMES = [
   /** Path MTU discovery. */
   'probesSent',
   'probesAnswered',
-  /** Peers that bear a connection ID and sent from a new address: challenged there, moved there. */
-  'challengesSent',
+  /** Paths of links whose peers bear connection IDs: asked whether they work, and asked by the peer; links that go by another one; that have none which answers. */
+  'pathProbesSent',
+  'pathProbesAnswered',
   'pathsMoved',
+  'pathsSilent',
+  /** Urgent ones, while their path is suspect: by another one as well. */
+  'recordsSentTwice',
   /** Links that have new keys; attempts that came to nothing, the old keys go on. */
   'rekeysCompleted',
   'rekeysFailed',

@@ -34,9 +34,19 @@ export interface DataPlane {
   unbindRemote(link: LinkId, remote: SocketAddress): void;
   /**
    * Sends go this way from now on; binds `remote` too. The association is kept. `local.port` is always `port`; its address is
-   * the source of what is sent, the host's routes choose the interface.
+   * the source of what is sent, the host's routes choose the interface. A path that has just fallen silent is not taken while
+   * another one works; `moved` says so.
+   * @param preference 0 to 255, as `addPath`
    */
-  setPath(link: LinkId, local: SocketAddress | null, remote: SocketAddress): void;
+  setPath(link: LinkId, local: SocketAddress | null, remote: SocketAddress, preference?: number): void;
+  /**
+   * Another way that may lead to the peer of a connected link (RFC 9146: its records are told by a connection ID): it is
+   * probed now, and whenever packets of programs pass again; at most four that work are kept, and four that may. The data plane goes
+   * over to one of them when the one in use falls silent or loses its address, and to one of greater preference after it has
+   * worked for three seconds, or at once from below `PATH_PREFERENCE.direct` to above it. `moved` tells.
+   */
+  addPath(link: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void;
+  removePath(link: LinkId, local: SocketAddress, remote: SocketAddress): void;
   /**
    * The peer's consent is over (RFC 7675 s5.1): of a connected link nothing is sent, and what is to be is dropped (`dropNoPath`),
    * until `setPath`, or until the peer comes from elsewhere (`moved`). It is heard as ever.
@@ -156,10 +166,18 @@ export type DataPlaneEvent =
   /** An epoch-1 record from an unbound address, or with a connection ID of no link; rate limited: a peer still uses an association that this process does not have. */
   | { readonly type: 'unknown'; readonly local: SocketAddress; readonly remote: SocketAddress }
   /**
-   * The peer of a connected link, which bears a connection ID (RFC 9146), sends from an address that is not bound, and has
-   * answered there: sends go that way already, as after `setPath`, until that is called again.
+   * Sends of a connected link go another way already, which has answered, as after `setPath`: the peer sends from there (RFC 9146)
+   * or asked for it; the one before does not answer; its local address is gone; this one is better and has proven it.
    */
-  | { readonly type: 'moved'; readonly link: LinkId; readonly local: SocketAddress; readonly remote: SocketAddress }
+  | {
+      readonly type: 'moved';
+      readonly link: LinkId;
+      readonly local: SocketAddress;
+      readonly remote: SocketAddress;
+      readonly cause: 'peer' | 'silence' | 'gone' | 'better';
+    }
+  /** Packets of programs are sent on this link, and no path of it answers. Once, until one does. */
+  | { readonly type: 'noPath'; readonly link: LinkId }
   /** Addresses or routes of the host changed (rtnetlink), coalesced; never lost, and before what waits. */
   | { readonly type: 'network' }
   /** By whomever the TUN or its addresses were changed, or a route through it or an unreachable one taken away; as `network`. */
@@ -178,6 +196,9 @@ export const ECHO_REQUEST = 0x20;
 export const ECHO_REPLY = 0x21;
 /** Link control: the answer to a path MTU probe (0x22), which is made below; its identification follows. */
 export const PROBE_REPLY = 0x23;
+
+/** Of paths of a link (`addPath`): what is at least `direct` takes over from what is less at once. */
+export const PATH_PREFERENCE = { relay: 32, unknown: 128, direct: 128, throughNat: 160, host: 192 } as const;
 
 /** RFC 8200 s5: the path MTU that every path has. Datagrams are counted with their IP headers. */
 export const BASE_PATH_MTU = 1280;

@@ -3,6 +3,7 @@ import { hitToAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { NativeDataPlane } from './addon.ts';
 import { callAddon, loadAddon } from './addon.ts';
+import { PATH_PREFERENCE } from './data-plane.ts';
 import type { DataPlane, DataPlaneEvent, DataPlaneOptions, LinkCounters, LinkId } from './data-plane.ts';
 
 const DEFAULT_DRAIN = 256;
@@ -110,8 +111,21 @@ class NativePlane implements DataPlane {
     this.native.unbindRemote(link, remote.address, remote.port);
   }
 
-  setPath(link: LinkId, local: SocketAddress | null, remote: SocketAddress): void {
-    this.native.setPath(link, local?.address ?? null, remote.address, remote.port);
+  setPath(
+    link: LinkId,
+    local: SocketAddress | null,
+    remote: SocketAddress,
+    preference: number = PATH_PREFERENCE.unknown,
+  ): void {
+    this.native.setPath(link, local?.address ?? null, remote.address, remote.port, preference);
+  }
+
+  addPath(link: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void {
+    this.native.addPath(link, local.address, remote.address, remote.port, preference);
+  }
+
+  removePath(link: LinkId, local: SocketAddress, remote: SocketAddress): void {
+    this.native.removePath(link, local.address, remote.address, remote.port);
   }
 
   clearPath(link: LinkId): void {

@@ -32,8 +32,11 @@ namespace idloc {
   V(echoesAnswered)        \
   V(probesSent)            \
   V(probesAnswered)        \
-  V(challengesSent)        \
+  V(pathProbesSent)        \
+  V(pathProbesAnswered)    \
   V(pathsMoved)            \
+  V(pathsSilent)           \
+  V(recordsSentTwice)      \
   V(rekeysCompleted)       \
   V(rekeysFailed)          \
   V(keepalivesSent)        \

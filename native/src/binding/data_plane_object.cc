@@ -15,6 +15,20 @@ namespace idloc {
 
 namespace {
 
+const char* NameOf(PathSet::Cause cause) {
+  switch (cause) {
+    case PathSet::Cause::kSilence:
+      return "silence";
+    case PathSet::Cause::kGone:
+      return "gone";
+    case PathSet::Cause::kPeer:
+      return "peer";
+    case PathSet::Cause::kBetter:
+      return "better";
+  }
+  return "";
+}
+
 class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
  public:
   static Napi::Function Define(Napi::Env env) {
@@ -27,6 +41,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::Bind>("bindRemote"),
                            InstanceMethod<&DataPlaneObject::Unbind>("unbindRemote"),
                            InstanceMethod<&DataPlaneObject::SetPathTo>("setPath"),
+                           InstanceMethod<&DataPlaneObject::AddPathTo>("addPath"),
+                           InstanceMethod<&DataPlaneObject::RemovePathOf>("removePath"),
                            InstanceMethod<&DataPlaneObject::ClearPathOf>("clearPath"),
                            InstanceMethod<&DataPlaneObject::CloseOne>("closeLink"),
                            InstanceMethod<&DataPlaneObject::RestLink>("rest"),
@@ -224,6 +240,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
         type("moved");
         link();
         addresses();
+        out.Set("cause", Napi::String::New(env, NameOf(event.cause)));
+        break;
+      case EventType::kNoPath:
+        type("noPath");
+        link();
         break;
       case EventType::kStirred:
         type("stirred");
@@ -313,11 +334,31 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   }
 
   // (link, local or null, remote, port)
+  // (link, local or null, remote, port, preference)
   void SetPathTo(const Napi::CallbackInfo& info) {
     auto link = GetUint32(info[0]);
     if (!link.has_value()) return;
     auto path = GetPath(info, 1);
-    if (path.has_value()) Post(SetPath{*link, *path});
+    auto preference = GetUint32(info[4]);
+    if (path.has_value() && preference.has_value())
+      Post(SetPath{*link, *path, static_cast<uint8_t>(*preference)});
+  }
+
+  // As setPath.
+  void AddPathTo(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (!link.has_value()) return;
+    auto path = GetPath(info, 1);
+    auto preference = GetUint32(info[4]);
+    if (path.has_value() && preference.has_value())
+      Post(AddPath{*link, *path, static_cast<uint8_t>(*preference)});
+  }
+
+  void RemovePathOf(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (!link.has_value()) return;
+    auto path = GetPath(info, 1);
+    if (path.has_value()) Post(RemovePath{*link, *path});
   }
 
   void ClearPathOf(const Napi::CallbackInfo& info) {

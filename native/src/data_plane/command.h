@@ -39,6 +39,17 @@ struct UnbindRemote {
 struct SetPath {
   LinkId link;
   Path path;
+  uint8_t preference = PathSet::kUnknownPreference;
+};
+// Another way that may lead to the peer.
+struct AddPath {
+  LinkId link;
+  Path path;
+  uint8_t preference;
+};
+struct RemovePath {
+  LinkId link;
+  Path path;
 };
 struct ClearPath {
   LinkId link;
@@ -77,7 +88,7 @@ struct SetLocalAddresses {
 };
 
 using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
-                             SetPath, ClearPath, CloseLink, Rest, Authorize, Refuse, SetLocalAddresses,
-                             SetPathMtu, SendProbe, SetRelay>;
+                             SetPath, AddPath, RemovePath, ClearPath, CloseLink, Rest, Authorize, Refuse,
+                             SetLocalAddresses, SetPathMtu, SendProbe, SetRelay>;
 
 }  // namespace idloc

@@ -238,11 +238,17 @@ void DataPlane::Handle(SetPath& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr) return;
   bool moved = !(link->path == command.path);
-  link->path = command.path;
   link->path_is_set = true;
-  if (moved && link->connected) TellNewPath(link);
-  link->follows_peer = false;
   link->resting = false;
+  if (link->paths != nullptr) {
+    link->paths->Select(command.path, command.preference, now_);
+    // Refused: TendPaths says where it goes instead.
+    moved = moved && *link->paths->active() == command.path;
+    TendPaths(link);
+  } else {
+    link->path = command.path;
+  }
+  if (moved && link->connected) TellNewPath(link);
   bool begins = !link->server && link->session == nullptr;
   if (begins && IsCalledFrom(command.path.remote)) {
     EndLink(link, kYielded);
@@ -257,8 +263,11 @@ void DataPlane::Handle(ClearPath& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr || !link->connected) return;
   link->path.reset();
-  link->follows_peer = false;
   link->resting = false;
+  if (link->paths != nullptr) {
+    link->paths->Clear();
+    TendPaths(link);
+  }
 }
 
 void DataPlane::Handle(CloseLink& command) {
@@ -320,8 +329,9 @@ Nanoseconds DataPlane::GiveUpAt(const Link& link) {
 int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
-  Nanoseconds next = std::min({network_event_at_, tun_event_at_, held_.NextExpiry(), early_.NextExpiry(),
-                               NextRekeyTimeout(), resting_.NextTime(), trimmer_.NextTime()});
+  Nanoseconds next =
+      std::min({network_event_at_, tun_event_at_, held_.NextExpiry(), early_.NextExpiry(), NextRekeyTimeout(),
+                NextPathTimeout(), resting_.NextTime(), trimmer_.NextTime()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
   for (LinkId id : handshaking_) {
     auto found = links_.all().find(id);
@@ -347,6 +357,7 @@ void DataPlane::RunTimers() {
   if (held_.NextExpiry() <= now_) counters_->Add(Counter::dropHeldExpired, held_.Expire(now_));
   if (early_.NextExpiry() <= now_) counters_->Add(Counter::dropEarlyExpired, early_.Expire(now_));
   RunRekeyTimers();
+  RunPathTimers();
   RunResting();
   trimmer_.Run(now_);
   // By value: a step may end a link and change the list.

@@ -2,8 +2,8 @@
 // One thread that owns the TUN, the UDP socket and every DTLS association.
 //
 //   JavaScript --commands (queue, eventfd)--> thread --events (ring, one wake-up a batch)--> JavaScript
-//   inbound.cc: UDP to TUN and events     outbound.cc: TUN to UDP     control.cc: commands, handshakes,
-//   timers
+//   inbound.cc: UDP to TUN and events     outbound.cc: TUN to UDP     control.cc: commands, timers
+//   handshakes.cc, rekey.cc, resting.cc, paths.cc, path_mtu.cc: the life of links
 #include <array>
 #include <atomic>
 #include <functional>
@@ -130,6 +130,8 @@ class DataPlane {
   void Handle(BindRemote& command);
   void Handle(UnbindRemote& command);
   void Handle(SetPath& command);
+  void Handle(AddPath& command);
+  void Handle(RemovePath& command);
   void Handle(ClearPath& command);
   void Handle(CloseLink& command);
   void Handle(Rest& command);
@@ -218,15 +220,24 @@ class DataPlane {
   void Stir(Link* link, bool silent);
   Nanoseconds RestInterval(const Link& link) const;
 
+  // paths.cc
+  void MakePaths(Link* link);
+  // An authentic record came by `path`.
+  void NoteHeard(Link* link, const RecordView& record, const Plaintext& plaintext, bool newest,
+                 const Path& path);
+  // False: it is something else.
+  bool TakePathRecord(Link* link, const Path& path, const uint8_t* data, size_t length);
+  // After anything that its paths were told.
+  void TendPaths(Link* link);
+  void ArmPaths(Link* link);
+  Nanoseconds NextPathTimeout() const;
+  void RunPathTimers();
+
   // inbound.cc
   void Inbound(Lane* lane, int budget);
   void HandleDatagram(uint8_t* data, size_t length, const Path& path);
   bool TakesStun(LinkTable::Binding* bound, const Path& path);
   void HandleRecords(uint8_t* data, size_t length, const Path& path);
-  // The peer, which bears a connection ID, has sent `bytes` from elsewhere than where we send.
-  void FollowPeer(Link* link, const Path& path, size_t bytes);
-  bool IsChallengeAnswer(Link* link, const Path& path, const uint8_t* data, size_t length);
-  void MovePath(Link* link, const Path& path);
   void HandleApplicationData(Link* link, uint8_t* data, size_t length);
   void DeliverPacket(Link* link, uint8_t* data, size_t length);
   // What waited for this link to be authorized, or for the IPv4 claim of its peer.
@@ -341,7 +352,14 @@ class DataPlane {
   std::vector<LinkId> handshaking_;
   std::vector<LinkId> keys_due_;
   std::vector<LinkId> rekeying_;  // with a handshake or retired keys
-  Link* rekey_link_ = nullptr;    // borrowed during a RekeyScope
+  struct PathTimer {
+    Nanoseconds at;
+    LinkId link;
+    bool operator>(const PathTimer& other) const { return at > other.at; }
+  };
+  std::vector<PathTimer> path_timers_;  // a heap, the earliest in front
+  std::vector<uint8_t> spare_record_;   // reused by SealPacket
+  Link* rekey_link_ = nullptr;          // borrowed during a RekeyScope
   SslContext ssl_context_;
   std::unique_ptr<DtlsSession> listener_;
   CookieJar cookies_;

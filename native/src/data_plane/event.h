@@ -25,6 +25,7 @@ enum class EventType : uint8_t {
   kTunChanged,
   kTunLost,
   kNewPath,
+  kNoPath,
   kLargeSent
 };
 
@@ -39,8 +40,9 @@ struct Event {
   std::string reason;
   // Of kIncoming; of kRecord and kStun when it counts against what may wait of its link.
   std::shared_ptr<LinkStats> stats;
-  bool silent = false;       // of kStirred: the peer does not answer
-  Nanoseconds heard_at = 0;  // of kStirred
+  PathSet::Cause cause = PathSet::Cause::kPeer;  // of kMoved
+  bool silent = false;                           // of kStirred: the peer does not answer
+  Nanoseconds heard_at = 0;                      // of kStirred
 
   // Bytes this event keeps alive, for the bound of the ring.
   size_t weight() const { return data.size() + sizeof(Event); }
@@ -59,7 +61,9 @@ struct Event {
   // Says no more than that something is other than before.
   bool sticky() const { return type == EventType::kNetwork || type == EventType::kTunChanged; }
   // Where a link is: what it said before is of no interest any more.
-  bool latest_counts() const { return type == EventType::kMoved || type == EventType::kNewPath; }
+  bool latest_counts() const {
+    return type == EventType::kMoved || type == EventType::kNewPath || type == EventType::kNoPath;
+  }
 };
 
 }  // namespace idloc

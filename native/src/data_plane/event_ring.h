@@ -51,7 +51,8 @@ class EventRing {
     }
     if (event.essential()) {
       if (event.type == EventType::kClosed) {
-        for (EventType type : {EventType::kMoved, EventType::kNewPath}) latest_.erase({event.link, type});
+        for (EventType type : {EventType::kMoved, EventType::kNewPath, EventType::kNoPath})
+          latest_.erase({event.link, type});
       }
       if (!waiting_.empty() || !others_.TryPut(event, kSlots)) waiting_.push_back(std::move(event));
       return true;

@@ -226,6 +226,7 @@ void DataPlane::Connected(Link* link) {
   }
   Emit(std::move(event));
   if (link->path.has_value()) TellNewPath(link);
+  MakePaths(link);
   DeliverOvertaking(link);
   link->session->ReleaseHandshake();
   trimmer_.HandshakeFreed(now_);

@@ -3,7 +3,7 @@
 //   2. HandleDatagram: told apart by the first byte (RFC 7983)
 //   3. HandleRecords: the link that the connection ID or the remote tells, one DTLS record after the other,
 //      opened in place
-//   (FollowPeer to MovePath: the peer sends from another address)
+//   (paths.cc: by which path it came, and what that means for where we send)
 //   4. HandleApplicationData: told apart by the first byte inside (DESIGN D3)
 //   5. DeliverPacket: may this peer send it; its addresses put back; joined with its neighbours; written to
 //      the TUN
@@ -169,20 +169,13 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
     switch (opened) {
       case DtlsSession::Opened::kApplicationData:
         link->stats->AddReceived(plaintext.length);
-        if (link->path.has_value() && link->path->remote == path.remote) {
-          link->heard_at = now_;
-        } else if (record.has_connection_id()) {
-          if (IsChallengeAnswer(link, path, plaintext.data, plaintext.length)) {
-            MovePath(link, path);
-            break;
-          }
-          if (newest && session == link->session.get()) FollowPeer(link, path, record.length);
-        }
+        NoteHeard(link, record, plaintext, newest && session == link->session.get(), path);
         if (IsHop(plaintext.data, plaintext.length)) [[unlikely]] {
           CheckKeys(link);
           HandleHop(link, plaintext.data, plaintext.length, path);
           break;
         }
+        if (TakePathRecord(link, path, plaintext.data, plaintext.length)) break;
         HandleApplicationData(link, plaintext.data, plaintext.length);
         CheckKeys(link);
         break;
@@ -201,41 +194,6 @@ void DataPlane::HandleRecords(uint8_t* data, size_t length, const Path& path) {
     }
   }
   if (at < length) counters_->Add(Counter::dropBadRecord);
-}
-
-void DataPlane::FollowPeer(Link* link, const Path& path, size_t bytes) {
-  LinkTable::Binding* binding = links_.FindRemote(path.remote);
-  // From where ICE has bound it, the peer may send what it likes: which pair is used is ICE's to say.
-  if (!link->follows_peer && binding != nullptr && binding->link == link) return;
-  if (link->challenges == nullptr) link->challenges = std::make_unique<PathChallenges>();
-  uint8_t echo[1 + PathChallenges::kPayloadBytes] = {kEchoRequest};
-  size_t length = sizeof echo + link->session->send_layout().overhead;
-  const PathChallenges::Payload* payload = link->challenges->Received(path, bytes, length, now_);
-  if (payload == nullptr) return;
-  std::memcpy(echo + 1, payload->data(), payload->size());
-  // The old path carries everything else until the answer has come.
-  if (SendRecordOn(path, link, echo, sizeof echo)) counters_->Add(Counter::challengesSent);
-}
-
-bool DataPlane::IsChallengeAnswer(Link* link, const Path& path, const uint8_t* data, size_t length) {
-  return link->challenges != nullptr && length > 0 && data[0] == kEchoReply &&
-         link->challenges->Answered(path, data + 1, length - 1, now_);
-}
-
-void DataPlane::MovePath(Link* link, const Path& path) {
-  counters_->Add(Counter::pathsMoved);
-  link->path = path;
-  link->follows_peer = true;
-  link->heard_at = now_;
-  // Another link's remote stays its own; this one is told by its connection ID.
-  if (links_.FindRemote(path.remote) == nullptr) links_.Bind(link, path.remote, false);
-  TellNewPath(link);
-  Event event;
-  event.type = EventType::kMoved;
-  event.link = link->id;
-  event.local = {path.local, port()};
-  event.remote = path.remote;
-  Emit(std::move(event));
 }
 
 void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) {

@@ -155,6 +155,8 @@ void DataPlane::SendPackets(Link* link, Lane* lane, const VnetHeader& header, ui
   }
   counters_->Add(Counter::packetsOut, segmenter.packets());
   link->stats->AddSent(bytes, segmenter.packets());
+  if (link->paths != nullptr && link->paths->Sent(segmenter.packets(), lane == &urgent_, now_))
+    TendPaths(link);
   CheckKeys(link);
 }
 
@@ -187,6 +189,8 @@ void DataPlane::SendFragments(Link* link, Lane* lane, const VnetHeader& header, 
     counters_->Add(Counter::packetsOut);
     counters_->Add(Counter::packetsFragmented);
     link->stats->AddSent(bytes, fragmenter.fragments());
+    if (link->paths != nullptr && link->paths->Sent(fragmenter.fragments(), lane == &urgent_, now_))
+      TendPaths(link);
     CheckKeys(link);
   }
 }
@@ -207,8 +211,23 @@ bool DataPlane::SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t
     // The place is taken: what goes out is dropped by the peer, and says nothing.
     std::memset(record, 0xff, size + layout.overhead);
     counters_->Add(Counter::dropSendFailed);
+    Commit(lane, slot);
+    return true;
   }
+  const Path* spare = lane == &urgent_ && link->paths != nullptr ? link->paths->spare() : nullptr;
+  if (spare == nullptr) [[likely]] {
+    Commit(lane, slot);
+    return true;
+  }
+  // The place is borrowed until the next one is reserved.
+  spare_record_.assign(record, record + size + layout.overhead);
   Commit(lane, slot);
+  const Slot twice = Reserve(lane, *spare, spare_record_.size(), traffic_class);
+  if (twice.data == nullptr) return true;
+  std::memcpy(twice.data, spare_record_.data(), spare_record_.size());
+  Commit(lane, twice);
+  link->paths->SentTwice();
+  counters_->Add(Counter::recordsSentTwice);
   return true;
 }
 

@@ -77,6 +77,10 @@ void DataPlane::KeepAlive(Link* link) {
 
 void DataPlane::Stir(Link* link, bool silent) {
   link->resting = false;
+  if (silent && link->paths != nullptr) {
+    link->paths->Doubt(now_);
+    TendPaths(link);
+  }
   Event event;
   event.type = EventType::kStirred;
   event.link = link->id;

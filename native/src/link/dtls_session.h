@@ -60,6 +60,8 @@ class DtlsSession {
   static bool InstallCallbacks(SSL_CTX* context);
 
   State state() const { return state_; }
+  // Both ends have connection IDs, so that records are told apart wherever they come from.
+  bool told_apart_by_ids() const { return own_id_.has_value() && peer_has_ids_ && peer_id_.length > 0; }
   // nullptr: none was offered.
   const ConnectionId* own_id() const { return own_id_.has_value() ? &*own_id_ : nullptr; }
   const std::string& failure() const { return failure_; }

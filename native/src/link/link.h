@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "link/dtls_session.h"
-#include "link/path_challenges.h"
+#include "link/path_set.h"
 #include "net/address.h"
 
 namespace idloc {
@@ -77,10 +77,9 @@ struct Link {
   // ICMP "too big" to programs here: IPv4, IPv6.
   Nanoseconds next_too_big_at[2] = {0, 0};
   Nanoseconds next_large_report_at = 0;
-  // The path is where the peer has moved to, not what JavaScript has set.
-  bool follows_peer = false;
-  // Absent until a record comes from a new address.
-  std::unique_ptr<PathChallenges> challenges;
+  // `path` is its active one. Absent before the link is connected, and without connection IDs.
+  std::unique_ptr<PathSet> paths;
+  Nanoseconds paths_at = kNever;  // when the data plane looks at them next
   Nanoseconds started_at = 0;
   // Of a client: when the server answered by more than a cookie, and when a ClientHello of that host was
   // first refused.

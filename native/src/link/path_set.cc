@@ -27,7 +27,9 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   }
   // JavaScript does not know yet that we have just left it.
   const Entry* used = Active();
-  if (entry != nullptr && used != nullptr && entry->missed > 0 && used->state == State::kValid) {
+  bool works =
+      used != nullptr && used->state == State::kValid && answers_ && now - used->proven_at <= kConsent;
+  if (works && ((entry != nullptr && entry->missed > 0) || preference < used->preference)) {
     switched_ = Cause::kSilence;
     return;
   }
@@ -219,9 +221,8 @@ void PathSet::Heard(const Path& route, size_t bytes, bool newest, bool stranger,
   bool moved_there = entry->stranger && entry->state == State::kCandidate;
   bool follow = newest && (moved_there || following_ || active_ < 0);
   if (follow && MayFollow(now)) entry->wanted = true;
-  bool unasked = !entry->waits || entry->from_peer;
-  if ((entry->wanted || entry->state == State::kCandidate) && unasked &&
-      now - entry->probes[entry->newest_probe].sent_at >= 2 * kCandidateInterval)
+  bool asks = newest && (entry->wanted || entry->state == State::kCandidate);
+  if (asks && (!entry->waits || now - entry->probes[entry->newest_probe].sent_at >= 2 * kCandidateInterval))
     SendProbe(entry, now);
   ChooseSpare();
 }
@@ -238,15 +239,15 @@ std::array<uint8_t, PathSet::kRecordBytes> PathSet::Probed(const Path& route, co
   if (entry == nullptr) return answer;
   entry->sent++;
   if (IsActive(route)) return answer;
+  bool asked = (record[kFlagsAt] & kSendHereToo) != 0;
+  if (asked && entry->state == State::kValid && now - entry->proven_at <= kFreshProof) {
+    Switch(entry, Cause::kPeer, now);
+    return answer;
+  }
   bool moved_there =
       entry->stranger && entry->state == State::kCandidate && (record[kFlagsAt] & kSendsHere) != 0;
-  if (!moved_there && (record[kFlagsAt] & kSendHereToo) == 0) return answer;
-  if (entry->state == State::kValid && now - entry->proven_at <= kFreshProof) {
-    Switch(entry, Cause::kPeer, now);
-  } else {
-    entry->wanted = true;
-    if (!entry->waits) SendProbe(entry, now);
-  }
+  if (asked || moved_there) entry->wanted = true;
+  if ((entry->wanted || entry->state == State::kCandidate) && !entry->waits) SendProbe(entry, now);
   return answer;
 }
 
@@ -342,7 +343,7 @@ bool PathSet::IsBetter(const Entry& entry, const Entry& than) const {
 }
 
 bool PathSet::MayFollow(Nanoseconds now) const {
-  return now - switched_at_ >= (server_ ? kServerFollowHold : kFollowHold);
+  return !following_wish_ || now - switched_at_ >= (server_ ? kServerFollowHold : kFollowHold);
 }
 
 void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
@@ -357,13 +358,15 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   entry->wanted = false;
   entry->waits = false;
   following_ = cause == Cause::kPeer;
+  following_wish_ = following_ && !entry->stranger;
   unproven_ = false;
   switched_ = cause;
   switched_at_ = heard_at_ = now;
   unheard_since_ = kNever;
   ChooseSpare();
   if (following_) return;
-  announce_until_ = now + kAnnounce;
+  // What is better here need not be so for the other end: two that insist would never agree.
+  if (cause != Cause::kBetter) announce_until_ = now + kAnnounce;
   SendProbe(entry, now);
 }
 
@@ -503,7 +506,7 @@ void PathSet::HandleTimeout(Nanoseconds now) {
   Entry* used = Active();
   if (used == nullptr) return;
   if (SilenceAt() <= now) {
-    bool stream = stream_ == kStream;
+    bool stream = stream_ >= kStream;
     stream_ = 0;
     if (stream) sent_at_ = std::max(sent_at_, now - kInUse / 2);
     if (InUse(now)) {

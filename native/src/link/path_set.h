@@ -76,8 +76,10 @@ class PathSet {
     std::array<Probe, 4> probes{};
   };
 
-  // `record_bytes`: what a probe is as a datagram. `server`: of the two ends that follow each other, this one
-  // waits longer.
+  static constexpr uint8_t kUnknownPreference = 128;
+
+  // `datagram_bytes`: what a probe is as a datagram. `server`: of the two ends that follow each other, this
+  // one waits longer.
   PathSet(bool server, size_t datagram_bytes) : server_(server), probe_bytes_(datagram_bytes) {}
 
   // JavaScript has chosen. Ignored when this path has just failed here and another one works.
@@ -102,26 +104,29 @@ class PathSet {
     if (lost) GoOnWithout(before, now);
   }
 
-  // A record that was sent by the active path, of a program or of JavaScript.
-  void Sent(bool urgent, Nanoseconds now) {
-    if (active_ < 0) return;
-    entries_[static_cast<size_t>(active_)].sent++;
+  // Records of programs were sent by the active path. True: there is something to do, or to wait for, now.
+  bool Sent(size_t records, bool urgent, Nanoseconds now) {
+    if (active_ < 0) return false;
+    entries_[static_cast<size_t>(active_)].sent += static_cast<uint32_t>(records);
     if (urgent) urgent_at_ = now;
     bool begins = now - sent_at_ > kInUse;
     sent_at_ = now;
-    if (unheard_since_ == kNever) unheard_since_ = now;
+    if (unheard_since_ != kNever) return false;
+    unheard_since_ = now;
     if (begins) Begin(now);
+    return true;
   }
   // Its copy, by the spare one.
   void SentTwice() { entries_[static_cast<size_t>(spare_)].sent++; }
-  // An authentic record came by the active path.
-  void HeardActive(Nanoseconds now) {
+  // An authentic record came by the active path. True as above.
+  bool HeardActive(Nanoseconds now) {
     Entry& entry = entries_[static_cast<size_t>(active_)];
     entry.received++;
-    stream_ = now - heard_at_ > kStreamGap ? 0 : std::min(stream_ + 1, kStream);
+    stream_ = now - heard_at_ > kStreamGap ? 0 : std::min(stream_ + 1, kStream + 1);
     heard_at_ = now;
     unheard_since_ = kNever;
     if (entry.state != State::kValid) EndSuspicion(&entry);
+    return stream_ == kStream;
   }
   // Whether what came by `route` came by the active path.
   bool IsActive(const Path& route) const {
@@ -227,8 +232,9 @@ class PathSet {
   std::vector<Path> valid_;
   int active_ = -1;
   int spare_ = -1;
-  bool answers_ = false;    // the peer knows probes: silence means something
-  bool following_ = false;  // the last switch was the peer's wish
+  bool answers_ = false;         // the peer knows probes: silence means something
+  bool following_ = false;       // the last switch was the peer's wish
+  bool following_wish_ = false;  // which it has said, between paths that both ends know
   bool no_path_told_ = false;
   bool no_path_ = false;
   bool unproven_ = false;  // the active path is a guess, that nobody was told of

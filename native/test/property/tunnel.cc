@@ -123,6 +123,8 @@ void DeliversEachPacketOnce(Source& source) {
   s.a.Run(Authorize{s.link.a, s.b.hit(), s.b.ipv4()});
   s.b.Run(Authorize{s.link.b, s.a.hit(), s.a.ipv4()});
   s.a.Run(SetPathMtu{s.link.a, 1500});
+  // A link that was idle begins with a probe of its path.
+  s.a.ReadTun(MakeSuperPacket({}, {1}, 0));
   ResetDevices();
   std::set<Bytes> due;
   std::vector<Bytes> in_flight;

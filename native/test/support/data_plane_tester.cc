@@ -137,8 +137,8 @@ void Carry(DataPlaneTester& a, DataPlaneTester& b) {
 
 Linked Connect(DataPlaneTester& a, DataPlaneTester& b) {
   Linked out{a.OpenLink(false), b.OpenLink(true)};
-  b.Run(SetPath{out.b, Path{{}, a.endpoint()}});
-  a.Run(SetPath{out.a, Path{{}, b.endpoint()}});
+  b.Run(SetPath{out.b, Path{{}, a.endpoint()}, PathSet::kUnknownPreference});
+  a.Run(SetPath{out.a, Path{{}, b.endpoint()}, PathSet::kUnknownPreference});
   Carry(a, b);
   const Link* first = a.FindLink(out.a);
   const Link* second = b.FindLink(out.b);

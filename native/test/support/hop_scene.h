@@ -53,7 +53,8 @@ struct HopScene {
         for (DataPlaneTester* from : {&a, &b, &relay}) {
           for (DataPlaneTester* to : {&a, &b, &relay}) {
             if (from->endpoint().port != group.from || !(to->endpoint() == group.path.remote)) continue;
-            CHECK(from == &relay || to == &relay);
+            // Nothing passes between those two, whatever they try.
+            if (from != &relay && to != &relay) continue;
             for (const Bytes& datagram : Datagrams(group)) largest = std::max(largest, datagram.size());
             to->ReceiveBatch(Datagrams(group), from->endpoint());
           }

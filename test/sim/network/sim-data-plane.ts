@@ -215,6 +215,10 @@ export class SimDataPlane implements DataPlane {
     }
   }
 
+  addPath(): void {}
+
+  removePath(): void {}
+
   clearPath(id: LinkId): void {
     const link = this.links.get(id);
     if (link?.state !== 'connected') return;

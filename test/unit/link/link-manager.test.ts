@@ -229,12 +229,12 @@ test('a peer that the data plane has followed to a new address is shown there, a
   const local = path?.local;
   if (local === undefined) return t.fail('no path');
   const remote = { address: '203.0.113.77', port: 4_444 };
-  a.input(() => a.links.handleEvent({ type: 'moved', link, local, remote }, network.loop.now));
+  a.input(() => a.links.handleEvent({ type: 'moved', link, local, remote, cause: 'peer' }, network.loop.now));
   t.deepEqual(a.links.snapshot().links.find(({ hit }) => hit === peer.hit)?.path?.remote, remote);
   t.true(a.events.some((event) => event.type === 'path' && event.path.remote.port === remote.port));
   t.true(a.links.isUp(peer.hit));
   // Of a link that is gone already.
-  a.input(() => a.links.handleEvent({ type: 'moved', link: 9_999, local, remote }, network.loop.now));
+  a.input(() => a.links.handleEvent({ type: 'moved', link: 9_999, local, remote, cause: 'peer' }, network.loop.now));
 });
 
 test('a broken link that the data plane has followed to a new address is mended, and not ended when the time to mend it is over', (t) => {
@@ -257,7 +257,7 @@ test('a broken link that the data plane has followed to a new address is mended,
   t.is(a.count('down'), 0);
   a.input(() =>
     a.links.handleEvent(
-      { type: 'moved', link, local, remote: { address: '203.0.113.77', port: 4_444 } },
+      { type: 'moved', link, local, remote: { address: '203.0.113.77', port: 4_444 }, cause: 'peer' },
       network.loop.now,
     ),
   );

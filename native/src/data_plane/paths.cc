@@ -1,0 +1,132 @@
+// The paths of connected links (link/path_set.h): what comes and leaves is told to them; what they want is
+// done. Links whose peer bears no connection ID have the one path that JavaScript sets.
+#include <algorithm>
+#include <cstring>
+
+#include "data_plane/data_plane.h"
+#include "link/link_control.h"
+
+namespace idloc {
+
+void DataPlane::MakePaths(Link* link) {
+  if (!link->session->told_apart_by_ids() || !link->path.has_value()) return;
+  size_t datagram = PathSet::kRecordBytes + link->session->send_layout().overhead;
+  link->paths = std::make_unique<PathSet>(link->server, datagram);
+  link->paths->Select(*link->path, PathSet::kUnknownPreference, now_);
+}
+
+void DataPlane::NoteHeard(Link* link, const RecordView& record, const Plaintext& plaintext, bool newest,
+                          const Path& path) {
+  PathSet* paths = link->paths.get();
+  if (paths == nullptr) {
+    if (link->path.has_value() && link->path->remote == path.remote) link->heard_at = now_;
+    return;
+  }
+  if (paths->IsActive(path)) {
+    link->heard_at = now_;
+    if (paths->HeardActive(now_)) ArmPaths(link);
+    return;
+  }
+  bool is_probe =
+      plaintext.length > 0 && (plaintext.data[0] == kPathProbe || plaintext.data[0] == kPathProbeAnswer);
+  LinkTable::Binding* binding = links_.FindRemote(path.remote);
+  bool known = binding != nullptr && binding->link == link;
+  paths->Heard(path, record.length, newest && !is_probe, !known, now_);
+  TendPaths(link);
+}
+
+bool DataPlane::TakePathRecord(Link* link, const Path& path, const uint8_t* data, size_t length) {
+  if (length == 0 || (data[0] != kPathProbe && data[0] != kPathProbeAnswer)) return false;
+  if (length != PathSet::kRecordBytes || link->paths == nullptr) {
+    counters_->Add(Counter::dropUnexpectedContent);
+    return true;
+  }
+  if (data[0] == kPathProbeAnswer) {
+    link->paths->Answered(path, data, now_);
+  } else {
+    auto answer = link->paths->Probed(path, data, now_);
+    if (SendRecordOn(path, link, answer.data(), answer.size())) counters_->Add(Counter::pathProbesAnswered);
+  }
+  TendPaths(link);
+  return true;
+}
+
+void DataPlane::TendPaths(Link* link) {
+  PathSet::Outgoing out;
+  while (link->paths->Poll(&out)) {
+    if (SendRecordOn(out.route, link, out.record.data(), out.record.size()))
+      counters_->Add(Counter::pathProbesSent);
+  }
+  const Path* active = link->paths->active();
+  bool moved = active != nullptr && !(link->path == *active);
+  if (active == nullptr) {
+    link->path.reset();
+  } else {
+    link->path = *active;
+  }
+  // Another link's remote stays its own; this one is told by its connection ID.
+  if (moved && links_.FindRemote(active->remote) == nullptr) links_.Bind(link, active->remote, false);
+  if (std::optional<PathSet::Cause> cause = link->paths->TakeSwitched();
+      cause.has_value() && active != nullptr) {
+    counters_->Add(Counter::pathsMoved);
+    link->heard_at = now_;
+    TellNewPath(link);
+    Event event;
+    event.type = EventType::kMoved;
+    event.link = link->id;
+    event.local = {active->local, port()};
+    event.remote = active->remote;
+    event.cause = *cause;
+    Emit(std::move(event));
+  }
+  if (link->paths->TakeNoPath()) {
+    counters_->Add(Counter::pathsSilent);
+    Event event;
+    event.type = EventType::kNoPath;
+    event.link = link->id;
+    Emit(std::move(event));
+  }
+  ArmPaths(link);
+}
+
+void DataPlane::ArmPaths(Link* link) {
+  Nanoseconds next = link->paths->NextTimeout();
+  // An entry that is too early looks again; of several the earliest counts.
+  if (next >= link->paths_at) return;
+  link->paths_at = next;
+  path_timers_.push_back({next, link->id});
+  std::push_heap(path_timers_.begin(), path_timers_.end(), std::greater<>());
+}
+
+Nanoseconds DataPlane::NextPathTimeout() const {
+  return path_timers_.empty() ? kNever : path_timers_.front().at;
+}
+
+void DataPlane::RunPathTimers() {
+  while (NextPathTimeout() <= now_) {
+    PathTimer timer = path_timers_.front();
+    std::pop_heap(path_timers_.begin(), path_timers_.end(), std::greater<>());
+    path_timers_.pop_back();
+    Link* link = links_.Find(timer.link);
+    if (link == nullptr || link->paths_at != timer.at) continue;
+    link->paths_at = kNever;
+    if (link->paths->NextTimeout() <= now_) link->paths->HandleTimeout(now_);
+    TendPaths(link);
+  }
+}
+
+void DataPlane::Handle(AddPath& command) {
+  Link* link = links_.Find(command.link);
+  if (link == nullptr || link->paths == nullptr) return;
+  link->paths->Add(command.path, command.preference, now_);
+  TendPaths(link);
+}
+
+void DataPlane::Handle(RemovePath& command) {
+  Link* link = links_.Find(command.link);
+  if (link == nullptr || link->paths == nullptr) return;
+  link->paths->Remove(command.path, now_);
+  TendPaths(link);
+}
+
+}  // namespace idloc

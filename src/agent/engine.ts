@@ -77,7 +77,12 @@ export interface EngineOptions {
   readonly ipv4: string | undefined;
   /** What members derive the keys from under which they meet; absent: they do not. */
   readonly rendezvousSecret?: Uint8Array | null;
+  /** Bytes a second that a peer hands on between other members; 0: none. Absent: the default. */
+  readonly relayBytesPerSecond?: number;
 }
+
+/** 32 Mbit/s: a hundred calls, or what a small uplink has. */
+const RELAY_BYTES_PER_SECOND = 4_000_000;
 
 export interface Member {
   readonly hit: Hit;
@@ -154,6 +159,7 @@ export class Engine implements Timed {
       dataPlane,
       verifyPeer: (chain, wallNow) => trust.verify(chain, wallNow, { anyTime: !timeIsKnown() }),
       selfHit: this.hit,
+      mayRelay: (hit) => this.acquaintances.isPeer(hit),
       random,
       clock,
       logger,
@@ -505,6 +511,7 @@ export class Engine implements Timed {
 
   private onOverlayEvent(event: OverlayEvent, role: Role, now: number): void {
     for (const { hit, peer } of peersIn(event, role)) this.remember(hit, { peer });
+    if (event.type === 'joined' || event.type === 'roleChanged') this.relayAs(role);
     if (event.type === 'joined') this.handler({ type: 'joined', role });
     else if (event.type === 'roleChanged') this.roles.changed(role, now);
     else if (event.type === 'seekPeer') this.finder.seek(event.nodeId, now);
@@ -516,6 +523,12 @@ export class Engine implements Timed {
     this.doubles.entered(now);
     this.claims.joined(this.members.hits, now);
     this.membership.joined(now);
+  }
+
+  /** Peers hand on what members send each other; clients are not asked to, and do not. */
+  private relayAs(role: Role): void {
+    const { relayBytesPerSecond = RELAY_BYTES_PER_SECOND } = this.options;
+    this.dataPlane.setRelay(role === 'peer' ? relayBytesPerSecond : 0);
   }
 
   private ipv4Claimed(address: string): void {

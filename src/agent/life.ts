@@ -99,6 +99,7 @@ export class Life {
         ipv4Prefix,
         ipv4: this.memory.ownIpv4,
         rendezvousSecret: membership.secret,
+        ...(config.relayBytesPerSecond !== undefined && { relayBytesPerSecond: config.relayBytesPerSecond }),
       },
     );
     this.driver = new Driver(this.engine, systemClock, guard);

@@ -83,7 +83,9 @@ export class MemberLinks {
           node.receive(event.hit, event.data, now);
         return;
       case 'path':
-        if (members.has(event.hit)) this.components.remember(event.hit, { locators: [event.path.remote] });
+        // By a relay it is nowhere.
+        if (members.has(event.hit) && event.path.via === undefined)
+          this.components.remember(event.hit, { locators: [event.path.remote] });
         return;
       case 'needsRestart':
         meetings?.consider(now);

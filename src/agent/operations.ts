@@ -159,30 +159,45 @@ const LINK_STATES = {
   guest: 'connected',
 } as const;
 
-function describeLink({ dataPlane, directory }: OperationsComponents, link: LinkSnapshot): LinkStatus {
+function describeLink(agent: OperationsComponents, link: LinkSnapshot): LinkStatus {
+  const { dataPlane, directory } = agent;
+  const nameOf = namesOf(agent);
   const counters = dataPlane.linkCounters(link.dataPlaneLink);
   return {
     hit: hitToAddress(link.hit),
     name: directory.hostNameOf(link.name),
     state: LINK_STATES[link.state],
-    path: describePath(link.path),
+    path: describePath(link.path, nameOf),
     rttMs: link.rttMs ?? null,
     loss: link.loss,
     rxBytes: Number(counters?.rxBytes ?? 0n),
     txBytes: Number(counters?.txBytes ?? 0n),
     handshakes: link.handshakes,
-    ...(link.path !== undefined && { why: whyPath(link.path) }),
+    ...(link.path !== undefined && { why: whyPath(link.path, nameOf) }),
   };
 }
 
-function describePath(path: LinkPath | undefined): PathStatus | null {
-  if (path === undefined) return null;
-  const { type, local, remote } = path;
-  return { type, local: local === undefined ? 'any' : formatSocketAddress(local), remote: formatSocketAddress(remote) };
+type NameOf = (hit: Hit) => string | null;
+
+function namesOf({ engine, directory }: OperationsComponents): NameOf {
+  return (hit) => directory.hostNameOf(engine.userOf(hit));
 }
 
+function describePath(path: LinkPath | undefined, nameOf: NameOf): PathStatus | null {
+  if (path === undefined) return null;
+  const { type, local, remote, via } = path;
+  return {
+    type,
+    local: local === undefined ? 'any' : formatSocketAddress(local),
+    remote: formatSocketAddress(remote),
+    ...(via !== undefined && { via: { hit: hitToAddress(via), name: nameOf(via) } }),
+  };
+}
+
+const DIRECT_BY = 'a UDP port forwarded to either host, or IPv6 at both, would make one';
+
 /** Why a path is the one it is, for a person. */
-function whyPath({ type }: LinkPath): string {
+function whyPath({ type, via }: LinkPath, nameOf: NameOf): string {
   switch (type) {
     case 'host':
       return 'an address of its own answered: no NAT between';
@@ -191,7 +206,7 @@ function whyPath({ type }: LinkPath): string {
     case 'prflx':
       return 'direct through the NATs: an address that only the check itself revealed';
     case 'relay':
-      return 'relayed: no direct path answered';
+      return `relayed${via === undefined ? '' : ` by ${nameOf(via) ?? hitToAddress(via)}`}: no direct path answered; ${DIRECT_BY}`;
   }
 }
 
@@ -242,14 +257,15 @@ async function ping(
     if (i === 0) firstAt = systemClock.monotonic();
   }
   const path = engine.links.snapshot().links.find((other) => other.hit === hit)?.path;
+  const nameOf = namesOf(agent);
   const nameToHitMs = target.includes(':') ? null : resolvedAt - begun;
   return {
     target,
     hit: hitToAddress(hit),
     rttMs,
-    path: describePath(path),
+    path: describePath(path, nameOf),
     direct: path !== undefined && path.type !== 'relay',
-    why: path === undefined ? 'no path' : whyPath(path),
+    why: path === undefined ? 'no path' : whyPath(path, nameOf),
     ...(!wasUp && { setup: { nameToHitMs, hitToLinkMs: linkedAt - resolvedAt, firstPacketMs: firstAt - linkedAt } }),
   };
 }

@@ -12,6 +12,7 @@ export type Hit = NodeId;
 export type ResourceId = string;
 
 const NODE_ID = /^[0-9a-f]{32}$/;
+const HIT_ADDRESS = /^2001:2[0-9a-f]:/;
 
 export function isNodeId(text: string): boolean {
   return NODE_ID.test(text);
@@ -27,6 +28,11 @@ export function addressToHit(address: string): Hit {
   const bytes = addressToBytes(address);
   if (bytes.length !== 16) throw new TypeError(`not an IPv6 address: ${address}`);
   return toHex(bytes);
+}
+
+/** The same of an address in canonical text: one of the overlay, at which no host is. */
+export function isHitAddress(address: string): boolean {
+  return HIT_ADDRESS.test(address);
 }
 
 /** ORCHIDv2 prefix 2001:20::/28 (RFC 7343 s2). */

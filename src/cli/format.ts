@@ -31,6 +31,7 @@ export function formatDuration(seconds: number): string {
 }
 
 export function formatPath(path: PathStatus): string {
+  if (path.via !== undefined) return `${path.type} by ${path.via.name ?? path.via.hit}`;
   return `${path.type} ${path.local} > ${path.remote}`;
 }
 

@@ -56,6 +56,10 @@ const endpoint = z.string().transform((text, context): Endpoint => {
 });
 const endpoints = z.array(endpoint).max(MAX_ENDPOINTS);
 
+/** Less would not let a single datagram of one member through. */
+const MIN_RELAY = 64_000;
+const MAX_RELAY = 0xffff_ffff;
+
 const limit = z.int().min(1).max(0xffff_ffff);
 
 /** What the file may say, and the command line in the same words. Everything is optional, nothing else is allowed. */
@@ -91,6 +95,12 @@ const inputSchema = z.strictObject({
     })
     .optional(),
   dns: z.strictObject({ enable: z.boolean().optional(), listen: address.optional() }).optional(),
+  relay: z
+    .strictObject({
+      enable: z.boolean().optional(),
+      bytes_per_second: z.int().min(MIN_RELAY).max(MAX_RELAY).optional(),
+    })
+    .optional(),
   limits: z
     .strictObject({
       half_open_handshakes: limit.optional(),
@@ -144,6 +154,8 @@ export interface AgentConfig {
   /** `enable` false: overlay peer only, no privilege needed. `mtu` undefined: it follows the paths. */
   readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number | undefined };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
+  /** What this host, as a peer, hands on between other members that have no direct path; 0: nothing. Absent: the default. */
+  readonly relayBytesPerSecond?: number;
   /** Bounds of the data plane's memory (`DataPlaneLimits`); what is absent has its default there. */
   readonly limits: {
     readonly halfOpenHandshakes?: number;
@@ -214,6 +226,10 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       enable: pick((input) => input.dns?.enable) ?? true,
       listen: pick((input) => input.dns?.listen) ?? DEFAULT_DNS_ADDRESS,
     },
+    ...given({
+      relayBytesPerSecond:
+        pick((input) => input.relay?.enable) === false ? 0 : pick((input) => input.relay?.bytes_per_second),
+    }),
     limits: given({
       halfOpenHandshakes: pick((input) => input.limits?.half_open_handshakes),
       heldBytes: pick((input) => input.limits?.held_bytes),

@@ -26,6 +26,8 @@ const pathSchema = z.object({
   type: z.enum(['host', 'srflx', 'prflx', 'relay']),
   local: socketAddress,
   remote: socketAddress,
+  /** Of `relay`: the member that hands on. Both addresses are HITs then. */
+  via: z.object({ hit, name: z.string().nullable() }).optional(),
 });
 
 const linkSchema = z.object({

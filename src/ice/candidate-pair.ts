@@ -1,10 +1,12 @@
 import type { Candidate, CandidateType } from '../base/candidate.ts';
+import { isHitAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import { baseOf, isLinkLocal, isLoopback, isUnicast } from './candidates.ts';
 import { CHECK_LIFETIME_MS, CONSENT_TIMEOUT_MS, NOMINATION_PATIENCE_MS } from './constants.ts';
 import type { Credentials } from './credentials.ts';
 import type { IceRole, Path } from './path.ts';
+import { RELAYED, distanceOf } from './path.ts';
 
 /** RFC 8445 s6.1.2.6. */
 export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed';
@@ -57,6 +59,9 @@ export function priorityFor(role: IceRole, local: Candidate, remote: Candidate):
 
 /** RFC 8445 s6.1.2.2, and what no check from here can reach. */
 export function canPair(base: SocketAddress, remote: SocketAddress): boolean {
+  // Through a relay, which is the base, only the HIT of the other end is reached; and no other way leads there.
+  if (isHitAddress(base.address) || isHitAddress(remote.address))
+    return isHitAddress(base.address) && isHitAddress(remote.address) && remote.port === 0;
   return (
     base.address.includes(':') === remote.address.includes(':') &&
     remote.port !== 0 &&
@@ -110,12 +115,18 @@ export function pathOf(pair: CandidatePair): Path {
   };
 }
 
+/** It goes through another host: any direct one is better. */
+export function isRelayed(pair: CandidatePair): boolean {
+  return distanceOf(pathOf(pair)) === RELAYED;
+}
+
 /** RFC 8445 s7.2.5.3.1: the mapped address of an answer is one of our candidates, or a new, peer-reflexive one. */
 export function localTypeOf(
   mapped: SocketAddress,
   base: SocketAddress,
   candidates: readonly Candidate[],
 ): CandidateType {
+  if (isHitAddress(base.address)) return 'relay';
   return (
     candidates.find(
       (candidate) => sameSocketAddress(candidate.address, mapped) && sameSocketAddress(baseOf(candidate), base),

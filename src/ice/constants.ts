@@ -57,6 +57,9 @@ export const PATIENCE_MS = 10_000;
 /** Checks still under way at the end of patience get until twice that; how often we look. */
 export const PATIENCE_LOOK_MS = 500;
 
+/** On a relayed path the direct ones are tried again: first after so long, then after twice that each time. */
+export const RELAYED_LOOK_MS = { least: 30_000, most: 600_000 } as const;
+
 /** Right after a selection the peer's remaining checks still arrive; only after this do they mean that it moved. */
 export const SETTLE_MS = 1_000;
 /** A nomination that may be a late copy gets no answer for this long after a selection; a real one is repeated. */

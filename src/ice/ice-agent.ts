@@ -17,6 +17,7 @@ import type { CandidatePair } from './candidate-pair.ts';
 import {
   canPair,
   isFresh,
+  isRelayed,
   isRenewable,
   localTypeOf,
   makePair,
@@ -39,6 +40,7 @@ import {
   PATIENCE_LOOK_MS,
   PATIENCE_MS,
   QUICK_PACING_MS,
+  RELAYED_LOOK_MS,
   REST_SILENCE_MS,
   SETTLE_MS,
   SILENCE_VERIFY_MS,
@@ -82,6 +84,7 @@ export class IceAgent implements Timed {
   private tieBreaker: TieBreaker;
   private currentState: IceState = 'new';
   private localCandidates: readonly Candidate[];
+  private relays: readonly Candidate[] = [];
   private bases: Map<string, Candidate>;
 
   private current: Credentials;
@@ -108,6 +111,9 @@ export class IceAgent implements Timed {
   private readonly nominations = new NominationHistory();
   private checkingSince = 0;
   private patienceAt: number | undefined;
+  /** On a relayed path: when the direct ones are tried again, and after how long the next time. */
+  private lookAt: number | undefined;
+  private lookAfterMs: number = RELAYED_LOOK_MS.least;
 
   private transmits: IceTransmit[] = [];
   private events: IceEvent[] = [];
@@ -198,6 +204,25 @@ export class IceAgent implements Timed {
       // One round trip less: should another pair do better, it is nominated over this one.
       if (lost && towardsLast[0] !== undefined) towardsLast[0].nominateAtOnce = true;
     }
+    this.pump(now);
+  }
+
+  /**
+   * Ways through other hosts, in place of those before; `remote` is the peer as it is reached by any of them. They are checked
+   * after all others, and given up for any of those. Both ends know of them without `localParameters`.
+   */
+  setRelays(relays: readonly Candidate[], remote: Candidate, now: number): void {
+    if (this.currentState === 'closed') return;
+    this.relays = relays;
+    const lost = this.replaceLocalCandidates(this.localCandidates);
+    this.remotes.add([remote], this.checklist.pairs);
+    if (this.current.remote === undefined) {
+      if (lost) this.changeState('new');
+      return;
+    }
+    const added = this.checklist.add(this.pairsWith(this.remotes.all));
+    if (lost || (this.consent === undefined && this.patienceAt === undefined)) this.checkEverything(now);
+    else if (this.consent?.suspectSince !== undefined) for (const pair of added) this.checklist.trigger(pair);
     this.pump(now);
   }
 
@@ -310,6 +335,7 @@ export class IceAgent implements Timed {
       this.nominateAt,
       this.confirmAt,
       this.patienceAt,
+      consent === undefined ? undefined : this.lookAt,
       consent?.verifyAt,
       consent?.nextCheckAt,
       consent?.expiresAt,
@@ -333,6 +359,7 @@ export class IceAgent implements Timed {
     // The selected pair did not answer while another one did.
     if (this.consent?.verifyEnded(now) === true) this.considerNomination(now);
     if (this.patienceAt !== undefined && now >= this.patienceAt) this.patienceEnded(now);
+    if (this.lookAt !== undefined && now >= this.lookAt && !this.resting) this.lookAgain(now);
     this.pump(now);
   }
 
@@ -434,7 +461,8 @@ export class IceAgent implements Timed {
       pair.nominatedByPeer = true;
       this.dropNomination();
     }
-    const settling = consent?.pair.credentials === this.current && now < consent.selectedAt + SETTLE_MS;
+    const isFinal = consent?.pair.credentials === this.current && !isRelayed(consent.pair);
+    const settling = isFinal && now < consent.selectedAt + SETTLE_MS;
     const idle = !nominates && this.isAnsweredNow(pair, now);
     if ((settling && !nominates && !idle) || pair.triggeredBy === request.transactionId) return;
     pair.triggeredBy = request.transactionId;
@@ -586,7 +614,9 @@ export class IceAgent implements Timed {
       if (this.consent.answered(rttMs, now)) this.events.push({ type: 'peerRemembers' });
       if (transaction.purpose === 'consent' && !transaction.late) this.consent.record(true);
       // It was silent and is not any more: what was tried instead is not needed, unless the peer may have moved there.
-      if (this.patienceAt !== undefined && pair.credentials === this.current && !this.isNominating) this.stopChecking();
+      // On a relayed one what is tried is better.
+      const done = pair.credentials === this.current && !this.isNominating && !isRelayed(pair);
+      if (this.patienceAt !== undefined && done) this.stopChecking();
     }
     if (this.nomination === transaction) this.nomination = undefined;
     // A claim was taken: control is ours together with the pair.
@@ -660,7 +690,10 @@ export class IceAgent implements Timed {
     this.nomination = undefined;
     this.transactions.supersedeNominations();
     for (const other of this.checklist.pairs) other.nominatedByPeer = false;
-    this.stopChecking();
+    // While it goes through another host, the checks of direct pairs go on until patience ends.
+    const goesOn = isRelayed(pair) && this.patienceAt !== undefined;
+    if (!goesOn) this.stopChecking();
+    for (const other of this.checklist.pairs) other.nominateAtOnce = false;
     if (pair === this.consent?.pair) return;
     this.confirmAt = this.transactions.hasSuperseded ? now + nominationPatienceMs(pair) : undefined;
     if (this.consent !== undefined) this.nominations.leave(this.consent.pair, now);
@@ -668,8 +701,12 @@ export class IceAgent implements Timed {
     // Consent runs from the last answer: when that is old, a check, which is repeated, renews it.
     if (pair.validAt === undefined || now >= pair.validAt + CONSENT_INTERVAL_MS) this.checklist.trigger(pair, true);
     this.lastRemote = pair.remote.address;
+    this.lookAt = undefined;
+    this.lookAfterMs = RELAYED_LOOK_MS.least;
     this.changeState('connected');
     this.events.push({ type: 'selected', path: pathOf(pair) });
+    if (goesOn) this.considerNomination(now);
+    else if (isRelayed(pair)) this.lookLater(now);
   }
 
   /** The peer takes the nomination that it hears last: that may be an earlier one, which this one has overtaken. */
@@ -746,9 +783,23 @@ export class IceAgent implements Timed {
       return;
     }
     this.stopChecking();
-    if (this.consent !== undefined) return;
+    if (this.consent !== undefined) {
+      if (isRelayed(this.consent.pair)) this.lookLater(now);
+      return;
+    }
     this.changeState('failed');
     this.events.push({ type: 'failed' });
+  }
+
+  private lookLater(now: number): void {
+    this.lookAt = now + this.lookAfterMs;
+    this.lookAfterMs = Math.min(2 * this.lookAfterMs, RELAYED_LOOK_MS.most);
+  }
+
+  /** Nothing told of it, but a direct path may work by now. */
+  private lookAgain(now: number): void {
+    this.lookAt = undefined;
+    if (this.current.remote !== undefined && this.patienceAt === undefined) this.checkEverything(now);
   }
 
   /** Another session begins; of the old one stay its credentials, and the selected pair. */
@@ -766,7 +817,7 @@ export class IceAgent implements Timed {
   /** @returns true when the selected pair cannot be used any more. */
   private replaceLocalCandidates(candidates: readonly Candidate[]): boolean {
     this.localCandidates = candidates;
-    this.bases = bestOfEachBase(candidates);
+    this.bases = bestOfEachBase([...candidates, ...this.relays]);
     const isGone = (pair: CandidatePair): boolean => !this.bases.has(formatSocketAddress(pair.base));
     for (const pair of this.checklist.pairs.filter(isGone)) {
       this.checklist.remove(pair);

@@ -29,7 +29,9 @@ export type IceEvent =
   /** After that the peer has answered on the selected pair, authenticated: somebody else said it. */
   | { readonly type: 'peerRemembers' };
 
-const DISTANCE: Readonly<Record<CandidateType, number>> = { host: 0, prflx: 1, srflx: 1, relay: 2 };
+/** The distance of a path through another host. */
+export const RELAYED = 2;
+const DISTANCE: Readonly<Record<CandidateType, number>> = { host: 0, prflx: 1, srflx: 1, relay: RELAYED };
 
 /** 0: direct between interfaces, 1: through a NAT, 2: through a relay. */
 export function distanceOf(path: Pick<Path, 'localType' | 'remoteType'>): number {

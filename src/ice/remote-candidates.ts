@@ -1,4 +1,5 @@
 import type { Candidate } from '../base/candidate.ts';
+import { isHitAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, parseSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { CandidatePair } from './candidate-pair.ts';
@@ -48,7 +49,8 @@ export class RemoteCandidates {
       );
       if (oldest !== undefined) this.byAddress.delete(oldest[0]);
     }
-    const candidate: Candidate = { type: 'prflx', address, priority, foundation: formFoundation('prflx', key) };
+    const type = isHitAddress(address.address) ? 'relay' : 'prflx';
+    const candidate: Candidate = { type, address, priority, foundation: formFoundation(type, key) };
     if (this.byAddress.size < MAX_REMOTE_CANDIDATES) this.byAddress.set(key, candidate);
     return candidate;
   }

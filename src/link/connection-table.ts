@@ -111,6 +111,12 @@ export class ConnectionTable {
       this.byUfrag.delete(agent.localParameters.ufrag);
   }
 
+  /** Undefined: it is nobody's any more. */
+  holderOf(agent: IceAgent): Association | undefined {
+    const found = this.byUfrag.get(agent.localParameters.ufrag);
+    return found?.agent === agent ? found.association : undefined;
+  }
+
   /** Whose credentials a check asks for (RFC 8445 s7.2.2: the fragment before the colon is the one of who is asked). */
   agentFor(username: string): { association: Association; agent: IceAgent } | undefined {
     const [ufrag = ''] = username.split(':', 1);

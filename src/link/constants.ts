@@ -70,6 +70,21 @@ export const RETIRE_AFTER_MS = 2_000;
 /** Of many peers that could tell how they see us, the oldest are looked at: the choice is made again with every new link. */
 export const MAX_SERVERS_CONSIDERED = 64;
 
+/** Members by whom one may be reached are named to the other end, and of what it names are tried, at most. */
+export const MAX_OFFERED_RELAYS = 2;
+export const MAX_RELAYS_TRIED = 2;
+/** Of one negotiation: these, our own, and those by which the other end came. */
+export const MAX_RELAYS_KNOWN = 8;
+/**
+ * Direct paths have so long before the ways by a relay are tried too: the second copy of a check, which a NAT lets in, has been
+ * answered by then where the round trip takes 100 ms.
+ */
+export const RELAY_HEAD_START_MS = 200;
+/** Those that both ends are linked with have so long, then others are dialed. */
+export const RELAY_PATIENCE_MS = 1_000;
+/** A relay that the other end is linked with, and we are not, is given so long: it is in nobody's way. */
+export const RELAY_DIAL_MS = 5_000;
+
 /** After the first overlay link works again, our new reflexive address is waited for at most this long: the question may be lost once. */
 export const REPAIR_REFLEXIVE_GRACE_MS = 350;
 /** A link this young gets such hints because its ends did not finish at the same time. */

@@ -1,4 +1,5 @@
 import type { Candidate, IceParameters } from '../base/candidate.ts';
+import { isHitAddress } from '../base/node-id.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { candidatePriority, formFoundation } from '../ice/candidates.ts';
@@ -54,11 +55,12 @@ export class IceSessions {
     const { secrets, path } = association;
     if (secrets === undefined || path === undefined) return;
     const client = association.role === 'client';
+    const type = isHitAddress(path.remote.address) ? 'relay' : 'host';
     const remote: Candidate = {
-      type: 'host',
+      type,
       address: path.remote,
-      priority: candidatePriority('host', 65535),
-      foundation: formFoundation('host', path.remote.address),
+      priority: candidatePriority(type, 65535),
+      foundation: formFoundation(type, path.remote.address),
     };
     const agent = new IceAgent(
       { random: this.random, logger: this.logger },
@@ -69,7 +71,11 @@ export class IceSessions {
       },
     );
     this.adopt(association, agent);
-    agent.setRemote({ ...(client ? secrets.server : secrets.client), candidates: [remote] }, now);
+    const credentials = client ? secrets.server : secrets.client;
+    agent.setRemote({ ...credentials, candidates: type === 'relay' ? [] : [remote] }, now);
+    // A stranger came by the relay that `path` says.
+    if (type === 'relay' && path.local !== undefined)
+      agent.setRelays([{ ...remote, address: path.local }], remote, now);
   }
 
   /** RFC 8445 s9, with an agent of its own: the old one keeps the path alive, and is all there is when this comes to nothing. */

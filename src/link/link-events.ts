@@ -13,6 +13,8 @@ export interface LinkPath {
   /** Absent: the kernel chooses, no pair was selected yet. */
   readonly local?: SocketAddress;
   readonly remote: SocketAddress;
+  /** Of a relayed one: the member that hands on. Both addresses are HITs then. */
+  readonly via?: Hit;
 }
 
 export type LinkEvent =

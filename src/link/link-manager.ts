@@ -3,7 +3,7 @@ import type { Clock, Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Hit } from '../base/node-id.ts';
+import { addressToHit, isHitAddress, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
@@ -40,6 +40,7 @@ import { RecordReceiver } from './record-receiver.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
 import type { Standing } from '../mobility/standing.ts';
+import { Relays } from './relays.ts';
 import { Repairs } from './repairs.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 import { Turns } from './turns.ts';
@@ -51,6 +52,8 @@ export interface LinkManagerComponents {
   /** @throws when the chain proves nobody of this overlay. */
   readonly verifyPeer: (chain: readonly Uint8Array[], wallNow: number) => VerifiedPeer;
   readonly selfHit: Hit;
+  /** Whether others may be asked to come to us through that member; absent: all that are in the open. */
+  readonly mayRelay?: (hit: Hit) => boolean;
   readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -80,6 +83,7 @@ export class LinkManager implements Timed {
   private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
   private readonly repairs: Repairs;
+  private readonly relays: Relays;
   private readonly negotiations: Negotiations;
   private readonly turns: Turns;
   private readonly paths: Paths;
@@ -98,7 +102,14 @@ export class LinkManager implements Timed {
     this.logger = components.logger;
     this.addresses = new LocalAddresses(components, this.dataPlane.port);
     this.sessions = new IceSessions({ ...components, table: this.table, addresses: this.addresses });
-    this.stun = new StunDispatcher({ dataPlane: this.dataPlane, table: this.table, addresses: this.addresses });
+    this.stun = new StunDispatcher({
+      dataPlane: this.dataPlane,
+      table: this.table,
+      addresses: this.addresses,
+      relayed: ({ hit }, agent, { address }, now) => {
+        if (hit !== undefined) this.relays.cameBy(hit, agent, addressToHit(address), now);
+      },
+    });
     this.records = new RecordReceiver(components);
     this.repairs = new Repairs({
       table: this.table,
@@ -109,9 +120,18 @@ export class LinkManager implements Timed {
       settled: (association) => this.heardAgain(association),
       packetsOf: ({ link }) => this.dataPlane.linkCounters(link)?.rxPackets ?? 0n,
     });
+    this.relays = new Relays({
+      table: this.table,
+      port: this.dataPlane.port,
+      mayRelay: components.mayRelay ?? (() => true),
+      dial: (remote, hit, patienceMs, now) => void this.connectDirect(remote, now, hit, patienceMs),
+      lost: (association, now) => this.beginRepair(association, 'broken', now),
+      settle: (association, now) => this.settle(association, now),
+    });
     this.negotiations = new Negotiations({
       table: this.table,
       sessions: this.sessions,
+      relays: this.relays,
       repairs: this.repairs,
       open: (role, hit, now) => this.open(role, 'negotiated', hit, now),
       drop: (association, reason) => this.drop(association, reason, false),
@@ -238,8 +258,11 @@ export class LinkManager implements Timed {
         this.sessions.refreshCandidates(association, now);
         const { path } = association;
         // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
-        const lost = path?.local === undefined || !this.addresses.has(path.local.address);
+        // The link with a relay moves by itself.
+        const own = path?.local !== undefined && !isHitAddress(path.local.address);
+        const lost = path?.local === undefined || (own && !this.addresses.has(path.local.address));
         if (association.state === 'up' && lost) this.beginRepair(association, 'broken', now);
+        else if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
         this.settle(association, now);
       }
     }
@@ -250,7 +273,12 @@ export class LinkManager implements Timed {
 
   /** A router sends on what comes to a port of its own: a candidate of the links that are made, and mended, from now on. */
   setForwarded(forwarded: Forwarded | undefined): void {
-    this.addresses.setForwarded(forwarded);
+    if (!this.addresses.setForwarded(forwarded)) return;
+    const now = this.clock.monotonic();
+    for (const association of this.table.associations)
+      if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
+    this.repairs.consider(now);
+    this.settleRepairing(now);
   }
 
   /** Addresses that lead to us, as the configuration says. */
@@ -375,9 +403,10 @@ export class LinkManager implements Timed {
     return this.table.link(hit)?.current?.peer ?? this.table.guests.get(hit)?.peer;
   }
 
-  /** Where its datagrams go, also a guest's. */
+  /** Where its datagrams go, also a guest's. Undefined too where they go by another member. */
   remoteOf(hit: Hit): SocketAddress | undefined {
-    return (this.table.link(hit)?.current ?? this.table.guests.get(hit))?.path?.remote;
+    const remote = (this.table.link(hit)?.current ?? this.table.guests.get(hit))?.path?.remote;
+    return remote === undefined || isHitAddress(remote.address) ? undefined : remote;
   }
 
   certificateOf(hit: Hit): NodeCertificate | undefined {
@@ -457,6 +486,7 @@ export class LinkManager implements Timed {
     }
     association.handleTimeout(now);
     this.turns.handleTimeout(association, now);
+    this.relays.handleTimeout(association, now);
     if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.due(association, now);
     this.settle(association, now);
   }
@@ -500,6 +530,7 @@ export class LinkManager implements Timed {
   private beginRepair(association: Association, cause: RepairCause, now: number): void {
     this.repairs.begin(association, cause, now);
     if (cause === 'remapped') return;
+    this.relays.needed(association, now);
     this.addresses.doubt(now);
     this.askReflexive(now);
     this.repairs.consider(now);
@@ -611,6 +642,7 @@ export class LinkManager implements Timed {
     if (association.ice === undefined) this.sessions.derive(association, now);
     // Selected while the handshake was under way.
     if (association.ice?.selected !== undefined) association.offer(association.ice.spares(MAX_SPARES));
+    if (peer.member) this.relays.changed(peer.nodeId, now);
     this.settle(association, now);
     this.askReflexive(now);
     this.repairs.consider(now);
@@ -689,6 +721,7 @@ export class LinkManager implements Timed {
     this.dataPlane.closeLink(association.link);
     this.logger.info('link.closed', { nodeId: hit, link: association.link, reason });
     if (!connected && origin !== 'negotiated') this.turns.resume(this.clock.monotonic());
+    if (state === 'up' && hit !== undefined) this.relays.changed(hit, this.clock.monotonic());
     if (!tell || state === 'retired') return;
     if (origin === 'dialed' && state === 'connecting') {
       if (path !== undefined) this.handler({ type: 'connectFailed', remote: path.remote, reason });
@@ -739,7 +772,7 @@ export class LinkManager implements Timed {
       association.ice?.rest();
       this.dataPlane.rest(association.link);
     }
-    const next = association.nextTimeout();
+    const next = earliest(association.nextTimeout(), this.relays.nextTimeout(association));
     if (next === undefined) this.timers.clear(association);
     else this.timers.set(association, next);
   }
@@ -772,4 +805,9 @@ export class LinkManager implements Timed {
   private isAlive(association: Association): boolean {
     return this.table.association(association.link) === association;
   }
+}
+
+/** On a path through another member: a new address of ours may make a direct one, and the peer has to be told of it. */
+function isRelayed({ state, path }: Association): boolean {
+  return state === 'up' && path !== undefined && isHitAddress(path.remote.address);
 }

@@ -1,12 +1,16 @@
-import type { Hit } from '../base/node-id.ts';
+import { addressToHit, isHitAddress, type Hit } from '../base/node-id.ts';
 import { pathType } from '../ice/path.ts';
 import type { LinkCounters } from '../native/data-plane.ts';
 import type { Association, AssociationPath } from './association.ts';
 import type { LinkPath, LinkSnapshot } from './link-events.ts';
 
 export function describePath({ local, remote, ice }: AssociationPath): LinkPath {
+  if (local !== undefined && isHitAddress(local.address))
+    return { type: 'relay', local, remote, via: addressToHit(local.address) };
   // Before ICE has chosen, it is the path of the handshake: towards an address that the peer has told.
-  return { type: ice === undefined ? 'host' : pathType(ice), ...(local === undefined ? {} : { local }), remote };
+  const type = ice === undefined ? 'host' : pathType(ice);
+  // The data plane has followed the peer from a relayed one.
+  return { type: type === 'relay' ? 'prflx' : type, ...(local === undefined ? {} : { local }), remote };
 }
 
 export function describeAssociation(

@@ -1,16 +1,19 @@
 import type { IceParameters } from '../base/candidate.ts';
 import type { Hit } from '../base/node-id.ts';
+import type { IceAgent } from '../ice/ice-agent.ts';
 import type { Association } from './association.ts';
 import { nameAssociation, namedAssociation } from './association-secrets.ts';
 import type { ConnectionTable, Link } from './connection-table.ts';
 import { CONNECT_TIMEOUT_MS, OFFER_TIMEOUT_MS, RESTART_TIMEOUT_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
+import type { Relays } from './relays.ts';
 import type { Repairs } from './repairs.ts';
 
 /** What the negotiations need of the links. */
 export interface NegotiationPorts {
   readonly table: ConnectionTable;
   readonly sessions: IceSessions;
+  readonly relays: Relays;
   readonly repairs: Pick<Repairs, 'consider'>;
   readonly open: (role: Association['role'], hit: Hit, now: number) => Association;
   /** Nobody is told. */
@@ -25,6 +28,7 @@ export interface NegotiationPorts {
 export class Negotiations {
   private readonly table: ConnectionTable;
   private readonly sessions: IceSessions;
+  private readonly relays: Relays;
   private readonly repairs: NegotiationPorts['repairs'];
   private readonly open: NegotiationPorts['open'];
   private readonly drop: NegotiationPorts['drop'];
@@ -33,6 +37,7 @@ export class Negotiations {
   constructor(ports: NegotiationPorts) {
     this.table = ports.table;
     this.sessions = ports.sessions;
+    this.relays = ports.relays;
     this.repairs = ports.repairs;
     this.open = ports.open;
     this.drop = ports.drop;
@@ -48,7 +53,7 @@ export class Negotiations {
       const parameters = this.sessions.startRestart(association, 'controlling', now + OFFER_TIMEOUT_MS);
       startOffering(link, 'restart', now);
       this.settle(association, now);
-      return nameAssociation(parameters, association.secrets.id);
+      return this.relays.name(nameAssociation(parameters, association.secrets.id), hit);
     }
     const agent = this.sessions.make('controlling');
     link.pending = this.open('server', hit, now);
@@ -56,7 +61,7 @@ export class Negotiations {
     this.sessions.adopt(link.pending, agent);
     link.pending.deadline = now + OFFER_TIMEOUT_MS;
     this.settle(link.pending, now);
-    return agent.localParameters;
+    return this.relays.name(agent.localParameters, hit);
   }
 
   /** The peer's offer came: what our answer carries. An offer of our own that is still open gives way. */
@@ -66,9 +71,9 @@ export class Negotiations {
     const { current } = link;
     if (current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id) {
       const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
-      current.nextIce?.setRemote(remote, now);
+      if (current.nextIce !== undefined) this.told(hit, current.nextIce, remote, now);
       this.settle(current, now);
-      return nameAssociation(parameters, current.secrets.id);
+      return this.relays.name(nameAssociation(parameters, current.secrets.id), hit, this.relays.named(remote, hit));
     }
     const agent = this.sessions.make('controlled');
     const pending = this.open('client', hit, now);
@@ -76,9 +81,14 @@ export class Negotiations {
     pending.supersedes = current !== undefined;
     pending.deadline = now + CONNECT_TIMEOUT_MS;
     this.sessions.adopt(pending, agent);
-    agent.setRemote(remote, now);
+    this.told(hit, agent, remote, now);
     this.settle(pending, now);
-    return agent.localParameters;
+    return this.relays.name(agent.localParameters, hit, this.relays.named(remote, hit));
+  }
+
+  private told(hit: Hit, agent: IceAgent, remote: IceParameters, now: number): void {
+    agent.setRemote(this.relays.direct(remote), now);
+    this.relays.meet(hit, agent, this.relays.named(remote, hit), now);
   }
 
   /** The answer to our offer came. Without an open offer it is too late, and nothing happens. */
@@ -109,7 +119,8 @@ export class Negotiations {
     if (association === undefined) return;
     if (kept) association.nextIceUntil = now + RESTART_TIMEOUT_MS;
     else if (!association.connected) association.deadline = now + CONNECT_TIMEOUT_MS;
-    (kept ? association.nextIce : association.ice)?.setRemote(remote, now);
+    const agent = kept ? association.nextIce : association.ice;
+    if (agent !== undefined) this.told(hit, agent, remote, now);
     this.settle(association, now);
   }
 

@@ -1,3 +1,4 @@
+import { isHitAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { sameSocketAddress } from '../base/socket-address.ts';
 import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
@@ -85,14 +86,18 @@ export class Paths {
   }
 
   private selected(association: Association, agent: IceAgent, path: Path, now: number): void {
-    const mended = agent === association.nextIce || association.repair !== undefined || association.toldSilent;
-    if (agent === association.nextIce) this.ports.sessions.finishRestart(association, agent);
+    const isNew = agent === association.nextIce;
+    const mended = isNew || association.repair !== undefined || association.toldSilent;
+    if (isNew) this.ports.sessions.finishRestart(association, agent);
     this.take(association, path, now);
     if (association.connected) association.offer(agent.spares(MAX_SPARES));
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
-    const { hit, state } = association;
+    const { hit, state, repair } = association;
     if (hit === undefined || state !== 'up') return;
     this.ports.repairs.end(association);
+    // Where we are now the peer does not know, nor we where it is.
+    if (repair !== undefined && !isNew && isHitAddress(path.remote.address))
+      this.ports.beginRepair(association, 'remapped', now);
     this.ports.tell({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
     association.toldSilent = false;
     // Whoever asked for the restart waits to hear that it is done.

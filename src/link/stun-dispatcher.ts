@@ -1,5 +1,7 @@
 import { MalformedMessageError } from '../base/errors.ts';
+import { isHitAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import type { IceAgent } from '../ice/ice-agent.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import { answerBinding } from '../stun/binding-server.ts';
 import { decodeStun } from '../stun/codec.ts';
@@ -32,8 +34,17 @@ export class StunDispatcher {
   private readonly strangers = new RateLimit(MAX_STRANGER_ANSWERS_PER_SECOND);
   private readonly bindings = new RateLimit(MAX_BINDING_ANSWERS_PER_SECOND);
 
-  constructor(components: { dataPlane: DataPlane; table: ConnectionTable; addresses: LocalAddresses }) {
+  private readonly relayed: (association: Association, agent: IceAgent, local: SocketAddress, now: number) => void;
+
+  constructor(components: {
+    dataPlane: DataPlane;
+    table: ConnectionTable;
+    addresses: LocalAddresses;
+    /** A check for this agent came by another member. */
+    relayed: (association: Association, agent: IceAgent, local: SocketAddress, now: number) => void;
+  }) {
     this.dataPlane = components.dataPlane;
+    this.relayed = components.relayed;
     this.table = components.table;
     this.addresses = components.addresses;
   }
@@ -86,6 +97,7 @@ export class StunDispatcher {
       return undefined;
     }
     const found = this.table.agentFor(username);
+    if (found !== undefined && isHitAddress(local.address)) this.relayed(found.association, found.agent, local, now);
     if (found?.agent.receive(message, data, local, remote, now) === true)
       return { association: found.association, checked: true };
     this.counters.strangers += 1;

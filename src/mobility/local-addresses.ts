@@ -140,10 +140,12 @@ export class LocalAddresses implements Timed {
     return true;
   }
 
-  /** Undefined: no router does that. */
-  setForwarded(forwarded: Forwarded | undefined): void {
+  /** Undefined: no router does that. @returns whether others can come in another way now. */
+  setForwarded(forwarded: Forwarded | undefined): boolean {
+    const before = this.forwarded?.external;
     this.forwarded = forwarded;
     this.cached = undefined;
+    return forwarded !== undefined && (before === undefined || !sameSocketAddress(before, forwarded.external));
   }
 
   /** Addresses that lead to us, as the configuration says. */

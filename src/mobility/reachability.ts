@@ -1,6 +1,6 @@
 import { Address4 } from 'ip-address';
 import { parseIpAddress } from '../base/ip-address.ts';
-import { addressToHit, isHit } from '../base/node-id.ts';
+import { isHitAddress } from '../base/node-id.ts';
 
 /** RFC 1122 s3.2.1.3: this network; sources only. */
 const THIS_NETWORK = new Address4('0.0.0.0/8');
@@ -12,12 +12,13 @@ const THIS_NETWORK = new Address4('0.0.0.0/8');
 export function isHostAddress(address: string): boolean {
   const ip = parseIpAddress(address);
   if (ip.isUnspecified() || ip.isLoopback() || ip.isMulticast() || address === '255.255.255.255') return false;
-  return ip instanceof Address4 ? !ip.isHostInSubnet(THIS_NETWORK) : !isHit(addressToHit(address));
+  return ip instanceof Address4 ? !ip.isHostInSubnet(THIS_NETWORK) : !isHitAddress(address);
 }
 
-/** Not private (RFC 1918, RFC 4193), shared (RFC 6598), link-local or loopback: the same host from everywhere. */
+/** Not private (RFC 1918, RFC 4193), shared (RFC 6598), link-local, loopback or of the overlay: the same host from everywhere. */
 export function isGloballyReachable(address: string): boolean {
   const ip = parseIpAddress(address);
   if (ip.isUnspecified() || ip.isLoopback() || ip.isPrivate() || ip.isCGNAT() || ip.isLinkLocal()) return false;
+  if (isHitAddress(address)) return false;
   return !ip.isHostInSubnet(THIS_NETWORK);
 }

@@ -9,7 +9,7 @@ import {
 
 /**
  * `broken`: the path is gone. `forgotten`, `silent`: it may be; the peer does not know our credentials, or acknowledges nothing.
- * `remapped`: our reflexive address changed, so that the NAT of the peer may not let us in any more.
+ * `remapped`: our reflexive address changed, so that the NAT of the peer may not let us in any more; or, on a relayed path, any.
  */
 export type RepairCause = 'broken' | 'forgotten' | 'silent' | 'remapped';
 

@@ -46,6 +46,8 @@ export interface SimAgentOptions {
   readonly logger?: Logger;
   /** Of the certificates that it issues, where it may. */
   readonly lifetimeMs?: number;
+  /** What it hands on as a peer. */
+  readonly relayBytesPerSecond?: number;
   /** Absent: what no code expected to be thrown ends the test. */
   readonly guard?: Guard;
 }
@@ -201,6 +203,9 @@ export class SimAgent {
         ipv4Prefix: membership.configuration.ipv4Prefix,
         ipv4: this.savedIpv4,
         rendezvousSecret: membership.secret,
+        ...(this.options.relayBytesPerSecond !== undefined && {
+          relayBytesPerSecond: this.options.relayBytesPerSecond,
+        }),
       },
     );
     const driver = new SimDriver(engine, loop);

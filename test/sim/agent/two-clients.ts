@@ -10,6 +10,8 @@ export interface TwoClientsOptions {
   readonly internet?: SegmentQuality;
   readonly natA?: NatBehaviour;
   readonly natB?: NatBehaviour;
+  /** What the founder hands on between them. */
+  readonly relayBytesPerSecond?: number;
 }
 
 /** The first call: the founder is the overlay's only peer, A and B are clients behind NATs, without a link between them. */

@@ -1,6 +1,6 @@
 import type { Hit } from '../../../src/base/node-id.ts';
-import { hitToAddress } from '../../../src/base/node-id.ts';
-import { fromHex, toHex } from '../../../src/base/bytes.ts';
+import { addressToHit, hitToAddress, isHitAddress } from '../../../src/base/node-id.ts';
+import { concatBytes, fromHex, toHex } from '../../../src/base/bytes.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { formatSocketAddress } from '../../../src/base/socket-address.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
@@ -51,6 +51,10 @@ const REST_INTERVAL_MS = 16_000;
 const REST_SPREAD_MS = 4_000;
 const SIGN_OF_LIFE_MS = 1_000;
 const MAX_UNANSWERED = 3;
+/** As in native/src/link/link_control.h. */
+const HOP_TO = 0x2b;
+const HOP_FROM = 0x2c;
+const HIT_BYTES = 16;
 
 /** Overlay addresses of one host: inner sources of what it sends, inner destinations of what it is sent. */
 interface Inner {
@@ -121,6 +125,10 @@ export class SimDataPlane implements DataPlane {
   readonly dropped: Packet[] = [];
   /** Destinations that programs were told are unreachable. */
   readonly unreachable: string[] = [];
+  /** Datagrams handed on for others. */
+  forwarded = 0;
+  /** What a relay does to them: nothing, unless it is hostile. */
+  onForward: (datagram: Uint8Array) => Uint8Array = (datagram) => datagram;
   private readonly loop: EventLoop;
   private readonly random: Random;
   private readonly host: SimHost;
@@ -137,6 +145,7 @@ export class SimDataPlane implements DataPlane {
   private nextLink = 1;
   private closed = false;
   private own: Inner | undefined;
+  private relays = false;
   private readonly stopWatching: () => void;
 
   constructor(components: { loop: EventLoop; random: Random; host: SimHost }, port = 6084) {
@@ -165,7 +174,15 @@ export class SimDataPlane implements DataPlane {
   }
 
   sendDatagram(local: SocketAddress | null, remote: SocketAddress, data: Uint8Array): void {
-    if (!this.closed) sendByUplink(this.host, { local: local?.address ?? null, port: this.port }, remote, data);
+    if (this.closed) return;
+    if (local === null || !isHitAddress(local.address)) {
+      sendByUplink(this.host, { local: local?.address ?? null, port: this.port }, remote, data);
+      return;
+    }
+    const relay = this.neighbor(local.address);
+    if (relay === undefined) return;
+    this.stir(relay, 'traffic');
+    this.sendOn(relay, 'record', hop(HOP_TO, addressToHit(remote.address), data));
   }
 
   setCredentials(certificateChain: readonly Uint8Array[]): void {
@@ -284,7 +301,10 @@ export class SimDataPlane implements DataPlane {
   /** Packets here have no sizes. */
   setPathMtu(): void {}
 
-  setRelay(): void {}
+  /** There are no bytes to count here. */
+  setRelay(bytesPerSecond: number): void {
+    this.relays = bytesPerSecond > 0;
+  }
 
   sendProbe(id: LinkId, bytes: number, probe: number): void {
     if (bytes > PATH_MTU) return;
@@ -356,9 +376,34 @@ export class SimDataPlane implements DataPlane {
   }
 
   private receive(datagram: Datagram): void {
-    const { data } = datagram;
-    const local = datagram.destination;
-    const remote = datagram.source;
+    this.take(datagram.destination, datagram.source, datagram.data);
+  }
+
+  /** As in native/src/data_plane/hops.cc. */
+  private neighbor(address: string): SimLink | undefined {
+    const link = this.tunnels.get(address)?.link;
+    const direct = link?.state === 'connected' && link.remote !== undefined && !isHitAddress(link.remote.address);
+    return direct ? link : undefined;
+  }
+
+  private handleHop(link: SimLink, local: SocketAddress, record: Uint8Array): void {
+    if (link.authorized === undefined || isHitAddress(local.address) || record.length <= 1 + HIT_BYTES) return;
+    const other = hitToAddress(toHex(record.subarray(1, 1 + HIT_BYTES)));
+    const datagram = record.subarray(1 + HIT_BYTES);
+    const { hit } = link.authorized;
+    if (record[0] === HOP_FROM) {
+      const relay = { address: hitToAddress(hit), port: this.port };
+      if (isHitAddress(other)) this.take(relay, { address: other, port: 0 }, datagram);
+      return;
+    }
+    const to = this.relays ? this.neighbor(other) : undefined;
+    if (to !== undefined && to !== link) {
+      this.forwarded += 1;
+      this.sendOn(to, 'record', hop(HOP_FROM, hit, this.onForward(datagram)));
+    }
+  }
+
+  private take(local: SocketAddress, remote: SocketAddress, data: Uint8Array): void {
     const first = data[0] ?? 255;
     if (first < 4) this.emit({ type: 'stun', local, remote, data, at: this.loop.now });
     else if (first === HANDSHAKE_BYTE) this.receiveHandshake(local, remote, decodeHandshake(data));
@@ -503,10 +548,10 @@ export class SimDataPlane implements DataPlane {
     if (opened === undefined) return;
     if (link.state === 'handshaking') {
       if (link.overtaking.length < MAX_OVERTAKING) link.overtaking.push(data);
-    } else this.handleRecord(link, opened, data.length);
+    } else this.handleRecord(link, opened, data.length, local);
   }
 
-  private handleRecord(link: SimLink, opened: OpenedRecord, bytes: number): void {
+  private handleRecord(link: SimLink, opened: OpenedRecord, bytes: number, local: SocketAddress): void {
     link.counters.rxBytes += BigInt(bytes);
     link.heardAt = this.loop.now;
     link.unanswered = 0;
@@ -514,6 +559,10 @@ export class SimDataPlane implements DataPlane {
       const packet = JSON.parse(Buffer.from(opened.payload).toString()) as Packet;
       if (mayJudge(link.authorized, packet)) this.deliver(link, link.authorized, packet);
       else this.holdEarly(link, packet);
+      return;
+    }
+    if (opened.payload[0] === HOP_TO || opened.payload[0] === HOP_FROM) {
+      this.handleHop(link, local, opened.payload);
       return;
     }
     if (opened.payload[0] === ECHO_REQUEST) {
@@ -628,7 +677,8 @@ export class SimDataPlane implements DataPlane {
     if (link.remote !== undefined) this.emit({ type: 'newPath', link: link.id, remote: link.remote });
     for (const data of link.overtaking.splice(0)) {
       const opened = openRecord(link.secret, data);
-      if (opened !== undefined) this.handleRecord(link, opened, data.length);
+      if (opened !== undefined && link.remote !== undefined)
+        this.handleRecord(link, opened, data.length, this.localOf(link) ?? link.remote);
     }
   }
 
@@ -671,6 +721,10 @@ export class SimDataPlane implements DataPlane {
     this.events.push(event);
     if (this.events.length === 1) this.loop.after(0, () => this.wake?.());
   }
+}
+
+function hop(kind: number, other: Hit, datagram: Uint8Array): Uint8Array {
+  return concatBytes(Uint8Array.of(kind), fromHex(other), datagram);
 }
 
 /** Whether it is known who may send this packet. */

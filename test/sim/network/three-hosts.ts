@@ -14,6 +14,8 @@ export interface ThreeHostsOptions {
   readonly natB?: NatBehaviour;
   /** Instead: all three are at addresses of their own in IPv6, in networks without a NAT. */
   readonly ipv6?: boolean;
+  /** The peer hands on what A and B send each other. */
+  readonly relay?: boolean;
 }
 
 const ADDRESSES = {
@@ -65,6 +67,7 @@ export class ThreeHosts {
     const at = ADDRESSES[ipv6 ? 'ipv6' : 'ipv4'];
     const [lanA, lanB] = ipv6 ? [network.internet, network.internet] : [homeA.lan, homeB.lan];
     this.peer = new SimNode(network, network.host(network.internet, at.peer), simHit(1), overlay);
+    if (options.relay === true) this.peer.dataPlane.setRelay(1_000_000);
     this.a = new SimNode(network, network.host(lanA, at.a), simHit(2), overlay, { logger: loggerOf('a') });
     this.b = new SimNode(network, network.host(lanB, at.b), simHit(3), overlay, { logger: loggerOf('b') });
     t.log(`seed ${seed}`);

@@ -91,6 +91,18 @@ test('a clock that is wrong is shown in the status', (t) => {
   t.regex(text, /^clock +this host's is 3 h( 0 min)? fast: the overlay's time is used; set the clock$/m);
 });
 
+test('a relayed ping says so, and by whom: the name, or the HIT where none is known', (t) => {
+  const path = { type: 'relay' as const, local: '[2001:20::c]:6084', remote: '[2001:20::b0b]:0' };
+  const ping = { target: 'bob', hit: '2001:20::b0b', rttMs: [1], direct: false, why: 'no direct path answered' };
+  for (const [name, shown] of [
+    ['carol.home.example', 'carol.home.example'],
+    [null, '2001:20::c'],
+  ] as const) {
+    const text = formatPing({ ...ping, path: { ...path, via: { hit: '2001:20::c', name } } });
+    t.is(text.split('\n')[1], `path: relay by ${shown}, relayed: no direct path answered`);
+  }
+});
+
 test('a ping shows the path, why, the set-up and the spread', (t) => {
   const text = formatPing({
     target: 'bob.home.example',

@@ -15,10 +15,16 @@ test('without file and options the defaults hold', (t) => {
   t.is(config.socket, '/run/idloc/idloc.sock');
   t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
   t.deepEqual(config.limits, {});
+  t.is(config.relayBytesPerSecond, undefined);
   t.is(config.rendezvous, null);
   t.true(config.mdns);
   t.true(config.portMapping);
   t.deepEqual([config.name, config.overlay, config.user, config.role], [null, null, null, 'auto']);
+});
+
+test('a host that is not to hand on for others hands on nothing, whatever the rate', (t) => {
+  const config = agentConfig(file('[relay]\nenable = false\nbytes_per_second = 1000000\n'), {});
+  t.is(config.relayBytesPerSecond, 0);
 });
 
 test('the command line goes before the file, the file before the defaults, key by key', (t) => {
@@ -39,6 +45,8 @@ name = "idloc1"
 mtu = 1300
 [dns]
 listen = "[::1]:5353"
+[relay]
+bytes_per_second = 100000
 [limits]
 held_bytes = 1000
 `;
@@ -53,6 +61,7 @@ held_bytes = 1000
     { host: '2001:db8::7', port: 6084 },
     { host: 'Home.example.org', port: 7000 },
   ]);
+  t.is(config.relayBytesPerSecond, 100_000);
   t.is(config.rendezvous, 'mainline');
   t.false(config.mdns);
   t.false(config.portMapping);
@@ -65,6 +74,7 @@ held_bytes = 1000
 
 test('every mistake in the file is one line with the place', (t) => {
   const cases: readonly (readonly [string, RegExp])[] = [
+    ['[relay]\nbytes_per_second = 1000', /^\/etc\/idloc\/config.toml:2: relay.bytes_per_second: .*64000/],
     ['\nlisten = 99999', /^\/etc\/idloc\/config.toml:2: listen: .*65535/],
     ['advertise = ["203.0.113.7"]', /:1: advertise.0: must be an address or a host name with a port/],
     ['advertise = ["203.0.113:6084"]', /:1: advertise.0: must be/],

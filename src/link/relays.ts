@@ -1,0 +1,241 @@
+import type { Candidate, IceParameters } from '../base/candidate.ts';
+import { earliest } from '../base/clock.ts';
+import { addressToHit, hitToAddress, isHitAddress } from '../base/node-id.ts';
+import type { Hit } from '../base/node-id.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { candidatePriority, formFoundation } from '../ice/candidates.ts';
+import type { IceAgent } from '../ice/ice-agent.ts';
+import { RELAYED, distanceOf } from '../ice/path.ts';
+import { isGloballyReachable, isHostAddress } from '../mobility/reachability.ts';
+import type { Association } from './association.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import {
+  MAX_OFFERED_RELAYS,
+  MAX_RELAYS_KNOWN,
+  MAX_RELAYS_TRIED,
+  MAX_SERVERS_CONSIDERED,
+  RELAY_DIAL_MS,
+  RELAY_HEAD_START_MS,
+  RELAY_PATIENCE_MS,
+} from './constants.ts';
+
+/** A member that hands datagrams on, and where the end that named it finds it. */
+interface NamedRelay {
+  readonly hit: Hit;
+  readonly address: SocketAddress | undefined;
+}
+
+/** By whom the two ends of a negotiation may come together. */
+interface Meeting {
+  /** Those that the other end has named come first. */
+  readonly relays: readonly NamedRelay[];
+  readonly theirs: number;
+  /** When they are tried, unless a direct path works by then; after that, when more of them are. */
+  at: number | undefined;
+  /** Their ways are among the agent's. */
+  tried: boolean;
+}
+
+/** What the relays need of the links. */
+export interface RelayPorts {
+  readonly table: ConnectionTable;
+  /** Of the data plane. */
+  readonly port: number;
+  /** Whether a member holds up the overlay: others spend their battery, or are behind a NAT themselves. */
+  readonly mayRelay: (hit: Hit) => boolean;
+  readonly dial: (remote: SocketAddress, hit: Hit, patienceMs: number, now: number) => void;
+  /** The relay of its path is gone. */
+  readonly lost: (association: Association, now: number) => void;
+  readonly settle: (association: Association, now: number) => void;
+}
+
+/**
+ * Ways through a third member that both ends are linked with (native/src/relay/hop.h): where no direct path works, and as long
+ * as none does.
+ *
+ * Each end names some in its offer or answer. On the wire such a candidate has the relay's HIT as its address, port 0, and where
+ * the relay is as its related address (RFC 6940 s6.5.1.1: type relay). To ICE there is one remote candidate of type relay, the
+ * HIT of the other end with port 0, and one local of each relay: its base is the HIT of the relay. Whoever is linked with none
+ * of those that the other end named, or gets nowhere by them, dials the others.
+ */
+export class Relays {
+  private readonly ports: RelayPorts;
+  /** Of each negotiation's agent; whose that is, the table knows. */
+  private readonly meetings = new Map<IceAgent, Meeting>();
+
+  constructor(ports: RelayPorts) {
+    this.ports = ports;
+  }
+
+  /** Our offer or answer with the relays that lead to us; those that the other end has named too come first. */
+  name(parameters: IceParameters, hit: Hit, theirs: readonly NamedRelay[] = []): IceParameters {
+    const common = theirs.flatMap(({ hit: relay }) => this.neighbor(relay) ?? []);
+    const chosen = [...new Set([...common, ...this.choose(hit)])].slice(0, MAX_OFFERED_RELAYS);
+    const candidates = chosen.flatMap(({ hit: relay, path }, i) =>
+      relay === undefined || path === undefined ? [] : [offered(relay, path.remote, i)],
+    );
+    return { ...parameters, candidates: [...parameters.candidates, ...candidates] };
+  }
+
+  /** What the other end has told, without its relays: an address of the overlay is no place for a check. */
+  direct(remote: IceParameters): IceParameters {
+    return { ...remote, candidates: remote.candidates.filter(({ address }) => !isHitAddress(address.address)) };
+  }
+
+  /** Those that the other end has named. */
+  named({ candidates }: IceParameters, hit: Hit): NamedRelay[] {
+    const relays = new Map<Hit, NamedRelay>();
+    for (const { type, address, relatedAddress } of candidates) {
+      if (type !== 'relay' || !isHitAddress(address.address)) continue;
+      const relay = addressToHit(address.address);
+      const known = relatedAddress !== undefined && relatedAddress.port !== 0 && isHostAddress(relatedAddress.address);
+      if (relay !== hit) relays.set(relay, { hit: relay, address: known ? relatedAddress : undefined });
+    }
+    return [...relays.values()].slice(0, MAX_RELAYS_TRIED);
+  }
+
+  /** Both ends of a negotiation know each other's candidates. Direct paths are tried first. */
+  meet(hit: Hit, agent: IceAgent, theirs: readonly NamedRelay[], now: number): void {
+    const ours = this.choose(hit).flatMap(({ hit: relay, path }) =>
+      relay === undefined || theirs.some((other) => other.hit === relay) ? [] : [{ hit: relay, address: path?.remote }],
+    );
+    const relays = [...theirs, ...ours];
+    if (relays.length === 0) return;
+    this.meetings.set(agent, { relays, theirs: theirs.length, at: now + RELAY_HEAD_START_MS, tried: false });
+  }
+
+  nextTimeout({ agents }: Association): number | undefined {
+    return earliest(...agents.map((agent) => this.meetings.get(agent)?.at));
+  }
+
+  handleTimeout({ agents, hit, ice, repair }: Association, now: number): void {
+    for (const agent of agents) {
+      const meeting = this.meetings.get(agent);
+      if (hit === undefined || meeting?.at === undefined || now < meeting.at) continue;
+      meeting.at = undefined;
+      const doubtful = agent === ice && repair !== undefined && repair.cause !== 'remapped';
+      if (agent.selected !== undefined && distanceOf(agent.selected) !== RELAYED && !doubtful) continue;
+      if (!meeting.tried) this.begin(hit, agent, meeting, now);
+      else if (agent.selected === undefined) this.dial(meeting, now);
+    }
+  }
+
+  /** Its path is lost, or in doubt: unless that is mended soon, the relays of before are tried. */
+  needed({ ice }: Association, now: number): void {
+    const meeting = ice === undefined ? undefined : this.meetings.get(ice);
+    if (meeting !== undefined && !meeting.tried) meeting.at ??= now + RELAY_HEAD_START_MS;
+  }
+
+  /** The link with a member came up, or ended: it may be a relay of others. */
+  changed(relay: Hit, now: number): void {
+    for (const [agent, meeting] of this.meetings) {
+      const association = this.ports.table.holderOf(agent);
+      if (association?.hit === undefined) {
+        this.meetings.delete(agent);
+        continue;
+      }
+      if (!meeting.tried || !meeting.relays.some(({ hit }) => hit === relay)) continue;
+      const before = agent.selected;
+      this.apply(association.hit, agent, meeting, now);
+      const { selected: after } = agent;
+      if (before !== undefined && after === undefined && association.ice === agent) this.ports.lost(association, now);
+      this.ports.settle(association, now);
+    }
+  }
+
+  /** The other end checks by a relay: from there it is answered, and checked, whatever was named. */
+  cameBy(hit: Hit, agent: IceAgent, relay: Hit, now: number): void {
+    const meeting = this.meetings.get(agent) ?? { relays: [], theirs: 0, at: undefined, tried: false };
+    const isKnown = meeting.relays.some((known) => known.hit === relay);
+    if ((isKnown && meeting.tried) || this.neighbor(relay) === undefined) return;
+    const found = isKnown ? [] : [{ hit: relay, address: undefined }];
+    const relays = [...meeting.relays, ...found].slice(-MAX_RELAYS_KNOWN);
+    const used = { ...meeting, relays, tried: true };
+    this.meetings.set(agent, used);
+    this.apply(hit, agent, used, now);
+  }
+
+  private begin(hit: Hit, agent: IceAgent, meeting: Meeting, now: number): void {
+    meeting.tried = true;
+    this.apply(hit, agent, meeting, now);
+    const isLinked = meeting.relays.slice(0, meeting.theirs).some((relay) => this.neighbor(relay.hit) !== undefined);
+    // Whom both are linked with may not do it.
+    if (isLinked) meeting.at = now + RELAY_PATIENCE_MS;
+    else this.dial(meeting, now);
+  }
+
+  private dial({ relays, theirs }: Meeting, now: number): void {
+    for (const { hit, address } of relays.slice(0, theirs))
+      if (address !== undefined && this.neighbor(hit) === undefined) this.ports.dial(address, hit, RELAY_DIAL_MS, now);
+  }
+
+  private apply(hit: Hit, agent: IceAgent, { relays }: Meeting, now: number): void {
+    const usable = relays.filter((relay) => this.neighbor(relay.hit) !== undefined);
+    agent.setRelays(
+      usable.map((relay, i) => this.local(relay.hit, i)),
+      theOther(hit),
+      now,
+    );
+  }
+
+  /** The association with that member, whose path is no relayed one itself. While that is mended, it is a relay still. */
+  private neighbor(hit: Hit): Association | undefined {
+    const current = this.ports.table.link(hit)?.current;
+    if (current?.state !== 'up' || current.path === undefined) return undefined;
+    return isHitAddress(current.path.remote.address) ? undefined : current;
+  }
+
+  /** Those whom everybody reaches first, then the nearest. */
+  private choose(hit: Hit): Association[] {
+    const found: Association[] = [];
+    let considered = 0;
+    for (const link of this.ports.table.links) {
+      if (considered++ >= MAX_SERVERS_CONSIDERED) break;
+      const current = link.hit === hit ? undefined : this.neighbor(link.hit);
+      if (current?.path === undefined || !current.pathWorks || !this.ports.mayRelay(link.hit)) continue;
+      // A NAT in front of it lets in whom it knows, and the other end may not be one of those; whoever dialed us may have one.
+      const isOpen = current.path.ice === undefined || current.path.ice.remoteType === 'host';
+      if (isOpen && current.origin !== 'incoming') found.push(current);
+    }
+    const isOpen = ({ path }: Association): boolean => path !== undefined && isGloballyReachable(path.remote.address);
+    return found
+      .toSorted((a, b) => Number(isOpen(b)) - Number(isOpen(a)) || rttOf(a) - rttOf(b))
+      .slice(0, MAX_OFFERED_RELAYS);
+  }
+
+  private local(relay: Hit, i: number): Candidate {
+    const address = hitToAddress(relay);
+    return {
+      type: 'relay',
+      address: { address, port: this.ports.port },
+      priority: candidatePriority('relay', MAX_RELAYS_KNOWN - i),
+      foundation: formFoundation('relay', address),
+    };
+  }
+}
+
+function offered(relay: Hit, relatedAddress: SocketAddress, i: number): Candidate {
+  const address = hitToAddress(relay);
+  return {
+    type: 'relay',
+    address: { address, port: 0 },
+    priority: candidatePriority('relay', MAX_OFFERED_RELAYS - i),
+    foundation: formFoundation('relay', address),
+    relatedAddress,
+  };
+}
+
+/** The other end as it is reached by any relay. */
+function theOther(hit: Hit): Candidate {
+  const address = hitToAddress(hit);
+  return {
+    type: 'relay',
+    address: { address, port: 0 },
+    priority: candidatePriority('relay', 0),
+    foundation: formFoundation('relay', address),
+  };
+}
+
+function rttOf({ ice, framing }: Association): number {
+  return ice?.rttMs ?? framing.smoothedRttMs ?? Infinity;
+}

@@ -1,0 +1,215 @@
+import test from 'ava';
+import type { ExecutionContext } from 'ava';
+import { HOME_NAT, SYMMETRIC_NAT } from '../sim/network/nat.ts';
+import { simHit, SimNode } from '../sim/network/sim-node.ts';
+import { ThreeHosts } from '../sim/network/three-hosts.ts';
+import type { ThreeHostsOptions } from '../sim/network/three-hosts.ts';
+
+const PLENTY = 1_000_000;
+
+/** Nothing leads from A to B, but for the peer. */
+function apart(t: ExecutionContext, seed: number, options: ThreeHostsOptions = {}): ThreeHosts {
+  return new ThreeHosts(t, seed, { natA: SYMMETRIC_NAT, natB: SYMMETRIC_NAT, relay: true, ...options });
+}
+
+function pathOf(from: SimNode, to: SimNode): { type?: string; via?: string } {
+  return from.links.snapshot().links.find(({ hit }) => hit === to.hit)?.path ?? {};
+}
+
+function payloads(to: SimNode, from: SimNode): string[] {
+  return to.dataPlane.delivered.filter((packet) => packet.from === from.hit).map(({ payload }) => payload);
+}
+
+/** Another one in the open that hands on, with which both are linked. */
+function secondPeer(world: ThreeHosts, nodes: readonly SimNode[] = [world.a, world.b]): SimNode {
+  const { network, overlay } = world;
+  const n = overlay.nodes.size + 1;
+  const peer = new SimNode(network, network.host(network.internet, `203.0.113.${n}`), simHit(n), overlay);
+  peer.dataPlane.setRelay(PLENTY);
+  for (const node of nodes) node.dial(peer);
+  world.until(() => nodes.every((node) => node.links.isUp(peer.hit)), 5_000);
+  return peer;
+}
+
+test('two hosts behind symmetric NATs are linked through a public peer, and exchange packets', (t) => {
+  const world = apart(t, 1);
+  t.true(world.join());
+  for (let i = 0; i < 5; i++) world.a.sendPacket(world.b.hit, `a ${i}`);
+  const before = world.a.now;
+  world.a.connect(world.b.hit);
+  t.true(world.until(() => world.linked, 20_000));
+  t.true(world.a.now - before < 1_000, `${world.a.now - before} ms`);
+  world.network.loop.run(3_000);
+  for (let i = 0; i < 5; i++) world.b.sendPacket(world.a.hit, `b ${i}`);
+  world.network.loop.run(1_000);
+  t.deepEqual(payloads(world.b, world.a), ['a 0', 'a 1', 'a 2', 'a 3', 'a 4']);
+  t.deepEqual(payloads(world.a, world.b), ['b 0', 'b 1', 'b 2', 'b 3', 'b 4']);
+  t.like(pathOf(world.a, world.b), { type: 'relay', via: world.peer.hit });
+  t.like(pathOf(world.b, world.a), { type: 'relay', via: world.peer.hit });
+  t.deepEqual(world.peer.dataPlane.delivered, []);
+});
+
+test('where a direct path works in time no relay is asked', (t) => {
+  const world = apart(t, 2, { natA: HOME_NAT, natB: HOME_NAT });
+  t.true(world.join());
+  t.true(world.call());
+  t.is(pathOf(world.a, world.b).type, 'srflx');
+  t.is(world.peer.dataPlane.forwarded, 0);
+});
+
+for (const seed of [3, 4, 5])
+  test(`a direct path that comes up later takes over from the relay without a loss (seed ${seed})`, (t) => {
+    const world = apart(t, seed);
+    t.true(world.join());
+    t.true(world.call());
+    t.is(pathOf(world.a, world.b).type, 'relay');
+    world.stream(world.a, world.b, 8_000);
+    world.stream(world.b, world.a, 8_000);
+    world.network.loop.run(1_000);
+    world.a.host.plug(world.network.internet, '203.0.113.77');
+    world.network.loop.run(9_000);
+    t.not(pathOf(world.a, world.b).type, 'relay');
+    t.not(pathOf(world.b, world.a).type, 'relay');
+    for (const [from, to] of [
+      [world.a, world.b],
+      [world.b, world.a],
+    ] as const)
+      t.is(new Set(payloads(to, from)).size, 400);
+    t.is(world.handshakes(world.a, world.b), 1);
+  });
+
+test('where a firewall stands between two hosts they go by the relay, and directly soon after it is gone', (t) => {
+  const world = apart(t, 14, { natA: HOME_NAT, natB: HOME_NAT });
+  const homes = ['198.51.100.1', '198.51.100.2'];
+  world.network.internet.isCut = ({ source, destination }) =>
+    homes.includes(source.address) && homes.includes(destination.address);
+  t.true(world.join());
+  t.true(world.call());
+  t.is(pathOf(world.a, world.b).type, 'relay');
+  world.stream(world.a, world.b, 120_000);
+  world.stream(world.b, world.a, 120_000);
+  world.network.loop.run(25_000);
+  world.network.internet.isCut = () => false;
+  t.true(world.until(() => pathOf(world.a, world.b).type !== 'relay', 60_000));
+  t.true(world.until(() => pathOf(world.b, world.a).type !== 'relay', 5_000));
+  world.network.loop.run(120_000);
+  for (const [from, to] of [
+    [world.a, world.b],
+    [world.b, world.a],
+  ] as const)
+    t.is(new Set(payloads(to, from)).size, 6_000);
+});
+
+test('a host that comes into the open leaves the relay, with the same association', (t) => {
+  const world = apart(t, 6);
+  t.true(world.join());
+  t.true(world.call());
+  t.is(pathOf(world.b, world.a).type, 'relay');
+  world.a.host.move(world.network.internet, '203.0.113.77');
+  t.true(world.until(() => pathOf(world.b, world.a).type !== 'relay', 10_000));
+  world.network.loop.run(2_000);
+  t.not(pathOf(world.a, world.b).type, 'relay');
+  const { forwarded } = world.peer.dataPlane;
+  world.stream(world.a, world.b, 2_000);
+  world.network.loop.run(3_000);
+  t.is(payloads(world.b, world.a).length, 100);
+  t.is(world.peer.dataPlane.forwarded, forwarded);
+  t.is(world.handshakes(world.a, world.b), 1);
+});
+
+test('both ends behind symmetric NATs move at once, and the relayed link goes on', (t) => {
+  const world = apart(t, 7);
+  t.true(world.join());
+  t.true(world.call());
+  world.stream(world.a, world.b, 6_000);
+  world.stream(world.b, world.a, 6_000);
+  world.network.loop.run(1_000);
+  const since = world.a.now;
+  world.a.host.move(world.thirdHome, '10.0.0.3');
+  world.b.host.move(world.fourthHome, '10.0.0.4');
+  world.network.loop.run(5_500);
+  t.true(world.gap(world.b, world.a, since) < 1_000, `${world.gap(world.b, world.a, since)} ms`);
+  t.true(world.gap(world.a, world.b, since) < 1_000, `${world.gap(world.a, world.b, since)} ms`);
+  t.is(world.handshakes(world.a, world.b), 1);
+});
+
+test('the relay dies, and another one takes over', (t) => {
+  const world = apart(t, 8);
+  t.true(world.join());
+  const other = secondPeer(world);
+  t.true(world.call());
+  const { via } = pathOf(world.a, world.b);
+  const [dead, left] = via === world.peer.hit ? [world.peer, other] : [other, world.peer];
+  dead.kill();
+  world.stream(world.a, world.b, 60_000);
+  t.true(world.until(() => pathOf(world.a, world.b).via === left.hit, 60_000));
+  world.network.loop.run(3_000);
+  world.b.sendPacket(world.a.hit, 'here');
+  world.network.loop.run(1_000);
+  t.true(payloads(world.a, world.b).includes('here'));
+  t.is(world.handshakes(world.a, world.b), 1);
+});
+
+test('a relay that ends its links in order is left for another one at once', (t) => {
+  const world = apart(t, 9);
+  t.true(world.join());
+  const other = secondPeer(world);
+  t.true(world.call());
+  const { via } = pathOf(world.a, world.b);
+  const [leaving, left] = via === world.peer.hit ? [world.peer, other] : [other, world.peer];
+  world.stream(world.a, world.b, 5_000);
+  world.network.loop.run(1_000);
+  const since = world.a.now;
+  for (const node of [world.a, world.b]) leaving.input(() => leaving.links.close(node.hit, 'test'));
+  world.network.loop.run(5_000);
+  t.is(pathOf(world.a, world.b).via, left.hit);
+  t.true(world.gap(world.b, world.a, since) < 1_000, `${world.gap(world.b, world.a, since)} ms`);
+});
+
+test('when the only relay is gone, both ends say that the link is down', (t) => {
+  const world = apart(t, 10);
+  t.true(world.join());
+  t.true(world.call());
+  world.peer.kill();
+  world.network.loop.run(120_000);
+  t.true(world.a.events.some((event) => event.type === 'down' && event.hit === world.b.hit));
+  t.true(world.b.events.some((event) => event.type === 'down' && event.hit === world.a.hit));
+});
+
+test('a host that is linked with none of the relays of the other dials one', (t) => {
+  const world = apart(t, 11, { relay: false });
+  t.true(world.join());
+  const ofA = secondPeer(world, [world.a]);
+  const ofB = secondPeer(world, [world.b]);
+  world.a.connect(world.b.hit);
+  t.true(world.until(() => world.linked, 10_000));
+  t.true([ofA.hit, ofB.hit].includes(pathOf(world.a, world.b).via ?? ''));
+  t.true(world.a.links.isUp(ofB.hit) || world.b.links.isUp(ofA.hit));
+});
+
+test('a relay that changes what it hands on delivers nothing of it, and the link ends', (t) => {
+  const world = apart(t, 12);
+  t.true(world.join());
+  t.true(world.call());
+  const { dataPlane } = world.peer;
+  dataPlane.onForward = (datagram) => datagram.map((byte, i) => (i > 0 && i < 9 ? byte ^ 1 : byte));
+  world.stream(world.a, world.b, 2_000);
+  world.network.loop.run(90_000);
+  t.deepEqual(payloads(world.b, world.a), []);
+  t.true(world.b.events.some((event) => event.type === 'down' && event.hit === world.a.hit));
+});
+
+test('what a relay repeats for ever does no harm: packets still come in order, and the link stays', (t) => {
+  const world = apart(t, 13);
+  t.true(world.join());
+  t.true(world.call());
+  const { dataPlane } = world.peer;
+  const kept: Uint8Array[] = [];
+  dataPlane.onForward = (datagram) => {
+    // Checks and answers of before, instead of every fifth.
+    if ((datagram[0] ?? 255) < 4) kept.push(datagram);
+    return (kept.length % 5 === 4 ? kept[kept.length - 4] : undefined) ?? datagram;
+  };
+  world.network.loop.run(60_000);
+  t.true(world.linked);
+});

@@ -4,7 +4,9 @@ import { messageOf } from '../src/base/errors.ts';
 import { churn } from './testbed/churn.ts';
 import { FLOWS, handover } from './testbed/handover/handover.ts';
 import { MOVES } from './testbed/handover/moves.ts';
-import { TUNNELS } from './testbed/handover/tunnels.ts';
+import { knownTunnels } from './testbed/handover/tunnels.ts';
+import { natMatrix } from './testbed/nat-matrix/nat-matrix.ts';
+import { KINDS, QUICK, SHARED } from './testbed/nat-matrix/kinds.ts';
 import { Lab } from './testbed/lab.ts';
 import { Findings, printFigures, progress } from './testbed/report.ts';
 import { renewal } from './testbed/renewal.ts';
@@ -18,6 +20,7 @@ const USES = [
   'up [--agents]',
   'churn [--hosts N] [--minutes N] [--json]',
   'renewal [--certificate-lifetime SECONDS] [--minutes N] [--json]',
+  'nat-matrix [--quick | --only KINDS] [--json]',
   'handover [--only MOVES] [--who NAMES] [--flow NAMES] [--rtt MS,MS] [--repeat N] [--json]',
 ];
 
@@ -34,6 +37,7 @@ function parsed() {
         hosts: { type: 'string', default: '30' },
         minutes: { type: 'string', default: '10' },
         'certificate-lifetime': { type: 'string', default: '120' },
+        quick: { type: 'boolean', default: false },
         only: { type: 'string' },
         who: { type: 'string' },
         flow: { type: 'string' },
@@ -95,10 +99,19 @@ const MEASURES: Readonly<Record<string, Measure>> = {
     const lifetimeS = Math.floor(number('--certificate-lifetime', values['certificate-lifetime'], 60));
     await renewal(Lab.open(), findings, { lifetimeS, minutes: minutes() }, progress);
   },
+  'nat-matrix': async (findings) => {
+    const known = [...KINDS.map(({ name }) => name), ...SHARED];
+    const names = chosen('--only', values.quick ? QUICK.join(',') : values.only, known);
+    const options = {
+      kinds: KINDS.filter(({ name }) => names.includes(name)),
+      places: SHARED.filter((name) => names.includes(name)),
+    };
+    await natMatrix(Lab.open(), findings, options, progress);
+  },
   handover: async (findings) => {
     const options = {
       moves: chosen('--only', values.only, Object.keys(MOVES)),
-      who: chosen('--who', values.who, Object.keys(TUNNELS)),
+      who: chosen('--who', values.who, [...knownTunnels().keys()]),
       flows: chosen('--flow', values.flow, FLOWS),
       roundTripsMs: values.rtt.split(',').map((text) => number('--rtt', text, 0)),
       repetitions: Math.floor(number('--repeat', values.repeat, 1)),

@@ -1,6 +1,8 @@
 // A flow with the rhythm of a call, and its way there and back:
 //   echo_flow serve PORT DSCP                                until it is ended
 //   echo_flow call ADDRESS PORT DSCP BYTES INTERVAL_MS COUNT
+//   echo_flow first ADDRESS PORT LIMIT_MS
+// `first` sends every 100 ms until one comes back and prints {"ms"}, from the first one sent; null: none did.
 // `call` prints {"sent", "rttMs": [...]}, the times of those that came back, in order of arrival.
 #include <poll.h>
 
@@ -12,6 +14,7 @@ namespace {
 
 constexpr size_t kLargest = 1500;                // bytes
 constexpr int64_t kLinger = 2 * bench::kSecond;  // later answers are lost
+constexpr int64_t kFirstInterval = 100 * bench::kMillisecond;
 
 struct Header {
   uint64_t number;
@@ -75,6 +78,30 @@ int Call(const bench::Address& to, int dscp, size_t bytes, int64_t interval, uin
   return 0;
 }
 
+int First(const bench::Address& to, int64_t limit) {
+  int fd = bench::UdpSocket(to.family());
+  if (connect(fd, to.get(), to.length) != 0) bench::Fail("connect");
+  const int64_t start = bench::Now();
+  int64_t due = start;
+  for (;;) {
+    const int64_t now = bench::Now();
+    if (now >= start + limit) break;
+    uint8_t data[kLargest];
+    if (now >= due) {
+      // Refused by whoever does not listen yet, or nothing leads there yet: as a phone, it tries again.
+      send(fd, "first", 5, 0);
+      due += kFirstInterval;
+    }
+    timespec wait = bench::ToTimespec(std::min(due, start + limit) - now);
+    pollfd waiting{fd, POLLIN, 0};
+    if (ppoll(&waiting, 1, &wait, nullptr) <= 0 || recv(fd, data, sizeof data, 0) < 0) continue;
+    printf("{\"ms\":%.4f}\n", static_cast<double>(bench::Now() - start) / bench::kMillisecond);
+    return 0;
+  }
+  printf("{\"ms\":null}\n");
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -87,6 +114,12 @@ int main(int argc, char** argv) {
                 static_cast<int64_t>(bench::Number(argv[6]) * bench::kMillisecond),
                 static_cast<uint64_t>(bench::Number(argv[7])));
   }
-  fprintf(stderr, "usage: echo_flow serve PORT DSCP | call ADDRESS PORT DSCP BYTES INTERVAL_MS COUNT\n");
+  if (argc == 5 && strcmp(argv[1], "first") == 0) {
+    return First(bench::ParseAddress(argv[2], static_cast<uint16_t>(bench::Number(argv[3]))),
+                 static_cast<int64_t>(bench::Number(argv[4]) * bench::kMillisecond));
+  }
+  fprintf(stderr,
+          "usage: echo_flow serve PORT DSCP | call ADDRESS PORT DSCP BYTES INTERVAL_MS COUNT | "
+          "first ADDRESS PORT LIMIT_MS\n");
   return 2;
 }

@@ -148,6 +148,7 @@ export class Backbone implements Upstream {
       `route add default via ${gateway}`,
     ]);
     await this.namespace.carrier(port);
+    await host.namespace.carrier(host.interfaceName);
     return host;
   }
 
@@ -248,6 +249,7 @@ export class AccessNetwork implements Upstream {
     await this.namespace.ip('link', 'set', port, 'master', 'lan0', 'up');
     await host.namespace.ip('link', 'set', interfaceName, 'up');
     await this.namespace.carrier(port);
+    await host.namespace.carrier(interfaceName);
     return { host, interfaceName, port, address: this.addressOf(number) };
   }
 

@@ -1,6 +1,6 @@
 import { messageOf } from '../../src/base/errors.ts';
 import { ScriptError } from './command.ts';
-import type { Contender } from './contenders/contender.ts';
+import type { CabledPair, Contender } from './contenders/contender.ts';
 import { idlocContender, idlocOpensslContender } from './contenders/idloc.ts';
 import { nebulaContender } from './contenders/nebula.ts';
 import { openvpnContender } from './contenders/openvpn.ts';
@@ -13,19 +13,30 @@ import type { Lab } from './lab.ts';
 import { progress } from './report.ts';
 import type { Findings } from './report.ts';
 
-type Maker = (lab: Lab) => Promise<Contender>;
+/** @param pair absent: a cable of his own; otherwise those of ROAMERS only */
+type Maker = (lab: Lab, pair?: CabledPair) => Promise<Contender>;
+type FamilyMaker = (lab: Lab, who: string, binary: string, pair?: CabledPair) => Promise<Contender>;
 
 /** `IDLOC_BENCH_NEBULA=/path/to/nebula` is measured as `nebula-new`. */
 const VARIABLE = /^IDLOC_BENCH_([A-Z][A-Z0-9_]*)$/;
 
 /** Those of Debian. @param binary path or name of the program */
-const FAMILIES: Readonly<Record<string, (lab: Lab, who: string, binary: string) => Promise<Contender>>> = {
+const FAMILIES: Readonly<Record<string, FamilyMaker>> = {
   'wireguard-go': wireguardContender,
   yggdrasil: yggdrasilContender,
   nebula: nebulaContender,
   tinc: tincContender,
   openvpn: openvpnContender,
 };
+
+/** Families that carry between any two hosts, and are tried while these move. */
+const ROAMERS = ['nebula', 'tinc', 'wireguard-go'];
+
+/** Who is measured beside idloc while hosts move. */
+export function knownRoamers(environment?: NodeJS.ProcessEnv): ReadonlyMap<string, Maker> {
+  const known = [...knownContenders(environment)];
+  return new Map(known.filter(([who]) => ROAMERS.includes(who.replace(/-new$/, ''))));
+}
 
 /** Who may be measured, in the order of the tables: the fixed ones, after each the newer one that the environment names. */
 export function knownContenders(environment: NodeJS.ProcessEnv = process.env): ReadonlyMap<string, Maker> {
@@ -35,22 +46,22 @@ export function knownContenders(environment: NodeJS.ProcessEnv = process.env): R
     if (family !== undefined && binary !== undefined && binary !== '') newer.set(family, binary);
   }
   const known = new Map<string, Maker>([
-    ['raw', rawContender],
-    ['idloc', idlocContender],
-    ['idloc-openssl', idlocOpensslContender],
+    ['raw', async (lab) => rawContender(lab)],
+    ['idloc', async (lab) => idlocContender(lab)],
+    ['idloc-openssl', async (lab) => idlocOpensslContender(lab)],
   ]);
   for (const [family, make] of Object.entries(FAMILIES)) {
-    known.set(family, (lab) => make(lab, family, PROGRAMS[family] ?? family));
+    known.set(family, (lab, pair) => make(lab, family, PROGRAMS[family] ?? family, pair));
     const binary = newer.get(family);
     newer.delete(family);
     const who = `${family}-new`;
-    if (binary !== undefined) known.set(who, (lab) => make(lab, who, binary));
+    if (binary !== undefined) known.set(who, (lab, pair) => make(lab, who, binary, pair));
     else if (family === 'wireguard-go')
-      known.set(who, async (lab) => wireguardContender(lab, who, await builtWireguardGo()));
+      known.set(who, async (lab, pair) => wireguardContender(lab, who, await builtWireguardGo(), pair));
   }
   // Whoever else is named has to take wireguard-go's command line.
   for (const [family, binary] of newer)
-    known.set(`${family}-new`, (lab) => wireguardContender(lab, `${family}-new`, binary));
+    known.set(`${family}-new`, (lab, pair) => wireguardContender(lab, `${family}-new`, binary, pair));
   return known;
 }
 

@@ -36,9 +36,26 @@ export async function carries(
   });
 }
 
+/** As `carries` from a to b; both try where a NAT wants to hear either first. */
+export async function bothCarry(
+  { a, b, isBehindNats = false }: CabledPair,
+  addresses: { readonly a: string; readonly b: string },
+  processes: readonly BackgroundProcess[],
+): Promise<void> {
+  await Promise.all([
+    carries(a, addresses.b, processes),
+    ...(isBehindNats ? [carries(b, addresses.a, processes)] : []),
+  ]);
+}
+
+/** Two hosts that reach each other. */
 export interface CabledPair {
   readonly a: Namespace;
   readonly b: Namespace;
+  /** By which the other reaches each, outside every tunnel; null: it does not, a speaks first. */
+  readonly underlay: { readonly a: string | null; readonly b: string };
+  /** Neither hears what it did not ask for: both have to send to open the way. */
+  readonly isBehindNats?: boolean;
 }
 
 /** Of the cable's ends, outside every tunnel. */
@@ -60,5 +77,5 @@ export async function cabledPair(lab: Lab, name: string): Promise<CabledPair> {
   await a.ip('link', 'set', 'eth0', 'up');
   await b.ip('link', 'set', 'eth0', 'up');
   await a.carrier('eth0');
-  return { a, b };
+  return { a, b, underlay: UNDERLAY };
 }

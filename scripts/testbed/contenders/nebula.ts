@@ -3,14 +3,18 @@ import { dirname, join } from 'node:path';
 import { command } from '../command.ts';
 import type { BackgroundProcess } from '../command.ts';
 import type { Lab, Namespace } from '../lab.ts';
-import { INNER, INNER_IPV4_PREFIX_LENGTH, UNDERLAY, cabledPair, carries } from './contender.ts';
-import type { Contender } from './contender.ts';
+import { INNER, INNER_IPV4_PREFIX_LENGTH, bothCarry, cabledPair } from './contender.ts';
+import type { CabledPair, Contender } from './contender.ts';
 
 const PORT = 4242;
 
-/** A lighthouse and a host, everything allowed, as it comes otherwise. IPv4 only. @param binary path or name; nebula-cert is beside it */
-export async function nebulaContender(lab: Lab, who: string, binary: string): Promise<Contender> {
-  const { a, b } = await cabledPair(lab, who);
+/**
+ * A host and a lighthouse, b, everything allowed, as it comes otherwise. IPv4 only.
+ * @param binary path or name; nebula-cert is beside it
+ */
+export async function nebulaContender(lab: Lab, who: string, binary: string, given?: CabledPair): Promise<Contender> {
+  const pair = given ?? (await cabledPair(lab, who));
+  const { a, b } = pair;
   const certificates = binary.includes('/') ? join(dirname(binary), 'nebula-cert') : 'nebula-cert';
   const folder = lab.folder(who);
   const authority = ['ca.crt', 'ca.key'].map((name) => join(folder, name));
@@ -23,21 +27,29 @@ export async function nebulaContender(lab: Lab, who: string, binary: string): Pr
       ...['-ip', `${INNER[name].ipv4}/${INNER_IPV4_PREFIX_LENGTH}`, '-out-crt', own[0], '-out-key', own[1]],
     ]);
     const file = join(folder, `${name}.yml`);
-    writeFileSync(file, configuration(certificate, own[0], own[1], name === 'b'), { mode: 0o600 });
+    writeFileSync(file, configuration(certificate, own[0], own[1], name === 'b', pair), { mode: 0o600 });
     return namespace.start(binary, ['-config', file]);
   };
   const processes = [await start(b, 'b'), await start(a, 'a')];
-  await carries(a, INNER.b.ipv4, processes);
+  await bothCarry(pair, { a: INNER.a.ipv4, b: INNER.b.ipv4 }, processes);
   return { who, from: a, to: b, ipv6: null, ipv4: INNER.b.ipv4, processes };
 }
 
 /** YAML, as JSON is. */
-function configuration(authority: string, certificate: string, key: string, isLighthouse: boolean): string {
+function configuration(
+  authority: string,
+  certificate: string,
+  key: string,
+  isLighthouse: boolean,
+  { underlay, isBehindNats = false }: CabledPair,
+): string {
   const anyone = [{ port: 'any', proto: 'any', host: 'any' }];
+  const ofA = isBehindNats && underlay.a !== null ? { [INNER.a.ipv4]: [`${underlay.a}:${PORT}`] } : {};
   return JSON.stringify({
     pki: { ca: authority, cert: certificate, key },
-    static_host_map: isLighthouse ? {} : { [INNER.b.ipv4]: [`${UNDERLAY.b}:${PORT}`] },
+    static_host_map: isLighthouse ? ofA : { [INNER.b.ipv4]: [`${underlay.b}:${PORT}`] },
     lighthouse: { am_lighthouse: isLighthouse, hosts: isLighthouse ? [] : [INNER.b.ipv4] },
+    punchy: { punch: isBehindNats },
     listen: { host: '0.0.0.0', port: PORT },
     tun: { dev: 'nebula0' },
     firewall: { outbound: anyone, inbound: anyone },

@@ -1,29 +1,23 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually } from '../command.ts';
+import { ScriptError, eventually } from '../command.ts';
 import type { BackgroundProcess } from '../command.ts';
 import type { Lab, Namespace } from '../lab.ts';
-import {
-  INNER,
-  INNER_IPV4_PREFIX_LENGTH,
-  INNER_IPV6_PREFIX_LENGTH,
-  UNDERLAY,
-  cabledPair,
-  carries,
-} from './contender.ts';
-import type { Contender } from './contender.ts';
+import { INNER, INNER_IPV4_PREFIX_LENGTH, INNER_IPV6_PREFIX_LENGTH, cabledPair, carries } from './contender.ts';
+import type { CabledPair, Contender } from './contender.ts';
 
 const INTERFACE = 'tinc0';
 const START_TIMEOUT_MS = 10_000;
 
 /** Two nodes in router mode, as they come otherwise. @param binary path or name of tincd */
-export async function tincContender(lab: Lab, who: string, binary: string): Promise<Contender> {
-  const { a, b } = await cabledPair(lab, who);
+export async function tincContender(lab: Lab, who: string, binary: string, given?: CabledPair): Promise<Contender> {
+  const { a, b, underlay, isBehindNats = false } = given ?? (await cabledPair(lab, who));
+  if (isBehindNats) throw new ScriptError('two nodes of tinc behind NATs need a third one');
   const keys = { a: keyPair(), b: keyPair() };
   const host = (name: 'a' | 'b'): string =>
     [
-      `Address = ${UNDERLAY[name]}`,
+      ...(underlay[name] === null ? [] : [`Address = ${underlay[name]}`]),
       `Subnet = ${INNER[name].ipv4}/32`,
       `Subnet = ${INNER[name].ipv6}/128`,
       keys[name].publicKey,

@@ -3,15 +3,8 @@ import { join } from 'node:path';
 import { ScriptError, command, eventually } from '../command.ts';
 import type { BackgroundProcess } from '../command.ts';
 import type { Lab, Namespace } from '../lab.ts';
-import {
-  INNER,
-  INNER_IPV4_PREFIX_LENGTH,
-  INNER_IPV6_PREFIX_LENGTH,
-  UNDERLAY,
-  cabledPair,
-  carries,
-} from './contender.ts';
-import type { Contender } from './contender.ts';
+import { INNER, INNER_IPV4_PREFIX_LENGTH, INNER_IPV6_PREFIX_LENGTH, cabledPair, bothCarry } from './contender.ts';
+import type { CabledPair, Contender } from './contender.ts';
 
 const PORT = 51820;
 const START_TIMEOUT_MS = 10_000;
@@ -28,24 +21,31 @@ const ENVIRONMENT = {
 let interfaceCount = 0;
 
 /** A WireGuard in user space with the command line of wireguard-go (so have boringtun and gotatun). @param binary path or name */
-export async function wireguardContender(lab: Lab, who: string, binary: string): Promise<Contender> {
-  const { a, b } = await cabledPair(lab, who);
+export async function wireguardContender(
+  lab: Lab,
+  who: string,
+  binary: string,
+  given?: CabledPair,
+): Promise<Contender> {
+  const pair = given ?? (await cabledPair(lab, who));
+  const { a, b, underlay, isBehindNats = false } = pair;
   const ends = [
-    { namespace: a, underlay: UNDERLAY.a, inner: INNER.a },
-    { namespace: b, underlay: UNDERLAY.b, inner: INNER.b },
+    { namespace: a, underlay: underlay.a, inner: INNER.a, isBehindNats },
+    { namespace: b, underlay: underlay.b, inner: INNER.b, isBehindNats },
   ] as const;
   const made = [await makeInterface(lab, binary, ends[0]), await makeInterface(lab, binary, ends[1])] as const;
   await connect(ends[0], made[0], ends[1], made[1]);
   await connect(ends[1], made[1], ends[0], made[0]);
   const processes = made.map(({ program }) => program);
-  await carries(a, INNER.b.ipv6, processes);
+  await bothCarry(pair, { a: INNER.a.ipv6, b: INNER.b.ipv6 }, processes);
   return { who, from: a, to: b, ipv6: INNER.b.ipv6, ipv4: INNER.b.ipv4, processes };
 }
 
 interface End {
   readonly namespace: Namespace;
-  /** By which the other end reaches it. */
-  readonly underlay: string;
+  /** By which the other end reaches it; null: it speaks first. */
+  readonly underlay: string | null;
+  readonly isBehindNats: boolean;
   readonly inner: { readonly ipv4: string; readonly ipv6: string };
 }
 
@@ -78,7 +78,10 @@ async function makeInterface(lab: Lab, binary: string, { namespace, inner }: End
 
 async function connect(here: End, own: Interface, there: End, other: Interface): Promise<void> {
   await here.namespace.run('wg', [
-    ...['set', own.name, 'peer', other.publicKey, 'endpoint', `${there.underlay}:${PORT}`],
+    ...['set', own.name, 'peer', other.publicKey],
+    ...(there.underlay === null ? [] : ['endpoint', `${there.underlay}:${PORT}`]),
+    // What its makers advise behind NATs.
+    ...(here.isBehindNats ? ['persistent-keepalive', '25'] : []),
     ...['allowed-ips', `${there.inner.ipv4}/32,${there.inner.ipv6}/128`],
   ]);
 }

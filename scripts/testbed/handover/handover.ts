@@ -5,7 +5,7 @@ import { median, type Findings } from '../report.ts';
 import { WatchedCall, directionOf, longestSilenceMs, monotonicMs, type EndReport } from '../watched-call.ts';
 import { MOVES, type Move } from './moves.ts';
 import { Scene, type SceneKind } from './scene.ts';
-import { TUNNELS, type Tunnel } from './tunnels.ts';
+import { knownTunnels, type Tunnel } from './tunnels.ts';
 
 export const FLOWS = ['both_send', 'mover_silent'] as const;
 export type Flow = (typeof FLOWS)[number];
@@ -142,9 +142,10 @@ class Stage {
   private async ready(): Promise<{ readonly scene: Scene; readonly tunnel: Tunnel }> {
     if (this.now !== undefined) return this.now;
     this.progress(`${this.who}: two hosts with two networks each, ${SCENE_WORDS[this.kind]}`);
-    const scene = await Scene.create(this.kind);
+    // The others ask nobody which port a NAT has given them.
+    const scene = await Scene.create(this.kind, this.who === 'idloc' || this.kind === 'nat' ? 'random' : 'preserve');
     try {
-      const make = TUNNELS[this.who];
+      const make = knownTunnels().get(this.who);
       if (make === undefined) throw new ScriptError(`nobody is called ${this.who}`);
       this.now = { scene, tunnel: await make(scene) };
       return this.now;

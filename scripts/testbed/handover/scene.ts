@@ -5,14 +5,13 @@ import type { Host } from '../topology.ts';
 /** What stands between each end and the internet. */
 export type SceneKind = 'open' | 'nat' | 'nats';
 
-/** NATs give random ports: a mapping that is made anew is another one, as at a carrier's. */
-const NAT: Behaviour = { ...HOME_NAT, ports: 'random' };
+/** Of the NATs: by random ports a mapping that is made anew is another one, as at a carrier's. */
+export type Ports = NonNullable<Behaviour['ports']>;
 
-const SCENES: Readonly<Record<SceneKind, { readonly a: Behaviour; readonly b: Behaviour }>> = {
-  open: { a: NO_NAT, b: NO_NAT },
-  nat: { a: NAT, b: NO_NAT },
-  nats: { a: NAT, b: NAT },
-};
+function behaviours(kind: SceneKind, ports: Ports): { readonly a: Behaviour; readonly b: Behaviour } {
+  const nat = { ...HOME_NAT, ports };
+  return { a: kind === 'open' ? NO_NAT : nat, b: kind === 'nats' ? nat : NO_NAT };
+}
 
 /** Preferred over each before it. */
 const FIRST_METRIC = 1000;
@@ -27,6 +26,8 @@ export class MovingHost {
   private metric = FIRST_METRIC;
   private visits = 0;
   private hasBoth = false;
+  /** Of the way that it uses. */
+  private address = '';
 
   constructor(host: Host, ways: readonly [Way, Way]) {
     this.host = host;
@@ -57,6 +58,11 @@ export class MovingHost {
     return this.ways[this.used].network;
   }
 
+  /** The address that others see of it. */
+  get reachedAt(): string {
+    return this.network.external ?? this.address;
+  }
+
   /** Old address and cable are gone, the new address is there: as fast as the kernel does it. */
   async moveAtOnce(): Promise<void> {
     const [from, to] = this.swap();
@@ -77,6 +83,7 @@ export class MovingHost {
     const { interfaceName, network, port } = this.ways[this.used === 0 ? 1 : 0];
     await this.host.namespace.ipBatch([`address flush dev ${interfaceName}`, `link set ${interfaceName} up`]);
     await network.namespace.carrier(port);
+    await this.host.namespace.carrier(interfaceName);
   }
 
   /** Both networks at once; the one that is in use stays preferred. */
@@ -104,7 +111,9 @@ export class MovingHost {
   /** Lines for `ip -batch`. */
   private arrival({ network, interfaceName }: Way, metric = this.metric--): string[] {
     const number = HOST_NUMBERS[this.visits++ % HOST_NUMBERS.length] ?? NaN;
-    return network.addressLines(interfaceName, network.addressOf(number), metric);
+    const address = network.addressOf(number);
+    if (network === this.network) this.address = address;
+    return network.addressLines(interfaceName, address, metric);
   }
 }
 
@@ -131,13 +140,14 @@ export class Scene {
     this.b = b;
   }
 
-  static async create(kind: SceneKind): Promise<Scene> {
+  static async create(kind: SceneKind, ports: Ports): Promise<Scene> {
     const lab = Lab.open();
+    const behaviour = behaviours(kind, ports);
     try {
       const backbone = await Backbone.create(lab);
       const publicHost = await backbone.publicHost('founder');
       const [a, b] = await Promise.all(
-        (['a', 'b'] as const).map(async (name) => MovingHost.create(backbone, name, SCENES[kind][name])),
+        (['a', 'b'] as const).map(async (name) => MovingHost.create(backbone, name, behaviour[name])),
       );
       if (a === undefined || b === undefined) throw new Error('two hosts were made');
       return new Scene(kind, lab, publicHost, a, b);

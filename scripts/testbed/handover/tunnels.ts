@@ -1,5 +1,7 @@
 import { request } from '../../../src/control/client.ts';
 import { Agent } from '../agent.ts';
+import { knownRoamers } from '../contenders.ts';
+import { INNER } from '../contenders/contender.ts';
 import type { Namespace } from '../lab.ts';
 import type { Scene } from './scene.ts';
 
@@ -17,7 +19,10 @@ const START_TIMEOUT_MS = 90_000;
 type TunnelMaker = (scene: Scene) => Promise<Tunnel>;
 
 /** In the order of the tables. */
-export const TUNNELS: Readonly<Record<string, TunnelMaker>> = { idloc: idlocTunnel };
+export function knownTunnels(): ReadonlyMap<string, TunnelMaker> {
+  const rivals = [...knownRoamers()].map(([who, make]) => [who, rivalTunnel(make)] as const);
+  return new Map([['idloc', idlocTunnel], ...rivals]);
+}
 
 /** Two members who were let in by a public one. */
 async function idlocTunnel({ lab, publicHost, a, b }: Scene): Promise<Tunnel> {
@@ -44,5 +49,19 @@ async function idlocTunnel({ lab, publicHost, a, b }: Scene): Promise<Tunnel> {
       const counters = await Promise.all(ends.map(async ({ socket }) => request(socket, 'counters', {})));
       return counters.reduce((sum, { handshakesCompleted = 0 }) => sum + handshakesCompleted, 0);
     },
+  };
+}
+
+/** As they come, each told where the other is when it begins. */
+function rivalTunnel(make: NonNullable<ReturnType<ReturnType<typeof knownRoamers>['get']>>): TunnelMaker {
+  return async ({ lab, kind, a, b }) => {
+    await make(lab, {
+      a: a.host.namespace,
+      b: b.host.namespace,
+      // A NAT that both can pass leaves them their ports.
+      underlay: { a: kind === 'nat' ? null : a.reachedAt, b: b.reachedAt },
+      isBehindNats: kind === 'nats',
+    });
+    return { addressOfA: INNER.a.ipv4, addressOfB: INNER.b.ipv4, handshakes: async () => Promise.resolve(undefined) };
   };
 }

@@ -41,7 +41,7 @@ for (const seed of [1, 2, 3])
     associationKept(t, world, before);
   });
 
-test('a silent mover is found again: only the other end sends', (t) => {
+test('a silent mover is found again within a second: only the other end sends', (t) => {
   const world = inCall(t, 4);
   const before = links(world);
   const start = world.network.loop.now;
@@ -71,7 +71,7 @@ test('the called host moves: both directions go on within a second, whoever cont
 });
 
 for (const seed of [6, 7, 8])
-  test(`both hosts move at once (seed ${seed})`, (t) => {
+  test(`both hosts move at once: both directions go on within 1.5 s (seed ${seed})`, (t) => {
     const world = inCall(t, seed);
     const before = links(world);
     const start = world.network.loop.now;
@@ -87,7 +87,7 @@ for (const seed of [6, 7, 8])
     associationKept(t, world, before);
   });
 
-test('a host that moves again while its first move is being mended is found at the last address', (t) => {
+test('a host that moves again while its first move is being mended is found at the last address within two seconds', (t) => {
   for (const pause of [5, 25, 50, 75, 100, 130]) {
     const world = inCall(t, 40);
     const before = links(world);
@@ -103,7 +103,7 @@ test('a host that moves again while its first move is being mended is found at t
   }
 });
 
-test('a host moves ten times, every three seconds', (t) => {
+test('a host moves ten times, every three seconds: the association is kept, and packets come at the end', (t) => {
   const world = inCall(t, 9);
   const before = links(world);
   world.stream(world.b, world.a, 40_000);

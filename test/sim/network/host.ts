@@ -171,6 +171,12 @@ export class SimHost {
     return [...this.interfaces].find(([, each]) => each.has(address))?.[0];
   }
 
+  /** Whether a datagram to `remote` can leave by the interface that has `local`, as native/src/net/uplinks.h tells. */
+  reaches(local: string, remote: string): boolean {
+    const device = this.deviceOf(local);
+    return device !== undefined && this.routeBy(device, remote) !== undefined;
+  }
+
   /** @returns a function that stops watching. */
   onAddressChange(watcher: () => void): () => void {
     this.watchers.add(watcher);

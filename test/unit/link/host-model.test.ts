@@ -113,6 +113,23 @@ test('nothing leaves without a route, by a device without one, or from an addres
   t.false(send(null));
 });
 
+test('an address reaches what its interface has a route to: far away by a default route only, near by without', (t) => {
+  const { network, host } = lab();
+  host.plug(network.internet, '2001:db8:1::2');
+  host.setDefaultRoute('eth0', null);
+  const reaches = (local: string, ...remotes: string[]): boolean[] =>
+    remotes.map((remote) => host.reaches(local, remote));
+  t.deepEqual(reaches('10.0.1.2', '10.0.1.9', '10.0.2.9', SERVER.address, '2001:db8:1::1'), [
+    true,
+    false,
+    false,
+    false,
+  ]);
+  t.deepEqual(reaches('10.0.2.2', '10.0.1.9', '10.0.2.9', SERVER.address), [true, true, true]);
+  t.deepEqual(reaches('2001:db8:1::2', '2001:db8:1::1', '2001:db8:9::1', SERVER.address), [true, true, false]);
+  t.deepEqual(reaches('10.0.3.2', '10.0.3.9'), [false]);
+});
+
 test('the families are routed apart: no IPv6 address, no way to IPv6', (t) => {
   const { network, host } = lab();
   const v6 = { address: '2001:db8::1', port: 1_000 };

@@ -57,6 +57,7 @@ export const COUNTER_NAMES = [
   'tunWrittenBytes',
   /** The interface was deleted by someone else. */
   'tunLost',
+  'uplinksUnbound',
   /** Packets of programs that passed, and what became of those without a link. */
   'packetsOut',
   'packetsIn',

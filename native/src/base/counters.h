@@ -49,6 +49,7 @@ namespace idloc {
   V(tunWrites)             \
   V(tunWrittenBytes)       \
   V(tunLost)               \
+  V(uplinksUnbound)        \
   V(packetsOut)            \
   V(packetsIn)             \
   V(voiceFlows)            \

@@ -27,13 +27,13 @@ DataPlane::DataPlane()
 Error DataPlane::Open(Options options) {
   options_ = std::move(options);
   ApplyLimits();
-  Error error = bulk_.socket.Open(options_.port, counters_.get());
-  if (!error.failed()) error = urgent_.socket.OpenUrgent(&bulk_.socket, counters_.get());
+  Error error = bulk_.sockets.Open(options_.port);
+  if (!error.failed()) error = urgent_.sockets.OpenUrgent(&bulk_.sockets);
   if (!error.failed()) error = monitor_.Open();
   if (!error.failed() && !options_.tun_name.empty()) error = tun_.Open(options_.tun_name, options_.tun_mtu);
   if (error.failed()) {
-    bulk_.socket = {};
-    urgent_.socket = {};
+    bulk_.sockets.Close();
+    urgent_.sockets.Close();
     monitor_ = {};
     return error;
   }
@@ -46,16 +46,18 @@ Error DataPlane::Open(Options options) {
     return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0;
   };
   bool watched = epoll_.valid() && command_event_.valid() && watch(command_event_.get()) &&
-                 watch(bulk_.socket.fd()) && watch(urgent_.socket.fd()) && watch(monitor_.fd()) &&
-                 (!tun_.valid() || watch(tun_.fd()));
+                 watch(bulk_.sockets.main().udp.fd()) && watch(urgent_.sockets.main().udp.fd()) &&
+                 watch(monitor_.fd()) && (!tun_.valid() || watch(tun_.fd()));
   if (!watched) {
     std::string reason = std::strerror(errno);
-    bulk_.socket = {};
-    urgent_.socket = {};
+    bulk_.sockets.Close();
+    urgent_.sockets.Close();
     monitor_ = {};
     tun_ = {};
     return {"no_poll", "cannot wait for packets: " + reason + "; check the limit of open files"};
   }
+  uplinks_.SetRules({options_.tun_name, options_.forbidden_uplinks, options_.preferred_uplinks});
+  LoadUplinks();
   // Signals belong to node's threads.
   sigset_t all;
   sigset_t before;
@@ -83,8 +85,8 @@ void DataPlane::Close() {
   [[maybe_unused]] ssize_t written = write(command_event_.get(), &one, sizeof one);
   thread_.join();
   tun_ = {};
-  bulk_.socket = {};
-  urgent_.socket = {};
+  bulk_.sockets.Close();
+  urgent_.sockets.Close();
   monitor_ = {};
 }
 
@@ -122,32 +124,40 @@ bool DataPlane::PopEvent(Event* out) {
 void DataPlane::Run() {
   prctl(PR_SET_NAME, "idloc-data");
   schedule_.Begin();
-  epoll_event events[8];
+  epoll_event events[16];
   while (!stop_.load(std::memory_order_relaxed)) {
     bool at_once = !backlog_.empty() && !bulk_.transmit.blocked();
     if (schedule_.real_time() && pause_ > 0 && !at_once) Pause();
     pause_ = 0;
-    int ready = epoll_wait(epoll_.get(), events, 8, at_once ? 0 : WaitMilliseconds(MonotonicNow()));
+    int ready = epoll_wait(epoll_.get(), events, 16, at_once ? 0 : WaitMilliseconds(MonotonicNow()));
     if (ready < 0 && errno != EINTR) break;
     now_ = MonotonicNow();
     schedule_.Run(now_);
     bool tun_ready = false;
     bool udp_ready = false;
-    auto on_socket = [&](Lane* lane, uint32_t what) {
-      // Errors are cleared by receiving.
-      udp_ready = udp_ready || (what & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
-      if ((what & EPOLLOUT) != 0) lane->transmit.Flush();
+    auto is_socket = [&](int fd, uint32_t what) {
+      for (Lane* lane : {&bulk_, &urgent_}) {
+        LaneSocket* socket = lane->sockets.Find(fd);
+        if (socket == nullptr) continue;
+        // Errors are cleared by receiving.
+        socket->ready = socket->ready || (what & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0;
+        udp_ready = udp_ready || socket->ready;
+        if ((what & EPOLLOUT) != 0) lane->transmit.Flush();
+        return true;
+      }
+      return false;
     };
     for (int i = 0; i < ready; i++) {
       int fd = events[i].data.fd;
       if (fd == command_event_.get()) {
         RunCommands();
-      } else if (fd == bulk_.socket.fd()) {
-        on_socket(&bulk_, events[i].events);
-      } else if (fd == urgent_.socket.fd()) {
-        on_socket(&urgent_, events[i].events);
+      } else if (is_socket(fd, events[i].events)) {
+        continue;
       } else if (fd == monitor_.fd()) {
-        NoteChanges(monitor_.Read(tun_.interface_index()));
+        ReadNetwork();
+      } else if (fd != tun_.fd()) {
+        // Of a socket that was closed in this round.
+        continue;
       } else if ((events[i].events & (EPOLLERR | EPOLLHUP)) != 0) {
         LoseTun();
       } else {
@@ -159,8 +169,9 @@ void DataPlane::Run() {
     if (tun_ready || !backlog_.empty()) Outbound();
     RunTimers();
     for (Lane* lane : {&urgent_, &bulk_}) {
-      if (!lane->transmit.blocked()) lane->transmit.Flush();
-      WatchSocket(lane);
+      lane->transmit.FlushUnblocked();
+      lane->transmit.DropStalled(now_);
+      WatchSockets(lane);
     }
     WatchTun();
     PublishEvents();
@@ -329,9 +340,10 @@ Nanoseconds DataPlane::GiveUpAt(const Link& link) {
 int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
-  Nanoseconds next =
-      std::min({network_event_at_, tun_event_at_, held_.NextExpiry(), early_.NextExpiry(), NextRekeyTimeout(),
-                NextPathTimeout(), resting_.NextTime(), trimmer_.NextTime()});
+  Nanoseconds next = std::min(
+      {network_event_at_, tun_event_at_, load_uplinks_at_, bulk_.sockets.NextClosing(),
+       bulk_.transmit.NextStall(), urgent_.transmit.NextStall(), held_.NextExpiry(), early_.NextExpiry(),
+       NextRekeyTimeout(), NextPathTimeout(), resting_.NextTime(), trimmer_.NextTime()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
   for (LinkId id : handshaking_) {
     auto found = links_.all().find(id);
@@ -359,6 +371,8 @@ void DataPlane::RunTimers() {
   RunRekeyTimers();
   RunPathTimers();
   RunResting();
+  if (load_uplinks_at_ <= now_) LoadUplinks();
+  CloseRetiredSockets();
   trimmer_.Run(now_);
   // By value: a step may end a link and change the list.
   std::vector<LinkId> due;
@@ -378,19 +392,28 @@ void DataPlane::RunTimers() {
 }
 
 void DataPlane::Pause() {
-  pollfd wanted[] = {{urgent_.socket.fd(), POLLIN, 0}, {command_event_.get(), POLLIN, 0}};
+  pollfd wanted[2 + 2 * Uplinks::kMost] = {{urgent_.sockets.main().udp.fd(), POLLIN, 0},
+                                           {command_event_.get(), POLLIN, 0}};
+  size_t count = 2;
+  for (const auto& socket : urgent_.sockets.others()) {
+    if (count < std::size(wanted)) wanted[count++] = {socket->udp.fd(), POLLIN, 0};
+  }
   timespec time{0, pause_};
-  ppoll(wanted, std::size(wanted), &time, nullptr);
+  ppoll(wanted, count, &time, nullptr);
 }
 
-void DataPlane::WatchSocket(Lane* lane) {
-  bool blocked = lane->transmit.blocked();
-  if (blocked == lane->watching_blocked) return;
-  lane->watching_blocked = blocked;
-  epoll_event event{};
-  event.data.fd = lane->socket.fd();
-  event.events = static_cast<uint32_t>(blocked ? EPOLLIN | EPOLLOUT : EPOLLIN);
-  epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, lane->socket.fd(), &event);
+void DataPlane::WatchSockets(Lane* lane) {
+  auto watch = [this, lane](LaneSocket* socket) {
+    bool wanted = lane->transmit.blocked() && socket->waiting > 0;
+    if (wanted == socket->watched_for_room) return;
+    socket->watched_for_room = wanted;
+    epoll_event event{};
+    event.data.fd = socket->udp.fd();
+    event.events = static_cast<uint32_t>(wanted ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, socket->udp.fd(), &event);
+  };
+  watch(&lane->sockets.main());
+  for (const auto& socket : lane->sockets.others()) watch(socket.get());
 }
 
 void DataPlane::WatchTun() {

@@ -25,6 +25,7 @@
 #include "link/link_table.h"
 #include "link/resting_links.h"
 #include "net/network_monitor.h"
+#include "net/uplinks.h"
 #include "relay/hop.h"
 #include "tun/backlog.h"
 #include "tun/segmenter.h"
@@ -55,6 +56,9 @@ class DataPlane {
     // How long nothing is heard on a resting link until the peer is asked for a sign of life; the least, a
     // quarter is spread over.
     Nanoseconds keepalive = 16 * kSecond;
+    // Interfaces by name: those that must not be used as uplinks, those that go before others.
+    std::vector<std::string> forbidden_uplinks;
+    std::vector<std::string> preferred_uplinks;
     // Called on the thread when events wait and no wake-up is under way; must not block.
     std::function<void()> wake;
   };
@@ -70,7 +74,7 @@ class DataPlane {
   void Close();
 
   // From JavaScript's thread.
-  uint16_t port() const { return bulk_.socket.port(); }
+  uint16_t port() const { return bulk_.sockets.main().udp.port(); }
   void Post(Command command);
   LinkId NewLink(bool server);
   void RemoveLink(LinkId link);
@@ -100,6 +104,8 @@ class DataPlane {
   static constexpr Nanoseconds kHandshakePatience = kSecond;
   static constexpr char kYielded[] = "the peer's own handshake goes on instead";
   static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
+  // Between two dumps of all that rtnetlink knows.
+  static constexpr Nanoseconds kLoadInterval = 100 * kMillisecond;
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
   static constexpr int kUdpBudget = 2;  // batches before the TUN is looked at again
   // Between two pieces of bulk: enough for hundreds of calls, not for a flood in their guise to stop it.
@@ -145,12 +151,22 @@ class DataPlane {
   int WaitMilliseconds(Nanoseconds now) const;
   void RunTimers();
   void Pause();
-  void WatchSocket(Lane* lane);
+  void WatchSockets(Lane* lane);
   void WatchTun();
   void NoteChanges(NetworkMonitor::Changes changes);
   void LoseTun();
   bool Emit(Event&& event);
   void PublishEvents();
+
+  // uplinks.cc
+  // Everything anew: at the start, and after messages were lost.
+  void LoadUplinks();
+  void ReadNetwork();
+  void UseUplinks();
+  void OpenUplink(const Uplink& uplink);
+  void CloseRetiredSockets();
+  // uplinks_ says something else than before, and the sockets are as it says.
+  void UplinksChanged();
 
   // handshakes.cc
   // Where OpenSSL's datagrams go while the scope lasts, and how long one may be.
@@ -235,6 +251,7 @@ class DataPlane {
 
   // inbound.cc
   void Inbound(Lane* lane, int budget);
+  void Receive(Lane* lane, LaneSocket* socket, int budget);
   void HandleDatagram(uint8_t* data, size_t length, const Path& path);
   bool TakesStun(LinkTable::Binding* bound, const Path& path);
   void HandleRecords(uint8_t* data, size_t length, const Path& path);
@@ -309,6 +326,7 @@ class DataPlane {
   Options options_;
   TunDevice tun_;
   NetworkMonitor monitor_;
+  Uplinks uplinks_;
   Fd epoll_;
   Fd command_event_;
   std::thread thread_;
@@ -340,7 +358,7 @@ class DataPlane {
   // A lookup in Mainline asks some dozens of nodes at once, each answers with one datagram.
   StrangerLimiter foreign_limiter_{64, 256};
   VoiceFlows voice_flows_;
-  ReceiveDepth receive_depth_;  // of the bulk socket
+  ReceiveDepth receive_depth_;  // of the main bulk socket
   LinkTable links_;
   TunnelTable tunnels_;
   HeldPackets held_;
@@ -371,6 +389,8 @@ class DataPlane {
   uint32_t next_identification_ = static_cast<uint32_t>(MonotonicNow());  // of fragmented packets without one
   Nanoseconds now_ = 0;                                                   // when the thread last woke up
   Nanoseconds network_event_at_ = kNever;
+  Nanoseconds uplinks_loaded_at_ = 0;
+  Nanoseconds load_uplinks_at_ = kNever;
   Nanoseconds tun_event_at_ = kNever;
   struct RemoteSeen {
     Endpoint remote;

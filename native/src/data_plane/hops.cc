@@ -57,7 +57,7 @@ void DataPlane::CommitHop(Lane* lane, const Slot& slot) {
 }
 
 bool DataPlane::SendVia(const Path& path, const uint8_t* data, size_t length) {
-  if (!path.is_hop()) return urgent_.socket.Send(path, data, length, length) == SendResult::kSent;
+  if (!path.is_hop()) return urgent_.sockets.Send(path, data, length, length) == SendResult::kSent;
   const Slot slot = ReserveHop(&urgent_, path, length, 0);
   if (slot.data == nullptr) return false;
   std::memcpy(slot.data, data, length);

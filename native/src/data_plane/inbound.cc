@@ -1,5 +1,5 @@
 // Network to programs. Stages, in the order of the functions:
-//   1. Inbound: a batch of datagrams from the socket (UDP_GRO)
+//   1. Inbound: batches of datagrams from the sockets of a lane (UDP_GRO)
 //   2. HandleDatagram: told apart by the first byte (RFC 7983)
 //   3. HandleRecords: the link that the connection ID or the remote tells, one DTLS record after the other,
 //      opened in place
@@ -27,9 +27,16 @@ constexpr uint8_t kReloadAck = 0x81;
 }  // namespace
 
 void DataPlane::Inbound(Lane* lane, int budget) {
+  Receive(lane, &lane->sockets.main(), budget);
+  for (const auto& socket : lane->sockets.others()) {
+    if (socket->ready || socket->receives) Receive(lane, socket.get(), budget);
+  }
+}
+
+void DataPlane::Receive(Lane* lane, LaneSocket* socket, int budget) {
   UdpSocket::Received batch[UdpSocket::kBatch];
   for (int round = 0; round < budget; round++) {
-    size_t count = lane->socket.Receive(batch);
+    size_t count = socket->udp.Receive(batch, lane->sockets.buffers());
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
       const UdpSocket::Received& received = batch[i];
@@ -46,10 +53,13 @@ void DataPlane::Inbound(Lane* lane, int budget) {
     // Before the buffers are used again.
     lane->coalescer.Flush();
     bool more = count == UdpSocket::kBatch;
+    socket->ready = more;
+    socket->receives = socket->receives || count > 0;
     if (lane == &bulk_) {
       if (bytes > Schedule::kMuch) pause_ = std::max(pause_, Schedule::kPauseAfterReceived);
-      size_t depth = receive_depth_.Read(bytes, more, MonotonicNow());
-      if (depth > 0) lane->socket.SetReceiveDepth(depth);
+      bool is_main = socket == &lane->sockets.main();
+      size_t depth = is_main ? receive_depth_.Read(bytes, more, MonotonicNow()) : 0;
+      if (depth > 0) socket->udp.SetReceiveDepth(depth);
     }
     if (!more) return;
   }

@@ -4,18 +4,18 @@
 #include "base/counters.h"
 #include "tun/coalescer.h"
 #include "tun/tun_device.h"
+#include "udp/lane_sockets.h"
 #include "udp/transmit_queue.h"
-#include "udp/udp_socket.h"
 
 namespace idloc {
 
 struct Lane {
-  Lane(TunDevice* tun, Counters* counters) : transmit(&socket, counters), coalescer(tun, counters) {}
+  Lane(TunDevice* tun, Counters* counters)
+      : sockets(counters), transmit(&sockets, counters), coalescer(tun, counters) {}
 
-  UdpSocket socket;
+  LaneSockets sockets;
   TransmitQueue transmit;
   Coalescer coalescer;
-  bool watching_blocked = false;
 };
 
 }  // namespace idloc

@@ -30,7 +30,7 @@ void DataPlane::Outbound() {
 
 void DataPlane::ServeUrgent() {
   Inbound(&urgent_, kUrgentUdpBudget);
-  if (!urgent_.transmit.blocked()) urgent_.transmit.Flush();
+  urgent_.transmit.FlushUnblocked();
 }
 
 void DataPlane::ReadTun() {
@@ -57,7 +57,7 @@ void DataPlane::ReadTun() {
       pause_ = std::max(pause_, Schedule::kPauseAfterSent);
     }
   }
-  if (urgent && !urgent_.transmit.blocked()) urgent_.transmit.Flush();
+  if (urgent) urgent_.transmit.FlushUnblocked();
 }
 
 bool DataPlane::IsUrgent(const uint8_t* data, size_t length) {

@@ -222,6 +222,26 @@ Error DeleteRoute(const RouteChange& route) {
   return ToError(ChangeRoute(route, RTM_DELROUTE, 0), "cannot delete the route", route);
 }
 
+Error DumpNetwork(const std::function<void(const nlmsghdr*)>& on_message) {
+  ifinfomsg links{};
+  ifaddrmsg addresses{};
+  rtmsg routes4{};
+  routes4.rtm_family = AF_INET;
+  rtmsg routes6{};
+  routes6.rtm_family = AF_INET6;
+  Request requests[] = {{RTM_GETLINK, NLM_F_DUMP, &links, sizeof links},
+                        {RTM_GETADDR, NLM_F_DUMP, &addresses, sizeof addresses},
+                        {RTM_GETROUTE, NLM_F_DUMP, &routes4, sizeof routes4},
+                        {RTM_GETROUTE, NLM_F_DUMP, &routes6, sizeof routes6}};
+  for (Request& request : requests) {
+    int error = Execute(request, on_message);
+    // Without IPv6 the kernel knows no routes of it.
+    if (error != 0 && error != EAFNOSUPPORT && error != EOPNOTSUPP)
+      return Failed("cannot list interfaces, addresses and routes", error);
+  }
+  return {};
+}
+
 std::optional<IpAddress> SourceFor(const IpAddress& remote) {
   bool v4 = remote.is_v4();
   Fd fd(socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));

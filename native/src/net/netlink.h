@@ -1,12 +1,14 @@
 #pragma once
 // Addresses, interfaces and routes over rtnetlink. Each call opens its own socket and is done when it
 // returns.
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "net/address.h"
+#include "net/netlink_messages.h"
 
 namespace idloc {
 
@@ -19,11 +21,6 @@ struct InterfaceAddress {
   bool loopback;
   std::string kind;                     // of the interface: "bridge", "veth", "tun", ...; empty: hardware
   std::vector<std::string> port_kinds;  // of the ports of a bridge or bond
-};
-
-struct Prefix {
-  IpAddress address;
-  int length;  // of the family's own address, not of the mapped form
 };
 
 struct RouteChange {
@@ -51,6 +48,8 @@ Error SetRoute(const RouteChange& route);
 // the prefix of an address.
 Error AddRoute(const RouteChange& route, bool* added);
 Error DeleteRoute(const RouteChange& route);
+// All links, then all addresses, then all routes, as messages that are borrowed during each call.
+Error DumpNetwork(const std::function<void(const nlmsghdr*)>& on_message);
 // The source address that the kernel would use; nothing without a route.
 std::optional<IpAddress> SourceFor(const IpAddress& remote);
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
 
@@ -30,6 +31,7 @@ class Attributes {
   }
   explicit Attributes(const rtattr* outer)
       : next_(static_cast<const uint8_t*>(RTA_DATA(outer))), left_(RTA_PAYLOAD(outer)) {}
+  Attributes(const uint8_t* data, size_t length) : next_(data), left_(length) {}
   const rtattr* Next() {
     if (left_ < sizeof(rtattr)) return nullptr;
     auto* attribute = reinterpret_cast<const rtattr*>(next_);
@@ -71,8 +73,10 @@ const nlmsghdr* NetlinkMessages::Next() {
 
 std::optional<LinkMessage> ParseLinkMessage(const nlmsghdr* message) {
   auto* info = BodyOf<ifinfomsg>(message);
-  if (message->nlmsg_type != RTM_NEWLINK || info == nullptr) return std::nullopt;
-  LinkMessage out{info->ifi_index, info->ifi_flags, {}, {}, 0, 0};
+  bool gone = message->nlmsg_type == RTM_DELLINK;
+  if ((message->nlmsg_type != RTM_NEWLINK && !gone) || info == nullptr) return std::nullopt;
+  if (info->ifi_family != AF_UNSPEC) return std::nullopt;
+  LinkMessage out{gone, info->ifi_index, info->ifi_flags, {}, {}, 0, 0};
   Attributes attributes(message, info);
   while (const rtattr* a = attributes.Next()) {
     if (a->rta_type == IFLA_IFNAME) out.name = Text(a);
@@ -89,9 +93,10 @@ std::optional<LinkMessage> ParseLinkMessage(const nlmsghdr* message) {
 
 std::optional<AddressMessage> ParseAddressMessage(const nlmsghdr* message) {
   auto* info = BodyOf<ifaddrmsg>(message);
-  if (message->nlmsg_type != RTM_NEWADDR || info == nullptr) return std::nullopt;
+  bool gone = message->nlmsg_type == RTM_DELADDR;
+  if ((message->nlmsg_type != RTM_NEWADDR && !gone) || info == nullptr) return std::nullopt;
   if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6) return std::nullopt;
-  AddressMessage out{static_cast<int>(info->ifa_index), {}, info->ifa_prefixlen, info->ifa_flags};
+  AddressMessage out{gone, static_cast<int>(info->ifa_index), {}, info->ifa_prefixlen, info->ifa_flags};
   size_t size = info->ifa_family == AF_INET ? 4 : 16;
   const uint8_t* address = nullptr;
   const uint8_t* local = nullptr;
@@ -107,6 +112,73 @@ std::optional<AddressMessage> ParseAddressMessage(const nlmsghdr* message) {
   const uint8_t* own = local != nullptr ? local : address;
   if (own == nullptr) return std::nullopt;
   out.address = size == 4 ? IpAddress::FromV4(own) : IpAddress::FromV6(own);
+  return out;
+}
+
+bool Prefix::Contains(const IpAddress& other) const {
+  if (address.is_v4() != other.is_v4()) return false;
+  int bits = length + (address.is_v4() ? 96 : 0);
+  auto whole = static_cast<size_t>(bits / 8);
+  if (std::memcmp(address.bytes.data(), other.bytes.data(), whole) != 0) return false;
+  int rest = bits % 8;
+  return rest == 0 || (address.bytes[whole] ^ other.bytes[whole]) >> (8 - rest) == 0;
+}
+
+std::optional<RouteMessage> ParseRouteMessage(const nlmsghdr* message) {
+  auto* info = BodyOf<rtmsg>(message);
+  bool gone = message->nlmsg_type == RTM_DELROUTE;
+  if ((message->nlmsg_type != RTM_NEWROUTE && !gone) || info == nullptr) return std::nullopt;
+  bool v4 = info->rtm_family == AF_INET;
+  if (!v4 && info->rtm_family != AF_INET6) return std::nullopt;
+  if (info->rtm_table != RT_TABLE_MAIN || info->rtm_type != RTN_UNICAST) return std::nullopt;
+  const int longest = v4 ? 32 : 128;
+  if ((info->rtm_flags & RTM_F_CLONED) != 0 || info->rtm_dst_len > longest || info->rtm_src_len > longest)
+    return std::nullopt;
+  IpAddress none;
+  if (v4) none = IpAddress::FromV4(std::array<uint8_t, 4>{}.data());
+  bool replaces = !gone && (message->nlmsg_flags & NLM_F_REPLACE) != 0;
+  RouteMessage out{gone, replaces, {none, info->rtm_dst_len}, {none, info->rtm_src_len}, {}, 0, {}};
+  auto read_address = [](const uint8_t* bytes, size_t length, bool four, IpAddress* to) {
+    if (length < (four ? 4 : 16)) return;
+    *to = four ? IpAddress::FromV4(bytes) : IpAddress::FromV6(bytes);
+  };
+  auto read_hop = [&](const rtattr* a, RouteMessage::Hop* hop) {
+    auto* data = static_cast<const uint8_t*>(RTA_DATA(a));
+    if (a->rta_type == RTA_GATEWAY) read_address(data, RTA_PAYLOAD(a), v4, &hop->gateway);
+    // RFC 5549: a gateway of the other family.
+    if (a->rta_type == RTA_VIA && RTA_PAYLOAD(a) >= sizeof(rtvia)) {
+      uint16_t family;
+      std::memcpy(&family, data, sizeof family);
+      read_address(data + sizeof family, RTA_PAYLOAD(a) - sizeof family, family == AF_INET, &hop->gateway);
+    }
+  };
+  RouteMessage::Hop single{0, {}};
+  Attributes attributes(message, info);
+  while (const rtattr* a = attributes.Next()) {
+    auto* data = static_cast<const uint8_t*>(RTA_DATA(a));
+    if (a->rta_type == RTA_DST) read_address(data, RTA_PAYLOAD(a), v4, &out.destination.address);
+    if (a->rta_type == RTA_SRC) read_address(data, RTA_PAYLOAD(a), v4, &out.from.address);
+    if (a->rta_type == RTA_PREFSRC) read_address(data, RTA_PAYLOAD(a), v4, &out.source);
+    if (a->rta_type == RTA_PRIORITY) Read(a, &out.metric);
+    if (a->rta_type == RTA_OIF) Read(a, &single.index);
+    read_hop(a, &single);
+    if (a->rta_type != RTA_MULTIPATH) continue;
+    size_t left = RTA_PAYLOAD(a);
+    while (left >= sizeof(rtnexthop)) {
+      rtnexthop next;
+      std::memcpy(&next, data, sizeof next);
+      if (next.rtnh_len < sizeof next || next.rtnh_len > left) break;
+      RouteMessage::Hop hop{next.rtnh_ifindex, {}};
+      Attributes of_hop(data + sizeof next, next.rtnh_len - sizeof next);
+      while (const rtattr* inner = of_hop.Next()) read_hop(inner, &hop);
+      out.hops.push_back(hop);
+      size_t step = std::min<size_t>(RTA_ALIGN(next.rtnh_len), left);
+      data += step;
+      left -= step;
+    }
+  }
+  if (out.hops.empty() && single.index != 0) out.hops.push_back(single);
+  if (out.hops.empty()) return std::nullopt;
   return out;
 }
 

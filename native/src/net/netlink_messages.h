@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "net/address.h"
 
@@ -26,8 +27,9 @@ class NetlinkMessages {
   size_t left_;
 };
 
-// RTM_NEWLINK
+// RTM_NEWLINK, RTM_DELLINK; not what bridges say of their ports (AF_BRIDGE).
 struct LinkMessage {
+  bool gone;
   int index;
   unsigned flags;    // IFF_*
   std::string name;  // empty: not told
@@ -37,14 +39,40 @@ struct LinkMessage {
 };
 std::optional<LinkMessage> ParseLinkMessage(const nlmsghdr* message);
 
-// RTM_NEWADDR of either family
+// RTM_NEWADDR, RTM_DELADDR of either family
 struct AddressMessage {
+  bool gone;
   int index;
   IpAddress address;  // the own one, also on a point-to-point interface
   int prefix_length;
   uint32_t flags;  // IFA_F_*
 };
 std::optional<AddressMessage> ParseAddressMessage(const nlmsghdr* message);
+
+struct Prefix {
+  IpAddress address;
+  int length;  // of the family's own address, not of the mapped form
+
+  bool operator==(const Prefix& other) const { return length == other.length && address == other.address; }
+  bool Contains(const IpAddress& other) const;
+};
+
+// RTM_NEWROUTE, RTM_DELROUTE of either family: where packets of the main table go out.
+struct RouteMessage {
+  struct Hop {
+    int index;          // of the interface
+    IpAddress gateway;  // unset: on the link
+    bool operator==(const Hop&) const = default;
+  };
+  bool gone;
+  bool replaces;  // the one to the same destination with the same metric
+  Prefix destination;
+  Prefix from;       // only packets of these sources (IPv6); length 0: all
+  IpAddress source;  // what they are sent from; unset: not told
+  uint32_t metric;
+  std::vector<Hop> hops;
+};
+std::optional<RouteMessage> ParseRouteMessage(const nlmsghdr* message);
 
 // NLMSG_ERROR: 0 or an errno.
 int ParseErrorMessage(const nlmsghdr* message);

@@ -9,6 +9,10 @@
 
 namespace idloc {
 
+namespace {
+constexpr int kReceiveBytes = 1024 * 1024;
+}
+
 Error NetworkMonitor::Open() {
   Fd fd(socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE));
   sockaddr_nl name{};
@@ -19,19 +23,23 @@ Error NetworkMonitor::Open() {
     return {"no_netlink", std::string("cannot watch the network (rtnetlink): ") + std::strerror(errno) +
                               "; allow AF_NETLINK sockets"};
   }
+  // Hundreds of messages come at once when containers start or a routing daemon does.
+  int bytes = kReceiveBytes;
+  if (setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes) != 0)
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
   fd_ = std::move(fd);
   return {};
 }
 
-NetworkMonitor::Changes NetworkMonitor::Read(int own_index) {
+NetworkMonitor::Changes NetworkMonitor::Read(int own_index,
+                                             const std::function<void(const nlmsghdr*)>& on_message) {
   Changes changes;
   alignas(nlmsghdr) char buffer[16 * 1024];
   for (;;) {
     ssize_t received = recv(fd(), buffer, sizeof buffer, MSG_DONTWAIT);
     if (received < 0) {
-      // ENOBUFS: messages were lost, so anything may have changed.
       if (errno == ENOBUFS) {
-        changes = {own_index != 0, true};
+        changes = {own_index != 0, true, true};
         continue;
       }
       return changes;
@@ -39,6 +47,7 @@ NetworkMonitor::Changes NetworkMonitor::Read(int own_index) {
     if (received == 0) return changes;
     NetlinkMessages messages(buffer, static_cast<size_t>(received));
     while (const nlmsghdr* m = messages.Next()) {
+      on_message(m);
       Concern concern = ConcernOf(m, own_index);
       changes.own = changes.own || concern == Concern::kOwn;
       changes.others = changes.others || concern == Concern::kOthers;

@@ -17,6 +17,9 @@
 #ifndef UDP_GRO
 #define UDP_GRO 104
 #endif
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
 
 namespace idloc {
 
@@ -86,9 +89,20 @@ Error UdpSocket::Open(uint16_t port, Counters* counters) {
   return {};
 }
 
+Error UdpSocket::OpenOn(int device, UdpSocket* first, Counters* counters) {
+  counters_ = counters;
+  v6_ = first->v6_;
+  device_ = device;
+  Error error = Bind(first->port(), true);
+  if (error.failed()) return error;
+  Configure();
+  return {};
+}
+
 Error UdpSocket::OpenUrgent(UdpSocket* first, Counters* counters) {
   counters_ = counters;
   v6_ = first->v6_;
+  device_ = first->device_;
   // After its bind: whoever else binds the port, another agent too, is still told that it is in use.
   int on = 1;
   setsockopt(first->fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
@@ -128,6 +142,12 @@ Error UdpSocket::Bind(uint16_t port, bool shared) {
                              "; check the limits of this user"};
   }
   if (shared) setsockopt(fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  if (device_ != 0 && setsockopt(fd(), SOL_SOCKET, SO_BINDTOIFINDEX, &device_, sizeof device_) != 0) {
+    int error = errno;
+    fd_.Reset();
+    return {"no_device", "cannot bind a socket to interface " + std::to_string(device_) + ": " +
+                             std::strerror(error) + "; its routes are left to the kernel"};
+  }
   sockaddr_storage name{};
   socklen_t length;
   if (v6_) {
@@ -172,26 +192,35 @@ void UdpSocket::Configure() {
   // A dual-stack socket is told both ways.
   setsockopt(fd(), IPPROTO_IP, IP_RECVTOS, &on, sizeof on);
   if (v6_) setsockopt(fd(), IPPROTO_IPV6, IPV6_RECVTCLASS, &on, sizeof on);
-  buffers_ = std::make_unique<uint8_t[]>(kBatch * kBufferBytes);
+}
+
+void UdpSocket::TurnAway() {
+  // Connected, it matches only what comes from there (RFC 5737: nobody). Connecting sends nothing. It fails
+  // when the device is down, and then nothing comes.
+  uint8_t nobody[4] = {192, 0, 2, 1};
+  sockaddr_storage name;
+  socklen_t length = FillName(v6_, {IpAddress::FromV4(nobody), 9}, &name);
+  [[maybe_unused]] int result = connect(fd(), reinterpret_cast<sockaddr*>(&name), length);
 }
 
 void UdpSocket::SetReceiveDepth(size_t bytes) {
   SetBuffer(fd(), SO_RCVBUFFORCE, SO_RCVBUF, static_cast<int>(bytes));
 }
 
-size_t UdpSocket::Receive(Received* batch) {
+size_t UdpSocket::Receive(Received* batch, Buffers* buffers) {
+  auto& [data, messages, vectors, names, controls] = *buffers;
   for (size_t i = 0; i < kBatch; i++) {
-    vectors_[i] = {&buffers_[i * kBufferBytes + kHeadroom], kBufferBytes - kHeadroom};
-    msghdr& message = messages_[i].msg_hdr;
-    message.msg_name = &names_[i];
-    message.msg_namelen = sizeof names_[i];
-    message.msg_iov = &vectors_[i];
+    vectors[i] = {&data[i * Buffers::kBytes + kHeadroom], Buffers::kBytes - kHeadroom};
+    msghdr& message = messages[i].msg_hdr;
+    message.msg_name = &names[i];
+    message.msg_namelen = sizeof names[i];
+    message.msg_iov = &vectors[i];
     message.msg_iovlen = 1;
-    message.msg_control = controls_[i];
-    message.msg_controllen = kControlBytes;
+    message.msg_control = controls[i];
+    message.msg_controllen = Buffers::kControlBytes;
     message.msg_flags = 0;
   }
-  int received = recvmmsg(fd(), messages_, kBatch, MSG_DONTWAIT, nullptr);
+  int received = recvmmsg(fd(), messages, kBatch, MSG_DONTWAIT, nullptr);
   // Errors are about datagrams sent earlier (RFC 1122 s4.1.3.3) and are cleared by being read.
   if (received <= 0) return 0;
   counters_->Add(Counter::udpReceiveCalls);
@@ -199,21 +228,21 @@ size_t UdpSocket::Receive(Received* batch) {
   uint64_t datagrams = 0;
   for (int i = 0; i < received; i++) {
     Received& out = batch[i];
-    out.data = &buffers_[static_cast<size_t>(i) * kBufferBytes + kHeadroom];
-    out.length = messages_[i].msg_len;
+    out.data = &data[static_cast<size_t>(i) * Buffers::kBytes + kHeadroom];
+    out.length = messages[i].msg_len;
     out.segment = out.length;
     out.local = {};
     out.traffic_class = 0;
     if (v6_) {
-      auto* name = reinterpret_cast<sockaddr_in6*>(&names_[i]);
+      auto* name = reinterpret_cast<sockaddr_in6*>(&names[i]);
       out.remote.address = IpAddress::FromV6(name->sin6_addr.s6_addr);
       out.remote.port = ntohs(name->sin6_port);
     } else {
-      auto* name = reinterpret_cast<sockaddr_in*>(&names_[i]);
+      auto* name = reinterpret_cast<sockaddr_in*>(&names[i]);
       out.remote.address = IpAddress::FromV4(reinterpret_cast<uint8_t*>(&name->sin_addr));
       out.remote.port = ntohs(name->sin_port);
     }
-    msghdr* message = &messages_[i].msg_hdr;
+    msghdr* message = &messages[i].msg_hdr;
     for (cmsghdr* c = CMSG_FIRSTHDR(message); c != nullptr; c = CMSG_NXTHDR(message, c)) {
       if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO) {
         int segment;
@@ -246,7 +275,7 @@ size_t UdpSocket::Receive(Received* batch) {
 SendResult UdpSocket::SendOne(const Path& path, const uint8_t* data, size_t length, size_t segment,
                               uint8_t traffic_class, int* error) {
   sockaddr_storage name;
-  alignas(cmsghdr) uint8_t control[kControlBytes];
+  alignas(cmsghdr) uint8_t control[Buffers::kControlBytes];
   iovec vector{const_cast<uint8_t*>(data), length};
   msghdr message{};
   if (!v6_ && !path.remote.address.is_v4()) {

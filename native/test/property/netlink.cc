@@ -19,9 +19,9 @@ void ReadsNetlink(Source& source) {
     CHECK(++count <= data.size() / sizeof(nlmsghdr));
     auto link = ParseLinkMessage(message);
     auto address = ParseAddressMessage(message);
-    CHECK(!link.has_value() || (message->nlmsg_type == RTM_NEWLINK && link->name.size() < data.size() &&
-                                link->kind.size() < data.size()));
-    CHECK(!address.has_value() || message->nlmsg_type == RTM_NEWADDR);
+    CHECK(!link.has_value() || (message->nlmsg_type == (link->gone ? RTM_DELLINK : RTM_NEWLINK) &&
+                                link->name.size() < data.size() && link->kind.size() < data.size()));
+    CHECK(!address.has_value() || message->nlmsg_type == (address->gone ? RTM_DELADDR : RTM_NEWADDR));
     if (link.has_value()) {
       CHECK(ConcernOf(message, link->index ^ 1) == Concern::kOthers);
       CHECK(ConcernOf(message, link->index) == (link->index == 0 ? Concern::kOthers : Concern::kOwn));

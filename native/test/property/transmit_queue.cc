@@ -21,9 +21,9 @@ struct Given {
 void GroupsAsTheKernelTakesThem(Source& source) {
   ResetDevices();
   Counters counters;
-  UdpSocket socket;
-  CHECK(!socket.Open(0, &counters).failed());
-  TransmitQueue queue(&socket, &counters);
+  LaneSockets sockets(&counters);
+  CHECK(!sockets.Open(0).failed());
+  TransmitQueue queue(&sockets, &counters);
   std::deque<Given> given;
   size_t dropped = 0;
   size_t rounds = source.Between(1, 400);

@@ -25,9 +25,8 @@ DataPlaneTester::DataPlaneTester(uint8_t number, const Limits& limits) : number_
   plane_.options_.wake = [] {};
   plane_.options_.limits = limits;
   plane_.ApplyLimits();
-  Counters* counters = plane_.counters_.get();
-  CHECK(!plane_.bulk_.socket.Open(static_cast<uint16_t>(6080 + number), counters).failed());
-  CHECK(!plane_.urgent_.socket.OpenUrgent(&plane_.bulk_.socket, counters).failed());
+  CHECK(!plane_.bulk_.sockets.Open(static_cast<uint16_t>(6080 + number)).failed());
+  CHECK(!plane_.urgent_.sockets.OpenUrgent(&plane_.bulk_.sockets).failed());
   CHECK(!plane_.tun_.Open("tun", 1400).failed());
   plane_.now_ = kSecond;
   Run(SetCredentials{MakeContext()});

@@ -12,11 +12,13 @@ namespace idloc::test {
 
 std::vector<SentGroup> udp_sent;
 size_t udp_room = SIZE_MAX;
+std::set<int> udp_full;
 std::vector<Bytes> tun_written;
 
 void ResetDevices() {
   udp_sent.clear();
   udp_room = SIZE_MAX;
+  udp_full.clear();
   tun_written.clear();
 }
 
@@ -48,17 +50,26 @@ Error UdpSocket::Open(uint16_t port, Counters* counters) {
   return {};
 }
 
-Error UdpSocket::OpenUrgent(UdpSocket* first, Counters* counters) { return Open(first->port(), counters); }
+Error UdpSocket::OpenOn(int device, UdpSocket* first, Counters* counters) {
+  device_ = device;
+  return Open(first->port(), counters);
+}
+
+Error UdpSocket::OpenUrgent(UdpSocket* first, Counters* counters) {
+  return OpenOn(first->device_, first, counters);
+}
+
+void UdpSocket::TurnAway() {}
 
 void UdpSocket::SetReceiveDepth(size_t) {}
 
-size_t UdpSocket::Receive(Received*) { return 0; }
+size_t UdpSocket::Receive(Received*, Buffers*) { return 0; }
 
 SendResult UdpSocket::Send(const Path& path, const uint8_t* data, size_t length, size_t segment,
                            uint8_t traffic_class) {
-  if (test::udp_room == 0) return SendResult::kBlocked;
+  if (test::udp_room == 0 || test::udp_full.count(device_) > 0) return SendResult::kBlocked;
   test::udp_room--;
-  test::udp_sent.push_back({port_, path, test::Bytes(data, data + length), segment, traffic_class});
+  test::udp_sent.push_back({port_, device_, path, test::Bytes(data, data + length), segment, traffic_class});
   return SendResult::kSent;
 }
 

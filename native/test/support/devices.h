@@ -3,6 +3,7 @@
 // TunDevice that src/udp/udp_socket.cc and src/tun/tun_device.cc define otherwise; those files are left out
 // of the test build.
 #include <deque>
+#include <set>
 #include <vector>
 
 #include "net/address.h"
@@ -13,6 +14,7 @@ namespace idloc::test {
 
 struct SentGroup {
   uint16_t from;  // port of the socket
+  int device;     // that the socket is bound to; 0: none
   Path path;
   Bytes data;
   size_t segment;
@@ -23,6 +25,8 @@ struct SentGroup {
 extern std::vector<SentGroup> udp_sent;
 // How many more sends succeed before the socket blocks.
 extern size_t udp_room;
+// Devices whose sockets take nothing.
+extern std::set<int> udp_full;
 // What was written to the TUN: vnet header and packet.
 extern std::vector<Bytes> tun_written;
 

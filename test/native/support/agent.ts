@@ -8,6 +8,8 @@ import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
+import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { ipv6StateOf } from '../../../src/agent/ipv6-switch.ts';
 import { addressToHit } from '../../../src/base/node-id.ts';
 import { createDataPlane } from '../../../src/native/native.ts';
 import { createNetlink } from '../../../src/native/netlink.ts';
@@ -32,7 +34,7 @@ netlink.configureInterface('idloc0', {
   mtu: Number(mtu),
   txQueueLength: 4096,
   gsoMaxSegments: 64,
-  addresses: [`${hit}/28`, `${ipv4}/15`],
+  addresses: [...(ipv6StateOf('idloc0') === 'on' ? [`${hit}/28`] : []), `${ipv4}/15`],
 });
 plane.setLocalAddresses(addressToHit(hit), ipv4);
 
@@ -73,11 +75,13 @@ function senderOf(family: 'udp4' | 'udp6'): ReturnType<typeof createSocket> {
   return socket;
 }
 
+const own = (local: string | null): SocketAddress | null => (local === null ? null : { address: local, port: PORT });
+
 const commands: Record<string, (...args: never[]) => unknown> = {
   /** @returns once the link to the data plane at `remote` is connected. */
-  async connect(role: 'client' | 'server', remote: string) {
+  async connect(role: 'client' | 'server', remote: string, local: string | null = null) {
     const link = plane.openLink(role);
-    plane.setPath(link, null, { address: remote, port: PORT });
+    plane.setPath(link, own(local), { address: remote, port: PORT });
     const event = await nextEvent('connected');
     const connected = event.type === 'connected' ? event.link : link;
     // The client was faster than this server's end: its handshake has a link of its own.
@@ -98,7 +102,8 @@ const commands: Record<string, (...args: never[]) => unknown> = {
   /** @param hex what the record holds, a packet too: this end may be hostile */
   sendRecord: (link: number, hex: string) => plane.sendRecord(link, Buffer.from(hex, 'hex')),
   setPathMtu: (link: number, bytes: number) => plane.setPathMtu(link, bytes),
-  setPath: (link: number, remote: string) => plane.setPath(link, null, { address: remote, port: PORT }),
+  setPath: (link: number, remote: string, local: string | null = null) =>
+    plane.setPath(link, own(local), { address: remote, port: PORT }),
   /** @returns whether an answer comes before that to an echo sent after it. */
   async probe(link: number, bytes: number, id: number) {
     plane.sendProbe(link, bytes, id);

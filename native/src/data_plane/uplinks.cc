@@ -1,0 +1,106 @@
+// By which of the host's interfaces datagrams leave. With fewer than two uplinks the kernel's routes say so,
+// as for everybody; with more, the source address of each datagram (udp/lane_sockets.h): the kernel would
+// send all of them to the one with the better metric, whatever their source.
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "data_plane/data_plane.h"
+#include "net/netlink.h"
+
+namespace idloc {
+
+void DataPlane::LoadUplinks() {
+  uplinks_loaded_at_ = MonotonicNow();
+  load_uplinks_at_ = kNever;
+  uplinks_.Restart();
+  // What fails leaves fewer of them, and all to the kernel's routes. What changes meanwhile is told once
+  // more.
+  Error failed = DumpNetwork([this](const nlmsghdr* message) { uplinks_.Take(message); });
+  if (failed.failed()) counters_->Add(Counter::uplinksUnbound);
+  UseUplinks();
+}
+
+void DataPlane::ReadNetwork() {
+  NetworkMonitor::Changes changes =
+      monitor_.Read(tun_.interface_index(), [this](const nlmsghdr* message) { uplinks_.Take(message); });
+  NoteChanges(changes);
+  if (changes.lost) load_uplinks_at_ = std::max(now_, uplinks_loaded_at_ + kLoadInterval);
+  UseUplinks();
+}
+
+void DataPlane::UseUplinks() {
+  if (!uplinks_.Update()) return;
+  const std::vector<Uplink>& all = uplinks_.all();
+  for (Lane* lane : {&bulk_, &urgent_}) {
+    std::vector<LaneSocket*> unused;
+    for (const auto& socket : lane->sockets.others()) {
+      bool wanted = all.size() > 1 && std::any_of(all.begin(), all.end(), [&](const Uplink& uplink) {
+                      return uplink.index == socket->device;
+                    });
+      if (!wanted && lane->sockets.Of(socket->device) == socket.get()) unused.push_back(socket.get());
+    }
+    for (LaneSocket* socket : unused) lane->sockets.Retire(socket, now_);
+  }
+  if (all.size() > 1) {
+    for (const Uplink& uplink : all) {
+      if (bulk_.sockets.Of(uplink.index) == nullptr) OpenUplink(uplink);
+      for (Lane* lane : {&bulk_, &urgent_}) {
+        if (LaneSocket* socket = lane->sockets.Of(uplink.index)) socket->addresses = uplink.addresses;
+      }
+    }
+  }
+  UplinksChanged();
+}
+
+void DataPlane::OpenUplink(const Uplink& uplink) {
+  auto bulk = std::make_unique<LaneSocket>();
+  auto urgent = std::make_unique<LaneSocket>();
+  bulk->device = urgent->device = uplink.index;
+  Error error = bulk->udp.OpenOn(uplink.index, &bulk_.sockets.main().udp, counters_.get());
+  if (!error.failed()) error = urgent->udp.OpenUrgent(&bulk->udp, counters_.get());
+  auto watch = [this](const LaneSocket& socket) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = socket.udp.fd();
+    return epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, socket.udp.fd(), &event) == 0;
+  };
+  if (error.failed() || !watch(*bulk) || !watch(*urgent)) {
+    // Its datagrams leave as the kernel routes them, as all do with one uplink.
+    counters_->Add(Counter::uplinksUnbound);
+    return;
+  }
+  bulk_.sockets.Add(std::move(bulk));
+  urgent_.sockets.Add(std::move(urgent));
+}
+
+void DataPlane::CloseRetiredSockets() {
+  if (std::min(bulk_.sockets.NextClosing(), urgent_.sockets.NextClosing()) > now_) return;
+  for (Lane* lane : {&urgent_, &bulk_}) {
+    for (const auto& socket : lane->sockets.TakeClosing(now_)) Receive(lane, socket.get(), kUrgentUdpBudget);
+  }
+}
+
+// A path whose local address is gone, or has no way out any more, is of no use; the others take over at once,
+// those of links with a call first.
+void DataPlane::UplinksChanged() {
+  auto usable = [this](const Path& path) {
+    // A hop is as good as the link with its relay, which is looked at by itself.
+    return path.local.unset() || path.is_hop() || uplinks_.Reaches(path.local, path.remote.address);
+  };
+  std::vector<std::pair<Nanoseconds, LinkId>> lost;
+  for (const auto& [id, link] : links_.all()) {
+    if (link->paths != nullptr && link->path.has_value() && !usable(*link->path))
+      lost.emplace_back(link->paths->urgent_at(), id);
+  }
+  std::sort(lost.begin(), lost.end(), std::greater<>());
+  for (const auto& [urgent_at, id] : lost) {
+    Link* link = links_.Find(id);
+    link->paths->Lose(usable, now_);
+    TendPaths(link);
+  }
+}
+
+}  // namespace idloc

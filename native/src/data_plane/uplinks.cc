@@ -83,20 +83,27 @@ void DataPlane::CloseRetiredSockets() {
   }
 }
 
-// A path whose local address is gone, or has no way out any more, is of no use; the others take over at once,
-// those of links with a call first.
+// A path whose local address is gone is of no use, nor one whose address has no way out any more while
+// another one has: where all have lost their routes, these come back as a rule. Those of links with a call
+// are looked at first.
 void DataPlane::UplinksChanged() {
   auto usable = [this](const Path& path) {
     // A hop is as good as the link with its relay, which is looked at by itself.
-    return path.local.unset() || path.is_hop() || uplinks_.Reaches(path.local, path.remote.address);
+    if (path.local.unset() || path.is_hop()) return true;
+    if (!uplinks_.HasAddress(path.local)) return false;
+    const IpAddress& remote = path.remote.address;
+    if (uplinks_.Reaches(path.local, remote)) return true;
+    const std::vector<Uplink>& all = uplinks_.all();
+    return std::none_of(all.begin(), all.end(), [&](const Uplink& uplink) {
+      return (remote.is_v4() ? uplink.metric_v4 : uplink.metric_v6) != Uplink::kNoRoute;
+    });
   };
-  std::vector<std::pair<Nanoseconds, LinkId>> lost;
+  std::vector<std::pair<Nanoseconds, LinkId>> changed;
   for (const auto& [id, link] : links_.all()) {
-    if (link->paths != nullptr && link->path.has_value() && !usable(*link->path))
-      lost.emplace_back(link->paths->urgent_at(), id);
+    if (link->paths != nullptr) changed.emplace_back(link->paths->urgent_at(), id);
   }
-  std::sort(lost.begin(), lost.end(), std::greater<>());
-  for (const auto& [urgent_at, id] : lost) {
+  std::sort(changed.begin(), changed.end(), std::greater<>());
+  for (const auto& [urgent_at, id] : changed) {
     Link* link = links_.Find(id);
     link->paths->Lose(usable, now_);
     TendPaths(link);

@@ -10,7 +10,7 @@ import { Driver } from './driver.ts';
 import type { Host } from './host.ts';
 import { HostNetwork } from './host-network.ts';
 import { InterfaceKeeper } from './interface-keeper.ts';
-import { ipv6StateOf } from './ipv6-switch.ts';
+import { ipv6StateOf, type Ipv6State } from './ipv6-switch.ts';
 import { MeetingPlaces } from './meeting-places.ts';
 
 /**
@@ -43,6 +43,7 @@ export class Ground {
       tun: tun.enable ? { name: tun.name, mtu: this.mtu } : null,
       limits: config.limits,
       copyDscp: config.copyDscp,
+      uplinks: config.uplinks,
     });
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
     try {
@@ -132,7 +133,8 @@ export class Ground {
   }
 
   private networkOf(ipv4Prefix: string): HostNetwork {
-    const tunName = this.host.config.tun.name;
-    return new HostNetwork(this.netlink, { tunName, ipv4Prefix, ipv6State: () => ipv6StateOf(tunName) });
+    const { tun, uplinks } = this.host.config;
+    const ipv6State = (): Ipv6State => ipv6StateOf(tun.name);
+    return new HostNetwork(this.netlink, { tunName: tun.name, ipv4Prefix, ipv6State, uplinks });
   }
 }

@@ -31,15 +31,23 @@ export class HostNetwork {
   private readonly tunName: string;
   private readonly ipv4Prefix: string;
   private readonly ipv6State: () => Ipv6State;
+  private readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   private readonly notLocators = new BlockList();
   private readonly linkLocal = new BlockList();
 
   constructor(
     netlink: Netlink,
-    options: { readonly tunName: string; readonly ipv4Prefix: string; readonly ipv6State: () => Ipv6State },
+    options: {
+      readonly tunName: string;
+      readonly ipv4Prefix: string;
+      readonly ipv6State: () => Ipv6State;
+      /** Interfaces whose addresses are nobody's business, and those whose addresses come first. */
+      readonly uplinks?: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
+    },
   ) {
     this.netlink = netlink;
     this.ipv6State = options.ipv6State;
+    this.uplinks = options.uplinks ?? { forbid: [], prefer: [] };
     this.tunName = options.tunName;
     this.ipv4Prefix = options.ipv4Prefix;
     for (const prefix of [HIT_PREFIX, IPV6_LINK_LOCAL, options.ipv4Prefix]) addPrefix(this.notLocators, prefix);
@@ -47,7 +55,7 @@ export class HostNetwork {
   }
 
   /**
-   * Where this host can be reached at now, best first: those that the kernel sends from to far away. No loopback, none of an
+   * Where this host can be reached at now, best first: those of preferred interfaces, then those that the kernel sends from to far away. No loopback, none of an
    * overlay's own addresses, none that only containers on this host reach. A link-local IPv4 address (RFC 3927) only where
    * there is no other: two hosts on a cable.
    */
@@ -61,16 +69,23 @@ export class HostNetwork {
       .addresses()
       .filter(
         ({ interfaceName, address, usable, loopback }) =>
-          usable && !loopback && interfaceName !== this.tunName && !contains(this.notLocators, address),
+          usable &&
+          !loopback &&
+          interfaceName !== this.tunName &&
+          !this.uplinks.forbid.includes(interfaceName) &&
+          !contains(this.notLocators, address),
       );
     const sources = FAR_AWAY.map((remote) => this.netlink.sourceFor(remote));
     const usable = withoutContainers(addresses, sources);
+    const preferred = new Set(
+      usable.filter(({ interfaceName }) => this.uplinks.prefer.includes(interfaceName)).map(({ address }) => address),
+    );
+    const rank = (address: string): number => (preferred.has(address) ? 0 : sources.includes(address) ? 1 : 2);
     const told = (wantDeprecated: boolean): string[] => {
       const all = usable.filter(({ deprecated }) => deprecated === wantDeprecated).map(({ address }) => address);
       const routed = all.filter((address) => !contains(this.linkLocal, address));
       const chosen = routed.some(isIPv4) ? routed : all;
-      const isUplink = (address: string): boolean => sources.includes(address);
-      return [...chosen.filter(isUplink), ...chosen.filter((address) => !isUplink(address))];
+      return chosen.toSorted((a, b) => rank(a) - rank(b));
     };
     return { locators: told(false), deprecated: told(true) };
   }

@@ -55,6 +55,9 @@ const endpoint = z.string().transform((text, context): Endpoint => {
   return z.NEVER;
 });
 const endpoints = z.array(endpoint).max(MAX_ENDPOINTS);
+/** More than a host has uplinks. */
+const MAX_INTERFACES = 16;
+const interfaces = z.array(interfaceName).max(MAX_INTERFACES);
 
 /** Less would not let a single datagram of one member through. */
 const MIN_RELAY = 64_000;
@@ -94,6 +97,7 @@ const inputSchema = z.strictObject({
       mtu: z.int().min(MIN_TUN_MTU).max(MAX_TUN_MTU).optional(),
     })
     .optional(),
+  uplinks: z.strictObject({ forbid: interfaces.optional(), prefer: interfaces.optional() }).optional(),
   dns: z.strictObject({ enable: z.boolean().optional(), listen: address.optional() }).optional(),
   relay: z
     .strictObject({
@@ -153,6 +157,8 @@ export interface AgentConfig {
   readonly stun: readonly Endpoint[];
   /** `enable` false: overlay peer only, no privilege needed. `mtu` undefined: it follows the paths. */
   readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number | undefined };
+  /** Interfaces whose addresses members are not told and that nothing is sent from, and those that go before others. */
+  readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
   /** What this host, as a peer, hands on between other members that have no direct path; 0: nothing. Absent: the default. */
   readonly relayBytesPerSecond?: number;
@@ -221,6 +227,10 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       enable: pick((input) => input.tun?.enable) ?? true,
       name: pick((input) => input.tun?.name) ?? 'idloc0',
       mtu: pick((input) => input.tun?.mtu),
+    },
+    uplinks: {
+      forbid: pick((input) => input.uplinks?.forbid) ?? [],
+      prefer: pick((input) => input.uplinks?.prefer) ?? [],
     },
     dns: {
       enable: pick((input) => input.dns?.enable) ?? true,

@@ -43,6 +43,8 @@ export interface Addon {
     copyDscp?: boolean,
     rekeyAfterRecords?: number,
     keepaliveMs?: number,
+    forbiddenUplinks?: readonly string[],
+    preferredUplinks?: readonly string[],
   ) => NativeDataPlane;
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;

@@ -218,6 +218,11 @@ export interface DataPlaneOptions {
   readonly copyDscp?: boolean;
   /** The least silence on a resting link until a sign of life is asked for; up to a quarter more. Default 16,000. */
   readonly keepaliveMs?: number;
+  /**
+   * Interfaces by name. While a host has several that are up and have a default route, the local address of a path chooses
+   * the one by which its datagrams leave. A forbidden one is none of these; preferred ones go before the others.
+   */
+  readonly uplinks?: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
 }
 
 /**

@@ -52,7 +52,7 @@ class NativePlane implements DataPlane {
   private wokenEarly = false;
 
   constructor(options: DataPlaneOptions) {
-    const { port, tun, limits = {}, connectionIds, copyDscp, rekeyAfterRecords, keepaliveMs } = options;
+    const { port, tun, limits = {}, connectionIds, copyDscp, rekeyAfterRecords, keepaliveMs, uplinks } = options;
     const addon = loadAddon();
     this.clockOffset = performance.now() - addon.monotonic();
     const wake = (): void => this.wake();
@@ -68,6 +68,8 @@ class NativePlane implements DataPlane {
           copyDscp,
           rekeyAfterRecords,
           keepaliveMs,
+          uplinks?.forbid ?? [],
+          uplinks?.prefer ?? [],
         ),
     );
     this.port = this.native.port;

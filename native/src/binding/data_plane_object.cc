@@ -61,7 +61,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   }
 
   // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true, copyDscp = false,
-  //               rekeyAfterRecords = 2^24, keepaliveMs = 16,000)
+  //               rekeyAfterRecords = 2^24, keepaliveMs = 16,000, forbiddenUplinks = [], preferredUplinks =
+  //               [])
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
     Napi::Env env = info.Env();
     auto port = GetUint32(info[0]);
@@ -96,6 +97,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       if (!keepalive.has_value()) return;
       options.keepalive = Nanoseconds{*keepalive} * kMillisecond;
     }
+    auto forbidden = GetNames(info[9]);
+    auto preferred = GetNames(info[10]);
+    if (!forbidden.has_value() || !preferred.has_value()) return;
+    options.forbidden_uplinks = std::move(*forbidden);
+    options.preferred_uplinks = std::move(*preferred);
     wake_ = Wake::Open(env, info[3].As<Napi::Function>(), [this] { plane_->WakeTaken(); });
     if (wake_ == nullptr) {
       ThrowError(env, {"no_wake", "node gives no way to wake it; it may be shutting down"});
@@ -121,6 +127,21 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   ~DataPlaneObject() override = default;
 
  private:
+  // Undefined: none.
+  static std::optional<std::vector<std::string>> GetNames(const Napi::Value& value) {
+    std::vector<std::string> out;
+    if (value.IsUndefined()) return out;
+    bool right = value.IsArray();
+    for (uint32_t i = 0; right && i < value.As<Napi::Array>().Length(); i++) {
+      Napi::Value name = value.As<Napi::Array>().Get(i);
+      right = name.IsString();
+      if (right) out.push_back(name.As<Napi::String>().Utf8Value());
+    }
+    if (right) return out;
+    ThrowType(value.Env(), "expected an array of interface names");
+    return std::nullopt;
+  }
+
   static std::optional<Limits> GetLimits(const Napi::Object& object) {
     Limits out;
     const std::pair<const char*, size_t*> fields[] = {

@@ -11,7 +11,12 @@ const HIT = '20010022000000000000000000000b0b';
 const HIT_ADDRESS = '2001:22::b0b';
 
 /** What the kernel was asked for. @param sources what it sends from to far away. */
-function network(ipv6: Ipv6State, addresses: readonly InterfaceAddress[] = [], sources: readonly string[] = []) {
+function network(
+  ipv6: Ipv6State,
+  addresses: readonly InterfaceAddress[] = [],
+  sources: readonly string[] = [],
+  uplinks: { forbid?: readonly string[]; prefer?: readonly string[] } = {},
+) {
   const asked: string[] = [];
   const netlink: Netlink = {
     addresses: () => [...addresses],
@@ -22,7 +27,12 @@ function network(ipv6: Ipv6State, addresses: readonly InterfaceAddress[] = [], s
     deleteRoute: () => {},
     sourceFor: (remote) => sources.find((source) => source.includes(':') === remote.includes(':')),
   };
-  const options = { tunName: 'idloc0', ipv4Prefix: '198.18.0.0/15', ipv6State: () => ipv6 };
+  const options = {
+    tunName: 'idloc0',
+    ipv4Prefix: '198.18.0.0/15',
+    ipv6State: () => ipv6,
+    uplinks: { forbid: [], prefer: [], ...uplinks },
+  };
   return { asked, network: new HostNetwork(netlink, options) };
 }
 
@@ -80,6 +90,18 @@ test('of a machine with twelve bridges of docker others are told its own address
 test('the addresses that the kernel sends from to far away come first', (t) => {
   const addresses = [on('wg0', '10.7.0.1', 'wireguard'), on('eth1', '10.1.0.2'), on('eth0', '10.2.0.2')];
   t.deepEqual(network('on', addresses, ['10.2.0.2']).network.locators(), ['10.2.0.2', '10.7.0.1', '10.1.0.2']);
+});
+
+test('the addresses of a preferred interface come first, those of a forbidden one are told to nobody', (t) => {
+  const addresses = [
+    on('eth0', '10.2.0.2'),
+    on('wwan0', '10.3.0.2'),
+    on('wlan0', '10.1.0.2'),
+    { ...on('wwan0', '2001:db8::1'), deprecated: true },
+  ];
+  const wishes = { forbid: ['wwan0'], prefer: ['wlan0'] };
+  const { network: host } = network('on', addresses, ['10.2.0.2'], wishes);
+  t.deepEqual(host.reachability(), { locators: ['10.1.0.2', '10.2.0.2'], deprecated: [] });
 });
 
 test('a deprecated address is told to nobody, and known as ours', (t) => {

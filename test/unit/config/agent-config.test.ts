@@ -14,6 +14,7 @@ test('without file and options the defaults hold', (t) => {
   t.is(config.state, '/var/lib/idloc');
   t.is(config.socket, '/run/idloc/idloc.sock');
   t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
+  t.deepEqual(config.uplinks, { forbid: [], prefer: [] });
   t.deepEqual(config.limits, {});
   t.is(config.relayBytesPerSecond, undefined);
   t.is(config.rendezvous, null);
@@ -43,6 +44,9 @@ mainline_bootstrap = ["203.0.113.20:6881"]
 [tun]
 name = "idloc1"
 mtu = 1300
+[uplinks]
+forbid = ["wwan0"]
+prefer = ["eth0", "wlan0"]
 [dns]
 listen = "[::1]:5353"
 [relay]
@@ -69,6 +73,7 @@ held_bytes = 1000
   t.deepEqual(config.stun, [{ host: 'stun.example', port: 3478 }]);
   t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300 });
   t.deepEqual(config.dns, { enable: true, listen: { address: '::1', port: 5353 } });
+  t.deepEqual(config.uplinks, { forbid: ['wwan0'], prefer: ['eth0', 'wlan0'] });
   t.deepEqual(config.limits, { heldBytes: 1000 });
 });
 
@@ -85,6 +90,8 @@ test('every mistake in the file is one line with the place', (t) => {
     ['tun = { mtu = 4 }', /:1: tun.mtu/],
     ['[limits]\nevent_bytes = 0', /:2: limits.event_bytes/],
     ['tun.name = "a/b"', /:1: tun.name: must be an interface name/],
+    ['[uplinks]\nforbid = ["a b"]', /:2: uplinks.forbid.0: must be an interface name/],
+    ['[uplinks]\navoid = []', /:2: uplinks.avoid: there is no such setting/],
     ['name = "x y"', /:1: name: must be one label of a host name/],
     ['user = "alice"', /:1: user: must be a user name/],
     ['ipv4_prefix = "198.18.0.1/15"', /:1: ipv4_prefix: must be a prefix/],

@@ -34,8 +34,8 @@ export interface DataPlane {
   unbindRemote(link: LinkId, remote: SocketAddress): void;
   /**
    * Sends go this way from now on; binds `remote` too. The association is kept. `local.port` is always `port`; its address is
-   * the source of what is sent, the host's routes choose the interface. A path that has just fallen silent is not taken while
-   * another one works; `moved` says so.
+   * the source of what is sent, and chooses the interface while the host has several uplinks; else the host's routes do. A path
+   * that has just fallen silent is not taken while another one works; `moved` says so.
    * @param preference 0 to 255, as `addPath`
    */
   setPath(link: LinkId, local: SocketAddress | null, remote: SocketAddress, preference?: number): void;

@@ -165,7 +165,8 @@ class DataPlane {
   void UseUplinks();
   void OpenUplink(const Uplink& uplink);
   void CloseRetiredSockets();
-  // uplinks_ says something else than before, and the sockets are as it says.
+  // uplinks_ says something else than before, and the sockets are as it says. On the thread, right after the
+  // messages were read; the first time before it begins, without links.
   void UplinksChanged();
 
   // handshakes.cc

@@ -24,7 +24,7 @@ export function ip(...args: string[]): void {
   execFileSync('ip', args, { stdio: ['ignore', 'ignore', 'inherit'], env: withoutPreload() });
 }
 
-function withoutPreload(): NodeJS.ProcessEnv {
+export function withoutPreload(): NodeJS.ProcessEnv {
   const environment = { ...process.env };
   delete environment['LD_PRELOAD'];
   return environment;

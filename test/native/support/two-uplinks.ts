@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { Agent, ip } from './network.ts';
+import { Agent, ip, withoutPreload } from './network.ts';
 
 /** How the routers reach each other's hosts, and nobody else: an access network drops sources that are not its own (BCP 38). */
 const ROUTER_RULES = (n: number): string => `table inet access {
@@ -67,7 +67,10 @@ export class TwoUplinks {
       give(a, `u${n}`, `10.${n}.0.2/24`, ...(ipv6 ? [`fd0${n}::2/64`] : []));
       give(b, `u${n}`, `10.10${n}.0.2/24`, `fdf${n}::2/64`);
       sysctl(router, 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1');
-      execFileSync('ip', ['netns', 'exec', router, '/usr/sbin/nft', '-f', '-'], { input: ROUTER_RULES(n) });
+      execFileSync('ip', ['netns', 'exec', router, '/usr/sbin/nft', '-f', '-'], {
+        input: ROUTER_RULES(n),
+        env: withoutPreload(),
+      });
       ip('-n', router, 'route', 'add', '203.0.113.1', 'via', `10.10${n}.0.2`);
       ip('-n', router, 'route', 'add', '2001:db8::1', 'via', `fdf${n}::2`);
       ip('-n', b, 'route', 'add', `10.${n}.0.0/24`, 'via', `10.10${n}.0.1`);

@@ -25,7 +25,7 @@ import {
   nominationPatienceMs,
   pathOf,
 } from './candidate-pair.ts';
-import { bestOfEachBase } from './candidates.ts';
+import { baseOf, bestOfEachBase } from './candidates.ts';
 import type { CheckTransaction } from './check-transactions.ts';
 import { CheckTransactions } from './check-transactions.ts';
 import { Checklist } from './checklist.ts';
@@ -302,8 +302,14 @@ export class IceAgent implements Timed {
 
   /** Pairs that may serve when the selected one does not, whether a check has shown it or not: each of our addresses once before any of them twice. */
   spares(max: number): Path[] {
+    const own = new Set([...this.bases.values()].map((base) => baseOf(base).address));
     const others = this.checklist.pairs.filter(
-      (pair) => pair !== this.consent?.pair && !pair.expired && pair.credentials === this.current,
+      (pair) =>
+        pair !== this.consent?.pair &&
+        !pair.expired &&
+        pair.credentials === this.current &&
+        // In the peer's network another host has the address that we have in ours.
+        !own.has(pair.remote.address.address),
     );
     const seen = new Set<string>(this.consent === undefined ? [] : [this.consent.pair.base.address]);
     const isFirst = ({ base }: CandidatePair): boolean => !seen.has(base.address) && seen.add(base.address).size > 0;

@@ -221,7 +221,8 @@ export class LinkManager implements Timed {
     association.path = { ...path, local, remote };
     const holder = this.table.boundTo(remote);
     if (holder === undefined || holder.hit === hit) association.bind(remote, now);
-    if (!association.pathWorks) {
+    const worked = association.pathWorks;
+    if (!worked) {
       association.pathWorks = true;
       association.framing.resume(now);
     }
@@ -232,6 +233,7 @@ export class LinkManager implements Timed {
       this.handler({ type: 'path', hit, path: describePath(association.path) });
       if (mended) this.handler({ type: 'mended', hit });
     }
+    if (!worked || cause === 'gone') this.askReflexive(now);
     this.repairs.consider(now);
     association.ice?.adopt(local, remote, now);
     this.settle(association, now);

@@ -53,7 +53,9 @@ export class Repairs implements Timed {
 
   begin(association: Association, cause: RepairCause, now: number): void {
     const { repair, path } = association;
-    const worse = cause === 'broken' && association.pathWorks;
+    // That nobody answers is no more than a doubt; that the peer does not know us is a reason.
+    const worse =
+      (cause === 'broken' && association.pathWorks) || (cause === 'forgotten' && repair?.cause === 'silent');
     if (cause === 'broken') {
       association.pathWorks = false;
       association.framing.pause();

@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
 import { IdlocError, messageOf } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { COUNTER_NAMES } from './counters.ts';
 import type { DataPlaneEvent, DataPlaneLimits, InterfaceAddress, InterfaceState, LinkCounters } from './data-plane.ts';
 
@@ -32,6 +33,41 @@ export interface NativeDataPlane {
   close(): void;
 }
 
+/** `local` null: the kernel's choice. */
+export interface PathRoute {
+  readonly local: string | null;
+  readonly remote: SocketAddress;
+}
+
+/**
+ * The paths of one link, as the data plane keeps them (native/src/link/path_set.h): for a data plane that is simulated. Times are
+ * ms of its clock. After any call: `poll` until there is nothing, then look at `active`, `takeSwitched`, `takeNoPath`, `nextTimeout`.
+ */
+export interface PathSet {
+  select(path: PathRoute, preference: number, now: number): void;
+  add(path: PathRoute, preference: number, now: number): void;
+  remove(path: PathRoute, now: number): void;
+  clear(): void;
+  doubt(now: number): void;
+  /** Paths that are not `usable` are left. */
+  lose(usable: (path: PathRoute) => boolean, now: number): void;
+  /** Records of programs left by the active path, urgent ones by the spare one as well. */
+  sent(records: number, urgent: boolean, now: number): void;
+  /** @param newest it is no probe, and none before had a higher number. @param stranger JavaScript does not know the address. */
+  heard(path: PathRoute, bytes: number, newest: boolean, stranger: boolean, now: number): void;
+  /** @returns the answer, which leaves by the same path. */
+  probed(path: PathRoute, record: Uint8Array, now: number): Uint8Array;
+  answered(path: PathRoute, record: Uint8Array, now: number): void;
+  poll(): { readonly path: PathRoute; readonly record: Uint8Array } | undefined;
+  handleTimeout(now: number): void;
+  takeSwitched(): 'peer' | 'silence' | 'gone' | 'better' | undefined;
+  takeNoPath(): boolean;
+  /** Infinity: none. */
+  readonly nextTimeout: number;
+  readonly active: PathRoute | undefined;
+  readonly spare: PathRoute | undefined;
+}
+
 export interface Addon {
   readonly DataPlane: new (
     port: number,
@@ -46,6 +82,7 @@ export interface Addon {
     forbiddenUplinks?: readonly string[],
     preferredUplinks?: readonly string[],
   ) => NativeDataPlane;
+  readonly PathSet: new (server: boolean, probeBytes: number) => PathSet;
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */
   monotonic(): number;
   readonly counterNames: readonly string[];

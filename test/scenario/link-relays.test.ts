@@ -113,7 +113,8 @@ test('a host that comes into the open leaves the relay, with the same associatio
   world.stream(world.a, world.b, 2_000);
   world.network.loop.run(3_000);
   t.is(payloads(world.b, world.a).length, 100);
-  t.is(world.peer.dataPlane.forwarded, forwarded);
+  // The relay stays the way that is left when the direct one fails, and is asked for that now and then.
+  t.true(world.peer.dataPlane.forwarded - forwarded < 20, `${world.peer.dataPlane.forwarded - forwarded} forwarded`);
   t.is(world.handshakes(world.a, world.b), 1);
 });
 

@@ -11,6 +11,7 @@ namespace {
 
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("DataPlane", DefineDataPlane(env));
+  exports.Set("PathSet", DefinePathSet(env));
   exports.Set("monotonic", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Number::New(info.Env(), static_cast<double>(MonotonicNow()) / 1e6);
               }));

@@ -15,20 +15,6 @@ namespace idloc {
 
 namespace {
 
-const char* NameOf(PathSet::Cause cause) {
-  switch (cause) {
-    case PathSet::Cause::kSilence:
-      return "silence";
-    case PathSet::Cause::kGone:
-      return "gone";
-    case PathSet::Cause::kPeer:
-      return "peer";
-    case PathSet::Cause::kBetter:
-      return "better";
-  }
-  return "";
-}
-
 class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
  public:
   static Napi::Function Define(Napi::Env env) {

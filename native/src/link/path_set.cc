@@ -379,6 +379,7 @@ void PathSet::GoOnWithout(const Path& before, Nanoseconds now) {
   // From wherever the kernel sends it: the peer is still where it was, and goes after us.
   Entry* entry = FindExactly({{}, before.remote});
   if (entry == nullptr) entry = Insert({{}, before.remote}, State::kSuspect, 0, now);
+  entry->state = State::kSuspect;
   active_ = static_cast<int>(entry - entries_.data());
   following_ = false;
   unproven_ = true;
@@ -392,7 +393,8 @@ void PathSet::GoOnWithout(const Path& before, Nanoseconds now) {
 PathSet::Entry* PathSet::BestOther() {
   Entry* best = nullptr;
   for (Entry& entry : entries_) {
-    if (&entry == Active() || entry.state != State::kValid) continue;
+    // The kernel's choice is another one by now.
+    if (&entry == Active() || entry.state != State::kValid || entry.route.local.unset()) continue;
     if (best == nullptr || entry.preference > best->preference ||
         (entry.preference == best->preference && entry.srtt < best->srtt))
       best = &entry;
@@ -458,7 +460,8 @@ void PathSet::Missed(Entry* entry, Nanoseconds now) {
   ChooseSpare();
 }
 
-void PathSet::ConsiderNoPath() {
+void PathSet::ConsiderNoPath(Nanoseconds now) {
+  if (now - program_sent_at_ > kInUse) return;
   const Entry* used = Active();
   if (no_path_told_ || used == nullptr || used->state != State::kSuspect || used->missed < 2) return;
   for (const Entry& entry : entries_) {
@@ -515,7 +518,7 @@ void PathSet::HandleTimeout(Nanoseconds now) {
       unheard_since_ = kNever;
     }
   }
-  ConsiderNoPath();
+  ConsiderNoPath(now);
 }
 
 std::optional<PathSet::Cause> PathSet::TakeSwitched() {

@@ -110,7 +110,7 @@ class PathSet {
     entries_[static_cast<size_t>(active_)].sent += static_cast<uint32_t>(records);
     if (urgent) urgent_at_ = now;
     bool begins = now - sent_at_ > kInUse;
-    sent_at_ = now;
+    sent_at_ = program_sent_at_ = now;
     if (unheard_since_ != kNever) return false;
     unheard_since_ = now;
     if (begins) Begin(now);
@@ -153,7 +153,8 @@ class PathSet {
   const std::vector<Entry>& entries() const { return entries_; }
   // The active path is another one, and has proven to work.
   std::optional<Cause> TakeSwitched();
-  // Once: the active path is silent, and no other one answers.
+  // Once: programs send, the active path is silent, and no other one answers. An end that only receives
+  // leaves it to the other to look for new ones: both at once would be in each other's way.
   bool TakeNoPath();
   // Paths that have become valid, one a call.
   std::optional<Path> TakeValid();
@@ -223,7 +224,7 @@ class PathSet {
   Entry* BestOther();
   bool MayFollow(Nanoseconds now) const;
   bool IsBetter(const Entry& entry, const Entry& than) const;
-  void ConsiderNoPath();
+  void ConsiderNoPath(Nanoseconds now);
   // When the silence of the peer, up to now, is long enough for a probe.
   Nanoseconds SilenceAt() const;
 
@@ -245,6 +246,7 @@ class PathSet {
   Nanoseconds unheard_since_ = kNever;
   Nanoseconds heard_at_ = kLongAgo;
   Nanoseconds sent_at_ = kLongAgo;
+  Nanoseconds program_sent_at_ = kLongAgo;
   Nanoseconds urgent_at_ = kLongAgo;
   Nanoseconds switched_at_ = kLongAgo;
   Nanoseconds announce_until_ = kLongAgo;

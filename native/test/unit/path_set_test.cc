@@ -408,6 +408,20 @@ TEST("the only address is gone, a new one is there: sent from it at once, follow
   });
 }
 
+TEST(
+    "an address is gone that the kernel had chosen first: where it sends from now is a guess, of which "
+    "nobody is told") {
+  PathSet paths(false, kProbeDatagram);
+  Nanoseconds now = kSecond;
+  Path dialed{{}, At(9)};
+  Path found{At(1).address, At(9)};
+  paths.Select(dialed, kDirectPreference, now);
+  paths.Select(found, kDirectPreference, now + kMillisecond);
+  paths.Lose([&](const Path& path) { return !(path == found); }, now + 2 * kMillisecond);
+  CHECK(*paths.active() == dialed);
+  CHECK(!paths.TakeSwitched().has_value());
+}
+
 TEST("a NAT gives the peer another port silently: followed within 200 ms and a round trip") {
   ForEachCase([](const Case& c) {
     World world;

@@ -2,11 +2,13 @@ import type { Hit } from '../../../src/base/node-id.ts';
 import { addressToHit, hitToAddress, isHitAddress } from '../../../src/base/node-id.ts';
 import { concatBytes, fromHex, toHex } from '../../../src/base/bytes.ts';
 import type { Random } from '../../../src/base/random.ts';
-import { formatSocketAddress } from '../../../src/base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress } from '../../../src/base/socket-address.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import type { DataPlane, DataPlaneEvent, LinkCounters, LinkId } from '../../../src/native/data-plane.ts';
+import { loadAddon } from '../../../src/native/addon.ts';
+import type { PathRoute, PathSet } from '../../../src/native/addon.ts';
 import { COUNTER_NAMES } from '../../../src/native/counters.ts';
-import { ECHO_REPLY, ECHO_REQUEST, PROBE_REPLY } from '../../../src/native/data-plane.ts';
+import { ECHO_REPLY, ECHO_REQUEST, PATH_PREFERENCE, PROBE_REPLY } from '../../../src/native/data-plane.ts';
 import type { Datagram } from './datagram.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { SimHost } from './host.ts';
@@ -17,6 +19,8 @@ import {
   encodeCloseNotify,
   encodeHandshake,
   encodeRecord,
+  keyIdOf,
+  keyIdOfRecord,
   HANDSHAKE_BYTE,
   openRecord,
   RECORD_BYTE,
@@ -51,6 +55,11 @@ const REST_INTERVAL_MS = 16_000;
 const REST_SPREAD_MS = 4_000;
 const SIGN_OF_LIFE_MS = 1_000;
 const MAX_UNANSWERED = 3;
+/** Link control, answered below JavaScript (native/src/link/link_control.h), and what a probe is as a datagram. */
+const PATH_PROBE = 0x24;
+const PATH_PROBE_ANSWER = 0x25;
+const PATH_PROBE_BYTES = 60;
+const REPLAY_WINDOW = 1_024;
 /** As in native/src/link/link_control.h. */
 const HOP_TO = 0x2b;
 const HOP_FROM = 0x2c;
@@ -101,6 +110,15 @@ interface SimLink {
   /** Whose records still come from the same remote, until this link is connected (RFC 6347 s4.2.8). */
   previous: SimLink | undefined;
   heardAt: number;
+  /** The data plane's own code (native/src/link/path_set.h); of a connected link that has had an address. */
+  paths: PathSet | undefined;
+  /** When the paths are looked at next. */
+  pathsAt: number;
+  /** Of the records that leave, and the highest of those that came. */
+  nextNumber: number;
+  highestNumber: number;
+  /** Of records that came lately: a copy is dropped. */
+  readonly numbers: Set<number>;
   /** Counts rests and their ends: a timer of an earlier one does nothing. Odd: it rests. */
   rests: number;
   /** Signs of life that were asked for since one came. */
@@ -134,6 +152,7 @@ export class SimDataPlane implements DataPlane {
   private readonly host: SimHost;
   private readonly links = new Map<LinkId, SimLink>();
   private readonly byRemote = new Map<string, SimLink>();
+  private readonly byKeyId = new Map<string, SimLink>();
   private readonly tunnels = new Map<string, { link: SimLink; hit: Hit }>();
   private readonly held = new Map<string, Packet[]>();
   private readonly unknownAt = new Map<string, number>();
@@ -155,7 +174,10 @@ export class SimDataPlane implements DataPlane {
     this.port = port;
     this.cookieSecret = toHex(this.random.bytes(8));
     this.host.bind(port, (datagram) => this.receive(datagram));
-    this.stopWatching = this.host.onAddressChange(() => this.emit({ type: 'network' }));
+    this.stopWatching = this.host.onAddressChange(() => {
+      this.leaveLostPaths();
+      this.emit({ type: 'network' });
+    });
   }
 
   /** Links that are open. */
@@ -209,7 +231,12 @@ export class SimDataPlane implements DataPlane {
     this.byRemote.delete(key);
   }
 
-  setPath(id: LinkId, local: SocketAddress | null, remote: SocketAddress): void {
+  setPath(
+    id: LinkId,
+    local: SocketAddress | null,
+    remote: SocketAddress,
+    preference: number = PATH_PREFERENCE.unknown,
+  ): void {
     const link = this.links.get(id);
     if (link === undefined) return;
     if (this.isDialedFrom(remote, link)) {
@@ -223,8 +250,14 @@ export class SimDataPlane implements DataPlane {
       link.remote?.address !== remote.address ||
       link.remote.port !== remote.port;
     if (link.rests % 2 === 1) link.rests += 1;
-    link.local = local?.address ?? null;
-    link.remote = remote;
+    if (link.paths === undefined) {
+      link.local = local?.address ?? null;
+      link.remote = remote;
+    } else {
+      link.paths.select({ local: local?.address ?? null, remote }, preference, this.loop.now);
+      this.tendPaths(link);
+    }
+    if (link.state === 'connected') this.makePaths(link);
     if (moved && link.state === 'connected') this.emit({ type: 'newPath', link: id, remote });
     if (link.role === 'client' && link.state === 'idle') {
       link.session = toHex(this.random.bytes(8));
@@ -232,15 +265,27 @@ export class SimDataPlane implements DataPlane {
     }
   }
 
-  addPath(): void {}
+  addPath(id: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void {
+    const link = this.links.get(id);
+    if (link?.paths === undefined) return;
+    link.paths.add({ local: local.address, remote }, preference, this.loop.now);
+    this.tendPaths(link);
+  }
 
-  removePath(): void {}
+  removePath(id: LinkId, local: SocketAddress, remote: SocketAddress): void {
+    const link = this.links.get(id);
+    if (link?.paths === undefined) return;
+    link.paths.remove({ local: local.address, remote }, this.loop.now);
+    this.tendPaths(link);
+  }
 
   clearPath(id: LinkId): void {
     const link = this.links.get(id);
     if (link?.state !== 'connected') return;
     if (link.rests % 2 === 1) link.rests += 1;
     link.remote = undefined;
+    link.paths?.clear();
+    this.tendPaths(link);
   }
 
   closeLink(id: LinkId): void {
@@ -372,6 +417,8 @@ export class SimDataPlane implements DataPlane {
   private stir(link: SimLink, cause: 'traffic' | 'silence'): void {
     if (link.rests % 2 === 0) return;
     link.rests += 1;
+    if (cause === 'silence') link.paths?.doubt(this.loop.now);
+    this.tendPaths(link);
     this.emit({ type: 'stirred', link: link.id, cause, heardAt: link.heardAt });
   }
 
@@ -386,8 +433,8 @@ export class SimDataPlane implements DataPlane {
     return direct ? link : undefined;
   }
 
-  private handleHop(link: SimLink, local: SocketAddress, record: Uint8Array): void {
-    if (link.authorized === undefined || isHitAddress(local.address) || record.length <= 1 + HIT_BYTES) return;
+  private handleHop(link: SimLink, local: string, record: Uint8Array): void {
+    if (link.authorized === undefined || isHitAddress(local) || record.length <= 1 + HIT_BYTES) return;
     const other = hitToAddress(toHex(record.subarray(1, 1 + HIT_BYTES)));
     const datagram = record.subarray(1 + HIT_BYTES);
     const { hit } = link.authorized;
@@ -535,7 +582,8 @@ export class SimDataPlane implements DataPlane {
   private receiveRecord(local: SocketAddress, remote: SocketAddress, data: Uint8Array): void {
     const key = formatSocketAddress(remote);
     const binder = this.byRemote.get(key);
-    const link = binder?.state === 'connected' ? binder : (binder?.previous ?? binder);
+    const bound = binder?.state === 'connected' ? binder : (binder?.previous ?? binder);
+    const link = this.byKeyId.get(keyIdOfRecord(data)) ?? bound;
     if (link === undefined) {
       const last = this.unknownAt.get(key);
       if (last !== undefined && this.loop.now - last < UNKNOWN_EVENT_INTERVAL_MS) return;
@@ -544,17 +592,25 @@ export class SimDataPlane implements DataPlane {
       return;
     }
     const known = link.state === 'connected' || (link.state === 'handshaking' && link.secret !== '');
-    const opened = known ? openRecord(link.secret, data) : undefined;
+    const opened = known ? openRecord(link.secret, link.role, data) : undefined;
     if (opened === undefined) return;
     if (link.state === 'handshaking') {
       if (link.overtaking.length < MAX_OVERTAKING) link.overtaking.push(data);
-    } else this.handleRecord(link, opened, data.length, local);
+    } else this.handleRecord(link, opened, data.length, { local: local.address, remote });
   }
 
-  private handleRecord(link: SimLink, opened: OpenedRecord, bytes: number, local: SocketAddress): void {
+  private handleRecord(link: SimLink, opened: OpenedRecord, bytes: number, path: PathRoute): void {
+    if (link.numbers.has(opened.number)) return;
+    link.numbers.add(opened.number);
+    for (const oldest of link.numbers) {
+      if (link.numbers.size <= REPLAY_WINDOW) break;
+      link.numbers.delete(oldest);
+    }
     link.counters.rxBytes += BigInt(bytes);
     link.heardAt = this.loop.now;
     link.unanswered = 0;
+    this.noteHeard(link, opened, bytes, path);
+    if (this.takePathRecord(link, opened, path)) return;
     if (opened.kind === 'packet') {
       const packet = JSON.parse(Buffer.from(opened.payload).toString()) as Packet;
       if (mayJudge(link.authorized, packet)) this.deliver(link, link.authorized, packet);
@@ -562,7 +618,7 @@ export class SimDataPlane implements DataPlane {
       return;
     }
     if (opened.payload[0] === HOP_TO || opened.payload[0] === HOP_FROM) {
-      this.handleHop(link, local, opened.payload);
+      this.handleHop(link, path.local ?? '', opened.payload);
       return;
     }
     if (opened.payload[0] === ECHO_REQUEST) {
@@ -625,6 +681,11 @@ export class SimDataPlane implements DataPlane {
       earlyUntil: 0,
       previous: undefined,
       heardAt: 0,
+      paths: undefined,
+      pathsAt: Infinity,
+      nextNumber: 1,
+      highestNumber: 0,
+      numbers: new Set(),
       rests: 0,
       unanswered: 0,
       counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0, rekeys: 0 },
@@ -672,13 +733,15 @@ export class SimDataPlane implements DataPlane {
     link.previous = undefined;
     link.flight = undefined;
     link.counters.handshakes += 1;
+    this.byKeyId.set(keyIdOf(link.secret), link);
     const chain = certificates.map(fromHex);
     this.emit({ type: 'connected', link: link.id, certificates: chain, exporter: fromHex(link.secret) });
     if (link.remote !== undefined) this.emit({ type: 'newPath', link: link.id, remote: link.remote });
+    this.makePaths(link);
     for (const data of link.overtaking.splice(0)) {
-      const opened = openRecord(link.secret, data);
+      const opened = openRecord(link.secret, link.role, data);
       if (opened !== undefined && link.remote !== undefined)
-        this.handleRecord(link, opened, data.length, this.localOf(link) ?? link.remote);
+        this.handleRecord(link, opened, data.length, { local: link.local, remote: link.remote });
     }
   }
 
@@ -686,12 +749,101 @@ export class SimDataPlane implements DataPlane {
     if (link.state !== 'connected' || link.remote === undefined) return;
     link.counters.txBytes += BigInt(data.length);
     if (kind === 'packet') link.counters.txPackets += 1n;
-    this.sendDatagram(this.localOf(link), link.remote, encodeRecord(link.secret, kind, data));
+    this.sendDatagram(this.localOf(link), link.remote, this.seal(link, kind, link.nextNumber++, data));
+  }
+
+  private seal({ secret, role }: SimLink, kind: RecordKind, number: number, data: Uint8Array): Uint8Array {
+    return encodeRecord(secret, { kind, from: role, number }, data);
   }
 
   private sendPacketOn(link: SimLink, packet: Packet): void {
     this.stir(link, 'traffic');
-    this.sendOn(link, 'packet', Buffer.from(JSON.stringify(packet)));
+    const data = Buffer.from(JSON.stringify(packet));
+    const spare = link.paths?.spare;
+    if (spare !== undefined && link.state === 'connected')
+      this.sendBy(spare, this.seal(link, 'packet', link.nextNumber, data));
+    this.sendOn(link, 'packet', data);
+    link.paths?.sent(1, true, this.loop.now);
+    this.tendPaths(link);
+  }
+
+  // Paths, as in native/src/data_plane/paths.cc and uplinks.cc.
+
+  private makePaths(link: SimLink): void {
+    if (link.paths !== undefined || link.remote === undefined) return;
+    link.paths = new (loadAddon().PathSet)(link.role === 'server', PATH_PROBE_BYTES);
+    link.paths.select({ local: link.local, remote: link.remote }, PATH_PREFERENCE.unknown, this.loop.now);
+    this.tendPaths(link);
+  }
+
+  private sendBy({ local, remote }: PathRoute, data: Uint8Array): void {
+    this.sendDatagram(local === null ? null : { address: local, port: this.port }, remote, data);
+  }
+
+  private noteHeard(link: SimLink, { kind, number, payload }: OpenedRecord, bytes: number, path: PathRoute): void {
+    const newest = number > link.highestNumber;
+    link.highestNumber = Math.max(link.highestNumber, number);
+    if (link.paths === undefined) return;
+    const isProbe = kind === 'record' && (payload[0] === PATH_PROBE || payload[0] === PATH_PROBE_ANSWER);
+    const known = this.byRemote.get(formatSocketAddress(path.remote)) === link;
+    link.paths.heard(path, bytes, newest && !isProbe, !known, this.loop.now);
+    this.tendPaths(link);
+  }
+
+  private takePathRecord(link: SimLink, { kind, payload }: OpenedRecord, path: PathRoute): boolean {
+    if (kind !== 'record' || (payload[0] !== PATH_PROBE && payload[0] !== PATH_PROBE_ANSWER)) return false;
+    if (link.paths === undefined) return true;
+    if (payload[0] === PATH_PROBE_ANSWER) link.paths.answered(path, payload, this.loop.now);
+    else {
+      const answer = link.paths.probed(path, payload, this.loop.now);
+      this.sendBy(path, this.seal(link, 'record', link.nextNumber++, answer));
+    }
+    this.tendPaths(link);
+    return true;
+  }
+
+  private tendPaths(link: SimLink): void {
+    const { paths } = link;
+    if (paths === undefined) return;
+    for (let out = paths.poll(); out !== undefined; out = paths.poll())
+      this.sendBy(out.path, this.seal(link, 'record', link.nextNumber++, out.record));
+    const { active } = paths;
+    link.local = active?.local ?? null;
+    const same = link.remote !== undefined && active !== undefined && sameSocketAddress(link.remote, active.remote);
+    if (!same) link.remote = active?.remote;
+    if (active !== undefined && !this.byRemote.has(formatSocketAddress(active.remote))) this.bind(link, active.remote);
+    const cause = paths.takeSwitched();
+    if (cause !== undefined && active !== undefined) {
+      this.emit({ type: 'newPath', link: link.id, remote: active.remote });
+      const local = { address: active.local ?? '::', port: this.port };
+      this.emit({ type: 'moved', link: link.id, local, remote: active.remote, cause });
+    }
+    if (paths.takeNoPath()) this.emit({ type: 'noPath', link: link.id });
+    this.armPaths(link, paths);
+  }
+
+  private armPaths(link: SimLink, paths: PathSet): void {
+    const at = paths.nextTimeout;
+    if (at >= link.pathsAt) return;
+    link.pathsAt = at;
+    this.loop.after(Math.max(0, at - this.loop.now), () => {
+      if (link.pathsAt !== at || this.links.get(link.id) !== link || this.closed) return;
+      link.pathsAt = Infinity;
+      if (paths.nextTimeout <= this.loop.now) paths.handleTimeout(this.loop.now);
+      this.tendPaths(link);
+    });
+  }
+
+  private leaveLostPaths(): void {
+    const usable = ({ local, remote }: PathRoute): boolean => {
+      if (local === null || isHitAddress(local)) return true;
+      if (this.host.deviceOf(local) === undefined) return false;
+      return this.host.reaches(local, remote.address) || this.host.uplinks.length === 0;
+    };
+    for (const link of [...this.links.values()]) {
+      link.paths?.lose(usable, this.loop.now);
+      this.tendPaths(link);
+    }
   }
 
   private localOf(link: SimLink): SocketAddress | null {
@@ -700,6 +852,7 @@ export class SimDataPlane implements DataPlane {
 
   private forget(link: SimLink): void {
     link.state = 'closed';
+    if (this.byKeyId.get(keyIdOf(link.secret)) === link) this.byKeyId.delete(keyIdOf(link.secret));
     this.links.delete(link.id);
     for (const key of link.bound) {
       this.byRemote.delete(key);

@@ -1,0 +1,187 @@
+// The class PathSet of the addon: the paths of one link as the data plane keeps them, for a data plane that
+// is simulated. Times are milliseconds of whatever clock the caller has.
+#include <napi.h>
+
+#include <cmath>
+#include <cstring>
+#include <memory>
+
+#include "binding/exports.h"
+#include "binding/values.h"
+#include "link/path_set.h"
+
+namespace idloc {
+
+namespace {
+
+Nanoseconds GetTime(const Napi::Value& value) {
+  return static_cast<Nanoseconds>(std::llround(value.ToNumber().DoubleValue() * 1e6));
+}
+
+class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
+ public:
+  static Napi::Function Define(Napi::Env env) {
+    return DefineClass(env, "PathSet",
+                       {
+                           InstanceMethod<&PathSetObject::Select>("select"),
+                           InstanceMethod<&PathSetObject::Add>("add"),
+                           InstanceMethod<&PathSetObject::Remove>("remove"),
+                           InstanceMethod<&PathSetObject::Clear>("clear"),
+                           InstanceMethod<&PathSetObject::Doubt>("doubt"),
+                           InstanceMethod<&PathSetObject::Lose>("lose"),
+                           InstanceMethod<&PathSetObject::Sent>("sent"),
+                           InstanceMethod<&PathSetObject::Heard>("heard"),
+                           InstanceMethod<&PathSetObject::Probed>("probed"),
+                           InstanceMethod<&PathSetObject::Answered>("answered"),
+                           InstanceMethod<&PathSetObject::Poll>("poll"),
+                           InstanceMethod<&PathSetObject::HandleTimeout>("handleTimeout"),
+                           InstanceMethod<&PathSetObject::TakeSwitched>("takeSwitched"),
+                           InstanceMethod<&PathSetObject::TakeNoPath>("takeNoPath"),
+                           InstanceAccessor<&PathSetObject::NextTimeout>("nextTimeout"),
+                           InstanceAccessor<&PathSetObject::Active>("active"),
+                           InstanceAccessor<&PathSetObject::Spare>("spare"),
+                       });
+  }
+
+  // new PathSet(server, bytes of a probe as a datagram)
+  explicit PathSetObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PathSetObject>(info) {
+    auto bytes = GetUint32(info[1]);
+    if (bytes.has_value()) paths_ = std::make_unique<PathSet>(info[0].ToBoolean().Value(), *bytes);
+  }
+
+ private:
+  // {local: address or null, remote: {address, port}}
+  static std::optional<Path> GetRoute(const Napi::Value& value) {
+    if (!value.IsObject()) {
+      ThrowType(value.Env(), "expected a path");
+      return std::nullopt;
+    }
+    auto object = value.As<Napi::Object>();
+    auto local = GetAddressOrNull(object.Get("local"));
+    if (!local.has_value() || !object.Get("remote").IsObject()) return std::nullopt;
+    auto remote = object.Get("remote").As<Napi::Object>();
+    auto address = GetAddress(remote.Get("address"));
+    auto port = GetUint32(remote.Get("port"));
+    if (!address.has_value() || !port.has_value()) return std::nullopt;
+    return Path{*local, {*address, static_cast<uint16_t>(*port)}};
+  }
+  static Napi::Value ToRoute(Napi::Env env, const Path* path) {
+    if (path == nullptr) return env.Undefined();
+    Napi::Object out = Napi::Object::New(env);
+    out.Set("local", path->local.unset() ? env.Null() : Napi::String::New(env, path->local.ToString()));
+    out.Set("remote", ToSocketAddress(env, path->remote));
+    return out;
+  }
+
+  // (path, preference, now)
+  void Select(const Napi::CallbackInfo& info) {
+    auto path = GetRoute(info[0]);
+    auto preference = GetUint32(info[1]);
+    if (path.has_value() && preference.has_value())
+      paths_->Select(*path, static_cast<uint8_t>(*preference), GetTime(info[2]));
+  }
+  // As select.
+  void Add(const Napi::CallbackInfo& info) {
+    auto path = GetRoute(info[0]);
+    auto preference = GetUint32(info[1]);
+    if (path.has_value() && preference.has_value())
+      paths_->Add(*path, static_cast<uint8_t>(*preference), GetTime(info[2]));
+  }
+  void Remove(const Napi::CallbackInfo& info) {
+    auto path = GetRoute(info[0]);
+    if (path.has_value()) paths_->Remove(*path, GetTime(info[1]));
+  }
+  void Clear(const Napi::CallbackInfo&) { paths_->Clear(); }
+  void Doubt(const Napi::CallbackInfo& info) { paths_->Doubt(GetTime(info[0])); }
+  // (usable: (path) => boolean, now)
+  void Lose(const Napi::CallbackInfo& info) {
+    Napi::Env env = info.Env();
+    auto usable = info[0].As<Napi::Function>();
+    paths_->Lose([&](const Path& path) { return usable.Call({ToRoute(env, &path)}).ToBoolean().Value(); },
+                 GetTime(info[1]));
+  }
+  // (records, urgent, now)
+  void Sent(const Napi::CallbackInfo& info) {
+    auto records = GetUint32(info[0]);
+    if (!records.has_value()) return;
+    paths_->Sent(*records, info[1].ToBoolean().Value(), GetTime(info[2]));
+    if (paths_->spare() != nullptr && info[1].ToBoolean().Value()) paths_->SentTwice();
+  }
+  // (path, bytes, newest and no probe, from where JavaScript knows nobody, now)
+  void Heard(const Napi::CallbackInfo& info) {
+    auto path = GetRoute(info[0]);
+    auto bytes = GetUint32(info[1]);
+    if (!path.has_value() || !bytes.has_value()) return;
+    Nanoseconds now = GetTime(info[4]);
+    if (paths_->IsActive(*path)) {
+      paths_->HeardActive(now);
+    } else {
+      paths_->Heard(*path, *bytes, info[2].ToBoolean().Value(), info[3].ToBoolean().Value(), now);
+    }
+  }
+  static bool GetRecord(const Napi::Value& value, std::array<uint8_t, PathSet::kRecordBytes>* out) {
+    auto bytes = GetBytes(value);
+    if (!bytes.has_value() || bytes->size() != out->size()) return false;
+    std::memcpy(out->data(), bytes->data(), out->size());
+    return true;
+  }
+  // (path, record, now): the answer
+  Napi::Value Probed(const Napi::CallbackInfo& info) {
+    auto path = GetRoute(info[0]);
+    std::array<uint8_t, PathSet::kRecordBytes> record;
+    if (!path.has_value() || !GetRecord(info[1], &record)) return info.Env().Undefined();
+    auto answer = paths_->Probed(*path, record.data(), GetTime(info[2]));
+    return ToBytes(info.Env(), {answer.begin(), answer.end()});
+  }
+  void Answered(const Napi::CallbackInfo& info) {
+    auto path = GetRoute(info[0]);
+    std::array<uint8_t, PathSet::kRecordBytes> record;
+    if (path.has_value() && GetRecord(info[1], &record))
+      paths_->Answered(*path, record.data(), GetTime(info[2]));
+  }
+  Napi::Value Poll(const Napi::CallbackInfo& info) {
+    PathSet::Outgoing outgoing;
+    if (!paths_->Poll(&outgoing)) return info.Env().Undefined();
+    Napi::Object out = Napi::Object::New(info.Env());
+    out.Set("path", ToRoute(info.Env(), &outgoing.route));
+    out.Set("record", ToBytes(info.Env(), {outgoing.record.begin(), outgoing.record.end()}));
+    return out;
+  }
+  void HandleTimeout(const Napi::CallbackInfo& info) { paths_->HandleTimeout(GetTime(info[0])); }
+  Napi::Value TakeSwitched(const Napi::CallbackInfo& info) {
+    auto cause = paths_->TakeSwitched();
+    if (!cause.has_value()) return info.Env().Undefined();
+    return Napi::String::New(info.Env(), NameOf(*cause));
+  }
+  Napi::Value TakeNoPath(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), paths_->TakeNoPath());
+  }
+  Napi::Value NextTimeout(const Napi::CallbackInfo& info) {
+    Nanoseconds next = paths_->NextTimeout();
+    return Napi::Number::New(info.Env(), next == kNever ? INFINITY : static_cast<double>(next) / 1e6);
+  }
+  Napi::Value Active(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->active()); }
+  Napi::Value Spare(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->spare()); }
+
+  std::unique_ptr<PathSet> paths_;
+};
+
+}  // namespace
+
+const char* NameOf(PathSet::Cause cause) {
+  switch (cause) {
+    case PathSet::Cause::kSilence:
+      return "silence";
+    case PathSet::Cause::kGone:
+      return "gone";
+    case PathSet::Cause::kPeer:
+      return "peer";
+    case PathSet::Cause::kBetter:
+      return "better";
+  }
+  return "";
+}
+
+Napi::Function DefinePathSet(Napi::Env env) { return PathSetObject::Define(env); }
+
+}  // namespace idloc

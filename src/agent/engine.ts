@@ -159,7 +159,7 @@ export class Engine implements Timed {
       dataPlane,
       verifyPeer: (chain, wallNow) => trust.verify(chain, wallNow, { anyTime: !timeIsKnown() }),
       selfHit: this.hit,
-      mayRelay: (hit) => this.acquaintances.isPeer(hit),
+      isPeer: (hit) => this.acquaintances.isPeer(hit),
       random,
       clock,
       logger,

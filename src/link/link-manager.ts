@@ -52,8 +52,8 @@ export interface LinkManagerComponents {
   /** @throws when the chain proves nobody of this overlay. */
   readonly verifyPeer: (chain: readonly Uint8Array[], wallNow: number) => VerifiedPeer;
   readonly selfHit: Hit;
-  /** Whether others may be asked to come to us through that member; absent: all that are in the open. */
-  readonly mayRelay?: (hit: Hit) => boolean;
+  /** Whether a member holds up the overlay: others are asked to come to us through such ones. Absent: through those in the open. */
+  readonly isPeer?: (hit: Hit) => boolean;
   readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -123,7 +123,7 @@ export class LinkManager implements Timed {
     this.relays = new Relays({
       table: this.table,
       port: this.dataPlane.port,
-      mayRelay: components.mayRelay ?? (() => true),
+      isPeer: components.isPeer,
       dial: (remote, hit, patienceMs, now) => void this.connectDirect(remote, now, hit, patienceMs),
       lost: (association, now) => this.beginRepair(association, 'broken', now),
       settle: (association, now) => this.settle(association, now),

@@ -41,8 +41,8 @@ export interface RelayPorts {
   readonly table: ConnectionTable;
   /** Of the data plane. */
   readonly port: number;
-  /** Whether a member holds up the overlay: others spend their battery, or are behind a NAT themselves. */
-  readonly mayRelay: (hit: Hit) => boolean;
+  /** Whether a member holds up the overlay, and so hands on. Undefined: it is not known of anybody, those in the open count. */
+  readonly isPeer: ((hit: Hit) => boolean) | undefined;
   readonly dial: (remote: SocketAddress, hit: Hit, patienceMs: number, now: number) => void;
   /** The relay of its path is gone. */
   readonly lost: (association: Association, now: number) => void;
@@ -187,20 +187,22 @@ export class Relays {
 
   /** Those whom everybody reaches first, then the nearest. */
   private choose(hit: Hit): Association[] {
-    const found: Association[] = [];
+    const found: { readonly association: Association; readonly rank: number }[] = [];
     let considered = 0;
     for (const link of this.ports.table.links) {
       if (considered++ >= MAX_SERVERS_CONSIDERED) break;
       const current = link.hit === hit ? undefined : this.neighbor(link.hit);
-      if (current?.path === undefined || !current.pathWorks || !this.ports.mayRelay(link.hit)) continue;
-      // A NAT in front of it lets in whom it knows, and the other end may not be one of those; whoever dialed us may have one.
-      const isOpen = current.path.ice === undefined || current.path.ice.remoteType === 'host';
-      if (isOpen && current.origin !== 'incoming') found.push(current);
+      if (current?.pathWorks !== true) continue;
+      const open = isOpen(current);
+      const { isPeer } = this.ports;
+      if (isPeer === undefined ? !open : !isPeer(link.hit)) continue;
+      const isGlobal = current.path !== undefined && isGloballyReachable(current.path.remote.address);
+      found.push({ association: current, rank: open ? (isGlobal ? 0 : 1) : 2 });
     }
-    const isOpen = ({ path }: Association): boolean => path !== undefined && isGloballyReachable(path.remote.address);
     return found
-      .toSorted((a, b) => Number(isOpen(b)) - Number(isOpen(a)) || rttOf(a) - rttOf(b))
-      .slice(0, MAX_OFFERED_RELAYS);
+      .toSorted((a, b) => a.rank - b.rank || rttOf(a.association) - rttOf(b.association))
+      .slice(0, MAX_OFFERED_RELAYS)
+      .map(({ association }) => association);
   }
 
   private local(relay: Hit, i: number): Candidate {
@@ -234,6 +236,11 @@ function theOther(hit: Hit): Candidate {
     priority: candidatePriority('relay', 0),
     foundation: formFoundation('relay', address),
   };
+}
+
+/** Others come to it unasked: a NAT in front of it lets in whom it knows, and whoever dialed us may be behind one. */
+function isOpen({ origin, path }: Association): boolean {
+  return origin !== 'incoming' && (path?.ice === undefined || path.ice.remoteType === 'host');
 }
 
 function rttOf({ ice, framing }: Association): number {

@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { HOME_NAT, SYMMETRIC_NAT } from '../sim/network/nat.ts';
+import type { NatBehaviour } from '../sim/network/nat.ts';
 import { simHit, SimNode } from '../sim/network/sim-node.ts';
 import { ThreeHosts } from '../sim/network/three-hosts.ts';
 import type { ThreeHostsOptions } from '../sim/network/three-hosts.ts';
@@ -186,6 +187,29 @@ test('a host that is linked with none of the relays of the other dials one', (t)
   t.true(world.until(() => world.linked, 10_000));
   t.true([ofA.hit, ofB.hit].includes(pathOf(world.a, world.b).via ?? ''));
   t.true(world.a.links.isUp(ofB.hit) || world.b.links.isUp(ofA.hit));
+});
+
+test('a peer behind a NAT that both are linked with is better than none', (t) => {
+  const world = apart(t, 15, { relay: false });
+  const { network, overlay } = world;
+  const isPeer = (hit: string): boolean => hit === simHit(4);
+  const open = { ...HOME_NAT, filtering: 'endpoint-independent' } as const;
+  const node = (n: number, address: string, nat: NatBehaviour): SimNode =>
+    new SimNode(network, network.host(network.home(`home-${n}`, address, nat).lan, '10.0.0.2'), simHit(n), overlay, {
+      isPeer,
+    });
+  const peer = node(4, '198.51.100.14', open);
+  const a = node(5, '198.51.100.15', SYMMETRIC_NAT);
+  const b = node(6, '198.51.100.16', SYMMETRIC_NAT);
+  peer.dataPlane.setRelay(PLENTY);
+  for (const host of [peer, a, b]) host.dial(world.peer);
+  network.loop.run(2_000);
+  for (const host of [a, b]) host.connect(peer.hit);
+  t.true(world.until(() => [a, b].every((host) => host.links.isUp(peer.hit)), 10_000));
+  network.loop.run(2_000);
+  a.connect(b.hit);
+  t.true(world.until(() => a.links.isUp(b.hit) && b.links.isUp(a.hit), 10_000));
+  t.is(pathOf(a, b).via, peer.hit);
 });
 
 test('a relay that changes what it hands on delivers nothing of it, and the link ends', (t) => {

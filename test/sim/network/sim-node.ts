@@ -63,6 +63,8 @@ export class SimNode {
       readonly member?: boolean;
       readonly port?: number;
       readonly logger?: Logger;
+      /** Whom it takes for a peer of the overlay. */
+      readonly isPeer?: (hit: Hit) => boolean;
       /** JavaScript hears of what happens below after up to this long: it is busy. */
       readonly lagMs?: number;
     } = {},
@@ -79,6 +81,7 @@ export class SimNode {
       dataPlane: this.dataPlane,
       verifyPeer: verifySimCertificate,
       selfHit: hit,
+      ...(options.isPeer !== undefined && { isPeer: options.isPeer }),
       random,
       clock: { monotonic: () => loop.now, wall: () => loop.now },
       logger: options.logger ?? silentLogger,

@@ -21,7 +21,7 @@ const USES = [
   'churn [--hosts N] [--minutes N] [--json]',
   'renewal [--certificate-lifetime SECONDS] [--minutes N] [--json]',
   'nat-matrix [--quick | --only KINDS] [--json]',
-  'handover [--only MOVES] [--who NAMES] [--flow NAMES] [--rtt MS,MS] [--repeat N] [--json]',
+  'handover [--only MOVES] [--who NAMES] [--flow NAMES] [--rtt MS,MS] [--repeat N] [--links N] [--json]',
 ];
 
 function usage(why: string): never {
@@ -42,6 +42,7 @@ function parsed() {
         who: { type: 'string' },
         flow: { type: 'string' },
         rtt: { type: 'string', default: '0,60' },
+        links: { type: 'string', default: '1000' },
         repeat: { type: 'string', default: '5' },
         json: { type: 'boolean', default: false },
       },
@@ -114,6 +115,7 @@ const MEASURES: Readonly<Record<string, Measure>> = {
       who: chosen('--who', values.who, [...knownTunnels().keys()]),
       flows: chosen('--flow', values.flow, FLOWS),
       roundTripsMs: values.rtt.split(',').map((text) => number('--rtt', text, 0)),
+      links: Math.floor(number('--links', values.links, 1)),
       repetitions: Math.floor(number('--repeat', values.repeat, 1)),
     };
     await handover(findings, options, progress);

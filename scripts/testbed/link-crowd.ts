@@ -5,7 +5,7 @@
  *
  *     link-crowd.ts STATE-DIRECTORY-OF-THE-AUTHORITY PORT-OF-THE-AGENT
  *
- * Lines on stdin: `grow N` (members linked in all), `echoes N` (echo requests round all links). Each is answered by a line of JSON on
+ * Lines on stdin: `grow N` (members linked in all), `echoes N` (echo requests round all links), `count`. Each is answered by a line of JSON on
  * stdout when it is done.
  */
 import { createInterface } from 'node:readline';
@@ -392,7 +392,9 @@ async function echoes(count: number): Promise<object> {
   return { sent, answered, seconds: (performance.now() - from) / 1000 };
 }
 
-const commands: Readonly<Record<string, (count: number) => object | Promise<object>>> = { grow, echoes };
+const count = (): object => ({ linked: linked(), lost });
+
+const commands: Readonly<Record<string, (count: number) => object | Promise<object>>> = { grow, echoes, count };
 
 process.stdout.write(`${JSON.stringify({ ready: true })}\n`);
 for await (const line of createInterface({ input: process.stdin })) {

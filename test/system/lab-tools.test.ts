@@ -20,7 +20,14 @@ systemTest(
 
 systemTest('a move during a call is measured: silence, what was lost, handshakes', async (t) => {
   const findings = new Findings();
-  const options = { moves: ['hard'], who: ['idloc'], flows: ['both_send'], roundTripsMs: [0], repetitions: 1 } as const;
+  const options = {
+    moves: ['hard'],
+    who: ['idloc'],
+    flows: ['both_send'],
+    roundTripsMs: [0],
+    repetitions: 1,
+    links: 0,
+  } as const;
   await handover(findings, options, (text) => t.log(text));
   const { figures, notes } = findings.report('lab handover');
   t.log(figures);

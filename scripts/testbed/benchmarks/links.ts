@@ -1,9 +1,7 @@
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
 import { Agent } from '../agent.ts';
-import { ScriptError, eventually } from '../command.ts';
-import type { BackgroundProcess } from '../command.ts';
+import { ScriptError } from '../command.ts';
+import { Crowd } from '../crowd.ts';
 import { AGENT_ADDRESS, AGENT_SEEN, CROWD_ADDRESS, MEMBERS, PREFIX_LENGTH } from '../crowd-addresses.ts';
 import type { Lab } from '../lab.ts';
 import { cpuMs, residentMib } from '../processes.ts';
@@ -83,34 +81,6 @@ async function recordCost(crowd: Crowd, pid: number): Promise<number> {
   return (spent * 1e6) / answered;
 }
 
-class Crowd {
-  readonly process: BackgroundProcess;
-  private answers = 0;
-
-  constructor(process: BackgroundProcess) {
-    this.process = process;
-  }
-
-  async ask(command: string, count: number, timeoutMs: number): Promise<Record<string, unknown>> {
-    const line = `${command} ${count}`;
-    this.process.write(`${line}\n`);
-    return this.answer(line, timeoutMs);
-  }
-
-  async answer(what: string, timeoutMs: number): Promise<Record<string, unknown>> {
-    let told = '';
-    const text = await eventually(`the crowd: ${what}`, timeoutMs, () => {
-      if (!this.process.alive) throw new ScriptError(`the crowd has ended: ${this.process.lastWords()}`);
-      const latest = this.process.stderr.trimEnd().split('\n').at(-1) ?? '';
-      if (latest !== told) progress(latest);
-      told = latest;
-      return this.process.stdout.split('\n').slice(0, -1)[this.answers];
-    });
-    this.answers += 1;
-    return z.record(z.string(), z.unknown()).parse(JSON.parse(text));
-  }
-}
-
 async function agentAndCrowd(lab: Lab): Promise<{ agent: Agent; crowd: Crowd }> {
   const [here, there] = [await lab.namespace('agent'), await lab.namespace('crowd')];
   await lab.cable(here, 'eth0', there, 'eth0');
@@ -122,16 +92,10 @@ async function agentAndCrowd(lab: Lab): Promise<{ agent: Agent; crowd: Crowd }> 
   await there.ipBatch([
     `address add ${CROWD_ADDRESS}/${PREFIX_LENGTH} dev eth0`,
     'link set eth0 up',
-    `route add local ${MEMBERS} dev lo`,
     `route add ${AGENT_SEEN} via ${AGENT_ADDRESS}`,
   ]);
-  await there.nft(`table ip nat {
-  chain output { type nat hook output priority -100; ip daddr ${AGENT_SEEN} dnat to ${AGENT_ADDRESS}; }
-}`);
   await here.carrier('eth0');
   const agent = await Agent.start(lab, { namespace: here, name: 'agent', overlay: { create: 'many.example' } });
-  const script = join(import.meta.dirname, '../link-crowd.ts');
-  const crowd = new Crowd(there.start(process.execPath, [script, agent.state, String(AGENT_PORT)]));
-  await crowd.answer('ready', 30_000);
+  const crowd = await Crowd.start(there, agent.state, { address: AGENT_ADDRESS, port: AGENT_PORT });
   return { agent, crowd };
 }

@@ -56,6 +56,8 @@ export interface CabledPair {
   readonly underlay: { readonly a: string | null; readonly b: string };
   /** Neither hears what it did not ask for: both have to send to open the way. */
   readonly isBehindNats?: boolean;
+  /** A host that both reach, for those who find each other by a third. */
+  readonly third?: { readonly namespace: Namespace; readonly address: string };
 }
 
 /** Of the cable's ends, outside every tunnel. */
@@ -64,6 +66,8 @@ export const UNDERLAY = { a: '192.0.2.1', b: '192.0.2.2' } as const;
 export const INNER = {
   a: { ipv4: '198.51.100.1', ipv6: '2001:db8:1::1' },
   b: { ipv4: '198.51.100.2', ipv6: '2001:db8:1::2' },
+  /** Of the third. */
+  c: { ipv4: '198.51.100.3', ipv6: '2001:db8:1::3' },
 } as const;
 export const INNER_IPV4_PREFIX_LENGTH = 24;
 export const INNER_IPV6_PREFIX_LENGTH = 64;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../src/base/errors.ts';
 import { ScriptError, eventually } from '../command.ts';
-import { median, type Findings } from '../report.ts';
+import { median, table, type Findings } from '../report.ts';
 import { WatchedCall, directionOf, longestSilenceMs, monotonicMs, type EndReport } from '../watched-call.ts';
 import { MOVES, type Move } from './moves.ts';
 import { Scene, type SceneKind } from './scene.ts';
@@ -16,6 +16,8 @@ export interface HandoverOptions {
   readonly flows: readonly Flow[];
   readonly roundTripsMs: readonly number[];
   readonly repetitions: number;
+  /** Of the mover in `many`. */
+  readonly links: number;
 }
 
 /** A call is up when each end that listens heard the other so lately. */
@@ -52,25 +54,40 @@ export async function handover(
   options: HandoverOptions,
   progress: (text: string) => void,
 ): Promise<void> {
+  const rows = new Map<string, Map<string, string>>();
   for (const who of options.who)
-    for (const kind of ['open', 'nat', 'nats'] as const) {
+    for (const kind of ['open', 'nat', 'nats', 'crowd'] as const) {
       const moves = options.moves.filter((name) => MOVES[name]?.scene === kind);
-      if (moves.length > 0) await inScene(findings, { ...options, moves }, who, kind, progress);
+      if (moves.length === 0) continue;
+      for (const { row, cell } of await inScene(findings, { ...options, moves }, who, kind, progress)) {
+        const cells = rows.get(row) ?? new Map<string, string>();
+        rows.set(row, cells.set(who, cell));
+      }
     }
   findings.note(
-    `${options.repetitions} repetitions: the median, and _worst; gap: the longest silence of either direction, at most ` +
-      `${GIVE_UP_MS} when it does not come back; lost and reordered of both directions; in mover_silent there is no TCP stream`,
+    `silence in ms, the median (the worst)\n${table(
+      [
+        ['', ...options.who],
+        ...[...rows].map(([row, cells]) => [row, ...options.who.map((who) => cells.get(who) ?? '-')]),
+      ],
+      '    ',
+    )}`,
+  );
+  findings.note(
+    `${options.repetitions} repetitions: the median, and _worst; gap: the longest silence of either direction, ` +
+      `${GIVE_UP_MS} when it does not end; lost and reordered of both directions; in mover_silent there is no TCP stream`,
   );
 }
 
 async function inScene(
   findings: Findings,
-  { moves, flows, roundTripsMs, repetitions }: HandoverOptions,
+  { moves, flows, roundTripsMs, repetitions, links }: HandoverOptions,
   who: string,
   kind: SceneKind,
   progress: (text: string) => void,
-): Promise<void> {
-  const stage = new Stage(kind, who, progress);
+): Promise<readonly Line[]> {
+  const lines: Line[] = [];
+  const stage = new Stage(kind, who, links, progress);
   try {
     for (const roundTripMs of roundTripsMs)
       for (const name of moves)
@@ -78,7 +95,8 @@ async function inScene(
           const move = MOVES[name];
           if (move === undefined) continue;
           const outcomes: Outcome[] = [];
-          const title = `${name}${roundTripMs === 0 ? '' : `_${roundTripMs}`}.${flow}.${who}`;
+          const row = `${name}${roundTripMs === 0 ? '' : `_${roundTripMs}`}.${flow}`;
+          const title = `${row}.${who}`;
           for (let i = 0; i < repetitions; i++)
             try {
               const outcome = await stage.perform(move, flow, roundTripMs);
@@ -91,22 +109,39 @@ async function inScene(
               stage.close();
             }
           conclude(findings, title, move, outcomes, { roundTripMs, repetitions, isBound: who === 'idloc' });
+          lines.push({ row, cell: cellOf(outcomes) });
         }
+    return lines;
   } finally {
     stage.close();
   }
+}
+
+/** Of the table for people. */
+interface Line {
+  readonly row: string;
+  readonly cell: string;
+}
+
+function cellOf(outcomes: readonly Outcome[]): string {
+  if (outcomes.length === 0) return '-';
+  const inMs = (gapMs: number): string => (gapMs >= GIVE_UP_MS ? 'never' : gapMs.toFixed(0));
+  const gaps = outcomes.map(({ gapMs }) => gapMs);
+  return `${inMs(median(gaps))} (${inMs(Math.max(...gaps))})`;
 }
 
 /** A scene and whoever plays in it: made when needed, and anew when a move was survived by nobody. */
 class Stage {
   private readonly kind: SceneKind;
   private readonly who: string;
+  private readonly links: number;
   private readonly progress: (text: string) => void;
   private now: { readonly scene: Scene; readonly tunnel: Tunnel } | undefined;
 
-  constructor(kind: SceneKind, who: string, progress: (text: string) => void) {
+  constructor(kind: SceneKind, who: string, links: number, progress: (text: string) => void) {
     this.kind = kind;
     this.who = who;
+    this.links = links;
     this.progress = progress;
   }
 
@@ -140,10 +175,12 @@ class Stage {
   }
 
   private async ready(): Promise<{ readonly scene: Scene; readonly tunnel: Tunnel }> {
+    if (this.now !== undefined && (await this.now.tunnel.isWhole?.()) === false) this.close();
     if (this.now !== undefined) return this.now;
     this.progress(`${this.who}: two hosts with two networks each, ${SCENE_WORDS[this.kind]}`);
     // The others ask nobody which port a NAT has given them.
-    const scene = await Scene.create(this.kind, this.who === 'idloc' || this.kind === 'nat' ? 'random' : 'preserve');
+    const ports = this.who === 'idloc' || this.kind === 'nat' ? 'random' : 'preserve';
+    const scene = await Scene.create(this.kind, { ports, links: this.links });
     try {
       const make = knownTunnels().get(this.who);
       if (make === undefined) throw new ScriptError(`nobody is called ${this.who}`);
@@ -160,6 +197,7 @@ const SCENE_WORDS: Readonly<Record<SceneKind, string>> = {
   open: 'no NAT',
   nat: 'the mover behind a NAT',
   nats: 'both behind NATs',
+  crowd: 'no NAT, and a crowd',
 };
 
 async function isUp(call: WatchedCall, timeoutMs: number): Promise<void> {

@@ -47,6 +47,7 @@ const deadPath: Pick<Move, 'prepare' | 'act' | 'undo'> = {
 /** The names are a contract; `_nat`: the far end is behind a NAT as well. A far NAT is given one round trip more. */
 export const MOVES: Readonly<Record<string, Move>> = {
   hard: { scene: 'open', bound: { ms: 60, roundTrips: 1 }, act: hard },
+  many: { scene: 'crowd', bound: { ms: 60, roundTrips: 1 }, act: hard },
   hard_nat: { scene: 'nats', bound: { ms: 60, roundTrips: 2 }, act: hard },
   overlap: {
     scene: 'open',

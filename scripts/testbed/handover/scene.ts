@@ -1,16 +1,17 @@
 import { type AccessNetwork, Backbone, type Behaviour, HOME_NAT, NO_NAT } from '../access-network.ts';
+import { MEMBERS } from '../crowd-addresses.ts';
 import { Lab } from '../lab.ts';
 import type { Host } from '../topology.ts';
 
-/** What stands between each end and the internet. */
-export type SceneKind = 'open' | 'nat' | 'nats';
+/** What stands between each end and the internet; crowd: nothing, and the mover has many links. */
+export type SceneKind = 'open' | 'crowd' | 'nat' | 'nats';
 
 /** Of the NATs: by random ports a mapping that is made anew is another one, as at a carrier's. */
 export type Ports = NonNullable<Behaviour['ports']>;
 
 function behaviours(kind: SceneKind, ports: Ports): { readonly a: Behaviour; readonly b: Behaviour } {
   const nat = { ...HOME_NAT, ports };
-  return { a: kind === 'open' ? NO_NAT : nat, b: kind === 'nats' ? nat : NO_NAT };
+  return { a: kind === 'nat' || kind === 'nats' ? nat : NO_NAT, b: kind === 'nats' ? nat : NO_NAT };
 }
 
 /** Preferred over each before it. */
@@ -124,33 +125,42 @@ interface Way {
   readonly port: string;
 }
 
+export interface SceneOptions {
+  readonly ports: Ports;
+  readonly links: number;
+}
+
 /** Two hosts that move, each between two networks, and a public one, in a lab of their own. */
 export class Scene {
   readonly kind: SceneKind;
+  /** Of the mover, where there is a crowd. */
+  readonly links: number;
   readonly lab: Lab;
   readonly publicHost: Host;
   readonly a: MovingHost;
   readonly b: MovingHost;
 
-  private constructor(kind: SceneKind, lab: Lab, publicHost: Host, a: MovingHost, b: MovingHost) {
+  private constructor(kind: SceneKind, links: number, lab: Lab, publicHost: Host, a: MovingHost, b: MovingHost) {
     this.kind = kind;
+    this.links = links;
     this.lab = lab;
     this.publicHost = publicHost;
     this.a = a;
     this.b = b;
   }
 
-  static async create(kind: SceneKind, ports: Ports): Promise<Scene> {
+  static async create(kind: SceneKind, { ports, links }: SceneOptions): Promise<Scene> {
     const lab = Lab.open();
     const behaviour = behaviours(kind, ports);
     try {
       const backbone = await Backbone.create(lab);
-      const publicHost = await backbone.publicHost('founder');
+      const publicHost = await backbone.publicHost('public');
+      await backbone.namespace.ip('route', 'add', MEMBERS, 'via', publicHost.address);
       const [a, b] = await Promise.all(
         (['a', 'b'] as const).map(async (name) => MovingHost.create(backbone, name, behaviour[name])),
       );
       if (a === undefined || b === undefined) throw new Error('two hosts were made');
-      return new Scene(kind, lab, publicHost, a, b);
+      return new Scene(kind, links, lab, publicHost, a, b);
     } catch (error) {
       lab.close();
       throw error;

@@ -9,7 +9,7 @@ import { percentile, table, type Findings } from '../report.ts';
 import { tool } from '../tools.ts';
 import type { Host } from '../topology.ts';
 import { directWay, type DirectWay, type Place } from './direct-way.ts';
-import { CARRIER_NAT, type Kind, type Shared } from './kinds.ts';
+import { CARRIER_NAT, SHARED, type Kind, type Shared } from './kinds.ts';
 
 const ECHO_PORT = 5203;
 /** Both cores are busy with each agent's start. */
@@ -191,7 +191,8 @@ async function tryAll(pairs: readonly Pair[], progress: (text: string) => void):
     await Promise.race([attempt, delay(NEXT_AFTER_MS)]);
   }
   await Promise.all(running.keys());
-  return outcomes;
+  const place = new Map(pairs.map(({ title }, i) => [title, i]));
+  return outcomes.sort((one, two) => (place.get(one.title) ?? 0) - (place.get(two.title) ?? 0));
 }
 
 const firstSchema = z.object({ ms: z.number().nullable() });
@@ -255,7 +256,11 @@ function conclude(findings: Findings, kinds: readonly Kind[], outcomes: readonly
     `ms to the first answer; r: by a relay; -: not connected; !: direct would be possible\n${grid(kinds, outcomes)}`,
   );
   for (const outcome of outcomes)
-    if (outcome.way.isPossible !== isDirect(outcome) || !outcome.way.isPossible)
+    if (
+      SHARED.some((shared) => shared === outcome.from.kind.name) ||
+      outcome.way.isPossible !== isDirect(outcome) ||
+      !outcome.way.isPossible
+    )
       findings.note(`${outcome.title}: ${inWords(outcome)}`);
   findings.note('not measured: IPv6-only with NAT64');
 }

@@ -36,7 +36,7 @@ const GIVE_UP_MS = 30_000;
 const TAIL_MS = 400;
 
 /** One move during one call. */
-interface Outcome {
+export interface Outcome {
   /** The longer silence of the directions that speak. */
   readonly gapMs: number;
   /** Of all directions. */
@@ -249,14 +249,21 @@ function inWords({ gapMs, lost, reordered, handshakes, streamGapMs, isUp }: Outc
   ].join(', ');
 }
 
-interface Terms {
+export interface Terms {
   readonly roundTripMs: number;
   readonly repetitions: number;
   /** Whether it is held to the bounds. */
   readonly isBound: boolean;
 }
 
-function conclude(findings: Findings, title: string, move: Move, outcomes: readonly Outcome[], terms: Terms): void {
+/** @param title of the figures: MOVE.FLOW.WHO */
+export function conclude(
+  findings: Findings,
+  title: string,
+  move: Move,
+  outcomes: readonly Outcome[],
+  terms: Terms,
+): void {
   const { roundTripMs, repetitions, isBound } = terms;
   const numbers = (pick: (outcome: Outcome) => number | undefined): number[] =>
     outcomes.map(pick).filter((value) => value !== undefined);

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { messageOf } from '../../../src/base/errors.ts';
 import { request } from '../../../src/control/client.ts';
+import type { Status } from '../../../src/control/schemas.ts';
 import { Agent } from '../agent.ts';
 import { type AccessNetwork, Backbone } from '../access-network.ts';
 import type { Lab } from '../lab.ts';
@@ -43,6 +44,8 @@ interface Pair {
 }
 
 interface Outcome extends Pair {
+  /** It says nothing about first packets then. */
+  readonly wasLinked: boolean;
   /** From the first packet of a program to the first answer; undefined: never. */
   readonly firstPacketMs: number | undefined;
   /** Of the link afterwards, as `idloc status` shows it. */
@@ -199,23 +202,24 @@ const firstSchema = z.object({ ms: z.number().nullable() });
 
 async function tryPair(pair: Pair): Promise<Outcome> {
   const { from, to, way } = pair;
+  const wasLinked = (await linkOf(from, to)) !== undefined;
   const args = ['first', to.hit, String(ECHO_PORT), String(PATIENCE_MS)];
   const answer = await from.host.namespace.run(await tool('echo_flow'), args, { timeoutMs: 2 * PATIENCE_MS });
   const { ms } = firstSchema.parse(JSON.parse(answer));
-  if (ms === null) return { ...pair, firstPacketMs: undefined, pathType: undefined };
+  if (ms === null) return { ...pair, wasLinked, firstPacketMs: undefined, pathType: undefined };
   const end = performance.now() + DIRECT_TIMEOUT_MS;
   for (;;) {
-    const type = await pathType(from, to);
+    const type = (await linkOf(from, to))?.path?.type;
     if ((type !== undefined && (type !== 'relay' || !way.isPossible)) || performance.now() > end)
-      return { ...pair, firstPacketMs: ms, pathType: type };
+      return { ...pair, wasLinked, firstPacketMs: ms, pathType: type };
     await delay(LOOK_EVERY_MS);
   }
 }
 
-async function pathType(from: Member, to: Member): Promise<string | undefined> {
+async function linkOf(from: Member, to: Member): Promise<Status['links'][number] | undefined> {
   try {
     const { links } = await request(from.agent.socket, 'status', {});
-    return links.find(({ hit }) => hit === to.hit)?.path?.type;
+    return links.find(({ hit }) => hit === to.hit);
   } catch (error) {
     throw new Error(`${from.agent.name}: ${messageOf(error)}`, { cause: error });
   }
@@ -237,7 +241,7 @@ function inWords(outcome: Outcome): string {
 function conclude(findings: Findings, kinds: readonly Kind[], outcomes: readonly Outcome[]): void {
   const connected = outcomes.filter(({ firstPacketMs }) => firstPacketMs !== undefined);
   const possible = outcomes.filter(({ way }) => way.isPossible);
-  const times = connected.map(({ firstPacketMs }) => firstPacketMs ?? NaN);
+  const times = connected.filter(({ wasLinked }) => !wasLinked).map(({ firstPacketMs }) => firstPacketMs ?? NaN);
   const [p50, p99] = [percentile(times, 50), percentile(times, 99)];
   findings.figure('pairs.total', outcomes.length);
   findings.figure('pairs.connected', connected.length);
@@ -262,6 +266,8 @@ function conclude(findings: Findings, kinds: readonly Kind[], outcomes: readonly
       !outcome.way.isPossible
     )
       findings.note(`${outcome.title}: ${inWords(outcome)}`);
+  const linked = outcomes.filter(({ wasLinked }) => wasLinked);
+  if (linked.length > 0) findings.note(`${linked.length} pairs were linked before: not in first_packet_ms`);
   findings.note('not measured: IPv6-only with NAT64');
 }
 

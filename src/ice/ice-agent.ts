@@ -300,18 +300,27 @@ export class IceAgent implements Timed {
     this.consent?.rest();
   }
 
-  /** Pairs that may serve when the selected one does not, whether a check has shown it or not: each of our addresses once before any of them twice. */
+  /**
+   * Pairs that may serve when the selected one does not, whether a check has shown it or not: each of our addresses once
+   * before any of them twice; then what has been answered, and where the peer is seen as on the selected pair: a private
+   * address of another network leads nowhere, where one of this network would have been selected.
+   */
   spares(max: number): Path[] {
+    const selected = this.consent?.pair;
     const own = new Set([...this.bases.values()].map((base) => baseOf(base).address));
-    const others = this.checklist.pairs.filter(
-      (pair) =>
-        pair !== this.consent?.pair &&
-        !pair.expired &&
-        pair.credentials === this.current &&
-        // In the peer's network another host has the address that we have in ours.
-        !own.has(pair.remote.address.address),
-    );
-    const seen = new Set<string>(this.consent === undefined ? [] : [this.consent.pair.base.address]);
+    const rank = ({ state, remote }: CandidatePair): number =>
+      state === 'succeeded' ? 0 : remote.type === selected?.remote.type ? 1 : 2;
+    const others = this.checklist.pairs
+      .filter(
+        (pair) =>
+          pair !== selected &&
+          !pair.expired &&
+          pair.credentials === this.current &&
+          // In the peer's network another host has the address that we have in ours.
+          !own.has(pair.remote.address.address),
+      )
+      .toSorted((a, b) => rank(a) - rank(b));
+    const seen = new Set<string>(selected === undefined ? [] : [selected.base.address]);
     const isFirst = ({ base }: CandidatePair): boolean => !seen.has(base.address) && seen.add(base.address).size > 0;
     const firsts = others.filter(isFirst);
     return [...firsts, ...others.filter((pair) => !firsts.includes(pair))].slice(0, max).map(pathOf);

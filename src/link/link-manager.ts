@@ -485,6 +485,7 @@ export class LinkManager implements Timed {
       const link = association.hit === undefined ? undefined : this.table.link(association.hit);
       if (link?.offering === 'restart') link.offering = 'none';
       this.sessions.endRestart(association);
+      association.repair?.unblock();
     }
     association.handleTimeout(now);
     this.turns.handleTimeout(association, now);

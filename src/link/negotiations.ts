@@ -129,6 +129,8 @@ export class Negotiations {
     const link = this.table.link(hit);
     if (link === undefined || link.offering === 'none') return;
     this.abandon(link);
+    // Whoever mends the link has waited for the answer, and asks again.
+    link.current?.repair?.unblock();
     if (link.current !== undefined) this.settle(link.current, now);
   }
 

@@ -46,7 +46,12 @@ export class Repair {
     return true;
   }
 
-  /** Whoever unblocks it calls `shouldAsk`. */
+  /** What was in the way may be gone: to be asked again when its time has come. */
+  unblock(): void {
+    this.blocked = false;
+  }
+
+  /** Whoever unblocks it otherwise calls `shouldAsk`. */
   nextTimeout(): number {
     return this.blocked ? this.limitAt : Math.min(this.askAt, this.limitAt);
   }

@@ -185,7 +185,7 @@ situation('A is without a network for three seconds and comes up behind another 
     network.loop.after(AWAY_MS, () => a.host.plug(thirdHome, SECOND_ADDRESS));
   },
   ...{ lastsMs: AWAY_MS, boundMs: AWAY_MS + 60, roundTrips: 2 },
-  // Both hear nothing for 13,200 ms: B asks the overlay meanwhile, and its question is in the way of A's.
+  // Both hear nothing for 3,600 ms: B asks the overlay meanwhile, and its question is in the way of A's.
   fails: ['both send', 'only B sends'],
 });
 
@@ -294,7 +294,7 @@ situation('the only router of A is off the line for three seconds and has anothe
     network.loop.after(AWAY_MS, () => natA.reboot('198.51.100.77'));
   },
   ...{ lastsMs: AWAY_MS, boundMs: AWAY_MS + 400, roundTrips: 2 },
-  // Both hear nothing for 14,000 ms, for the same reason.
+  // Both hear nothing for 10,700 ms, for the same reason; A for 14,000 when only B sends.
   fails: ALL_SENDERS,
 });
 

@@ -5,6 +5,7 @@ import type { NatBehaviour } from '../../sim/network/nat.ts';
 import { HOME_NAT, SYMMETRIC_NAT } from '../../sim/network/nat.ts';
 import { SimNetwork } from '../../sim/network/network.ts';
 import type { SegmentQuality } from '../../sim/network/segment.ts';
+import type { Candidate } from '../../../src/base/candidate.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import { formatSocketAddress } from '../../../src/base/socket-address.ts';
@@ -850,4 +851,32 @@ test('the peer of a resting agent moves: its check from the new address wakes th
   network.loop.run(1_000);
   t.false(a.agent.resting);
   t.is(a.agent.selected?.remote.address, '203.0.113.9');
+});
+
+test('spares: each other address of ours comes first, then addresses of the kind that was selected, private ones of other networks last', (t) => {
+  const at = (address: string): { address: string; port: number } => ({ address, port: ICE_PORT });
+  const srflx = (address: string, base: string, priority: number): Candidate => ({
+    type: 'srflx',
+    address: at(address),
+    priority,
+    foundation: address.replaceAll('.', ''),
+    relatedAddress: at(base),
+  });
+  const agent = new IceAgent(
+    { random: seededRandom(SEED), logger: silentLogger },
+    { role: 'controlled', localCandidates: hostCandidates(['10.0.0.2', '10.0.1.2'], ICE_PORT) },
+  );
+  const peer = ['192.168.1.7', '192.168.2.7'];
+  const candidates = [
+    ...hostCandidates(peer, ICE_PORT),
+    srflx('198.51.100.1', '192.168.1.7', 2_000),
+    srflx('198.51.100.2', '192.168.2.7', 1_000),
+  ];
+  agent.setRemote({ ufrag: 'peer', pwd: 'p'.repeat(22), candidates }, 0);
+  agent.adopt(at('10.0.0.2'), at('198.51.100.1'), 0);
+  t.is(agent.selected?.remote.address, '198.51.100.1');
+  t.deepEqual(
+    agent.spares(3).map(({ local, remote }) => `${local.address} ${remote.address}`),
+    ['10.0.1.2 198.51.100.1', '10.0.0.2 198.51.100.2', '10.0.1.2 198.51.100.2'],
+  );
 });

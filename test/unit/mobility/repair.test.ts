@@ -24,6 +24,16 @@ test('while asking is of no use only the limit is waited for', (t) => {
   t.is(repair.nextTimeout(), 6_000);
 });
 
+test('what was in the way is gone: it is asked again when the time has come, without anybody else', (t) => {
+  const repair = new Repair('broken', 0, false);
+  t.true(repair.shouldAsk(0, true));
+  t.false(repair.shouldAsk(10, false));
+  t.is(repair.nextTimeout(), REPAIR_LIMIT_MS);
+  repair.unblock();
+  t.is(repair.nextTimeout(), 1_000);
+  t.true(repair.shouldAsk(1_000, true));
+});
+
 test('a peer that has forgotten the association gets less time', (t) => {
   t.true(new Repair('forgotten', 0, false).limitAt < new Repair('broken', 0, false).limitAt);
 });

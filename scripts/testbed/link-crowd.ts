@@ -138,7 +138,6 @@ class MemberPlane implements DataPlane {
   }
 
   addPath(): void {}
-  removePath(): void {}
 
   rest(link: LinkId): void {
     plane.rest(link);

@@ -25,7 +25,7 @@ import {
   nominationPatienceMs,
   pathOf,
 } from './candidate-pair.ts';
-import { baseOf, bestOfEachBase } from './candidates.ts';
+import { bestOfEachBase } from './candidates.ts';
 import type { CheckTransaction } from './check-transactions.ts';
 import { CheckTransactions } from './check-transactions.ts';
 import { Checklist } from './checklist.ts';
@@ -54,6 +54,7 @@ import type { IceEvent, IceRole, IceState, Path } from './path.ts';
 import { distanceOf } from './path.ts';
 import { RemoteCandidates } from './remote-candidates.ts';
 import { SeenChecks } from './seen-checks.ts';
+import { sparesOf } from './spares.ts';
 import { TieBreaker } from './tie-breaker.ts';
 import { UnansweredChecks } from './unanswered-checks.ts';
 
@@ -300,30 +301,12 @@ export class IceAgent implements Timed {
     this.consent?.rest();
   }
 
-  /**
-   * Pairs that may serve when the selected one does not, whether a check has shown it or not: each of our addresses once
-   * before any of them twice; then what has been answered, and where the peer is seen as on the selected pair: a private
-   * address of another network leads nowhere, where one of this network would have been selected.
-   */
+  /** Ways that may serve when the selected one does not (spares.ts). */
   spares(max: number): Path[] {
-    const selected = this.consent?.pair;
-    const own = new Set([...this.bases.values()].map((base) => baseOf(base).address));
-    const rank = ({ state, remote }: CandidatePair): number =>
-      state === 'succeeded' ? 0 : remote.type === selected?.remote.type ? 1 : 2;
-    const others = this.checklist.pairs
-      .filter(
-        (pair) =>
-          pair !== selected &&
-          !pair.expired &&
-          pair.credentials === this.current &&
-          // In the peer's network another host has the address that we have in ours.
-          !own.has(pair.remote.address.address),
-      )
-      .toSorted((a, b) => rank(a) - rank(b));
-    const seen = new Set<string>(selected === undefined ? [] : [selected.base.address]);
-    const isFirst = ({ base }: CandidatePair): boolean => !seen.has(base.address) && seen.add(base.address).size > 0;
-    const firsts = others.filter(isFirst);
-    return [...firsts, ...others.filter((pair) => !firsts.includes(pair))].slice(0, max).map(pathOf);
+    const ours = this.checklist.pairs.filter((pair) => !pair.expired && pair.credentials === this.current);
+    return sparesOf(ours, this.consent?.pair, [...this.bases.values()])
+      .slice(0, max)
+      .map(pathOf);
   }
 
   /** Data goes by this pair already, which has proven to work: consent is asked for there from now on. `selected` follows. */

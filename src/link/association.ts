@@ -159,7 +159,7 @@ export class Association {
   }
 
   /** Other ways to the peer, which the data plane tries, and goes over to by itself. */
-  offer(paths: readonly Path[]): void {
+  addPaths(paths: readonly Path[]): void {
     for (const path of paths) this.dataPlane.addPath(this.link, path.local, path.remote, preferenceOf(path));
   }
 

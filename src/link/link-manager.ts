@@ -31,7 +31,7 @@ import type { EchoDone } from './echoes.ts';
 import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
-import { describeAssociation, describePath } from './link-snapshot.ts';
+import { describeAssociation } from './link-snapshot.ts';
 import { LocalAddresses } from '../mobility/local-addresses.ts';
 import { Negotiations } from './negotiations.ts';
 import { OwnEnds } from './own-ends.ts';
@@ -153,7 +153,9 @@ export class LinkManager implements Timed {
       tell: (event) => this.handler(event),
       drop: (association, reason) => this.drop(association, reason, true),
       beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),
-      broken: (association, now) => this.silent(association, 'broken', now),
+      silent: (association, cause, now) => this.silent(association, cause, now),
+      settle: (association, now) => this.settle(association, now),
+      logger: this.logger,
       askReflexive: (now) => this.askReflexive(now),
     });
   }
@@ -196,10 +198,10 @@ export class LinkManager implements Timed {
         this.logger.debug('link.unknown', { addr: formatSocketAddress(event.remote) });
         return;
       case 'moved':
-        this.moved(event.link, event.local, event.remote, event.cause, now);
+        this.paths.moved(event, now);
         return;
       case 'noPath':
-        this.noPath(event.link, now);
+        this.paths.silent(event.link, now);
         return;
       case 'miss':
       case 'foreign':
@@ -210,42 +212,6 @@ export class LinkManager implements Timed {
       case 'largeSent':
         return;
     }
-  }
-
-  /** Data goes another way already, which has proven to work: because the peer came from there, or the one before fell silent or is gone. */
-  private moved(link: LinkId, local: SocketAddress, remote: SocketAddress, cause: string, now: number): void {
-    const association = this.table.association(link);
-    if (association?.connected !== true) return;
-    const { hit, path } = association;
-    this.logger.info('link.moved', { nodeId: hit, link, addr: formatSocketAddress(remote), cause });
-    association.path = { ...path, local, remote };
-    const holder = this.table.boundTo(remote);
-    if (holder === undefined || holder.hit === hit) association.bind(remote, now);
-    const worked = association.pathWorks;
-    if (!worked) {
-      association.pathWorks = true;
-      association.framing.resume(now);
-    }
-    const mended = association.repair !== undefined || association.toldSilent;
-    this.repairs.end(association);
-    association.toldSilent = false;
-    if (association.state === 'up' && hit !== undefined) {
-      this.handler({ type: 'path', hit, path: describePath(association.path) });
-      if (mended) this.handler({ type: 'mended', hit });
-    }
-    if (!worked || cause === 'gone') this.askReflexive(now);
-    this.repairs.consider(now);
-    association.ice?.adopt(local, remote, now);
-    this.settle(association, now);
-  }
-
-  /** Programs send, and nobody answers on any path that the data plane knows: the overlay may know others. */
-  private noPath(link: LinkId, now: number): void {
-    const association = this.table.association(link);
-    if (association?.state !== 'up') return;
-    this.logger.info('link.no_path', { nodeId: association.hit, link });
-    this.silent(association, 'silent', now);
-    if (this.isAlive(association)) this.settle(association, now);
   }
 
   /**
@@ -644,7 +610,7 @@ export class LinkManager implements Timed {
     this.turns.resume(now);
     if (association.ice === undefined) this.sessions.derive(association, now);
     // Selected while the handshake was under way.
-    if (association.ice?.selected !== undefined) association.offer(association.ice.spares(MAX_SPARES));
+    if (association.ice?.selected !== undefined) association.addPaths(association.ice.spares(MAX_SPARES));
     if (peer.member) this.relays.changed(peer.nodeId, now);
     this.settle(association, now);
     this.askReflexive(now);

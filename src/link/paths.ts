@@ -1,7 +1,9 @@
 import { isHitAddress } from '../base/node-id.ts';
+import type { Logger } from '../base/logger.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { sameSocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
+import type { DataPlaneEvent, LinkId } from '../native/data-plane.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
@@ -23,11 +25,13 @@ export interface PathPorts {
   readonly drop: (association: Association, reason: string) => void;
   readonly beginRepair: (association: Association, cause: RepairCause, now: number) => void;
   /** Nobody answers on its path any more. */
-  readonly broken: (association: Association, now: number) => void;
+  readonly silent: (association: Association, cause: 'silent' | 'broken', now: number) => void;
+  readonly settle: (association: Association, now: number) => void;
+  readonly logger: Logger;
   readonly askReflexive: (now: number) => void;
 }
 
-/** What the ICE agents of associations have found out, and what becomes of the paths by it. */
+/** What the ICE agents of associations and the data plane have found out, and what becomes of the paths by it. */
 export class Paths {
   private readonly ports: PathPorts;
 
@@ -58,12 +62,49 @@ export class Paths {
       case 'consentExpired':
         if (!current || association.state !== 'up') return;
         association.leavePath();
-        this.ports.broken(association, now);
+        this.ports.silent(association, 'broken', now);
         return;
       case 'peerRemembers':
         if (current) this.ports.repairs.notForgotten(association);
         return;
     }
+  }
+
+  /** Data goes another way already, which has proven to work: because the peer came from there, or the one before fell silent or is gone. */
+  moved({ link, local, remote, cause }: Extract<DataPlaneEvent, { type: 'moved' }>, now: number): void {
+    const { table, repairs } = this.ports;
+    const association = table.association(link);
+    if (association?.connected !== true) return;
+    const { hit, path } = association;
+    this.ports.logger.info('link.moved', { nodeId: hit, link, addr: formatSocketAddress(remote), cause });
+    association.path = { ...path, local, remote };
+    const holder = table.boundTo(remote);
+    if (holder === undefined || holder.hit === hit) association.bind(remote, now);
+    const worked = association.pathWorks;
+    if (!worked) {
+      association.pathWorks = true;
+      association.framing.resume(now);
+    }
+    const mended = association.repair !== undefined || association.toldSilent;
+    repairs.end(association);
+    association.toldSilent = false;
+    if (association.state === 'up' && hit !== undefined) {
+      this.ports.tell({ type: 'path', hit, path: describePath(association.path) });
+      if (mended) this.ports.tell({ type: 'mended', hit });
+    }
+    if (!worked || cause === 'gone') this.ports.askReflexive(now);
+    repairs.consider(now);
+    association.ice?.adopt(local, remote, now);
+    this.ports.settle(association, now);
+  }
+
+  /** Programs send, and nobody answers on any path that the data plane knows: the overlay may know others. */
+  silent(link: LinkId, now: number): void {
+    const association = this.ports.table.association(link);
+    if (association?.state !== 'up') return;
+    this.ports.logger.info('link.no_path', { nodeId: association.hit, link });
+    this.ports.silent(association, 'silent', now);
+    if (this.ports.table.association(link) === association) this.ports.settle(association, now);
   }
 
   /** `source` does not know our credentials. */
@@ -82,7 +123,7 @@ export class Paths {
     // A client begins its handshake on it. A server that is connected before a pair is selected answers on it at once.
     const waiting = association.connected ? !association.pathWorks : association.path === undefined;
     if (waiting) this.take(association, path, now);
-    else if (association.connected) association.offer([path]);
+    else if (association.connected) association.addPaths([path]);
   }
 
   private selected(association: Association, agent: IceAgent, path: Path, now: number): void {
@@ -90,7 +131,7 @@ export class Paths {
     const mended = isNew || association.repair !== undefined || association.toldSilent;
     if (isNew) this.ports.sessions.finishRestart(association, agent);
     this.take(association, path, now);
-    if (association.connected) association.offer(agent.spares(MAX_SPARES));
+    if (association.connected) association.addPaths(agent.spares(MAX_SPARES));
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
     const { hit, state, repair } = association;
     if (hit === undefined || state !== 'up') return;

@@ -18,7 +18,6 @@ export interface NativeDataPlane {
   unbindRemote(link: number, remote: string, port: number): void;
   setPath(link: number, local: string | null, remote: string, port: number, preference: number): void;
   addPath(link: number, local: string | null, remote: string, port: number, preference: number): void;
-  removePath(link: number, local: string | null, remote: string, port: number): void;
   clearPath(link: number): void;
   closeLink(link: number): void;
   rest(link: number): void;
@@ -46,7 +45,6 @@ export interface PathRoute {
 export interface PathSet {
   select(path: PathRoute, preference: number, now: number): void;
   add(path: PathRoute, preference: number, now: number): void;
-  remove(path: PathRoute, now: number): void;
   clear(): void;
   doubt(now: number): void;
   /** Paths that are not `usable` are left. */

@@ -46,7 +46,6 @@ export interface DataPlane {
    * worked for three seconds, or at once from below `PATH_PREFERENCE.direct` to above it. `moved` tells.
    */
   addPath(link: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void;
-  removePath(link: LinkId, local: SocketAddress, remote: SocketAddress): void;
   /**
    * The peer's consent is over (RFC 7675 s5.1): of a connected link nothing is sent, and what is to be is dropped (`dropNoPath`),
    * until `setPath`, or until the peer comes from elsewhere (`moved`). It is heard as ever.

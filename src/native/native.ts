@@ -126,10 +126,6 @@ class NativePlane implements DataPlane {
     this.native.addPath(link, local.address, remote.address, remote.port, preference);
   }
 
-  removePath(link: LinkId, local: SocketAddress, remote: SocketAddress): void {
-    this.native.removePath(link, local.address, remote.address, remote.port);
-  }
-
   clearPath(link: LinkId): void {
     this.native.clearPath(link);
   }

@@ -26,9 +26,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::Open>("openLink"),
                            InstanceMethod<&DataPlaneObject::Bind>("bindRemote"),
                            InstanceMethod<&DataPlaneObject::Unbind>("unbindRemote"),
-                           InstanceMethod<&DataPlaneObject::SetPathTo>("setPath"),
-                           InstanceMethod<&DataPlaneObject::AddPathTo>("addPath"),
-                           InstanceMethod<&DataPlaneObject::RemovePathOf>("removePath"),
+                           InstanceMethod<&DataPlaneObject::PostPath<SetPath>>("setPath"),
+                           InstanceMethod<&DataPlaneObject::PostPath<AddPath>>("addPath"),
                            InstanceMethod<&DataPlaneObject::ClearPathOf>("clearPath"),
                            InstanceMethod<&DataPlaneObject::CloseOne>("closeLink"),
                            InstanceMethod<&DataPlaneObject::RestLink>("rest"),
@@ -342,30 +341,14 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
 
   // (link, local or null, remote, port)
   // (link, local or null, remote, port, preference)
-  void SetPathTo(const Napi::CallbackInfo& info) {
+  template <typename PathCommand>
+  void PostPath(const Napi::CallbackInfo& info) {
     auto link = GetUint32(info[0]);
     if (!link.has_value()) return;
     auto path = GetPath(info, 1);
     auto preference = GetUint32(info[4]);
     if (path.has_value() && preference.has_value())
-      Post(SetPath{*link, *path, static_cast<uint8_t>(*preference)});
-  }
-
-  // As setPath.
-  void AddPathTo(const Napi::CallbackInfo& info) {
-    auto link = GetUint32(info[0]);
-    if (!link.has_value()) return;
-    auto path = GetPath(info, 1);
-    auto preference = GetUint32(info[4]);
-    if (path.has_value() && preference.has_value())
-      Post(AddPath{*link, *path, static_cast<uint8_t>(*preference)});
-  }
-
-  void RemovePathOf(const Napi::CallbackInfo& info) {
-    auto link = GetUint32(info[0]);
-    if (!link.has_value()) return;
-    auto path = GetPath(info, 1);
-    if (path.has_value()) Post(RemovePath{*link, *path});
+      Post(PathCommand{*link, *path, static_cast<uint8_t>(*preference)});
   }
 
   void ClearPathOf(const Napi::CallbackInfo& info) {

@@ -25,7 +25,6 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                        {
                            InstanceMethod<&PathSetObject::Select>("select"),
                            InstanceMethod<&PathSetObject::Add>("add"),
-                           InstanceMethod<&PathSetObject::Remove>("remove"),
                            InstanceMethod<&PathSetObject::Clear>("clear"),
                            InstanceMethod<&PathSetObject::Doubt>("doubt"),
                            InstanceMethod<&PathSetObject::Lose>("lose"),
@@ -86,10 +85,6 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     auto preference = GetUint32(info[1]);
     if (path.has_value() && preference.has_value())
       paths_->Add(*path, static_cast<uint8_t>(*preference), GetTime(info[2]));
-  }
-  void Remove(const Napi::CallbackInfo& info) {
-    auto path = GetRoute(info[0]);
-    if (path.has_value()) paths_->Remove(*path, GetTime(info[1]));
   }
   void Clear(const Napi::CallbackInfo&) { paths_->Clear(); }
   void Doubt(const Napi::CallbackInfo& info) { paths_->Doubt(GetTime(info[0])); }

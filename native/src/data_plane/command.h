@@ -47,10 +47,6 @@ struct AddPath {
   Path path;
   uint8_t preference;
 };
-struct RemovePath {
-  LinkId link;
-  Path path;
-};
 struct ClearPath {
   LinkId link;
 };
@@ -88,7 +84,7 @@ struct SetLocalAddresses {
 };
 
 using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
-                             SetPath, AddPath, RemovePath, ClearPath, CloseLink, Rest, Authorize, Refuse,
+                             SetPath, AddPath, ClearPath, CloseLink, Rest, Authorize, Refuse,
                              SetLocalAddresses, SetPathMtu, SendProbe, SetRelay>;
 
 }  // namespace idloc

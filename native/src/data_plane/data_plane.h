@@ -137,7 +137,6 @@ class DataPlane {
   void Handle(UnbindRemote& command);
   void Handle(SetPath& command);
   void Handle(AddPath& command);
-  void Handle(RemovePath& command);
   void Handle(ClearPath& command);
   void Handle(CloseLink& command);
   void Handle(Rest& command);

@@ -29,9 +29,12 @@ void DataPlane::NoteHeard(Link* link, const RecordView& record, const Plaintext&
   }
   bool is_probe =
       plaintext.length > 0 && (plaintext.data[0] == kPathProbe || plaintext.data[0] == kPathProbeAnswer);
-  LinkTable::Binding* binding = links_.FindRemote(path.remote);
-  bool known = binding != nullptr && binding->link == link;
-  paths->Heard(path, record.length, newest && !is_probe, !known, now_);
+  bool stranger = false;
+  if (!paths->Knows(path)) {
+    LinkTable::Binding* binding = links_.FindRemote(path.remote);
+    stranger = binding == nullptr || binding->link != link;
+  }
+  paths->Heard(path, record.length, newest && !is_probe, stranger, now_);
   TendPaths(link);
 }
 
@@ -119,13 +122,6 @@ void DataPlane::Handle(AddPath& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr || link->paths == nullptr) return;
   link->paths->Add(command.path, command.preference, now_);
-  TendPaths(link);
-}
-
-void DataPlane::Handle(RemovePath& command) {
-  Link* link = links_.Find(command.link);
-  if (link == nullptr || link->paths == nullptr) return;
-  link->paths->Remove(command.path, now_);
   TendPaths(link);
 }
 

@@ -66,10 +66,6 @@ void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
   ChooseSpare();
 }
 
-void PathSet::Remove(const Path& route, Nanoseconds now) {
-  Lose([&route](const Path& other) { return !(other == route); }, now);
-}
-
 void PathSet::Clear() {
   active_ = spare_ = -1;
   unproven_ = following_ = false;
@@ -278,7 +274,6 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
   entry->answers_in_row = static_cast<uint8_t>(std::min(entry->answers_in_row + 1, 255));
   entry->due_at = now + (entry->samples < kFewSamples ? kSampleInterval : kSpareInterval);
   no_path_told_ = false;
-  if (was_candidate) valid_.push_back(entry->route);
   Entry* used = Active();
   if (entry == used) {
     unheard_since_ = kNever;
@@ -530,13 +525,6 @@ std::optional<PathSet::Cause> PathSet::TakeSwitched() {
 bool PathSet::TakeNoPath() {
   bool taken = no_path_;
   no_path_ = false;
-  return taken;
-}
-
-std::optional<Path> PathSet::TakeValid() {
-  if (valid_.empty()) return std::nullopt;
-  Path taken = valid_.back();
-  valid_.pop_back();
   return taken;
 }
 

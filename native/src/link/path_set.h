@@ -86,7 +86,6 @@ class PathSet {
   void Select(const Path& route, uint8_t preference, Nanoseconds now);
   // Another path may be there: probed at once.
   void Add(const Path& route, uint8_t preference, Nanoseconds now);
-  void Remove(const Path& route, Nanoseconds now);
   // Consent is over (RFC 7675 s5.1): nothing is sent until another path is there.
   void Clear();
   // Without a keepalive's answer: as a probe that is late.
@@ -132,6 +131,8 @@ class PathSet {
   bool IsActive(const Path& route) const {
     return active_ >= 0 && Matches(entries_[static_cast<size_t>(active_)].route, route);
   }
+  // Whether `Heard` need not be told who is there.
+  bool Knows(const Path& route) { return Find(route) != nullptr; }
   // One came by another. `newest`: it is no probe, and no record that came before has a higher number.
   // `stranger`: an address that JavaScript does not know of either.
   void Heard(const Path& route, size_t bytes, bool newest, bool stranger, Nanoseconds now);
@@ -156,8 +157,6 @@ class PathSet {
   // Once: programs send, the active path is silent, and no other one answers. An end that only receives
   // leaves it to the other to look for new ones: both at once would be in each other's way.
   bool TakeNoPath();
-  // Paths that have become valid, one a call.
-  std::optional<Path> TakeValid();
 
  private:
   static constexpr size_t kMaxValid = 4;
@@ -232,7 +231,6 @@ class PathSet {
   size_t probe_bytes_;
   std::vector<Entry> entries_;
   std::vector<Outgoing> outgoing_;
-  std::vector<Path> valid_;
   int active_ = -1;
   int spare_ = -1;
   bool answers_ = false;         // the peer knows probes: silence means something

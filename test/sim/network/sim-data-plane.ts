@@ -272,13 +272,6 @@ export class SimDataPlane implements DataPlane {
     this.tendPaths(link);
   }
 
-  removePath(id: LinkId, local: SocketAddress, remote: SocketAddress): void {
-    const link = this.links.get(id);
-    if (link?.paths === undefined) return;
-    link.paths.remove({ local: local.address, remote }, this.loop.now);
-    this.tendPaths(link);
-  }
-
   clearPath(id: LinkId): void {
     const link = this.links.get(id);
     if (link?.state !== 'connected') return;

@@ -85,8 +85,11 @@ export const MAX_DESTINATIONS = 65;
 /** Requests that were forwarded lately, to tell a retransmission and try another way for it. */
 export const MAX_RECENT_FORWARDS = 256;
 
-/** Verified certificates. A member costs about one kilobyte. */
-export const MAX_CERTIFICATES_CACHED = 512;
+/**
+ * Verified certificates: as many as a peer with 10,000 resources holds values of members of; reading one anew costs more garbage than
+ * all else that a Store brings. A member costs about one kilobyte, which its stored values share.
+ */
+export const MAX_CERTIFICATES_CACHED = 8_192;
 
 /** Certificates of one message that are looked at: each new one costs a signature check. */
 export const MAX_CERTIFICATES_PER_MESSAGE = 64;

@@ -246,9 +246,11 @@ async function fill(resources: number): Promise<Record<string, unknown>> {
     if (members.length % 100 === 0) await delay(1);
   }
   const wallNow = systemClock.wall() - 60_000;
+  // Beside what the hosts themselves have stored there.
+  const wanted = resources + ((await resourcesAtVictim()) ?? 0);
   // What was lost the first time comes the second.
   let stored: number | undefined;
-  for (let round = 0; round < 2 && (stored ?? 0) < resources; round++) {
+  for (let round = 0; round < 2 && (stored ?? 0) < wanted; round++) {
     let index = 0;
     const next = (): readonly Uint8Array[] | undefined => {
       const member = members[index >> 1];

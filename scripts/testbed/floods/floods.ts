@@ -42,7 +42,7 @@ export interface Flood {
 const IDS_OF_AN_UPDATE = 8;
 /** As many as a message takes. */
 const IDS_OF_A_LONG_LIST = 256;
-/** As many as are answered, all for the same value. */
+/** All for the same value. */
 const SPECIFIERS_OF_A_MESSAGE = 32;
 const PADDING_BYTES = 900;
 const DOCUMENT_BYTES = 9_000;
@@ -72,15 +72,16 @@ function memberOf({ members }: FloodContext, index: number): PaperMember {
   return member;
 }
 
-/** A name that is stored at the agent, asked for in one message as often as it answers. */
-const oneNameManyTimes = (
+/** A name that is stored at the agent, asked for `times` in one message. */
+const oneName = (
   context: FloodContext,
   index: number,
+  times: number,
 ): { resource: string; specifiers: StoredDataSpecifier[] } => {
   const specifier = { kind: IDLOC_NAME.id, generation: 0n, specifier: { model: 'dictionary' as const, keys: [] } };
   return {
     resource: orchidRing.resourceIdOf(memberOf(context, index).user),
-    specifiers: Array.from({ length: SPECIFIERS_OF_A_MESSAGE }, () => specifier),
+    specifiers: Array.from({ length: times }, () => specifier),
   };
 };
 
@@ -149,8 +150,18 @@ export const floods: Readonly<Record<string, Flood>> = {
       overlaySpecificData: none,
     })),
   },
-  fetches: { messages: plain((context, index) => ({ type: 'fetch_req', ...oneNameManyTimes(context, index) })) },
-  stats: { messages: plain((context, index) => ({ type: 'stat_req', ...oneNameManyTimes(context, index) })) },
+  fetches: { messages: plain((context, index) => ({ type: 'fetch_req', ...oneName(context, index, 1) })) },
+  stats: { messages: plain((context, index) => ({ type: 'stat_req', ...oneName(context, index, 1) })) },
+  repeated_fetches: {
+    messages: plain((context, index) => ({
+      ...{ type: 'fetch_req', ...oneName(context, index, SPECIFIERS_OF_A_MESSAGE) },
+    })),
+  },
+  repeated_stats: {
+    messages: plain((context, index) => ({
+      ...{ type: 'stat_req', ...oneName(context, index, SPECIFIERS_OF_A_MESSAGE) },
+    })),
+  },
   comings_and_goings: {
     messages: plain(({ self }, index) =>
       index % 2 === 0

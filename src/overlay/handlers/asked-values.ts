@@ -14,7 +14,8 @@ const NOTHING: Selection = { stored: [], absent: [] };
 
 /**
  * Reads what the specifiers of a Fetch or Stat ask for (RFC 6940 s7.4.2, s7.4.3); none of it where the asker has the latest
- * generation. The same Kind may be named many times: it is read once, and no more is gathered than an answer can hold.
+ * generation. No more is gathered than an answer can hold. A Kind is named once, as in a Store (s7.4.1.1): a request that names
+ * one thirty times would cost thirty times as much as it says.
  * @param bytesOf what a value takes in the answer, at least
  * @param elsewhere of Kinds that nothing is stored of here: what others hold
  * @returns undefined when the request was refused
@@ -31,7 +32,7 @@ export function askedValues(
     request.fail(ERROR_CODES.invalid_message);
     return undefined;
   }
-  const read = new Map<number, readonly SignedValue[]>();
+  const named = new Set<number>();
   const asked: AskedValues[] = [];
   let bytes = 0;
   for (const { kind: id, generation: known, specifier } of specifiers) {
@@ -40,8 +41,12 @@ export function askedValues(
       request.fail(ERROR_CODES.unknown_kind, unknownKind(id));
       return undefined;
     }
-    const here = read.get(id) ?? store.values(resource, id, now);
-    read.set(id, here);
+    if (named.has(id)) {
+      request.fail(ERROR_CODES.invalid_message, 'a Kind is named twice');
+      return undefined;
+    }
+    named.add(id);
+    const here = store.values(resource, id, now);
     const selection = select(kind, specifier, here.length > 0 ? here : elsewhere);
     if (selection === undefined) {
       request.fail(ERROR_CODES.invalid_message, 'the specifier is of another data model than the Kind');

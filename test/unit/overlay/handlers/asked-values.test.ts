@@ -8,8 +8,8 @@ import { EMPTY_SIGNATURE, ERROR_CODES, type FetchRequest, type ModelSpecifier } 
 const VALUE_BYTES = 300;
 const MAX_MESSAGE_BYTES = 5_000;
 
-/** A name with one entry is stored, and read by what is asked for. */
-function asking(specifiers: readonly { specifier: ModelSpecifier; generation?: bigint }[]) {
+/** Of each Kind one entry is stored, and read by what is asked for. */
+function asking(specifiers: readonly { specifier: ModelSpecifier; generation?: bigint; kind?: number }[]) {
   const value = { model: 'dictionary' as const, key: Uint8Array.of(1), exists: true, value: new Uint8Array() };
   const entry = {
     data: { storageTime: 1n, lifetime: 100, value, signature: EMPTY_SIGNATURE },
@@ -32,7 +32,9 @@ function asking(specifiers: readonly { specifier: ModelSpecifier; generation?: b
     body: {
       type: 'fetch_req',
       resource: '00',
-      specifiers: specifiers.map(({ specifier, generation = 0n }) => ({ kind: IDLOC_NAME.id, generation, specifier })),
+      specifiers: specifiers.map(({ specifier, generation = 0n, kind = IDLOC_NAME.id }) => ({
+        ...{ kind, generation, specifier },
+      })),
     },
     fail: (code: number) => (failed = code),
   } as unknown as IncomingRequest<FetchRequest>;
@@ -47,15 +49,26 @@ function asking(specifiers: readonly { specifier: ModelSpecifier; generation?: b
 
 const ALL = { specifier: { model: 'dictionary' as const, keys: [] } };
 
-test('a Kind that is named often is read once', (t) => {
-  const { asked, reads } = asking(Array.from({ length: 10 }, () => ALL));
-  t.is(asked?.length, 10);
+/** Each of another Kind. */
+const kinds = (count: number, generation = 0n): Parameters<typeof asking>[0] =>
+  Array.from({ length: count }, (_, kind) => ({ ...ALL, kind, generation }));
+
+test('each Kind is read', (t) => {
+  const { asked, reads } = asking(kinds(3));
+  t.is(asked?.length, 3);
   t.true(asked?.every(({ stored, generation }) => stored.length === 1 && generation === 7n));
-  t.is(reads, 1);
+  t.is(reads, 3);
+});
+
+test('a Kind that is named twice is invalid', (t) => {
+  const { asked, failed, reads } = asking([...kinds(2), ...kinds(1)]);
+  t.is(asked, undefined);
+  t.is(failed, ERROR_CODES.invalid_message);
+  t.true(reads <= 2);
 });
 
 test('no more is gathered than an answer holds', (t) => {
-  const { asked, failed, weighed } = asking(Array.from({ length: 32 }, () => ALL));
+  const { asked, failed, weighed } = asking(kinds(32));
   t.is(asked, undefined);
   t.is(failed, ERROR_CODES.response_too_large);
   t.is(weighed, Math.floor(MAX_MESSAGE_BYTES / VALUE_BYTES) + 1);
@@ -63,18 +76,18 @@ test('no more is gathered than an answer holds', (t) => {
 
 test('what is named and not there counts as well', (t) => {
   const keys = Array.from({ length: 60 }, (_, i) => Uint8Array.of(2, i));
-  const { failed, weighed } = asking([{ specifier: { model: 'dictionary', keys } }, ALL]);
+  const { failed, weighed } = asking([{ specifier: { model: 'dictionary', keys } }, { ...ALL, kind: 1 }]);
   t.is(failed, ERROR_CODES.response_too_large);
   t.is(weighed, keys.length);
 });
 
-test('whoever has the latest generation gets nothing again, however often it asks', (t) => {
-  const { asked, weighed } = asking(Array.from({ length: 32 }, () => ({ ...ALL, generation: 7n })));
+test('whoever has the latest generation gets nothing again', (t) => {
+  const { asked, weighed } = asking(kinds(32, 7n));
   t.true(asked?.every(({ stored, absent }) => stored.length === 0 && absent.length === 0));
   t.is(weighed, 0);
 });
 
 test('more specifiers than are answered, and one of another data model, are invalid', (t) => {
-  t.is(asking(Array.from({ length: 33 }, () => ALL)).failed, ERROR_CODES.invalid_message);
+  t.is(asking(kinds(33)).failed, ERROR_CODES.invalid_message);
   t.is(asking([{ specifier: { model: 'single' } }]).failed, ERROR_CODES.invalid_message);
 });

@@ -1,7 +1,7 @@
 // A router of the laboratory, in user space for what the kernel's NAT cannot do: every mapping and filtering
-// of RFC 4787, and the accidents of real routers on command. IPv4; the kernel of its namespace leads what
-// comes from inside to the interface `inside` and what comes from outside to `outside`, and sends on what
-// this program writes there.
+// of RFC 4787, and the accidents of real routers on command. The kernel of its namespace leads what comes
+// from inside to the interface `inside` and what comes from outside to `outside`, and sends on what this
+// program writes there. IPv6 is neither translated nor filtered, but meets the same accidents.
 //   nat_router external=ADDRESS inside=PREFIX[,PREFIX] [KEY=VALUE]...
 // Keys, the first value is the default:
 //   mapping=none|independent|address|address-port    RFC 4787 s4.1; none: a firewall, or a plain router
@@ -37,6 +37,7 @@ constexpr size_t kLargest = 65535;        // bytes
 constexpr size_t kMostDelayed = 1 << 16;  // packets; more are lost, as in any queue
 constexpr int kMostAtOnce = 64;           // packets of one side before the other has its turn
 constexpr uint16_t kFirstPort = 1024;     // RFC 4787 REQ-3: unprivileged stay unprivileged
+constexpr size_t kNextHeader = 6;         // its offset (RFC 8200 s3)
 constexpr uint8_t kIcmpUnreachable = 3;   // RFC 792
 constexpr uint8_t kIcmpTimeExceeded = 11;
 
@@ -566,30 +567,36 @@ class Router {
   void Forward(Side from, size_t length, int64_t now) {
     const Settings& settings = nat_.settings;
     Dropped& dropped = nat_.dropped;
-    auto packet = Packet::Parse(buffer_, length);
+    const bool is_v6 = buffer_[0] >> 4 == 6;
+    auto packet = is_v6 ? std::nullopt : Packet::Parse(buffer_, length);
     if (settings.blackhole || std::uniform_real_distribution<>(0, 1)(chance_) < settings.loss) {
       dropped.lost++;
     } else if (length > settings.mtu) {
       dropped.too_large++;
+    } else if (is_v6) {
+      if (buffer_[kNextHeader] == IPPROTO_UDP && !settings.udp) {
+        dropped.unwanted++;
+      } else {
+        Send(from == Side::kInside ? Side::kOutside : Side::kInside, buffer_, length, now);
+      }
     } else if (!packet.has_value() || (packet->IsUdp() && !settings.udp)) {
       dropped.unwanted++;
     } else if (auto to = from == Side::kInside ? nat_.Outbound(*packet, now) : nat_.Inbound(*packet, now);
                to.has_value()) {
-      Send(*to, *packet, now);
+      Send(*to, packet->data(), packet->length(), now);
     }
   }
 
-  void Send(Side to, const Packet& packet, int64_t now) {
+  void Send(Side to, const uint8_t* data, size_t length, int64_t now) {
     if (nat_.settings.delay == 0 && delayed_.empty()) {
-      Write(to, packet.data(), packet.length());
+      Write(to, data, length);
     } else if (delayed_.size() >= kMostDelayed) {
       nat_.dropped.lost++;
     } else {
       // A delay that was made shorter overtakes nothing.
       const int64_t due = now + nat_.settings.delay;
-      delayed_.push_back({delayed_.empty() ? due : std::max(due, delayed_.back().due),
-                          to,
-                          {packet.data(), packet.data() + packet.length()}});
+      delayed_.push_back(
+          {delayed_.empty() ? due : std::max(due, delayed_.back().due), to, {data, data + length}});
     }
   }
 

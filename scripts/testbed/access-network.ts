@@ -41,6 +41,10 @@ export interface Behaviour {
   readonly blackhole?: 'on' | 'off';
 }
 
+/** What a network gives its hosts addresses of. IPv6 is neither translated nor filtered anywhere. */
+export type Families = readonly (4 | 6)[];
+const ONLY_IPV4: Families = [4];
+
 export const NO_NAT: Behaviour = { mapping: 'none', filtering: 'none' };
 /** What most homes have. */
 export const HOME_NAT: Behaviour = { mapping: 'independent', filtering: 'address-port' };
@@ -75,25 +79,43 @@ interface Upstream {
   portAdded(port: string): Promise<void>;
 }
 
+interface Pair {
+  readonly v4: string;
+  readonly v6: string;
+}
+
 /** Numbers of an internet, given once each. */
 class Plan {
-  private readonly given = { transit: 0, host: 0, external: 0, publicLan: 0, privateLan: 0 };
+  private readonly given = { transit: 0, host: 0, external: 0, publicLan: 0, privateLan: 0, lan6: 0 };
 
   private next(what: keyof Plan['given'], most: number): number {
     if (this.given[what] >= most) throw new ScriptError(`the laboratory has no more than ${most} of ${what}`);
     return this.given[what]++;
   }
 
-  /** Of a cable between routers: the two addresses of a /30. */
-  transit(): { readonly above: string; readonly below: string } {
+  /** Of a cable between routers: the two addresses of a /30, and of a /64. */
+  transit(): Record<'above' | 'below', Pair> {
     const number = this.next('transit', 4096);
     const base = `10.255.${number >> 6}`;
-    return { above: `${base}.${4 * (number & 63) + 1}`, below: `${base}.${4 * (number & 63) + 2}` };
+    const base6 = `2001:db8:f000:${number.toString(16)}`;
+    return {
+      above: { v4: `${base}.${4 * (number & 63) + 1}`, v6: `${base6}::1` },
+      below: { v4: `${base}.${4 * (number & 63) + 2}`, v6: `${base6}::2` },
+    };
   }
 
-  publicHost(): { readonly gateway: string; readonly address: string } {
+  publicHost(): Record<'gateway' | 'address', Pair> {
     const number = this.next('host', 6);
-    return { gateway: `203.0.113.${9 + 4 * number}`, address: `203.0.113.${10 + 4 * number}` };
+    const base6 = `2001:db8:0:${number.toString(16)}`;
+    return {
+      gateway: { v4: `203.0.113.${9 + 4 * number}`, v6: `${base6}::1` },
+      address: { v4: `203.0.113.${10 + 4 * number}`, v6: `${base6}::10` },
+    };
+  }
+
+  /** A /64. */
+  lan6(): string {
+    return `2001:db8:1:${this.next('lan6', 4096).toString(16)}`;
   }
 
   external(): string {
@@ -134,18 +156,20 @@ export class Backbone implements Upstream {
   async portAdded(): Promise<void> {}
 
   /** A host without a router of its own. */
-  async publicHost(name: string): Promise<Host> {
+  async publicHost(name: string, families: Families = ONLY_IPV4): Promise<Host> {
     const host = new Host(name, await this.lab.namespace(name));
     const { gateway, address } = this.plan.publicHost();
     const port = `host${this.hosts++}`;
     host.interfaceName = host.nextInterface();
-    host.address = address;
+    host.address = address.v4;
     await this.lab.cable(host.namespace, host.interfaceName, this.namespace, port);
-    await this.namespace.ipBatch([`address add ${gateway}/30 dev ${port}`, `link set ${port} up`]);
+    await this.namespace.ipBatch([...addresses(gateway, port), `link set ${port} up`]);
     await host.namespace.ipBatch([
-      `address add ${address}/30 dev ${host.interfaceName}`,
+      `address add ${address.v4}/30 dev ${host.interfaceName}`,
+      ...(families.includes(6) ? [`address add ${address.v6}/64 dev ${host.interfaceName} nodad`] : []),
       `link set ${host.interfaceName} up`,
-      `route add default via ${gateway}`,
+      `route add default via ${gateway.v4}`,
+      ...(families.includes(6) ? [`route add default via ${gateway.v6}`] : []),
     ]);
     await this.namespace.carrier(port);
     await host.namespace.carrier(host.interfaceName);
@@ -157,8 +181,14 @@ export class Backbone implements Upstream {
     return new Host(name, await this.lab.namespace(name));
   }
 
-  async access(name: string, behaviour: Behaviour, upstream: Upstream = this): Promise<AccessNetwork> {
-    return AccessNetwork.create(this.lab, this.plan, upstream, name, behaviour);
+  /** @param families with IPv6: nothing else stands between it and the internet. */
+  async access(
+    name: string,
+    behaviour: Behaviour,
+    upstream: Upstream = this,
+    families: Families = ONLY_IPV4,
+  ): Promise<AccessNetwork> {
+    return AccessNetwork.create(this.lab, this.plan, upstream, { name, behaviour, families });
   }
 }
 
@@ -169,6 +199,7 @@ export class AccessNetwork implements Upstream {
   readonly external: string | null;
   private readonly lab: Lab;
   private readonly lan: Lan;
+  private readonly families: Families;
   private readonly router: Dialogue;
   private cables = 0;
   private children = 0;
@@ -177,12 +208,13 @@ export class AccessNetwork implements Upstream {
   private constructor(
     lab: Lab,
     namespace: Namespace,
-    options: { router: Dialogue; lan: Lan; external: string | null; behaviour: Behaviour },
+    options: { router: Dialogue; lan: Lan; external: string | null; behaviour: Behaviour; families: Families },
   ) {
     this.lab = lab;
     this.namespace = namespace;
     this.router = options.router;
     this.lan = options.lan;
+    this.families = options.families;
     this.external = options.external;
     this.behaviour = options.behaviour;
   }
@@ -191,21 +223,21 @@ export class AccessNetwork implements Upstream {
     lab: Lab,
     plan: Plan,
     upstream: Upstream,
-    name: string,
-    behaviour: Behaviour,
+    { name, behaviour, families }: { name: string; behaviour: Behaviour; families: Families },
   ): Promise<AccessNetwork> {
     const namespace = await lab.namespace(name);
     const external = behaviour.mapping === 'none' ? null : upstream.nextAddress();
     const lan = external === null ? publicLan(plan) : privateLan(plan);
     await routing(namespace);
-    await plugIn(lab, plan, upstream, namespace, external ?? `${lan.network}/${lan.prefixLength}`);
+    const behind = [external ?? `${lan.network}/${lan.prefixLength}`, `${lan.prefix6}::/64`];
+    await plugIn(lab, plan, upstream, namespace, behind);
     const settings = [`inside=${lan.network}/${lan.prefixLength}`, ...assignments(behaviour)];
     if (external !== null) settings.push(`external=${external}`);
     const router = new Dialogue(namespace.start(await tool('nat_router'), settings));
     await router.nextLine();
     await namespace.ipBatch([
       'link add lan0 type bridge',
-      `address add ${lan.gateway}/${lan.prefixLength} dev lan0`,
+      ...addresses({ v4: lan.gateway, v6: lan.gateway6 }, 'lan0', lan.prefixLength),
       'link set lan0 up',
       `link set inside up txqueuelen ${QUEUE_PACKETS}`,
       `link set outside up txqueuelen ${QUEUE_PACKETS}`,
@@ -214,7 +246,17 @@ export class AccessNetwork implements Upstream {
       `rule add iif lan0 lookup ${FROM_INSIDE_TABLE}`,
       `rule add iif wan0 lookup ${FROM_OUTSIDE_TABLE}`,
     ]);
-    return new AccessNetwork(lab, namespace, { router, lan, external, behaviour });
+    await namespace.ipBatch(
+      [
+        `route add default dev inside table ${FROM_INSIDE_TABLE}`,
+        `route add default dev outside table ${FROM_OUTSIDE_TABLE}`,
+        // What is for the router itself, as neighbour discovery is, is not passed on.
+        `rule add iif lan0 to 2000::/3 lookup ${FROM_INSIDE_TABLE}`,
+        `rule add iif wan0 to 2000::/3 lookup ${FROM_OUTSIDE_TABLE}`,
+      ],
+      6,
+    );
+    return new AccessNetwork(lab, namespace, { router, lan, external, behaviour, families });
   }
 
   get gateway(): string {
@@ -253,17 +295,23 @@ export class AccessNetwork implements Upstream {
     return { host, interfaceName, port, address: this.addressOf(number) };
   }
 
-  /** What gives the host its address and its default route here. @returns lines for `ip -batch` */
-  addressLines(interfaceName: string, address: string, metric = 100): string[] {
-    return [
-      `address add ${address}/${this.lan.prefixLength} dev ${interfaceName}`,
-      `route add default via ${this.lan.gateway} dev ${interfaceName} metric ${metric}`,
+  /** What gives the host its addresses and its default routes here. @returns lines for `ip -batch` */
+  addressLines(interfaceName: string, number: number, metric = 100): string[] {
+    const { prefixLength, prefix6, gateway, gateway6 } = this.lan;
+    const v4 = [
+      `address add ${this.addressOf(number)}/${prefixLength} dev ${interfaceName}`,
+      `route add default via ${gateway} dev ${interfaceName} metric ${metric}`,
     ];
+    const v6 = [
+      `address add ${prefix6}::${number.toString(16)}/64 dev ${interfaceName} nodad`,
+      `route add default via ${gateway6} dev ${interfaceName} metric ${metric}`,
+    ];
+    return this.families.flatMap((family) => (family === 4 ? v4 : v6));
   }
 
-  async plug(host: Host, number?: number): Promise<Cable> {
+  async plug(host: Host, number = 10): Promise<Cable> {
     const cable = await this.lay(host, number);
-    await host.namespace.ipBatch(this.addressLines(cable.interfaceName, cable.address));
+    await host.namespace.ipBatch(this.addressLines(cable.interfaceName, number));
     host.interfaceName = cable.interfaceName;
     host.address = cable.address;
     return cable;
@@ -308,17 +356,38 @@ interface Lan {
   /** Of its addresses: the first three octets, and the fourth of the network. */
   readonly prefix: string;
   readonly base: number;
+  /** The first four groups. */
+  readonly prefix6: string;
+  readonly gateway6: string;
 }
 
 function publicLan(plan: Plan): Lan {
   const { prefix, base } = plan.publicLan();
   const gateway = `${prefix}.${base + 1}`;
-  return { network: `${prefix}.${base}`, prefixLength: PUBLIC_LAN_PREFIX_LENGTH, gateway, prefix, base };
+  const v6 = lan6(plan);
+  return { network: `${prefix}.${base}`, prefixLength: PUBLIC_LAN_PREFIX_LENGTH, gateway, prefix, base, ...v6 };
 }
 
 function privateLan(plan: Plan): Lan {
   const prefix = `192.168.${plan.privateLan()}`;
-  return { network: `${prefix}.0`, prefixLength: PRIVATE_LAN_PREFIX_LENGTH, gateway: `${prefix}.1`, prefix, base: 0 };
+  const v4 = {
+    network: `${prefix}.0`,
+    prefixLength: PRIVATE_LAN_PREFIX_LENGTH,
+    gateway: `${prefix}.1`,
+    prefix,
+    base: 0,
+  };
+  return { ...v4, ...lan6(plan) };
+}
+
+function lan6(plan: Plan): Pick<Lan, 'prefix6' | 'gateway6'> {
+  const prefix6 = plan.lan6();
+  return { prefix6, gateway6: `${prefix6}::1` };
+}
+
+/** @returns lines for `ip -batch` */
+function addresses({ v4, v6 }: Pair, interfaceName: string, prefixLength = 30): string[] {
+  return [`address add ${v4}/${prefixLength} dev ${interfaceName}`, `address add ${v6}/64 dev ${interfaceName} nodad`];
 }
 
 function assignments(behaviour: Partial<Behaviour>): string[] {
@@ -331,23 +400,31 @@ async function routing(namespace: Namespace): Promise<void> {
     `net.ipv4.conf.${which}.rp_filter=0`,
     `net.ipv4.conf.${which}.send_redirects=0`,
   ]);
-  await namespace.run('sysctl', ['-q', '-w', 'net.ipv4.ip_forward=1', ...settings]);
+  await namespace.run('sysctl', ['-q', '-w', 'net.ipv4.ip_forward=1', 'net.ipv6.conf.all.forwarding=1', ...settings]);
 }
 
 let ports = 0;
 
 /** A cable upwards, by which what stands behind the router is found. */
-async function plugIn(lab: Lab, plan: Plan, upstream: Upstream, namespace: Namespace, behind: string): Promise<void> {
+async function plugIn(
+  lab: Lab,
+  plan: Plan,
+  upstream: Upstream,
+  namespace: Namespace,
+  behind: readonly string[],
+): Promise<void> {
   const { above, below } = plan.transit();
   const port = `down${ports++}`;
   await lab.cable(namespace, 'wan0', upstream.namespace, port);
-  await upstream.namespace.ipBatch([`address add ${above}/30 dev ${port}`, `link set ${port} up`]);
+  await upstream.namespace.ipBatch([...addresses(above, port), `link set ${port} up`]);
   await namespace.ipBatch([
-    `address add ${below}/30 dev wan0`,
+    ...addresses(below, 'wan0'),
     'link set wan0 up',
-    `route add default via ${above} dev wan0`,
+    `route add default via ${above.v4} dev wan0`,
+    `route add default via ${above.v6} dev wan0`,
   ]);
   await upstream.namespace.carrier(port);
-  await upstream.namespace.ip('route', 'add', behind, 'via', below, 'dev', port);
+  for (const prefix of behind)
+    await upstream.namespace.ip('route', 'add', prefix, 'via', prefix.includes(':') ? below.v6 : below.v4, 'dev', port);
   await upstream.portAdded(port);
 }

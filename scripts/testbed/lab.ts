@@ -133,9 +133,14 @@ export class Namespace {
     return command('ip', ['-n', this.name, ...args]);
   }
 
-  /** Several `ip` commands by one process, a line each. */
-  async ipBatch(lines: readonly string[]): Promise<void> {
-    await command('ip', ['-n', this.name, '-batch', '-'], { input: `${lines.join('\n')}\n` });
+  /**
+   * Several `ip` commands by one process, a line each.
+   * @param family of lines whose addresses do not tell
+   */
+  async ipBatch(lines: readonly string[], family: 4 | 6 = 4): Promise<void> {
+    await command('ip', [...(family === 6 ? ['-6'] : []), '-n', this.name, '-batch', '-'], {
+      input: `${lines.join('\n')}\n`,
+    });
   }
 
   /**

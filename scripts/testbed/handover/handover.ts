@@ -56,7 +56,7 @@ export async function handover(
 ): Promise<void> {
   const rows = new Map<string, Map<string, string>>();
   for (const who of options.who)
-    for (const kind of ['open', 'nat', 'nats', 'crowd'] as const) {
+    for (const kind of ['open', 'families', 'nat', 'nats', 'crowd'] as const) {
       const moves = options.moves.filter((name) => MOVES[name]?.scene === kind);
       if (moves.length === 0) continue;
       for (const { row, cell } of await inScene(findings, { ...options, moves }, who, kind, progress)) {
@@ -198,6 +198,7 @@ const SCENE_WORDS: Readonly<Record<SceneKind, string>> = {
   nat: 'the mover behind a NAT',
   nats: 'both behind NATs',
   crowd: 'no NAT, and a crowd',
+  families: 'no NAT, one of the mover IPv4 only, the other IPv6 only',
 };
 
 async function isUp(call: WatchedCall, timeoutMs: number): Promise<void> {

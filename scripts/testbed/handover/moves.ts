@@ -67,6 +67,8 @@ export const MOVES: Readonly<Record<string, Move>> = {
   rebind_nat: { scene: 'nats', bound: { ms: 200, roundTrips: 2 }, act: rebind },
   dead_path: { scene: 'nat', bound: { ms: 120, roundTrips: 1 }, ...deadPath },
   dead_path_nat: { scene: 'nats', bound: { ms: 120, roundTrips: 2 }, ...deadPath },
+  // To IPv6 alone and back in turn.
+  families: { scene: 'families', act: hard },
   twenty: {
     scene: 'open',
     act: async ({ a }) => {

@@ -1,10 +1,13 @@
-import { type AccessNetwork, Backbone, type Behaviour, HOME_NAT, NO_NAT } from '../access-network.ts';
+import { type AccessNetwork, Backbone, type Behaviour, type Families, HOME_NAT, NO_NAT } from '../access-network.ts';
 import { MEMBERS } from '../crowd-addresses.ts';
 import { Lab } from '../lab.ts';
 import type { Host } from '../topology.ts';
 
-/** What stands between each end and the internet; crowd: nothing, and the mover has many links. */
-export type SceneKind = 'open' | 'crowd' | 'nat' | 'nats';
+/**
+ * What stands between each end and the internet; crowd: nothing, and the mover has many links; families: nothing, and one of
+ * the mover's networks knows IPv4 only, the other IPv6 only.
+ */
+export type SceneKind = 'open' | 'crowd' | 'families' | 'nat' | 'nats';
 
 /** Of the NATs: by random ports a mapping that is made anew is another one, as at a carrier's. */
 export type Ports = NonNullable<Behaviour['ports']>;
@@ -12,6 +15,13 @@ export type Ports = NonNullable<Behaviour['ports']>;
 function behaviours(kind: SceneKind, ports: Ports): { readonly a: Behaviour; readonly b: Behaviour } {
   const nat = { ...HOME_NAT, ports };
   return { a: kind === 'nat' || kind === 'nats' ? nat : NO_NAT, b: kind === 'nats' ? nat : NO_NAT };
+}
+
+/** Of the two networks of each end. */
+function familiesOf(kind: SceneKind): Record<'a' | 'b', readonly [Families, Families]> {
+  if (kind !== 'families') return { a: [[4], [4]], b: [[4], [4]] };
+  const both: Families = [4, 6];
+  return { a: [[4], [6]], b: [both, both] };
 }
 
 /** Preferred over each before it. */
@@ -35,11 +45,16 @@ export class MovingHost {
     this.ways = ways;
   }
 
-  static async create(backbone: Backbone, name: string, behaviour: Behaviour): Promise<MovingHost> {
+  static async create(
+    backbone: Backbone,
+    name: string,
+    behaviour: Behaviour,
+    families: readonly [Families, Families],
+  ): Promise<MovingHost> {
     const host = await backbone.host(name);
     const ways: Way[] = [];
-    for (const number of [1, 2]) {
-      const network = await backbone.access(`${name}${number}`, behaviour);
+    for (const [i, which] of families.entries()) {
+      const network = await backbone.access(`${name}${i + 1}`, behaviour, backbone, which);
       const { interfaceName, port } = await network.lay(host);
       ways.push({ network, interfaceName, port });
     }
@@ -112,9 +127,8 @@ export class MovingHost {
   /** Lines for `ip -batch`. */
   private arrival({ network, interfaceName }: Way, metric = this.metric--): string[] {
     const number = HOST_NUMBERS[this.visits++ % HOST_NUMBERS.length] ?? NaN;
-    const address = network.addressOf(number);
-    if (network === this.network) this.address = address;
-    return network.addressLines(interfaceName, address, metric);
+    if (network === this.network) this.address = network.addressOf(number);
+    return network.addressLines(interfaceName, number, metric);
   }
 }
 
@@ -154,10 +168,11 @@ export class Scene {
     const behaviour = behaviours(kind, ports);
     try {
       const backbone = await Backbone.create(lab);
-      const publicHost = await backbone.publicHost('public');
+      const families = familiesOf(kind);
+      const publicHost = await backbone.publicHost('public', families.b[0]);
       await backbone.namespace.ip('route', 'add', MEMBERS, 'via', publicHost.address);
       const [a, b] = await Promise.all(
-        (['a', 'b'] as const).map(async (name) => MovingHost.create(backbone, name, behaviour[name])),
+        (['a', 'b'] as const).map(async (name) => MovingHost.create(backbone, name, behaviour[name], families[name])),
       );
       if (a === undefined || b === undefined) throw new Error('two hosts were made');
       return new Scene(kind, links, lab, publicHost, a, b);

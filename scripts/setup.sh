@@ -29,7 +29,7 @@ packages_for() {
   case $1 in
     build) echo "g++ make python3" ;; # node-gyp compiles native/
     cipher) [ "$node_arch" != x64 ] || echo "libipsec-mb-dev" ;; # faster AES-GCM, linked into native/
-    lab) echo "iproute2 nftables iputils-ping procps" ;; # namespaces, home routers
+    lab) echo "iproute2 nftables iputils-ping procps tayga" ;; # namespaces, home routers, NAT64
     # the unmodified phone; what counts its packets
     phone) echo "baresip-core tshark" ;;
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with

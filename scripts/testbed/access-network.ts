@@ -263,6 +263,11 @@ export class AccessNetwork implements Upstream {
     return this.lan.gateway;
   }
 
+  /** Of the IPv6 there, where hosts have it. */
+  get gateway6(): string {
+    return this.lan.gateway6;
+  }
+
   get prefixLength(): number {
     return this.lan.prefixLength;
   }

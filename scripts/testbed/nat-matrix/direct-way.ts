@@ -40,6 +40,7 @@ function endOf({ name, routers }: Kind): End {
 export function directWay(one: Kind, two: Kind, place: Place = 'apart'): DirectWay {
   const ends = [endOf(one), endOf(two)] as const;
   if (place === 'behind one NAT') return possible('both are in one LAN');
+  if (one.isNat64 === true && two.isNat64 === true) return possible('both have IPv6');
   const blocked = ends.find(({ passesUdp }) => !passesUdp);
   if (blocked !== undefined) return impossible(`UDP does not pass ${blocked.name}`);
   if (place === 'behind one carrier') return impossible('their carrier leads nothing back inside (no hairpin)');

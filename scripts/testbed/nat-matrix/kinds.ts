@@ -5,6 +5,8 @@ export interface Kind {
   readonly name: string;
   /** The routers, the outermost first. */
   readonly routers: readonly Behaviour[];
+  /** Hosts have IPv6 alone; the routers are behind a NAT64. */
+  readonly isNat64?: boolean;
 }
 
 const INITIALS: Readonly<Record<Exclude<Dependence, 'none'>, string>> = {
@@ -29,6 +31,7 @@ export const KINDS: readonly Kind[] = [
   ),
   { name: 'random', routers: [{ mapping: 'address-port', filtering: 'address-port', ports: 'random' }] },
   { name: 'two-nats', routers: [CARRIER_NAT, HOME_NAT] },
+  { name: 'nat64', routers: [HOME_NAT], isNat64: true },
   { name: 'no-udp', routers: [{ ...HOME_NAT, udp: 'off' }] },
 ];
 

@@ -7,6 +7,7 @@ import { Agent } from '../agent.ts';
 import { type AccessNetwork, Backbone } from '../access-network.ts';
 import type { Lab } from '../lab.ts';
 import { percentile, table, type Findings } from '../report.ts';
+import { nat64Network, useResolver } from '../nat64.ts';
 import { tool } from '../tools.ts';
 import type { Host } from '../topology.ts';
 import { directWay, type DirectWay, type Place } from './direct-way.ts';
@@ -91,6 +92,7 @@ async function buildMatrix(
   const member = async (name: string, kind: Kind, network: AccessNetwork): Promise<() => Member> => {
     const host = await backbone.host(name);
     await network.plug(host, 2 + (name.endsWith('-b') ? 1 : 0));
+    if (kind.isNat64 === true) useResolver(lab, host.namespace, network.gateway6);
     let made: Member | undefined;
     waiting.push(async () => {
       const agent = Agent.launch(lab, {
@@ -111,6 +113,7 @@ async function buildMatrix(
     };
   };
   const behind = async (name: string, kind: Kind): Promise<() => Member> => {
+    if (kind.isNat64 === true) return member(name, kind, await nat64Network(lab, backbone, name));
     let network: AccessNetwork | undefined;
     for (const [i, router] of kind.routers.entries()) {
       // Whoever comes into such a network is a member already.
@@ -268,7 +271,6 @@ function conclude(findings: Findings, kinds: readonly Kind[], outcomes: readonly
       findings.note(`${outcome.title}: ${inWords(outcome)}`);
   const linked = outcomes.filter(({ wasLinked }) => wasLinked);
   if (linked.length > 0) findings.note(`${linked.length} pairs were linked before: not in first_packet_ms`);
-  findings.note('not measured: IPv6-only with NAT64');
 }
 
 function grid(kinds: readonly Kind[], outcomes: readonly Outcome[]): string {

@@ -62,6 +62,9 @@ export interface PathSet {
   takeNoPath(): boolean;
   /** Infinity: none. */
   readonly nextTimeout: number;
+  /** When something urgent, when anything of programs was sent. -Infinity: never. */
+  readonly urgentAt: number;
+  readonly sentAt: number;
   readonly active: PathRoute | undefined;
   readonly spare: PathRoute | undefined;
 }

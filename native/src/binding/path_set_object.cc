@@ -37,6 +37,8 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceMethod<&PathSetObject::TakeSwitched>("takeSwitched"),
                            InstanceMethod<&PathSetObject::TakeNoPath>("takeNoPath"),
                            InstanceAccessor<&PathSetObject::NextTimeout>("nextTimeout"),
+                           InstanceAccessor<&PathSetObject::UrgentAt>("urgentAt"),
+                           InstanceAccessor<&PathSetObject::SentAt>("sentAt"),
                            InstanceAccessor<&PathSetObject::Active>("active"),
                            InstanceAccessor<&PathSetObject::Spare>("spare"),
                        });
@@ -155,6 +157,11 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     Nanoseconds next = paths_->NextTimeout();
     return Napi::Number::New(info.Env(), next == kNever ? INFINITY : static_cast<double>(next) / 1e6);
   }
+  static Napi::Value ToTime(Napi::Env env, Nanoseconds time) {
+    return Napi::Number::New(env, time == PathSet::kLongAgo ? -INFINITY : static_cast<double>(time) / 1e6);
+  }
+  Napi::Value UrgentAt(const Napi::CallbackInfo& info) { return ToTime(info.Env(), paths_->urgent_at()); }
+  Napi::Value SentAt(const Napi::CallbackInfo& info) { return ToTime(info.Env(), paths_->sent_at()); }
   Napi::Value Active(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->active()); }
   Napi::Value Spare(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->spare()); }
 

@@ -341,7 +341,7 @@ int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
   Nanoseconds next = std::min(
-      {network_event_at_, tun_event_at_, load_uplinks_at_, bulk_.sockets.NextClosing(),
+      {network_event_at_, tun_event_at_, load_uplinks_at_, leave_at_, bulk_.sockets.NextClosing(),
        bulk_.transmit.NextStall(), urgent_.transmit.NextStall(), held_.NextExpiry(), early_.NextExpiry(),
        NextRekeyTimeout(), NextPathTimeout(), resting_.NextTime(), trimmer_.NextTime()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
@@ -372,6 +372,7 @@ void DataPlane::RunTimers() {
   RunPathTimers();
   RunResting();
   if (load_uplinks_at_ <= now_) LoadUplinks();
+  if (leave_at_ <= now_) LeaveLostPaths();
   CloseRetiredSockets();
   trimmer_.Run(now_);
   // By value: a step may end a link and change the list.

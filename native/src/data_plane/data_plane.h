@@ -106,6 +106,9 @@ class DataPlane {
   static constexpr Nanoseconds kNetworkSettle = 5 * kMillisecond;  // one change makes a burst of messages
   // Between two dumps of all that rtnetlink knows.
   static constexpr Nanoseconds kLoadInterval = 100 * kMillisecond;
+  // Links that leave a lost path, each with a probe.
+  static constexpr size_t kLeaveAtOnce = 32;
+  static constexpr Nanoseconds kLeaveInterval = 10 * kMillisecond;
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
   static constexpr int kUdpBudget = 2;  // batches before the TUN is looked at again
   // Between two pieces of bulk: enough for hundreds of calls, not for a flood in their guise to stop it.
@@ -167,6 +170,8 @@ class DataPlane {
   // uplinks_ says something else than before, and the sockets are as it says. On the thread, right after the
   // messages were read; the first time before it begins, without links.
   void UplinksChanged();
+  void LeaveLostPaths();
+  bool IsUsable(const Path& path) const;
 
   // handshakes.cc
   // Where OpenSSL's datagrams go while the scope lasts, and how long one may be.
@@ -391,6 +396,8 @@ class DataPlane {
   Nanoseconds network_event_at_ = kNever;
   Nanoseconds uplinks_loaded_at_ = 0;
   Nanoseconds load_uplinks_at_ = kNever;
+  std::vector<LinkId> leaving_;  // whose paths are to be looked at since uplinks changed, the first one last
+  Nanoseconds leave_at_ = kNever;
   Nanoseconds tun_event_at_ = kNever;
   struct RemoteSeen {
     Endpoint remote;

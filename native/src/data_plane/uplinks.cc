@@ -5,7 +5,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include "data_plane/data_plane.h"
 #include "net/netlink.h"
@@ -83,31 +85,42 @@ void DataPlane::CloseRetiredSockets() {
   }
 }
 
-// A path whose local address is gone is of no use, nor one whose address has no way out any more while
-// another one has: where all have lost their routes, these come back as a rule. Those of links with a call
-// are looked at first.
 void DataPlane::UplinksChanged() {
-  auto usable = [this](const Path& path) {
-    // A hop is as good as the link with its relay, which is looked at by itself.
-    if (path.local.unset() || path.is_hop()) return true;
-    if (!uplinks_.HasAddress(path.local)) return false;
-    const IpAddress& remote = path.remote.address;
-    if (uplinks_.Reaches(path.local, remote)) return true;
-    const std::vector<Uplink>& all = uplinks_.all();
-    return std::none_of(all.begin(), all.end(), [&](const Uplink& uplink) {
-      return (remote.is_v4() ? uplink.metric_v4 : uplink.metric_v6) != Uplink::kNoRoute;
-    });
-  };
-  std::vector<std::pair<Nanoseconds, LinkId>> changed;
+  std::vector<std::tuple<Nanoseconds, Nanoseconds, LinkId>> all;
   for (const auto& [id, link] : links_.all()) {
-    if (link->paths != nullptr) changed.emplace_back(link->paths->urgent_at(), id);
+    if (link->paths != nullptr) all.emplace_back(link->paths->urgent_at(), link->paths->sent_at(), id);
   }
-  std::sort(changed.begin(), changed.end(), std::greater<>());
-  for (const auto& [urgent_at, id] : changed) {
-    Link* link = links_.Find(id);
-    link->paths->Lose(usable, now_);
+  std::sort(all.begin(), all.end());
+  leaving_.clear();
+  for (const auto& [urgent_at, sent_at, id] : all) leaving_.push_back(id);
+  LeaveLostPaths();
+}
+
+// Those of links with a call are looked at first, the others a few at a time (RFC 8445 s14.2): a router on
+// the new way need not make a thousand mappings in one instant.
+void DataPlane::LeaveLostPaths() {
+  for (size_t i = 0; i < kLeaveAtOnce && !leaving_.empty(); i++) {
+    Link* link = links_.Find(leaving_.back());
+    leaving_.pop_back();
+    if (link == nullptr || link->paths == nullptr) continue;
+    link->paths->Lose([this](const Path& path) { return IsUsable(path); }, now_);
     TendPaths(link);
   }
+  leave_at_ = leaving_.empty() ? kNever : now_ + kLeaveInterval;
+}
+
+// A path whose local address is gone is of no use, nor one whose address has no way out any more while
+// another one has: where all have lost their routes, these come back as a rule.
+bool DataPlane::IsUsable(const Path& path) const {
+  // A hop is as good as the link with its relay, which is looked at by itself.
+  if (path.local.unset() || path.is_hop()) return true;
+  if (!uplinks_.HasAddress(path.local)) return false;
+  const IpAddress& remote = path.remote.address;
+  if (uplinks_.Reaches(path.local, remote)) return true;
+  const std::vector<Uplink>& all = uplinks_.all();
+  return std::none_of(all.begin(), all.end(), [&](const Uplink& uplink) {
+    return (remote.is_v4() ? uplink.metric_v4 : uplink.metric_v6) != Uplink::kNoRoute;
+  });
 }
 
 }  // namespace idloc

@@ -151,6 +151,8 @@ class PathSet {
   const Path* spare() const { return spare_ < 0 ? nullptr : &entries_[static_cast<size_t>(spare_)].route; }
   // When something urgent was last sent.
   Nanoseconds urgent_at() const { return urgent_at_; }
+  // When programs last sent.
+  Nanoseconds sent_at() const { return program_sent_at_; }
   const std::vector<Entry>& entries() const { return entries_; }
   // The active path is another one, and has proven to work.
   std::optional<Cause> TakeSwitched();

@@ -60,6 +60,9 @@ const PATH_PROBE = 0x24;
 const PATH_PROBE_ANSWER = 0x25;
 const PATH_PROBE_BYTES = 60;
 const REPLAY_WINDOW = 1_024;
+/** As in native/src/data_plane/data_plane.h. */
+const LEAVE_AT_ONCE = 32;
+const LEAVE_INTERVAL_MS = 10;
 /** As in native/src/link/link_control.h. */
 const HOP_TO = 0x2b;
 const HOP_FROM = 0x2c;
@@ -165,6 +168,8 @@ export class SimDataPlane implements DataPlane {
   private closed = false;
   private own: Inner | undefined;
   private relays = false;
+  /** Whose paths are to be looked at since uplinks changed. */
+  private leaving: SimLink[] = [];
   private readonly stopWatching: () => void;
 
   constructor(components: { loop: EventLoop; random: Random; host: SimHost }, port = 6084) {
@@ -175,7 +180,7 @@ export class SimDataPlane implements DataPlane {
     this.cookieSecret = toHex(this.random.bytes(8));
     this.host.bind(port, (datagram) => this.receive(datagram));
     this.stopWatching = this.host.onAddressChange(() => {
-      this.leaveLostPaths();
+      this.uplinksChanged();
       this.emit({ type: 'network' });
     });
   }
@@ -827,16 +832,33 @@ export class SimDataPlane implements DataPlane {
     });
   }
 
+  private uplinksChanged(): void {
+    const busy = (link: SimLink): [number, number] => [
+      link.paths?.urgentAt ?? -Infinity,
+      link.paths?.sentAt ?? -Infinity,
+    ];
+    const byUse = [...this.links.values()].map((link) => ({ link, busy: busy(link) }));
+    byUse.sort((a, b) => later(a.busy[0], b.busy[0]) || later(a.busy[1], b.busy[1]));
+    this.leaving = byUse.map(({ link }) => link);
+    this.leaveLostPaths();
+  }
+
   private leaveLostPaths(): void {
     const usable = ({ local, remote }: PathRoute): boolean => {
       if (local === null || isHitAddress(local)) return true;
       if (this.host.deviceOf(local) === undefined) return false;
       return this.host.reaches(local, remote.address) || this.host.uplinks.length === 0;
     };
-    for (const link of [...this.links.values()]) {
+    for (const link of this.leaving.splice(0, LEAVE_AT_ONCE)) {
+      if (this.links.get(link.id) !== link) continue;
       link.paths?.lose(usable, this.loop.now);
       this.tendPaths(link);
     }
+    const { leaving } = this;
+    if (leaving.length === 0) return;
+    this.loop.after(LEAVE_INTERVAL_MS, () => {
+      if (this.leaving === leaving && !this.closed) this.leaveLostPaths();
+    });
   }
 
   private localOf(link: SimLink): SocketAddress | null {
@@ -867,6 +889,11 @@ export class SimDataPlane implements DataPlane {
     this.events.push(event);
     if (this.events.length === 1) this.loop.after(0, () => this.wake?.());
   }
+}
+
+/** What is later comes first. */
+function later(a: number, b: number): number {
+  return a === b ? 0 : b > a ? 1 : -1;
 }
 
 function hop(kind: number, other: Hit, datagram: Uint8Array): Uint8Array {

@@ -70,6 +70,7 @@ if (authority === undefined || document === undefined || address === undefined)
 
 const folder = mkdtempSync(join(tmpdir(), 'idloc-flooder-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(0));
 const store = new KeyStore(StateDirectory.open(folder));
 const identity = HostIdentity.generate();
 const clock = new OverlayClock(systemClock);

@@ -1,6 +1,6 @@
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { CandidatePair } from './candidate-pair.ts';
-import { pairKey, priorityFor } from './candidate-pair.ts';
+import { isRelayed, pairKey, priorityFor } from './candidate-pair.ts';
 import { MAX_PAIRS } from './constants.ts';
 import type { IceRole } from './path.ts';
 
@@ -121,8 +121,12 @@ export class Checklist {
 
   private makeRoom(pair: CandidatePair): boolean {
     if (this.sorted.length < MAX_PAIRS) return true;
-    const least = this.sorted.findLast((other) => other.state !== 'succeeded' && other.state !== 'in-progress');
-    if (least === undefined || least.priority >= pair.priority) return false;
+    const idle = this.sorted.filter(({ state }) => state !== 'succeeded' && state !== 'in-progress');
+    // The ways by relays are few, and what is left when nothing else works; of the peer-reflexive ones there may be no end.
+    const least = isRelayed(pair)
+      ? idle.findLast(({ remote }) => remote.type === 'prflx')
+      : idle.findLast((other) => !isRelayed(other) && other.priority < pair.priority);
+    if (least === undefined) return false;
     this.remove(least);
     return true;
   }

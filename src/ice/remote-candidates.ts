@@ -29,7 +29,8 @@ export class RemoteCandidates {
       const known = this.byAddress.get(formatSocketAddress(address));
       if (known !== undefined && known.type !== 'prflx') continue;
       if (known === undefined) {
-        if (this.byAddress.size >= MAX_REMOTE_CANDIDATES) continue;
+        // What nobody named gives way: between two NATs with a mapping for each destination there is always more of it.
+        if (!this.makeRoom(undefined)) continue;
         fresh.push(candidate);
       }
       this.byAddress.set(formatSocketAddress(address), candidate);
@@ -43,15 +44,19 @@ export class RemoteCandidates {
     const key = formatSocketAddress(address);
     const known = this.byAddress.get(key);
     if (known !== undefined) return known;
-    if (this.byAddress.size >= MAX_REMOTE_CANDIDATES) {
-      const oldest = [...this.byAddress].find(
-        ([, { type, address: other }]) => type === 'prflx' && (kept === undefined || !sameSocketAddress(other, kept)),
-      );
-      if (oldest !== undefined) this.byAddress.delete(oldest[0]);
-    }
+    const hasRoom = this.makeRoom(kept);
     const type = isHitAddress(address.address) ? 'relay' : 'prflx';
     const candidate: Candidate = { type, address, priority, foundation: formFoundation(type, key) };
-    if (this.byAddress.size < MAX_REMOTE_CANDIDATES) this.byAddress.set(key, candidate);
+    if (hasRoom) this.byAddress.set(key, candidate);
     return candidate;
+  }
+
+  /** For one more: the oldest that was learned goes, if it has to. */
+  private makeRoom(kept: SocketAddress | undefined): boolean {
+    if (this.byAddress.size < MAX_REMOTE_CANDIDATES) return true;
+    const oldest = [...this.byAddress].find(
+      ([, { type, address: other }]) => type === 'prflx' && (kept === undefined || !sameSocketAddress(other, kept)),
+    );
+    return oldest !== undefined && this.byAddress.delete(oldest[0]);
   }
 }

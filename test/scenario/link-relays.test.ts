@@ -50,6 +50,31 @@ test('two hosts behind symmetric NATs are linked through a public peer, and exch
   t.deepEqual(world.peer.dataPlane.delivered, []);
 });
 
+for (const [one, two] of [
+  ['endpoint-independent', 'endpoint-independent'],
+  ['address-dependent', 'address-dependent'],
+  ['endpoint-independent', 'address-dependent'],
+] as const)
+  for (const [seed, latencyMs] of [
+    [16, 0],
+    [17, 2],
+    [18, 20],
+  ] as const)
+    test(`two NATs that give each destination another port, filtering ${one} and ${two}: linked by the relay within a second (latency ${latencyMs} ms)`, (t) => {
+      // Each check that passes comes from yet another port, and asks for a check there.
+      const world = apart(t, seed, {
+        natA: { ...SYMMETRIC_NAT, filtering: one, portPreservation: true },
+        natB: { ...SYMMETRIC_NAT, filtering: two, portPreservation: true },
+        internet: { latencyMs },
+      });
+      t.true(world.join());
+      const before = world.a.now;
+      world.a.connect(world.b.hit);
+      t.true(world.until(() => world.linked, 20_000));
+      t.true(world.a.now - before < 1_000, `${world.a.now - before} ms`);
+      t.is(pathOf(world.a, world.b).type, 'relay');
+    });
+
 test('where a direct path works in time no relay is asked', (t) => {
   const world = apart(t, 2, { natA: HOME_NAT, natB: HOME_NAT });
   t.true(world.join());

@@ -74,3 +74,20 @@ test('a full list takes a better pair for its worst idle one, and no worse pair'
   t.is(list.pairs.length, MAX_PAIRS);
   t.false(list.pairs.some((other) => other === worst));
 });
+
+test('in a full list a way by a relay takes the place of a peer-reflexive one, and keeps its own', (t) => {
+  const list = new Checklist();
+  const learned = (port: number): CandidatePair =>
+    makePair('controlling', CREDENTIALS, LOCAL, { ...candidate('203.0.113.1', port, 500), type: 'prflx' });
+  list.add(Array.from({ length: MAX_PAIRS }, (_, i) => learned(i + 1)));
+  const [base, hit] = ['2001:20::3', '2001:20::2'].map((address) => ({
+    ...candidate(address, address.endsWith('2') ? 0 : 1, 1),
+    type: 'relay' as const,
+  }));
+  if (base === undefined || hit === undefined) throw new Error('both are there');
+  const relayed = makePair('controlling', CREDENTIALS, base, hit);
+  t.deepEqual(list.add([relayed]), [relayed]);
+  t.is(list.pairs.length, MAX_PAIRS);
+  list.add(Array.from({ length: MAX_PAIRS }, (_, i) => learned(1000 + i)));
+  t.true(list.pairs.includes(relayed));
+});

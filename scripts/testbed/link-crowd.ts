@@ -144,6 +144,7 @@ class MemberPlane implements DataPlane {
   }
   setPathMtu(): void {}
   setRelay(): void {}
+  dialStream(): void {}
   sendProbe(): void {}
   authorize(): void {}
   refuse(): void {}

@@ -1,5 +1,6 @@
 import type { Hit } from '../base/node-id.ts';
 import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { isStreamAddress } from '../base/stream-address.ts';
 import { ContactBook, type Contact } from '../identity/contacts.ts';
 import { isGloballyReachable, isHostAddress } from '../mobility/reachability.ts';
 import type { OverlayEvent, OverlayRole } from '../overlay/events.ts';
@@ -117,6 +118,12 @@ export class Acquaintances {
     );
   }
 
+  /** Where a host, or a peer that the ticket named, accepts streams. */
+  streamsOf(hit: Hit): SocketAddress[] {
+    const known = [...(this.book.byHit(hit)?.locators ?? []), ...(this.isPeer(hit) ? this.options.start : [])];
+    return distinct(known.filter(({ address }) => isStreamAddress(address)));
+  }
+
   /** Where a host was seen last. */
   latestLocators(hit: Hit): readonly SocketAddress[] {
     return this.book.byHit(hit)?.locators.slice(0, MAX_SOUGHT_LOCATORS) ?? [];
@@ -190,7 +197,11 @@ export function peersIn(event: OverlayEvent, role: OverlayRole): { readonly hit:
 }
 
 function latestFirst(locators: readonly SocketAddress[]): SocketAddress[] {
-  return distinct(locators).slice(0, MAX_KEPT_LOCATORS);
+  const all = distinct(locators);
+  const kept = all.slice(0, MAX_KEPT_LOCATORS);
+  // Where it accepts streams is no news, but may be all that works one day.
+  const stream = all.find(({ address }) => isStreamAddress(address));
+  return stream === undefined || kept.includes(stream) ? kept : [...kept.slice(0, -1), stream];
 }
 
 function distinct(addresses: readonly SocketAddress[]): SocketAddress[] {

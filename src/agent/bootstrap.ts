@@ -1,5 +1,6 @@
 import type { Timed } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
+import { isStreamAddress } from '../base/stream-address.ts';
 import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 
 // Implementation constants.
@@ -15,11 +16,14 @@ const MAX_PAUSE_MS = 15_000;
 /** A link is up: whether it is a way in, its other end tells at once; where newcomers crowd, not quite at once. */
 const REST_MS = 250;
 const PATIENT_REST_MS = 1_000;
+/** Streams (TLS over TCP) are for where UDP is blocked. */
+const STREAM_HEAD_START_MS = 1_500;
 /** Found at meeting places, and tried in each round; the oldest give way. */
 const MAX_FOUND = 16;
 
 /**
- * Finds the way into the overlay: tries the known addresses in turn, in rounds, until it is told that there is one.
+ * Finds the way into the overlay: tries the known addresses in turn, in rounds, until it is told that there is one. Streams
+ * are passed over while the others have had no time to answer.
  *
  *   idle ──start──> trying ──stop──> idle
  *                   └─^ rest: a link is up, which may be the way
@@ -37,6 +41,7 @@ export class Bootstrap implements Timed {
   private nextAt: number | undefined;
   private eagerUntil = 0;
   private restUntil = -Infinity;
+  private streamsFrom = 0;
 
   /** @param options.patient the addresses are of a ticket, which was made a while ago at most. */
   constructor(
@@ -64,6 +69,8 @@ export class Bootstrap implements Timed {
     this.index = 0;
     this.pause = FIRST_PAUSE_MS;
     this.eagerUntil = now + EAGER_MS;
+    // Nobody is kept waiting where there is nothing else.
+    this.streamsFrom = addresses.every(({ address }) => isStreamAddress(address)) ? now : now + STREAM_HEAD_START_MS;
     this.nextAt = addresses.length === 0 ? undefined : now;
     this.restUntil = -Infinity;
     this.handleTimeout(now);
@@ -106,6 +113,10 @@ export class Bootstrap implements Timed {
       return;
     }
     this.index += 1;
+    if (isStreamAddress(remote.address) && now < this.streamsFrom) {
+      this.handleTimeout(now);
+      return;
+    }
     this.nextAt = now + this.staggerMs;
     this.connect(remote, now);
   }

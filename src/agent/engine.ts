@@ -77,6 +77,8 @@ export interface EngineOptions {
   readonly ipv4: string | undefined;
   /** What members derive the keys from under which they meet; absent: they do not. */
   readonly rendezvousSecret?: Uint8Array | null;
+  /** Where streams are accepted. */
+  readonly streams?: readonly SocketAddress[];
   /** Bytes a second that a peer hands on between other members; 0: none. Absent: the default. */
   readonly relayBytesPerSecond?: number;
 }
@@ -160,12 +162,16 @@ export class Engine implements Timed {
       verifyPeer: (chain, wallNow) => trust.verify(chain, wallNow, { anyTime: !timeIsKnown() }),
       selfHit: this.hit,
       isPeer: (hit) => this.acquaintances.isPeer(hit),
+      streamsOf: (hit) => this.acquaintances.streamsOf(hit),
       random,
       clock,
       logger,
     });
     this.pathMtus = new PathMtuDiscovery({ dataPlane });
-    this.addresses = new OwnAddresses({ links: this.links, port: () => dataPlane.port });
+    this.addresses = new OwnAddresses(
+      { links: this.links, port: () => dataPlane.port },
+      { streams: options.streams ?? [] },
+    );
     const { acquaintances, claims, links, addresses, members } = this;
     this.guests = new Guests(
       { links, membership, timeIsKnown, random, logger, answered: () => this.ticketsChanged(clock.monotonic()) },

@@ -44,6 +44,7 @@ export class Ground {
       limits: config.limits,
       copyDscp: config.copyDscp,
       uplinks: config.uplinks,
+      streams: config.stream,
     });
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
     try {

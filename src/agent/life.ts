@@ -99,6 +99,7 @@ export class Life {
         ipv4Prefix,
         ipv4: this.memory.ownIpv4,
         rendezvousSecret: membership.secret,
+        streams: config.stream.listen,
         ...(config.relayBytesPerSecond !== undefined && { relayBytesPerSecond: config.relayBytesPerSecond }),
       },
     );

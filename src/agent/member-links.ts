@@ -83,8 +83,8 @@ export class MemberLinks {
           node.receive(event.hit, event.data, now);
         return;
       case 'path':
-        // By a relay it is nowhere.
-        if (members.has(event.hit) && event.path.via === undefined)
+        // By a relay it is nowhere, and the other end of a stream need not be where streams are accepted.
+        if (members.has(event.hit) && event.path.via === undefined && event.path.over === undefined)
           this.components.remember(event.hit, { locators: [event.path.remote] });
         return;
       case 'needsRestart':

@@ -185,19 +185,21 @@ function namesOf({ engine, directory }: OperationsComponents): NameOf {
 
 function describePath(path: LinkPath | undefined, nameOf: NameOf): PathStatus | null {
   if (path === undefined) return null;
-  const { type, local, remote, via } = path;
+  const { type, local, remote, via, over } = path;
   return {
     type,
     local: local === undefined ? 'any' : formatSocketAddress(local),
     remote: formatSocketAddress(remote),
     ...(via !== undefined && { via: { hit: hitToAddress(via), name: nameOf(via) } }),
+    ...(over !== undefined && { over }),
   };
 }
 
 const DIRECT_BY = 'a UDP port forwarded to either host, or IPv6 at both, would make one';
 
 /** Why a path is the one it is, for a person. */
-function whyPath({ type, via }: LinkPath, nameOf: NameOf): string {
+function whyPath({ type, via, over }: LinkPath, nameOf: NameOf): string {
+  if (over !== undefined) return 'by TLS over TCP: nothing answered by UDP, which a firewall may block';
   switch (type) {
     case 'host':
       return 'an address of its own answered: no NAT between';

@@ -1,4 +1,6 @@
+import { parseIpAddress } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import { toStreamAddress } from '../base/stream-address.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { type KnownAddresses, ticketAddresses, type TicketStart } from './ticket-addresses.ts';
@@ -14,9 +16,16 @@ export class OwnAddresses {
   private readonly links: Pick<LinkManager, 'whereSeen'>;
   private readonly port: () => number;
 
-  constructor(components: { links: Pick<LinkManager, 'whereSeen'>; port: () => number }) {
+  private readonly streams: readonly SocketAddress[];
+
+  /** @param options.streams where streams are accepted: TCP addresses, some of them for all addresses of a family. */
+  constructor(
+    components: { links: Pick<LinkManager, 'whereSeen'>; port: () => number },
+    options: { readonly streams: readonly SocketAddress[] },
+  ) {
     this.links = components.links;
     this.port = components.port;
+    this.streams = options.streams;
   }
 
   /** Best first. */
@@ -36,6 +45,16 @@ export class OwnAddresses {
       reflexive: this.links.whereSeen(),
       mapped: this.mapped === undefined ? [] : [this.mapped],
       own: this.hosts.map((address) => ({ address, port })),
+      streams: this.streamsFrom([...this.advertised.map(({ address }) => address), ...this.hosts]),
     };
+  }
+
+  /** What stands for our streams, at each of `hosts` where a socket listens on all addresses. */
+  private streamsFrom(hosts: readonly string[]): SocketAddress[] {
+    return this.streams.flatMap(({ address, port }) => {
+      if (!parseIpAddress(address).isUnspecified()) return toStreamAddress({ address, port });
+      const same = hosts.filter((host) => host.includes(':') === address.includes(':'));
+      return same.map((host) => toStreamAddress({ address: host, port }));
+    });
   }
 }

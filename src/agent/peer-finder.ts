@@ -5,7 +5,7 @@ import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
 import type { LinkManager } from '../link/link-manager.ts';
-import { isHostAddress } from '../mobility/reachability.ts';
+import { isDialable } from '../mobility/reachability.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
 import { Whereabouts, type WhereaboutsRecord } from '../overlay/whereabouts.ts';
 import { Absentees } from './absentees.ts';
@@ -149,7 +149,7 @@ export class PeerFinder implements Timed {
   /** Anyone may write anything into his own record: nothing is sent to what is no address of another host. */
   private learned(hit: Hit, { locators, writtenAt }: WhereaboutsRecord): void {
     const { links, acquaintances, ports } = this.components;
-    const usable = locators.filter((locator) => isHostAddress(locator.address) && !links.isOwn(locator));
+    const usable = locators.filter((locator) => isDialable(locator) && !links.isOwn(locator));
     const contact = acquaintances.told(hit, { locators: usable, writtenAt }, ports.wall());
     if (contact !== undefined) ports.learned(contact);
   }

@@ -59,6 +59,21 @@ const endpoints = z.array(endpoint).max(MAX_ENDPOINTS);
 const MAX_INTERFACES = 16;
 const interfaces = z.array(interfaceName).max(MAX_INTERFACES);
 
+/** A family or two, a port or two. */
+const MAX_STREAM_LISTENERS = 4;
+const MAX_ALPN = 4;
+/** RFC 6066 s3: a DNS name in ASCII, no address. */
+const serverName = z
+  .string()
+  .regex(
+    /^(?=.{1,253}$)(?!.*\.[0-9]+$)([A-Za-z0-9-]{1,63}\.)*[A-Za-z0-9-]{1,63}$/,
+    'must be a host name such as www.example.org',
+  );
+/** RFC 7301 s3.1. */
+const alpnName = z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be a protocol name such as http/1.1');
+/** As of anything that is no browser. */
+const DEFAULT_ALPN = ['http/1.1'];
+
 /** Less would not let a single datagram of one member through. */
 const MIN_RELAY = 64_000;
 const MAX_RELAY = 0xffff_ffff;
@@ -99,6 +114,13 @@ const inputSchema = z.strictObject({
     .optional(),
   uplinks: z.strictObject({ forbid: interfaces.optional(), prefer: interfaces.optional() }).optional(),
   dns: z.strictObject({ enable: z.boolean().optional(), listen: address.optional() }).optional(),
+  stream: z
+    .strictObject({
+      listen: z.array(address).max(MAX_STREAM_LISTENERS).optional(),
+      server_name: serverName.optional(),
+      alpn: z.array(alpnName).max(MAX_ALPN).optional(),
+    })
+    .optional(),
   relay: z
     .strictObject({
       enable: z.boolean().optional(),
@@ -160,6 +182,12 @@ export interface AgentConfig {
   /** Interfaces whose addresses members are not told and that nothing is sent from, and those that go before others. */
   readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
+  /** TCP addresses where streams of hosts whose UDP is blocked are accepted; what this host's streams show in TLS (SNI, ALPN). */
+  readonly stream: {
+    readonly listen: readonly SocketAddress[];
+    readonly serverName: string | null;
+    readonly alpn: readonly string[];
+  };
   /** What this host, as a peer, hands on between other members that have no direct path; 0: nothing. Absent: the default. */
   readonly relayBytesPerSecond?: number;
   /** Bounds of the data plane's memory (`DataPlaneLimits`); what is absent has its default there. */
@@ -235,6 +263,11 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     dns: {
       enable: pick((input) => input.dns?.enable) ?? true,
       listen: pick((input) => input.dns?.listen) ?? DEFAULT_DNS_ADDRESS,
+    },
+    stream: {
+      listen: pick((input) => input.stream?.listen) ?? [],
+      serverName: pick((input) => input.stream?.server_name) ?? null,
+      alpn: pick((input) => input.stream?.alpn) ?? DEFAULT_ALPN,
     },
     ...given({
       relayBytesPerSecond:

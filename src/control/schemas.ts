@@ -28,6 +28,8 @@ const pathSchema = z.object({
   remote: socketAddress,
   /** Of `relay`: the member that hands on. Both addresses are HITs then. */
   via: z.object({ hit, name: z.string().nullable() }).optional(),
+  /** Of `relay`: the other end itself, by TLS over TCP to `remote`. */
+  over: z.literal('tls').optional(),
 });
 
 const linkSchema = z.object({

@@ -1,5 +1,6 @@
 import type { Candidate, CandidateType } from '../base/candidate.ts';
 import { isHitAddress } from '../base/node-id.ts';
+import { isStreamAddress } from '../base/stream-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import { baseOf, isLinkLocal, isLoopback, isUnicast } from './candidates.ts';
@@ -62,6 +63,9 @@ export function canPair(base: SocketAddress, remote: SocketAddress): boolean {
   // Through a relay, which is the base, only the HIT of the other end is reached; and no other way leads there.
   if (isHitAddress(base.address) || isHitAddress(remote.address))
     return isHitAddress(base.address) && isHitAddress(remote.address) && remote.port === 0;
+  // Nor does any other way lead to the end of a stream, or that to anywhere else.
+  if (isStreamAddress(base.address) || isStreamAddress(remote.address))
+    return isStreamAddress(base.address) && isStreamAddress(remote.address);
   return (
     base.address.includes(':') === remote.address.includes(':') &&
     remote.port !== 0 &&
@@ -126,7 +130,7 @@ export function localTypeOf(
   base: SocketAddress,
   candidates: readonly Candidate[],
 ): CandidateType {
-  if (isHitAddress(base.address)) return 'relay';
+  if (isHitAddress(base.address) || isStreamAddress(base.address)) return 'relay';
   return (
     candidates.find(
       (candidate) => sameSocketAddress(candidate.address, mapped) && sameSocketAddress(baseOf(candidate), base),

@@ -2,6 +2,7 @@ import { earliest } from '../base/clock.ts';
 import type { Hit } from '../base/node-id.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import { isStreamAddress } from '../base/stream-address.ts';
 import type { IceAgent, Path } from '../ice/ice-agent.ts';
 import { distanceOf } from '../ice/path.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
@@ -65,6 +66,8 @@ export class Association {
   /** Data sent now is expected to arrive. */
   pathWorks = false;
   repair: Repair | undefined;
+  /** Its path is in doubt: when streams are tried. */
+  streamsAt: number | undefined;
   /** Listeners were told that the peer is silent. */
   toldSilent = false;
   /** From then on it may rest, when nothing else speaks against it. */
@@ -103,6 +106,13 @@ export class Association {
 
   get agents(): readonly IceAgent[] {
     return [this.ice, this.nextIce].filter((agent) => agent !== undefined);
+  }
+
+  /** Messages may go by it: its path works, and is in no doubt. On a stream a repair only looks for something better. */
+  get isSound(): boolean {
+    const { pathWorks, path, repair } = this;
+    if (!pathWorks || repair === undefined) return pathWorks;
+    return repair.cause === 'remapped' && path !== undefined && isStreamAddress(path.remote.address);
   }
 
   /** The path works and has just proven it; there is nothing that JavaScript waits for. */
@@ -155,7 +165,7 @@ export class Association {
   take(path: AssociationPath, now: number): void {
     this.path = path;
     this.bind(path.remote, now);
-    this.dataPlane.setPath(this.link, path.local ?? null, path.remote, preferenceOf(path.ice));
+    this.dataPlane.setPath(this.link, path.local ?? null, path.remote, preferenceOf(path.ice ?? path));
   }
 
   /** Other ways to the peer, which the data plane tries, and goes over to by itself. */
@@ -187,7 +197,8 @@ export class Association {
   }
 }
 
-function preferenceOf(path: Path | undefined): number {
-  if (path === undefined) return PATH_PREFERENCE.unknown;
+function preferenceOf(path: Path | AssociationPath): number {
+  if (isStreamAddress(path.remote.address)) return PATH_PREFERENCE.stream;
+  if (!('localType' in path)) return PATH_PREFERENCE.unknown;
   return [PATH_PREFERENCE.host, PATH_PREFERENCE.throughNat][distanceOf(path)] ?? PATH_PREFERENCE.relay;
 }

@@ -1,5 +1,6 @@
 import type { SocketAddress } from '../base/socket-address.ts';
 import { MAX_BINDING_SERVERS } from '../mobility/constants.ts';
+import { isStreamAddress } from '../base/stream-address.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
 import type { Association } from './association.ts';
 import { MAX_SERVERS_CONSIDERED } from './constants.ts';
@@ -13,6 +14,7 @@ export function bindingServers(associations: Iterable<Association>): readonly So
     if (state !== 'up' || path === undefined) continue;
     if (path.ice !== undefined && path.ice.remoteType !== 'host') continue;
     const { remote } = path;
+    if (isStreamAddress(remote.address)) continue;
     const found = isGloballyReachable(remote.address) ? reachable : others;
     if (!found.some(({ address }) => address === remote.address)) found.push(remote);
     considered += 1;

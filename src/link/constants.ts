@@ -95,6 +95,11 @@ export const MAX_STRANGER_ANSWERS_PER_SECOND = 100;
 /** Binding requests answered a second. */
 export const MAX_BINDING_ANSWERS_PER_SECOND = 500;
 
+/** Nothing answers by UDP for so long: a stream is tried, and again after as long. Its TCP and TLS take three round trips. */
+export const STREAM_HEAD_START_MS = 1_500;
+/** Of one peer. */
+export const MAX_STREAMS_TRIED = 2;
+
 export const ECHO_TIMEOUT_MS = 3_000;
 export const MAX_ECHOES = 64;
 /** Kept transaction IDs of checks move to the older half this often; an answer later than that is not expected. */

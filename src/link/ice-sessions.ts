@@ -1,4 +1,5 @@
 import type { Candidate, IceParameters } from '../base/candidate.ts';
+import { isStreamAddress } from '../base/stream-address.ts';
 import { isHitAddress } from '../base/node-id.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
@@ -8,17 +9,26 @@ import type { IceRole } from '../ice/ice-agent.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
+import type { Streams } from './streams.ts';
 
 /** Makes the ICE agents of associations, and exchanges them at a restart. */
 export class IceSessions {
   private readonly table: ConnectionTable;
   private readonly addresses: LocalAddresses;
+  private readonly streams: Streams;
   private readonly random: Random;
   private readonly logger: Logger;
 
-  constructor(components: { table: ConnectionTable; addresses: LocalAddresses; random: Random; logger: Logger }) {
+  constructor(components: {
+    table: ConnectionTable;
+    addresses: LocalAddresses;
+    streams: Streams;
+    random: Random;
+    logger: Logger;
+  }) {
     this.table = components.table;
     this.addresses = components.addresses;
+    this.streams = components.streams;
     this.random = components.random;
     this.logger = components.logger;
   }
@@ -55,7 +65,8 @@ export class IceSessions {
     const { secrets, path } = association;
     if (secrets === undefined || path === undefined) return;
     const client = association.role === 'client';
-    const type = isHitAddress(path.remote.address) ? 'relay' : 'host';
+    const isStream = isStreamAddress(path.remote.address);
+    const type = isStream || isHitAddress(path.remote.address) ? 'relay' : 'host';
     const remote: Candidate = {
       type,
       address: path.remote,
@@ -73,9 +84,9 @@ export class IceSessions {
     this.adopt(association, agent);
     const credentials = client ? secrets.server : secrets.client;
     agent.setRemote({ ...credentials, candidates: type === 'relay' ? [] : [remote] }, now);
-    // A stranger came by the relay that `path` says.
-    if (type === 'relay' && path.local !== undefined)
-      agent.setRelays([{ ...remote, address: path.local }], remote, now);
+    // A stranger came by the relay that `path` says, or by a stream.
+    const local = isStream ? this.streams.local : path.local;
+    if (type === 'relay' && local !== undefined) agent.setRelays([{ ...remote, address: local }], remote, now);
   }
 
   /** RFC 8445 s9, with an agent of its own: the old one keeps the path alive, and is all there is when this comes to nothing. */

@@ -15,6 +15,8 @@ export interface LinkPath {
   readonly remote: SocketAddress;
   /** Of a relayed one: the member that hands on. Both addresses are HITs then. */
   readonly via?: Hit;
+  /** Of one that is a stream, to `remote` by TCP. */
+  readonly over?: 'tls';
 }
 
 export type LinkEvent =

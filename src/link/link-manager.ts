@@ -7,6 +7,7 @@ import { addressToHit, isHitAddress, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { isStreamAddress } from '../base/stream-address.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import type { NodeCertificate } from '../identity/certificate.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
@@ -42,6 +43,7 @@ import type { Forwarded } from '../mobility/sightings.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { Relays } from './relays.ts';
 import { Repairs } from './repairs.ts';
+import { Streams } from './streams.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 import { Turns } from './turns.ts';
 
@@ -54,6 +56,8 @@ export interface LinkManagerComponents {
   readonly selfHit: Hit;
   /** Whether a member holds up the overlay: others are asked to come to us through such ones. Absent: through those in the open. */
   readonly isPeer?: (hit: Hit) => boolean;
+  /** Where a member accepts streams. Absent: it is not known of anybody. */
+  readonly streamsOf?: (hit: Hit) => readonly SocketAddress[];
   readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -83,6 +87,7 @@ export class LinkManager implements Timed {
   private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
   private readonly repairs: Repairs;
+  private readonly streams: Streams;
   private readonly relays: Relays;
   private readonly negotiations: Negotiations;
   private readonly turns: Turns;
@@ -101,7 +106,10 @@ export class LinkManager implements Timed {
     this.clock = components.clock;
     this.logger = components.logger;
     this.addresses = new LocalAddresses(components, this.dataPlane.port);
-    this.sessions = new IceSessions({ ...components, table: this.table, addresses: this.addresses });
+    const { dataPlane, streamsOf = (): [] => [] } = components;
+    this.streams = new Streams({ dataPlane, known: streamsOf });
+    const { table, addresses, streams } = this;
+    this.sessions = new IceSessions({ ...components, table, addresses, streams });
     this.stun = new StunDispatcher({
       dataPlane: this.dataPlane,
       table: this.table,
@@ -123,6 +131,7 @@ export class LinkManager implements Timed {
     this.relays = new Relays({
       table: this.table,
       port: this.dataPlane.port,
+      stream: this.streams.candidate,
       isPeer: components.isPeer,
       dial: (remote, hit, patienceMs, now) => void this.connectDirect(remote, now, hit, patienceMs),
       lost: (association, now) => this.beginRepair(association, 'broken', now),
@@ -149,6 +158,7 @@ export class LinkManager implements Timed {
       table: this.table,
       sessions: this.sessions,
       repairs: this.repairs,
+      streams: this.streams,
       turns: this.turns,
       tell: (event) => this.handler(event),
       drop: (association, reason) => this.drop(association, reason, true),
@@ -227,7 +237,7 @@ export class LinkManager implements Timed {
         const { path } = association;
         // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
         // The link with a relay moves by itself.
-        const own = path?.local !== undefined && !isHitAddress(path.local.address);
+        const own = path?.local !== undefined && !isIndirect(path.remote);
         const lost = path?.local === undefined || (own && !this.addresses.has(path.local.address));
         if (association.state === 'up' && lost) this.beginRepair(association, 'broken', now);
         else if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
@@ -284,7 +294,9 @@ export class LinkManager implements Timed {
     if (this.table.isCalledAt(remote, now, HANDSHAKE_PATIENCE_MS)) return false;
     const association = this.open('client', 'dialed', expected, now);
     association.deadline = now + patienceMs;
-    association.take({ local: undefined, remote }, now);
+    const isStream = isStreamAddress(remote.address);
+    if (isStream) this.dataPlane.dialStream(remote);
+    association.take({ local: isStream ? this.streams.local : undefined, remote }, now);
     this.settle(association, now);
     return true;
   }
@@ -294,7 +306,7 @@ export class LinkManager implements Timed {
   /** A member, on a path that is known to work: while it is being mended, messages are to go round it. */
   isUp(hit: Hit): boolean {
     const current = this.table.link(hit)?.current;
-    return current?.state === 'up' && current.pathWorks && current.repair === undefined;
+    return current?.state === 'up' && current.isSound;
   }
 
   /** False while sends to it are unanswered: somebody else is the better way. */
@@ -371,10 +383,10 @@ export class LinkManager implements Timed {
     return this.table.link(hit)?.current?.peer ?? this.table.guests.get(hit)?.peer;
   }
 
-  /** Where its datagrams go, also a guest's. Undefined too where they go by another member. */
+  /** Where its datagrams go, also a guest's. Undefined too where they go by another member, or a stream. */
   remoteOf(hit: Hit): SocketAddress | undefined {
     const remote = (this.table.link(hit)?.current ?? this.table.guests.get(hit))?.path?.remote;
-    return remote === undefined || isHitAddress(remote.address) ? undefined : remote;
+    return remote === undefined || isIndirect(remote) ? undefined : remote;
   }
 
   certificateOf(hit: Hit): NodeCertificate | undefined {
@@ -456,6 +468,7 @@ export class LinkManager implements Timed {
     association.handleTimeout(now);
     this.turns.handleTimeout(association, now);
     this.relays.handleTimeout(association, now);
+    this.streams.handleTimeout(association, now);
     if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.due(association, now);
     this.settle(association, now);
   }
@@ -500,15 +513,17 @@ export class LinkManager implements Timed {
     this.repairs.begin(association, cause, now);
     if (cause === 'remapped') return;
     this.relays.needed(association, now);
+    this.streams.needed(association, now);
     this.addresses.doubt(now);
     this.askReflexive(now);
     this.repairs.consider(now);
   }
 
   private pumpAddresses(now: number): void {
+    const isFirst = this.addresses.reflexive.length === 0;
     for (let seen = this.addresses.pollReflexive(now); seen !== undefined; seen = this.addresses.pollReflexive(now)) {
       this.reflexiveHandler(sameSocketAddress(seen.base, seen.mapped));
-      if (!sameSocketAddress(seen.base, seen.mapped)) this.reflexiveKnown(now);
+      if (!sameSocketAddress(seen.base, seen.mapped)) this.reflexiveKnown(now, isFirst);
       this.repairs.consider(now);
       this.settleRepairing(now);
     }
@@ -522,7 +537,11 @@ export class LinkManager implements Timed {
   }
 
   /** A peer that was told of no address outside our NAT would look for us in vain: asked before ours was known. */
-  private reflexiveKnown(now: number): void {
+  private reflexiveKnown(now: number, isFirst: boolean): void {
+    // Where UDP did not pass nobody could see it, and where it passes again relayed links may become direct ones.
+    if (isFirst)
+      for (const association of this.table.associations)
+        if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
     for (const association of this.repairs.open) {
       if (association.nextIce?.localParameters.candidates.some(({ type }) => type !== 'host') !== false) continue;
       this.outdateRestart(association);
@@ -741,7 +760,7 @@ export class LinkManager implements Timed {
       association.ice?.rest();
       this.dataPlane.rest(association.link);
     }
-    const next = earliest(association.nextTimeout(), this.relays.nextTimeout(association));
+    const next = earliest(association.nextTimeout(), this.relays.nextTimeout(association), association.streamsAt);
     if (next === undefined) this.timers.clear(association);
     else this.timers.set(association, next);
   }
@@ -776,7 +795,12 @@ export class LinkManager implements Timed {
   }
 }
 
-/** On a path through another member: a new address of ours may make a direct one, and the peer has to be told of it. */
+/** What stands there is no address of a host of ours or of others. */
+function isIndirect({ address }: SocketAddress): boolean {
+  return isHitAddress(address) || isStreamAddress(address);
+}
+
+/** On a path through another member, or a stream: a new address of ours may make a direct one, and the peer has to be told of it. */
 function isRelayed({ state, path }: Association): boolean {
-  return state === 'up' && path !== undefined && isHitAddress(path.remote.address);
+  return state === 'up' && path !== undefined && isIndirect(path.remote);
 }

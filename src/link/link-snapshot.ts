@@ -1,4 +1,5 @@
 import { addressToHit, isHitAddress, type Hit } from '../base/node-id.ts';
+import { fromStreamAddress, isStreamAddress } from '../base/stream-address.ts';
 import { pathType } from '../ice/path.ts';
 import type { LinkCounters } from '../native/data-plane.ts';
 import type { Association, AssociationPath } from './association.ts';
@@ -7,6 +8,7 @@ import type { LinkPath, LinkSnapshot } from './link-events.ts';
 export function describePath({ local, remote, ice }: AssociationPath): LinkPath {
   if (local !== undefined && isHitAddress(local.address))
     return { type: 'relay', local, remote, via: addressToHit(local.address) };
+  if (isStreamAddress(remote.address)) return { type: 'relay', remote: fromStreamAddress(remote), over: 'tls' };
   // Before ICE has chosen, it is the path of the handshake: towards an address that the peer has told.
   const type = ice === undefined ? 'host' : pathType(ice);
   // The data plane has followed the peer from a relayed one.

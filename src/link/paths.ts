@@ -1,3 +1,4 @@
+import { isStreamAddress } from '../base/stream-address.ts';
 import { isHitAddress } from '../base/node-id.ts';
 import type { Logger } from '../base/logger.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
@@ -5,12 +6,13 @@ import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.t
 import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
 import type { DataPlaneEvent, LinkId } from '../native/data-plane.ts';
 import type { RepairCause } from '../mobility/repair.ts';
-import type { Association } from './association.ts';
+import type { Association, AssociationPath } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { FORGOTTEN_GRACE_MS, MAX_SPARES, REST_AFTER_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent } from './link-events.ts';
 import { describePath } from './link-snapshot.ts';
+import type { Streams } from './streams.ts';
 import type { Repairs } from './repairs.ts';
 import type { Turns } from './turns.ts';
 
@@ -19,6 +21,7 @@ export interface PathPorts {
   readonly table: ConnectionTable;
   readonly sessions: IceSessions;
   readonly repairs: Repairs;
+  readonly streams: Streams;
   readonly turns: Turns;
   readonly tell: (event: LinkEvent) => void;
   /** Listeners are told. */
@@ -92,8 +95,9 @@ export class Paths {
       this.ports.tell({ type: 'path', hit, path: describePath(association.path) });
       if (mended) this.ports.tell({ type: 'mended', hit });
     }
-    if (!worked || cause === 'gone') this.ports.askReflexive(now);
+    if (!worked || cause === 'gone' || isFromStream(path, remote)) this.ports.askReflexive(now);
     repairs.consider(now);
+    this.ports.streams.showIce(association, now);
     association.ice?.adopt(local, remote, now);
     this.ports.settle(association, now);
   }
@@ -148,8 +152,10 @@ export class Paths {
 
   take(association: Association, path: Path, now: number): void {
     if (!this.ports.turns.mayTake(association, path, now)) return;
+    const isSeenAgain = isFromStream(association.path, path.remote);
     association.take({ local: path.local, remote: path.remote, ice: path }, now);
     association.restAt = now + REST_AFTER_MS;
+    if (isSeenAgain) this.ports.askReflexive(now);
     if (!association.connected || association.pathWorks) return;
     association.pathWorks = true;
     if (association.repair?.cause === 'broken') this.ports.repairs.end(association);
@@ -157,4 +163,9 @@ export class Paths {
     this.ports.askReflexive(now);
     this.ports.repairs.consider(now);
   }
+}
+
+/** UDP passes again, and nobody has told how others see us. */
+function isFromStream(before: AssociationPath | undefined, remote: SocketAddress): boolean {
+  return before !== undefined && isStreamAddress(before.remote.address) && !isStreamAddress(remote.address);
 }

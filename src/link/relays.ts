@@ -3,10 +3,11 @@ import { earliest } from '../base/clock.ts';
 import { addressToHit, hitToAddress, isHitAddress } from '../base/node-id.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import { isStreamAddress } from '../base/stream-address.ts';
 import { candidatePriority, formFoundation } from '../ice/candidates.ts';
 import type { IceAgent } from '../ice/ice-agent.ts';
 import { RELAYED, distanceOf } from '../ice/path.ts';
-import { isGloballyReachable, isHostAddress } from '../mobility/reachability.ts';
+import { isDialable, isGloballyReachable } from '../mobility/reachability.ts';
 import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import {
@@ -41,6 +42,8 @@ export interface RelayPorts {
   readonly table: ConnectionTable;
   /** Of the data plane. */
   readonly port: number;
+  /** The base of streams, by one of which the path may go. */
+  readonly stream: Candidate;
   /** Whether a member holds up the overlay, and so hands on. Undefined: it is not known of anybody, those in the open count. */
   readonly isPeer: ((hit: Hit) => boolean) | undefined;
   readonly dial: (remote: SocketAddress, hit: Hit, patienceMs: number, now: number) => void;
@@ -77,9 +80,14 @@ export class Relays {
     return { ...parameters, candidates: [...parameters.candidates, ...candidates] };
   }
 
-  /** What the other end has told, without its relays: an address of the overlay is no place for a check. */
+  /** What the other end has told, without its relays: an address of the overlay, or of a stream, is no place for a check. */
   direct(remote: IceParameters): IceParameters {
-    return { ...remote, candidates: remote.candidates.filter(({ address }) => !isHitAddress(address.address)) };
+    return {
+      ...remote,
+      candidates: remote.candidates.filter(
+        ({ address: { address } }) => !isHitAddress(address) && !isStreamAddress(address),
+      ),
+    };
   }
 
   /** Those that the other end has named. */
@@ -88,7 +96,7 @@ export class Relays {
     for (const { type, address, relatedAddress } of candidates) {
       if (type !== 'relay' || !isHitAddress(address.address)) continue;
       const relay = addressToHit(address.address);
-      const known = relatedAddress !== undefined && relatedAddress.port !== 0 && isHostAddress(relatedAddress.address);
+      const known = relatedAddress !== undefined && relatedAddress.port !== 0 && isDialable(relatedAddress);
       if (relay !== hit) relays.set(relay, { hit: relay, address: known ? relatedAddress : undefined });
     }
     return [...relays.values()].slice(0, MAX_RELAYS_TRIED);
@@ -171,11 +179,7 @@ export class Relays {
 
   private apply(hit: Hit, agent: IceAgent, { relays }: Meeting, now: number): void {
     const usable = relays.filter((relay) => this.neighbor(relay.hit) !== undefined);
-    agent.setRelays(
-      usable.map((relay, i) => this.local(relay.hit, i)),
-      theOther(hit),
-      now,
-    );
+    agent.setRelays([...usable.map((relay, i) => this.local(relay.hit, i)), this.ports.stream], theOther(hit), now);
   }
 
   /** The association with that member, whose path is no relayed one itself. While that is mended, it is a relay still. */

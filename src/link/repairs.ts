@@ -133,14 +133,13 @@ export class Repairs implements Timed {
     if (repair.shouldAsk(now, idle && this.ready)) this.ask(hit);
   }
 
-  /** A message can be routed, and it can tell where we are now. */
+  /** A message can be routed, and it can tell where we are now: somewhere, and how others see that. */
   private get ready(): boolean {
-    return this.working && this.waitUntil === undefined;
+    return this.working && this.waitUntil === undefined && this.addresses.candidates.length > 0;
   }
 
   hasWorkingLink(): boolean {
-    for (const { current } of this.table.links)
-      if (current?.state === 'up' && current.pathWorks && current.repair === undefined) return true;
+    for (const { current } of this.table.links) if (current?.state === 'up' && current.isSound) return true;
     return false;
   }
 }

@@ -1,6 +1,8 @@
 import { Address4 } from 'ip-address';
 import { parseIpAddress } from '../base/ip-address.ts';
 import { isHitAddress } from '../base/node-id.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { fromStreamAddress, isStreamAddress } from '../base/stream-address.ts';
 
 /** RFC 1122 s3.2.1.3: this network; sources only. */
 const THIS_NETWORK = new Address4('0.0.0.0/8');
@@ -12,13 +14,20 @@ const THIS_NETWORK = new Address4('0.0.0.0/8');
 export function isHostAddress(address: string): boolean {
   const ip = parseIpAddress(address);
   if (ip.isUnspecified() || ip.isLoopback() || ip.isMulticast() || address === '255.255.255.255') return false;
-  return ip instanceof Address4 ? !ip.isHostInSubnet(THIS_NETWORK) : !isHitAddress(address);
+  if (ip instanceof Address4) return !ip.isHostInSubnet(THIS_NETWORK);
+  return !isHitAddress(address) && !isStreamAddress(address);
+}
+
+/** Where others' word may make us dial: as above, or a stream to the open internet, never into the networks we are in. */
+export function isDialable(remote: SocketAddress): boolean {
+  if (!isStreamAddress(remote.address)) return isHostAddress(remote.address);
+  return isGloballyReachable(fromStreamAddress(remote).address);
 }
 
 /** Not private (RFC 1918, RFC 4193), shared (RFC 6598), link-local, loopback or of the overlay: the same host from everywhere. */
 export function isGloballyReachable(address: string): boolean {
   const ip = parseIpAddress(address);
   if (ip.isUnspecified() || ip.isLoopback() || ip.isPrivate() || ip.isCGNAT() || ip.isLinkLocal()) return false;
-  if (isHitAddress(address)) return false;
+  if (isHitAddress(address) || isStreamAddress(address)) return false;
   return !ip.isHostInSubnet(THIS_NETWORK);
 }

@@ -28,6 +28,7 @@ export interface NativeDataPlane {
   setPathMtu(link: number, bytes: number): void;
   sendProbe(link: number, bytes: number, id: number): void;
   setRelay(bytesPerSecond: number): void;
+  dialStream(remote: string, port: number): void;
   linkCounters(link: number): LinkCounters | undefined;
   close(): void;
 }
@@ -82,6 +83,11 @@ export interface Addon {
     keepaliveMs?: number,
     forbiddenUplinks?: readonly string[],
     preferredUplinks?: readonly string[],
+    streams?: {
+      readonly listen: readonly SocketAddress[];
+      readonly serverName: string;
+      readonly alpn: readonly string[];
+    },
   ) => NativeDataPlane;
   readonly PathSet: new (server: boolean, probeBytes: number) => PathSet;
   /** Milliseconds of CLOCK_MONOTONIC: the clock of `at` in events as C++ gives it. */

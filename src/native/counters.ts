@@ -50,6 +50,12 @@ export const COUNTER_NAMES = [
   'hopsForwardedBytes',
   'hopsSent',
   'hopsReceived',
+  /** Streams (TLS over TCP) that this host dialed, accepted, and that are over; datagrams by them. */
+  'streamsDialed',
+  'streamsAccepted',
+  'streamsEnded',
+  'streamSent',
+  'streamReceived',
   /** The TUN; reads and writes are of super-packets. */
   'tunReads',
   'tunReadBytes',
@@ -104,6 +110,13 @@ export const COUNTER_NAMES = [
   'dropHopUnknown',
   'dropHopQuota',
   'dropNoRelay',
+  /**
+   * Dropped: streams beyond what one address, or all, may have, and what came by one and is no datagram of a link, or by UDP as if
+   * by one; more than a stream takes; for a stream that is not there.
+   */
+  'dropStreamRefused',
+  'dropStreamFull',
+  'dropNoStream',
   /** Dropped: inner addresses that are not the peer's and ours. */
   'dropInnerSource',
   'dropInnerDestination',

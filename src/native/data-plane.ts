@@ -82,6 +82,13 @@ export interface DataPlane {
   setRelay(bytesPerSecond: number): void;
 
   /**
+   * A stream (TLS over TCP, base/stream-address.ts) to `remote`, which stands for one, is wanted: what is sent there from now on
+   * goes by it. It is dialed now, and again when it is lost and something is sent; one that is silent is made anew. Forgotten when
+   * no link has gone by it for a minute; of 16 that are wanted at once no more is.
+   */
+  dialStream(remote: SocketAddress): void;
+
+  /**
    * Packets of programs leave in datagrams of at most so many bytes, IP header included: 1280 until this is called, and again
    * after `setPath` to another path. What does not fit goes in pieces (TCP in smaller segments, the rest as IP fragments), and
    * the program's kernel is told by Packet Too Big.
@@ -197,7 +204,14 @@ export const ECHO_REPLY = 0x21;
 export const PROBE_REPLY = 0x23;
 
 /** Of paths of a link (`addPath`): what is at least `direct` takes over from what is less at once. */
-export const PATH_PREFERENCE = { relay: 32, unknown: 128, direct: 128, throughNat: 160, host: 192 } as const;
+export const PATH_PREFERENCE = {
+  stream: 16,
+  relay: 32,
+  unknown: 128,
+  direct: 128,
+  throughNat: 160,
+  host: 192,
+} as const;
 
 /** RFC 8200 s5: the path MTU that every path has. Datagrams are counted with their IP headers. */
 export const BASE_PATH_MTU = 1280;
@@ -222,6 +236,12 @@ export interface DataPlaneOptions {
    * the one by which its datagrams leave. A forbidden one is none of these; preferred ones go before the others.
    */
   readonly uplinks?: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
+  /** TCP addresses where others' streams are accepted; what streams show in TLS: the name for SNI (null: none), ALPN. */
+  readonly streams?: {
+    readonly listen: readonly SocketAddress[];
+    readonly serverName: string | null;
+    readonly alpn: readonly string[];
+  };
 }
 
 /**

@@ -24,7 +24,7 @@ export function aeadName(): string {
 
 /**
  * Starts the data-plane thread. The event loop stays alive until `close`.
- * @throws {IdlocError} `port_in_use`, `no_privilege`, `no_tun`, `tun_busy`, `bad_tun_name`, `bad_mtu`, `no_addon`;
+ * @throws {IdlocError} `port_in_use`, `EADDRINUSE`, `EACCES` (of a stream's port), `bad_stream`, `no_privilege`, `no_tun`, `tun_busy`, `bad_tun_name`, `bad_mtu`, `no_addon`;
  * nothing is left open then.
  */
 export function createDataPlane(options: DataPlaneOptions): DataPlane {
@@ -52,7 +52,17 @@ class NativePlane implements DataPlane {
   private wokenEarly = false;
 
   constructor(options: DataPlaneOptions) {
-    const { port, tun, limits = {}, connectionIds, copyDscp, rekeyAfterRecords, keepaliveMs, uplinks } = options;
+    const {
+      port,
+      tun,
+      limits = {},
+      connectionIds,
+      copyDscp,
+      rekeyAfterRecords,
+      keepaliveMs,
+      uplinks,
+      streams,
+    } = options;
     const addon = loadAddon();
     this.clockOffset = performance.now() - addon.monotonic();
     const wake = (): void => this.wake();
@@ -70,6 +80,9 @@ class NativePlane implements DataPlane {
           keepaliveMs,
           uplinks?.forbid ?? [],
           uplinks?.prefer ?? [],
+          streams === undefined
+            ? undefined
+            : { listen: streams.listen, serverName: streams.serverName ?? '', alpn: streams.alpn },
         ),
     );
     this.port = this.native.port;
@@ -166,6 +179,10 @@ class NativePlane implements DataPlane {
 
   setRelay(bytesPerSecond: number): void {
     this.native.setRelay(bytesPerSecond);
+  }
+
+  dialStream(remote: SocketAddress): void {
+    this.native.dialStream(remote.address, remote.port);
   }
 
   linkCounters(link: LinkId): LinkCounters | undefined {

@@ -44,6 +44,11 @@ namespace idloc {
   V(hopsForwardedBytes)    \
   V(hopsSent)              \
   V(hopsReceived)          \
+  V(streamsDialed)         \
+  V(streamsAccepted)       \
+  V(streamsEnded)          \
+  V(streamSent)            \
+  V(streamReceived)        \
   V(tunReads)              \
   V(tunReadBytes)          \
   V(tunWrites)             \
@@ -82,6 +87,9 @@ namespace idloc {
   V(dropHopUnknown)        \
   V(dropHopQuota)          \
   V(dropNoRelay)           \
+  V(dropStreamRefused)     \
+  V(dropStreamFull)        \
+  V(dropNoStream)          \
   V(dropInnerSource)       \
   V(dropInnerDestination)  \
   V(dropForeignSource)     \

@@ -38,6 +38,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::SetPathMtuTo>("setPathMtu"),
                            InstanceMethod<&DataPlaneObject::SendProbeTo>("sendProbe"),
                            InstanceMethod<&DataPlaneObject::SetRelayTo>("setRelay"),
+                           InstanceMethod<&DataPlaneObject::Dial>("dialStream"),
                            InstanceMethod<&DataPlaneObject::LinkCounters>("linkCounters"),
                            InstanceMethod<&DataPlaneObject::Close>("close"),
                            InstanceAccessor<&DataPlaneObject::Port>("port"),
@@ -47,7 +48,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
 
   // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true, copyDscp = false,
   //               rekeyAfterRecords = 2^24, keepaliveMs = 16,000, forbiddenUplinks = [], preferredUplinks =
-  //               [])
+  //               [], streams = {listen: [{address, port}], serverName: text, alpn: [text]})
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
     Napi::Env env = info.Env();
     auto port = GetUint32(info[0]);
@@ -87,6 +88,9 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!forbidden.has_value() || !preferred.has_value()) return;
     options.forbidden_uplinks = std::move(*forbidden);
     options.preferred_uplinks = std::move(*preferred);
+    auto streams = GetStreams(info[11]);
+    if (!streams.has_value()) return;
+    options.streams = std::move(*streams);
     wake_ = Wake::Open(env, info[3].As<Napi::Function>(), [this] { plane_->WakeTaken(); });
     if (wake_ == nullptr) {
       ThrowError(env, {"no_wake", "node gives no way to wake it; it may be shutting down"});
@@ -123,8 +127,34 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       if (right) out.push_back(name.As<Napi::String>().Utf8Value());
     }
     if (right) return out;
-    ThrowType(value.Env(), "expected an array of interface names");
+    ThrowType(value.Env(), "expected an array of names");
     return std::nullopt;
+  }
+
+  // Undefined: none are accepted.
+  static std::optional<Streams::Options> GetStreams(const Napi::Value& value) {
+    Streams::Options out;
+    if (value.IsUndefined()) return out;
+    Napi::Object object = value.IsObject() ? value.As<Napi::Object>() : Napi::Object::New(value.Env());
+    Napi::Value listen = object.Get("listen");
+    Napi::Value name = object.Get("serverName");
+    if (!listen.IsArray() || !name.IsString()) {
+      ThrowType(value.Env(), "expected {listen, serverName, alpn}");
+      return std::nullopt;
+    }
+    auto alpn = GetNames(object.Get("alpn"));
+    if (!alpn.has_value()) return std::nullopt;
+    out.guise = {name.As<Napi::String>().Utf8Value(), std::move(*alpn)};
+    for (uint32_t i = 0; i < listen.As<Napi::Array>().Length(); i++) {
+      Napi::Value one = listen.As<Napi::Array>().Get(i);
+      Napi::Object pair = one.IsObject() ? one.As<Napi::Object>() : Napi::Object::New(value.Env());
+      auto address = GetAddress(pair.Get("address"));
+      if (!address.has_value()) return std::nullopt;
+      auto port = GetUint32(pair.Get("port"));
+      if (!port.has_value()) return std::nullopt;
+      out.listen.push_back({*address, static_cast<uint16_t>(*port)});
+    }
+    return out;
   }
 
   static std::optional<Limits> GetLimits(const Napi::Object& object) {
@@ -420,6 +450,12 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   void SetRelayTo(const Napi::CallbackInfo& info) {
     auto rate = GetUint32(info[0]);
     if (rate.has_value()) Post(SetRelay{*rate});
+  }
+
+  // (remote, port)
+  void Dial(const Napi::CallbackInfo& info) {
+    auto remote = GetEndpoint(info, 0);
+    if (remote.has_value()) Post(DialStream{*remote});
   }
 
   Napi::Value LinkCounters(const Napi::CallbackInfo& info) {

@@ -78,6 +78,10 @@ struct SendProbe {
 struct SetRelay {
   uint64_t bytes_per_second;
 };
+// A way to this endpoint, which stands for a stream, is wanted (stream/streams.h).
+struct DialStream {
+  Endpoint remote;
+};
 struct SetLocalAddresses {
   IpAddress hit;
   std::optional<IpAddress> ipv4;
@@ -85,6 +89,6 @@ struct SetLocalAddresses {
 
 using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
                              SetPath, AddPath, ClearPath, CloseLink, Rest, Authorize, Refuse,
-                             SetLocalAddresses, SetPathMtu, SendProbe, SetRelay>;
+                             SetLocalAddresses, SetPathMtu, SendProbe, SetRelay, DialStream>;
 
 }  // namespace idloc

@@ -30,11 +30,13 @@ Error DataPlane::Open(Options options) {
   Error error = bulk_.sockets.Open(options_.port);
   if (!error.failed()) error = urgent_.sockets.OpenUrgent(&bulk_.sockets);
   if (!error.failed()) error = monitor_.Open();
+  if (!error.failed()) error = streams_.Open(options_.streams);
   if (!error.failed() && !options_.tun_name.empty()) error = tun_.Open(options_.tun_name, options_.tun_mtu);
   if (error.failed()) {
     bulk_.sockets.Close();
     urgent_.sockets.Close();
     monitor_ = {};
+    streams_.Close();
     return error;
   }
   epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
@@ -47,12 +49,13 @@ Error DataPlane::Open(Options options) {
   };
   bool watched = epoll_.valid() && command_event_.valid() && watch(command_event_.get()) &&
                  watch(bulk_.sockets.main().udp.fd()) && watch(urgent_.sockets.main().udp.fd()) &&
-                 watch(monitor_.fd()) && (!tun_.valid() || watch(tun_.fd()));
+                 watch(monitor_.fd()) && watch(streams_.fd()) && (!tun_.valid() || watch(tun_.fd()));
   if (!watched) {
     std::string reason = std::strerror(errno);
     bulk_.sockets.Close();
     urgent_.sockets.Close();
     monitor_ = {};
+    streams_.Close();
     tun_ = {};
     return {"no_poll", "cannot wait for packets: " + reason + "; check the limit of open files"};
   }
@@ -87,6 +90,7 @@ void DataPlane::Close() {
   tun_ = {};
   bulk_.sockets.Close();
   urgent_.sockets.Close();
+  streams_.Close();
   monitor_ = {};
 }
 
@@ -155,6 +159,8 @@ void DataPlane::Run() {
         continue;
       } else if (fd == monitor_.fd()) {
         ReadNetwork();
+      } else if (fd == streams_.fd()) {
+        RunStreams();
       } else if (fd != tun_.fd()) {
         // Of a socket that was closed in this round.
         continue;
@@ -173,6 +179,7 @@ void DataPlane::Run() {
       lane->transmit.DropStalled(now_);
       WatchSockets(lane);
     }
+    streams_.Flush();
     WatchTun();
     PublishEvents();
   }
@@ -186,6 +193,7 @@ void DataPlane::Run() {
     }
     // Before the links that these go through are closed.
     urgent_.transmit.Flush();
+    streams_.Flush();
   }
 }
 
@@ -340,10 +348,11 @@ Nanoseconds DataPlane::GiveUpAt(const Link& link) {
 int DataPlane::WaitMilliseconds(Nanoseconds now) const {
   // The ring was full: look again when JavaScript may have taken something.
   constexpr Nanoseconds kFullRingRetry = 10 * kMillisecond;
-  Nanoseconds next = std::min(
-      {network_event_at_, tun_event_at_, load_uplinks_at_, leave_at_, bulk_.sockets.NextClosing(),
-       bulk_.transmit.NextStall(), urgent_.transmit.NextStall(), held_.NextExpiry(), early_.NextExpiry(),
-       NextRekeyTimeout(), NextPathTimeout(), resting_.NextTime(), trimmer_.NextTime()});
+  Nanoseconds next =
+      std::min({network_event_at_, tun_event_at_, load_uplinks_at_, leave_at_, bulk_.sockets.NextClosing(),
+                bulk_.transmit.NextStall(), urgent_.transmit.NextStall(), held_.NextExpiry(),
+                early_.NextExpiry(), NextRekeyTimeout(), NextPathTimeout(), resting_.NextTime(),
+                trimmer_.NextTime(), streams_.NextTimeout()});
   if (events_.has_waiting()) next = std::min(next, now + kFullRingRetry);
   for (LinkId id : handshaking_) {
     auto found = links_.all().find(id);
@@ -371,6 +380,7 @@ void DataPlane::RunTimers() {
   RunRekeyTimers();
   RunPathTimers();
   RunResting();
+  TendStreams();
   if (load_uplinks_at_ <= now_) LoadUplinks();
   if (leave_at_ <= now_) LeaveLostPaths();
   CloseRetiredSockets();

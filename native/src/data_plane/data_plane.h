@@ -27,6 +27,7 @@
 #include "net/network_monitor.h"
 #include "net/uplinks.h"
 #include "relay/hop.h"
+#include "stream/streams.h"
 #include "tun/backlog.h"
 #include "tun/segmenter.h"
 #include "tun/tun_device.h"
@@ -59,6 +60,7 @@ class DataPlane {
     // Interfaces by name: those that must not be used as uplinks, those that go before others.
     std::vector<std::string> forbidden_uplinks;
     std::vector<std::string> preferred_uplinks;
+    Streams::Options streams;
     // Called on the thread when events wait and no wake-up is under way; must not block.
     std::function<void()> wake;
   };
@@ -149,6 +151,7 @@ class DataPlane {
   void Handle(SetPathMtu& command);
   void Handle(SendProbe& command);
   void Handle(SetRelay& command);
+  void Handle(DialStream& command);
   static Nanoseconds GiveUpAt(const Link& link);
   int WaitMilliseconds(Nanoseconds now) const;
   void RunTimers();
@@ -285,6 +288,14 @@ class DataPlane {
   bool SendRecordTo(Link* link, const uint8_t* data, size_t length);
   bool SendRecordOn(const Path& path, Link* link, const uint8_t* data, size_t length);
 
+  // streams.cc
+  void RunStreams();
+  // What came by one.
+  void HandleStreamed(const Endpoint& remote, uint8_t* data, size_t length);
+  // Those that no link goes by are over after a while.
+  void TendStreams();
+  void LeaveStreams();
+
   // hops.cc
   // Room for one datagram. Write it there, then Commit, before anything else is sent.
   struct Slot {
@@ -293,15 +304,32 @@ class DataPlane {
     Link* relay = nullptr;  // borrowed until Commit
     uint8_t* record = nullptr;
     size_t content = 0;
+    // Of a stream only: all that is written, and where to.
+    size_t streamed = 0;
+    Endpoint stream{};
   };
   Slot Reserve(Lane* lane, const Path& path, size_t length, uint8_t traffic_class = 0) {
     if (path.is_hop()) [[unlikely]]
       return ReserveHop(lane, path, length, traffic_class);
-    return {lane->transmit.Append(path, length, traffic_class)};
+    return ReserveDirect(lane, path, length, traffic_class);
+  }
+  // By no hop.
+  Slot ReserveDirect(Lane* lane, const Path& path, size_t length, uint8_t traffic_class) {
+    Slot slot;
+    if (path.is_stream()) [[unlikely]] {
+      slot.data = streams_.Room(length);
+      slot.streamed = length;
+      slot.stream = path.remote;
+    } else {
+      slot.data = lane->transmit.Append(path, length, traffic_class);
+    }
+    return slot;
   }
   void Commit(Lane* lane, const Slot& slot) {
     if (slot.relay != nullptr) [[unlikely]]
       CommitHop(lane, slot);
+    if (slot.streamed != 0) [[unlikely]]
+      streams_.Queue(slot.stream, slot.streamed, lane == &urgent_, now_);
   }
   // One datagram of no lane's order. False: not sent.
   bool SendVia(const Path& path, const uint8_t* data, size_t length);
@@ -370,6 +398,7 @@ class DataPlane {
   EarlyPackets early_;
   RestingLinks resting_;
   HopQuota hop_quota_;
+  Streams streams_{counters_.get()};
   MemoryTrimmer trimmer_;
   std::vector<LinkId> resting_due_;  // reused by RunResting
   std::vector<LinkId> handshaking_;

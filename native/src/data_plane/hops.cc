@@ -36,12 +36,16 @@ DataPlane::Slot DataPlane::ReserveRecord(Lane* lane, Link* neighbor, uint8_t typ
   const RecordLayout layout = neighbor->session->send_layout();
   const size_t content = kHopHeaderBytes + length;
   if (content + layout.overhead > kMaxUdpPayload) return {};
-  uint8_t* record = lane->transmit.Append(*neighbor->path, content + layout.overhead, traffic_class);
-  if (record == nullptr) return {};
-  uint8_t* inside = record + layout.plaintext_offset;
+  Slot slot = ReserveDirect(lane, *neighbor->path, content + layout.overhead, traffic_class);
+  if (slot.data == nullptr) return {};
+  uint8_t* inside = slot.data + layout.plaintext_offset;
   inside[0] = type;
   std::memcpy(inside + 1, other.bytes.data(), other.bytes.size());
-  return {inside + kHopHeaderBytes, neighbor, record, content};
+  slot.record = slot.data;
+  slot.data = inside + kHopHeaderBytes;
+  slot.relay = neighbor;
+  slot.content = content;
+  return slot;
 }
 
 void DataPlane::CommitHop(Lane* lane, const Slot& slot) {
@@ -57,11 +61,12 @@ void DataPlane::CommitHop(Lane* lane, const Slot& slot) {
 }
 
 bool DataPlane::SendVia(const Path& path, const uint8_t* data, size_t length) {
-  if (!path.is_hop()) return urgent_.sockets.Send(path, data, length, length) == SendResult::kSent;
-  const Slot slot = ReserveHop(&urgent_, path, length, 0);
+  if (!path.is_hop() && !path.is_stream())
+    return urgent_.sockets.Send(path, data, length, length) == SendResult::kSent;
+  const Slot slot = Reserve(&urgent_, path, length);
   if (slot.data == nullptr) return false;
   std::memcpy(slot.data, data, length);
-  CommitHop(&urgent_, slot);
+  Commit(&urgent_, slot);
   return true;
 }
 
@@ -112,7 +117,7 @@ void DataPlane::ForwardHop(Link* from, const IpAddress& to, const uint8_t* datag
     return;
   }
   std::memcpy(slot.data, datagram, length);
-  CommitHop(receiving_, slot);
+  Commit(receiving_, slot);
   counters_->Add(Counter::hopsForwarded);
   counters_->Add(Counter::hopsForwardedBytes, length);
 }

@@ -43,6 +43,11 @@ void DataPlane::Receive(Lane* lane, LaneSocket* socket, int budget) {
       Path path{received.local, received.remote};
       receiving_ = lane;
       outer_ecn_ = received.traffic_class & kEcnMask;
+      if (path.is_stream()) [[unlikely]] {
+        // Forged: no host has such an address.
+        counters_->Add(Counter::dropStreamRefused);
+        continue;
+      }
       bytes += received.length + ReceiveDepth::kDatagramCost;
       for (size_t at = 0; at < received.length; at += received.segment) {
         HandleDatagram(received.data + at, std::min(received.segment, received.length - at), path);

@@ -121,6 +121,9 @@ void DataPlane::RunPathTimers() {
 void DataPlane::Handle(AddPath& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr || link->paths == nullptr) return;
+  // Streams are for links (TendStreams).
+  bool is_new = command.path.is_stream() && links_.FindRemote(command.path.remote) == nullptr;
+  if (is_new) links_.Bind(link, command.path.remote, false);
   link->paths->Add(command.path, command.preference, now_);
   TendPaths(link);
 }

@@ -86,6 +86,7 @@ void DataPlane::CloseRetiredSockets() {
 }
 
 void DataPlane::UplinksChanged() {
+  LeaveStreams();
   std::vector<std::tuple<Nanoseconds, Nanoseconds, LinkId>> all;
   for (const auto& [id, link] : links_.all()) {
     if (link->paths != nullptr) all.emplace_back(link->paths->urgent_at(), link->paths->sent_at(), id);
@@ -112,8 +113,8 @@ void DataPlane::LeaveLostPaths() {
 // A path whose local address is gone is of no use, nor one whose address has no way out any more while
 // another one has: where all have lost their routes, these come back as a rule.
 bool DataPlane::IsUsable(const Path& path) const {
-  // A hop is as good as the link with its relay, which is looked at by itself.
-  if (path.local.unset() || path.is_hop()) return true;
+  // A hop is as good as the link with its relay, which is looked at by itself; a stream is dialed anew.
+  if (path.local.unset() || path.is_hop() || path.is_stream()) return true;
   if (!uplinks_.HasAddress(path.local)) return false;
   const IpAddress& remote = path.remote.address;
   if (uplinks_.Reaches(path.local, remote)) return true;

@@ -62,6 +62,9 @@ void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
   if (entry->state == State::kCandidate) {
     entry->missed = 0;
     if (!entry->waits) SendProbe(entry, now);
+  } else if (entry->state == State::kSuspect && !entry->waits) {
+    // Something has changed there.
+    SendProbe(entry, now);
   }
   ChooseSpare();
 }

@@ -39,6 +39,18 @@ struct IpAddress {
   bool is_hit() const {
     return bytes[0] == 0x20 && bytes[1] == 0x01 && bytes[2] == 0 && (bytes[3] & 0xf0) == 0x20;
   }
+  // What stands for the other end of a stream (stream/streams.h): its address with the three bits by which
+  // IANA gives address space changed. All that is in use begins with 000, 001 or 111, and what comes of it is
+  // reserved.
+  bool is_stream() const {
+    uint8_t top = bytes[0] >> 5;
+    return top >= 0b010 && top <= 0b100;
+  }
+  IpAddress swapped_for_stream() const {
+    IpAddress out = *this;
+    out.bytes[0] ^= 0x60;
+    return out;
+  }
   bool unset() const {
     static constexpr uint8_t kZero[16] = {};
     return std::memcmp(bytes.data(), kZero, 16) == 0;
@@ -56,15 +68,19 @@ struct Endpoint {
 };
 
 // Where datagrams of a link go. An unset local address lets the kernel choose. A hop, where both are HITs:
-// through the link with `local`, who hands them on to `remote` (port 0).
+// through the link with `local`, who hands them on to `remote` (port 0). A stream, whose local address is
+// kStreamLocal.
 struct Path {
   IpAddress local;
   Endpoint remote;
 
   bool is_hop() const { return local.is_hit(); }
+  bool is_stream() const { return remote.address.is_stream(); }
 
   bool operator==(const Path& other) const { return local == other.local && remote == other.remote; }
 };
+
+inline const IpAddress kStreamLocal = IpAddress{}.swapped_for_stream();
 
 struct AddressHash {
   size_t operator()(const IpAddress& address) const {

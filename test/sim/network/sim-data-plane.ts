@@ -345,6 +345,9 @@ export class SimDataPlane implements DataPlane {
   setPathMtu(): void {}
 
   /** There are no bytes to count here. */
+  /** There are none here: what is sent to one is lost. */
+  dialStream(): void {}
+
   setRelay(bytesPerSecond: number): void {
     this.relays = bytesPerSecond > 0;
   }

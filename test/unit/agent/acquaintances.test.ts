@@ -32,3 +32,15 @@ test('a record with the first of what was seen changes nothing, makes nobody see
   t.is(book.byHit(PEER)?.lastSeen, 9_000);
   t.is(book.told(SELF, { locators: [at(1)], writtenAt: 1 }, 2), undefined);
 });
+
+test('where a peer accepts streams is kept, however often it is seen elsewhere; those of the ticket may be of any peer', (t) => {
+  const ofTicket = { address: '6000::ffff:cb00:7101', port: 443 };
+  const told = { address: '6000::ffff:cb00:7102', port: 443 };
+  const book = new Acquaintances({ self: 'f'.repeat(32), start: [ofTicket], contacts: [] });
+  const [peer, client] = ['1'.repeat(32), '2'.repeat(32)];
+  book.remember(peer, { peer: true, locators: [told] }, 1);
+  for (let n = 1; n < 20; n++) book.remember(peer, { locators: [{ address: `203.0.113.${n}`, port: 6084 }] }, n);
+  book.remember(client, { peer: false }, 1);
+  t.deepEqual(book.streamsOf(peer), [told, ofTicket]);
+  t.deepEqual(book.streamsOf(client), []);
+});

@@ -94,3 +94,16 @@ test('while a link may be the way in, nobody who is found is called; when it is 
     t.true(tried.some(({ address }) => address === C.address));
   }
 });
+
+test('a stream is tried when the other addresses had their time, and at once when there is nothing else', (t) => {
+  const stream = { address: '6000::ffff:c000:201', port: 443 };
+  const { tried, bootstrap } = setUp(true);
+  bootstrap.start([A, stream], 1000);
+  runUntil(bootstrap, 4000);
+  const first = tried.find(({ address }) => address === stream.address);
+  t.true(first !== undefined && first.now >= 2500 && first.now < 3200, `${first?.now}`);
+  t.true(tried.filter(({ address, now }) => address === A.address && now < 2500).length > 1);
+  const other = setUp();
+  other.bootstrap.start([stream], 1000);
+  t.deepEqual(other.tried, [{ address: stream.address, now: 1000 }]);
+});

@@ -13,8 +13,9 @@ function list(texts: readonly string[] = []): SocketAddress[] {
   });
 }
 
-function read({ advertised, reflexive, mapped, own }: Known): KnownAddresses {
-  return { advertised: list(advertised), reflexive: list(reflexive), mapped: list(mapped), own: list(own) };
+function read({ advertised, reflexive, mapped, own, streams }: Known): KnownAddresses {
+  const lists = { advertised: list(advertised), reflexive: list(reflexive), mapped: list(mapped), own: list(own) };
+  return { ...lists, streams: list(streams) };
 }
 
 function chosen(known: Known): string[] {
@@ -104,4 +105,12 @@ test('a ticket by which nobody outside can come is known as such', (t) => {
   ]);
   t.deepEqual(started(AT_HOME, 'unknown', [])[1], false);
   t.deepEqual(started({}, 'unknown', []), [[], false]);
+});
+
+test('streams come last, two at most, of public addresses first, however many others there are', (t) => {
+  const own = Array.from({ length: 12 }, (_, i) => `203.0.113.${i}:6084`);
+  const streams = ['[6000::ffff:c0a8:10a]:443', '[6000::ffff:cb00:7101]:443', '[6000::ffff:cb00:7102]:443'];
+  const addresses = chosen({ own, streams });
+  t.is(addresses.length, MAX_TICKET_ADDRESSES);
+  t.deepEqual(addresses.slice(-2), streams.slice(1));
 });

@@ -143,3 +143,10 @@ test('a resolution shows who said it', (t) => {
     'took 14.2 ms',
   ]);
 });
+
+test('a path by TLS says so', (t) => {
+  const path = { type: 'relay' as const, local: 'any', remote: '203.0.113.10:443', over: 'tls' as const };
+  const ping = { target: 'carol', hit: '2001:20::c', rttMs: [1], direct: false, why: 'by TLS over TCP' };
+  const text = formatPing({ ...ping, path });
+  t.is(text.split('\n')[1], 'path: relay by TLS any > 203.0.113.10:443, relayed: by TLS over TCP');
+});

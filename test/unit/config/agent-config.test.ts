@@ -130,3 +130,18 @@ test('a missing file is fine at the default place only', (t) => {
   writeFileSync(path, '#'.repeat(100_000));
   t.throws(() => readConfigFile(path), { instanceOf: ConfigError, message: /longer than/ });
 });
+
+test('streams are accepted where it says so, and look in TLS as it says', (t) => {
+  t.deepEqual(agentConfig(undefined, {}).stream, { listen: [], serverName: null, alpn: ['http/1.1'] });
+  const text = '[stream]\nlisten = ["0.0.0.0:443", "[::]:443"]\nserver_name = "www.example.org"\nalpn = ["h2"]\n';
+  t.deepEqual(agentConfig(file(text), {}).stream, {
+    listen: [
+      { address: '0.0.0.0', port: 443 },
+      { address: '::', port: 443 },
+    ],
+    serverName: 'www.example.org',
+    alpn: ['h2'],
+  });
+  for (const bad of ['listen = ["443"]', 'server_name = "203.0.113.7"', 'server_name = "a b"', 'alpn = [""]'])
+    t.throws(() => agentConfig(file(`[stream]\n${bad}\n`), {}), { instanceOf: ConfigError });
+});

@@ -2,6 +2,7 @@ import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import type { Candidate } from '../../../src/base/candidate.ts';
 import { hitToAddress } from '../../../src/base/node-id.ts';
+import { STREAM_LOCAL_ADDRESS, toStreamAddress } from '../../../src/base/stream-address.ts';
 import { canPair } from '../../../src/ice/candidate-pair.ts';
 import { candidatePriority } from '../../../src/ice/candidates.ts';
 import { SYMMETRIC_NAT } from '../../sim/network/nat.ts';
@@ -107,4 +108,20 @@ test('a way by a relay is paired with the HIT of the other end only, and that wi
   t.false(canPair(byRelay, host));
   t.false(canPair(byRelay, { ...other, port: 6084 }));
   t.false(canPair(host, { ...other, port: 6084 }));
+});
+
+test('the end of a stream is reached by streams alone, and no candidate of the other end makes one', (t) => {
+  const local = { address: STREAM_LOCAL_ADDRESS, port: 6084 };
+  const stream = toStreamAddress({ address: '203.0.113.1', port: 443 });
+  t.true(canPair(local, stream));
+  t.false(canPair({ address: '10.0.0.2', port: 6084 }, stream));
+  t.false(canPair({ address: '2001:db8::2', port: 6084 }, stream));
+  t.false(canPair(local, { address: '203.0.113.1', port: 443 }));
+  t.false(canPair(local, { address: hitToAddress(simHit(2)), port: 0 }));
+  const world = joined(t, 8);
+  const reached = destinationsOf(world);
+  const host: Candidate = { type: 'host', address: stream, priority: 1, foundation: 's' };
+  world.a.links.answer(simHit(9), { ...CREDENTIALS, candidates: [host] });
+  world.network.loop.run(5_000);
+  t.false(reached.has(stream.address));
 });

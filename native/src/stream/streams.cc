@@ -1,0 +1,376 @@
+#include "stream/streams.h"
+
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace idloc {
+
+namespace {
+
+// Less in the kernel is less in front of what is urgent.
+constexpr int kUnsentBytes = 16 * 1024;
+// Nothing acknowledged for so long: the path is gone.
+constexpr unsigned kUserTimeoutMs = 15'000;
+constexpr int kBacklog = 64;
+
+socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage* out) {
+  std::memset(out, 0, sizeof *out);
+  if (endpoint.address.is_v4()) {
+    auto* v4 = reinterpret_cast<sockaddr_in*>(out);
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons(endpoint.port);
+    std::memcpy(&v4->sin_addr, &endpoint.address.bytes[12], 4);
+    return sizeof *v4;
+  }
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(out);
+  v6->sin6_family = AF_INET6;
+  v6->sin6_port = htons(endpoint.port);
+  std::memcpy(&v6->sin6_addr, endpoint.address.bytes.data(), 16);
+  return sizeof *v6;
+}
+
+Endpoint FromSockaddr(const sockaddr_storage& address) {
+  if (address.ss_family == AF_INET) {
+    auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
+    return {IpAddress::FromV4(reinterpret_cast<const uint8_t*>(&v4->sin_addr)), ntohs(v4->sin_port)};
+  }
+  auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
+  return {IpAddress::FromV6(reinterpret_cast<const uint8_t*>(&v6->sin6_addr)), ntohs(v6->sin6_port)};
+}
+
+Endpoint Swapped(const Endpoint& endpoint) { return {endpoint.address.swapped_for_stream(), endpoint.port}; }
+
+// Whoever has one address of an IPv6 network has all of it.
+IpAddress NetworkOf(const IpAddress& address) {
+  IpAddress out = address;
+  if (!address.is_v4()) std::fill(out.bytes.begin() + 8, out.bytes.end(), 0);
+  return out;
+}
+
+}  // namespace
+
+Error Streams::Open(Options options) {
+  options_ = std::move(options);
+  epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll_.valid()) return {"no_poll", "cannot wait for streams; check the limit of open files"};
+  room_ = std::make_unique_for_overwrite<uint8_t[]>(kMaxFrameBytes);
+  input_ = std::make_unique_for_overwrite<uint8_t[]>(kReadBytes);
+  Error error = MakeStreamClient(options_.guise, &client_);
+  if (!error.failed() && !options_.listen.empty()) error = MakeStreamServer(options_.guise, &server_);
+  for (const Endpoint& local : options_.listen) {
+    if (!error.failed()) error = Listen(local);
+  }
+  if (error.failed()) Close();
+  return error;
+}
+
+Error Streams::Listen(const Endpoint& local) {
+  sockaddr_storage address;
+  socklen_t length = ToSockaddr(local, &address);
+  Fd fd(socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  int on = 1;
+  bool made = fd.valid() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+  if (made && address.ss_family == AF_INET6)
+    made = setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd.get();
+  made = made && bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) == 0 &&
+         listen(fd.get(), kBacklog) == 0 &&
+         getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
+         epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) == 0;
+  if (!made) {
+    int reason = errno;
+    std::string what = "cannot listen for streams on " + local.address.ToString() + " port " +
+                       std::to_string(local.port) + ": " + std::strerror(reason);
+    if (reason == EACCES) return {"EACCES", what + "; give CAP_NET_BIND_SERVICE, or another port"};
+    return {reason == EADDRINUSE ? "EADDRINUSE" : "bad_stream", what + "; choose another port or address"};
+  }
+  ports_.push_back(FromSockaddr(address).port);
+  listeners_.push_back(std::move(fd));
+  return {};
+}
+
+void Streams::Close() {
+  for (auto& [remote, stream] : streams_) {
+    if (stream->tls == nullptr || stream->connecting) continue;
+    Write(stream.get());
+    stream->tls->Close();
+    Write(stream.get());
+  }
+  streams_.clear();
+  by_fd_.clear();
+  of_address_.clear();
+  dirty_.clear();
+  listeners_.clear();
+  ports_.clear();
+  accepted_ = 0;
+  epoll_ = {};
+}
+
+Streams::Stream* Streams::Find(const Endpoint& remote) {
+  auto found = streams_.find(remote);
+  return found == streams_.end() ? nullptr : found->second.get();
+}
+
+void Streams::Dial(const Endpoint& remote, Nanoseconds now) {
+  const IpAddress real = remote.address.swapped_for_stream();
+  if (!epoll_.valid() || !remote.address.is_stream() || real.is_hit() || real.unset() || remote.port == 0)
+    return;
+  Stream* stream = Find(remote);
+  if (stream == nullptr) {
+    size_t dialed = streams_.size() - accepted_;
+    if (dialed >= kMostDialed) {
+      counters_->Add(Counter::dropStreamRefused);
+      return;
+    }
+    auto made = std::make_unique<Stream>();
+    made->remote = remote;
+    made->dialed = true;
+    if (streams_.empty()) sweep_at_ = now + kSweep;
+    stream = streams_.emplace(remote, std::move(made)).first->second.get();
+  }
+  if (!stream->dialed) return;
+  stream->since = now;
+  bool silent = stream->socket.valid() && !stream->connecting && stream->spoken_at != 0 &&
+                now - stream->spoken_at > kSilence;
+  if (silent) End(stream, now);
+  stream->not_before = std::min(stream->not_before, now);
+  if (!stream->socket.valid()) Connect(stream, now);
+}
+
+void Streams::Connect(Stream* stream, Nanoseconds now) {
+  sockaddr_storage address;
+  socklen_t length = ToSockaddr(Swapped(stream->remote), &address);
+  stream->pause = std::clamp(2 * stream->pause, kFirstPause, kLongestPause);
+  stream->not_before = now + stream->pause;
+  stream->spoken_at = 0;
+  stream->socket = Fd(socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!stream->socket.valid()) return;
+  int fd = stream->socket.get();
+  Prepare(fd);
+  int done = connect(fd, reinterpret_cast<sockaddr*>(&address), length);
+  stream->connecting = true;
+  stream->tls = TlsStream::Create(client_.get(), false, options_.guise.server_name, now);
+  bool begun = (done == 0 || errno == EINPROGRESS) && stream->tls != nullptr;
+  by_fd_[fd] = stream->remote;
+  if (!begun || !Watch(stream, true)) {
+    End(stream, now);
+    return;
+  }
+  counters_->Add(Counter::streamsDialed);
+  stream->tls->Start();
+}
+
+void Streams::Prepare(int fd) {
+  // What fails makes a stream slower, and no worse.
+  int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
+  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUserTimeoutMs, sizeof kUserTimeoutMs);
+}
+
+bool Streams::Watch(Stream* stream, bool room) {
+  epoll_event event{};
+  event.events = static_cast<uint32_t>(room ? EPOLLIN | EPOLLOUT : EPOLLIN);
+  event.data.fd = stream->socket.get();
+  stream->watches_room = room;
+  if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, event.data.fd, &event) == 0) return true;
+  return errno == ENOENT && epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, event.data.fd, &event) == 0;
+}
+
+bool Streams::Queue(const Endpoint& remote, size_t length, bool urgent, Nanoseconds now) {
+  Stream* stream = Find(remote);
+  if (stream != nullptr && stream->dialed && !stream->socket.valid() && now >= stream->not_before)
+    Connect(stream, now);
+  if (stream == nullptr || stream->tls == nullptr) {
+    counters_->Add(Counter::dropNoStream);
+    return false;
+  }
+  // Together they hold no more than twice that.
+  size_t share = std::clamp(kMostWaiting / streams_.size(), kLeastShare, TlsStream::kMostBulkBytes);
+  if (!stream->tls->Queue(room_.get(), length, urgent, share)) {
+    counters_->Add(Counter::dropStreamFull);
+    return false;
+  }
+  counters_->Add(Counter::streamSent);
+  if (stream->spoken_at == 0) stream->spoken_at = now;
+  if (!stream->connecting && !stream->watches_room) dirty_.push_back(remote);
+  return true;
+}
+
+void Streams::Poll(Nanoseconds now, std::vector<Endpoint>* ready) {
+  now_ = now;
+  epoll_event events[64];
+  int count = epoll_wait(epoll_.get(), events, 64, 0);
+  for (int i = 0; i < count; i++) {
+    int fd = events[i].data.fd;
+    if (std::any_of(listeners_.begin(), listeners_.end(), [fd](const Fd& l) { return l.get() == fd; })) {
+      Accept(fd, now);
+      continue;
+    }
+    auto found = by_fd_.find(fd);
+    Stream* stream = found == by_fd_.end() ? nullptr : Find(found->second);
+    if (stream == nullptr) continue;
+    if (stream->connecting && (events[i].events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
+      int error = 0;
+      socklen_t length = sizeof error;
+      if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0) {
+        End(stream, now);
+        continue;
+      }
+      stream->connecting = false;
+    }
+    if ((events[i].events & EPOLLOUT) != 0) Write(stream);
+    dirty_.push_back(stream->remote);
+    if ((events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready->push_back(stream->remote);
+  }
+}
+
+bool Streams::MayAccept(const IpAddress& address, Nanoseconds now) {
+  if (now - begun_since_ >= kSecond) {
+    begun_since_ = now;
+    begun_ = 0;
+  }
+  auto found = of_address_.find(NetworkOf(address));
+  size_t same = found == of_address_.end() ? 0 : found->second;
+  if (accepted_ >= kMostAccepted || same >= kMostOfAddress || begun_ >= kMostPerSecond) return false;
+  begun_++;
+  return true;
+}
+
+void Streams::Accept(int listener, Nanoseconds now) {
+  for (int i = 0; i < kAcceptsAtOnce; i++) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    Fd fd(accept4(listener, reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!fd.valid()) return;
+    Endpoint real = FromSockaddr(address);
+    Endpoint remote = Swapped(real);
+    // Its port may be of one that we know to be gone, and have not looked at since.
+    if (Stream* old = Find(remote); old != nullptr && !old->dialed) End(old, now);
+    if (!remote.address.is_stream() || Find(remote) != nullptr || !MayAccept(real.address, now)) {
+      counters_->Add(Counter::dropStreamRefused);
+      continue;
+    }
+    auto stream = std::make_unique<Stream>();
+    stream->remote = remote;
+    stream->since = now;
+    stream->tls = TlsStream::Create(server_.get(), true, {}, now);
+    Prepare(fd.get());
+    stream->socket = std::move(fd);
+    if (stream->tls == nullptr || !Watch(stream.get(), false)) continue;
+    by_fd_[stream->socket.get()] = remote;
+    of_address_[NetworkOf(real.address)]++;
+    accepted_++;
+    counters_->Add(Counter::streamsAccepted);
+    if (streams_.empty()) sweep_at_ = now + kSweep;
+    streams_.emplace(remote, std::move(stream));
+  }
+}
+
+size_t Streams::ReadSocket(Stream* stream) {
+  ssize_t length = recv(stream->socket.get(), input_.get(), kReadBytes, 0);
+  if (length > 0) {
+    stream->spoken_at = 0;
+    if (stream->tls->state() == TlsStream::State::kOpen) stream->pause = 0;
+    return static_cast<size_t>(length);
+  }
+  if (length == 0 || (errno != EAGAIN && errno != EINTR)) stream->tls->Close();
+  return 0;
+}
+
+void Streams::Write(Stream* stream) {
+  for (;;) {
+    size_t length = 0;
+    const uint8_t* data = stream->tls->Output(&length);
+    if (length == 0) break;
+    ssize_t sent = send(stream->socket.get(), data, length, MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) {
+      if (errno != EAGAIN) {
+        stream->tls->Close();
+      } else if (!stream->watches_room) {
+        Watch(stream, true);
+      }
+      return;
+    }
+    stream->tls->Sent(static_cast<size_t>(sent));
+  }
+  if (stream->watches_room) Watch(stream, false);
+}
+
+void Streams::Flush() {
+  for (const Endpoint& remote : std::exchange(dirty_, {})) {
+    Stream* stream = Find(remote);
+    if (stream == nullptr || stream->tls == nullptr || stream->connecting) continue;
+    Write(stream);
+    if (stream->tls->state() == TlsStream::State::kClosed) End(stream, now_);
+  }
+}
+
+void Streams::End(Stream* stream, Nanoseconds now) {
+  if (stream->socket.valid()) {
+    by_fd_.erase(stream->socket.get());
+    counters_->Add(Counter::streamsEnded);
+  }
+  stream->socket = {};
+  stream->tls = nullptr;
+  stream->connecting = stream->watches_room = false;
+  stream->spoken_at = 0;
+  if (stream->dialed) {
+    stream->not_before = std::max(stream->not_before, now);
+    return;
+  }
+  auto count = of_address_.find(NetworkOf(stream->remote.address.swapped_for_stream()));
+  if (count != of_address_.end() && --count->second == 0) of_address_.erase(count);
+  accepted_--;
+  streams_.erase(Endpoint(stream->remote));
+}
+
+void Streams::HandleTimeout(Nanoseconds now, const Used& used) {
+  now_ = now;
+  if (now < sweep_at_) return;
+  sweep_at_ = now + kSweep;
+  std::vector<Endpoint> over;
+  std::vector<Endpoint> unwanted;
+  for (auto& [remote, stream] : streams_) {
+    if (used(remote, stream->dialed)) stream->since = now;
+    bool unused = now - stream->since >= (stream->dialed ? kDialedGrace : kGrace);
+    if (stream->dialed && unused) unwanted.push_back(remote);
+    if (stream->tls != nullptr && (unused || now >= stream->tls->deadline())) over.push_back(remote);
+  }
+  for (const Endpoint& remote : over) {
+    Stream* stream = Find(remote);
+    if (!stream->connecting) {
+      stream->tls->Close();
+      Write(stream);
+    }
+    End(stream, now);
+  }
+  for (const Endpoint& remote : unwanted) streams_.erase(remote);
+}
+
+void Streams::NetworkChanged(const std::function<bool(const IpAddress&)>& exists) {
+  for (auto& [remote, stream] : streams_) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    if (!stream->dialed) continue;
+    if (!stream->socket.valid()) {
+      stream->pause = stream->not_before = 0;
+      continue;
+    }
+    if (getsockname(stream->socket.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) continue;
+    if (exists(FromSockaddr(address).address)) continue;
+    // A dialed one stays in the table.
+    stream->pause = stream->not_before = 0;
+    End(stream.get(), 0);
+  }
+}
+
+}  // namespace idloc

@@ -1,0 +1,152 @@
+#pragma once
+// Ways for datagrams where UDP is blocked: TLS over TCP, dialed by one end, accepted on a port of the other.
+// Each is a path: to both ends the other one has the endpoint of its TCP socket, with an address that stands
+// for a stream (IpAddress::swapped_for_stream). One poll of its own, which the data plane's waits for.
+//
+//   dial ──> connecting ──TLS──> open ──failed, silent, idle──> absent ──the next datagram──> connecting
+//                                                                 └──nobody wants it any more──> forgotten
+//   accepted ──TLS──> open ──failed, idle, no link──> forgotten
+#include <sys/socket.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/error.h"
+#include "base/fd.h"
+#include "net/address.h"
+#include "stream/tls_context.h"
+#include "stream/tls_stream.h"
+
+namespace idloc {
+
+class Streams {
+ public:
+  struct Options {
+    // TCP; addresses as they are.
+    std::vector<Endpoint> listen;
+    StreamGuise guise;
+  };
+  // Asked of accepted ones now and then, and of dialed ones: whether a link goes by it.
+  using Used = std::function<bool(const Endpoint& remote, bool dialed)>;
+
+  // Accepted at once, of all and of one address (IPv6: of one /64).
+  static constexpr size_t kMostAccepted = 256;
+  static constexpr size_t kMostOfAddress = 32;
+  // TLS handshakes begun with strangers in a second.
+  static constexpr uint32_t kMostPerSecond = 64;
+  static constexpr size_t kMostDialed = 16;
+  // For a link to come about.
+  static constexpr Nanoseconds kGrace = 15 * kSecond;
+  // A dialed one that no link goes by.
+  static constexpr Nanoseconds kDialedGrace = 60 * kSecond;
+
+  explicit Streams(Counters* counters) : counters_(counters) {}
+
+  Error Open(Options options);
+  // Says goodbye. Idempotent.
+  void Close();
+  // To wait for: readable when Run has something to do.
+  int fd() const { return epoll_.get(); }
+
+  // A way to `remote` (which stands for a stream) is wanted: now, and whenever something is sent there. One
+  // that is silent though it was spoken to is made anew.
+  void Dial(const Endpoint& remote, Nanoseconds now);
+  // Room for one datagram, for Queue; nullptr: too long. Borrowed until the next call.
+  uint8_t* Room(size_t length) { return length <= kMaxFrameBytes ? room_.get() : nullptr; }
+  // What was written there. False: it is dropped, which is counted.
+  bool Queue(const Endpoint& remote, size_t length, bool urgent, Nanoseconds now);
+  // Calls `deliver(const Endpoint& remote, uint8_t* datagram, size_t length)` for what came, which may Queue
+  // and Dial.
+  template <typename Deliver>
+  void Run(Nanoseconds now, Deliver deliver) {
+    std::vector<Endpoint> ready;
+    Poll(now, &ready);
+    for (const Endpoint& remote : ready) {
+      Stream* stream = Find(remote);
+      if (stream == nullptr || stream->tls == nullptr) continue;
+      for (int i = 0; i < kReads; i++) {
+        size_t length = ReadSocket(stream);
+        if (length == 0) break;
+        stream->tls->Receive(input_.get(), length, now, [&](uint8_t* datagram, size_t bytes) {
+          counters_->Add(Counter::streamReceived);
+          deliver(remote, datagram, bytes);
+        });
+        if (length < kReadBytes) break;
+      }
+    }
+  }
+  // Gives TCP what waits.
+  void Flush();
+  // kNever: nothing waits for time to pass.
+  Nanoseconds NextTimeout() const { return streams_.empty() ? kNever : sweep_at_; }
+  void HandleTimeout(Nanoseconds now, const Used& used);
+  // `exists`: of an address of this host.
+  void NetworkChanged(const std::function<bool(const IpAddress&)>& exists);
+
+  size_t accepted() const { return accepted_; }
+  // In the order of Options::listen.
+  const std::vector<uint16_t>& ports() const { return ports_; }
+
+ private:
+  struct Stream {
+    Endpoint remote;
+    bool dialed = false;
+    Fd socket;  // none: it is dialed when something is to be sent
+    bool connecting = false;
+    bool watches_room = false;
+    std::unique_ptr<TlsStream> tls;
+    Nanoseconds since = 0;       // accepted, or last used by a link
+    Nanoseconds spoken_at = 0;   // since it was last heard something was sent to it; 0: not
+    Nanoseconds not_before = 0;  // dialing again
+    Nanoseconds pause = 0;
+  };
+  static constexpr size_t kMostWaiting = 16 * 1024 * 1024;
+  static constexpr size_t kLeastShare = 32 * 1024;
+  static constexpr size_t kReadBytes = 64 * 1024;
+  static constexpr int kReads = 2;
+  static constexpr int kAcceptsAtOnce = 16;
+  static constexpr Nanoseconds kSweep = 2 * kSecond;
+  static constexpr Nanoseconds kSilence = 3 * kSecond;
+  static constexpr Nanoseconds kFirstPause = kSecond;
+  static constexpr Nanoseconds kLongestPause = 30 * kSecond;
+
+  Stream* Find(const Endpoint& remote);
+  Error Listen(const Endpoint& local);
+  void Poll(Nanoseconds now, std::vector<Endpoint>* ready);
+  void Accept(int listener, Nanoseconds now);
+  bool MayAccept(const IpAddress& address, Nanoseconds now);
+  void Connect(Stream* stream, Nanoseconds now);
+  void Prepare(int fd);
+  bool Watch(Stream* stream, bool room);
+  // 0: nothing is there.
+  size_t ReadSocket(Stream* stream);
+  void Write(Stream* stream);
+  // Its socket goes; a dialed one stays wanted.
+  void End(Stream* stream, Nanoseconds now);
+
+  Counters* counters_;  // borrowed: the data plane owns both
+  Options options_;
+  SslContext client_;
+  SslContext server_;
+  Fd epoll_;
+  std::vector<Fd> listeners_;
+  std::vector<uint16_t> ports_;
+  std::unordered_map<Endpoint, std::unique_ptr<Stream>, AddressHash> streams_;
+  std::unordered_map<int, Endpoint> by_fd_;
+  std::unordered_map<IpAddress, size_t, AddressHash> of_address_;
+  size_t accepted_ = 0;
+  uint32_t begun_ = 0;
+  Nanoseconds begun_since_ = 0;
+  std::vector<Endpoint> dirty_;  // with something to write, or to end
+  std::unique_ptr<uint8_t[]> room_;
+  std::unique_ptr<uint8_t[]> input_;
+  Nanoseconds sweep_at_ = kNever;
+  Nanoseconds now_ = 0;
+};
+
+}  // namespace idloc

@@ -1,0 +1,128 @@
+#include "stream/tls_context.h"
+
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <openssl/x509.h>
+
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+namespace idloc {
+
+namespace {
+
+constexpr long kLifeSeconds = 365L * 24 * 3600;
+constexpr long kClockErrorSeconds = 2L * 24 * 3600;
+constexpr long kMostCertificateBytes = 16 * 1024;
+
+struct X509Free {
+  void operator()(X509* certificate) const { X509_free(certificate); }
+};
+struct KeyFree {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+};
+
+Error Failed() {
+  unsigned long error = ERR_peek_last_error();
+  const char* reason = error == 0 ? nullptr : ERR_reason_error_string(error);
+  ERR_clear_error();
+  return {"bad_stream", std::string("TLS for streams cannot be set up: ") +
+                            (reason == nullptr ? "unknown reason" : reason) +
+                            "; look at server_name and alpn of the table stream"};
+}
+
+std::vector<uint8_t> EncodeAlpn(const StreamGuise& guise) {
+  std::vector<uint8_t> out;
+  for (const std::string& name : guise.alpn) {
+    out.push_back(static_cast<uint8_t>(name.size()));
+    out.insert(out.end(), name.begin(), name.end());
+  }
+  return out;
+}
+
+SslContext MakeContext() {
+  ERR_clear_error();
+  SslContext context(SSL_CTX_new(TLS_method()));
+  SSL_CTX* raw = context.get();
+  if (raw == nullptr || SSL_CTX_set_min_proto_version(raw, TLS1_2_VERSION) != 1) return nullptr;
+  SSL_CTX_set_options(raw, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+  SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
+  SSL_CTX_set_num_tickets(raw, 0);
+  SSL_CTX_set_max_cert_list(raw, kMostCertificateBytes);
+  SSL_CTX_set_mode(raw, SSL_MODE_RELEASE_BUFFERS);
+  SSL_CTX_set_verify(raw, SSL_VERIFY_NONE, nullptr);
+  return context;
+}
+
+int ChooseAlpn(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* offered,
+               unsigned offered_length, void* argument) {
+  auto* guise = static_cast<const StreamGuise*>(argument);
+  std::vector<uint8_t> ours = EncodeAlpn(*guise);
+  unsigned char* chosen = nullptr;
+  unsigned char length = 0;
+  if (SSL_select_next_proto(&chosen, &length, ours.data(), static_cast<unsigned>(ours.size()), offered,
+                            offered_length) != OPENSSL_NPN_NEGOTIATED)
+    return SSL_TLSEXT_ERR_NOACK;
+  // It lies in one of the two lists; ours goes.
+  for (const unsigned char* at = offered; at < offered + offered_length; at += 1 + *at) {
+    if (*at != length || !std::equal(chosen, chosen + length, at + 1)) continue;
+    *out = at + 1;
+    *out_length = length;
+    return SSL_TLSEXT_ERR_OK;
+  }
+  return SSL_TLSEXT_ERR_NOACK;
+}
+
+std::unique_ptr<X509, X509Free> MakeCertificate(EVP_PKEY* key, const std::string& name) {
+  std::unique_ptr<X509, X509Free> certificate(X509_new());
+  uint64_t serial = 0;
+  if (certificate == nullptr || RAND_bytes(reinterpret_cast<uint8_t*>(&serial), sizeof serial) != 1)
+    return nullptr;
+  X509* raw = certificate.get();
+  const std::string& subject = name.empty() ? std::string("localhost") : name;
+  X509_NAME* own = X509_get_subject_name(raw);
+  bool made =
+      X509_set_version(raw, X509_VERSION_3) == 1 &&
+      ASN1_INTEGER_set_uint64(X509_get_serialNumber(raw), serial >> 1) == 1 &&
+      X509_gmtime_adj(X509_getm_notBefore(raw), -kClockErrorSeconds) != nullptr &&
+      X509_gmtime_adj(X509_getm_notAfter(raw), kLifeSeconds) != nullptr &&
+      X509_NAME_add_entry_by_txt(own, "CN", MBSTRING_UTF8, reinterpret_cast<const uint8_t*>(subject.data()),
+                                 static_cast<int>(subject.size()), -1, 0) == 1 &&
+      X509_set_issuer_name(raw, own) == 1 && X509_set_pubkey(raw, key) == 1 &&
+      X509_sign(raw, key, EVP_sha256()) > 0;
+  if (!made) return nullptr;
+  return certificate;
+}
+
+}  // namespace
+
+Error MakeStreamClient(const StreamGuise& guise, SslContext* out) {
+  SslContext context = MakeContext();
+  std::vector<uint8_t> alpn = EncodeAlpn(guise);
+  // 0: done, unlike all others.
+  if (context == nullptr ||
+      (!alpn.empty() &&
+       SSL_CTX_set_alpn_protos(context.get(), alpn.data(), static_cast<unsigned>(alpn.size())) != 0))
+    return Failed();
+  *out = std::move(context);
+  return {};
+}
+
+Error MakeStreamServer(const StreamGuise& guise, SslContext* out) {
+  SslContext context = MakeContext();
+  if (context == nullptr) return Failed();
+  std::unique_ptr<EVP_PKEY, KeyFree> key(EVP_EC_gen("P-256"));
+  if (key == nullptr) return Failed();
+  auto certificate = MakeCertificate(key.get(), guise.server_name);
+  if (certificate == nullptr || SSL_CTX_use_certificate(context.get(), certificate.get()) != 1 ||
+      SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1)
+    return Failed();
+  if (!guise.alpn.empty())
+    SSL_CTX_set_alpn_select_cb(context.get(), ChooseAlpn, const_cast<StreamGuise*>(&guise));
+  *out = std::move(context);
+  return {};
+}
+
+}  // namespace idloc

@@ -1,0 +1,27 @@
+#pragma once
+// What streams say of themselves in TLS: as little as a web server and a browser would.
+#include <openssl/ssl.h>
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "link/dtls_context.h"
+
+namespace idloc {
+
+// How a stream looks to the network that it passes.
+struct StreamGuise {
+  // Of whom dials, for SNI (RFC 6066 s3), and in the certificate of whom is dialed; empty: none.
+  std::string server_name;
+  // RFC 7301; of whom is dialed: the first one of these that the other end offers.
+  std::vector<std::string> alpn;
+};
+
+// Takes any certificate.
+Error MakeStreamClient(const StreamGuise& guise, SslContext* out);
+// With a key and a certificate of its own, made now, that have nothing to do with the host identity.
+// `guise` is borrowed for the life of the context.
+Error MakeStreamServer(const StreamGuise& guise, SslContext* out);
+
+}  // namespace idloc

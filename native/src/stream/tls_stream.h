@@ -1,0 +1,100 @@
+#pragma once
+// One stream, sans-IO: datagrams in TLS, over TCP that somebody else reads and writes.
+//
+//   kHandshaking ──TLS is done──> kOpen ──end of TLS, what is no frame──> kClosed
+//        └──────────failed, too slow──────────────────────────────────────^
+//
+// TLS is here so that a network lets it through. Whose certificate it is nobody asks: who is at the other end
+// is proven by DTLS inside, as over UDP.
+#include <openssl/ssl.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "link/dtls_session.h"
+#include "stream/framing.h"
+
+namespace idloc {
+
+class TlsStream {
+ public:
+  enum class State : uint8_t { kHandshaking, kOpen, kClosed };
+
+  static constexpr Nanoseconds kHandshakeTime = 10 * kSecond;
+  // Links ask for signs of life more often than that.
+  static constexpr Nanoseconds kIdleTime = 60 * kSecond;
+  // What waits because TCP takes no more. What is urgent is old when so much is before it.
+  static constexpr size_t kMostUrgentBytes = 32 * 1024;
+  static constexpr size_t kMostBulkBytes = 256 * 1024;
+  static constexpr size_t kMostEarlyBytes = 16 * 1024;
+  // Of one TLS record (RFC 8446 s5.1), and as much as TCP is given at once: what is urgent is behind no more.
+  static constexpr size_t kPackedBytes = 16 * 1024;
+
+  // nullptr: OpenSSL refuses. `server_name`: of a client, for SNI; empty: none.
+  static std::unique_ptr<TlsStream> Create(SSL_CTX* context, bool server, const std::string& server_name,
+                                           Nanoseconds now);
+
+  // What TCP brought. Calls `visit(uint8_t* datagram, size_t length)` for each datagram in it, which may
+  // Queue.
+  template <typename Visit>
+  void Receive(const uint8_t* data, size_t length, Nanoseconds now, Visit visit) {
+    if (state_ == State::kClosed) return;
+    heard_at_ = now;
+    if (BIO_write(SSL_get_rbio(ssl_.get()), data, static_cast<int>(length)) != static_cast<int>(length)) {
+      Close();
+      return;
+    }
+    while (state_ != State::kClosed) {
+      uint8_t* plaintext = nullptr;
+      size_t bytes = Read(&plaintext);
+      if (bytes == 0) break;
+      if (!deframer_.Feed(plaintext, bytes, visit)) Close();
+    }
+    Collect();
+  }
+  // `most_bulk`: of what is not urgent. False: it is dropped.
+  bool Queue(const uint8_t* datagram, size_t length, bool urgent, size_t most_bulk = kMostBulkBytes);
+  // Of a client: the first flight.
+  void Start();
+  // What TCP is to carry now; borrowed until anything else is called.
+  const uint8_t* Output(size_t* length);
+  void Sent(size_t length);
+  bool HasOutput() { return output_.size() > output_begin_ || !urgent_.empty() || !bulk_.empty(); }
+  // close_notify follows what is under way.
+  void Close();
+  // It is over when this has passed.
+  Nanoseconds deadline() const {
+    return state_ == State::kHandshaking ? started_at_ + kHandshakeTime : heard_at_ + kIdleTime;
+  }
+
+  State state() const { return state_; }
+  Nanoseconds heard_at() const { return heard_at_; }
+
+ private:
+  // Of TLS alone, which a peer that reads nothing could make us say without end.
+  static constexpr size_t kMostOutputBytes = 64 * 1024;
+  static constexpr size_t kHeadroom = 64;
+
+  TlsStream(std::unique_ptr<SSL, SslFree> ssl, Nanoseconds now)
+      : ssl_(std::move(ssl)), started_at_(now), heard_at_(now) {}
+
+  // 0: nothing more for now, or ever.
+  size_t Read(uint8_t** plaintext);
+  void Collect();
+
+  std::unique_ptr<SSL, SslFree> ssl_;
+  State state_ = State::kHandshaking;
+  Nanoseconds started_at_;
+  Nanoseconds heard_at_;
+  Deframer deframer_;
+  FrameQueue urgent_;
+  FrameQueue bulk_;
+  std::vector<uint8_t> output_;  // ciphertext
+  size_t output_begin_ = 0;
+};
+
+}  // namespace idloc

@@ -1,0 +1,72 @@
+import type { Candidate } from '../base/candidate.ts';
+import type { Hit } from '../base/node-id.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { isStreamAddress, STREAM_LOCAL_ADDRESS } from '../base/stream-address.ts';
+import { candidatePriority, formFoundation } from '../ice/candidates.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import { PATH_PREFERENCE } from '../native/data-plane.ts';
+import type { Association } from './association.ts';
+import { MAX_STREAMS_TRIED, STREAM_HEAD_START_MS } from './constants.ts';
+
+/**
+ * Ways by TLS over TCP to peers that accept it, where nothing answers by UDP (base/stream-address.ts). To ICE the other end of one
+ * is a candidate of type relay, behind all others; data goes back to UDP as soon as a path there works.
+ */
+export class Streams {
+  private readonly dataPlane: DataPlane;
+  private readonly known: (hit: Hit) => readonly SocketAddress[];
+
+  constructor(components: {
+    readonly dataPlane: DataPlane;
+    /** Where that member accepts streams. */
+    readonly known: (hit: Hit) => readonly SocketAddress[];
+  }) {
+    this.dataPlane = components.dataPlane;
+    this.known = components.known;
+  }
+
+  /** The base of all streams. */
+  get local(): SocketAddress {
+    return { address: STREAM_LOCAL_ADDRESS, port: this.dataPlane.port };
+  }
+
+  /** For an ICE agent, beside the ways by relays: without a remote candidate at a stream there is no pair with it. */
+  get candidate(): Candidate {
+    return candidateAt(this.local);
+  }
+
+  /** The path of a link goes by a stream: its ICE agent checks that as any other. */
+  showIce({ ice, path }: Association, now: number): void {
+    if (ice === undefined || path === undefined || !isStreamAddress(path.remote.address)) return;
+    ice.setRelays([this.candidate], candidateAt(path.remote), now);
+  }
+
+  /** Its path is lost, or in doubt. */
+  needed(association: Association, now: number): void {
+    const { hit, path, connected } = association;
+    if (hit === undefined || !connected || path === undefined || this.known(hit).length === 0) return;
+    association.streamsAt ??= now + STREAM_HEAD_START_MS;
+  }
+
+  handleTimeout(association: Association, now: number): void {
+    const { hit, link, path, repair, streamsAt } = association;
+    if (hit === undefined || streamsAt === undefined || now < streamsAt) return;
+    association.streamsAt = undefined;
+    const isOnStream = path !== undefined && isStreamAddress(path.remote.address);
+    if (repair === undefined || (repair.cause === 'remapped' && !isOnStream)) return;
+    for (const remote of this.known(hit).slice(0, MAX_STREAMS_TRIED)) {
+      this.dataPlane.dialStream(remote);
+      this.dataPlane.addPath(link, this.local, remote, PATH_PREFERENCE.stream);
+    }
+    association.streamsAt = now + STREAM_HEAD_START_MS;
+  }
+}
+
+function candidateAt(address: SocketAddress): Candidate {
+  return {
+    type: 'relay',
+    address,
+    priority: candidatePriority('relay', 0),
+    foundation: formFoundation('relay', address.address),
+  };
+}

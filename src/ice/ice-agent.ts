@@ -180,6 +180,22 @@ export class IceAgent implements Timed {
     this.pump(now);
   }
 
+  /** All candidates of the peer as they are now (RFC 8838): those that have not just answered are checked, whatever is selected. */
+  addRemoteCandidates(candidates: readonly Candidate[], now: number): void {
+    const { remote } = this.current;
+    if (this.currentState === 'closed' || remote === undefined) return;
+    for (const gone of this.remotes.makeRoom(candidates, this.consent?.pair.remote.address))
+      for (const pair of this.checklist.pairs.filter((other) => other.remote.address === gone)) this.removePair(pair);
+    this.setRemote({ ...remote, candidates }, now);
+    const isNamed = (pair: CandidatePair): boolean =>
+      candidates.some(({ type, address }) => type !== 'host' && sameSocketAddress(address, pair.remote.address));
+    // The peer is there once more, and a NAT on our side may have forgotten it.
+    for (const pair of this.checklist.pairs)
+      if (pair.state !== 'waiting' && pair.state !== 'in-progress' && isNamed(pair) && !isFresh(pair, now))
+        this.checklist.trigger(pair);
+    this.pump(now);
+  }
+
   /**
    * The host's addresses changed; the credentials stay, and the peer learns the new addresses from our checks. When the
    * base of the selected pair is gone, checks start at once, first towards where the peer was last reached.
@@ -817,14 +833,16 @@ export class IceAgent implements Timed {
     this.localCandidates = candidates;
     this.bases = bestOfEachBase([...candidates, ...this.relays]);
     const isGone = (pair: CandidatePair): boolean => !this.bases.has(formatSocketAddress(pair.base));
-    for (const pair of this.checklist.pairs.filter(isGone)) {
-      this.checklist.remove(pair);
-      this.transactions.forget(pair);
-      if (this.nomination?.pair === pair) this.nomination = undefined;
-    }
+    for (const pair of this.checklist.pairs.filter(isGone)) this.removePair(pair);
     if (this.consent === undefined || !isGone(this.consent.pair)) return false;
     this.dropSelected();
     return true;
+  }
+
+  private removePair(pair: CandidatePair): void {
+    this.checklist.remove(pair);
+    this.transactions.forget(pair);
+    if (this.nomination?.pair === pair) this.nomination = undefined;
   }
 
   private pairsWith(remotes: readonly Candidate[]): CandidatePair[] {

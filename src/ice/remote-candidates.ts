@@ -40,6 +40,25 @@ export class RemoteCandidates {
     return fresh;
   }
 
+  /**
+   * For these, all that the peer has: of those that it named before, the oldest give way. `kept` does not.
+   * @returns the addresses that are not known any more.
+   */
+  makeRoom(named: readonly Candidate[], kept: SocketAddress | undefined): SocketAddress[] {
+    const still = new Set(named.map(({ address }) => formatSocketAddress(address)));
+    if (kept !== undefined) still.add(formatSocketAddress(kept));
+    let missing = named.filter(({ address }) => !this.byAddress.has(formatSocketAddress(address))).length;
+    missing -= MAX_REMOTE_CANDIDATES - this.byAddress.size;
+    const gone: SocketAddress[] = [];
+    for (const [key, { address }] of this.byAddress) {
+      if (gone.length >= missing) break;
+      if (still.has(key)) continue;
+      this.byAddress.delete(key);
+      gone.push(address);
+    }
+    return gone;
+  }
+
   /** The candidate at an address that a check came from; a new one is peer-reflexive. `kept` is not dropped for it. */
   learn(address: SocketAddress, priority: number, kept: SocketAddress | undefined): Candidate {
     const key = formatSocketAddress(address);

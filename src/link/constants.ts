@@ -105,5 +105,16 @@ export const MAX_ECHOES = 64;
 /** Kept transaction IDs of checks move to the older half this often; an answer later than that is not expected. */
 export const TRANSACTION_GENERATION_MS = 40_000;
 
+/** Candidates in one list inside the link (RFC 8838), at most: more than an offer has. */
+export const MAX_LATE_CANDIDATES = 16;
+/** Lists of the peer that are taken: each may cost some checks. */
+export const LATE_LISTS = { perSecond: 2, burst: 10 } as const;
+/** One link is told of changes no more often; what an interface that comes and goes brings about in between is left out. */
+export const LATE_LIST_INTERVAL_MS = 200;
+/** The first copy of a list that was not taken, or twice the round trip later; then after twice that each time. */
+export const LATE_REPEAT_MS = 100;
+/** Many links are told one after the other. */
+export const LATE_LIST_PER_MS = 4;
+
 /** Paths beside the selected one that the data plane is told of at once. */
 export const MAX_SPARES = 3;

@@ -13,6 +13,8 @@ import type { Streams } from './streams.ts';
 
 /** Makes the ICE agents of associations, and exchanges them at a restart. */
 export class IceSessions {
+  /** Our candidates that the peer has by an offer or answer, or that its data plane could see for itself. */
+  readonly offered = new WeakMap<IceAgent, readonly Candidate[]>();
   private readonly table: ConnectionTable;
   private readonly addresses: LocalAddresses;
   private readonly streams: Streams;
@@ -34,10 +36,10 @@ export class IceSessions {
   }
 
   make(role: IceRole): IceAgent {
-    return new IceAgent(
-      { random: this.random, logger: this.logger },
-      { role, localCandidates: this.addresses.candidates },
-    );
+    const { candidates: localCandidates } = this.addresses;
+    const agent = new IceAgent({ random: this.random, logger: this.logger }, { role, localCandidates });
+    this.offered.set(agent, localCandidates);
+    return agent;
   }
 
   /** Our addresses are others. A path from a deprecated one stays as it is. */

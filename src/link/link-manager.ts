@@ -33,6 +33,7 @@ import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation } from './link-snapshot.ts';
+import { LateCandidates } from './late-candidates.ts';
 import { LocalAddresses } from '../mobility/local-addresses.ts';
 import { Negotiations } from './negotiations.ts';
 import { OwnEnds } from './own-ends.ts';
@@ -92,6 +93,7 @@ export class LinkManager implements Timed {
   private readonly negotiations: Negotiations;
   private readonly turns: Turns;
   private readonly paths: Paths;
+  private readonly late: LateCandidates;
   private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
   private readonly ownEnds = new OwnEnds();
@@ -118,7 +120,9 @@ export class LinkManager implements Timed {
         if (hit !== undefined) this.relays.cameBy(hit, agent, addressToHit(address), now);
       },
     });
-    this.records = new RecordReceiver(components);
+    const { dataPlane, table, addresses, sessions } = this;
+    this.late = new LateCandidates({ dataPlane, table, addresses, sessions });
+    this.records = new RecordReceiver({ ...components, late: this.late });
     this.repairs = new Repairs({
       table: this.table,
       addresses: this.addresses,
@@ -160,6 +164,7 @@ export class LinkManager implements Timed {
       repairs: this.repairs,
       streams: this.streams,
       turns: this.turns,
+      late: this.late,
       tell: (event) => this.handler(event),
       drop: (association, reason) => this.drop(association, reason, true),
       beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),
@@ -243,6 +248,7 @@ export class LinkManager implements Timed {
         else if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
         this.settle(association, now);
       }
+      this.tellCandidates(now);
     }
     this.askReflexive(now);
     this.repairs.consider(now);
@@ -255,6 +261,7 @@ export class LinkManager implements Timed {
     const now = this.clock.monotonic();
     for (const association of this.table.associations)
       if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
+    this.tellCandidates(now);
     this.repairs.consider(now);
     this.settleRepairing(now);
   }
@@ -469,6 +476,7 @@ export class LinkManager implements Timed {
     this.turns.handleTimeout(association, now);
     this.relays.handleTimeout(association, now);
     this.streams.handleTimeout(association, now);
+    this.late.handleTimeout(association, now);
     if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.due(association, now);
     this.settle(association, now);
   }
@@ -498,6 +506,7 @@ export class LinkManager implements Timed {
     association.restAt = now + REST_AFTER_MS;
     association.ice?.wake(heardAt, now);
     if (cause === 'silence') this.doubtful(association);
+    this.late.consider(association, now);
     this.settle(association, now);
   }
 
@@ -521,19 +530,28 @@ export class LinkManager implements Timed {
 
   private pumpAddresses(now: number): void {
     const isFirst = this.addresses.reflexive.length === 0;
+    let learned = false;
     for (let seen = this.addresses.pollReflexive(now); seen !== undefined; seen = this.addresses.pollReflexive(now)) {
+      learned = true;
       this.reflexiveHandler(sameSocketAddress(seen.base, seen.mapped));
       if (!sameSocketAddress(seen.base, seen.mapped)) this.reflexiveKnown(now, isFirst);
       this.repairs.consider(now);
       this.settleRepairing(now);
     }
     if (this.addresses.takeMoved()) {
+      learned = true;
       this.mappingMoved(now);
       this.repairs.consider(now);
       this.settleRepairing(now);
     }
+    if (learned) this.tellCandidates(now);
     for (let out = this.addresses.pollTransmit(); out !== undefined; out = this.addresses.pollTransmit())
       this.dataPlane.sendDatagram(out.local, out.remote, out.data);
+  }
+
+  /** Links that are up, of where we can be reached by now. */
+  private tellCandidates(now: number): void {
+    for (const association of this.late.changed(now)) this.settle(association, now);
   }
 
   /** A peer that was told of no address outside our NAT would look for us in vain: asked before ours was known. */
@@ -631,6 +649,7 @@ export class LinkManager implements Timed {
     // Selected while the handshake was under way.
     if (association.ice?.selected !== undefined) association.addPaths(association.ice.spares(MAX_SPARES));
     if (peer.member) this.relays.changed(peer.nodeId, now);
+    this.late.consider(association, now);
     this.settle(association, now);
     this.askReflexive(now);
     this.repairs.consider(now);
@@ -744,6 +763,7 @@ export class LinkManager implements Timed {
         if (event.type === 'peerForgot') this.paths.forgotten(association, agent, source, now);
         else this.paths.handle(association, agent, event, now);
         if (!this.isAlive(association)) return;
+        if (event.type === 'selected') this.late.consider(association, now);
       }
       for (let out = agent.pollTransmit(); out !== undefined; out = agent.pollTransmit()) {
         this.table.noteTransaction(out.data, association, now);
@@ -760,7 +780,8 @@ export class LinkManager implements Timed {
       association.ice?.rest();
       this.dataPlane.rest(association.link);
     }
-    const next = earliest(association.nextTimeout(), this.relays.nextTimeout(association), association.streamsAt);
+    const ofOthers = [this.relays.nextTimeout(association), this.late.nextTimeout(association), association.streamsAt];
+    const next = earliest(association.nextTimeout(), ...ofOthers);
     if (next === undefined) this.timers.clear(association);
     else this.timers.set(association, next);
   }

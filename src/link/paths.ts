@@ -10,6 +10,7 @@ import type { Association, AssociationPath } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { FORGOTTEN_GRACE_MS, MAX_SPARES, REST_AFTER_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
+import type { LateCandidates } from './late-candidates.ts';
 import type { LinkEvent } from './link-events.ts';
 import { describePath } from './link-snapshot.ts';
 import type { Streams } from './streams.ts';
@@ -23,6 +24,7 @@ export interface PathPorts {
   readonly repairs: Repairs;
   readonly streams: Streams;
   readonly turns: Turns;
+  readonly late: LateCandidates;
   readonly tell: (event: LinkEvent) => void;
   /** Listeners are told. */
   readonly drop: (association: Association, reason: string) => void;
@@ -99,6 +101,7 @@ export class Paths {
     repairs.consider(now);
     this.ports.streams.showIce(association, now);
     association.ice?.adopt(local, remote, now);
+    this.ports.late.consider(association, now);
     this.ports.settle(association, now);
   }
 

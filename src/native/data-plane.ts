@@ -202,6 +202,8 @@ export const ECHO_REQUEST = 0x20;
 export const ECHO_REPLY = 0x21;
 /** Link control: the answer to a path MTU probe (0x22), which is made below; its identification follows. */
 export const PROBE_REPLY = 0x23;
+/** Link control: all candidates of the sender, or the word that they were taken (`src/link/candidate-list.ts`). */
+export const LATE_CANDIDATES = 0x2a;
 
 /** Of paths of a link (`addPath`): what is at least `direct` takes over from what is less at once. */
 export const PATH_PREFERENCE = {

@@ -80,7 +80,8 @@ export class ThreeHosts {
   join(): boolean {
     this.a.dial(this.peer);
     this.b.dial(this.peer);
-    const joined = this.until(() => this.a.links.isUp(this.peer.hit) && this.b.links.isUp(this.peer.hit), 20_000);
+    const isSeen = ({ links }: SimNode): boolean => links.isUp(this.peer.hit) && links.snapshot().reflexive.length > 0;
+    const joined = this.until(() => isSeen(this.a) && isSeen(this.b), 20_000);
     this.network.loop.run(500);
     return joined;
   }

@@ -64,7 +64,8 @@ export class Repairs implements Timed {
     const reachable =
       path !== undefined &&
       (path.ice === undefined || path.ice.remoteType === 'host') &&
-      isGloballyReachable(path.remote.address);
+      isGloballyReachable(path.remote.address) &&
+      this.addresses.mayReach(path.remote.address);
     association.repair = new Repair(cause, now, reachable, this.packetsOf(association));
     this.broken.add(association);
     if (cause !== 'remapped') this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;

@@ -121,6 +121,11 @@ export class LocalAddresses implements Timed {
     return this.deprecated.includes(address) || this.hosts.some((own) => own.address === address);
   }
 
+  /** Whether we have an address of the family of this one. */
+  mayReach(address: string): boolean {
+    return this.hosts.some((own) => own.address.includes(':') === address.includes(':'));
+  }
+
   /**
    * @param deprecated ours still, but not to be offered.
    * @returns whether they are others than before. What was seen from addresses that are gone is forgotten.

@@ -175,7 +175,7 @@ situation('A moves from IPv4 to IPv6, and back five seconds later', {
     network.loop.after(5_000, () => a.host.move(thirdHome, SECOND_ADDRESS));
   },
   ...{ lastsMs: 5_000, boundMs: 60, roundTrips: 2 },
-  // A hears nothing for 620 ms, B for 560; B for 1,200 when only A sends.
+  // A hears nothing for 360 ms, B for 320.
   fails: ALL_SENDERS,
 });
 

@@ -25,11 +25,13 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
     entry->preference = preference;
     return;
   }
-  // JavaScript does not know yet that we have just left it.
+  // JavaScript does not know yet that we have just left it: it was silent, or the peer was not there any
+  // more.
   const Entry* used = Active();
   bool works =
       used != nullptr && used->state == State::kValid && answers_ && now - used->proven_at <= kConsent;
-  if (works && ((entry != nullptr && entry->missed > 0) || preference < used->preference)) {
+  bool left = entry != nullptr && (entry->missed > 0 || (following_ && entry->proven_at < switched_at_));
+  if (works && (left || preference < used->preference)) {
     switched_ = Cause::kSilence;
     return;
   }

@@ -432,6 +432,25 @@ TEST("a NAT gives the peer another port silently: followed within 200 ms and a r
   });
 }
 
+TEST("JavaScript chooses where the peer was before it was followed: the choice came late, and is not taken") {
+  for (Nanoseconds late : {Nanoseconds{0}, 10 * kMillisecond, kSecond}) {
+    World world({15 * kMillisecond, true, true});
+    world.AddWire(At(1), At(9), 15 * kMillisecond);
+    world.Begin(0);
+    world.Run(3 * kSecond);
+    Path before = world.wires[0].of_b;
+    world.wires[0].of_b.remote.port = 40'000;
+    while (!(*world.b.paths.active() == world.wires[0].of_b)) world.Run(kMillisecond);
+    world.Run(late);
+    world.Measure();
+    world.b.paths.Select(before, kDirectPreference, world.now);
+    CHECK(world.b.paths.TakeSwitched().has_value());
+    world.Run(kSecond);
+    CHECK(*world.b.paths.active() == world.wires[0].of_b);
+    CHECK(world.a.longest <= kVoice + 15 * kMillisecond);
+  }
+}
+
 TEST("the better path works again: back to it, after three seconds of proof, and not to and fro") {
   World world;
   world.AddWire(At(1), At(9), kMillisecond);

@@ -165,7 +165,10 @@ export type DataPlaneEvent =
   | { readonly type: 'record'; readonly link: LinkId; readonly data: Uint8Array; readonly at: number }
   /** The link is connected, or its datagrams go another way from now on: its path MTU is 1280 (again). */
   | { readonly type: 'newPath'; readonly link: LinkId; readonly remote: SocketAddress }
-  /** Datagrams of more than 1280 bytes leave by this link: it relies on its path MTU. At most one event a second. */
+  /**
+   * Datagrams of more than 1280 bytes leave by this link: it relies on its path MTU. Or the peer probes for less than this end
+   * sends. At most one event a second.
+   */
   | { readonly type: 'largeSent'; readonly link: LinkId }
   /** A program sent to an overlay address without a link. Packets are held (bounded); one event until `authorize` or `refuse`. */
   | { readonly type: 'miss'; readonly address: string }

@@ -77,6 +77,8 @@ export class PathMtu implements Timed {
   private confirmation: Round | undefined;
   /** When the last probe was sent of which it is known that `confirmed` came through: what has changed since is not known. */
   private confirmedAt = -Infinity;
+  /** As `confirmedAt`, of BASE_PLPMTU. */
+  private baseAt = -Infinity;
   private raiseAt: number | undefined;
   private raiseAfterMs = FIRST_RAISE_MS;
   private usedSinceSearch = false;
@@ -108,7 +110,9 @@ export class PathMtu implements Timed {
     if (probe === undefined) return;
     const { size, sentAt } = probe;
     this.probes.delete(id);
+    if (size < BASE_PATH_MTU) return;
     if (size >= this.confirmed) this.confirmedAt = Math.max(this.confirmedAt, sentAt);
+    if (size >= BASE_PATH_MTU) this.baseAt = Math.max(this.baseAt, sentAt);
     if (this.confirmation !== undefined && size >= this.confirmation.size) this.confirmation = undefined;
     if (size >= this.ceiling) this.ceiling = MAX_PATH_MTU + 1;
     const larger = size > this.confirmed;
@@ -136,7 +140,7 @@ export class PathMtu implements Timed {
 
   handleTimeout(now: number): void {
     if (this.confirmation !== undefined && this.confirmation.deadline <= now && !this.repeat(this.confirmation, now))
-      this.blackHole(now);
+      this.blackHole(this.confirmation, now);
     if (this.search !== undefined && this.search.deadline <= now && !this.repeat(this.search, now))
       this.lost(this.search, now);
     if (this.raiseAt !== undefined && this.raiseAt <= now) this.raise(now);
@@ -184,6 +188,11 @@ export class PathMtu implements Timed {
     this.sendProbe(round.size, now);
     // Beside it, what ought to pass: it tells a size that is lost from a path that carries nothing.
     if (round.size > this.confirmed && this.confirmedAt < round.began) this.sendProbe(this.confirmed, now);
+    if (round.sent === 1 || this.confirmed <= BASE_PATH_MTU) return true;
+    // When that is lost as well, it is known by then whether the base is.
+    if (this.baseAt < round.began) this.sendProbe(BASE_PATH_MTU, now);
+    // What comes through when hardly anything does: the peer learns by it that something is wrong, and looks at its direction.
+    if (round.size === this.confirmed) this.sendProbe(ERROR_PATH_MTU, now);
     return true;
   }
 
@@ -198,7 +207,7 @@ export class PathMtu implements Timed {
     if (this.confirmedAt >= began) {
       this.ceiling = size;
       this.searchOn(now);
-    } else if (this.confirmed > BASE_PATH_MTU) this.blackHole(now);
+    } else if (this.confirmed > BASE_PATH_MTU) this.blackHole({ began }, now);
     else this.fail(now);
   }
 
@@ -211,10 +220,15 @@ export class PathMtu implements Timed {
   }
 
   /** What was confirmed once is lost now: the path is another one, or narrower. */
-  private blackHole(now: number): void {
+  private blackHole({ began }: Pick<Round, 'began'>, now: number): void {
     this.confirmation = undefined;
-    this.current = 'base';
+    this.raiseAt = undefined;
     this.ceiling = MAX_PATH_MTU + 1;
+    if (this.baseAt < began) {
+      this.fail(now);
+      return;
+    }
+    this.current = 'base';
     this.change(BASE_PATH_MTU);
     this.searchOn(now);
   }

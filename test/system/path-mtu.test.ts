@@ -144,6 +144,23 @@ systemTest('a transfer goes on when its path becomes narrow, and says nothing', 
   t.true(intervals.slice(-3).every(({ sum }) => sum.bytes > MEGABYTE));
 });
 
+systemTest(
+  'a path that falls to 1200 bytes in the middle of a transfer carries TCP again within six seconds, and large pings afterwards',
+  async (t, lab) => {
+    const { homes, bob } = await threeHosts(lab);
+    const { hit } = await bob.status();
+    const running = stream(homes.a.namespace, homes.b.namespace, hit, 16);
+    await delay(5000);
+    await narrow(homes.natA, 1200);
+    await narrow(homes.natB, 1200);
+    const { intervals } = await running;
+    const silent = intervals.filter(({ sum }) => sum.bytes === 0).length;
+    t.true(silent <= 6, `${silent} s without a byte`);
+    const { stdout } = await homes.a.namespace.tryRun('ping', ['-c', '5', '-i', '0.2', '-s', '1400', hit]);
+    t.regex(stdout, / 5 received/);
+  },
+);
+
 systemTest('on a jumbo path packets of programs become as large', async (t, lab) => {
   const internet = await Internet.create(lab);
   const hosts = [

@@ -353,6 +353,10 @@ class DataPlane {
   void TellTooBig(Link* link, const uint8_t* packet, size_t length, size_t largest, size_t limit);
   // Tells JavaScript now and then that the link relies on its path MTU.
   void ReportLarge(Link* link, size_t plaintext);
+  // The peer asks for less than what we send: what narrows one direction narrows the other as a rule, and who
+  // sends little would learn of it late.
+  void NoteProbeOfPeer(Link* link, size_t plaintext);
+  void TellReliesOnPathMtu(Link* link);
   void SendProbeTo(Link* link, size_t datagram, uint32_t id);
 
   std::shared_ptr<Counters> counters_;

@@ -224,6 +224,7 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
     return;
   }
   if (data[0] == kProbeRequest && length >= kProbeReplyBytes) {
+    NoteProbeOfPeer(link, length);
     data[0] = kProbeReply;
     if (SendRecordTo(link, data, kProbeReplyBytes)) counters_->Add(Counter::probesAnswered);
     return;

@@ -60,7 +60,15 @@ void DataPlane::TellTooBig(Link* link, const uint8_t* packet, size_t length, siz
 
 void DataPlane::ReportLarge(Link* link, size_t plaintext) {
   if (link->path_mtu <= kBasePathMtu || now_ < link->next_large_report_at) return;
-  if (plaintext <= PlaintextLimit(*link, kBasePathMtu)) return;
+  if (plaintext > PlaintextLimit(*link, kBasePathMtu)) TellReliesOnPathMtu(link);
+}
+
+void DataPlane::NoteProbeOfPeer(Link* link, size_t plaintext) {
+  if (!link->path.has_value() || link->path_mtu <= kBasePathMtu || now_ < link->next_large_report_at) return;
+  if (plaintext < PlaintextLimit(*link, link->path_mtu)) TellReliesOnPathMtu(link);
+}
+
+void DataPlane::TellReliesOnPathMtu(Link* link) {
   link->next_large_report_at = now_ + kLargeReportInterval;
   Event event;
   event.type = EventType::kLargeSent;

@@ -155,6 +155,9 @@ class MemberPlane implements DataPlane {
   linkCounters(link: LinkId): ReturnType<DataPlane['linkCounters']> {
     return plane.linkCounters(link);
   }
+  paths(): ReturnType<DataPlane['paths']> {
+    return plane.paths();
+  }
   close(): void {}
 }
 

@@ -90,6 +90,11 @@ export class HostNetwork {
     return { locators: told(false), deprecated: told(true) };
   }
 
+  /** By address, of all that this host has. */
+  interfaceNames(): ReadonlyMap<string, string> {
+    return new Map(this.netlink.addresses().map(({ address, interfaceName }) => [address, interfaceName]));
+  }
+
   /** The IPv4 router that leads to everywhere, and our address towards it; undefined: there is none. */
   uplink(): Uplink | undefined {
     const gateway = defaultGateway();

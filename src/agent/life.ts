@@ -140,6 +140,7 @@ export class Life {
       guard,
       dnsListen: host.dns?.listen,
       locators: () => ground.network.locators(),
+      interfaceNames: () => ground.network.interfaceNames(),
       tun: () => ground.tun,
       mainlineNodes: () => this.places.mainlineNodes,
       portMapping: this.portMapping,

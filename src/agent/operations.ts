@@ -5,11 +5,12 @@ import { formatSocketAddress, type SocketAddress } from '../base/socket-address.
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
-import type { ControlHandlers, LinkStatus, Params, PathStatus, Status } from '../control/schemas.ts';
+import type { ControlHandlers, LinkStatus, Params, Status } from '../control/schemas.ts';
 import { VERSION } from '../base/version.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { PortMapping as Mapping } from '../portmap/port-mapper.ts';
-import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';
+import type { LinkSnapshot } from '../link/link-manager.ts';
+import type { NatMapping } from '../mobility/local-addresses.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { Directory, Found } from './directory.ts';
@@ -20,6 +21,7 @@ import { lookUpEndpoints } from './endpoint-lookup.ts';
 import { type Invitation, makeInvitation } from './invitation.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
+import { describePath, describePaths, whyPath, type NameOf } from './path-status.ts';
 import { problemOf } from './problem.ts';
 import type { PortMapping } from './port-mapping.ts';
 import { ticketHandlers } from './ticket-operations.ts';
@@ -43,6 +45,8 @@ export interface OperationsComponents {
   readonly dnsListen: SocketAddress | undefined;
   /** Our addresses now. */
   readonly locators: () => readonly string[];
+  /** By address. */
+  readonly interfaceNames: () => ReadonlyMap<string, string>;
   /** The interface as it is now; undefined: none. */
   readonly tun: () => Status['tun'] | undefined;
   /** Null: Mainline is not used. */
@@ -95,8 +99,10 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
   };
 }
 
-function status(agent: OperationsComponents): Status {
+async function status(agent: OperationsComponents): Promise<Status> {
   const { engine, config, membership, dataPlane, directory } = agent;
+  const reports = await dataPlane.paths();
+  const interfaces = agent.interfaceNames();
   const { links, reflexive, natMapping } = engine.links.snapshot();
   const { overlay } = engine;
   const alone = overlay?.state === 'joined' && links.length === 0;
@@ -122,7 +128,12 @@ function status(agent: OperationsComponents): Status {
     problem: problemOf(engine.membership, engine.double),
     unwritten: [...engine.membership.unwritten],
     listen: agent.locators().map((address) => formatSocketAddress({ address, port: dataPlane.port })),
-    links: links.filter(({ state }) => state !== 'guest').map((link) => describeLink(agent, link)),
+    links: links
+      .filter(({ state }) => state !== 'guest')
+      .map((link) => ({
+        ...describeLink(agent, link, natMapping),
+        paths: describePaths(link, reports, interfaces, namesOf(agent)),
+      })),
     ...processStatus(agent.guard),
     clock: { offsetS: Math.round(engine.clock.offsetMs) / 1000, source: engine.clock.source },
     nat: {
@@ -159,7 +170,7 @@ const LINK_STATES = {
   guest: 'connected',
 } as const;
 
-function describeLink(agent: OperationsComponents, link: LinkSnapshot): LinkStatus {
+function describeLink(agent: OperationsComponents, link: LinkSnapshot, mapping: NatMapping): LinkStatus {
   const { dataPlane, directory } = agent;
   const nameOf = namesOf(agent);
   const counters = dataPlane.linkCounters(link.dataPlaneLink);
@@ -173,43 +184,12 @@ function describeLink(agent: OperationsComponents, link: LinkSnapshot): LinkStat
     rxBytes: Number(counters?.rxBytes ?? 0n),
     txBytes: Number(counters?.txBytes ?? 0n),
     handshakes: link.handshakes,
-    ...(link.path !== undefined && { why: whyPath(link.path, nameOf) }),
+    ...(link.path !== undefined && { why: whyPath(link.path, nameOf, mapping) }),
   };
 }
-
-type NameOf = (hit: Hit) => string | null;
 
 function namesOf({ engine, directory }: OperationsComponents): NameOf {
   return (hit) => directory.hostNameOf(engine.userOf(hit));
-}
-
-function describePath(path: LinkPath | undefined, nameOf: NameOf): PathStatus | null {
-  if (path === undefined) return null;
-  const { type, local, remote, via, over } = path;
-  return {
-    type,
-    local: local === undefined ? 'any' : formatSocketAddress(local),
-    remote: formatSocketAddress(remote),
-    ...(via !== undefined && { via: { hit: hitToAddress(via), name: nameOf(via) } }),
-    ...(over !== undefined && { over }),
-  };
-}
-
-const DIRECT_BY = 'a UDP port forwarded to either host, or IPv6 at both, would make one';
-
-/** Why a path is the one it is, for a person. */
-function whyPath({ type, via, over }: LinkPath, nameOf: NameOf): string {
-  if (over !== undefined) return 'by TLS over TCP: nothing answered by UDP, which a firewall may block';
-  switch (type) {
-    case 'host':
-      return 'an address of its own answered: no NAT between';
-    case 'srflx':
-      return 'direct through the NATs: the addresses that other members saw answered';
-    case 'prflx':
-      return 'direct through the NATs: an address that only the check itself revealed';
-    case 'relay':
-      return `relayed${via === undefined ? '' : ` by ${nameOf(via) ?? hitToAddress(via)}`}: no direct path answered; ${DIRECT_BY}`;
-  }
 }
 
 async function invite(
@@ -258,7 +238,8 @@ async function ping(
     rttMs.push(await echo(agent, hit));
     if (i === 0) firstAt = systemClock.monotonic();
   }
-  const path = engine.links.snapshot().links.find((other) => other.hit === hit)?.path;
+  const { links, natMapping } = engine.links.snapshot();
+  const path = links.find((other) => other.hit === hit)?.path;
   const nameOf = namesOf(agent);
   const nameToHitMs = target.includes(':') ? null : resolvedAt - begun;
   return {
@@ -267,7 +248,7 @@ async function ping(
     rttMs,
     path: describePath(path, nameOf),
     direct: path !== undefined && path.type !== 'relay',
-    why: path === undefined ? 'no path' : whyPath(path, nameOf),
+    why: path === undefined ? 'no path' : whyPath(path, nameOf, natMapping),
     ...(!wasUp && { setup: { nameToHitMs, hitToLinkMs: linkedAt - resolvedAt, firstPacketMs: firstAt - linkedAt } }),
   };
 }

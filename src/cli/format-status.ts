@@ -27,7 +27,8 @@ export function formatStatus(status: Status): string {
   const lines = facts.map(([label, value]) => `${label.padEnd(width)}  ${value}`);
   if (status.links.length === 0) return [...lines, '', 'no links'].join('\n');
   const rows = status.links.map(linkRow);
-  return [...lines, '', ...table([['LINK', 'STATE', 'PATH', 'RTT', 'LOSS', 'RX', 'TX', 'WHY'], ...rows])].join('\n');
+  const links = table([['LINK', 'STATE', 'PATH', 'RTT', 'LOSS', 'RX', 'TX', 'WHY'], ...rows]);
+  return [...lines, '', ...links, ...formatPaths(status.links)].join('\n');
 }
 
 function formatTun({ tun, hit, ipv4 }: Status): string {
@@ -61,11 +62,31 @@ function linkRow(link: LinkStatus): string[] {
     link.state,
     link.path === null ? '-' : formatPath(link.path),
     formatMs(link.rttMs),
-    link.loss === null ? '-' : `${(link.loss * 100).toFixed(link.loss > 0 && link.loss < 0.1 ? 1 : 0)} %`,
+    link.loss === null ? '-' : formatLoss(link.loss),
     formatBytes(link.rxBytes),
     formatBytes(link.txBytes),
     link.why ?? '',
   ];
+}
+
+/** Of links that have more than one. */
+function formatPaths(links: readonly LinkStatus[]): string[] {
+  const rows = links.flatMap(({ name, hit, paths = [] }) => {
+    if (paths.length < 2) return [];
+    return paths.map((path) => [
+      name ?? hit,
+      path.active ? 'in use' : path.state === 'valid' ? 'spare' : path.state,
+      path.via === undefined ? `${path.local} > ${path.remote}` : `relay by ${path.via.name ?? path.via.hit}`,
+      path.uplink ?? '-',
+      formatMs(path.rttMs),
+      formatLoss(path.loss),
+    ]);
+  });
+  return rows.length === 0 ? [] : ['', ...table([['PATHS OF', 'STATE', 'PATH', 'UPLINK', 'RTT', 'LOSS'], ...rows])];
+}
+
+function formatLoss(loss: number): string {
+  return `${(loss * 100).toFixed(loss > 0 && loss < 0.1 ? 1 : 0)} %`;
 }
 
 function formatNat(nat: Status['nat']): string {

@@ -32,6 +32,20 @@ const pathSchema = z.object({
   over: z.literal('tls').optional(),
 });
 
+/** One of the paths that the data plane keeps for a link: it goes over to another by itself. */
+const keptPathSchema = pathSchema.omit({ type: true }).extend({
+  /** The interface by which it leaves; null: the kernel's choice, or relayed. */
+  uplink: z.string().nullable(),
+  /** `valid`: has answered lately; `suspect`: an answer is late; `candidate`: has not answered yet. */
+  state: z.enum(['candidate', 'valid', 'suspect']),
+  /** What is sent goes by it. */
+  active: z.boolean(),
+  /** Smoothed; null: no packets of programs since it is there. */
+  rttMs: z.number().nullable(),
+  /** Share of what was sent by it, 0 to 1, smoothed. */
+  loss: z.number(),
+});
+
 const linkSchema = z.object({
   hit,
   /** The overlay name, when it is known. */
@@ -39,6 +53,8 @@ const linkSchema = z.object({
   state: z.enum(['connecting', 'handshaking', 'connected', 'moving', 'closed']),
   /** null until one is selected. */
   path: pathSchema.nullable(),
+  /** All that are kept, the one in use first. Empty while there is no link, and of a peer without connection IDs (RFC 9146). */
+  paths: z.array(keptPathSchema).optional(),
   /** Smoothed; null before the first measurement. */
   rttMs: z.number().nullable(),
   /** Share of echoes lost lately, 0 to 1; null before the first measurement. */

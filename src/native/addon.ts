@@ -4,13 +4,21 @@ import { join } from 'node:path';
 import { IdlocError, messageOf } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { COUNTER_NAMES } from './counters.ts';
-import type { DataPlaneEvent, DataPlaneLimits, InterfaceAddress, InterfaceState, LinkCounters } from './data-plane.ts';
+import type {
+  DataPlaneEvent,
+  DataPlaneLimits,
+  InterfaceAddress,
+  InterfaceState,
+  LinkCounters,
+  PathReport,
+} from './data-plane.ts';
 
 /** The class that C++ defines: addresses are text, `null` where there is none, HITs are IPv6 addresses. */
 export interface NativeDataPlane {
   readonly port: number;
   readonly counters: BigUint64Array;
-  drain(max: number): DataPlaneEvent[];
+  /** `paths`: what `askPaths` asked for is there, for `takePaths`. */
+  drain(max: number): (DataPlaneEvent | { readonly type: 'paths' })[];
   sendDatagram(local: string | null, remote: string, port: number, data: Uint8Array): void;
   setCredentials(certificates: readonly Uint8Array[], privateKey: Uint8Array): void;
   openLink(server: boolean): number;
@@ -30,6 +38,9 @@ export interface NativeDataPlane {
   setRelay(bytesPerSecond: number): void;
   dialStream(remote: string, port: number): void;
   linkCounters(link: number): LinkCounters | undefined;
+  askPaths(): void;
+  /** `local` as text; null: the kernel chooses. */
+  takePaths(): (Omit<PathReport, 'local'> & { readonly local: string | null })[];
   close(): void;
 }
 

@@ -103,12 +103,30 @@ export interface DataPlane {
   /** Live view; only the data plane writes. Names in `counters.ts`. */
   readonly counters: BigUint64Array;
   linkCounters(link: LinkId): LinkCounters | undefined;
+  /** The paths of all connected links whose peers bear connection IDs, as they are now. Empty after `close`. */
+  paths(): Promise<readonly PathReport[]>;
 
   /** Idempotent. Stops the thread, closes TUN and socket. */
   close(): void;
 }
 
 export type LinkId = number;
+
+/** One path of a link, as the data plane keeps it (native/src/link/path_set.h). */
+export interface PathReport {
+  readonly link: LinkId;
+  /** null: the kernel chooses. */
+  readonly local: SocketAddress | null;
+  readonly remote: SocketAddress;
+  /** `valid`: has answered lately; `suspect`: an answer is late; `candidate`: has not answered yet. */
+  readonly state: 'candidate' | 'valid' | 'suspect';
+  /** It carries what is sent. */
+  readonly active: boolean;
+  /** Smoothed; null before the first measurement: links without packets of programs are not measured. */
+  readonly rttMs: number | null;
+  /** 0 to 1, smoothed, of the records sent by it. */
+  readonly loss: number;
+}
 
 export interface LinkCounters {
   readonly rxBytes: bigint;

@@ -4,7 +4,7 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import type { NativeDataPlane } from './addon.ts';
 import { callAddon, loadAddon } from './addon.ts';
 import { PATH_PREFERENCE } from './data-plane.ts';
-import type { DataPlane, DataPlaneEvent, DataPlaneOptions, LinkCounters, LinkId } from './data-plane.ts';
+import type { DataPlane, DataPlaneEvent, DataPlaneOptions, LinkCounters, LinkId, PathReport } from './data-plane.ts';
 
 const DEFAULT_DRAIN = 256;
 const MIN_TUN_MTU = 1280; // RFC 8200 s5: the least an IPv6 link may have
@@ -50,6 +50,8 @@ class NativePlane implements DataPlane {
   private handler: (() => void) | undefined;
   private turn: NodeJS.Immediate | undefined;
   private wokenEarly = false;
+  private closed = false;
+  private readonly pathsWanted: ((reports: readonly PathReport[]) => void)[] = [];
 
   constructor(options: DataPlaneOptions) {
     const {
@@ -98,7 +100,11 @@ class NativePlane implements DataPlane {
   drain(max = DEFAULT_DRAIN): DataPlaneEvent[] {
     const events = this.native.drain(max);
     if (events.length === max) this.wake();
-    return events.map((event) => {
+    return events.flatMap((event) => {
+      if (event.type === 'paths') {
+        this.tellPaths();
+        return [];
+      }
       if (event.type === 'stirred') return { ...event, heardAt: event.heardAt + this.clockOffset };
       if (event.type !== 'stun' && event.type !== 'record') return event;
       return { ...event, at: event.at + this.clockOffset };
@@ -189,9 +195,27 @@ class NativePlane implements DataPlane {
     return this.native.linkCounters(link);
   }
 
+  paths(): Promise<readonly PathReport[]> {
+    return new Promise((resolve) => {
+      this.pathsWanted.push(resolve);
+      if (this.closed) this.tellPaths();
+      else this.native.askPaths();
+    });
+  }
+
   close(): void {
+    this.closed = true;
     clearImmediate(this.turn);
     this.native.close();
+    this.tellPaths();
+  }
+
+  private tellPaths(): void {
+    const reports = this.native.takePaths().map((report) => ({
+      ...report,
+      local: report.local === null ? null : { address: report.local, port: this.port },
+    }));
+    for (const resolve of this.pathsWanted.splice(0)) resolve(reports);
   }
 
   /** Once a turn of the event loop: timers and everything else have theirs in between. */

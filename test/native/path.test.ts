@@ -1,4 +1,5 @@
 import test from 'ava';
+import { eventually } from '../../scripts/testbed/command.ts';
 import { Host, connect } from './support/host.ts';
 import { Relay } from './support/relay.ts';
 
@@ -73,5 +74,25 @@ test('a link whose path was taken away sends nothing until it has one again, and
   t.is((await server.next('record')).data[1], 3);
   client.plane.clearPath(9_999);
   client.plane.close();
+  server.plane.close();
+});
+
+test('all paths of a link are told: the one in use, and one that was added and answers', async (t) => {
+  const [client, server] = [await Host.start(), await Host.start()];
+  t.deepEqual(await client.plane.paths(), []);
+  const { clientLink } = await connect(client, server);
+  const other = { address: '::1', port: server.plane.port };
+  client.plane.addPath(clientLink, { address: '::1', port: client.plane.port }, other, 64);
+  const found = await eventually('both paths work', 5_000, async () => {
+    const paths = await client.plane.paths();
+    return paths.length === 2 && paths.every(({ state }) => state === 'valid') ? paths : undefined;
+  });
+  t.true(found.every(({ link }) => link === clientLink));
+  const [used, spare] = found.toSorted((a, b) => Number(b.active) - Number(a.active));
+  t.deepEqual([used?.active, spare?.active], [true, false]);
+  t.deepEqual(spare?.remote, other);
+  t.true((spare?.rttMs ?? 0) > 0);
+  client.plane.close();
+  t.deepEqual(await client.plane.paths(), []);
   server.plane.close();
 });

@@ -40,6 +40,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::SetRelayTo>("setRelay"),
                            InstanceMethod<&DataPlaneObject::Dial>("dialStream"),
                            InstanceMethod<&DataPlaneObject::LinkCounters>("linkCounters"),
+                           InstanceMethod<&DataPlaneObject::AskPathReports>("askPaths"),
+                           InstanceMethod<&DataPlaneObject::TakePathReports>("takePaths"),
                            InstanceMethod<&DataPlaneObject::Close>("close"),
                            InstanceAccessor<&DataPlaneObject::Port>("port"),
                            InstanceAccessor<&DataPlaneObject::CounterView>("counters"),
@@ -294,6 +296,9 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       case EventType::kTunChanged:
         type("tunChanged");
         break;
+      case EventType::kPaths:
+        type("paths");
+        break;
       case EventType::kTunLost:
         type("tunLost");
         break;
@@ -474,6 +479,31 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     set("txPackets", stats->tx_packets);
     out.Set("rekeys", Napi::Number::New(env, stats->rekeys.load(std::memory_order_relaxed)));
     out.Set("handshakes", Napi::Number::New(env, stats->handshakes.load(std::memory_order_relaxed)));
+    return out;
+  }
+
+  void AskPathReports(const Napi::CallbackInfo&) { Post(ReportPaths{}); }
+
+  Napi::Value TakePathReports(const Napi::CallbackInfo& info) {
+    Napi::Env env = info.Env();
+    Napi::Array out = Napi::Array::New(env);
+    auto reports = plane_ == nullptr ? nullptr : plane_->TakePathReports();
+    if (reports == nullptr) return out;
+    uint32_t count = 0;
+    for (const DataPlane::PathReport& report : *reports) {
+      const PathSet::Entry& entry = report.entry;
+      Napi::Object path = Napi::Object::New(env);
+      path.Set("link", Napi::Number::New(env, report.link));
+      path.Set("local",
+               entry.route.local.unset() ? env.Null() : Napi::String::New(env, entry.route.local.ToString()));
+      path.Set("remote", ToSocketAddress(env, entry.route.remote));
+      path.Set("state", Napi::String::New(env, NameOf(entry.state)));
+      path.Set("active", Napi::Boolean::New(env, report.active));
+      path.Set("rttMs",
+               entry.srtt == 0 ? env.Null() : Napi::Number::New(env, static_cast<double>(entry.srtt) / 1e6));
+      path.Set("loss", Napi::Number::New(env, entry.loss));
+      out.Set(count++, path);
+    }
     return out;
   }
 

@@ -13,5 +13,6 @@ void DefineSystemd(Napi::Env env, Napi::Object exports);
 
 // As JavaScript says it.
 const char* NameOf(PathSet::Cause cause);
+const char* NameOf(PathSet::State state);
 
 }  // namespace idloc

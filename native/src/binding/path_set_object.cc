@@ -184,6 +184,18 @@ const char* NameOf(PathSet::Cause cause) {
   return "";
 }
 
+const char* NameOf(PathSet::State state) {
+  switch (state) {
+    case PathSet::State::kCandidate:
+      return "candidate";
+    case PathSet::State::kValid:
+      return "valid";
+    case PathSet::State::kSuspect:
+      return "suspect";
+  }
+  return "";
+}
+
 Napi::Function DefinePathSet(Napi::Env env) { return PathSetObject::Define(env); }
 
 }  // namespace idloc

@@ -82,6 +82,8 @@ struct SetRelay {
 struct DialStream {
   Endpoint remote;
 };
+// What DataPlane::TakePathReports gives, once the event kPaths has come.
+struct ReportPaths {};
 struct SetLocalAddresses {
   IpAddress hit;
   std::optional<IpAddress> ipv4;
@@ -89,6 +91,6 @@ struct SetLocalAddresses {
 
 using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
                              SetPath, AddPath, ClearPath, CloseLink, Rest, Authorize, Refuse,
-                             SetLocalAddresses, SetPathMtu, SendProbe, SetRelay, DialStream>;
+                             SetLocalAddresses, SetPathMtu, SendProbe, SetRelay, DialStream, ReportPaths>;
 
 }  // namespace idloc

@@ -11,6 +11,7 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/counters.h"
@@ -66,7 +67,10 @@ class DataPlane {
   };
 
   DataPlane();
-  ~DataPlane() { Close(); }
+  ~DataPlane() {
+    Close();
+    TakePathReports();
+  }
   DataPlane(const DataPlane&) = delete;
   DataPlane& operator=(const DataPlane&) = delete;
 
@@ -87,6 +91,15 @@ class DataPlane {
   // Call after a wake-up, before events are taken; the next ones wake again.
   void WakeTaken() { wake_pending_.store(false); }
   const std::shared_ptr<Counters>& counters() const { return counters_; }
+  // One path of a link, as it was when ReportPaths was carried out.
+  struct PathReport {
+    LinkId link;
+    bool active;
+    PathSet::Entry entry;
+  };
+  std::unique_ptr<std::vector<PathReport>> TakePathReports() {
+    return std::unique_ptr<std::vector<PathReport>>(path_reports_.exchange(nullptr));
+  }
 
  private:
   // native/test drives the stages without the thread.
@@ -152,6 +165,7 @@ class DataPlane {
   void Handle(SendProbe& command);
   void Handle(SetRelay& command);
   void Handle(DialStream& command);
+  void Handle(ReportPaths& command);
   static Nanoseconds GiveUpAt(const Link& link);
   int WaitMilliseconds(Nanoseconds now) const;
   void RunTimers();
@@ -373,6 +387,8 @@ class DataPlane {
   std::atomic<LinkId> next_link_{1};
   EventRing events_;
   std::atomic<bool> wake_pending_{false};
+  // Owned; from the thread to JavaScript, the latest alone.
+  std::atomic<std::vector<PathReport>*> path_reports_{nullptr};
 
   // Of JavaScript's thread only: of the links that it knows.
   std::unordered_map<LinkId, std::shared_ptr<LinkStats>> stats_;

@@ -24,6 +24,7 @@ enum class EventType : uint8_t {
   kNetwork,
   kTunChanged,
   kTunLost,
+  kPaths,
   kNewPath,
   kNoPath,
   kLargeSent
@@ -59,7 +60,9 @@ struct Event {
            type == EventType::kStirred || type == EventType::kTunLost;
   }
   // Says no more than that something is other than before.
-  bool sticky() const { return type == EventType::kNetwork || type == EventType::kTunChanged; }
+  bool sticky() const {
+    return type == EventType::kNetwork || type == EventType::kTunChanged || type == EventType::kPaths;
+  }
   // Where a link is: what it said before is of no interest any more.
   bool latest_counts() const {
     return type == EventType::kMoved || type == EventType::kNewPath || type == EventType::kNoPath;

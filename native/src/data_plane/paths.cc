@@ -128,4 +128,17 @@ void DataPlane::Handle(AddPath& command) {
   TendPaths(link);
 }
 
+void DataPlane::Handle(ReportPaths&) {
+  auto reports = std::make_unique<std::vector<PathReport>>();
+  for (const auto& [id, link] : links_.all()) {
+    if (link->paths == nullptr) continue;
+    for (const PathSet::Entry& entry : link->paths->entries())
+      reports->push_back({id, link->paths->active() == &entry.route, entry});
+  }
+  delete path_reports_.exchange(reports.release());
+  Event event;
+  event.type = EventType::kPaths;
+  Emit(std::move(event));
+}
+
 }  // namespace idloc

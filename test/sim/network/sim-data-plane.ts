@@ -4,7 +4,7 @@ import { concatBytes, fromHex, toHex } from '../../../src/base/bytes.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { formatSocketAddress, sameSocketAddress } from '../../../src/base/socket-address.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
-import type { DataPlane, DataPlaneEvent, LinkCounters, LinkId } from '../../../src/native/data-plane.ts';
+import type { DataPlane, DataPlaneEvent, LinkCounters, LinkId, PathReport } from '../../../src/native/data-plane.ts';
 import { loadAddon } from '../../../src/native/addon.ts';
 import type { PathRoute, PathSet } from '../../../src/native/addon.ts';
 import { COUNTER_NAMES } from '../../../src/native/counters.ts';
@@ -366,6 +366,17 @@ export class SimDataPlane implements DataPlane {
 
   linkCounters(id: LinkId): LinkCounters | undefined {
     return this.links.get(id)?.counters;
+  }
+
+  /** The one in use alone. */
+  paths(): Promise<readonly PathReport[]> {
+    const reports = [...this.links].flatMap(([link, { paths }]): PathReport[] => {
+      if (paths?.active === undefined) return [];
+      const { local, remote } = paths.active;
+      const from = local === null ? null : { address: local, port: this.port };
+      return [{ link, local: from, remote, state: 'valid', active: true, rttMs: null, loss: 0 }];
+    });
+    return Promise.resolve(reports);
   }
 
   /** As `kill -9`: nothing more leaves. */

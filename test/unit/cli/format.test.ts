@@ -35,7 +35,7 @@ test('a status without links, name, address, TUN and DNS reads well too', (t) =>
   t.regex(text, /no links$/);
 });
 
-test('a status is a block of facts and a line a link', (t) => {
+test('a status is a block of facts, a line a link, and a line for each path of a link that has several', (t) => {
   t.deepEqual(formatStatus(exampleStatus).split('\n'), [
     'name     bob.home.example',
     'hit      2001:20::b0b',
@@ -53,6 +53,10 @@ test('a status is a block of facts and a line a link', (t) => {
     'LINK                STATE       PATH                                     RTT      LOSS   RX      TX     WHY',
     'alice.home.example  connected   srflx 10.0.0.2:6084 > 203.0.113.7:40001  24.1 ms  1.2 %  1.2 MB  890 B  both NATs keep their mapping',
     '2001:20::5          connecting  -                                        -        -      0 B     0 B',
+    '',
+    'PATHS OF            STATE    PATH                                UPLINK  RTT      LOSS',
+    'alice.home.example  in use   10.0.0.2:6084 > 203.0.113.7:40001   wlan0   24.1 ms  0 %',
+    'alice.home.example  suspect  10.64.0.9:6084 > 203.0.113.7:40001  wwan0   -        25 %',
   ]);
 });
 

@@ -76,13 +76,18 @@ function formatPaths(links: readonly LinkStatus[]): string[] {
     return paths.map((path) => [
       name ?? hit,
       path.active ? 'in use' : path.state === 'valid' ? 'spare' : path.state,
-      path.via === undefined ? `${path.local} > ${path.remote}` : `relay by ${path.via.name ?? path.via.hit}`,
+      formatKeptPath(path),
       path.uplink ?? '-',
       formatMs(path.rttMs),
       formatLoss(path.loss),
     ]);
   });
   return rows.length === 0 ? [] : ['', ...table([['PATHS OF', 'STATE', 'PATH', 'UPLINK', 'RTT', 'LOSS'], ...rows])];
+}
+
+function formatKeptPath({ local, remote, via, over }: NonNullable<LinkStatus['paths']>[number]): string {
+  if (via !== undefined) return `relay by ${via.name ?? via.hit}`;
+  return `${over === undefined ? '' : 'TLS '}${local} > ${remote}`;
 }
 
 function formatLoss(loss: number): string {

@@ -31,7 +31,7 @@ export class RemoteCandidates {
       if (known !== undefined && known.type !== 'prflx') continue;
       if (known === undefined) {
         // What nobody named gives way: between two NATs with a mapping for each destination there is always more of it.
-        if (!this.makeRoom(undefined)) continue;
+        if (!this.makeRoomForOne(undefined)) continue;
         fresh.push(candidate);
       }
       this.byAddress.set(formatSocketAddress(address), candidate);
@@ -64,7 +64,7 @@ export class RemoteCandidates {
     const key = formatSocketAddress(address);
     const known = this.byAddress.get(key);
     if (known !== undefined) return known;
-    const hasRoom = this.makeRoom(kept);
+    const hasRoom = this.makeRoomForOne(kept);
     const type = isHitAddress(address.address) || isStreamAddress(address.address) ? 'relay' : 'prflx';
     const candidate: Candidate = { type, address, priority, foundation: formFoundation(type, key) };
     if (hasRoom) this.byAddress.set(key, candidate);
@@ -72,7 +72,7 @@ export class RemoteCandidates {
   }
 
   /** For one more: the oldest that was learned goes, if it has to. */
-  private makeRoom(kept: SocketAddress | undefined): boolean {
+  private makeRoomForOne(kept: SocketAddress | undefined): boolean {
     if (this.byAddress.size < MAX_REMOTE_CANDIDATES) return true;
     const oldest = [...this.byAddress].find(
       ([, { type, address: other }]) => type === 'prflx' && (kept === undefined || !sameSocketAddress(other, kept)),

@@ -43,6 +43,7 @@ import type { RepairCause } from '../mobility/repair.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { Relays } from './relays.ts';
+import { Renewals } from './renewals.ts';
 import { Repairs } from './repairs.ts';
 import { Streams } from './streams.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
@@ -96,6 +97,7 @@ export class LinkManager implements Timed {
   private readonly late: LateCandidates;
   private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
+  private readonly renewals = new Renewals();
   private readonly ownEnds = new OwnEnds();
   private handler: (event: LinkEvent) => void = () => {};
   private reflexiveHandler: (atOwnAddress: boolean) => void = () => {};
@@ -235,24 +237,27 @@ export class LinkManager implements Timed {
   setHostAddresses(addresses: readonly string[], now: number, deprecated: readonly string[] = []): void {
     if (this.addresses.setHosts(addresses, deprecated)) {
       this.logger.info('link.addresses', { addresses });
-      for (const association of [...this.table.associations]) {
-        this.outdateRestart(association);
-        this.sessions.refreshCandidates(association, now);
-        const { path } = association;
-        // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
-        // The link with a relay moves by itself.
-        const own = path?.local !== undefined && !isIndirect(path.remote);
-        const lost = path?.local === undefined || (own && !this.addresses.has(path.local.address));
-        if (association.state === 'up' && lost) this.beginRepair(association, 'broken', now);
-        else if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
-        this.settle(association, now);
-      }
+      for (const association of this.table.associations) this.outdateRestart(association);
+      this.renewals.begin(this.table.associations, this.leaveOldAddresses, now);
       this.tellCandidates(now);
     }
     this.askReflexive(now);
     this.repairs.consider(now);
     this.settleRepairing(now);
   }
+
+  private readonly leaveOldAddresses = (association: Association, now: number): void => {
+    if (!this.isAlive(association)) return;
+    this.sessions.refreshCandidates(association, now);
+    const { path } = association;
+    // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
+    // The link with a relay moves by itself.
+    const own = path?.local !== undefined && !isIndirect(path.remote);
+    const lost = path?.local === undefined || (own && !this.addresses.has(path.local.address));
+    if (association.state === 'up' && lost) this.beginRepair(association, 'broken', now);
+    else if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
+    this.settle(association, now);
+  };
 
   /** A router sends on what comes to a port of its own: a candidate of the links that are made, and mended, from now on. */
   setForwarded(forwarded: Forwarded | undefined): void {
@@ -444,6 +449,7 @@ export class LinkManager implements Timed {
       this.addresses.nextTimeout(),
       this.repairs.nextTimeout(),
       this.records.nextTimeout(),
+      this.renewals.nextTimeout(),
     );
   }
 
@@ -453,7 +459,9 @@ export class LinkManager implements Timed {
     if (this.addresses.refreshDue(now)) this.askReflexive(now);
     this.pumpAddresses(now);
     for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) this.timeout(due, now);
-    if ((this.repairs.nextTimeout() ?? Infinity) <= now) {
+    const renews = (this.renewals.nextTimeout() ?? Infinity) <= now;
+    if (renews) this.renewals.handleTimeout(now);
+    if (renews || (this.repairs.nextTimeout() ?? Infinity) <= now) {
       this.repairs.handleTimeout(now);
       this.settleRepairing(now);
     }
@@ -569,13 +577,16 @@ export class LinkManager implements Timed {
   /** Our address is the same, but not the one that others see: another NAT, or the same after a restart. */
   private mappingMoved(now: number): void {
     this.logger.info('link.mapping_moved');
-    for (const association of [...this.table.associations]) {
-      this.sessions.refreshCandidates(association, now);
-      if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
-        this.beginRepair(association, 'remapped', now);
-      this.settle(association, now);
-    }
+    this.renewals.begin(this.table.associations, this.leaveOldMapping, now);
   }
+
+  private readonly leaveOldMapping = (association: Association, now: number): void => {
+    if (!this.isAlive(association)) return;
+    this.sessions.refreshCandidates(association, now);
+    if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
+      this.beginRepair(association, 'remapped', now);
+    this.settle(association, now);
+  };
 
   // The life of associations.
 

@@ -1,0 +1,39 @@
+import test from 'ava';
+import type { Association } from '../../../src/link/association.ts';
+import { RENEWALS } from '../../../src/link/constants.ts';
+import { Renewals } from '../../../src/link/renewals.ts';
+
+/** The last one was in use last. */
+const links = (count: number): Association[] =>
+  Array.from({ length: count }, (_, i) => ({ link: i, restAt: i }) as unknown as Association);
+const { atOnce, everyMs } = RENEWALS;
+
+test('those that were in use last come first, and no more at once than is said', (t) => {
+  const renewals = new Renewals();
+  const done: { readonly link: number; readonly at: number }[] = [];
+  renewals.begin(links(2 * atOnce + 1), ({ link }, at) => done.push({ link, at }), 100);
+  t.is(done.length, atOnce);
+  t.is(done[0]?.link, 2 * atOnce);
+  t.is(renewals.nextTimeout(), 100 + everyMs);
+  renewals.handleTimeout(100 + everyMs);
+  renewals.handleTimeout(100 + 2 * everyMs);
+  t.deepEqual(
+    done.map(({ link }) => link),
+    Array.from({ length: 2 * atOnce + 1 }, (_, i) => 2 * atOnce - i),
+  );
+  t.is(renewals.nextTimeout(), undefined);
+});
+
+test('a second move begins anew, and what waits for something else is done as well', (t) => {
+  const renewals = new Renewals();
+  const moved = new Map<number, number>();
+  const mapped: number[] = [];
+  const move = ({ link }: Association): unknown => moved.set(link, (moved.get(link) ?? 0) + 1);
+  renewals.begin(links(2 * atOnce), move, 0);
+  renewals.begin(links(2 * atOnce), move, 1);
+  renewals.begin(links(1), ({ link }) => mapped.push(link), 1);
+  for (let at = renewals.nextTimeout(); at !== undefined; at = renewals.nextTimeout()) renewals.handleTimeout(at);
+  t.is(moved.size, 2 * atOnce);
+  t.is(moved.get(2 * atOnce - 1), 2);
+  t.deepEqual(mapped, [0]);
+});

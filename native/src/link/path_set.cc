@@ -33,6 +33,7 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   bool left = entry != nullptr && (entry->missed > 0 || (following_ && entry->proven_at < switched_at_));
   if (works && (left || preference < used->preference)) {
     switched_ = Cause::kSilence;
+    if (preference < used->preference) Compare(route, preference, now);
     return;
   }
   if (entry == nullptr) {
@@ -51,6 +52,15 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   unheard_since_ = kNever;
   ChooseSpare();
   if (InUse(now)) SendProbe(entry, now);
+}
+
+// Both ends may have chosen the worse one since the better one is of no use any more: where nothing is sent,
+// nobody would find that out.
+void PathSet::Compare(const Path& route, uint8_t preference, Nanoseconds now) {
+  Add(route, preference, now);
+  sent_at_ = now;
+  Entry* used = Active();
+  if (!used->waits) SendProbe(used, now);
 }
 
 void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {

@@ -212,6 +212,7 @@ class PathSet {
   void Erase(size_t index);
   void MakeRoom(State state);
   void Begin(Nanoseconds now);
+  void Compare(const Path& route, uint8_t preference, Nanoseconds now);
   void SendProbe(Entry* entry, Nanoseconds now);
   void Missed(Entry* entry, Nanoseconds now);
   void Suspect(Nanoseconds now);

@@ -65,6 +65,14 @@ void SurvivesCommands(Source& source);
 // Whatever a member wraps to have it handed on: relay and other end keep what they have.
 void SurvivesHops(Source& source);
 
+// A stream of any bytes, cut anywhere: the datagrams at its beginning come out as they are, and nothing of
+// more than the largest.
+void DeframesWhateverItIs(Source& source);
+
+// Two ends of a stream, with other bytes in between, changes and ends: neither is stuck, nothing lies
+// outside.
+void SurvivesStreams(Source& source);
+
 // Packets of programs, records of a peer and commands in any order: the TUN gets only what this peer may
 // send.
 void CarriesOnlyWhatMayPass(Source& source);

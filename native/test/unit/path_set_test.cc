@@ -509,6 +509,31 @@ TEST(
   CHECK(sent_bytes <= 3 * 1'000 * kProbeDatagram);
 }
 
+TEST(
+    "a relayed path is chosen while a direct one has just worked: it is used at once where that is dead, "
+    "also "
+    "without traffic") {
+  for (bool dead : {true, false}) {
+    World world;
+    size_t direct = world.AddWire(At(1), At(2), kMillisecond);
+    size_t relayed = world.AddWire(At(3), At(4), 2 * kMillisecond);
+    world.Begin(direct);
+    world.Run(3 * kSecond);
+    world.a.speaks = world.b.speaks = false;
+    world.Run(3 * kSecond);
+    if (dead) world.Kill(direct);
+    world.b.paths.Select(world.wires[relayed].of_b, 32, world.now);
+    world.Run(400 * kMillisecond);
+    CHECK(*world.b.paths.active() == world.wires[dead ? relayed : direct].of_b);
+    // And then it is quiet again.
+    world.Run(5 * kSecond);
+    CHECK(*world.b.paths.active() == world.wires[dead ? relayed : direct].of_b);
+    world.Measure();
+    world.Run(60 * kSecond);
+    CHECK(world.a.probes + world.b.probes == 0);
+  }
+}
+
 TEST("an answer that was made up, or is for another path, proves nothing") {
   PathSet paths(false, kProbeDatagram);
   Nanoseconds now = kSecond;

@@ -33,6 +33,9 @@ PROPERTY("a link that ends is named by nobody, whatever commands and datagrams c
          SurvivesCommands, 150);
 PROPERTY("whatever a member wraps to have it handed on, relay and other end stay as they were", SurvivesHops,
          40);
+PROPERTY("datagrams in a stream come out as they went in, whatever follows and wherever it is cut",
+         DeframesWhateverItIs, 500);
+PROPERTY("a stream whose bytes are made up or changed ends, and takes nothing with it", SurvivesStreams, 60);
 PROPERTY("the TUN gets nothing but what the peer may send, whatever peer, programs and commands do",
          CarriesOnlyWhatMayPass, 500);
 PROPERTY("every packet comes once and unchanged over a path that loses, repeats and reorders",

@@ -81,6 +81,7 @@ async function buildMatrix(
     namespace: (await backbone.publicHost('founder')).namespace,
     name: 'founder',
     overlay: { create: 'nat-matrix.example' },
+    configuration: '[stream]\nlisten = ["0.0.0.0:443"]\n',
   });
   await founder.ready(START_TIMEOUT_MS);
   const ticket = (await founder.cli('invite', '--uses', '100')).trim();

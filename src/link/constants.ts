@@ -99,7 +99,7 @@ export const MAX_STRANGER_ANSWERS_PER_SECOND = 100;
 export const MAX_BINDING_ANSWERS_PER_SECOND = 500;
 
 /** Nothing answers by UDP for so long: a stream is tried, and again after as long. Its TCP and TLS take three round trips. */
-export const STREAM_HEAD_START_MS = 1_500;
+export const STREAM_HEAD_START_MS = 1_000;
 /** Of one peer. */
 export const MAX_STREAMS_TRIED = 2;
 

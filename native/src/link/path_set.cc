@@ -58,7 +58,11 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
 // nobody would find that out.
 void PathSet::Compare(const Path& route, uint8_t preference, Nanoseconds now) {
   Add(route, preference, now);
-  sent_at_ = now;
+  AskActive(now);
+}
+
+void PathSet::AskActive(Nanoseconds now) {
+  sent_at_ = unheard_since_ = now;
   Entry* used = Active();
   if (!used->waits) SendProbe(used, now);
 }
@@ -78,6 +82,10 @@ void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
     // Something has changed there.
     SendProbe(entry, now);
   }
+  // Nobody looks for a worse one unless there is doubt.
+  const Entry* used = Active();
+  bool is_quiet = used != nullptr && now - heard_at_ > kReturnInterval;
+  if (is_quiet && preference < used->preference) AskActive(now);
   ChooseSpare();
 }
 
@@ -442,8 +450,10 @@ void PathSet::EndSuspicion(Entry* entry) {
 
 void PathSet::Missed(Entry* entry, Nanoseconds now) {
   // Only its answer was lost, or the peer sends but does not hear us: then that end leaves the path, and says
-  // so.
-  if (entry == Active() && heard_at_ > entry->probes[entry->newest_probe].sent_at && InUse(now)) {
+  // so. What came by other paths says nothing of this one.
+  Nanoseconds asked_at = entry->probes[entry->newest_probe].sent_at;
+  bool heard = heard_at_ > asked_at && unheard_since_ > asked_at;
+  if (entry == Active() && heard && InUse(now)) {
     entry->waits = false;
     entry->due_at = now + kSampleInterval;
     return;

@@ -213,6 +213,8 @@ class PathSet {
   void MakeRoom(State state);
   void Begin(Nanoseconds now);
   void Compare(const Path& route, uint8_t preference, Nanoseconds now);
+  // As if programs had sent: when it does not answer, it is left.
+  void AskActive(Nanoseconds now);
   void SendProbe(Entry* entry, Nanoseconds now);
   void Missed(Entry* entry, Nanoseconds now);
   void Suspect(Nanoseconds now);

@@ -534,6 +534,23 @@ TEST(
   }
 }
 
+TEST("a worse path is added to a link that carries nothing: the one in use is left for it where it is dead") {
+  for (bool dead : {true, false}) {
+    World world;
+    size_t direct = world.AddWire(At(1), At(2), kMillisecond);
+    size_t relayed = world.AddWire(At(3), At(4), 2 * kMillisecond);
+    world.a.speaks = world.b.speaks = false;
+    world.Begin(direct);
+    world.Run(30 * kSecond);
+    if (dead) world.Kill(direct);
+    for (int i = 0; i < 2; i++) {
+      world.a.paths.Add(world.wires[relayed].of_a, 16, world.now);
+      world.Run(1500 * kMillisecond);
+    }
+    CHECK(*world.a.paths.active() == world.wires[dead ? relayed : direct].of_a);
+  }
+}
+
 TEST("an answer that was made up, or is for another path, proves nothing") {
   PathSet paths(false, kProbeDatagram);
   Nanoseconds now = kSecond;

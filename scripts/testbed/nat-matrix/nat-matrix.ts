@@ -8,6 +8,7 @@ import { type AccessNetwork, Backbone } from '../access-network.ts';
 import type { Lab } from '../lab.ts';
 import { percentile, table, type Findings } from '../report.ts';
 import { nat64Network, useResolver } from '../nat64.ts';
+import { eventually } from '../command.ts';
 import { tool } from '../tools.ts';
 import type { Host } from '../topology.ts';
 import { directWay, type DirectWay, type Place } from './direct-way.ts';
@@ -26,6 +27,8 @@ const DIRECT_TIMEOUT_MS = 10_000;
 const LOOK_EVERY_MS = 250;
 /** What a first call does before, a link that everything else has, is over by then. */
 const SETTLE_MS = 5000;
+/** A host whose links carry nothing asks for a sign of life after 16 to 20 s, and then finds that UDP passes no more. */
+const NOTICE_MS = 60_000;
 
 const MOST_P50_MS = 250;
 const MOST_P99_MS = 1500;
@@ -148,6 +151,10 @@ async function buildMatrix(
   await atOnce(STARTS_AT_ONCE, waiting);
   for (const network of silenced) await network.set({ udp: 'off' });
   await delay(SETTLE_MS);
+  const cutOff = agents.filter(({ name }) =>
+    kinds.some((kind) => isSilenced(kind) && [`${kind.name}-a`, `${kind.name}-b`].includes(name)),
+  );
+  await Promise.all(cutOff.map(async (agent) => noticed(agent)));
 
   const pairs = ends.flatMap(({ one }, i) => ends.slice(i).map(({ two }) => pairOf(one(), two())));
   return {
@@ -156,6 +163,18 @@ async function buildMatrix(
       await Promise.all(agents.map(async (agent) => agent.crash()));
     },
   };
+}
+
+function isSilenced({ routers }: Kind): boolean {
+  return routers.some(({ udp }) => udp === 'off');
+}
+
+/** It goes by a stream now. */
+async function noticed(agent: Agent): Promise<void> {
+  await eventually(`${agent.name} is linked by TLS`, NOTICE_MS, async () => {
+    const { links } = await request(agent.socket, 'status', {});
+    return links.some(({ path }) => path?.over === 'tls') ? true : undefined;
+  });
 }
 
 function pairOf(from: Member, to: Member, place: Place = 'apart'): Pair {

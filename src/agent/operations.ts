@@ -8,7 +8,6 @@ import type { AgentConfig } from '../config/agent-config.ts';
 import type { ControlHandlers, LinkStatus, Params, Status } from '../control/schemas.ts';
 import { VERSION } from '../base/version.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
-import type { PortMapping as Mapping } from '../portmap/port-mapper.ts';
 import type { LinkSnapshot } from '../link/link-manager.ts';
 import type { NatMapping } from '../mobility/local-addresses.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
@@ -21,6 +20,7 @@ import { lookUpEndpoints } from './endpoint-lookup.ts';
 import { type Invitation, makeInvitation } from './invitation.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
+import { netcheck } from './netcheck-operation.ts';
 import { describePath, describePaths, whyPath, type NameOf } from './path-status.ts';
 import { problemOf } from './problem.ts';
 import type { PortMapping } from './port-mapping.ts';
@@ -68,6 +68,7 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
     status: () => status(agent),
     invite: (params) => invite(agent, params),
     ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),
+    netcheck: (_, signal) => netcheck(agent, mappingStatus(agent), signal),
     resolve: async ({ target }) => {
       const begun = systemClock.monotonic();
       const found = await agent.directory.resolve(target);
@@ -101,7 +102,7 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
 
 async function status(agent: OperationsComponents): Promise<Status> {
   const { engine, config, membership, dataPlane, directory } = agent;
-  const reports = await dataPlane.paths();
+  const reports = Map.groupBy(await dataPlane.paths(), ({ link }) => link);
   const interfaces = agent.interfaceNames();
   const { links, reflexive, natMapping } = engine.links.snapshot();
   const { overlay } = engine;
@@ -132,7 +133,7 @@ async function status(agent: OperationsComponents): Promise<Status> {
       .filter(({ state }) => state !== 'guest')
       .map((link) => ({
         ...describeLink(agent, link, natMapping),
-        paths: describePaths(link, reports, interfaces, namesOf(agent)),
+        paths: describePaths(reports.get(link.dataPlaneLink) ?? [], interfaces, namesOf(agent)),
       })),
     ...processStatus(agent.guard),
     clock: { offsetS: Math.round(engine.clock.offsetMs) / 1000, source: engine.clock.source },
@@ -140,14 +141,16 @@ async function status(agent: OperationsComponents): Promise<Status> {
       mapping: natMapping,
       mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
     },
-    portMapping: agent.portMapping === undefined ? null : describeMapping(agent.portMapping.mapping),
+    portMapping: mappingStatus(agent),
     rendezvous: { mode: membership.configuration.rendezvous, nodes: agent.mainlineNodes() },
     tun: agent.tun() ?? null,
     dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
   };
 }
 
-function describeMapping({ state, external, protocol, why }: Mapping): Status['portMapping'] {
+function mappingStatus({ portMapping }: OperationsComponents): Status['portMapping'] {
+  if (portMapping === undefined) return null;
+  const { state, external, protocol, why } = portMapping.mapping;
   return {
     state,
     external: external === undefined ? null : formatSocketAddress(external),

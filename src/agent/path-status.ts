@@ -2,7 +2,7 @@ import { addressToHit, hitToAddress, isHitAddress, type Hit } from '../base/node
 import { formatSocketAddress } from '../base/socket-address.ts';
 import { fromStreamAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { LinkStatus, PathStatus } from '../control/schemas.ts';
-import type { LinkPath, LinkSnapshot } from '../link/link-manager.ts';
+import type { LinkPath } from '../link/link-manager.ts';
 import type { NatMapping } from '../mobility/local-addresses.ts';
 import type { PathReport } from '../native/data-plane.ts';
 
@@ -24,17 +24,14 @@ export function describePath(path: LinkPath | undefined, nameOf: NameOf): PathSt
 
 /**
  * All paths of one link, the one in use first.
- * @param reports of all links
  * @param interfaces by address
  */
 export function describePaths(
-  { dataPlaneLink }: LinkSnapshot,
   reports: readonly PathReport[],
   interfaces: ReadonlyMap<string, string>,
   nameOf: NameOf,
 ): KeptPath[] {
   return reports
-    .filter(({ link }) => link === dataPlaneLink)
     .toSorted((a, b) => Number(b.active) - Number(a.active))
     .map(({ local, remote, state, active, rttMs, loss }) => {
       const via = local !== null && isHitAddress(local.address) ? addressToHit(local.address) : undefined;

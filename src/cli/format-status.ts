@@ -100,7 +100,8 @@ function formatNat(nat: Status['nat']): string {
   return `${nat.mapping === 'none' ? 'none' : `${nat.mapping} mapping`}${seen}`;
 }
 
-function formatMapping(mapping: Status['portMapping']): string {
+/** What the router sends on to this host. */
+export function formatMapping(mapping: Status['portMapping']): string {
   if (mapping === null) return 'off';
   if (mapping.state === 'asking') return 'asking the router';
   if (mapping.external === null) return `none: ${mapping.why ?? ''}`;

@@ -10,6 +10,7 @@ import { inviteCommand } from './invite.ts';
 import { joinCommand } from './join.ts';
 import { leaveCommand } from './leave.ts';
 import { membersCommand } from './members.ts';
+import { netcheckCommand } from './netcheck.ts';
 import { printError } from './output.ts';
 import { pingCommand } from './ping.ts';
 import { renameCommand } from './rename.ts';
@@ -44,6 +45,7 @@ for (const command of [
   authorityCommand(),
   statusCommand(),
   pingCommand(),
+  netcheckCommand(),
   resolveCommand(),
   decodeCommand(),
   downCommand(),

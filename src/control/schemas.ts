@@ -69,6 +69,26 @@ const linkSchema = z.object({
   purpose: z.enum(['peer', 'tunnel', 'both']).optional(),
 });
 
+/** What the router sends on to us; null: switched off, or in no overlay. */
+const portMappingSchema = z
+  .object({
+    /** `asking`: not known yet. */
+    state: z.enum(['asking', 'mapped', 'none']),
+    /** The router's address and port, that others can send to. */
+    external: socketAddress.nullable(),
+    protocol: z.enum(['pcp', 'nat-pmp', 'upnp']).nullable(),
+    /** Why there is none: in words for a person. */
+    why: z.string().nullable(),
+  })
+  .nullable();
+const natMapping = z.enum([
+  'unknown',
+  'none',
+  'endpoint-independent',
+  'address-dependent',
+  'address-and-port-dependent',
+]);
+
 const statusSchema = z.object({
   hit,
   ipv4: z.string().nullable(),
@@ -107,22 +127,11 @@ const statusSchema = z.object({
   clock: z.object({ offsetS: z.number(), source: z.enum(['host', 'proof', 'overlay']) }),
   /** What others see of us; the kinds are RFC 4787's. */
   nat: z.object({
-    mapping: z.enum(['unknown', 'none', 'endpoint-independent', 'address-dependent', 'address-and-port-dependent']),
+    mapping: natMapping,
     /** Our address and port as others see them. */
     mapped: z.array(socketAddress),
   }),
-  /** What the router sends on to us; null: switched off, or in no overlay. */
-  portMapping: z
-    .object({
-      /** `asking`: not known yet. */
-      state: z.enum(['asking', 'mapped', 'none']),
-      /** The router's address and port, that others can send to. */
-      external: socketAddress.nullable(),
-      protocol: z.enum(['pcp', 'nat-pmp', 'upnp']).nullable(),
-      /** Why there is none: in words for a person. */
-      why: z.string().nullable(),
-    })
-    .nullable(),
+  portMapping: portMappingSchema,
   /** Where members of the overlay find each other without knowing an address; null: in no overlay. */
   rendezvous: z
     .object({
@@ -150,6 +159,37 @@ const pingSchema = z.object({
   setup: z
     .object({ nameToHitMs: z.number().nullable(), hitToLinkMs: z.number(), firstPacketMs: z.number() })
     .optional(),
+});
+
+/** What of an address family this host has, of its best address. `shared`: RFC 6598, behind a NAT of the provider. */
+const addressKind = z.enum(['none', 'private', 'shared', 'global']);
+
+const netcheckSchema = z.object({
+  nat: z.object({
+    /** Which it is: in words for a person. */
+    kind: z.string(),
+    /** RFC 5780 s4.3; `none`: no NAT. */
+    mapping: natMapping,
+    /** RFC 5780 s4.4: it takes a server with two addresses to tell, and members have one. */
+    filtering: z.enum(['unknown']),
+    /** Our address and port as others see them. */
+    mapped: z.array(socketAddress),
+  }),
+  ipv4: addressKind,
+  ipv6: addressKind,
+  /** Prefixes of NAT64s, as 64:ff9b::/96 (RFC 7050). */
+  nat64: z.array(z.string()),
+  /** To the Internet; `blocked`: none of two or more answers. `unknown`: there are too few to ask. */
+  udp: z.enum(['works', 'blocked', 'unknown']),
+  /** How many were asked how they see us. */
+  asked: z.number(),
+  portMapping: portMappingSchema,
+  /** Members that could hand on where no direct path works. */
+  relays: z.array(z.object({ hit, name: z.string().nullable() })),
+  /** In sentences for a person. */
+  works: z.array(z.string()),
+  /** What to ask the owner of the network for, the most useful first. */
+  ask: z.array(z.string()),
 });
 
 const resolveSchema = z.object({
@@ -237,6 +277,7 @@ export const methods = {
     result: z.object({ withdrawn: ticketSchema }),
   },
   ping: { params: z.strictObject({ target, count: z.number().int().min(1).max(100).optional() }), result: pingSchema },
+  netcheck: { params: z.strictObject({}), result: netcheckSchema },
   resolve: { params: z.strictObject({ target }), result: resolveSchema },
   members: {
     params: z.strictObject({}),

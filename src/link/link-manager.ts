@@ -428,6 +428,20 @@ export class LinkManager implements Timed {
     return { links, reflexive: this.addresses.reflexive, natMapping: this.addresses.natMapping };
   }
 
+  /**
+   * Asks around anew how others see us.
+   * @param others where members may be, who are asked when there are links with too few
+   * @returns who is asked; the answers are in `snapshot` some round trips later
+   */
+  lookAround(others: readonly SocketAddress[], now: number): readonly SocketAddress[] {
+    return this.askReflexive(now, others);
+  }
+
+  /** Members by whom others can come to us where no direct path works. */
+  get relaysAvailable(): Hit[] {
+    return this.relays.available();
+  }
+
   /** Counts of what was dropped, by kind. */
   get counters(): Readonly<Record<string, number>> {
     const { malformed, strangers, bindings, unexpected } = this.stun.counters;
@@ -520,9 +534,12 @@ export class LinkManager implements Timed {
   // Reflexive addresses.
 
   /** Whoever has no NAT in front of it can tell how it sees us. */
-  private askReflexive(now: number): void {
-    this.addresses.ask(bindingServers(this.table.associations), now);
+  private askReflexive(now: number, others: readonly SocketAddress[] = []): readonly SocketAddress[] {
+    const linked = bindingServers(this.table.associations);
+    const further = others.filter(({ address }) => !linked.some((server) => server.address === address));
+    const asked = this.addresses.ask([...linked, ...further], now);
     this.pumpAddresses(now);
+    return asked;
   }
 
   private beginRepair(association: Association, cause: RepairCause, now: number): void {

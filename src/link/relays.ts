@@ -189,8 +189,13 @@ export class Relays {
     return isHitAddress(current.path.remote.address) ? undefined : current;
   }
 
-  /** Those whom everybody reaches first, then the nearest. */
-  private choose(hit: Hit): Association[] {
+  /** Members by whom others can come to us, the best first; not all of many. */
+  available(): Hit[] {
+    return this.choose(undefined).flatMap(({ hit }) => (hit === undefined ? [] : [hit]));
+  }
+
+  /** Those whom everybody reaches first, then the nearest; not `hit` itself. */
+  private choose(hit: Hit | undefined): Association[] {
     const found: { readonly association: Association; readonly rank: number }[] = [];
     let considered = 0;
     for (const link of this.ports.table.links) {

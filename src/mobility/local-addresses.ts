@@ -163,14 +163,19 @@ export class LocalAddresses implements Timed {
     this.configured = servers.slice(0, MAX_CONFIGURED_SERVERS);
   }
 
-  /** Asks these peers how they see us; more than some are not asked. */
-  ask(servers: readonly SocketAddress[], now: number): void {
+  /** Asks these peers how they see us; more than some are not asked. @returns those that are */
+  ask(servers: readonly SocketAddress[], now: number): readonly SocketAddress[] {
     this.refreshAt = now + REFLEXIVE_REFRESH_MS;
-    for (const server of [...this.configured, ...servers].slice(0, MAX_BINDING_SERVERS))
+    const isIpv6 = ({ address }: SocketAddress): boolean => address.includes(':');
+    const asked = [...this.configured, ...servers]
+      .filter((server) => this.hosts.some((base) => isIpv6(base) === isIpv6(server)))
+      .slice(0, MAX_BINDING_SERVERS);
+    for (const server of asked)
       for (const base of this.hosts) {
-        if (base.address.includes(':') !== server.address.includes(':')) continue;
+        if (isIpv6(base) !== isIpv6(server)) continue;
         if (this.client.query(base, server, now)) this.mappings.asked(formatSocketAddress(base), server.address);
       }
+    return asked;
   }
 
   hasTransaction(id: string): boolean {

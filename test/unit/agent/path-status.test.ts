@@ -1,18 +1,13 @@
 import test from 'ava';
 import { addressToHit } from '../../../src/base/node-id.ts';
 import { describePaths, whyPath } from '../../../src/agent/path-status.ts';
-import type { LinkSnapshot } from '../../../src/link/link-manager.ts';
 
-const BOB = addressToHit('2001:20::b0b');
 const RELAY = '2001:20::5';
 
-const link: LinkSnapshot = { hit: BOB, state: 'up', loss: 0, dataPlaneLink: 7, handshakes: 1 };
-
-test('the paths of a link come without those of others, the one in use first, with their uplinks and relays by name', (t) => {
+test('of the paths of a link the one in use comes first, all, with their uplinks and relays by name', (t) => {
   const at = { state: 'valid', loss: 0, rttMs: null } as const;
   const remote = { address: '203.0.113.7', port: 6084 };
   const paths = describePaths(
-    link,
     [
       {
         ...at,
@@ -21,7 +16,6 @@ test('the paths of a link come without those of others, the one in use first, wi
         local: { address: RELAY, port: 0 },
         remote: { address: '2001:20::b0b', port: 0 },
       },
-      { ...at, link: 8, active: true, local: null, remote },
       { ...at, link: 7, active: true, local: { address: '10.0.0.2', port: 6084 }, remote, rttMs: 12 },
     ],
     new Map([['10.0.0.2', 'wlan0']]),

@@ -2,8 +2,9 @@ import test from 'ava';
 import { formatBytes, formatDuration, formatMs, table } from '../../../src/cli/format.ts';
 import { formatPing } from '../../../src/cli/format-ping.ts';
 import { formatResolve } from '../../../src/cli/format-resolve.ts';
+import { formatNetcheck } from '../../../src/cli/format-netcheck.ts';
 import { formatStatus } from '../../../src/cli/format-status.ts';
-import { exampleStatus } from '../control/example-status.ts';
+import { exampleNetcheck, exampleStatus } from '../control/example-status.ts';
 
 test('numbers are as short as they can be read', (t) => {
   t.deepEqual([0, 999, 1000, 1_234_567, 123_456_789, 999_999].map(formatBytes), [
@@ -153,4 +154,25 @@ test('a path by TLS says so', (t) => {
   const ping = { target: 'carol', hit: '2001:20::c', rttMs: [1], direct: false, why: 'by TLS over TCP' };
   const text = formatPing({ ...ping, path });
   t.is(text.split('\n')[1], 'path: relay by TLS any > 203.0.113.10:443, relayed: by TLS over TCP');
+});
+
+test('a network is facts, what will work, and what to ask its owner for', (t) => {
+  t.deepEqual(formatNetcheck(exampleNetcheck).split('\n'), [
+    'nat        a NAT that keeps one port for all peers, as most home routers do; seen as 203.0.113.9:6084',
+    'mapping    endpoint-independent',
+    'filtering  not known: it takes a server with two addresses to tell',
+    'udp        works',
+    'ipv4       a private address',
+    'ipv6       none',
+    'nat64      none',
+    'forwarded  none: the router answers nothing',
+    'relays     carol.home.example',
+    '',
+    'WILL WORK',
+    '- direct links with hosts without a NAT',
+    '',
+    'ASK THE OWNER OF THE NETWORK FOR',
+    '- IPv6',
+  ]);
+  t.regex(formatNetcheck({ ...exampleNetcheck, udp: 'blocked' }), /blocked, as it seems: none of the 2/);
 });

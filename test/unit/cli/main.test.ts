@@ -8,7 +8,7 @@ import { formatStatus } from '../../../src/cli/format-status.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { ControlServer } from '../../../src/control/control-server.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleMember, exampleStatus, exampleTicket } from '../control/example-status.ts';
+import { exampleMember, exampleNetcheck, exampleStatus, exampleTicket } from '../control/example-status.ts';
 import { runIdloc } from './run-idloc.ts';
 
 function folder(t: ExecutionContext): string {
@@ -40,6 +40,7 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
       direct: false,
       why: 'no answer',
     }),
+    netcheck: () => exampleNetcheck,
     resolve: ({ target }) => {
       throw new IdlocError('no_such_name', `${target}: nobody has that name: check how it is written`);
     },

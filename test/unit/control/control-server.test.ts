@@ -11,7 +11,7 @@ import { MAX_PENDING_REQUESTS, MAX_REQUEST_BYTES, MAX_UNREAD_BYTES } from '../..
 import { ControlServer } from '../../../src/control/control-server.ts';
 import { LineReader } from '../../../src/control/line-reader.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleStatus, exampleTicket } from './example-status.ts';
+import { exampleNetcheck, exampleStatus, exampleTicket } from './example-status.ts';
 
 const handlers: ControlHandlers = {
   status: () => exampleStatus,
@@ -22,6 +22,7 @@ const handlers: ControlHandlers = {
   tickets: () => ({ tickets: [] }),
   withdraw: () => ({ withdrawn: exampleTicket }),
   ping: ({ target }) => Promise.reject(new IdlocError('no_such_name', `${target}: nobody has that name: check it`)),
+  netcheck: () => exampleNetcheck,
   resolve: () => {
     throw new Error('a bug');
   },

@@ -1,4 +1,4 @@
-import type { MemberStatus, Status, TicketStatus } from '../../../src/control/schemas.ts';
+import type { MemberStatus, Result, Status, TicketStatus } from '../../../src/control/schemas.ts';
 
 export const exampleStatus: Status = {
   hit: '2001:20::b0b',
@@ -85,4 +85,22 @@ export const exampleTicket: TicketStatus = {
   replaces: false,
   madeAt: 1_700_000_000_000,
   expires: 4_000_000_000_000,
+};
+
+export const exampleNetcheck: Result<'netcheck'> = {
+  nat: {
+    kind: 'a NAT that keeps one port for all peers, as most home routers do',
+    mapping: 'endpoint-independent',
+    filtering: 'unknown',
+    mapped: ['203.0.113.9:6084'],
+  },
+  ipv4: 'private',
+  ipv6: 'none',
+  nat64: [],
+  udp: 'works',
+  asked: 2,
+  portMapping: { state: 'none', external: null, protocol: null, why: 'the router answers nothing' },
+  relays: [{ hit: '2001:20::5', name: 'carol.home.example' }],
+  works: ['direct links with hosts without a NAT'],
+  ask: ['IPv6'],
 };

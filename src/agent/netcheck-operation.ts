@@ -1,0 +1,68 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { hitToAddress } from '../base/node-id.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import type { Result, Status } from '../control/schemas.ts';
+import { judgeNetwork } from '../mobility/netcheck.ts';
+import { isGloballyReachable } from '../mobility/reachability.ts';
+import { agreed } from '../mobility/sightings.ts';
+import { lookUpNat64 } from './nat64-lookup.ts';
+import type { OperationsComponents } from './operations.ts';
+
+/** Servers have so long to tell how they see us: three requests of theirs (RFC 8489 s6.2.1: 500 ms, 1 s). */
+const ANSWERS_MS = 2_000;
+const LOOK_MS = 100;
+/** The router's first answer, when the agent has only just begun. */
+const MAPPING_MS = 2_000;
+
+/** What network this host is in, asked for anew. */
+export async function netcheck(
+  agent: OperationsComponents,
+  portMapping: Status['portMapping'],
+  signal: AbortSignal,
+): Promise<Result<'netcheck'>> {
+  const { engine, driver, dataPlane, directory } = agent;
+  const { links } = engine;
+  let begun = 0;
+  const seen = engine.contacts.flatMap(({ locators }) => locators.slice(0, 1));
+  const others = seen.filter(({ address }) => isGloballyReachable(address));
+  const asked = driver.run((now) => {
+    begun = now;
+    return links.lookAround(others, now);
+  });
+  const [prefixes] = await Promise.all([lookUpNat64(), agent.portMapping?.settled(MAPPING_MS)]);
+  const fresh = (): ReturnType<typeof links.snapshot>['reflexive'] =>
+    links.snapshot().reflexive.filter(({ seenAt }) => seenAt >= begun);
+  const silent = (): boolean => asked.some((server) => !fresh().some((word) => sameSocketAddress(word.server, server)));
+  for (let waited = 0; waited < ANSWERS_MS && silent() && !signal.aborted; waited += LOOK_MS) await delay(LOOK_MS);
+
+  const nat64 = prefixes.map(({ address, length }) => `${address}/${length}`);
+  const relays = links.relaysAvailable;
+  const reflexive = agreed(links.snapshot().reflexive);
+  const { mapping, kind, ipv4, ipv6, udp, works, ask } = judgeNetwork({
+    addresses: agent.locators(),
+    port: dataPlane.port,
+    reflexive,
+    asked,
+    answered: fresh().map(({ server }) => server),
+    mapping: agent.portMapping?.mapping,
+    nat64,
+    relays: relays.length,
+  });
+  return {
+    nat: {
+      kind,
+      mapping,
+      filtering: 'unknown',
+      mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
+    },
+    ipv4,
+    ipv6,
+    nat64,
+    udp,
+    asked: asked.length,
+    portMapping,
+    relays: relays.map((hit) => ({ hit: hitToAddress(hit), name: directory.hostNameOf(engine.userOf(hit)) })),
+    works: [...works],
+    ask: [...ask],
+  };
+}

@@ -22,6 +22,7 @@ import { Memory } from './memory.ts';
 import { problemOf } from './problem.ts';
 import { PortMapping } from './port-mapping.ts';
 import { pcpNonce } from './pcp-nonce.ts';
+import { nat64Needed } from './nat64-lookup.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
 
 /** How long the neighbours are given to take over what we store. */
@@ -222,6 +223,7 @@ export class Life {
     this.portMapping?.onChange(({ external }, local) => this.mapped(external, local));
     this.portMapping?.refresh();
     void this.lookUpNames();
+    void this.findNat64();
     const { overlay } = membership.configuration;
     const hit = hitToAddress(host.identity.hit);
     host.logger.info('ready', { hit, overlay, port: ground.dataPlane.port, aead: aeadName() });
@@ -274,6 +276,7 @@ export class Life {
     ground.refresh();
     this.portMapping?.refresh();
     void this.lookUpNames();
+    void this.findNat64();
   }
 
   private mapped(external: SocketAddress | undefined, local: string | undefined): void {
@@ -295,6 +298,13 @@ export class Life {
     else logger.error('the key of this host is used twice', { why: problemOf(this.engine.membership, double) });
   }
 
+  /** As the last network has it. */
+  private async findNat64(): Promise<void> {
+    const { driver, engine, ground } = this;
+    const prefix = await nat64Needed(() => ground.network.locators());
+    driver.feed('NAT64', () => engine.links.addresses.setNat64(prefix));
+  }
+
   /** Again with each network: without one, names lead nowhere. */
   private async lookUpNames(): Promise<void> {
     const { config, logger } = this.host;
@@ -306,7 +316,7 @@ export class Life {
     driver.feed('names of the configuration', (now) => {
       engine.links.setStunServers(servers, now);
       engine.addresses.advertised = advertised;
-      engine.links.setAdvertised(advertised.map(({ address }) => address));
+      engine.links.addresses.setAdvertised(advertised.map(({ address }) => address));
       engine.finder.changed(now);
     });
   }

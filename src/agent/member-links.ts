@@ -20,7 +20,7 @@ import type { PeerFinder } from './peer-finder.ts';
 
 export interface MemberLinksComponents {
   readonly dataPlane: Pick<DataPlane, 'authorize'>;
-  readonly links: Pick<LinkManager, 'close' | 'closeAll' | 'remoteOf' | 'dataPlaneLinkOf'>;
+  readonly links: Pick<LinkManager, 'close' | 'closeAll' | 'remoteOf' | 'knownAddress' | 'dataPlaneLinkOf'>;
   readonly members: LinkedMembers;
   readonly membership: Pick<Membership, 'lapsed' | 'answeredAsGuest' | 'inviting' | 'linkUp' | 'linkDown'>;
   readonly guests: Pick<Guests, 'ask' | 'answer' | 'includesUs'>;
@@ -85,7 +85,7 @@ export class MemberLinks {
       case 'path':
         // By a relay it is nowhere, and the other end of a stream need not be where streams are accepted.
         if (members.has(event.hit) && event.path.via === undefined && event.path.over === undefined)
-          this.components.remember(event.hit, { locators: [event.path.remote] });
+          this.components.remember(event.hit, { locators: [links.knownAddress(event.path.remote)] });
         return;
       case 'needsRestart':
         meetings?.consider(now);

@@ -15,3 +15,11 @@ export async function lookUpNat64(): Promise<Nat64Prefix[]> {
     return [];
   }
 }
+
+/** The NAT64 that leads to IPv4 hosts, where there is no other way to them; undefined: there is one, or no NAT64. */
+export async function nat64Needed(locators: () => readonly string[]): Promise<Nat64Prefix | undefined> {
+  const own = locators();
+  if (own.length === 0 || own.some((address) => !address.includes(':'))) return undefined;
+  const [prefix] = await lookUpNat64();
+  return prefix;
+}

@@ -11,6 +11,7 @@ import { Driver } from './driver.ts';
 import { Enroller } from './enroller.ts';
 import type { Ground } from './ground.ts';
 import type { Host } from './host.ts';
+import { nat64Needed } from './nat64-lookup.ts';
 
 /**
  * `alice` in the overlay `home.example` is the user `alice@home.example`, and so has the host name `alice.home.example`.
@@ -30,11 +31,12 @@ export function userName(config: AgentConfig, overlay: string): string | null {
  * @param user the name to ask for; null: none.
  * @throws {EnrollmentError} when they refuse; {IdlocError} `enrollment_timeout` when nobody answers, `stopped`.
  */
-export function enroll(host: Host, ground: Ground, ticket: Ticket, user: string | null): Promise<Enrolled> {
+export async function enroll(host: Host, ground: Ground, ticket: Ticket, user: string | null): Promise<Enrolled> {
   const { identity, logger, guard, stop } = host;
   const { dataPlane, network } = ground;
   const { overlay } = ticket;
   const random = systemRandom;
+  const nat64 = await nat64Needed(() => network.locators());
   logger.info('enrolling', { overlay });
   const certificate = selfSignedCertificate(identity, { overlay, user: null, wallNow: systemClock.wall(), random });
   dataPlane.setCredentials([certificate], identity.pkcs8);
@@ -62,6 +64,7 @@ export function enroll(host: Host, ground: Ground, ticket: Ticket, user: string 
     dataPlane.onWake(() => driver.feed('data plane', (now) => enroller.drainEvents(now)));
     driver.run((now) => {
       enroller.links.setHostAddresses(network.locators(), now);
+      enroller.links.addresses.setNat64(nat64);
       enroller.start(now, (result) => {
         stop.removeEventListener('abort', giveUp);
         driver.stop();

@@ -42,6 +42,15 @@ export class IceSessions {
     return agent;
   }
 
+  /** What the peer has told, as we can send to it. */
+  reach(remote: IceParameters): IceParameters {
+    const candidates = remote.candidates.map((candidate) => ({
+      ...candidate,
+      address: this.addresses.reach(candidate.address),
+    }));
+    return { ...remote, candidates };
+  }
+
   /** Our addresses are others. A path from a deprecated one stays as it is. */
   refreshCandidates({ agents }: Association, now: number): void {
     for (const agent of agents) agent.setLocalCandidates(this.addresses.candidatesBeside(agent.selected?.local), now);

@@ -79,13 +79,14 @@ export interface LinkManagerComponents {
  * No failure of a link and nothing the network sends ends the manager.
  */
 export class LinkManager implements Timed {
+  /** For what the configuration and the network say of them; hosts, forwarded ports and servers are set by the methods below. */
+  readonly addresses: LocalAddresses;
   private readonly dataPlane: DataPlane;
   private readonly verifyPeer: LinkManagerComponents['verifyPeer'];
   private readonly selfHit: Hit;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly table = new ConnectionTable();
-  private readonly addresses: LocalAddresses;
   private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
   private readonly repairs: Repairs;
@@ -270,11 +271,6 @@ export class LinkManager implements Timed {
     this.settleRepairing(now);
   }
 
-  /** Addresses that lead to us, as the configuration says. */
-  setAdvertised(addresses: readonly string[]): void {
-    this.addresses.setAdvertised(addresses);
-  }
-
   /** Where the configuration's STUN servers are. */
   setStunServers(servers: readonly SocketAddress[], now: number): void {
     this.addresses.setServers(servers);
@@ -295,7 +291,8 @@ export class LinkManager implements Timed {
    * A link without ICE to begin with (DTLS-UDP-SR-NO-ICE): the way into the overlay. `up` or `connectFailed` follows.
    * @returns false when there is a link, or one is under way.
    */
-  connectDirect(remote: SocketAddress, now: number, expected?: Hit, patienceMs = CONNECT_TIMEOUT_MS): boolean {
+  connectDirect(to: SocketAddress, now: number, expected?: Hit, patienceMs = CONNECT_TIMEOUT_MS): boolean {
+    const remote = this.addresses.reach(to);
     if (expected !== undefined && this.isUp(expected)) return false;
     // An Attach with it is under way: each of two handshakes on one pair of addresses would take the other's answers.
     if (expected !== undefined && this.table.link(expected)?.pending !== undefined) return false;
@@ -397,7 +394,12 @@ export class LinkManager implements Timed {
   /** Where its datagrams go, also a guest's. Undefined too where they go by another member, or a stream. */
   remoteOf(hit: Hit): SocketAddress | undefined {
     const remote = (this.table.link(hit)?.current ?? this.table.guests.get(hit))?.path?.remote;
-    return remote === undefined || isIndirect(remote) ? undefined : remote;
+    return remote === undefined || isIndirect(remote) ? undefined : this.knownAddress(remote);
+  }
+
+  /** What others know of where a link goes: of an IPv4 host beyond a NAT64, its IPv4 address. */
+  knownAddress(remote: SocketAddress): SocketAddress {
+    return this.addresses.known(remote);
   }
 
   certificateOf(hit: Hit): NodeCertificate | undefined {
@@ -428,11 +430,7 @@ export class LinkManager implements Timed {
     return { links, reflexive: this.addresses.reflexive, natMapping: this.addresses.natMapping };
   }
 
-  /**
-   * Asks around anew how others see us.
-   * @param others where members may be, who are asked when there are links with too few
-   * @returns who is asked; the answers are in `snapshot` some round trips later
-   */
+  /** Asks around anew how others see us, `others` too when links are few. @returns who is asked; `snapshot` has the answers later */
   lookAround(others: readonly SocketAddress[], now: number): readonly SocketAddress[] {
     return this.askReflexive(now, others);
   }

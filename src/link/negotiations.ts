@@ -87,7 +87,7 @@ export class Negotiations {
   }
 
   private told(hit: Hit, agent: IceAgent, remote: IceParameters, now: number): void {
-    agent.setRemote(this.relays.direct(remote), now);
+    agent.setRemote(this.sessions.reach(this.relays.direct(remote)), now);
     this.relays.meet(hit, agent, this.relays.named(remote, hit), now);
   }
 

@@ -10,6 +10,7 @@ import { BindingClient } from '../stun/binding-client.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { MappingWatch } from './mapping-watch.ts';
 import { isGloballyReachable } from './reachability.ts';
+import { synthesize, withoutNat64, type Nat64Prefix } from './nat64.ts';
 import { agreed, type Forwarded, type Reflexive } from './sightings.ts';
 import { standingOf, type Standing } from './standing.ts';
 import {
@@ -43,6 +44,7 @@ export class LocalAddresses implements Timed {
   private readonly mappings = new MappingWatch();
   private forwarded: Forwarded | undefined;
   private advertised: readonly string[] = [];
+  private nat64: Nat64Prefix | undefined;
   private refreshAt: number | undefined;
   /** What was told before this time may be wrong by now. */
   private doubtedSince = -Infinity;
@@ -158,6 +160,25 @@ export class LocalAddresses implements Timed {
     this.advertised = addresses;
   }
 
+  /** Of the NAT64 of this network; undefined: there is none. */
+  setNat64(prefix: Nat64Prefix | undefined): void {
+    this.nat64 = prefix;
+  }
+
+  /** Where to send to for `remote`: a host without IPv4 reaches IPv4 addresses by the NAT64 (RFC 7050 s3). */
+  reach(remote: SocketAddress): SocketAddress {
+    const { nat64 } = this;
+    if (nat64 === undefined || remote.address.includes(':')) return remote;
+    if (this.hosts.some(({ address }) => !address.includes(':'))) return remote;
+    return { ...remote, address: synthesize(nat64, remote.address) };
+  }
+
+  /** The address that others know, of one that `reach` has given. */
+  known(remote: SocketAddress): SocketAddress {
+    const { nat64 } = this;
+    return nat64 === undefined ? remote : { ...remote, address: withoutNat64(nat64, remote.address) };
+  }
+
   /** STUN servers that are asked beside the peers, and before them; more than some are not. */
   setServers(servers: readonly SocketAddress[]): void {
     this.configured = servers.slice(0, MAX_CONFIGURED_SERVERS);
@@ -168,6 +189,7 @@ export class LocalAddresses implements Timed {
     this.refreshAt = now + REFLEXIVE_REFRESH_MS;
     const isIpv6 = ({ address }: SocketAddress): boolean => address.includes(':');
     const asked = [...this.configured, ...servers]
+      .map((server) => this.reach(server))
       .filter((server) => this.hosts.some((base) => isIpv6(base) === isIpv6(server)))
       .slice(0, MAX_BINDING_SERVERS);
     for (const server of asked)

@@ -55,3 +55,13 @@ export function synthesize({ address, length }: Nat64Prefix, ipv4: string): stri
   POSITIONS.get(length)?.forEach((at, i) => (bytes[at] = embedded[i] ?? 0));
   return addressFromBytes(bytes);
 }
+
+/** The IPv4 address that an IPv6 one of this prefix stands for; any other address as it is. */
+export function withoutNat64({ address, length }: Nat64Prefix, ipv6: string): string {
+  const bytes = addressToBytes(ipv6);
+  const positions = POSITIONS.get(length);
+  if (bytes.length !== IPV6_BYTES || positions === undefined) return ipv6;
+  const prefix = addressToBytes(address).subarray(0, length / 8);
+  if (!prefix.every((byte, i) => byte === bytes[i])) return ipv6;
+  return addressFromBytes(Uint8Array.from(positions, (at) => bytes[at] ?? 0));
+}

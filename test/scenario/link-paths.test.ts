@@ -161,3 +161,37 @@ test('a dial that reaches another host than expected is refused', (t) => {
   t.false(world.a.links.isUp(simHit(1)));
   t.false(world.peer.links.isUp(world.a.hit));
 });
+
+const NAT64 = { address: '64:ff9b::', length: 96 };
+
+for (const calls of [true, false])
+  test(`a host without IPv4, behind a NAT64, is linked directly with one behind an IPv4 home NAT, ${calls ? 'which it calls' : 'which calls it'}`, (t) => {
+    const world = new ThreeHosts(t, 61);
+    const { network, overlay, peer } = world;
+    const { lan } = network.home('mobile', '198.51.100.9', { ...HOME_NAT, nat64: NAT64 });
+    world.a = new SimNode(network, network.host(lan, '2001:db8:a::10'), simHit(9), overlay);
+    world.a.links.addresses.setNat64(NAT64);
+    t.true(world.join());
+    // What others are told of the peer, and what is remembered, is good outside of this network too.
+    t.deepEqual(world.a.links.remoteOf(peer.hit), { address: '203.0.113.1', port: peer.dataPlane.port });
+    if (calls) world.a.connect(world.b.hit);
+    else world.b.connect(world.a.hit);
+    t.true(world.until(() => world.linked, 5_000));
+    world.network.loop.run(2_000);
+    const path = world.a.links.snapshot().links.find(({ hit }) => hit === world.b.hit)?.path;
+    t.is(path?.remote.address, '64:ff9b::c633:6402');
+    const begun = network.loop.now;
+    world.stream(world.a, world.b, 1_000);
+    world.stream(world.b, world.a, 1_000);
+    network.loop.run(2_000);
+    t.true(world.gap(world.b, world.a, begun) < 100);
+    t.true(world.gap(world.a, world.b, begun) < 100);
+  });
+
+test('a host with IPv4 of its own does not go by the NAT64', (t) => {
+  const world = new ThreeHosts(t, 62);
+  world.a.links.addresses.setNat64(NAT64);
+  t.true(world.join());
+  const { path } = world.a.links.snapshot().links[0] ?? {};
+  t.is(path?.remote.address, '203.0.113.1');
+});

@@ -1,6 +1,7 @@
 import type { Random } from '../../../src/base/random.ts';
 import { formatSocketAddress } from '../../../src/base/socket-address.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { synthesize, withoutNat64, type Nat64Prefix } from '../../../src/mobility/nat64.ts';
 import type { Attachment, Datagram } from './datagram.ts';
 import type { EventLoop } from './event-loop.ts';
 import type { Segment } from './segment.ts';
@@ -19,6 +20,8 @@ export interface NatBehaviour {
   readonly hairpinning: boolean;
   /** As Linux: one outer port serves mappings towards different remotes, and so each keeps the inner port (RFC 4787 s4.2.1). */
   readonly portOverloading?: boolean;
+  /** RFC 6146: hosts inside have IPv6 alone, and reach what is outside by addresses of this prefix. */
+  readonly nat64?: Nat64Prefix;
 }
 
 /** What most home routers do to UDP. */
@@ -137,12 +140,17 @@ export class Nat {
 
   private outbound(datagram: Datagram): void {
     if (!this.carries || !this.inner.knows(datagram.source.address)) return;
-    const mapping = this.mappingFor(datagram.source, datagram.destination);
+    const { nat64 } = this.behaviour;
+    const { address, port } = datagram.destination;
+    const destination = { address: nat64 === undefined ? address : withoutNat64(nat64, address), port };
+    // There is no IPv6 outside.
+    if (destination.address.includes(':') && nat64 !== undefined) return;
+    const mapping = this.mappingFor(datagram.source, destination);
     if (mapping === undefined) return;
     mapping.lastOutbound = this.loop.now;
-    mapping.permitted.set(dependenceKey(this.behaviour.filtering, datagram.destination), this.loop.now);
-    const translated = { ...datagram, source: mapping.outer };
-    if (datagram.destination.address !== this.outerAddress) this.outer.send(translated, this.inward);
+    mapping.permitted.set(dependenceKey(this.behaviour.filtering, destination), this.loop.now);
+    const translated = { ...datagram, source: mapping.outer, destination };
+    if (destination.address !== this.outerAddress) this.outer.send(translated, this.inward);
     else if (this.behaviour.hairpinning) this.inbound(translated);
   }
 
@@ -152,7 +160,10 @@ export class Nat {
     if (mapping === undefined || this.expired(mapping)) return;
     const permitted = mapping.permitted.get(dependenceKey(this.behaviour.filtering, datagram.source));
     if (permitted === undefined || this.loop.now - permitted > this.behaviour.mappingTimeoutMs) return;
-    this.inner.send({ ...datagram, destination: mapping.inner });
+    const { nat64 } = this.behaviour;
+    const { address, port } = datagram.source;
+    const source = { address: nat64 === undefined ? address : synthesize(nat64, address), port };
+    this.inner.send({ ...datagram, source, destination: mapping.inner });
   }
 
   private innerKey(source: SocketAddress, destination: SocketAddress): string {

@@ -52,6 +52,7 @@ function host({ hasNode = true, role, keeper, lapsed = false, timeIsKnown = true
       close: (hit, why) => void log.push(`close ${hit}: ${why}`),
       closeAll: (why) => void log.push(`close all: ${why}`),
       remoteOf: () => REMOTE,
+      knownAddress: (remote) => remote,
       dataPlaneLinkOf: () => 1,
     },
     members,

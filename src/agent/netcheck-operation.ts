@@ -5,8 +5,12 @@ import type { Result, Status } from '../control/schemas.ts';
 import { judgeNetwork } from '../mobility/netcheck.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
 import { agreed } from '../mobility/sightings.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import type { Directory } from './directory.ts';
+import type { Driver } from './driver.ts';
+import type { Engine } from './engine.ts';
 import { lookUpNat64 } from './nat64-lookup.ts';
-import type { OperationsComponents } from './operations.ts';
+import type { PortMapping } from './port-mapping.ts';
 
 /** Servers have so long to tell how they see us: three requests of theirs (RFC 8489 s6.2.1: 500 ms, 1 s). */
 const ANSWERS_MS = 2_000;
@@ -14,9 +18,21 @@ const LOOK_MS = 100;
 /** The router's first answer, when the agent has only just begun. */
 const MAPPING_MS = 2_000;
 
+/** What of the agent it takes. */
+export interface NetcheckComponents {
+  readonly engine: Engine;
+  readonly driver: Driver;
+  readonly directory: Directory;
+  readonly dataPlane: DataPlane;
+  /** Our addresses now. */
+  readonly locators: () => readonly string[];
+  /** Undefined: switched off. */
+  readonly portMapping: PortMapping | undefined;
+}
+
 /** What network this host is in, asked for anew. */
 export async function netcheck(
-  agent: OperationsComponents,
+  agent: NetcheckComponents,
   portMapping: Status['portMapping'],
   signal: AbortSignal,
 ): Promise<Result<'netcheck'>> {

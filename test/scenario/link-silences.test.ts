@@ -185,7 +185,7 @@ situation('A is without a network for three seconds and comes up behind another 
     network.loop.after(AWAY_MS, () => a.host.plug(thirdHome, SECOND_ADDRESS));
   },
   ...{ lastsMs: AWAY_MS, boundMs: AWAY_MS + 60, roundTrips: 2 },
-  // Both hear nothing for 3,600 ms: B asks the overlay meanwhile, and its question is in the way of A's.
+  // A hears nothing for 3,280 ms, B for 3,120.
   fails: ['both send', 'only B sends'],
 });
 

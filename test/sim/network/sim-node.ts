@@ -5,6 +5,7 @@ import { hitToAddress } from '../../../src/base/node-id.ts';
 import { fromHex, toHex } from '../../../src/base/bytes.ts';
 import type { NodeCertificate } from '../../../src/identity/certificate.ts';
 import type { VerifiedPeer } from '../../../src/identity/trust-store.ts';
+import { ATTEMPT_STALE_MS } from '../../../src/overlay/constants.ts';
 import { LinkManager } from '../../../src/link/link-manager.ts';
 import type { LinkEvent } from '../../../src/link/link-manager.ts';
 import type { SimHost } from './host.ts';
@@ -50,7 +51,8 @@ export class SimNode {
   onUp: (hit: Hit) => void = () => undefined;
   private readonly network: SimNetwork;
   private readonly overlay: SimOverlay;
-  private readonly connecting = new Set<Hit>();
+  /** Since when. */
+  private readonly connecting = new Map<Hit, number>();
   private armedFor: number | undefined;
   private dead = false;
 
@@ -115,7 +117,7 @@ export class SimNode {
   /** AppAttach: an offer there, an answer back, each through the overlay's node in the middle. */
   connect(hit: Hit): void {
     if (this.connecting.has(hit)) return;
-    this.connecting.add(hit);
+    this.connecting.set(hit, this.now);
     const offer = this.input(() => this.links.offer(hit));
     const failed = (): void => {
       this.connecting.delete(hit);
@@ -126,13 +128,15 @@ export class SimNode {
       () => {
         const peer = this.overlay.nodes.get(hit);
         if (peer === undefined) return;
-        // RFC 6940 s6.5.1.2: of two Attach requests that cross, the one of the larger Node-ID is answered.
-        if (peer.connecting.delete(this.hit)) {
-          if (peer.hit > this.hit) {
-            peer.connecting.add(this.hit);
+        const since = peer.connecting.get(this.hit);
+        if (since !== undefined) {
+          // RFC 6940 s6.5.1.2: of two Attach requests that cross, the one of the larger Node-ID is answered. As the Attacher
+          // does, one that was sent long ago did not get through, and gives way.
+          if (peer.hit > this.hit && this.now - since < ATTEMPT_STALE_MS) {
             failed();
             return;
           }
+          peer.connecting.delete(this.hit);
           peer.input(() => peer.links.cancel(this.hit));
         }
         const answer = peer.input(() => peer.links.answer(this.hit, offer));

@@ -122,7 +122,7 @@ class DataPlane {
   // Between two dumps of all that rtnetlink knows.
   static constexpr Nanoseconds kLoadInterval = 100 * kMillisecond;
   // Links that leave a lost path, each with a probe.
-  static constexpr size_t kLeaveAtOnce = 12;
+  static constexpr size_t kLeaveAtOnce = 10;
   static constexpr Nanoseconds kLeaveInterval = 5 * kMillisecond;
   static constexpr int kTunBudget = 4;  // super-packets before the socket is looked at again
   static constexpr int kUdpBudget = 2;  // batches before the TUN is looked at again

@@ -61,7 +61,7 @@ const PATH_PROBE_ANSWER = 0x25;
 const PATH_PROBE_BYTES = 60;
 const REPLAY_WINDOW = 1_024;
 /** As in native/src/data_plane/data_plane.h. */
-const LEAVE_AT_ONCE = 12;
+const LEAVE_AT_ONCE = 10;
 const LEAVE_INTERVAL_MS = 5;
 /** As in native/src/link/link_control.h. */
 const HOP_TO = 0x2b;

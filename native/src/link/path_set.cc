@@ -36,7 +36,6 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
     if (preference < used->preference) Compare(route, preference, now);
     return;
   }
-  if (!route.local.unset()) entry = LearnLocal(route);
   if (entry == nullptr) {
     MakeRoom(State::kValid);
     entry = Insert(route, State::kValid, preference, now);
@@ -68,25 +67,8 @@ void PathSet::AskActive(Nanoseconds now) {
   if (!used->waits) SendProbe(used, now);
 }
 
-PathSet::Entry* PathSet::LearnLocal(const Path& route) {
-  Entry* exact = FindExactly(route);
-  for (size_t i = entries_.size(); i-- > 0;) {
-    Entry& entry = entries_[i];
-    if (!entry.route.local.unset() || !(entry.route.remote == route.remote)) continue;
-    if (exact == nullptr) {
-      entry.route = route;
-      exact = &entry;
-    } else {
-      Erase(i);
-      exact = FindExactly(route);
-    }
-  }
-  return exact;
-}
-
 void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
-  // One whose local address was the kernel's choice is another one: what that is, nobody knows.
-  Entry* entry = FindExactly(route);
+  Entry* entry = Find(route);
   if (entry == nullptr) {
     MakeRoom(State::kCandidate);
     entry = Insert(route, State::kCandidate, preference, now);
@@ -289,17 +271,13 @@ std::array<uint8_t, PathSet::kRecordBytes> PathSet::Probed(const Path& route, co
 }
 
 void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now) {
-  Entry* entry = nullptr;
+  Entry* entry = Find(route);
+  if (entry == nullptr) return;
   Entry::Probe* answered = nullptr;
-  for (Entry& asked : entries_) {
-    if (!Matches(asked.route, route)) continue;
-    for (Entry::Probe& probe : asked.probes) {
-      if (probe.sent_at == kNever || now - probe.sent_at >= kConsent ||
-          CRYPTO_memcmp(probe.nonce.data(), record + kNonceAt, kNonceBytes) != 0)
-        continue;
-      entry = &asked;
+  for (Entry::Probe& probe : entry->probes) {
+    if (probe.sent_at != kNever && now - probe.sent_at < kConsent &&
+        CRYPTO_memcmp(probe.nonce.data(), record + kNonceAt, kNonceBytes) == 0)
       answered = &probe;
-    }
   }
   if (answered == nullptr) return;
   Sample(entry, *answered, record, now);

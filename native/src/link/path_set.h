@@ -208,9 +208,6 @@ class PathSet {
   Nanoseconds Quiet(Nanoseconds now) const;
   static Nanoseconds Late(const Entry& entry);
   static Nanoseconds Backoff(const Entry& entry);
-  // The kernel's choice of a local address towards this remote, if it was used, was this one. nullptr:
-  // neither is there.
-  Entry* LearnLocal(const Path& route);
   Entry* Insert(const Path& route, State state, uint8_t preference, Nanoseconds now);
   void Erase(size_t index);
   void MakeRoom(State state);

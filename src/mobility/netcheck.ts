@@ -1,11 +1,11 @@
 import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { parseIpAddress } from '../base/ip-address.ts';
+import type { NatMapping } from './local-addresses.ts';
 import { isGloballyReachable } from './reachability.ts';
 import type { Reflexive } from './sightings.ts';
 
 /** RFC 5780 s4.3. `none`: no NAT. */
-export type MappingBehavior =
-  'unknown' | 'none' | 'endpoint-independent' | 'address-dependent' | 'address-and-port-dependent';
+export type MappingBehavior = NatMapping | 'address-dependent';
 /** Of one address family: what the best address of this host is. `shared`: RFC 6598, a carrier's NAT is in front. */
 export type AddressKind = 'none' | 'private' | 'shared' | 'global';
 
@@ -123,7 +123,9 @@ function kindOf({ mapping, carrier, ipv4, ipv6, nat64 }: Judged): string {
 
 function whatWorks({ mapping, open, udp, ipv6, nat64, ipv4, relays }: Judged): string[] {
   if (udp === 'blocked')
-    return ['nobody who was asked on the Internet answers by UDP: links inside of this network only'];
+    return [
+      'nobody who was asked on the Internet answers by UDP: links inside of this network, and with all others by TLS through a member that accepts it ([stream] listen)',
+    ];
   const works: string[] = [];
   const byRelay =
     relays > 0

@@ -491,17 +491,16 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (reports == nullptr) return out;
     uint32_t count = 0;
     for (const DataPlane::PathReport& report : *reports) {
-      const PathSet::Entry& entry = report.entry;
       Napi::Object path = Napi::Object::New(env);
       path.Set("link", Napi::Number::New(env, report.link));
-      path.Set("local",
-               entry.route.local.unset() ? env.Null() : Napi::String::New(env, entry.route.local.ToString()));
-      path.Set("remote", ToSocketAddress(env, entry.route.remote));
-      path.Set("state", Napi::String::New(env, NameOf(entry.state)));
+      path.Set("local", report.route.local.unset() ? env.Null()
+                                                   : Napi::String::New(env, report.route.local.ToString()));
+      path.Set("remote", ToSocketAddress(env, report.route.remote));
+      path.Set("state", Napi::String::New(env, NameOf(report.state)));
       path.Set("active", Napi::Boolean::New(env, report.active));
-      path.Set("rttMs",
-               entry.srtt == 0 ? env.Null() : Napi::Number::New(env, static_cast<double>(entry.srtt) / 1e6));
-      path.Set("loss", Napi::Number::New(env, entry.loss));
+      path.Set("rttMs", report.srtt == 0 ? env.Null()
+                                         : Napi::Number::New(env, static_cast<double>(report.srtt) / 1e6));
+      path.Set("loss", Napi::Number::New(env, report.loss));
       out.Set(count++, path);
     }
     return out;

@@ -95,7 +95,10 @@ class DataPlane {
   struct PathReport {
     LinkId link;
     bool active;
-    PathSet::Entry entry;
+    Path route;
+    PathSet::State state;
+    Nanoseconds srtt;  // 0: not known
+    float loss;
   };
   std::unique_ptr<std::vector<PathReport>> TakePathReports() {
     return std::unique_ptr<std::vector<PathReport>>(path_reports_.exchange(nullptr));

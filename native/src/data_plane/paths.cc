@@ -133,7 +133,8 @@ void DataPlane::Handle(ReportPaths&) {
   for (const auto& [id, link] : links_.all()) {
     if (link->paths == nullptr) continue;
     for (const PathSet::Entry& entry : link->paths->entries())
-      reports->push_back({id, link->paths->active() == &entry.route, entry});
+      reports->push_back(
+          {id, link->paths->active() == &entry.route, entry.route, entry.state, entry.srtt, entry.loss});
   }
   delete path_reports_.exchange(reports.release());
   Event event;

@@ -92,7 +92,7 @@ test('nobody answers: blocked when two were asked, not known with one or none', 
   t.is(blocked.udp, 'blocked');
   t.regex(blocked.ask[0] ?? '', /let UDP out, from port 6084/);
   t.deepEqual(blocked.works, [
-    'nobody who was asked on the Internet answers by UDP: links inside of this network only',
+    'nobody who was asked on the Internet answers by UDP: links inside of this network, and with all others by TLS through a member that accepts it ([stream] listen)',
   ]);
   t.is(judgeNetwork({ ...nothing, asked: [ONE] }).udp, 'unknown');
   t.is(judgeNetwork(nothing).udp, 'unknown');

@@ -1,4 +1,5 @@
 import { addressFromBytes, addressToBytes } from './ip-address.ts';
+import { isHitAddress } from './node-id.ts';
 import type { SocketAddress } from './socket-address.ts';
 
 /*
@@ -19,6 +20,11 @@ export const STREAM_LOCAL_ADDRESS = '6000::';
 /** @param address in canonical text. */
 export function isStreamAddress(address: string): boolean {
   return STREAM_ADDRESS.test(address);
+}
+
+/** No host is there, and no datagram of ours goes there by itself: a HIT, or what stands for a stream. @param address in canonical text. */
+export function isIndirectAddress(address: string): boolean {
+  return isHitAddress(address) || isStreamAddress(address);
 }
 
 /** @returns what stands for a stream to that TCP address. */

@@ -1,6 +1,6 @@
 import type { Candidate, CandidateType } from '../base/candidate.ts';
 import { isHitAddress } from '../base/node-id.ts';
-import { isStreamAddress } from '../base/stream-address.ts';
+import { isIndirectAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import { baseOf, isLinkLocal, isLoopback, isUnicast } from './candidates.ts';
@@ -130,7 +130,7 @@ export function localTypeOf(
   base: SocketAddress,
   candidates: readonly Candidate[],
 ): CandidateType {
-  if (isHitAddress(base.address) || isStreamAddress(base.address)) return 'relay';
+  if (isIndirectAddress(base.address)) return 'relay';
   return (
     candidates.find(
       (candidate) => sameSocketAddress(candidate.address, mapped) && sameSocketAddress(baseOf(candidate), base),

@@ -185,7 +185,8 @@ export class IceAgent implements Timed {
     const { remote } = this.current;
     if (this.currentState === 'closed' || remote === undefined) return;
     for (const gone of this.remotes.makeRoom(candidates, this.consent?.pair.remote.address))
-      for (const pair of this.checklist.pairs.filter((other) => other.remote.address === gone)) this.removePair(pair);
+      for (const pair of this.checklist.pairs.filter((other) => sameSocketAddress(other.remote.address, gone)))
+        this.removePair(pair);
     this.setRemote({ ...remote, candidates }, now);
     const isNamed = (pair: CandidatePair): boolean =>
       candidates.some(({ type, address }) => type !== 'host' && sameSocketAddress(address, pair.remote.address));

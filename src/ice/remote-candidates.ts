@@ -1,6 +1,5 @@
 import type { Candidate } from '../base/candidate.ts';
-import { isHitAddress } from '../base/node-id.ts';
-import { isStreamAddress } from '../base/stream-address.ts';
+import { isIndirectAddress } from '../base/stream-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, parseSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { CandidatePair } from './candidate-pair.ts';
@@ -65,7 +64,7 @@ export class RemoteCandidates {
     const known = this.byAddress.get(key);
     if (known !== undefined) return known;
     const hasRoom = this.makeRoomForOne(kept);
-    const type = isHitAddress(address.address) || isStreamAddress(address.address) ? 'relay' : 'prflx';
+    const type = isIndirectAddress(address.address) ? 'relay' : 'prflx';
     const candidate: Candidate = { type, address, priority, foundation: formFoundation(type, key) };
     if (hasRoom) this.byAddress.set(key, candidate);
     return candidate;

@@ -2,7 +2,7 @@ import { earliest } from '../base/clock.ts';
 import type { Hit } from '../base/node-id.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { isStreamAddress } from '../base/stream-address.ts';
+import { isIndirectAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { IceAgent, Path } from '../ice/ice-agent.ts';
 import { distanceOf } from '../ice/path.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
@@ -113,6 +113,11 @@ export class Association {
     const { pathWorks, path, repair } = this;
     if (!pathWorks || repair === undefined) return pathWorks;
     return repair.cause === 'remapped' && path !== undefined && isStreamAddress(path.remote.address);
+  }
+
+  /** Its path goes through another member, or by a stream. */
+  get isIndirect(): boolean {
+    return this.path !== undefined && isIndirectAddress(this.path.remote.address);
   }
 
   /** The path works and has just proven it; there is nothing that JavaScript waits for. */

@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import type { Candidate } from '../base/candidate.ts';
-import { isHitAddress } from '../base/node-id.ts';
+import { isIndirectAddress } from '../base/stream-address.ts';
 import { candidatePriority, formFoundation } from '../ice/candidates.ts';
 import { LATE_CANDIDATES } from '../native/data-plane.ts';
 import { decodeIpAddressPort, encodeIpAddressPort } from '../reload/ip-address-port.ts';
@@ -40,7 +40,7 @@ export function encodeCandidateList({ number, candidates }: CandidateList): Uint
 }
 
 /**
- * What cannot be sent to is left out: a port 0, an address of an overlay, a kind of address that is not known.
+ * What cannot be sent to is left out: a port 0, an address of an overlay or of a stream, a kind of address that is not known.
  * @throws {MalformedMessageError}
  */
 export function decodeCandidateList(record: Uint8Array): CandidateList {
@@ -54,7 +54,7 @@ export function decodeCandidateList(record: Uint8Array): CandidateList {
     const kind = reader.u8();
     if (kind !== HOST && kind !== SRFLX) malformed(at, 'neither a host nor a server-reflexive candidate');
     const address = decodeIpAddressPort(reader);
-    if (address === undefined || address.port === 0 || isHitAddress(address.address)) continue;
+    if (address === undefined || address.port === 0 || isIndirectAddress(address.address)) continue;
     const type = kind === HOST ? 'host' : 'srflx';
     const priority = candidatePriority(type, 65_535 - i);
     candidates.push({ type, address, priority, foundation: formFoundation(type, address.address) });

@@ -1,6 +1,5 @@
 import type { Candidate, IceParameters } from '../base/candidate.ts';
-import { isStreamAddress } from '../base/stream-address.ts';
-import { isHitAddress } from '../base/node-id.ts';
+import { isIndirectAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import { candidatePriority, formFoundation } from '../ice/candidates.ts';
@@ -43,12 +42,8 @@ export class IceSessions {
   }
 
   /** What the peer has told, as we can send to it. */
-  reach(remote: IceParameters): IceParameters {
-    const candidates = remote.candidates.map((candidate) => ({
-      ...candidate,
-      address: this.addresses.reach(candidate.address),
-    }));
-    return { ...remote, candidates };
+  reach(candidates: readonly Candidate[]): Candidate[] {
+    return candidates.map((candidate) => ({ ...candidate, address: this.addresses.reach(candidate.address) }));
   }
 
   /** Our addresses are others. A path from a deprecated one stays as it is. */
@@ -77,7 +72,7 @@ export class IceSessions {
     if (secrets === undefined || path === undefined) return;
     const client = association.role === 'client';
     const isStream = isStreamAddress(path.remote.address);
-    const type = isStream || isHitAddress(path.remote.address) ? 'relay' : 'host';
+    const type = isIndirectAddress(path.remote.address) ? 'relay' : 'host';
     const remote: Candidate = {
       type,
       address: path.remote,

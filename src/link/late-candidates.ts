@@ -106,7 +106,8 @@ export class LateCandidates {
     this.dataPlane.sendRecord(association.link, encodeCandidateList({ number, candidates: [] }));
     if (!isLater(number, exchange.heard)) return;
     exchange.heard = number;
-    for (const agent of association.agents) agent.addRemoteCandidates(candidates, now);
+    const reached = this.sessions.reach(candidates);
+    for (const agent of association.agents) agent.addRemoteCandidates(reached, now);
   }
 
   private send(association: Association, exchange: Exchange, now: number): void {

@@ -87,7 +87,8 @@ export class Negotiations {
   }
 
   private told(hit: Hit, agent: IceAgent, remote: IceParameters, now: number): void {
-    agent.setRemote(this.sessions.reach(this.relays.direct(remote)), now);
+    const direct = this.relays.direct(remote);
+    agent.setRemote({ ...direct, candidates: this.sessions.reach(direct.candidates) }, now);
     this.relays.meet(hit, agent, this.relays.named(remote, hit), now);
   }
 

@@ -3,7 +3,7 @@ import { earliest } from '../base/clock.ts';
 import { addressToHit, hitToAddress, isHitAddress } from '../base/node-id.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { isStreamAddress } from '../base/stream-address.ts';
+import { isIndirectAddress } from '../base/stream-address.ts';
 import { candidatePriority, formFoundation } from '../ice/candidates.ts';
 import type { IceAgent } from '../ice/ice-agent.ts';
 import { RELAYED, distanceOf } from '../ice/path.ts';
@@ -84,9 +84,7 @@ export class Relays {
   direct(remote: IceParameters): IceParameters {
     return {
       ...remote,
-      candidates: remote.candidates.filter(
-        ({ address: { address } }) => !isHitAddress(address) && !isStreamAddress(address),
-      ),
+      candidates: remote.candidates.filter(({ address: { address } }) => !isIndirectAddress(address)),
     };
   }
 

@@ -1,8 +1,7 @@
 import { Address4 } from 'ip-address';
 import { parseIpAddress } from '../base/ip-address.ts';
-import { isHitAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { fromStreamAddress, isStreamAddress } from '../base/stream-address.ts';
+import { fromStreamAddress, isIndirectAddress, isStreamAddress } from '../base/stream-address.ts';
 
 /** RFC 1122 s3.2.1.3: this network; sources only. */
 const THIS_NETWORK = new Address4('0.0.0.0/8');
@@ -15,7 +14,7 @@ export function isHostAddress(address: string): boolean {
   const ip = parseIpAddress(address);
   if (ip.isUnspecified() || ip.isLoopback() || ip.isMulticast() || address === '255.255.255.255') return false;
   if (ip instanceof Address4) return !ip.isHostInSubnet(THIS_NETWORK);
-  return !isHitAddress(address) && !isStreamAddress(address);
+  return !isIndirectAddress(address);
 }
 
 /** Where others' word may make us dial: as above, or a stream to the open internet, never into the networks we are in. */
@@ -28,6 +27,6 @@ export function isDialable(remote: SocketAddress): boolean {
 export function isGloballyReachable(address: string): boolean {
   const ip = parseIpAddress(address);
   if (ip.isUnspecified() || ip.isLoopback() || ip.isPrivate() || ip.isCGNAT() || ip.isLinkLocal()) return false;
-  if (isHitAddress(address) || isStreamAddress(address)) return false;
+  if (isIndirectAddress(address)) return false;
   return !ip.isHostInSubnet(THIS_NETWORK);
 }

@@ -188,6 +188,29 @@ for (const calls of [true, false])
     t.true(world.gap(world.a, world.b, begun) < 100);
   });
 
+test('a second uplink of the peer, told of inside the link: a host behind a NAT64 checks it by the NAT64', (t) => {
+  const world = new ThreeHosts(t, 63);
+  const { network, overlay } = world;
+  const { lan } = network.home('mobile', '198.51.100.9', { ...HOME_NAT, nat64: NAT64 });
+  world.a = new SimNode(network, network.host(lan, '2001:db8:a::10'), simHit(9), overlay);
+  world.a.links.addresses.setNat64(NAT64);
+  t.true(world.join());
+  t.true(world.call());
+  world.stream(world.a, world.b, 4_000);
+  world.stream(world.b, world.a, 4_000);
+  const checked: string[] = [];
+  const send = world.a.dataPlane.sendDatagram.bind(world.a.dataPlane);
+  world.a.dataPlane.sendDatagram = (local, remote, data) => {
+    checked.push(remote.address);
+    send(local, remote, data);
+  };
+  world.b.host.plug(world.thirdHome, '10.0.3.9');
+  network.loop.run(3_000);
+  // 198.51.100.3 is the router of the third home.
+  t.true(checked.includes('64:ff9b::c633:6403'), [...new Set(checked)].join(' '));
+  t.false(checked.some((address) => !address.includes(':')));
+});
+
 test('a host with IPv4 of its own does not go by the NAT64', (t) => {
   const world = new ThreeHosts(t, 62);
   world.a.links.addresses.setNat64(NAT64);

@@ -1,6 +1,6 @@
 import { fc, testProp } from '@fast-check/ava';
 import { canonicalAddress } from '../../../src/base/ip-address.ts';
-import { isHitAddress } from '../../../src/base/node-id.ts';
+import { isIndirectAddress } from '../../../src/base/stream-address.ts';
 import { MalformedMessageError } from '../../../src/base/errors.ts';
 import { decodeCandidateList, encodeCandidateList } from '../../../src/link/candidate-list.ts';
 import { MAX_LATE_CANDIDATES, MAX_RECORD_BYTES } from '../../../src/link/constants.ts';
@@ -9,7 +9,7 @@ import { LATE_CANDIDATES } from '../../../src/native/data-plane.ts';
 const address = fc
   .oneof(fc.ipV4(), fc.ipV6())
   .map(canonicalAddress)
-  .filter((text) => !isHitAddress(text) && !text.startsWith('::ffff:'));
+  .filter((text) => !isIndirectAddress(text) && !text.startsWith('::ffff:'));
 const candidate = fc.record({
   type: fc.constantFrom('host' as const, 'srflx' as const),
   address: fc.record({ address, port: fc.integer({ min: 1, max: 65_535 }) }),
@@ -40,13 +40,13 @@ testProp(
 );
 
 testProp(
-  'whatever follows the first byte of a list is refused as malformed, or is at most sixteen candidates that are no address of an overlay',
+  'whatever follows the first byte of a list is refused as malformed, or is at most sixteen candidates that are no address of an overlay or of a stream',
   [fc.uint8Array({ maxLength: MAX_RECORD_BYTES })],
   (t, rest) => {
     try {
       const { candidates } = decodeCandidateList(Uint8Array.of(LATE_CANDIDATES, ...rest));
       t.true(candidates.length <= MAX_LATE_CANDIDATES);
-      t.true(candidates.every((one) => one.address.port !== 0 && !isHitAddress(one.address.address)));
+      t.true(candidates.every((one) => one.address.port !== 0 && !isIndirectAddress(one.address.address)));
     } catch (error) {
       t.true(error instanceof MalformedMessageError);
     }

@@ -3,10 +3,10 @@ import type { Clock, Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { addressToHit, isHitAddress, type Hit } from '../base/node-id.ts';
+import { addressToHit, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress } from '../base/socket-address.ts';
 import { isStreamAddress } from '../base/stream-address.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import type { NodeCertificate } from '../identity/certificate.ts';
@@ -16,7 +16,6 @@ import type { DataPlane, DataPlaneEvent, LinkId } from '../native/data-plane.ts'
 import { Association } from './association.ts';
 import type { AssociationOrigin } from './association.ts';
 import { deriveSecrets } from './association-secrets.ts';
-import { bindingServers } from './binding-servers.ts';
 import { ConnectionTable } from './connection-table.ts';
 import {
   CONNECT_TIMEOUT_MS,
@@ -37,13 +36,13 @@ import { LateCandidates } from './late-candidates.ts';
 import { LocalAddresses } from '../mobility/local-addresses.ts';
 import { Negotiations } from './negotiations.ts';
 import { OwnEnds } from './own-ends.ts';
+import { OwnMoves } from './own-moves.ts';
 import { Paths } from './paths.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { Relays } from './relays.ts';
-import { Renewals } from './renewals.ts';
 import { Repairs } from './repairs.ts';
 import { Streams } from './streams.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
@@ -96,12 +95,11 @@ export class LinkManager implements Timed {
   private readonly turns: Turns;
   private readonly paths: Paths;
   private readonly late: LateCandidates;
+  private readonly moves: OwnMoves;
   private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
-  private readonly renewals = new Renewals();
   private readonly ownEnds = new OwnEnds();
   private handler: (event: LinkEvent) => void = () => {};
-  private reflexiveHandler: (atOwnAddress: boolean) => void = () => {};
   private unsent = 0;
 
   constructor(components: LinkManagerComponents) {
@@ -133,6 +131,12 @@ export class LinkManager implements Timed {
       giveUp: (association, reason) => this.drop(association, reason, true),
       settled: (association) => this.heardAgain(association),
       packetsOf: ({ link }) => this.dataPlane.linkCounters(link)?.rxPackets ?? 0n,
+    });
+    this.moves = new OwnMoves({
+      ...{ dataPlane, table, addresses, sessions: this.sessions, repairs: this.repairs, late: this.late },
+      logger: this.logger,
+      beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),
+      settle: (association, now) => this.settle(association, now),
     });
     this.relays = new Relays({
       table: this.table,
@@ -173,7 +177,7 @@ export class LinkManager implements Timed {
       silent: (association, cause, now) => this.silent(association, cause, now),
       settle: (association, now) => this.settle(association, now),
       logger: this.logger,
-      askReflexive: (now) => this.askReflexive(now),
+      askReflexive: (now) => void this.moves.ask(now),
     });
   }
 
@@ -183,9 +187,7 @@ export class LinkManager implements Timed {
 
   /** Told whether a peer sees us at an address of our own, or at one that a NAT gives us; at once when it is known. */
   onReflexive(handler: (atOwnAddress: boolean) => void): void {
-    this.reflexiveHandler = handler;
-    const [known] = this.addresses.reflexive;
-    if (known !== undefined) handler(sameSocketAddress(known.base, known.mapped));
+    this.moves.onReflexive(handler);
   }
 
   // What happens below.
@@ -236,53 +238,18 @@ export class LinkManager implements Timed {
    * @param deprecated paths that use one of these go on by it; it is offered to nobody.
    */
   setHostAddresses(addresses: readonly string[], now: number, deprecated: readonly string[] = []): void {
-    if (this.addresses.setHosts(addresses, deprecated)) {
-      this.logger.info('link.addresses', { addresses });
-      for (const association of this.table.associations) this.outdateRestart(association);
-      this.renewals.begin(this.table.associations, this.leaveOldAddresses, now);
-      this.tellCandidates(now);
-    }
-    this.askReflexive(now);
-    this.repairs.consider(now);
-    this.settleRepairing(now);
+    this.moves.setHosts(addresses, deprecated, now);
   }
-
-  private readonly leaveOldAddresses = (association: Association, now: number): void => {
-    if (!this.isAlive(association)) return;
-    this.sessions.refreshCandidates(association, now);
-    const { path } = association;
-    // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
-    // The link with a relay moves by itself.
-    const own = path?.local !== undefined && !isIndirect(path.remote);
-    const lost = path?.local === undefined || (own && !this.addresses.has(path.local.address));
-    if (association.state === 'up' && lost) this.beginRepair(association, 'broken', now);
-    else if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
-    this.settle(association, now);
-  };
 
   /** A router sends on what comes to a port of its own: a candidate of the links that are made, and mended, from now on. */
   setForwarded(forwarded: Forwarded | undefined): void {
-    if (!this.addresses.setForwarded(forwarded)) return;
-    const now = this.clock.monotonic();
-    for (const association of this.table.associations)
-      if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
-    this.tellCandidates(now);
-    this.repairs.consider(now);
-    this.settleRepairing(now);
+    this.moves.setForwarded(forwarded, this.clock.monotonic());
   }
 
   /** Where the configuration's STUN servers are. */
   setStunServers(servers: readonly SocketAddress[], now: number): void {
     this.addresses.setServers(servers);
-    this.askReflexive(now);
-  }
-
-  /** The peer was told of addresses that we no longer have, and behind a NAT it hears nothing of the new ones. */
-  private outdateRestart(association: Association): void {
-    const { hit, nextIce } = association;
-    if (hit === undefined || nextIce === undefined) return;
-    if (this.table.link(hit)?.offering === 'restart') association.nextIceOutdated = true;
-    else this.sessions.endRestart(association);
+    this.moves.ask(now);
   }
 
   // Links towards an address.
@@ -393,8 +360,9 @@ export class LinkManager implements Timed {
 
   /** Where its datagrams go, also a guest's. Undefined too where they go by another member, or a stream. */
   remoteOf(hit: Hit): SocketAddress | undefined {
-    const remote = (this.table.link(hit)?.current ?? this.table.guests.get(hit))?.path?.remote;
-    return remote === undefined || isIndirect(remote) ? undefined : this.knownAddress(remote);
+    const association = this.table.link(hit)?.current ?? this.table.guests.get(hit);
+    const remote = association?.isIndirect === false ? association.path?.remote : undefined;
+    return remote && this.knownAddress(remote);
   }
 
   /** What others know of where a link goes: of an IPv4 host beyond a NAT64, its IPv4 address. */
@@ -432,7 +400,7 @@ export class LinkManager implements Timed {
 
   /** Asks around anew how others see us, `others` too when links are few. @returns who is asked; `snapshot` has the answers later */
   lookAround(others: readonly SocketAddress[], now: number): readonly SocketAddress[] {
-    return this.askReflexive(now, others);
+    return this.moves.ask(now, others);
   }
 
   /** Members by whom others can come to us where no direct path works. */
@@ -461,21 +429,20 @@ export class LinkManager implements Timed {
       this.addresses.nextTimeout(),
       this.repairs.nextTimeout(),
       this.records.nextTimeout(),
-      this.renewals.nextTimeout(),
+      this.moves.nextTimeout(),
     );
   }
 
   handleTimeout(now: number): void {
     this.records.handleTimeout(now);
     this.addresses.handleTimeout(now);
-    if (this.addresses.refreshDue(now)) this.askReflexive(now);
-    this.pumpAddresses(now);
+    if (this.addresses.refreshDue(now)) this.moves.ask(now);
+    this.moves.pump(now);
     for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) this.timeout(due, now);
-    const renews = (this.renewals.nextTimeout() ?? Infinity) <= now;
-    if (renews) this.renewals.handleTimeout(now);
-    if (renews || (this.repairs.nextTimeout() ?? Infinity) <= now) {
+    this.moves.handleTimeout(now);
+    if ((this.repairs.nextTimeout() ?? Infinity) <= now) {
       this.repairs.handleTimeout(now);
-      this.settleRepairing(now);
+      for (const association of this.repairs.open) this.settle(association, now);
     }
   }
 
@@ -504,7 +471,7 @@ export class LinkManager implements Timed {
 
   private receiveStun(data: Uint8Array, local: SocketAddress, remote: SocketAddress, now: number): void {
     const taken = this.stun.receive(data, local, remote, now);
-    this.pumpAddresses(now);
+    this.moves.pump(now);
     if (taken === undefined) return;
     const { association, checked } = taken;
     // The peer's ClientHello may come from here next. Another peer's address is not taken away for it; only a pair that proved
@@ -529,79 +496,15 @@ export class LinkManager implements Timed {
     this.settle(association, now);
   }
 
-  // Reflexive addresses.
-
-  /** Whoever has no NAT in front of it can tell how it sees us. */
-  private askReflexive(now: number, others: readonly SocketAddress[] = []): readonly SocketAddress[] {
-    const linked = bindingServers(this.table.associations);
-    const further = others.filter(({ address }) => !linked.some((server) => server.address === address));
-    const asked = this.addresses.ask([...linked, ...further], now);
-    this.pumpAddresses(now);
-    return asked;
-  }
-
   private beginRepair(association: Association, cause: RepairCause, now: number): void {
     this.repairs.begin(association, cause, now);
     if (cause === 'remapped') return;
     this.relays.needed(association, now);
     this.streams.needed(association, now);
     this.addresses.doubt(now);
-    this.askReflexive(now);
+    this.moves.ask(now);
     this.repairs.consider(now);
   }
-
-  private pumpAddresses(now: number): void {
-    const isFirst = this.addresses.reflexive.length === 0;
-    let learned = false;
-    for (let seen = this.addresses.pollReflexive(now); seen !== undefined; seen = this.addresses.pollReflexive(now)) {
-      learned = true;
-      this.reflexiveHandler(sameSocketAddress(seen.base, seen.mapped));
-      if (!sameSocketAddress(seen.base, seen.mapped)) this.reflexiveKnown(now, isFirst);
-      this.repairs.consider(now);
-      this.settleRepairing(now);
-    }
-    if (this.addresses.takeMoved()) {
-      learned = true;
-      this.mappingMoved(now);
-      this.repairs.consider(now);
-      this.settleRepairing(now);
-    }
-    if (learned) this.tellCandidates(now);
-    for (let out = this.addresses.pollTransmit(); out !== undefined; out = this.addresses.pollTransmit())
-      this.dataPlane.sendDatagram(out.local, out.remote, out.data);
-  }
-
-  /** Links that are up, of where we can be reached by now. */
-  private tellCandidates(now: number): void {
-    for (const association of this.late.changed(now)) this.settle(association, now);
-  }
-
-  /** A peer that was told of no address outside our NAT would look for us in vain: asked before ours was known. */
-  private reflexiveKnown(now: number, isFirst: boolean): void {
-    // Where UDP did not pass nobody could see it, and where it passes again relayed links may become direct ones.
-    if (isFirst)
-      for (const association of this.table.associations)
-        if (isRelayed(association)) this.beginRepair(association, 'remapped', now);
-    for (const association of this.repairs.open) {
-      if (association.nextIce?.localParameters.candidates.some(({ type }) => type !== 'host') !== false) continue;
-      this.outdateRestart(association);
-      this.settle(association, now);
-    }
-  }
-
-  /** Our address is the same, but not the one that others see: another NAT, or the same after a restart. */
-  private mappingMoved(now: number): void {
-    this.logger.info('link.mapping_moved');
-    this.renewals.begin(this.table.associations, this.leaveOldMapping, now);
-  }
-
-  private readonly leaveOldMapping = (association: Association, now: number): void => {
-    if (!this.isAlive(association)) return;
-    this.sessions.refreshCandidates(association, now);
-    if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
-      this.beginRepair(association, 'remapped', now);
-    this.settle(association, now);
-  };
 
   // The life of associations.
 
@@ -676,7 +579,7 @@ export class LinkManager implements Timed {
     if (peer.member) this.relays.changed(peer.nodeId, now);
     this.late.consider(association, now);
     this.settle(association, now);
-    this.askReflexive(now);
+    this.moves.ask(now);
     this.repairs.consider(now);
   }
 
@@ -832,21 +735,7 @@ export class LinkManager implements Timed {
     if (toldSilent && hit !== undefined && state === 'up') this.handler({ type: 'mended', hit });
   }
 
-  private settleRepairing(now: number): void {
-    for (const association of this.repairs.open) this.settle(association, now);
-  }
-
   private isAlive(association: Association): boolean {
     return this.table.association(association.link) === association;
   }
-}
-
-/** What stands there is no address of a host of ours or of others. */
-function isIndirect({ address }: SocketAddress): boolean {
-  return isHitAddress(address) || isStreamAddress(address);
-}
-
-/** On a path through another member, or a stream: a new address of ours may make a direct one, and the peer has to be told of it. */
-function isRelayed({ state, path }: Association): boolean {
-  return state === 'up' && path !== undefined && isIndirect(path.remote);
 }

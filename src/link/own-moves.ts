@@ -1,0 +1,169 @@
+import type { Logger } from '../base/logger.ts';
+import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
+import type { RepairCause } from '../mobility/repair.ts';
+import type { Forwarded } from '../mobility/sightings.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import type { Association } from './association.ts';
+import { bindingServers } from './binding-servers.ts';
+import type { ConnectionTable } from './connection-table.ts';
+import type { IceSessions } from './ice-sessions.ts';
+import type { LateCandidates } from './late-candidates.ts';
+import { Renewals } from './renewals.ts';
+import type { Repairs } from './repairs.ts';
+
+/** What the moves of this host need of its links. */
+export interface OwnMovesPorts {
+  readonly dataPlane: DataPlane;
+  readonly table: ConnectionTable;
+  readonly addresses: LocalAddresses;
+  readonly sessions: IceSessions;
+  readonly repairs: Repairs;
+  readonly late: LateCandidates;
+  readonly logger: Logger;
+  readonly beginRepair: (association: Association, cause: RepairCause, now: number) => void;
+  readonly settle: (association: Association, now: number) => void;
+}
+
+/**
+ * What becomes of all links when the addresses of this host change, or how others see them: candidates, repairs, whom to tell.
+ */
+export class OwnMoves {
+  private readonly ports: OwnMovesPorts;
+  private readonly renewals = new Renewals();
+  private handler: (atOwnAddress: boolean) => void = () => {};
+
+  constructor(ports: OwnMovesPorts) {
+    this.ports = ports;
+  }
+
+  /** Told whether a peer sees us at an address of our own, or at one that a NAT gives us; at once when it is known. */
+  onReflexive(handler: (atOwnAddress: boolean) => void): void {
+    this.handler = handler;
+    const [known] = this.ports.addresses.reflexive;
+    if (known !== undefined) handler(sameSocketAddress(known.base, known.mapped));
+  }
+
+  setHosts(addresses: readonly string[], deprecated: readonly string[], now: number): void {
+    const { table, logger } = this.ports;
+    if (this.ports.addresses.setHosts(addresses, deprecated)) {
+      logger.info('link.addresses', { addresses });
+      for (const association of table.associations) this.outdateRestart(association);
+      this.renewals.begin(table.associations, this.leaveOldAddresses, now);
+      this.tellCandidates(now);
+    }
+    this.ask(now);
+    this.considerRepairs(now);
+  }
+
+  setForwarded(forwarded: Forwarded | undefined, now: number): void {
+    if (!this.ports.addresses.setForwarded(forwarded)) return;
+    this.lookForDirect(now);
+    this.tellCandidates(now);
+    this.considerRepairs(now);
+  }
+
+  /** Whoever has no NAT in front of it can tell how it sees us; `others` too when links are few. @returns who is asked */
+  ask(now: number, others: readonly SocketAddress[] = []): readonly SocketAddress[] {
+    const linked = bindingServers(this.ports.table.associations);
+    const further = others.filter(({ address }) => !linked.some((server) => server.address === address));
+    const asked = this.ports.addresses.ask([...linked, ...further], now);
+    this.pump(now);
+    return asked;
+  }
+
+  /** Takes what was told, and sends what is to be asked. */
+  pump(now: number): void {
+    const { addresses, dataPlane } = this.ports;
+    const isFirst = addresses.reflexive.length === 0;
+    let learned = false;
+    for (let seen = addresses.pollReflexive(now); seen !== undefined; seen = addresses.pollReflexive(now)) {
+      learned = true;
+      const atOwnAddress = sameSocketAddress(seen.base, seen.mapped);
+      this.handler(atOwnAddress);
+      if (!atOwnAddress) this.reflexiveKnown(now, isFirst);
+      this.considerRepairs(now);
+    }
+    if (addresses.takeMoved()) {
+      learned = true;
+      // Our address is the same, but not the one that others see: another NAT, or the same after a restart.
+      this.ports.logger.info('link.mapping_moved');
+      this.renewals.begin(this.ports.table.associations, this.leaveOldMapping, now);
+      this.considerRepairs(now);
+    }
+    if (learned) this.tellCandidates(now);
+    for (let out = addresses.pollTransmit(); out !== undefined; out = addresses.pollTransmit())
+      dataPlane.sendDatagram(out.local, out.remote, out.data);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.renewals.nextTimeout();
+  }
+
+  handleTimeout(now: number): void {
+    if ((this.renewals.nextTimeout() ?? Infinity) > now) return;
+    this.renewals.handleTimeout(now);
+    this.considerRepairs(now);
+  }
+
+  private readonly leaveOldAddresses = (association: Association, now: number): void => {
+    const { table, sessions, addresses, beginRepair, settle } = this.ports;
+    if (table.association(association.link) !== association) return;
+    sessions.refreshCandidates(association, now);
+    const { path } = association;
+    // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
+    // The link with a relay moves by itself.
+    const own = path?.local !== undefined && !association.isIndirect;
+    const lost = path?.local === undefined || (own && !addresses.has(path.local.address));
+    if (association.state === 'up' && lost) beginRepair(association, 'broken', now);
+    else if (association.state === 'up' && association.isIndirect) beginRepair(association, 'remapped', now);
+    settle(association, now);
+  };
+
+  private readonly leaveOldMapping = (association: Association, now: number): void => {
+    const { table, sessions, beginRepair, settle } = this.ports;
+    if (table.association(association.link) !== association) return;
+    sessions.refreshCandidates(association, now);
+    if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
+      beginRepair(association, 'remapped', now);
+    settle(association, now);
+  };
+
+  /** The peer was told of addresses that we no longer have, and behind a NAT it hears nothing of the new ones. */
+  private outdateRestart(association: Association): void {
+    const { hit, nextIce } = association;
+    if (hit === undefined || nextIce === undefined) return;
+    if (this.ports.table.link(hit)?.offering === 'restart') association.nextIceOutdated = true;
+    else this.ports.sessions.endRestart(association);
+  }
+
+  /** On a path through another member, or a stream: a new address of ours may make a direct one, and the peer has to be told of it. */
+  private lookForDirect(now: number): void {
+    const { table, beginRepair } = this.ports;
+    for (const association of table.associations)
+      if (association.state === 'up' && association.isIndirect) beginRepair(association, 'remapped', now);
+  }
+
+  /** A peer that was told of no address outside our NAT would look for us in vain: asked before ours was known. */
+  private reflexiveKnown(now: number, isFirst: boolean): void {
+    const { repairs, settle } = this.ports;
+    // Where UDP did not pass nobody could see it, and where it passes again relayed links may become direct ones.
+    if (isFirst) this.lookForDirect(now);
+    for (const association of repairs.open) {
+      if (association.nextIce?.localParameters.candidates.some(({ type }) => type !== 'host') !== false) continue;
+      this.outdateRestart(association);
+      settle(association, now);
+    }
+  }
+
+  /** Links that are up, of where we can be reached by now. */
+  private tellCandidates(now: number): void {
+    for (const association of this.ports.late.changed(now)) this.ports.settle(association, now);
+  }
+
+  private considerRepairs(now: number): void {
+    const { repairs, settle } = this.ports;
+    repairs.consider(now);
+    for (const association of repairs.open) settle(association, now);
+  }
+}

@@ -13,7 +13,10 @@ const MAX_RSA_BITS = 4096;
 const MAX_SPKI_BYTES = 600;
 const MAX_SIGNATURE_BYTES = 512;
 
-/** Least recently used keys leave first: a Map keeps the order of insertion. */
+/**
+ * The oldest leaves first: a Map keeps the order of insertion. To put each in its place again whenever it is used would have
+ * large tables made anew all the time.
+ */
 const cache = new Map<string, KeyObject>();
 /**
  * Keys that were used once; the next time they are kept. A key is an object outside the heap. Let go of at once it costs
@@ -47,11 +50,7 @@ function dropOldest(from: Map<string, unknown> | Set<string>): void {
 export function publicKeyOf(spki: Uint8Array): KeyObject {
   const name = Buffer.from(spki.buffer, spki.byteOffset, spki.byteLength).toString('latin1');
   const cached = cache.get(name);
-  if (cached !== undefined) {
-    cache.delete(name);
-    cache.set(name, cached);
-    return cached;
-  }
+  if (cached !== undefined) return cached;
   if (spki.length > MAX_SPKI_BYTES) throw new CertificateError(`a public key of ${spki.length} bytes is too long`);
   let key: KeyObject;
   try {

@@ -186,9 +186,9 @@ export class TrustStore {
     if (chain.length > MAX_CHAIN_LENGTH)
       throw new CertificateError(`a chain of ${chain.length} certificates is too long`);
     const fingerprint = toHex(sha256(leaf));
-    let peer = this.cache.get(fingerprint);
-    if (peer === undefined) peer = this.examine(parseCertificate(leaf), chain.slice(1));
-    else this.cache.delete(fingerprint);
+    const known = this.cache.get(fingerprint);
+    if (known !== undefined) return known;
+    const peer = this.examine(parseCertificate(leaf), chain.slice(1));
     this.cache.set(fingerprint, peer);
     evictOldest(this.cache, MAX_CACHED_PEERS);
     return peer;

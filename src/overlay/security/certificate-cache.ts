@@ -38,7 +38,10 @@ interface CachedSigner {
   checkedAt: number;
 }
 
-/** Signers seen lately, by the hash of their certificate. Bounded; the least recently used leaves first. */
+/**
+ * Signers seen lately, by the hash of their certificate. Bounded; the one that was checked longest ago leaves first: to put
+ * each back in its place whenever it is used is a garbage of its own, of tables that are made anew.
+ */
 export class CertificateCache {
   private readonly verifier: CertificateVerifier;
   private readonly cached = new Map<string, CachedSigner>();
@@ -63,12 +66,12 @@ export class CertificateCache {
     const hash = toHex(identity.hash);
     const known = this.cached.get(hash);
     if (known !== undefined) {
-      this.cached.delete(hash);
       if (wallNow - known.checkedAt > CERTIFICATE_RECHECK_MS || wallNow < known.checkedAt) {
+        this.cached.delete(hash);
         if (this.verified(known.signer.chain, wallNow) === undefined) return undefined;
         known.checkedAt = wallNow;
+        this.cached.set(hash, known);
       }
-      this.cached.set(hash, known);
       return known.signer;
     }
     return this.learn(hash, bucket, wallNow);

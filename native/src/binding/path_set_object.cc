@@ -111,7 +111,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     if (!path.has_value() || !bytes.has_value()) return;
     Nanoseconds now = GetTime(info[4]);
     if (paths_->IsActive(*path)) {
-      paths_->HeardActive(now);
+      paths_->HeardActive(*path, now);
     } else {
       paths_->Heard(*path, *bytes, info[2].ToBoolean().Value(), info[3].ToBoolean().Value(), now);
     }

@@ -24,7 +24,7 @@ void DataPlane::NoteHeard(Link* link, const RecordView& record, const Plaintext&
   }
   if (paths->IsActive(path)) {
     link->heard_at = now_;
-    if (paths->HeardActive(now_)) ArmPaths(link);
+    if (paths->HeardActive(path, now_)) ArmPaths(link);
     return;
   }
   bool is_probe =

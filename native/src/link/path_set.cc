@@ -21,7 +21,16 @@ constexpr size_t kReceivedAt = kNonceAt + PathSet::kNonceBytes;
 
 void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   Entry* entry = FindExactly(route);
-  if (entry != nullptr && entry == Active() && !unproven_) {
+  Entry* active = Active();
+  // Which address the kernel takes has been seen meanwhile.
+  bool same_remote = active != nullptr && active->route.remote == route.remote;
+  if (entry == nullptr && same_remote && route.local.unset()) entry = active;
+  // Or JavaScript says it first.
+  if (entry == nullptr && same_remote && active->route.local.unset() && !unproven_ && active->missed == 0) {
+    entry = active;
+    entry->route = route;
+  }
+  if (entry != nullptr && entry == active && !unproven_) {
     entry->preference = preference;
     return;
   }
@@ -302,7 +311,12 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
     unheard_since_ = kNever;
     heard_at_ = now;
     spare_ = -1;
-    if (unproven_) Found(route);
+    if (unproven_) {
+      // The guess was right.
+      unproven_ = false;
+      switched_ = Cause::kGone;
+      LearnLocal(route);
+    }
     return;
   }
   bool returns = used != nullptr && IsBetter(*entry, *used) &&
@@ -320,9 +334,7 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
   }
 }
 
-void PathSet::Found(const Path& route) {
-  unproven_ = false;
-  switched_ = Cause::kGone;
+void PathSet::LearnLocal(const Path& route) {
   // It may be one that JavaScript has found as well.
   for (size_t i = entries_.size(); i-- > 0;) {
     if (static_cast<int>(i) != active_ && entries_[i].route == route) {

@@ -117,8 +117,10 @@ class PathSet {
   }
   // Its copy, by the spare one.
   void SentTwice() { entries_[static_cast<size_t>(spare_)].sent++; }
-  // An authentic record came by the active path. True as above.
-  bool HeardActive(Nanoseconds now) {
+  // An authentic record came by the active path, to `route.local`. True as above.
+  bool HeardActive(const Path& route, Nanoseconds now) {
+    // Of a link that was dialed: now it is known which one the kernel takes, and no other stands for it.
+    if (Active()->route.local.unset() && !route.local.unset() && !unproven_) LearnLocal(route);
     Entry& entry = entries_[static_cast<size_t>(active_)];
     entry.received++;
     stream_ = now - heard_at_ > kStreamGap ? 0 : std::min(stream_ + 1, kStream + 1);
@@ -221,8 +223,8 @@ class PathSet {
   void EndSuspicion(Entry* entry);
   void Sample(Entry* entry, const Entry::Probe& probe, const uint8_t* record, Nanoseconds now);
   void Switch(Entry* entry, Cause cause, Nanoseconds now);
-  // The guess was right.
-  void Found(const Path& route);
+  // The kernel's choice of a local address for the active path was this one.
+  void LearnLocal(const Path& route);
   void GoOnWithout(const Path& before, Nanoseconds now);
   void ChooseSpare();
   Entry* BestOther();

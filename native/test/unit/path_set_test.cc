@@ -199,7 +199,7 @@ class World {
       end.seen[packet.voice] = true;
     }
     if (end.paths.IsActive(route)) {
-      end.paths.HeardActive(now);
+      end.paths.HeardActive(route, now);
     } else {
       end.paths.Heard(route, bytes, newest, true, now);
     }
@@ -298,6 +298,44 @@ TEST("a path dies silently: voice goes by the other within 120 ms and a round tr
     CHECK(world.a.switches <= 1 && world.b.switches <= 1);
     CHECK(world.a.no_path == 0 && world.b.no_path == 0);
   });
+}
+
+TEST("the local address was the kernel's choice: from another one to the same remote is a path of its own") {
+  // As on a link that was dialed; from where it goes is seen in what comes back.
+  ForEachCase([](const Case& c) {
+    World world(c);
+    world.AddWire(At(1), At(9), c.delay);
+    size_t other = world.AddWire(At(2), At(9), c.delay);
+    world.a.paths.Select({{}, At(9)}, PathSet::kUnknownPreference, world.now);
+    world.b.paths.Select(world.wires[0].of_b, kDirectPreference, world.now);
+    world.Run(kSecond);
+    CHECK(*world.a.paths.active() == world.wires[0].of_a);
+    // JavaScript says both again: nothing is there twice.
+    world.a.paths.Select({{}, At(9)}, PathSet::kUnknownPreference, world.now);
+    world.a.paths.Select(world.wires[0].of_a, kDirectPreference, world.now);
+    world.a.paths.Add(world.wires[0].of_a, kDirectPreference, world.now);
+    CHECK(world.a.paths.entries().size() == 1);
+    world.a.paths.Add(world.wires[other].of_a, kDirectPreference, world.now);
+    world.Run(2 * kSecond);
+    CHECK(world.a.paths.entries().size() == 2 && world.b.paths.entries().size() == 2);
+    world.Measure();
+    world.Kill(0);
+    world.Run(3 * kSecond);
+    Nanoseconds bound = 120 * kMillisecond + 2 * c.delay + kVoice;
+    if (c.a_speaks) CHECK(world.b.longest <= bound);
+    if (c.b_speaks) CHECK(world.a.longest <= bound);
+    CHECK(world.a.no_path == 0 && world.b.no_path == 0);
+  });
+}
+
+TEST("the kernel's choice is a path that is known already: there is one entry for it") {
+  World world;
+  world.AddWire(At(1), At(9), kMillisecond);
+  world.a.paths.Select({{}, At(9)}, PathSet::kUnknownPreference, world.now);
+  world.b.paths.Select(world.wires[0].of_b, kDirectPreference, world.now);
+  world.a.paths.Select(world.wires[0].of_a, kDirectPreference, world.now);
+  world.Run(2 * kSecond);
+  CHECK(world.a.paths.entries().size() == 1 && *world.a.paths.active() == world.wires[0].of_a);
 }
 
 TEST("a path dies in one direction only: both ends leave it") {

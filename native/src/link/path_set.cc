@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/bytes.h"
 #include "link/link_control.h"
@@ -53,7 +54,7 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   entry->state = State::kValid;
   entry->from_peer = false;
   entry->wanted = false;
-  active_ = static_cast<int>(entry - entries_.data());
+  entry = MakeActive(entry);
   following_ = false;
   unproven_ = false;
   no_path_told_ = false;
@@ -77,7 +78,8 @@ void PathSet::AskActive(Nanoseconds now) {
 }
 
 void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
-  Entry* entry = Find(route);
+  // One whose local address is the kernel's choice is another one, until it is seen what that is.
+  Entry* entry = FindExactly(route);
   if (entry == nullptr) {
     MakeRoom(State::kCandidate);
     entry = Insert(route, State::kCandidate, preference, now);
@@ -99,6 +101,7 @@ void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
 }
 
 void PathSet::Clear() {
+  if (active_ >= 0 && Active()->route.local.unset()) Erase(static_cast<size_t>(active_));
   active_ = spare_ = -1;
   unproven_ = following_ = false;
   unheard_since_ = kNever;
@@ -163,6 +166,14 @@ void PathSet::Erase(size_t index) {
   };
   moved(&active_);
   moved(&spare_);
+}
+
+PathSet::Entry* PathSet::MakeActive(Entry* entry) {
+  int before = std::exchange(active_, static_cast<int>(entry - entries_.data()));
+  // Left, the kernel's choice may be any by now: it would stand for others that are tried.
+  if (before >= 0 && before != active_ && entries_[static_cast<size_t>(before)].route.local.unset())
+    Erase(static_cast<size_t>(before));
+  return Active();
 }
 
 void PathSet::MakeRoom(State state) {
@@ -384,7 +395,7 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
     before->wanted = false;
     if (!before->waits) before->due_at = now + kReturnInterval;
   }
-  active_ = static_cast<int>(entry - entries_.data());
+  entry = MakeActive(entry);
   entry->wanted = false;
   entry->waits = false;
   following_ = cause == Cause::kPeer;
@@ -410,7 +421,7 @@ void PathSet::GoOnWithout(const Path& before, Nanoseconds now) {
   Entry* entry = FindExactly({{}, before.remote});
   if (entry == nullptr) entry = Insert({{}, before.remote}, State::kSuspect, 0, now);
   entry->state = State::kSuspect;
-  active_ = static_cast<int>(entry - entries_.data());
+  entry = MakeActive(entry);
   following_ = false;
   unproven_ = true;
   switched_at_ = now;

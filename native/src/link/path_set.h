@@ -212,6 +212,7 @@ class PathSet {
   static Nanoseconds Backoff(const Entry& entry);
   Entry* Insert(const Path& route, State state, uint8_t preference, Nanoseconds now);
   void Erase(size_t index);
+  Entry* MakeActive(Entry* entry);
   void MakeRoom(State state);
   void Begin(Nanoseconds now);
   void Compare(const Path& route, uint8_t preference, Nanoseconds now);

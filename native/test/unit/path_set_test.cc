@@ -328,6 +328,26 @@ TEST("the local address was the kernel's choice: from another one to the same re
   });
 }
 
+TEST(
+    "both addresses are gone in turn: what was sent from anywhere meanwhile does not stand for the path that "
+    "comes back") {
+  World world;
+  size_t other = TwoUplinks(&world, kMillisecond);
+  world.Run(3 * kSecond);
+  world.a.paths.Lose([](const Path&) { return false; }, world.now);
+  CHECK(world.a.paths.entries().size() == 1 && world.a.paths.active()->local.unset());
+  world.a.paths.Add(world.wires[other].of_a, kDirectPreference, world.now);
+  world.Run(kSecond);
+  world.a.paths.Select(world.wires[0].of_a, kDirectPreference, world.now);
+  world.a.paths.Add(world.wires[other].of_a, kDirectPreference, world.now);
+  world.Run(2 * kSecond);
+  CHECK(world.a.paths.entries().size() == 2 && world.b.paths.entries().size() == 2);
+  world.Measure();
+  world.Kill(*world.a.paths.active() == world.wires[0].of_a ? 0 : other);
+  world.Run(3 * kSecond);
+  CHECK(world.a.longest <= 150 * kMillisecond && world.b.longest <= 150 * kMillisecond);
+}
+
 TEST("the kernel's choice is a path that is known already: there is one entry for it") {
   World world;
   world.AddWire(At(1), At(9), kMillisecond);

@@ -1,11 +1,9 @@
 import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
 import { CertificateError } from './errors.ts';
+import { KeyCache } from './key-cache.ts';
 
-/**
- * A node verifies mostly for its neighbours, and a peer for its clients, who ask it once a minute: a few thousand keys, of
- * about 2 KiB each. To read one costs nearly as much as to verify with it.
- */
-const MAX_CACHED_KEYS = 4096;
+/** As many as there are members whose values a peer with 10,000 resources holds; about 2 KiB each. To read one costs nearly as much as to verify with it. */
+const MAX_CACHED_KEYS = 8_192;
 /** Bounds the work that a stranger's key may cause: a larger RSA key costs more per verification. */
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 4096;
@@ -13,17 +11,7 @@ const MAX_RSA_BITS = 4096;
 const MAX_SPKI_BYTES = 600;
 const MAX_SIGNATURE_BYTES = 512;
 
-/**
- * The oldest leaves first: a Map keeps the order of insertion. To put each in its place again whenever it is used would have
- * large tables made anew all the time.
- */
-const cache = new Map<string, KeyObject>();
-/**
- * Keys that were used once; the next time they are kept. A key is an object outside the heap. Let go of at once it costs
- * nothing to speak of, but a flood of values of many signers would put a thousand after the other through the cache, and
- * what has grown old there is let go of in the long pauses of the garbage collector.
- */
-const seenOnce = new Set<string>();
+const cache = new KeyCache(MAX_CACHED_KEYS);
 
 function isAcceptable(key: KeyObject): boolean {
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
@@ -34,13 +22,6 @@ function isAcceptable(key: KeyObject): boolean {
     modulusLength >= MIN_RSA_BITS &&
     modulusLength <= MAX_RSA_BITS
   );
-}
-
-/** Makes room for one more. */
-function dropOldest(from: Map<string, unknown> | Set<string>): void {
-  if (from.size < MAX_CACHED_KEYS) return;
-  const [oldest] = from.keys();
-  if (oldest !== undefined) from.delete(oldest);
 }
 
 /**
@@ -60,13 +41,7 @@ export function publicKeyOf(spki: Uint8Array): KeyObject {
   }
   if (!isAcceptable(key))
     throw new CertificateError('the public key is neither ECDSA P-256 nor RSA of 2048 to 4096 bits');
-  if (seenOnce.delete(name)) {
-    dropOldest(cache);
-    cache.set(name, key);
-  } else {
-    dropOldest(seenOnce);
-    seenOnce.add(name);
-  }
+  cache.add(name, key);
   return key;
 }
 

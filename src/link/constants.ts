@@ -44,6 +44,8 @@ export const OFFER_TIMEOUT_MS = 20_000;
 export const CONNECT_TIMEOUT_MS = 30_000;
 /** ICE restart of a living association, from both sides' candidates on. */
 export const RESTART_TIMEOUT_MS = 10_000;
+/** One whose answer named an address that a NAT has taken away: checks that are under way get so long. */
+export const OUTDATED_ANSWER_MS = 50;
 
 /** As in native/src/data_plane/data_plane.h: whoever dialed us and is not done by then has given up, and does not say so. */
 export const HANDSHAKE_PATIENCE_MS = 1_000;

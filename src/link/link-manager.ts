@@ -154,6 +154,7 @@ export class LinkManager implements Timed {
       repairs: this.repairs,
       open: (role, hit, now) => this.open(role, 'negotiated', hit, now),
       drop: (association, reason) => this.drop(association, reason, false),
+      askReflexive: (now) => void this.moves.ask(now),
       settle: (association, now) => this.settle(association, now),
     });
     this.turns = new Turns({

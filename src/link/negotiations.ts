@@ -18,6 +18,8 @@ export interface NegotiationPorts {
   readonly open: (role: Association['role'], hit: Hit, now: number) => Association;
   /** Nobody is told. */
   readonly drop: (association: Association, reason: string) => void;
+  /** Asks how others see us. */
+  readonly askReflexive: (now: number) => void;
   readonly settle: (association: Association, now: number) => void;
 }
 
@@ -32,6 +34,7 @@ export class Negotiations {
   private readonly repairs: NegotiationPorts['repairs'];
   private readonly open: NegotiationPorts['open'];
   private readonly drop: NegotiationPorts['drop'];
+  private readonly askReflexive: NegotiationPorts['askReflexive'];
   private readonly settle: NegotiationPorts['settle'];
 
   constructor(ports: NegotiationPorts) {
@@ -41,6 +44,7 @@ export class Negotiations {
     this.repairs = ports.repairs;
     this.open = ports.open;
     this.drop = ports.drop;
+    this.askReflexive = ports.askReflexive;
     this.settle = ports.settle;
   }
 
@@ -73,6 +77,8 @@ export class Negotiations {
       const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
       if (current.nextIce !== undefined) this.told(hit, current.nextIce, remote, now);
       this.settle(current, now);
+      // The peer has lost us: perhaps it is our NAT that has forgotten it, and what we answer is of no use any more.
+      this.askReflexive(now);
       return this.relays.name(nameAssociation(parameters, current.secrets.id), hit, this.relays.named(remote, hit));
     }
     const agent = this.sessions.make('controlled');

@@ -7,6 +7,7 @@ import type { DataPlane } from '../native/data-plane.ts';
 import type { Association } from './association.ts';
 import { bindingServers } from './binding-servers.ts';
 import type { ConnectionTable } from './connection-table.ts';
+import { OUTDATED_ANSWER_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { LateCandidates } from './late-candidates.ts';
 import { Renewals } from './renewals.ts';
@@ -124,6 +125,12 @@ export class OwnMoves {
     const { table, sessions, beginRepair, settle } = this.ports;
     if (table.association(association.link) !== association) return;
     sessions.refreshCandidates(association, now);
+    // What we answered a moment ago names the old mapping. Either our checks get through to the peer all the same, or it has to hear
+    // of the new one.
+    const { hit, nextIceUntil } = association;
+    const isAnswered = hit !== undefined && table.link(hit)?.offering !== 'restart';
+    if (nextIceUntil !== undefined && isAnswered)
+      association.nextIceUntil = Math.min(nextIceUntil, now + OUTDATED_ANSWER_MS);
     if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
       beginRepair(association, 'remapped', now);
     settle(association, now);

@@ -79,6 +79,8 @@ export interface EngineOptions {
   readonly rendezvousSecret?: Uint8Array | null;
   /** Where streams are accepted. */
   readonly streams?: readonly SocketAddress[];
+  /** Links to other clients send nothing while they carry nothing. Absent: they are kept. */
+  readonly sleep?: boolean;
   /** Bytes a second that a peer hands on between other members; 0: none. Absent: the default. */
   readonly relayBytesPerSecond?: number;
 }
@@ -162,6 +164,8 @@ export class Engine implements Timed {
       verifyPeer: (chain, wallNow) => trust.verify(chain, wallNow, { anyTime: !timeIsKnown() }),
       selfHit: this.hit,
       isPeer: (hit) => this.acquaintances.isPeer(hit),
+      // By links to peers the overlay is reached, and the other end found.
+      maySleep: (hit) => options.sleep === true && this.overlay?.role === 'client' && !this.acquaintances.isPeer(hit),
       streamsOf: (hit) => this.acquaintances.streamsOf(hit),
       random,
       clock,

@@ -101,6 +101,7 @@ export class Life {
         ipv4: this.memory.ownIpv4,
         rendezvousSecret: membership.secret,
         streams: config.stream.listen,
+        sleep: config.sleep,
         ...(config.relayBytesPerSecond !== undefined && { relayBytesPerSecond: config.relayBytesPerSecond }),
       },
     );

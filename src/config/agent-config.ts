@@ -99,6 +99,7 @@ const inputSchema = z.strictObject({
   ipv4_prefix: z.string().refine(isIpv4Prefix, 'must be a prefix such as 198.18.0.0/15').optional(),
   certificate_lifetime: z.int().min(CERTIFICATE_LIFETIME_S.min).max(CERTIFICATE_LIFETIME_S.max).optional(),
   copy_dscp: z.boolean().optional(),
+  sleep: z.boolean().optional(),
   rendezvous: z.enum(['none', 'mainline']).optional(),
   mdns: z.boolean().optional(),
   port_mapping: z.boolean().optional(),
@@ -165,6 +166,8 @@ export interface AgentConfig {
   readonly certificateLifetimeS: number | null;
   /** The DSCP of packets goes onto the datagrams that carry them. */
   readonly copyDscp: boolean;
+  /** Links between hosts that hold up no overlay send nothing while they carry nothing. */
+  readonly sleep: boolean;
   /** For an overlay that this agent creates: where its members find each other beside the LAN; null: nowhere. Members take it from the overlay. */
   readonly rendezvous: RendezvousMode | null;
   /** Members are looked for, and answered, on the LAN. */
@@ -245,6 +248,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     ipv4Prefix: pick((input) => input.ipv4_prefix) ?? null,
     certificateLifetimeS: pick((input) => input.certificate_lifetime) ?? null,
     copyDscp: pick((input) => input.copy_dscp) ?? false,
+    sleep: pick((input) => input.sleep) ?? false,
     rendezvous: pick((input) => input.rendezvous) ?? null,
     mdns: pick((input) => input.mdns) ?? true,
     portMapping: pick((input) => input.port_mapping) ?? true,

@@ -57,6 +57,8 @@ export interface LinkManagerComponents {
   readonly selfHit: Hit;
   /** Whether a member holds up the overlay: others are asked to come to us through such ones. Absent: through those in the open. */
   readonly isPeer?: (hit: Hit) => boolean;
+  /** Whether a link that carries nothing may send nothing at all: the member is found anew through the overlay. Absent: none may. */
+  readonly maySleep?: (hit: Hit) => boolean;
   /** Where a member accepts streams. Absent: it is not known of anybody. */
   readonly streamsOf?: (hit: Hit) => readonly SocketAddress[];
   readonly random: Random;
@@ -83,6 +85,7 @@ export class LinkManager implements Timed {
   private readonly dataPlane: DataPlane;
   private readonly verifyPeer: LinkManagerComponents['verifyPeer'];
   private readonly selfHit: Hit;
+  private readonly maySleep: (hit: Hit) => boolean;
   private readonly clock: Clock;
   private readonly logger: Logger;
   private readonly table = new ConnectionTable();
@@ -106,6 +109,7 @@ export class LinkManager implements Timed {
     this.dataPlane = components.dataPlane;
     this.verifyPeer = components.verifyPeer;
     this.selfHit = components.selfHit;
+    this.maySleep = components.maySleep ?? (() => false);
     this.clock = components.clock;
     this.logger = components.logger;
     this.addresses = new LocalAddresses(components, this.dataPlane.port);
@@ -707,7 +711,8 @@ export class LinkManager implements Timed {
     if (!this.isAlive(association)) return;
     if (association.mayRest(now)) {
       association.ice?.rest();
-      this.dataPlane.rest(association.link);
+      const { hit } = association;
+      this.dataPlane.rest(association.link, { asleep: hit !== undefined && this.maySleep(hit) });
     }
     const ofOthers = [this.relays.nextTimeout(association), this.late.nextTimeout(association), association.streamsAt];
     const next = earliest(association.nextTimeout(), ...ofOthers);

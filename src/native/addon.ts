@@ -28,7 +28,7 @@ export interface NativeDataPlane {
   addPath(link: number, local: string | null, remote: string, port: number, preference: number): void;
   clearPath(link: number): void;
   closeLink(link: number): void;
-  rest(link: number): void;
+  rest(link: number, asleep: boolean): void;
   authorize(link: number, hit: string, ipv4: string | null): void;
   refuse(address: string): void;
   setLocalAddresses(hit: string, ipv4: string | null): void;
@@ -58,6 +58,7 @@ export interface PathSet {
   select(path: PathRoute, preference: number, now: number): void;
   add(path: PathRoute, preference: number, now: number): void;
   clear(): void;
+  ask(now: number): void;
   doubt(now: number): void;
   /** Paths that are not `usable` are left. */
   lose(usable: (path: PathRoute) => boolean, now: number): void;

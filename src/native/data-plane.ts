@@ -58,8 +58,9 @@ export interface DataPlane {
    * The path has just proven to work and carries nothing: the data plane keeps it alone, until one `stirred`. When nothing was
    * heard for 16 to 20 s it asks the peer's data plane for a sign of life, three times a second apart, which also keeps NATs
    * open. `setPath` ends the rest without an event.
+   * @param options.asleep not even that, at either end, until one `stirred`: NATs may have forgotten the path by then.
    */
-  rest(link: LinkId): void;
+  rest(link: LinkId, options?: { readonly asleep: boolean }): void;
 
   /**
    * Application packets between the TUN and this link may pass: HIT (and overlay IPv4) are the peer's. Releases held packets

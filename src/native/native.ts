@@ -153,8 +153,8 @@ class NativePlane implements DataPlane {
     this.native.closeLink(link);
   }
 
-  rest(link: LinkId): void {
-    this.native.rest(link);
+  rest(link: LinkId, { asleep } = { asleep: false }): void {
+    this.native.rest(link, asleep);
   }
 
   authorize(link: LinkId, hit: Hit, ipv4: string | null): void {

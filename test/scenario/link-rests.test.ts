@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { HOME_NAT } from '../sim/network/nat.ts';
+import { SimNode } from '../sim/network/sim-node.ts';
 import { ThreeHosts } from '../sim/network/three-hosts.ts';
 import type { ThreeHostsOptions } from '../sim/network/three-hosts.ts';
 
@@ -117,4 +118,38 @@ test('two resting ends that lose each other in a network that drops a third of e
   world.network.loop.run(600_000);
   world.network.internet.quality = { latencyMs: 10 };
   t.true(world.until(() => world.linked, 60_000));
+});
+
+for (const sleepers of [['a'], ['a', 'b']] as const)
+  for (const seed of [713, 714, 715])
+    test(`of a link that sleeps at ${sleepers.join(' and ')} nothing passes for hours; NATs have forgotten it, and a packet arrives within a second (seed ${seed})`, (t) => {
+      const nat = { ...HOME_NAT, mappingTimeoutMs: 30_000 };
+      const world = resting(t, seed, { natA: nat, natB: nat, sleepers });
+      const before = [world.linkId(world.a, world.b), world.linkId(world.b, world.a)];
+      t.deepEqual(traffic(world, 600_000), { stun: 0, records: 0 });
+      world.network.loop.run(6 * HOUR_MS);
+      t.true(world.linked);
+      world.stream(world.b, world.a, 2_000);
+      world.network.loop.run(1_000);
+      t.true(world.a.dataPlane.delivered.length > 0);
+      world.network.loop.run(2_000);
+      t.deepEqual([world.linkId(world.a, world.b), world.linkId(world.b, world.a)], before);
+      t.is(world.handshakes(world.a, world.b), 1);
+      // And back to sleep.
+      world.network.loop.run(QUIET_MS);
+      t.deepEqual(traffic(world, 60_000), { stun: 0, records: 0 });
+    });
+
+test('a sleeper is restarted while the other one sleeps: a packet finds it by another association', (t) => {
+  const world = resting(t, 716, { sleepers: ['a', 'b'] });
+  world.network.loop.run(HOUR_MS);
+  const before = world.linkId(world.b, world.a);
+  world.a.kill();
+  world.network.loop.run(1_000);
+  world.a = new SimNode(world.network, world.a.host, world.a.hit, world.overlay);
+  world.a.dial(world.peer);
+  t.true(world.until(() => world.a.links.isUp(world.peer.hit), 5_000));
+  world.stream(world.b, world.a, 10_000);
+  t.true(world.until(() => world.a.dataPlane.delivered.length > 0, 10_000));
+  t.not(world.linkId(world.b, world.a), before);
 });

@@ -396,10 +396,10 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (link.has_value() && plane_ != nullptr) plane_->RemoveLink(*link);
   }
 
-  // (link)
+  // (link, asleep)
   void RestLink(const Napi::CallbackInfo& info) {
     auto link = GetUint32(info[0]);
-    if (link.has_value()) Post(Rest{*link});
+    if (link.has_value()) Post(Rest{*link, info[1].ToBoolean().Value()});
   }
 
   // (link, HIT as address, IPv4 or null)

@@ -26,6 +26,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceMethod<&PathSetObject::Select>("select"),
                            InstanceMethod<&PathSetObject::Add>("add"),
                            InstanceMethod<&PathSetObject::Clear>("clear"),
+                           InstanceMethod<&PathSetObject::Ask>("ask"),
                            InstanceMethod<&PathSetObject::Doubt>("doubt"),
                            InstanceMethod<&PathSetObject::Lose>("lose"),
                            InstanceMethod<&PathSetObject::Sent>("sent"),
@@ -89,6 +90,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
       paths_->Add(*path, static_cast<uint8_t>(*preference), GetTime(info[2]));
   }
   void Clear(const Napi::CallbackInfo&) { paths_->Clear(); }
+  void Ask(const Napi::CallbackInfo& info) { paths_->Ask(GetTime(info[0])); }
   void Doubt(const Napi::CallbackInfo& info) { paths_->Doubt(GetTime(info[0])); }
   // (usable: (path) => boolean, now)
   void Lose(const Napi::CallbackInfo& info) {

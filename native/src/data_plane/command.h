@@ -55,6 +55,7 @@ struct CloseLink {
 };
 struct Rest {
   LinkId link;
+  bool asleep = false;  // nothing at all is sent
 };
 struct Authorize {
   LinkId link;

@@ -258,7 +258,7 @@ void DataPlane::Handle(SetPath& command) {
   if (link == nullptr) return;
   bool moved = !(link->path == command.path);
   link->path_is_set = true;
-  link->resting = false;
+  link->resting = link->asleep = false;
   if (link->paths != nullptr) {
     link->paths->Select(command.path, command.preference, now_);
     // Refused: TendPaths says where it goes instead.
@@ -282,7 +282,7 @@ void DataPlane::Handle(ClearPath& command) {
   Link* link = links_.Find(command.link);
   if (link == nullptr || !link->connected) return;
   link->path.reset();
-  link->resting = false;
+  link->resting = link->asleep = false;
   if (link->paths != nullptr) {
     link->paths->Clear();
     TendPaths(link);

@@ -258,6 +258,7 @@ class DataPlane {
   // resting.cc
   void RunResting();
   void KeepAlive(Link* link);
+  void TellAsleep(Link* link);
   void Stir(Link* link, bool silent);
   Nanoseconds RestInterval(const Link& link) const;
 

@@ -221,6 +221,8 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
   if (data[0] == kEchoRequest) {
     data[0] = kEchoReply;
     if (SendRecordTo(link, data, length)) counters_->Add(Counter::echoesAnswered);
+    // It was not heard the first time.
+    if (link->asleep && length == 1) TellAsleep(link);
     return;
   }
   if (data[0] == kProbeRequest && length >= kProbeReplyBytes) {
@@ -235,6 +237,10 @@ void DataPlane::HandleApplicationData(Link* link, uint8_t* data, size_t length) 
   }
   // The record itself has said it, by its epoch.
   if (data[0] == kRekeyDone) return;
+  if (data[0] == kAsleep) {
+    link->peer_asleep = true;
+    return;
+  }
   // The answer to the data plane's own question (resting.cc): that it came is all that it says.
   if (data[0] == kEchoReply && length == 1) return;
   // One that overtook the end of the handshake.
@@ -297,6 +303,7 @@ void DataPlane::DeliverPacket(Link* link, uint8_t* data, size_t length) {
     return;
   }
   counters_->Add(Counter::packetsIn);
+  link->peer_asleep = false;
   if (link->resting) Stir(link, false);
   if (!tun_.valid()) return;
   if (compressed) {

@@ -7,6 +7,10 @@
 //                            |      stirred                               |                stirred, silent
 //                            +--------------------------------------------+
 //
+// Where an end sleeps nobody asks: the link rests until a packet stirs it. By then NATs may have forgotten
+// it, and the other end may be elsewhere: the path is doubtful then, and what finds none is told to
+// JavaScript.
+//
 // A peer that has moved meanwhile is followed by its connection ID (inbound.cc), and the link rests on. These
 // records count as any other: keys that are old are changed by them.
 #include <algorithm>
@@ -42,8 +46,18 @@ void DataPlane::Handle(Rest& command) {
   link->unanswered = 0;
   // JavaScript's last check has just been answered.
   link->heard_at = link->quiet_since = now_;
+  link->asleep = command.asleep;
+  if (link->asleep) {
+    TellAsleep(link);
+    if (link->paths != nullptr) {
+      link->paths->Ask(now_);
+      TendPaths(link);
+    }
+  }
   resting_.Put(link, now_ + RestInterval(*link), now_);
 }
+
+void DataPlane::TellAsleep(Link* link) { SendRecordTo(link, &kAsleep, 1); }
 
 void DataPlane::RunResting() {
   uint64_t tick;
@@ -56,6 +70,7 @@ void DataPlane::RunResting() {
 }
 
 void DataPlane::KeepAlive(Link* link) {
+  if (link->asleep || link->peer_asleep) return;
   // Something came since the last look: from then on it is quiet, if at all.
   if (link->heard_at > link->quiet_since) {
     link->quiet_since = link->heard_at;
@@ -76,7 +91,9 @@ void DataPlane::KeepAlive(Link* link) {
 }
 
 void DataPlane::Stir(Link* link, bool silent) {
-  link->resting = false;
+  // Nobody was asked for a sign of life: the path gets the time that it takes to find out.
+  if (link->asleep || link->peer_asleep) link->heard_at = now_;
+  link->resting = link->asleep = link->peer_asleep = false;
   if (silent && link->paths != nullptr) {
     link->paths->Doubt(now_);
     TendPaths(link);

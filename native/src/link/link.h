@@ -96,6 +96,9 @@ struct Link {
   Nanoseconds heard_at = 0;
   // JavaScript does not look after the path: the data plane asks for signs of life.
   bool resting = false;
+  // Not even that, since this end or the other one wants it so (kAsleep).
+  bool asleep = false;
+  bool peer_asleep = false;
   Nanoseconds quiet_since = 0;
   uint8_t unanswered = 0;  // signs of life that were asked for since one came
   uint64_t rest_tick = 0;  // of RestingLinks

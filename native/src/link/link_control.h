@@ -28,6 +28,10 @@ inline constexpr size_t kHopHeaderBytes = 1 + 16;
 inline constexpr uint8_t kPathProbe = 0x24;
 inline constexpr uint8_t kPathProbeAnswer = 0x25;
 
+// Nothing follows: until it has something to send, the sender sends nothing, not even to keep NATs open. That
+// nothing comes from it says nothing of it, and the peer asks for no sign of life.
+inline constexpr uint8_t kAsleep = 0x26;
+
 // One datagram of the handshake of a new association for this link follows.
 inline constexpr uint8_t kRekeyFlight = 0x28;
 // Nothing follows: the client says by it, in the new epoch, that it has the new keys.

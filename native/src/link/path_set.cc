@@ -107,6 +107,10 @@ void PathSet::Clear() {
   unheard_since_ = kNever;
 }
 
+void PathSet::Ask(Nanoseconds now) {
+  if (active_ >= 0 && !answers_ && !Active()->waits) SendProbe(Active(), now);
+}
+
 void PathSet::Doubt(Nanoseconds now) {
   if (active_ < 0 || !answers_) return;
   sent_at_ = now;

@@ -88,6 +88,9 @@ class PathSet {
   void Add(const Path& route, uint8_t preference, Nanoseconds now);
   // Consent is over (RFC 7675 s5.1): nothing is sent until another path is there.
   void Clear();
+  // Whether the peer answers probes is to be known before nobody sends any more: else its silence says
+  // nothing.
+  void Ask(Nanoseconds now);
   // Without a keepalive's answer: as a probe that is late.
   void Doubt(Nanoseconds now);
   // `usable` tells whether the local address of a route is there, and has a way out.

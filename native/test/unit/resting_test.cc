@@ -228,6 +228,46 @@ TEST("both ends rest when the NAT of one takes another port: its requests show i
     CHECK(event.type == EventType::kMoved || event.type == EventType::kNewPath);
 }
 
+TEST("of two ends that sleep, or one, nothing is sent for half a day, and the first packet stirs both") {
+  for (bool both : {true, false}) {
+    Resting pair;
+    // One rests before the other has said that it sleeps.
+    pair.b.Run(Rest{pair.link.b, both});
+    pair.a.Run(Rest{pair.link.a, true});
+    Carry(pair.a, pair.b);
+    pair.b.Run(Rest{pair.link.b, both});
+    Carry(pair.a, pair.b);
+    for (Nanoseconds passed = 0; passed < 12 * 3600 * kSecond; passed += kStep) {
+      pair.a.Advance(kStep);
+      pair.b.Advance(kStep);
+      CHECK(udp_sent.empty());
+    }
+    CHECK(pair.a.TakeEvents().empty() && pair.b.TakeEvents().empty());
+    pair.a.ReadTun(FromTun(Datagram(100)));
+    Carry(pair.a, pair.b);
+    CHECK(tun_written.size() == 1);
+    for (DataPlaneTester* end : {&pair.a, &pair.b}) {
+      std::vector<Event> events = end->TakeEvents();
+      std::erase_if(events, [](const Event& event) { return event.type != EventType::kStirred; });
+      CHECK(events.size() == 1 && !events[0].silent && events[0].heard_at == events[0].at);
+    }
+    // Then it is as ever.
+    tun_written.clear();
+    pair.b.Run(Rest{pair.link.b});
+    CHECK(UntilAsked(pair.b) <= kMostQuiet);
+  }
+}
+
+TEST("a sleeper whose word was lost says it again when it is asked for a sign of life") {
+  Resting pair;
+  pair.b.Run(Rest{pair.link.b});
+  pair.a.Run(Rest{pair.link.a, true});
+  udp_sent.clear();
+  CHECK(UntilAsked(pair.b) <= kMostQuiet);
+  Carry(pair.a, pair.b);
+  CHECK(UntilAsked(pair.b) == kNever);
+}
+
 TEST("the keys of a link that only ever rests are changed after six hours, and it rests on") {
   Resting pair;
   pair.a.Run(Rest{pair.link.a});

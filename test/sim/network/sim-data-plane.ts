@@ -50,6 +50,8 @@ const MAX_RECORD_BYTES = 1_120;
 const PATH_MTU = 1_500;
 const PROBE_REPLY_BYTES = 5;
 const PROBE_ROUND_TRIP_MS = 1;
+/** Link control, as in native/src/link/link_control.h. */
+const ASLEEP = 0x26;
 /** As in native/src/data_plane/resting.cc. */
 const REST_INTERVAL_MS = 16_000;
 const REST_SPREAD_MS = 4_000;
@@ -126,6 +128,9 @@ interface SimLink {
   rests: number;
   /** Signs of life that were asked for since one came. */
   unanswered: number;
+  /** Nobody is asked while this end or the other one sleeps. */
+  asleep: boolean;
+  peerAsleep: boolean;
   counters: {
     rxBytes: bigint;
     txBytes: bigint;
@@ -294,12 +299,18 @@ export class SimDataPlane implements DataPlane {
     this.forget(link);
   }
 
-  rest(id: LinkId): void {
+  rest(id: LinkId, { asleep } = { asleep: false }): void {
     const link = this.links.get(id);
     if (link?.state !== 'connected') return;
     link.rests += link.rests % 2 === 0 ? 1 : 2;
     link.heardAt = this.loop.now;
     link.unanswered = 0;
+    link.asleep = asleep;
+    if (asleep) {
+      this.sendOn(link, 'record', Uint8Array.of(ASLEEP));
+      link.paths?.ask(this.loop.now);
+      this.tendPaths(link);
+    }
     this.watch(link, this.loop.now + this.restInterval(link));
   }
 
@@ -415,6 +426,7 @@ export class SimDataPlane implements DataPlane {
     const rest = link.rests;
     this.loop.after(at - this.loop.now, () => {
       if (link.rests !== rest || this.links.get(link.id) !== link || this.closed) return;
+      if (link.asleep || link.peerAsleep) return;
       const due = link.heardAt + this.restInterval(link);
       if (link.unanswered === 0 && due > this.loop.now + REST_SPREAD_MS) this.watch(link, due);
       else if (link.unanswered === MAX_UNANSWERED) this.stir(link, 'silence');
@@ -429,6 +441,8 @@ export class SimDataPlane implements DataPlane {
   private stir(link: SimLink, cause: 'traffic' | 'silence'): void {
     if (link.rests % 2 === 0) return;
     link.rests += 1;
+    if (link.asleep || link.peerAsleep) link.heardAt = this.loop.now;
+    link.asleep = link.peerAsleep = false;
     if (cause === 'silence') link.paths?.doubt(this.loop.now);
     this.tendPaths(link);
     this.emit({ type: 'stirred', link: link.id, cause, heardAt: link.heardAt });
@@ -637,7 +651,9 @@ export class SimDataPlane implements DataPlane {
       const reply = opened.payload.slice();
       reply[0] = ECHO_REPLY;
       this.sendOn(link, 'record', reply);
-    } else if (opened.payload[0] !== ECHO_REPLY || opened.payload.length > 1)
+      if (link.asleep && reply.length === 1) this.sendOn(link, 'record', Uint8Array.of(ASLEEP));
+    } else if (opened.payload[0] === ASLEEP) link.peerAsleep = true;
+    else if (opened.payload[0] !== ECHO_REPLY || opened.payload.length > 1)
       this.emit({ type: 'record', link: link.id, data: opened.payload, at: this.loop.now });
   }
 
@@ -656,6 +672,7 @@ export class SimDataPlane implements DataPlane {
       return;
     }
     link.counters.rxPackets += 1n;
+    link.peerAsleep = false;
     this.stir(link, 'traffic');
     this.delivered.push({ ...packet, from: peer.hit, at: this.loop.now });
   }
@@ -700,6 +717,8 @@ export class SimDataPlane implements DataPlane {
       numbers: new Set(),
       rests: 0,
       unanswered: 0,
+      asleep: false,
+      peerAsleep: false,
       counters: { rxBytes: 0n, txBytes: 0n, rxPackets: 0n, txPackets: 0n, handshakes: 0, rekeys: 0 },
     };
     this.links.set(link.id, link);

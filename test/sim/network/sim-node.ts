@@ -67,6 +67,7 @@ export class SimNode {
       readonly logger?: Logger;
       /** Whom it takes for a peer of the overlay. */
       readonly isPeer?: (hit: Hit) => boolean;
+      readonly maySleep?: (hit: Hit) => boolean;
       /** JavaScript hears of what happens below after up to this long: it is busy. */
       readonly lagMs?: number;
     } = {},
@@ -84,6 +85,7 @@ export class SimNode {
       verifyPeer: verifySimCertificate,
       selfHit: hit,
       ...(options.isPeer !== undefined && { isPeer: options.isPeer }),
+      ...(options.maySleep !== undefined && { maySleep: options.maySleep }),
       random,
       clock: { monotonic: () => loop.now, wall: () => loop.now },
       logger: options.logger ?? silentLogger,

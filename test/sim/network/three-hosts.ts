@@ -1,10 +1,12 @@
 import type { ExecutionContext } from 'ava';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { Logger } from '../../../src/base/logger.ts';
+import type { Hit } from '../../../src/base/node-id.ts';
 import { simHit, SimNode } from './sim-node.ts';
 import type { SimOverlay } from './sim-node.ts';
 import { HOME_NAT } from './nat.ts';
 import type { Nat, NatBehaviour } from './nat.ts';
+import type { SimHost } from './host.ts';
 import { SimNetwork } from './network.ts';
 import type { Segment, SegmentQuality } from './segment.ts';
 
@@ -16,6 +18,8 @@ export interface ThreeHostsOptions {
   readonly ipv6?: boolean;
   /** The peer hands on what A and B send each other. */
   readonly relay?: boolean;
+  /** Those of A and B whose link to each other may send nothing while it carries nothing. */
+  readonly sleepers?: readonly ('a' | 'b')[];
 }
 
 const ADDRESSES = {
@@ -68,8 +72,12 @@ export class ThreeHosts {
     const [lanA, lanB] = ipv6 ? [network.internet, network.internet] : [homeA.lan, homeB.lan];
     this.peer = new SimNode(network, network.host(network.internet, at.peer), simHit(1), overlay);
     if (options.relay === true) this.peer.dataPlane.setRelay(1_000_000);
-    this.a = new SimNode(network, network.host(lanA, at.a), simHit(2), overlay, { logger: loggerOf('a') });
-    this.b = new SimNode(network, network.host(lanB, at.b), simHit(3), overlay, { logger: loggerOf('b') });
+    const node = (name: 'a' | 'b', host: SimHost, hit: Hit): SimNode => {
+      const maySleep = (other: Hit): boolean => options.sleepers?.includes(name) === true && other !== this.peer.hit;
+      return new SimNode(network, host, hit, overlay, { logger: loggerOf(name), maySleep });
+    };
+    this.a = node('a', network.host(lanA, at.a), simHit(2));
+    this.b = node('b', network.host(lanB, at.b), simHit(3));
     t.log(`seed ${seed}`);
     t.teardown(() => {
       if (!t.passed) t.log(network.flow.join('\n'));

@@ -11,6 +11,7 @@ test('without file and options the defaults hold', (t) => {
   const config = agentConfig(undefined, {});
   t.is(config.listen, 6084);
   t.false(config.copyDscp);
+  t.false(config.sleep);
   t.is(config.state, '/var/lib/idloc');
   t.is(config.socket, '/run/idloc/idloc.sock');
   t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
@@ -34,6 +35,7 @@ name = "saturn"
 listen = 7000
 role = "client"
 copy_dscp = true
+sleep = true
 certificate_lifetime = 120
 advertise = ["203.0.113.7:6084", "[2001:db8::7]:6084", "Home.example.org:7000"]
 stun = ["stun.example:3478"]
@@ -59,6 +61,7 @@ held_bytes = 1000
   t.is(config.listen, 0);
   t.is(config.role, 'client');
   t.true(config.copyDscp);
+  t.true(config.sleep);
   t.is(config.certificateLifetimeS, 120);
   t.deepEqual(config.advertise, [
     { host: '203.0.113.7', port: 6084 },

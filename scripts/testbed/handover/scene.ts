@@ -163,8 +163,8 @@ export class Scene {
     this.b = b;
   }
 
-  static async create(kind: SceneKind, { ports, links }: SceneOptions): Promise<Scene> {
-    const lab = Lab.open();
+  /** @param lab closed with the scene */
+  static async create(kind: SceneKind, { ports, links }: SceneOptions, lab = Lab.open()): Promise<Scene> {
     const behaviour = behaviours(kind, ports);
     try {
       const backbone = await Backbone.create(lab);

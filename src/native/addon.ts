@@ -61,7 +61,7 @@ export interface PathSet {
   ask(now: number): void;
   doubt(now: number): void;
   /** Paths that are not `usable` are left. */
-  lose(usable: (path: PathRoute) => boolean, now: number): void;
+  lose(usable: (path: PathRoute) => boolean, present: (path: PathRoute) => boolean, now: number): void;
   /** Records of programs left by the active path, urgent ones by the spare one as well. */
   sent(records: number, urgent: boolean, now: number): void;
   /** @param newest it is no probe, and none before had a higher number. @param stranger JavaScript does not know the address. */

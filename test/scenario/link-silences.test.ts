@@ -217,7 +217,7 @@ situation('the only default route goes to another uplink and the addresses stay'
   happens: ({ a }) => a.host.moveDefaultRoute('home-c'),
   // Until consent would end at the side that hears nothing.
   ...{ lastsMs: 25_000, boundMs: 60, roundTrips: 2 },
-  // A hears nothing for 30 ms, B for 440, and for 1,260 when only A sends.
+  // A hears nothing for 30 ms, B for 440, and for 420 when only A sends.
   fails: ['both send', 'only A sends'],
 });
 

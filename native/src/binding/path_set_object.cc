@@ -92,12 +92,14 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
   void Clear(const Napi::CallbackInfo&) { paths_->Clear(); }
   void Ask(const Napi::CallbackInfo& info) { paths_->Ask(GetTime(info[0])); }
   void Doubt(const Napi::CallbackInfo& info) { paths_->Doubt(GetTime(info[0])); }
-  // (usable: (path) => boolean, now)
+  // (usable: (path) => boolean, present: (path) => boolean, now)
   void Lose(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
-    auto usable = info[0].As<Napi::Function>();
-    paths_->Lose([&](const Path& path) { return usable.Call({ToRoute(env, &path)}).ToBoolean().Value(); },
-                 GetTime(info[1]));
+    auto ask = [&](size_t which, const Path& path) {
+      return info[which].As<Napi::Function>().Call({ToRoute(env, &path)}).ToBoolean().Value();
+    };
+    paths_->Lose([&](const Path& path) { return ask(0, path); },
+                 [&](const Path& path) { return ask(1, path); }, GetTime(info[2]));
   }
   // (records, urgent, now)
   void Sent(const Napi::CallbackInfo& info) {

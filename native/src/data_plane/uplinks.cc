@@ -104,7 +104,8 @@ void DataPlane::LeaveLostPaths() {
     Link* link = links_.Find(leaving_.back());
     leaving_.pop_back();
     if (link == nullptr || link->paths == nullptr) continue;
-    link->paths->Lose([this](const Path& path) { return IsUsable(path); }, now_);
+    auto is_present = [this](const Path& path) { return uplinks_.HasAddress(path.local); };
+    link->paths->Lose([this](const Path& path) { return IsUsable(path); }, is_present, now_);
     TendPaths(link);
   }
   leave_at_ = leaving_.empty() ? kNever : now_ + kLeaveInterval;

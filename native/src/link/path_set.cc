@@ -415,7 +415,7 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   SendProbe(entry, now);
 }
 
-void PathSet::GoOnWithout(const Path& before, Nanoseconds now) {
+void PathSet::GoOnWithout(const Path& before, bool present, Nanoseconds now) {
   if (Entry* best = BestOther(); best != nullptr) {
     Switch(best, Cause::kGone, now);
     return;
@@ -433,6 +433,9 @@ void PathSet::GoOnWithout(const Path& before, Nanoseconds now) {
   unheard_since_ = now;
   spare_ = -1;
   SendProbe(entry, now);
+  // The NAT of the peer may not let us in from there. JavaScript, which can tell the peer of us, has a move
+  // of its own to see to when the address is another one, and would notice nothing else.
+  if (present && now - program_sent_at_ <= kInUse) no_path_told_ = no_path_ = true;
 }
 
 PathSet::Entry* PathSet::BestOther() {

@@ -93,9 +93,10 @@ class PathSet {
   void Ask(Nanoseconds now);
   // Without a keepalive's answer: as a probe that is late.
   void Doubt(Nanoseconds now);
-  // `usable` tells whether the local address of a route is there, and has a way out.
-  template <typename Usable>
-  void Lose(Usable usable, Nanoseconds now) {
+  // `usable` tells whether the local address of a route is there, and has a way out; `present` the former
+  // alone.
+  template <typename Usable, typename Present>
+  void Lose(Usable usable, Present present, Nanoseconds now) {
     bool lost = false;
     const Path before = active() == nullptr ? Path{} : *active();
     for (size_t i = entries_.size(); i-- > 0;) {
@@ -103,7 +104,7 @@ class PathSet {
       lost = lost || static_cast<int>(i) == active_;
       Erase(i);
     }
-    if (lost) GoOnWithout(before, now);
+    if (lost) GoOnWithout(before, present(before), now);
   }
 
   // Records of programs were sent by the active path. True: there is something to do, or to wait for, now.
@@ -229,7 +230,7 @@ class PathSet {
   void Switch(Entry* entry, Cause cause, Nanoseconds now);
   // The kernel's choice of a local address for the active path was this one.
   void LearnLocal(const Path& route);
-  void GoOnWithout(const Path& before, Nanoseconds now);
+  void GoOnWithout(const Path& before, bool present, Nanoseconds now);
   void ChooseSpare();
   Entry* BestOther();
   bool MayFollow(Nanoseconds now) const;

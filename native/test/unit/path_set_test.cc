@@ -16,6 +16,8 @@ constexpr size_t kProbeDatagram = 60;
 constexpr size_t kVoiceDatagram = 200;
 constexpr uint8_t kDirectPreference = 200;
 
+bool Gone(const Path&) { return false; }
+
 Endpoint At(uint8_t host, uint16_t port = 6084) {
   uint8_t address[4] = {192, 0, 2, host};
   return {IpAddress::FromV4(address), port};
@@ -334,7 +336,7 @@ TEST(
   World world;
   size_t other = TwoUplinks(&world, kMillisecond);
   world.Run(3 * kSecond);
-  world.a.paths.Lose([](const Path&) { return false; }, world.now);
+  world.a.paths.Lose([](const Path&) { return false; }, Gone, world.now);
   CHECK(world.a.paths.entries().size() == 1 && world.a.paths.active()->local.unset());
   world.a.paths.Add(world.wires[other].of_a, kDirectPreference, world.now);
   world.Run(kSecond);
@@ -346,6 +348,21 @@ TEST(
   world.Kill(*world.a.paths.active() == world.wires[0].of_a ? 0 : other);
   world.Run(3 * kSecond);
   CHECK(world.a.longest <= 150 * kMillisecond && world.b.longest <= 150 * kMillisecond);
+}
+
+TEST("the way out of the only path is gone and its address stays: whoever sends has no path at once") {
+  for (bool present : {true, false}) {
+    for (bool speaks : {true, false}) {
+      World world;
+      world.AddWire(At(1), At(9), kMillisecond);
+      world.a.speaks = speaks;
+      world.Begin(0);
+      world.Run(3 * kSecond);
+      world.a.paths.Lose([](const Path&) { return false; }, [present](const Path&) { return present; },
+                         world.now);
+      CHECK(world.a.paths.TakeNoPath() == (present && speaks));
+    }
+  }
 }
 
 TEST("the kernel's choice is a path that is known already: there is one entry for it") {
@@ -431,7 +448,7 @@ TEST("the local address is gone: the other path at once, and the peer follows wi
     world.Run(3 * kSecond);
     world.Measure();
     world.Kill(0);
-    world.a.paths.Lose([](const Path& path) { return !(path.local == At(1).address); }, world.now);
+    world.a.paths.Lose([](const Path& path) { return !(path.local == At(1).address); }, Gone, world.now);
     CHECK(*world.a.paths.active() == world.wires[other].of_a);
     world.Run(5 * kSecond);
     // What A hears: what B had sent by then, is lost; then B hears A's probe.
@@ -450,7 +467,7 @@ TEST("the only address is gone, a new one is there: sent from it at once, follow
     world.Measure();
     world.wires.clear();
     world.AddWire(At(5), At(9), c.delay);
-    world.a.paths.Lose([](const Path& path) { return path.local.unset(); }, world.now);
+    world.a.paths.Lose([](const Path& path) { return path.local.unset(); }, Gone, world.now);
     world.Run(5 * kSecond);
     if (c.a_speaks) CHECK(world.b.longest <= 2 * kVoice + 2 * c.delay);
     if (c.b_speaks) CHECK(world.a.longest <= 2 * kVoice + 4 * c.delay);
@@ -469,7 +486,7 @@ TEST(
   Path found{At(1).address, At(9)};
   paths.Select(dialed, kDirectPreference, now);
   paths.Select(found, kDirectPreference, now + kMillisecond);
-  paths.Lose([&](const Path& path) { return !(path == found); }, now + 2 * kMillisecond);
+  paths.Lose([&](const Path& path) { return !(path == found); }, Gone, now + 2 * kMillisecond);
   CHECK(*paths.active() == dialed);
   CHECK(!paths.TakeSwitched().has_value());
 }

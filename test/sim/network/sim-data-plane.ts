@@ -877,14 +877,15 @@ export class SimDataPlane implements DataPlane {
   }
 
   private leaveLostPaths(): void {
+    const present = ({ local }: PathRoute): boolean => local !== null && this.host.deviceOf(local) !== undefined;
     const usable = ({ local, remote }: PathRoute): boolean => {
       if (local === null || isHitAddress(local)) return true;
-      if (this.host.deviceOf(local) === undefined) return false;
+      if (!present({ local, remote })) return false;
       return this.host.reaches(local, remote.address) || this.host.uplinks.length === 0;
     };
     for (const link of this.leaving.splice(0, LEAVE_AT_ONCE)) {
       if (this.links.get(link.id) !== link) continue;
-      link.paths?.lose(usable, this.loop.now);
+      link.paths?.lose(usable, present, this.loop.now);
       this.tendPaths(link);
     }
     const { leaving } = this;

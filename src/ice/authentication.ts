@@ -7,23 +7,20 @@ import type { Credentials } from './credentials.ts';
 import { keyOf, splitUsername } from './credentials.ts';
 
 /**
- * Which session a request of the peer belongs to (RFC 8445 s7.3, RFC 8489 s9.1.3).
+ * Is a request of this session (RFC 8445 s7.3, RFC 8489 s9.1.3)?
  * @param raw the bytes of `request`, which its integrity covers.
- * @returns undefined: none of them, or not authentic.
+ * @returns the ufrag of who asks; undefined: it is of another session, or not authentic.
  */
 export function authenticateRequest(
   request: StunMessage,
   raw: Uint8Array,
-  sessions: readonly (Credentials | undefined)[],
-): { readonly credentials: Credentials; readonly asker: string } | undefined {
+  { local, remote }: Credentials,
+): string | undefined {
   const { username } = request.attributes;
   if (username === undefined) return undefined;
   const { asked, asker } = splitUsername(username);
-  const credentials = sessions.find(
-    (known) => known?.local.ufrag === asked && (known.remote === undefined || known.remote.ufrag === asker),
-  );
-  if (credentials === undefined || !verifyIntegrity(raw, request, keyOf(credentials.local))) return undefined;
-  return { credentials, asker };
+  if (asked !== local.ufrag || (remote !== undefined && remote.ufrag !== asker)) return undefined;
+  return verifyIntegrity(raw, request, keyOf(local)) ? asker : undefined;
 }
 
 /**
@@ -33,12 +30,13 @@ export function authenticateRequest(
 export function authenticateAnswer(
   answer: StunMessage,
   raw: Uint8Array,
+  credentials: Credentials,
   transaction: CheckTransaction,
   from: { readonly local: SocketAddress; readonly remote: SocketAddress },
 ): { readonly proof: 'authentic' | 'disowned' | 'none'; readonly symmetric: boolean } {
   const { pair } = transaction;
   const symmetric = sameSocketAddress(from.remote, pair.remote.address) && sameSocketAddress(from.local, pair.base);
-  const key = pair.credentials.remote;
+  const key = credentials.remote;
   if (key === undefined) return { proof: 'none', symmetric };
   if (verifyIntegrity(raw, answer, keyOf(key))) return { proof: 'authentic', symmetric };
   const code = answer.class === 'error' ? answer.attributes.errorCode?.code : undefined;

@@ -4,7 +4,7 @@ import type { StunMessage } from '../stun/message.ts';
 import { BINDING_METHOD } from '../stun/message.ts';
 import type { CandidatePair } from './candidate-pair.ts';
 import { candidatePriority, localPreferenceOf } from './candidates.ts';
-import type { Credentials } from './credentials.ts';
+import type { Credentials, IceCredentials } from './credentials.ts';
 import { keyOf, usernameFor } from './credentials.ts';
 import type { IceRole } from './path.ts';
 
@@ -15,11 +15,12 @@ import type { IceRole } from './path.ts';
 export function encodeCheck(check: {
   readonly transactionId: string;
   readonly pair: CandidatePair;
+  readonly credentials: Credentials;
   readonly role: IceRole;
   readonly tieBreaker: bigint;
   readonly nominate: boolean;
 }): Uint8Array | undefined {
-  const { local, remote } = check.pair.credentials;
+  const { local, remote } = check.credentials;
   if (remote === undefined) return undefined;
   return encodeStun(
     {
@@ -38,7 +39,7 @@ export function encodeCheck(check: {
 }
 
 /** RFC 8445 s7.3.1.2. */
-export function encodeCheckAnswer(request: StunMessage, remote: SocketAddress, credentials: Credentials): Uint8Array {
+export function encodeCheckAnswer(request: StunMessage, remote: SocketAddress, ours: IceCredentials): Uint8Array {
   return encodeStun(
     {
       class: 'success',
@@ -46,6 +47,6 @@ export function encodeCheckAnswer(request: StunMessage, remote: SocketAddress, c
       transactionId: request.transactionId,
       attributes: { xorMappedAddress: remote },
     },
-    { key: keyOf(credentials.local), fingerprint: true },
+    { key: keyOf(ours), fingerprint: true },
   );
 }

@@ -5,7 +5,6 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import { baseOf, isLinkLocal, isLoopback, isUnicast } from './candidates.ts';
 import { CHECK_LIFETIME_MS, CONSENT_TIMEOUT_MS, NOMINATION_PATIENCE_MS } from './constants.ts';
-import type { Credentials } from './credentials.ts';
 import type { IceRole, Path } from './path.ts';
 import { RELAYED, distanceOf } from './path.ts';
 
@@ -14,8 +13,6 @@ export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'fa
 
 export interface CandidatePair {
   readonly key: string;
-  /** The checks of a pair use the credentials of the session it was made in (RFC 8445 s9). */
-  readonly credentials: Credentials;
   readonly base: SocketAddress;
   readonly local: Candidate;
   /** A peer-reflexive one is replaced when the peer names it. */
@@ -75,11 +72,10 @@ export function canPair(base: SocketAddress, remote: SocketAddress): boolean {
   );
 }
 
-export function makePair(role: IceRole, credentials: Credentials, local: Candidate, remote: Candidate): CandidatePair {
+export function makePair(role: IceRole, local: Candidate, remote: Candidate): CandidatePair {
   const base = baseOf(local);
   return {
     key: pairKey(base, remote.address),
-    credentials,
     base,
     local,
     remote,
@@ -97,16 +93,9 @@ export function makePair(role: IceRole, credentials: Credentials, local: Candida
 }
 
 /** Each of `locals` with each of `remotes`, but for those that no check can go between. */
-export function makePairs(
-  role: IceRole,
-  credentials: Credentials,
-  locals: Iterable<Candidate>,
-  remotes: readonly Candidate[],
-): CandidatePair[] {
+export function makePairs(role: IceRole, locals: Iterable<Candidate>, remotes: readonly Candidate[]): CandidatePair[] {
   return [...locals].flatMap((local) =>
-    remotes
-      .filter((remote) => canPair(baseOf(local), remote.address))
-      .map((remote) => makePair(role, credentials, local, remote)),
+    remotes.filter((remote) => canPair(baseOf(local), remote.address)).map((remote) => makePair(role, local, remote)),
   );
 }
 

@@ -7,7 +7,7 @@ export interface IceCredentials {
   readonly pwd: string;
 }
 
-/** Both sides of one ICE session; a restart makes a new one (RFC 8445 s9). */
+/** Both sides of one ICE session (RFC 8445 s9: a restart is another one). */
 export interface Credentials {
   readonly local: IceCredentials;
   /** Undefined until the peer's are known. */

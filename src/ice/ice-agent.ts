@@ -46,7 +46,7 @@ import {
   SILENCE_VERIFY_MS,
   VERIFY_ANSWER_MS,
 } from './constants.ts';
-import type { Credentials, IceCredentials } from './credentials.ts';
+import type { Credentials } from './credentials.ts';
 import { keyOf, randomCredentials, splitUsername } from './credentials.ts';
 import { EarlyChecks } from './early-checks.ts';
 import { NominationHistory } from './nomination-history.ts';
@@ -65,9 +65,9 @@ export type { IceEvent, IceRole, IceState, Path } from './path.ts';
  * ICE (RFC 8445) with consent (RFC 7675) for one data stream with one component.
  *
  *   new ──setRemote──> checking ──a nominated check is answered──> connected
- *    ^                  │    ^                                      │  │
- *    │            nothing│    └──consent expired, or the base of the│  │another pair
- *  restart         works v       selected pair is gone ─────────────┘  └─> connected
+ *                       │    ^                                      │  │
+ *                 nothing│    └──consent expired, or the base of the│  │another pair
+ *                  works v       selected pair is gone ─────────────┘  └─> connected
  *                     failed ──setLocalCandidates, a late check──> checking, connected
  *
  * Two things go beyond the RFC. Other pairs may be nominated later: when the selected one is lost, or a more direct one
@@ -75,6 +75,7 @@ export type { IceEvent, IceRole, IceState, Path } from './path.ts';
  * it alone knows; and by the controlled side when the selected pair is dead and the peer does not see it. That side claims
  * control with a nomination, and both roles change when each side selects what it nominated: two sides that use the same
  * pair never have the same role.
+ * One agent is one session: an ICE restart (s9) is another agent, while this one keeps its path.
  * No input of the network ends the agent; `close` does.
  */
 export class IceAgent implements Timed {
@@ -82,21 +83,19 @@ export class IceAgent implements Timed {
   private readonly logger: Logger;
 
   private currentRole: IceRole;
-  private tieBreaker: TieBreaker;
+  private readonly tieBreaker: TieBreaker;
   private currentState: IceState = 'new';
   private localCandidates: readonly Candidate[];
   private relays: readonly Candidate[] = [];
   private bases: Map<string, Candidate>;
 
-  private current: Credentials;
-  /** Of the session before a restart: answered until the next one. */
-  private previous: Credentials | undefined;
-  private remotes = new RemoteCandidates();
+  private credentials: Credentials;
+  private readonly remotes = new RemoteCandidates();
   private readonly early = new EarlyChecks();
   private readonly seen = new SeenChecks();
   private readonly unanswered = new UnansweredChecks();
 
-  private checklist = new Checklist();
+  private readonly checklist = new Checklist();
   private readonly transactions = new CheckTransactions();
   private lastCheckAt = -Infinity;
 
@@ -126,12 +125,12 @@ export class IceAgent implements Timed {
     this.tieBreaker = new TieBreaker(this.random);
     this.localCandidates = options.localCandidates;
     this.bases = bestOfEachBase(options.localCandidates);
-    this.current = { local: options.localCredentials ?? randomCredentials(this.random), remote: undefined };
+    this.credentials = { local: options.localCredentials ?? randomCredentials(this.random), remote: undefined };
   }
 
   /** What the peer must be told: by Attach, AppAttach or an offer. */
   get localParameters(): IceParameters {
-    return { ...this.current.local, candidates: this.localCandidates };
+    return { ...this.credentials.local, candidates: this.localCandidates };
   }
 
   /** May change: by a role conflict, or when one side takes control. */
@@ -158,23 +157,20 @@ export class IceAgent implements Timed {
   }
 
   /**
-   * The peer's parameters are known: checks start. Again with the same credentials: more candidates. With others: the
-   * peer has restarted, and so has this session.
+   * The peer's parameters are known: checks start. Again with the same credentials: more candidates. With others nothing
+   * happens: they are of another session (RFC 8445 s9), and of another agent.
    */
   setRemote(remote: IceParameters, now: number): void {
     if (this.currentState === 'closed') return;
+    const { local, remote: known } = this.credentials;
+    if (known !== undefined && (known.ufrag !== remote.ufrag || known.pwd !== remote.pwd)) return;
     this.wake(now - REST_SILENCE_MS, now);
-    const known = this.current.remote;
-    const same = known !== undefined && known.ufrag === remote.ufrag && known.pwd === remote.pwd;
-    if (!same) {
-      if (known !== undefined) this.startSession(this.current.local);
-      this.current = { local: this.current.local, remote: { ufrag: remote.ufrag, pwd: remote.pwd } };
-    }
+    this.credentials = { local, remote: { ufrag: remote.ufrag, pwd: remote.pwd } };
     const fresh = this.remotes.add(remote.candidates, this.checklist.pairs);
     this.checklist.setRole(this.currentRole);
     const added = this.checklist.add(this.pairsWith(fresh));
-    if (same && this.consent !== undefined) for (const pair of added) this.checklist.trigger(pair);
-    else if (!same || this.currentState === 'failed') this.startChecking(now);
+    if (this.consent !== undefined) for (const pair of added) this.checklist.trigger(pair);
+    else if (known === undefined || this.currentState === 'failed') this.startChecking(now);
     for (const check of this.early.take(remote.ufrag))
       this.checkReceived(check.request, check.local, check.remote, now);
     this.pump(now);
@@ -182,7 +178,7 @@ export class IceAgent implements Timed {
 
   /** All candidates of the peer as they are now (RFC 8838): those that have not just answered are checked, whatever is selected. */
   addRemoteCandidates(candidates: readonly Candidate[], now: number): void {
-    const { remote } = this.current;
+    const { remote } = this.credentials;
     if (this.currentState === 'closed' || remote === undefined) return;
     for (const gone of this.remotes.makeRoom(candidates, this.consent?.pair.remote.address))
       for (const pair of this.checklist.pairs.filter((other) => sameSocketAddress(other.remote.address, gone)))
@@ -205,10 +201,7 @@ export class IceAgent implements Timed {
     if (this.currentState === 'closed') return;
     this.wake(now - REST_SILENCE_MS, now);
     const lost = this.replaceLocalCandidates(candidates);
-    if (this.current.remote === undefined) {
-      if (lost) this.changeState('new');
-      return;
-    }
+    if (this.credentials.remote === undefined) return;
     const added = this.checklist.add(this.pairsWith(this.remotes.all));
     if (!lost && this.consent !== undefined) {
       for (const pair of added) this.checklist.trigger(pair);
@@ -234,37 +227,16 @@ export class IceAgent implements Timed {
     this.relays = relays;
     const lost = this.replaceLocalCandidates(this.localCandidates);
     this.remotes.add([remote], this.checklist.pairs);
-    if (this.current.remote === undefined) {
-      if (lost) this.changeState('new');
-      return;
-    }
+    if (this.credentials.remote === undefined) return;
     const added = this.checklist.add(this.pairsWith(this.remotes.all));
     if (lost || (this.consent === undefined && this.patienceAt === undefined)) this.checkEverything(now);
     else if (this.consent?.suspectSince !== undefined) for (const pair of added) this.checklist.trigger(pair);
     this.pump(now);
   }
 
-  /**
-   * RFC 8445 s9: new credentials; call `setRemote` with the peer's answer. The selected pair stays in use, and the old
-   * credentials are answered, until a new pair is selected.
-   * @returns what the peer must be told.
-   */
-  restart(options: { role: IceRole; localCandidates: readonly Candidate[] }, now: number): IceParameters {
-    if (this.currentState === 'closed') return this.localParameters;
-    this.replaceLocalCandidates(options.localCandidates);
-    this.startSession(randomCredentials(this.random));
-    this.currentRole = options.role;
-    this.tieBreaker = new TieBreaker(this.random);
-    this.early.clear();
-    if (this.consent === undefined) this.changeState('new');
-    this.pump(now);
-    return this.localParameters;
-  }
-
-  /** Does the USERNAME of a request name this session, or the one before its last restart? */
+  /** Does the USERNAME of a request name this session? */
   owns(username: string): boolean {
-    const { asked } = splitUsername(username);
-    return asked === this.current.local.ufrag || asked === this.previous?.local.ufrag;
+    return splitUsername(username).asked === this.credentials.local.ufrag;
   }
 
   /** Is an answer with this transaction ID (hexadecimal) awaited? */
@@ -297,7 +269,6 @@ export class IceAgent implements Timed {
   isSteady(now: number): boolean {
     return (
       this.consent?.isSteady(now) === true &&
-      this.consent.pair.credentials === this.current &&
       this.transactions.next() === undefined &&
       !this.checklist.hasNext &&
       this.nominateAt === undefined &&
@@ -320,7 +291,7 @@ export class IceAgent implements Timed {
 
   /** Ways that may serve when the selected one does not (spares.ts). */
   spares(max: number): Path[] {
-    const ours = this.checklist.pairs.filter((pair) => !pair.expired && pair.credentials === this.current);
+    const ours = this.checklist.pairs.filter((pair) => !pair.expired);
     return sparesOf(ours, this.consent?.pair, [...this.bases.values()])
       .slice(0, max)
       .map(pathOf);
@@ -397,10 +368,10 @@ export class IceAgent implements Timed {
     remote: SocketAddress,
     now: number,
   ): boolean {
-    const authentic = authenticateRequest(request, raw, [this.current, this.previous]);
-    if (authentic === undefined) return false;
+    const { credentials } = this;
+    const asker = authenticateRequest(request, raw, credentials);
+    if (asker === undefined) return false;
     if (this.seen.isReplay(request.transactionId, remote)) return true;
-    const { credentials, asker } = authentic;
     const refuse = (code: number): true => {
       const data = encodeErrorResponse(request, code, keyOf(credentials.local));
       if (data !== undefined) this.transmits.push({ local, remote, data });
@@ -408,11 +379,10 @@ export class IceAgent implements Timed {
     };
     if ((request.unknownRequired ?? []).length > 0) return refuse(420);
     if (request.attributes.priority === undefined) return refuse(400);
-    if (credentials === this.current && !this.settleRoles(request, now)) return refuse(487);
+    if (!this.settleRoles(request, now)) return refuse(487);
     // No answer, so no selection there: the peer asks again, and what was a late copy ends here.
     if (this.isHeld(request, local, remote, now)) return true;
-    this.transmits.push({ local, remote, data: encodeCheckAnswer(request, remote, credentials) });
-    if (credentials !== this.current) return true;
+    this.transmits.push({ local, remote, data: encodeCheckAnswer(request, remote, credentials.local) });
     if (credentials.remote === undefined) this.early.add({ request, asker, local, remote });
     else this.checkReceived(request, local, remote, now);
     return true;
@@ -476,7 +446,7 @@ export class IceAgent implements Timed {
       pair.nominatedByPeer = true;
       this.dropNomination();
     }
-    const isFinal = consent?.pair.credentials === this.current && !isRelayed(consent.pair);
+    const isFinal = consent !== undefined && !isRelayed(consent.pair);
     const settling = isFinal && now < consent.selectedAt + SETTLE_MS;
     const idle = !nominates && this.isAnsweredNow(pair, now);
     if ((settling && !nominates && !idle) || pair.triggeredBy === request.transactionId) return;
@@ -502,7 +472,7 @@ export class IceAgent implements Timed {
     const base = this.bases.get(formatSocketAddress(local));
     if (base === undefined || !canPair(local, remote)) return undefined;
     const candidate = this.remotes.learn(remote, request.attributes.priority ?? 0, this.lastRemote);
-    return this.checklist.add([makePair(this.currentRole, this.current, base, candidate)])[0];
+    return this.checklist.add([makePair(this.currentRole, base, candidate)])[0];
   }
 
   /** Does it nominate the pair that we have just left, or claim control with the one that we have just selected? */
@@ -561,7 +531,8 @@ export class IceAgent implements Timed {
     // A consent check of the controlling side repeats the nomination: should the peer use another pair, it comes back.
     // While it is asked to do so, that would take back what we ask.
     const nominate = nominating || (purpose === 'consent' && role === 'controlling' && !this.isNominating);
-    const data = encodeCheck({ transactionId: id, pair, role, tieBreaker: this.tieBreaker.value, nominate });
+    const { credentials, tieBreaker } = this;
+    const data = encodeCheck({ transactionId: id, pair, credentials, role, tieBreaker: tieBreaker.value, nominate });
     if (data === undefined) return undefined;
     this.transmit(pair, data, now);
     return this.transactions.start({ id, pair, purpose, role, data, nominating }, timeoutMs, now);
@@ -581,7 +552,7 @@ export class IceAgent implements Timed {
     const transaction = this.transactions.get(answer.transactionId);
     if (transaction === undefined) return false;
     const { errorCode, xorMappedAddress } = answer.attributes;
-    const { proof, symmetric } = authenticateAnswer(answer, raw, transaction, { local, remote });
+    const { proof, symmetric } = authenticateAnswer(answer, raw, this.credentials, transaction, { local, remote });
     if (proof === 'none') return false;
     if (proof === 'disowned') {
       this.disowned(transaction);
@@ -630,15 +601,14 @@ export class IceAgent implements Timed {
       if (transaction.purpose === 'consent' && !transaction.late) this.consent.record(true);
       // It was silent and is not any more: what was tried instead is not needed, unless the peer may have moved there.
       // On a relayed one what is tried is better.
-      const done = pair.credentials === this.current && !this.isNominating && !isRelayed(pair);
+      const done = !this.isNominating && !isRelayed(pair);
       if (this.patienceAt !== undefined && done) this.stopChecking();
     }
     if (this.nomination === transaction) this.nomination = undefined;
     // A claim was taken: control is ours together with the pair.
     if (transaction.nominating) this.changeRole('controlling');
-    const nominatedByPeer = pair.nominatedByPeer && pair.credentials === this.current;
-    if (nominatedByPeer) this.changeRole('controlled');
-    if (transaction.nominating || nominatedByPeer) this.select(pair, now);
+    if (pair.nominatedByPeer) this.changeRole('controlled');
+    if (transaction.nominating || pair.nominatedByPeer) this.select(pair, now);
     else this.considerNomination(now);
   }
 
@@ -697,7 +667,7 @@ export class IceAgent implements Timed {
     const { consent } = this;
     if (consent === undefined) return true;
     if (pair === consent.pair) return false;
-    if (consent.suspectSince !== undefined || consent.pair.credentials !== this.current) return true;
+    if (consent.suspectSince !== undefined) return true;
     return distanceOf(pathOf(pair)) < distanceOf(pathOf(consent.pair));
   }
 
@@ -745,7 +715,7 @@ export class IceAgent implements Timed {
     if (!consent.record(false)) return;
     this.logger.info('ice.silence', { addr: formatSocketAddress(consent.pair.remote.address) });
     consent.beginVerify(now, SILENCE_VERIFY_MS);
-    if (this.current.remote !== undefined && this.patienceAt === undefined) this.checkEverything(now);
+    if (this.patienceAt === undefined) this.checkEverything(now);
   }
 
   private consentExpired(consent: Consent, now: number): void {
@@ -766,7 +736,7 @@ export class IceAgent implements Timed {
     this.nominations.forgetLeft();
   }
 
-  // Sessions, roles, states.
+  // Checking, roles, states.
 
   private startChecking(now: number): void {
     this.checkingSince = now;
@@ -814,19 +784,7 @@ export class IceAgent implements Timed {
   /** Nothing told of it, but a direct path may work by now. */
   private lookAgain(now: number): void {
     this.lookAt = undefined;
-    if (this.current.remote !== undefined && this.patienceAt === undefined) this.checkEverything(now);
-  }
-
-  /** Another session begins; of the old one stay its credentials, and the selected pair. */
-  private startSession(local: IceCredentials): void {
-    if (this.current.remote !== undefined) this.previous = this.current;
-    this.current = { local, remote: undefined };
-    for (const pair of this.checklist.pairs) if (pair !== this.consent?.pair) this.transactions.forget(pair);
-    this.transactions.supersedeNominations();
-    this.nomination = undefined;
-    this.stopChecking();
-    this.checklist = new Checklist();
-    this.remotes = new RemoteCandidates();
+    if (this.patienceAt === undefined) this.checkEverything(now);
   }
 
   /** @returns true when the selected pair cannot be used any more. */
@@ -847,7 +805,7 @@ export class IceAgent implements Timed {
   }
 
   private pairsWith(remotes: readonly Candidate[]): CandidatePair[] {
-    return makePairs(this.currentRole, this.current, this.bases.values(), remotes);
+    return makePairs(this.currentRole, this.bases.values(), remotes);
   }
 
   private changeRole(role: IceRole): void {

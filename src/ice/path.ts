@@ -20,7 +20,7 @@ export type IceEvent =
   | { readonly type: 'valid'; readonly path: Path }
   /** Nominated at both ends, or moved to. */
   | { readonly type: 'selected'; readonly path: Path }
-  /** No pair works. The agent still answers; `restart`, `setLocalCandidates` or a late check of the peer can revive it. */
+  /** No pair works. The agent still answers; `setLocalCandidates` or a late check of the peer can revive it. */
   | { readonly type: 'failed' }
   /** Nothing may be sent on the path that was selected (RFC 7675 s5.1). Other pairs are being tried; `selected` or `failed` follows. */
   | { readonly type: 'consentExpired' }

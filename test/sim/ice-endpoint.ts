@@ -25,16 +25,18 @@ export function stunServer(host: SimHost, address: string): SocketAddress {
   return { address, port: ICE_PORT };
 }
 
-/** One agent on one simulated host, driven as the link layer does it. */
+/** One agent on one simulated host, driven as the link layer does it; at a restart a second one, until it has taken over. */
 export class IceEndpoint {
   readonly host: SimHost;
-  readonly agent: IceAgent;
+  agent: IceAgent;
   readonly events: (IceEvent & { readonly at: number })[] = [];
   /** Every request that arrived, oldest first. */
   readonly requests: StunMessage[] = [];
   private readonly loop: EventLoop;
+  private readonly random: Random;
   private readonly binding: BindingClient;
   private reflexive: Candidate[] = [];
+  private restarted: IceAgent | undefined;
   private wakeAt: number | undefined;
 
   constructor(
@@ -43,6 +45,7 @@ export class IceEndpoint {
     options: Partial<IceAgentOptions> = {},
   ) {
     this.loop = components.loop;
+    this.random = components.random;
     this.host = components.host;
     this.binding = new BindingClient({ random: components.random, logger: silentLogger });
     this.agent = new IceAgent(
@@ -53,9 +56,13 @@ export class IceEndpoint {
       const message = decodeStun(data);
       if (message.class === 'request') this.requests.push(message);
       if (!this.binding.receive(message, destination, source, this.loop.now))
-        this.agent.receive(message, data, destination, source, this.loop.now);
+        this.agents.some((agent) => agent.receive(message, data, destination, source, this.loop.now));
       this.pump();
     });
+  }
+
+  private get agents(): IceAgent[] {
+    return this.restarted === undefined ? [this.agent] : [this.agent, this.restarted];
   }
 
   candidates(): Candidate[] {
@@ -77,18 +84,22 @@ export class IceEndpoint {
       }
       return answered >= this.host.addresses.length;
     }, limitMs);
-    this.agent.setLocalCandidates(this.candidates(), this.loop.now);
+    for (const agent of this.agents) agent.setLocalCandidates(this.candidates(), this.loop.now);
   }
 
   setRemote(remote: IceParameters): void {
-    this.agent.setRemote(remote, this.loop.now);
+    (this.restarted ?? this.agent).setRemote(remote, this.loop.now);
     this.pump();
   }
 
+  /** RFC 8445 s9, as IceSessions does it: `setRemote` is for the new agent, which takes over when it has selected a pair. */
   restart(role: IceRole): IceParameters {
-    const parameters = this.agent.restart({ role, localCandidates: this.candidates() }, this.loop.now);
-    this.pump();
-    return parameters;
+    this.restarted?.close();
+    this.restarted = new IceAgent(
+      { random: this.random, logger: silentLogger },
+      { role, localCandidates: this.candidates() },
+    );
+    return this.restarted.localParameters;
   }
 
   /** As the agent of this host hears of it from rtnetlink. */
@@ -96,7 +107,7 @@ export class IceEndpoint {
     this.reflexive = this.reflexive.filter(
       ({ relatedAddress }) => relatedAddress !== undefined && this.host.addresses.includes(relatedAddress.address),
     );
-    this.agent.setLocalCandidates(this.candidates(), this.loop.now);
+    for (const agent of this.agents) agent.setLocalCandidates(this.candidates(), this.loop.now);
     this.pump();
   }
 
@@ -106,21 +117,34 @@ export class IceEndpoint {
 
   /** Carries out what the agents want, and comes back when they ask to be called. */
   pump(): void {
-    for (const source of [this.agent, this.binding])
+    for (const source of [...this.agents, this.binding])
       for (let out = source.pollTransmit(); out !== undefined; out = source.pollTransmit())
         sendByUplink(this.host, { local: out.local.address, port: out.local.port }, out.remote, out.data);
-    for (let event = this.agent.pollEvent(); event !== undefined; event = this.agent.pollEvent())
-      this.events.push({ ...event, at: this.loop.now });
-    const next = earliest(this.agent.nextTimeout(), this.binding.nextTimeout());
+    for (const agent of this.agents)
+      for (let event = agent.pollEvent(); event !== undefined; event = agent.pollEvent()) this.handle(agent, event);
+    const next = earliest(...this.agents.map((agent) => agent.nextTimeout()), this.binding.nextTimeout());
     if (next === undefined || (this.wakeAt !== undefined && this.wakeAt <= next && this.wakeAt > this.loop.now)) return;
     const wakeAt = Math.max(next, this.loop.now);
     this.wakeAt = wakeAt;
     this.loop.at(wakeAt, () => {
       if (this.wakeAt !== wakeAt) return;
       this.wakeAt = undefined;
-      this.agent.handleTimeout(this.loop.now);
+      for (const agent of this.agents) agent.handleTimeout(this.loop.now);
       this.binding.handleTimeout(this.loop.now);
       this.pump();
     });
+  }
+
+  private handle(agent: IceAgent, event: IceEvent): void {
+    if (agent === this.restarted && event.type === 'selected') {
+      this.agent.close();
+      this.agent = agent;
+      this.restarted = undefined;
+    } else if (agent === this.restarted && event.type === 'failed') {
+      agent.close();
+      this.restarted = undefined;
+      return;
+    }
+    this.events.push({ ...event, at: this.loop.now });
   }
 }

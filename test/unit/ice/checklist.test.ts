@@ -5,7 +5,6 @@ import { makePair } from '../../../src/ice/candidate-pair.ts';
 import { Checklist } from '../../../src/ice/checklist.ts';
 import { MAX_PAIRS } from '../../../src/ice/constants.ts';
 
-const CREDENTIALS = { local: { ufrag: 'a', pwd: 'a' }, remote: { ufrag: 'b', pwd: 'b' } };
 const LOCAL = candidate('192.0.2.1', 1, 1000);
 
 function candidate(address: string, port: number, priority: number, foundation = `${address}${port}`): Candidate {
@@ -13,7 +12,7 @@ function candidate(address: string, port: number, priority: number, foundation =
 }
 
 function pair(port: number, priority: number, foundation?: string): CandidatePair {
-  return makePair('controlling', CREDENTIALS, LOCAL, candidate('203.0.113.1', port, priority, foundation));
+  return makePair('controlling', LOCAL, candidate('203.0.113.1', port, priority, foundation));
 }
 
 test('pairs are checked by priority; of one foundation the rest waits until the first has succeeded', (t) => {
@@ -78,14 +77,14 @@ test('a full list takes a better pair for its worst idle one, and no worse pair'
 test('in a full list a way by a relay takes the place of a peer-reflexive one, and keeps its own', (t) => {
   const list = new Checklist();
   const learned = (port: number): CandidatePair =>
-    makePair('controlling', CREDENTIALS, LOCAL, { ...candidate('203.0.113.1', port, 500), type: 'prflx' });
+    makePair('controlling', LOCAL, { ...candidate('203.0.113.1', port, 500), type: 'prflx' });
   list.add(Array.from({ length: MAX_PAIRS }, (_, i) => learned(i + 1)));
   const [base, hit] = ['2001:20::3', '2001:20::2'].map((address) => ({
     ...candidate(address, address.endsWith('2') ? 0 : 1, 1),
     type: 'relay' as const,
   }));
   if (base === undefined || hit === undefined) throw new Error('both are there');
-  const relayed = makePair('controlling', CREDENTIALS, base, hit);
+  const relayed = makePair('controlling', base, hit);
   t.deepEqual(list.add([relayed]), [relayed]);
   t.is(list.pairs.length, MAX_PAIRS);
   list.add(Array.from({ length: MAX_PAIRS }, (_, i) => learned(1000 + i)));

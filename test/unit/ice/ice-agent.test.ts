@@ -522,16 +522,13 @@ test('when the peer is gone, consent expires after 30 seconds, then the agent fa
   t.is(world.a.events.at(-1)?.type, 'failed');
 });
 
-test('a restart keeps the old path, and answers on it, until the new session has selected one', (t) => {
+test('at a restart the old agent keeps the path, and answers on it, until the new one has selected a pair', (t) => {
   const world = publicHosts();
   exchange(world);
   t.true(bothSelected(world));
   const old = world.a.agent.localParameters;
   const offer = world.a.restart('controlling');
   t.not(offer.ufrag, old.ufrag);
-  t.truthy(world.a.agent.selected);
-  t.true(world.a.agent.owns(`${old.ufrag}:x`));
-  t.true(world.a.agent.owns(`${offer.ufrag}:x`));
   // The offer is on its way for longer than consent lasts; the old session goes on.
   world.network.loop.run(45_000);
   t.truthy(world.a.agent.selected);
@@ -543,22 +540,44 @@ test('a restart keeps the old path, and answers on it, until the new session has
   const selections = (): number => world.a.events.filter((event) => event.type === 'selected').length;
   t.true(world.network.loop.runUntil(() => selections() === 2, 5_000));
   world.network.loop.run(60_000);
+  t.is(world.a.agent.localParameters.ufrag, offer.ufrag);
+  t.is(world.b.agent.localParameters.ufrag, answer.ufrag);
   t.is(world.a.agent.state, 'connected');
   t.is(world.b.agent.state, 'connected');
   t.false(world.a.has('consentExpired'));
   t.false(world.a.has('failed'));
 });
 
-test('a session that fails after a restart leaves the old path in use', (t) => {
+test('a restart that comes to nothing leaves the old agent with its path', (t) => {
   const world = publicHosts();
   exchange(world);
   t.true(bothSelected(world));
+  const { agent } = world.a;
   world.a.restart('controlling');
   world.a.setRemote({ ufrag: 'abcd', pwd: 'x'.repeat(22), candidates: [] });
   world.network.loop.run(40_000);
+  t.is(world.a.agent, agent);
   t.is(world.a.agent.state, 'connected');
   t.truthy(world.a.agent.selected);
   t.false(world.a.has('failed'));
+});
+
+test('parameters with other credentials are of another session: this one goes on as it is', (t) => {
+  const world = publicHosts();
+  exchange(world);
+  t.true(bothSelected(world));
+  world.network.loop.run(1_000);
+  const asked = world.b.requests.length;
+  world.a.setRemote({ ufrag: 'abcd', pwd: 'x'.repeat(22), candidates: hostCandidates(['203.0.113.2'], ICE_PORT) });
+  // The next check of consent is not due yet.
+  world.network.loop.run(2_500);
+  t.is(world.b.requests.length, asked);
+  world.network.loop.run(60_000);
+  for (const { agent, events } of [world.a, world.b]) {
+    t.is(agent.state, 'connected');
+    t.is(events.filter(({ type }) => type === 'selected').length, 1);
+    t.false(events.some(({ type }) => type === 'consentExpired'));
+  }
 });
 
 test('wrong passwords are not answered', (t) => {
@@ -687,13 +706,17 @@ test('a candidate that is no IP address is passed over', (t) => {
   t.is(agent.pollTransmit(), undefined);
 });
 
-test('a closed or unknown session takes no message', (t) => {
+test('a closed session takes no message, and neither does another one', (t) => {
   const asked = lone('controlled', HERE.address);
   const { data, message } = firstCheck(lone('controlling', THERE.address), asked);
   t.false(lone('controlled', HERE.address).receive({ ...message, class: 'success' }, data, HERE, THERE, 1));
-  asked.restart({ role: 'controlled', localCandidates: hostCandidates([HERE.address], ICE_PORT) }, 1);
-  t.false(asked.owns(message.attributes.username ?? ''));
-  t.false(asked.receive(message, data, HERE, THERE, 1));
+  const other = new IceAgent(
+    { random: seededRandom(SEED + 1), logger: silentLogger },
+    { role: 'controlled', localCandidates: hostCandidates([HERE.address], ICE_PORT) },
+  );
+  t.true(asked.owns(message.attributes.username ?? ''));
+  t.false(other.owns(message.attributes.username ?? ''));
+  t.false(other.receive(message, data, HERE, THERE, 1));
   asked.close();
   t.false(asked.receive(message, data, HERE, THERE, 1));
 });

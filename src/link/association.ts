@@ -13,6 +13,7 @@ import { MAX_BOUND_REMOTES, MAX_UNPROVEN_REMOTES } from './constants.ts';
 import { Framing } from './framing.ts';
 import type { RemoteIndex } from './remote-index.ts';
 import type { Repair } from '../mobility/repair.ts';
+import type { Repairs } from '../mobility/repairs.ts';
 
 /**
  * `connecting` ──handshake, certificate of a member──> `up` ──replaced at a glare──> `retired` ──> `closed`
@@ -30,6 +31,8 @@ export interface AssociationPath {
   /** Absent until ICE has chosen. */
   readonly ice?: Path;
 }
+
+export type AssociationRepairs = Repairs<Association>;
 
 /**
  * One DTLS association of the data plane with everything that is told by it: the ICE agent that finds and keeps its path,

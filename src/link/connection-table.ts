@@ -98,6 +98,19 @@ export class ConnectionTable {
     this.byHit.set(link.hit, link);
   }
 
+  /** Some link is up, and messages may go by it. */
+  hasWorkingLink(): boolean {
+    for (const { current } of this.links) if (current?.state === 'up' && current.isSound) return true;
+    return false;
+  }
+
+  /** Offer and answer for a link with its host, or a path that they have begun, may still come to something. */
+  isNegotiating({ hit, nextIce }: Association, now: number): boolean {
+    const link = hit === undefined ? undefined : this.byHit.get(hit);
+    const offering = link !== undefined && link.offering !== 'none' && now < link.offeringUntil;
+    return offering || link?.pending !== undefined || nextIce !== undefined;
+  }
+
   addGuest(hit: Hit, association: Association): void {
     this.guestsByHit.set(hit, association);
   }

@@ -90,8 +90,6 @@ export const RELAY_PATIENCE_MS = 1_000;
 /** A relay that the other end is linked with, and we are not, is given so long: it is in nobody's way. */
 export const RELAY_DIAL_MS = 5_000;
 
-/** After the first overlay link works again, our new reflexive address is waited for at most this long: the question may be lost once. */
-export const REPAIR_REFLEXIVE_GRACE_MS = 350;
 /** A link this young gets such hints because its ends did not finish at the same time. */
 export const FORGOTTEN_GRACE_MS = 3_000;
 

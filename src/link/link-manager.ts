@@ -40,10 +40,10 @@ import { OwnMoves } from './own-moves.ts';
 import { Paths } from './paths.ts';
 import { RecordReceiver } from './record-receiver.ts';
 import type { RepairCause } from '../mobility/repair.ts';
+import { Repairs } from '../mobility/repairs.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { Relays } from './relays.ts';
-import { Repairs } from './repairs.ts';
 import { Streams } from './streams.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 import { Turns } from './turns.ts';
@@ -91,7 +91,7 @@ export class LinkManager implements Timed {
   private readonly table = new ConnectionTable();
   private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
-  private readonly repairs: Repairs;
+  private readonly repairs: Repairs<Association>;
   private readonly streams: Streams;
   private readonly relays: Relays;
   private readonly negotiations: Negotiations;
@@ -724,7 +724,7 @@ export class LinkManager implements Timed {
   private silent(association: Association, cause: 'silent' | 'broken', now: number): void {
     this.beginRepair(association, cause, now);
     const { hit } = association;
-    if (hit === undefined || association.toldSilent || !this.isAlive(association) || !this.repairs.hasWorkingLink())
+    if (hit === undefined || association.toldSilent || !this.isAlive(association) || !this.table.hasWorkingLink())
       return;
     association.toldSilent = true;
     this.logger.info('link.silent', { nodeId: hit, link: association.link });

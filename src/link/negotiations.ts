@@ -1,13 +1,12 @@
 import type { IceParameters } from '../base/candidate.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { IceAgent } from '../ice/ice-agent.ts';
-import type { Association } from './association.ts';
+import type { Association, AssociationRepairs as Repairs } from './association.ts';
 import { nameAssociation, namedAssociation } from './association-secrets.ts';
 import type { ConnectionTable, Link } from './connection-table.ts';
 import { CONNECT_TIMEOUT_MS, OFFER_TIMEOUT_MS, RESTART_TIMEOUT_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { Relays } from './relays.ts';
-import type { Repairs } from './repairs.ts';
 
 /** What the negotiations need of the links. */
 export interface NegotiationPorts {

@@ -4,14 +4,13 @@ import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
 import type { DataPlane } from '../native/data-plane.ts';
-import type { Association } from './association.ts';
+import type { Association, AssociationRepairs as Repairs } from './association.ts';
 import { bindingServers } from './binding-servers.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { OUTDATED_ANSWER_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { LateCandidates } from './late-candidates.ts';
 import { Renewals } from './renewals.ts';
-import type { Repairs } from './repairs.ts';
 
 /** What the moves of this host need of its links. */
 export interface OwnMovesPorts {

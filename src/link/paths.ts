@@ -6,7 +6,7 @@ import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.t
 import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
 import type { DataPlaneEvent, LinkId } from '../native/data-plane.ts';
 import type { RepairCause } from '../mobility/repair.ts';
-import type { Association, AssociationPath } from './association.ts';
+import type { Association, AssociationPath, AssociationRepairs } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { FORGOTTEN_GRACE_MS, MAX_SPARES, REST_AFTER_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
@@ -14,14 +14,13 @@ import type { LateCandidates } from './late-candidates.ts';
 import type { LinkEvent } from './link-events.ts';
 import { describePath } from './link-snapshot.ts';
 import type { Streams } from './streams.ts';
-import type { Repairs } from './repairs.ts';
 import type { Turns } from './turns.ts';
 
 /** What the paths need of the links. */
 export interface PathPorts {
   readonly table: ConnectionTable;
   readonly sessions: IceSessions;
-  readonly repairs: Repairs;
+  readonly repairs: AssociationRepairs;
   readonly streams: Streams;
   readonly turns: Turns;
   readonly late: LateCandidates;

@@ -26,6 +26,8 @@ export const REPAIR_MAX_RETRY_MS = 8_000;
 export const REPAIR_LIMIT_MS = 30_000;
 /** Peers that everyone reaches mend by checks from the new address; the overlay is troubled only after this. */
 export const REPAIR_REACHABLE_GRACE_MS = 1_000;
+/** After the first overlay link works again, our new reflexive address is waited for at most this long: the question may be lost once. */
+export const REPAIR_REFLEXIVE_GRACE_MS = 350;
 /** A peer that does not know our credentials has restarted, or answers late: this long its word is only a hint. */
 export const FORGOTTEN_LIMIT_MS = 6_000;
 /** Anyone on the way can forge that word, but not the answer that the peer gives to the next check: it gets this long. */

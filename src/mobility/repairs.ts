@@ -1,13 +1,32 @@
 import type { Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
-import type { Association } from './association.ts';
-import type { ConnectionTable } from './connection-table.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import type { Path } from '../ice/path.ts';
 import { REPAIR_REFLEXIVE_GRACE_MS } from './constants.ts';
-import type { LocalAddresses } from '../mobility/local-addresses.ts';
-import { isGloballyReachable } from '../mobility/reachability.ts';
-import { Repair } from '../mobility/repair.ts';
-import type { RepairCause } from '../mobility/repair.ts';
+import type { LocalAddresses } from './local-addresses.ts';
+import { isGloballyReachable } from './reachability.ts';
+import { Repair } from './repair.ts';
+import type { RepairCause } from './repair.ts';
+
+/** A DTLS association, as far as the mending of its path goes. */
+export interface Repairable {
+  readonly hit: Hit | undefined;
+  readonly link: number;
+  readonly path: { readonly remote: SocketAddress; readonly ice?: Pick<Path, 'remoteType'> } | undefined;
+  readonly framing: { pause(): void };
+  /** Data sent now is expected to arrive. */
+  pathWorks: boolean;
+  repair: Repair | undefined;
+}
+
+/** What is to be known of all links. */
+export interface RepairableLinks<A> {
+  /** The overlay can be asked by some of them. */
+  hasWorkingLink(): boolean;
+  /** The overlay has been asked for a new path of this one, and it may still come. */
+  isNegotiating(association: A, now: number): boolean;
+}
 
 /**
  * Links whose path is broken or doubtful. Links to peers that everyone reaches mend themselves, by checks from the new
@@ -17,30 +36,30 @@ import type { RepairCause } from '../mobility/repair.ts';
  *     ^                 └──ICE selects a pair, the peer is heard───────┐      └──limit──> the link is down
  *     └────────────────────────────────────────────────────────────────┘
  */
-export class Repairs implements Timed {
-  private readonly table: ConnectionTable;
-  private readonly addresses: LocalAddresses;
+export class Repairs<A extends Repairable> implements Timed {
+  private readonly table: RepairableLinks<A>;
+  private readonly addresses: Pick<LocalAddresses, 'complete' | 'candidates' | 'mayReach'>;
   private readonly logger: Logger;
   private readonly ask: (hit: Hit) => void;
-  private readonly giveUp: (association: Association, reason: string, now: number) => void;
-  private readonly settled: (association: Association) => void;
-  private readonly packetsOf: (association: Association) => bigint;
-  private readonly broken = new Set<Association>();
+  private readonly giveUp: (association: A, reason: string, now: number) => void;
+  private readonly settled: (association: A) => void;
+  private readonly packetsOf: (association: A) => bigint;
+  private readonly broken = new Set<A>();
   /** Some link works, so that asking is possible. */
   private working = false;
   /** Until then our reflexive address is waited for; absent: no longer. */
   private waitUntil: number | undefined;
 
   constructor(components: {
-    table: ConnectionTable;
-    addresses: LocalAddresses;
+    table: RepairableLinks<A>;
+    addresses: Pick<LocalAddresses, 'complete' | 'candidates' | 'mayReach'>;
     logger: Logger;
     ask: (hit: Hit) => void;
-    giveUp: (association: Association, reason: string, now: number) => void;
+    giveUp: (association: A, reason: string, now: number) => void;
     /** Its doubtful path has outlived the doubts. */
-    settled: (association: Association) => void;
+    settled: (association: A) => void;
     /** Of the peer, that the association has proven. */
-    packetsOf: (association: Association) => bigint;
+    packetsOf: (association: A) => bigint;
   }) {
     this.table = components.table;
     this.addresses = components.addresses;
@@ -51,7 +70,7 @@ export class Repairs implements Timed {
     this.packetsOf = components.packetsOf;
   }
 
-  begin(association: Association, cause: RepairCause, now: number): void {
+  begin(association: A, cause: RepairCause, now: number): void {
     const { repair, path } = association;
     // That nobody answers is no more than a doubt; that the peer does not know us is a reason.
     const worse =
@@ -73,32 +92,32 @@ export class Repairs implements Timed {
   }
 
   /** Its path works, or the peer has proven that it is there. */
-  end(association: Association): void {
+  end(association: A): void {
     association.repair = undefined;
     this.broken.delete(association);
   }
 
   /** The peer has just proven that it has the association. */
-  notForgotten(association: Association): void {
+  notForgotten(association: A): void {
     if (association.repair?.cause !== 'forgotten') return;
     this.end(association);
     this.settled(association);
   }
 
   /** Links that wait for something. */
-  get open(): readonly Association[] {
+  get open(): readonly A[] {
     return [...this.broken];
   }
 
   /** Time has passed for one of them. */
-  due(association: Association, now: number): void {
+  due(association: A, now: number): void {
     this.considerOne(association, now);
   }
 
   /** Looks at all of them: something that they wait for may have happened. */
   consider(now: number): void {
     if (this.broken.size === 0) return;
-    const working = this.hasWorkingLink();
+    const working = this.table.hasWorkingLink();
     if (working && !this.working) this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;
     this.working = working;
     if (!working || this.addresses.complete || now >= (this.waitUntil ?? 0)) this.waitUntil = undefined;
@@ -114,7 +133,7 @@ export class Repairs implements Timed {
     this.consider(now);
   }
 
-  private considerOne(association: Association, now: number): void {
+  private considerOne(association: A, now: number): void {
     const { repair, hit } = association;
     if (repair === undefined || hit === undefined) return;
     if (repair.cause === 'forgotten' && this.packetsOf(association) > repair.packetsBefore) {
@@ -128,19 +147,12 @@ export class Repairs implements Timed {
       else this.settled(association);
       return;
     }
-    const link = this.table.link(hit);
-    const offering = link !== undefined && link.offering !== 'none' && now < link.offeringUntil;
-    const idle = !offering && link?.pending === undefined && association.nextIce === undefined;
+    const idle = !this.table.isNegotiating(association, now);
     if (repair.shouldAsk(now, idle && this.ready)) this.ask(hit);
   }
 
   /** A message can be routed, and it can tell where we are now: somewhere, and how others see that. */
   private get ready(): boolean {
     return this.working && this.waitUntil === undefined && this.addresses.candidates.length > 0;
-  }
-
-  hasWorkingLink(): boolean {
-    for (const { current } of this.table.links) if (current?.state === 'up' && current.isSound) return true;
-    return false;
   }
 }

@@ -2,8 +2,8 @@ import type { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { toHex } from '../base/bytes.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { addressFromBytes, addressToBytes } from '../base/ip-address.ts';
-import { ATTRIBUTE, MAGIC_COOKIE, MAX_TEXT_BYTES, MAX_USERNAME_BYTES } from './constants.ts';
-import type { StunAttributes, StunErrorCode } from './message.ts';
+import { ATTRIBUTE, MAGIC_COOKIE, MAX_PASSWORD_ALGORITHMS, MAX_TEXT_BYTES, MAX_USERNAME_BYTES } from './constants.ts';
+import type { PasswordAlgorithm, StunAttributes, StunErrorCode } from './message.ts';
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
@@ -122,6 +122,34 @@ function decodeErrorCode(reader: ByteReader): StunErrorCode {
   return { code: hundreds * 100 + number, reason: Buffer.from(reader.rest()).toString('utf8') };
 }
 
+/*
+ * RFC 8489 s14.12; s14.11 has a list of these.
+ *
+ *    0                   1                   2                   3
+ *    0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |           Algorithm           |  Algorithm Parameters Length  |
+ *   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+ *   |               Algorithm Parameters (variable), padded to 32 bits
+ */
+function decodeAlgorithm(reader: ByteReader): PasswordAlgorithm {
+  const number = reader.u16();
+  const parameters = Uint8Array.from(reader.vector(2).rest());
+  // The last one's padding may be that of the attribute.
+  reader.bytes(Math.min(reader.remaining, paddingOf(parameters.length)));
+  return { number, parameters };
+}
+
+function encodeAlgorithm(writer: ByteWriter, { number, parameters }: PasswordAlgorithm): void {
+  writer.u16(number);
+  writer.vector(2, () => writer.bytes(parameters));
+  writer.bytes(new Uint8Array(paddingOf(parameters.length)));
+}
+
+function paddingOf(bytes: number): number {
+  return (4 - (bytes % 4)) % 4;
+}
+
 /** In the order in which they are written: that of RFC 5769's samples. */
 const CODECS: readonly AttributeCodec[] = [
   text(ATTRIBUTE.software, 'software', MAX_TEXT_BYTES),
@@ -142,7 +170,45 @@ const CODECS: readonly AttributeCodec[] = [
     (writer, types) => types.forEach((type) => writer.u16(type)),
   ),
   addressAttribute(ATTRIBUTE.mappedAddress, 'mappedAddress', false),
+  addressAttribute(ATTRIBUTE.xorRelayedAddress, 'xorRelayedAddress', true),
   addressAttribute(ATTRIBUTE.xorMappedAddress, 'xorMappedAddress', true),
+  // RFC 8656 s18.1, s18.7: the rest is reserved, zero when sent and ignored when received.
+  attribute(
+    ATTRIBUTE.channelNumber,
+    'channelNumber',
+    (reader) => {
+      const number = reader.u16();
+      reader.u16();
+      return number;
+    },
+    (writer, value) => {
+      writer.u16(value);
+      writer.u16(0);
+    },
+  ),
+  attribute(
+    ATTRIBUTE.requestedTransport,
+    'requestedTransport',
+    (reader) => {
+      const protocol = reader.u8();
+      reader.bytes(3);
+      return protocol;
+    },
+    (writer, value) => writer.u32(value * 2 ** 24),
+  ),
+  attribute(
+    ATTRIBUTE.lifetime,
+    'lifetime',
+    (reader) => reader.u32(),
+    (writer, value) => writer.u32(value),
+  ),
+  addressAttribute(ATTRIBUTE.xorPeerAddress, 'xorPeerAddress', true),
+  attribute(
+    ATTRIBUTE.data,
+    'data',
+    (reader) => reader.rest(),
+    (writer, value) => writer.bytes(value),
+  ),
   attribute(
     ATTRIBUTE.priority,
     'priority',
@@ -169,6 +235,20 @@ const CODECS: readonly AttributeCodec[] = [
   text(ATTRIBUTE.username, 'username', MAX_USERNAME_BYTES),
   text(ATTRIBUTE.nonce, 'nonce', MAX_TEXT_BYTES),
   text(ATTRIBUTE.realm, 'realm', MAX_TEXT_BYTES),
+  attribute(ATTRIBUTE.passwordAlgorithm, 'passwordAlgorithm', decodeAlgorithm, encodeAlgorithm),
+  attribute(
+    ATTRIBUTE.passwordAlgorithms,
+    'passwordAlgorithms',
+    (reader) => {
+      const algorithms: PasswordAlgorithm[] = [];
+      while (reader.remaining > 0) {
+        if (algorithms.length >= MAX_PASSWORD_ALGORITHMS) reader.fail('too many password algorithms');
+        algorithms.push(decodeAlgorithm(reader));
+      }
+      return algorithms;
+    },
+    (writer, algorithms) => algorithms.forEach((algorithm) => encodeAlgorithm(writer, algorithm)),
+  ),
   attribute(
     ATTRIBUTE.padding,
     'paddingLength',

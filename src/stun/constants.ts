@@ -13,21 +13,29 @@ export const MAX_USERNAME_BYTES = 508;
 /** s14.8 to s14.10, s14.14: "fewer than 128 characters (which can be as long as 509 bytes [...] or 763 bytes when decoding)". */
 export const MAX_TEXT_BYTES = 763;
 
-/** s18.3, and RFC 8445 s16.1, RFC 5780 s7.6. */
+/** s18.3, and RFC 8445 s16.1, RFC 5780 s7.6, RFC 8656 s18. */
 export const ATTRIBUTE = {
   mappedAddress: 0x0001,
   username: 0x0006,
   messageIntegrity: 0x0008,
   errorCode: 0x0009,
   unknownAttributes: 0x000a,
+  channelNumber: 0x000c,
+  lifetime: 0x000d,
+  xorPeerAddress: 0x0012,
+  data: 0x0013,
   realm: 0x0014,
   nonce: 0x0015,
+  xorRelayedAddress: 0x0016,
+  requestedTransport: 0x0019,
   messageIntegritySha256: 0x001c,
+  passwordAlgorithm: 0x001d,
   userhash: 0x001e,
   xorMappedAddress: 0x0020,
   priority: 0x0024,
   useCandidate: 0x0025,
   padding: 0x0026,
+  passwordAlgorithms: 0x8002,
   software: 0x8022,
   fingerprint: 0x8028,
   iceControlled: 0x8029,
@@ -44,6 +52,9 @@ export const ERROR_REASONS: Readonly<Record<number, string>> = {
 };
 
 // Implementation.
+
+/** The algorithms of a server: two are defined (s18.5), and nobody needs many. */
+export const MAX_PASSWORD_ALGORITHMS = 8;
 
 /** More unknown types than this are not listed in a 420: the sender learns enough from these. */
 export const MAX_UNKNOWN_LISTED = 16;

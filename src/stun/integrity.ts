@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { equalSecrets } from '../base/bytes.ts';
 import { FINGERPRINT_XOR, HEADER_BYTES } from './constants.ts';
@@ -13,6 +13,19 @@ export type IntegrityAlgorithm = keyof typeof HMAC_BYTES;
 /** Short-term credentials (RFC 8489 s9.1.1): ICE passwords are ASCII, where OpaqueString changes nothing. */
 export function shortTermKey(password: string): Uint8Array {
   return Buffer.from(password, 'utf8');
+}
+
+/** What passwords of long-term credentials become (RFC 8489 s18.5.1). */
+export type KeyAlgorithm = 'md5' | 'sha256';
+
+/** Long-term credentials (RFC 8489 s9.2.2); all three as they are after OpaqueString. */
+export function longTermKey(username: string, realm: string, password: string, algorithm: KeyAlgorithm): Uint8Array {
+  return createHash(algorithm).update(`${username}:${realm}:${password}`, 'utf8').digest();
+}
+
+/** USERHASH, hexadecimal (RFC 8489 s14.4). */
+export function userhash(username: string, realm: string): string {
+  return createHash('sha256').update(`${username}:${realm}`, 'utf8').digest('hex');
 }
 
 /**

@@ -5,6 +5,11 @@ export type StunClass = 'request' | 'indication' | 'success' | 'error';
 
 /** RFC 8489 s18.2. */
 export const BINDING_METHOD = 0x001;
+/** RFC 8656 s17. */
+export const ALLOCATE_METHOD = 0x003;
+export const REFRESH_METHOD = 0x004;
+export const DATA_METHOD = 0x007;
+export const CHANNEL_BIND_METHOD = 0x009;
 
 /**
  * Attributes by name, each at most once (RFC 8489 s14: only the first of several counts). What protects the message
@@ -28,8 +33,27 @@ export interface StunAttributes {
   readonly unknownAttributes?: readonly number[];
   readonly mappedAddress?: SocketAddress;
   readonly xorMappedAddress?: SocketAddress;
+  /** RFC 8656 s18: 0x4000 to 0x4fff. */
+  readonly channelNumber?: number;
+  /** Seconds. */
+  readonly lifetime?: number;
+  readonly xorPeerAddress?: SocketAddress;
+  readonly xorRelayedAddress?: SocketAddress;
+  /** A protocol of IP: 17 is UDP. */
+  readonly requestedTransport?: number;
+  /** What came from, or goes to, the peer. */
+  readonly data?: Uint8Array;
+  readonly passwordAlgorithm?: PasswordAlgorithm;
+  readonly passwordAlgorithms?: readonly PasswordAlgorithm[];
   /** Bytes of PADDING content (RFC 5780 s7.6); its value means nothing. */
   readonly paddingLength?: number;
+}
+
+/** RFC 8489 s14.11, s14.12. */
+export interface PasswordAlgorithm {
+  /** s18.5: 1 is MD5, 2 is SHA-256. */
+  readonly number: number;
+  readonly parameters: Uint8Array;
 }
 
 export interface StunErrorCode {

@@ -13,6 +13,7 @@ const address = fc.record({
     .map(addressFromBytes),
   port: fc.nat(0xffff),
 });
+const algorithm = fc.record({ number: fc.nat(0xffff), parameters: fc.uint8Array({ maxLength: 9 }) });
 const message: fc.Arbitrary<StunMessage> = fc.record({
   class: fc.constantFrom('request', 'indication', 'success', 'error'),
   method: fc.nat(0xfff),
@@ -33,6 +34,14 @@ const message: fc.Arbitrary<StunMessage> = fc.record({
       mappedAddress: address,
       xorMappedAddress: address,
       paddingLength: fc.nat(64),
+      channelNumber: fc.nat(0xffff),
+      lifetime: fc.nat(0xffffffff),
+      requestedTransport: fc.nat(0xff),
+      xorPeerAddress: address,
+      xorRelayedAddress: address,
+      data: fc.uint8Array({ maxLength: 40 }),
+      passwordAlgorithm: algorithm,
+      passwordAlgorithms: fc.array(algorithm, { maxLength: 8 }),
     },
     { requiredKeys: [] },
   ),

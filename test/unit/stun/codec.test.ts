@@ -3,7 +3,7 @@ import test from 'ava';
 import { fromHex, toHex } from '../../../src/base/bytes.ts';
 import { MalformedMessageError } from '../../../src/base/errors.ts';
 import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
-import { shortTermKey, verifyIntegrity } from '../../../src/stun/integrity.ts';
+import { longTermKey, shortTermKey, userhash, verifyIntegrity } from '../../../src/stun/integrity.ts';
 import type { StunMessage } from '../../../src/stun/message.ts';
 
 interface Vector {
@@ -100,6 +100,43 @@ test('integrity by SHA-256 is written and read', (t) => {
   t.false(verifyIntegrity(raw, message, shortTermKey('other')));
 });
 
+test('keys of long-term credentials and the hash of a user are those of RFC 8489 s9.2.2, B.1 and RFC 5769 s2.4', (t) => {
+  t.is(toHex(longTermKey('user', 'realm', 'pass', 'md5')), '8493fbc53ba582fb4c044c456bdc40eb');
+  const user = 'マトリックス';
+  t.is(toHex(longTermKey(user, 'example.org', 'TheMatrIX', 'md5')), vector('rfc5769_2.4_long_term').key_hex);
+  t.is(toHex(longTermKey(user, 'example.org', 'TheMatrIX', 'sha256')), vector('rfc8489_B.1_sha256_userhash').key_hex);
+  t.is(userhash(user, 'example.org'), '4a3cf38fef6992bda952c6780417da0f24819415569e60b205c46e41407f1704');
+});
+
+test('the attributes of TURN are written and read as RFC 8656 s18 has them', (t) => {
+  const attributes: StunMessage['attributes'] = {
+    channelNumber: 0x4001,
+    lifetime: 600,
+    requestedTransport: 17,
+    xorPeerAddress: { address: '192.0.2.1', port: 32_853 },
+    xorRelayedAddress: { address: '2001:db8::1', port: 49_152 },
+    data: Uint8Array.of(1, 2, 3),
+    passwordAlgorithm: { number: 2, parameters: new Uint8Array() },
+    passwordAlgorithms: [
+      { number: 2, parameters: new Uint8Array() },
+      { number: 7, parameters: Uint8Array.of(9) },
+    ],
+  };
+  const raw = encodeStun({ class: 'request', method: 3, transactionId: ID, attributes });
+  t.deepEqual(decodeStun(raw).attributes, attributes);
+  const hex = toHex(raw);
+  for (const part of [
+    '000c000440010000',
+    '000d000400000258',
+    '0019000411000000',
+    '001200080001a147e112a643',
+    '0013000301020300',
+    '001d000400020000',
+    '8002000c000200000007000109000000',
+  ])
+    t.true(hex.includes(part), part);
+});
+
 test('a message without integrity is vouched for by nobody', (t) => {
   const raw = encodeStun({ class: 'request', method: 1, transactionId: ID, attributes: {} });
   t.false(verifyIntegrity(raw, decodeStun(raw), shortTermKey('')));
@@ -135,6 +172,10 @@ const malformed: Readonly<Record<string, string>> = {
   'an attribute beyond the message': `000100082112a442${ID}0024000800000001`,
   'a PRIORITY of five bytes': `0001000c2112a442${ID}002400050000000100000000`,
   'an unknown address family': `000100082112a442${ID}0020000400030000`,
+  'a CHANNEL-NUMBER of two bytes': `000100082112a442${ID}000c000240010000`,
+  'a LIFETIME of five bytes': `0001000c2112a442${ID}000d00050000025800000000`,
+  'a password algorithm beyond its attribute': `000100082112a442${ID}8002000400020008`,
+  'more password algorithms than there are': `000100282112a442${ID}80020024${'00020000'.repeat(9)}`,
   'an error code of 900': `011100082112a442${ID}0009000400000900`,
   'a USERNAME that is not UTF-8': `000100082112a442${ID}00060001ff000000`,
   'a FINGERPRINT that does not match': `000100082112a442${ID}8028000400000000`,

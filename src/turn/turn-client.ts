@@ -1,0 +1,292 @@
+import { fromAllocationAddress, isAllocationAddress, toAllocationAddress } from '../base/allocation-address.ts';
+import type { Timed } from '../base/clock.ts';
+import { earliest } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { DATA_METHOD } from '../stun/message.ts';
+import type { StunMessage } from '../stun/message.ts';
+import { Allocation } from './allocation.ts';
+import { LOST_RETRY_MS, MAX_TURN_SERVERS, RETRY_MS } from './constants.ts';
+import { LongTermCredentials } from './long-term-credentials.ts';
+
+export interface TurnServer {
+  readonly address: SocketAddress;
+  readonly username: string;
+  readonly password: string;
+}
+
+/** Which of our addresses sends to the server, and where that is. */
+export interface TurnRoute {
+  readonly base: SocketAddress;
+  readonly server: SocketAddress;
+}
+
+/** `local` stands for the allocation (base/allocation-address.ts), without a port of its own. */
+export type TurnEvent =
+  /** There is another relayed address, or one less. */
+  | { readonly type: 'allocated' | 'ended'; readonly local: string; readonly route: TurnRoute }
+  | {
+      readonly type: 'bound' | 'unbound';
+      readonly local: string;
+      readonly peer: SocketAddress;
+      readonly channel: number;
+      readonly route: TurnRoute;
+      /** What waited to be sent to the peer. */
+      readonly held?: Uint8Array;
+    };
+
+/** What is done about one server. */
+interface Service {
+  readonly server: TurnServer;
+  allocation: Allocation | undefined;
+  /** Of those of our addresses that are of its family: which is tried next. */
+  next: number;
+  tried: number;
+  rounds: number;
+  retryAt: number | undefined;
+}
+
+/**
+ * Relayed addresses at the TURN servers of the configuration (RFC 8656, over UDP): one at each, from the first of our addresses
+ * that the server answers to. Whatever fails is tried again: at once when our addresses change, else after a while. Nothing that
+ * a server sends ends it.
+ */
+export class TurnClient implements Timed {
+  private readonly random: Random;
+  private readonly logger: Logger;
+  private readonly isWanted: (local: string, peer: SocketAddress) => boolean;
+  private services: Service[] = [];
+  private bases: readonly SocketAddress[] = [];
+  private transmits: { local: SocketAddress; remote: SocketAddress; data: Uint8Array }[] = [];
+  private events: TurnEvent[] = [];
+
+  constructor(components: {
+    readonly random: Random;
+    readonly logger: Logger;
+    /** Whether something still goes to the peer from that allocation. */
+    readonly isWanted: (local: string, peer: SocketAddress) => boolean;
+  }) {
+    this.random = components.random;
+    this.logger = components.logger;
+    this.isWanted = components.isWanted;
+  }
+
+  /** Those of before that are not among them are left. Of many the first are taken. */
+  setServers(servers: readonly TurnServer[], now: number): void {
+    const wanted = servers.slice(0, MAX_TURN_SERVERS);
+    const kept = this.services.filter(({ server }) => wanted.some((other) => isSame(other, server)));
+    for (const service of this.services) if (!kept.includes(service)) this.leave(service, now);
+    this.services = wanted.map((server) => kept.find((service) => isSame(service.server, server)) ?? serviceOf(server));
+    for (const service of this.services) if (!kept.includes(service)) this.begin(service, now);
+  }
+
+  /** Our addresses, the best first. An allocation from one that is gone is lost. */
+  setBases(bases: readonly SocketAddress[], now: number): void {
+    const before = this.bases;
+    this.bases = bases;
+    const isAsBefore = (base: SocketAddress, i: number): boolean =>
+      before[i] !== undefined && sameSocketAddress(base, before[i]);
+    if (bases.length === before.length && bases.every(isAsBefore)) return;
+    for (const service of this.services) {
+      const { allocation } = service;
+      if (allocation !== undefined && bases.some((base) => sameSocketAddress(base, allocation.base))) continue;
+      this.drop(service);
+      service.next = service.tried = service.rounds = 0;
+      this.begin(service, now);
+    }
+  }
+
+  /** What our allocations are reached at, and from which of our addresses they are kept. */
+  get allocations(): readonly { readonly local: string; readonly relayed: SocketAddress; readonly route: TurnRoute }[] {
+    return this.services.flatMap(({ allocation }) => {
+      if (allocation?.relayed === undefined) return [];
+      const { relayed } = allocation;
+      return { local: toAllocationAddress(relayed), relayed, route: routeOf(allocation) };
+    });
+  }
+
+  has(local: string): boolean {
+    return this.find(local) !== undefined;
+  }
+
+  /**
+   * To be asked before each datagram from an allocation.
+   * @returns whether it may be sent. If not yet, it comes again with `bound`, unless another one follows it or it never may be.
+   */
+  open(local: string, peer: SocketAddress, data: Uint8Array, now: number): boolean {
+    const allocation = this.find(local);
+    const isOpen = allocation?.open(peer, data, now) === true;
+    this.collect(now);
+    return isOpen;
+  }
+
+  hasTransaction(id: string): boolean {
+    return this.services.some(({ allocation }) => allocation?.hasTransaction(id) === true);
+  }
+
+  /** An answer of a server. Another's is not taken. */
+  receive(message: StunMessage, raw: Uint8Array, local: SocketAddress, remote: SocketAddress, now: number): void {
+    for (const { allocation } of this.services)
+      if (allocation?.hasTransaction(message.transactionId) === true && isRoute(allocation, local, remote))
+        allocation.receive(message, raw, now);
+    this.collect(now);
+  }
+
+  /**
+   * A datagram of a peer to which no channel is bound (RFC 8656 s11.4).
+   * @returns undefined: it is none, or not from a server where we have an allocation.
+   */
+  unwrap(
+    message: StunMessage,
+    local: SocketAddress,
+    remote: SocketAddress,
+  ): { readonly local: string; readonly peer: SocketAddress; readonly data: Uint8Array } | undefined {
+    const { xorPeerAddress: peer, data } = message.attributes;
+    if (message.class !== 'indication' || message.method !== DATA_METHOD) return undefined;
+    if (peer === undefined || data === undefined || peer.port === 0) return undefined;
+    const service = this.services.find(
+      ({ allocation }) => allocation !== undefined && isRoute(allocation, local, remote),
+    );
+    const relayed = service?.allocation?.relayed;
+    return relayed === undefined ? undefined : { local: toAllocationAddress(relayed), peer, data };
+  }
+
+  pollTransmit(): { local: SocketAddress; remote: SocketAddress; data: Uint8Array } | undefined {
+    return this.transmits.shift();
+  }
+
+  pollEvent(): TurnEvent | undefined {
+    return this.events.shift();
+  }
+
+  nextTimeout(): number | undefined {
+    return earliest(...this.services.flatMap(({ allocation, retryAt }) => [allocation?.nextTimeout(), retryAt]));
+  }
+
+  handleTimeout(now: number): void {
+    for (const service of this.services) {
+      service.allocation?.handleTimeout(now);
+      if (service.retryAt !== undefined && now >= service.retryAt) this.begin(service, now);
+    }
+    this.collect(now);
+  }
+
+  /** Idempotent. The servers are told; what is to be sent for it is there to be polled. */
+  close(now: number): void {
+    this.setServers([], now);
+    this.events = [];
+  }
+
+  private begin(service: Service, now: number): void {
+    const { server } = service;
+    service.retryAt = undefined;
+    const isIpv6 = server.address.address.includes(':');
+    const usable = this.bases.filter(({ address }) => address.includes(':') === isIpv6);
+    const base = usable[service.next % Math.max(1, usable.length)];
+    // Without an address, `setBases` begins anew.
+    if (base === undefined) return;
+    const { random } = this;
+    const credentials = new LongTermCredentials(server);
+    const isWanted = (peer: SocketAddress): boolean => {
+      const relayed = service.allocation?.relayed;
+      return relayed !== undefined && this.isWanted(toAllocationAddress(relayed), peer);
+    };
+    service.allocation = new Allocation({ random, credentials, isWanted }, { server: server.address, base }, now);
+    this.collect(now);
+  }
+
+  private collect(now: number): void {
+    for (const service of this.services) {
+      const { allocation } = service;
+      if (allocation === undefined) continue;
+      this.send(allocation);
+      for (let event = allocation.pollEvent(); event !== undefined; event = allocation.pollEvent()) {
+        const route = routeOf(allocation);
+        const local = allocation.relayed === undefined ? undefined : toAllocationAddress(allocation.relayed);
+        if (event.type === 'ended') this.ended(service, allocation, event.reason, now);
+        else if (event.type === 'allocated') this.allocated(service, event.relayed, route);
+        else if (local !== undefined) this.events.push({ ...event, local, route });
+      }
+    }
+  }
+
+  private send(allocation: Allocation): void {
+    const { base: local, server: remote } = allocation;
+    for (let data = allocation.pollTransmit(); data !== undefined; data = allocation.pollTransmit())
+      this.transmits.push({ local, remote, data });
+  }
+
+  private allocated(service: Service, relayed: SocketAddress, route: TurnRoute): void {
+    service.tried = service.rounds = 0;
+    const addr = formatSocketAddress(route.server);
+    this.logger.info('turn.allocated', { addr, relayed: formatSocketAddress(relayed) });
+    this.events.push({ type: 'allocated', local: toAllocationAddress(relayed), route });
+  }
+
+  private ended(service: Service, allocation: Allocation, reason: string, now: number): void {
+    const addr = formatSocketAddress(allocation.server);
+    const wasThere = allocation.relayed !== undefined;
+    this.drop(service);
+    if (wasThere) {
+      this.logger.warn('turn.lost', { addr, reason });
+      service.retryAt = now + LOST_RETRY_MS;
+      return;
+    }
+    service.next += 1;
+    service.tried += 1;
+    const isIpv6 = allocation.server.address.includes(':');
+    if (service.tried < this.bases.filter(({ address }) => address.includes(':') === isIpv6).length) {
+      service.retryAt = now;
+      return;
+    }
+    const waitMs = Math.min(RETRY_MS.least * 2 ** service.rounds, RETRY_MS.most);
+    service.tried = 0;
+    service.rounds += 1;
+    service.retryAt = now + waitMs;
+    this.logger.warn('turn.failed', { addr, reason, retryInS: waitMs / 1_000 });
+  }
+
+  private leave(service: Service, now: number): void {
+    const { allocation } = service;
+    allocation?.release(now);
+    if (allocation !== undefined) this.send(allocation);
+    this.drop(service);
+  }
+
+  /** Its allocation is none any more. */
+  private drop(service: Service): void {
+    const { allocation } = service;
+    service.allocation = undefined;
+    service.retryAt = undefined;
+    if (allocation?.relayed === undefined) return;
+    const local = toAllocationAddress(allocation.relayed);
+    this.events.push({ type: 'ended', local, route: routeOf(allocation) });
+  }
+
+  private find(local: string): Allocation | undefined {
+    if (!isAllocationAddress(local)) return undefined;
+    const wanted = fromAllocationAddress(local);
+    const service = this.services.find(
+      ({ allocation }) => allocation?.relayed !== undefined && sameSocketAddress(allocation.relayed, wanted),
+    );
+    return service?.allocation;
+  }
+}
+
+function serviceOf(server: TurnServer): Service {
+  return { server, allocation: undefined, next: 0, tried: 0, rounds: 0, retryAt: undefined };
+}
+
+function isSame(a: TurnServer, b: TurnServer): boolean {
+  return sameSocketAddress(a.address, b.address) && a.username === b.username && a.password === b.password;
+}
+
+function routeOf({ base, server }: Allocation): TurnRoute {
+  return { base, server };
+}
+
+function isRoute({ base, server }: Allocation, local: SocketAddress, remote: SocketAddress): boolean {
+  return sameSocketAddress(base, local) && sameSocketAddress(server, remote);
+}

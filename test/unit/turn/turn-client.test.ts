@@ -1,0 +1,296 @@
+import test from 'ava';
+import { isAllocationAddress, toAllocationAddress } from '../../../src/base/allocation-address.ts';
+import type { LogFields, Logger } from '../../../src/base/logger.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { seededRandom } from '../../../src/base/random.ts';
+import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
+import { longTermKey } from '../../../src/stun/integrity.ts';
+import { ALLOCATE_METHOD, CHANNEL_BIND_METHOD, DATA_METHOD, REFRESH_METHOD } from '../../../src/stun/message.ts';
+import { CHANNEL_REFRESH_MS, MAX_CHANNELS, REQUEST_TIMEOUT_MS, RETRY_MS } from '../../../src/turn/constants.ts';
+import { TurnClient, type TurnEvent } from '../../../src/turn/turn-client.ts';
+import { PASSWORD, REALM, RELAYED, TurnServer, USER } from './turn-server.ts';
+
+const SERVER = { address: '203.0.113.1', port: 3_478 };
+const BASE = { address: '192.168.1.2', port: 6_084 };
+const OTHER_BASE = { address: '10.0.0.2', port: 6_084 };
+const PEER = { address: '198.51.100.20', port: 4_000 };
+const LOCAL = toAllocationAddress(RELAYED);
+const CHECK = Uint8Array.of(0, 1, 2);
+
+/** The client and the server, and what passes between them. */
+class Scene {
+  readonly server = new TurnServer();
+  readonly logged: { level: string; event: string; fields: LogFields }[] = [];
+  readonly wanted = new Set<string>();
+  readonly events: TurnEvent[] = [];
+  now = 1_000;
+  sent = 0;
+  reachable: (base: SocketAddress) => boolean = () => true;
+  readonly client: TurnClient;
+
+  constructor(seed = 1) {
+    const note =
+      (level: string) =>
+      (event: string, fields: LogFields = {}): void => {
+        this.logged.push({ level, event, fields });
+      };
+    const logger: Logger = { ...silentLogger, info: note('info'), warn: note('warn') };
+    const isWanted = (_: string, peer: SocketAddress): boolean => this.wanted.has(peer.address);
+    this.client = new TurnClient({ random: seededRandom(seed), logger, isWanted });
+  }
+
+  start(password = PASSWORD, bases = [BASE]): void {
+    this.client.setBases(bases, this.now);
+    this.client.setServers([{ address: SERVER, username: USER, password }], this.now);
+    this.carry();
+  }
+
+  carry(): void {
+    for (let out = this.client.pollTransmit(); out !== undefined; out = this.client.pollTransmit()) {
+      this.sent += 1;
+      if (!this.reachable(out.local)) continue;
+      const raw = this.server.answer(out.data);
+      this.client.receive(decodeStun(raw), raw, out.local, out.remote, this.now);
+    }
+    for (let event = this.client.pollEvent(); event !== undefined; event = this.client.pollEvent())
+      this.events.push(event);
+  }
+
+  /** Time goes on, with all that is due meanwhile. */
+  advance(ms: number): void {
+    const until = this.now + ms;
+    for (let at = this.client.nextTimeout(); at !== undefined && at <= until; at = this.client.nextTimeout()) {
+      this.now = Math.max(this.now, at);
+      this.client.handleTimeout(this.now);
+      this.carry();
+    }
+    this.now = until;
+  }
+
+  get types(): string[] {
+    return this.events.map(({ type }) => type);
+  }
+}
+
+test('an allocation is made with the credentials that the server asks for, and kept alive by refreshes', (t) => {
+  const scene = new Scene();
+  scene.start();
+  t.is(scene.sent, 2);
+  t.deepEqual(scene.client.allocations, [{ local: LOCAL, relayed: RELAYED, route: { base: BASE, server: SERVER } }]);
+  t.true(isAllocationAddress(LOCAL));
+  t.deepEqual(scene.types, ['allocated']);
+  const [first, second] = scene.server.messages;
+  t.is(first?.attributes.username, undefined);
+  t.is(first?.integrity?.sha1, undefined);
+  t.is(second?.attributes.requestedTransport, 17);
+  scene.advance(3_600_000);
+  const refreshes = scene.server.seen.filter(({ method }) => method === REFRESH_METHOD).length;
+  t.is(refreshes, 6);
+  t.deepEqual(scene.types, ['allocated']);
+});
+
+test('with a server of RFC 8489, SHA-256 is used and the user is a hash', (t) => {
+  const scene = new Scene();
+  scene.server.modern = true;
+  scene.start();
+  t.is(scene.client.allocations.length, 1);
+  const { attributes } = scene.server.messages[1] ?? {};
+  t.is(attributes?.username, undefined);
+  t.is(attributes?.passwordAlgorithm?.number, 2);
+  t.deepEqual(
+    attributes?.passwordAlgorithms?.map(({ number }) => number),
+    [9, 2, 1],
+  );
+});
+
+test('a stale nonce is replaced by the new one, at once', (t) => {
+  const scene = new Scene();
+  scene.start();
+  scene.server.nonce = 'second';
+  scene.advance(540_000);
+  t.is(scene.server.seen.filter(({ method }) => method === REFRESH_METHOD).length, 1);
+  t.deepEqual(scene.types, ['allocated']);
+});
+
+test('a wrong password is said in one line, without it, and tried again later and later', (t) => {
+  const scene = new Scene();
+  scene.start('wrong password');
+  t.is(scene.client.allocations.length, 0);
+  t.is(scene.sent, 2);
+  const reason = 'it does not take the user or the password';
+  t.deepEqual(scene.logged, [
+    { level: 'warn', event: 'turn.failed', fields: { addr: '203.0.113.1:3478', reason, retryInS: 30 } },
+  ]);
+  scene.advance(RETRY_MS.least);
+  t.is(scene.sent, 4);
+  scene.advance(RETRY_MS.least);
+  t.is(scene.sent, 4);
+  scene.advance(RETRY_MS.least);
+  t.is(scene.sent, 6);
+  t.false(JSON.stringify(scene.logged).includes('wrong password'));
+});
+
+test('a server that does not answer is tried from each of our addresses, and the first that it answers to is kept', (t) => {
+  const scene = new Scene();
+  scene.reachable = ({ address }) => address === OTHER_BASE.address;
+  scene.start(PASSWORD, [BASE, OTHER_BASE]);
+  t.is(scene.client.allocations.length, 0);
+  scene.advance(REQUEST_TIMEOUT_MS);
+  t.deepEqual(scene.client.allocations[0]?.route.base, OTHER_BASE);
+  t.is(scene.sent, 5 + 2);
+});
+
+test('an allocation that an earlier run of this host has left there is ended first', (t) => {
+  const scene = new Scene();
+  scene.server.allocated = true;
+  scene.start();
+  t.is(scene.client.allocations.length, 1);
+  t.deepEqual(
+    scene.server.seen.map(({ method, lifetime }) => [method, lifetime]),
+    [
+      [ALLOCATE_METHOD, undefined],
+      [REFRESH_METHOD, 0],
+      [ALLOCATE_METHOD, undefined],
+    ],
+  );
+});
+
+test('a channel is bound when the first datagram is to go to a peer, which then comes again', (t) => {
+  const scene = new Scene();
+  scene.start();
+  t.false(scene.client.open(LOCAL, PEER, CHECK, scene.now));
+  scene.carry();
+  const bound = scene.events.find(({ type }) => type === 'bound');
+  t.like(bound, { local: LOCAL, peer: PEER, held: CHECK, route: { base: BASE, server: SERVER } });
+  t.true(scene.client.open(LOCAL, PEER, CHECK, scene.now));
+  t.is(scene.sent, 3);
+  t.false(scene.client.open(toAllocationAddress(SERVER), PEER, CHECK, scene.now));
+});
+
+test('a channel is bound anew with its number while it is wanted, let go then, and has its number when it is wanted again', (t) => {
+  const scene = new Scene();
+  scene.start();
+  scene.wanted.add(PEER.address);
+  scene.client.open(LOCAL, PEER, CHECK, scene.now);
+  scene.carry();
+  scene.advance(2 * CHANNEL_REFRESH_MS + 1);
+  t.is(scene.server.seen.filter(({ method }) => method === CHANNEL_BIND_METHOD).length, 3);
+  scene.wanted.clear();
+  scene.advance(CHANNEL_REFRESH_MS);
+  t.deepEqual(scene.types, ['allocated', 'bound', 'unbound']);
+  t.false(scene.client.open(LOCAL, PEER, CHECK, scene.now));
+  scene.carry();
+  t.deepEqual(scene.types, ['allocated', 'bound', 'unbound', 'bound']);
+  t.is(scene.server.channels.size, 1);
+});
+
+test('what the server refuses for one peer is not asked again at once, and leaves the others alone', (t) => {
+  const scene = new Scene();
+  scene.start();
+  scene.server.fail = { method: CHANNEL_BIND_METHOD, code: 403, times: 1 };
+  for (let i = 0; i < 3; i++) {
+    t.false(scene.client.open(LOCAL, PEER, CHECK, scene.now));
+    scene.carry();
+  }
+  t.is(scene.sent, 3);
+  const other = { ...PEER, port: 4_001 };
+  scene.client.open(LOCAL, other, CHECK, scene.now);
+  scene.carry();
+  t.true(scene.client.open(LOCAL, other, CHECK, scene.now));
+});
+
+test('more peers than some have no channel', (t) => {
+  const scene = new Scene();
+  scene.start();
+  for (let port = 1; port <= MAX_CHANNELS + 10; port++) scene.client.open(LOCAL, { ...PEER, port }, CHECK, scene.now);
+  scene.carry();
+  t.is(scene.server.channels.size, MAX_CHANNELS);
+  t.is(new Set(scene.server.channels.values()).size, MAX_CHANNELS);
+});
+
+test('an allocation that the server has forgotten is made anew', (t) => {
+  const scene = new Scene();
+  scene.start();
+  scene.server.allocated = false;
+  scene.advance(600_000);
+  t.deepEqual(scene.types, ['allocated', 'ended', 'allocated']);
+  t.is(scene.logged.filter(({ level }) => level === 'warn').length, 1);
+});
+
+test('when the address that it was made from is gone, another one is made from what is left', (t) => {
+  const scene = new Scene();
+  scene.start();
+  scene.server.allocated = false;
+  scene.client.setBases([OTHER_BASE], scene.now);
+  scene.carry();
+  t.deepEqual(scene.types, ['allocated', 'ended', 'allocated']);
+  t.deepEqual(scene.client.allocations[0]?.route.base, OTHER_BASE);
+  scene.client.setBases([], scene.now);
+  scene.carry();
+  t.deepEqual(scene.client.allocations, []);
+  t.is(scene.client.nextTimeout(), undefined);
+});
+
+test('at the end the server is told', (t) => {
+  const scene = new Scene();
+  scene.start();
+  scene.client.close(scene.now);
+  scene.carry();
+  t.false(scene.server.allocated);
+  t.deepEqual(scene.client.allocations, []);
+  scene.client.close(scene.now);
+  t.is(scene.client.nextTimeout(), undefined);
+});
+
+test('what a peer sends without a channel is taken out of the indication, from the server alone', (t) => {
+  const scene = new Scene();
+  scene.start();
+  const indication = decodeStun(
+    encodeStun({
+      class: 'indication',
+      method: DATA_METHOD,
+      transactionId: '00'.repeat(12),
+      attributes: { xorPeerAddress: PEER, data: CHECK },
+    }),
+  );
+  t.deepEqual(scene.client.unwrap(indication, BASE, SERVER), { local: LOCAL, peer: PEER, data: CHECK });
+  t.is(scene.client.unwrap(indication, BASE, PEER), undefined);
+  t.is(scene.client.unwrap(indication, OTHER_BASE, SERVER), undefined);
+});
+
+test('an answer without the right integrity is passed over, and one from elsewhere too', (t) => {
+  const scene = new Scene();
+  scene.client.setBases([BASE], scene.now);
+  scene.client.setServers([{ address: SERVER, username: USER, password: PASSWORD }], scene.now);
+  const [first] = [scene.client.pollTransmit()];
+  const challenge = scene.server.answer(first?.data ?? CHECK);
+  scene.client.receive(decodeStun(challenge), challenge, BASE, PEER, scene.now);
+  t.is(scene.client.pollTransmit(), undefined);
+  scene.client.receive(decodeStun(challenge), challenge, BASE, SERVER, scene.now);
+  const request = decodeStun(scene.client.pollTransmit()?.data ?? CHECK);
+  const forged = (key?: Uint8Array): Uint8Array =>
+    encodeStun(
+      { ...request, class: 'success', attributes: { xorRelayedAddress: RELAYED, lifetime: 600 } },
+      key === undefined ? {} : { key },
+    );
+  for (const raw of [forged(), forged(longTermKey(USER, REALM, 'guess', 'md5'))])
+    scene.client.receive(decodeStun(raw), raw, BASE, SERVER, scene.now);
+  t.deepEqual(scene.client.allocations, []);
+  const right = forged(longTermKey(USER, REALM, PASSWORD, 'md5'));
+  scene.client.receive(decodeStun(right), right, BASE, SERVER, scene.now);
+  t.is(scene.client.allocations.length, 1);
+});
+
+test('somebody who cuts SHA-256 out of the challenge gets no request that is worth less', (t) => {
+  const scene = new Scene();
+  scene.server.modern = true;
+  scene.client.setBases([BASE], scene.now);
+  scene.client.setServers([{ address: SERVER, username: USER, password: PASSWORD }], scene.now);
+  const request = decodeStun(scene.client.pollTransmit()?.data ?? CHECK);
+  const { attributes, ...rest } = decodeStun(scene.server.challenge(request, 401));
+  const { passwordAlgorithms: _, ...cut } = attributes;
+  const raw = encodeStun({ ...rest, attributes: cut });
+  scene.client.receive(decodeStun(raw), raw, BASE, SERVER, scene.now);
+  t.is(scene.client.pollTransmit(), undefined);
+});

@@ -1,0 +1,97 @@
+import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
+import { longTermKey, userhash, verifyIntegrity } from '../../../src/stun/integrity.ts';
+import type { StunAttributes, StunMessage } from '../../../src/stun/message.ts';
+import { ALLOCATE_METHOD, CHANNEL_BIND_METHOD, REFRESH_METHOD } from '../../../src/stun/message.ts';
+
+export const USER = 'alice';
+export const PASSWORD = 'correct horse';
+export const REALM = 'example.org';
+export const RELAYED: SocketAddress = { address: '203.0.113.7', port: 49_152 };
+const MAPPED: SocketAddress = { address: '198.51.100.9', port: 6_084 };
+
+/** As much of a TURN server as one client sees; what it does is set. */
+export class TurnServer {
+  /** RFC 8489: offers SHA-256, and wants the hash of the user's name. */
+  modern = false;
+  nonce = 'first';
+  lifetime = 600;
+  /** Answers with this code instead, to that method, so many times. */
+  fail: { method: number; code: number; times: number } | undefined;
+  allocated = false;
+  /** Number by peer. */
+  readonly channels = new Map<string, number>();
+  /** Of authentic requests. */
+  readonly seen: { method: number; lifetime: number | undefined }[] = [];
+  readonly messages: StunMessage[] = [];
+
+  answer(raw: Uint8Array): Uint8Array {
+    const request = decodeStun(raw);
+    this.messages.push(request);
+    const { attributes, method } = request;
+    const key = longTermKey(USER, REALM, PASSWORD, this.modern ? 'sha256' : 'md5');
+    const isKnown = this.modern
+      ? attributes.userhash === userhash(USER, REALM) && request.integrity?.sha256 !== undefined
+      : attributes.username === USER;
+    if (!isKnown || !verifyIntegrity(raw, request, key)) return this.challenge(request, 401);
+    if (attributes.nonce !== this.fullNonce) return this.challenge(request, 438);
+    this.seen.push({ method, lifetime: attributes.lifetime });
+    if (this.fail?.method === method && this.fail.times-- > 0)
+      return this.reply(request, { errorCode: { code: this.fail.code, reason: 'as set' } }, key, 'error');
+    switch (method) {
+      case ALLOCATE_METHOD:
+        if (this.allocated) return this.reply(request, { errorCode: { code: 437, reason: '' } }, key, 'error');
+        this.allocated = true;
+        return this.reply(
+          request,
+          { xorRelayedAddress: RELAYED, xorMappedAddress: MAPPED, lifetime: this.lifetime },
+          key,
+        );
+      case REFRESH_METHOD:
+        if (!this.allocated) return this.reply(request, { errorCode: { code: 437, reason: '' } }, key, 'error');
+        if (attributes.lifetime === 0) this.allocated = false;
+        return this.reply(request, { lifetime: attributes.lifetime ?? this.lifetime }, key);
+      case CHANNEL_BIND_METHOD: {
+        const { channelNumber = 0, xorPeerAddress } = attributes;
+        const peer = `${xorPeerAddress?.address}:${xorPeerAddress?.port}`;
+        const isOther = (this.channels.get(peer) ?? channelNumber) !== channelNumber;
+        if (isOther) return this.reply(request, { errorCode: { code: 400, reason: '' } }, key, 'error');
+        this.channels.set(peer, channelNumber);
+        return this.reply(request, {}, key);
+      }
+    }
+    return this.reply(request, { errorCode: { code: 400, reason: '' } }, key, 'error');
+  }
+
+  private get fullNonce(): string {
+    return this.modern ? `obMatJos2wAAA${this.nonce}` : this.nonce;
+  }
+
+  challenge(request: StunMessage, code: number): Uint8Array {
+    const passwordAlgorithms = [
+      { number: 9, parameters: Uint8Array.of(1) },
+      { number: 2, parameters: new Uint8Array() },
+      { number: 1, parameters: new Uint8Array() },
+    ];
+    const attributes: StunAttributes = {
+      errorCode: { code, reason: '' },
+      realm: REALM,
+      nonce: this.fullNonce,
+      ...(this.modern ? { passwordAlgorithms } : {}),
+    };
+    return encodeStun({ class: 'error', method: request.method, transactionId: request.transactionId, attributes });
+  }
+
+  private reply(
+    request: StunMessage,
+    attributes: StunAttributes,
+    key: Uint8Array,
+    kind: 'success' | 'error' = 'success',
+  ): Uint8Array {
+    const { method, transactionId } = request;
+    return encodeStun(
+      { class: kind, method, transactionId, attributes },
+      { key, integrity: this.modern ? 'sha256' : 'sha1' },
+    );
+  }
+}

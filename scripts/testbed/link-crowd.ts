@@ -145,6 +145,8 @@ class MemberPlane implements DataPlane {
   setPathMtu(): void {}
   setRelay(): void {}
   dialStream(): void {}
+  setTurnChannel(): void {}
+  removeTurnChannel(): void {}
   sendProbe(): void {}
   authorize(): void {}
   refuse(): void {}

@@ -37,6 +37,16 @@ export interface NativeDataPlane {
   sendProbe(link: number, bytes: number, id: number): void;
   setRelay(bytesPerSecond: number): void;
   dialStream(remote: string, port: number): void;
+  setTurnChannel(
+    allocation: string,
+    peer: string,
+    peerPort: number,
+    local: string,
+    server: string,
+    serverPort: number,
+    number: number,
+  ): void;
+  removeTurnChannel(allocation: string, peer: string, peerPort: number): void;
   linkCounters(link: number): LinkCounters | undefined;
   askPaths(): void;
   /** `local` as text; null: the kernel chooses. */

@@ -56,6 +56,9 @@ export const COUNTER_NAMES = [
   'streamsEnded',
   'streamSent',
   'streamReceived',
+  /** Datagrams by a TURN server. */
+  'turnSent',
+  'turnReceived',
   /** The TUN; reads and writes are of super-packets. */
   'tunReads',
   'tunReadBytes',
@@ -117,6 +120,9 @@ export const COUNTER_NAMES = [
   'dropStreamRefused',
   'dropStreamFull',
   'dropNoStream',
+  /** Dropped: from a TURN server, of no channel that is bound or no datagram of a link; for a peer without a channel. */
+  'dropTurnRefused',
+  'dropNoChannel',
   /** Dropped: inner addresses that are not the peer's and ours. */
   'dropInnerSource',
   'dropInnerDestination',

@@ -90,6 +90,18 @@ export interface DataPlane {
   dialStream(remote: SocketAddress): void;
 
   /**
+   * A channel at a TURN server is bound (RFC 8656 s12): datagrams from the local address `allocation`, which stands for the relayed
+   * address (base/allocation-address.ts), to `peer` go by it from now on, and what comes by it has come there.
+   */
+  setTurnChannel(
+    allocation: string,
+    peer: SocketAddress,
+    by: { readonly local: SocketAddress; readonly server: SocketAddress; readonly channel: number },
+  ): void;
+  /** It is bound no more: links leave paths that go by it. */
+  removeTurnChannel(allocation: string, peer: SocketAddress): void;
+
+  /**
    * Packets of programs leave in datagrams of at most so many bytes, IP header included: 1280 until this is called, and again
    * after `setPath` to another path. What does not fit goes in pieces (TCP in smaller segments, the rest as IP fragments), and
    * the program's kernel is told by Packet Too Big.

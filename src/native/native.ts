@@ -191,6 +191,26 @@ class NativePlane implements DataPlane {
     this.native.dialStream(remote.address, remote.port);
   }
 
+  setTurnChannel(
+    allocation: string,
+    peer: SocketAddress,
+    { local, server, channel }: { local: SocketAddress; server: SocketAddress; channel: number },
+  ): void {
+    this.native.setTurnChannel(
+      allocation,
+      peer.address,
+      peer.port,
+      local.address,
+      server.address,
+      server.port,
+      channel,
+    );
+  }
+
+  removeTurnChannel(allocation: string, peer: SocketAddress): void {
+    this.native.removeTurnChannel(allocation, peer.address, peer.port);
+  }
+
   linkCounters(link: LinkId): LinkCounters | undefined {
     return this.native.linkCounters(link);
   }

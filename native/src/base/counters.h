@@ -49,6 +49,8 @@ namespace idloc {
   V(streamsEnded)          \
   V(streamSent)            \
   V(streamReceived)        \
+  V(turnSent)              \
+  V(turnReceived)          \
   V(tunReads)              \
   V(tunReadBytes)          \
   V(tunWrites)             \
@@ -90,6 +92,8 @@ namespace idloc {
   V(dropStreamRefused)     \
   V(dropStreamFull)        \
   V(dropNoStream)          \
+  V(dropTurnRefused)       \
+  V(dropNoChannel)         \
   V(dropInnerSource)       \
   V(dropInnerDestination)  \
   V(dropForeignSource)     \

@@ -39,6 +39,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::SendProbeTo>("sendProbe"),
                            InstanceMethod<&DataPlaneObject::SetRelayTo>("setRelay"),
                            InstanceMethod<&DataPlaneObject::Dial>("dialStream"),
+                           InstanceMethod<&DataPlaneObject::BindChannel>("setTurnChannel"),
+                           InstanceMethod<&DataPlaneObject::UnbindChannel>("removeTurnChannel"),
                            InstanceMethod<&DataPlaneObject::LinkCounters>("linkCounters"),
                            InstanceMethod<&DataPlaneObject::AskPathReports>("askPaths"),
                            InstanceMethod<&DataPlaneObject::TakePathReports>("takePaths"),
@@ -461,6 +463,21 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   void Dial(const Napi::CallbackInfo& info) {
     auto remote = GetEndpoint(info, 0);
     if (remote.has_value()) Post(DialStream{*remote});
+  }
+
+  // (allocation, peer, port, our address or null, server, port, number)
+  void BindChannel(const Napi::CallbackInfo& info) {
+    auto path = GetPath(info, 0);
+    auto server = GetPath(info, 3);
+    auto number = GetUint32(info[6]);
+    if (path.has_value() && server.has_value() && number.has_value())
+      Post(SetTurnChannel{{*path, *server, static_cast<uint16_t>(*number)}});
+  }
+
+  // (allocation, peer, port)
+  void UnbindChannel(const Napi::CallbackInfo& info) {
+    auto path = GetPath(info, 0);
+    if (path.has_value()) Post(RemoveTurnChannel{*path});
   }
 
   Napi::Value LinkCounters(const Napi::CallbackInfo& info) {

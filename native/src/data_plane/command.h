@@ -9,6 +9,7 @@
 #include "link/dtls_context.h"
 #include "link/link.h"
 #include "net/address.h"
+#include "relay/turn_channels.h"
 
 namespace idloc {
 
@@ -83,6 +84,13 @@ struct SetRelay {
 struct DialStream {
   Endpoint remote;
 };
+// From now on the channel is bound; or no more.
+struct SetTurnChannel {
+  TurnChannels::Channel channel;
+};
+struct RemoveTurnChannel {
+  Path path;
+};
 // What DataPlane::TakePathReports gives, once the event kPaths has come.
 struct ReportPaths {};
 struct SetLocalAddresses {
@@ -90,8 +98,9 @@ struct SetLocalAddresses {
   std::optional<IpAddress> ipv4;
 };
 
-using Command = std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote,
-                             SetPath, AddPath, ClearPath, CloseLink, Rest, Authorize, Refuse,
-                             SetLocalAddresses, SetPathMtu, SendProbe, SetRelay, DialStream, ReportPaths>;
+using Command =
+    std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote, SetPath,
+                 AddPath, ClearPath, CloseLink, Rest, Authorize, Refuse, SetLocalAddresses, SetPathMtu,
+                 SendProbe, SetRelay, DialStream, SetTurnChannel, RemoveTurnChannel, ReportPaths>;
 
 }  // namespace idloc

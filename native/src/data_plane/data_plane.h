@@ -28,6 +28,7 @@
 #include "net/network_monitor.h"
 #include "net/uplinks.h"
 #include "relay/hop.h"
+#include "relay/turn_channels.h"
 #include "stream/streams.h"
 #include "tun/backlog.h"
 #include "tun/segmenter.h"
@@ -168,6 +169,8 @@ class DataPlane {
   void Handle(SendProbe& command);
   void Handle(SetRelay& command);
   void Handle(DialStream& command);
+  void Handle(SetTurnChannel& command);
+  void Handle(RemoveTurnChannel& command);
   void Handle(ReportPaths& command);
   static Nanoseconds GiveUpAt(const Link& link);
   int WaitMilliseconds(Nanoseconds now) const;
@@ -190,8 +193,10 @@ class DataPlane {
   // uplinks_ says something else than before, and the sockets are as it says. On the thread, right after the
   // messages were read; the first time before it begins, without links.
   void UplinksChanged();
+  // Links leave paths that are of no use any more.
+  void LookAtPaths();
   void LeaveLostPaths();
-  bool IsUsable(const Path& path) const;
+  bool IsUsable(const Path& path);
 
   // handshakes.cc
   // Where OpenSSL's datagrams go while the scope lasts, and how long one may be.
@@ -338,6 +343,8 @@ class DataPlane {
       slot.data = streams_.Room(length);
       slot.streamed = length;
       slot.stream = path.remote;
+    } else if (path.is_turn()) [[unlikely]] {
+      return ReserveTurn(lane, path, length, traffic_class);
     } else {
       slot.data = lane->transmit.Append(path, length, traffic_class);
     }
@@ -361,6 +368,10 @@ class DataPlane {
   // A record of `link`, which came by `path`. Ends any link, this one too.
   void HandleHop(Link* link, uint8_t* data, size_t length, const Path& path);
   void ForwardHop(Link* from, const IpAddress& to, const uint8_t* datagram, size_t length);
+
+  // turn.cc
+  Slot ReserveTurn(Lane* lane, const Path& path, size_t length, uint8_t traffic_class);
+  void HandleChannelData(uint8_t* datagram, size_t length, const Path& path);
 
   // path_mtu.cc
   // What fits into a record so that the datagram has at most `datagram` bytes, IP header included.
@@ -422,6 +433,7 @@ class DataPlane {
   EarlyPackets early_;
   RestingLinks resting_;
   HopQuota hop_quota_;
+  TurnChannels turn_channels_;
   Streams streams_{counters_.get()};
   MemoryTrimmer trimmer_;
   std::vector<LinkId> resting_due_;  // reused by RunResting

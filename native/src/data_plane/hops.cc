@@ -61,7 +61,7 @@ void DataPlane::CommitHop(Lane* lane, const Slot& slot) {
 }
 
 bool DataPlane::SendVia(const Path& path, const uint8_t* data, size_t length) {
-  if (!path.is_hop() && !path.is_stream())
+  if (!path.is_hop() && !path.is_stream() && !path.is_turn())
     return urgent_.sockets.Send(path, data, length, length) == SendResult::kSent;
   const Slot slot = Reserve(&urgent_, path, length);
   if (slot.data == nullptr) return false;

@@ -95,6 +95,8 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     event.remote = path.remote;
     event.data.assign(data, data + length);
     Emit(std::move(event));
+  } else if (first >= kFirstChannelByte && first <= kLastChannelByte) {
+    HandleChannelData(data, length, path);
   } else if (first == kBencodeByte) {
     counters_->Add(Counter::foreignReceived);
     if (length > kMaxPlainBytes || !foreign_limiter_.Take(path.remote.address, now_)) {

@@ -14,6 +14,8 @@ namespace idloc {
 
 size_t DataPlane::PlaintextLimit(const Link& link, size_t datagram) {
   if (link.path->is_hop()) return datagram - kHopOverhead - link.session->send_layout().overhead;
+  // As kHopOverhead: that of the larger family.
+  if (link.path->is_turn()) datagram -= kIpv6HeaderBytes - kIpv4HeaderBytes + kChannelHeaderBytes;
   size_t headers =
       kUdpHeaderBytes + (link.path->remote.address.is_v4() ? kIpv4HeaderBytes : kIpv6HeaderBytes);
   return datagram - headers - link.session->send_layout().overhead;

@@ -87,6 +87,10 @@ void DataPlane::CloseRetiredSockets() {
 
 void DataPlane::UplinksChanged() {
   LeaveStreams();
+  LookAtPaths();
+}
+
+void DataPlane::LookAtPaths() {
   std::vector<std::tuple<Nanoseconds, Nanoseconds, LinkId>> all;
   for (const auto& [id, link] : links_.all()) {
     if (link->paths != nullptr) all.emplace_back(link->paths->urgent_at(), link->paths->sent_at(), id);
@@ -113,8 +117,9 @@ void DataPlane::LeaveLostPaths() {
 
 // A path whose local address is gone is of no use, nor one whose address has no way out any more while
 // another one has: where all have lost their routes, these come back as a rule.
-bool DataPlane::IsUsable(const Path& path) const {
+bool DataPlane::IsUsable(const Path& path) {
   // A hop is as good as the link with its relay, which is looked at by itself; a stream is dialed anew.
+  if (path.is_turn()) return turn_channels_.Find(path) != nullptr;
   if (path.local.unset() || path.is_hop() || path.is_stream()) return true;
   if (!uplinks_.HasAddress(path.local)) return false;
   const IpAddress& remote = path.remote.address;

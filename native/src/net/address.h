@@ -46,6 +46,8 @@ struct IpAddress {
     uint8_t top = bytes[0] >> 5;
     return top >= 0b010 && top <= 0b100;
   }
+  // What stands for a relayed address of ours at a TURN server (relay/turn_channels.h); reserved as well.
+  bool is_allocation() const { return bytes[0] >> 5 == 0b101; }
   IpAddress swapped_for_stream() const {
     IpAddress out = *this;
     out.bytes[0] ^= 0x60;
@@ -69,13 +71,14 @@ struct Endpoint {
 
 // Where datagrams of a link go. An unset local address lets the kernel choose. A hop, where both are HITs:
 // through the link with `local`, who hands them on to `remote` (port 0). A stream, whose local address is
-// kStreamLocal.
+// kStreamLocal. By a TURN server, where the local address is an allocation there.
 struct Path {
   IpAddress local;
   Endpoint remote;
 
   bool is_hop() const { return local.is_hit(); }
   bool is_stream() const { return remote.address.is_stream(); }
+  bool is_turn() const { return local.is_allocation(); }
 
   bool operator==(const Path& other) const { return local == other.local && remote == other.remote; }
 };

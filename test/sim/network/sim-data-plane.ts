@@ -359,6 +359,11 @@ export class SimDataPlane implements DataPlane {
   /** There are none here: what is sent to one is lost. */
   dialStream(): void {}
 
+  /** Nor TURN servers. */
+  setTurnChannel(): void {}
+
+  removeTurnChannel(): void {}
+
   setRelay(bytesPerSecond: number): void {
     this.relays = bytesPerSecond > 0;
   }

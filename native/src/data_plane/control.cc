@@ -183,6 +183,8 @@ void DataPlane::Run() {
     WatchTun();
     PublishEvents();
   }
+  // What JavaScript said last, as to a TURN server that it goes.
+  RunCommands();
   // Peers learn at once that this end is gone.
   for (bool hops : {true, false}) {
     for (const auto& [id, link] : links_.all()) {

@@ -393,7 +393,7 @@ export class Engine implements Timed {
     this.meetings?.stop();
     this.membership.stop(now);
     const closeLinks = (): void => {
-      this.links.closeAll('we stop');
+      this.links.stop('we stop');
       done();
     };
     const joined = this.doubles.isAway ? undefined : this.node.joined;

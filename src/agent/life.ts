@@ -11,6 +11,7 @@ import { aeadName } from '../native/native.ts';
 import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
+import { TurnServers } from './turn-servers.ts';
 import type { Double } from './doubles.ts';
 import { Engine, type EngineEvent } from './engine.ts';
 import type { Ground } from './ground.ts';
@@ -40,6 +41,7 @@ export class Life {
   /** Resolves when both addresses are on the interface, or when that takes too long to wait for. */
   readonly addressed: Promise<void>;
   private readonly host: Host;
+  private readonly turnServers: TurnServers;
   private readonly ground: Ground;
   private readonly memory: Memory;
   private readonly register: EnrollmentRegister;
@@ -65,6 +67,7 @@ export class Life {
     const { membership, ticket } = options;
     const { ipv4Prefix } = membership.configuration;
     this.host = host;
+    this.turnServers = new TurnServers(host.config.turn, host.logger);
     this.ground = ground;
     this.membership = membership;
     this.onTunLost = options.onTunLost;
@@ -310,12 +313,14 @@ export class Life {
   private async lookUpNames(): Promise<void> {
     const { config, logger } = this.host;
     const { engine, driver } = this;
-    if (config.stun.length + config.advertise.length === 0) return;
+    if (config.stun.length + config.advertise.length + (config.turn?.servers.length ?? 0) === 0) return;
     // Never rejects.
     const servers = await lookUpEndpoints(config.stun, logger);
     const advertised = await lookUpEndpoints(config.advertise, logger);
+    const turn = await this.turnServers.lookUp();
     driver.feed('names of the configuration', (now) => {
       engine.links.setStunServers(servers, now);
+      engine.links.setTurnServers(turn, now);
       engine.addresses.advertised = advertised;
       engine.links.addresses.setAdvertised(advertised.map(({ address }) => address));
       engine.finder.changed(now);

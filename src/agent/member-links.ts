@@ -84,7 +84,7 @@ export class MemberLinks {
         return;
       case 'path':
         // By a relay it is nowhere, and the other end of a stream need not be where streams are accepted.
-        if (members.has(event.hit) && event.path.via === undefined && event.path.over === undefined)
+        if (members.has(event.hit) && event.path.type !== 'relay')
           this.components.remember(event.hit, { locators: [links.knownAddress(event.path.remote)] });
         return;
       case 'needsRestart':

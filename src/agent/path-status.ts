@@ -1,3 +1,4 @@
+import { fromAllocationAddress, isAllocationAddress } from '../base/allocation-address.ts';
 import { addressToHit, hitToAddress, isHitAddress, type Hit } from '../base/node-id.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
 import { fromStreamAddress, isStreamAddress } from '../base/stream-address.ts';
@@ -37,10 +38,13 @@ export function describePaths(
       const via = local !== null && isHitAddress(local.address) ? addressToHit(local.address) : undefined;
       const uplink = local === null ? undefined : interfaces.get(local.address);
       const isStream = isStreamAddress(remote.address);
+      const isTurn = local !== null && isAllocationAddress(local.address);
+      const own = isTurn ? fromAllocationAddress(local.address) : local;
       return {
-        local: local === null || isStream ? 'any' : formatSocketAddress(local),
+        local: own === null || isStream ? 'any' : formatSocketAddress(own),
         remote: formatSocketAddress(isStream ? fromStreamAddress(remote) : remote),
         ...(isStream && { over: 'tls' as const }),
+        ...(isTurn && { over: 'turn' as const }),
         ...(via !== undefined && { via: { hit: hitToAddress(via), name: nameOf(via) } }),
         uplink: via === undefined ? (uplink ?? null) : null,
         state,
@@ -53,7 +57,7 @@ export function describePaths(
 
 /** Why a path is the one it is, for a person. */
 export function whyPath({ type, via, over }: LinkPath, nameOf: NameOf, mapping: NatMapping): string {
-  if (over !== undefined) return 'by TLS over TCP: nothing answered by UDP, which a firewall may block';
+  if (over === 'tls') return 'by TLS over TCP: nothing answered by UDP, which a firewall may block';
   switch (type) {
     case 'host':
       return 'an address of its own answered: no NAT between';
@@ -62,8 +66,13 @@ export function whyPath({ type, via, over }: LinkPath, nameOf: NameOf, mapping: 
     case 'prflx':
       return 'direct through the NATs: an address that only the check itself revealed';
     case 'relay':
-      return `relayed${via === undefined ? '' : ` by ${nameOf(via) ?? hitToAddress(via)}`}: no direct path answered; ${directBy(mapping)}`;
+      return `relayed${byWhom(via, over, nameOf)}: no direct path answered; ${directBy(mapping)}`;
   }
+}
+
+function byWhom(via: Hit | undefined, over: LinkPath['over'], nameOf: NameOf): string {
+  if (via !== undefined) return ` by ${nameOf(via) ?? hitToAddress(via)}`;
+  return over === 'turn' ? ' by a TURN server' : " by the other end's TURN server";
 }
 
 /** What would make a relayed path a direct one, as far as this end can tell. */

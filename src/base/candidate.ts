@@ -12,6 +12,8 @@ export interface Candidate {
   readonly foundation: string;
   /** The base of a srflx or relay candidate. */
   readonly relatedAddress?: SocketAddress;
+  /** Of a relay candidate of our own at a TURN server: the local end that stands for the allocation. Nobody is told. */
+  readonly base?: SocketAddress;
   readonly extensions?: readonly { readonly name: string; readonly value: string }[];
 }
 

@@ -1,3 +1,4 @@
+import { isAllocationAddress } from './allocation-address.ts';
 import { addressFromBytes, addressToBytes } from './ip-address.ts';
 import { isHitAddress } from './node-id.ts';
 import type { SocketAddress } from './socket-address.ts';
@@ -22,9 +23,9 @@ export function isStreamAddress(address: string): boolean {
   return STREAM_ADDRESS.test(address);
 }
 
-/** No host is there, and no datagram of ours goes there by itself: a HIT, or what stands for a stream. @param address in canonical text. */
+/** No host is there, and no datagram of ours goes there by itself: a HIT, or what stands for a stream or an allocation. @param address in canonical text. */
 export function isIndirectAddress(address: string): boolean {
-  return isHitAddress(address) || isStreamAddress(address);
+  return isHitAddress(address) || isStreamAddress(address) || isAllocationAddress(address);
 }
 
 /** @returns what stands for a stream to that TCP address. */

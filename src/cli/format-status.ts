@@ -87,7 +87,7 @@ function formatPaths(links: readonly LinkStatus[]): string[] {
 
 function formatKeptPath({ local, remote, via, over }: NonNullable<LinkStatus['paths']>[number]): string {
   if (via !== undefined) return `relay by ${via.name ?? via.hit}`;
-  return `${over === undefined ? '' : 'TLS '}${local} > ${remote}`;
+  return `${over === undefined ? '' : `${over.toUpperCase()} `}${local} > ${remote}`;
 }
 
 function formatLoss(loss: number): string {

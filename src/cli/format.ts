@@ -32,7 +32,7 @@ export function formatDuration(seconds: number): string {
 
 export function formatPath(path: PathStatus): string {
   if (path.via !== undefined) return `${path.type} by ${path.via.name ?? path.via.hit}`;
-  if (path.over !== undefined) return `${path.type} by TLS ${path.local} > ${path.remote}`;
+  if (path.over !== undefined) return `${path.type} by ${path.over.toUpperCase()} ${path.local} > ${path.remote}`;
   return `${path.type} ${path.local} > ${path.remote}`;
 }
 

@@ -8,6 +8,7 @@ import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
 import { CERTIFICATE_LIFETIME_S, type RendezvousMode } from './overlay-configuration.ts';
+import { turnSchema, turnSettings, type TurnSettings } from './turn-settings.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/idloc/config.toml';
@@ -122,6 +123,7 @@ const inputSchema = z.strictObject({
       alpn: z.array(alpnName).max(MAX_ALPN).optional(),
     })
     .optional(),
+  turn: turnSchema.optional(),
   relay: z
     .strictObject({
       enable: z.boolean().optional(),
@@ -191,6 +193,8 @@ export interface AgentConfig {
     readonly serverName: string | null;
     readonly alpn: readonly string[];
   };
+  /** TURN servers that hand on where no direct way leads; absent: none. */
+  readonly turn?: TurnSettings;
   /** What this host, as a peer, hands on between other members that have no direct path; 0: nothing. Absent: the default. */
   readonly relayBytesPerSecond?: number;
   /** Bounds of the data plane's memory (`DataPlaneLimits`); what is absent has its default there. */
@@ -230,7 +234,7 @@ export function readConfigFile(path: string | null): ConfigFile | undefined {
  * @throws {ConfigError} for the first thing that is wrong.
  */
 export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConfigInput): AgentConfig {
-  const fromFile = file === undefined ? {} : parseFile(file);
+  const fromFile: z.output<typeof inputSchema> = file === undefined ? {} : parseFile(file);
   const fromCommand = inputSchema.safeParse(commandLine);
   if (!fromCommand.success) throw new ConfigError(`command line: ${describe(fromCommand.error).text}`);
   const inputs = [fromCommand.data, fromFile];
@@ -274,6 +278,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       alpn: pick((input) => input.stream?.alpn) ?? DEFAULT_ALPN,
     },
     ...given({
+      turn: fromFile.turn === undefined ? undefined : turnSettings(fromFile.turn, file?.path ?? DEFAULT_CONFIG_PATH),
       relayBytesPerSecond:
         pick((input) => input.relay?.enable) === false ? 0 : pick((input) => input.relay?.bytes_per_second),
     }),

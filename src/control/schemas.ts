@@ -28,8 +28,8 @@ const pathSchema = z.object({
   remote: socketAddress,
   /** Of `relay`: the member that hands on. Both addresses are HITs then. */
   via: z.object({ hit, name: z.string().nullable() }).optional(),
-  /** Of `relay`: the other end itself, by TLS over TCP to `remote`. */
-  over: z.literal('tls').optional(),
+  /** Of `relay`: `tls`: the other end itself, by TLS over TCP to `remote`; `turn`: by a TURN server of ours, from `local` there. */
+  over: z.enum(['tls', 'turn']).optional(),
 });
 
 /** One of the paths that the data plane keeps for a link: it goes over to another by itself. */

@@ -1,9 +1,10 @@
 import type { Candidate, CandidateType } from '../base/candidate.ts';
+import { fromAllocationAddress, isAllocationAddress } from '../base/allocation-address.ts';
 import { isHitAddress } from '../base/node-id.ts';
 import { isIndirectAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
-import { baseOf, isLinkLocal, isLoopback, isUnicast } from './candidates.ts';
+import { baseOf, isLinkLocal, isLoopback, isPrivate, isUnicast } from './candidates.ts';
 import { CHECK_LIFETIME_MS, CONSENT_TIMEOUT_MS, NOMINATION_PATIENCE_MS } from './constants.ts';
 import type { IceRole, Path } from './path.ts';
 import { RELAYED, distanceOf } from './path.ts';
@@ -63,6 +64,8 @@ export function canPair(base: SocketAddress, remote: SocketAddress): boolean {
   // Nor does any other way lead to the end of a stream, or that to anywhere else.
   if (isStreamAddress(base.address) || isStreamAddress(remote.address))
     return isStreamAddress(base.address) && isStreamAddress(remote.address);
+  if (isAllocationAddress(remote.address)) return false;
+  if (isAllocationAddress(base.address)) return isBeyondServer(fromAllocationAddress(base.address), remote);
   return (
     base.address.includes(':') === remote.address.includes(':') &&
     remote.port !== 0 &&
@@ -70,6 +73,16 @@ export function canPair(base: SocketAddress, remote: SocketAddress): boolean {
     !isLinkLocal(remote.address) &&
     isLoopback(base.address) === isLoopback(remote.address)
   );
+}
+
+/**
+ * A TURN server relays from an IPv4 address to IPv4 addresses. On the internet it reaches no private ones, and is not told of those:
+ * there are servers that end an allocation when a send fails.
+ */
+function isBeyondServer(relayed: SocketAddress, { address, port }: SocketAddress): boolean {
+  if (address.includes(':') || port === 0 || !isUnicast(address) || isLinkLocal(address) || isLoopback(address))
+    return false;
+  return isPrivate(relayed.address) || !isPrivate(address);
 }
 
 export function makePair(role: IceRole, local: Candidate, remote: Candidate): CandidatePair {

@@ -37,6 +37,12 @@ export function isLoopback(address: string): boolean {
   return parseIpAddress(address).isLoopback();
 }
 
+/** Means nothing outside of its network, or its provider's (RFC 1918, RFC 4193, RFC 6598). */
+export function isPrivate(address: string): boolean {
+  const ip = parseIpAddress(address);
+  return ip.isPrivate() || ip.isCGNAT();
+}
+
 /** No host answers at unspecified, multicast and broadcast addresses; checks there would only be a nuisance to others. */
 export function isUnicast(address: string): boolean {
   const ip = parseIpAddress(address);
@@ -85,8 +91,24 @@ export function reflexiveCandidate(base: Candidate, mapped: SocketAddress, serve
   };
 }
 
+/**
+ * A relayed address of ours at a TURN server, before all other relays: those are members', who hand on as much as they like.
+ * @param base stands for the allocation.
+ * @param place among several: 0 is the best.
+ */
+export function relayedCandidate(relayed: SocketAddress, base: SocketAddress, place: number): Candidate {
+  return {
+    type: 'relay',
+    address: relayed,
+    priority: candidatePriority('relay', MAX_LOCAL_PREFERENCE - place),
+    foundation: formFoundation('relay', relayed.address),
+    base,
+  };
+}
+
 /** The address that is sent from (RFC 8445 s4, "base"). */
 export function baseOf(candidate: Candidate): SocketAddress {
+  if (candidate.base !== undefined) return candidate.base;
   return candidate.type === 'host' || candidate.type === 'relay'
     ? candidate.address
     : (candidate.relatedAddress ?? candidate.address);

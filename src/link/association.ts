@@ -1,3 +1,4 @@
+import { isAllocationAddress } from '../base/allocation-address.ts';
 import { earliest } from '../base/clock.ts';
 import type { Hit } from '../base/node-id.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
@@ -118,9 +119,14 @@ export class Association {
     return repair.cause === 'remapped' && path !== undefined && isStreamAddress(path.remote.address);
   }
 
-  /** Its path goes through another member, or by a stream. */
+  /** Its path goes through another member, by a TURN server of either end, or by a stream. */
   get isIndirect(): boolean {
-    return this.path !== undefined && isIndirectAddress(this.path.remote.address);
+    const { path } = this;
+    if (path === undefined) return false;
+    const { local, remote, ice } = path;
+    const byOurs = local !== undefined && isAllocationAddress(local.address);
+    const byTheirs = ice?.remoteType === 'relay' && sameSocketAddress(ice.remote, remote);
+    return byOurs || byTheirs || isIndirectAddress(remote.address);
   }
 
   /** The path works and has just proven it; there is nothing that JavaScript waits for. */

@@ -137,8 +137,10 @@ export class LateCandidates {
   }
 }
 
+/** Of those that a list has. */
 function keyOf(candidates: readonly Candidate[]): string {
-  return candidates.map(({ type, address }) => `${type} ${formatSocketAddress(address)}`).join();
+  const told = candidates.filter(({ type }) => type !== 'relay');
+  return told.map(({ type, address }) => `${type} ${formatSocketAddress(address)}`).join();
 }
 
 /** RFC 1982 s3.2. */

@@ -15,8 +15,8 @@ export interface LinkPath {
   readonly remote: SocketAddress;
   /** Of a relayed one: the member that hands on. Both addresses are HITs then. */
   readonly via?: Hit;
-  /** Of one that is a stream, to `remote` by TCP. */
-  readonly over?: 'tls';
+  /** `tls`: it is a stream, to `remote` by TCP. `turn`: by a TURN server of ours, where `local` is the relayed address. */
+  readonly over?: 'tls' | 'turn';
 }
 
 export type LinkEvent =

@@ -15,6 +15,7 @@ import { RELOAD_ACK_FRAME } from '../native/data-plane.ts';
 import type { DataPlane, DataPlaneEvent, LinkId } from '../native/data-plane.ts';
 import { Association } from './association.ts';
 import type { AssociationOrigin } from './association.ts';
+import type { TurnServer } from '../turn/turn-client.ts';
 import { deriveSecrets } from './association-secrets.ts';
 import { ConnectionTable } from './connection-table.ts';
 import {
@@ -46,6 +47,7 @@ import type { Standing } from '../mobility/standing.ts';
 import { Relays } from './relays.ts';
 import { Streams } from './streams.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
+import { TurnRelays } from './turn-relays.ts';
 import { Turns } from './turns.ts';
 
 export type { LinkEvent, LinkPath, LinkSnapshot, LinksSnapshot } from './link-events.ts';
@@ -91,6 +93,7 @@ export class LinkManager implements Timed {
   private readonly table = new ConnectionTable();
   private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
+  private readonly turn: TurnRelays;
   private readonly repairs: Repairs<Association>;
   private readonly streams: Streams;
   private readonly relays: Relays;
@@ -117,8 +120,14 @@ export class LinkManager implements Timed {
     this.streams = new Streams({ dataPlane, known: streamsOf });
     const { table, addresses, streams } = this;
     this.sessions = new IceSessions({ ...components, table, addresses, streams });
+    this.turn = new TurnRelays({
+      ...components,
+      ...{ table, addresses },
+      known: (now) => this.moves.relayedKnown(now),
+      lost: (local, now) => this.moves.relayedLost(local, now),
+    });
     this.stun = new StunDispatcher({
-      dataPlane: this.dataPlane,
+      turn: this.turn,
       table: this.table,
       addresses: this.addresses,
       relayed: ({ hit }, agent, { address }, now) => {
@@ -243,6 +252,7 @@ export class LinkManager implements Timed {
    * @param deprecated paths that use one of these go on by it; it is offered to nobody.
    */
   setHostAddresses(addresses: readonly string[], now: number, deprecated: readonly string[] = []): void {
+    this.turn.setHosts(addresses, now);
     this.moves.setHosts(addresses, deprecated, now);
   }
 
@@ -255,6 +265,11 @@ export class LinkManager implements Timed {
   setStunServers(servers: readonly SocketAddress[], now: number): void {
     this.addresses.setServers(servers);
     this.moves.ask(now);
+  }
+
+  /** TURN servers, where this host is to have relayed addresses. */
+  setTurnServers(servers: readonly TurnServer[], now: number): void {
+    this.turn.setServers(servers, now);
   }
 
   // Links towards an address.
@@ -338,6 +353,12 @@ export class LinkManager implements Timed {
   /** Ends everything, unfinished calls too, without an event: for whoever gives the data plane to another. */
   closeAll(reason: string): void {
     for (const association of [...this.table.associations]) this.drop(association, reason, false);
+  }
+
+  /** As `closeAll`, and TURN servers are told that we go. */
+  stop(reason: string): void {
+    this.closeAll(reason);
+    this.turn.close(this.clock.monotonic());
   }
 
   // What can be seen.
@@ -435,12 +456,14 @@ export class LinkManager implements Timed {
       this.repairs.nextTimeout(),
       this.records.nextTimeout(),
       this.moves.nextTimeout(),
+      this.turn.nextTimeout(),
     );
   }
 
   handleTimeout(now: number): void {
     this.records.handleTimeout(now);
     this.addresses.handleTimeout(now);
+    this.turn.handleTimeout(now);
     if (this.addresses.refreshDue(now)) this.moves.ask(now);
     this.moves.pump(now);
     for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) this.timeout(due, now);
@@ -700,7 +723,7 @@ export class LinkManager implements Timed {
       }
       for (let out = agent.pollTransmit(); out !== undefined; out = agent.pollTransmit()) {
         this.table.noteTransaction(out.data, association, now);
-        this.dataPlane.sendDatagram(out.local, out.remote, out.data);
+        this.turn.sendDatagram(out.local, out.remote, out.data, now);
       }
     }
     if (association.connected)

@@ -1,4 +1,6 @@
+import { fromAllocationAddress, isAllocationAddress } from '../base/allocation-address.ts';
 import { addressToHit, isHitAddress, type Hit } from '../base/node-id.ts';
+import { sameSocketAddress } from '../base/socket-address.ts';
 import { fromStreamAddress, isStreamAddress } from '../base/stream-address.ts';
 import { pathType } from '../ice/path.ts';
 import type { LinkCounters } from '../native/data-plane.ts';
@@ -9,10 +11,13 @@ export function describePath({ local, remote, ice }: AssociationPath): LinkPath 
   if (local !== undefined && isHitAddress(local.address))
     return { type: 'relay', local, remote, via: addressToHit(local.address) };
   if (isStreamAddress(remote.address)) return { type: 'relay', remote: fromStreamAddress(remote), over: 'tls' };
+  if (local !== undefined && isAllocationAddress(local.address))
+    return { type: 'relay', local: fromAllocationAddress(local.address), remote, over: 'turn' };
   // Before ICE has chosen, it is the path of the handshake: towards an address that the peer has told.
   const type = ice === undefined ? 'host' : pathType(ice);
   // The data plane has followed the peer from a relayed one.
-  return { type: type === 'relay' ? 'prflx' : type, ...(local === undefined ? {} : { local }), remote };
+  const isFollowed = ice !== undefined && !sameSocketAddress(ice.remote, remote);
+  return { type: type === 'relay' && isFollowed ? 'prflx' : type, ...(local === undefined ? {} : { local }), remote };
 }
 
 export function describeAssociation(

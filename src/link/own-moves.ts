@@ -1,5 +1,6 @@
 import type { Logger } from '../base/logger.ts';
 import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { isIndirectAddress } from '../base/stream-address.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
@@ -112,8 +113,8 @@ export class OwnMoves {
     sessions.refreshCandidates(association, now);
     const { path } = association;
     // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
-    // The link with a relay moves by itself.
-    const own = path?.local !== undefined && !association.isIndirect;
+    // The link with a relaying member moves by itself.
+    const own = path?.local !== undefined && !isIndirectAddress(path.remote.address);
     const lost = path?.local === undefined || (own && !addresses.has(path.local.address));
     if (association.state === 'up' && lost) beginRepair(association, 'broken', now);
     else if (association.state === 'up' && association.isIndirect) beginRepair(association, 'remapped', now);
@@ -150,13 +151,34 @@ export class OwnMoves {
       if (association.state === 'up' && association.isIndirect) beginRepair(association, 'remapped', now);
   }
 
+  /** Paths from this relayed address are none any more. */
+  relayedLost(local: string, now: number): void {
+    const { table, sessions, beginRepair, settle } = this.ports;
+    for (const association of table.associations) {
+      if (association.path?.local?.address !== local) continue;
+      sessions.refreshCandidates(association, now);
+      if (association.state === 'up') beginRepair(association, 'broken', now);
+      settle(association, now);
+    }
+  }
+
+  /** We have another relayed address: links that are being mended are to have it. */
+  relayedKnown(now: number): void {
+    const { repairs, settle } = this.ports;
+    for (const association of repairs.open) {
+      this.outdateRestart(association);
+      settle(association, now);
+    }
+    this.considerRepairs(now);
+  }
+
   /** A peer that was told of no address outside our NAT would look for us in vain: asked before ours was known. */
   private reflexiveKnown(now: number, isFirst: boolean): void {
     const { repairs, settle } = this.ports;
     // Where UDP did not pass nobody could see it, and where it passes again relayed links may become direct ones.
     if (isFirst) this.lookForDirect(now);
     for (const association of repairs.open) {
-      if (association.nextIce?.localParameters.candidates.some(({ type }) => type !== 'host') !== false) continue;
+      if (association.nextIce?.localParameters.candidates.some(({ type }) => type === 'srflx') !== false) continue;
       this.outdateRestart(association);
       settle(association, now);
     }

@@ -2,7 +2,7 @@ import { MalformedMessageError } from '../base/errors.ts';
 import { isHitAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { IceAgent } from '../ice/ice-agent.ts';
-import type { DataPlane } from '../native/data-plane.ts';
+import { isAllocationAddress } from '../base/allocation-address.ts';
 import { answerBinding } from '../stun/binding-server.ts';
 import { decodeStun } from '../stun/codec.ts';
 import { encodeErrorResponse } from '../stun/error-response.ts';
@@ -11,6 +11,7 @@ import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { MAX_BINDING_ANSWERS_PER_SECOND, MAX_STRANGER_ANSWERS_PER_SECOND } from './constants.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
+import type { TurnRelays } from './turn-relays.ts';
 import { RateLimit } from '../base/rate-limit.ts';
 
 /** RFC 8489 s9.1.3: "If the USERNAME does not contain a username value currently valid within the server [...] 401". */
@@ -28,22 +29,22 @@ export interface StunCounters {
 /** Which agent a STUN datagram is for; what strangers may be told. Never answers with more bytes than it got. */
 export class StunDispatcher {
   readonly counters: StunCounters = { malformed: 0, strangers: 0, bindings: 0, unexpected: 0 };
-  private readonly dataPlane: DataPlane;
   private readonly table: ConnectionTable;
   private readonly addresses: LocalAddresses;
   private readonly strangers = new RateLimit(MAX_STRANGER_ANSWERS_PER_SECOND);
   private readonly bindings = new RateLimit(MAX_BINDING_ANSWERS_PER_SECOND);
 
+  private readonly turn: TurnRelays;
   private readonly relayed: (association: Association, agent: IceAgent, local: SocketAddress, now: number) => void;
 
   constructor(components: {
-    dataPlane: DataPlane;
     table: ConnectionTable;
     addresses: LocalAddresses;
+    turn: TurnRelays;
     /** A check for this agent came by another member. */
     relayed: (association: Association, agent: IceAgent, local: SocketAddress, now: number) => void;
   }) {
-    this.dataPlane = components.dataPlane;
+    this.turn = components.turn;
     this.relayed = components.relayed;
     this.table = components.table;
     this.addresses = components.addresses;
@@ -65,7 +66,15 @@ export class StunDispatcher {
       return undefined;
     }
     if (message.class === 'request') return this.receiveRequest(message, data, local, remote, now);
-    if (message.class === 'indication') return undefined;
+    if (message.class === 'indication') {
+      // An indication inside an indication is nobody's.
+      const inside = isAllocationAddress(local.address) ? undefined : this.turn.unwrap(message, local, remote);
+      return inside === undefined ? undefined : this.receive(inside.data, inside.local, inside.remote, now);
+    }
+    if (this.turn.hasTransaction(message.transactionId)) {
+      this.turn.receive(message, data, local, remote, now);
+      return undefined;
+    }
     if (this.addresses.hasTransaction(message.transactionId)) {
       this.addresses.receive(message, local, remote, now);
       return undefined;
@@ -93,7 +102,7 @@ export class StunDispatcher {
     if (username === undefined) {
       this.counters.bindings += 1;
       const answer = this.bindings.take(now) ? answerBinding(message, remote) : undefined;
-      if (answer !== undefined) this.dataPlane.sendDatagram(local, remote, answer);
+      if (answer !== undefined) this.turn.sendDatagram(local, remote, answer, now);
       return undefined;
     }
     const found = this.table.agentFor(username);
@@ -102,7 +111,7 @@ export class StunDispatcher {
       return { association: found.association, checked: true };
     this.counters.strangers += 1;
     const answer = this.strangers.take(now) ? encodeErrorResponse(message, UNAUTHENTICATED) : undefined;
-    if (answer !== undefined) this.dataPlane.sendDatagram(local, remote, answer);
+    if (answer !== undefined) this.turn.sendDatagram(local, remote, answer, now);
     return undefined;
   }
 }

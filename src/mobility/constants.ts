@@ -2,7 +2,7 @@
 
 /**
  * Candidates of our own that are offered, of each type: 8 bases and 12 remote candidates make 96 pairs, fewer than `MAX_PAIRS`
- * of ICE, so that the reflexive ones, which come last in order of priority, have theirs too.
+ * of ICE, so that the reflexive ones, which come last in order of priority, have theirs too. A relayed one takes the place of a host's.
  */
 export const MAX_HOST_CANDIDATES = 8;
 export const MAX_REFLEXIVE_CANDIDATES = 4;

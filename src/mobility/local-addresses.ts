@@ -43,6 +43,7 @@ export class LocalAddresses implements Timed {
   private readonly reflexives = new Map<string, Reflexive>();
   private readonly mappings = new MappingWatch();
   private forwarded: Forwarded | undefined;
+  private relayed: readonly Candidate[] = [];
   private advertised: readonly string[] = [];
   private nat64: Nat64Prefix | undefined;
   private refreshAt: number | undefined;
@@ -119,8 +120,10 @@ export class LocalAddresses implements Timed {
     return own || others.some((other) => sameSocketAddress(other, address));
   }
 
+  /** Of this host, or what stands for an allocation at a TURN server. */
   has(address: string): boolean {
-    return this.deprecated.includes(address) || this.hosts.some((own) => own.address === address);
+    const isRelayed = this.relayed.some(({ base }) => base?.address === address);
+    return isRelayed || this.deprecated.includes(address) || this.hosts.some((own) => own.address === address);
   }
 
   /** Whether we have an address of the family of this one. */
@@ -153,6 +156,12 @@ export class LocalAddresses implements Timed {
     this.forwarded = forwarded;
     this.cached = undefined;
     return forwarded !== undefined && (before === undefined || !sameSocketAddress(before, forwarded.external));
+  }
+
+  /** At TURN servers; `base` of each stands for the allocation. */
+  setRelayed(candidates: readonly Candidate[]): void {
+    this.relayed = candidates;
+    this.cached = undefined;
   }
 
   /** Addresses that lead to us, as the configuration says. */
@@ -294,8 +303,8 @@ export class LocalAddresses implements Timed {
       );
     // What servers on the Internet were reached from is one of the interfaces that matter.
     const best = [...hosts.filter(isBase), ...hosts.filter((host) => !isBase(host))];
-    const kept = best.slice(0, MAX_HOST_CANDIDATES);
-    return [...hosts.filter((host) => kept.includes(host)), ...reflexive];
+    const kept = best.slice(0, MAX_HOST_CANDIDATES - this.relayed.length);
+    return [...hosts.filter((host) => kept.includes(host)), ...reflexive, ...this.relayed];
   }
 }
 

@@ -102,6 +102,12 @@ export class Allocation implements Timed {
     return false;
   }
 
+  /** The channels that carry datagrams. */
+  get bound(): readonly { readonly peer: SocketAddress; readonly channel: number }[] {
+    const bound = [...this.channels.values()].filter(({ state }) => state === 'bound');
+    return bound.map(({ peer, number }) => ({ peer, channel: number }));
+  }
+
   hasTransaction(id: string): boolean {
     return this.requests.has(id);
   }

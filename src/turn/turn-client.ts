@@ -262,7 +262,10 @@ export class TurnClient implements Timed {
     service.retryAt = undefined;
     if (allocation?.relayed === undefined) return;
     const local = toAllocationAddress(allocation.relayed);
-    this.events.push({ type: 'ended', local, route: routeOf(allocation) });
+    const route = routeOf(allocation);
+    for (const { peer, channel } of allocation.bound)
+      this.events.push({ type: 'unbound', local, peer, channel, route });
+    this.events.push({ type: 'ended', local, route });
   }
 
   private find(local: string): Allocation | undefined {

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { toAllocationAddress } from '../../../src/base/allocation-address.ts';
 import { addressToHit } from '../../../src/base/node-id.ts';
 import { describePaths, whyPath } from '../../../src/agent/path-status.ts';
 
@@ -40,4 +41,17 @@ test('why a path is relayed says by whom, and what would make it direct, by the 
   }
   t.regex(why('address-and-port-dependent'), /the NAT of this host gives each peer another port/);
   t.regex(why('endpoint-independent'), /the other's network keeps it out/);
+});
+
+test('a path by a TURN server says so, with the relayed address, whichever end has it', (t) => {
+  const relayed = { address: '203.0.113.1', port: 49_152 };
+  const remote = { address: '198.51.100.7', port: 6_084 };
+  const local = { address: toAllocationAddress(relayed), port: 6_084 };
+  const at = { link: 7, active: true, state: 'valid', loss: 0, rttMs: 1 } as const;
+  const [path] = describePaths([{ ...at, local, remote }], new Map(), () => null);
+  t.like(path, { local: '203.0.113.1:49152', remote: '198.51.100.7:6084', over: 'turn', uplink: null });
+  const why = (over?: 'turn'): string =>
+    whyPath({ type: 'relay', remote, ...(over === undefined ? {} : { over }) }, () => null, 'unknown');
+  t.regex(why('turn'), /^relayed by a TURN server: /);
+  t.regex(why(), /^relayed by the other end's TURN server: /);
 });

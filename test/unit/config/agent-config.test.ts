@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
@@ -147,4 +147,49 @@ test('streams are accepted where it says so, and look in TLS as it says', (t) =>
   });
   for (const bad of ['listen = ["443"]', 'server_name = "203.0.113.7"', 'server_name = "a b"', 'alpn = [""]'])
     t.throws(() => agentConfig(file(`[stream]\n${bad}\n`), {}), { instanceOf: ConfigError });
+});
+
+const TURN = '[turn]\nuser = "alice"\nservers = ["turn:turn.example.org"]\n';
+
+test('TURN servers have the port of RFC 8656 unless another is named, and a password from the file or beside it', (t) => {
+  t.is(agentConfig(undefined, {}).turn, undefined);
+  const servers = 'servers = ["turn:203.0.113.7", "turn:[2001:db8::7]:5000?transport=udp"]';
+  t.deepEqual(agentConfig(file(`[turn]\n${servers}\nuser = "alice"\npassword = "a b"\n`), {}).turn, {
+    servers: [
+      { host: '203.0.113.7', port: 3478 },
+      { host: '2001:db8::7', port: 5000 },
+    ],
+    user: 'alice',
+    password: 'a b',
+  });
+  for (const bad of ['turns:a.example', 'a.example:3478', 'turn:', 'turn:a.example:0', 'turn:a.example?transport=tcp'])
+    t.throws(() => agentConfig(file(`[turn]\nservers = ["${bad}"]\nuser = "a"\npassword = "b"\n`), {}), {
+      instanceOf: ConfigError,
+      message: /:2: turn\.servers\.0: must be a server such as/,
+    });
+  for (const passwords of ['', 'password = "a"\npassword_file = "/b"\n'])
+    t.throws(() => agentConfig(file(TURN + passwords), {}), { message: /needs either password or password_file/ });
+});
+
+test('a password that every user of the machine can read is refused, in the configuration and in a file of its own', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'idloc-config-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'config.toml');
+  const secret = join(directory, 'secret');
+  const load = (): string | undefined => agentConfig(readConfigFile(path), {}).turn?.password;
+  writeFileSync(path, `${TURN}password = "s3cret"\n`);
+  chmodSync(path, 0o644);
+  const error = t.throws(load, { instanceOf: ConfigError, message: /every user can read it; chmod o= / });
+  t.false(error.message.includes('s3cret'));
+  chmodSync(path, 0o640);
+  t.is(load(), 's3cret');
+  writeFileSync(path, `${TURN}password_file = "${secret}"\n`);
+  t.throws(load, { instanceOf: ConfigError, message: /secret: cannot be read: ENOENT/ });
+  writeFileSync(secret, 'open sesame\n');
+  chmodSync(secret, 0o604);
+  t.throws(load, { instanceOf: ConfigError, message: /every user can read it/ });
+  chmodSync(secret, 0o600);
+  t.is(load(), 'open sesame');
+  writeFileSync(secret, 'two\nlines\n');
+  t.throws(load, { instanceOf: ConfigError, message: /must hold the password, one line/ });
 });

@@ -1,0 +1,148 @@
+import type { Timed } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { isAllocationAddress } from '../base/allocation-address.ts';
+import { relayedCandidate } from '../ice/candidates.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
+import type { DataPlane } from '../native/data-plane.ts';
+import type { StunMessage } from '../stun/message.ts';
+import { TurnClient, type TurnServer } from '../turn/turn-client.ts';
+import type { ConnectionTable } from './connection-table.ts';
+
+/** What the TURN servers need of the links. */
+export interface TurnPorts {
+  readonly dataPlane: DataPlane;
+  readonly table: ConnectionTable;
+  readonly addresses: LocalAddresses;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** There is another relayed address. */
+  readonly known: (now: number) => void;
+  /** Nothing can be sent from this one any more. */
+  readonly lost: (local: string, now: number) => void;
+}
+
+/**
+ * Relayed addresses at TURN servers of the configuration: candidates of links. To ICE each is a local candidate of type relay whose
+ * base stands for the allocation (base/allocation-address.ts). A channel is bound as soon as something is to be sent to a peer
+ * from there, ICE's first check as a rule; from then on the data plane alone sends and receives by it.
+ */
+export class TurnRelays implements Timed {
+  private readonly ports: TurnPorts;
+  private readonly client: TurnClient;
+
+  constructor(ports: TurnPorts) {
+    this.ports = ports;
+    const { random, logger, table } = ports;
+    // What rests asks for nothing, and needs its channel all the same.
+    const isWanted = (_: string, peer: SocketAddress): boolean => table.boundTo(peer) !== undefined;
+    this.client = new TurnClient({ random, logger, isWanted });
+  }
+
+  setServers(servers: readonly TurnServer[], now: number): void {
+    const { addresses } = this.ports;
+    this.client.setServers(
+      servers.map((server) => ({ ...server, address: addresses.reach(server.address) })),
+      now,
+    );
+    this.pump(now);
+  }
+
+  /** The addresses of this host, the best first. */
+  setHosts(hosts: readonly string[], now: number): void {
+    const { port } = this.ports.dataPlane;
+    this.client.setBases(
+      hosts.map((address) => ({ address, port })),
+      now,
+    );
+    this.pump(now);
+  }
+
+  /** One datagram of ICE, from wherever. */
+  sendDatagram(local: SocketAddress, remote: SocketAddress, data: Uint8Array, now: number): void {
+    const { dataPlane } = this.ports;
+    if (isAllocationAddress(local.address) && !this.client.open(local.address, remote, data, now)) this.pump(now);
+    else dataPlane.sendDatagram(local, remote, data);
+  }
+
+  hasTransaction(id: string): boolean {
+    return this.client.hasTransaction(id);
+  }
+
+  receive(message: StunMessage, raw: Uint8Array, local: SocketAddress, remote: SocketAddress, now: number): void {
+    this.client.receive(message, raw, local, remote, now);
+    this.pump(now);
+  }
+
+  /** @returns what a peer without a channel has sent, as if it had come to the relayed address; undefined: it is something else. */
+  unwrap(
+    message: StunMessage,
+    local: SocketAddress,
+    remote: SocketAddress,
+  ): { readonly local: SocketAddress; readonly remote: SocketAddress; readonly data: Uint8Array } | undefined {
+    const inside = this.client.unwrap(message, local, remote);
+    if (inside === undefined) return undefined;
+    return { local: { address: inside.local, port: local.port }, remote: inside.peer, data: inside.data };
+  }
+
+  nextTimeout(): number | undefined {
+    return this.client.nextTimeout();
+  }
+
+  handleTimeout(now: number): void {
+    this.client.handleTimeout(now);
+    this.pump(now);
+  }
+
+  /** Idempotent. The servers are told. */
+  close(now: number): void {
+    this.client.close(now);
+    this.send();
+  }
+
+  private pump(now: number): void {
+    this.send();
+    const { dataPlane } = this.ports;
+    for (let event = this.client.pollEvent(); event !== undefined; event = this.client.pollEvent()) {
+      const { local, route } = event;
+      switch (event.type) {
+        case 'bound':
+          dataPlane.setTurnChannel(local, event.peer, {
+            local: route.base,
+            server: route.server,
+            channel: event.channel,
+          });
+          if (event.held !== undefined) dataPlane.sendDatagram(this.baseOf(local), event.peer, event.held);
+          break;
+        case 'unbound':
+          dataPlane.removeTurnChannel(local, event.peer);
+          break;
+        case 'allocated':
+          this.offer();
+          this.ports.known(now);
+          break;
+        case 'ended':
+          this.offer();
+          this.ports.lost(local, now);
+      }
+    }
+  }
+
+  private send(): void {
+    const { dataPlane } = this.ports;
+    for (let out = this.client.pollTransmit(); out !== undefined; out = this.client.pollTransmit())
+      dataPlane.sendDatagram(out.local, out.remote, out.data);
+  }
+
+  private offer(): void {
+    const { allocations } = this.client;
+    this.ports.addresses.setRelayed(
+      allocations.map(({ local, relayed }, place) => relayedCandidate(relayed, this.baseOf(local), place)),
+    );
+  }
+
+  private baseOf(address: string): SocketAddress {
+    return { address, port: this.ports.dataPlane.port };
+  }
+}

@@ -1,0 +1,54 @@
+import { Agent } from '../../scripts/testbed/agent.ts';
+import { eventually } from '../../scripts/testbed/command.ts';
+import { Coturn } from '../../scripts/testbed/coturn.ts';
+import { twoHomes } from '../../scripts/testbed/topology.ts';
+import { systemTest } from './support/system-test.ts';
+
+const OVERLAY = 'turn.example';
+const TURN_ADDRESS = '203.0.113.10';
+
+systemTest(
+  'two homes behind NATs that give every destination another port reach each other by coturn, where no member hands on',
+  async (t, lab) => {
+    const { peer, a, b } = await twoHomes(lab, 'address-and-port-dependent');
+    const coturn = await Coturn.start(lab, peer.namespace, TURN_ADDRESS);
+    const carol = await Agent.start(lab, {
+      namespace: peer.namespace,
+      name: 'carol',
+      overlay: { create: OVERLAY },
+      tun: false,
+      configuration: '[relay]\nenable = false\n',
+    });
+    const { configuration } = coturn;
+    const join = async (name: string, { namespace }: typeof a): Promise<Agent> =>
+      Agent.start(lab, { namespace, name, overlay: { join: await carol.invite() }, configuration });
+    const alice = await join('alice', a);
+    const bob = await join('bob', b);
+
+    const ping = await alice.ping(`bob.${OVERLAY}`, 3);
+    t.log(`set-up ${JSON.stringify(ping.setup)}, RTT ${ping.rttMs.join(', ')} ms`);
+    t.false(ping.direct);
+    t.is(ping.path?.type, 'relay');
+    t.true(ping.rttMs.every((rtt) => rtt !== null));
+    t.log(ping.why, JSON.stringify(ping.path));
+    t.regex(await alice.cli('status'), new RegExp(`TURN ${TURN_ADDRESS}:\\d+ > `));
+
+    // Packets of programs, also those that the path carries in pieces only.
+    const { hit } = await bob.status();
+    for (const size of [56, 1_150, 1_400]) {
+      const sent = await a.namespace.run('ping', ['-6', '-n', '-c', '20', '-i', '0.05', '-s', String(size), hit]);
+      t.regex(sent, / 0% packet loss/);
+    }
+    t.is((await alice.link(hit))?.handshakes, 1);
+    for (const agent of [alice, bob, carol]) await agent.stop();
+    // It tells when the agents have given their allocations back.
+    const { received, sent } = await eventually('both allocations are over', 10_000, () => {
+      const { carried } = coturn;
+      return carried.allocations === 2 ? carried : undefined;
+    });
+    t.log(`coturn took ${received} packets of its clients, and sent ${sent} to them`);
+    // Sixty packets and their answers, each of them taken from one end and given to the other.
+    t.true(received >= 120 && sent >= 120);
+    await coturn.stop();
+  },
+);

@@ -529,6 +529,7 @@ export class LinkManager implements Timed {
     if (cause === 'remapped') return;
     this.relays.needed(association, now);
     this.streams.needed(association, now);
+    this.turn.doubt(now);
     this.addresses.doubt(now);
     this.moves.ask(now);
     this.repairs.consider(now);

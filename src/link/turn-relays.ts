@@ -59,6 +59,12 @@ export class TurnRelays implements Timed {
     this.pump(now);
   }
 
+  /** A link is in doubt: it may be for the server. */
+  doubt(now: number): void {
+    this.client.verify(now);
+    this.pump(now);
+  }
+
   /** One datagram of ICE, from wherever. */
   sendDatagram(local: SocketAddress, remote: SocketAddress, data: Uint8Array, now: number): void {
     const { dataPlane } = this.ports;

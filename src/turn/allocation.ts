@@ -18,6 +18,7 @@ import {
   REFRESH_BEFORE_S,
   REFUSED_CHANNEL_MS,
   UDP_PROTOCOL,
+  VERIFY_INTERVAL_MS,
 } from './constants.ts';
 import type { LongTermCredentials } from './long-term-credentials.ts';
 import { Requests, type Answer } from './requests.ts';
@@ -59,6 +60,7 @@ export class Allocation implements Timed {
   private ended = false;
   private replaced = false;
   private refreshAt: number | undefined;
+  private refreshedAt = 0;
   private nextNumber: number;
   private readonly channels = new Map<string, Channel>();
   private readonly requests: Requests<Purpose>;
@@ -100,6 +102,11 @@ export class Allocation implements Timed {
     this.channels.set(key, channel);
     this.bind(channel, now);
     return false;
+  }
+
+  /** The server may have lost it, or a NAT our address there: it is asked at once, by a refresh. */
+  verify(now: number): void {
+    if (this.refreshAt !== undefined && now >= this.refreshedAt + VERIFY_INTERVAL_MS) this.refresh(now);
   }
 
   /** The channels that carry datagrams. */
@@ -145,11 +152,14 @@ export class Allocation implements Timed {
     for (const expired of this.requests.takeExpired(now)) this.answered(expired, now);
     if (this.hasEnded()) return;
     this.requests.handleTimeout(now);
-    if (this.refreshAt !== undefined && now >= this.refreshAt) {
-      this.refreshAt = undefined;
-      this.requests.send({ what: 'refresh' }, REFRESH_METHOD, {}, now);
-    }
+    if (this.refreshAt !== undefined && now >= this.refreshAt) this.refresh(now);
     for (const channel of this.channels.values()) if (now >= channel.at) this.renew(channel, now);
+  }
+
+  private refresh(now: number): void {
+    this.refreshAt = undefined;
+    this.refreshedAt = now;
+    this.requests.send({ what: 'refresh' }, REFRESH_METHOD, {}, now);
   }
 
   private hasEnded(): boolean {

@@ -122,6 +122,12 @@ export class TurnClient implements Timed {
     return isOpen;
   }
 
+  /** Something is sent and nothing comes back: the allocations may be none any more. */
+  verify(now: number): void {
+    for (const { allocation } of this.services) allocation?.verify(now);
+    this.collect(now);
+  }
+
   hasTransaction(id: string): boolean {
     return this.services.some(({ allocation }) => allocation?.hasTransaction(id) === true);
   }

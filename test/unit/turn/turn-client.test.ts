@@ -7,7 +7,14 @@ import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
 import { longTermKey } from '../../../src/stun/integrity.ts';
 import { ALLOCATE_METHOD, CHANNEL_BIND_METHOD, DATA_METHOD, REFRESH_METHOD } from '../../../src/stun/message.ts';
-import { CHANNEL_REFRESH_MS, MAX_CHANNELS, REQUEST_TIMEOUT_MS, RETRY_MS } from '../../../src/turn/constants.ts';
+import {
+  CHANNEL_REFRESH_MS,
+  LOST_RETRY_MS,
+  MAX_CHANNELS,
+  REQUEST_TIMEOUT_MS,
+  RETRY_MS,
+  VERIFY_INTERVAL_MS,
+} from '../../../src/turn/constants.ts';
 import { TurnClient, type TurnEvent } from '../../../src/turn/turn-client.ts';
 import { PASSWORD, REALM, RELAYED, TurnServer, USER } from './turn-server.ts';
 
@@ -218,6 +225,23 @@ test('an allocation that the server has forgotten is made anew', (t) => {
   t.is(scene.logged.filter(({ level }) => level === 'warn').length, 1);
 });
 
+test('in doubt the server is asked at once, not again and again, and what it has lost is made anew', (t) => {
+  const scene = new Scene();
+  scene.start();
+  scene.client.open(LOCAL, PEER, CHECK, scene.now);
+  scene.carry();
+  scene.advance(VERIFY_INTERVAL_MS);
+  for (let i = 0; i < 3; i++) scene.client.verify(scene.now);
+  scene.carry();
+  t.is(scene.server.seen.filter(({ method }) => method === REFRESH_METHOD).length, 1);
+  scene.server.allocated = false;
+  scene.advance(VERIFY_INTERVAL_MS);
+  scene.client.verify(scene.now);
+  scene.carry();
+  scene.advance(LOST_RETRY_MS);
+  t.deepEqual(scene.types, ['allocated', 'bound', 'unbound', 'ended', 'allocated']);
+});
+
 test('when the address that it was made from is gone, another one is made from what is left', (t) => {
   const scene = new Scene();
   scene.start();
@@ -289,8 +313,8 @@ test('somebody who cuts SHA-256 out of the challenge gets no request that is wor
   scene.client.setServers([{ address: SERVER, username: USER, password: PASSWORD }], scene.now);
   const request = decodeStun(scene.client.pollTransmit()?.data ?? CHECK);
   const { attributes, ...rest } = decodeStun(scene.server.challenge(request, 401));
-  const { passwordAlgorithms: _, ...cut } = attributes;
-  const raw = encodeStun({ ...rest, attributes: cut });
+  const { realm = '', nonce = '', errorCode = { code: 401, reason: '' } } = attributes;
+  const raw = encodeStun({ ...rest, attributes: { realm, nonce, errorCode } });
   scene.client.receive(decodeStun(raw), raw, BASE, SERVER, scene.now);
   t.is(scene.client.pollTransmit(), undefined);
 });

@@ -41,16 +41,14 @@ export class Coturn {
   }
 
   /** Packets that came from clients, and that went to them, of all allocations that are over. */
-  get carried(): { readonly allocations: number; readonly received: number; readonly sent: number } {
-    let allocations = 0;
+  get carried(): { readonly received: number; readonly sent: number } {
     let received = 0;
     let sent = 0;
     for (const [, rp, sp] of readFileSync(this.log, 'utf8').matchAll(/: usage: .*\brp=(\d+), rb=\d+, sp=(\d+)/g)) {
-      allocations += 1;
       received += Number(rp);
       sent += Number(sp);
     }
-    return { allocations, received, sent };
+    return { received, sent };
   }
 
   /** Of the server, all allocations are gone. */

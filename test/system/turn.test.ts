@@ -62,3 +62,41 @@ systemTest(
     await coturn.stop();
   },
 );
+
+systemTest('one end with a TURN server is enough, and each of the two can call', async (t, lab) => {
+  const { peer, a, b } = await twoHomes(lab, 'address-and-port-dependent');
+  const coturn = await Coturn.start(lab, peer.namespace, TURN_ADDRESS);
+  const configuration = '[relay]\nenable = false\n';
+  const carol = await Agent.start(lab, {
+    namespace: peer.namespace,
+    name: 'carol',
+    overlay: { create: OVERLAY },
+    tun: false,
+    configuration,
+  });
+  for (const [caller, called] of [
+    ['alice', 'bob'],
+    ['dave', 'erin'],
+  ] as const) {
+    const start = async (name: string, { namespace }: typeof a, hasTurn: boolean): Promise<Agent> =>
+      Agent.start(lab, {
+        ...{ namespace, name, overlay: { join: await carol.invite() } },
+        configuration: hasTurn ? coturn.configuration : configuration,
+      });
+    const first = await start(caller, a, caller === 'alice');
+    const second = await start(called, b, called === 'erin');
+    const ping = await first.ping(`${called}.${OVERLAY}`, 3);
+    t.log(
+      `${caller} to ${called}: ${JSON.stringify(ping.setup)}, RTT ${ping.rttMs.join(', ')} ms, ${JSON.stringify(ping.path)}`,
+    );
+    t.is(ping.path?.type, 'relay');
+    t.is(ping.path?.via, undefined);
+    t.true(ping.rttMs.every((rtt) => rtt !== null));
+    const { hit } = await second.status();
+    const sent = await a.namespace.run('ping', ['-6', '-n', '-c', '20', '-i', '0.05', hit]);
+    t.regex(sent, / 0% packet loss/);
+    for (const agent of [first, second]) await agent.stop();
+  }
+  await carol.stop();
+  await coturn.stop();
+});

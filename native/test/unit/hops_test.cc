@@ -3,22 +3,12 @@
 
 #include "support/hop_scene.h"
 #include "support/packets.h"
+#include "support/tun_reads.h"
 #include "unit/test.h"
 
 namespace idloc::test {
 
 namespace {
-
-Bytes FromTun(uint8_t source, uint8_t destination, size_t payload) {
-  FlowSpec flow;
-  flow.udp = true;
-  flow.source = source;
-  flow.destination = destination;
-  Bytes packet = MakePacket(flow, Bytes(payload, 7));
-  Bytes data(10);
-  data.insert(data.end(), packet.begin(), packet.end());
-  return data;
-}
 
 // A Binding request with PADDING (RFC 5780 s7.6), as its answer may not be longer.
 Bytes Stun() {

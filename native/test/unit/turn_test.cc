@@ -1,23 +1,13 @@
 #include <utility>
 
 #include "support/packets.h"
+#include "support/tun_reads.h"
 #include "support/turn_scene.h"
 #include "unit/test.h"
 
 namespace idloc::test {
 
 namespace {
-
-Bytes FromTun(uint8_t source, uint8_t destination, size_t payload) {
-  FlowSpec flow;
-  flow.udp = true;
-  flow.source = source;
-  flow.destination = destination;
-  Bytes packet = MakePacket(flow, Bytes(payload, 7));
-  Bytes data(10);
-  data.insert(data.end(), packet.begin(), packet.end());
-  return data;
-}
 
 const Bytes kCheck{1, 1, 2, 3};
 

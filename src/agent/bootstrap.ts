@@ -89,8 +89,8 @@ export class Bootstrap implements Timed {
   }
 
   /** A link that may be the way in is up: the search goes on only if it is not stopped soon. */
-  rest(now: number): void {
-    this.restUntil = now + this.restMs;
+  rest(now: number, forMs = this.restMs): void {
+    this.restUntil = now + forMs;
     if (this.nextAt !== undefined) this.nextAt = Math.max(this.nextAt, this.restUntil);
   }
 

@@ -31,6 +31,8 @@ const ASK_AGAIN_MS = 5_000;
  * find each other too, and in a crowd of them that costs more than all the rest.
  */
 const ANY_MEMBER_MS = 2_000;
+/** A member has our request: an inviter of which a crowd wants certificates takes its time, and more links would take that from it. */
+const ANSWER_PATIENCE_MS = 5_000;
 /** Through meeting places: it looks for newcomers every two minutes at least. */
 const MEETING_TIMEOUT_MS = 150_000;
 
@@ -175,7 +177,8 @@ export class Enroller implements Timed {
           return;
         }
         // It may be none that lets us in: the search goes on when nothing comes of it.
-        this.bootstrap.rest(this.clock.monotonic());
+        this.bootstrap.rest(this.clock.monotonic(), ANSWER_PATIENCE_MS);
+        this.seekAnyMember(this.clock.monotonic() + ANSWER_PATIENCE_MS);
         this.ask(event.hit);
         return;
       case 'message':
@@ -187,7 +190,7 @@ export class Enroller implements Timed {
       case 'down':
         this.newcomers.delete(event.hit);
         this.lastFailure = event.reason;
-        if (this.asked.delete(event.hit)) this.bootstrap.start(this.ticket.addresses, this.clock.monotonic());
+        if (this.asked.delete(event.hit)) this.searchOn();
         return;
       case 'mended':
       case 'silent':
@@ -196,6 +199,17 @@ export class Enroller implements Timed {
       case 'path':
       case 'needsRestart':
     }
+  }
+
+  /** Who was asked is gone. */
+  private searchOn(): void {
+    const now = this.clock.monotonic();
+    this.bootstrap.start(this.ticket.addresses, now);
+    this.seekAnyMember(now);
+  }
+
+  private seekAnyMember(at: number): void {
+    if (this.anyMemberAt !== undefined) this.anyMemberAt = at;
   }
 
   private found(address: SocketAddress, now: number): boolean {
@@ -235,7 +249,10 @@ export class Enroller implements Timed {
       if (!(error instanceof Error)) throw error;
       this.lastFailure = error.message;
       // Any member may stand in the way: who is no inviter has no say, and the others are tried on.
-      if (!(error instanceof EnrollmentError)) return;
+      if (!(error instanceof EnrollmentError)) {
+        this.seekAnyMember(this.clock.monotonic());
+        return;
+      }
       if (error.refusal === 'cannot_write') this.waitForRoom(this.clock.monotonic());
       else this.finish({ ok: false, error });
     }

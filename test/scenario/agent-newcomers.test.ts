@@ -82,6 +82,43 @@ for (const [place, seed] of [
     },
   );
 
+test('newcomers whose inviter takes four seconds over each certificate link with it alone meanwhile', (t) => {
+  const world = new AgentWorld(t, 955, { internet: NEAR, board: true });
+  world.run(1_000);
+  const member = world.member(world.publicHost(), { role: 'peer', board: true });
+  world.started(member);
+  t.true(world.allReady([world.founder, member]));
+  const { membership } = world.founder.engine;
+  const answerGuest = membership.answerGuest.bind(membership);
+  Object.assign(membership, {
+    answerGuest: (...request: Parameters<typeof membership.answerGuest>) => {
+      world.network.loop.after(4_000, () => answerGuest(...request));
+    },
+  });
+  const addresses = [world.founder, member]
+    .flatMap(({ host }) => host.addresses)
+    .map((address) => ({ address, port: 6084 }));
+  let links = 0;
+  let enrolled = 0;
+  const count = (event: string): void => {
+    if (event === 'link.up') links += 1;
+    if (event === 'link.closed') enrolled += 1;
+  };
+  const logger = { ...silentLogger, info: count };
+  const joinings = Array.from({ length: 4 }, (_, i) =>
+    world.join(world.publicHost(), world.ticket(null, addresses), `new${i}@home.example`, { board: true, logger }),
+  );
+  t.true(
+    world.until(() => enrolled === joinings.length, 10_000),
+    'enrolled',
+  );
+  t.is(links, joinings.length);
+  t.true(
+    world.until(() => joinings.every(({ agent }) => agent?.ready === true), 10_000),
+    'members',
+  );
+});
+
 test('newcomers that find each other while their inviter is off link once, and are let in when it is there', (t) => {
   const world = new AgentWorld(t, 960, { internet: NEAR, board: true });
   world.run(1_000);

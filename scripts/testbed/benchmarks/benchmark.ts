@@ -1,3 +1,4 @@
+import { ScriptError } from '../command.ts';
 import type { Lab } from '../lab.ts';
 import type { Findings } from '../report.ts';
 
@@ -16,3 +17,12 @@ export interface BenchmarkOptions {
 
 /** Measures, and says by `findings` what came out. */
 export type Benchmark = (lab: Lab, findings: Findings, options: BenchmarkOptions) => Promise<void>;
+
+/** @throws {ScriptError} when one of `only` is no part of this benchmark. */
+export function chosenParts<Part>(parts: Readonly<Record<string, Part>>, only: readonly string[] | undefined): Part[] {
+  return (only ?? Object.keys(parts)).map((name) => {
+    const part = parts[name];
+    if (part === undefined) throw new ScriptError(`--only takes ${Object.keys(parts).join(', ')}, not ${name}`);
+    return part;
+  });
+}

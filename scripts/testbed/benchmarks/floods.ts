@@ -14,7 +14,7 @@ import type { Lab, Namespace } from '../lab.ts';
 import { percentile, progress } from '../report.ts';
 import type { Findings } from '../report.ts';
 import type { TurnFigures } from '../turn-meter.ts';
-import type { BenchmarkOptions } from './benchmark.ts';
+import { type BenchmarkOptions, chosenParts } from './benchmark.ts';
 
 const OVERLAY = 'floods.example';
 /** Of all of them: they are told apart by their ports. An address for documentation, which agents take for a public one. */
@@ -50,6 +50,7 @@ const turnSchema: z.ZodType<TurnFigures> = z.object({
  * them: what its event loop, its memory and the link to a neighbour that means well say to that.
  */
 export async function benchFloods(lab: Lab, findings: Findings, options: BenchmarkOptions): Promise<void> {
+  const chosen = chosenParts(Object.fromEntries(Object.keys(floods).map((name) => [name, name])), options.only);
   const namespace = await oneHost(lab);
   const victim = await agentAt(
     lab,
@@ -71,7 +72,6 @@ export async function benchFloods(lab: Lab, findings: Findings, options: Benchma
   findings.expect('floods.resources', Number(resources) >= RESOURCES, `all ${RESOURCES}`);
   await delay(SETTLE_MS);
   const names = namesAt(hit, [hit, (await neighbor.status()).hit, String(self)]);
-  const chosen = Object.keys(floods).filter((name) => options.only?.includes(name) ?? true);
   for (const name of chosen) {
     await flooder.ask(`${name} ${WARM_UP_SECONDS}`);
     await delay(SETTLE_MS);

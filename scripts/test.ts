@@ -21,12 +21,13 @@ const environment = { PATH: `${join(process.execPath, '..')}:${process.env.PATH 
 
 /** A line of progress at least this often, so that a long run is seen to live. */
 const PROGRESS_MS = 15_000;
-/** Real interfaces and real time: one file at a time, or they disturb each other. */
+/** Not among the others: real interfaces and real time. */
 const SERIAL_FOLDERS = ['system', 'native'];
 /** Of the clock, with the time of the cores that the system tests leave; scripts/fuzz does it for longer. */
 const FUZZ_SECONDS = 45;
 const FUZZ_AT_ONCE = 2;
 const IDLE = { idle: true };
+const SYSTEM_TESTS_AT_ONCE = 2;
 /**
  * Calls through NATs, over both families, and a host that moves: what leads agents through most of the addon in least time;
  * and what strangers throw at it. Run once more on each build with sanitizers; `IDLOC_SANITIZED_AGENTS` runs the others so.
@@ -154,25 +155,38 @@ async function sanitizedAva(build: SanitizedBuild, args: readonly string[]): Pro
   process.stdout.write(reports.map((report) => `${report}\n`).join(''));
 }
 
+type Job = () => Promise<void>;
+
 /** System tests whose agents are of a build with sanitizers. */
-async function sanitizedSystemTests(build: SanitizedBuild): Promise<void> {
+function sanitizedSystemTests(build: SanitizedBuild): Job[] {
   const why = sanitizerUnavailable(build);
   if (why === undefined)
-    await ava(`system tests on ${build}`, ['-c', '1', '--serial', ...SANITIZED_SYSTEM_TESTS], {
-      IDLOC_SANITIZED_AGENTS: build,
-    });
-  else say(`skipped system tests on ${build}: ${why}`);
+    return SANITIZED_SYSTEM_TESTS.map((file) => systemTest(file, build, { IDLOC_SANITIZED_AGENTS: build }));
+  say(`skipped system tests on ${build}: ${why}`);
+  return [];
 }
 
+function systemTest(file: string, build: string, extra: Readonly<Record<string, string>> = {}): Job {
+  return () => ava(`${file}${build === '' ? '' : ` on ${build}`}`, ['-c', '1', '--serial', file], extra);
+}
+
+/** Each lab has namespaces of its own, and most tests wait: two files at a time disturb each other little. */
 async function systemTests(): Promise<void> {
   const why = labUnavailable();
   if (why !== undefined) {
     say(`skipped system tests: ${why}`);
     return;
   }
-  await ava('system tests', ['-c', '1', '--serial', 'test/system/**']);
-  await sanitizedSystemTests('asan');
-  await sanitizedSystemTests('tsan');
+  const files = readdirSync(join(root, 'test/system')).filter((name) => name.endsWith('.test.ts'));
+  const jobs = [
+    ...sanitizedSystemTests('tsan'),
+    ...sanitizedSystemTests('asan'),
+    ...files.map((name) => systemTest(`test/system/${name}`, '')),
+  ];
+  const lane = async (): Promise<void> => {
+    for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job();
+  };
+  await Promise.all(Array.from({ length: SYSTEM_TESTS_AT_ONCE }, lane));
 }
 
 /** native/test: all of it is built, and every fuzz target runs for a while, in the time that others leave. */
@@ -211,7 +225,19 @@ async function everything(): Promise<void> {
     'tests',
     folders.map((name) => `test/${name}/**`),
   );
-  // Beside each other: either waits more than it computes.
+  const why = await cxxTestsUnavailable();
+  if (why !== undefined) say(`skipped C++ tests and fuzzing: ${why}`);
+  // What follows mostly waits: what the compiler and the fuzzers take is what it leaves.
+  const [cxx] = await Promise.all([
+    why === undefined ? fuzzing() : 'not built',
+    nativeTests().then(() => systemTests()),
+  ]);
+  // Some of these look at the scheduler: nothing else runs.
+  if (cxx === 'built') await tap('C++ tests', UNIT_TESTS, []);
+}
+
+/** Beside each other: either waits more than it computes. */
+async function nativeTests(): Promise<void> {
   await Promise.all([
     sanitizerUnavailable('asan') === undefined
       ? sanitizedAva('asan', ['test/native/**'])
@@ -219,12 +245,6 @@ async function everything(): Promise<void> {
     // One test at a time: beside a flood in the same process a handshake would run into its time limit.
     sanitizedAva('tsan', ['--serial', '--timeout', '120s', 'test/native/**']),
   ]);
-  const why = await cxxTestsUnavailable();
-  if (why !== undefined) say(`skipped C++ tests and fuzzing: ${why}`);
-  // System tests mostly wait: what the compiler and the fuzzers take is what they leave.
-  const [cxx] = await Promise.all([why === undefined ? fuzzing() : 'not built', systemTests()]);
-  // Some of these look at the scheduler: nothing else runs.
-  if (cxx === 'built') await tap('C++ tests', UNIT_TESTS, []);
 }
 
 const args = process.argv.slice(2);

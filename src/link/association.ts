@@ -187,6 +187,11 @@ export class Association {
     for (const path of paths) this.dataPlane.addPath(this.link, path.local, path.remote, preferenceOf(path));
   }
 
+  /** A way through another member, which is taken when all direct ones are lost. */
+  addStandby({ local, remote }: Pick<Path, 'local' | 'remote'>): void {
+    this.dataPlane.addPath(this.link, local, remote, PATH_PREFERENCE.relay);
+  }
+
   /** Consent to `path` is over. Where the data plane has followed the peer meanwhile, it goes on: the peer has proven to be there. */
   leavePath(): void {
     const { path } = this;

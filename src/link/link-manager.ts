@@ -24,7 +24,6 @@ import {
   HANDSHAKE_PATIENCE_MS,
   MAX_GUESTS,
   MAX_INCOMING,
-  MAX_SPARES,
   REST_AFTER_MS,
   RETIRE_AFTER_MS,
 } from './constants.ts';
@@ -183,6 +182,7 @@ export class LinkManager implements Timed {
       sessions: this.sessions,
       repairs: this.repairs,
       streams: this.streams,
+      relays: this.relays,
       turns: this.turns,
       late: this.late,
       tell: (event) => this.handler(event),
@@ -604,7 +604,7 @@ export class LinkManager implements Timed {
     this.turns.resume(now);
     if (association.ice === undefined) this.sessions.derive(association, now);
     // Selected while the handshake was under way.
-    if (association.ice?.selected !== undefined) association.addPaths(association.ice.spares(MAX_SPARES));
+    this.paths.addSpares(association);
     if (peer.member) this.relays.changed(peer.nodeId, now);
     this.late.consider(association, now);
     this.settle(association, now);

@@ -1,9 +1,10 @@
 import { isStreamAddress } from '../base/stream-address.ts';
-import { isHitAddress } from '../base/node-id.ts';
+import { addressToHit, isHitAddress } from '../base/node-id.ts';
 import type { Logger } from '../base/logger.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { IceAgent, IceEvent, Path } from '../ice/ice-agent.ts';
+import { RELAYED, distanceOf } from '../ice/path.ts';
 import type { DataPlaneEvent, LinkId } from '../native/data-plane.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import type { Association, AssociationPath, AssociationRepairs } from './association.ts';
@@ -13,6 +14,7 @@ import type { IceSessions } from './ice-sessions.ts';
 import type { LateCandidates } from './late-candidates.ts';
 import type { LinkEvent } from './link-events.ts';
 import { describePath } from './link-snapshot.ts';
+import type { Relays } from './relays.ts';
 import type { Streams } from './streams.ts';
 import type { Turns } from './turns.ts';
 
@@ -22,6 +24,7 @@ export interface PathPorts {
   readonly sessions: IceSessions;
   readonly repairs: AssociationRepairs;
   readonly streams: Streams;
+  readonly relays: Relays;
   readonly turns: Turns;
   readonly late: LateCandidates;
   readonly tell: (event: LinkEvent) => void;
@@ -99,9 +102,22 @@ export class Paths {
     if (!worked || cause === 'gone' || isFromStream(path, remote)) this.ports.askReflexive(now);
     repairs.consider(now);
     this.ports.streams.showIce(association, now);
+    this.handedOn(association, { local, remote, cause }, now);
     association.ice?.adopt(local, remote, now);
     this.ports.late.consider(association, now);
     this.ports.settle(association, now);
+  }
+
+  /** The data goes through another member by now. Direct ways are sought, by the end that has lost its own. */
+  private handedOn(
+    association: Association,
+    { local, remote, cause }: Pick<Extract<DataPlaneEvent, { type: 'moved' }>, 'local' | 'remote' | 'cause'>,
+    now: number,
+  ): void {
+    const { hit, ice } = association;
+    if (!isHitAddress(remote.address) || hit === undefined) return;
+    if (ice !== undefined) this.ports.relays.cameBy(hit, ice, addressToHit(local.address), now);
+    if (cause !== 'peer') this.ports.beginRepair(association, 'remapped', now);
   }
 
   /** Programs send, and nobody answers on any path that the data plane knows: the overlay may know others. */
@@ -137,7 +153,7 @@ export class Paths {
     const mended = isNew || association.repair !== undefined || association.toldSilent;
     if (isNew) this.ports.sessions.finishRestart(association, agent);
     this.take(association, path, now);
-    if (association.connected) association.addPaths(agent.spares(MAX_SPARES));
+    this.addSpares(association);
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
     const { hit, state, repair } = association;
     if (hit === undefined || state !== 'up') return;
@@ -150,6 +166,15 @@ export class Paths {
     // Whoever asked for the restart waits to hear that it is done.
     if (mended) this.ports.tell({ type: 'mended', hit });
     this.ports.repairs.consider(now);
+  }
+
+  /** Other ways, for when the selected one is lost. */
+  addSpares(association: Association): void {
+    const { ice, connected } = association;
+    if (!connected || ice?.selected === undefined) return;
+    association.addPaths(ice.spares(MAX_SPARES));
+    const standby = distanceOf(ice.selected) === RELAYED ? undefined : this.ports.relays.standby(association);
+    if (standby !== undefined) association.addStandby(standby);
   }
 
   take(association: Association, path: Path, now: number): void {

@@ -6,7 +6,7 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import { isIndirectAddress } from '../base/stream-address.ts';
 import { candidatePriority, formFoundation } from '../ice/candidates.ts';
 import type { IceAgent } from '../ice/ice-agent.ts';
-import { RELAYED, distanceOf } from '../ice/path.ts';
+import { RELAYED, distanceOf, type Path } from '../ice/path.ts';
 import { isDialable, isGloballyReachable } from '../mobility/reachability.ts';
 import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
@@ -159,6 +159,17 @@ export class Relays {
     const used = { ...meeting, relays, tried: true };
     this.meetings.set(agent, used);
     this.apply(hit, agent, used, now);
+  }
+
+  /**
+   * While the data goes directly: a way through a member that both are linked with. Those links live through moves of either end,
+   * so that it is there when the direct path is lost, whatever NATs let in.
+   */
+  standby({ hit, ice }: Association): Pick<Path, 'local' | 'remote'> | undefined {
+    const meeting = ice === undefined ? undefined : this.meetings.get(ice);
+    const relay = meeting?.relays.slice(0, meeting.theirs).find((named) => this.neighbor(named.hit) !== undefined);
+    if (hit === undefined || relay === undefined) return undefined;
+    return { local: this.local(relay.hit, 0).address, remote: theOther(hit).address };
   }
 
   private begin(hit: Hit, agent: IceAgent, meeting: Meeting, now: number): void {

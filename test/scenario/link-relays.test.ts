@@ -75,12 +75,19 @@ for (const [one, two] of [
       t.is(pathOf(world.a, world.b).type, 'relay');
     });
 
-test('where a direct path works in time no relay is asked', (t) => {
+test('where a direct path works in time packets go by it; a relay stands by, and carries fewer probes than one in ten packets', (t) => {
   const world = apart(t, 2, { natA: HOME_NAT, natB: HOME_NAT });
   t.true(world.join());
   t.true(world.call());
   t.is(pathOf(world.a, world.b).type, 'srflx');
-  t.is(world.peer.dataPlane.forwarded, 0);
+  const before = world.peer.dataPlane.forwarded;
+  world.stream(world.a, world.b, 8_000);
+  world.network.loop.run(9_000);
+  t.is(payloads(world.b, world.a).length, 400);
+  t.true(world.peer.dataPlane.forwarded - before < 40, `${world.peer.dataPlane.forwarded - before} handed on`);
+  const after = world.peer.dataPlane.forwarded;
+  world.network.loop.run(60_000);
+  t.true(world.peer.dataPlane.forwarded - after <= 4, 'nothing without packets');
 });
 
 for (const seed of [3, 4, 5])

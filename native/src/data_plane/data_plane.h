@@ -196,6 +196,7 @@ class DataPlane {
   // Links leave paths that are of no use any more.
   void LookAtPaths();
   void LeaveLostPaths();
+  void LeaveLostPathsOf(Link* link);
   bool IsUsable(const Path& path);
 
   // handshakes.cc

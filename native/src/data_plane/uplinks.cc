@@ -108,11 +108,24 @@ void DataPlane::LeaveLostPaths() {
     Link* link = links_.Find(leaving_.back());
     leaving_.pop_back();
     if (link == nullptr || link->paths == nullptr) continue;
-    auto is_present = [this](const Path& path) { return uplinks_.HasAddress(path.local); };
-    link->paths->Lose([this](const Path& path) { return IsUsable(path); }, is_present, now_);
-    TendPaths(link);
+    // What a member hands on leaves by the path to that member.
+    std::vector<IpAddress> relays;
+    for (const PathSet::Entry& entry : link->paths->entries()) {
+      if (entry.route.is_hop()) relays.push_back(entry.route.local);
+    }
+    for (const IpAddress& hit : relays) {
+      Link* relay = FindNeighbor(hit);
+      if (relay != nullptr && relay->paths != nullptr) LeaveLostPathsOf(relay);
+    }
+    LeaveLostPathsOf(link);
   }
   leave_at_ = leaving_.empty() ? kNever : now_ + kLeaveInterval;
+}
+
+void DataPlane::LeaveLostPathsOf(Link* link) {
+  auto is_present = [this](const Path& path) { return uplinks_.HasAddress(path.local); };
+  link->paths->Lose([this](const Path& path) { return IsUsable(path); }, is_present, now_);
+  TendPaths(link);
 }
 
 // A path whose local address is gone is of no use, nor one whose address has no way out any more while

@@ -240,6 +240,10 @@ void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
   outgoing_.push_back(out);
 }
 
+bool PathSet::MayProbe(const Entry& entry, Nanoseconds now) {
+  return !entry.waits || now - entry.probes[entry.newest_probe].sent_at >= 2 * kCandidateInterval;
+}
+
 bool PathSet::Poll(Outgoing* out) {
   if (outgoing_.empty()) return false;
   *out = outgoing_.front();
@@ -256,17 +260,29 @@ void PathSet::Heard(const Path& route, size_t bytes, bool newest, bool stranger,
     entry->from_peer = true;
     entry->stranger = stranger;
     // Where a NAT has put it, the path is as good as the one before.
-    if (const Entry* used = Active(); used != nullptr) entry->preference = used->preference;
+    const Entry* before = Active();
+    if (route.is_hop()) {
+      entry->preference = kHopPreference;
+    } else if (before != nullptr) {
+      entry->preference = before->route.is_hop() ? kUnknownPreference : before->preference;
+    }
   }
   entry->received++;
   entry->received_bytes += bytes;
   // From where JavaScript knows it, the peer may send what it likes; unless we are going after it.
   bool moved_there = entry->stranger && entry->state == State::kCandidate;
+  // It has been proven, and ours is in doubt.
+  Entry* used = Active();
+  if (newest && used != nullptr && used->state == State::kSuspect && entry->state != State::kCandidate &&
+      now - entry->proven_at <= kConsent && MayFollow(now)) {
+    entry->state = State::kValid;
+    Switch(entry, Cause::kPeer, now);
+    return;
+  }
   bool follow = newest && (moved_there || following_ || active_ < 0);
   if (follow && MayFollow(now)) entry->wanted = true;
   bool asks = newest && (entry->wanted || entry->state == State::kCandidate);
-  if (asks && (!entry->waits || now - entry->probes[entry->newest_probe].sent_at >= 2 * kCandidateInterval))
-    SendProbe(entry, now);
+  if (asks && MayProbe(*entry, now)) SendProbe(entry, now);
   ChooseSpare();
 }
 
@@ -290,7 +306,7 @@ std::array<uint8_t, PathSet::kRecordBytes> PathSet::Probed(const Path& route, co
   bool moved_there =
       entry->stranger && entry->state == State::kCandidate && (record[kFlagsAt] & kSendsHere) != 0;
   if (asked || moved_there) entry->wanted = true;
-  if ((entry->wanted || entry->state == State::kCandidate) && !entry->waits) SendProbe(entry, now);
+  if ((entry->wanted || entry->state == State::kCandidate) && MayProbe(*entry, now)) SendProbe(entry, now);
   return answer;
 }
 
@@ -416,11 +432,17 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
 }
 
 void PathSet::GoOnWithout(const Path& before, bool present, Nanoseconds now) {
-  if (Entry* best = BestOther(); best != nullptr) {
+  Entry* best = BestOther();
+  // A relay is not asked to carry what is not in use: a host that moves may have a thousand such links.
+  bool in_use = now - std::max(program_sent_at_, heard_at_) <= kInUse;
+  if (best != nullptr && (in_use || !best->route.is_hop())) {
+    bool relayed = best->route.is_hop();
     Switch(best, Cause::kGone, now);
+    // Most likely the peer is still where it was.
+    if (relayed && HasGuess(before)) Add({{}, before.remote}, kUnknownPreference, now);
     return;
   }
-  if (before.local.unset()) return;
+  if (!HasGuess(before)) return;
   // From wherever the kernel sends it: the peer is still where it was, and goes after us.
   Entry* entry = FindExactly({{}, before.remote});
   if (entry == nullptr) entry = Insert({{}, before.remote}, State::kSuspect, 0, now);
@@ -436,6 +458,15 @@ void PathSet::GoOnWithout(const Path& before, bool present, Nanoseconds now) {
   // The NAT of the peer may not let us in from there. JavaScript, which can tell the peer of us, has a move
   // of its own to see to when the address is another one, and would notice nothing else.
   if (present && now - program_sent_at_ <= kInUse) no_path_told_ = no_path_ = true;
+}
+
+void PathSet::AskAgain(Nanoseconds now) {
+  for (Entry& entry : entries_) {
+    bool matters = &entry == Active() || InUse(now);
+    if (entry.state != State::kSuspect || !matters) continue;
+    entry.missed = std::min<uint8_t>(entry.missed, 1);
+    SendProbe(&entry, now);
+  }
 }
 
 PathSet::Entry* PathSet::BestOther() {

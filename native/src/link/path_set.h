@@ -77,6 +77,8 @@ class PathSet {
   };
 
   static constexpr uint8_t kUnknownPreference = 128;
+  // Of a hop: a third member hands it on.
+  static constexpr uint8_t kHopPreference = 32;
 
   // `datagram_bytes`: what a probe is as a datagram. `server`: of the two ends that follow each other, this
   // one waits longer.
@@ -104,7 +106,11 @@ class PathSet {
       lost = lost || static_cast<int>(i) == active_;
       Erase(i);
     }
-    if (lost) GoOnWithout(before, present(before), now);
+    if (lost) {
+      GoOnWithout(before, present(before), now);
+    } else {
+      AskAgain(now);
+    }
   }
 
   // Records of programs were sent by the active path. True: there is something to do, or to wait for, now.
@@ -223,14 +229,20 @@ class PathSet {
   // As if programs had sent: when it does not answer, it is left.
   void AskActive(Nanoseconds now);
   void SendProbe(Entry* entry, Nanoseconds now);
+  // None has just left that may be answered still.
+  static bool MayProbe(const Entry& entry, Nanoseconds now);
   void Missed(Entry* entry, Nanoseconds now);
   void Suspect(Nanoseconds now);
   void EndSuspicion(Entry* entry);
   void Sample(Entry* entry, const Entry::Probe& probe, const uint8_t* record, Nanoseconds now);
   void Switch(Entry* entry, Cause cause, Nanoseconds now);
+  // The network is another one: what did not answer may do so.
+  void AskAgain(Nanoseconds now);
   // The kernel's choice of a local address for the active path was this one.
   void LearnLocal(const Path& route);
   void GoOnWithout(const Path& before, bool present, Nanoseconds now);
+  // Of a path whose address is gone, the way from wherever the kernel sends it.
+  static bool HasGuess(const Path& before) { return !before.local.unset() && !before.is_hop(); }
   void ChooseSpare();
   Entry* BestOther();
   bool MayFollow(Nanoseconds now) const;

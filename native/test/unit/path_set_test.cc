@@ -458,6 +458,72 @@ TEST("the local address is gone: the other path at once, and the peer follows wi
   });
 }
 
+// A direct path, and a way through a relay whose links both ends keep.
+size_t DirectAndHop(World* world, Nanoseconds delay) {
+  world->AddWire(At(1), At(9), delay);
+  uint8_t hit[16] = {0x20, 0x01, 0x00, 0x22};
+  auto member = [&](uint8_t number) {
+    hit[15] = number;
+    return IpAddress::FromV6(hit);
+  };
+  IpAddress relay = member(1);
+  world->wires.push_back({{relay, {member(3), 0}}, {relay, {member(2), 0}}, delay, {false, false}, 0});
+  world->Begin(0);
+  world->AddToBoth(1, PathSet::kHopPreference);
+  return 1;
+}
+
+TEST("the only address is gone, a relay stands by: by it at once, both ways, and directly when that works") {
+  ForEachCase([](const Case& c) {
+    World world(c);
+    size_t hop = DirectAndHop(&world, c.delay);
+    world.Run(3 * kSecond);
+    world.Measure();
+    world.Kill(0);
+    world.a.paths.Lose([](const Path& path) { return !(path.local == At(1).address); }, Gone, world.now);
+    CHECK(*world.a.paths.active() == world.wires[hop].of_a);
+    world.Run(2 * kSecond);
+    if (c.a_speaks) CHECK(world.b.longest <= 2 * kVoice + 2 * c.delay);
+    if (c.b_speaks) CHECK(world.a.longest <= 2 * kVoice + 2 * c.delay);
+    CHECK(*world.b.paths.active() == world.wires[hop].of_b);
+    // JavaScript finds it, at both ends.
+    world.Measure();
+    size_t direct = world.AddWire(At(5), At(9), c.delay);
+    world.AddToBoth(direct);
+    world.Run(5 * kSecond);
+    CHECK(*world.a.paths.active() == world.wires[direct].of_a);
+    CHECK(*world.b.paths.active() == world.wires[direct].of_b);
+    if (c.a_speaks) CHECK(world.b.longest <= 2 * kVoice && world.b.reordered == 0);
+    if (c.b_speaks) CHECK(world.a.longest <= 2 * kVoice && world.a.reordered == 0);
+  });
+}
+
+TEST("the only address is gone, a relay stands by, the peer lets everyone in: directly without being told") {
+  ForEachCase([](const Case& c) {
+    World world(c);
+    DirectAndHop(&world, c.delay);
+    world.Run(3 * kSecond);
+    world.Measure();
+    // A is at another address.
+    world.wires[0].of_a.local = world.wires[0].of_b.remote.address = At(5).address;
+    world.a.paths.Lose([](const Path& path) { return !(path.local == At(1).address); }, Gone, world.now);
+    world.Run(5 * kSecond);
+    CHECK(*world.a.paths.active() == world.wires[0].of_a);
+    CHECK(*world.b.paths.active() == world.wires[0].of_b);
+    if (c.a_speaks) CHECK(world.b.longest <= 2 * kVoice + 2 * c.delay);
+    if (c.b_speaks) CHECK(world.a.longest <= 2 * kVoice + 2 * c.delay);
+  });
+}
+
+TEST("the address of a link that carries nothing is gone: its relay is not asked to carry it") {
+  World world;
+  world.a.speaks = world.b.speaks = false;
+  DirectAndHop(&world, 10 * kMillisecond);
+  world.Run(60 * kSecond);
+  world.a.paths.Lose([](const Path& path) { return !(path.local == At(1).address); }, Gone, world.now);
+  CHECK(world.a.paths.active() != nullptr && !world.a.paths.active()->is_hop());
+}
+
 TEST("the only address is gone, a new one is there: sent from it at once, followed within two round trips") {
   ForEachCase([](const Case& c) {
     World world(c);

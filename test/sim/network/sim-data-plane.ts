@@ -99,6 +99,8 @@ interface SimLink {
   state: 'idle' | 'handshaking' | 'connected' | 'closed';
   local: string | null;
   remote: SocketAddress | undefined;
+  /** Members that may hand on what goes by it. */
+  readonly relays: Set<string>;
   session: string;
   secret: string;
   /** The flight that is repeated until the next one comes. */
@@ -278,6 +280,7 @@ export class SimDataPlane implements DataPlane {
   addPath(id: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void {
     const link = this.links.get(id);
     if (link?.paths === undefined) return;
+    if (isHitAddress(local.address)) link.relays.add(local.address);
     link.paths.add({ local: local.address, remote }, preference, this.loop.now);
     this.tendPaths(link);
   }
@@ -717,6 +720,7 @@ export class SimDataPlane implements DataPlane {
       heardAt: 0,
       paths: undefined,
       pathsAt: Infinity,
+      relays: new Set(),
       nextNumber: 1,
       highestNumber: 0,
       numbers: new Set(),
@@ -890,8 +894,12 @@ export class SimDataPlane implements DataPlane {
     };
     for (const link of this.leaving.splice(0, LEAVE_AT_ONCE)) {
       if (this.links.get(link.id) !== link) continue;
-      link.paths?.lose(usable, present, this.loop.now);
-      this.tendPaths(link);
+      // What a member hands on leaves by the path to that member.
+      const relays = [...link.relays].flatMap((address) => this.neighbor(address) ?? []);
+      for (const looked of [...relays, link]) {
+        looked.paths?.lose(usable, present, this.loop.now);
+        this.tendPaths(looked);
+      }
     }
     const { leaving } = this;
     if (leaving.length === 0) return;

@@ -462,8 +462,10 @@ void PathSet::GoOnWithout(const Path& before, bool present, Nanoseconds now) {
 
 void PathSet::AskAgain(Nanoseconds now) {
   for (Entry& entry : entries_) {
-    bool matters = &entry == Active() || InUse(now);
-    if (entry.state != State::kSuspect || !matters) continue;
+    bool is_active = &entry == Active();
+    bool is_doubtful = entry.state == State::kSuspect && (is_active || InUse(now));
+    // A probe that left between two addresses has gone nowhere.
+    if (!is_doubtful && !(is_active && entry.waits)) continue;
     entry.missed = std::min<uint8_t>(entry.missed, 1);
     SendProbe(&entry, now);
   }

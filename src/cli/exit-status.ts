@@ -29,6 +29,8 @@ const PERMANENT: Readonly<Record<string, number>> = {
   bad_tun_name: EXIT.configuration,
   bad_mtu: EXIT.configuration,
   no_privilege: EXIT.configuration,
+  // A stream is to be accepted at a port that needs more than the unit gives.
+  EACCES: EXIT.configuration,
   no_addon: EXIT.configuration,
 };
 

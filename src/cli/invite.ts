@@ -33,7 +33,7 @@ export function inviteCommand(): Command {
         return;
       }
       if (warning !== undefined) note(`idloc: ${warning}`);
-      if (process.stderr.isTTY) note('On the other host: idloc up --join TICKET. Whoever has this line may join:');
+      if (process.stderr.isTTY) note('On the other host: idloc join TICKET. Whoever has this line may join:');
       print(ticket);
     });
 }

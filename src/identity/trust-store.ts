@@ -1,5 +1,5 @@
 import { equalBytes, toHex } from '../base/bytes.ts';
-import type { Hit, NodeId } from '../base/node-id.ts';
+import { hitToAddress, type Hit, type NodeId } from '../base/node-id.ts';
 import { type NodeCertificate, parseCertificate } from './certificate.ts';
 import { CertificateError } from './errors.ts';
 import { isGrantOf } from './issuer.ts';
@@ -161,7 +161,8 @@ export class TrustStore {
    */
   verify(chain: readonly Uint8Array[], wallNow: number, options: VerifyOptions = {}): VerifiedPeer {
     const peer = this.identify(chain);
-    if (this.standing.isRevoked(peer.nodeId)) throw new CertificateError(`the node ${peer.nodeId} was revoked`);
+    if (this.standing.isRevoked(peer.nodeId))
+      throw new CertificateError(`the node ${hitToAddress(peer.nodeId)} was revoked`);
     // A guest shows its key alone: when it made its certificate is no one's concern.
     if (!peer.member || this.whyLapsed(peer, wallNow, options) === undefined) return peer;
     return { ...peer, user: null, member: false, lapsed: true };
@@ -175,7 +176,9 @@ export class TrustStore {
     const peer = this.verify(chain, wallNow, options);
     if (peer.lapsed) throw new CertificateError(this.whyLapsed(peer, wallNow, options) ?? 'the certificate has lapsed');
     if (!peer.member)
-      throw new CertificateError(`the node ${peer.nodeId} is not a member of the overlay ${this.overlay}`);
+      throw new CertificateError(
+        `the node ${hitToAddress(peer.nodeId)} is not a member of the overlay ${this.overlay}`,
+      );
     return peer;
   }
 
@@ -225,7 +228,9 @@ export class TrustStore {
       if (learned?.nodeId === inviter) known = learned;
     }
     if (known !== undefined) return known.spki;
-    throw new CertificateError(`the certificate was issued by ${inviter}, which is not known as an inviter`);
+    throw new CertificateError(
+      `the certificate was issued by ${hitToAddress(inviter)}, which is not known as an inviter`,
+    );
   }
 
   /** Undefined: it has not. */

@@ -3,7 +3,7 @@ import type { Clock, Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { addressToHit, type Hit } from '../base/node-id.ts';
+import { addressToHit, hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
@@ -577,7 +577,7 @@ export class LinkManager implements Timed {
     }
     if (peer.nodeId === this.selfHit) this.metOwnKey(association, exporter);
     else if (association.hit !== undefined && association.hit !== peer.nodeId)
-      this.drop(association, `another host answered: ${peer.nodeId}`, true);
+      this.drop(association, `another host answered: ${hitToAddress(peer.nodeId)}`, true);
     else this.established(association, peer, exporter, now);
   }
 

@@ -1,7 +1,7 @@
 import type { IceParameters } from '../base/candidate.ts';
 import type { Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
-import type { NodeId } from '../base/node-id.ts';
+import { hitToAddress, type NodeId } from '../base/node-id.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import { ERROR_CODES, toIceCandidates, type IceOffer } from '../reload/index.ts';
 import { ATTEMPT_STALE_MS, LINK_SETUP_TIMEOUT_MS, MAX_PENDING_LINKS, TUNNEL_APPLICATION_ID } from './constants.ts';
@@ -237,7 +237,7 @@ function settle(waiting: readonly ConnectDone[], result: ConnectResult, now: num
 function linkFailed(nodeId: NodeId): OverlayError {
   return new OverlayError(
     ERROR_CODES.request_timeout,
-    `no link to ${nodeId}: both ends exchanged candidates but no path works; see the links in the status`,
+    `no link to ${hitToAddress(nodeId)}: both ends exchanged candidates but no path works; see the links in the status`,
   );
 }
 

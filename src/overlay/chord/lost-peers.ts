@@ -7,10 +7,13 @@ const MAX_LOST = 32;
 /** Since it was lost: first, and then after a quarter of the time again, but at least this often. */
 const FIRST_SEARCH_MS = 10_000;
 const MAX_PAUSE_MS = 120_000;
+/** After a day, which is still within the time in which two rings are to find each other. */
+const DAY_MS = 86_400_000;
+const MAX_LATE_PAUSE_MS = 240_000;
 /** Between two searches of this node. */
 const SEARCH_GAP_MS = 10_000;
-/** Then whoever starts anew has to find its way in itself. */
-const GIVE_UP_MS = 86_400_000;
+/** As long as a member is remembered that was not heard (ROSTER_LIFETIME_S); then it has to find its way in itself. */
+const GIVE_UP_MS = 30 * DAY_MS;
 
 interface Lost {
   readonly at: number;
@@ -72,7 +75,7 @@ export class LostPeers implements Timed {
       this.lost.delete(nodeId);
       return;
     }
-    const pause = Math.min(MAX_PAUSE_MS, Math.max(FIRST_SEARCH_MS, age / 4));
+    const pause = Math.min(age > DAY_MS ? MAX_LATE_PAUSE_MS : MAX_PAUSE_MS, Math.max(FIRST_SEARCH_MS, age / 4));
     entry.nextAt = now + pause * (0.75 + this.random.float() / 2);
     this.freeAt = now + SEARCH_GAP_MS;
     this.search(nodeId, now);

@@ -10,6 +10,7 @@ test('what stays wrong until somebody changes something has a status of its own'
   t.is(exitStatusOf(new TicketError('the ticket has expired')), 77);
   t.is(exitStatusOf(new EnrollmentError('failed_authentication', 'the ticket was used by another host')), 77);
   t.is(exitStatusOf(new KeyStoreError('identity.pem is broken')), 77);
+  t.is(exitStatusOf(new IdlocError('EACCES', 'cannot accept streams at port 443')), 78);
 });
 
 test('what may be well the next time is status 1: nobody answered, a full disk, a bug', (t) => {

@@ -56,7 +56,7 @@ export class Agent {
       lab.directory,
       options.configuration === undefined ? 'config.toml' : `${this.name}.toml`,
     );
-    writeFileSync(configuration, options.configuration ?? '# every setting as it comes\n');
+    writeFileSync(configuration, options.configuration ?? '# every setting as it comes\n', { mode: 0o600 });
     const { overlay } = options;
     const membership =
       overlay === 'as before' ? [] : 'create' in overlay ? ['--create', overlay.create] : ['--join', overlay.join];

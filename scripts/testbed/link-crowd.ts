@@ -147,6 +147,12 @@ class MemberPlane implements DataPlane {
   dialStream(): void {}
   setTurnChannel(): void {}
   removeTurnChannel(): void {}
+  setTurnQuota(): void {}
+  openTurnAllocation(): boolean {
+    return false;
+  }
+  closeTurnAllocation(): void {}
+  permitTurnPeer(): void {}
   sendProbe(): void {}
   authorize(): void {}
   refuse(): void {}

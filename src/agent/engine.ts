@@ -11,6 +11,7 @@ import type { TrustStore, VerifiedPeer } from '../identity/trust-store.ts';
 import type { Membership } from '../membership/membership.ts';
 import type { Roster } from '../membership/roster.ts';
 import { LinkManager } from '../link/link-manager.ts';
+import type { TurnServiceOptions } from '../link/turn-service.ts';
 import type { DataPlane, DataPlaneEvent } from '../native/data-plane.ts';
 import type { OverlayEvent, OverlayRole } from '../overlay/events.ts';
 import type { NameService } from '../overlay/naming.ts';
@@ -83,6 +84,8 @@ export interface EngineOptions {
   readonly sleep?: boolean;
   /** Bytes a second that a peer hands on between other members; 0: none. Absent: the default. */
   readonly relayBytesPerSecond?: number;
+  /** This host as a TURN server; absent: it is none. */
+  readonly turnServer?: TurnServiceOptions;
 }
 
 /** 32 Mbit/s: a hundred calls, or what a small uplink has. */
@@ -167,6 +170,7 @@ export class Engine implements Timed {
       // By links to peers the overlay is reached, and the other end found.
       maySleep: (hit) => options.sleep === true && this.overlay?.role === 'client' && !this.acquaintances.isPeer(hit),
       streamsOf: (hit) => this.acquaintances.streamsOf(hit),
+      ...(options.turnServer !== undefined && { turnServer: options.turnServer }),
       random,
       clock,
       logger,

@@ -105,6 +105,7 @@ export class Life {
         rendezvousSecret: membership.secret,
         streams: config.stream.listen,
         sleep: config.sleep,
+        ...(config.turnServer !== undefined && { turnServer: config.turnServer }),
         ...(config.relayBytesPerSecond !== undefined && { relayBytesPerSecond: config.relayBytesPerSecond }),
       },
     );

@@ -9,6 +9,7 @@ import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
 import { CERTIFICATE_LIFETIME_S, type RendezvousMode } from './overlay-configuration.ts';
 import { turnSchema, turnSettings, type TurnSettings } from './turn-settings.ts';
+import { turnServerSchema, turnServerSettings, type TurnServerSettings } from './turn-server-settings.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/idloc/config.toml';
@@ -124,6 +125,7 @@ const inputSchema = z.strictObject({
     })
     .optional(),
   turn: turnSchema.optional(),
+  turn_server: turnServerSchema.optional(),
   relay: z
     .strictObject({
       enable: z.boolean().optional(),
@@ -195,6 +197,8 @@ export interface AgentConfig {
   };
   /** TURN servers that hand on where no direct way leads; absent: none. */
   readonly turn?: TurnSettings;
+  /** This host as a TURN server for others; absent: it is none. */
+  readonly turnServer?: TurnServerSettings;
   /** What this host, as a peer, hands on between other members that have no direct path; 0: nothing. Absent: the default. */
   readonly relayBytesPerSecond?: number;
   /** Bounds of the data plane's memory (`DataPlaneLimits`); what is absent has its default there. */
@@ -279,6 +283,10 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     },
     ...given({
       turn: fromFile.turn === undefined ? undefined : turnSettings(fromFile.turn, file?.path ?? DEFAULT_CONFIG_PATH),
+      turnServer:
+        fromFile.turn_server === undefined
+          ? undefined
+          : turnServerSettings(fromFile.turn_server, file?.path ?? DEFAULT_CONFIG_PATH),
       relayBytesPerSecond:
         pick((input) => input.relay?.enable) === false ? 0 : pick((input) => input.relay?.bytes_per_second),
     }),

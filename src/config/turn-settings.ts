@@ -25,7 +25,8 @@ const server = z.string().transform((text, context): Endpoint => {
   context.addIssue({ code: 'custom', message: 'must be a server such as turn:turn.example.org:3478' });
   return z.NEVER;
 });
-const text = z
+/** A user, a password, a realm. */
+export const turnText = z
   .string()
   .regex(/^[^\p{Cc}]+$/u, 'must not be empty, and without control characters')
   .max(MAX_SECRET);
@@ -33,8 +34,8 @@ const text = z
 /** The table `[turn]`. */
 export const turnSchema = z.strictObject({
   servers: z.array(server).max(MAX_SERVERS),
-  user: text,
-  password: text.optional(),
+  user: turnText,
+  password: turnText.optional(),
   password_file: z
     .string()
     .regex(/^[^\0]{1,4096}$/, 'must be a path')
@@ -72,12 +73,13 @@ export function turnSettings(
     if (cause instanceof ConfigError) throw cause;
     throw new ConfigError(`${file}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
   }
-  if (!text.safeParse(found).success)
+  if (!turnText.safeParse(found).success)
     throw new ConfigError(`${file}: must hold the password, one line, and nothing else`);
   return { servers, user, password: found };
 }
 
-function refuseOpen(path: string): void {
+/** @throws {ConfigError} when every user of this host may read it. */
+export function refuseOpen(path: string): void {
   const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
   if ((mode & READABLE_BY_OTHERS) === 0) return;
   throw new ConfigError(`${path}: holds a password, and every user can read it; chmod o= ${path}`);

@@ -47,6 +47,8 @@ import { Relays } from './relays.ts';
 import { Streams } from './streams.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 import { TurnRelays } from './turn-relays.ts';
+import { turnService, type TurnServiceOptions } from './turn-service.ts';
+import type { TurnServer as TurnService } from '../turn/server/turn-server.ts';
 import { Turns } from './turns.ts';
 
 export type { LinkEvent, LinkPath, LinkSnapshot, LinksSnapshot } from './link-events.ts';
@@ -62,6 +64,8 @@ export interface LinkManagerComponents {
   readonly maySleep?: (hit: Hit) => boolean;
   /** Where a member accepts streams. Absent: it is not known of anybody. */
   readonly streamsOf?: (hit: Hit) => readonly SocketAddress[];
+  /** This host as a TURN server for others; absent: it is none. */
+  readonly turnServer?: TurnServiceOptions;
   readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -93,6 +97,7 @@ export class LinkManager implements Timed {
   private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
   private readonly turn: TurnRelays;
+  private readonly turnServer: TurnService | undefined;
   private readonly repairs: Repairs<Association>;
   private readonly streams: Streams;
   private readonly relays: Relays;
@@ -125,7 +130,9 @@ export class LinkManager implements Timed {
       known: (now) => this.moves.relayedKnown(now),
       lost: (local, now) => this.moves.relayedLost(local, now),
     });
+    this.turnServer = components.turnServer && turnService(components, components.turnServer);
     this.stun = new StunDispatcher({
+      server: this.turnServer,
       turn: this.turn,
       table: this.table,
       addresses: this.addresses,
@@ -253,6 +260,7 @@ export class LinkManager implements Timed {
    */
   setHostAddresses(addresses: readonly string[], now: number, deprecated: readonly string[] = []): void {
     this.turn.setHosts(addresses, now);
+    this.turnServer?.setHosts(addresses);
     this.moves.setHosts(addresses, deprecated, now);
   }
 
@@ -457,6 +465,7 @@ export class LinkManager implements Timed {
       this.records.nextTimeout(),
       this.moves.nextTimeout(),
       this.turn.nextTimeout(),
+      this.turnServer?.nextTimeout(),
     );
   }
 
@@ -464,6 +473,7 @@ export class LinkManager implements Timed {
     this.records.handleTimeout(now);
     this.addresses.handleTimeout(now);
     this.turn.handleTimeout(now);
+    this.turnServer?.handleTimeout(now);
     if (this.addresses.refreshDue(now)) this.moves.ask(now);
     this.moves.pump(now);
     for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) this.timeout(due, now);

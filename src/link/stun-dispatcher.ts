@@ -11,7 +11,9 @@ import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 import { MAX_BINDING_ANSWERS_PER_SECOND, MAX_STRANGER_ANSWERS_PER_SECOND } from './constants.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
+import type { TurnServer } from '../turn/server/turn-server.ts';
 import type { TurnRelays } from './turn-relays.ts';
+import { isIndirectAddress } from '../base/stream-address.ts';
 import { RateLimit } from '../base/rate-limit.ts';
 
 /** RFC 8489 s9.1.3: "If the USERNAME does not contain a username value currently valid within the server [...] 401". */
@@ -35,16 +37,20 @@ export class StunDispatcher {
   private readonly bindings = new RateLimit(MAX_BINDING_ANSWERS_PER_SECOND);
 
   private readonly turn: TurnRelays;
+  private readonly server: TurnServer | undefined;
   private readonly relayed: (association: Association, agent: IceAgent, local: SocketAddress, now: number) => void;
 
   constructor(components: {
     table: ConnectionTable;
     addresses: LocalAddresses;
     turn: TurnRelays;
+    /** Undefined: this host is none. */
+    server: TurnServer | undefined;
     /** A check for this agent came by another member. */
     relayed: (association: Association, agent: IceAgent, local: SocketAddress, now: number) => void;
   }) {
     this.turn = components.turn;
+    this.server = components.server;
     this.relayed = components.relayed;
     this.table = components.table;
     this.addresses = components.addresses;
@@ -98,6 +104,15 @@ export class StunDispatcher {
     remote: SocketAddress,
     now: number,
   ): { readonly association: Association; readonly checked: boolean } | undefined {
+    if (
+      this.server?.takes(message) === true &&
+      !isIndirectAddress(local.address) &&
+      !isIndirectAddress(remote.address)
+    ) {
+      const answer = this.server.receive(message, data, local, remote, now);
+      if (answer !== undefined) this.turn.sendDatagram(local, remote, answer, now);
+      return undefined;
+    }
     const { username } = message.attributes;
     if (username === undefined) {
       this.counters.bindings += 1;

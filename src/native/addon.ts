@@ -47,6 +47,18 @@ export interface NativeDataPlane {
     number: number,
   ): void;
   removeTurnChannel(allocation: string, peer: string, peerPort: number): void;
+  setTurnQuota(bytesPerSecond: number): void;
+  openTurnAllocation(
+    id: number,
+    user: number,
+    local: string,
+    client: string,
+    clientPort: number,
+    relayed: string,
+    relayedPort: number,
+  ): boolean;
+  closeTurnAllocation(id: number): void;
+  permitTurnPeer(id: number, peer: string, port: number, channel: number): void;
   linkCounters(link: number): LinkCounters | undefined;
   askPaths(): void;
   /** `local` as text; null: the kernel chooses. */

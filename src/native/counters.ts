@@ -59,6 +59,8 @@ export const COUNTER_NAMES = [
   /** Datagrams by a TURN server. */
   'turnSent',
   'turnReceived',
+  'turnRelayed',
+  'turnRelayedBytes',
   /** The TUN; reads and writes are of super-packets. */
   'tunReads',
   'tunReadBytes',
@@ -122,6 +124,7 @@ export const COUNTER_NAMES = [
   'dropNoStream',
   /** Dropped: from a TURN server, of no channel that is bound or no datagram of a link; for a peer without a channel. */
   'dropTurnRefused',
+  'dropTurnQuota',
   'dropNoChannel',
   /** Dropped: inner addresses that are not the peer's and ours. */
   'dropInnerSource',

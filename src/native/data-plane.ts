@@ -101,6 +101,22 @@ export interface DataPlane {
   /** It is bound no more: links leave paths that go by it. */
   removeTurnChannel(allocation: string, peer: SocketAddress): void;
 
+  /** Of this host as a TURN server: so many bytes a second of all allocations together, a quarter of it of one user; 0: none. */
+  setTurnQuota(bytesPerSecond: number): void;
+  /**
+   * From now on datagrams between `client`, who sends to `local`, and peers with a permission pass by the port `relayed`.
+   * @param user whose quota it counts against.
+   * @returns whether the port could be had.
+   */
+  openTurnAllocation(
+    id: number,
+    by: { readonly user: number; readonly local: SocketAddress; readonly client: SocketAddress },
+    relayed: SocketAddress,
+  ): boolean;
+  closeTurnAllocation(id: number): void;
+  /** For 300 s (RFC 8656 s9); a channel, if it is not 0, for 600 s. Again: anew. */
+  permitTurnPeer(id: number, peer: SocketAddress, channel: number): void;
+
   /**
    * Packets of programs leave in datagrams of at most so many bytes, IP header included: 1280 until this is called, and again
    * after `setPath` to another path. What does not fit goes in pieces (TCP in smaller segments, the rest as IP fragments), and

@@ -211,6 +211,34 @@ class NativePlane implements DataPlane {
     this.native.removeTurnChannel(allocation, peer.address, peer.port);
   }
 
+  setTurnQuota(bytesPerSecond: number): void {
+    this.native.setTurnQuota(bytesPerSecond);
+  }
+
+  openTurnAllocation(
+    id: number,
+    { user, local, client }: { user: number; local: SocketAddress; client: SocketAddress },
+    relayed: SocketAddress,
+  ): boolean {
+    return this.native.openTurnAllocation(
+      id,
+      user,
+      local.address,
+      client.address,
+      client.port,
+      relayed.address,
+      relayed.port,
+    );
+  }
+
+  closeTurnAllocation(id: number): void {
+    this.native.closeTurnAllocation(id);
+  }
+
+  permitTurnPeer(id: number, peer: SocketAddress, channel: number): void {
+    this.native.permitTurnPeer(id, peer.address, peer.port, channel);
+  }
+
   linkCounters(link: LinkId): LinkCounters | undefined {
     return this.native.linkCounters(link);
   }

@@ -197,6 +197,22 @@ const CODECS: readonly AttributeCodec[] = [
     (writer, value) => writer.u32(value * 2 ** 24),
   ),
   attribute(
+    ATTRIBUTE.evenPort,
+    'evenPort',
+    (reader) => (reader.u8() & 0x80) !== 0,
+    (writer, reserves) => writer.u8(reserves ? 0x80 : 0),
+  ),
+  attribute(
+    ATTRIBUTE.requestedAddressFamily,
+    'requestedAddressFamily',
+    (reader) => {
+      const family = reader.u8();
+      reader.bytes(3);
+      return family;
+    },
+    (writer, value) => writer.u32(value * 2 ** 24),
+  ),
+  attribute(
     ATTRIBUTE.lifetime,
     'lifetime',
     (reader) => reader.u32(),

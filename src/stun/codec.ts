@@ -1,5 +1,6 @@
 import { ByteReader, ByteWriter } from '../base/bytes.ts';
 import { MalformedMessageError } from '../base/errors.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { AttributesInProgress } from './attributes.ts';
 import { decodeAttribute, encodeAttributes } from './attributes.ts';
 import {
@@ -7,6 +8,7 @@ import {
   FIRST_OPTIONAL_TYPE,
   HEADER_BYTES,
   MAGIC_COOKIE,
+  MAX_PEERS,
   MAX_UNKNOWN_LISTED,
   TRANSACTION_ID_BYTES,
 } from './constants.ts';
@@ -88,6 +90,7 @@ export function decodeStun(bytes: Uint8Array): StunMessage {
   const unknownRequired: number[] = [];
   const integrity: { sha1?: number; sha256?: number } = {};
   const seen = new Set<number>();
+  const peers: SocketAddress[] = [];
   while (reader.remaining > 0) {
     const offset = reader.offset;
     const attributeType = reader.u16();
@@ -100,7 +103,15 @@ export function decodeStun(bytes: Uint8Array): StunMessage {
       value.end();
       continue;
     }
-    if (seen.has(attributeType)) continue;
+    if (seen.has(attributeType)) {
+      const covered = integrity.sha1 === undefined && integrity.sha256 === undefined;
+      if (attributeType === ATTRIBUTE.xorPeerAddress && covered && peers.length < MAX_PEERS) {
+        const further: AttributesInProgress = {};
+        decodeAttribute(attributeType, value, further, transactionId);
+        if (further.xorPeerAddress !== undefined) peers.push(further.xorPeerAddress);
+      }
+      continue;
+    }
     seen.add(attributeType);
     if (attributeType === ATTRIBUTE.messageIntegrity && integrity.sha256 === undefined) {
       if (value.remaining !== 20) value.fail('MESSAGE-INTEGRITY has 20 bytes');
@@ -126,6 +137,7 @@ export function decodeStun(bytes: Uint8Array): StunMessage {
     transactionId,
     attributes,
     unknownRequired,
+    ...(attributes.xorPeerAddress !== undefined && { peerAddresses: [attributes.xorPeerAddress, ...peers] }),
     integrity,
     byteLength: bytes.length,
   };

@@ -27,6 +27,8 @@ export const ATTRIBUTE = {
   realm: 0x0014,
   nonce: 0x0015,
   xorRelayedAddress: 0x0016,
+  requestedAddressFamily: 0x0017,
+  evenPort: 0x0018,
   requestedTransport: 0x0019,
   messageIntegritySha256: 0x001c,
   passwordAlgorithm: 0x001d,
@@ -46,9 +48,18 @@ export const ATTRIBUTE = {
 export const ERROR_REASONS: Readonly<Record<number, string>> = {
   400: 'Bad Request',
   401: 'Unauthenticated',
+  403: 'Forbidden',
   420: 'Unknown Attribute',
+  437: 'Allocation Mismatch',
+  438: 'Stale Nonce',
+  440: 'Address Family not Supported',
+  441: 'Wrong Credentials',
+  442: 'Unsupported Transport Protocol',
+  443: 'Peer Address Family Mismatch',
+  486: 'Allocation Quota Reached',
   487: 'Role Conflict',
   500: 'Server Error',
+  508: 'Insufficient Capacity',
 };
 
 // Implementation.
@@ -58,6 +69,9 @@ export const MAX_PASSWORD_ALGORITHMS = 8;
 
 /** More unknown types than this are not listed in a 420: the sender learns enough from these. */
 export const MAX_UNKNOWN_LISTED = 16;
+
+/** Peers of one message; more are left out. */
+export const MAX_PEERS = 64;
 
 /** Binding requests to servers are this long, so that no answer (IPv6 address and FINGERPRINT: 52) is longer. */
 export const PADDED_REQUEST_BYTES = 52;

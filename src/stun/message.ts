@@ -9,6 +9,7 @@ export const BINDING_METHOD = 0x001;
 export const ALLOCATE_METHOD = 0x003;
 export const REFRESH_METHOD = 0x004;
 export const DATA_METHOD = 0x007;
+export const CREATE_PERMISSION_METHOD = 0x008;
 export const CHANNEL_BIND_METHOD = 0x009;
 
 /**
@@ -41,6 +42,10 @@ export interface StunAttributes {
   readonly xorRelayedAddress?: SocketAddress;
   /** A protocol of IP: 17 is UDP. */
   readonly requestedTransport?: number;
+  /** The relayed port is to be even; true: and the next one reserved (RFC 8656 s18.8). */
+  readonly evenPort?: boolean;
+  /** 1 is IPv4, 2 is IPv6. */
+  readonly requestedAddressFamily?: number;
   /** What came from, or goes to, the peer. */
   readonly data?: Uint8Array;
   readonly passwordAlgorithm?: PasswordAlgorithm;
@@ -71,6 +76,8 @@ export interface StunMessage {
   readonly attributes: StunAttributes;
   /** Of decoded messages: comprehension-required attribute types that mean nothing here (a request with one gets 420). */
   readonly unknownRequired?: readonly number[];
+  /** Of decoded messages: every XOR-PEER-ADDRESS, which alone may be there several times (RFC 8656 s10.1). */
+  readonly peerAddresses?: readonly SocketAddress[];
   /** Of decoded messages: where the integrity attributes start, bytes from the start of the message. */
   readonly integrity?: { readonly sha1?: number; readonly sha256?: number };
   /** Of decoded messages: the whole of it, in bytes. An answer to an address that proved nothing may not be longer. */

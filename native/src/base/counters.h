@@ -51,6 +51,8 @@ namespace idloc {
   V(streamReceived)        \
   V(turnSent)              \
   V(turnReceived)          \
+  V(turnRelayed)           \
+  V(turnRelayedBytes)      \
   V(tunReads)              \
   V(tunReadBytes)          \
   V(tunWrites)             \
@@ -93,6 +95,7 @@ namespace idloc {
   V(dropStreamFull)        \
   V(dropNoStream)          \
   V(dropTurnRefused)       \
+  V(dropTurnQuota)         \
   V(dropNoChannel)         \
   V(dropInnerSource)       \
   V(dropInnerDestination)  \

@@ -41,6 +41,10 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::Dial>("dialStream"),
                            InstanceMethod<&DataPlaneObject::BindChannel>("setTurnChannel"),
                            InstanceMethod<&DataPlaneObject::UnbindChannel>("removeTurnChannel"),
+                           InstanceMethod<&DataPlaneObject::SetTurnQuotaTo>("setTurnQuota"),
+                           InstanceMethod<&DataPlaneObject::OpenAllocation>("openTurnAllocation"),
+                           InstanceMethod<&DataPlaneObject::CloseAllocation>("closeTurnAllocation"),
+                           InstanceMethod<&DataPlaneObject::PermitPeer>("permitTurnPeer"),
                            InstanceMethod<&DataPlaneObject::LinkCounters>("linkCounters"),
                            InstanceMethod<&DataPlaneObject::AskPathReports>("askPaths"),
                            InstanceMethod<&DataPlaneObject::TakePathReports>("takePaths"),
@@ -478,6 +482,41 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   void UnbindChannel(const Napi::CallbackInfo& info) {
     auto path = GetPath(info, 0);
     if (path.has_value()) Post(RemoveTurnChannel{*path});
+  }
+
+  // (bytes per second)
+  void SetTurnQuotaTo(const Napi::CallbackInfo& info) {
+    auto rate = GetUint32(info[0]);
+    if (rate.has_value()) Post(SetTurnQuota{*rate});
+  }
+
+  // (id, user, our address, client, port, relayed address, port); false: the port cannot be had
+  Napi::Value OpenAllocation(const Napi::CallbackInfo& info) {
+    auto failed = [&] { return Napi::Boolean::New(info.Env(), false); };
+    auto id = GetUint32(info[0]);
+    auto user = GetUint32(info[1]);
+    auto client = GetPath(info, 2);
+    auto relayed = GetEndpoint(info, 5);
+    if (!id.has_value() || !user.has_value() || !client.has_value() || !relayed.has_value()) return failed();
+    Fd socket;
+    if (plane_ == nullptr || OpenRelayedPort(*relayed, &socket).failed()) return failed();
+    Post(AddTurnAllocation{*id, *user, *client, *relayed, std::move(socket)});
+    return Napi::Boolean::New(info.Env(), true);
+  }
+
+  // (id)
+  void CloseAllocation(const Napi::CallbackInfo& info) {
+    auto id = GetUint32(info[0]);
+    if (id.has_value()) Post(RemoveTurnAllocation{*id});
+  }
+
+  // (id, peer, port, channel or 0)
+  void PermitPeer(const Napi::CallbackInfo& info) {
+    auto id = GetUint32(info[0]);
+    auto peer = GetEndpoint(info, 1);
+    auto channel = GetUint32(info[3]);
+    if (id.has_value() && peer.has_value() && channel.has_value())
+      Post(PermitTurnPeer{*id, *peer, static_cast<uint16_t>(*channel)});
   }
 
   Napi::Value LinkCounters(const Napi::CallbackInfo& info) {

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/fd.h"
 #include "link/dtls_context.h"
 #include "link/link.h"
 #include "net/address.h"
@@ -91,6 +92,26 @@ struct SetTurnChannel {
 struct RemoveTurnChannel {
   Path path;
 };
+// Of this host as a TURN server: what all allocations together may carry; 0: nothing.
+struct SetTurnQuota {
+  uint64_t bytes_per_second;
+};
+struct AddTurnAllocation {
+  uint32_t id;
+  uint32_t user;
+  Path client;
+  Endpoint relayed;
+  Fd socket;
+};
+struct RemoveTurnAllocation {
+  uint32_t id;
+};
+// By a channel, or (0) by indications to any port there.
+struct PermitTurnPeer {
+  uint32_t id;
+  Endpoint peer;
+  uint16_t channel;
+};
 // What DataPlane::TakePathReports gives, once the event kPaths has come.
 struct ReportPaths {};
 struct SetLocalAddresses {
@@ -101,6 +122,7 @@ struct SetLocalAddresses {
 using Command =
     std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote, SetPath,
                  AddPath, ClearPath, CloseLink, Rest, Authorize, Refuse, SetLocalAddresses, SetPathMtu,
-                 SendProbe, SetRelay, DialStream, SetTurnChannel, RemoveTurnChannel, ReportPaths>;
+                 SendProbe, SetRelay, DialStream, SetTurnChannel, RemoveTurnChannel, SetTurnQuota,
+                 AddTurnAllocation, RemoveTurnAllocation, PermitTurnPeer, ReportPaths>;
 
 }  // namespace idloc

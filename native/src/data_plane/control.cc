@@ -161,6 +161,8 @@ void DataPlane::Run() {
         ReadNetwork();
       } else if (fd == streams_.fd()) {
         RunStreams();
+      } else if (TurnAllocation* allocation = turn_allocations_.FindSocket(fd); allocation != nullptr) {
+        ReceiveRelayed(allocation);
       } else if (fd != tun_.fd()) {
         // Of a socket that was closed in this round.
         continue;

@@ -29,6 +29,7 @@
 #include "net/uplinks.h"
 #include "relay/hop.h"
 #include "relay/turn_channels.h"
+#include "relay/turn_server.h"
 #include "stream/streams.h"
 #include "tun/backlog.h"
 #include "tun/segmenter.h"
@@ -133,6 +134,8 @@ class DataPlane {
   // Between two pieces of bulk: enough for hundreds of calls, not for a flood in their guise to stop it.
   static constexpr int kReadAheadBudget = 64;
   static constexpr int kUrgentUdpBudget = 1;
+  static constexpr int kRelayedBudget = 16;      // datagrams of a relayed port before others are looked at
+  static constexpr size_t kMostRelayed = 9'000;  // more reaches no client in one datagram
   // A program that has sent something urgent is expected to go on for as long.
   static constexpr Nanoseconds kUrgentTime = 2 * kSecond;
   static constexpr Nanoseconds kUnknownInterval = kSecond;  // per remote
@@ -171,6 +174,10 @@ class DataPlane {
   void Handle(DialStream& command);
   void Handle(SetTurnChannel& command);
   void Handle(RemoveTurnChannel& command);
+  void Handle(SetTurnQuota& command);
+  void Handle(AddTurnAllocation& command);
+  void Handle(RemoveTurnAllocation& command);
+  void Handle(PermitTurnPeer& command);
   void Handle(ReportPaths& command);
   static Nanoseconds GiveUpAt(const Link& link);
   int WaitMilliseconds(Nanoseconds now) const;
@@ -374,6 +381,11 @@ class DataPlane {
   Slot ReserveTurn(Lane* lane, const Path& path, size_t length, uint8_t traffic_class);
   void HandleChannelData(uint8_t* datagram, size_t length, const Path& path);
 
+  // turn_server.cc
+  // ChannelData or a Send indication. False: the sender has no allocation here.
+  bool HandleTurnClient(uint8_t* data, size_t length, const Path& path);
+  void ReceiveRelayed(TurnAllocation* allocation);
+
   // path_mtu.cc
   // What fits into a record so that the datagram has at most `datagram` bytes, IP header included.
   static size_t PlaintextLimit(const Link& link, size_t datagram);
@@ -435,6 +447,8 @@ class DataPlane {
   RestingLinks resting_;
   HopQuota hop_quota_;
   TurnChannels turn_channels_;
+  TurnAllocations turn_allocations_;
+  HopQuota turn_quota_;
   Streams streams_{counters_.get()};
   MemoryTrimmer trimmer_;
   std::vector<LinkId> resting_due_;  // reused by RunResting

@@ -75,6 +75,8 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
   if (first >= kFirstDtlsByte && first <= kLastDtlsByte) {
     HandleRecords(data, length, path);
   } else if (first <= kLastStunByte) {
+    if (!turn_allocations_.empty() && IsSendIndication(data, length) && HandleTurnClient(data, length, path))
+      return;
     counters_->Add(Counter::stunReceived);
     LinkTable::Binding* bound = links_.FindRemote(path.remote);
     if (length > kMaxPlainBytes || !TakesStun(bound, path)) {
@@ -96,7 +98,8 @@ void DataPlane::HandleDatagram(uint8_t* data, size_t length, const Path& path) {
     event.data.assign(data, data + length);
     Emit(std::move(event));
   } else if (first >= kFirstChannelByte && first <= kLastChannelByte) {
-    HandleChannelData(data, length, path);
+    if (turn_allocations_.empty() || !HandleTurnClient(data, length, path))
+      HandleChannelData(data, length, path);
   } else if (first == kBencodeByte) {
     counters_->Add(Counter::foreignReceived);
     if (length > kMaxPlainBytes || !foreign_limiter_.Take(path.remote.address, now_)) {

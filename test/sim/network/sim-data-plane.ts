@@ -367,6 +367,16 @@ export class SimDataPlane implements DataPlane {
 
   removeTurnChannel(): void {}
 
+  setTurnQuota(): void {}
+
+  openTurnAllocation(): boolean {
+    return false;
+  }
+
+  closeTurnAllocation(): void {}
+
+  permitTurnPeer(): void {}
+
   setRelay(bytesPerSecond: number): void {
     this.relays = bytesPerSecond > 0;
   }

@@ -193,3 +193,17 @@ test('a password that every user of the machine can read is refused, in the conf
   writeFileSync(secret, 'two\nlines\n');
   t.throws(load, { instanceOf: ConfigError, message: /must hold the password, one line/ });
 });
+
+test('a TURN server has users, in a file that others cannot read, or is none', (t) => {
+  const table = '[turn_server]\nenable = true\n';
+  t.is(agentConfig(file('[turn_server]\nusers = { alice = "a b" }\n'), {}).turnServer, undefined);
+  t.deepEqual(agentConfig(file(`${table}users = { alice = "a b" }\nrealm = "example.org"\n`), {}).turnServer, {
+    realm: 'example.org',
+    users: [{ name: 'alice', password: 'a b' }],
+    bytesPerSecond: 4_000_000,
+    allocations: 64,
+    allocationsPerUser: 8,
+    allowPrivate: false,
+  });
+  t.throws(() => agentConfig(file(table), {}), { message: /turn_server\.users: must have 1 to 64 users/ });
+});

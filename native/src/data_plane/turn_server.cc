@@ -1,0 +1,126 @@
+// This host as a TURN server (relay/turn_server.h), both ways:
+//   1. HandleTurnClient: ChannelData and Send indications of a client with an allocation, to a peer
+//   2. ReceiveRelayed: what comes to a relayed port, to its client
+#include <openssl/rand.h>
+#include <sys/epoll.h>
+
+#include <cstring>
+#include <optional>
+
+#include "data_plane/data_plane.h"
+#include "relay/turn_channels.h"
+#include "relay/turn_server.h"
+
+namespace idloc {
+
+bool DataPlane::HandleTurnClient(uint8_t* data, size_t length, const Path& path) {
+  TurnAllocation* allocation = turn_allocations_.FindClient(path);
+  if (allocation == nullptr) return false;
+  Endpoint peer;
+  const uint8_t* content = nullptr;
+  size_t bytes = 0;
+  if (IsSendIndication(data, length)) {
+    std::optional<SendIndication> sent = ReadSendIndication(data, length);
+    if (sent.has_value()) {
+      peer = sent->peer;
+      content = sent->data;
+      bytes = sent->length;
+    }
+  } else {
+    std::optional<ChannelData> sent = ReadChannelData(data, length);
+    const Endpoint* bound = sent.has_value() ? allocation->PeerOf(sent->number, now_) : nullptr;
+    if (bound != nullptr) {
+      peer = *bound;
+      content = sent->data;
+      bytes = sent->length;
+    }
+  }
+  // Of this host nothing but other relayed ports is within reach: whoever sends from there is no stranger to
+  // it.
+  bool own = peer.address == allocation->relayed.address && !turn_allocations_.IsRelayed(peer);
+  if (content == nullptr || own || !allocation->IsPermitted(peer.address, now_)) {
+    counters_->Add(Counter::dropTurnRefused);
+    return true;
+  }
+  if (!turn_quota_.Take(turn_allocations_.PaidUntil(*allocation), bytes, now_)) {
+    counters_->Add(Counter::dropTurnQuota);
+    return true;
+  }
+  sockaddr_storage name{};
+  socklen_t size = ToSockaddr(peer, &name);
+  ssize_t sent = sendto(allocation->socket.get(), content, bytes, MSG_DONTWAIT | MSG_NOSIGNAL,
+                        reinterpret_cast<sockaddr*>(&name), size);
+  if (sent < 0) {
+    counters_->Add(Counter::dropSendFailed);
+    return true;
+  }
+  counters_->Add(Counter::turnRelayed);
+  counters_->Add(Counter::turnRelayedBytes, bytes);
+  return true;
+}
+
+void DataPlane::ReceiveRelayed(TurnAllocation* allocation) {
+  uint8_t data[kMostRelayed];
+  for (int round = 0; round < kRelayedBudget; round++) {
+    sockaddr_storage name{};
+    socklen_t size = sizeof name;
+    ssize_t got = recvfrom(allocation->socket.get(), data, sizeof data, MSG_DONTWAIT | MSG_TRUNC,
+                           reinterpret_cast<sockaddr*>(&name), &size);
+    // Errors are about datagrams sent earlier; being read clears them.
+    if (got < 0) return;
+    auto length = static_cast<size_t>(got);
+    Endpoint peer = FromSockaddr(name);
+    if (length > sizeof data || !allocation->IsPermitted(peer.address, now_)) {
+      counters_->Add(Counter::dropTurnRefused);
+      continue;
+    }
+    if (!turn_quota_.Take(turn_allocations_.PaidUntil(*allocation), length, now_)) {
+      counters_->Add(Counter::dropTurnQuota);
+      continue;
+    }
+    uint16_t channel = allocation->ChannelOf(peer, now_);
+    size_t total = channel != 0 ? kChannelHeaderBytes + length : DataIndicationBytes(peer, length);
+    uint8_t* out = bulk_.transmit.Append(allocation->client, total);
+    if (out == nullptr) {
+      counters_->Add(Counter::dropSendQueueFull);
+      continue;
+    }
+    if (channel != 0) {
+      WriteChannelHeader(out, channel, length);
+      std::memcpy(out + kChannelHeaderBytes, data, length);
+    } else {
+      uint8_t transaction[12] = {};
+      RAND_bytes(transaction, sizeof transaction);
+      std::memcpy(WriteDataIndication(out, peer, length, transaction), data, length);
+    }
+    counters_->Add(Counter::turnRelayed);
+    counters_->Add(Counter::turnRelayedBytes, length);
+  }
+}
+
+void DataPlane::Handle(SetTurnQuota& command) { turn_quota_.SetRate(command.bytes_per_second); }
+
+void DataPlane::Handle(AddTurnAllocation& command) {
+  TurnAllocation* added = turn_allocations_.Add(
+      TurnAllocation(command.id, command.user, command.client, command.relayed, std::move(command.socket)));
+  if (added == nullptr) return;
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = added->socket.get();
+  epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, added->socket.get(), &event);
+}
+
+// Closed, its socket is watched no more.
+void DataPlane::Handle(RemoveTurnAllocation& command) { turn_allocations_.Remove(command.id); }
+
+void DataPlane::Handle(PermitTurnPeer& command) {
+  TurnAllocation* allocation = turn_allocations_.Find(command.id);
+  if (allocation == nullptr) return;
+  if (command.channel == 0) {
+    allocation->Permit(command.peer.address, now_);
+  } else {
+    allocation->Bind(command.peer, command.channel, now_);
+  }
+}
+
+}  // namespace idloc

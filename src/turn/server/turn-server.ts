@@ -1,0 +1,320 @@
+import type { Timed } from '../../base/clock.ts';
+import { earliest } from '../../base/clock.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import { RateLimit } from '../../base/rate-limit.ts';
+import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../../base/socket-address.ts';
+import { encodeStun } from '../../stun/codec.ts';
+import { ERROR_REASONS } from '../../stun/constants.ts';
+import {
+  ALLOCATE_METHOD,
+  CHANNEL_BIND_METHOD,
+  CREATE_PERMISSION_METHOD,
+  REFRESH_METHOD,
+  type StunAttributes,
+  type StunMessage,
+} from '../../stun/message.ts';
+import { FIRST_CHANNEL, LAST_CHANNEL, UDP_PROTOCOL } from '../constants.ts';
+import { Authenticator, type TurnUser, type Verdict } from './authenticator.ts';
+import {
+  CHANNEL_MS,
+  CHANNEL_REUSE_MS,
+  LIFETIME_S,
+  MAX_CHALLENGES_PER_SECOND,
+  MAX_CHANNELS,
+  MAX_PERMISSIONS,
+  PERMISSION_MS,
+  PORT_TRIES,
+  PORTS,
+} from './constants.ts';
+
+/** RFC 8656 s18.6: the families of REQUESTED-ADDRESS-FAMILY. */
+const IPV4 = 1;
+const IPV6 = 2;
+const METHODS: readonly number[] = [ALLOCATE_METHOD, REFRESH_METHOD, CREATE_PERMISSION_METHOD, CHANNEL_BIND_METHOD];
+
+/** What carries (native/src/relay/turn_server.h): times run there by themselves. */
+export interface RelayedPorts {
+  /** @returns whether the port could be had. */
+  open(id: number, user: number, local: SocketAddress, client: SocketAddress, relayed: SocketAddress): boolean;
+  close(id: number): void;
+  /** @param channel 0: by indications alone. */
+  permit(id: number, peer: SocketAddress, channel: number): void;
+}
+
+export interface TurnServerOptions {
+  readonly realm: string;
+  readonly users: readonly TurnUser[];
+  /** At a time. */
+  readonly allocations: number;
+  readonly allocationsPerUser: number;
+  /** Whether a relayed address may be there. */
+  readonly mayRelayAt: (address: string) => boolean;
+  /** Whether datagrams may be relayed there. */
+  readonly mayReach: (address: string) => boolean;
+}
+
+interface Given {
+  readonly id: number;
+  readonly user: TurnUser;
+  readonly client: SocketAddress;
+  readonly relayed: SocketAddress;
+  /** Of the request that made it: it may be repeated (s7.2). */
+  readonly transactionId: string;
+  expiresAt: number;
+  /** By address. */
+  readonly permissions: Map<string, number>;
+  /** By number. */
+  readonly channels: Map<number, { readonly peer: SocketAddress; until: number }>;
+}
+
+type Outcome = { readonly code: number } | { readonly attributes: StunAttributes };
+
+/**
+ * A TURN server (RFC 8656) over UDP without its sockets: who may have a relayed address, and what it may reach. One allocation by
+ * 5-tuple; no port is reserved (508), and DONT-FRAGMENT not known (420, s7.2). No request ends it.
+ */
+export class TurnServer implements Timed {
+  private readonly random: Random;
+  private readonly logger: Logger;
+  private readonly ports: RelayedPorts;
+  private readonly options: TurnServerOptions;
+  private readonly authenticator: Authenticator;
+  private readonly challenges = new RateLimit(MAX_CHALLENGES_PER_SECOND);
+  /** By client and our address. */
+  private readonly given = new Map<string, Given>();
+  private hosts: readonly string[] = [];
+  private nextId = 1;
+
+  constructor(
+    components: { readonly random: Random; readonly logger: Logger; readonly ports: RelayedPorts },
+    options: TurnServerOptions,
+  ) {
+    this.random = components.random;
+    this.logger = components.logger;
+    this.ports = components.ports;
+    this.options = options;
+    this.authenticator = new Authenticator(components.random, options);
+  }
+
+  /** The addresses of this host: allocations at others are over. */
+  setHosts(hosts: readonly string[]): void {
+    this.hosts = hosts;
+    for (const [key, { relayed }] of this.given) if (!hosts.includes(relayed.address)) this.end(key);
+  }
+
+  /** Whether requests of this method are for a TURN server. */
+  takes({ class: type, method }: StunMessage): boolean {
+    return type === 'request' && METHODS.includes(method);
+  }
+
+  /** @returns the answer; undefined: none. */
+  receive(
+    request: StunMessage,
+    raw: Uint8Array,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: number,
+  ): Uint8Array | undefined {
+    const verdict = this.authenticator.judge(request, raw, remote, now);
+    if ('code' in verdict)
+      return this.challenges.take(now) ? refusal(request, verdict.code, verdict.challenge) : undefined;
+    const unknown = request.unknownRequired ?? [];
+    const outcome = unknown.length > 0 ? { code: 420 } : this.carryOut(request, verdict.user, local, remote, now);
+    return answer(request, outcome, verdict);
+  }
+
+  nextTimeout(): number | undefined {
+    return earliest(...[...this.given.values()].map(({ expiresAt }) => expiresAt));
+  }
+
+  handleTimeout(now: number): void {
+    for (const [key, { expiresAt }] of this.given) if (now >= expiresAt) this.end(key);
+  }
+
+  private carryOut(
+    request: StunMessage,
+    user: TurnUser,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: number,
+  ): Outcome {
+    this.handleTimeout(now);
+    const key = keyOf(local, remote);
+    const given = this.given.get(key);
+    if (request.method === ALLOCATE_METHOD) return this.allocate(request, user, local, remote, now);
+    // s5: without an allocation, and of another user.
+    if (given === undefined) return { code: 437 };
+    if (given.user !== user) return { code: 441 };
+    if (request.method === REFRESH_METHOD) return this.refresh(key, given, request.attributes, now);
+    if (request.method === CHANNEL_BIND_METHOD) return this.bind(given, request.attributes, now);
+    return this.permit(given, request.peerAddresses ?? [], now);
+  }
+
+  /** s7.2, in its order. */
+  private allocate(
+    { attributes, transactionId }: StunMessage,
+    user: TurnUser,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: number,
+  ): Outcome {
+    const key = keyOf(local, remote);
+    const known = this.given.get(key);
+    if (known !== undefined) {
+      if (known.transactionId !== transactionId || known.user !== user) return { code: 437 };
+      return allocated(known, now);
+    }
+    if (attributes.requestedTransport === undefined) return { code: 400 };
+    if (attributes.requestedTransport !== UDP_PROTOCOL) return { code: 442 };
+    const family = attributes.requestedAddressFamily ?? IPV4;
+    const address = family === IPV4 || family === IPV6 ? this.relayAddress(family, local.address) : undefined;
+    if (address === undefined) return { code: 440 };
+    const ofUser = [...this.given.values()].filter((other) => other.user === user).length;
+    if (ofUser >= this.options.allocationsPerUser) return { code: 486 };
+    if (this.given.size >= this.options.allocations) return { code: 508 };
+    // s7.2: a reservation is what it "cannot" satisfy; two streams of a call need no neighbors.
+    if (attributes.evenPort === true) return { code: 508 };
+    const id = this.nextId++;
+    const place = this.options.users.indexOf(user);
+    for (let tries = 0; tries < PORT_TRIES; tries++) {
+      const drawn = PORTS.first + (this.random.uint32() % (PORTS.last - PORTS.first + 1));
+      const port = attributes.evenPort === undefined ? drawn : drawn & ~1;
+      const relayed = { address, port };
+      if (!this.ports.open(id, place, local, remote, relayed)) continue;
+      const given: Given = {
+        ...{ id, user, client: remote, relayed, transactionId },
+        expiresAt: now + 1_000 * lifetimeOf(attributes),
+        permissions: new Map(),
+        channels: new Map(),
+      };
+      this.given.set(key, given);
+      this.logger.info('turn.served', {
+        user: user.name,
+        addr: formatSocketAddress(remote),
+        relayed: formatSocketAddress(relayed),
+      });
+      return allocated(given, now);
+    }
+    return { code: 508 };
+  }
+
+  private refresh(key: string, given: Given, attributes: StunAttributes, now: number): Outcome {
+    const { requestedAddressFamily: family } = attributes;
+    if (family !== undefined && family !== familyOf(given.relayed.address)) return { code: 443 };
+    if (attributes.lifetime === 0) {
+      this.end(key);
+      return { attributes: { lifetime: 0 } };
+    }
+    const lifetime = lifetimeOf(attributes);
+    given.expiresAt = now + 1_000 * lifetime;
+    return { attributes: { lifetime } };
+  }
+
+  /** s10.2: all of them, or none. */
+  private permit(given: Given, peers: readonly SocketAddress[], now: number): Outcome {
+    if (peers.length === 0) return { code: 400 };
+    for (const { address } of peers) {
+      const code = this.refusalOf(given, address);
+      if (code !== undefined) return { code };
+    }
+    forgetOver(given.permissions, now);
+    const added = new Set(peers.map(({ address }) => address).filter((address) => !given.permissions.has(address)));
+    if (given.permissions.size + added.size > MAX_PERMISSIONS) return { code: 508 };
+    for (const peer of peers) {
+      given.permissions.set(peer.address, now + PERMISSION_MS);
+      this.ports.permit(given.id, peer, 0);
+    }
+    return { attributes: {} };
+  }
+
+  /** s12.2. */
+  private bind(given: Given, { channelNumber: number, xorPeerAddress: peer }: StunAttributes, now: number): Outcome {
+    if (number === undefined || peer === undefined || peer.port === 0) return { code: 400 };
+    if (number < FIRST_CHANNEL || number > LAST_CHANNEL) return { code: 400 };
+    for (const [other, { until }] of given.channels) if (now >= until + CHANNEL_REUSE_MS) given.channels.delete(other);
+    const known = given.channels.get(number);
+    // A number of another peer, or a peer with another number.
+    const isTaken = [...given.channels].some(
+      ([other, { peer: bound }]) => (other === number) !== sameSocketAddress(bound, peer),
+    );
+    if (isTaken) return { code: 400 };
+    const code = this.refusalOf(given, peer.address);
+    if (code !== undefined) return { code };
+    forgetOver(given.permissions, now);
+    const full = known === undefined && given.channels.size >= MAX_CHANNELS;
+    if (full || (!given.permissions.has(peer.address) && given.permissions.size >= MAX_PERMISSIONS))
+      return { code: 508 };
+    given.channels.set(number, { peer, until: now + CHANNEL_MS });
+    given.permissions.set(peer.address, now + PERMISSION_MS);
+    this.ports.permit(given.id, peer, number);
+    return { attributes: {} };
+  }
+
+  private refusalOf({ relayed }: Given, address: string): number | undefined {
+    if (familyOf(address) !== familyOf(relayed.address)) return 443;
+    // Of this host, relayed addresses alone: the data plane sees to it.
+    if (address === relayed.address) return undefined;
+    return this.hosts.includes(address) || !this.options.mayReach(address) ? 403 : undefined;
+  }
+
+  /** Where the client came to, if it can be there. */
+  private relayAddress(family: number, local: string): string | undefined {
+    const fit = this.hosts.filter((host) => familyOf(host) === family && this.options.mayRelayAt(host));
+    return fit.includes(local) ? local : fit[0];
+  }
+
+  private end(key: string): void {
+    const given = this.given.get(key);
+    if (given === undefined) return;
+    this.ports.close(given.id);
+    this.given.delete(key);
+  }
+}
+
+function keyOf(local: SocketAddress, remote: SocketAddress): string {
+  return `${local.address} ${formatSocketAddress(remote)}`;
+}
+
+function familyOf(address: string): number {
+  return address.includes(':') ? IPV6 : IPV4;
+}
+
+function lifetimeOf({ lifetime = LIFETIME_S.default }: StunAttributes): number {
+  return Math.min(Math.max(lifetime, LIFETIME_S.default), LIFETIME_S.most);
+}
+
+function forgetOver(times: Map<string, number>, now: number): void {
+  for (const [key, until] of times) if (now >= until) times.delete(key);
+}
+
+function allocated({ relayed, client, expiresAt }: Given, now: number): Outcome {
+  const lifetime = Math.max(0, Math.round((expiresAt - now) / 1_000));
+  return { attributes: { xorRelayedAddress: relayed, xorMappedAddress: client, lifetime } };
+}
+
+function refusal(request: StunMessage, code: number, challenge: StunAttributes): Uint8Array {
+  const errorCode = { code, reason: ERROR_REASONS[code] ?? '' };
+  return encodeStun(replyTo(request, 'error', { errorCode, ...challenge }), { fingerprint: true });
+}
+
+function answer(
+  request: StunMessage,
+  outcome: Outcome,
+  { key, integrity }: Exclude<Verdict, { code: number }>,
+): Uint8Array {
+  const options = { key, integrity, fingerprint: true };
+  if ('attributes' in outcome) return encodeStun(replyTo(request, 'success', outcome.attributes), options);
+  const { code } = outcome;
+  const errorCode = { code, reason: ERROR_REASONS[code] ?? '' };
+  const unknown = code === 420 ? { unknownAttributes: request.unknownRequired ?? [] } : {};
+  return encodeStun(replyTo(request, 'error', { errorCode, ...unknown }), options);
+}
+
+function replyTo(
+  { method, transactionId }: StunMessage,
+  type: 'success' | 'error',
+  attributes: StunAttributes,
+): StunMessage {
+  return { class: type, method, transactionId, attributes };
+}

@@ -1,0 +1,47 @@
+import { Agent } from '../../scripts/testbed/agent.ts';
+import { twoHomes } from '../../scripts/testbed/topology.ts';
+import { systemTest } from './support/system-test.ts';
+
+const OVERLAY = 'turn.example';
+const ADDRESS = '203.0.113.10';
+const PORT = '6084';
+const PASSWORD = 'only in the laboratory';
+const SERVER = `[relay]\nenable = false\n[turn_server]\nenable = true\nusers = { alice = "${PASSWORD}" }\n`;
+const CLIENT = `[relay]\nenable = false\n[turn]\nservers = ["turn:${ADDRESS}:${PORT}"]\nuser = "alice"\npassword = "${PASSWORD}"\n`;
+
+systemTest(
+  'a member with a public address is a TURN server for foreign clients, and for members whose NATs let no direct way be',
+  async (t, lab) => {
+    const { peer, a, b } = await twoHomes(lab, 'address-and-port-dependent');
+    const carol = await Agent.start(lab, {
+      namespace: peer.namespace,
+      name: 'carol',
+      overlay: { create: OVERLAY },
+      tun: false,
+      configuration: SERVER,
+    });
+    // Both ends of coturn's client have an allocation, and reach each other by the relayed addresses.
+    const uclient = ['-y', '-s', '-c', '-n', '50', '-m', '2', '-u', 'alice', '-p', PORT];
+    // By indications: its channel numbers are those of RFC 5766, most of which RFC 8656 (s12) refuses.
+    const told = await b.namespace.run('turnutils_uclient', [...uclient, '-w', PASSWORD, ADDRESS]);
+    t.log(told.split('\n').slice(-6).join('\n'));
+    t.regex(told, /Total lost packets 0 \(0\.0+%\)/);
+    const wrong = await b.namespace.tryRun('turnutils_uclient', [...uclient, '-w', 'guess', ADDRESS]);
+    t.not(wrong.status, 0);
+
+    const join = async (name: string, { namespace }: typeof a): Promise<Agent> =>
+      Agent.start(lab, { namespace, name, overlay: { join: await carol.invite() }, configuration: CLIENT });
+    const alice = await join('alice', a);
+    const bob = await join('bob', b);
+    const ping = await alice.ping(`bob.${OVERLAY}`, 3);
+    t.log(`set-up ${JSON.stringify(ping.setup)}, RTT ${ping.rttMs.join(', ')} ms, ${JSON.stringify(ping.path)}`);
+    t.is(ping.path?.type, 'relay');
+    t.true(ping.rttMs.every((rtt) => rtt !== null));
+    const { hit } = await bob.status();
+    for (const size of [56, 1_150, 1_400]) {
+      const sent = await a.namespace.run('ping', ['-6', '-n', '-c', '20', '-i', '0.05', '-s', String(size), hit]);
+      t.regex(sent, / 0% packet loss/);
+    }
+    for (const agent of [alice, bob, carol]) await agent.stop();
+  },
+);

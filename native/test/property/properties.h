@@ -55,6 +55,9 @@ void SealsAsTheOtherDoes(Source& source);
 // was sealed.
 void OpensOnlyWhatWasSealed(Source& source);
 
+// What a client of the TURN server asks it to send on: as it was written, and nothing outside of the message.
+void ReadsSendIndications(Source& source);
+
 // Datagrams from anywhere to a data plane: bounded answers, bounded state, live links stay.
 void SurvivesDatagrams(Source& source);
 

@@ -23,6 +23,9 @@ PROPERTY("a header without addresses expands to a whole packet, or is refused", 
          2000);
 PROPERTY("a Binding request is answered with where it came from, in no more bytes",
          AnswersPlainBindingRequests, 2000);
+
+PROPERTY("what a client of the TURN server asks to send on is read as written, and nothing beside it",
+         ReadsSendIndications, 2000);
 PROPERTY("what is read of a netlink message lies inside it", ReadsNetlink, 2000);
 PROPERTY("AES-GCM of ipsec-mb is that of OpenSSL, and neither opens what was changed", SealsAsTheOtherDoes,
          3000);

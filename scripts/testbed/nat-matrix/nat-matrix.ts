@@ -117,7 +117,7 @@ async function buildMatrix(
     };
   };
   const behind = async (name: string, kind: Kind): Promise<() => Member> => {
-    if (kind.isNat64 === true) return member(name, kind, await nat64Network(lab, backbone, name));
+    if (kind.isNat64 === true) return member(name, kind, await nat64Network(lab, backbone, `${name}-r`));
     let network: AccessNetwork | undefined;
     for (const [i, router] of kind.routers.entries()) {
       // Whoever comes into such a network is a member already.

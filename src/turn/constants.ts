@@ -23,14 +23,14 @@ export const MAX_CHALLENGES = 3;
 export const REFRESH_BEFORE_S = 60;
 /** What lives shorter is refused: it would be nothing but refreshes. */
 export const MIN_LIFETIME_S = 20;
-/** More than a server may promise for: it is looked after no less often. */
+/** s7.2: the most that is granted; for more a server may not promise: it is looked after no less often. */
 export const MAX_LIFETIME_S = 3_600;
 /**
  * A channel is bound anew that often. It lives 600 s, but the permission that comes with it only 300 (RFC 8656 s9, s12); bound
  * anew both begin afresh, so that no CreatePermission is needed.
  */
 export const CHANNEL_REFRESH_MS = 210_000;
-/** A number is another peer's only 600 + 300 s after it was bound last (s12): in that time the numbers do not go round. */
+/** Of one allocation, at either end (native/src/relay/turn_server.h). A number is another peer's only 600 + 300 s after it was bound last (s12): in that time the numbers do not go round. */
 export const MAX_CHANNELS = 64;
 /** What the server refuses for a peer it would refuse a moment later too. */
 export const REFUSED_CHANNEL_MS = 60_000;

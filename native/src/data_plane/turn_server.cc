@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "data_plane/data_plane.h"
+#include "net/sockaddr.h"
 #include "relay/turn_channels.h"
 #include "relay/turn_server.h"
 

@@ -4,8 +4,6 @@
 //
 //   client <--- our port ---> allocation <--- relayed port ---> peers with a permission
 //          ChannelData, or Send and Data indications      plain datagrams
-#include <sys/socket.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,8 +34,6 @@ size_t DataIndicationBytes(const Endpoint& peer, size_t length);
 uint8_t* WriteDataIndication(uint8_t* out, const Endpoint& peer, size_t length,
                              const uint8_t transaction[12]);
 
-socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage* out);
-Endpoint FromSockaddr(const sockaddr_storage& name);
 // A UDP socket at exactly this address; port 0 is none. Never blocks.
 Error OpenRelayedPort(const Endpoint& relayed, Fd* out);
 

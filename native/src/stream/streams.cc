@@ -1,5 +1,6 @@
 #include "stream/streams.h"
 
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 
@@ -7,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include "net/sockaddr.h"
 
 namespace idloc {
 
@@ -17,31 +20,6 @@ constexpr int kUnsentBytes = 16 * 1024;
 // Nothing acknowledged for so long: the path is gone.
 constexpr unsigned kUserTimeoutMs = 15'000;
 constexpr int kBacklog = 64;
-
-socklen_t ToSockaddr(const Endpoint& endpoint, sockaddr_storage* out) {
-  std::memset(out, 0, sizeof *out);
-  if (endpoint.address.is_v4()) {
-    auto* v4 = reinterpret_cast<sockaddr_in*>(out);
-    v4->sin_family = AF_INET;
-    v4->sin_port = htons(endpoint.port);
-    std::memcpy(&v4->sin_addr, &endpoint.address.bytes[12], 4);
-    return sizeof *v4;
-  }
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(out);
-  v6->sin6_family = AF_INET6;
-  v6->sin6_port = htons(endpoint.port);
-  std::memcpy(&v6->sin6_addr, endpoint.address.bytes.data(), 16);
-  return sizeof *v6;
-}
-
-Endpoint FromSockaddr(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET) {
-    auto* v4 = reinterpret_cast<const sockaddr_in*>(&address);
-    return {IpAddress::FromV4(reinterpret_cast<const uint8_t*>(&v4->sin_addr)), ntohs(v4->sin_port)};
-  }
-  auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
-  return {IpAddress::FromV6(reinterpret_cast<const uint8_t*>(&v6->sin6_addr)), ntohs(v6->sin6_port)};
-}
 
 Endpoint Swapped(const Endpoint& endpoint) { return {endpoint.address.swapped_for_stream(), endpoint.port}; }
 

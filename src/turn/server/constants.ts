@@ -1,10 +1,7 @@
 // Specification: RFC 8656.
 
-/** s7.2: "the default lifetime [...] 600 seconds"; the most that is granted, 3,600 s as recommended. */
-export const LIFETIME_S = { default: 600, most: 3_600 } as const;
-/** s9, s12: JavaScript's view of what the data plane lets pass. */
+/** s9: JavaScript's view of what the data plane lets pass. */
 export const PERMISSION_MS = 300_000;
-export const CHANNEL_MS = 600_000;
 /** s12: a number goes to another peer, or a peer to another number, not sooner than 5 minutes after the channel is over. */
 export const CHANNEL_REUSE_MS = 300_000;
 /** s7.2: relayed ports are of the dynamic range. */
@@ -16,7 +13,6 @@ export const PORTS = { first: 49_152, last: 65_535 } as const;
 export const NONCE_MS = 600_000;
 /** Of one allocation (native/src/relay/turn_server.h has the same). */
 export const MAX_PERMISSIONS = 64;
-export const MAX_CHANNELS = 64;
 /** Random ports are tried that often before 508. */
 export const PORT_TRIES = 8;
 /** Answers a second to requests that prove nothing: their source may be forged, and a challenge is longer than a request. */

@@ -1,9 +1,9 @@
 import type { Timed } from '../../base/clock.ts';
-import { earliest } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import { RateLimit } from '../../base/rate-limit.ts';
 import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../../base/socket-address.ts';
+import { TimerQueue } from '../../base/timer-queue.ts';
 import { encodeStun } from '../../stun/codec.ts';
 import { ERROR_REASONS } from '../../stun/constants.ts';
 import {
@@ -14,14 +14,19 @@ import {
   type StunAttributes,
   type StunMessage,
 } from '../../stun/message.ts';
-import { FIRST_CHANNEL, LAST_CHANNEL, UDP_PROTOCOL } from '../constants.ts';
+import {
+  CHANNEL_LIFETIME_MS,
+  DEFAULT_LIFETIME_S,
+  FIRST_CHANNEL,
+  LAST_CHANNEL,
+  MAX_CHANNELS,
+  MAX_LIFETIME_S,
+  UDP_PROTOCOL,
+} from '../constants.ts';
 import { Authenticator, type TurnUser, type Verdict } from './authenticator.ts';
 import {
-  CHANNEL_MS,
   CHANNEL_REUSE_MS,
-  LIFETIME_S,
   MAX_CHALLENGES_PER_SECOND,
-  MAX_CHANNELS,
   MAX_PERMISSIONS,
   PERMISSION_MS,
   PORT_TRIES,
@@ -83,6 +88,8 @@ export class TurnServer implements Timed {
   private readonly challenges = new RateLimit(MAX_CHALLENGES_PER_SECOND);
   /** By client and our address. */
   private readonly given = new Map<string, Given>();
+  /** When they are over. */
+  private readonly timers = new TimerQueue<string>();
   private hosts: readonly string[] = [];
   private nextId = 1;
 
@@ -125,11 +132,11 @@ export class TurnServer implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(...[...this.given.values()].map(({ expiresAt }) => expiresAt));
+    return this.timers.next();
   }
 
   handleTimeout(now: number): void {
-    for (const [key, { expiresAt }] of this.given) if (now >= expiresAt) this.end(key);
+    for (let key = this.timers.due(now); key !== undefined; key = this.timers.due(now)) this.end(key);
   }
 
   private carryOut(
@@ -189,6 +196,7 @@ export class TurnServer implements Timed {
         channels: new Map(),
       };
       this.given.set(key, given);
+      this.timers.set(key, given.expiresAt);
       this.logger.info('turn.served', {
         user: user.name,
         addr: formatSocketAddress(remote),
@@ -208,6 +216,7 @@ export class TurnServer implements Timed {
     }
     const lifetime = lifetimeOf(attributes);
     given.expiresAt = now + 1_000 * lifetime;
+    this.timers.set(key, given.expiresAt);
     return { attributes: { lifetime } };
   }
 
@@ -245,7 +254,7 @@ export class TurnServer implements Timed {
     const full = known === undefined && given.channels.size >= MAX_CHANNELS;
     if (full || (!given.permissions.has(peer.address) && given.permissions.size >= MAX_PERMISSIONS))
       return { code: 508 };
-    given.channels.set(number, { peer, until: now + CHANNEL_MS });
+    given.channels.set(number, { peer, until: now + CHANNEL_LIFETIME_MS });
     given.permissions.set(peer.address, now + PERMISSION_MS);
     this.ports.permit(given.id, peer, number);
     return { attributes: {} };
@@ -269,6 +278,7 @@ export class TurnServer implements Timed {
     if (given === undefined) return;
     this.ports.close(given.id);
     this.given.delete(key);
+    this.timers.clear(key);
   }
 }
 
@@ -280,8 +290,8 @@ function familyOf(address: string): number {
   return address.includes(':') ? IPV6 : IPV4;
 }
 
-function lifetimeOf({ lifetime = LIFETIME_S.default }: StunAttributes): number {
-  return Math.min(Math.max(lifetime, LIFETIME_S.default), LIFETIME_S.most);
+function lifetimeOf({ lifetime = DEFAULT_LIFETIME_S }: StunAttributes): number {
+  return Math.min(Math.max(lifetime, DEFAULT_LIFETIME_S), MAX_LIFETIME_S);
 }
 
 function forgetOver(times: Map<string, number>, now: number): void {

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { CHANNEL_LIFETIME_MS } from '../../../src/turn/constants.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
@@ -13,7 +14,6 @@ import {
 } from '../../../src/stun/message.ts';
 import { TurnClient } from '../../../src/turn/turn-client.ts';
 import {
-  CHANNEL_MS,
   CHANNEL_REUSE_MS,
   MAX_CHALLENGES_PER_SECOND,
   MAX_PERMISSIONS,
@@ -206,7 +206,7 @@ test('a channel keeps its peer and a peer its channel, until five minutes after 
   t.is(bind(0x4000, second), 400);
   t.is(bind(0x4001, PEER), 400);
   t.is(bind(0x4001, second), 0);
-  scene.now += CHANNEL_MS + CHANNEL_REUSE_MS;
+  scene.now += CHANNEL_LIFETIME_MS + CHANNEL_REUSE_MS;
   t.is(bind(0x4000, second), 0);
 });
 

@@ -24,6 +24,7 @@ import { KeyStore } from '../../src/identity/key-store.ts';
 import { StateDirectory } from '../../src/identity/state-directory.ts';
 import { TrustStore } from '../../src/identity/trust-store.ts';
 import { LinkManager, type LinkEvent } from '../../src/link/link-manager.ts';
+import { Lifecycle } from '../../src/membership/lifecycle.ts';
 import { Membership } from '../../src/membership/membership.ts';
 import { ownCertificate, rulesOf } from '../../src/membership/rules.ts';
 import { OverlayNode } from '../../src/overlay/overlay-node.ts';
@@ -186,7 +187,7 @@ function join(number: number): Member {
   const node = new OverlayNode(
     {
       identity,
-      certificates: membership.messageChain,
+      certificates: membership.own.messageChain,
       trust,
       configuration: { ...settingsOf({ configuration, document }), clientCheckIntervalMs: CLIENT_CHECK_MS },
       links: overlayLinks(manager, () => {}),
@@ -244,6 +245,7 @@ function membershipOf(identity: HostIdentity, chain: readonly Uint8Array[]): Mem
       spki: identity.spki,
       rules,
       store: { saveCertificates: () => {}, saveOverlayDocument: () => {}, saveRecords: () => {} },
+      lifecycle: new Lifecycle('member'),
       random: systemRandom,
       clock: systemClock,
       logger: silentLogger,

@@ -11,7 +11,7 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
   const hit = hitToAddress(host.identity.hit);
   const life = (): LifeHandlers => {
     const { current } = lives;
-    if (current === undefined) throw new IdlocError('no_overlay', noOverlay(lives.state));
+    if (current === undefined) throw new IdlocError('no_overlay', noOverlay(lives));
     return current.handlers;
   };
   return {
@@ -41,26 +41,25 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
   };
 }
 
-function noOverlay(state: string): string {
-  return state === 'left'
+function noOverlay<G extends AnyGround>({ between }: Lives<G>): string {
+  return between === 'left'
     ? 'this host is in no overlay: `idloc join TICKET`, or `idloc create OVERLAY`'
     : 'not in the overlay yet: try again in a moment';
 }
 
 /** Of a host that is in no overlay. */
-function statusBetween<G extends AnyGround>({ config, identity, guard, dns }: Host, { state }: Lives<G>): Status {
+function statusBetween<G extends AnyGround>(
+  { config, identity, guard, dns }: Host,
+  { state, between = 'starting' }: Lives<G>,
+): Status {
   return {
     hit: hitToAddress(identity.hit),
     ipv4: null,
     overlay: null,
     name: null,
     role: config.role === 'client' ? 'client' : 'peer',
-    state: state === 'member' ? 'starting' : state,
-    membership: {
-      state: state === 'left' || state === 'enrolling' ? state : 'invited',
-      lapsed: false,
-      expires: null,
-    },
+    state: between,
+    membership: { state, lapsed: false, expires: null },
     problem: null,
     unwritten: [],
     listen: [],

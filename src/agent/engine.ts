@@ -395,7 +395,7 @@ export class Engine implements Timed {
   stop(now: number, done: () => void): void {
     this.entry.stop();
     this.meetings?.stop();
-    this.membership.stop(now);
+    this.membership.stop();
     const closeLinks = (): void => {
       this.links.stop('we stop');
       done();

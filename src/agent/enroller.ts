@@ -20,6 +20,7 @@ import { Bootstrap } from './bootstrap.ts';
 import { takeTurn } from './event-turn.ts';
 import { encodeCertificateMessage } from '../membership/certificate-message.ts';
 import { decodeEnrollmentExchange, encodeEnrollmentExchange } from '../membership/enrollment-exchange.ts';
+import type { Lifecycle } from '../membership/lifecycle.ts';
 
 // Implementation constants.
 /** The inviter has to be running when its ticket is used. */
@@ -42,7 +43,7 @@ export type EnrollmentResult =
 /**
  * The newcomer's side of a ticket: links to the addresses in it as a guest, and asks the inviter for a certificate.
  *
- *   connecting ──link to a member──> asking ──certificate, or the inviter's refusal──> done
+ *   invited ──link to a member──> enrolling ──certificate, or the inviter's refusal──> done
  *        └────────────────^  └─any other answer, or none: the others are asked─┘
  *
  * It ends with its first result; the data plane is free for the Engine then.
@@ -50,6 +51,7 @@ export type EnrollmentResult =
 export class Enroller implements Timed {
   readonly links: LinkManager;
   private readonly identity: HostIdentity;
+  private readonly lifecycle: Lifecycle;
   private readonly ticket: Ticket;
   private readonly user: string | null;
   private readonly random: Random;
@@ -72,6 +74,8 @@ export class Enroller implements Timed {
     components: {
       readonly dataPlane: DataPlane;
       readonly identity: HostIdentity;
+      /** That of an invited host. */
+      readonly lifecycle: Lifecycle;
       /** Where the inviter may be found beside the ticket's addresses; none: nowhere. */
       readonly places?: readonly MeetingPlace[];
       /** Takes datagrams of BitTorrent's DHT. */
@@ -85,6 +89,7 @@ export class Enroller implements Timed {
     const { dataPlane, identity, random, clock, logger } = components;
     this.dataPlane = dataPlane;
     this.identity = identity;
+    this.lifecycle = components.lifecycle;
     this.ticket = options.ticket;
     this.user = options.user;
     this.random = random;
@@ -190,7 +195,9 @@ export class Enroller implements Timed {
       case 'down':
         this.newcomers.delete(event.hit);
         this.lastFailure = event.reason;
-        if (this.asked.delete(event.hit)) this.searchOn();
+        if (!this.asked.delete(event.hit)) return;
+        if (this.asked.size === 0) this.lifecycle.move('invited');
+        this.searchOn();
         return;
       case 'mended':
       case 'silent':
@@ -231,6 +238,7 @@ export class Enroller implements Timed {
     const { overlay, code, inviter } = this.ticket;
     const request = enrollmentRequest(this.identity, { overlay, code, user: this.user });
     this.asked.set(hit, request);
+    this.lifecycle.move('enrolling');
     const transactionId = new DataView(this.random.bytes(8).buffer).getBigUint64(0);
     const message = encodeCertificateMessage({ type: 'enroll', spki: this.identity.spki, request });
     this.links.send(hit, encodeEnrollmentExchange('exp_a_req', message, { overlay, transactionId, to: inviter }));

@@ -7,6 +7,7 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { Ticket } from '../identity/ticket.ts';
+import type { Lifecycle } from '../membership/lifecycle.ts';
 import { aeadName } from '../native/native.ts';
 import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
@@ -54,6 +55,7 @@ export class Life {
   private readonly onTunLost: () => void;
 
   /**
+   * @param options.lifecycle a member's, until this life ends.
    * @param options.ticket the one that it began with: where the host came in is a way in the next time too.
    * @param options.onTunLost the interface is gone: this life is over.
    * @throws {IdlocError} when the interface cannot be set up.
@@ -61,10 +63,15 @@ export class Life {
   constructor(
     host: Host,
     ground: Ground,
-    options: { readonly membership: Membership; readonly ticket: Ticket | undefined; readonly onTunLost: () => void },
+    options: {
+      readonly membership: Membership;
+      readonly lifecycle: Lifecycle;
+      readonly ticket: Ticket | undefined;
+      readonly onTunLost: () => void;
+    },
   ) {
     const { config, store, state, identity, logger, guard } = host;
-    const { membership, ticket } = options;
+    const { membership, lifecycle, ticket } = options;
     const { ipv4Prefix } = membership.configuration;
     this.host = host;
     this.turnServers = new TurnServers(host.config.turn, host.logger);
@@ -79,7 +86,7 @@ export class Life {
     const { rendezvous, dnsName } = membership.configuration;
     this.places = ground.meetingPlaces(rendezvous, dnsName);
     const clock = new OverlayClock(systemClock, { proven: membership.provenTime });
-    const member = memberOf(membership, { store, identity, random: systemRandom, clock, logger });
+    const member = memberOf(membership, { store, identity, lifecycle, random: systemRandom, clock, logger });
     this.register = member.register;
     this.engine = new Engine(
       {
@@ -163,7 +170,7 @@ export class Life {
   /** Nobody else lets hosts in and renews their certificates, and there are others. */
   get isOnlyInviter(): boolean {
     const { hit: self, membership } = this.engine;
-    if (!membership.isOnlyInviter) return false;
+    if (!membership.office.isOnlyInviter) return false;
     // Who was given the right to invite was given it by another.
     const isFounder = membership.inviting?.isAuthority === true;
     return !isFounder || this.register.memberList().some(({ hit, revoked }) => hit !== self && !revoked);

@@ -14,6 +14,7 @@ import { isMemberLabel } from '../identity/names.ts';
 import type { KeyStore } from '../identity/key-store.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import type { Ticket } from '../identity/ticket.ts';
+import { Lifecycle, type MembershipState } from '../membership/lifecycle.ts';
 import { readLeftMark, removeLeftMark, writeLeftMark } from './left-mark.ts';
 import {
   adoptMembership,
@@ -72,11 +73,21 @@ export interface LifeMaker<G extends AnyGround> {
   open(): G;
   /**
    * @param user the name to ask for; null: none.
+   * @param lifecycle moves between invited and enrolling.
    * @throws {IdlocError} when nobody lets us in.
    */
-  enroll(ground: G, ticket: Ticket, user: string | null): Promise<Enrolled>;
-  /** The life owns the ground. @param onLost calls it off. */
-  live(ground: G, membership: Membership, ticket: Ticket | undefined, onLost: (error: Error) => void): AnyLife;
+  enroll(ground: G, ticket: Ticket, user: string | null, lifecycle: Lifecycle): Promise<Enrolled>;
+  /** The life owns the ground, and moves the lifecycle on from `member`. */
+  live(ground: G, membership: Membership, given: Given): AnyLife;
+}
+
+/** What a life is given beside its membership. */
+export interface Given {
+  /** The one that it began with. */
+  readonly ticket: Ticket | undefined;
+  readonly lifecycle: Lifecycle;
+  /** Calls it off. */
+  readonly onLost: (error: Error) => void;
 }
 
 export interface LivesComponents<G extends AnyGround> {
@@ -90,7 +101,8 @@ export interface LivesComponents<G extends AnyGround> {
   readonly logger: Logger;
 }
 
-export type LivesState = 'starting' | 'enrolling' | 'member' | 'left' | 'stopping';
+/** What the agent is busy with, where it lives in no overlay. */
+export type Between = 'starting' | 'enrolling' | 'left' | 'stopping';
 
 export interface Entered {
   readonly overlay: string;
@@ -111,10 +123,8 @@ export interface Left {
 /**
  * The one overlay that the host is in, one after the other.
  *
- *   starting ──> member ──leave──> left
- *        │        ^   │ join, create: only from an overlay of its own
- *        │        │   v
- *        └──> enrolling <──join, create── left
+ * `Lifecycle` says what it is there: begun as invited, a host comes to be a member, leaves, and goes into the next overlay; from
+ * one to the other without leaving only where the first is one of its own.
  *
  * What fails on the way leaves the host where it was. One change at a time.
  */
@@ -122,8 +132,9 @@ export class Lives<G extends AnyGround> {
   private readonly components: LivesComponents<G>;
   private readonly tools: { readonly random: Random; readonly clock: Clock };
   private readonly lost = Promise.withResolvers<never>();
+  private readonly lifecycle = new Lifecycle();
   private life: AnyLife | undefined;
-  private phase: LivesState = 'starting';
+  private entering = false;
   private changing = false;
   private stopping = false;
   private wish: Wish = readWish({ join: null, overlay: null });
@@ -134,8 +145,17 @@ export class Lives<G extends AnyGround> {
     this.lost.promise.catch(() => {});
   }
 
-  get state(): LivesState {
-    return this.life === undefined ? this.phase : 'member';
+  /** What the host is to its overlay, or to the one that it wants to be in. */
+  get state(): MembershipState {
+    return this.lifecycle.state;
+  }
+
+  /** Undefined: there is a life. */
+  get between(): Between | undefined {
+    if (this.life !== undefined) return undefined;
+    if (this.stopping) return 'stopping';
+    if (this.entering) return 'enrolling';
+    return this.state === 'left' ? 'left' : 'starting';
   }
 
   get current(): AnyLife | undefined {
@@ -164,7 +184,7 @@ export class Lives<G extends AnyGround> {
     const decision = decide(wish, membership && belongingOf(membership), left);
     switch (decision.do) {
       case 'wait':
-        this.phase = 'left';
+        this.lifecycle.move('left');
         logger.info('in no overlay', { left: left?.overlay, hint: 'idloc join TICKET, or idloc create OVERLAY' });
         return;
       case 'live':
@@ -226,8 +246,8 @@ export class Lives<G extends AnyGround> {
       writeLeftMark(this.components.state, { overlay, settings: this.wish.digest });
       this.life = undefined;
       const givenBack = await life.leave();
+      this.lifecycle.move('left');
       const files = this.setAside(overlay);
-      this.phase = 'left';
       this.components.logger.info('left', { overlay, files, givenBack });
       return { overlay, files, givenBack };
     });
@@ -276,7 +296,6 @@ export class Lives<G extends AnyGround> {
   /** Idempotent. */
   async stop(): Promise<void> {
     this.stopping = true;
-    this.phase = 'stopping';
     await this.end();
   }
 
@@ -287,7 +306,7 @@ export class Lives<G extends AnyGround> {
 
   /** One at a time: the second is told so. */
   private async change<T>(action: () => Promise<T>): Promise<T> {
-    if (this.changing || this.state === 'enrolling' || this.stopping)
+    if (this.changing || this.entering || this.stopping)
       throw new IdlocError('busy', 'the agent is on its way into another overlay: try again in a moment');
     this.changing = true;
     try {
@@ -311,12 +330,15 @@ export class Lives<G extends AnyGround> {
   private async enter(arrive: (ground: G) => Promise<Membership>, ticket: Ticket | undefined): Promise<void> {
     const ground = this.components.maker.open();
     let membership: Membership;
-    this.phase = 'enrolling';
+    this.entering = true;
+    this.lifecycle.move('invited');
     try {
       membership = await arrive(ground);
     } catch (error) {
       ground.close();
       throw error;
+    } finally {
+      this.entering = false;
     }
     this.live(ground, membership, ticket);
   }
@@ -324,7 +346,7 @@ export class Lives<G extends AnyGround> {
   /** What the state directory says, once more. */
   private resume(): void {
     // Unless there is a membership: where it failed may be after the old one was moved aside.
-    this.phase = 'left';
+    this.lifecycle.move('left');
     try {
       const membership = this.load();
       if (membership !== undefined) this.live(this.components.maker.open(), membership, undefined);
@@ -336,9 +358,12 @@ export class Lives<G extends AnyGround> {
   private live(ground: G, membership: Membership, ticket: Ticket | undefined): void {
     const { maker, config, logger } = this.components;
     for (const kept of keptSettings(config, membership)) logger.warn('setting not followed', { why: kept });
+    const { lifecycle } = this;
+    lifecycle.move('member');
     try {
-      this.life = maker.live(ground, membership, ticket, (error) => this.lost.reject(error));
+      this.life = maker.live(ground, membership, { ticket, lifecycle, onLost: (error) => this.lost.reject(error) });
     } catch (error) {
+      lifecycle.move('left');
       ground.close();
       throw error;
     }
@@ -348,6 +373,7 @@ export class Lives<G extends AnyGround> {
     const { life } = this;
     this.life = undefined;
     await life?.stop();
+    this.lifecycle.move('left');
   }
 
   /** By a ticket of the settings. */
@@ -386,7 +412,7 @@ export class Lives<G extends AnyGround> {
     const { maker, store, clock, logger } = this.components;
     const doubt = expiredHere(ticket, clock.wall());
     if (doubt !== undefined) logger.warn('old ticket', { why: doubt });
-    const enrolled = await maker.enroll(ground, ticket, user).catch((error: unknown) => {
+    const enrolled = await maker.enroll(ground, ticket, user, this.lifecycle).catch((error: unknown) => {
       if (!(error instanceof EnrollmentError) || error.refusal !== 'username_not_available') throw error;
       throw new EnrollmentError(error.refusal, `${error.message}: ${CHOOSE_ANOTHER}`, { cause: error });
     });

@@ -92,9 +92,10 @@ async function run(
       if (store.loadIdentity() === undefined) store.saveIdentity(identity);
       return ground;
     },
-    enroll: (ground, ticket, user) => enroll(host, ground, ticket, user),
-    live: (ground, membership, ticket, onLost) => {
-      const life = new Life(host, ground, { membership, ticket, onTunLost: () => onLost(tunLost(config)) });
+    enroll: (ground, ticket, user, lifecycle) => enroll(host, ground, { ticket, user, lifecycle }),
+    live: (ground, membership, { ticket, lifecycle, onLost }) => {
+      const onTunLost = (): void => onLost(tunLost(config));
+      const life = new Life(host, ground, { membership, lifecycle, ticket, onTunLost });
       tellOverlay(process.env, membership.configuration.overlay, logger);
       return life;
     },

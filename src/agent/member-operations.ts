@@ -37,7 +37,7 @@ export function memberHandlers(agent: MemberOperationsComponents): Handlers {
       const hosts = await hostsOf(agent, target);
       for (const { hit } of hosts) {
         const { spki } = certificateOf(hosts.survey, agent.engine, hit, target);
-        agent.driver.run((now) => agent.engine.membership.grant(spki, now));
+        agent.driver.run((now) => agent.engine.membership.office.grant(spki, now));
       }
       return { granted: shown(hosts) };
     },
@@ -51,7 +51,7 @@ export function memberHandlers(agent: MemberOperationsComponents): Handlers {
       const openTickets = (): number => register.openTickets(engine.clock.wall()).length;
       const before = openTickets();
       driver.run((now) => {
-        engine.membership.revoke([...userOf.keys()], now, (hit) => userOf.get(hit) ?? null);
+        engine.membership.office.revoke([...userOf.keys()], now, (hit) => userOf.get(hit) ?? null);
         engine.ticketsChanged(now);
       });
       const left = hosts.filter(({ hit }) => !engine.membership.revoked.has(hit));
@@ -112,7 +112,7 @@ async function survey({ engine, driver, register }: MemberOperationsComponents):
       ...engine.contacts.map(({ hit, user, lastSeen }): Sighting => ({ hit, user, lastSeen })),
     ],
     revoked: membership.revokedHosts,
-    inviters: membership.inviters,
+    inviters: membership.office.inviters,
   });
   return { members, entries, missing };
 }
@@ -164,7 +164,8 @@ export function rightToInvite(engine: Engine): Inviting {
   return inviting;
 }
 
-export function noRight({ membership: { inviters } }: Engine): IdlocError {
+export function noRight({ membership }: Engine): IdlocError {
+  const { inviters } = membership.office;
   const where = inviters.length === 0 ? 'none is known' : inviters.map(hitToAddress).join(', ');
   return new IdlocError(
     'no_right',
@@ -176,7 +177,7 @@ function certificateOf({ entries }: Survey, engine: Engine, hit: Hit, target: st
   const known =
     engine.linkedMembers.get(hit)?.certificate ??
     readCertificate(
-      hit === engine.hit ? engine.membership.certificates[0] : entries.find((entry) => entry.hit === hit)?.certificate,
+      hit === engine.hit ? engine.membership.own.chain[0] : entries.find((entry) => entry.hit === hit)?.certificate,
     );
   if (known !== undefined) return known;
   throw new IdlocError('no_certificate', `${target} has told the overlay nothing about itself yet: try when it runs`);
@@ -198,7 +199,7 @@ async function checkFree(agent: MemberOperationsComponents, user: string, hosts:
     throw new IdlocError('name_taken', `${user} is somebody else: choose another name`);
   const outcome = await new Promise<ReservationOutcome>((resolve) => {
     const hits = hosts.map(({ hit }) => hit);
-    agent.driver.run((now) => agent.engine.membership.reserve(user, hits, now, resolve));
+    agent.driver.run((now) => agent.engine.membership.office.reserve(user, hits, now, resolve));
   });
   if (outcome === 'others')
     throw new IdlocError('name_taken', `${user} waits for the holder of another inviter's ticket: choose another name`);
@@ -212,7 +213,7 @@ function rename(
   user: string,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    driver.run((now) => engine.membership.rename(host, user, now, resolve));
+    driver.run((now) => engine.membership.office.rename(host, user, now, resolve));
   });
 }
 

@@ -6,6 +6,7 @@ import { EnrollmentServer } from '../identity/enrollment.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { KeyStore } from '../identity/key-store.ts';
+import type { Lifecycle } from '../membership/lifecycle.ts';
 import { Membership } from '../membership/membership.ts';
 import { invitingOf, ownCertificate, type RulesComponents, rulesOf } from '../membership/rules.ts';
 import type { Membership as StoredMembership } from './membership.ts';
@@ -13,6 +14,8 @@ import type { Membership as StoredMembership } from './membership.ts';
 export interface MemberComponents {
   readonly store: KeyStore;
   readonly identity: HostIdentity;
+  /** A member's. */
+  readonly lifecycle: Lifecycle;
   readonly random: Random;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -28,7 +31,7 @@ export interface MemberMachine {
 
 /** The machine that keeps what the state directory holds of a membership. */
 export function memberOf(stored: StoredMembership, components: MemberComponents): MemberMachine {
-  const { store, identity, random, clock, logger, lifetimeMs } = components;
+  const { store, identity, lifecycle, random, clock, logger, lifetimeMs } = components;
   const { authority, configuration, document, certificates, trust, secret, founder } = stored;
   const { overlay } = configuration;
   const register = founder?.register ?? store.loadRegister(overlay);
@@ -46,7 +49,7 @@ export function memberOf(stored: StoredMembership, components: MemberComponents)
         secret: () => secret,
         lifetimeMs: lifetime,
         random,
-        onReplaced: (replacement) => membership.replace(replacement, clock.monotonic()),
+        onReplaced: (replacement) => membership.office.replace(replacement, clock.monotonic()),
       }),
     random,
     lifetimeMs: lifetime,
@@ -57,6 +60,7 @@ export function memberOf(stored: StoredMembership, components: MemberComponents)
       spki: identity.spki,
       rules: rulesOf(rules),
       store,
+      lifecycle,
       random,
       clock,
       logger,

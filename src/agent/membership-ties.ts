@@ -3,6 +3,7 @@ import type { Hit } from '../base/node-id.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import type { Membership, MembershipEvent } from '../membership/membership.ts';
+import type { OwnCertificate } from '../membership/own-certificate.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { Acquaintances, Known } from './acquaintances.ts';
 import type { Entry } from './entry.ts';
@@ -15,7 +16,9 @@ import type { PeerClaims } from './peer-claims.ts';
 export interface MembershipTiesComponents {
   readonly dataPlane: Pick<DataPlane, 'setCredentials'>;
   readonly identity: Pick<HostIdentity, 'pkcs8'>;
-  readonly membership: Pick<Membership, 'enter' | 'certificates' | 'user' | 'revoked' | 'inviting'>;
+  readonly membership: Pick<Membership, 'enter' | 'user' | 'revoked' | 'inviting'> & {
+    readonly own: Pick<OwnCertificate, 'chain'>;
+  };
   readonly links: Pick<LinkManager, 'close' | 'closeAll'>;
   readonly members: Pick<LinkedMembers, 'all'>;
   readonly memberLinks: Pick<MemberLinks, 'leave'>;
@@ -70,7 +73,7 @@ export class MembershipTies {
   /** The certificates that new links show, and the key that proves them. */
   showCertificates(): void {
     const { dataPlane, membership, identity } = this.components;
-    dataPlane.setCredentials(membership.certificates, identity.pkcs8);
+    dataPlane.setCredentials(membership.own.chain, identity.pkcs8);
   }
 
   onMembershipEvent(event: MembershipEvent, now: number): void {

@@ -7,6 +7,7 @@ import { selfSignedCertificate } from '../identity/certificate-issuer.ts';
 import type { Membership as Enrolled } from '../identity/enrollment.ts';
 import { isUserOf, labelOfMachine } from '../identity/names.ts';
 import type { Ticket } from '../identity/ticket.ts';
+import type { Lifecycle } from '../membership/lifecycle.ts';
 import { Driver } from './driver.ts';
 import { Enroller } from './enroller.ts';
 import type { Ground } from './ground.ts';
@@ -28,10 +29,15 @@ export function userName(config: AgentConfig, overlay: string): string | null {
 
 /**
  * Asks the members that the ticket names to be let in. The ground is free for a life afterwards.
- * @param user the name to ask for; null: none.
+ * @param wanted.user the name to ask for; null: none.
  * @throws {EnrollmentError} when they refuse; {IdlocError} `enrollment_timeout` when nobody answers, `stopped`.
  */
-export async function enroll(host: Host, ground: Ground, ticket: Ticket, user: string | null): Promise<Enrolled> {
+export async function enroll(
+  host: Host,
+  ground: Ground,
+  wanted: { readonly ticket: Ticket; readonly user: string | null; readonly lifecycle: Lifecycle },
+): Promise<Enrolled> {
+  const { ticket, user, lifecycle } = wanted;
   const { identity, logger, guard, stop } = host;
   const { dataPlane, network } = ground;
   const { overlay } = ticket;
@@ -43,7 +49,7 @@ export async function enroll(host: Host, ground: Ground, ticket: Ticket, user: s
   const places = ground.meetingPlaces(ticket.mainline ? 'mainline' : 'none', overlay);
   const enroller = new Enroller(
     {
-      ...{ dataPlane, identity, random, clock: systemClock, logger },
+      ...{ dataPlane, identity, lifecycle, random, clock: systemClock, logger },
       places: places.all,
       onForeign: (data, remote) => places.receive(data, remote),
     },

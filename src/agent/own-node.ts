@@ -5,6 +5,7 @@ import type { Random } from '../base/random.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
 import type { TrustStore } from '../identity/trust-store.ts';
 import type { Membership } from '../membership/membership.ts';
+import type { OwnCertificate } from '../membership/own-certificate.ts';
 import { Roster } from '../membership/roster.ts';
 import type { OverlayRole } from '../overlay/events.ts';
 import type { OverlayLinks } from '../overlay/links.ts';
@@ -20,7 +21,9 @@ const MAX_EARLY_MESSAGES = 64;
 
 export interface OwnNodeComponents {
   readonly identity: HostIdentity;
-  readonly membership: Pick<Membership, 'messageChain' | 'acceptConfiguration' | 'answer' | 'user'>;
+  readonly membership: Pick<Membership, 'acceptConfiguration' | 'answer' | 'user'> & {
+    readonly own: Pick<OwnCertificate, 'messageChain'>;
+  };
   readonly trust: Pick<TrustStore, 'verifyMember' | 'isInviter'>;
   readonly configuration: OverlaySettings;
   readonly links: OverlayLinks;
@@ -93,7 +96,7 @@ export class OwnNode {
     const overlay = new OverlayNode(
       {
         identity,
-        certificates: membership.messageChain,
+        certificates: membership.own.messageChain,
         trust: {
           verifyMember: (chain, wallNow) => trust.verifyMember(chain, wallNow, { anyTime: !timeIsKnown() }),
           isInviter: (hit) => trust.isInviter(hit),

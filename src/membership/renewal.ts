@@ -22,6 +22,8 @@ export interface Validity {
 export interface RenewalPorts {
   /** Who may issue, without this host unless it can itself. */
   readonly inviters: () => readonly Hit[];
+  /** It is time: they are asked from now on. */
+  readonly begins: () => void;
   /** Of the two that may come of it, a new certificate is told by `renewed`, all else by `failed`, once and never at once. */
   readonly ask: (inviter: Hit, now: number, failed: (now: number) => void) => void;
 }
@@ -116,6 +118,7 @@ export class Renewal implements Timed {
 
   private begin(now: number): void {
     this.pausing = false;
+    this.ports.begins();
     this.queue = shuffled(this.ports.inviters(), this.random);
     this.askNext(now);
   }

@@ -102,7 +102,7 @@ for (const seed of [108, 109])
     );
   });
 
-test('a newcomer whose inviter has no room on its disk waits, and is let in when there is', (t) => {
+test('a newcomer whose inviter has no room on its disk waits, enrolling, and is let in when there is', (t) => {
   const world = new AgentWorld(t, 106);
   world.run(1_000);
   const ticket = world.ticket(null);
@@ -121,8 +121,10 @@ test('a newcomer whose inviter has no room on its disk waits, and is let in when
   };
   Object.assign(founder?.register ?? {}, { store });
   const joining = world.join(world.hostAtHome(), ticket, 'a@home.example');
+  t.is(joining.lifecycle.state, 'invited');
   world.run(12_000);
   t.is(joining.result, undefined);
+  t.is(joining.lifecycle.state, 'enrolling');
   t.true(refusals >= 2);
   t.is(world.founder.engine.overlay?.state, 'joined');
   full = false;

@@ -61,7 +61,7 @@ class Company extends AgentWorld {
   }
 
   revoke(inviter: SimAgent, hit: Hit): void {
-    inviter.act(({ membership }, now) => membership.revoke([hit], now));
+    inviter.act(({ membership }, now) => membership.office.revoke([hit], now));
   }
 
   /** A host that asks for this address first. */
@@ -267,7 +267,9 @@ test('a member gets another name while it runs: found under it, and the old one 
   const { second, third, alice } = world;
   let renamed: boolean | undefined;
   const host = { hit: alice.hit, spki: alice.identity.spki };
-  second.act(({ membership }, now) => membership.rename(host, `anna@${OVERLAY}`, now, (result) => (renamed = result)));
+  second.act(({ membership }, now) =>
+    membership.office.rename(host, `anna@${OVERLAY}`, now, (result) => (renamed = result)),
+  );
   world.run(10_000);
   t.true(renamed);
   t.is(alice.user, `anna@${OVERLAY}`);
@@ -345,10 +347,10 @@ test('only the last host that may invite orphans the overlay when it leaves', (t
   const second = world.member(world.publicHost(), { role: 'peer' });
   world.started(second);
   t.true(world.allReady([second]));
-  t.true(world.founder.engine.membership.isOnlyInviter);
+  t.true(world.founder.engine.membership.office.isOnlyInviter);
   world.grant(second);
-  t.false(world.founder.engine.membership.isOnlyInviter);
-  t.false(second.engine.membership.isOnlyInviter);
+  t.false(world.founder.engine.membership.office.isOnlyInviter);
+  t.false(second.engine.membership.office.isOnlyInviter);
 });
 
 test('what a revoked host held is free at once, and copies of a peer that was away do not bring it back', (t) => {

@@ -43,13 +43,13 @@ class Offices extends AgentWorld {
   rename(by: SimAgent, host: SimAgent, name: string): boolean {
     let renamed: boolean | undefined;
     const whom = { hit: host.hit, spki: host.identity.spki };
-    by.act(({ membership }, now) => membership.rename(whom, user(name), now, (ok) => (renamed = ok)));
+    by.act(({ membership }, now) => membership.office.rename(whom, user(name), now, (ok) => (renamed = ok)));
     this.until(() => renamed !== undefined, 20_000);
     return renamed === true;
   }
 
   revoke(by: SimAgent, host: SimAgent): void {
-    by.act(({ membership }, now) => membership.revoke([host.hit], now));
+    by.act(({ membership }, now) => membership.office.revoke([host.hit], now));
     this.run(5_000);
   }
 }

@@ -210,7 +210,7 @@ for (const seed of [980, 981])
     world.started(peer, gone, deputy);
     t.true(world.allReady([world.founder, peer, gone, deputy]));
     world.grant(deputy);
-    world.founder.act((engine, now) => engine.membership.revoke([gone.hit], now));
+    world.founder.act((engine, now) => engine.membership.office.revoke([gone.hit], now));
     world.run(10_000);
     const { warning } = world.invite(deputy, { user: null });
     t.is(warning, undefined);

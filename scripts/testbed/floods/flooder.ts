@@ -29,6 +29,7 @@ import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
 import { MAX_FRAME_MESSAGE_BYTES } from '../../../src/link/constants.ts';
+import { Lifecycle } from '../../../src/membership/lifecycle.ts';
 import { RELOAD_ACK_FRAME } from '../../../src/native/data-plane.ts';
 import { createDataPlane } from '../../../src/native/native.ts';
 import { CertificateCache } from '../../../src/overlay/security/certificate-cache.ts';
@@ -82,11 +83,12 @@ const certificates = [certificate, authority.certificate];
 const enrolled = { certificate: parseCertificate(certificate), certificates, configuration: document, secret: null };
 const membership = adoptMembership(store, enrolled, tools);
 const plane = createDataPlane({ port: 0, tun: null });
+const lifecycle = new Lifecycle('member');
 const engine = new Engine(
   {
     dataPlane: plane,
     identity,
-    membership: memberOf(membership, { store, identity, ...tools, logger: silentLogger }).membership,
+    membership: memberOf(membership, { store, identity, lifecycle, ...tools, logger: silentLogger }).membership,
     trust: membership.trust,
     overlay: settingsOf(membership),
     ...tools,

@@ -16,6 +16,7 @@ import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
 import { decodeTicket, encodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
+import { Lifecycle } from '../../../src/membership/lifecycle.ts';
 import type { SimHost } from '../network/host.ts';
 import type { NatBehaviour } from '../network/nat.ts';
 import { HOME_NAT } from '../network/nat.ts';
@@ -228,7 +229,7 @@ export class AgentWorld {
 
   /** The founder gives a running member the right to invite; everyone knows soon. */
   grant(member: SimAgent): void {
-    this.founder.act((engine, now) => engine.membership.grant(member.identity.spki, now));
+    this.founder.act((engine, now) => engine.membership.office.grant(member.identity.spki, now));
     this.run(2_000);
   }
 
@@ -257,16 +258,17 @@ export class AgentWorld {
     });
     dataPlane.setCredentials([certificate]);
     const board = options.board === true ? new SimBoardPlace(dataPlane) : undefined;
+    const lifecycle = new Lifecycle();
     const enroller = new Enroller(
       {
-        ...{ dataPlane, identity, random, clock, logger: options.logger ?? silentLogger },
+        ...{ dataPlane, identity, lifecycle, random, clock, logger: options.logger ?? silentLogger },
         places: board === undefined ? [] : [board],
         onForeign: (data) => board?.receive(data),
       },
       { ticket, user },
     );
     const driver = new SimDriver(enroller, loop);
-    const joining: Joining = { result: undefined, agent: undefined };
+    const joining: Joining = { result: undefined, agent: undefined, lifecycle };
     const done = (result: EnrollmentResult): void => {
       driver.stop();
       joining.result = result;
@@ -301,4 +303,5 @@ export class AgentWorld {
 export interface Joining {
   result: EnrollmentResult | undefined;
   agent: SimAgent | undefined;
+  readonly lifecycle: Lifecycle;
 }

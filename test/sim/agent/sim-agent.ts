@@ -14,6 +14,7 @@ import { ContactBook } from '../../../src/identity/contacts.ts';
 import type { EnrollmentRegister } from '../../../src/identity/enrollment-register.ts';
 import type { HostIdentity } from '../../../src/identity/host-identity.ts';
 import type { KeyStore } from '../../../src/identity/key-store.ts';
+import { Lifecycle } from '../../../src/membership/lifecycle.ts';
 import type { LookupResult, NamedHost } from '../../../src/overlay/naming.ts';
 import { SimBoardPlace } from '../network/sim-board.ts';
 import { SimDataPlane } from '../network/sim-data-plane.ts';
@@ -180,7 +181,8 @@ export class SimAgent {
     this.contacts = ContactBook.fromJson(this.savedContacts);
     const board = this.options.board === true ? new SimBoardPlace(dataPlane) : undefined;
     const { lifetimeMs } = this.options;
-    const member = memberOf(membership, { store, identity, random, clock, logger, lifetimeMs });
+    const lifecycle = new Lifecycle('member');
+    const member = memberOf(membership, { store, identity, lifecycle, random, clock, logger, lifetimeMs });
     const engine = new Engine(
       {
         dataPlane,

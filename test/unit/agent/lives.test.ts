@@ -16,6 +16,7 @@ import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
 import { encodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
+import type { Lifecycle } from '../../../src/membership/lifecycle.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const TOOLS = { random: systemRandom, clock: { monotonic: () => 0, wall: () => NOW } };
@@ -62,6 +63,8 @@ class TestHost {
   readonly path: string;
   readonly steps: string[] = [];
   readonly warnings: string[] = [];
+  /** Of the lifecycle, as those were told that move it on. */
+  readonly states: string[] = [];
   /** The names that it asked for. */
   readonly asked: (string | null)[] = [];
   isOnlyInviter = false;
@@ -92,14 +95,17 @@ class TestHost {
         steps.push('open');
         return { close: () => void steps.push('close') };
       },
-      enroll: (_ground: unknown, ticket: Ticket, user: string | null) => {
+      enroll: (_ground: unknown, ticket: Ticket, user: string | null, lifecycle: Lifecycle) => {
         this.asked.push(user);
+        this.states.push(lifecycle.state);
+        lifecycle.move('enrolling');
         steps.push('enroll');
         return elsewhere === undefined
           ? Promise.reject(new IdlocError('enrollment_timeout', 'nobody answers'))
           : Promise.resolve().then(() => elsewhere.enroll(identity, ticket, user));
       },
-      live: (_ground: unknown, membership: Membership): AnyLife => {
+      live: (_ground: unknown, membership: Membership, { lifecycle }: { lifecycle: Lifecycle }): AnyLife => {
+        this.states.push(lifecycle.state);
         const { overlay } = membership.configuration;
         steps.push(`live ${overlay}`);
         const stop = (): Promise<void> => Promise.resolve(void steps.push(`stop ${overlay}`));
@@ -151,6 +157,7 @@ test('a host without settings makes an overlay of its own, and gives it up for t
   t.like(await host.lives.join(home.ticket()), { overlay: 'home.example', changed: true });
   t.is(host.overlay, 'home.example');
   t.deepEqual(host.steps, ['open', `live ${own}`, `stop ${own}`, 'open', 'enroll', 'live home.example']);
+  t.deepEqual(host.states, ['member', 'invited', 'member']);
   // The authority's key of its own overlay is not deleted.
   t.true(existsSync(join(host.path, `left-${own}`, 'authority.pem')));
   t.false(existsSync(join(host.path, 'authority.pem')));
@@ -260,6 +267,7 @@ test('a host that leaves keeps its identity and nothing else, and a restart does
   t.is(overlay, 'home.example');
   t.true(givenBack);
   t.is(host.steps.at(-1), 'leave home.example');
+  t.is(host.lives.state, 'left');
   t.is(files, join(host.path, 'left-home.example'));
   t.deepEqual(host.files, ['identity.pem', 'left', 'left-home.example']);
   t.deepEqual(readdirSync(files).sort(), ['certificate.pem', 'overlay.xml', 'rendezvous']);

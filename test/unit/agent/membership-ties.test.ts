@@ -47,7 +47,7 @@ function host({ hasNode = true, isGuest = false, user = 'alice@home.example' }: 
     identity: { pkcs8: new Uint8Array() },
     membership: {
       enter: (given) => (entered = given),
-      certificates: [],
+      own: { chain: [] },
       user,
       revoked: new Set([REVOKED]),
       inviting: undefined,

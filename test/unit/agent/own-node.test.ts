@@ -25,7 +25,12 @@ function undecided(): { node: OwnNode; claimed: string[] } {
   const node = new OwnNode(
     {
       identity: identity as unknown as HostIdentity,
-      membership: { messageChain: certificates, acceptConfiguration: () => false, answer: () => {}, user: null },
+      membership: {
+        own: { messageChain: certificates },
+        acceptConfiguration: () => false,
+        answer: () => {},
+        user: null,
+      },
       trust: enrollment.trust() as unknown as TrustStore,
       configuration: overlaySettings({ name: OVERLAY, sequence: 1 }),
       links: { isUp: () => false, isAnswering: () => false } as unknown as OverlayLinks,

@@ -3,6 +3,7 @@ import { silentLogger } from '../../../src/base/logger.ts';
 import type { Hit } from '../../../src/base/node-id.ts';
 import { overlayConfiguration } from '../../../src/config/overlay-configuration.ts';
 import type { RevokedHost } from '../../../src/identity/enrollment-register.ts';
+import { Lifecycle } from '../../../src/membership/lifecycle.ts';
 import { Membership, type MembershipEvent } from '../../../src/membership/membership.ts';
 import type { Inviting, OwnCertificate } from '../../../src/membership/ports.ts';
 import { OverlayWorld, type SimNode } from '../../sim/overlay/overlay-world.ts';
@@ -138,6 +139,7 @@ export class Company {
           saveRecords: (records) => write(() => (disk.records = records)),
         },
         readConfiguration: (document) => overlayConfiguration({ overlay: OVERLAY, ...(fromBytes(document) as object) }),
+        lifecycle: new Lifecycle('member'),
         random: this.world.random,
         clock: { monotonic: () => this.world.now, wall: () => this.wall },
         logger: silentLogger,

@@ -10,7 +10,7 @@ function company(seed: number, lifeMs: number, others = 4): { company: Company; 
   const second = all.host('second@overlay.example.net');
   for (let i = 0; i < others; i++) all.host(`user${i}@overlay.example.net`);
   all.run(20_000);
-  all.act(authority, (membership, now) => membership.grant(second.node.enrolled.identity.spki, now));
+  all.act(authority, (membership, now) => membership.office.grant(second.node.enrolled.identity.spki, now));
   all.run(2_000);
   return { company: all, hosts: all.hosts };
 }
@@ -22,7 +22,7 @@ test('a grant reaches everyone: all know who may invite, and who was granted it 
   const [authority, second] = hosts;
   if (authority === undefined || second === undefined) return t.fail();
   for (const { membership } of hosts)
-    t.deepEqual([...membership.inviters].sort(), [authority.node.id, second.node.id].sort());
+    t.deepEqual([...membership.office.inviters].sort(), [authority.node.id, second.node.id].sort());
   t.is(ofType(second, 'inviter'), 1);
   t.false(second.membership.inviting?.isAuthority);
   t.is(hosts[3]?.membership.inviting, undefined);
@@ -48,7 +48,7 @@ test('a revocation ends the links of the revoked everywhere within a second, and
   const { company: all, hosts } = company(3, DAY_MS, 8);
   const [, second, , victim] = hosts;
   if (second === undefined || victim === undefined) return t.fail();
-  all.act(second, (membership, now) => membership.revoke([victim.node.id], now));
+  all.act(second, (membership, now) => membership.office.revoke([victim.node.id], now));
   all.run(1_000);
   for (const host of hosts) {
     if (host === victim) continue;
@@ -60,13 +60,22 @@ test('a revocation ends the links of the revoked everywhere within a second, and
   t.is(ofType(victim, 'ended'), 1);
 });
 
+test('a revoked host asks for no turn that has passed, twenty minutes later', (t) => {
+  const { company: all, hosts } = company(3, DAY_MS, 8);
+  const [authority, , , victim] = hosts;
+  if (authority === undefined || victim === undefined) return t.fail();
+  all.act(authority, (membership, now) => membership.office.revoke([victim.node.id], now));
+  all.run(1_200_000);
+  t.true((victim.membership.nextTimeout() ?? Infinity) >= all.world.now);
+});
+
 test('every inviter ends the tickets of a revoked host, and knows its user by the revocation', (t) => {
   const { company: all, hosts } = company(3, DAY_MS, 8);
   const [authority, second, , victim] = hosts;
   if (authority === undefined || second === undefined || victim === undefined) return t.fail();
   const { id: hit } = victim.node;
   const revokedAt = all.wall;
-  all.act(second, (membership, now) => membership.revoke([hit], now, () => 'victim@overlay.example.net'));
+  all.act(second, (membership, now) => membership.office.revoke([hit], now, () => 'victim@overlay.example.net'));
   all.run(1_000);
   // Two of the company may invite.
   t.deepEqual(all.endedTicketsOf, [
@@ -83,7 +92,7 @@ test('whoever was away learns of a revocation at its first link, and again from 
     const other = all.world.nodes.get(id);
     if (other !== undefined) all.world.disconnect(away.node, other);
   }
-  all.act(authority, (membership, now) => membership.revoke([victim.node.id], now));
+  all.act(authority, (membership, now) => membership.office.revoke([victim.node.id], now));
   all.run(200);
   t.false(away.membership.revoked.has(victim.node.id));
   all.world.connect(away.node, authority.node);
@@ -91,7 +100,7 @@ test('whoever was away learns of a revocation at its first link, and again from 
   t.true(away.membership.revoked.has(victim.node.id));
   const again = all.start(away.node, away.disk);
   t.true(again.membership.revoked.has(victim.node.id));
-  t.deepEqual([...again.membership.inviters].sort(), [...authority.membership.inviters].sort());
+  t.deepEqual([...again.membership.office.inviters].sort(), [...authority.membership.office.inviters].sort());
 });
 
 test('a full disk: a revocation holds all the same, and is written when there is room', (t) => {
@@ -100,7 +109,7 @@ test('a full disk: a revocation holds all the same, and is written when there is
   if (authority === undefined || member === undefined || victim === undefined) return t.fail();
   member.disk.full = true;
   const before = member.disk.records?.length ?? 0;
-  all.act(authority, (membership, now) => membership.revoke([victim.node.id], now));
+  all.act(authority, (membership, now) => membership.office.revoke([victim.node.id], now));
   all.run(1_000);
   t.true(member.membership.revoked.has(victim.node.id));
   t.deepEqual(member.membership.unwritten, ['records']);
@@ -117,7 +126,7 @@ test('an inviter gives a member another name, which tells what hangs on the old 
   let renamed: boolean | undefined;
   const host = { hit: member.node.id, spki: member.node.enrolled.identity.spki };
   all.act(second, (membership, now) =>
-    membership.rename(host, 'new@overlay.example.net', now, (result) => (renamed = result)),
+    membership.office.rename(host, 'new@overlay.example.net', now, (result) => (renamed = result)),
   );
   all.run(5_000);
   t.true(renamed);
@@ -157,8 +166,8 @@ test('a certificate that is older than the one in force is not taken back', (t) 
   const old = second.membership.inviting.issueFor(spki, 'old@overlay.example.net', all.wall);
   all.run(1_000);
   const young = second.membership.inviting.issueFor(spki, 'new@overlay.example.net', all.wall);
-  t.true(all.act(member, (membership, now) => membership.take(young, now)));
-  t.false(all.act(member, (membership, now) => membership.take(old, now)));
+  t.true(all.act(member, (membership, now) => membership.own.take(young, now)));
+  t.false(all.act(member, (membership, now) => membership.own.take(old, now)));
   t.is(member.membership.user, 'new@overlay.example.net');
 });
 

@@ -19,6 +19,7 @@ class World {
     this.renewal = new Renewal({
       ports: {
         inviters: () => this.inviters,
+        begins: () => {},
         ask: (inviter, now, failed) => this.asked.push({ inviter, at: now, failed }),
       },
       random: seededRandom(seed),

@@ -25,6 +25,7 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
     grant: (params, signal) => life().grant(params, signal),
     revoke: (params, signal) => life().revoke(params, signal),
     rename: (params, signal) => life().rename(params, signal),
+    overlay: (params, signal) => life().overlay(params, signal),
     status: (params, signal) => lives.current?.handlers.status(params, signal) ?? statusBetween(host, lives),
     counters: (params, signal) =>
       lives.current?.handlers.counters(params, signal) ?? { unexpectedErrors: host.guard.count },

@@ -1,4 +1,5 @@
 import type { SocketAddress } from '../base/socket-address.ts';
+import type { OverlayConfiguration } from '../config/overlay-configuration.ts';
 import type { Contact } from '../identity/contacts.ts';
 import type { OverlayRole } from '../overlay/events.ts';
 import type { Double } from './doubles.ts';
@@ -20,6 +21,8 @@ export type EngineEvent =
   | { readonly type: 'foreign'; readonly data: Uint8Array; readonly remote: SocketAddress }
   /** Another agent has this host's key; the one that was started later, `isAway`, stays out of the overlay. Undefined: no more. */
   | { readonly type: 'double'; readonly double: Double | undefined }
+  /** The overlay agrees on something else from now on. */
+  | { readonly type: 'configuration'; readonly configuration: OverlayConfiguration }
   /** We are no member of the overlay any more: nobody links with us. */
   | { readonly type: 'revoked' }
   /** What we know of a peer changed; to be kept for the next start. */

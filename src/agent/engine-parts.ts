@@ -289,6 +289,10 @@ export function engineParts(components: EngineComponents, options: EngineOptions
     ...{ dataPlane, identity, membership, links, members, memberLinks, guests, node, claims, entry, acquaintances },
     ...{ clock, remember },
     revoked: () => hooks.tell({ type: 'revoked' }),
+    configured: (now) => {
+      hooks.tell({ type: 'configuration', configuration: membership.configuration });
+      meetings?.placesChanged(now);
+    },
   });
   return {
     ...{ links, pathMtus, acquaintances, members, guests, claims, addresses, finder, calls, memberLinks, resolver },

@@ -28,7 +28,7 @@ export class Ground {
   /** Our overlay IPv4 address, as far as we have one. */
   private ipv4: string | undefined;
   private ipv6 = true;
-  private meeting: { readonly what: string; readonly places: MeetingPlaces } | undefined;
+  private meeting: { readonly domain: string; readonly places: MeetingPlaces } | undefined;
 
   /** @throws {IdlocError} when the port is taken or a privilege is missing; nothing stays open then. */
   constructor(host: Host) {
@@ -97,8 +97,10 @@ export class Ground {
 
   /** Where members of this overlay meet. A newcomer's places stay, with what they have learned, when it becomes a member. */
   meetingPlaces(mode: RendezvousMode, domain: string): MeetingPlaces {
-    const what = `${mode} ${domain}`;
-    if (this.meeting?.what === what) return this.meeting.places;
+    if (this.meeting?.domain === domain) {
+      this.meeting.places.setMode(mode);
+      return this.meeting.places;
+    }
     this.meeting?.places.close();
     const { config, logger, dns } = this.host;
     const places = new MeetingPlaces(
@@ -106,7 +108,7 @@ export class Ground {
       { mode, domain },
     );
     places.setAddresses(this.network.locators());
-    this.meeting = { what, places };
+    this.meeting = { domain, places };
     return places;
   }
 

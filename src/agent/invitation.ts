@@ -40,7 +40,8 @@ export interface Invitation {
  */
 export function makeInvitation(inviter: Inviter, options: InvitationOptions, now: number): Invitation {
   const { engine, membership, register, random } = inviter;
-  const { configuration, authority, secret } = membership;
+  const { authority, secret } = membership;
+  const { configuration } = engine.membership;
   const known = engine.ticketAddresses(now);
   const { addresses = known.addresses, user, lifetimeMs, uses = 1, replaces = false } = options;
   const meets = configuration.rendezvous !== 'none';

@@ -20,11 +20,11 @@ export function keptSettings(config: AgentConfig, { user, configuration }: Membe
     );
   if (config.certificateLifetimeS !== null && config.certificateLifetimeS !== certificateLifetimeS)
     kept.push(
-      `certificate_lifetime: ${overlay} has ${certificateLifetimeS}, not ${config.certificateLifetimeS}: only who creates an overlay chooses`,
+      `certificate_lifetime: ${overlay} has ${certificateLifetimeS}, not ${config.certificateLifetimeS}: \`idloc overlay\` changes that, where the authority's key is`,
     );
   if (config.rendezvous !== null && config.rendezvous !== rendezvous)
     kept.push(
-      `rendezvous: ${overlay} has ${rendezvous}, not ${config.rendezvous}: only who creates an overlay chooses`,
+      `rendezvous: ${overlay} has ${rendezvous}, not ${config.rendezvous}: \`idloc overlay\` changes that, where the authority's key is`,
     );
   return kept;
 }

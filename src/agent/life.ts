@@ -36,11 +36,12 @@ const READY_WITHOUT_IPV4_MS = 30_000;
 
 /** The host as a member of one overlay, from its first packet there to its last. */
 export class Life {
-  readonly membership: Membership;
   /** What local clients may ask of it. */
   readonly handlers: LifeHandlers;
   /** Resolves when both addresses are on the interface, or when that takes too long to wait for. */
   readonly addressed: Promise<void>;
+  /** As it was when this life began. */
+  private readonly begun: Membership;
   private readonly host: Host;
   private readonly turnServers: TurnServers;
   private readonly ground: Ground;
@@ -76,7 +77,7 @@ export class Life {
     this.host = host;
     this.turnServers = new TurnServers(host.config.turn, host.logger);
     this.ground = ground;
-    this.membership = membership;
+    this.begun = membership;
     this.onTunLost = options.onTunLost;
 
     this.memory = new Memory({ store, state, logger });
@@ -162,6 +163,12 @@ export class Life {
     this.begin();
   }
 
+  /** As it is now: certificate, name and document may be others than when this life began. */
+  get membership(): Membership {
+    const { own, user, configuration, document } = this.engine.membership;
+    return { ...this.begun, certificates: own.chain, user, configuration, document };
+  }
+
   /** Our overlay IPv4 address, as far as we have one. */
   get ipv4(): string | undefined {
     return this.engine.ipv4;
@@ -223,7 +230,7 @@ export class Life {
   }
 
   private begin(): void {
-    const { engine, driver, ground, host, membership } = this;
+    const { engine, driver, ground, host } = this;
     this.places.onEvents((input) => driver.feed('meeting place', input));
     engine.onEvent((event) => void host.guard.run(`engine ${event.type}`, () => this.onEvent(event)));
     ground.dataPlane.onWake(() => driver.feed('data plane', (now) => engine.drainEvents(now)));
@@ -236,7 +243,7 @@ export class Life {
     this.portMapping?.refresh();
     void this.lookUpNames();
     void this.findNat64();
-    const { overlay } = membership.configuration;
+    const { overlay } = engine.membership.configuration;
     const hit = hitToAddress(host.identity.hit);
     host.logger.info('ready', { hit, overlay, port: ground.dataPlane.port, aead: aeadName() });
   }
@@ -245,7 +252,7 @@ export class Life {
     const { engine, ground, memory, host } = this;
     switch (event.type) {
       case 'joined':
-        host.logger.info('joined', { overlay: this.membership.configuration.overlay, role: event.role });
+        host.logger.info('joined', { overlay: engine.membership.configuration.overlay, role: event.role });
         return;
       case 'ipv4':
         host.logger.info('address', { ipv4: event.address });
@@ -267,6 +274,9 @@ export class Life {
         return;
       case 'tunChanged':
         ground.changed();
+        return;
+      case 'configuration':
+        this.places.setMode(event.configuration.rendezvous);
         return;
       case 'revoked':
         host.logger.error('revoked', { why: problemOf(engine.membership) });

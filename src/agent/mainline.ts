@@ -7,6 +7,8 @@ import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import { LoggedPlace } from './logged-place.ts';
 import { MainlineSocket } from './mainline-socket.ts';
 
+/** Between two visits under one key. */
+export const MAINLINE_PAUSE_MS = 4_000;
 const QUERY_TIMEOUT_MS = 1_000;
 /** A lookup's nodes and their tokens are good for five minutes (bittorrent-dht), so that the next announcement needs none. */
 const TOKENS_MS = 4 * 60_000;
@@ -18,7 +20,7 @@ const MAX_TABLES = 64;
 /** BitTorrent's Mainline DHT (BEP 5): announces the port of the data plane as its nodes see it, and finds those of others. */
 export class Mainline extends LoggedPlace implements MeetingPlace {
   readonly name = 'mainline';
-  readonly leastPauseMs = 4_000;
+  readonly leastPauseMs = MAINLINE_PAUSE_MS;
   private readonly dht: Client;
   private readonly socket: MainlineSocket;
   /** Keys whose nodes are known, and since when. */

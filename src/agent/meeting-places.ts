@@ -7,7 +7,7 @@ import type { RendezvousMode } from '../config/overlay-configuration.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import { DnsPlace, isDelegable } from './dns-service.ts';
-import { Mainline } from './mainline.ts';
+import { Mainline, MAINLINE_PAUSE_MS } from './mainline.ts';
 import { MulticastPlace } from './mdns.ts';
 
 export interface MeetingPlacesComponents {
@@ -23,7 +23,10 @@ export interface MeetingPlacesComponents {
 export class MeetingPlaces {
   readonly all: readonly MeetingPlace[];
   private readonly multicast: MulticastPlace | undefined;
-  private readonly mainline: Mainline | undefined;
+  private readonly switched: SwitchedPlace;
+  private readonly makeMainline: () => Mainline;
+  private mainline: Mainline | undefined;
+  private mappedPort: number | undefined;
   private readonly dns: DnsPlace | undefined;
   private within: (input: () => void) => void = (input) => input();
 
@@ -34,13 +37,15 @@ export class MeetingPlaces {
     const { dataPlane, config, logger, random, dnsStub } = components;
     const { mode, domain } = options;
     if (config.mdns) this.multicast = new MulticastPlace({ logger, random }, { port: dataPlane.port });
-    if (mode === 'mainline')
-      this.mainline = new Mainline({ dataPlane, logger }, { bootstrap: config.mainlineBootstrap.map(formatEndpoint) });
+    const bootstrap = config.mainlineBootstrap.map(formatEndpoint);
+    this.makeMainline = (): Mainline => new Mainline({ dataPlane, logger }, { bootstrap });
+    this.switched = new SwitchedPlace('mainline', MAINLINE_PAUSE_MS);
+    this.setMode(mode);
     if (isDelegable(domain)) {
       const servers = (): string[] => getServers().filter((server) => server !== dnsStub?.address);
       this.dns = new DnsPlace({ logger, servers }, { domain });
     }
-    this.all = [this.multicast, this.mainline, this.dns]
+    this.all = [this.multicast, this.switched, this.dns]
       .filter((place) => place !== undefined)
       .map((place) => ({
         name: place.name,
@@ -48,6 +53,15 @@ export class MeetingPlaces {
         visit: (key) => place.visit(key),
         onFound: (handler) => place.onFound((address) => this.within(() => handler(address))),
       }));
+  }
+
+  /** Whether members meet in Mainline, from now on. */
+  setMode(mode: RendezvousMode): void {
+    if ((this.mainline !== undefined) === (mode === 'mainline')) return;
+    void this.mainline?.close();
+    this.mainline = mode === 'mainline' ? this.makeMainline() : undefined;
+    this.mainline?.setMappedPort(this.mappedPort);
+    this.switched.set(this.mainline);
   }
 
   /** Nodes of Mainline that are known; null: it is not used. */
@@ -65,6 +79,7 @@ export class MeetingPlaces {
   }
 
   setMappedPort(port: number | undefined): void {
+    this.mappedPort = port;
     this.mainline?.setMappedPort(port);
   }
 
@@ -78,6 +93,35 @@ export class MeetingPlaces {
     this.multicast?.close();
     this.dns?.close();
     void this.mainline?.close();
+  }
+}
+
+/** One that is there or not, as the overlay agrees on; nothing comes of a visit while it is not. */
+class SwitchedPlace implements MeetingPlace {
+  readonly name: string;
+  readonly leastPauseMs: number;
+  private place: MeetingPlace | undefined;
+  private handler: (address: SocketAddress) => void = () => undefined;
+
+  constructor(name: string, leastPauseMs: number) {
+    this.name = name;
+    this.leastPauseMs = leastPauseMs;
+  }
+
+  set(place: MeetingPlace | undefined): void {
+    this.place = place;
+    place?.onFound((address) => {
+      // What one that was switched off still hears is nothing to us.
+      if (this.place === place) this.handler(address);
+    });
+  }
+
+  onFound(handler: (address: SocketAddress) => void): void {
+    this.handler = handler;
+  }
+
+  visit(key: Uint8Array): void {
+    this.place?.visit(key);
   }
 }
 

@@ -61,7 +61,14 @@ export class Meetings implements Timed {
     const same = addresses.length === this.hosts.length && addresses.every((address) => this.hosts.includes(address));
     this.hosts = addresses;
     if (same || this.stopped) return;
-    this.rendezvous.networkChanged(now);
+    this.rendezvous.visitAnew(now);
+    this.consider(now);
+  }
+
+  /** There is another place to meet, or one less. */
+  placesChanged(now: number): void {
+    if (this.stopped) return;
+    this.rendezvous.visitAnew(now);
     this.consider(now);
   }
 

@@ -31,6 +31,8 @@ export interface MembershipTiesComponents {
   readonly remember: (hit: Hit, known: Known) => void;
   /** We are no member any more: nobody links with us. */
   readonly revoked: () => void;
+  /** Another configuration document is in force. */
+  readonly configured: (now: number) => void;
 }
 
 /** What follows from what our membership says, and what it asks of the overlay. */
@@ -107,6 +109,7 @@ export class MembershipTies {
         for (const peer of members.all.values()) membership.inviting?.sawMember(peer, clock.wall());
         return;
       case 'configuration':
+        this.components.configured(now);
     }
   }
 

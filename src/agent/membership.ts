@@ -19,6 +19,7 @@ import type { KeyStore } from '../identity/key-store.ts';
 import { checkNewOverlayName } from '../identity/new-overlay-name.ts';
 import { sha256 } from '../identity/signature.ts';
 import { TrustStore } from '../identity/trust-store.ts';
+import { compareSequences } from '../overlay/configuration-sequence.ts';
 import { overlaySettings, type OverlaySettings } from '../overlay/settings.ts';
 import { kindsOf } from '../overlay/storage/kinds.ts';
 
@@ -151,8 +152,13 @@ export function restoreAuthority(
   if (member === undefined) store.saveRegister(register);
   const kept = store.loadRegister(overlay);
   kept.absorb(register.toJson());
-  if (member !== undefined) return assemble({ ...member, store, tools });
-  const { certificateLifetimeS } = readOverlayConfiguration(document, { overlay, authority: authority.fingerprint });
+  const exported = readOverlayConfiguration(document, { overlay, authority: authority.fingerprint });
+  const { certificateLifetimeS } = exported;
+  if (member !== undefined) {
+    const isNewer = compareSequences(exported.sequence, member.configuration.sequence) > 0;
+    if (isNewer) store.saveOverlayDocument(document);
+    return assemble({ ...member, ...(isNewer && { document }), store, tools });
+  }
   const lifetimeMs = certificateLifetimeS * 1000;
   const certificates = [
     ...authority.issue(identity.spki, user, wallNow, tools.random, { lifetimeMs }),

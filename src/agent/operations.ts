@@ -21,6 +21,7 @@ import { type Invitation, makeInvitation } from './invitation.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
 import { netcheck } from './netcheck-operation.ts';
+import { overlayHandlers } from './overlay-operations.ts';
 import { describePath, describePaths, whyPath, type NameOf } from './path-status.ts';
 import { problemOf } from './problem.ts';
 import type { PortMapping } from './port-mapping.ts';
@@ -61,10 +62,11 @@ export type LifeHandlers = Omit<ControlHandlers, AgentMethod>;
 
 /** What local clients may ask of a member of an overlay. */
 export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
-  const { engine, driver, register } = agent;
+  const { engine, driver, register, membership } = agent;
   return {
     ...memberHandlers({ engine, driver, register }),
     ...ticketHandlers({ engine, driver, register }),
+    ...overlayHandlers({ engine, driver, authority: membership.authority, canMeet: membership.secret !== null }),
     status: () => status(agent),
     invite: (params) => invite(agent, params),
     ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),
@@ -101,18 +103,18 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
 }
 
 async function status(agent: OperationsComponents): Promise<Status> {
-  const { engine, config, membership, dataPlane, directory } = agent;
+  const { engine, config, dataPlane, directory } = agent;
   const reports = Map.groupBy(await dataPlane.paths(), ({ link }) => link);
   const interfaces = agent.interfaceNames();
   const { links, reflexive, natMapping } = engine.links.snapshot();
   const { overlay } = engine;
   const alone = overlay?.state === 'joined' && links.length === 0;
-  const { state, lapsed, expires } = engine.membership;
+  const { state, lapsed, expires, user, configuration } = engine.membership;
   return {
     hit: hitToAddress(engine.hit),
     ipv4: engine.ipv4 ?? null,
-    overlay: membership.configuration.overlay,
-    name: directory.hostNameOf(membership.user),
+    overlay: configuration.overlay,
+    name: directory.hostNameOf(user),
     role: overlay?.role ?? (config.role === 'client' ? 'client' : 'peer'),
     ...(engine.why !== undefined && { why: engine.why }),
     state:
@@ -142,7 +144,7 @@ async function status(agent: OperationsComponents): Promise<Status> {
       mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
     },
     portMapping: mappingStatus(agent),
-    rendezvous: { mode: membership.configuration.rendezvous, nodes: agent.mainlineNodes() },
+    rendezvous: { mode: configuration.rendezvous, nodes: agent.mainlineNodes() },
     tun: agent.tun() ?? null,
     dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
   };
@@ -199,9 +201,8 @@ async function invite(
   { engine, driver, membership, register, config, logger, portMapping }: OperationsComponents,
   params: Params<'invite'>,
 ): Promise<Invitation> {
-  const { configuration } = membership;
   if (engine.membership.inviting === undefined) throw noRight(engine);
-  const { overlay } = configuration;
+  const { overlay } = engine.membership.configuration;
   const { user = null, expiresS = DEFAULT_TICKET_LIFETIME_S, uses = 1, replaces = false } = params;
   await portMapping?.settled(MAPPING_MS);
   engine.addresses.advertised = await lookUpEndpoints(config.advertise, logger);

@@ -2,9 +2,11 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
 /** BEP 5 has no encryption: who announces itself under a key shows its address to the nodes that keep the key. */
+export const PUBLISHED =
+  'Their IP addresses and ports are published\nthere unencrypted, under a key that does not tell the overlay.';
 const QUESTION =
-  "Shall members also meet through BitTorrent's public DHT, for hosts behind NATs? Their IP addresses and ports are published\n" +
-  'there unencrypted, under a key that does not tell the overlay. It cannot be changed later. [y/N] ';
+  `Shall members also meet through BitTorrent's public DHT, for hosts behind NATs? ${PUBLISHED} ` +
+  '`idloc overlay` changes it later. [y/N] ';
 
 /** What a new overlay's creator answers. @returns undefined: nothing, so that the agent's configuration decides. */
 export async function askRendezvous(terminal: {

@@ -12,6 +12,7 @@ import { leaveCommand } from './leave.ts';
 import { membersCommand } from './members.ts';
 import { netcheckCommand } from './netcheck.ts';
 import { printError } from './output.ts';
+import { overlayCommand } from './overlay.ts';
 import { pingCommand } from './ping.ts';
 import { renameCommand } from './rename.ts';
 import { resolveCommand } from './resolve.ts';
@@ -38,6 +39,7 @@ for (const command of [
   leaveCommand(),
   inviteCommand(),
   ticketsCommand(),
+  overlayCommand(),
   membersCommand(),
   grantCommand(),
   revokeCommand(),

@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option } from 'commander';
+import { CERTIFICATE_LIFETIME_S } from '../base/certificate-lifetime.ts';
 import { DEFAULT_SOCKET } from '../control/constants.ts';
 
 export const DEFAULT_STATE = '/var/lib/idloc';
@@ -38,5 +39,13 @@ export function duration(text: string): number {
   const seconds = Number(match?.[1]) * ({ s: 1, m: 60, h: 3600, d: 86_400 }[match?.[2] ?? ''] ?? 1);
   if (!Number.isInteger(seconds) || seconds < 1)
     throw new InvalidArgumentError('It must be a time such as 15m, 24h or 7d.');
+  return seconds;
+}
+
+/** How long certificates are to live, in seconds. */
+export function certificateLifetime(text: string): number {
+  const seconds = duration(text);
+  const { min, max } = CERTIFICATE_LIFETIME_S;
+  if (seconds < min || seconds > max) throw new InvalidArgumentError('It must be between 1 min and 20 years (7300d).');
   return seconds;
 }

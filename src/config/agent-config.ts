@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
+import { CERTIFICATE_LIFETIME_S } from '../base/certificate-lifetime.ts';
 import { messageOf } from '../base/errors.ts';
 import { parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { isMemberLabel, isOverlayName, isUserName } from '../identity/names.ts';
 import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
-import { CERTIFICATE_LIFETIME_S, type RendezvousMode } from './overlay-configuration.ts';
+import type { RendezvousMode } from './overlay-configuration.ts';
 import { turnSchema, turnSettings, type TurnSettings } from './turn-settings.ts';
 import { turnServerSchema, turnServerSettings, type TurnServerSettings } from './turn-server-settings.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';

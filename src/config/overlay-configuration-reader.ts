@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { isNodeId, type NodeId } from '../base/node-id.ts';
+import { CERTIFICATE_LIFETIME_S } from '../base/certificate-lifetime.ts';
 import { canonicalAddress } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { parseCertificate } from '../identity/certificate.ts';
@@ -10,7 +11,6 @@ import { OverlayConfigurationError } from './errors.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
 import {
   BASE_NAMESPACE,
-  CERTIFICATE_LIFETIME_S,
   CHORD_NAMESPACE,
   DATA_MODELS,
   IDLOC_NAMESPACE,

@@ -18,8 +18,6 @@ export const MAX_BOOTSTRAP_NODES = 32;
 export const MAX_BAD_NODES = 500;
 export const MAX_KINDS = 64;
 
-/** From a minute, for those who try it, to the life of an authority. */
-export const CERTIFICATE_LIFETIME_S = { min: 60, max: 20 * 365 * 86_400 };
 /** Where members look for each other beside the LAN: nowhere, or in BitTorrent's Mainline DHT, which sees their addresses. */
 export type RendezvousMode = 'none' | 'mainline';
 
@@ -75,6 +73,9 @@ export interface OverlayConfiguration {
   readonly certificateLifetimeS: number;
   readonly rendezvous: RendezvousMode;
 }
+
+/** What may change while an overlay lives: everything else is in members' addresses, names and stored values. */
+export type OverlayChange = Partial<Pick<OverlayConfiguration, 'rendezvous' | 'certificateLifetimeS'>>;
 
 /** RFC 6940's defaults (s11.1, s10.7.4) for everything that is not given. */
 export function overlayConfiguration(

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CERTIFICATE_LIFETIME_S } from '../base/certificate-lifetime.ts';
 import { MAX_REQUEST_BYTES } from './constants.ts';
 
 /**
@@ -20,6 +21,8 @@ const hit = z.string();
 const passphrase = z.string().min(1).max(1024);
 /** `192.0.2.1:6084`, `[2001:db8::1]:6084`. */
 const socketAddress = z.string();
+
+const certificateLifetimeS = z.int().min(CERTIFICATE_LIFETIME_S.min).max(CERTIFICATE_LIFETIME_S.max);
 
 const pathSchema = z.object({
   /** RFC 8445 candidate types, of the remote candidate or the local one, whichever is less direct. */
@@ -296,6 +299,38 @@ export const methods = {
   rename: {
     params: z.strictObject({ target, name: z.string().min(1).max(255) }),
     result: z.object({ renamed: changedSchema }),
+  },
+  /** What all members agree on; with anything given, that is to be so from now on: only where the authority's key is. */
+  overlay: {
+    params: z.strictObject({
+      rendezvous: z.enum(['none', 'mainline']).optional(),
+      /** Of certificates that are issued from now on. */
+      certificateLifetimeS: certificateLifetimeS.optional(),
+    }),
+    result: z.object({
+      overlay: z.string(),
+      /** Of the document in force here, 0 to 65534: grows with each change. */
+      sequence: z.number(),
+      mode: z.enum(['invite', 'open']),
+      dnsName: z.string(),
+      ipv4Prefix: z.string(),
+      rendezvous: z.enum(['none', 'mainline']),
+      certificateLifetimeS: z.number(),
+      /** Bytes. */
+      maxMessageSize: z.number(),
+      initialTtl: z.number(),
+      reliabilityTimerMs: z.number(),
+      chordUpdateIntervalS: z.number(),
+      chordPingIntervalS: z.number(),
+      /** Milliseconds since the epoch; null: never. */
+      expiration: z.number().nullable(),
+      /** SHA-256 of the authority's key, hexadecimal. */
+      authority: z.string(),
+      /** The authority's key is on this host. */
+      hasAuthority: z.boolean(),
+      /** By this request. */
+      changed: z.boolean(),
+    }),
   },
   counters: { params: z.strictObject({}), result: z.record(z.string(), z.number()) },
   join: {

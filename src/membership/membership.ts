@@ -4,10 +4,10 @@ import { MalformedMessageError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
-import type { OverlayConfiguration } from '../config/overlay-configuration.ts';
+import type { OverlayChange, OverlayConfiguration } from '../config/overlay-configuration.ts';
 import type { RevokedHost } from '../identity/enrollment-register.ts';
 import { WILDCARD_NODE_ID } from '../overlay/constants.ts';
-import { compareSequences } from '../overlay/configuration-sequence.ts';
+import { compareSequences, nextSequence } from '../overlay/configuration-sequence.ts';
 import type { IncomingRequest } from '../overlay/handlers/handler.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
 import { toNode } from '../overlay/requester.ts';
@@ -307,6 +307,20 @@ export class Membership implements Timed {
     this.handler({ type: 'configuration' }, now);
     return true;
   };
+
+  /**
+   * The overlay agrees on something else from now on. It is on the disk before anybody hears of it, so that no other document
+   * ever has its sequence number.
+   * @throws {Error} when it cannot be written; {TypeError} without the authority's key.
+   */
+  change(change: OverlayChange, now: number): void {
+    const { inviting } = this;
+    if (inviting === undefined) throw new TypeError('this host may not invite');
+    const sequence = nextSequence(this.currentConfiguration.sequence);
+    const document = inviting.signConfiguration({ ...this.currentConfiguration, ...change, sequence });
+    this.components.store.saveOverlayDocument(document);
+    this.acceptConfiguration(document, now);
+  }
 
   private answerNeighbor(request: IncomingRequest<ExperimentalBody>): void {
     const { body, signer, now } = request;

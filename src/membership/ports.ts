@@ -1,4 +1,5 @@
 import type { Hit } from '../base/node-id.ts';
+import type { OverlayConfiguration } from '../config/overlay-configuration.ts';
 import type { CertificateRequest } from '../identity/enrollment.ts';
 import type { RevokedHost } from '../identity/enrollment-register.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
@@ -86,6 +87,8 @@ export interface Inviting {
   revocationOf(hit: Hit, wallNow: number, user: string | null): Uint8Array;
   /** Only an authority's. @throws {TypeError} */
   grantFor(spki: Uint8Array, wallNow: number): Uint8Array;
+  /** The signed document of it. Only an authority's. @throws {TypeError} */
+  signConfiguration(configuration: OverlayConfiguration): Uint8Array;
 }
 
 /** Where what must not be lost is written; each throws when it cannot. */

@@ -1,6 +1,7 @@
 import { equalBytes } from '../base/bytes.ts';
 import { MalformedMessageError, messageOf } from '../base/errors.ts';
 import type { Random } from '../base/random.ts';
+import { signOverlayConfiguration } from '../config/overlay-configuration-writer.ts';
 import type { OverlayAuthority } from '../identity/authority.ts';
 import { parseCertificate } from '../identity/certificate.ts';
 import type { EnrollmentServer } from '../identity/enrollment.ts';
@@ -114,6 +115,10 @@ export function invitingOf(issuer: OverlayAuthority | Inviter, components: Rules
     grantFor: (spki, wallNow) => {
       if (issuer instanceof Inviter) throw new TypeError('an inviter cannot hand its right on');
       return issuer.grant(spki, wallNow, random);
+    },
+    signConfiguration: (configuration) => {
+      if (issuer instanceof Inviter) throw new TypeError('an inviter cannot say what the overlay agrees on');
+      return signOverlayConfiguration(configuration, issuer);
     },
   };
 }

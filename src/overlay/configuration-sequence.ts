@@ -9,3 +9,8 @@ export function compareSequences(a: number, b: number): number {
   if (distance === 0) return 0;
   return distance < CONFIGURATION_SEQUENCE_ANY / 2 ? 1 : -1;
 }
+
+/** RFC 6940 s6.3.2.1: 65535 is reserved, so that 0 comes after 65534. */
+export function nextSequence(sequence: number): number {
+  return (sequence + 1) % CONFIGURATION_SEQUENCE_ANY;
+}

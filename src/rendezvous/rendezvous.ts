@@ -94,8 +94,8 @@ export class Rendezvous implements Timed {
     this.handleTimeout(now);
   }
 
-  /** The host has another network: others must learn of it, and may be near now. */
-  networkChanged(now: number): void {
+  /** The host has another network, or another place: others must learn of it, and may be near now. */
+  visitAnew(now: number): void {
     for (const topic of this.topics.keys()) this.timers.set(topic, now);
     this.visitedAt.clear();
     this.handleTimeout(now);

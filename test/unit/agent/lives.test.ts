@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,8 @@ import { IdlocError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { systemRandom } from '../../../src/base/random.ts';
 import { agentConfig } from '../../../src/config/agent-config.ts';
+import { signOverlayConfiguration } from '../../../src/config/overlay-configuration-writer.ts';
+import { exportAuthority } from '../../../src/identity/authority-export.ts';
 import { acceptEnrollmentAnswer, enrollmentRequest } from '../../../src/identity/enrollment.ts';
 import { CODE_BYTES } from '../../../src/identity/code-secret.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
@@ -69,6 +72,7 @@ class TestHost {
   readonly asked: (string | null)[] = [];
   isOnlyInviter = false;
   lives!: Lives<{ close(): void }>;
+  store!: KeyStore;
   private readonly t: ExecutionContext;
   private readonly elsewhere: Elsewhere | undefined;
   private state: StateDirectory | undefined;
@@ -87,6 +91,7 @@ class TestHost {
     this.state = state;
     this.t.teardown(() => state.close());
     const store = new KeyStore(state);
+    this.store = store;
     const identity = store.loadIdentity() ?? HostIdentity.generate();
     if (store.loadIdentity() === undefined) store.saveIdentity(identity);
     const { steps, elsewhere, isOnlyInviter } = this;
@@ -192,7 +197,7 @@ test('a member whose settings want another rendezvous than its overlay has is to
     keptSettings(agentConfig(undefined, { name: user, rendezvous }), membership);
   t.deepEqual([kept(), kept('none')], [[], []]);
   t.deepEqual(kept('mainline'), [
-    'rendezvous: home.example has none, not mainline: only who creates an overlay chooses',
+    "rendezvous: home.example has none, not mainline: `idloc overlay` changes that, where the authority's key is",
   ]);
 });
 
@@ -368,4 +373,32 @@ test('an authority is not brought into another overlay', async (t) => {
   await other.lives.begin(readWish({ join: null, overlay: 'other.example' }));
   await t.throwsAsync(other.lives.importAuthority(text, 'a long passphrase'), { code: 'other_overlay' });
   t.is(other.overlay, 'other.example');
+});
+
+test('the authority goes to a member: of the document that it brings and that of the member, the newer one is kept', async (t) => {
+  const founder = new TestHost(t);
+  await founder.lives.begin(readWish({ join: null, overlay: 'home.example' }));
+  const { membership } = founder.lives.current ?? {};
+  if (membership?.founder === undefined) throw new Error('no founder');
+  const { configuration, founder: founded, secret, document } = membership;
+  const { authority, register } = founded;
+  const newer = signOverlayConfiguration({ ...configuration, sequence: 2, certificateLifetimeS: 3600 }, authority);
+  const elsewhere = Object.assign(Object.create(Elsewhere.prototype) as Elsewhere, { membership });
+  const exported = (bytes: Uint8Array): Promise<string> =>
+    exportAuthority({ authority, register, configuration: bytes, secret }, 'a long passphrase', systemRandom);
+  const imported = async (text: string, has: Uint8Array): Promise<(number | undefined)[]> => {
+    const member = new TestHost(t, elsewhere);
+    member.start(`y${randomUUID()}`);
+    await member.lives.begin(readWish({ join: elsewhere.ticket(), overlay: null }));
+    member.store.saveOverlayDocument(has);
+    member.start();
+    await member.lives.begin(NOTHING);
+    await member.lives.importAuthority(text, 'a long passphrase');
+    const sequence = member.lives.current?.membership.configuration.sequence;
+    member.start();
+    await member.lives.begin(NOTHING);
+    return [sequence, member.lives.current?.membership.configuration.sequence];
+  };
+  t.deepEqual(await imported(await exported(newer), document), [2, 2]);
+  t.deepEqual(await imported(await exported(document), newer), [2, 2]);
 });

@@ -25,6 +25,7 @@ class Host {
   readonly up = new Set<Hit>();
   now = 0;
   readonly called: string[] = [];
+  visits = 0;
   private looks = 0;
   private tell: (address: SocketAddress) => void = () => {};
   readonly meetings: Meetings;
@@ -35,7 +36,14 @@ class Host {
     const isSearching = (): boolean => this.searching;
     this.meetings = new Meetings(
       {
-        places: [{ name: 'board', leastPauseMs: 0, onFound: (handler) => void (this.tell = handler), visit: () => {} }],
+        places: [
+          {
+            name: 'board',
+            leastPauseMs: 0,
+            onFound: (handler) => void (this.tell = handler),
+            visit: () => void (this.visits += 1),
+          },
+        ],
         links: {
           isOwn: (address) => address === OWN,
           isUp: (hit) => this.up.has(hit),
@@ -139,4 +147,18 @@ test('who was met at an address is not called there while there is a link to it'
   host.now = 300_000;
   host.find(THERE);
   t.is(host.called.length, 2);
+});
+
+test('a place that is new is come to at once, in whatever situation somebody can be met; a host that stops comes no more', (t) => {
+  const host = new Host();
+  host.link(PEER);
+  host.meetings.setHostAddresses(['8.8.8.8'], 0);
+  t.true(isPauseOf('watch', host.nextVisitMs()));
+  const before = host.visits;
+  host.meetings.placesChanged(3_000_000);
+  t.true(host.visits > before);
+  host.meetings.stop();
+  const after = host.visits;
+  host.meetings.placesChanged(3_100_000);
+  t.is(host.visits, after);
 });

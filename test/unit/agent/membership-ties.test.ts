@@ -69,6 +69,7 @@ function host({ hasNode = true, isGuest = false, user = 'alice@home.example' }: 
     clock: { monotonic: () => 0, wall: () => 0 },
     remember: (hit, known) => void log.push(`remember ${hit} ${JSON.stringify(known)}`),
     revoked: note('say that we are revoked'),
+    configured: () => void log.push('follow the document'),
   });
   const tell = (event: MembershipEvent): string[] => {
     log.length = 0;
@@ -109,6 +110,10 @@ test('who is revoked loses its link and its address; when it is us, nobody is lo
 
 test('a host that has left is remembered without its name and its address', (t) => {
   t.deepEqual(host().tell({ type: 'leaving', hit: KNOWN }), [`remember ${KNOWN} {"user":null,"ipv4":null}`]);
+});
+
+test('a newer document of the overlay is followed at once', (t) => {
+  t.deepEqual(host().tell({ type: 'configuration' }), ['follow the document']);
 });
 
 test('holders of a name are those that the overlay knows and those that we remember, without who is revoked', (t) => {

@@ -8,7 +8,13 @@ import { formatStatus } from '../../../src/cli/format-status.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { ControlServer } from '../../../src/control/control-server.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleMember, exampleNetcheck, exampleStatus, exampleTicket } from '../control/example-status.ts';
+import {
+  exampleMember,
+  exampleNetcheck,
+  exampleOverlay,
+  exampleStatus,
+  exampleTicket,
+} from '../control/example-status.ts';
 import { runIdloc } from './run-idloc.ts';
 
 function folder(t: ExecutionContext): string {
@@ -57,6 +63,10 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
       asked.push(`rename ${target} ${name}`);
       return { renamed: [{ hit: exampleMember.hit, user: `${name}@home.example` }] };
     },
+    overlay: ({ rendezvous = 'none', certificateLifetimeS = 365 * 86_400 }) => {
+      const changed = rendezvous !== 'none' || certificateLifetimeS !== 365 * 86_400;
+      return { ...exampleOverlay, rendezvous, certificateLifetimeS, changed };
+    },
     counters: () => ({}),
     join: ({ ticket }) => {
       asked.push(`join ${ticket}`);
@@ -100,6 +110,7 @@ test('no command at all shows the commands on stderr: bad usage', async (t) => {
     'up',
     'invite',
     'tickets',
+    'overlay',
     'members',
     'grant',
     'revoke',
@@ -336,6 +347,35 @@ test('members shows who belongs to the overlay, for people and as JSON', async (
   t.regex(shown.stdout, /alice@home\.example +2001:20::a11c +client, inviter +now/);
   const json = await runIdloc(['members', '--json', '--socket', path]);
   t.deepEqual(JSON.parse(json.stdout), { members: [exampleMember], missing: 0 });
+});
+
+test('overlay shows what all members agree on, and changes it; turning Mainline on says that it sees members', async (t) => {
+  const { path } = await startAgent(t);
+  const at = ['--socket', path];
+  const shown = await runIdloc(['overlay', ...at]);
+  t.is(shown.status, 0);
+  t.regex(
+    shown.stdout,
+    /^overlay +home\.example\ndocument +number 7\nrendezvous +none: members meet on the LAN alone$/m,
+  );
+  t.regex(shown.stdout, /^certificates +live 365 d, /m);
+  t.is(shown.stderr, '');
+  const { stdout, stderr } = await runIdloc(['overlay', '--rendezvous', 'mainline', '--json', ...at]);
+  t.like(JSON.parse(stdout), { rendezvous: 'mainline', changed: true });
+  t.regex(stderr, /BitTorrent's public DHT.*published\nthere unencrypted/s);
+  const shorter = await runIdloc(['overlay', '--certificate-lifetime', '90d', ...at]);
+  t.regex(shorter.stdout, /^document +number 7, just made$/m);
+  t.regex(shorter.stdout, /^certificates +live 90 d, /m);
+  t.is(shorter.stderr, '');
+  for (const wrong of [
+    ['--rendezvous', 'everywhere'],
+    ['--certificate-lifetime', 'soon'],
+    ['--ipv4-prefix', '10.0.0.0/8'],
+  ])
+    t.is((await runIdloc(['overlay', ...wrong, ...at])).status, 2, wrong[0]);
+  const short = await runIdloc(['overlay', '--certificate-lifetime', '59s', ...at]);
+  t.is(short.status, 2);
+  t.regex(short.stderr, /^idloc: .*between 1 min and 20 years.*\n$/);
 });
 
 test('grant, revoke and rename say what they have changed; a right that is not known is bad usage', async (t) => {

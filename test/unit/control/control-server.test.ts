@@ -11,7 +11,7 @@ import { MAX_PENDING_REQUESTS, MAX_REQUEST_BYTES, MAX_UNREAD_BYTES } from '../..
 import { ControlServer } from '../../../src/control/control-server.ts';
 import { LineReader } from '../../../src/control/line-reader.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleNetcheck, exampleStatus, exampleTicket } from './example-status.ts';
+import { exampleNetcheck, exampleOverlay, exampleStatus, exampleTicket } from './example-status.ts';
 
 const handlers: ControlHandlers = {
   status: () => exampleStatus,
@@ -30,6 +30,7 @@ const handlers: ControlHandlers = {
   grant: () => ({ granted: [] }),
   revoke: () => ({ revoked: [], tickets: 0 }),
   rename: () => ({ renamed: [] }),
+  overlay: () => exampleOverlay,
   counters: () => ({ 'dns.queries': 3 }),
   join: () => ({ overlay: 'home.example', hit: exampleStatus.hit, name: 'bob.home.example', changed: true }),
   create: ({ overlay }) => ({ overlay, hit: exampleStatus.hit, name: `bob.${overlay}`, changed: true }),

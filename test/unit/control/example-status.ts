@@ -87,6 +87,25 @@ export const exampleTicket: TicketStatus = {
   expires: 4_000_000_000_000,
 };
 
+export const exampleOverlay: Result<'overlay'> = {
+  overlay: 'home.example',
+  sequence: 7,
+  mode: 'invite',
+  dnsName: 'home.example',
+  ipv4Prefix: '198.18.0.0/15',
+  rendezvous: 'none',
+  certificateLifetimeS: 365 * 86_400,
+  maxMessageSize: 20_000,
+  initialTtl: 100,
+  reliabilityTimerMs: 3000,
+  chordUpdateIntervalS: 600,
+  chordPingIntervalS: 3600,
+  expiration: null,
+  authority: 'ab'.repeat(32),
+  hasAuthority: true,
+  changed: false,
+};
+
 export const exampleNetcheck: Result<'netcheck'> = {
   nat: {
     kind: 'a NAT that keeps one port for all peers, as most home routers do',

@@ -224,6 +224,10 @@ export class Company {
       sawRevoked: (revoked) => this.endedTicketsOf.push(...revoked),
       revocationOf: (hit, at, user) => toBytes({ hit, at, user }),
       grantFor: (spki, at) => toBytes({ hit: toHex(spki), at }),
+      signConfiguration: (configuration) => {
+        if (!isAuthority) throw new TypeError('only an authority signs');
+        return toBytes(configuration);
+      },
     };
   }
 }

@@ -42,6 +42,7 @@ class Desk {
       sawRevoked: () => 0,
       revocationOf: () => ISSUED,
       grantFor: () => ISSUED,
+      signConfiguration: () => ISSUED,
       ...options.inviting,
     };
     this.desk = new EnrollmentDesk({

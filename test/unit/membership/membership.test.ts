@@ -1,4 +1,5 @@
 import test from 'ava';
+import { MAX_SEQUENCE } from '../../../src/config/overlay-configuration.ts';
 import { Company, documentOf, type Host } from './company.ts';
 
 const DAY_MS = 86_400_000;
@@ -202,6 +203,45 @@ test('a new configuration document reaches everyone, is written, and an older on
   }
   t.false(all.act(authority, (membership, now) => membership.acceptConfiguration(documentOf(1), now)));
   t.false(all.act(authority, (membership, now) => membership.acceptConfiguration(Buffer.from('{'), now)));
+});
+
+test('the authority changes what the overlay agrees on: everyone has it, also over the end of the sequence numbers', (t) => {
+  const { company: all, hosts } = company(11, DAY_MS);
+  const [authority] = hosts;
+  if (authority === undefined) return t.fail();
+  const expected = { sequence: 2, rendezvous: 'mainline', certificateLifetimeS: 3600 } as const;
+  all.act(authority, (membership, now) =>
+    membership.change({ rendezvous: 'mainline', certificateLifetimeS: 3600 }, now),
+  );
+  all.run(20_000);
+  for (const { membership } of hosts) t.like(membership.configuration, expected);
+  // As after 65,532 more of them.
+  for (const sequence of [30_000, 60_000, MAX_SEQUENCE])
+    for (const host of hosts)
+      t.true(all.act(host, (membership, now) => membership.acceptConfiguration(documentOf(sequence), now)));
+  all.act(authority, (membership, now) => membership.change({ certificateLifetimeS: 7200 }, now));
+  all.run(80_000);
+  for (const { membership, node, disk } of hosts) {
+    t.like(membership.configuration, { sequence: 0, certificateLifetimeS: 7200 });
+    t.is(node.overlay.snapshot(all.world.now).configurationSequence, 0);
+    t.deepEqual(Buffer.from(disk.document), Buffer.from(membership.document));
+  }
+});
+
+test("what cannot be written, or is not the authority's to sign, changes nothing", (t) => {
+  const { company: all, hosts } = company(12, DAY_MS);
+  const [authority, , member] = hosts;
+  if (authority === undefined || member === undefined) return t.fail();
+  const change = (host: typeof authority): void =>
+    all.act(host, (membership, now) => membership.change({ rendezvous: 'mainline' }, now));
+  t.throws(() => change(member), { instanceOf: TypeError });
+  authority.disk.full = true;
+  t.throws(() => change(authority), { message: /ENOSPC/ });
+  t.like(authority.membership.configuration, { sequence: 1, rendezvous: 'none' });
+  t.deepEqual(authority.membership.unwritten, []);
+  authority.disk.full = false;
+  change(authority);
+  t.like(authority.membership.configuration, { sequence: 2, rendezvous: 'mainline' });
 });
 
 test('no inviter answers until the certificate has ended: this host is lapsed, not lost', (t) => {

@@ -185,6 +185,6 @@ test('another network is told everywhere at once', (t) => {
   rendezvous.attend('overlay', 'watch', 0);
   run(30_000);
   t.is(place.visits.length + slow.visits.length, 2);
-  rendezvous.networkChanged(clock.now);
+  rendezvous.visitAnew(clock.now);
   t.is(place.visits.length + slow.visits.length, 4);
 });

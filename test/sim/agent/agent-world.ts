@@ -257,7 +257,8 @@ export class AgentWorld {
       random,
     });
     dataPlane.setCredentials([certificate]);
-    const board = options.board === true ? new SimBoardPlace(dataPlane) : undefined;
+    const board = options.board === undefined ? undefined : new SimBoardPlace(dataPlane);
+    if (board !== undefined && options.board === 'configured') board.isOpen = ticket.mainline;
     const lifecycle = new Lifecycle();
     const enroller = new Enroller(
       {

@@ -10,6 +10,7 @@ import type { Hit } from '../../../src/base/node-id.ts';
 import { hitToAddress } from '../../../src/base/node-id.ts';
 import { OverlayClock } from '../../../src/base/overlay-clock.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import type { OverlayConfiguration } from '../../../src/config/overlay-configuration.ts';
 import { ContactBook } from '../../../src/identity/contacts.ts';
 import type { EnrollmentRegister } from '../../../src/identity/enrollment-register.ts';
 import type { HostIdentity } from '../../../src/identity/host-identity.ts';
@@ -41,8 +42,8 @@ interface Life {
 export interface SimAgentOptions {
   /** How wrong the clock of the host is, ms. */
   readonly clockOffsetMs?: number;
-  /** It comes to the world's board to meet others. */
-  readonly board?: boolean;
+  /** It comes to the world's board to meet others; `configured`: where the overlay's document says `mainline`. */
+  readonly board?: boolean | 'configured';
   readonly role?: Role | 'auto';
   readonly logger?: Logger;
   /** Of the certificates that it issues, where it may. */
@@ -179,7 +180,8 @@ export class SimAgent {
     this.stored = membership;
     const dataPlane = options.dataPlane ?? new SimDataPlane({ loop, random, host: this.host });
     this.contacts = ContactBook.fromJson(this.savedContacts);
-    const board = this.options.board === true ? new SimBoardPlace(dataPlane) : undefined;
+    const board = this.options.board === undefined ? undefined : new SimBoardPlace(dataPlane);
+    this.openBoard(board, membership.configuration);
     const { lifetimeMs } = this.options;
     const lifecycle = new Lifecycle('member');
     const member = memberOf(membership, { store, identity, lifecycle, random, clock, logger, lifetimeMs });
@@ -343,6 +345,9 @@ export class SimAgent {
       case 'contact':
         this.rememberContact(life, event);
         return;
+      case 'configuration':
+        this.openBoard(life.board, event.configuration);
+        return;
       case 'joined':
       case 'pathMtu':
       case 'double':
@@ -350,6 +355,10 @@ export class SimAgent {
       case 'tunChanged':
       case 'tunLost':
     }
+  }
+
+  private openBoard(board: SimBoardPlace | undefined, { rendezvous }: OverlayConfiguration): void {
+    if (board !== undefined && this.options.board === 'configured') board.isOpen = rendezvous === 'mainline';
   }
 
   private rememberContact(life: Life, { contact }: EngineEvent & { type: 'contact' }): void {

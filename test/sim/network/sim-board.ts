@@ -39,6 +39,8 @@ export class SimBoard {
 export class SimBoardPlace implements MeetingPlace {
   readonly name = 'board';
   readonly leastPauseMs = 1_000;
+  /** Nobody comes there while it is switched off. */
+  isOpen = true;
   private readonly dataPlane: Pick<DataPlane, 'sendDatagram'>;
   private handler: (address: SocketAddress) => void = () => undefined;
 
@@ -51,10 +53,11 @@ export class SimBoardPlace implements MeetingPlace {
   }
 
   visit(key: Uint8Array): void {
-    this.dataPlane.sendDatagram(null, BOARD, Buffer.from(`${PREFIX}${toHex(key)}`));
+    if (this.isOpen) this.dataPlane.sendDatagram(null, BOARD, Buffer.from(`${PREFIX}${toHex(key)}`));
   }
 
   receive(data: Uint8Array): void {
+    if (!this.isOpen) return;
     for (const text of Buffer.from(data).toString('latin1').slice(PREFIX.length).split(' ')) {
       const address = parseSocketAddress(text);
       if (address !== undefined) this.handler(address);

@@ -9,7 +9,7 @@ import { type Requester, toNode } from './requester.ts';
 /**
  * Keeps the configuration documents of nodes alike (RFC 6940 s6.3.2.1): what a node's messages say of its sequence number
  * makes the older one get the document of the newer one, in the background, and a new document goes to every linked node.
- * A node gets one document a minute, however much it sends.
+ * A node gets a document once a minute, however much it sends.
  */
 export class ConfigurationExchange implements Timed {
   private readonly requester: Requester;
@@ -18,7 +18,7 @@ export class ConfigurationExchange implements Timed {
   private document: Uint8Array | undefined;
   /** Documents became alike: what was refused for it can be tried again. */
   private readonly agreed: (now: number) => void;
-  private readonly rate = new RateLimiter(CONFIGURATION_RATE, MAX_LIMITED_NODES);
+  private rate = new RateLimiter(CONFIGURATION_RATE, MAX_LIMITED_NODES);
   private readonly asked = new RateLimiter(CONFIGURATION_RATE, MAX_LIMITED_NODES);
   /** To be told of the document in force. */
   private readonly waiting = new Set<NodeId>();
@@ -50,6 +50,8 @@ export class ConfigurationExchange implements Timed {
     this.document = document;
     this.agreed(now);
     if (!newer) return;
+    // What a node got in the last minute was another one.
+    this.rate = new RateLimiter(CONFIGURATION_RATE, MAX_LIMITED_NODES);
     for (const nodeId of linked) this.waiting.add(nodeId);
     this.waitingSince ??= now;
   }

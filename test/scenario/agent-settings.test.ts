@@ -88,6 +88,24 @@ test('the founder changes the life of certificates twice: all have it within sec
   t.true(restarted !== undefined && world.allReady([restarted]));
 });
 
+test('a member has a document, goes, and comes back within a minute: it has the next one within seconds', (t) => {
+  // Nobody but the founder can tell it.
+  const world = new AgentWorld(t, 1106);
+  world.run(1_000);
+  const member = world.member(world.publicHost(), { user: `alice@${OVERLAY}` });
+  world.started(member);
+  t.true(world.allReady([member]));
+  overlayOn(world.founder, { certificateLifetimeS: 90 * DAY_S });
+  t.true(world.until(() => sequencesOf([member])[0] === 2, 10_000));
+  member.stop();
+  world.run(5_000);
+  overlayOn(world.founder, { certificateLifetimeS: 30 * DAY_S });
+  world.run(1_000);
+  member.start();
+  t.true(world.until(() => member.ready, 30_000));
+  t.true(world.until(() => sequencesOf([member])[0] === 3, 10_000));
+});
+
 test('half of the members are cut off while the overlay changes twice: the others follow at once, the half as soon as it can be reached', (t) => {
   const world = new Village(t, 1102);
   const apart = [world.peer(1), world.peer(2), world.client(1)];

@@ -57,6 +57,55 @@ systemTest('one agent goes into the overlay of a ticket, out of it, and makes on
   t.is(await guest.stop(), 0);
 });
 
+systemTest(
+  'what the overlay agrees on is changed while its agents run: both follow, one that was away too',
+  async (t, lab) => {
+    const [a, b] = await twoOnACable(lab);
+    const founder = await Agent.start(lab, { namespace: a, name: 'founder', overlay: { create: OVERLAY } });
+    const guest = await Agent.start(lab, { namespace: b, name: 'guest', overlay: { join: await founder.invite() } });
+    const meeting = async (agent: Agent): Promise<unknown> => (await agent.status()).rendezvous;
+    const comesTo = (agent: Agent, mode: string): Promise<true> =>
+      eventually(`it meets in ${mode}`, PATIENCE_MS, async () =>
+        (await agent.status()).rendezvous?.mode === mode ? true : undefined,
+      );
+    t.deepEqual(await meeting(founder), { mode: 'none', nodes: null });
+    const refused = await guest.tryCli('overlay', '--rendezvous', 'mainline');
+    t.is(refused.status, EXIT.failed);
+    t.is(
+      refused.stderr,
+      `idloc: only with the authority's key can ${OVERLAY} be changed: run this where it is (founder@${OVERLAY}), or \`idloc authority import\` it\n`,
+    );
+
+    const { stdout, stderr } = await founder.tryCli('overlay', '--rendezvous', 'mainline');
+    t.regex(stdout, /^document +number 2, just made$/m);
+    t.regex(stderr, /BitTorrent's public DHT.*IP addresses and ports are published/s);
+    await comesTo(guest, 'mainline');
+    // No node of it is on this cable; but both look for some.
+    for (const agent of [founder, guest]) t.deepEqual(await meeting(agent), { mode: 'mainline', nodes: 0 });
+    t.regex(await guest.cli('status'), /^meeting +mainline, no node of it answers$/m);
+
+    t.is(await guest.stop(), 0);
+    await founder.cli('overlay', '--rendezvous', 'none');
+    await founder.cli('overlay', '--certificate-lifetime', '1h');
+    t.deepEqual(await meeting(founder), { mode: 'none', nodes: null });
+    const back = await guest.startAgain();
+    await comesTo(back, 'none');
+    await eventually('it has the last document', PATIENCE_MS, async () =>
+      /^document +number 4$/m.test(await back.cli('overlay')) ? true : undefined,
+    );
+    t.deepEqual(await meeting(back), { mode: 'none', nodes: null });
+    await back.cli('leave');
+    const begun = Date.now();
+    await back.cli('join', await founder.invite());
+    const { expires } = (await back.ready()).membership;
+    t.true((expires ?? 0) > begun && (expires ?? 0) <= Date.now() + 3_600_000);
+    // Both have it from their disks.
+    const again = await founder.startAgain();
+    t.regex(await again.cli('overlay'), /^document +number 4$/m);
+    await Promise.all([back.stop(), again.stop()]);
+  },
+);
+
 systemTest('a copy of a running host’s state folder, started elsewhere, says so and stays out', async (t, lab) => {
   const [a, b] = await twoOnACable(lab);
   const c = await lab.namespace('c');

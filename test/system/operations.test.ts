@@ -168,6 +168,16 @@ const OUTCOMES: Readonly<Record<string, Check>> = {
       (await expiresAt()) > before ? true : undefined,
     );
   },
+  'What all agree on': async (t, machines) => {
+    const overlayOn = async (host: string): Promise<Result<'overlay'>> =>
+      methods.overlay.result.parse(JSON.parse(await machines.agent(host).cli('overlay', '--json')));
+    await eventually('desk has the last document', PATIENCE_MS, async () =>
+      (await overlayOn('desk')).sequence === 4 ? true : undefined,
+    );
+    const agreed = { sequence: 4, rendezvous: 'none', certificateLifetimeS: 90 * 86_400 } as const;
+    t.like(await overlayOn('desk'), { ...agreed, hasAuthority: false });
+    t.like(await overlayOn('hq'), { ...agreed, hasAuthority: true });
+  },
   Renewing: async (t, machines) => {
     const [member] = await machines.members('hq');
     t.true((member?.expires ?? 0) > Date.now());

@@ -26,13 +26,14 @@ import {
   id_ce_basicConstraints,
   id_ce_extKeyUsage,
   id_ce_keyUsage,
+  id_ce_nameConstraints,
   id_ce_subjectAltName,
   id_ce_subjectKeyIdentifier,
   id_kp_clientAuth,
   id_kp_serverAuth,
 } from '@peculiar/asn1-x509';
 import type { Random } from '../base/random.ts';
-import { COMMON_NAME, reloadUri } from './certificate.ts';
+import { COMMON_NAME, overlayConstraints, reloadUri } from './certificate.ts';
 import { CertificateError } from './errors.ts';
 import type { HostIdentity } from './host-identity.ts';
 import { isOverlayName, isUserOf } from './names.ts';
@@ -114,6 +115,9 @@ function build(
       new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(keyIdentifier(issuerKey)) }),
     ),
   ];
+  // RFC 5280 s4.2.1.10: critical, so that whoever does not know it takes nothing that the inviter has made.
+  if (options.issues === 'members')
+    extensions.push(extension(id_ce_nameConstraints, true, overlayConstraints(overlay)));
   if (!cA)
     extensions.push(extension(id_ce_extKeyUsage, false, new ExtendedKeyUsage([id_kp_serverAuth, id_kp_clientAuth])));
   const serialNumber = new Uint8Array(random.bytes(SERIAL_BYTES));
@@ -179,7 +183,7 @@ export function authorityCertificate(
 }
 
 /**
- * What makes a member an inviter: an intermediate certificate for its host's key, path length 0. Its `notBefore` is the moment
+ * What makes a member an inviter: an intermediate certificate for its host's key, path length 0, for users of the overlay. Its `notBefore` is the moment
  * of the grant, so that one made after a withdrawal is told from one made before.
  * @returns DER.
  * @throws {CertificateError} when a name is not allowed or the key is no host identity.

@@ -4,10 +4,15 @@ import {
   BasicConstraints,
   Certificate,
   type Extension,
+  GeneralName,
+  GeneralSubtree,
+  GeneralSubtrees,
+  NameConstraints,
   SubjectAlternativeName,
   id_ce_basicConstraints,
   id_ce_extKeyUsage,
   id_ce_keyUsage,
+  id_ce_nameConstraints,
   id_ce_subjectAltName,
 } from '@peculiar/asn1-x509';
 import { equalBytes } from '../base/bytes.ts';
@@ -32,6 +37,7 @@ const UNDERSTOOD_EXTENSIONS: ReadonlySet<string> = new Set([
   id_ce_basicConstraints,
   id_ce_keyUsage,
   id_ce_extKeyUsage,
+  id_ce_nameConstraints,
 ]);
 
 /** RFC 6940 s14.15: Destination type node (01), 16 bytes (10), the Node-ID; then the overlay; no specifier. */
@@ -39,6 +45,15 @@ const RELOAD_URI = /^reload:\/\/0110([0-9a-f]{32})@([a-z0-9.-]+)\/$/i;
 
 export function reloadUri(nodeId: NodeId, overlay: string): string {
   return `reload://0110${nodeId}@${overlay}/`;
+}
+
+/**
+ * What an inviter's certificate lets it name: users of its overlay (RFC 5280 s4.2.1.10: all mailboxes of that host). Not the hosts
+ * of URIs: OpenSSL takes what stands before the @ of a reload URI for a part of its host, and would refuse every Node-ID.
+ */
+export function overlayConstraints(overlay: string): NameConstraints {
+  const base = new GeneralName({ rfc822Name: overlay });
+  return new NameConstraints({ permittedSubtrees: new GeneralSubtrees([new GeneralSubtree({ base })]) });
 }
 
 /** A certificate of RFC 6940 s11.3 with one Node-ID. It was read, not trusted: that is the TrustStore's word. */
@@ -121,6 +136,7 @@ interface Names {
 function namesOf(certificate: Certificate): Names {
   let altNames: SubjectAlternativeName | undefined;
   let pathLength: number | undefined;
+  let constraints: ArrayBuffer | undefined;
   const seen = new Set<string>();
   const extensions: readonly Extension[] = certificate.tbsCertificate.extensions ?? [];
   for (const { extnID, critical, extnValue } of extensions) {
@@ -131,6 +147,7 @@ function namesOf(certificate: Certificate): Names {
     if (extnID === id_ce_subjectAltName) altNames = AsnConvert.parse(extnValue.buffer, SubjectAlternativeName);
     if (extnID === id_ce_basicConstraints)
       pathLength = AsnConvert.parse(extnValue.buffer, BasicConstraints).pathLenConstraint;
+    if (extnID === id_ce_nameConstraints) constraints = extnValue.buffer;
   }
   if (altNames === undefined) throw new CertificateError('the certificate names no Node-ID');
   let node: { nodeId: NodeId; overlay: string } | undefined;
@@ -149,6 +166,12 @@ function namesOf(certificate: Certificate): Names {
     } else throw new CertificateError('the certificate names something other than a node and a user');
   }
   if (node === undefined) throw new CertificateError('the certificate names no Node-ID');
+  // The TrustStore lets nobody name others, so these say nothing new; of any others it would know nothing.
+  if (
+    constraints !== undefined &&
+    !equalBytes(new Uint8Array(constraints), new Uint8Array(AsnConvert.serialize(overlayConstraints(node.overlay))))
+  )
+    throw new CertificateError('the certificate has other name constraints than the users of its overlay');
   return { ...node, user, pathLength, inviter: inviterOf(certificate) };
 }
 

@@ -1,11 +1,14 @@
+import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
+import { formatSocketAddress } from '../base/socket-address.ts';
 import type { RendezvousMode } from '../config/overlay-configuration.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import { createDataPlane } from '../native/native.ts';
 import { createNetlink } from '../native/netlink.ts';
 import { INITIAL_TUN_MTU, tunMtuFor } from '../tunnel/tun-mtu.ts';
+import { absentStreams } from './absent-streams.ts';
 import { Driver } from './driver.ts';
 import type { Host } from './host.ts';
 import { HostNetwork } from './host-network.ts';
@@ -47,6 +50,9 @@ export class Ground {
       streams: config.stream,
     });
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
+    const addresses = Object.values(networkInterfaces()).flatMap((own = []) => own.map(({ address }) => address));
+    for (const absent of absentStreams(config.stream.listen, addresses))
+      logger.warn('no interface has that address yet', { addr: formatSocketAddress(absent), setting: 'stream.listen' });
     try {
       this.configure(undefined);
     } catch (error) {

@@ -13,8 +13,9 @@ export const EXIT = {
   configuration: 78,
 } as const;
 
-/** By the code of the error; every other one is `failed`. */
+/** By the code of the error; every other one is `failed`. What another program has, or a disk lacks, is well in a moment. */
 const PERMANENT: Readonly<Record<string, number>> = {
+  // The ticket, and what is in the state directory.
   bad_ticket: EXIT.membership,
   enrollment_refused: EXIT.membership,
   revoked: EXIT.membership,
@@ -22,15 +23,21 @@ const PERMANENT: Readonly<Record<string, number>> = {
   broken_state: EXIT.membership,
   bad_certificate: EXIT.membership,
   bad_overlay_configuration: EXIT.membership,
+  // Settings.
   bad_config: EXIT.configuration,
   bad_overlay: EXIT.configuration,
   bad_user: EXIT.configuration,
   other_overlay: EXIT.configuration,
   bad_tun_name: EXIT.configuration,
   bad_mtu: EXIT.configuration,
+  bad_socket: EXIT.configuration,
+  bad_stream: EXIT.configuration,
+  dns_listen: EXIT.configuration,
+  // What the host does not give: a capability, a module, a build.
   no_privilege: EXIT.configuration,
-  // A stream is to be accepted at a port that needs more than the unit gives.
   EACCES: EXIT.configuration,
+  EPERM: EXIT.configuration,
+  no_tun: EXIT.configuration,
   no_addon: EXIT.configuration,
 };
 

@@ -95,7 +95,7 @@ function connectError(path: string, error: NodeJS.ErrnoException): IdlocError {
       );
     default:
       return new IdlocError(
-        'bad_socket',
+        'connection_failed',
         `cannot talk to ${path}: ${error.message}: give the agent's socket with --socket`,
         {
           cause: error,

@@ -234,6 +234,7 @@ async function removeStale(path: string): Promise<void> {
   }
 }
 
+/** `bad_socket`: until somebody changes the path, or who may write there. */
 function listenError(path: string, error: unknown): IdlocError {
   const advice: Record<string, string> = {
     EACCES: `no permission for ${dirname(path)}: run as root, or choose a path of your own with --socket`,
@@ -241,10 +242,12 @@ function listenError(path: string, error: unknown): IdlocError {
     ENOTDIR: `${dirname(path)} is no folder: choose another path with --socket`,
     EEXIST: `${dirname(path)} is no folder: choose another path with --socket`,
     EROFS: `${dirname(path)} is read-only: choose another path with --socket`,
-    EADDRINUSE: 'another program has just taken it: choose another path with --socket',
   };
-  const text = advice[codeOf(error) ?? ''] ?? `${messageOf(error)}: choose another path with --socket`;
-  return new IdlocError('bad_socket', `control socket ${path}: ${text}`, { cause: error });
+  const wrong = advice[codeOf(error) ?? ''];
+  if (wrong !== undefined) return new IdlocError('bad_socket', `control socket ${path}: ${wrong}`, { cause: error });
+  const what = codeOf(error) === 'EADDRINUSE' ? 'another program has just taken it' : messageOf(error);
+  const text = `control socket ${path}: ${what}: choose another path with --socket`;
+  return new IdlocError('no_control_socket', text, { cause: error });
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -49,7 +49,11 @@ export class StateLock {
     } finally {
       rmSync(prepared, { force: true });
     }
-    throw new KeyStoreError(`the lock of ${directory} cannot be had: too many agents want it at once`);
+    throw new KeyStoreError(
+      `the lock of ${directory} cannot be had: too many agents want it at once`,
+      {},
+      'state_busy',
+    );
   }
 
   /** Idempotent. */

@@ -55,6 +55,12 @@ Error Streams::Listen(const Endpoint& local) {
   bool made = fd.valid() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
   if (made && address.ss_family == AF_INET6)
     made = setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+  // At boot the address may come later: it is waited for.
+  if (address.ss_family == AF_INET6) {
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
+  } else {
+    setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+  }
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = fd.get();

@@ -225,4 +225,15 @@ TEST("a port that is taken, or not for us, is an error that says so") {
   CHECK(error.code == "EADDRINUSE" && error.message.find("127.0.0.1") != std::string::npos);
 }
 
+TEST("an address that the host does not have yet is listened on: at boot it may come later") {
+  for (const char* text : {"192.0.2.77", "2001:db8::77"}) {
+    Counters counters;
+    Streams streams(&counters);
+    Streams::Options options;
+    options.listen = {{*IpAddress::Parse(text), 0}};
+    CHECK(!streams.Open(std::move(options)).failed());
+    CHECK(streams.ports().size() == 1);
+  }
+}
+
 }  // namespace idloc::test

@@ -1,9 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { command, eventually, ScriptError, tryCommand } from '../../scripts/testbed/command.ts';
 import { sanitizedAgents } from '../../scripts/testbed/sanitizers.ts';
 import { messageOf } from '../../src/base/errors.ts';
+import { EXIT } from '../../src/cli/exit-status.ts';
 import { methods, type Status } from '../../src/control/schemas.ts';
 import { BootedDebian, bootingUnavailable } from './support/booted-debian.ts';
 
@@ -11,6 +12,8 @@ const CHECKOUT = join(import.meta.dirname, '../..');
 const UNIT = join(CHECKOUT, 'systemd/idloc.service');
 const INSTALL = join(CHECKOUT, 'scripts/install');
 const MAX_EXPOSURE = 2.0;
+/** RestartSec of the unit. */
+const RESTART_MS = 1_000;
 const CAP_NET_ADMIN = 1n << 12n;
 /** A service that is begun anew, on a busy machine. */
 const PATIENCE_MS = 30_000;
@@ -225,6 +228,97 @@ step(
     const again = await status(debian);
     t.is(again.hit, first().hit);
     t.is(again.ipv4, first().ipv4);
+  },
+);
+
+/** How a start ended, and that the unit leaves it at that. */
+async function staysDown(t: ExecutionContext, machine: BootedDebian, status: number, line: RegExp): Promise<void> {
+  const shown = async (...names: string[]): Promise<string> =>
+    (await machine.run('systemctl', 'show', ...names.map((name) => `--property=${name}`), '--value', 'idloc')).trim();
+  const begun = (): Promise<string> => shown('InvocationID', 'NRestarts');
+  t.not((await machine.tryRun('systemctl', 'restart', 'idloc')).status, 0);
+  t.is(await isActive(machine, 'idloc'), 'failed');
+  t.is(await shown('ExecMainStatus'), String(status));
+  const before = await begun();
+  await new Promise((resolve) => setTimeout(resolve, 3 * RESTART_MS));
+  t.is(await isActive(machine, 'idloc'), 'failed');
+  t.is(await begun(), before);
+  t.regex((await machine.tryRun('systemctl', 'status', '--no-pager', '--full', '--lines=5', 'idloc')).stdout, line);
+}
+
+step(
+  'a wrong setting ends it with 78 and one line in its status: it is not begun again until that is mended',
+  async (t, debian) => {
+    const config = join(debian.root, 'etc/idloc/config.toml');
+    writeFileSync(config, 'rendezvous = "everywhere"\n', { mode: 0o644 });
+    await staysDown(
+      t,
+      debian,
+      EXIT.configuration,
+      /idloc\[\d+\]: idloc: \/etc\/idloc\/config\.toml:1: rendezvous: .*$/m,
+    );
+    // What only the start itself can find out.
+    writeFileSync(config, '[stream]\nlisten = ["127.0.0.1:443"]\n');
+    await staysDown(
+      t,
+      debian,
+      EXIT.configuration,
+      /idloc\[\d+\]: idloc: cannot listen for streams on 127\.0\.0\.1 port 443: .*$/m,
+    );
+    rmSync(config);
+    await debian.run('systemctl', 'restart', 'idloc');
+    t.is(await isActive(debian, 'idloc'), 'active');
+  },
+);
+
+step(
+  'a membership that is no good ends it with 77, bad usage with 2: it is not begun again either',
+  async (t, debian) => {
+    const identity = '/var/lib/idloc/identity.pem';
+    await debian.run('chmod', '644', identity);
+    await staysDown(
+      t,
+      debian,
+      EXIT.membership,
+      /Status: "failed: .*identity\.pem is a secret but other users of this host can read it/,
+    );
+    await debian.run('chmod', '600', identity);
+    const dropIn = join(debian.root, 'etc/systemd/system/idloc.service.d');
+    mkdirSync(dropIn, { recursive: true });
+    writeFileSync(
+      join(dropIn, 'usage.conf'),
+      '[Service]\nExecStart=\nExecStart=/usr/lib/idloc/bin/idloc up --everywhere\n',
+    );
+    await debian.run('systemctl', 'daemon-reload');
+    await staysDown(
+      t,
+      debian,
+      EXIT.usage,
+      /idloc\[\d+\]: idloc: bad usage: unknown option '--everywhere': see `idloc --help`$/m,
+    );
+    rmSync(dropIn, { recursive: true });
+    await debian.run('systemctl', 'daemon-reload');
+    await debian.run('systemctl', 'restart', 'idloc');
+    t.is(await isActive(debian, 'idloc'), 'active');
+  },
+);
+
+step(
+  'what is wrong for the moment, a port that another program has, is tried again until it is well',
+  async (t, debian) => {
+    await debian.run('systemctl', 'stop', 'idloc');
+    // It waits for a first datagram that never comes.
+    const other = 'systemd-socket-activate --datagram --listen=[::]:6084 /bin/true';
+    await debian.run('systemd-run', '--unit=other', ...other.split(' '));
+    t.not((await debian.tryRun('systemctl', 'start', 'idloc')).status, 0);
+    await eventually('it was begun again', PATIENCE_MS, async () =>
+      Number(await debian.run('systemctl', 'show', '--property=NRestarts', '--value', 'idloc')) > 1 ? true : undefined,
+    );
+    await debian.run('systemctl', 'stop', 'other');
+    await eventually('it runs', PATIENCE_MS, async () =>
+      (await isActive(debian, 'idloc')) === 'active' ? true : undefined,
+    );
+    t.is((await status(debian)).hit, first().hit);
   },
 );
 

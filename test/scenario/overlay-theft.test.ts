@@ -29,6 +29,8 @@ const TRIES = 1_000;
 /** So small that hosts have many choices in common: the rule that limits choices alone would not save anybody. */
 const PREFIX = '198.18.0.0/24';
 const DAY_MS = 86_400_000;
+/** Of a claim that ends before the address is another host's. */
+const FORMER_LIFE_S = 60;
 const LONGEST_S = 30 * 86_400;
 
 interface Victim extends SimHost {
@@ -36,6 +38,14 @@ interface Victim extends SimHost {
   readonly address: string;
   /** What it had stored before it stored the same anew: good signatures, and old. */
   readonly old: Map<ResourceId, { readonly kind: Kind; readonly values: readonly StoredData[] }>;
+  /** Who had its address before, until the claim expired; undefined: nobody. */
+  readonly former: Former | undefined;
+}
+
+interface Former {
+  readonly member: RawMember;
+  /** The claim that expired, and others that it could have made long ago: good signatures all. */
+  readonly claims: readonly StoredData[];
 }
 
 interface Scene {
@@ -138,6 +148,20 @@ function wellPlaced({ world, thieves, victims }: Scene): [RawMember, Victim] | u
   );
 }
 
+/** The peer that is responsible for a victim's address, or another one, has forgotten all, and is on its way into the ring again. */
+function restartResponsible(scene: Scene, { address }: Victim): boolean {
+  const { world } = scene;
+  const resource = resourceOf(ipv4ResourceName(address));
+  const responsible = scene.others.find(({ id }) => id === world.responsible(resource)) ?? world.pick(scene.others);
+  if (responsible === undefined) return false;
+  const again = world.restart(responsible);
+  scene.others = scene.others.map((node) => (node === responsible ? again : node));
+  const bootstrap = world.pick(world.peers.filter((node) => node !== again));
+  if (bootstrap === undefined) return false;
+  world.join(again, bootstrap);
+  return true;
+}
+
 const TRICKS: Readonly<Record<string, Trick>> = {
   claim,
   'tombstone on the address': (scene, thief, { address }) => {
@@ -171,6 +195,25 @@ const TRICKS: Readonly<Record<string, Trick>> = {
         (number) => storeOf(resource, kind, longer, number),
         node.enrolled.certificates,
       );
+    }
+  },
+  'the expired claim of the former holder': (scene, thief, victim) => {
+    const { world } = scene;
+    if (victim.former === undefined) return;
+    const { member, claims } = victim.former;
+    const place = resourceOf(ipv4ResourceName(victim.address));
+    // The signature does not cover the lifetime.
+    const longer = claims.map((data) => ({ ...data, lifetime: LONGEST_S }));
+    const sendAgain = (): void => {
+      for (const data of longer)
+        everywhere(scene, thief, place, (number) => storeOf(place, IDLOC_IPV4, [data], number), member.certificates);
+    };
+    sendAgain();
+    // Where nothing of the place is known the claim meets nobody that holds it.
+    if (world.pick([true, false]) !== true || !restartResponsible(scene, victim)) return;
+    for (let i = 0; i < 6; i++) {
+      sendAgain();
+      world.loop.run(400);
     }
   },
   'the victim’s values elsewhere': (scene, thief, { old, node }) => {
@@ -208,14 +251,7 @@ const TRICKS: Readonly<Record<string, Trick>> = {
   },
   'the responsible peer has just restarted': (scene, thief, victim) => {
     const { world } = scene;
-    const resource = resourceOf(ipv4ResourceName(victim.address));
-    const responsible = scene.others.find(({ id }) => id === world.responsible(resource)) ?? world.pick(scene.others);
-    if (responsible === undefined) return;
-    const again = world.restart(responsible);
-    scene.others = scene.others.map((node) => (node === responsible ? again : node));
-    const bootstrap = world.pick(world.peers.filter((node) => node !== again));
-    if (bootstrap === undefined) return;
-    world.join(again, bootstrap);
+    if (!restartResponsible(scene, victim)) return;
     for (let i = 0; i < 6; i++) {
       claim(scene, thief, victim);
       world.loop.run(400);
@@ -252,6 +288,7 @@ function set(world: OverlayWorld): Scene {
     world.loop.run(1_500);
   }
   world.settle(30_000);
+  const formers = formerHolders(world, hosts);
   for (const { node, names } of hosts)
     world.run(node, (now) => {
       names.claimName(node.user ?? '', now);
@@ -260,7 +297,8 @@ function set(world: OverlayWorld): Scene {
   world.loop.run(30_000);
   const victims = hosts.map((host): Victim => {
     const { node, names } = host;
-    return { ...host, user: node.user ?? '', address: names.ipv4 ?? '', old: new Map() };
+    const address = names.ipv4 ?? '';
+    return { ...host, user: node.user ?? '', address, old: new Map(), former: formers.get(address) };
   });
   for (const victim of victims) learnOld(world, victim);
   for (const { node, names } of hosts) world.run(node, (now) => names.refresh(now));
@@ -271,6 +309,30 @@ function set(world: OverlayWorld): Scene {
     return new RawMember(world, at);
   });
   return { world, victims, others, thieves };
+}
+
+/** Of each address that a host will choose first: members that had it for a minute, and do not any more. */
+function formerHolders(world: OverlayWorld, hosts: readonly SimHost[]): ReadonlyMap<string, Former> {
+  const formers = new Map<string, Former>();
+  const addresses = new Set(hosts.map(({ node }) => ipv4Choice(parseIpv4Prefix(PREFIX), node.id, 0)));
+  for (const address of addresses) {
+    const place = resourceOf(ipv4ResourceName(address));
+    const [at] = hosts;
+    if (at === undefined) throw new Error('no hosts');
+    let member = new RawMember(world, at.node);
+    while (choiceOf(address, member) < 0) member = new RawMember(world, at.node);
+    const claimed = (ageMs: number): StoredData =>
+      signed(member, place, IDLOC_IPV4, single(claimOn(address, member)), wall(world) - ageMs, FORMER_LIFE_S);
+    const held = claimed(0);
+    const destinationList = [{ type: 'resource' as const, resourceId: place }];
+    member.send(storeOf(place, IDLOC_IPV4, [held], 0), { destinationList });
+    world.loop.run(5_000);
+    const found = fetchFrom(world, at.node, place, IDLOC_IPV4.id);
+    if (!found.ok || found.values[0]?.signer.nodeId !== member.id) throw new Error(`${address} was never theirs`);
+    formers.set(address, { member, claims: [held, claimed(DAY_MS), claimed(31 * DAY_MS)] });
+  }
+  world.loop.run(2_000 * FORMER_LIFE_S);
+  return formers;
 }
 
 /** As anyone can: by asking the peer that keeps them. */
@@ -316,6 +378,7 @@ for (const seed of SEEDS)
     const scene = set(world);
     t.deepEqual(new Set(scene.victims.map(({ address }) => address)).size, scene.victims.length);
     t.true(scene.victims.every(({ address, old }) => address !== '' && old.size === 3));
+    t.true(scene.victims.filter(({ former }) => former !== undefined).length >= 4);
     const names = Object.keys(TRICKS);
     const tried = new Map<string, number>();
     const taken: string[] = [];

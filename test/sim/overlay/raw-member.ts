@@ -19,6 +19,8 @@ import { OverlayWorld, type SimNode } from './overlay-world.ts';
 export class RawMember {
   readonly id: NodeId;
   readonly signing: Signing;
+  /** DER, its own first. */
+  readonly certificates: readonly Uint8Array[];
   readonly received: Uint8Array[] = [];
   private readonly world: OverlayWorld;
   /** The node that it is linked to. */
@@ -30,6 +32,7 @@ export class RawMember {
     this.node = node;
     const { identity, certificates } = world.enrollment.enroll(user);
     this.id = identity.hit;
+    this.certificates = certificates;
     this.signing = new Signing({
       key: identity,
       chain: certificates,

@@ -1,9 +1,12 @@
 import { createSocket } from 'node:dgram';
 import { Client } from 'bittorrent-dht';
 import test, { type ExecutionContext } from 'ava';
+import { MeetingPlaces } from '../../src/agent/meeting-places.ts';
 import { Mainline } from '../../src/agent/mainline.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import type { SocketAddress } from '../../src/base/socket-address.ts';
+import { systemRandom } from '../../src/base/random.ts';
+import { agentConfig } from '../../src/config/agent-config.ts';
 import { createDataPlane } from '../../src/native/native.ts';
 import type { DataPlane } from '../../src/native/data-plane.ts';
 import { meetingKey } from '../../src/rendezvous/meeting-key.ts';
@@ -83,6 +86,63 @@ test('a host is found at the port that its router sends on, when there is one', 
   t.teardown(() => clearInterval(again));
   await b.finds({ address: '127.0.0.1', port: 20_001 });
   t.false(b.found.some(({ port }) => port === a.plane.port));
+});
+
+test('the place goes on, off and on again while its host runs: only while it is on anybody is found there', async (t) => {
+  const network = await startMainlineNetwork('127.0.0.1', 0, 5);
+  t.teardown(() => network.stop());
+  const other = visitor(t, network.nodes);
+  const plane = createDataPlane({ port: 0, tun: null });
+  const places = new MeetingPlaces(
+    {
+      dataPlane: plane,
+      config: agentConfig(undefined, { mdns: false, mainline_bootstrap: [...network.nodes] }),
+      ...{ logger: silentLogger, random: systemRandom, dnsStub: undefined },
+    },
+    { mode: 'none', domain: 'meeting.internal' },
+  );
+  t.teardown(() => {
+    places.close();
+    plane.close();
+  });
+  plane.onWake(() => {
+    for (const event of plane.drain()) if (event.type === 'foreign') places.receive(event.data, event.remote);
+  });
+  const found: number[] = [];
+  let look = (): void => undefined;
+  for (const place of places.all)
+    place.onFound(({ port }) => {
+      found.push(port);
+      look();
+    });
+  const key = meetingKey(SECRET, 'mainline', 'overlay', 5);
+  const again = setInterval(() => {
+    other.mainline.visit(key);
+    for (const place of places.all) place.visit(key);
+  }, 200);
+  t.teardown(() => clearInterval(again));
+  const findsOther = (): Promise<void> =>
+    new Promise((resolve) => {
+      look = () => {
+        if (found.includes(other.plane.port)) resolve();
+      };
+      look();
+    });
+  const nothingFound = async (): Promise<void> => {
+    found.length = 0;
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    t.deepEqual(found, []);
+    t.is(places.mainlineNodes, null);
+  };
+  await other.finds({ address: '127.0.0.1', port: other.plane.port });
+  await nothingFound();
+  for (let round = 0; round < 2; round++) {
+    places.setMode('mainline');
+    await findsOther();
+    t.true((places.mainlineNodes ?? 0) > 0);
+    places.setMode('none');
+    await nothingFound();
+  }
 });
 
 test('the host answers no queries of the DHT, and says so in its own', async (t) => {

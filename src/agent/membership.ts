@@ -11,7 +11,7 @@ import { signOverlayConfiguration } from '../config/overlay-configuration-writer
 import { OverlayAuthority } from '../identity/authority.ts';
 import type { AuthorityContents } from '../identity/authority-export.ts';
 import { parseCertificate } from '../identity/certificate.ts';
-import { EnrollmentServer, type Membership as Enrolled } from '../identity/enrollment.ts';
+import type { Membership as Enrolled } from '../identity/enrollment.ts';
 import { RENDEZVOUS_SECRET_BYTES } from '../identity/code-secret.ts';
 import type { EnrollmentRegister, SeenMember } from '../identity/enrollment-register.ts';
 import type { HostIdentity } from '../identity/host-identity.ts';
@@ -26,11 +26,10 @@ import { kindsOf } from '../overlay/storage/kinds.ts';
 /** RFC 6940's default of 5,000 ends at six hosts of one user: each record brings the certificate of its signer. */
 const MAX_MESSAGE_BYTES = 20_000;
 
-/** The authority where this host created the overlay: it lets newcomers in. */
+/** The authority where this host created the overlay, and whom it has let in. */
 export interface Founder {
   readonly authority: OverlayAuthority;
   readonly register: EnrollmentRegister;
-  readonly enrollment: EnrollmentServer;
 }
 
 /** What makes this host a member of one overlay. */
@@ -247,38 +246,14 @@ function assemble({ store, certificates, document, secret, tools }: Parts): Memb
     trust,
     secret,
     user,
-    founder: founderOf({ store, configuration, document, trust, secret, tools }),
+    founder: founderOf(store, overlay),
     provenTime: notBefore,
   };
 }
 
-function founderOf({
-  store,
-  configuration,
-  document,
-  trust,
-  secret,
-  tools,
-}: Omit<Parts, 'certificates'> & {
-  readonly configuration: OverlayConfiguration;
-  readonly trust: TrustStore;
-}): Founder | undefined {
+function founderOf(store: KeyStore, overlay: string): Founder | undefined {
   const authority = store.loadAuthority();
-  if (authority?.overlay !== configuration.overlay) return undefined;
-  const register = store.loadRegister(configuration.overlay);
-  const enrollment = new EnrollmentServer({
-    issuer: authority,
-    register,
-    trust,
-    configuration: () => document,
-    secret: () => secret,
-    lifetimeMs: () => configuration.certificateLifetimeS * 1000,
-    random: tools.random,
-    onReplaced: ({ replaced }) => {
-      for (const hit of replaced) trust.revoke(hit);
-    },
-  });
-  return { authority, register, enrollment };
+  return authority?.overlay === overlay ? { authority, register: store.loadRegister(overlay) } : undefined;
 }
 
 function broken(what: string): IdlocError {

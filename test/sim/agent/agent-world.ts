@@ -24,6 +24,7 @@ import { SimNetwork } from '../network/network.ts';
 import type { Segment, SegmentQuality } from '../network/segment.ts';
 import { SimBoard, SimBoardPlace } from '../network/sim-board.ts';
 import { SimDataPlane } from '../network/sim-data-plane.ts';
+import { founderEnrollment } from './founder-enrollment.ts';
 import { SimAgent, type SimAgentOptions } from './sim-agent.ts';
 import { SimDriver } from './sim-driver.ts';
 
@@ -177,7 +178,7 @@ export class AgentWorld {
     const request = { bytes, spki: identity.spki };
     const answer = this.founder.running
       ? this.founder.act(({ membership: { inviting } }) => inviting?.enroll(request, wallNow))
-      : this.authority.enrollment.handle(request, wallNow);
+      : founderEnrollment(this.founder.membership, network.random).handle(request, wallNow);
     if (answer === undefined) throw new Error('the founder may not invite');
     const { hit: inviter, membership: founded } = this.founder;
     const { authority } = founded;

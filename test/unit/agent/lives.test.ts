@@ -20,6 +20,7 @@ import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
 import { encodeTicket, type Ticket } from '../../../src/identity/ticket.ts';
 import type { Lifecycle } from '../../../src/membership/lifecycle.ts';
+import { founderEnrollment } from '../../sim/agent/founder-enrollment.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const TOOLS = { random: systemRandom, clock: { monotonic: () => 0, wall: () => NOW } };
@@ -56,7 +57,7 @@ class Elsewhere {
   enroll(identity: HostIdentity, { overlay, code, authority, inviter }: Ticket, user: string | null = null) {
     const bytes = enrollmentRequest(identity, { overlay, code, user });
     const { spki } = identity;
-    const answer = this.membership.founder?.enrollment.handle({ bytes, spki }, NOW) ?? new Uint8Array();
+    const answer = founderEnrollment(this.membership, systemRandom).handle({ bytes, spki }, NOW);
     return acceptEnrollmentAnswer(answer, identity, { overlay, authority, inviter, request: bytes });
   }
 }

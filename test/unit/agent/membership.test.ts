@@ -2,8 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { memberOf } from '../../../src/agent/member.ts';
 import { createMembership, loadMembership } from '../../../src/agent/membership.ts';
 import { systemRandom } from '../../../src/base/random.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
 import { IdlocError } from '../../../src/base/errors.ts';
 import { parseCertificate } from '../../../src/identity/certificate.ts';
 import { enrollmentRequest } from '../../../src/identity/enrollment.ts';
@@ -58,12 +60,9 @@ test('an authority makes no second overlay in the same directory', (t) => {
 });
 
 test('certificates of an overlay live as long as its founder decided, its own too', (t) => {
-  const { configuration, certificates, founder } = createMembership(
-    emptyStore(t),
-    HostIdentity.generate(),
-    { ...OPTIONS, certificateLifetimeS: 120 },
-    TOOLS,
-  );
+  const [store, identity] = [emptyStore(t), HostIdentity.generate()];
+  const created = createMembership(store, identity, { ...OPTIONS, certificateLifetimeS: 120 }, TOOLS);
+  const { configuration, certificates, founder } = created;
   t.is(configuration.certificateLifetimeS, 120);
   const [own = new Uint8Array()] = certificates;
   t.is(parseCertificate(own).notAfter, NOW + 120_000);
@@ -71,10 +70,16 @@ test('certificates of an overlay live as long as its founder decided, its own to
   founder?.register.addCode(code, { expiresAt: NOW + 1000, user: null, wallNow: NOW });
   const host = HostIdentity.generate();
   const bytes = enrollmentRequest(host, { overlay: OPTIONS.overlay, code, user: null });
-  const handled = founder?.enrollment.handle({ bytes, spki: host.spki }, NOW) ?? new Uint8Array();
-  const { answer } = decodeEnrollmentAnswer(handled);
-  const [leaf = new Uint8Array()] = answer.issued ? answer.certificates : [];
-  t.is(parseCertificate(leaf).notAfter, NOW + 120_000);
+  const { membership } = memberOf(created, { store, identity, ...TOOLS, logger: silentLogger });
+  const ends = (): number => {
+    const handled = membership.inviting?.enroll({ bytes, spki: host.spki }, NOW) ?? new Uint8Array();
+    const { answer } = decodeEnrollmentAnswer(handled);
+    const [leaf = new Uint8Array()] = answer.issued ? answer.certificates : [];
+    return parseCertificate(leaf).notAfter;
+  };
+  t.is(ends(), NOW + 120_000);
+  membership.change({ certificateLifetimeS: 3600 }, 0);
+  t.is(ends(), NOW + 3_600_000, 'the document in force counts, not that of the start');
 });
 
 test('an overlay is not created under a name below which others have theirs', (t) => {

@@ -41,7 +41,7 @@ const formerGrant = regranted(undefined);
 function regranted(base: GeneralName | undefined): Uint8Array {
   const certificate = AsnConvert.parse(grant, Certificate);
   const { tbsCertificate } = certificate;
-  const others = (tbsCertificate.extensions ?? []).filter(({ extnID }) => extnID !== id_ce_nameConstraints);
+  const others = tbsCertificate.extensions?.filter(({ extnID }) => extnID !== id_ce_nameConstraints);
   tbsCertificate.extensions = new Extensions(others);
   if (base !== undefined) {
     const permittedSubtrees = new GeneralSubtrees([new GeneralSubtree({ base })]);

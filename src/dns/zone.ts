@@ -1,8 +1,8 @@
 import type { Answer } from 'dns-packet';
-import { Address6, AddressError } from 'ip-address';
+import { Address4, Address6, AddressError } from 'ip-address';
 import { isIpAddress } from '../base/ip-address.ts';
 import { addressToHit, hitToAddress } from '../base/node-id.ts';
-import { type Ipv4Prefix, isInPrefix, parseIpv4Prefix } from '../base/ipv4-prefix.ts';
+import { parseIpv4Prefix } from '../base/ipv4-prefix.ts';
 import { isMemberLabel } from '../identity/names.ts';
 import { NEGATIVE_TTL_S, POSITIVE_TTL_S, SIP_PORT } from './constants.ts';
 import { type Question, Rcode, type Response } from './message.ts';
@@ -38,6 +38,16 @@ const EMPTY_BELOW_MEMBER = new Set([
 ]);
 
 /**
+ * What the stub answers for, and nothing else: the overlay's own zone first, then the reverse ones. An IPv4 prefix is cut at the
+ * first whole octet that it covers: 18.198.in-addr.arpa and 19.198.in-addr.arpa for 198.18.0.0/15; 128 zones at most.
+ * @throws {TypeError} when the prefix is none.
+ */
+export function zonesOf({ overlay, ipv4Prefix }: ZoneOptions): string[] {
+  const name = overlay.toLowerCase().replace(/\.$/, '');
+  return [name, HIT_REVERSE_ZONE, ...(ipv4Prefix === undefined ? [] : ipv4ReverseZones(ipv4Prefix))];
+}
+
+/**
  * The overlay's part of the DNS, as pure decisions:
  *
  *     NAME.OVERLAY               AAAA (the HIT), A, NAPTR to the SRV
@@ -49,17 +59,17 @@ const EMPTY_BELOW_MEMBER = new Set([
  */
 export class OverlayZone {
   private readonly overlay: string;
-  private readonly prefix: Ipv4Prefix | undefined;
+  private readonly zones: readonly string[];
 
   /** @throws {TypeError} when the prefix is none. */
   constructor(options: ZoneOptions) {
-    this.overlay = options.overlay.toLowerCase().replace(/\.$/, '');
-    this.prefix = options.ipv4Prefix === undefined ? undefined : parseIpv4Prefix(options.ipv4Prefix);
+    this.zones = zonesOf(options);
+    [this.overlay = ''] = this.zones;
   }
 
   consider(question: Question): Verdict {
     const name = question.name.toLowerCase().replace(/\.$/, '');
-    const zone = this.zoneOf(name);
+    const zone = this.zones.find((one) => isBelow(name, one));
     if (zone === undefined) return { kind: 'outside' };
     if (question.class !== 'IN' || question.type === 'AXFR' || question.type === 'IXFR') {
       return { kind: 'answer', response: { ...EMPTY, rcode: Rcode.REFUSED, authoritative: false } };
@@ -67,16 +77,6 @@ export class OverlayZone {
     const below = name.slice(0, Math.max(0, name.length - zone.length - 1));
     if (zone === this.overlay) return this.considerForward(question, below);
     return zone === HIT_REVERSE_ZONE ? this.considerHit(question, below) : this.considerIpv4(question, name, zone);
-  }
-
-  private zoneOf(name: string): string | undefined {
-    if (isBelow(name, this.overlay)) return this.overlay;
-    if (isBelow(name, HIT_REVERSE_ZONE)) return HIT_REVERSE_ZONE;
-    if (this.prefix === undefined || !name.endsWith('.in-addr.arpa')) return undefined;
-    // The cut is at the first whole octet that the prefix covers: 18.198.in-addr.arpa and 19.198.in-addr.arpa for a /15.
-    const top = reverseLabels(name).slice(0, Math.ceil(this.prefix.length / 8));
-    if (top.length * 8 < this.prefix.length || !isInPrefix(this.prefix, filledUp(top))) return undefined;
-    return `${top.reverse().join('.')}.in-addr.arpa`;
   }
 
   private considerForward(question: Question, below: string): Verdict {
@@ -110,8 +110,8 @@ export class OverlayZone {
   }
 
   private considerIpv4(question: Question, name: string, zone: string): Verdict {
-    if (name === zone) return this.considerApex(question, zone);
     const octets = reverseLabels(name);
+    if (name === zone && octets.length < 4) return this.considerApex(question, zone);
     const address = filledUp(octets);
     if (!isIpAddress(address)) return this.absent(zone);
     if (octets.length < 4) return this.empty(zone);
@@ -217,6 +217,15 @@ function addressRecords(name: string, host: OverlayHost): Answer[] {
 
 function isBelow(name: string, zone: string): boolean {
   return name === zone || name.endsWith(`.${zone}`);
+}
+
+function ipv4ReverseZones(prefix: string): string[] {
+  const { base, length } = parseIpv4Prefix(prefix);
+  const octets = Math.ceil(length / 8);
+  return Array.from({ length: 2 ** (octets * 8 - length) }, (_, i) => {
+    const first = Address4.fromInteger(base + i * 2 ** (32 - octets * 8)).correctForm();
+    return `${first.split('.').slice(0, octets).reverse().join('.')}.in-addr.arpa`;
+  });
 }
 
 /** `1.2.18.198.in-addr.arpa` gives 198, 18, 2, 1. */

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { LookupAnswer, LookupKey, OverlayHost } from '../../../src/dns/name-lookup.ts';
 import { Rcode, type Response } from '../../../src/dns/message.ts';
-import { OverlayZone } from '../../../src/dns/zone.ts';
+import { OverlayZone, zonesOf } from '../../../src/dns/zone.ts';
 
 const zone = new OverlayZone({ overlay: 'home.example', ipv4Prefix: '198.18.0.0/15' });
 const bob: OverlayHost = { hit: '20010020000000000000000000000b0b', ipv4: '198.19.2.1', name: 'bob' };
@@ -93,6 +93,26 @@ test('a HIT and an overlay IPv4 address have the name of their host as PTR', (t)
   const four = ask('1.2.19.198.in-addr.arpa', 'PTR');
   t.deepEqual(four.key, { by: 'ipv4', address: '198.19.2.1' });
   t.like(four.response.answers[0], { type: 'PTR', data: 'bob.home.example' });
+});
+
+for (const [ipv4Prefix, zones] of [
+  ['198.18.0.0/15', ['18.198.in-addr.arpa', '19.198.in-addr.arpa']],
+  ['10.0.0.0/8', ['10.in-addr.arpa']],
+  ['10.77.0.0/16', ['77.10.in-addr.arpa']],
+  ['10.77.252.0/22', [252, 253, 254, 255].map((octet) => `${octet}.77.10.in-addr.arpa`)],
+  ['10.77.1.4/30', [4, 5, 6, 7].map((octet) => `${octet}.1.77.10.in-addr.arpa`)],
+] as const)
+  test(`the zones of an overlay are its name, that of the HITs, and those of ${ipv4Prefix}`, (t) => {
+    const wanted = ['home.example', '2.0.0.1.0.0.2.ip6.arpa', ...zones];
+    t.deepEqual(zonesOf({ overlay: 'home.example', ipv4Prefix }), wanted);
+  });
+
+test('an address of a prefix without a whole octet for hosts has its name, too', (t) => {
+  const small = new OverlayZone({ overlay: 'home.example', ipv4Prefix: '10.77.1.4/30' });
+  const verdict = small.consider({ name: '5.1.77.10.in-addr.arpa', type: 'PTR', class: 'IN' });
+  t.deepEqual(verdict.kind === 'lookup' && verdict.key, { by: 'ipv4', address: '10.77.1.5' });
+  t.is(small.consider({ name: '8.1.77.10.in-addr.arpa', type: 'PTR', class: 'IN' }).kind, 'outside');
+  t.is(small.consider({ name: '1.77.10.in-addr.arpa', type: 'PTR', class: 'IN' }).kind, 'outside');
 });
 
 test('reverse names within the overlay that are no address do not leave the host', (t) => {

@@ -71,6 +71,6 @@ function statusBetween<G extends AnyGround>(
     portMapping: null,
     rendezvous: null,
     tun: null,
-    dns: dns === undefined ? null : { listen: formatSocketAddress(dns.listen) },
+    dns: dns === undefined ? null : { listen: formatSocketAddress(dns.listen), zones: [] },
   };
 }

@@ -7,6 +7,7 @@ import { systemRandom } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { ControlHandlers, LinkStatus, Params, Status } from '../control/schemas.ts';
 import { VERSION } from '../base/version.ts';
+import { zonesOf } from '../dns/zone.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { LinkSnapshot } from '../link/link-manager.ts';
 import type { NatMapping } from '../mobility/local-addresses.ts';
@@ -146,8 +147,14 @@ async function status(agent: OperationsComponents): Promise<Status> {
     portMapping: mappingStatus(agent),
     rendezvous: { mode: configuration.rendezvous, nodes: agent.mainlineNodes() },
     tun: agent.tun() ?? null,
-    dns: agent.dnsListen === undefined ? null : { listen: formatSocketAddress(agent.dnsListen) },
+    dns: dnsStatus(agent),
   };
+}
+
+function dnsStatus({ dnsListen, membership }: OperationsComponents): Status['dns'] {
+  if (dnsListen === undefined) return null;
+  const { dnsName, ipv4Prefix } = membership.configuration;
+  return { listen: formatSocketAddress(dnsListen), zones: zonesOf({ overlay: dnsName, ipv4Prefix }) };
 }
 
 function mappingStatus({ portMapping }: OperationsComponents): Status['portMapping'] {

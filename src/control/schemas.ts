@@ -145,8 +145,8 @@ const statusSchema = z.object({
     .nullable(),
   /** What the kernel says of the interface now; link-local addresses are left out. null: no TUN (`--no-tun`). */
   tun: z.object({ name: z.string(), up: z.boolean(), mtu: z.number(), addresses: z.array(z.string()) }).nullable(),
-  /** null: no DNS stub. */
-  dns: z.object({ listen: socketAddress }).nullable(),
+  /** null: no DNS stub. `zones`: what it answers for, the overlay's name first, then the reverse ones; none in no overlay. */
+  dns: z.object({ listen: socketAddress, zones: z.array(z.string()) }).nullable(),
 });
 
 const pingSchema = z.object({

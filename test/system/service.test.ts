@@ -145,7 +145,8 @@ step("names of the overlay are known to the host's own resolver, by name and by 
   t.regex(name, /^saturn\./);
   const found = await debian.run('resolvectl', 'query', name);
   t.true(found.includes(hit) && found.includes(ipv4 ?? ''), found);
-  t.regex(await debian.run('resolvectl', 'query', hit), new RegExp(`: ${name}`));
+  for (const address of [hit, ipv4 ?? ''])
+    t.regex(await debian.run('resolvectl', 'query', address), new RegExp(`: ${name}`));
 });
 
 step(
@@ -166,6 +167,31 @@ step(
     });
     t.true(found.includes(hit) && found.includes(ipv4 ?? ''), found);
     t.not((await debian.tryRun('resolvectl', 'query', before)).status, 0);
+  },
+);
+
+step(
+  "with an IPv4 prefix of the overlay's own, addresses of that one have names, and those of the default prefix are nobody's",
+  async (t, debian) => {
+    const prefix = '10.77.0.0/22';
+    writeFileSync(join(debian.root, 'etc/idloc/config.toml'), `ipv4_prefix = "${prefix}"\n`);
+    await debian.run('systemctl', 'restart', 'idloc');
+    await debian.run('idloc', 'leave');
+    await debian.run('idloc', 'create', 'third.example');
+    firstStatus = await eventually('the new overlay', PATIENCE_MS, async () => {
+      const now = await status(debian);
+      return now.ipv4 !== null && now.state === 'alone' ? now : undefined;
+    });
+    const { hit, ipv4, name } = first();
+    t.regex(ipv4 ?? '', /^10\.77\.[0-3]\.\d+$/);
+    for (const address of [hit, ipv4 ?? ''])
+      await eventually(`${address} has a name`, PATIENCE_MS, async () => {
+        const { stdout } = await debian.tryRun('resolvectl', 'query', address);
+        return stdout.includes(`: ${name ?? ''}`) ? true : undefined;
+      });
+    const [, domains = ''] = (await debian.run('resolvectl', 'domain', 'idloc0')).split('):');
+    const zones = ['2.0.0.1.0.0.2.ip6', ...[0, 1, 2, 3].map((octet) => `${octet}.77.10.in-addr`)];
+    t.deepEqual(domains.trim().split(/\s+/).sort(), ['third.example', ...zones.map((zone) => `~${zone}.arpa`)].sort());
   },
 );
 

@@ -64,7 +64,10 @@ export const exampleStatus: Status = {
   nat: { mapping: 'endpoint-independent', mapped: ['203.0.113.9:6084'] },
   rendezvous: { mode: 'mainline', nodes: 128 },
   tun: { name: 'idloc0', up: true, mtu: 1400, addresses: ['2001:20::b0b', '198.18.0.9'] },
-  dns: { listen: '127.0.60.84:53' },
+  dns: {
+    listen: '127.0.60.84:53',
+    zones: ['home.example', '2.0.0.1.0.0.2.ip6.arpa', '18.198.in-addr.arpa', '19.198.in-addr.arpa'],
+  },
 };
 
 export const exampleMember: MemberStatus = {

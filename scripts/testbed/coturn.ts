@@ -33,11 +33,16 @@ export class Coturn {
     return started;
   }
 
+  /** A STUN server too, for everybody. */
+  get endpoint(): string {
+    return `${this.address}:${PORT}`;
+  }
+
   /** The table of an agent's configuration, with the password in a file of its own. */
   get configuration(): string {
     const file = join(this.lab.directory, 'turn-password');
     writeFileSync(file, `${PASSWORD}\n`, { mode: 0o600 });
-    return `[turn]\nservers = ["turn:${this.address}:${PORT}"]\nuser = "${USER}"\npassword_file = "${file}"\n`;
+    return `[turn]\nservers = ["turn:${this.endpoint}"]\nuser = "${USER}"\npassword_file = "${file}"\n`;
   }
 
   /** Packets that came from clients, and that went to them, of all allocations that are over. */

@@ -98,6 +98,22 @@ export class NatRouter {
     await this.connect(await this.lay(host, hostNumber));
   }
 
+  /** What comes to this UDP port from outside goes to the host, whoever sends it. */
+  async forwardPort(port: number, { address }: Host): Promise<void> {
+    await this.namespace.nft(`table ip nat {
+  chain prerouting {
+    type nat hook prerouting priority dstnat
+    iifname "${NAT_WAN_INTERFACE}" udp dport ${port} dnat to ${address}
+  }
+}
+table ip filter {
+  chain forward {
+    ct status dnat accept
+  }
+}
+`);
+  }
+
   /** Forgets every mapping, as a router does that is switched off and on. */
   async reboot(mapping: NatMapping): Promise<void> {
     await this.namespace.ip('link', 'set', NAT_WAN_INTERFACE, 'down');

@@ -1,4 +1,4 @@
-import { Resolver } from 'node:dns/promises';
+import { NODATA, NOTFOUND, Resolver } from 'node:dns/promises';
 import { canonicalAddress } from '../base/ip-address.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -29,6 +29,8 @@ export class DnsPlace implements MeetingPlace {
   private readonly logger: Logger;
   private readonly servers: () => readonly string[];
   private resolver: Resolver | undefined;
+  /** Somebody came while a lookup was under way: its server may be that of a network that is gone. */
+  private wanted = false;
   private handler: (address: SocketAddress) => void = () => undefined;
 
   /** @param components.servers of the host: our own stub must not be among them, it would ask the overlay. */
@@ -43,20 +45,24 @@ export class DnsPlace implements MeetingPlace {
   }
 
   visit(): void {
-    if (this.resolver !== undefined) return;
+    this.wanted = this.resolver !== undefined;
+    if (this.wanted) return;
     const resolver = new Resolver({ timeout: QUERY_TIMEOUT_MS, tries: 1 });
     this.resolver = resolver;
     void this.lookUp(resolver).then((addresses) => {
       this.resolver = undefined;
-      for (const address of addresses.slice(0, MAX_ADDRESSES)) this.handler(address);
+      if (addresses === undefined && this.wanted) this.visit();
+      for (const address of addresses?.slice(0, MAX_ADDRESSES) ?? []) this.handler(address);
     });
   }
 
   close(): void {
+    this.wanted = false;
     this.resolver?.cancel();
   }
 
-  private async lookUp(resolver: Resolver): Promise<SocketAddress[]> {
+  /** @returns undefined: no server answered. */
+  private async lookUp(resolver: Resolver): Promise<SocketAddress[] | undefined> {
     try {
       resolver.setServers(this.servers());
       const targets = await resolver.resolveSrv(`${SERVICE}.${this.domain}`);
@@ -71,9 +77,14 @@ export class DnsPlace implements MeetingPlace {
       return found.flat();
     } catch (error) {
       this.logger.debug('dns.service', { domain: this.domain, err: messageOf(error) });
-      return [];
+      return isAnswer(error) ? [] : undefined;
     }
   }
+}
+
+/** There is no such name, or no such record of it. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === NOTFOUND || error.code === NODATA);
 }
 
 async function addressesOf(resolver: Resolver, name: string, port: number): Promise<SocketAddress[]> {

@@ -1,9 +1,10 @@
-import { getServers } from 'node:dns';
+import { systemClock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import type { SocketAddress } from '../base/socket-address.ts';
+import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { RendezvousMode } from '../config/overlay-configuration.ts';
+import { UpstreamList } from '../dns/resolv-conf.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import { DnsPlace, isDelegable } from './dns-service.ts';
@@ -42,7 +43,9 @@ export class MeetingPlaces {
     this.switched = new SwitchedPlace('mainline', MAINLINE_PAUSE_MS);
     this.setMode(mode);
     if (isDelegable(domain)) {
-      const servers = (): string[] => getServers().filter((server) => server !== dnsStub?.address);
+      // As they are now: Node keeps those of the start. And not by systemd-resolved, which asks our stub for names of the overlay.
+      const upstreams = new UpstreamList({ clock: systemClock }, { exclude: dnsStub === undefined ? [] : [dnsStub] });
+      const servers = (): string[] => upstreams.current().map(formatSocketAddress);
       this.dns = new DnsPlace({ logger, servers }, { domain });
     }
     this.all = [this.multicast, this.switched, this.dns]

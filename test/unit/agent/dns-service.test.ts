@@ -63,6 +63,25 @@ test('a domain without such records, or without a server, is no error', async (t
   t.deepEqual(debug, ['dns.service']);
 });
 
+test('a visit in another network is not lost while the server of the last one is asked in vain', async (t) => {
+  const server = await nameServer(t, [
+    {
+      ...{ type: 'SRV', name: '_idloc._udp.home.org', ttl: 60 },
+      data: { target: 'a.home.org', port: 7000, priority: 0, weight: 0 },
+    },
+    { type: 'A', name: 'a.home.org', ttl: 60, data: '203.0.113.7' },
+  ]);
+  let current = '127.0.0.1:1';
+  const place = new DnsPlace({ logger: silentLogger, servers: () => [current] }, { domain: 'home.org' });
+  const found = new Promise((resolve) => {
+    place.onFound((address) => resolve(formatSocketAddress(address)));
+  });
+  place.visit();
+  current = server;
+  place.visit();
+  t.is(await found, '203.0.113.7:7000');
+});
+
 test('only a name that a server can know is asked for', (t) => {
   for (const name of ['home.org', 'a.b.co.uk']) t.true(isDelegable(name), name);
   for (const name of ['home.example', 'x.internal', 'printer.local', 'home.arpa', 'com', 'x.test'])

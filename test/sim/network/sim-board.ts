@@ -4,7 +4,7 @@ import type { DataPlane } from '../../../src/native/data-plane.ts';
 import type { MeetingPlace } from '../../../src/rendezvous/meeting-place.ts';
 import type { SimNetwork } from './network.ts';
 
-const BOARD: SocketAddress = { address: '198.51.100.250', port: 6881 };
+export const BOARD: SocketAddress = { address: '198.51.100.250', port: 6881 };
 const PREFIX = 'd board ';
 
 /** One public host where others leave their address under a key, as it sees them: what Mainline is, without the nodes. */

@@ -12,7 +12,9 @@ const CROWD_JOINED_MS = 2_000;
 const NAMES_MS = 30_000;
 const DOWN_MS = 30_000;
 
-type Kind = 'public' | 'behind NATs' | 'half public';
+/** Of the members, with a founder that everyone reaches; the last two: of the founder too. */
+type Kind =
+  'public' | 'behind NATs' | 'half public' | 'and founder behind NATs, one public' | 'and founder behind NATs';
 
 interface Situation {
   readonly hosts: number;
@@ -22,17 +24,37 @@ interface Situation {
 
 /** An overlay that has run for a while, and its members' agents: the founder first. */
 function overlayOf(t: ExecutionContext, { hosts, kind, seed }: Situation): { world: AgentWorld; agents: SimAgent[] } {
-  const world = new AgentWorld(t, seed, { internet: NEAR });
+  // Nobody is reached unasked: they meet at the board.
+  const board = kind === 'and founder behind NATs';
+  const world = new AgentWorld(t, seed, { internet: NEAR, board });
   const members = Array.from({ length: hosts - 1 }, (_, i) =>
-    world.member(
-      kind === 'public' || (kind === 'half public' && i % 2 === 0) ? world.publicHost() : world.hostAtHome(),
-    ),
+    world.member(isPublic(kind, i) ? world.publicHost() : world.hostAtHome(), { board }),
   );
   world.run(1_000);
   world.started(...members);
   t.true(world.allReady([world.founder, ...members], 60_000));
   world.run(10_000);
+  if (kind.startsWith('and founder')) {
+    // Home, where it stays.
+    world.founder.host.move(world.home(), '10.0.0.2');
+    world.run(60_000);
+    t.true(world.allReady([world.founder, ...members], 60_000));
+  }
   return { world, agents: [world.founder, ...members] };
+}
+
+function isPublic(kind: Kind, member: number): boolean {
+  switch (kind) {
+    case 'public':
+      return true;
+    case 'half public':
+      return member % 2 === 0;
+    case 'and founder behind NATs, one public':
+      return member === 0;
+    case 'behind NATs':
+    case 'and founder behind NATs':
+      return false;
+  }
 }
 
 function kill(agents: readonly SimAgent[]): void {
@@ -54,6 +76,12 @@ function isOneRing(world: AgentWorld, agents: readonly SimAgent[]): boolean {
   });
 }
 
+/** In the overlay, and not by itself. */
+function isAmong(agents: readonly SimAgent[], agent: SimAgent): boolean {
+  const isWayIn = (other: SimAgent): boolean => agent.role === 'peer' || other.role === 'peer';
+  return agent.joined && agents.some((other) => other !== agent && isWayIn(other) && agent.isLinkedTo(other));
+}
+
 /** All in the overlay `limitMs` after the last start, soon in one ring, with the names and addresses of before. */
 function findEachOther(
   t: ExecutionContext,
@@ -62,7 +90,7 @@ function findEachOther(
   { joinedMs = agents.length > 5 ? CROWD_JOINED_MS : JOINED_MS, namesMs = NAMES_MS } = {},
 ): void {
   const since = world.now;
-  const joined = world.until(() => agents.every((agent) => agent.joined), 60_000);
+  const joined = world.until(() => agents.every((agent) => isAmong(agents, agent)), 60_000);
   const tookMs = world.now - since;
   t.log(`everyone joined ${tookMs.toFixed(0)} ms after the last start`);
   t.true(joined);
@@ -98,6 +126,9 @@ const SIZES: readonly (readonly [hosts: number, kind: Kind])[] = [
   [5, 'behind NATs'],
   [5, 'half public'],
   [12, 'half public'],
+  [2, 'and founder behind NATs'],
+  [5, 'and founder behind NATs'],
+  [5, 'and founder behind NATs, one public'],
 ];
 
 for (const [index, [hosts, kind]] of SIZES.entries()) {
@@ -136,6 +167,18 @@ for (const [index, [hosts, kind]] of SIZES.entries()) {
         },
       );
 }
+
+for (const [index, kind] of (['and founder behind NATs', 'and founder behind NATs, one public'] as const).entries())
+  for (const [i, downS] of [0.5, 5, 40, 600].entries()) {
+    const seed = 920 + index * 10 + i;
+    test.serial(`the founder alone is killed for ${downS} s (members ${kind}): it is in again (seed ${seed})`, (t) => {
+      const { world, agents } = overlayOf(t, { hosts: 5, kind, seed });
+      world.founder.kill();
+      world.run(downS * 1_000);
+      world.founder.start();
+      findEachOther(t, world, agents);
+    });
+  }
 
 for (const [i, afterMs] of [800, 850, 900, 950, 1_000].entries())
   test.serial(

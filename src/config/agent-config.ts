@@ -84,7 +84,7 @@ const MAX_RELAY = 0xffff_ffff;
 const limit = z.int().min(1).max(0xffff_ffff);
 
 /** What the file may say, and the command line in the same words. Everything is optional, nothing else is allowed. */
-const inputSchema = z.strictObject({
+export const agentConfigSchema = z.strictObject({
   name: hostName.optional(),
   user: z
     .string()
@@ -145,7 +145,7 @@ const inputSchema = z.strictObject({
 });
 
 /** As in the file; a key that is undefined counts as absent. */
-export type AgentConfigInput = z.input<typeof inputSchema>;
+export type AgentConfigInput = z.input<typeof agentConfigSchema>;
 
 export type Role = 'auto' | 'peer' | 'client';
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
@@ -239,11 +239,11 @@ export function readConfigFile(path: string | null): ConfigFile | undefined {
  * @throws {ConfigError} for the first thing that is wrong.
  */
 export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConfigInput): AgentConfig {
-  const fromFile: z.output<typeof inputSchema> = file === undefined ? {} : parseFile(file);
-  const fromCommand = inputSchema.safeParse(commandLine);
+  const fromFile: z.output<typeof agentConfigSchema> = file === undefined ? {} : parseFile(file);
+  const fromCommand = agentConfigSchema.safeParse(commandLine);
   if (!fromCommand.success) throw new ConfigError(`command line: ${describe(fromCommand.error).text}`);
   const inputs = [fromCommand.data, fromFile];
-  const pick = <T>(choose: (input: z.output<typeof inputSchema>) => T | undefined): T | undefined =>
+  const pick = <T>(choose: (input: z.output<typeof agentConfigSchema>) => T | undefined): T | undefined =>
     inputs.map(choose).find((value) => value !== undefined);
   return {
     name: pick((input) => input.name) ?? null,
@@ -308,7 +308,7 @@ function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], un
   };
 }
 
-function parseFile({ path: name, text }: ConfigFile): z.output<typeof inputSchema> {
+function parseFile({ path: name, text }: ConfigFile): z.output<typeof agentConfigSchema> {
   let value: unknown;
   try {
     value = parse(text);
@@ -317,7 +317,7 @@ function parseFile({ path: name, text }: ConfigFile): z.output<typeof inputSchem
     const [reason = ''] = cause.message.replace(/^Invalid TOML document: /, '').split('\n');
     throw new ConfigError(`${name}:${cause.line}: ${reason}`, { cause });
   }
-  const result = inputSchema.safeParse(value);
+  const result = agentConfigSchema.safeParse(value);
   if (result.success) return result.data;
   const { text: what, key } = describe(result.error);
   const line = lineOf(text, key);

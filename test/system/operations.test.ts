@@ -195,6 +195,7 @@ const OUTCOMES: Readonly<Record<string, Check>> = {
   'A host of another overlay': async (t, machines) => {
     const { overlay, name } = await machines.agent('guest').status();
     t.deepEqual([overlay, name], ['theirs.example', 'guest.theirs.example']);
+    t.is((await machines.agent('host').status()).state, 'left');
   },
 };
 

@@ -103,7 +103,8 @@ export class Meetings implements Timed {
         // Peers are the way in: nobody looks for clients.
         return undefined;
       case 'peer':
-        return this.hosts.some(isGloballyReachable) ? 'watch' : 'keep';
+        if (!this.hosts.some(isGloballyReachable)) return 'keep';
+        return this.components.node.overlay?.missesPeers === true ? 'miss' : 'watch';
     }
   }
 

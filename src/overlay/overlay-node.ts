@@ -263,6 +263,11 @@ export class OverlayNode implements Timed {
     return this.topology.routing.size > 0;
   }
 
+  /** Whether peers of the ring are gone without a farewell: they may be in another one. */
+  get missesPeers(): boolean {
+    return this.topology.lostPeerCount > 0;
+  }
+
   /** How many peers are linked or were told of. */
   get knownPeers(): number {
     return this.topology.routing.size + this.topology.toldPeers.length;

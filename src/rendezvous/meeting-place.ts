@@ -2,9 +2,9 @@ import type { SocketAddress } from '../base/socket-address.ts';
 
 /**
  * Why a place is visited. `arrive`: we look for others; `wait`: others are likely to be looking for us; `keep`: they can come only
- * when we send to them too; `watch`: only now and then.
+ * when we send to them too; `miss`: some were lost, and may be in a ring of their own; `watch`: only now and then.
  */
-export type Urgency = 'arrive' | 'wait' | 'keep' | 'watch';
+export type Urgency = 'arrive' | 'wait' | 'keep' | 'miss' | 'watch';
 
 /**
  * Where hosts find each other without knowing an address: the LAN (mDNS), the DNS, BitTorrent's Mainline DHT. A visit leaves our

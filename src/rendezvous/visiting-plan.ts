@@ -24,6 +24,8 @@ const PLANS: Readonly<Record<Urgency, readonly Step[]>> = {
     { until: Infinity, everyMs: 120_000 },
   ],
   keep: [{ until: Infinity, everyMs: 30_000 }],
+  // Two rings are to be one within five minutes of contact, with the spread of a visit and the way in.
+  miss: [{ until: Infinity, everyMs: 240_000 }],
   // Mainline's nodes forget an announcement after about half an hour.
   watch: [{ until: Infinity, everyMs: 600_000 }],
 };

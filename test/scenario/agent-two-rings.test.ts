@@ -10,45 +10,50 @@ import { BOARD } from '../sim/network/sim-board.ts';
 const SPLIT_MS = 600_000;
 /** From contact on. */
 const BOUND_MS = 300_000;
+/** Within this all hosts move, one after another. */
+const MOVES_MS = 180_000;
 /** Fourteen addresses for ten hosts: hosts that come to both halves take the same one. */
 const PREFIX = '198.18.0.0/28';
-const FIRST_HOSTS = 6;
-const LATER_HOSTS = 4;
 
 type Kind = 'with public addresses' | 'behind NATs';
 
-/** An overlay of six, and four that come to it while it is in two halves. */
+interface Situation {
+  readonly seed: number;
+  readonly kind: Kind;
+  readonly board: boolean;
+  readonly hosts?: number;
+  /** That come while there are two halves. */
+  readonly later?: number;
+}
+
+/** An overlay, and hosts that come to it while it is in two halves. */
 class Halves {
   readonly world: AgentWorld;
   readonly all: readonly SimAgent[];
   readonly sides: readonly [SimAgent[], SimAgent[]] = [[], []];
+  readonly first: readonly SimAgent[];
+  readonly later: readonly SimAgent[];
   private readonly kind: Kind;
   /** Which side an address of the internet is on; absent: everyone's. */
   private readonly sideOf = new Map<string, number>();
   private moves = 0;
 
-  constructor(t: ExecutionContext, { seed, kind, board }: { seed: number; kind: Kind; board: boolean }) {
+  constructor(t: ExecutionContext, { seed, kind, board, hosts = 6, later = 4 }: Situation) {
     this.kind = kind;
     this.world = new AgentWorld(t, seed, {
       ...{ board, ipv4Prefix: PREFIX },
       ...(kind === 'behind NATs' && { founderNat: HOME_NAT }),
     });
     const { world } = this;
-    const others = Array.from({ length: FIRST_HOSTS + LATER_HOSTS - 1 }, () =>
+    const others = Array.from({ length: hosts + later - 1 }, () =>
       world.member(kind === 'behind NATs' ? world.hostAtHome() : world.publicHost(), { board }),
     );
     this.all = [world.founder, ...others];
+    this.first = this.all.slice(0, hosts);
+    this.later = this.all.slice(hosts);
     for (const [i, agent] of this.all.entries()) this.sides[i % 2]?.push(agent);
     for (const agent of this.first.slice(1))
       agent.start({ start: kind === 'behind NATs' ? [] : [world.founderLocator] });
-  }
-
-  get first(): readonly SimAgent[] {
-    return this.all.slice(0, FIRST_HOSTS);
-  }
-
-  get later(): readonly SimAgent[] {
-    return this.all.slice(FIRST_HOSTS);
   }
 
   /** @param boardSide whose the board is from now on; absent: both halves reach it. */
@@ -118,7 +123,7 @@ function lookedUp(world: AgentWorld, agents: readonly SimAgent[]): unknown[] {
 }
 
 /** The overlay falls apart, its hosts move, others come to both halves: two rings that live, ten minutes later. */
-function fallApart(t: ExecutionContext, options: { seed: number; kind: Kind; board: boolean }): Halves {
+function fallApart(t: ExecutionContext, options: Situation): Halves {
   const halves = new Halves(t, options);
   const { world, first, later, sides } = halves;
   t.true(world.until(() => isOneRing(first), 120_000));
@@ -127,7 +132,7 @@ function fallApart(t: ExecutionContext, options: { seed: number; kind: Kind; boa
   halves.cut(options.kind === 'behind NATs' ? undefined : 0);
   const cutAt = world.now;
   for (const agent of first) {
-    world.run(30_000);
+    world.run(MOVES_MS / first.length);
     halves.move(agent);
   }
   for (const agent of later) halves.start(agent);
@@ -159,6 +164,16 @@ for (const [kind, seed] of [
       lookedUp(world, all),
       wanted.map((host) => [[host?.hit, host?.ipv4]]),
     );
+  });
+
+for (const seed of [7312, 7313])
+  test(`two pairs of peers with public addresses, who come to the meeting place seldom, are one ring within the same time (seed ${seed})`, (t) => {
+    const halves = fallApart(t, { seed, kind: 'with public addresses', board: true, hosts: 4, later: 0 });
+    halves.world.run(halves.world.network.random.float() * SPLIT_MS);
+    halves.heal();
+    const since = halves.world.now;
+    t.true(halves.world.until(() => isOneRing(halves.all), BOUND_MS));
+    t.log(`one ring after ${((halves.world.now - since) / 1_000).toFixed(1)} s`);
   });
 
 test('without a meeting place they stay two rings: no other way is left', (t) => {

@@ -235,6 +235,11 @@ export class Topology implements Timed {
     return this.client.toldPeers.filter((id) => !this.connected.has(id));
   }
 
+  /** Peers whose links ended without a farewell, and that are looked for. */
+  get lostPeerCount(): number {
+    return this.lostPeers.size;
+  }
+
   uptimeS(now: number): number {
     return Math.floor((now - this.startedAt) / 1000);
   }

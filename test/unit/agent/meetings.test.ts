@@ -20,6 +20,7 @@ class Host {
   searching = false;
   joined = true;
   role: OverlayRole = 'peer';
+  missesPeers = false;
   readonly linked = new Set<Hit>();
   /** Those whose links are not being mended. */
   readonly up = new Set<Hit>();
@@ -32,7 +33,11 @@ class Host {
 
   constructor() {
     const overlay = (): OverlayNode | undefined =>
-      ({ state: this.joined ? 'joined' : 'joining', role: this.role }) as unknown as OverlayNode;
+      ({
+        state: this.joined ? 'joined' : 'joining',
+        role: this.role,
+        missesPeers: this.missesPeers,
+      }) as unknown as OverlayNode;
     const isSearching = (): boolean => this.searching;
     this.meetings = new Meetings(
       {
@@ -103,6 +108,13 @@ test('a member that finds no way in looks for others; alone it waits for them; i
   t.true(isPauseOf('keep', host.nextVisitMs()), 'a peer with a link, at no public address');
   host.meetings.setHostAddresses(['8.8.8.8'], 0);
   t.true(isPauseOf('watch', host.nextVisitMs()), 'a peer with a link, at a public address');
+  host.missesPeers = true;
+  // At once, and then at that pause.
+  host.nextVisitMs();
+  t.true(isPauseOf('miss', host.nextVisitMs()), 'other peers were lost');
+  host.missesPeers = false;
+  host.nextVisitMs();
+  t.true(isPauseOf('watch', host.nextVisitMs()), 'and found again');
   host.up.delete(CLIENT);
   t.true(isPauseOf('wait', host.nextVisitMs()), 'its only link is being mended');
   host.searching = true;

@@ -44,7 +44,7 @@ const PRIVATE_SUFFIX = 'internal';
 const PRIVATE_NAME = /^[0-9a-f]{10}\.internal$/;
 /** Two machines of one image have one host name. */
 const CHOOSE_ANOTHER = '`idloc join TICKET --name NAME`, or `name = "NAME"` in the configuration of the service';
-const RENDEZVOUS_OFF = 'members meet through BitTorrent only where the overlay is made with --rendezvous mainline';
+const RENDEZVOUS_OFF = 'members meet through BitTorrent only after `idloc overlay --rendezvous mainline`';
 /** What a host keeps when it leaves. */
 const IDENTITY_FILE = 'identity.pem';
 const LEFT_FILE = 'left';

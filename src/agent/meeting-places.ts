@@ -22,6 +22,7 @@ export interface MeetingPlacesComponents {
 
 /** The meeting places of one overlay, and their sockets. */
 export class MeetingPlaces {
+  /** Also the one that may be switched on later. */
   readonly all: readonly MeetingPlace[];
   private readonly multicast: MulticastPlace | undefined;
   private readonly switched: SwitchedPlace;
@@ -56,6 +57,11 @@ export class MeetingPlaces {
         visit: (key) => place.visit(key),
         onFound: (handler) => place.onFound((address) => this.within(() => handler(address))),
       }));
+  }
+
+  /** Where somebody can be met now. */
+  get open(): readonly MeetingPlace[] {
+    return this.all.filter(({ name }) => name !== this.switched.name || this.mainline !== undefined);
   }
 
   /** Whether members meet in Mainline, from now on. */

@@ -50,7 +50,7 @@ export async function enroll(
   const enroller = new Enroller(
     {
       ...{ dataPlane, identity, lifecycle, random, clock: systemClock, logger },
-      places: places.all,
+      places: places.open,
       onForeign: (data, remote) => places.receive(data, remote),
     },
     { ticket, user },

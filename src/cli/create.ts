@@ -11,8 +11,7 @@ interface Options {
 }
 
 const OFF =
-  "rendezvous is off: members do not meet through BitTorrent's DHT; `idloc create OVERLAY --rendezvous mainline` makes an overlay " +
-  'where they do';
+  "rendezvous is off: members do not meet through BitTorrent's DHT; `idloc overlay --rendezvous mainline` turns it on";
 
 export function createCommand(): Command {
   return new Command('create')

@@ -13,6 +13,7 @@ import { decodeEnrollmentAnswer } from '../../../src/identity/enrollment-message
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
+import { Lifecycle } from '../../../src/membership/lifecycle.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
 const TOOLS = { random: systemRandom, clock: { monotonic: () => 0, wall: () => NOW } };
@@ -68,9 +69,10 @@ test('certificates of an overlay live as long as its founder decided, its own to
   t.is(parseCertificate(own).notAfter, NOW + 120_000);
   const code = new Uint8Array(16);
   founder?.register.addCode(code, { expiresAt: NOW + 1000, user: null, wallNow: NOW });
+  const lifecycle = new Lifecycle('member');
   const host = HostIdentity.generate();
   const bytes = enrollmentRequest(host, { overlay: OPTIONS.overlay, code, user: null });
-  const { membership } = memberOf(created, { store, identity, ...TOOLS, logger: silentLogger });
+  const { membership } = memberOf(created, { store, identity, lifecycle, ...TOOLS, logger: silentLogger });
   const ends = (): number => {
     const handled = membership.inviting?.enroll({ bytes, spki: host.spki }, NOW) ?? new Uint8Array();
     const { answer } = decodeEnrollmentAnswer(handled);

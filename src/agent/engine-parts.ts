@@ -148,7 +148,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
     if (contact.ipv4 !== null && !membership.revoked.has(contact.hit)) claims.addresses.set(contact.hit, contact.ipv4);
   const links: LinkManager = new LinkManager({
     dataPlane,
-    verifyPeer: (chain, wallNow) => trust.verify(chain, wallNow, { anyTime: !timeIsKnown() }),
+    verifyPeer: (chain, wallNow) => trust.verify(chain, wallNow, { anyTime: !timeIsKnown(), revokedAsGuest: true }),
     selfHit: self,
     isPeer: (hit) => acquaintances.isPeer(hit),
     // By links to peers the overlay is reached, and the other end found.

@@ -145,6 +145,7 @@ export class Entry implements Timed {
 
   stop(): void {
     this.bootstrap.stop();
+    this.timers.clear('role');
     this.endCutOff();
   }
 

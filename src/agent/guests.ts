@@ -14,7 +14,7 @@ import type { Membership } from '../membership/membership.ts';
 
 export interface GuestsComponents {
   readonly links: Pick<LinkManager, 'send' | 'certificateOf'>;
-  readonly membership: Pick<Membership, 'answerGuest' | 'requestAsGuest' | 'lapsed'>;
+  readonly membership: Pick<Membership, 'answerGuest' | 'requestAsGuest' | 'noticeFor' | 'lapsed'>;
   readonly timeIsKnown: () => boolean;
   readonly random: Random;
   readonly logger: Logger;
@@ -45,6 +45,13 @@ export class Guests {
   ask(hit: Hit): void {
     const { links, membership, random } = this.components;
     links.send(hit, membership.requestAsGuest({ overlay: this.overlay, random }));
+  }
+
+  /** A guest is linked: one that was revoked while it was away is told so, or it would knock for ever. */
+  welcome(hit: Hit): void {
+    const { links, membership, random } = this.components;
+    const notice = membership.noticeFor(hit, { overlay: this.overlay, random });
+    if (notice !== undefined) links.send(hit, notice);
   }
 
   /** What a guest has sent. */

@@ -22,8 +22,11 @@ export interface MemberLinksComponents {
   readonly dataPlane: Pick<DataPlane, 'authorize'>;
   readonly links: Pick<LinkManager, 'close' | 'closeAll' | 'remoteOf' | 'knownAddress' | 'dataPlaneLinkOf'>;
   readonly members: LinkedMembers;
-  readonly membership: Pick<Membership, 'lapsed' | 'answeredAsGuest' | 'inviting' | 'linkUp' | 'linkDown'>;
-  readonly guests: Pick<Guests, 'ask' | 'answer' | 'includesUs'>;
+  readonly membership: Pick<
+    Membership,
+    'state' | 'lapsed' | 'answeredAsGuest' | 'noticed' | 'inviting' | 'linkUp' | 'linkDown'
+  >;
+  readonly guests: Pick<Guests, 'ask' | 'answer' | 'welcome' | 'includesUs'>;
   readonly node: Pick<OwnNode, 'overlay' | 'names' | 'receive'>;
   readonly doubles: Pick<Doubles, 'isAway' | 'linkUp' | 'suspect' | 'met'>;
   readonly resolver: Pick<Resolver, 'linkUp' | 'linkDown'>;
@@ -42,6 +45,8 @@ export interface MemberLinksComponents {
 /** What comes of our links: who is told, and in which order, when a member's link comes up, is mended or ends. */
 export class MemberLinks {
   private readonly components: MemberLinksComponents;
+  /** Linked members that have not sent anything yet. */
+  private readonly unheard = new Set<Hit>();
 
   constructor(components: MemberLinksComponents) {
     this.components = components;
@@ -55,8 +60,16 @@ export class MemberLinks {
           links.close(event.hit, AWAY);
           return;
         }
+        if (membership.state === 'revoked') {
+          links.close(event.hit, 'revoked');
+          return;
+        }
         meetings?.linked(event.hit);
-        if (!event.peer.member) return;
+        if (!event.peer.member) {
+          guests.welcome(event.hit);
+          return;
+        }
+        this.unheard.add(event.hit);
         // Others may take us for a guest; or our clock is wrong, and they do not.
         if (membership.lapsed) guests.ask(event.hit);
         if (!guests.includesUs) this.up(event, now);
@@ -79,6 +92,8 @@ export class MemberLinks {
         return;
       case 'message':
         if (!event.member) guests.answer(event.hit, event.data, now);
+        // Who takes us for a revoked host says so before anything else.
+        else if (this.unheard.delete(event.hit) && membership.noticed(event.data, now)) return;
         else if (!membership.lapsed || !membership.answeredAsGuest(event.data, now))
           node.receive(event.hit, event.data, now);
         return;
@@ -167,6 +182,7 @@ export class MemberLinks {
 
   private down(hit: Hit, now: number): void {
     const { members, membership, node, resolver, time, entry, meetings } = this.components;
+    this.unheard.delete(hit);
     // Also for an attempt that failed: whoever waits for it is told.
     node.overlay?.linkDown(hit, now);
     time.linkDown(hit);

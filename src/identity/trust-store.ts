@@ -35,7 +35,7 @@ export interface VerifiedPeer {
   readonly member: boolean;
   /**
    * A certificate of this overlay that is not in force: expired, not valid yet, or made by an inviter whose right was
-   * withdrawn. It still proves who is to have a new one.
+   * withdrawn. It still proves who is to have a new one, unless that host was revoked (`revokedAsGuest`).
    */
   readonly lapsed: boolean;
   /** The inviter that made the certificate; null: the authority, or the peer itself. */
@@ -45,6 +45,8 @@ export interface VerifiedPeer {
 export interface VerifyOptions {
   /** Takes a certificate whenever it is valid: for hosts that do not know the time yet. Validity is then `validityOf`'s word. */
   readonly anyTime?: boolean;
+  /** Takes a revoked host for a guest, which can be told so, instead of throwing. */
+  readonly revokedAsGuest?: boolean;
 }
 
 export type CertificateValidity = 'early' | 'valid' | 'expired';
@@ -161,8 +163,10 @@ export class TrustStore {
    */
   verify(chain: readonly Uint8Array[], wallNow: number, options: VerifyOptions = {}): VerifiedPeer {
     const peer = this.identify(chain);
-    if (this.standing.isRevoked(peer.nodeId))
+    if (this.standing.isRevoked(peer.nodeId)) {
+      if (options.revokedAsGuest === true) return { ...peer, user: null, member: false, lapsed: true };
       throw new CertificateError(`the node ${hitToAddress(peer.nodeId)} was revoked`);
+    }
     // A guest shows its key alone: when it made its certificate is no one's concern.
     if (!peer.member || this.whyLapsed(peer, wallNow, options) === undefined) return peer;
     return { ...peer, user: null, member: false, lapsed: true };

@@ -4,6 +4,8 @@
 export const MAX_REVOCATIONS = 4_096;
 /** A revocation has several frames, which are acknowledged one by one: so long its host is still linked to be told. */
 export const DISMISSAL_MS = 500;
+/** Revocations that a host is told that comes back after its own; one is enough, but not everyone's counts. */
+export const MAX_REASONS_TOLD = 4;
 /** Hosts that may invite. */
 export const MAX_GRANTS = 256;
 /** One grant or revocation with the certificates that prove it. */

@@ -284,6 +284,25 @@ export class Membership implements Timed {
     return true;
   }
 
+  /** What a host that was revoked while it was away is sent over its link as a guest; undefined: it was not, or nothing proves it. */
+  noticeFor(
+    hit: Hit,
+    { overlay, random }: { readonly overlay: string; readonly random: Random },
+  ): Uint8Array | undefined {
+    const proofs = this.records.proofsAgainst(hit);
+    if (proofs === undefined) return undefined;
+    const transactionId = new DataView(random.bytes(8).buffer).getBigUint64(0);
+    return encodeEnrollmentExchange('exp_b_req', proofs, { overlay, transactionId, to: hit });
+  }
+
+  /** What may be such a notice for this host. @returns whether it was one. */
+  noticed(message: Uint8Array, now: number): boolean {
+    const notice = decodeEnrollmentExchange('exp_b_req', message);
+    if (notice?.to !== this.self) return false;
+    this.records.takeProofs(notice.bytes, now);
+    return true;
+  }
+
   /** A document of a ConfigUpdate (s6.5.4): true when it is good and newer. */
   readonly acceptConfiguration = (document: Uint8Array, now: number): boolean => {
     let configuration: OverlayConfiguration;

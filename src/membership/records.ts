@@ -5,7 +5,7 @@ import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import type { RevokedHost } from '../identity/enrollment-register.ts';
-import { DISMISSAL_MS } from './constants.ts';
+import { DISMISSAL_MS, MAX_REASONS_TOLD } from './constants.ts';
 import type { Keeper } from './keeper.ts';
 import { Ledger, type LedgerRecord } from './ledger.ts';
 import type { MembershipRules, MembershipStore } from './ports.ts';
@@ -101,6 +101,20 @@ export class Records implements Timed {
     );
   }
 
+  /** What tells a revoked host that it is; undefined: it was not revoked, or nothing here proves it. */
+  proofsAgainst(hit: Hit): Uint8Array | undefined {
+    if (!this.out.has(hit)) return undefined;
+    const proofs = this.ledger.all().filter((record) => record.kind === 'revocation' && record.hit === hit);
+    if (proofs.length === 0) return undefined;
+    proofs.sort((a, b) => Number(b.byAuthority) - Number(a.byAuthority) || b.at - a.at);
+    return encodeSpreading({ type: 'records', records: proofs.slice(0, MAX_REASONS_TOLD) });
+  }
+
+  /** What somebody tells of this host: proven like all records, whoever brings them. */
+  takeProofs(bytes: Uint8Array, now: number): void {
+    this.spreading.publish(this.kept(bytes).slice(0, MAX_REASONS_TOLD), now);
+  }
+
   /** `bad-node` of a newer configuration document. */
   distrust(hits: readonly Hit[], now: number): void {
     for (const hit of hits) this.rules.distrust(hit);
@@ -169,7 +183,7 @@ export class Records implements Timed {
       return message.type === 'records' ? message.records : [];
     } catch (error) {
       if (!(error instanceof MalformedMessageError)) throw error;
-      this.logger.warn('kept records are broken', { err: error.message });
+      this.logger.warn('records are broken', { err: error.message });
       return [];
     }
   }

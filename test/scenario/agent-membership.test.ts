@@ -186,6 +186,22 @@ test('a revoked member is out everywhere within five seconds, also where somebod
   t.is(bob.engine.membership.state, 'revoked');
 });
 
+test('a host that was off while it was revoked, by an inviter, is told by whoever it links with, and links with nobody more', (t) => {
+  const world = new Company(t, 712, 86_400_000);
+  const { founder, second, third, alice, bob } = world;
+  bob.kill();
+  world.run(2_000);
+  world.revoke(second, bob.hit);
+  world.run(5_000);
+  second.kill();
+  bob.start({ start: [world.locatorOf(third)] });
+  t.true(world.until(() => bob.engine.membership.state === 'revoked', 10_000));
+  t.true(bob.events.some(({ type }) => type === 'revoked'));
+  world.run(60_000);
+  for (const agent of [founder, third, alice]) t.false(agent.isLinkedTo(bob));
+  t.is(alice.engine.membership.state, 'member');
+});
+
 test('a certificate ended while its host was off: it gets a new one as a guest, with the same user and address', (t) => {
   const world = new Company(t, 703);
   const { founder, third, alice } = world;

@@ -14,6 +14,7 @@ const ALICE = '20010022000000000000000000000002';
 const BOB = '20010022000000000000000000000003';
 const REMOTE = { address: '192.0.2.2', port: 6084 };
 const MESSAGE = new Uint8Array([1]);
+const NOTICE = new Uint8Array([2]);
 
 interface Situation {
   hasNode?: boolean;
@@ -23,10 +24,19 @@ interface Situation {
   lapsed?: boolean;
   timeIsKnown?: boolean;
   isAway?: boolean;
+  revoked?: boolean;
 }
 
 /** A host that writes down who is told what, in which order. */
-function host({ hasNode = true, role, keeper, lapsed = false, timeIsKnown = true, isAway = false }: Situation = {}): {
+function host({
+  hasNode = true,
+  role,
+  keeper,
+  lapsed = false,
+  timeIsKnown = true,
+  isAway = false,
+  revoked = false,
+}: Situation = {}): {
   log: string[];
   members: LinkedMembers;
   memberLinks: MemberLinks;
@@ -57,13 +67,20 @@ function host({ hasNode = true, role, keeper, lapsed = false, timeIsKnown = true
     },
     members,
     membership: {
+      state: revoked ? 'revoked' : 'member',
       lapsed,
       answeredAsGuest: () => false,
+      noticed: (message) => message === NOTICE,
       inviting: undefined,
       linkUp: note('membership up'),
       linkDown: note('membership down'),
     },
-    guests: { ask: note('ask as guest'), answer: note('answer guest'), includesUs: lapsed && timeIsKnown },
+    guests: {
+      ask: note('ask as guest'),
+      answer: note('answer guest'),
+      welcome: note('welcome guest'),
+      includesUs: lapsed && timeIsKnown,
+    },
     node: {
       overlay: hasNode ? overlay : undefined,
       names: hasNode ? ({ refresh: note('store anew') } as unknown as NameService) : undefined,
@@ -138,10 +155,25 @@ test('what we store is stored anew when the peer that keeps it was started anew,
 
 test('a guest is no member; its message is a question to an inviter, and no message of the overlay', (t) => {
   const { tell, members } = host();
-  t.deepEqual(tell(up(BOB, { member: false })), ['meetings linked']);
+  t.deepEqual(tell(up(BOB, { member: false })), ['meetings linked', 'welcome guest']);
   t.is(members.size, 0);
   t.deepEqual(tell({ type: 'message', hit: BOB, member: false, data: MESSAGE }), ['answer guest']);
   t.deepEqual(tell({ type: 'message', hit: ALICE, member: true, data: MESSAGE }), ['node message']);
+});
+
+test('that we were revoked is heard as the first thing that a member says, and as nothing else', (t) => {
+  const { tell } = host();
+  const says = (data: Uint8Array): string[] => tell({ type: 'message', hit: ALICE, member: true, data });
+  tell(up(ALICE));
+  t.deepEqual(says(NOTICE), []);
+  t.deepEqual(says(NOTICE), ['node message']);
+  tell(up(ALICE));
+  t.deepEqual(says(MESSAGE), ['node message']);
+  t.deepEqual(says(NOTICE), ['node message']);
+});
+
+test('once we were revoked we are linked with nobody, also not with whoever has not heard of it yet', (t) => {
+  t.deepEqual(host({ revoked: true }).tell(up(ALICE)), [`close ${ALICE}: revoked`]);
 });
 
 test('with a certificate that has ended a member is asked for another, and is a member for us only while our time may be wrong', (t) => {

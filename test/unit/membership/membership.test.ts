@@ -1,5 +1,7 @@
 import test from 'ava';
 import { MAX_SEQUENCE } from '../../../src/config/overlay-configuration.ts';
+import { encodeEnrollmentExchange } from '../../../src/membership/enrollment-exchange.ts';
+import { encodeSpreading } from '../../../src/membership/spreading-message.ts';
 import { Company, documentOf, type Host } from './company.ts';
 
 const DAY_MS = 86_400_000;
@@ -102,6 +104,33 @@ test('whoever was away learns of a revocation at its first link, and again from 
   const again = all.start(away.node, away.disk);
   t.true(again.membership.revoked.has(victim.node.id));
   t.deepEqual([...again.membership.office.inviters].sort(), [...authority.membership.office.inviters].sort());
+});
+
+test('a revoked host that was away itself is told by whoever knows; what is not proven, or for another, tells it nothing', (t) => {
+  const { company: all, hosts } = company(12, DAY_MS);
+  const [authority, , member, victim] = hosts;
+  if (authority === undefined || member === undefined || victim === undefined) return t.fail();
+  for (const id of [...victim.node.links.up]) {
+    const other = all.world.nodes.get(id);
+    if (other !== undefined) all.world.disconnect(victim.node, other);
+  }
+  const exchange = { overlay: 'overlay.example.net', random: all.world.random };
+  t.is(member.membership.noticeFor(victim.node.id, exchange), undefined);
+  all.act(authority, (membership, now) => membership.office.revoke([victim.node.id], now));
+  all.run(1_000);
+  const notice = member.membership.noticeFor(victim.node.id, exchange) ?? new Uint8Array();
+  const hears = (host: Host, message: Uint8Array): boolean =>
+    all.act(host, (membership, now) => membership.noticed(message, now));
+  t.false(hears(authority, notice));
+  t.false(hears(victim, notice.subarray(1)));
+  const to = { overlay: exchange.overlay, transactionId: 1n, to: victim.node.id };
+  for (const records of [[{ kind: 'revocation' as const, bytes: Buffer.from('no proof') }], []])
+    t.true(hears(victim, encodeEnrollmentExchange('exp_b_req', encodeSpreading({ type: 'records', records }), to)));
+  t.true(hears(victim, encodeEnrollmentExchange('exp_b_req', Buffer.from('no records'), to)));
+  t.is(victim.membership.state, 'member');
+  t.true(hears(victim, notice));
+  t.is(victim.membership.state, 'revoked');
+  t.is(ofType(victim, 'ended'), 1);
 });
 
 test('a full disk: a revocation holds all the same, and is written when there is room', (t) => {

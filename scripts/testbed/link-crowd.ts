@@ -204,6 +204,7 @@ function join(number: number): Member {
     holdersOf: (_user, at, done) => done(undefined, at),
     reserve: (_user, _hits, at, done) => done('kept', at),
     formerHoldersOf: (_user, at, done) => done([], at),
+    hasCome: (_hit, at, done) => done(undefined, at),
   });
   const member: Member = {
     manager,

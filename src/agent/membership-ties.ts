@@ -5,6 +5,7 @@ import type { LinkManager } from '../link/link-manager.ts';
 import type { Membership, MembershipEvent } from '../membership/membership.ts';
 import type { OwnCertificate } from '../membership/own-certificate.ts';
 import type { DataPlane } from '../native/data-plane.ts';
+import { ERROR_CODES } from '../reload/index.ts';
 import type { Acquaintances, Known } from './acquaintances.ts';
 import type { Entry } from './entry.ts';
 import type { Guests } from './guests.ts';
@@ -51,6 +52,12 @@ export class MembershipTies {
       reserve: (...call) => reservations.reserve(...call),
       formerHoldersOf: (user, at, done) => {
         names.lookupFormerHosts(user, at, (result, later) => done(result.ok ? result.value : [], later));
+      },
+      hasCome: (hit, at, done) => {
+        names.lookupHit(hit, at, (result, later) => {
+          if (result.ok) done(true, later);
+          else done(result.error.errorCode === ERROR_CODES.not_found ? false : undefined, later);
+        });
       },
     });
   }

@@ -32,8 +32,18 @@ export interface RegisterStore {
   writeSoon(pieces: Iterable<string>, done: (error?: unknown) => void): void;
 }
 
-/** A host that has its certificate shows itself within seconds; later than this its installation counts as failed. */
+/**
+ * A host that has its certificate shows itself within seconds; later than this its installation counts as failed for whoever
+ * comes with the same ticket, which is the same person most often.
+ */
 const FAILED_AFTER_MS = 60_000;
+/**
+ * For all others it does after this time: long enough for a reboot in the middle of it, short enough for the next one who wants
+ * the name to wait.
+ */
+export const ABANDONED_AFTER_MS = 600_000;
+/** Of one name. More of them are a ticket for a user with many hosts, and no failed installation. */
+const MAX_ABANDONED = 4;
 
 export interface CodeOptions {
   /** Milliseconds since the epoch. */
@@ -86,6 +96,8 @@ export interface Admission {
   readonly chosen: boolean;
   /** Hosts whose place this one takes: to be revoked. Other inviters may know more of this user. */
   readonly replaced: readonly Hit[];
+  /** Those among them that never showed themselves here: the overlay may know that they are there all the same. */
+  readonly failed: readonly Hit[];
   /** A lost key is replaced: every other host of the user is to be revoked. */
   readonly replacesUser: boolean;
 }
@@ -121,9 +133,9 @@ interface Plan extends Admission {
 
 /**
  * Who is a member under which user name, and which codes were given out, as one inviter knows it. A user name belongs to the
- * hosts that got it: others get it only with a code that was made for that very name. It is free again only when no host that
- * has it was ever seen and the certificates that name it have ended; a host whose installation failed is such a one, and its
- * place in its ticket is taken by the next host that comes with the same ticket.
+ * hosts that got it: others get it only with a code that was made for that very name. It is free again when no host that
+ * has it was ever seen and the certificates that name it have ended. A host whose installation failed, as it seems, loses its
+ * place in its ticket to the next host that comes with the same ticket, and its name to the next one that comes with any.
  *
  * An admission of a newcomer is on the disk before it counts, in a line of its own. So is every certificate that is issued, a
  * newcomer's first sign of life and a name given back, but those count all the same when there is no room. What else is seen of
@@ -271,7 +283,8 @@ export class EnrollmentRegister {
       ...(code !== undefined && { issuer: redemption.issuer, knownSince: wallNow }),
       issuedAt: Math.max(issuedAt(wallNow, expiresAt), before.issuedAt),
       expiresAt: Math.max(expiresAt, before.expiresAt),
-      ...(before.seen && { enrolledAt: wallNow }),
+      // Whoever asks again with its ticket, since the answer was lost, is at it still.
+      ...((before.seen || code !== undefined) && { enrolledAt: wallNow }),
       // Whoever shows its certificate has it.
       seen: before.seen || redemption.shown !== null,
     };
@@ -290,7 +303,15 @@ export class EnrollmentRegister {
 
   /** Whether nobody has the name, or is to get it, as far as is known here; `hit` may have it itself. */
   isFree(user: string, wallNow: number, hit?: Hit): boolean {
-    return !this.isTaken(user, wallNow, undefined, hit);
+    return this.takenBy(user, wallNow, [], hit) === 'nobody';
+  }
+
+  /** A host that was let in here is in the overlay, as others say: its installation did not fail. */
+  noteShown(hit: Hit): void {
+    const member = this.members.get(hit);
+    if (member === undefined || member.seen) return;
+    const entry = { member: { ...member, seen: true }, code: null, replaced: [] };
+    this.remember({ type: 'member', overlay: this.overlay, ...entry });
   }
 
   /**
@@ -413,12 +434,18 @@ export class EnrollmentRegister {
     const granted = code?.user ?? user ?? has;
     const chosen = granted !== null && granted !== has && granted !== code?.user;
     const displaced = code === undefined ? undefined : this.displacedBy(hit, code, chosen ? granted : null, wallNow);
-    if (chosen && this.isTaken(granted, wallNow, displaced, hit)) throw new NameTakenError(granted, takenText(granted));
+    const failed = displaced === undefined ? [] : [displaced];
+    if (chosen && code !== undefined) failed.push(...this.abandonedBy(granted, hit, wallNow));
+    if (chosen) {
+      const taken = this.takenBy(granted, wallNow, failed, hit);
+      if (taken !== 'nobody')
+        throw new NameTakenError(granted, taken === 'awaited' ? awaitedText(granted) : takenText(granted));
+    }
     // Once: whoever asks again, since the answer was lost, must not end hosts that the user got meanwhile.
     const replacesUser = code?.replaces === true && !code.usedBy.includes(hit);
     const before = replacesUser && granted !== null ? this.hostsOf(granted).filter((other) => other !== hit) : [];
-    const replaced = [...new Set([...before, ...(displaced === undefined ? [] : [displaced])])];
-    return { user: granted, chosen, replaced, replacesUser, code, known };
+    const replaced = [...new Set([...before, ...failed])];
+    return { user: granted, chosen, replaced, failed, replacesUser, code, known };
   }
 
   /** A host may show a later certificate than this inviter knows of: another one has renamed it. */
@@ -460,14 +487,32 @@ export class EnrollmentRegister {
     throw new EnrollmentError('failed_authentication', `${text}: ask for a new one`);
   }
 
-  /** A name that a code was made for is kept for whoever has that code. */
-  private isTaken(user: string, wallNow: number, displaced: Hit | undefined, hit: Hit | undefined): boolean {
-    if (this.codes.some((code) => code.user === user && isOpen(code, wallNow))) return true;
+  /** Hosts that got the name and never came, as far as is known here: not one of them is to come any more. */
+  private abandonedBy(user: string, hit: Hit, wallNow: number): Hit[] {
+    const abandoned = [...(this.hosts.get(user) ?? [])].filter((other) => {
+      const member = other === hit ? undefined : this.members.get(other);
+      if (member?.user !== user || member.seen || member.revoked || member.expiresAt <= wallNow) return false;
+      return Math.abs(wallNow - member.enrolledAt) >= ABANDONED_AFTER_MS;
+    });
+    return abandoned.length > MAX_ABANDONED ? [] : abandoned;
+  }
+
+  /**
+   * `awaited`: by a host that was let in and may still come. A name that a code was made for is kept for whoever has that code.
+   * @param failed hosts that do not count.
+   */
+  private takenBy(user: string, wallNow: number, failed: readonly Hit[], hit?: Hit): 'nobody' | 'awaited' | 'others' {
+    if (this.codes.some((code) => code.user === user && isOpen(code, wallNow))) return 'others';
+    let isAwaited = false;
     for (const other of this.hosts.get(user) ?? []) {
-      const member = other === hit || other === displaced ? undefined : this.members.get(other);
-      if (member !== undefined && (member.seen || member.expiresAt > wallNow)) return true;
+      const member = other === hit || failed.includes(other) ? undefined : this.members.get(other);
+      if (member === undefined) continue;
+      if (member.seen) return 'others';
+      if (member.expiresAt <= wallNow) continue;
+      if (member.revoked) return 'others';
+      isAwaited = true;
     }
-    return false;
+    return isAwaited ? 'awaited' : 'nobody';
   }
 
   private checkName(user: string): void {
@@ -490,7 +535,7 @@ export class EnrollmentRegister {
     if (!isLater(shown, known)) return known.seen ? undefined : { ...known, seen: true };
     // Of two certificates the later one has the name of today. A name of others it brings to nobody who has one: it
     // may be the work of a thief of an inviter's key, and would be renewed when that key is worth nothing any more.
-    const isOthers = user !== null && known.user !== null && this.isTaken(user, wallNow, undefined, hit);
+    const isOthers = user !== null && known.user !== null && !this.isFree(user, wallNow, hit);
     return {
       ...(isOthers ? known : renamed(known, user)),
       enrolledAt: wallNow,
@@ -590,10 +635,14 @@ export class EnrollmentRegister {
   private admit(member: Member, codeId: string | null, replaced: readonly Hit[]): void {
     const { hit } = member;
     this.setMember(member);
+    const failed = replaced.filter((other) => this.members.get(other)?.seen !== true);
     for (const other of replaced) this.replace(other);
     this.codes = this.codes.map((code) => {
-      if (code.id !== codeId) return code;
-      return { ...code, usedBy: [...code.usedBy.filter((other) => other !== hit && !replaced.includes(other)), hit] };
+      if (code.id === codeId)
+        return { ...code, usedBy: [...code.usedBy.filter((other) => other !== hit && !replaced.includes(other)), hit] };
+      // Whoever has that ticket is to come with another key.
+      if (!code.usedBy.some((other) => failed.includes(other))) return code;
+      return { ...code, usedBy: code.usedBy.filter((other) => !failed.includes(other)) };
     });
   }
 }
@@ -622,6 +671,23 @@ function renamed(member: Member, user: string | null): Member {
 /** What a person is told of a name that somebody has. */
 export function takenText(user: string): string {
   return `the user name ${user} is taken: ask for a ticket that names it, or choose another`;
+}
+
+function awaitedText(user: string): string {
+  const minutes = ABANDONED_AFTER_MS / 60_000;
+  return (
+    `the user name ${user} is taken by a host that was let in and has not come yet: start that one again with its own ticket, ` +
+    `choose another name, or try again in ${minutes} minutes`
+  );
+}
+
+/** What a person is told of a name that another inviter keeps. */
+export function keptText(user: string): string {
+  const minutes = ABANDONED_AFTER_MS / 60_000;
+  return (
+    `the user name ${user} is taken, since another inviter keeps it for a ticket or for a host that it has just let in: ` +
+    `choose another, or try again in ${minutes} minutes`
+  );
 }
 
 function readState(json: string, overlay: string): RegisterState {

@@ -17,6 +17,7 @@ import {
   type SignedEnrollmentAnswer,
 } from './enrollment-message.ts';
 import {
+  keptText,
   takenText,
   type Admission,
   type EnrollmentRegister,
@@ -99,6 +100,33 @@ export class EnrollmentServer {
     }
   }
 
+  /** The name that the newcomer's ticket was made for, which it gets. Undefined: it chooses, has it, or will be refused. */
+  givenName(request: CertificateRequest, wallNow: number): string | undefined {
+    try {
+      const redemption = this.redemptionOf(request, wallNow);
+      const { user, chosen } = this.components.register.consider(redemption);
+      return redemption.code === null || chosen || user === null ? undefined : user;
+    } catch (error) {
+      if (isRefusal(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** Hosts that the request would take the place of, since they were never seen here. */
+  failedHosts(request: CertificateRequest, wallNow: number): readonly Hit[] {
+    try {
+      return this.components.register.consider(this.redemptionOf(request, wallNow)).failed;
+    } catch (error) {
+      if (isRefusal(error)) return [];
+      throw error;
+    }
+  }
+
+  /** A host that was never seen here is in the overlay all the same. */
+  sawShown(hit: Hit): void {
+    this.components.register.noteShown(hit);
+  }
+
   /** Hosts were revoked: tickets that would let them in again end. @returns how many. */
   sawRevoked(revoked: readonly RevokedHost[], wallNow: number): number {
     return this.components.register.endTickets(revoked, wallNow);
@@ -111,6 +139,11 @@ export class EnrollmentServer {
   /** The answer to a request whose name somebody else has in the overlay. */
   refuseName(request: CertificateRequest, user: string): Uint8Array {
     return this.refuse(request, 'username_not_available', takenText(user));
+  }
+
+  /** The answer to a request whose name another inviter keeps. */
+  refuseKept(request: CertificateRequest, user: string): Uint8Array {
+    return this.refuse(request, 'username_not_available', keptText(user));
   }
 
   /** The answer to a request whose name may be somebody else's, as long as the overlay cannot be asked: to be made again soon. */

@@ -27,6 +27,10 @@ export interface EnrollmentDeskPorts {
     now: number,
     done: (hits: readonly Hit[] | undefined, now: number) => void,
   ) => void;
+  /** Whether a host has told the overlay of itself; undefined: nobody can say now. */
+  readonly hasCome: (hit: Hit, now: number, done: (come: boolean | undefined, now: number) => void) => void;
+  /** A host that another inviter has let in and that never came loses its name: it is to be a member no more. */
+  readonly handedOn: (hit: Hit, now: number) => void;
   /** Keeps the name for a host: from then on no other inviter gives it away. */
   readonly reserve: Reserve;
   /** Hosts that have given the name back, as the overlay says. */
@@ -129,13 +133,46 @@ export class EnrollmentDesk {
   private enroll(inviting: Inviting, request: CertificateRequest, now: number, wallNow: number, done: DeskDone): void {
     const taken = inviting.takenName(request, wallNow);
     if (taken === undefined) {
-      this.enrollFree(inviting, request, now, wallNow, done);
+      this.enrollChecked(inviting, request, now, wallNow, done);
       return;
     }
     this.ports.formerHoldersOf(taken, now, (left, at) => {
       for (const { hit, leftAt } of left) if (inviting.sawLeaving(hit, leftAt, taken)) this.ports.left(hit, at);
-      this.enrollFree(inviting, request, at, wallNow, done);
+      this.enrollChecked(inviting, request, at, wallNow, done);
     });
+  }
+
+  /**
+   * Whose place is taken since it never came is looked up, too: a member is linked with its neighbours, which its inviter need
+   * not be one of.
+   */
+  private enrollChecked(
+    inviting: Inviting,
+    request: CertificateRequest,
+    now: number,
+    wallNow: number,
+    done: DeskDone,
+  ): void {
+    const [failed, ...others] = inviting.failedHosts(request, wallNow);
+    const checkNext = (hit: Hit | undefined, left: readonly Hit[], at: number): void => {
+      if (hit === undefined) {
+        this.enrollFree(inviting, request, at, wallNow, done);
+        return;
+      }
+      this.ports.hasCome(hit, at, (come, later) => {
+        if (come === undefined)
+          done(
+            this.attempt(() => inviting.refuseNow(request, 'the place of another host')),
+            later,
+          );
+        else if (come) {
+          inviting.sawShown(hit);
+          // Another one, perhaps, or it is refused by now. One less each time.
+          this.enrollChecked(inviting, request, later, wallNow, done);
+        } else checkNext(left[0], left.slice(1), later);
+      });
+    };
+    checkNext(failed, others, now);
   }
 
   /** A free name is looked up, too: another inviter may have given it away. */
@@ -148,10 +185,11 @@ export class EnrollmentDesk {
   ): void {
     const chosen = inviting.chosenName(request, wallNow);
     if (chosen === undefined) {
-      done(
-        this.attempt(() => inviting.enroll(request, wallNow)),
-        now,
-      );
+      const given = inviting.givenName(request, wallNow);
+      const answer = this.attempt(() => inviting.enroll(request, wallNow));
+      // What the name was kept for until now was the ticket, whoever came with it.
+      if (given !== undefined && answer !== undefined) this.ports.reserve(given.user, [given.hit], now, () => {});
+      done(answer, now);
       return;
     }
     this.ports.holdersOf(chosen.user, now, (hits, at) => {
@@ -160,13 +198,41 @@ export class EnrollmentDesk {
         done(this.attempt(refuse), at);
         return;
       }
-      this.ports.reserve(chosen.user, [chosen.hit], at, (outcome, later) => {
+      this.ports.reserve(chosen.user, [chosen.hit], at, (outcome, later, former) => {
         const answers = {
           kept: () => inviting.enroll(request, wallNow),
-          others: refuse,
+          others: () => inviting.refuseKept(request, chosen.user),
           unknown: () => inviting.refuseNow(request, chosen.user),
         };
-        done(this.attempt(answers[outcome]), later);
+        const answer = (when: number): void => done(this.attempt(answers[outcome]), when);
+        if (outcome !== 'kept' || former === undefined) answer(later);
+        else
+          this.endFormer(former, chosen.user, later, (known, when) => {
+            if (known) answer(when);
+            else
+              done(
+                this.attempt(() => inviting.refuseNow(request, chosen.user)),
+                when,
+              );
+          });
+      });
+    });
+  }
+
+  /**
+   * Another inviter kept the name for a host, and does no more. When that host never came, it is not to come any more.
+   * @param done false: nobody can say whether it has.
+   */
+  private endFormer(former: Hit, user: string, now: number, done: (known: boolean, now: number) => void): void {
+    this.ports.hasCome(former, now, (come, at) => {
+      if (come !== false) {
+        done(come !== undefined, at);
+        return;
+      }
+      this.ports.formerHoldersOf(user, at, (left, later) => {
+        // It came, and has left since: its key may come back under another name.
+        if (left.every(({ hit }) => hit !== former)) this.ports.handedOn(former, later);
+        done(true, later);
       });
     });
   }

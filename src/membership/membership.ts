@@ -73,6 +73,7 @@ export interface MembershipOverlay {
   /** Hosts that have a name, as the overlay and our memory say. */
   readonly holdersOf: EnrollmentDeskPorts['holdersOf'];
   readonly formerHoldersOf: EnrollmentDeskPorts['formerHoldersOf'];
+  readonly hasCome: EnrollmentDeskPorts['hasCome'];
   readonly reserve: Reserve;
 }
 
@@ -449,6 +450,13 @@ export class Membership implements Timed {
       inviters: () => this.office.others,
       ask: (inviter, message, now, done) => this.askNode(inviter, certificateBody(message), now, done),
       holdersOf,
+      hasCome: (hit, now, done) => {
+        if (this.overlay === undefined) done(undefined, now);
+        else this.overlay.hasCome(hit, now, done);
+      },
+      handedOn: (hit, now) => {
+        if (this.inviting !== undefined) this.office.revoke([hit], now);
+      },
       reserve: this.office.reserve,
       formerHoldersOf: (user, now, done) => {
         if (this.overlay === undefined) done([], now);

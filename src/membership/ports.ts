@@ -61,6 +61,14 @@ export interface Inviting {
   enroll(request: CertificateRequest, wallNow: number): Uint8Array;
   /** The free name that a newcomer would take, and who it is; undefined: none, or the ticket was made for the name. */
   chosenName(request: CertificateRequest, wallNow: number): { readonly hit: Hit; readonly user: string } | undefined;
+  /** The name that a newcomer's ticket was made for, and who it is; undefined: it chooses one, or will be refused. */
+  givenName(request: CertificateRequest, wallNow: number): { readonly hit: Hit; readonly user: string } | undefined;
+  /** Hosts that it would take the place of, since they were let in here and never seen: the overlay may know them all the same. */
+  failedHosts(request: CertificateRequest, wallNow: number): readonly Hit[];
+  /** One of those is in the overlay. */
+  sawShown(hit: Hit): void;
+  /** The answer to a newcomer whose name another inviter keeps. */
+  refuseKept(request: CertificateRequest, user: string): Uint8Array;
   /** The answer to a newcomer whose name is somebody else's. */
   refuseName(request: CertificateRequest, user: string): Uint8Array;
   /** The answer to a newcomer of whose name nobody can say now whether it is free. */

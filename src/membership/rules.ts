@@ -95,7 +95,14 @@ export function invitingOf(issuer: OverlayAuthority | Inviter, components: Rules
       const user = enrollment.chosenName(request, wallNow);
       return user === undefined ? undefined : { hit: hitOfSpki(request.spki), user };
     },
+    givenName: (request, wallNow) => {
+      const user = enrollment.givenName(request, wallNow);
+      return user === undefined ? undefined : { hit: hitOfSpki(request.spki), user };
+    },
+    failedHosts: (request, wallNow) => enrollment.failedHosts(request, wallNow),
+    sawShown: (hit) => enrollment.sawShown(hit),
     refuseName: (request, user) => enrollment.refuseName(request, user),
+    refuseKept: (request, user) => enrollment.refuseKept(request, user),
     refuseNow: (request, user) => enrollment.refuseNow(request, user),
     sawMember: (peer, wallNow) => enrollment.sawMember(peer, wallNow),
     takenName: (request, wallNow) => enrollment.takenName(request, wallNow),

@@ -7,8 +7,13 @@ import { IDLOC_RESERVATION } from './storage/kinds.ts';
 import { encodeReservationValue, reservationOf, reservationResourceName } from './storage/values.ts';
 
 // Implementation constants.
-/** Until a host that has just got its name is found under it: it stores its record within seconds. */
+/** Until a host that has come with its ticket is found under the ticket's name: it stores its record within seconds. */
 const SETTLING_S = 300;
+/**
+ * For whom a name was kept is remembered for so long, though others may have the name much sooner (`RESERVED_FOR_HOST_MS`): whoever
+ * hands it on knows then which host is not to come any more.
+ */
+const REMEMBERED_S = 7 * 86_400;
 /** Every copy may have gone with its peers, and another inviter's reservation may have ended. */
 const REFRESH_MS = 1_800_000;
 /** After one that got no answer, doubled up to the above. */
@@ -27,12 +32,15 @@ export interface ReservedName {
  */
 export type ReservationOutcome = 'kept' | 'others' | 'unknown';
 
-/** Keeps a name for a host that is about to get it. `hits`: hosts that may have it. */
+/**
+ * Keeps a name for a host that is about to get it. `hits`: hosts that may have it. `former`: for whom another inviter kept it
+ * before, and does no more.
+ */
 export type Reserve = (
   user: string,
   hits: readonly Hit[],
   now: number,
-  done: (outcome: ReservationOutcome, now: number) => void,
+  done: (outcome: ReservationOutcome, now: number, former?: Hit) => void,
 ) => void;
 
 interface Kept {
@@ -46,11 +54,13 @@ interface Kept {
  * that are asked for one name in the same moment one refuses, and a name that waits for a ticket is free nowhere.
  */
 export class Reservations implements Timed {
-  private readonly overlay: Pick<OverlayNode, 'settings' | 'state' | 'store' | 'fetch'>;
+  private readonly overlay: Pick<OverlayNode, 'nodeId' | 'settings' | 'state' | 'store' | 'fetch'>;
   private readonly kept = new Map<string, Kept>();
   private busy = false;
 
-  constructor(components: { overlay: Pick<OverlayNode, 'settings' | 'state' | 'store' | 'fetch' | 'onEvent'> }) {
+  constructor(components: {
+    overlay: Pick<OverlayNode, 'nodeId' | 'settings' | 'state' | 'store' | 'fetch' | 'onEvent'>;
+  }) {
     this.overlay = components.overlay;
     components.overlay.onEvent((event, now) => {
       if (event.type === 'joined') for (const kept of this.kept.values()) kept.due = now;
@@ -59,15 +69,16 @@ export class Reservations implements Timed {
 
   /** A reservation for one of `hits` is as good. */
   readonly reserve: Reserve = (user, hits, now, done) => {
-    this.store({ user, hit: hits[0] ?? null, lifetimeS: SETTLING_S }, now, (outcome, at) => {
-      if (outcome !== 'others') {
-        done(outcome, at);
-        return;
-      }
-      this.overlay.fetch({ resource: this.resourceOf(user), kind: IDLOC_RESERVATION.id }, at, (result, later) => {
-        const [found] = result.ok ? result.values : [];
-        const hit = found === undefined ? undefined : reservationOf(found.value.value)?.hit;
-        done(hit !== undefined && hit !== null && hits.includes(hit) ? 'kept' : 'others', later);
+    // Its ticket was used: from now on it is kept for whoever has come.
+    this.kept.delete(user);
+    this.overlay.fetch({ resource: this.resourceOf(user), kind: IDLOC_RESERVATION.id }, now, (result, at) => {
+      const [found] = result.ok ? result.values : [];
+      const hit = found === undefined ? null : (reservationOf(found.value.value)?.hit ?? null);
+      const isSame = hit !== null && hits.includes(hit);
+      // Whom this inviter has let in itself, its register knows.
+      const former = hit === null || isSame || found?.signer.nodeId === this.overlay.nodeId ? undefined : hit;
+      this.store({ user, hit: hits[0] ?? null, lifetimeS: REMEMBERED_S }, at, (outcome, later) => {
+        done(outcome === 'others' && isSame ? 'kept' : outcome, later, former);
       });
     });
   };
@@ -120,7 +131,9 @@ export class Reservations implements Timed {
     const spec = { resource: this.resourceOf(user), kind: IDLOC_RESERVATION.id, value };
     const lifetime = Math.max(1, Math.min(Math.floor(lifetimeS), MAX_LIFETIME_S));
     this.overlay.store({ ...spec, lifetimeS: lifetime }, now, (result, at) => {
-      done(result.ok ? 'kept' : isRefusedAs(result.error, 'claimed') ? 'others' : 'unknown', at);
+      // More names than a peer keeps of one inviter: the register, and whom the overlay finds under the name, are what is left.
+      if (result.ok || isRefusedAs(result.error, 'quota')) done('kept', at);
+      else done(isRefusedAs(result.error, 'claimed') ? 'others' : 'unknown', at);
     });
   }
 

@@ -1,7 +1,8 @@
 import test, { type ExecutionContext } from 'ava';
 import type { Hit } from '../../src/base/node-id.ts';
 import type { SocketAddress } from '../../src/base/socket-address.ts';
-import { AgentWorld } from '../sim/agent/agent-world.ts';
+import { problemOf } from '../../src/agent/problem.ts';
+import { AgentWorld, type Joining } from '../sim/agent/agent-world.ts';
 import type { SimAgent } from '../sim/agent/sim-agent.ts';
 
 // Names and tickets where several hosts may let others in: nobody takes what is another's, and nobody comes back who was thrown out.
@@ -157,3 +158,106 @@ for (const seed of [860, 861])
     t.true(world.until(() => joining.result !== undefined, 60_000));
     t.true(joining.result?.ok);
   });
+
+const TEN_MINUTES_MS = 600_000;
+const reasonOf = ({ result }: Joining): string => (result?.ok === false ? result.error.message : '');
+
+/** Let in and switched off in the same moment: nobody has ever linked with it as a member. */
+function cutOff(t: ExecutionContext, world: Offices, name: string, ticket = world.ticket(null)): SimAgent {
+  const joining = world.join(world.hostAtHome(), ticket, user(name));
+  t.true(world.until(() => joining.agent !== undefined, 60_000));
+  const { agent } = joining;
+  if (agent === undefined) throw new Error('it was not let in');
+  agent.kill();
+  return agent;
+}
+
+for (const [inviter, seed, named] of [
+  ['same inviter', 870, false],
+  ['same inviter', 871, true],
+  ['other inviter', 872, false],
+  ['other inviter', 873, false],
+  ['other inviter', 874, true],
+] as const)
+  test(`seed ${seed}: a name whose host never came after it was let in is the next newcomer's at the ${inviter} in ten minutes; who comes too late is told`, (t) => {
+    const world = new Offices(t, seed, { peers: seed % 2 === 0 ? 0 : 4 });
+    const { founder, second } = world;
+    const by = inviter === 'same inviter' ? founder : second;
+    const late = cutOff(t, world, 'bob', world.ticket(named ? user('bob') : null));
+    const ask = (): Joining => {
+      const joining = world.join(world.hostAtHome(), world.ticket(null, world.at(by), by), user('bob'));
+      t.true(world.until(() => joining.result !== undefined, 60_000));
+      return joining;
+    };
+    world.run(60_000);
+    t.regex(reasonOf(ask()), /bob@home\.example is taken.*choose another.*in 10 minutes/);
+    world.run(TEN_MINUTES_MS);
+    const { agent: next } = ask();
+    t.true(world.until(() => next?.ready === true, 60_000));
+    world.run(20_000);
+    t.true(founder.engine.membership.revoked.has(late.hit));
+    late.start({ start: [world.founderLocator] });
+    t.true(world.until(() => late.engine.membership.state === 'revoked', 60_000));
+    t.regex(problemOf(late.engine.membership) ?? '', /this host's key was revoked: .*join with a new ticket/);
+    world.run(30_000);
+    for (const asker of [founder, second]) t.deepEqual(world.hostsOf(asker, 'bob'), [next?.hit]);
+    t.is(next?.engine.membership.state, 'member');
+  });
+
+test('a newcomer whose answer was lost gets in again with its ticket as long as nobody else has its name, and then is told', (t) => {
+  const world = new Offices(t, 880);
+  const { founder, second } = world;
+  const { membership } = founder.engine;
+  const lost = [0, 1].map(() => world.ticket(null, [world.founderLocator]));
+  const identities = [world.newIdentity(), world.newIdentity()] as const;
+  const ask = (i: 0 | 1): Joining => {
+    const [name, ticket = world.ticket(null)] = [`new${i}`, lost[i]];
+    return world.join(world.hostAtHome(), ticket, user(name), { identity: identities[i] });
+  };
+  const answerGuest = membership.answerGuest.bind(membership);
+  Object.assign(membership, {
+    answerGuest: (...[request, inviter, now]: Parameters<typeof answerGuest>) =>
+      answerGuest(request, inviter, now, () => undefined),
+  });
+  const failed = [ask(0), ask(1)];
+  t.true(world.until(() => failed.every(({ result }) => result !== undefined), 60_000));
+  t.deepEqual(
+    failed.map(({ result }) => result?.ok),
+    [false, false],
+  );
+  Object.assign(membership, { answerGuest });
+  world.run(TEN_MINUTES_MS);
+  const other = world.join(world.hostAtHome(), world.ticket(null, world.at(second), second), user('new1'));
+  t.true(world.until(() => other.agent?.ready === true, 60_000));
+  world.run(20_000);
+  const again = [ask(0), ask(1)];
+  t.true(world.until(() => again.every(({ result }) => result !== undefined), 60_000));
+  t.true(again[0]?.result?.ok);
+  t.regex(reasonOf(again[1] ?? other), /this key was revoked: make a new one and ask for a new ticket/);
+  // The ticket is as good as before: a new key is all that it takes, and another name.
+  const anew = world.join(world.hostAtHome(), world.ticket(null), user('new2'));
+  t.true(world.until(() => anew.agent?.ready === true, 60_000));
+  t.deepEqual(world.hostsOf(founder, 'new1'), [other.agent?.hit]);
+});
+
+test('a member that its inviter has never been linked with loses neither its place in its ticket nor its name', (t) => {
+  const world = new Offices(t, 890, { peers: 3 });
+  const { founder, peers } = world;
+  const ticket = world.ticket(null);
+  const joining = world.join(world.hostAtHome(), ticket, user('carol'));
+  t.true(world.until(() => joining.agent?.ready === true, 60_000));
+  world.run(5_000);
+  const { agent: carol } = joining;
+  // As the register is when only others are linked with it.
+  const member = founder.register.member(carol?.hit ?? '');
+  Object.assign(member ?? {}, { seen: false });
+  t.is(peers.length, 3);
+  world.run(TEN_MINUTES_MS);
+  const thieves = [
+    world.join(world.hostAtHome(), ticket, user('mallory')),
+    world.join(world.hostAtHome(), world.ticket(null), user('carol')),
+  ];
+  t.true(world.until(() => thieves.every(({ result }) => result !== undefined), 60_000));
+  t.regex(thieves.map(reasonOf).join(), /the ticket was used by another host.*,.*carol@home\.example is taken/);
+  t.is(carol?.engine.membership.state, 'member');
+});

@@ -121,7 +121,7 @@ export function judge(kind: Kind, value: SignedValue, origin: Origin, place: Pla
   const { data, signer } = value;
   if (data.value.model !== kind.dataModel) return 'model';
   if (data.value.value.length > kind.maxSize) return 'size';
-  const refused = judgeAge(kind, data, origin, wallNow) ?? judgeConflict(kind, value, origin, place.current);
+  const refused = judgeAge(kind, data, origin, wallNow) ?? judgeConflict(kind, value, origin, place.current, wallNow);
   if (refused !== undefined) return refused;
   if (place.current === undefined && place.countOfKind >= kind.maxCount) return 'full';
   const adds = place.current?.signer.nodeId !== signer.nodeId;
@@ -144,6 +144,7 @@ function judgeConflict(
   value: SignedValue,
   origin: Origin,
   current: SignedValue | undefined,
+  wallNow: number,
 ): Verdict | undefined {
   const isForeign = current !== undefined && current.signer.nodeId !== value.signer.nodeId;
   if (kind.accessPolicy === 'FIRST-CLAIM' || kind.accessPolicy === 'INVITER-CLAIM') {
@@ -151,7 +152,12 @@ function judgeConflict(
       if (isForeign) return 'claimed';
       if (current === undefined && origin.isOriginal) return 'unclaimed';
     } else {
-      if (isForeign && current.data.value.exists) return origin.decides ? undefined : 'claimed';
+      if (isForeign && current.data.value.exists) {
+        if (origin.decides) return undefined;
+        // A claim that is over yields to what was written after it, not to a replay of what it took the place of.
+        const isOver = claimEnd(kind, current.data) <= wallNow && current.data.storageTime < value.data.storageTime;
+        if (!isOver) return 'claimed';
+      }
       if ((isForeign || current === undefined) && !origin.knowsPlace) return 'ask';
       // What another gave back says nothing about when it may be claimed.
       if (isForeign) return undefined;
@@ -161,6 +167,12 @@ function judgeConflict(
   const age = value.data.storageTime - current.data.storageTime;
   if (age > 0n) return undefined;
   return age === 0n && !origin.isOriginal ? 'held' : 'older';
+}
+
+/** Until when a claim keeps others away, milliseconds since the epoch; it may live longer. */
+function claimEnd(kind: Kind, { storageTime, value }: StoredData): number {
+  const claimMs = value.model === 'single' ? kind.claimMs?.(value.value) : undefined;
+  return Number(storageTime) + (claimMs ?? Infinity);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { DataModel } from '../../reload/index.ts';
 import { KIND_IDS } from '../../reload/index.ts';
+import { reservationOf } from './values.ts';
 
 /**
  * Who may write a value (RFC 6940 s7.3). NODE-SHARD is idloc's own: each node its entry in its part of the members' list.
@@ -26,6 +27,8 @@ export interface Kind {
   readonly maxLifetimeS?: number;
   /** For NODE-MULTIPLE (s7.3.4). */
   readonly maxNodeMultiple?: number;
+  /** Of a claim: how long after it was written it keeps others away, in milliseconds. Absent: as long as it lives. */
+  readonly claimMs?: (value: Uint8Array) => number;
 }
 
 /** s8: certificates of the holder of a Node-ID. */
@@ -99,6 +102,12 @@ export const IDLOC_LOCATORS: Kind = {
   maxLifetimeS: 3_600,
 };
 
+/**
+ * A host that has just got its name shows itself within seconds; when it has not after this time another one may have the name,
+ * as from the register of the inviter itself.
+ */
+export const RESERVED_FOR_HOST_MS = 600_000;
+
 /** A user name that an inviter keeps for whom it has let in, or is to let in: at `user:carol@example.net`. */
 export const IDLOC_RESERVATION: Kind = {
   id: 0xf0001006,
@@ -107,6 +116,7 @@ export const IDLOC_RESERVATION: Kind = {
   accessPolicy: 'INVITER-CLAIM',
   maxCount: 1,
   maxSize: 512,
+  claimMs: (value) => ((reservationOf(value)?.hit ?? null) === null ? Infinity : RESERVED_FOR_HOST_MS),
 };
 
 export const DEFAULT_KINDS: readonly Kind[] = [

@@ -323,6 +323,84 @@ test('a host that showed itself as a member loses its place to nobody', (t) => {
   );
 });
 
+const TEN_MINUTES_MS = 600_000;
+
+test('a name of a host that was let in and never came is the next one’s with any ticket after ten minutes, and its key is to be revoked', (t) => {
+  const office = new Office();
+  const [failed, early, next] = [generateHostIdentity(), generateHostIdentity(), generateHostIdentity()];
+  const used = office.code(null, { uses: 3 });
+  office.enroll(failed, { code: used, user: 'alice@example.net' });
+  const at = wallNow + TEN_MINUTES_MS;
+  t.throws(
+    () => office.enroll(early, { code: office.code(), user: 'alice@example.net', at: at - 1 }),
+    refused('alice@example.net is taken by a host that was let in and has not come yet: .*in 10 minutes'),
+  );
+  t.deepEqual(office.replacements, []);
+  const { certificate } = office.enroll(next, { code: office.code(), user: 'alice@example.net', at });
+  t.is(certificate.user, 'alice@example.net');
+  t.deepEqual(office.replacements, [
+    { newcomer: next.hit, user: 'alice@example.net', replaced: [failed.hit], replacesUser: false },
+  ]);
+  for (const now of [office, office.restarted()]) {
+    t.deepEqual(now.register.hostsOf('alice@example.net'), [next.hit]);
+    // The ticket that it came with is not lost with it, and lets in as many as before.
+    now.register.endTickets([{ hit: failed.hit, user: null, at }], at);
+    t.is(now.register.openTickets(at).find(({ uses }) => uses === 3)?.left, 3);
+  }
+});
+
+test('a host that asks again with its ticket, or was seen once, or was revoked, keeps its name from others', (t) => {
+  const office = new Office();
+  const [retrying, seen, revoked] = [generateHostIdentity(), generateHostIdentity(), generateHostIdentity()];
+  const code = office.code();
+  office.enroll(retrying, { code, user: 'retrying@example.net' });
+  office.enroll(retrying, { code, user: 'retrying@example.net', at: wallNow + 1 });
+  office.sees(seen, office.enroll(seen, { code: office.code(), user: 'seen@example.net' }));
+  office.enroll(revoked, { code: office.code(), user: 'revoked@example.net' });
+  office.register.revoke(revoked.hit, wallNow);
+  const at = wallNow + TEN_MINUTES_MS;
+  for (const name of ['retrying', 'seen', 'revoked'])
+    t.throws(
+      () => office.enroll(generateHostIdentity(), { code: office.code(), user: `${name}@example.net`, at }),
+      refused('is taken'),
+      name,
+    );
+  // Who is a member already may not take it that way.
+  const member = generateHostIdentity();
+  const membership = office.enroll(member, { code: office.code(), user: 'member@example.net' });
+  const after = at + TEN_MINUTES_MS;
+  t.throws(
+    () => office.enroll(member, { from: membership, user: 'retrying@example.net', at: after }),
+    refused('taken'),
+  );
+});
+
+test('many hosts that one ticket let in under one name are no failed installation', (t) => {
+  const office = new Office();
+  const code = office.code('alice@example.net', { uses: 5 });
+  for (let i = 0; i < 5; i++) office.enroll(generateHostIdentity(), { code });
+  const at = wallNow + TEN_MINUTES_MS;
+  t.throws(
+    () => office.enroll(generateHostIdentity(), { code: office.code(), user: 'alice@example.net', at }),
+    refused('taken'),
+  );
+});
+
+test('whose place a newcomer would take is told before anything is issued; whoever is there all the same keeps it', (t) => {
+  const office = new Office();
+  const [failed, next] = [generateHostIdentity(), generateHostIdentity()];
+  office.enroll(failed, { code: office.code(), user: 'alice@example.net' });
+  const at = wallNow + TEN_MINUTES_MS;
+  const asked = request(next, { code: office.code(), user: 'alice@example.net' });
+  t.deepEqual(office.server.failedHosts(asked, at - 1), []);
+  t.deepEqual(office.server.failedHosts(asked, at), [failed.hit]);
+  office.server.sawShown(failed.hit);
+  for (const now of [office, office.restarted()]) t.deepEqual(now.server.failedHosts(asked, at), []);
+  const { answer } = decodeEnrollmentAnswer(office.server.handle(asked, at));
+  t.is(answer.issued ? '' : answer.refusal, 'username_not_available');
+  t.deepEqual(office.server.failedHosts({ bytes: new Uint8Array(3), spki: next.spki }, at), []);
+});
+
 test('the name of a failed installation is free for strangers when its certificate has ended, that of a member never', (t) => {
   const office = new Office();
   const [failed, member] = [generateHostIdentity(), generateHostIdentity()];

@@ -159,6 +159,7 @@ export class Company {
       },
       reserve: (_user, _hits, now, done) => done('kept', now),
       formerHoldersOf: (_user, now, done) => done([], now),
+      hasCome: (_hit, now, done) => done(false, now),
     });
     const linked = new Set<Hit>();
     const tick = (): void => {
@@ -208,6 +209,10 @@ export class Company {
       isAuthority,
       enroll: ({ bytes }) => concatBytes(Buffer.from('enrolled '), bytes),
       sawMember: () => {},
+      failedHosts: () => [],
+      givenName: () => undefined,
+      sawShown: () => {},
+      refuseKept: () => new Uint8Array(),
       takenName: () => undefined,
       sawLeaving: (hit) => this.left.push(hit) > 0,
       chosenName: () => undefined,

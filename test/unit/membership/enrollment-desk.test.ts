@@ -24,6 +24,11 @@ class Desk {
   reserved: ReservationOutcome = 'kept';
   former: readonly FormerHolder[] = [];
   readonly left: Hit[] = [];
+  /** Of whom the overlay knows; the others it knows not, unless it cannot be asked. */
+  come: readonly Hit[] | undefined = [];
+  reservedBefore: Hit | undefined;
+  readonly handedOn: Hit[] = [];
+  readonly keptFor: string[] = [];
   readonly desk: EnrollmentDesk;
 
   constructor(options: { inviting?: Partial<Inviting> | undefined; inviters?: readonly Hit[] } = {}) {
@@ -31,6 +36,10 @@ class Desk {
       isAuthority: true,
       enroll: () => ISSUED,
       chosenName: () => undefined,
+      failedHosts: () => [],
+      givenName: () => undefined,
+      sawShown: () => {},
+      refuseKept: () => Buffer.from('kept'),
       refuseName: () => REFUSED,
       refuseNow: () => Buffer.from('later'),
       renew: () => ({ ok: true as const, chain: [] }),
@@ -55,7 +64,12 @@ class Desk {
           this.open.push((answer) => done(answer, now));
         },
         holdersOf: (_user, now, done) => done(this.holders, now),
-        reserve: (_user, _hits, now, done) => done(this.reserved, now),
+        reserve: (user, hits, now, done) => {
+          this.keptFor.push(`${user} ${hits.join()}`);
+          done(this.reserved, now, this.reservedBefore);
+        },
+        hasCome: (hit, now, done) => done(this.come?.includes(hit), now),
+        handedOn: (hit) => this.handedOn.push(hit),
         formerHoldersOf: (_user, now, done) => done(this.former, now),
         left: (hit) => this.left.push(hit),
       },
@@ -126,7 +140,55 @@ test('a name that another inviter keeps is refused; while nobody can say whether
     desk.reserved = reserved;
     desk.guest();
   }
-  t.deepEqual(desk.answers, ['taken', 'later', 'issued']);
+  t.deepEqual(desk.answers, ['kept', 'later', 'issued']);
+});
+
+test('whoever would lose its place is looked up: who is in the overlay keeps it, and while nobody can say the guest is to ask again', (t) => {
+  let failed = [A, B];
+  const desk = new Desk({
+    inviting: {
+      failedHosts: () => failed,
+      sawShown: (hit) => (failed = failed.filter((other) => other !== hit)),
+      enroll: () => (failed.length === 2 ? ISSUED : REFUSED),
+    },
+  });
+  desk.come = undefined;
+  desk.guest();
+  desk.come = [];
+  desk.guest();
+  desk.come = [B];
+  desk.guest();
+  t.deepEqual(desk.answers, ['later', 'issued', 'taken']);
+  t.deepEqual(failed, [A]);
+});
+
+test('a name that the ticket was made for is kept for the host that has come with it', (t) => {
+  const given = { hit: identity.hit, user: 'alice@x.example' };
+  const desk = new Desk({ inviting: { givenName: () => given } });
+  desk.reserved = 'others';
+  desk.guest();
+  t.deepEqual(desk.answers, ['issued']);
+  t.deepEqual(desk.keptFor, [`alice@x.example ${identity.hit}`]);
+});
+
+test('a host for which another inviter kept the name is to be a member no more when it never came', (t) => {
+  const desk = new Desk({ inviting: { chosenName: () => ({ hit: identity.hit, user: 'alice@x.example' }) } });
+  desk.reservedBefore = A;
+  desk.come = undefined;
+  desk.guest();
+  desk.come = [A];
+  desk.guest();
+  desk.come = [];
+  desk.former = [{ hit: A, leftAt: 5 }];
+  desk.guest();
+  desk.former = [];
+  desk.reserved = 'others';
+  desk.guest();
+  t.deepEqual(desk.handedOn, []);
+  desk.reserved = 'kept';
+  desk.guest();
+  t.deepEqual(desk.answers, ['later', 'issued', 'issued', 'kept', 'issued']);
+  t.deepEqual(desk.handedOn, [A]);
 });
 
 test('a name that is taken is asked for in the overlay: whoever gave it back while this host was away has it no more', (t) => {

@@ -18,8 +18,10 @@ import {
   IDLOC_IPV4,
   IDLOC_NAME,
   IDLOC_RESERVATION,
+  RESERVED_FOR_HOST_MS,
   type Kind,
 } from '../../../../src/overlay/storage/kinds.ts';
+import { encodeReservationValue } from '../../../../src/overlay/storage/values.ts';
 import { EMPTY_SIGNATURE } from '../../../../src/reload/index.ts';
 
 const WALL = 1_700_000_000_000;
@@ -188,4 +190,24 @@ test('the inviter that keeps a name first keeps it, whatever another one dates i
   t.is(verdict(IDLOC_RESERVATION, value(), ORIGINAL), 'ask');
   t.is(verdict(IDLOC_RESERVATION, value(), HAND_OVER), 'taken');
   t.is(verdict(IDLOC_RESERVATION, value({ time: 1 }), ORIGINAL, { current }), 'taken');
+});
+
+test('a name that is kept for a host is another inviter’s after ten minutes, that for a ticket is not; a replay takes nothing back', (t) => {
+  const kept = (hit: string | null, time: number, by = HIT): SignedValue => {
+    const signed = value({ time, by });
+    const bytes = encodeReservationValue({ user: 'alice@x.example', hit });
+    return { ...signed, data: { ...signed.data, value: { model: 'single', exists: true, value: bytes } } };
+  };
+  const [waiting, over] = [kept(THIRD, 1 - RESERVED_FOR_HOST_MS), kept(THIRD, -RESERVED_FOR_HOST_MS)];
+  const next = kept(OTHER, 0, OTHER);
+  for (const origin of [HAND_OVER, COPY, ORIGINAL])
+    t.is(verdict(IDLOC_RESERVATION, next, origin, { current: waiting }), 'claimed');
+  t.is(verdict(IDLOC_RESERVATION, next, ORIGINAL, { current: over }), 'ask');
+  t.is(verdict(IDLOC_RESERVATION, next, HAND_OVER, { current: over }), 'taken');
+  t.is(verdict(IDLOC_RESERVATION, next, HAND_OVER, { current: kept(null, -DAY_MS) }), 'claimed');
+  const replaced = kept(THIRD, -2 * RESERVED_FOR_HOST_MS);
+  t.is(
+    verdict(IDLOC_RESERVATION, replaced, HAND_OVER, { current: kept(OTHER, -RESERVED_FOR_HOST_MS, OTHER) }),
+    'claimed',
+  );
 });

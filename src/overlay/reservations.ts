@@ -10,7 +10,7 @@ import { encodeReservationValue, reservationOf, reservationResourceName } from '
 /** Until a host that has come with its ticket is found under the ticket's name: it stores its record within seconds. */
 const SETTLING_S = 300;
 /**
- * For whom a name was kept is remembered for so long, though others may have the name much sooner (`RESERVED_FOR_HOST_MS`): whoever
+ * For whom a name was kept is remembered for so long, though others may have the name much sooner (`claimMs` of the Kind): whoever
  * hands it on knows then which host is not to come any more.
  */
 const REMEMBERED_S = 7 * 86_400;

@@ -1,4 +1,5 @@
 import type { DataModel } from '../../reload/index.ts';
+import { ABANDONED_AFTER_MS } from '../../identity/enrollment-register.ts';
 import { KIND_IDS } from '../../reload/index.ts';
 import { reservationOf } from './values.ts';
 
@@ -102,12 +103,6 @@ export const IDLOC_LOCATORS: Kind = {
   maxLifetimeS: 3_600,
 };
 
-/**
- * A host that has just got its name shows itself within seconds; when it has not after this time another one may have the name,
- * as from the register of the inviter itself.
- */
-export const RESERVED_FOR_HOST_MS = 600_000;
-
 /** A user name that an inviter keeps for whom it has let in, or is to let in: at `user:carol@example.net`. */
 export const IDLOC_RESERVATION: Kind = {
   id: 0xf0001006,
@@ -116,7 +111,7 @@ export const IDLOC_RESERVATION: Kind = {
   accessPolicy: 'INVITER-CLAIM',
   maxCount: 1,
   maxSize: 512,
-  claimMs: (value) => ((reservationOf(value)?.hit ?? null) === null ? Infinity : RESERVED_FOR_HOST_MS),
+  claimMs: (value) => ((reservationOf(value)?.hit ?? null) === null ? Infinity : ABANDONED_AFTER_MS),
 };
 
 export const DEFAULT_KINDS: readonly Kind[] = [

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { ABANDONED_AFTER_MS } from '../../../../src/identity/enrollment-register.ts';
 import type { Signer } from '../../../../src/overlay/security/certificate-cache.ts';
 import {
   ORIGINAL,
@@ -18,7 +19,6 @@ import {
   IDLOC_IPV4,
   IDLOC_NAME,
   IDLOC_RESERVATION,
-  RESERVED_FOR_HOST_MS,
   type Kind,
 } from '../../../../src/overlay/storage/kinds.ts';
 import { encodeReservationValue } from '../../../../src/overlay/storage/values.ts';
@@ -198,16 +198,16 @@ test('a name that is kept for a host is another inviter’s after ten minutes, t
     const bytes = encodeReservationValue({ user: 'alice@x.example', hit });
     return { ...signed, data: { ...signed.data, value: { model: 'single', exists: true, value: bytes } } };
   };
-  const [waiting, over] = [kept(THIRD, 1 - RESERVED_FOR_HOST_MS), kept(THIRD, -RESERVED_FOR_HOST_MS)];
+  const [waiting, over] = [kept(THIRD, 1 - ABANDONED_AFTER_MS), kept(THIRD, -ABANDONED_AFTER_MS)];
   const next = kept(OTHER, 0, OTHER);
   for (const origin of [HAND_OVER, COPY, ORIGINAL])
     t.is(verdict(IDLOC_RESERVATION, next, origin, { current: waiting }), 'claimed');
   t.is(verdict(IDLOC_RESERVATION, next, ORIGINAL, { current: over }), 'ask');
   t.is(verdict(IDLOC_RESERVATION, next, HAND_OVER, { current: over }), 'taken');
   t.is(verdict(IDLOC_RESERVATION, next, HAND_OVER, { current: kept(null, -DAY_MS) }), 'claimed');
-  const replaced = kept(THIRD, -2 * RESERVED_FOR_HOST_MS);
+  const replaced = kept(THIRD, -2 * ABANDONED_AFTER_MS);
   t.is(
-    verdict(IDLOC_RESERVATION, replaced, HAND_OVER, { current: kept(OTHER, -RESERVED_FOR_HOST_MS, OTHER) }),
+    verdict(IDLOC_RESERVATION, replaced, HAND_OVER, { current: kept(OTHER, -ABANDONED_AFTER_MS, OTHER) }),
     'claimed',
   );
 });

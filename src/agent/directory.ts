@@ -2,10 +2,10 @@ import type { Hit } from '../base/node-id.ts';
 import { addressToHit, isHit } from '../base/node-id.ts';
 import { IdlocError } from '../base/errors.ts';
 import type { LookupAnswer, NameLookup, OverlayHost } from '../dns/name-lookup.ts';
-import type { LookupDone, NameService, RecordSource } from '../overlay/naming.ts';
+import type { LookupDone, NamedHost, NameService, RecordSource } from '../overlay/naming.ts';
 import { ERROR_CODES } from '../reload/index.ts';
 import type { Driver } from './driver.ts';
-import type { Engine, Member } from './engine.ts';
+import type { Engine } from './engine.ts';
 
 /** A linked host is known without the overlay, which is asked all the same, since it may know better; but not for longer. */
 const OVERLAY_PATIENCE_MS = 1_000;
@@ -40,34 +40,33 @@ export class Directory implements NameLookup {
     this.after = components.after;
   }
 
+  /** All hosts of the user, as `bestFirst` orders them. */
   lookupName(name: string, done: (answer: LookupAnswer) => void): void {
-    const linked = this.engine.linkedMember({ user: this.userOf(name) });
-    this.ask(linked, done, (names, now, answer) => {
-      names.lookupName(this.userOf(name), now, (result, at) => {
-        // Several hosts of one user: the one that told about itself last.
-        const latest = result.ok ? result.value[0] : undefined;
+    const user = this.userOf(name);
+    this.ask({ user }, done, (names, now, answer) => {
+      names.lookupName(user, now, (result, at) => {
         if (!result.ok) answer(result, at);
-        else if (latest !== undefined) answer({ ok: true, value: { ...latest, name } }, at);
+        else answer({ ok: true, value: this.bestFirst(result.value).map((host) => ({ ...host, name })) }, at);
       });
     });
   }
 
   lookupHit(hit: Hit, done: (answer: LookupAnswer) => void): void {
-    this.ask(this.engine.linkedMember({ hit }), done, (names, now, answer) => {
+    this.ask({ hit }, done, (names, now, answer) => {
       names.lookupHit(hit, now, (result, at) => {
         if (!result.ok) answer(result, at);
-        else answer({ ok: true, value: { hit, ipv4: result.value.ipv4, name: this.labelOf(result.value.user) } }, at);
+        else answer({ ok: true, value: [{ hit, ipv4: result.value.ipv4, name: this.labelOf(result.value.user) }] }, at);
       });
     });
   }
 
   lookupIpv4(address: string, done: (answer: LookupAnswer) => void): void {
-    this.ask(this.engine.linkedMember({ ipv4: address }), done, (names, now, answer) => {
+    this.ask({ ipv4: address }, done, (names, now, answer) => {
       names.lookupIpv4(address, now, (result, at) => {
         if (!result.ok) answer(result, at);
         else
           answer(
-            { ok: true, value: { hit: result.value.hit, ipv4: address, name: this.labelOf(result.value.user) } },
+            { ok: true, value: [{ hit: result.value.hit, ipv4: address, name: this.labelOf(result.value.user) }] },
             at,
           );
       });
@@ -75,32 +74,33 @@ export class Directory implements NameLookup {
   }
 
   /**
-   * As `resolve`, but a host that is linked is taken as its link shows it.
+   * As `resolve`, but hosts that are linked are taken as their links show them, and nobody else.
    * @throws {IdlocError} when the overlay cannot be asked or knows no such host.
    */
-  find(target: string): Promise<Found> {
+  find(target: string): Promise<readonly Found[]> {
     const linked = this.linked(target);
-    return linked === undefined ? this.resolve(target) : Promise.resolve(linked);
+    return linked.length === 0 ? this.resolve(target) : Promise.resolve(linked);
   }
 
   /**
    * What the overlay says of a name (`bob`, `bob.home.example`, `bob@home.example`), a HIT as an address, or an overlay IPv4
-   * address; of a linked host what its link shows, where the overlay cannot be asked.
+   * address; of a linked host what its link shows, where the overlay cannot be asked. One host at least; of a user that has
+   * several all, as `bestFirst` orders them.
    * @throws {IdlocError} when the overlay cannot be asked or knows no such host.
    */
-  resolve(target: string): Promise<Found> {
+  resolve(target: string): Promise<readonly Found[]> {
     const linked = this.linked(target);
     const { names } = this.engine;
-    if (linked !== undefined && !this.mayAsk) return Promise.resolve(linked);
+    if (linked.length > 0 && !this.mayAsk) return Promise.resolve(linked);
     if (names === undefined) {
       const why = this.engine.why ?? 'try again in a moment';
       throw new IdlocError('not_joined', `not in the overlay yet: ${why}`);
     }
     return new Promise((resolve, reject) => {
-      if (linked !== undefined) this.after(OVERLAY_PATIENCE_MS, () => resolve(linked));
-      const settle: LookupDone<Found> = (result) => {
+      if (linked.length > 0) this.after(OVERLAY_PATIENCE_MS, () => resolve(linked));
+      const settle: LookupDone<readonly Found[]> = (result) => {
         if (result.ok) resolve(result.value);
-        else if (linked !== undefined && result.error.errorCode !== ERROR_CODES.not_found) resolve(linked);
+        else if (linked.length > 0 && result.error.errorCode !== ERROR_CODES.not_found) resolve(linked);
         else reject(new IdlocError('not_found', `${target}: ${result.error.message}`));
       };
       this.driver.run((now) => {
@@ -111,18 +111,17 @@ export class Directory implements NameLookup {
             const found: Found = result.ok
               ? { hit, ...result.value }
               : { hit, ipv4: undefined, user: undefined, source: undefined };
-            settle({ ok: true, value: found }, at);
+            settle({ ok: true, value: [found] }, at);
           });
         else if (isIpv4Text(target))
           names.lookupIpv4(target, now, (result, at) => {
-            settle(result.ok ? { ok: true, value: { ipv4: target, ...result.value } } : result, at);
+            settle(result.ok ? { ok: true, value: [{ ipv4: target, ...result.value }] } : result, at);
           });
         else {
           const user = this.userOf(target.toLowerCase());
           names.lookupName(user, now, (result, at) => {
-            const latest = result.ok ? result.value[0] : undefined;
             if (!result.ok) settle(result, at);
-            else if (latest !== undefined) settle({ ok: true, value: { user, ...latest } }, at);
+            else settle({ ok: true, value: this.bestFirst(result.value).map((host) => ({ user, ...host })) }, at);
           });
         }
       });
@@ -134,16 +133,31 @@ export class Directory implements NameLookup {
     return user?.replace('@', '.') ?? null;
   }
 
+  /** Those that are linked, then those that were heard of last; this host itself is the last of all. */
+  private bestFirst(hosts: readonly NamedHost[]): NamedHost[] {
+    const { engine } = this;
+    const wallNow = engine.clock.wall();
+    const ranked = hosts.map((host) => ({
+      host,
+      isSelf: host.hit === engine.hit,
+      isLinked: engine.links.isUp(host.hit),
+      heardAt: Math.max(engine.lastSeen(host.hit), wallNow - host.source.ageMs),
+    }));
+    ranked.sort(
+      (a, b) => Number(a.isSelf) - Number(b.isSelf) || Number(b.isLinked) - Number(a.isLinked) || b.heardAt - a.heardAt,
+    );
+    return ranked.map(({ host }) => host);
+  }
+
   private ask(
-    linked: Member | undefined,
+    wanted: Parameters<Engine['linkedMembersOf']>[0],
     done: (answer: LookupAnswer) => void,
-    lookup: (names: NameService, now: number, answer: LookupDone<OverlayHost>) => void,
+    lookup: (names: NameService, now: number, answer: LookupDone<readonly OverlayHost[]>) => void,
   ): void {
     const { names } = this.engine;
-    const known: LookupAnswer | undefined = linked && {
-      status: 'found',
-      host: { hit: linked.hit, ipv4: linked.ipv4, name: this.labelOf(linked.user ?? undefined) },
-    };
+    const linked = this.engine.linkedMembersOf(wanted);
+    const hosts = linked.map(({ hit, ipv4, user }) => ({ hit, ipv4, name: this.labelOf(user ?? undefined) }));
+    const known: LookupAnswer | undefined = hosts.length === 0 ? undefined : { status: 'found', hosts };
     if (names === undefined || (known !== undefined && !this.mayAsk)) {
       done(known ?? { status: 'failed', reason: 'not in the overlay (yet)' });
       return;
@@ -157,7 +171,7 @@ export class Directory implements NameLookup {
     if (known !== undefined) this.after(OVERLAY_PATIENCE_MS, () => finish(known));
     this.driver.run((now) => {
       lookup(names, now, (result) => {
-        if (result.ok) finish({ status: 'found', host: result.value });
+        if (result.ok) finish({ status: 'found', hosts: result.value });
         else if (result.error.errorCode === ERROR_CODES.not_found) finish({ status: 'absent' });
         else finish(known ?? { status: 'failed', reason: result.error.message });
       });
@@ -168,12 +182,12 @@ export class Directory implements NameLookup {
     return this.engine.overlay?.state === 'joined';
   }
 
-  private linked(target: string): Found | undefined {
+  private linked(target: string): Found[] {
     const hit = hitOf(target);
     const user = this.userOf(target.toLowerCase());
     const wanted = hit !== undefined ? { hit } : isIpv4Text(target) ? { ipv4: target } : { user };
-    const member = this.engine.linkedMember(wanted);
-    return member && { hit: member.hit, ipv4: member.ipv4, user: member.user ?? undefined, source: undefined };
+    const members = this.engine.linkedMembersOf(wanted);
+    return members.map(({ hit, ipv4, user: of }) => ({ hit, ipv4, user: of ?? undefined, source: undefined }));
   }
 
   private userOf(name: string): string {

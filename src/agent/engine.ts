@@ -153,18 +153,22 @@ export class Engine implements Timed {
     this.parts.ties.holdersOf(user, now, done);
   }
 
-  /** A member whose link is up, with what its certificate and its claim say: known without the overlay. */
-  linkedMember(
-    wanted: { readonly hit: Hit } | { readonly user: string } | { readonly ipv4: string },
-  ): Member | undefined {
+  /** When a host was linked last or told of itself, milliseconds since the epoch; 0: never, as far as is known. */
+  lastSeen(hit: Hit): number {
+    return this.parts.acquaintances.byHit(hit)?.lastSeen ?? 0;
+  }
+
+  /** Members whose links are up, with what their certificates and their claims say: known without the overlay. */
+  linkedMembersOf(wanted: { readonly hit: Hit } | { readonly user: string } | { readonly ipv4: string }): Member[] {
     const { members, claims, links } = this.parts;
+    const found: Member[] = [];
     for (const [hit, { user }] of members.all) {
       const ipv4 = claims.addresses.ipv4Of(hit);
       const meant =
         'hit' in wanted ? wanted.hit === hit : 'user' in wanted ? wanted.user === user : wanted.ipv4 === ipv4;
-      if (meant && links.isUp(hit)) return { hit, user, ipv4 };
+      if (meant && links.isUp(hit)) found.push({ hit, user, ipv4 });
     }
-    return undefined;
+    return found;
   }
 
   // From the first packet to the last.

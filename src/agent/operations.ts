@@ -1,8 +1,6 @@
-import { IdlocError } from '../base/errors.ts';
-import { hitToAddress, type Hit } from '../base/node-id.ts';
+import { hitToAddress } from '../base/node-id.ts';
 import type { Logger } from '../base/logger.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
-import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
 import type { ControlHandlers, LinkStatus, Params, Status } from '../control/schemas.ts';
@@ -13,12 +11,13 @@ import type { LinkSnapshot } from '../link/link-manager.ts';
 import type { NatMapping } from '../mobility/local-addresses.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
 import type { DataPlane } from '../native/data-plane.ts';
-import type { Directory, Found } from './directory.ts';
+import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import type { Guard } from './guard.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
 import { type Invitation, makeInvitation } from './invitation.ts';
+import { ping, resolve } from './lookup-operations.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
 import { netcheck } from './netcheck-operation.ts';
@@ -30,7 +29,6 @@ import { ticketHandlers } from './ticket-operations.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
 const DEFAULT_TICKET_LIFETIME_S = 24 * 3600;
-const ECHO_PAUSE_MS = 200;
 /** A ticket without the router's address is of little use: so long it waits for the router's first answer. */
 const MAPPING_MS = 3_000;
 
@@ -63,38 +61,18 @@ export type LifeHandlers = Omit<ControlHandlers, AgentMethod>;
 
 /** What local clients may ask of a member of an overlay. */
 export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
-  const { engine, driver, register, membership } = agent;
+  const { engine, driver, register, directory, membership } = agent;
+  const after = (ms: number, then: () => void): void => void setTimeout(then, ms);
+  const lookups = { engine, driver, directory, after };
   return {
     ...memberHandlers({ engine, driver, register }),
     ...ticketHandlers({ engine, driver, register }),
     ...overlayHandlers({ engine, driver, authority: membership.authority, canMeet: membership.secret !== null }),
     status: () => status(agent),
     invite: (params) => invite(agent, params),
-    ping: ({ target, count }, signal) => ping(agent, target, count ?? 3, signal),
+    ping: ({ target, count }, signal) => ping(lookups, target, count ?? 3, signal),
     netcheck: (_, signal) => netcheck(agent, mappingStatus(agent), signal),
-    resolve: async ({ target }) => {
-      const begun = systemClock.monotonic();
-      const found = await agent.directory.resolve(target);
-      const { source, user } = found;
-      return {
-        target,
-        hit: hitToAddress(found.hit),
-        ipv4: found.ipv4 ?? null,
-        name: agent.directory.hostNameOf(user),
-        user: user ?? null,
-        saidBy:
-          source === undefined
-            ? []
-            : [
-                {
-                  responder: hitToAddress(source.responder),
-                  signer: hitToAddress(source.signer),
-                  ageS: source.ageMs / 1000,
-                },
-              ],
-        timings: { totalMs: systemClock.monotonic() - begun },
-      };
-    },
+    resolve: ({ target }) => resolve(lookups, target),
     counters: () => ({
       ...Object.fromEntries(COUNTER_NAMES.map((name) => [name, Number(counterValue(agent.dataPlane.counters, name))])),
       ...agent.engine.links.counters,
@@ -222,63 +200,5 @@ async function invite(
     const invitation = makeInvitation({ engine, membership, register, random: systemRandom }, options, now);
     engine.ticketsChanged(now);
     return invitation;
-  });
-}
-
-type PingResult = Awaited<ReturnType<ControlHandlers['ping']>>;
-
-async function ping(
-  agent: OperationsComponents,
-  target: string,
-  count: number,
-  signal: AbortSignal,
-): Promise<PingResult> {
-  const { engine, directory } = agent;
-  const begun = systemClock.monotonic();
-  const found: Found = await directory.find(target);
-  const { hit } = found;
-  if (hit === engine.hit) throw new IdlocError('own_address', `${target} is this host`);
-  const resolvedAt = systemClock.monotonic();
-  const wasUp = engine.links.isUp(hit);
-  if (!wasUp) await link(agent, hit, target);
-  const linkedAt = systemClock.monotonic();
-  const rttMs: (number | null)[] = [];
-  let firstAt = linkedAt;
-  for (let i = 0; i < count && !signal.aborted; i++) {
-    if (i > 0) await new Promise((resolve) => setTimeout(resolve, ECHO_PAUSE_MS));
-    rttMs.push(await echo(agent, hit));
-    if (i === 0) firstAt = systemClock.monotonic();
-  }
-  const { links, natMapping } = engine.links.snapshot();
-  const path = links.find((other) => other.hit === hit)?.path;
-  const nameOf = namesOf(agent);
-  const nameToHitMs = target.includes(':') ? null : resolvedAt - begun;
-  return {
-    target,
-    hit: hitToAddress(hit),
-    rttMs,
-    path: describePath(path, nameOf),
-    direct: path !== undefined && path.type !== 'relay',
-    why: path === undefined ? 'no path' : whyPath(path, nameOf, natMapping),
-    ...(!wasUp && { setup: { nameToHitMs, hitToLinkMs: linkedAt - resolvedAt, firstPacketMs: firstAt - linkedAt } }),
-  };
-}
-
-function link({ engine, driver }: OperationsComponents, hit: Hit, target: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    driver.run((now) => {
-      engine.resolver.miss(hitToAddress(hit), now, (result) => {
-        if (result.ok) resolve();
-        else reject(new IdlocError('unreachable', `${target} does not answer: ${result.reason}`));
-      });
-    });
-  });
-}
-
-function echo({ engine, driver }: OperationsComponents, hit: Hit): Promise<number | null> {
-  return new Promise((resolve) => {
-    driver.run((now) => {
-      engine.links.echo(hit, now, (rttMs) => resolve(rttMs ?? null));
-    });
   });
 }

@@ -5,6 +5,7 @@ import { formatMs, formatPath } from './format.ts';
 export function formatPing(ping: Result<'ping'>): string {
   const path = ping.path === null ? 'no path' : formatPath(ping.path);
   const lines = [
+    ...(ping.unanswered ?? []).map(({ hit, why }) => `${hit} does not answer: ${why}`),
     `PING ${ping.target} (${ping.hit})`,
     `path: ${path}, ${ping.direct ? 'direct' : 'relayed'}: ${ping.why}`,
   ];

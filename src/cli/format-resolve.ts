@@ -13,6 +13,11 @@ export function formatResolve(found: Result<'resolve'>): string {
       `said by ${responder}, signed by ${signer === found.hit ? 'the host itself' : signer} ${formatDuration(ageS)} ago`,
     );
   }
+  const [, ...others] = found.hosts;
+  if (others.length > 0) {
+    lines.push(`${found.hosts.length} hosts have this name; the others, in the order in which they are tried:`);
+    lines.push(...others.map(({ hit, ipv4, linked }) => `${hit}  ${ipv4 ?? '-'}${linked ? '  linked' : ''}`));
+  }
   const { totalMs, ...parts } = found.timings;
   const split = Object.entries(parts).map(([name, ms]) => `${name.replace(/Ms$/, '')} ${formatMs(ms)}`);
   lines.push(`took ${formatMs(totalMs)}${split.length === 0 ? '' : ` (${split.join(', ')})`}`);

@@ -158,6 +158,8 @@ const pingSchema = z.object({
   direct: z.boolean(),
   /** Why this path: in words for a person. */
   why: z.string(),
+  /** Hosts of the user that were asked before the one that answers, in vain. */
+  unanswered: z.array(z.object({ hit, why: z.string() })).optional(),
   /** Only when this ping made the link. */
   setup: z
     .object({ nameToHitMs: z.number().nullable(), hitToLinkMs: z.number(), firstPacketMs: z.number() })
@@ -195,8 +197,7 @@ const netcheckSchema = z.object({
   ask: z.array(z.string()),
 });
 
-const resolveSchema = z.object({
-  target,
+const foundSchema = z.object({
   hit,
   ipv4: z.string().nullable(),
   /** The overlay name that the record gives. */
@@ -204,6 +205,12 @@ const resolveSchema = z.object({
   user: z.string().nullable(),
   /** Every answer that agreed: the peer that gave it, the node that signed it, its age. Empty: known without asking. */
   saidBy: z.array(z.object({ responder: hit, signer: hit, ageS: z.number() })),
+});
+
+const resolveSchema = foundSchema.extend({
+  target,
+  /** All hosts of a user, those first that are linked with this one, then the latest heard of; the first one's facts stand above, too. */
+  hosts: z.array(foundSchema.extend({ linked: z.boolean() })),
   timings: z.object({ totalMs: z.number() }).catchall(z.number()),
 });
 

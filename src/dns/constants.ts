@@ -6,11 +6,21 @@ export const MIN_UDP_PAYLOAD_BYTES = 512;
 export const MAX_NAME_BYTES = 255;
 /** RFC 1035 s4.1.1. */
 export const HEADER_BYTES = 12;
+/** RFC 1035 s4.1.2: type and class behind the name of a question. */
+export const QUESTION_TAIL_BYTES = 4;
+/** RFC 6891 s6.1.2: an OPT record without options. */
+export const OPT_BYTES = 11;
+/** RFC 1035 s4.1.3: of a record, behind its name: type, class, TTL and the length of the data. */
+export const RECORD_HEAD_BYTES = 10;
+/** RFC 2782, without owner and target: head, priority, weight and port. */
+export const SRV_BYTES = RECORD_HEAD_BYTES + 6;
 /** RFC 3261 s19.1.2: the default port of SIP over UDP. */
 export const SIP_PORT = 5060;
 
 // Implementation.
 
+/** Hosts of one user that are told: whoever asks tries one after the other, and has given up long before. */
+export const MAX_HOSTS_TOLD = 8;
 /** What we announce and never exceed over UDP: no fragmentation on any path (the DNS flag day 2020 value). */
 export const MAX_UDP_PAYLOAD_BYTES = 1232;
 /** A phone asks five questions within a second: one overlay lookup serves them all, and a moved name is seen soon. */

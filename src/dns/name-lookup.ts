@@ -10,7 +10,8 @@ export interface OverlayHost {
 }
 
 export type LookupAnswer =
-  | { readonly status: 'found'; readonly host: OverlayHost }
+  /** One at least; of a user that has several, first those that answer soonest, as far as is known. */
+  | { readonly status: 'found'; readonly hosts: readonly OverlayHost[] }
   /** The overlay was asked, and there is no such thing. */
   | { readonly status: 'absent' }
   /** The overlay could not be asked. */

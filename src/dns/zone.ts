@@ -4,7 +4,18 @@ import { isIpAddress } from '../base/ip-address.ts';
 import { addressToHit, hitToAddress } from '../base/node-id.ts';
 import { parseIpv4Prefix } from '../base/ipv4-prefix.ts';
 import { isMemberLabel } from '../identity/names.ts';
-import { NEGATIVE_TTL_S, POSITIVE_TTL_S, SIP_PORT } from './constants.ts';
+import {
+  HEADER_BYTES,
+  MAX_HOSTS_TOLD,
+  MIN_UDP_PAYLOAD_BYTES,
+  NEGATIVE_TTL_S,
+  OPT_BYTES,
+  POSITIVE_TTL_S,
+  QUESTION_TAIL_BYTES,
+  RECORD_HEAD_BYTES,
+  SIP_PORT,
+  SRV_BYTES,
+} from './constants.ts';
 import { type Question, Rcode, type Response } from './message.ts';
 import type { LookupAnswer, LookupKey, OverlayHost } from './name-lookup.ts';
 
@@ -50,7 +61,7 @@ export function zonesOf({ overlay, ipv4Prefix }: ZoneOptions): string[] {
 /**
  * The overlay's part of the DNS, as pure decisions:
  *
- *     NAME.OVERLAY               AAAA (the HIT), A, NAPTR to the SRV
+ *     NAME.OVERLAY               AAAA (the HIT) and A of each host of the user, NAPTR to the SRV
  *     _sip._udp.NAME.OVERLAY     SRV 0 0 5060 NAME.OVERLAY
  *     OVERLAY                    SOA
  *     HIT in ip6.arpa, overlay IPv4 in in-addr.arpa      PTR
@@ -89,10 +100,10 @@ export class OverlayZone {
     const service = labels.slice(0, -1).join('.');
     if (EMPTY_BELOW_MEMBER.has(service)) return this.empty(this.overlay);
     const key: LookupKey = { by: 'name', name: member };
-    if (service === '') return this.ask(key, this.overlay, (host) => this.memberRecords(question, member, host));
+    if (service === '') return this.ask(key, this.overlay, (hosts) => this.memberRecords(question, member, hosts));
     if (service !== '_sip._udp') return this.absent(this.overlay);
     // Asked whatever the type: a SRV name below nobody is NXDOMAIN.
-    return this.ask(key, this.overlay, (host) => this.serviceRecords(question, member, host));
+    return this.ask(key, this.overlay, (hosts) => this.serviceRecords(question, member, hosts));
   }
 
   private considerApex(question: Question, zone: string): Verdict {
@@ -106,7 +117,7 @@ export class OverlayZone {
     if (address === undefined) return this.absent(HIT_REVERSE_ZONE);
     if (address.subnetMask < 128) return this.empty(HIT_REVERSE_ZONE);
     const hit = addressToHit(address.correctForm());
-    return this.ask({ by: 'hit', hit }, HIT_REVERSE_ZONE, (host) => this.pointer(question, host));
+    return this.ask({ by: 'hit', hit }, HIT_REVERSE_ZONE, (hosts) => this.pointer(question, hosts));
   }
 
   private considerIpv4(question: Question, name: string, zone: string): Verdict {
@@ -115,10 +126,10 @@ export class OverlayZone {
     const address = filledUp(octets);
     if (!isIpAddress(address)) return this.absent(zone);
     if (octets.length < 4) return this.empty(zone);
-    return this.ask({ by: 'ipv4', address }, zone, (host) => this.pointer(question, host));
+    return this.ask({ by: 'ipv4', address }, zone, (hosts) => this.pointer(question, hosts));
   }
 
-  private ask(key: LookupKey, zone: string, records: (host: OverlayHost) => Partial<Response>): Verdict {
+  private ask(key: LookupKey, zone: string, records: (hosts: readonly OverlayHost[]) => Partial<Response>): Verdict {
     const respond = (answer: LookupAnswer): Response => {
       switch (answer.status) {
         case 'absent':
@@ -126,7 +137,7 @@ export class OverlayZone {
         case 'failed':
           return { ...EMPTY, rcode: Rcode.SERVFAIL, authoritative: false };
         case 'found': {
-          const found = records(answer.host);
+          const found = records(answer.hosts);
           return (found.answers ?? []).length === 0 ? this.negative(Rcode.NOERROR, zone) : { ...EMPTY, ...found };
         }
       }
@@ -134,14 +145,12 @@ export class OverlayZone {
     return { kind: 'lookup', key, respond };
   }
 
-  private memberRecords(question: Question, member: string, host: OverlayHost): Partial<Response> {
-    const addresses = addressRecords(question.name, host);
+  private memberRecords(question: Question, member: string, hosts: readonly OverlayHost[]): Partial<Response> {
     switch (question.type) {
       case 'A':
       case 'AAAA':
-        return { answers: addresses.filter((record) => record.type === question.type) };
       case 'ANY':
-        return { answers: addresses };
+        return { answers: addressesOf(hosts, question.name, question.type, roomBehind(question)) };
       case 'NAPTR': {
         const replacement = `_sip._udp.${member}.${this.overlay}`;
         // RFC 3263 s4.1: the flag "s" says that SRV comes next.
@@ -153,18 +162,23 @@ export class OverlayZone {
     }
   }
 
-  private serviceRecords(question: Question, member: string, host: OverlayHost): Partial<Response> {
+  private serviceRecords(question: Question, member: string, hosts: readonly OverlayHost[]): Partial<Response> {
     if (question.type !== 'SRV' && question.type !== 'ANY') return {};
     const target = `${member}.${this.overlay}`;
     const data = { priority: 0, weight: 0, port: SIP_PORT, target };
     return {
       answers: [{ type: 'SRV', name: question.name, ttl: POSITIVE_TTL_S, data }],
-      additionals: addressRecords(target, host),
+      additionals: addressesOf(
+        hosts,
+        target,
+        'ANY',
+        roomBehind(question) - SRV_BYTES - nameBytes(question.name) - nameBytes(target),
+      ),
     };
   }
 
-  private pointer(question: Question, host: OverlayHost): Partial<Response> {
-    if (host.name === undefined || (question.type !== 'PTR' && question.type !== 'ANY')) return {};
+  private pointer(question: Question, [host]: readonly OverlayHost[]): Partial<Response> {
+    if (host?.name === undefined || (question.type !== 'PTR' && question.type !== 'ANY')) return {};
     const data = `${host.name}.${this.overlay}`;
     return { answers: [{ type: 'PTR', name: question.name, ttl: POSITIVE_TTL_S, data }] };
   }
@@ -213,6 +227,29 @@ function addressRecords(name: string, host: OverlayHost): Answer[] {
   const records: Answer[] = [{ type: 'AAAA', name, ttl: POSITIVE_TTL_S, data: hitToAddress(host.hit) }];
   if (host.ipv4 !== undefined) records.push({ type: 'A', name, ttl: POSITIVE_TTL_S, data: host.ipv4 });
   return records;
+}
+
+/** Of as many hosts as there is room for, in bytes; of one in any case. */
+function addressesOf(hosts: readonly OverlayHost[], name: string, type: string, room: number): Answer[] {
+  const answers: Answer[] = [];
+  let left = room;
+  for (const host of hosts.slice(0, MAX_HOSTS_TOLD)) {
+    const records = addressRecords(name, host).filter((record) => type === 'ANY' || record.type === type);
+    for (const record of records) left -= nameBytes(name) + RECORD_HEAD_BYTES + (record.type === 'AAAA' ? 16 : 4);
+    if (left < 0 && answers.length > 0) break;
+    answers.push(...records);
+  }
+  return answers;
+}
+
+/** For records in the smallest datagram that everyone takes (RFC 1035 s4.2.1): phones do not ask again over TCP. */
+function roomBehind({ name }: Question): number {
+  return MIN_UDP_PAYLOAD_BYTES - HEADER_BYTES - OPT_BYTES - nameBytes(name) - QUESTION_TAIL_BYTES;
+}
+
+/** RFC 1035 s3.1: as written, without compression. */
+function nameBytes(name: string): number {
+  return name.length + 2;
 }
 
 function isBelow(name: string, zone: string): boolean {

@@ -1,6 +1,7 @@
 import { Directory } from '../../../src/agent/directory.ts';
 import { Engine, type EngineEvent, type Role } from '../../../src/agent/engine.ts';
 import { Guard } from '../../../src/agent/guard.ts';
+import type { LookupComponents } from '../../../src/agent/lookup-operations.ts';
 import { memberOf } from '../../../src/agent/member.ts';
 import { loadMembership, settingsOf, type Membership } from '../../../src/agent/membership.ts';
 import type { Clock, HostClock } from '../../../src/base/clock.ts';
@@ -323,6 +324,13 @@ export class SimAgent {
     const [, overlay = ''] = this.user.split('@');
     const { loop } = this.network;
     return new Directory({ engine, driver, overlay, after: (ms, then) => loop.after(ms, then) });
+  }
+
+  /** What `idloc ping` and `idloc resolve` work with. */
+  get lookups(): LookupComponents {
+    const { engine, driver } = this.living;
+    const { loop } = this.network;
+    return { engine, driver, directory: this.directory, after: (ms, then) => loop.after(ms, then) };
   }
 
   private get living(): Life {

@@ -131,15 +131,41 @@ test('a ping shows the path, why, the set-up and the spread', (t) => {
   ]);
 });
 
-test('a resolution shows who said it', (t) => {
-  const text = formatResolve({
-    target: 'bob',
-    hit: '2001:20::b0b',
-    ipv4: '198.18.0.9',
-    user: 'bob@home.example',
-    saidBy: [{ responder: '2001:20::5', signer: '2001:20::b0b', ageS: 61 }],
-    timings: { totalMs: 14.2 },
+test('a ping says which hosts of the user it tried before the one that answers', (t) => {
+  const text = formatPing({
+    ...{ target: 'bob', hit: '2001:20::b0b', rttMs: [1], path: null, direct: true, why: 'no path' },
+    unanswered: [{ hit: '2001:20::b0a', why: 'no answer within 10 s' }],
   });
+  t.deepEqual(text.split('\n').slice(0, 2), [
+    '2001:20::b0a does not answer: no answer within 10 s',
+    'PING bob (2001:20::b0b)',
+  ]);
+});
+
+const BOB = {
+  hit: '2001:20::b0b',
+  ipv4: '198.18.0.9',
+  user: 'bob@home.example',
+  saidBy: [{ responder: '2001:20::5', signer: '2001:20::b0b', ageS: 61 }],
+};
+
+test('a resolution shows the other hosts of the user, in the order in which they are tried', (t) => {
+  const hosts = [
+    { ...BOB, linked: true },
+    { ...BOB, hit: '2001:20::b0a', linked: true },
+    { ...BOB, hit: '2001:20::b09', ipv4: null, linked: false },
+  ];
+  const text = formatResolve({ target: 'bob', ...BOB, hosts, timings: { totalMs: 14.2 } });
+  t.deepEqual(text.split('\n').slice(4, 7), [
+    '3 hosts have this name; the others, in the order in which they are tried:',
+    '2001:20::b0a  198.18.0.9  linked',
+    '2001:20::b09  -',
+  ]);
+});
+
+test('a resolution shows who said it', (t) => {
+  const hosts = [{ ...BOB, linked: true }];
+  const text = formatResolve({ target: 'bob', ...BOB, hosts, timings: { totalMs: 14.2 } });
   t.deepEqual(text.split('\n'), [
     'bob is 2001:20::b0b',
     'ipv4  198.18.0.9',

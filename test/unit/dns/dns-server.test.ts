@@ -15,7 +15,7 @@ const lookup: NameLookup = {
   lookupName: (name, done) =>
     done(
       name === 'bob'
-        ? { status: 'found', host: { hit: '20010020000000000000000000000b0b', ipv4: '198.18.0.9', name: 'bob' } }
+        ? { status: 'found', hosts: [{ hit: '20010020000000000000000000000b0b', ipv4: '198.18.0.9', name: 'bob' }] }
         : { status: 'absent' },
     ),
   lookupHit: (_hit, done) => done({ status: 'absent' }),

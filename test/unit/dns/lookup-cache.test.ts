@@ -20,7 +20,7 @@ class FakeOverlay implements NameLookup {
 const bobKey: LookupKey = { by: 'name', name: 'bob' };
 const found: LookupAnswer = {
   status: 'found',
-  host: { hit: '20010020000000000000000000000b0b', ipv4: undefined, name: 'bob' },
+  hosts: [{ hit: '20010020000000000000000000000b0b', ipv4: undefined, name: 'bob' }],
 };
 
 function setUp() {

@@ -1,11 +1,11 @@
 import test from 'ava';
 import type { LookupAnswer, LookupKey, OverlayHost } from '../../../src/dns/name-lookup.ts';
-import { Rcode, type Response } from '../../../src/dns/message.ts';
+import { encodeResponse, Rcode, type Response } from '../../../src/dns/message.ts';
 import { OverlayZone, zonesOf } from '../../../src/dns/zone.ts';
 
 const zone = new OverlayZone({ overlay: 'home.example', ipv4Prefix: '198.18.0.0/15' });
 const bob: OverlayHost = { hit: '20010020000000000000000000000b0b', ipv4: '198.19.2.1', name: 'bob' };
-const found: LookupAnswer = { status: 'found', host: bob };
+const found: LookupAnswer = { status: 'found', hosts: [bob] };
 
 function ask(name: string, type: string, answer: LookupAnswer = found): { response: Response; key?: LookupKey } {
   const verdict = zone.consider({ name, type, class: 'IN' });
@@ -23,10 +23,86 @@ test('a member has its HIT as AAAA and its claimed address as A, whatever the ca
 });
 
 test('a member without an IPv4 address has an empty A, with the SOA that says for how long', (t) => {
-  const { response } = ask('bob.home.example', 'A', { status: 'found', host: { ...bob, ipv4: undefined } });
+  const { response } = ask('bob.home.example', 'A', { status: 'found', hosts: [{ ...bob, ipv4: undefined }] });
   t.is(response.rcode, Rcode.NOERROR);
   t.deepEqual(response.answers, []);
   t.like(response.authorities[0], { type: 'SOA', name: 'home.example', data: { minimum: 5 } });
+});
+
+function hostsOf(count: number): OverlayHost[] {
+  return Array.from({ length: count }, (_, i) => ({
+    ...bob,
+    hit: bob.hit.slice(0, -1) + i.toString(16),
+    ipv4: `198.19.2.${i}`,
+  }));
+}
+
+/** The answer as it goes out over UDP without EDNS. */
+function datagram(name: string, type: string, response: Response): Uint8Array {
+  const labels = name.split('.').map((label) => [label.length, ...Buffer.from(label)]);
+  const questionBytes = Uint8Array.from([...labels.flat(), 0, 0, 1, 0, 1]);
+  const query = { id: 1, opcode: 0, recursionDesired: true, question: { name, type, class: 'IN' }, questionBytes };
+  return encodeResponse(query, response, undefined, 512);
+}
+
+test('all hosts of a user have their addresses under its name, in their order, eight at most', (t) => {
+  for (const [type, addresses] of [
+    ['AAAA', hostsOf(8).map((_, i) => `2001:20::b0${i}`)],
+    ['A', hostsOf(8).map((_, i) => `198.19.2.${i}`)],
+  ] as const)
+    for (const [told, shown] of [
+      [2, 2],
+      [8, 8],
+      [16, 8],
+    ] as const) {
+      const { response } = ask('bob.home.example', type, { status: 'found', hosts: hostsOf(told) });
+      t.deepEqual(
+        response.answers.map((record) => ('data' in record ? record.data : undefined)),
+        addresses.slice(0, shown),
+      );
+    }
+  const without = hostsOf(2).map((host, i) => (i === 0 ? { ...host, ipv4: undefined } : host));
+  const { response } = ask('bob.home.example', 'A', { status: 'found', hosts: without });
+  t.deepEqual(
+    response.answers.map((record) => ('data' in record ? record.data : undefined)),
+    ['198.19.2.1'],
+  );
+});
+
+test('an answer has as many hosts as fit a datagram without EDNS, and never asks for TCP on their account', (t) => {
+  for (const length of [1, 20, 40, 63])
+    for (const [prefix, type] of [
+      ['', 'AAAA'],
+      ['', 'A'],
+      ['', 'ANY'],
+      ['_sip._udp.', 'SRV'],
+    ] as const) {
+      const name = `${prefix}${'x'.repeat(length)}.home.example`;
+      const { response } = ask(name, type, { status: 'found', hosts: hostsOf(8) });
+      const whole = datagram(name, type, response);
+      t.is((whole[2] ?? 0) & 0x02, 0, `${name} ${type}`);
+      t.true(whole.length <= 512);
+      const records = (whole[7] ?? 0) + (whole[11] ?? 0);
+      t.is(records, response.answers.length + response.additionals.length, 'nothing was left out');
+      t.true(records >= 2, `${records} of ${name} ${type}`);
+    }
+});
+
+test('SRV, NAPTR and PTR of a user with several hosts name the user once; its addresses stand beside SRV', (t) => {
+  const several: LookupAnswer = { status: 'found', hosts: hostsOf(3) };
+  const srv = ask('_sip._udp.bob.home.example', 'SRV', several).response;
+  t.like(srv.answers, [{ type: 'SRV', data: { port: 5060, target: 'bob.home.example' } }]);
+  t.is(srv.answers.length, 1);
+  t.deepEqual(
+    srv.additionals.map((record) => `${record.type} ${record.name}`),
+    hostsOf(3).flatMap(() => ['AAAA bob.home.example', 'A bob.home.example']),
+  );
+  const naptr = ask('bob.home.example', 'NAPTR', several).response;
+  t.is(naptr.answers.length, 1);
+  t.like(naptr.answers[0], { data: { replacement: '_sip._udp.bob.home.example' } });
+  const nibbles = Array.from(bob.hit).reverse().join('.');
+  const pointers = ask(`${nibbles}.ip6.arpa`, 'PTR').response;
+  t.like(pointers.answers, [{ type: 'PTR', data: 'bob.home.example' }]);
 });
 
 test('SIP over UDP is found by NAPTR, then SRV with the addresses beside it', (t) => {

@@ -1,0 +1,142 @@
+import { setImmediate as turn } from 'node:timers/promises';
+import test, { type ExecutionContext } from 'ava';
+import { ping, resolve } from '../../src/agent/lookup-operations.ts';
+import { hitToAddress } from '../../src/base/node-id.ts';
+import type { Hit } from '../../src/base/node-id.ts';
+import type { LookupAnswer } from '../../src/dns/name-lookup.ts';
+import { AgentWorld } from '../sim/agent/agent-world.ts';
+import type { SimAgent } from '../sim/agent/sim-agent.ts';
+
+// A user with several hosts: DNS tells all of them, `idloc resolve` and `idloc ping` try them in turn.
+
+const BOB = 'bob@home.example';
+const NEVER = new AbortController().signal;
+
+/** A founder, alice, and three hosts of bob's behind NATs, each of which came later than the one before. */
+class Hosts extends AgentWorld {
+  readonly alice: SimAgent;
+  readonly bobs: readonly [SimAgent, SimAgent, SimAgent];
+
+  constructor(t: ExecutionContext, seed: number) {
+    super(t, seed);
+    this.run(1_000);
+    this.alice = this.member(this.hostAtHome(), { user: 'alice@home.example' });
+    this.started(this.alice);
+    const bob = (): SimAgent => {
+      const agent = this.member(this.hostAtHome(), { user: BOB });
+      this.started(agent);
+      if (!this.allReady([agent])) throw new Error('it is not in the overlay');
+      return agent;
+    };
+    this.bobs = [bob(), bob(), bob()];
+  }
+
+  /** What comes of it while virtual time goes by. */
+  async settle<T>(promise: Promise<T>, limitMs = 60_000): Promise<T> {
+    const state = { open: true };
+    const done = (): void => void (state.open = false);
+    promise.then(done, done);
+    for (let ms = 0; ms < limitMs && state.open; ms += 100) {
+      this.run(100);
+      await turn();
+    }
+    return promise;
+  }
+
+  told(asker: SimAgent): Hit[] {
+    let told: LookupAnswer | undefined;
+    asker.directory.lookupName('bob', (answer) => (told = answer));
+    this.until(() => told !== undefined, 20_000);
+    return told?.status === 'found' ? told.hosts.map(({ hit }) => hit) : [];
+  }
+
+  link(a: SimAgent, b: SimAgent): boolean {
+    a.send(b.address, 'call');
+    return this.until(() => a.isLinkedTo(b), 20_000);
+  }
+}
+
+const hits = (agents: readonly SimAgent[]): Hit[] => agents.map(({ hit }) => hit);
+
+test('DNS is told all hosts of a user with their IPv4 addresses, the linked ones first, then the latest heard of', async (t) => {
+  const world = new Hosts(t, 370);
+  const { alice, bobs } = world;
+  const [first, second, third] = bobs;
+  t.deepEqual(world.told(alice), hits([third, second, first]));
+  t.true(world.link(alice, first));
+  t.deepEqual(world.told(alice), hits([first, third, second]));
+  // Whose link has ended was heard of later than those that it never spoke with.
+  first.stop();
+  t.true(world.until(() => !alice.isLinkedTo(first), 60_000));
+  t.deepEqual(world.told(alice), hits([first, third, second]));
+  t.true(world.link(alice, second));
+  t.deepEqual(world.told(alice), hits([second, first, third]));
+  const resolved = await world.settle(resolve(alice.lookups, 'bob'));
+  const { hosts, ...best } = resolved;
+  t.deepEqual(
+    hosts.map(({ hit, ipv4, name, user, linked }) => ({ hit, ipv4, name, user, linked })),
+    [second, first, third].map((agent) => ({
+      hit: agent.address,
+      ipv4: agent === first ? (hosts[1]?.ipv4 ?? null) : (agent.ipv4 ?? null),
+      name: 'bob.home.example',
+      user: BOB,
+      linked: agent === second,
+    })),
+  );
+  t.like(best, { target: 'bob', hit: second.address, ipv4: second.ipv4, user: BOB, name: 'bob.home.example' });
+  t.is(best.saidBy[0]?.signer, second.address);
+  // One host asked for is one host told.
+  t.is((await world.settle(resolve(alice.lookups, third.address))).hosts.length, 1);
+  // Its own hosts: the one that asks is the last.
+  t.is(world.told(second).at(-1), second.hit);
+});
+
+test('while the overlay cannot be asked all linked hosts of a user are told', (t) => {
+  const world = new Hosts(t, 371);
+  const { alice, bobs, founder } = world;
+  const [first, second, third] = bobs;
+  t.true(world.link(alice, first) && world.link(alice, third));
+  founder.kill();
+  second.kill();
+  world.run(60_000);
+  t.deepEqual(world.told(alice).sort(), hits([first, third]).sort());
+});
+
+test('a ping goes to the next host of a user when the first is off, and says so; to a linked one at once', async (t) => {
+  const world = new Hosts(t, 372);
+  const { alice, bobs } = world;
+  const [first, second, third] = bobs;
+  third.kill();
+  const since = world.now;
+  const pinged = await world.settle(ping(alice.lookups, 'bob', 1, NEVER));
+  t.is(pinged.hit, second.address);
+  t.is(pinged.rttMs.filter((rtt) => rtt !== null).length, 1);
+  t.log(`answered after ${(world.now - since).toFixed(0)} ms`);
+  t.true(world.now - since <= 5_000);
+  second.kill();
+  first.kill();
+  world.run(60_000);
+  await t.throwsAsync(world.settle(ping(alice.lookups, 'bob', 1, NEVER)), {
+    code: 'unreachable',
+    message: /^none of the 3 hosts of bob answers: /,
+  });
+  first.start();
+  t.true(world.allReady([first]));
+  const again = await world.settle(ping(alice.lookups, 'bob.home.example', 1, NEVER));
+  t.is(again.hit, first.address);
+  t.is((await world.settle(ping(alice.lookups, 'bob', 1, NEVER))).setup, undefined);
+  t.is((await world.settle(ping(first.lookups, 'alice', 1, NEVER))).hit, hitToAddress(alice.hit));
+});
+
+test('a user pings its own other host, never the one that it sits at', async (t) => {
+  const world = new Hosts(t, 373);
+  const [first, second, third] = world.bobs;
+  second.leave();
+  third.leave();
+  world.run(20_000);
+  await t.throwsAsync(world.settle(ping(first.lookups, 'bob', 1, NEVER)), { code: 'own_address' });
+  const other = world.member(world.hostAtHome(), { user: BOB });
+  world.started(other);
+  t.true(world.allReady([other]));
+  t.is((await world.settle(ping(first.lookups, 'bob', 1, NEVER))).hit, other.address);
+});

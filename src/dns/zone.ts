@@ -178,7 +178,9 @@ export class OverlayZone {
   }
 
   private pointer(question: Question, [host]: readonly OverlayHost[]): Partial<Response> {
-    if (host?.name === undefined || (question.type !== 'PTR' && question.type !== 'ANY')) return {};
+    // What would be no label of the DNS (RFC 1035 s2.3.1) leads nowhere.
+    if (host?.name === undefined || !isMemberLabel(host.name) || (question.type !== 'PTR' && question.type !== 'ANY'))
+      return {};
     const data = `${host.name}.${this.overlay}`;
     return { answers: [{ type: 'PTR', name: question.name, ttl: POSITIVE_TTL_S, data }] };
   }

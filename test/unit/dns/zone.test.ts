@@ -1,4 +1,5 @@
 import test from 'ava';
+import dnsPacket from 'dns-packet';
 import type { LookupAnswer, LookupKey, OverlayHost } from '../../../src/dns/name-lookup.ts';
 import { encodeResponse, Rcode, type Response } from '../../../src/dns/message.ts';
 import { OverlayZone, zonesOf } from '../../../src/dns/zone.ts';
@@ -189,6 +190,24 @@ test('an address of a prefix without a whole octet for hosts has its name, too',
   t.deepEqual(verdict.kind === 'lookup' && verdict.key, { by: 'ipv4', address: '10.77.1.5' });
   t.is(small.consider({ name: '8.1.77.10.in-addr.arpa', type: 'PTR', class: 'IN' }).kind, 'outside');
   t.is(small.consider({ name: '1.77.10.in-addr.arpa', type: 'PTR', class: 'IN' }).kind, 'outside');
+});
+
+test('the PTR of a user of 63 characters is well-formed; one that is no label of the DNS has none', (t) => {
+  const nibbles = Array.from(bob.hit).reverse().join('.');
+  const question = `${nibbles}.ip6.arpa`;
+  for (const [name, expected] of [
+    ['x'.repeat(63), `${'x'.repeat(63)}.home.example`],
+    ['x'.repeat(64), undefined],
+    ['a.b', undefined],
+    ['my_host', undefined],
+  ] as const) {
+    const { response } = ask(question, 'PTR', { status: 'found', hosts: [{ ...bob, name }] });
+    const decoded = dnsPacket.decode(Buffer.from(datagram(question, 'PTR', response)));
+    const [answer] = decoded.answers ?? [];
+    t.is(answer?.type === 'PTR' ? answer.data : undefined, expected, name);
+    t.is(response.rcode, Rcode.NOERROR);
+    t.is(decoded.authorities?.[0]?.type, expected === undefined ? 'SOA' : undefined);
+  }
 });
 
 test('reverse names within the overlay that are no address do not leave the host', (t) => {

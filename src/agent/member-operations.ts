@@ -3,7 +3,7 @@ import { addressToHit, hitToAddress, isHit, type Hit } from '../base/node-id.ts'
 import type { ControlHandlers } from '../control/schemas.ts';
 import { parseCertificate, type NodeCertificate } from '../identity/certificate.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
-import { isUserName } from '../identity/names.ts';
+import { isUserOf } from '../identity/names.ts';
 import { memberList, type Member, type Sighting } from '../membership/member-list.ts';
 import type { Inviting } from '../membership/ports.ts';
 import type { RosterAnswer, RosterEntry } from '../membership/roster.ts';
@@ -13,7 +13,7 @@ import type { Engine } from './engine.ts';
 
 export interface MemberOperationsComponents {
   readonly engine: Engine;
-  readonly driver: Driver;
+  readonly driver: Pick<Driver, 'run'>;
   /** Where this host may invite: whom it has let in, and its tickets. */
   readonly register: Pick<EnrollmentRegister, 'memberList' | 'openTickets'>;
 }
@@ -66,7 +66,7 @@ export function memberHandlers(agent: MemberOperationsComponents): Handlers {
       const { engine } = agent;
       rightToInvite(engine);
       const user = userOf(engine, name);
-      if (!isUserName(user)) throw new IdlocError('bad_name', `${name} is no user name: letters, digits and - are`);
+      checkName(engine, name, user);
       const hosts = await hostsOf(agent, target);
       await checkFree(agent, user, hosts);
       const renamed = [];
@@ -117,7 +117,7 @@ async function survey({ engine, driver, register }: MemberOperationsComponents):
   return { members, entries, missing };
 }
 
-function rosterOf({ roster }: Engine, driver: Driver): Promise<RosterAnswer> {
+function rosterOf({ roster }: Engine, driver: Pick<Driver, 'run'>): Promise<RosterAnswer> {
   if (roster === undefined) throw new IdlocError('not_joined', 'not in the overlay yet: try again in a moment');
   return new Promise((resolve) => {
     driver.run((now) => roster.list(now, resolve));
@@ -191,18 +191,54 @@ function readCertificate(der: Uint8Array | undefined): NodeCertificate | undefin
   }
 }
 
+/** @throws {IdlocError} unless it is one of this overlay. */
+function checkName({ membership }: Engine, name: string, user: string): void {
+  const { overlay } = membership.configuration;
+  if (!isUserOf(user, overlay))
+    throw new IdlocError(
+      'bad_name',
+      `${name} is no user of ${overlay}: use a-z, 0-9 and -, at most 63, such as alice or alice@${overlay}`,
+    );
+}
+
+/** Who was let in under the name and has not come yet. */
+function awaitedHost(
+  { engine, register }: MemberOperationsComponents,
+  user: string,
+): { readonly hit: Hit } | undefined {
+  const wallNow = engine.clock.wall();
+  const { revoked } = engine.membership;
+  return register
+    .memberList()
+    .find((host) => host.user === user && !host.seen && host.expiresAt > wallNow && !revoked.has(host.hit));
+}
+
+/** @throws {IdlocError} unless nobody else has the name, or may have it still. */
 async function checkFree(agent: MemberOperationsComponents, user: string, hosts: readonly Member[]): Promise<void> {
   const holders = await new Promise<readonly Hit[] | undefined>((resolve) => {
     agent.driver.run((now) => agent.engine.holdersOf(user, now, resolve));
   });
   if (holders?.some((holder) => hosts.every(({ hit }) => hit !== holder)) === true)
-    throw new IdlocError('name_taken', `${user} is somebody else: choose another name`);
+    throw new IdlocError(
+      'name_taken',
+      `${user} is another host's: choose another name; \`idloc members\` shows whose, and \`idloc revoke\` ends a host that is gone`,
+    );
+  const awaited = awaitedHost(agent, user);
+  if (awaited !== undefined && hosts.every(({ hit }) => hit !== awaited.hit))
+    throw new IdlocError(
+      'name_taken',
+      `${user} is a host that was let in and has not come yet: choose another name, or end that host by ` +
+        `\`idloc revoke ${hitToAddress(awaited.hit)}\``,
+    );
   const outcome = await new Promise<ReservationOutcome>((resolve) => {
     const hits = hosts.map(({ hit }) => hit);
     agent.driver.run((now) => agent.engine.membership.office.reserve(user, hits, now, resolve));
   });
   if (outcome === 'others')
-    throw new IdlocError('name_taken', `${user} waits for the holder of another inviter's ticket: choose another name`);
+    throw new IdlocError(
+      'name_taken',
+      `another inviter keeps ${user} for a ticket, or for a host that it has just let in: choose another name, or try again in 10 minutes`,
+    );
   if (outcome === 'unknown')
     throw new IdlocError('not_joined', `nobody can say whether ${user} is free: try again in a moment`);
 }

@@ -11,7 +11,7 @@ export function renameCommand(): Command {
   return new Command('rename')
     .description('gives a user of the overlay, or one host, another name')
     .argument('<who>', 'a user of the overlay (alice), or the HIT of one host')
-    .argument('<name>', 'the new name')
+    .argument('<name>', 'the new name: a-z, 0-9 and -, such as anna')
     .addOption(socketOption())
     .addOption(jsonOption())
     .action(async (who: string, name: string, options: Options) => {

@@ -1,4 +1,3 @@
-import { setImmediate as turn } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { ping, resolve } from '../../src/agent/lookup-operations.ts';
 import { hitToAddress } from '../../src/base/node-id.ts';
@@ -29,18 +28,6 @@ class Hosts extends AgentWorld {
       return agent;
     };
     this.bobs = [bob(), bob(), bob()];
-  }
-
-  /** What comes of it while virtual time goes by. */
-  async settle<T>(promise: Promise<T>, limitMs = 60_000): Promise<T> {
-    const state = { open: true };
-    const done = (): void => void (state.open = false);
-    promise.then(done, done);
-    for (let ms = 0; ms < limitMs && state.open; ms += 100) {
-      this.run(100);
-      await turn();
-    }
-    return promise;
   }
 
   told(asker: SimAgent): Hit[] {

@@ -1,4 +1,5 @@
 import test, { type ExecutionContext } from 'ava';
+import { IdlocError } from '../../src/base/errors.ts';
 import type { Hit } from '../../src/base/node-id.ts';
 import type { SocketAddress } from '../../src/base/socket-address.ts';
 import { problemOf } from '../../src/agent/problem.ts';
@@ -260,4 +261,46 @@ test('a member that its inviter has never been linked with loses neither its pla
   t.true(world.until(() => thieves.every(({ result }) => result !== undefined), 60_000));
   t.regex(thieves.map(reasonOf).join(), /the ticket was used by another host.*,.*carol@home\.example is taken/);
   t.is(carol?.engine.membership.state, 'member');
+});
+
+test('a rename to a name that is none of the overlay, or another host’s, is refused in words that say what to do', async (t) => {
+  const world = new Offices(t, 895);
+  const { founder, second } = world;
+  const bob = world.member(world.publicHost(), { user: user('bob') });
+  world.started(bob);
+  t.true(world.allReady([bob]));
+  const rename = async (name: string, by = founder): Promise<string> => {
+    const { signal } = new AbortController();
+    const asked = by.commands.rename({ target: 'bob', name }, signal);
+    return world.settle(Promise.resolve(asked)).then(
+      ({ renamed }) => renamed.map((host) => host.user ?? '').join(),
+      (error: unknown) => (error instanceof IdlocError ? `${error.code}: ${error.message}` : String(error)),
+    );
+  };
+  const grammar =
+    /^bad_name: .* is no user of home\.example: use a-z, 0-9 and -, at most 63, such as alice or alice@home\.example$/;
+  for (const name of [
+    'x3@other.example',
+    'bob.other.example',
+    'a.b',
+    'my_host',
+    'Bob',
+    '@home.example',
+    'x'.repeat(64),
+  ])
+    t.regex(await rename(name), grammar, name);
+  t.regex(await rename('second'), /^name_taken: second@home\.example is another host's: .*`idloc members`/);
+  t.regex(await rename('x', bob), /^no_right: /);
+  world.ticket(user('carol'), world.at(second), second);
+  world.run(5_000);
+  t.regex(
+    await rename('carol'),
+    /^name_taken: another inviter keeps carol@home\.example for a ticket, .*in 10 minutes/,
+  );
+  const late = cutOff(t, world, 'dora');
+  t.regex(await rename('dora'), /^name_taken: dora@home\.example .* has not come yet: .*`idloc revoke /);
+  t.true((await rename('dora')).includes(late.address));
+  world.revoke(founder, late);
+  t.is(await rename('dora'), user('dora'));
+  t.is(bob.user, user('dora'));
 });

@@ -1,6 +1,7 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { Enroller, type EnrollmentResult } from '../../../src/agent/enroller.ts';
 import { type Invitation, type InvitationOptions, makeInvitation } from '../../../src/agent/invitation.ts';
@@ -117,6 +118,18 @@ export class AgentWorld {
 
   until(done: () => boolean, limitMs: number): boolean {
     return this.network.loop.runUntil(done, limitMs);
+  }
+
+  /** What comes of it while virtual time goes by. */
+  async settle<T>(promise: Promise<T>, limitMs = 60_000): Promise<T> {
+    const state = { open: true };
+    const done = (): void => void (state.open = false);
+    promise.then(done, done);
+    for (let ms = 0; ms < limitMs && state.open; ms += 100) {
+      this.run(100);
+      await turn();
+    }
+    return promise;
   }
 
   // Places

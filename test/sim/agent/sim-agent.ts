@@ -2,6 +2,7 @@ import { Directory } from '../../../src/agent/directory.ts';
 import { Engine, type EngineEvent, type Role } from '../../../src/agent/engine.ts';
 import { Guard } from '../../../src/agent/guard.ts';
 import type { LookupComponents } from '../../../src/agent/lookup-operations.ts';
+import { memberHandlers } from '../../../src/agent/member-operations.ts';
 import { memberOf } from '../../../src/agent/member.ts';
 import { loadMembership, settingsOf, type Membership } from '../../../src/agent/membership.ts';
 import type { Clock, HostClock } from '../../../src/base/clock.ts';
@@ -331,6 +332,12 @@ export class SimAgent {
     const { engine, driver } = this.living;
     const { loop } = this.network;
     return { engine, driver, directory: this.directory, after: (ms, then) => loop.after(ms, then) };
+  }
+
+  /** What `idloc members`, `revoke` and `rename` ask of the agent. */
+  get commands(): ReturnType<typeof memberHandlers> {
+    const { engine, driver, register } = this.living;
+    return memberHandlers({ engine, driver, register });
   }
 
   private get living(): Life {

@@ -10,9 +10,11 @@ import { readWish } from '../../../src/agent/wish.ts';
 import { IdlocError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { systemRandom } from '../../../src/base/random.ts';
-import { agentConfig } from '../../../src/config/agent-config.ts';
 import { signOverlayConfiguration } from '../../../src/config/overlay-configuration-writer.ts';
 import { exportAuthority } from '../../../src/identity/authority-export.ts';
+import { agentConfig, type AgentConfigInput } from '../../../src/config/agent-config.ts';
+import { hitToAddress } from '../../../src/base/node-id.ts';
+import { parseCertificate } from '../../../src/identity/certificate.ts';
 import { acceptEnrollmentAnswer, enrollmentRequest } from '../../../src/identity/enrollment.ts';
 import { CODE_BYTES } from '../../../src/identity/code-secret.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
@@ -69,6 +71,8 @@ class TestHost {
   readonly warnings: string[] = [];
   /** Of the lifecycle, as those were told that move it on. */
   readonly states: string[] = [];
+  /** Settings that it did not follow. */
+  readonly whys: unknown[] = [];
   /** The names that it asked for. */
   readonly asked: (string | null)[] = [];
   isOnlyInviter = false;
@@ -86,7 +90,7 @@ class TestHost {
   }
 
   /** The agent of a process that is started now. */
-  start(name: string | null = 'x', aheadMs = 0): void {
+  start(name: string | null = 'x', aheadMs = 0, settings: AgentConfigInput = {}): void {
     this.state?.close();
     const state = StateDirectory.open(this.path);
     this.state = state;
@@ -128,14 +132,17 @@ class TestHost {
       },
     };
     this.lives = new Lives({
-      config: agentConfig(undefined, { name: name ?? undefined }),
+      config: agentConfig(undefined, { ...settings, name: name ?? undefined }),
       state,
       store,
       identity,
       maker,
       logger: {
         ...silentLogger,
-        warn: (event) => this.warnings.push(event),
+        warn: (event, fields = {}) => {
+          this.warnings.push(event);
+          if (event === 'setting not followed') this.whys.push(fields['why']);
+        },
         error: (event) => this.warnings.push(event),
       },
       random: TOOLS.random,
@@ -199,6 +206,40 @@ test('a member whose settings want another rendezvous than its overlay has is to
   t.deepEqual([kept(), kept('none')], [[], []]);
   t.deepEqual(kept('mainline'), [
     "rendezvous: home.example has none, not mainline: `idloc overlay` changes that, where the authority's key is",
+  ]);
+});
+
+test('a member whose settings name it otherwise, or give its overlay another prefix, says at its start that nothing comes of it and what to do', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  await host.lives.begin(readWish({ join: home.ticket(), overlay: null }));
+  t.is(host.lives.current?.membership.user, 'x@home.example');
+  t.deepEqual(host.whys, []);
+  host.start('y', 0, { ipv4_prefix: '10.44.0.0/16' });
+  await host.lives.begin(NOTHING);
+  const { membership } = host.lives.current ?? {};
+  if (membership === undefined) throw new Error('no life');
+  t.is(membership.user, 'x@home.example');
+  t.deepEqual(host.whys, [
+    'name: this host is x in home.example, not y: `idloc rename x y` on a host that may invite changes that',
+    'ipv4_prefix: home.example has 198.18.0.0/15, not 10.44.0.0/16: only who creates an overlay chooses',
+  ]);
+  for (const [input, says] of [
+    [{ user: 'z@home.example' }, '`idloc rename x z` on a host that may invite changes that'],
+    [{ user: 'z@other.example' }, 'only NAME@home.example could be: correct the setting'],
+    [
+      { certificate_lifetime: 604_800 },
+      'certificate_lifetime: home.example has 31536000, not 604800: only who creates',
+    ],
+  ] as const) {
+    const [why = '', ...others] = keptSettings(agentConfig(undefined, input), membership);
+    t.true(why.includes(says), why);
+    t.deepEqual(others, []);
+  }
+  const nameless = { ...membership, user: null };
+  const hit = hitToAddress(parseCertificate(membership.certificates[0] ?? new Uint8Array()).nodeId);
+  t.deepEqual(keptSettings(agentConfig(undefined, { name: 'y' }), nameless), [
+    `name: this host is nameless in home.example, not y: \`idloc rename ${hit} y\` on a host that may invite changes that`,
   ]);
 });
 

@@ -1,11 +1,12 @@
 import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import { Agent, IDLOC, TUN_NAME } from '../../scripts/testbed/agent.ts';
 import { command, eventually, tryCommand } from '../../scripts/testbed/command.ts';
 import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
 import { pingTimes } from '../../scripts/testbed/load.ts';
 import { EXIT } from '../../src/cli/exit-status.ts';
-import { methods } from '../../src/control/schemas.ts';
+import { methods, type MemberStatus } from '../../src/control/schemas.ts';
 import { systemTest } from './support/system-test.ts';
 
 const OVERLAY = 'lives.example';
@@ -31,6 +32,29 @@ async function reaches(from: Namespace, address: string | null): Promise<void> {
   );
 }
 
+async function membersOf(agent: Agent): Promise<MemberStatus[]> {
+  return methods.members.result.parse(JSON.parse(await agent.cli('members', '--json'))).members;
+}
+
+/** Whoever is asked: both are there now, in the roles that they have. */
+async function listsRightly(t: ExecutionContext, ...agents: readonly Agent[]): Promise<void> {
+  for (const agent of agents) {
+    const since = Date.now();
+    const shown = await eventually('the list has the roles of all', PATIENCE_MS, async () => {
+      const members = await membersOf(agent);
+      const roles = await Promise.all(agents.map((each) => each.status()));
+      const isRight = roles.every(({ hit, role }) => members.some((each) => each.hit === hit && each.role === role));
+      return isRight ? members : undefined;
+    });
+    t.is(shown.length, agents.length);
+    const self = (await agent.status()).hit;
+    for (const { hit, state, lastSeen } of shown) {
+      t.is(state, hit === self ? 'self' : 'linked');
+      t.true(lastSeen !== null && lastSeen >= since && lastSeen <= Date.now(), `${String(lastSeen)} of ${hit}`);
+    }
+  }
+}
+
 systemTest('one agent goes into the overlay of a ticket, out of it, and makes one of its own', async (t, lab) => {
   const [a, b] = await twoOnACable(lab);
   const founder = await Agent.start(lab, { namespace: a, name: 'founder', overlay: { create: OVERLAY } });
@@ -44,11 +68,19 @@ systemTest('one agent goes into the overlay of a ticket, out of it, and makes on
   await reaches(a, joined.hit);
   await reaches(a, joined.ipv4);
   t.regex(await guest.cli('join', ticket), /^already in lives\.example/);
+  await listsRightly(t, founder, guest);
   const refused = await guest.tryCli('create', 'other.example');
   t.is(refused.status, EXIT.configuration);
   t.regex(refused.stderr, /^idloc: this host belongs to lives\.example .*`idloc leave` first\n$/);
 
+  const leavesAt = Date.now();
   t.regex(await guest.cli('leave'), /^left lives\.example; its files are in /);
+  const left = await eventually('the founder knows that it has left', PATIENCE_MS, async () => {
+    const member = (await membersOf(founder)).find(({ hit }) => hit === joined.hit);
+    return member?.state === 'seen' && member.user === null ? member : undefined;
+  });
+  t.is(left.role, null);
+  t.true((left.lastSeen ?? 0) >= leavesAt && (left.lastSeen ?? 0) <= Date.now());
   t.is((await guest.status()).state, 'left');
   t.notRegex(await b.ip('-brief', 'link'), new RegExp(TUN_NAME));
   t.is((await guest.tryCli('leave')).status, EXIT.failed);

@@ -171,10 +171,11 @@ export class MemberLinks {
     meetings?.consider(now);
   }
 
-  /** Nothing of what it knows, and of what is known of it, is in doubt. */
+  /** Nothing of what it knows, and of what is known of it, is in doubt; but what was spread meanwhile may have been lost. */
   private mended(hit: Hit, now: number): void {
-    const { node, resolver, entry, meetings } = this.components;
+    const { membership, node, resolver, entry, meetings } = this.components;
     node.overlay?.linkMended(hit, now);
+    if (node.overlay !== undefined) membership.linkUp(hit, now);
     resolver.linkUp(hit, now);
     entry.linkUp(hit, now);
     meetings?.consider(now);

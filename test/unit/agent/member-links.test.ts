@@ -191,11 +191,17 @@ test('while another agent has our place each link is closed', (t) => {
   t.is(members.size, 0);
 });
 
-test('a link that was mended is no new one; of one that was never up nothing was mended', (t) => {
+test('a link that was mended is no new one, but what was spread meanwhile is compared; of one that was never up nothing was mended', (t) => {
   const { tell } = host();
   t.deepEqual(tell({ type: 'mended', hit: ALICE }), []);
   tell(up(ALICE));
-  t.deepEqual(tell({ type: 'mended', hit: ALICE }), ['node mended', 'resolver up', 'entry up', 'meetings']);
+  t.deepEqual(tell({ type: 'mended', hit: ALICE }), [
+    'node mended',
+    'membership up',
+    'resolver up',
+    'entry up',
+    'meetings',
+  ]);
 });
 
 test('the end of a link, or of an attempt, is told to all who wait; only a member is missed, or suspected', (t) => {

@@ -4,6 +4,7 @@ import type { NodeParts } from '../../../src/agent/own-node.ts';
 import type { Hit } from '../../../src/base/node-id.ts';
 import type { Contact } from '../../../src/identity/contacts.ts';
 import type { MembershipEvent, MembershipOverlay } from '../../../src/membership/membership.ts';
+import { ERROR_CODES } from '../../../src/reload/index.ts';
 import type { NameService } from '../../../src/overlay/naming.ts';
 import type { Roster } from '../../../src/membership/roster.ts';
 
@@ -141,4 +142,23 @@ test('of former holders of a name an overlay that does not answer says that ther
   const seen: unknown[] = [];
   for (let i = 0; i < 2; i++) entered()?.formerHoldersOf('alice@home.example', 0, (hits) => seen.push(hits));
   t.deepEqual(seen, [[FOUND], []]);
+});
+
+test('whether a host has come its own record says; an overlay that does not answer says neither', (t) => {
+  const { ties, entered } = host();
+  const notFound = { errorCode: ERROR_CODES.not_found };
+  const results = [
+    { ok: true },
+    { ok: false, error: notFound },
+    { ok: false, error: { errorCode: ERROR_CODES.request_timeout } },
+  ];
+  const names = {
+    lookupHit: (_: Hit, now: number, done: (result: unknown, at: number) => void) => {
+      done(results.shift(), now);
+    },
+  };
+  ties.enter({ names } as unknown as NodeParts);
+  const seen: unknown[] = [];
+  for (let i = 0; i < 3; i++) entered()?.hasCome(KNOWN, 0, (come) => seen.push(come));
+  t.deepEqual(seen, [true, false, undefined]);
 });

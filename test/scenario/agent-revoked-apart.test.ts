@@ -44,7 +44,7 @@ class Apart extends AgentWorld {
   }
 
   revokeMallory(): void {
-    this.founder.act(({ membership }, now) => membership.revoke([this.mallory.hit], now));
+    this.founder.act(({ membership }, now) => membership.office.revoke([this.mallory.hit], now));
   }
 
   /** Of those two, the link. */

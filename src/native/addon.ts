@@ -82,6 +82,8 @@ export interface PathSet {
   clear(): void;
   ask(now: number): void;
   doubt(now: number): void;
+  /** @param uplinks the addresses of this host's uplinks, the best one first; before `lose`. */
+  setRanks(uplinks: readonly (readonly string[])[]): void;
   /** Paths that are not `usable` are left. */
   lose(usable: (path: PathRoute) => boolean, present: (path: PathRoute) => boolean, now: number): void;
   /** Records of programs left by the active path, urgent ones by the spare one as well. */

@@ -221,9 +221,6 @@ situation('a better uplink comes up and the first goes two seconds later', {
     network.loop.after(2_000, () => a.host.unplug('10.0.0.2'));
   },
   ...{ lastsMs: 2_000, boundMs: 0, roundTrips: 0, nothingLost: true },
-  // A hears nothing for 60 ms and 2 packets are lost.
-  fails: ['both send', 'only B sends'],
-  failsHandedOn: ['both send', 'only B sends'],
 });
 
 situation('the only default route goes to another uplink and the addresses stay', {

@@ -28,6 +28,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceMethod<&PathSetObject::Clear>("clear"),
                            InstanceMethod<&PathSetObject::Ask>("ask"),
                            InstanceMethod<&PathSetObject::Doubt>("doubt"),
+                           InstanceMethod<&PathSetObject::SetRanks>("setRanks"),
                            InstanceMethod<&PathSetObject::Lose>("lose"),
                            InstanceMethod<&PathSetObject::Sent>("sent"),
                            InstanceMethod<&PathSetObject::Heard>("heard"),
@@ -48,7 +49,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
   // new PathSet(server, bytes of a probe as a datagram)
   explicit PathSetObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<PathSetObject>(info) {
     auto bytes = GetUint32(info[1]);
-    if (bytes.has_value()) paths_ = std::make_unique<PathSet>(info[0].ToBoolean().Value(), *bytes);
+    if (bytes.has_value()) paths_ = std::make_unique<PathSet>(info[0].ToBoolean().Value(), *bytes, &ranks_);
   }
 
  private:
@@ -92,6 +93,18 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
   void Clear(const Napi::CallbackInfo&) { paths_->Clear(); }
   void Ask(const Napi::CallbackInfo& info) { paths_->Ask(GetTime(info[0])); }
   void Doubt(const Napi::CallbackInfo& info) { paths_->Doubt(GetTime(info[0])); }
+  // (addresses of this host, those of the best uplinks first)
+  void SetRanks(const Napi::CallbackInfo& info) {
+    auto uplinks = info[0].As<Napi::Array>();
+    ranks_.Clear();
+    for (uint32_t rank = 0; rank < uplinks.Length(); rank++) {
+      auto addresses = uplinks.Get(rank).As<Napi::Array>();
+      for (uint32_t i = 0; i < addresses.Length(); i++) {
+        auto address = GetAddress(addresses.Get(i));
+        if (address.has_value()) ranks_.Set(*address, static_cast<uint8_t>(rank));
+      }
+    }
+  }
   // (usable: (path) => boolean, present: (path) => boolean, now)
   void Lose(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
@@ -169,6 +182,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
   Napi::Value Active(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->active()); }
   Napi::Value Spare(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->spare()); }
 
+  LocalRanks ranks_;
   std::unique_ptr<PathSet> paths_;
 };
 

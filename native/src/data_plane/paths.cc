@@ -11,7 +11,7 @@ namespace idloc {
 void DataPlane::MakePaths(Link* link) {
   if (!link->session->told_apart_by_ids() || !link->path.has_value()) return;
   size_t datagram = PathSet::kRecordBytes + link->session->send_layout().overhead;
-  link->paths = std::make_unique<PathSet>(link->server, datagram);
+  link->paths = std::make_unique<PathSet>(link->server, datagram, &uplinks_.ranks());
   link->paths->Select(*link->path, PathSet::kUnknownPreference, now_);
 }
 

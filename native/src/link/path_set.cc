@@ -350,14 +350,12 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
     }
     return;
   }
-  bool returns = used != nullptr && IsBetter(*entry, *used) &&
-                 (entry->preference / kDirect > used->preference / kDirect ||
-                  (now - switched_at_ >= kReturnHold && entry->answers_in_row >= kReturnAnswers));
+  if (entry->answers_in_row >= kReturnAnswers) entry->left = false;
   if (used == nullptr || used->state == State::kSuspect) {
     Switch(entry, used != nullptr && unproven_ ? Cause::kGone : Cause::kSilence, now);
   } else if (entry->wanted) {
     Switch(entry, Cause::kPeer, now);
-  } else if (returns) {
+  } else if (MayReturn(*entry, *used, now)) {
     Switch(entry, Cause::kBetter, now);
   } else {
     if (IsBetter(*entry, *used)) entry->due_at = std::min(entry->due_at, now + kReturnInterval);
@@ -399,8 +397,24 @@ void PathSet::Sample(Entry* entry, const Entry::Probe& probe, const uint8_t* rec
   entry->loss += (lost - entry->loss) / 8;
 }
 
+bool PathSet::HasBetterUplink(const Entry& entry, const Entry& than) const {
+  return entry.preference == than.preference && RankOf(entry) < RankOf(than);
+}
+
 bool PathSet::IsBetter(const Entry& entry, const Entry& than) const {
-  return entry.preference > than.preference;
+  return entry.preference > than.preference || HasBetterUplink(entry, than);
+}
+
+bool PathSet::MayReturn(const Entry& entry, const Entry& used, Nanoseconds now) const {
+  if (!IsBetter(entry, used)) return false;
+  if (entry.preference / kDirect > used.preference / kDirect) return true;
+  if (HasBetterUplink(entry, used)) {
+    // The peer has wished for its end of this one: two that insist, each on its own, would never agree.
+    if (following_wish_ && !(entry.route.remote == used.route.remote)) return false;
+    // An uplink that has just come up is to be used before the other one is gone.
+    if (!entry.left) return true;
+  }
+  return now - switched_at_ >= kReturnHold && entry.answers_in_row >= kReturnAnswers;
 }
 
 bool PathSet::MayFollow(Nanoseconds now) const {
@@ -410,7 +424,9 @@ bool PathSet::MayFollow(Nanoseconds now) const {
 void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   Entry* before = Active();
   if (before == entry) return;
+  bool by_uplink = before != nullptr && cause == Cause::kBetter && HasBetterUplink(*entry, *before);
   if (before != nullptr) {
+    before->left = cause == Cause::kSilence || cause == Cause::kPeer;
     before->answers_in_row = 0;
     before->wanted = false;
     if (!before->waits) before->due_at = now + kReturnInterval;
@@ -426,8 +442,9 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   unheard_since_ = kNever;
   ChooseSpare();
   if (following_) return;
-  // What is better here need not be so for the other end: two that insist would never agree.
-  if (cause != Cause::kBetter) announce_until_ = now + kAnnounce;
+  // What is better here need not be so for the other end: two that insist would never agree. An uplink is
+  // for both directions.
+  if (cause != Cause::kBetter || by_uplink) announce_until_ = now + kAnnounce;
   SendProbe(entry, now);
 }
 
@@ -464,8 +481,11 @@ void PathSet::AskAgain(Nanoseconds now) {
   for (Entry& entry : entries_) {
     bool is_active = &entry == Active();
     bool is_doubtful = entry.state == State::kSuspect && (is_active || InUse(now));
+    // It may have become the better one.
+    bool may_return = active_ >= 0 && entry.state == State::kValid && InUse(now) &&
+                      IsBetter(entry, *Active()) && MayProbe(entry, now);
     // A probe that left between two addresses has gone nowhere.
-    if (!is_doubtful && !(is_active && entry.waits)) continue;
+    if (!is_doubtful && !may_return && !(is_active && entry.waits)) continue;
     entry.missed = std::min<uint8_t>(entry.missed, 1);
     SendProbe(&entry, now);
   }
@@ -476,8 +496,7 @@ PathSet::Entry* PathSet::BestOther() {
   for (Entry& entry : entries_) {
     // The kernel's choice is another one by now.
     if (&entry == Active() || entry.state != State::kValid || entry.route.local.unset()) continue;
-    if (best == nullptr || entry.preference > best->preference ||
-        (entry.preference == best->preference && entry.srtt < best->srtt))
+    if (best == nullptr || IsBetter(entry, *best) || (!IsBetter(*best, entry) && entry.srtt < best->srtt))
       best = &entry;
   }
   return best;

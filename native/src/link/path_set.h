@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "net/address.h"
+#include "net/local_ranks.h"
 
 namespace idloc {
 
@@ -51,6 +52,9 @@ class PathSet {
     bool stranger = false;
     // The peer wants us to send by it, once it is proven.
     bool wanted = false;
+    // It fell silent while it was used, or the peer did not want it any more: until it has answered a few
+    // times in a row it is not gone back to.
+    bool left = false;
     uint8_t missed = 0;  // probes in a row
     uint8_t answers_in_row = 0;
     uint8_t samples = 0;       // of the round-trip time
@@ -81,8 +85,10 @@ class PathSet {
   static constexpr uint8_t kHopPreference = 32;
 
   // `datagram_bytes`: what a probe is as a datagram. `server`: of the two ends that follow each other, this
-  // one waits longer.
-  PathSet(bool server, size_t datagram_bytes) : server_(server), probe_bytes_(datagram_bytes) {}
+  // one waits longer. `ranks`: of the host's addresses, told of by `Lose` when they change; nullptr: all
+  // alike.
+  PathSet(bool server, size_t datagram_bytes, const LocalRanks* ranks = nullptr)
+      : server_(server), probe_bytes_(datagram_bytes), ranks_(ranks) {}
 
   // JavaScript has chosen. Ignored when this path has just failed here and another one works.
   void Select(const Path& route, uint8_t preference, Nanoseconds now);
@@ -247,12 +253,17 @@ class PathSet {
   Entry* BestOther();
   bool MayFollow(Nanoseconds now) const;
   bool IsBetter(const Entry& entry, const Entry& than) const;
+  // Alike but for the uplink, which is a better one: that only this end knows.
+  bool HasBetterUplink(const Entry& entry, const Entry& than) const;
+  uint8_t RankOf(const Entry& entry) const { return ranks_ == nullptr ? 0 : ranks_->Of(entry.route.local); }
+  bool MayReturn(const Entry& entry, const Entry& used, Nanoseconds now) const;
   void ConsiderNoPath(Nanoseconds now);
   // When the silence of the peer, up to now, is long enough for a probe.
   Nanoseconds SilenceAt() const;
 
   bool server_;
   size_t probe_bytes_;
+  const LocalRanks* ranks_;
   std::vector<Entry> entries_;
   std::vector<Outgoing> outgoing_;
   int active_ = -1;

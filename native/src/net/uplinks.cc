@@ -155,11 +155,16 @@ bool Uplinks::Update() {
     std::sort(uplink.addresses.begin(), uplink.addresses.end(),
               [](const IpAddress& a, const IpAddress& b) { return a.bytes < b.bytes; });
   }
-  std::stable_sort(all_.begin(), all_.end(), [](const Uplink& a, const Uplink& b) {
-    auto rank = [](const Uplink& u) { return std::tuple(!u.preferred, std::min(u.metric_v4, u.metric_v6)); };
-    return rank(a) < rank(b);
-  });
+  auto order = [](const Uplink& u) { return std::tuple(!u.preferred, std::min(u.metric_v4, u.metric_v6)); };
+  std::stable_sort(all_.begin(), all_.end(),
+                   [&](const Uplink& a, const Uplink& b) { return order(a) < order(b); });
   if (all_.size() > kMost) all_.resize(kMost);
+  ranks_.Clear();
+  uint8_t rank = 0;
+  for (size_t i = 0; i < all_.size(); i++) {
+    if (i > 0 && order(all_[i - 1]) < order(all_[i])) rank++;
+    for (const IpAddress& address : all_[i].addresses) ranks_.Set(address, rank);
+  }
   // An address that several interfaces have, a link-local one for instance, is the best uplink's.
   for (size_t i = 0; i < all_.size(); i++) {
     for (const IpAddress& address : all_[i].addresses) owners_.try_emplace(address, Owner{all_[i].index, i});

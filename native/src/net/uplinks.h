@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "net/address.h"
+#include "net/local_ranks.h"
 #include "net/netlink_messages.h"
 
 namespace idloc {
@@ -55,6 +56,8 @@ class Uplinks {
 
   // Best first.
   const std::vector<Uplink>& all() const { return all_; }
+  // By the user's preference, then the metric; those of equal uplinks are equal.
+  const LocalRanks& ranks() const { return ranks_; }
   // nullptr: none has this address. Valid until the next Update.
   const Uplink* UplinkOf(const IpAddress& local) const;
   // An interface that is up has this address, uplink or not; not the overlay's and not a forbidden one.
@@ -107,6 +110,7 @@ class Uplinks {
   bool changed_ = false;
   // As of the last Update.
   std::vector<Uplink> all_;
+  LocalRanks ranks_;
   std::unordered_map<IpAddress, Owner, AddressHash> owners_;
 };
 

@@ -33,7 +33,8 @@ struct Wire {
 };
 
 struct End {
-  explicit End(bool server) : paths(server, kProbeDatagram) {}
+  explicit End(bool server) : paths(server, kProbeDatagram, &ranks) {}
+  LocalRanks ranks;
   PathSet paths;
   bool speaks = true;
   Nanoseconds speaks_at = 0;
@@ -258,8 +259,14 @@ void LivesThrough(Source& source) {
     world.AddWire(At(static_cast<uint8_t>(1 + i % 2)), At(static_cast<uint8_t>(8 + i / 2)), delay);
     world.wires[i].lose_each = source.OneIn(3) ? static_cast<int>(source.Between(10, 60)) : 0;
   }
-  world.Begin(0, static_cast<uint8_t>(source.Between(1, 255)));
-  for (size_t i = 1; i < count; i++) world.AddToBoth(i, static_cast<uint8_t>(source.Between(1, 255)));
+  // Often alike, so that the uplinks decide.
+  bool alike = source.OneIn(2);
+  auto preference = [&] { return alike ? kDirectPreference : static_cast<uint8_t>(source.Between(1, 255)); };
+  world.Begin(0, preference());
+  for (size_t i = 1; i < count; i++) world.AddToBoth(i, preference());
+  // Which of its two addresses an end prefers, if it has a choice.
+  if (source.OneIn(2)) world.a.ranks.Set(At(static_cast<uint8_t>(source.Between(1, 2))).address, 1);
+  if (source.OneIn(2)) world.b.ranks.Set(At(static_cast<uint8_t>(source.Between(8, 9))).address, 1);
   for (size_t round = source.Between(1, 12); round > 0; round--) {
     for (Wire& wire : world.wires) {
       for (bool& dead : wire.dead) dead = source.OneIn(3);
@@ -456,6 +463,112 @@ TEST("the local address is gone: the other path at once, and the peer follows wi
     if (c.b_speaks) CHECK(world.a.longest <= 2 * kVoice + 2 * c.delay);
     CHECK(*world.b.paths.active() == world.wires[other].of_b);
   });
+}
+
+// As when the routes of the host have changed and no address is gone.
+void Prefer(PathSet* paths, LocalRanks* ranks, std::initializer_list<uint8_t> hosts, Nanoseconds now) {
+  ranks->Clear();
+  uint8_t rank = 0;
+  for (uint8_t host : hosts) ranks->Set(At(host).address, rank++);
+  paths->Lose([](const Path&) { return true; }, Gone, now);
+}
+
+TEST("a better uplink comes up: both directions are on it within two round trips, and nothing is lost") {
+  ForEachCase([](const Case& c) {
+    World world(c);
+    size_t other = world.AddWire(At(2), At(9), c.delay);
+    size_t before = world.AddWire(At(1), At(9), c.delay);
+    world.Begin(before);
+    world.Run(2 * kSecond);
+    world.Measure();
+    Prefer(&world.a.paths, &world.a.ranks, {2, 1}, world.now);
+    world.AddToBoth(other);
+    world.Run(4 * c.delay + 60 * kMillisecond);
+    CHECK(*world.a.paths.active() == world.wires[other].of_a);
+    CHECK(*world.b.paths.active() == world.wires[other].of_b);
+    world.a.paths.Lose([](const Path& path) { return !(path.local == At(1).address); }, Gone, world.now);
+    world.Kill(before);
+    world.Run(3 * kSecond);
+    CHECK(world.a.switches <= 1 && world.b.switches <= 1);
+    for (const End* end : {&world.a, &world.b}) {
+      bool is_spoken_to = end == &world.a ? c.b_speaks : c.a_speaks;
+      if (is_spoken_to) CHECK(end->longest <= kVoice && end->reordered == 0);
+    }
+  });
+}
+
+TEST("of two uplinks that both work the other one becomes the better: it is used at once") {
+  World world;
+  size_t other = TwoUplinks(&world, 5 * kMillisecond);
+  Prefer(&world.a.paths, &world.a.ranks, {1, 2}, world.now);
+  world.Run(3 * kSecond);
+  CHECK(*world.a.paths.active() == world.wires[0].of_a);
+  world.Measure();
+  Prefer(&world.a.paths, &world.a.ranks, {2, 1}, world.now);
+  world.Run(100 * kMillisecond);
+  CHECK(*world.a.paths.active() == world.wires[other].of_a);
+  CHECK(*world.b.paths.active() == world.wires[other].of_b);
+  world.Run(5 * kSecond);
+  CHECK(world.a.switches == 1 && world.b.switches == 1);
+  CHECK(world.a.longest <= kVoice && world.b.longest <= kVoice);
+}
+
+TEST("the better uplink fails and comes back: back to it after three seconds of proof, and not to and fro") {
+  World world;
+  TwoUplinks(&world, kMillisecond);
+  Prefer(&world.a.paths, &world.a.ranks, {1, 2}, world.now);
+  world.Run(3 * kSecond);
+  world.Kill(0);
+  world.Run(2 * kSecond);
+  CHECK(*world.a.paths.active() == world.wires[1].of_a);
+  world.wires[0].dead[0] = world.wires[0].dead[1] = false;
+  world.Measure();
+  world.Run(kSecond);
+  CHECK(world.a.switches == 0);
+  world.Run(9 * kSecond);
+  CHECK(*world.a.paths.active() == world.wires[0].of_a && *world.b.paths.active() == world.wires[0].of_b);
+  CHECK(world.a.switches == 1 && world.b.switches == 1);
+  CHECK(world.a.longest <= kVoice && world.b.longest <= kVoice);
+}
+
+TEST("both ends have two uplinks: they come to agree on the better one of each, and stay there") {
+  for (Nanoseconds delay : {Nanoseconds{50'000}, 30 * kMillisecond}) {
+    World world;
+    // The worst pair is in use; 1 and 8 are the better ones.
+    for (uint8_t host : {2, 1}) {
+      for (uint8_t peer : {9, 8}) world.AddWire(At(host), At(peer), delay);
+    }
+    world.Begin(0);
+    for (size_t i = 1; i < world.wires.size(); i++) world.AddToBoth(i);
+    world.Run(2 * kSecond);
+    Prefer(&world.a.paths, &world.a.ranks, {1, 2}, world.now);
+    Prefer(&world.b.paths, &world.b.ranks, {8, 9}, world.now);
+    world.Run(20 * kSecond);
+    CHECK(*world.a.paths.active() == world.wires[3].of_a);
+    CHECK(*world.b.paths.active() == world.wires[3].of_b);
+    world.Measure();
+    world.Run(10 * kSecond);
+    CHECK(world.a.switches == 0 && world.b.switches == 0);
+  }
+}
+
+TEST("both ends have a better uplink, and no path has both: they agree on one of them, and stay there") {
+  for (Nanoseconds delay : {Nanoseconds{50'000}, 30 * kMillisecond}) {
+    World world;
+    world.AddWire(At(2), At(9), delay);
+    world.AddWire(At(1), At(9), delay);
+    world.AddWire(At(2), At(8), delay);
+    world.Begin(0);
+    for (size_t i = 1; i < world.wires.size(); i++) world.AddToBoth(i);
+    world.Run(2 * kSecond);
+    Prefer(&world.a.paths, &world.a.ranks, {1, 2}, world.now);
+    Prefer(&world.b.paths, &world.b.ranks, {8, 9}, world.now);
+    world.Run(10 * kSecond);
+    world.Measure();
+    world.Run(20 * kSecond);
+    CHECK(world.a.switches == 0 && world.b.switches == 0);
+    CHECK(world.a.longest <= kVoice && world.b.longest <= kVoice);
+  }
 }
 
 // A direct path, and a way through a relay whose links both ends keep.

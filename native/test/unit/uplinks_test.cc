@@ -327,6 +327,35 @@ TEST("the overlay's own interface and forbidden ones are none, preferred ones go
   CHECK(Names(preferring.uplinks) == "wlan0 eth0" && preferring.uplinks.all()[0].preferred);
 }
 
+TEST("addresses are ranked as their uplinks, those of equal ones alike; all others as the best") {
+  TwoHomed host;
+  auto ranks_of = [&host](size_t uplink) {
+    std::vector<int> ranks;
+    for (const IpAddress& address : host.uplinks.all()[uplink].addresses)
+      ranks.push_back(host.uplinks.ranks().Of(address));
+    return ranks;
+  };
+  for (size_t i = 0; i < 2; i++) {
+    CHECK(!ranks_of(i).empty());
+    for (int rank : ranks_of(i)) CHECK(rank == static_cast<int>(i));
+  }
+  CHECK(host.uplinks.ranks().Of(At("203.0.113.1")) == 0 && host.uplinks.ranks().Of({}) == 0);
+  TwoHomed preferring({.own = "idloc0", .forbidden = {}, .preferred = {"wlan0"}});
+  for (const IpAddress& address : preferring.uplinks.all()[0].addresses)
+    CHECK(preferring.uplinks.ranks().Of(address) == 0);
+  for (const IpAddress& address : preferring.uplinks.all()[1].addresses)
+    CHECK(preferring.uplinks.ranks().Of(address) == 1);
+  TwoHomed even;
+  RouteSpec route{.index = kWlan, .metric = 600, .gateway = "10.2.0.1"};
+  Message gone = RouteIs(route, RTM_DELROUTE);
+  route.metric = 100;
+  Tell(even.uplinks, {RouteIs(route), gone});
+  CHECK(even.uplinks.all().size() == 2 && even.uplinks.all()[1].metric_v4 == 100);
+  for (const Uplink& uplink : even.uplinks.all()) {
+    for (const IpAddress& address : uplink.addresses) CHECK(even.uplinks.ranks().Of(address) == 0);
+  }
+}
+
 TEST("a dump starts from nothing, and what it leaves out is gone") {
   TwoHomed host;
   host.uplinks.Restart();

@@ -166,6 +166,11 @@ export class SimHost {
       .map(([device]) => device);
   }
 
+  /** Their addresses, in the same order. */
+  get uplinkAddresses(): string[][] {
+    return this.uplinks.map((device) => this.interfaces.get(device)?.addresses.map(({ address }) => address) ?? []);
+  }
+
   /** Which interface has the address. */
   deviceOf(address: string): string | undefined {
     return [...this.interfaces].find(([, each]) => each.has(address))?.[0];

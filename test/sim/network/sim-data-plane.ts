@@ -822,6 +822,7 @@ export class SimDataPlane implements DataPlane {
   private makePaths(link: SimLink): void {
     if (link.paths !== undefined || link.remote === undefined) return;
     link.paths = new (loadAddon().PathSet)(link.role === 'server', PATH_PROBE_BYTES);
+    link.paths.setRanks(this.host.uplinkAddresses);
     link.paths.select({ local: link.local, remote: link.remote }, PATH_PREFERENCE.unknown, this.loop.now);
     this.tendPaths(link);
   }
@@ -907,6 +908,7 @@ export class SimDataPlane implements DataPlane {
       // What a member hands on leaves by the path to that member.
       const relays = [...link.relays].flatMap((address) => this.neighbor(address) ?? []);
       for (const looked of [...relays, link]) {
+        looked.paths?.setRanks(this.host.uplinkAddresses);
         looked.paths?.lose(usable, present, this.loop.now);
         this.tendPaths(looked);
       }

@@ -43,7 +43,8 @@ export interface DataPlane {
    * Another way that may lead to the peer of a connected link (RFC 9146: its records are told by a connection ID): it is
    * probed now, and whenever packets of programs pass again; at most four that work are kept, and four that may. The data plane goes
    * over to one of them when the one in use falls silent or loses its address, and to one of greater preference after it has
-   * worked for three seconds, or at once from below `PATH_PREFERENCE.direct` to above it. `moved` tells.
+   * worked for three seconds, or at once from below `PATH_PREFERENCE.direct` to above it. Of equal ones it uses the one by the better
+   * uplink. `moved` tells.
    */
   addPath(link: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void;
   /**

@@ -193,7 +193,7 @@ test('joining, creating and leaving say where the host is now', async (t) => {
   const created = await runIdloc(['create', 'home.example', '--socket', path]);
   t.is(created.stdout, 'already in home.example as (no name), 2001:20::b0b\n');
   const unasked = await runIdloc(['create', 'new.example', '--socket', path]);
-  t.regex(unasked.stderr, /^rendezvous is off: .*`idloc create OVERLAY --rendezvous mainline`.*\n$/);
+  t.regex(unasked.stderr, /^rendezvous is off: .*`idloc overlay --rendezvous mainline`.*\n$/);
   const told = await runIdloc(['create', 'new.example', '--rendezvous', 'none', '--socket', path]);
   t.is(told.stderr, '');
   const left = await runIdloc(['leave', '--force', '--socket', path, '--json']);

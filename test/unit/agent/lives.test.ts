@@ -229,7 +229,7 @@ test('a member whose settings name it otherwise, or give its overlay another pre
     [{ user: 'z@other.example' }, 'only NAME@home.example could be: correct the setting'],
     [
       { certificate_lifetime: 604_800 },
-      'certificate_lifetime: home.example has 31536000, not 604800: only who creates',
+      'certificate_lifetime: home.example has 31536000, not 604800: `idloc overlay` changes that',
     ],
   ] as const) {
     const [why = '', ...others] = keptSettings(agentConfig(undefined, input), membership);

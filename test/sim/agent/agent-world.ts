@@ -271,7 +271,7 @@ export class AgentWorld {
       random,
     });
     dataPlane.setCredentials([certificate]);
-    const board = options.board === undefined ? undefined : new SimBoardPlace(dataPlane);
+    const board = (options.board ?? false) === false ? undefined : new SimBoardPlace(dataPlane);
     if (board !== undefined && options.board === 'configured') board.isOpen = ticket.mainline;
     const lifecycle = new Lifecycle();
     const enroller = new Enroller(

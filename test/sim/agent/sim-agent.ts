@@ -182,7 +182,7 @@ export class SimAgent {
     this.stored = membership;
     const dataPlane = options.dataPlane ?? new SimDataPlane({ loop, random, host: this.host });
     this.contacts = ContactBook.fromJson(this.savedContacts);
-    const board = this.options.board === undefined ? undefined : new SimBoardPlace(dataPlane);
+    const board = (this.options.board ?? false) === false ? undefined : new SimBoardPlace(dataPlane);
     this.openBoard(board, membership.configuration);
     const { lifetimeMs } = this.options;
     const lifecycle = new Lifecycle('member');

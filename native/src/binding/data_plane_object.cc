@@ -39,6 +39,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::SendProbeTo>("sendProbe"),
                            InstanceMethod<&DataPlaneObject::SetRelayTo>("setRelay"),
                            InstanceMethod<&DataPlaneObject::Dial>("dialStream"),
+                           InstanceMethod<&DataPlaneObject::DialTurnServer>("dialTurnServer"),
+                           InstanceMethod<&DataPlaneObject::HangUpTurnServer>("hangUpTurnServer"),
                            InstanceMethod<&DataPlaneObject::BindChannel>("setTurnChannel"),
                            InstanceMethod<&DataPlaneObject::UnbindChannel>("removeTurnChannel"),
                            InstanceMethod<&DataPlaneObject::SetTurnQuotaTo>("setTurnQuota"),
@@ -317,6 +319,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
         type("largeSent");
         link();
         break;
+      case EventType::kTurnEnded:
+        type("turnEnded");
+        out.Set("stream", Napi::Number::New(env, event.link));
+        out.Set("reason", Napi::String::New(env, event.reason));
+        break;
     }
     return out;
   }
@@ -467,6 +474,30 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   void Dial(const Napi::CallbackInfo& info) {
     auto remote = GetEndpoint(info, 0);
     if (remote.has_value()) Post(DialStream{*remote});
+  }
+
+  // (remote, port, number, name: its certificate's, null: no TLS; authorities: PEM, empty: the system's)
+  void DialTurnServer(const Napi::CallbackInfo& info) {
+    auto remote = GetEndpoint(info, 0);
+    auto id = GetUint32(info[2]);
+    if (!remote.has_value() || !id.has_value()) return;
+    if (!(info[3].IsNull() || info[3].IsString()) || !info[4].IsString()) {
+      ThrowType(info.Env(), "expected the name of a certificate, or null, and authorities");
+      return;
+    }
+    Streams::TurnDial dial{*id, *remote, info[3].IsString(), {}, nullptr, {}};
+    if (dial.tls) {
+      const std::string name = info[3].As<Napi::String>().Utf8Value();
+      // RFC 6066 s3: addresses are no names.
+      if (!IpAddress::Parse(name).has_value()) dial.server_name = name;
+      dial.problem = MakeTurnClient(name, info[4].As<Napi::String>().Utf8Value(), &dial.context).message;
+    }
+    Post(DialTurn{std::make_unique<Streams::TurnDial>(std::move(dial))});
+  }
+
+  void HangUpTurnServer(const Napi::CallbackInfo& info) {
+    auto id = GetUint32(info[0]);
+    if (id.has_value()) Post(HangUpTurn{*id});
   }
 
   // (allocation, peer, port, our address or null, server, port, number)

@@ -11,6 +11,7 @@
 #include "link/link.h"
 #include "net/address.h"
 #include "relay/turn_channels.h"
+#include "stream/streams.h"
 
 namespace idloc {
 
@@ -85,6 +86,12 @@ struct SetRelay {
 struct DialStream {
   Endpoint remote;
 };
+struct DialTurn {
+  std::unique_ptr<Streams::TurnDial> dial;  // large, and rare
+};
+struct HangUpTurn {
+  uint32_t id;
+};
 // From now on the channel is bound; or no more.
 struct SetTurnChannel {
   TurnChannels::Channel channel;
@@ -122,7 +129,7 @@ struct SetLocalAddresses {
 using Command =
     std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote, SetPath,
                  AddPath, ClearPath, CloseLink, Rest, Authorize, Refuse, SetLocalAddresses, SetPathMtu,
-                 SendProbe, SetRelay, DialStream, SetTurnChannel, RemoveTurnChannel, SetTurnQuota,
-                 AddTurnAllocation, RemoveTurnAllocation, PermitTurnPeer, ReportPaths>;
+                 SendProbe, SetRelay, DialStream, DialTurn, HangUpTurn, SetTurnChannel, RemoveTurnChannel,
+                 SetTurnQuota, AddTurnAllocation, RemoveTurnAllocation, PermitTurnPeer, ReportPaths>;
 
 }  // namespace idloc

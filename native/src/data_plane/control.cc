@@ -30,6 +30,9 @@ Error DataPlane::Open(Options options) {
   Error error = bulk_.sockets.Open(options_.port);
   if (!error.failed()) error = urgent_.sockets.OpenUrgent(&bulk_.sockets);
   if (!error.failed()) error = monitor_.Open();
+  options_.streams.turn_ended = [this](uint32_t id, std::string reason) {
+    TellTurnEnded(id, std::move(reason));
+  };
   if (!error.failed()) error = streams_.Open(options_.streams);
   if (!error.failed() && !options_.tun_name.empty()) error = tun_.Open(options_.tun_name, options_.tun_mtu);
   if (error.failed()) {

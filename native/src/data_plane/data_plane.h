@@ -172,6 +172,8 @@ class DataPlane {
   void Handle(SendProbe& command);
   void Handle(SetRelay& command);
   void Handle(DialStream& command);
+  void Handle(DialTurn& command);
+  void Handle(HangUpTurn& command);
   void Handle(SetTurnChannel& command);
   void Handle(RemoveTurnChannel& command);
   void Handle(SetTurnQuota& command);
@@ -322,9 +324,10 @@ class DataPlane {
   // streams.cc
   void RunStreams();
   // What came by one.
-  void HandleStreamed(const Endpoint& remote, uint8_t* data, size_t length);
+  void HandleStreamed(const Endpoint& remote, Framing framing, uint8_t* data, size_t length);
   // Those that no link goes by are over after a while.
   void TendStreams();
+  void TellTurnEnded(uint32_t id, std::string reason);
   void LeaveStreams();
 
   // hops.cc

@@ -27,12 +27,13 @@ enum class EventType : uint8_t {
   kPaths,
   kNewPath,
   kNoPath,
-  kLargeSent
+  kLargeSent,
+  kTurnEnded
 };
 
 struct Event {
   EventType type = EventType::kNetwork;
-  LinkId link = 0;
+  LinkId link = 0;  // kTurnEnded: the number of whoever dialed
   Endpoint local;
   Endpoint remote;            // kMiss: only its address, the overlay address
   Nanoseconds at = 0;         // of MonotonicNow
@@ -53,11 +54,11 @@ struct Event {
     if (type == EventType::kRecord) return &stats->waiting_records;
     return type == EventType::kStun ? &stats->waiting_checks : nullptr;
   }
-  // The life of a link, who looks after it, and the end of the TUN must not be lost: JavaScript has no other
-  // way to learn of it.
+  // The life of a link, who looks after it, and the end of the TUN or of the stream to a TURN server must not
+  // be lost: JavaScript has no other way to learn of it.
   bool essential() const {
     return type == EventType::kConnected || type == EventType::kClosed || type == EventType::kIncoming ||
-           type == EventType::kStirred || type == EventType::kTunLost;
+           type == EventType::kStirred || type == EventType::kTunLost || type == EventType::kTurnEnded;
   }
   // Says no more than that something is other than before.
   bool sticky() const {

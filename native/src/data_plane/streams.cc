@@ -4,6 +4,7 @@
 #include "link/record_format.h"
 #include "net/ecn.h"
 #include "relay/hop.h"
+#include "relay/turn_channels.h"
 
 namespace idloc {
 
@@ -17,21 +18,29 @@ bool IsUrgentDatagram(const uint8_t* data, size_t length) {
   return length > nonce && (data[nonce] & kUrgentNonceBit) != 0;
 }
 
+bool IsChannelData(const uint8_t* data) {
+  return data[0] >= kFirstChannelByte && data[0] <= kLastChannelByte;
+}
+
 }  // namespace
 
 void DataPlane::RunStreams() {
-  streams_.Run(now_, [this](const Endpoint& remote, uint8_t* data, size_t length) {
-    HandleStreamed(remote, data, length);
+  streams_.Run(now_, [this](const Endpoint& remote, Framing framing, uint8_t* data, size_t length) {
+    HandleStreamed(remote, framing, data, length);
   });
   receiving_ = &bulk_;
 }
 
-void DataPlane::HandleStreamed(const Endpoint& remote, uint8_t* data, size_t length) {
-  if (!MayHop(data, length)) {
+void DataPlane::HandleStreamed(const Endpoint& remote, Framing framing, uint8_t* data, size_t length) {
+  // A TURN server sends STUN and ChannelData, and no DTLS of its own; a member no channels.
+  const bool of_turn = framing == Framing::kTurn;
+  if (of_turn ? data[0] > kLastStunByte && !IsChannelData(data) : !MayHop(data, length)) {
     counters_->Add(Counter::dropStreamRefused);
     return;
   }
-  receiving_ = IsUrgentDatagram(data, length) ? &urgent_ : &bulk_;
+  size_t header = of_turn && IsChannelData(data) ? kChannelHeaderBytes : 0;
+  bool urgent = length > header && IsUrgentDatagram(data + header, length - header);
+  receiving_ = urgent ? &urgent_ : &bulk_;
   outer_ecn_ = kNotEct;
   HandleDatagram(data, length, Path{kStreamLocal, remote});
   // The datagram is borrowed no longer than this.
@@ -55,5 +64,17 @@ void DataPlane::LeaveStreams() {
 }
 
 void DataPlane::Handle(DialStream& command) { streams_.Dial(command.remote, now_); }
+
+void DataPlane::Handle(DialTurn& command) { streams_.DialTurn(std::move(*command.dial), now_); }
+
+void DataPlane::Handle(HangUpTurn& command) { streams_.HangUp(command.id); }
+
+void DataPlane::TellTurnEnded(uint32_t id, std::string reason) {
+  Event event;
+  event.type = EventType::kTurnEnded;
+  event.link = id;
+  event.reason = std::move(reason);
+  Emit(std::move(event));
+}
 
 }  // namespace idloc

@@ -1,6 +1,6 @@
 // Paths by TURN servers (relay/turn_channels.h), both ways:
 //   1. ReserveTurn: a datagram is written behind the header of its channel, and goes to the server as any
-//   other
+//   other, or by a stream
 //   2. HandleChannelData: what comes from a server is handled as if it had come to the relayed address
 #include <optional>
 
@@ -18,7 +18,8 @@ DataPlane::Slot DataPlane::ReserveTurn(Lane* lane, const Path& path, size_t leng
     return slot;
   }
   if (length + kChannelHeaderBytes > kMaxUdpPayload) return slot;
-  uint8_t* datagram = lane->transmit.Append(channel->server, length + kChannelHeaderBytes, traffic_class);
+  slot = ReserveDirect(lane, channel->server, length + kChannelHeaderBytes, traffic_class);
+  uint8_t* datagram = slot.data;
   if (datagram == nullptr) return slot;
   WriteChannelHeader(datagram, channel->number, length);
   slot.data = datagram + kChannelHeaderBytes;
@@ -45,8 +46,7 @@ void DataPlane::Handle(SetTurnChannel& command) {
   const TurnChannels::Channel& channel = command.channel;
   // The server itself is reached by no relay.
   bool valid = channel.path.is_turn() && !channel.path.remote.address.is_allocation() &&
-               !channel.path.is_stream() && !channel.server.is_turn() && !channel.server.is_hop() &&
-               !channel.server.is_stream();
+               !channel.path.is_stream() && !channel.server.is_turn() && !channel.server.is_hop();
   if (!valid || !turn_channels_.Set(channel)) counters_->Add(Counter::dropNoChannel);
 }
 

@@ -10,7 +10,7 @@
 //   +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //   /                       Application Data                        /
 //
-// Over UDP nothing is padded (s12.5).
+// Over UDP nothing is padded (s12.5); over TCP a stream does it (stream/framing.h).
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -40,7 +40,7 @@ class TurnChannels {
 
   struct Channel {
     Path path;    // as links see it: the allocation, the endpoint beyond
-    Path server;  // as datagrams go: our address, the server
+    Path server;  // as datagrams go: our address, the server; or the stream to it
     uint16_t number;
   };
 

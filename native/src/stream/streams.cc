@@ -20,6 +20,11 @@ constexpr int kUnsentBytes = 16 * 1024;
 // Nothing acknowledged for so long: the path is gone.
 constexpr unsigned kUserTimeoutMs = 15'000;
 constexpr int kBacklog = 64;
+// Of a TURN server, which says nothing of itself for minutes: TCP asks for a sign of life, which keeps NATs
+// open too.
+constexpr int kKeepAliveSeconds = 25;
+constexpr int kKeepAliveAgainSeconds = 5;
+constexpr char kNoAnswer[] = "it does not answer";
 
 Endpoint Swapped(const Endpoint& endpoint) { return {endpoint.address.swapped_for_stream(), endpoint.port}; }
 
@@ -36,7 +41,7 @@ Error Streams::Open(Options options) {
   options_ = std::move(options);
   epoll_ = Fd(epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.valid()) return {"no_poll", "cannot wait for streams; check the limit of open files"};
-  room_ = std::make_unique_for_overwrite<uint8_t[]>(kMaxFrameBytes);
+  room_ = std::make_unique_for_overwrite<uint8_t[]>(kMaxTurnBytes);
   input_ = std::make_unique_for_overwrite<uint8_t[]>(kReadBytes);
   Error error = MakeStreamClient(options_.guise, &client_);
   if (!error.failed() && !options_.listen.empty()) error = MakeStreamServer(options_.guise, &server_);
@@ -93,7 +98,7 @@ void Streams::Close() {
   dirty_.clear();
   listeners_.clear();
   ports_.clear();
-  accepted_ = 0;
+  accepted_ = turn_ = 0;
   epoll_ = {};
 }
 
@@ -108,7 +113,7 @@ void Streams::Dial(const Endpoint& remote, Nanoseconds now) {
     return;
   Stream* stream = Find(remote);
   if (stream == nullptr) {
-    size_t dialed = streams_.size() - accepted_;
+    size_t dialed = streams_.size() - accepted_ - turn_;
     if (dialed >= kMostDialed) {
       counters_->Add(Counter::dropStreamRefused);
       return;
@@ -119,36 +124,86 @@ void Streams::Dial(const Endpoint& remote, Nanoseconds now) {
     if (streams_.empty()) sweep_at_ = now + kSweep;
     stream = streams_.emplace(remote, std::move(made)).first->second.get();
   }
-  if (!stream->dialed) return;
+  if (!stream->dialed || stream->turn.has_value()) return;
   stream->since = now;
   bool silent = stream->socket.valid() && !stream->connecting && stream->spoken_at != 0 &&
                 now - stream->spoken_at > kSilence;
   if (silent) End(stream, now);
   stream->not_before = std::min(stream->not_before, now);
-  if (!stream->socket.valid()) Connect(stream, now);
+  if (!stream->socket.valid()) Connect(stream, MakeClient(now), now);
 }
 
-void Streams::Connect(Stream* stream, Nanoseconds now) {
+void Streams::DialTurn(TurnDial dial, Nanoseconds now) {
+  const IpAddress real = dial.remote.address.swapped_for_stream();
+  if (dial.problem.empty() && (!dial.remote.address.is_stream() || real.is_hit() || real.unset() ||
+                               dial.remote.port == 0 || turn_ >= kMostTurn))
+    dial.problem = "it is no place to dial, or one too many";
+  if (!epoll_.valid()) return;
+  if (!dial.problem.empty()) {
+    options_.turn_ended(dial.id, dial.problem);
+    return;
+  }
+  if (Stream* old = Find(dial.remote); old != nullptr) {
+    End(old, now);
+    streams_.erase(dial.remote);
+  }
+  if (streams_.empty()) sweep_at_ = now + kSweep;
+  auto made = std::make_unique<Stream>();
+  made->remote = dial.remote;
+  made->dialed = true;
+  made->turn = dial.id;
+  made->since = now;
+  turn_++;
+  Stream* stream = streams_.emplace(dial.remote, std::move(made)).first->second.get();
+  Connect(stream,
+          dial.tls ? TlsStream::Create(dial.context.get(), false, dial.server_name, now, Framing::kTurn)
+                   : TlsStream::CreatePlain(Framing::kTurn, now),
+          now);
+}
+
+void Streams::HangUp(uint32_t id) {
+  auto found = std::find_if(streams_.begin(), streams_.end(),
+                            [id](const auto& entry) { return entry.second->turn == id; });
+  if (found == streams_.end()) return;
+  Stream* stream = found->second.get();
+  if (!stream->connecting) {
+    Write(stream);
+    stream->tls->Close();
+    Write(stream);
+  }
+  by_fd_.erase(stream->socket.get());
+  counters_->Add(Counter::streamsEnded);
+  turn_--;
+  streams_.erase(found);
+}
+
+std::unique_ptr<TlsStream> Streams::MakeClient(Nanoseconds now) const {
+  return TlsStream::Create(client_.get(), false, options_.guise.server_name, now);
+}
+
+void Streams::Connect(Stream* stream, std::unique_ptr<TlsStream> tls, Nanoseconds now) {
   sockaddr_storage address;
   socklen_t length = ToSockaddr(Swapped(stream->remote), &address);
   stream->pause = std::clamp(2 * stream->pause, kFirstPause, kLongestPause);
   stream->not_before = now + stream->pause;
   stream->spoken_at = 0;
   stream->socket = Fd(socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!stream->socket.valid()) return;
+  if (!stream->socket.valid()) {
+    if (stream->turn.has_value()) End(stream, now, std::strerror(errno));
+    return;
+  }
   int fd = stream->socket.get();
   Prepare(fd);
-  int done = connect(fd, reinterpret_cast<sockaddr*>(&address), length);
+  if (stream->turn.has_value()) KeepAlive(fd);
+  int failure = connect(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 ? EINPROGRESS : errno;
   stream->connecting = true;
-  stream->tls = TlsStream::Create(client_.get(), false, options_.guise.server_name, now);
-  bool begun = (done == 0 || errno == EINPROGRESS) && stream->tls != nullptr;
+  stream->tls = std::move(tls);
   by_fd_[fd] = stream->remote;
-  if (!begun || !Watch(stream, true)) {
-    End(stream, now);
+  if (failure != EINPROGRESS || stream->tls == nullptr || !Watch(stream, true)) {
+    End(stream, now, failure != EINPROGRESS ? std::strerror(failure) : "a stream cannot be made");
     return;
   }
   counters_->Add(Counter::streamsDialed);
-  stream->tls->Start();
 }
 
 void Streams::Prepare(int fd) {
@@ -157,6 +212,13 @@ void Streams::Prepare(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
   setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &kUserTimeoutMs, sizeof kUserTimeoutMs);
+}
+
+void Streams::KeepAlive(int fd) {
+  int on = 1;
+  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &kKeepAliveSeconds, sizeof kKeepAliveSeconds);
+  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &kKeepAliveAgainSeconds, sizeof kKeepAliveAgainSeconds);
 }
 
 bool Streams::Watch(Stream* stream, bool room) {
@@ -171,7 +233,7 @@ bool Streams::Watch(Stream* stream, bool room) {
 bool Streams::Queue(const Endpoint& remote, size_t length, bool urgent, Nanoseconds now) {
   Stream* stream = Find(remote);
   if (stream != nullptr && stream->dialed && !stream->socket.valid() && now >= stream->not_before)
-    Connect(stream, now);
+    Connect(stream, MakeClient(now), now);
   if (stream == nullptr || stream->tls == nullptr) {
     counters_->Add(Counter::dropNoStream);
     return false;
@@ -205,10 +267,11 @@ void Streams::Poll(Nanoseconds now, std::vector<Endpoint>* ready) {
       int error = 0;
       socklen_t length = sizeof error;
       if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0 || error != 0) {
-        End(stream, now);
+        End(stream, now, std::strerror(error));
         continue;
       }
       stream->connecting = false;
+      stream->tls->Start();
     }
     if ((events[i].events & EPOLLOUT) != 0) Write(stream);
     dirty_.push_back(stream->remote);
@@ -265,7 +328,11 @@ size_t Streams::ReadSocket(Stream* stream) {
     if (stream->tls->state() == TlsStream::State::kOpen) stream->pause = 0;
     return static_cast<size_t>(length);
   }
-  if (length == 0 || (errno != EAGAIN && errno != EINTR)) stream->tls->Close();
+  if (length == 0) {
+    stream->tls->Close("it has closed the connection");
+  } else if (errno != EAGAIN && errno != EINTR) {
+    stream->tls->Close(std::strerror(errno));
+  }
   return 0;
 }
 
@@ -278,7 +345,7 @@ void Streams::Write(Stream* stream) {
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0) {
       if (errno != EAGAIN) {
-        stream->tls->Close();
+        stream->tls->Close(std::strerror(errno));
       } else if (!stream->watches_room) {
         Watch(stream, true);
       }
@@ -294,11 +361,11 @@ void Streams::Flush() {
     Stream* stream = Find(remote);
     if (stream == nullptr || stream->tls == nullptr || stream->connecting) continue;
     Write(stream);
-    if (stream->tls->state() == TlsStream::State::kClosed) End(stream, now_);
+    if (stream->tls->state() == TlsStream::State::kClosed) End(stream, now_, stream->tls->reason());
   }
 }
 
-void Streams::End(Stream* stream, Nanoseconds now) {
+void Streams::End(Stream* stream, Nanoseconds now, std::string reason) {
   if (stream->socket.valid()) {
     by_fd_.erase(stream->socket.get());
     counters_->Add(Counter::streamsEnded);
@@ -307,6 +374,13 @@ void Streams::End(Stream* stream, Nanoseconds now) {
   stream->tls = nullptr;
   stream->connecting = stream->watches_room = false;
   stream->spoken_at = 0;
+  if (stream->turn.has_value()) {
+    uint32_t id = *stream->turn;
+    turn_--;
+    streams_.erase(Endpoint(stream->remote));
+    options_.turn_ended(id, reason.empty() ? "it has closed the connection" : std::move(reason));
+    return;
+  }
   if (stream->dialed) {
     stream->not_before = std::max(stream->not_before, now);
     return;
@@ -324,7 +398,7 @@ void Streams::HandleTimeout(Nanoseconds now, const Used& used) {
   std::vector<Endpoint> over;
   std::vector<Endpoint> unwanted;
   for (auto& [remote, stream] : streams_) {
-    if (used(remote, stream->dialed)) stream->since = now;
+    if (stream->turn.has_value() || used(remote, stream->dialed)) stream->since = now;
     bool unused = now - stream->since >= (stream->dialed ? kDialedGrace : kGrace);
     if (stream->dialed && unused) unwanted.push_back(remote);
     if (stream->tls != nullptr && (unused || now >= stream->tls->deadline())) over.push_back(remote);
@@ -335,12 +409,13 @@ void Streams::HandleTimeout(Nanoseconds now, const Used& used) {
       stream->tls->Close();
       Write(stream);
     }
-    End(stream, now);
+    End(stream, now, kNoAnswer);
   }
   for (const Endpoint& remote : unwanted) streams_.erase(remote);
 }
 
 void Streams::NetworkChanged(const std::function<bool(const IpAddress&)>& exists) {
+  std::vector<Endpoint> lost;
   for (auto& [remote, stream] : streams_) {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
@@ -351,10 +426,10 @@ void Streams::NetworkChanged(const std::function<bool(const IpAddress&)>& exists
     }
     if (getsockname(stream->socket.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) continue;
     if (exists(FromSockaddr(address).address)) continue;
-    // A dialed one stays in the table.
     stream->pause = stream->not_before = 0;
-    End(stream.get(), 0);
+    lost.push_back(remote);
   }
+  for (const Endpoint& remote : lost) End(Find(remote), 0, "our address is gone");
 }
 
 }  // namespace idloc

@@ -6,10 +6,16 @@
 //   dial ──> connecting ──TLS──> open ──failed, silent, idle──> absent ──the next datagram──> connecting
 //                                                                 └──nobody wants it any more──> forgotten
 //   accepted ──TLS──> open ──failed, idle, no link──> forgotten
+//
+// To TURN servers, over TCP with or without TLS, JavaScript dials, and hears when one is over; it is not made
+// anew:
+//
+//   dial ──> connecting ──TLS──> open ──failed, closed by either end──> forgotten
 #include <sys/socket.h>
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +36,16 @@ class Streams {
     // TCP; addresses as they are.
     std::vector<Endpoint> listen;
     StreamGuise guise;
+    // One to a TURN server is over, for that reason; not when it was hung up.
+    std::function<void(uint32_t id, std::string reason)> turn_ended = [](uint32_t, const std::string&) {};
+  };
+  struct TurnDial {
+    uint32_t id;  // of whoever dials
+    Endpoint remote;
+    bool tls;
+    std::string server_name;  // for SNI; empty: none
+    SslContext context;       // of TLS; nullptr: there is none, for this reason
+    std::string problem;
   };
   // Asked of accepted ones now and then, and of dialed ones: whether a link goes by it.
   using Used = std::function<bool(const Endpoint& remote, bool dialed)>;
@@ -40,6 +56,8 @@ class Streams {
   // TLS handshakes begun with strangers in a second.
   static constexpr uint32_t kMostPerSecond = 64;
   static constexpr size_t kMostDialed = 16;
+  // To TURN servers.
+  static constexpr size_t kMostTurn = 8;
   // For a link to come about.
   static constexpr Nanoseconds kGrace = 15 * kSecond;
   // A dialed one that no link goes by.
@@ -56,12 +74,16 @@ class Streams {
   // A way to `remote` (which stands for a stream) is wanted: now, and whenever something is sent there. One
   // that is silent though it was spoken to is made anew.
   void Dial(const Endpoint& remote, Nanoseconds now);
+  // To a TURN server; takes the place of whatever goes there.
+  void DialTurn(TurnDial dial, Nanoseconds now);
+  // The one with this number, when what waits to be sent was given to TCP.
+  void HangUp(uint32_t id);
   // Room for one datagram, for Queue; nullptr: too long. Borrowed until the next call.
-  uint8_t* Room(size_t length) { return length <= kMaxFrameBytes ? room_.get() : nullptr; }
+  uint8_t* Room(size_t length) { return length <= kMaxTurnBytes ? room_.get() : nullptr; }
   // What was written there. False: it is dropped, which is counted.
   bool Queue(const Endpoint& remote, size_t length, bool urgent, Nanoseconds now);
-  // Calls `deliver(const Endpoint& remote, uint8_t* datagram, size_t length)` for what came, which may Queue
-  // and Dial.
+  // Calls `deliver(const Endpoint& remote, Framing framing, uint8_t* datagram, size_t length)` for what came,
+  // which may Queue and Dial.
   template <typename Deliver>
   void Run(Nanoseconds now, Deliver deliver) {
     std::vector<Endpoint> ready;
@@ -74,7 +96,7 @@ class Streams {
         if (length == 0) break;
         stream->tls->Receive(input_.get(), length, now, [&](uint8_t* datagram, size_t bytes) {
           counters_->Add(Counter::streamReceived);
-          deliver(remote, datagram, bytes);
+          deliver(remote, stream->framing(), datagram, bytes);
         });
         if (length < kReadBytes) break;
       }
@@ -95,6 +117,7 @@ class Streams {
  private:
   struct Stream {
     Endpoint remote;
+    std::optional<uint32_t> turn;  // the number of whoever dialed that server
     bool dialed = false;
     Fd socket;  // none: it is dialed when something is to be sent
     bool connecting = false;
@@ -104,6 +127,8 @@ class Streams {
     Nanoseconds spoken_at = 0;   // since it was last heard something was sent to it; 0: not
     Nanoseconds not_before = 0;  // dialing again
     Nanoseconds pause = 0;
+
+    Framing framing() const { return turn.has_value() ? Framing::kTurn : Framing::kLength; }
   };
   static constexpr size_t kMostWaiting = 16 * 1024 * 1024;
   static constexpr size_t kLeastShare = 32 * 1024;
@@ -120,14 +145,16 @@ class Streams {
   void Poll(Nanoseconds now, std::vector<Endpoint>* ready);
   void Accept(int listener, Nanoseconds now);
   bool MayAccept(const IpAddress& address, Nanoseconds now);
-  void Connect(Stream* stream, Nanoseconds now);
-  void Prepare(int fd);
+  void Connect(Stream* stream, std::unique_ptr<TlsStream> tls, Nanoseconds now);
+  std::unique_ptr<TlsStream> MakeClient(Nanoseconds now) const;
+  static void Prepare(int fd);
+  static void KeepAlive(int fd);
   bool Watch(Stream* stream, bool room);
   // 0: nothing is there.
   size_t ReadSocket(Stream* stream);
   void Write(Stream* stream);
-  // Its socket goes; a dialed one stays wanted.
-  void End(Stream* stream, Nanoseconds now);
+  // Its socket goes; one that was dialed stays wanted, but for those to TURN servers, of which this is told.
+  void End(Stream* stream, Nanoseconds now, std::string reason = {});
 
   Counters* counters_;  // borrowed: the data plane owns both
   Options options_;
@@ -140,6 +167,7 @@ class Streams {
   std::unordered_map<int, Endpoint> by_fd_;
   std::unordered_map<IpAddress, size_t, AddressHash> of_address_;
   size_t accepted_ = 0;
+  size_t turn_ = 0;
   uint32_t begun_ = 0;
   Nanoseconds begun_since_ = 0;
   std::vector<Endpoint> dirty_;  // with something to write, or to end

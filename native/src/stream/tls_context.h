@@ -20,6 +20,10 @@ struct StreamGuise {
 
 // Takes any certificate.
 Error MakeStreamClient(const StreamGuise& guise, SslContext* out);
+// Of a TURN server: takes only a certificate that is in force for `name`, a host name or an IP address, and
+// is vouched for by one of `authorities` (PEM), or by one of those that the system trusts where that is
+// empty.
+Error MakeTurnClient(const std::string& name, const std::string& authorities, SslContext* out);
 // With a key and a certificate of its own, made now, that have nothing to do with the host identity.
 // `guise` is borrowed for the life of the context.
 Error MakeStreamServer(const StreamGuise& guise, SslContext* out);

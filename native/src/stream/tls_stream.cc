@@ -1,13 +1,15 @@
 #include "stream/tls_stream.h"
 
 #include <openssl/err.h>
+#include <openssl/x509.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace idloc {
 
 std::unique_ptr<TlsStream> TlsStream::Create(SSL_CTX* context, bool server, const std::string& server_name,
-                                             Nanoseconds now) {
+                                             Nanoseconds now, Framing framing) {
   std::unique_ptr<SSL, SslFree> ssl(SSL_new(context));
   BIO* in = BIO_new(BIO_s_mem());
   BIO* out = BIO_new(BIO_s_mem());
@@ -25,23 +27,43 @@ std::unique_ptr<TlsStream> TlsStream::Create(SSL_CTX* context, bool server, cons
     SSL_set_connect_state(ssl.get());
     if (!server_name.empty() && SSL_set_tlsext_host_name(ssl.get(), server_name.c_str()) != 1) return nullptr;
   }
-  return std::unique_ptr<TlsStream>(new TlsStream(std::move(ssl), now));
+  return std::unique_ptr<TlsStream>(new TlsStream(std::move(ssl), now, framing));
 }
 
 void TlsStream::Start() {
+  if (ssl_ == nullptr) {
+    if (state_ == State::kHandshaking) state_ = State::kOpen;
+    return;
+  }
   uint8_t* nothing = nullptr;
   Read(&nothing);
   Collect();
 }
 
+bool TlsStream::Take(const uint8_t* data, size_t length) {
+  if (ssl_ != nullptr)
+    return BIO_write(SSL_get_rbio(ssl_.get()), data, static_cast<int>(length)) == static_cast<int>(length);
+  plain_input_ = data;
+  plain_left_ = length;
+  return true;
+}
+
 size_t TlsStream::Read(uint8_t** plaintext) {
   // One thread has all streams, and each result is used before the next one.
   static thread_local uint8_t buffer[kHeadroom + kPackedBytes];
+  if (ssl_ == nullptr) {
+    size_t taken = std::min(plain_left_, kPackedBytes);
+    std::copy_n(plain_input_, taken, buffer + kHeadroom);
+    plain_input_ += taken;
+    plain_left_ -= taken;
+    *plaintext = buffer + kHeadroom;
+    return taken;
+  }
   ERR_clear_error();
   if (state_ == State::kHandshaking) {
     int done = SSL_do_handshake(ssl_.get());
     if (done != 1) {
-      if (SSL_get_error(ssl_.get(), done) != SSL_ERROR_WANT_READ) Close();
+      if (SSL_get_error(ssl_.get(), done) != SSL_ERROR_WANT_READ) Close(Failure());
       return 0;
     }
     state_ = State::kOpen;
@@ -55,7 +77,16 @@ size_t TlsStream::Read(uint8_t** plaintext) {
   return 0;
 }
 
+std::string TlsStream::Failure() const {
+  long verified = SSL_get_verify_result(ssl_.get());
+  if (verified != X509_V_OK)
+    return std::string("its certificate is refused: ") + X509_verify_cert_error_string(verified);
+  const char* known = ERR_reason_error_string(ERR_peek_last_error());
+  return std::string("TLS with it fails: ") + (known == nullptr ? "unknown reason" : known);
+}
+
 void TlsStream::Collect() {
+  if (ssl_ == nullptr) return;
   char* data = nullptr;
   BIO* out = SSL_get_wbio(ssl_.get());
   long bytes = BIO_get_mem_data(out, &data);
@@ -83,10 +114,14 @@ const uint8_t* TlsStream::Output(size_t* length) {
     std::vector<uint8_t> packed;
     urgent_.TakeInto(&packed, kPackedBytes);
     bulk_.TakeInto(&packed, kPackedBytes);
-    ERR_clear_error();
-    int written = SSL_write(ssl_.get(), packed.data(), static_cast<int>(packed.size()));
-    if (written != static_cast<int>(packed.size())) Close();
-    Collect();
+    if (ssl_ == nullptr) {
+      output_ = std::move(packed);
+    } else {
+      ERR_clear_error();
+      int written = SSL_write(ssl_.get(), packed.data(), static_cast<int>(packed.size()));
+      if (written != static_cast<int>(packed.size())) Close();
+      Collect();
+    }
   }
   *length = output_.size() - output_begin_;
   return output_.data() + output_begin_;
@@ -99,14 +134,15 @@ void TlsStream::Sent(size_t length) {
   output_begin_ = 0;
 }
 
-void TlsStream::Close() {
+void TlsStream::Close(std::string reason) {
   if (state_ == State::kClosed) return;
+  reason_ = std::move(reason);
   ERR_clear_error();
   // Before the handshake is done, an alert may be there already, and nothing else may be said.
-  if (state_ == State::kOpen) SSL_shutdown(ssl_.get());
+  if (state_ == State::kOpen && ssl_ != nullptr) SSL_shutdown(ssl_.get());
   state_ = State::kClosed;
-  urgent_ = {};
-  bulk_ = {};
+  urgent_ = FrameQueue(framing_);
+  bulk_ = FrameQueue(framing_);
   Collect();
   ERR_clear_error();
 }

@@ -1,11 +1,12 @@
 #pragma once
-// One stream, sans-IO: datagrams in TLS, over TCP that somebody else reads and writes.
+// One stream, sans-IO: datagrams in TLS, or in nothing, over TCP that somebody else reads and writes.
 //
 //   kHandshaking ──TLS is done──> kOpen ──end of TLS, what is no frame──> kClosed
 //        └──────────failed, too slow──────────────────────────────────────^
 //
-// TLS is here so that a network lets it through. Whose certificate it is nobody asks: who is at the other end
-// is proven by DTLS inside, as over UDP.
+// Between members TLS is here so that a network lets it through. Whose certificate it is nobody asks: who is
+// at the other end is proven by DTLS inside, as over UDP. Of a TURN server the context asks
+// (MakeTurnClient).
 #include <openssl/ssl.h>
 
 #include <cstddef>
@@ -36,7 +37,11 @@ class TlsStream {
 
   // nullptr: OpenSSL refuses. `server_name`: of a client, for SNI; empty: none.
   static std::unique_ptr<TlsStream> Create(SSL_CTX* context, bool server, const std::string& server_name,
-                                           Nanoseconds now);
+                                           Nanoseconds now, Framing framing = Framing::kLength);
+  // Without TLS.
+  static std::unique_ptr<TlsStream> CreatePlain(Framing framing, Nanoseconds now) {
+    return std::unique_ptr<TlsStream>(new TlsStream(nullptr, now, framing));
+  }
 
   // What TCP brought. Calls `visit(uint8_t* datagram, size_t length)` for each datagram in it, which may
   // Queue.
@@ -44,7 +49,7 @@ class TlsStream {
   void Receive(const uint8_t* data, size_t length, Nanoseconds now, Visit visit) {
     if (state_ == State::kClosed) return;
     heard_at_ = now;
-    if (BIO_write(SSL_get_rbio(ssl_.get()), data, static_cast<int>(length)) != static_cast<int>(length)) {
+    if (!Take(data, length)) {
       Close();
       return;
     }
@@ -52,26 +57,29 @@ class TlsStream {
       uint8_t* plaintext = nullptr;
       size_t bytes = Read(&plaintext);
       if (bytes == 0) break;
-      if (!deframer_.Feed(plaintext, bytes, visit)) Close();
+      if (!deframer_.Feed(plaintext, bytes, visit)) Close("what it says is none of the datagrams expected");
     }
     Collect();
   }
   // `most_bulk`: of what is not urgent. False: it is dropped.
   bool Queue(const uint8_t* datagram, size_t length, bool urgent, size_t most_bulk = kMostBulkBytes);
-  // Of a client: the first flight.
+  // Of a client, when TCP is connected: the first flight. Without TLS it is open.
   void Start();
   // What TCP is to carry now; borrowed until anything else is called.
   const uint8_t* Output(size_t* length);
   void Sent(size_t length);
   bool HasOutput() { return output_.size() > output_begin_ || !urgent_.empty() || !bulk_.empty(); }
-  // close_notify follows what is under way.
-  void Close();
-  // It is over when this has passed.
+  // close_notify follows what is under way. `reason`: for a person, of the first time.
+  void Close(std::string reason = {});
+  // It is over when this has passed. A TURN server says nothing of itself for minutes.
   Nanoseconds deadline() const {
-    return state_ == State::kHandshaking ? started_at_ + kHandshakeTime : heard_at_ + kIdleTime;
+    if (state_ == State::kHandshaking) return started_at_ + kHandshakeTime;
+    return framing_ == Framing::kTurn ? kNever : heard_at_ + kIdleTime;
   }
 
   State state() const { return state_; }
+  // Why it is closed; empty: nothing is known.
+  const std::string& reason() const { return reason_; }
   Nanoseconds heard_at() const { return heard_at_; }
 
  private:
@@ -79,20 +87,35 @@ class TlsStream {
   static constexpr size_t kMostOutputBytes = 64 * 1024;
   static constexpr size_t kHeadroom = 64;
 
-  TlsStream(std::unique_ptr<SSL, SslFree> ssl, Nanoseconds now)
-      : ssl_(std::move(ssl)), started_at_(now), heard_at_(now) {}
+  TlsStream(std::unique_ptr<SSL, SslFree> ssl, Nanoseconds now, Framing framing)
+      : ssl_(std::move(ssl)),
+        framing_(framing),
+        started_at_(now),
+        heard_at_(now),
+        deframer_(framing),
+        urgent_(framing),
+        bulk_(framing) {}
 
+  // What Read gives then. False: there is no memory.
+  bool Take(const uint8_t* data, size_t length);
   // 0: nothing more for now, or ever.
   size_t Read(uint8_t** plaintext);
   void Collect();
 
-  std::unique_ptr<SSL, SslFree> ssl_;
+  // Why TLS failed.
+  std::string Failure() const;
+
+  std::unique_ptr<SSL, SslFree> ssl_;  // nullptr: no TLS
+  Framing framing_;
   State state_ = State::kHandshaking;
+  std::string reason_;
   Nanoseconds started_at_;
   Nanoseconds heard_at_;
   Deframer deframer_;
   FrameQueue urgent_;
   FrameQueue bulk_;
+  const uint8_t* plain_input_ = nullptr;  // without TLS; borrowed during Receive
+  size_t plain_left_ = 0;
   std::vector<uint8_t> output_;  // ciphertext
   size_t output_begin_ = 0;
 };

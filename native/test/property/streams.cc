@@ -5,31 +5,47 @@
 
 namespace idloc::test {
 
+namespace {
+
+Bytes MakeDatagram(Source& source, Framing framing, size_t most) {
+  Bytes datagram = source.Take(source.Between(1, most));
+  if (framing == Framing::kLength) return datagram;
+  // ChannelData, or STUN.
+  bool is_stun = source.OneIn(2);
+  datagram.resize(is_stun ? 20 + datagram.size() / 4 * 4 : kTurnLengthBytes + datagram.size());
+  datagram[0] = is_stun ? 1 : 0x40;
+  StoreBe16(&datagram[2], static_cast<uint16_t>(datagram.size() - (is_stun ? 20 : kTurnLengthBytes)));
+  return datagram;
+}
+
+}  // namespace
+
 void DeframesWhateverItIs(Source& source) {
   // Datagrams, and perhaps something else behind them, cut anywhere.
   std::vector<Bytes> sent;
-  FrameQueue queue;
+  const Framing framing = source.OneIn(2) ? Framing::kTurn : Framing::kLength;
+  FrameQueue queue(framing);
   for (size_t i = source.Below(8); i > 0; i--) {
-    Bytes datagram = source.Take(source.Between(1, source.OneIn(4) ? kMaxFrameBytes : 40));
+    Bytes datagram = MakeDatagram(source, framing, source.OneIn(4) ? kMaxFrameBytes : 40);
     if (queue.Append(datagram.data(), datagram.size(), 1 << 16)) sent.push_back(std::move(datagram));
   }
   Bytes stream;
   while (!queue.empty()) {
     size_t before = stream.size();
-    queue.TakeInto(&stream, before + source.Between(kFrameHeaderBytes + kMaxFrameBytes, 4'000));
+    queue.TakeInto(&stream, before + source.Between(kMaxTurnBytes, 4'000));
     CHECK(stream.size() > before);
   }
   size_t ours = stream.size();
   Bytes rest = source.Rest();
   stream.insert(stream.end(), rest.begin(), rest.end());
-  Deframer deframer;
+  Deframer deframer(framing);
   std::vector<Bytes> came;
   Source cuts(ours * 31 + stream.size());
   for (size_t at = 0; at < stream.size();) {
     size_t end = std::min(stream.size(), at + cuts.Between(1, 3'000));
     Bytes part(stream.begin() + static_cast<ptrdiff_t>(at), stream.begin() + static_cast<ptrdiff_t>(end));
     bool right = deframer.Feed(part.data(), part.size(), [&](uint8_t* datagram, size_t n) {
-      CHECK(n > 0 && n <= kMaxFrameBytes);
+      CHECK(n > 0 && n <= MaxDatagramBytes(framing));
       came.emplace_back(datagram, datagram + n);
     });
     if (!right) break;
@@ -40,24 +56,29 @@ void DeframesWhateverItIs(Source& source) {
 }
 
 void SurvivesStreams(Source& source) {
-  StreamPair s;
+  const Framing framing = source.OneIn(2) ? Framing::kTurn : Framing::kLength;
+  StreamPair s = source.OneIn(4) ? StreamPair::Plain(framing) : StreamPair(framing);
   bool was_open = source.OneIn(2);
   if (was_open) s.Carry();
   for (size_t i = source.Between(1, 30); i > 0; i--) {
     TlsStream* stream = source.OneIn(2) ? s.client.get() : s.server.get();
-    switch (source.Below(5)) {
+    switch (source.Below(6)) {
       case 0:
         s.Give(stream, source.Take(source.Between(1, 300)));
         break;
       case 1: {
-        Bytes datagram = source.Take(source.Between(1, kMaxFrameBytes));
+        Bytes datagram = source.OneIn(4) ? source.Take(source.Between(1, kMaxFrameBytes))
+                                         : MakeDatagram(source, framing, kMaxFrameBytes);
         stream->Queue(datagram.data(), datagram.size(), source.OneIn(2));
         break;
       }
       case 2:
+        stream->Start();
+        break;
+      case 3:
         s.Carry();
         break;
-      case 3: {
+      case 4: {
         // Changed on its way.
         Bytes bytes = StreamPair::Take(stream);
         if (!bytes.empty()) bytes[source.Below(bytes.size())] ^= static_cast<uint8_t>(source.Between(1, 255));
@@ -69,7 +90,9 @@ void SurvivesStreams(Source& source) {
         break;
     }
   }
-  for (const Bytes& datagram : s.at_server) CHECK(!datagram.empty() && datagram.size() <= kMaxFrameBytes);
+  for (const Bytes& datagram : s.at_server)
+    CHECK(!datagram.empty() && datagram.size() <= MaxDatagramBytes(framing));
+  for (TlsStream* stream : {s.client.get(), s.server.get()}) stream->Start();
   s.Carry();
   for (TlsStream* stream : {s.client.get(), s.server.get()}) {
     size_t length = 0;

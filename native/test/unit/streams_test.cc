@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <string>
+#include <utility>
 
 #include "stream/streams.h"
 #include "support/source.h"
@@ -33,17 +35,21 @@ struct StreamHost {
   Counters counters;
   Streams streams{&counters};
   std::vector<std::pair<Endpoint, Bytes>> came;
+  std::vector<std::pair<uint32_t, std::string>> ended;  // streams to TURN servers
   Nanoseconds now = 100 * kSecond;
   bool used = true;
 
   explicit StreamHost(bool listens) {
     Streams::Options options;
     if (listens) options.listen = {{kLoopback, 0}};
+    options.turn_ended = [this](uint32_t id, std::string reason) {
+      ended.emplace_back(id, std::move(reason));
+    };
     BringLoopbackUp();
     CHECK(!streams.Open(std::move(options)).failed());
   }
   void Turn() {
-    streams.Run(now, [this](const Endpoint& remote, uint8_t* data, size_t length) {
+    streams.Run(now, [this](const Endpoint& remote, Framing, uint8_t* data, size_t length) {
       came.emplace_back(remote, Bytes(data, data + length));
     });
     streams.HandleTimeout(now, [this](const Endpoint&, bool) { return used; });
@@ -85,6 +91,39 @@ Fd ConnectPlain(uint16_t port) {
   CHECK(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   return fd;
 }
+
+// TCP as a TURN server has it; what it says is up to the test.
+struct TurnListener {
+  Fd fd;
+  Endpoint remote;
+
+  TurnListener() {
+    BringLoopbackUp();
+    fd = Fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    CHECK(bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) == 0 && listen(fd.get(), 8) == 0);
+    CHECK(getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+    remote = {kLoopback.swapped_for_stream(), ntohs(address.sin_port)};
+  }
+  Fd Accept() const { return Fd(accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
+};
+
+Streams::TurnDial PlainDial(uint32_t id, const Endpoint& remote) {
+  return {id, remote, false, {}, nullptr, {}};
+}
+
+Bytes ReadSome(const Fd& fd) {
+  Bytes out(4096);
+  ssize_t length = recv(fd.get(), out.data(), out.size(), 0);
+  out.resize(length > 0 ? static_cast<size_t>(length) : 0);
+  return out;
+}
+
+const Bytes kInChannel{0x40, 1, 0, 5, 1, 2, 3, 4, 5};
+const Bytes kInChannelPadded{0x40, 1, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0};
 
 }  // namespace
 
@@ -213,6 +252,117 @@ TEST("when the address of this host is gone a dialed stream is made anew at once
   CHECK(client.count(Counter::streamsEnded) == 1);
   CHECK(client.Send(server.listener(), Bytes(10, 2)));
   CHECK(Until({&server, &client}, [&] { return server.came.size() == 2; }));
+}
+
+TEST("messages pass both ways by TCP to a TURN server, which hears when it is hung up; nobody is told then") {
+  TurnListener server;
+  StreamHost client(false);
+  client.streams.DialTurn(PlainDial(7, server.remote), client.now);
+  Fd accepted = server.Accept();
+  CHECK(client.Send(server.remote, kInChannel));
+  CHECK(Until({&client}, [&] {
+    Bytes peeked(64);
+    return recv(accepted.get(), peeked.data(), peeked.size(), MSG_PEEK | MSG_DONTWAIT) > 0;
+  }));
+  CHECK(ReadSome(accepted) == kInChannelPadded);
+  CHECK(send(accepted.get(), kInChannelPadded.data(), kInChannelPadded.size(), 0) == 12);
+  CHECK(Until({&client}, [&] { return client.came.size() == 1; }));
+  CHECK(client.came[0].first == server.remote && client.came[0].second == kInChannel);
+  CHECK(client.Send(server.remote, kInChannel));
+  client.streams.HangUp(7);
+  CHECK(ReadSome(accepted) == kInChannelPadded && ReadSome(accepted).empty());
+  CHECK(client.ended.empty() && client.streams.NextTimeout() == kNever);
+  CHECK(!client.Send(server.remote, kInChannel));
+}
+
+TEST("the end of a stream to a TURN server is told once, with the reason, and it is not dialed again") {
+  TurnListener server;
+  StreamHost client(false);
+  auto told = [&](uint32_t id) {
+    CHECK(Until({&client}, [&] { return client.ended.size() == 1; }));
+    CHECK(client.ended[0].first == id);
+    std::string reason = client.ended[0].second;
+    client.ended.clear();
+    client.Turn();
+    CHECK(client.ended.empty() && !client.Send(server.remote, kInChannel));
+    CHECK(client.streams.NextTimeout() == kNever);
+    return reason;
+  };
+  client.streams.DialTurn(PlainDial(1, server.remote), client.now);
+  { Fd accepted = server.Accept(); }
+  CHECK(told(1) == "it has closed the connection");
+  client.streams.DialTurn(PlainDial(2, server.remote), client.now);
+  Fd other = server.Accept();
+  CHECK(send(other.get(), "SSH-2.0-x", 9, 0) == 9);
+  CHECK(told(2) == "what it says is none of the datagrams expected");
+  server.fd = {};
+  client.streams.DialTurn(PlainDial(3, server.remote), client.now);
+  CHECK(told(3) == "Connection refused");
+  client.streams.DialTurn(PlainDial(4, {kLoopback, 3478}), client.now);
+  CHECK(told(4) == "it is no place to dial, or one too many");
+}
+
+TEST("over TLS a TURN server without a certificate for its name is told to be refused") {
+  StreamHost server(true);
+  StreamHost client(false);
+  Streams::TurnDial dial{9, server.listener(), true, "turn.example.net", nullptr, {}};
+  CHECK(!MakeTurnClient(dial.server_name, {}, &dial.context).failed());
+  client.streams.DialTurn(std::move(dial), client.now);
+  CHECK(Until({&server, &client}, [&] { return client.ended.size() == 1; }));
+  CHECK(client.ended[0].second == "its certificate is refused: self-signed certificate");
+}
+
+TEST("what is no message to a TURN server is not sent there, though a path of a link may name the place") {
+  TurnListener server;
+  StreamHost client(false);
+  client.streams.DialTurn(PlainDial(1, server.remote), client.now);
+  // It is not anybody else's either.
+  client.streams.Dial(server.remote, client.now);
+  CHECK(!client.Send(server.remote, {0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0}));
+  CHECK(client.count(Counter::dropStreamFull) == 1 && client.count(Counter::streamsDialed) == 1);
+}
+
+TEST("a TURN server takes the place of a member's stream, and no more are dialed than there may be") {
+  TurnListener server;
+  StreamHost client(false);
+  client.streams.Dial(server.remote, client.now);
+  client.streams.DialTurn(PlainDial(1, server.remote), client.now);
+  CHECK(client.Send(server.remote, kInChannel) && client.ended.empty());
+  client.streams.DialTurn(PlainDial(2, server.remote), client.now);
+  CHECK(client.ended.size() == 1 && client.ended[0].first == 1);
+  std::vector<TurnListener> others(Streams::kMostTurn);
+  for (uint32_t i = 0; i < others.size(); i++)
+    client.streams.DialTurn(PlainDial(10 + i, others[i].remote), client.now);
+  CHECK(client.ended.size() == 2 && client.ended[1].first == 10 + others.size() - 1);
+}
+
+TEST("a TURN server that reads nothing has no more waiting for it than anybody, and may be silent for long") {
+  TurnListener server;
+  StreamHost client(false);
+  client.streams.DialTurn(PlainDial(1, server.remote), client.now);
+  Fd accepted = server.Accept();
+  client.used = false;
+  CHECK(Until({&client}, [&] { return client.Send(server.remote, kInChannel); }));
+  client.now += 10 * TlsStream::kIdleTime;
+  client.Turn();
+  CHECK(client.ended.empty());
+  Bytes large(1404, 1);
+  StoreBe16(large.data(), 0x4001);
+  StoreBe16(large.data() + 2, 1400);
+  for (int i = 0; i < 100'000 && client.count(Counter::dropStreamFull) == 0; i++)
+    client.Send(server.remote, large);
+  CHECK(client.count(Counter::dropStreamFull) == 1);
+  CHECK(client.Send(server.remote, kInChannel, true));
+}
+
+TEST("when the address of this host is gone the stream to a TURN server is over, and that is told") {
+  TurnListener server;
+  StreamHost client(false);
+  client.streams.DialTurn(PlainDial(1, server.remote), client.now);
+  client.streams.NetworkChanged([](const IpAddress&) { return true; });
+  CHECK(client.ended.empty());
+  client.streams.NetworkChanged([](const IpAddress&) { return false; });
+  CHECK(client.ended.size() == 1 && client.ended[0].second == "our address is gone");
 }
 
 TEST("a port that is taken, or not for us, is an error that says so") {

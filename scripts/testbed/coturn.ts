@@ -1,23 +1,33 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventually, ScriptError, type BackgroundProcess } from './command.ts';
+import { command, eventually, ScriptError, type BackgroundProcess } from './command.ts';
 import type { Lab, Namespace } from './lab.ts';
 
 const TURNSERVER = '/usr/bin/turnserver';
 const START_TIMEOUT_MS = 15_000;
 const PORT = 3_478;
+const TLS_PORT = 5_349;
+const CERTIFICATE = 'coturn.pem';
+const KEY = 'coturn.key';
 const USER = 'idloc';
 const PASSWORD = 'only in the laboratory';
 
-/** coturn (Debian's) at one address, over UDP alone, with one user. */
+export interface CoturnOptions {
+  /** Over TCP too; and over TLS, with a certificate for this (as in subjectAltName: `IP:203.0.113.10`). */
+  readonly certificateFor?: string;
+}
+
+/** coturn (Debian's) at one address, over UDP alone unless it is said, with one user. */
 export class Coturn {
   private readonly lab: Lab;
   private readonly address: string;
   private readonly log: string;
   private readonly namespace: Namespace;
+  private readonly streams: boolean;
   private process: BackgroundProcess;
 
-  private constructor(lab: Lab, namespace: Namespace, address: string) {
+  private constructor(lab: Lab, namespace: Namespace, address: string, streams: boolean) {
+    this.streams = streams;
     this.lab = lab;
     this.namespace = namespace;
     this.address = address;
@@ -26,9 +36,15 @@ export class Coturn {
   }
 
   /** @throws {ScriptError} when the program is not installed, or does not start. */
-  static async start(lab: Lab, namespace: Namespace, address: string): Promise<Coturn> {
+  static async start(
+    lab: Lab,
+    namespace: Namespace,
+    address: string,
+    { certificateFor }: CoturnOptions = {},
+  ): Promise<Coturn> {
     if (!existsSync(TURNSERVER)) throw new ScriptError(`${TURNSERVER} is missing: scripts/test installs it`);
-    const started = new Coturn(lab, namespace, address);
+    if (certificateFor !== undefined) await makeCertificate(lab, certificateFor);
+    const started = new Coturn(lab, namespace, address, certificateFor !== undefined);
     await started.listening();
     return started;
   }
@@ -40,9 +56,20 @@ export class Coturn {
 
   /** The table of an agent's configuration, with the password in a file of its own. */
   get configuration(): string {
+    return this.configurationFor(`turn:${this.endpoint}`);
+  }
+
+  /** As `configuration`, which names the server in those ways; `over` TLS or TCP. */
+  configurationOver(over: 'tcp' | 'tls'): string {
+    const stream = over === 'tls' ? `turns:${this.address}:${TLS_PORT}` : `turn:${this.endpoint}`;
+    const table = this.configurationFor(`turn:${this.endpoint}`, `${stream}?transport=tcp`);
+    return `${table}ca_file = "${join(this.lab.directory, CERTIFICATE)}"\n`;
+  }
+
+  private configurationFor(...servers: string[]): string {
     const file = join(this.lab.directory, 'turn-password');
     writeFileSync(file, `${PASSWORD}\n`, { mode: 0o600 });
-    return `[turn]\nservers = ["turn:${this.endpoint}"]\nuser = "${USER}"\npassword_file = "${file}"\n`;
+    return `[turn]\nservers = ${JSON.stringify(servers)}\nuser = "${USER}"\npassword_file = "${file}"\n`;
   }
 
   /** Packets that came from clients, and that went to them, of all allocations that are over. */
@@ -68,8 +95,19 @@ export class Coturn {
   }
 
   private run(): BackgroundProcess {
+    const { directory } = this.lab;
     return this.namespace.start(TURNSERVER, [
-      ...['-n', '--no-cli', '--no-tls', '--no-dtls', '--no-tcp', '--no-tcp-relay', '--verbose', '--simple-log'],
+      ...['-n', '--no-cli', '--no-dtls', '--no-tcp-relay', '--verbose', '--simple-log'],
+      ...(this.streams
+        ? [
+            '--tls-listening-port',
+            String(TLS_PORT),
+            '--cert',
+            join(directory, CERTIFICATE),
+            '--pkey',
+            join(directory, KEY),
+          ]
+        : ['--no-tls', '--no-tcp']),
       ...['--log-file', this.log, '--pidfile', join(this.lab.directory, 'coturn.pid')],
       ...['--userdb', join(this.lab.directory, 'coturn.db'), '--relay-threads', '1'],
       ...['--listening-ip', this.address, '--relay-ip', this.address, '--listening-port', String(PORT)],
@@ -83,4 +121,13 @@ export class Coturn {
       return sockets.includes(this.address) ? true : undefined;
     });
   }
+}
+
+/** Vouched for by itself. */
+async function makeCertificate({ directory }: Lab, name: string): Promise<void> {
+  await command('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
+    ...['-subj', '/CN=lab.example', '-addext', `subjectAltName=${name}`],
+    ...['-keyout', join(directory, KEY), '-out', join(directory, CERTIFICATE)],
+  ]);
 }

@@ -146,6 +146,8 @@ class MemberPlane implements DataPlane {
   setPathMtu(): void {}
   setRelay(): void {}
   dialStream(): void {}
+  dialTurnServer(): void {}
+  hangUpTurnServer(): void {}
   setTurnChannel(): void {}
   removeTurnChannel(): void {}
   setTurnQuota(): void {}

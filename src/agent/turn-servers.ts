@@ -19,7 +19,7 @@ export class TurnServers {
   /** One address of each: an IPv4 one if it has any, as NATs are there. Never rejects. */
   async lookUp(): Promise<TurnServer[]> {
     if (this.settings === undefined) return [];
-    const { servers, user: username, password } = this.settings;
+    const { servers, authorities, user: username, password } = this.settings;
     const found: TurnServer[] = [];
     for (const server of servers) {
       const name = formatSocketAddress({ address: server.host, port: server.port });
@@ -27,7 +27,8 @@ export class TurnServers {
       const address = addresses.find((other) => !other.address.includes(':')) ?? addresses[0] ?? this.known.get(name);
       if (address === undefined) continue;
       this.known.set(name, address);
-      found.push({ address, username, password });
+      const tls = server.over === 'tls' ? { name: server.host, authorities } : null;
+      found.push({ address, username, password, ...(server.over !== 'udp' && { stream: { tls } }) });
     }
     return found;
   }

@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf } from '../base/errors.ts';
@@ -5,24 +6,35 @@ import { isIpAddress } from '../base/ip-address.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
 
-/** RFC 8656 s2.1. */
+/** RFC 8656 s2.1; of `turns` the second. */
 const TURN_PORT = 3_478;
-/** One, and another for when that is down. */
-const MAX_SERVERS = 2;
+const TURNS_PORT = 5_349;
+/** One, and another for when that is down, each over UDP, TCP and TLS. */
+const MAX_SERVERS = 6;
 /** RFC 8489 s14.3 has 508 bytes for the user; more than people and generators write. */
 const MAX_SECRET = 256;
 /** Enough for a password and the line's end. */
 const MAX_FILE_BYTES = 1_024;
+/** All certificates of Debian have a quarter of that. */
+const MAX_AUTHORITIES_BYTES = 1_048_576;
 /** Of a file's mode: all users may read it. */
 const READABLE_BY_OTHERS = 0o004;
 
-/** A URI as in RFC 7065, over UDP. */
-const server = z.string().transform((text, context): Endpoint => {
-  const [, rest = ''] = /^turn:([^?]+)(?:\?transport=udp)?$/.exec(text) ?? [];
+export interface TurnEndpoint extends Endpoint {
+  readonly over: 'udp' | 'tcp' | 'tls';
+}
+
+/** A URI as in RFC 7065; `turns` is TLS over TCP, not DTLS. */
+const server = z.string().transform((text, context): TurnEndpoint => {
+  const [, scheme, rest = '', transport] = /^(turns?):([^?]+)(?:\?transport=(udp|tcp))?$/.exec(text) ?? [];
+  const over = scheme === 'turns' ? 'tls' : (transport ?? 'udp') === 'tcp' ? 'tcp' : 'udp';
   const isBare = isIpAddress(rest) ? !rest.includes(':') : /^(?:[^:[\]]+|\[[^\]]+\])$/.test(rest);
-  const parsed = parseEndpoint(isBare ? `${rest}:${TURN_PORT}` : rest);
-  if (parsed !== undefined) return parsed;
-  context.addIssue({ code: 'custom', message: 'must be a server such as turn:turn.example.org:3478' });
+  const parsed = parseEndpoint(isBare ? `${rest}:${over === 'tls' ? TURNS_PORT : TURN_PORT}` : rest);
+  if (parsed !== undefined && !(over === 'tls' && transport === 'udp')) return { ...parsed, over };
+  context.addIssue({
+    code: 'custom',
+    message: 'must be a server such as turn:turn.example.org:3478 or turns:turn.example.org:443?transport=tcp',
+  });
   return z.NEVER;
 });
 /** A user, a password, a realm. */
@@ -31,19 +43,21 @@ export const turnText = z
   .regex(/^[^\p{Cc}]+$/u, 'must not be empty, and without control characters')
   .max(MAX_SECRET);
 
+const path = z.string().regex(/^[^\0]{1,4096}$/, 'must be a path');
+
 /** The table `[turn]`. */
 export const turnSchema = z.strictObject({
   servers: z.array(server).max(MAX_SERVERS),
   user: turnText,
   password: turnText.optional(),
-  password_file: z
-    .string()
-    .regex(/^[^\0]{1,4096}$/, 'must be a path')
-    .optional(),
+  password_file: path.optional(),
+  ca_file: path.optional(),
 });
 
 export interface TurnSettings {
-  readonly servers: readonly Endpoint[];
+  readonly servers: readonly TurnEndpoint[];
+  /** Who vouches for servers over TLS: PEM; empty: whom the system trusts. */
+  readonly authorities: string;
   readonly user: string;
   /** Never logged, and told to nobody, the servers not excepted. */
   readonly password: string;
@@ -54,14 +68,15 @@ export interface TurnSettings {
  * @throws {ConfigError} without a password, or with two; when a file is not as it has to be.
  */
 export function turnSettings(
-  { servers, user, password, password_file: file }: z.output<typeof turnSchema>,
+  { servers, user, password, password_file: file, ca_file: authoritiesFile }: z.output<typeof turnSchema>,
   configuration: string,
 ): TurnSettings {
+  const authorities = authoritiesFile === undefined ? '' : readAuthorities(authoritiesFile);
   if ((password === undefined) === (file === undefined))
     throw new ConfigError(`${configuration}: turn: needs either password or password_file`);
   if (file === undefined) {
     refuseOpen(configuration);
-    return { servers, user, password: password ?? '' };
+    return { servers, authorities, user, password: password ?? '' };
   }
   let found: string;
   try {
@@ -71,11 +86,32 @@ export function turnSettings(
       .replace(/\r?\n$/, '');
   } catch (cause) {
     if (cause instanceof ConfigError) throw cause;
-    throw new ConfigError(`${file}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
+    throw unreadable(file, cause);
   }
   if (!turnText.safeParse(found).success)
     throw new ConfigError(`${file}: must hold the password, one line, and nothing else`);
-  return { servers, user, password: found };
+  return { servers, authorities, user, password: found };
+}
+
+/** @throws {ConfigError} when there is no certificate in it. */
+function readAuthorities(file: string): string {
+  let found: string;
+  try {
+    found = readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw unreadable(file, cause);
+  }
+  try {
+    if (found.length > MAX_AUTHORITIES_BYTES) throw new RangeError('too large');
+    new X509Certificate(found);
+  } catch (cause) {
+    throw new ConfigError(`${file}: must hold certificates of authorities, in PEM, and no more than 1 MiB`, { cause });
+  }
+  return found;
+}
+
+function unreadable(file: string, cause: unknown): ConfigError {
+  return new ConfigError(`${file}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
 }
 
 /** @throws {ConfigError} when every user of this host may read it. */

@@ -243,6 +243,9 @@ export class LinkManager implements Timed {
       case 'noPath':
         this.paths.silent(event.link, now);
         return;
+      case 'turnEnded':
+        this.turn.streamEnded(event.stream, event.reason, now);
+        return;
       case 'miss':
       case 'foreign':
       case 'network':

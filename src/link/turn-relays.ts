@@ -59,6 +59,12 @@ export class TurnRelays implements Timed {
     this.pump(now);
   }
 
+  /** A stream to a server is over. */
+  streamEnded(stream: number, reason: string, now: number): void {
+    this.client.streamEnded(stream, reason, now);
+    this.pump(now);
+  }
+
   /** A link is in doubt: it may be for the server. */
   doubt(now: number): void {
     this.client.verify(now);
@@ -137,8 +143,11 @@ export class TurnRelays implements Timed {
 
   private send(): void {
     const { dataPlane } = this.ports;
-    for (let out = this.client.pollTransmit(); out !== undefined; out = this.client.pollTransmit())
-      dataPlane.sendDatagram(out.local, out.remote, out.data);
+    for (let out = this.client.pollTransmit(); out !== undefined; out = this.client.pollTransmit()) {
+      if (out.type === 'send') dataPlane.sendDatagram(out.local, out.remote, out.data);
+      else if (out.type === 'dial') dataPlane.dialTurnServer(out.stream, out.remote, out.tls);
+      else dataPlane.hangUpTurnServer(out.stream);
+    }
   }
 
   private offer(): void {

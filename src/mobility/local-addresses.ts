@@ -18,6 +18,7 @@ import {
   MAX_BINDING_SERVERS,
   MAX_CONFIGURED_SERVERS,
   MAX_HOST_CANDIDATES,
+  MAX_RELAYED_CANDIDATES,
   MAX_REFLEXIVES,
   MAX_REFLEXIVE_CANDIDATES,
   REFLEXIVE_REFRESH_MS,
@@ -158,7 +159,7 @@ export class LocalAddresses implements Timed {
     return forwarded !== undefined && (before === undefined || !sameSocketAddress(before, forwarded.external));
   }
 
-  /** At TURN servers; `base` of each stands for the allocation. */
+  /** At TURN servers, the best first; `base` of each stands for the allocation. */
   setRelayed(candidates: readonly Candidate[]): void {
     this.relayed = candidates;
     this.cached = undefined;
@@ -303,8 +304,9 @@ export class LocalAddresses implements Timed {
       );
     // What servers on the Internet were reached from is one of the interfaces that matter.
     const best = [...hosts.filter(isBase), ...hosts.filter((host) => !isBase(host))];
-    const kept = best.slice(0, MAX_HOST_CANDIDATES - this.relayed.length);
-    return [...hosts.filter((host) => kept.includes(host)), ...reflexive, ...this.relayed];
+    const relayed = this.relayed.slice(0, MAX_RELAYED_CANDIDATES);
+    const kept = best.slice(0, MAX_HOST_CANDIDATES - relayed.length);
+    return [...hosts.filter((host) => kept.includes(host)), ...reflexive, ...relayed];
   }
 }
 

@@ -37,6 +37,8 @@ export interface NativeDataPlane {
   sendProbe(link: number, bytes: number, id: number): void;
   setRelay(bytesPerSecond: number): void;
   dialStream(remote: string, port: number): void;
+  dialTurnServer(remote: string, port: number, stream: number, name: string | null, authorities: string): void;
+  hangUpTurnServer(stream: number): void;
   setTurnChannel(
     allocation: string,
     peer: string,

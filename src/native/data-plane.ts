@@ -91,6 +91,20 @@ export interface DataPlane {
   dialStream(remote: SocketAddress): void;
 
   /**
+   * A stream to a TURN server, over TCP (RFC 8656 s3.1): STUN and ChannelData go by it, sent to `remote`, which stands for it, until
+   * `turnEnded` or `hangUpTurnServer`. It is not dialed again, and takes the place of any other stream to `remote`.
+   * @param stream a number that no other one has had.
+   * @param tls null: without; else the server has to prove that name (`authorities`: PEM; empty: the system's).
+   */
+  dialTurnServer(
+    stream: number,
+    remote: SocketAddress,
+    tls: { readonly name: string; readonly authorities: string } | null,
+  ): void;
+  /** When what waits to be sent by it is with TCP. No `turnEnded` follows. */
+  hangUpTurnServer(stream: number): void;
+
+  /**
    * A channel at a TURN server is bound (RFC 8656 s12): datagrams from the local address `allocation`, which stands for the relayed
    * address (base/allocation-address.ts), to `peer` go by it from now on, and what comes by it has come there.
    */
@@ -235,6 +249,8 @@ export type DataPlaneEvent =
     }
   /** Packets of programs are sent on this link, and no path of it answers. Once, until one does. */
   | { readonly type: 'noPath'; readonly link: LinkId }
+  /** The stream of `dialTurnServer` is over, or did not come about; never lost. */
+  | { readonly type: 'turnEnded'; readonly stream: number; readonly reason: string }
   /** Addresses or routes of the host changed (rtnetlink), coalesced; never lost, and before what waits. */
   | { readonly type: 'network' }
   /** By whomever the TUN or its addresses were changed, or a route through it or an unreachable one taken away; as `network`. */

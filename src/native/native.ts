@@ -191,6 +191,18 @@ class NativePlane implements DataPlane {
     this.native.dialStream(remote.address, remote.port);
   }
 
+  dialTurnServer(
+    stream: number,
+    remote: SocketAddress,
+    tls: { readonly name: string; readonly authorities: string } | null,
+  ): void {
+    this.native.dialTurnServer(remote.address, remote.port, stream, tls?.name ?? null, tls?.authorities ?? '');
+  }
+
+  hangUpTurnServer(stream: number): void {
+    this.native.hangUpTurnServer(stream);
+  }
+
   setTurnChannel(
     allocation: string,
     peer: SocketAddress,

@@ -74,13 +74,18 @@ export class Allocation implements Timed {
       /** Whether the channel to a peer is in use: asked when it would be bound anew. */
       readonly isWanted: (peer: SocketAddress) => boolean;
     },
-    options: { readonly server: SocketAddress; readonly base: SocketAddress },
+    options: {
+      readonly server: SocketAddress;
+      readonly base: SocketAddress;
+      /** What is sent arrives, or the end of the stream is told. */
+      readonly reliable: boolean;
+    },
     now: number,
   ) {
     this.server = options.server;
     this.base = options.base;
     this.isWanted = components.isWanted;
-    this.requests = new Requests(components);
+    this.requests = new Requests(components, options);
     // One that was here before may have left the first ones bound.
     this.nextNumber = FIRST_CHANNEL + (components.random.uint32() % (LAST_CHANNEL - FIRST_CHANNEL + 1));
     this.allocate(now);

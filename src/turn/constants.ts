@@ -16,6 +16,8 @@ export const DEFAULT_LIFETIME_S = 600;
 export const REQUEST_RTO_MS = 500;
 /** A server that is silent this long is of no use now: five requests have been lost. RFC 8489's 39.5 s help nobody. */
 export const REQUEST_TIMEOUT_MS = 8_000;
+/** What goes by a stream has so much less time than by UDP: it is dialed when no server has answered there by then. */
+export const STREAM_HEAD_START_MS = 1_000;
 /** A server may find a nonce stale (438) at once again, but not for ever. */
 export const MAX_CHALLENGES = 3;
 
@@ -35,8 +37,8 @@ export const MAX_CHANNELS = 64;
 /** What the server refuses for a peer it would refuse a moment later too. */
 export const REFUSED_CHANNEL_MS = 60_000;
 
-/** Of the configuration: one, and another one for when that is down. */
-export const MAX_TURN_SERVERS = 2;
+/** Of the configuration: one, and another one for when that is down, each over UDP, TCP and TLS. */
+export const MAX_TURN_SERVERS = 6;
 /** After all our addresses were tried in vain; doubled each time. */
 export const RETRY_MS = { least: 30_000, most: 600_000 } as const;
 /** An allocation that was lost is made anew after this. */

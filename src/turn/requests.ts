@@ -27,19 +27,25 @@ export interface Answer<P> {
 }
 
 /**
- * Requests to one TURN server (RFC 8489 s6.2.1, s9.2): repeated, sent again with credentials when the server asks for these, and
- * over when an authentic answer has come or none in time. What is not authentic is passed over.
+ * Requests to one TURN server (RFC 8489 s6.2.1, s9.2): repeated, unless what carries them is reliable (s6.2.2), sent again with
+ * credentials when the server asks for these, and over when an authentic answer has come or none in time. What is not authentic is
+ * passed over.
  */
 export class Requests<P> implements Timed {
   private readonly random: Random;
   private readonly credentials: LongTermCredentials;
+  private readonly reliable: boolean;
   private readonly pending = new Map<string, Pending<P>>();
   private readonly timers = new TimerQueue<string>();
   private transmits: Uint8Array[] = [];
 
-  constructor(components: { readonly random: Random; readonly credentials: LongTermCredentials }) {
+  constructor(
+    components: { readonly random: Random; readonly credentials: LongTermCredentials },
+    options: { readonly reliable: boolean },
+  ) {
     this.random = components.random;
     this.credentials = components.credentials;
+    this.reliable = options.reliable;
   }
 
   send(purpose: P, method: number, attributes: StunAttributes, now: number, challenges = 0): void {
@@ -103,7 +109,8 @@ export class Requests<P> implements Timed {
 
   private transmit(id: string, { data, startedAt, rtoMs }: Pending<P>, now: number): void {
     this.transmits.push(data);
-    this.timers.set(id, Math.min(now + rtoMs, startedAt + REQUEST_TIMEOUT_MS));
+    const timeoutAt = startedAt + REQUEST_TIMEOUT_MS;
+    this.timers.set(id, this.reliable ? timeoutAt : Math.min(now + rtoMs, timeoutAt));
   }
 
   private forget(id: string): void {

@@ -1,23 +1,40 @@
 import { fromAllocationAddress, isAllocationAddress, toAllocationAddress } from '../base/allocation-address.ts';
 import type { Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
-import type { Logger } from '../base/logger.ts';
+import type { LogFields, Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { STREAM_LOCAL_ADDRESS, toStreamAddress } from '../base/stream-address.ts';
 import { DATA_METHOD } from '../stun/message.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { Allocation } from './allocation.ts';
-import { LOST_RETRY_MS, MAX_TURN_SERVERS, RETRY_MS } from './constants.ts';
+import { LOST_RETRY_MS, MAX_TURN_SERVERS, RETRY_MS, STREAM_HEAD_START_MS } from './constants.ts';
 import { LongTermCredentials } from './long-term-credentials.ts';
+
+/** How TLS proves who a server is. */
+export interface TurnTls {
+  /** What its certificate has to be for: a host name, or an IP address. */
+  readonly name: string;
+  /** Whose word is taken for that: PEM; empty: of those that the system trusts. */
+  readonly authorities: string;
+}
 
 export interface TurnServer {
   readonly address: SocketAddress;
   readonly username: string;
   readonly password: string;
+  /** By a stream: over TCP with TLS, or (null) without. Absent: over UDP. */
+  readonly stream?: { readonly tls: TurnTls | null };
 }
 
-/** Which of our addresses sends to the server, and where that is. */
+/** `stream`: the number of one. */
+export type TurnTransmit =
+  | { readonly type: 'send'; readonly local: SocketAddress; readonly remote: SocketAddress; readonly data: Uint8Array }
+  | { readonly type: 'dial'; readonly stream: number; readonly remote: SocketAddress; readonly tls: TurnTls | null }
+  | { readonly type: 'hangUp'; readonly stream: number };
+
+/** Which of our addresses sends to the server, and where that is; or what stands for the two ends of a stream (base/stream-address.ts). */
 export interface TurnRoute {
   readonly base: SocketAddress;
   readonly server: SocketAddress;
@@ -46,12 +63,19 @@ interface Service {
   tried: number;
   rounds: number;
   retryAt: number | undefined;
+  /** The number of the one that it goes by. */
+  stream: number | undefined;
+  /** After which it is tried again, for the first time. */
+  retryMs: number;
 }
 
 /**
- * Relayed addresses at the TURN servers of the configuration (RFC 8656, over UDP): one at each, from the first of our addresses
- * that the server answers to. Whatever fails is tried again: at once when our addresses change, else after a while. Nothing that
- * a server sends ends it.
+ * Relayed addresses at the TURN servers of the configuration (RFC 8656): one at each, from the first of our addresses that the
+ * server answers to. Whatever fails is tried again: at once when our addresses change, else after a while. Nothing that a server
+ * sends ends it.
+ *
+ * Servers over TCP and TLS (s3.1) are for where UDP is blocked: they are dialed when none over UDP has given an address within
+ * `STREAM_HEAD_START_MS`, and left when one has and nothing goes by them any more.
  */
 export class TurnClient implements Timed {
   private readonly random: Random;
@@ -59,7 +83,10 @@ export class TurnClient implements Timed {
   private readonly isWanted: (local: string, peer: SocketAddress) => boolean;
   private services: Service[] = [];
   private bases: readonly SocketAddress[] = [];
-  private transmits: { local: SocketAddress; remote: SocketAddress; data: Uint8Array }[] = [];
+  /** When streams are dialed; undefined: there is no need. */
+  private streamsAt: number | undefined;
+  private lastStream = 0;
+  private transmits: TurnTransmit[] = [];
   private events: TurnEvent[] = [];
 
   constructor(components: {
@@ -73,29 +100,38 @@ export class TurnClient implements Timed {
     this.isWanted = components.isWanted;
   }
 
-  /** Those of before that are not among them are left. Of many the first are taken. */
+  /** Those of before that are not among them are left. Of many the first are taken; those over UDP go before the others. */
   setServers(servers: readonly TurnServer[], now: number): void {
-    const wanted = servers.slice(0, MAX_TURN_SERVERS);
+    const wanted = servers
+      .slice(0, MAX_TURN_SERVERS)
+      .toSorted((a, b) => Number(a.stream !== undefined) - Number(b.stream !== undefined));
     const kept = this.services.filter(({ server }) => wanted.some((other) => isSame(other, server)));
     for (const service of this.services) if (!kept.includes(service)) this.leave(service, now);
     this.services = wanted.map((server) => kept.find((service) => isSame(service.server, server)) ?? serviceOf(server));
-    for (const service of this.services) if (!kept.includes(service)) this.begin(service, now);
+    this.streamsAt = undefined;
+    for (const service of this.services)
+      if (!kept.includes(service) && service.server.stream === undefined) this.begin(service, now);
+    this.weighStreams(now);
   }
 
-  /** Our addresses, the best first. An allocation from one that is gone is lost. */
+  /** Our addresses, the best first. An allocation from one that is gone is lost; of streams the kernel tells. */
   setBases(bases: readonly SocketAddress[], now: number): void {
     const before = this.bases;
     this.bases = bases;
     const isAsBefore = (base: SocketAddress, i: number): boolean =>
       before[i] !== undefined && sameSocketAddress(base, before[i]);
     if (bases.length === before.length && bases.every(isAsBefore)) return;
+    this.streamsAt = undefined;
     for (const service of this.services) {
-      const { allocation } = service;
-      if (allocation !== undefined && bases.some((base) => sameSocketAddress(base, allocation.base))) continue;
+      const { allocation, server } = service;
+      if (allocation !== undefined && this.basesOf(server).some((base) => sameSocketAddress(base, allocation.base)))
+        continue;
       this.drop(service);
       service.next = service.tried = service.rounds = 0;
-      this.begin(service, now);
+      service.retryMs = RETRY_MS.least;
+      if (server.stream === undefined) this.begin(service, now);
     }
+    this.weighStreams(now);
   }
 
   /** What our allocations are reached at, and from which of our addresses they are kept. */
@@ -132,6 +168,15 @@ export class TurnClient implements Timed {
     return this.services.some(({ allocation }) => allocation?.hasTransaction(id) === true);
   }
 
+  /** A stream is over, by whatever but `hangUp`. */
+  streamEnded(stream: number, reason: string, now: number): void {
+    const service = this.services.find((other) => other.stream === stream);
+    if (service?.allocation === undefined) return;
+    service.stream = undefined;
+    this.ended(service, service.allocation, reason, now);
+    this.collect(now);
+  }
+
   /** An answer of a server. Another's is not taken. */
   receive(message: StunMessage, raw: Uint8Array, local: SocketAddress, remote: SocketAddress, now: number): void {
     for (const { allocation } of this.services)
@@ -159,7 +204,8 @@ export class TurnClient implements Timed {
     return relayed === undefined ? undefined : { local: toAllocationAddress(relayed), peer, data };
   }
 
-  pollTransmit(): { local: SocketAddress; remote: SocketAddress; data: Uint8Array } | undefined {
+  /** To be carried out in order. */
+  pollTransmit(): TurnTransmit | undefined {
     return this.transmits.shift();
   }
 
@@ -168,7 +214,11 @@ export class TurnClient implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(...this.services.flatMap(({ allocation, retryAt }) => [allocation?.nextTimeout(), retryAt]));
+    const isDue = this.bases.length > 0 && this.services.some((service) => this.isWaiting(service));
+    return earliest(
+      isDue ? this.streamsAt : undefined,
+      ...this.services.flatMap(({ allocation, retryAt }) => [allocation?.nextTimeout(), retryAt]),
+    );
   }
 
   handleTimeout(now: number): void {
@@ -188,8 +238,7 @@ export class TurnClient implements Timed {
   private begin(service: Service, now: number): void {
     const { server } = service;
     service.retryAt = undefined;
-    const isIpv6 = server.address.address.includes(':');
-    const usable = this.bases.filter(({ address }) => address.includes(':') === isIpv6);
+    const usable = this.basesOf(server);
     const base = usable[service.next % Math.max(1, usable.length)];
     // Without an address, `setBases` begins anew.
     if (base === undefined) return;
@@ -199,8 +248,43 @@ export class TurnClient implements Timed {
       const relayed = service.allocation?.relayed;
       return relayed !== undefined && this.isWanted(toAllocationAddress(relayed), peer);
     };
-    service.allocation = new Allocation({ random, credentials, isWanted }, { server: server.address, base }, now);
+    const reliable = server.stream !== undefined;
+    const address = reliable ? toStreamAddress(server.address) : server.address;
+    if (reliable) {
+      this.lastStream += 1;
+      service.stream = this.lastStream;
+      this.transmits.push({ type: 'dial', stream: this.lastStream, remote: address, tls: server.stream.tls });
+    }
+    const options = { server: address, base, reliable };
+    service.allocation = new Allocation({ random, credentials, isWanted }, options, now);
     this.collect(now);
+  }
+
+  /** Those of our addresses from which that server can be reached. */
+  private basesOf({ address: { address: server }, stream }: TurnServer): readonly SocketAddress[] {
+    if (stream !== undefined)
+      return this.bases.slice(0, 1).map(({ port }) => ({ address: STREAM_LOCAL_ADDRESS, port }));
+    return this.bases.filter(({ address }) => address.includes(':') === server.includes(':'));
+  }
+
+  private isWaiting({ server, allocation, retryAt }: Service): boolean {
+    return server.stream !== undefined && allocation === undefined && retryAt === undefined;
+  }
+
+  /** Whether servers are to be reached by streams, or are not any more. */
+  private weighStreams(now: number): void {
+    const overUdp = this.services.filter(({ server }) => server.stream === undefined);
+    if (overUdp.some(({ allocation }) => allocation?.relayed !== undefined)) {
+      this.streamsAt = undefined;
+      for (const service of this.services)
+        if (service.server.stream !== undefined && (service.allocation?.bound ?? []).length === 0)
+          this.leave(service, now);
+      return;
+    }
+    const isTried = overUdp.some(({ server }) => this.basesOf(server).length > 0);
+    this.streamsAt ??= now + (isTried ? STREAM_HEAD_START_MS : 0);
+    if (now < this.streamsAt || this.bases.length === 0) return;
+    for (const service of this.services) if (this.isWaiting(service)) this.begin(service, now);
   }
 
   private collect(now: number): void {
@@ -216,42 +300,43 @@ export class TurnClient implements Timed {
         else if (local !== undefined) this.events.push({ ...event, local, route });
       }
     }
+    this.weighStreams(now);
   }
 
   private send(allocation: Allocation): void {
     const { base: local, server: remote } = allocation;
     for (let data = allocation.pollTransmit(); data !== undefined; data = allocation.pollTransmit())
-      this.transmits.push({ local, remote, data });
+      this.transmits.push({ type: 'send', local, remote, data });
   }
 
   private allocated(service: Service, relayed: SocketAddress, route: TurnRoute): void {
     service.tried = service.rounds = 0;
-    const addr = formatSocketAddress(route.server);
-    this.logger.info('turn.allocated', { addr, relayed: formatSocketAddress(relayed) });
+    this.logger.info('turn.allocated', { ...fieldsOf(service.server), relayed: formatSocketAddress(relayed) });
     this.events.push({ type: 'allocated', local: toAllocationAddress(relayed), route });
   }
 
   private ended(service: Service, allocation: Allocation, reason: string, now: number): void {
-    const addr = formatSocketAddress(allocation.server);
+    const fields = fieldsOf(service.server);
     const wasThere = allocation.relayed !== undefined;
     this.drop(service);
     if (wasThere) {
-      this.logger.warn('turn.lost', { addr, reason });
+      this.logger.warn('turn.lost', { ...fields, reason });
+      // Who accepts no stream says so at once, though it is back in a moment.
+      if (service.server.stream !== undefined) service.retryMs = 2 * LOST_RETRY_MS;
       service.retryAt = now + LOST_RETRY_MS;
       return;
     }
     service.next += 1;
     service.tried += 1;
-    const isIpv6 = allocation.server.address.includes(':');
-    if (service.tried < this.bases.filter(({ address }) => address.includes(':') === isIpv6).length) {
+    if (service.tried < this.basesOf(service.server).length) {
       service.retryAt = now;
       return;
     }
-    const waitMs = Math.min(RETRY_MS.least * 2 ** service.rounds, RETRY_MS.most);
+    const waitMs = Math.min(service.retryMs * 2 ** service.rounds, RETRY_MS.most);
     service.tried = 0;
     service.rounds += 1;
     service.retryAt = now + waitMs;
-    this.logger.warn('turn.failed', { addr, reason, retryInS: waitMs / 1_000 });
+    this.logger.warn('turn.failed', { ...fields, reason, retryInS: waitMs / 1_000 });
   }
 
   private leave(service: Service, now: number): void {
@@ -263,9 +348,11 @@ export class TurnClient implements Timed {
 
   /** Its allocation is none any more. */
   private drop(service: Service): void {
-    const { allocation } = service;
+    const { allocation, stream } = service;
     service.allocation = undefined;
     service.retryAt = undefined;
+    service.stream = undefined;
+    if (stream !== undefined) this.transmits.push({ type: 'hangUp', stream });
     if (allocation?.relayed === undefined) return;
     const local = toAllocationAddress(allocation.relayed);
     const route = routeOf(allocation);
@@ -285,11 +372,30 @@ export class TurnClient implements Timed {
 }
 
 function serviceOf(server: TurnServer): Service {
-  return { server, allocation: undefined, next: 0, tried: 0, rounds: 0, retryAt: undefined };
+  const none = { allocation: undefined, retryAt: undefined, stream: undefined };
+  return { server, ...none, next: 0, tried: 0, rounds: 0, retryMs: RETRY_MS.least };
 }
 
 function isSame(a: TurnServer, b: TurnServer): boolean {
-  return sameSocketAddress(a.address, b.address) && a.username === b.username && a.password === b.password;
+  return (
+    sameSocketAddress(a.address, b.address) &&
+    a.username === b.username &&
+    a.password === b.password &&
+    overOf(a) === overOf(b) &&
+    a.stream?.tls?.name === b.stream?.tls?.name &&
+    a.stream?.tls?.authorities === b.stream?.tls?.authorities
+  );
+}
+
+function overOf({ stream }: TurnServer): 'udp' | 'tcp' | 'tls' {
+  if (stream === undefined) return 'udp';
+  return stream.tls === null ? 'tcp' : 'tls';
+}
+
+/** Of a server, for the log. */
+function fieldsOf(server: TurnServer): LogFields {
+  const name = server.stream?.tls?.name;
+  return { addr: formatSocketAddress(server.address), over: overOf(server), ...(name !== undefined && { name }) };
 }
 
 function routeOf({ base, server }: Allocation): TurnRoute {

@@ -100,3 +100,91 @@ systemTest('one end with a TURN server is enough, and each of the two can call',
   await carol.stop();
   await coturn.stop();
 });
+
+for (const over of ['tcp', 'tls'] as const)
+  systemTest(
+    `a host whose router drops UDP reaches another by coturn over ${over.toUpperCase()}, and is reached, also after coturn was started anew`,
+    async (t, lab) => {
+      const { peer, a, b, natA } = await twoHomes(lab, 'address-and-port-dependent');
+      await natA.namespace.nft('insert rule ip filter forward meta l4proto udp udp dport != 53 drop');
+      const coturn = await Coturn.start(lab, peer.namespace, TURN_ADDRESS, { certificateFor: `IP:${TURN_ADDRESS}` });
+      // The way into the overlay; it hands nothing on.
+      const carol = await Agent.start(lab, {
+        namespace: peer.namespace,
+        name: 'carol',
+        overlay: { create: OVERLAY },
+        tun: false,
+        configuration: '[relay]\nenable = false\n[stream]\nlisten = ["0.0.0.0:443"]\n',
+      });
+      const bob = await Agent.start(lab, {
+        namespace: b.namespace,
+        name: 'bob',
+        overlay: { join: await carol.invite() },
+        configuration: '[relay]\nenable = false\n',
+      });
+      const alice = await Agent.start(lab, {
+        namespace: a.namespace,
+        name: 'alice',
+        overlay: { join: await carol.invite() },
+        configuration: `[relay]\nenable = false\n${coturn.configurationOver(over)}`,
+      });
+      const { hit: bobs } = await bob.status();
+      const { hit: alices } = await alice.status();
+      const packetsPass = async (): Promise<void> => {
+        for (const [from, to] of [
+          [a, bobs],
+          [b, alices],
+        ] as const)
+          for (const size of [56, 1_150, 1_400])
+            t.regex(
+              await from.namespace.run('ping', ['-6', '-n', '-c', '10', '-i', '0.05', '-s', String(size), to]),
+              / 0% packet loss/,
+            );
+      };
+      for (const [from, to] of [
+        [alice, 'bob'],
+        [bob, 'alice'],
+      ] as const) {
+        const ping = await from.ping(`${to}.${OVERLAY}`, 3);
+        t.log(`to ${to}: ${JSON.stringify(ping.setup)}, ${ping.rttMs.join(', ')} ms, ${JSON.stringify(ping.path)}`);
+        t.is(ping.path?.type, 'relay');
+        t.is(ping.path?.via, undefined);
+        t.true(ping.rttMs.every((rtt) => rtt !== null));
+      }
+      t.is((await alice.link(bobs))?.path?.over, 'turn');
+      t.regex(alice.process.stderr, new RegExp(`turn.allocated.*${over}`));
+      await packetsPass();
+
+      // Its streams end with it.
+      await coturn.restart();
+      const restarted = performance.now();
+      await eventually('packets pass again', 60_000, async () => {
+        const sent = await a.namespace.tryRun('ping', ['-6', '-n', '-c', '1', '-W', '1', bobs]);
+        return sent.status === 0 ? true : undefined;
+      });
+      t.log(`after a restart of coturn packets pass again after ${(performance.now() - restarted).toFixed(0)} ms`);
+      await packetsPass();
+      t.is((await alice.link(bobs))?.handshakes, 1);
+      for (const agent of [alice, bob, carol]) await agent.stop();
+      await coturn.stop();
+    },
+  );
+
+systemTest('a TURN server with a certificate for another address is not used, and the log says why', async (t, lab) => {
+  const { peer, a, natA } = await twoHomes(lab);
+  await natA.namespace.nft('insert rule ip filter forward meta l4proto udp udp dport != 53 drop');
+  const coturn = await Coturn.start(lab, peer.namespace, TURN_ADDRESS, { certificateFor: 'IP:203.0.113.99' });
+  const alice = await Agent.start(lab, {
+    namespace: a.namespace,
+    name: 'alice',
+    overlay: { create: OVERLAY },
+    tun: false,
+    configuration: coturn.configurationOver('tls'),
+  });
+  await eventually('the log says that it is refused', 10_000, () =>
+    /turn\.failed.*its certificate is refused: IP address mismatch/.test(alice.process.stderr) ? true : undefined,
+  );
+  t.notRegex(alice.process.stderr, /turn\.allocated/);
+  await alice.stop();
+  await coturn.stop();
+});

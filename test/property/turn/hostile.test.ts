@@ -6,6 +6,7 @@ import { longTermKey } from '../../../src/stun/integrity.ts';
 import type { StunAttributes, StunMessage } from '../../../src/stun/message.ts';
 import { MAX_CHANNELS } from '../../../src/turn/constants.ts';
 import { TurnClient } from '../../../src/turn/turn-client.ts';
+import { nextSent } from '../../unit/turn/turn-server.ts';
 
 const SERVER = { address: '203.0.113.1', port: 3_478 };
 const BASE = { address: '192.168.1.2', port: 6_084 };
@@ -56,7 +57,7 @@ testProp(
     let requests: StunMessage[] = [];
     const collect = (): number => {
       let sent = 0;
-      for (let out = client.pollTransmit(); out !== undefined; out = client.pollTransmit()) {
+      for (let out = nextSent(client); out !== undefined; out = nextSent(client)) {
         const request = decodeStun(out.data);
         t.deepEqual(out.remote, SERVER);
         t.false(Buffer.from(out.data).includes(USER.password));

@@ -363,6 +363,10 @@ export class SimDataPlane implements DataPlane {
   dialStream(): void {}
 
   /** Nor TURN servers. */
+  dialTurnServer(): void {}
+
+  hangUpTurnServer(): void {}
+
   setTurnChannel(): void {}
 
   removeTurnChannel(): void {}

@@ -1,6 +1,7 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { rootCertificates } from 'node:tls';
 import test from 'ava';
 import { agentConfig, readConfigFile } from '../../../src/config/agent-config.ts';
 import { ConfigError } from '../../../src/config/errors.ts';
@@ -156,19 +157,44 @@ test('TURN servers have the port of RFC 8656 unless another is named, and a pass
   const servers = 'servers = ["turn:203.0.113.7", "turn:[2001:db8::7]:5000?transport=udp"]';
   t.deepEqual(agentConfig(file(`[turn]\n${servers}\nuser = "alice"\npassword = "a b"\n`), {}).turn, {
     servers: [
-      { host: '203.0.113.7', port: 3478 },
-      { host: '2001:db8::7', port: 5000 },
+      { host: '203.0.113.7', port: 3478, over: 'udp' },
+      { host: '2001:db8::7', port: 5000, over: 'udp' },
     ],
+    authorities: '',
     user: 'alice',
     password: 'a b',
   });
-  for (const bad of ['turns:a.example', 'a.example:3478', 'turn:', 'turn:a.example:0', 'turn:a.example?transport=tcp'])
+  for (const bad of ['a.example:3478', 'turn:', 'turn:a.example:0', 'turn:a.example?transport=sctp', 'https:a.example'])
     t.throws(() => agentConfig(file(`[turn]\nservers = ["${bad}"]\nuser = "a"\npassword = "b"\n`), {}), {
       instanceOf: ConfigError,
       message: /:2: turn\.servers\.0: must be a server such as/,
     });
   for (const passwords of ['', 'password = "a"\npassword_file = "/b"\n'])
     t.throws(() => agentConfig(file(TURN + passwords), {}), { message: /needs either password or password_file/ });
+});
+
+test('the URI of a TURN server says whether it is over UDP, TCP or TLS; over DTLS there is none', (t) => {
+  const over = (uri: string): unknown =>
+    agentConfig(file(`[turn]\nservers = ["${uri}"]\nuser = "a"\npassword = "b"\n`), {}).turn?.servers[0];
+  t.deepEqual(over('turn:turn.example.org?transport=tcp'), { host: 'turn.example.org', port: 3478, over: 'tcp' });
+  t.deepEqual(over('turns:turn.example.org'), { host: 'turn.example.org', port: 5349, over: 'tls' });
+  t.deepEqual(over('turns:turn.example.org:443?transport=tcp'), { host: 'turn.example.org', port: 443, over: 'tls' });
+  t.deepEqual(over('turns:[2001:db8::7]'), { host: '2001:db8::7', port: 5349, over: 'tls' });
+  t.throws(() => over('turns:turn.example.org?transport=udp'), { message: /must be a server such as/ });
+});
+
+test('the authorities of TURN servers are read from a file of certificates, and from no other', (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'idloc-config-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const path = join(directory, 'ca.pem');
+  const load = (): string | undefined =>
+    agentConfig(file(`${TURN}password = "b"\nca_file = "${path}"\n`), {}).turn?.authorities;
+  t.throws(load, { instanceOf: ConfigError, message: /ca\.pem: cannot be read: ENOENT/ });
+  writeFileSync(path, 'no certificate\n');
+  t.throws(load, { instanceOf: ConfigError, message: /ca\.pem: must hold certificates of authorities, in PEM/ });
+  const pem = rootCertificates[0] ?? '';
+  writeFileSync(path, pem);
+  t.is(load(), pem);
 });
 
 test('a password that every user of the machine can read is refused, in the configuration and in a file of its own', (t) => {

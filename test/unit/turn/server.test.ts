@@ -20,6 +20,7 @@ import {
   NONCE_MS,
 } from '../../../src/turn/server/constants.ts';
 import { TurnServer } from '../../../src/turn/server/turn-server.ts';
+import { nextSent } from './turn-server.ts';
 
 const REALM = 'example.org';
 const SERVER = { address: '203.0.113.1', port: 6_084 };
@@ -240,7 +241,7 @@ test('our own client gets an address and a channel, by SHA-256', (t) => {
   const key = longTermKey(user.name, REALM, user.password, 'sha256');
   let vouched = 0;
   const carry = (): void => {
-    for (let out = client.pollTransmit(); out !== undefined; out = client.pollTransmit()) {
+    for (let out = nextSent(client); out !== undefined; out = nextSent(client)) {
       const raw = scene.server.receive(decodeStun(out.data), out.data, SERVER, CLIENT, scene.now);
       if (raw === undefined) continue;
       const message = decodeStun(raw);

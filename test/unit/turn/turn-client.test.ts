@@ -4,6 +4,7 @@ import type { LogFields, Logger } from '../../../src/base/logger.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { STREAM_LOCAL_ADDRESS, toStreamAddress } from '../../../src/base/stream-address.ts';
 import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
 import { longTermKey } from '../../../src/stun/integrity.ts';
 import { ALLOCATE_METHOD, CHANNEL_BIND_METHOD, DATA_METHOD, REFRESH_METHOD } from '../../../src/stun/message.ts';
@@ -13,10 +14,16 @@ import {
   MAX_CHANNELS,
   REQUEST_TIMEOUT_MS,
   RETRY_MS,
+  STREAM_HEAD_START_MS,
   VERIFY_INTERVAL_MS,
 } from '../../../src/turn/constants.ts';
-import { TurnClient, type TurnEvent } from '../../../src/turn/turn-client.ts';
-import { PASSWORD, REALM, RELAYED, TurnServer, USER } from './turn-server.ts';
+import {
+  TurnClient,
+  type TurnEvent,
+  type TurnServer as Service,
+  type TurnTransmit,
+} from '../../../src/turn/turn-client.ts';
+import { nextSent, PASSWORD, REALM, RELAYED, TurnServer, USER } from './turn-server.ts';
 
 const SERVER = { address: '203.0.113.1', port: 3_478 };
 const BASE = { address: '192.168.1.2', port: 6_084 };
@@ -30,6 +37,7 @@ class Scene {
   readonly server = new TurnServer();
   readonly logged: { level: string; event: string; fields: LogFields }[] = [];
   readonly wanted = new Set<string>();
+  readonly streams: Exclude<TurnTransmit, { type: 'send' }>[] = [];
   readonly events: TurnEvent[] = [];
   now = 1_000;
   sent = 0;
@@ -47,6 +55,13 @@ class Scene {
     this.client = new TurnClient({ random: seededRandom(seed), logger, isWanted });
   }
 
+  /** With these servers, each at an address of its own. */
+  startWith(servers: readonly Service[]): void {
+    this.client.setBases([BASE], this.now);
+    this.client.setServers(servers, this.now);
+    this.carry();
+  }
+
   start(password = PASSWORD, bases = [BASE]): void {
     this.client.setBases(bases, this.now);
     this.client.setServers([{ address: SERVER, username: USER, password }], this.now);
@@ -55,6 +70,10 @@ class Scene {
 
   carry(): void {
     for (let out = this.client.pollTransmit(); out !== undefined; out = this.client.pollTransmit()) {
+      if (out.type !== 'send') {
+        this.streams.push(out);
+        continue;
+      }
       this.sent += 1;
       if (!this.reachable(out.local)) continue;
       const raw = this.server.answer(out.data);
@@ -127,7 +146,7 @@ test('a wrong password is said in one line, without it, and tried again later an
   t.is(scene.sent, 2);
   const reason = 'it does not take the user or the password';
   t.deepEqual(scene.logged, [
-    { level: 'warn', event: 'turn.failed', fields: { addr: '203.0.113.1:3478', reason, retryInS: 30 } },
+    { level: 'warn', event: 'turn.failed', fields: { addr: '203.0.113.1:3478', over: 'udp', reason, retryInS: 30 } },
   ]);
   scene.advance(RETRY_MS.least);
   t.is(scene.sent, 4);
@@ -287,12 +306,12 @@ test('an answer without the right integrity is passed over, and one from elsewhe
   const scene = new Scene();
   scene.client.setBases([BASE], scene.now);
   scene.client.setServers([{ address: SERVER, username: USER, password: PASSWORD }], scene.now);
-  const [first] = [scene.client.pollTransmit()];
+  const first = nextSent(scene.client);
   const challenge = scene.server.answer(first?.data ?? CHECK);
   scene.client.receive(decodeStun(challenge), challenge, BASE, PEER, scene.now);
   t.is(scene.client.pollTransmit(), undefined);
   scene.client.receive(decodeStun(challenge), challenge, BASE, SERVER, scene.now);
-  const request = decodeStun(scene.client.pollTransmit()?.data ?? CHECK);
+  const request = decodeStun(nextSent(scene.client)?.data ?? CHECK);
   const forged = (key?: Uint8Array): Uint8Array =>
     encodeStun(
       { ...request, class: 'success', attributes: { xorRelayedAddress: RELAYED, lifetime: 600 } },
@@ -311,10 +330,167 @@ test('somebody who cuts SHA-256 out of the challenge gets no request that is wor
   scene.server.modern = true;
   scene.client.setBases([BASE], scene.now);
   scene.client.setServers([{ address: SERVER, username: USER, password: PASSWORD }], scene.now);
-  const request = decodeStun(scene.client.pollTransmit()?.data ?? CHECK);
+  const request = decodeStun(nextSent(scene.client)?.data ?? CHECK);
   const { attributes, ...rest } = decodeStun(scene.server.challenge(request, 401));
   const { realm = '', nonce = '', errorCode = { code: 401, reason: '' } } = attributes;
   const raw = encodeStun({ ...rest, attributes: { realm, nonce, errorCode } });
   scene.client.receive(decodeStun(raw), raw, BASE, SERVER, scene.now);
   t.is(scene.client.pollTransmit(), undefined);
+});
+
+const OTHER_SERVER = { address: '203.0.113.2', port: 443 };
+const OVER_UDP: Service = { address: SERVER, username: USER, password: PASSWORD };
+const TLS = { name: 'turn.example.org', authorities: '' };
+const OVER_TLS: Service = { ...OVER_UDP, address: OTHER_SERVER, stream: { tls: TLS } };
+const OVER_TCP: Service = { ...OVER_TLS, stream: { tls: null } };
+const STREAM = { address: STREAM_LOCAL_ADDRESS, port: BASE.port };
+const REMOTE = toStreamAddress(OTHER_SERVER);
+
+test('a server over TLS is dialed when none over UDP has answered in a second, and its address is one of ours', (t) => {
+  const scene = new Scene();
+  scene.reachable = ({ address }) => address === STREAM_LOCAL_ADDRESS;
+  scene.startWith([OVER_TLS, OVER_UDP]);
+  scene.advance(STREAM_HEAD_START_MS - 1);
+  t.deepEqual(scene.streams, []);
+  scene.advance(1);
+  t.deepEqual(scene.streams, [{ type: 'dial', stream: 1, remote: REMOTE, tls: TLS }]);
+  t.deepEqual(scene.client.allocations, [{ local: LOCAL, relayed: RELAYED, route: { base: STREAM, server: REMOTE } }]);
+  t.deepEqual(scene.logged[0], {
+    level: 'info',
+    event: 'turn.allocated',
+    fields: { addr: '203.0.113.2:443', over: 'tls', name: TLS.name, relayed: '203.0.113.7:49152' },
+  });
+});
+
+test('where UDP works no stream is dialed; where there is nothing else it is at once', (t) => {
+  const both = new Scene();
+  both.startWith([OVER_UDP, OVER_TLS]);
+  both.advance(3_600_000);
+  t.deepEqual(both.streams, []);
+  const alone = new Scene();
+  alone.startWith([OVER_TCP]);
+  t.deepEqual(alone.streams, [{ type: 'dial', stream: 1, remote: REMOTE, tls: null }]);
+  t.is(alone.client.allocations.length, 1);
+});
+
+test('what goes by a stream is not repeated, and an answer is waited for as long as by UDP', (t) => {
+  const scene = new Scene();
+  scene.reachable = () => false;
+  scene.startWith([OVER_TCP]);
+  scene.advance(REQUEST_TIMEOUT_MS - 1);
+  t.is(scene.sent, 1);
+  t.deepEqual(scene.logged, []);
+  scene.advance(1);
+  t.is(scene.sent, 1);
+  t.like(scene.logged[0], { event: 'turn.failed', fields: { over: 'tcp', reason: 'it does not answer' } });
+  t.deepEqual(scene.streams.slice(1), [{ type: 'hangUp', stream: 1 }]);
+  scene.advance(RETRY_MS.least);
+  t.deepEqual(scene.streams[2], { type: 'dial', stream: 2, remote: REMOTE, tls: null });
+});
+
+test('when UDP passes again a stream is left once nothing goes by it, and not before', (t) => {
+  const scene = new Scene();
+  const blocked = ({ address }: SocketAddress): boolean => address === STREAM_LOCAL_ADDRESS;
+  scene.reachable = blocked;
+  scene.startWith([OVER_UDP, OVER_TLS]);
+  scene.advance(STREAM_HEAD_START_MS);
+  scene.wanted.add(PEER.address);
+  scene.client.open(LOCAL, PEER, CHECK, scene.now);
+  scene.carry();
+  t.deepEqual(scene.types, ['allocated', 'bound']);
+  // The same server in this test: it is asked for a second allocation by another way.
+  scene.server.allocated = false;
+  scene.reachable = () => true;
+  scene.advance(2 * RETRY_MS.least);
+  t.is(scene.client.allocations.length, 2);
+  t.is(scene.streams.length, 1);
+  scene.wanted.clear();
+  scene.advance(CHANNEL_REFRESH_MS);
+  t.deepEqual(scene.streams.slice(1), [{ type: 'hangUp', stream: 1 }]);
+  t.deepEqual(
+    scene.client.allocations.map(({ route }) => route.base),
+    [BASE],
+  );
+});
+
+test('a stream that ends takes its channels with it, and is dialed again; its reason is logged', (t) => {
+  const scene = new Scene();
+  scene.startWith([OVER_TLS]);
+  scene.client.open(LOCAL, PEER, CHECK, scene.now);
+  scene.carry();
+  scene.server.allocated = false;
+  scene.client.streamEnded(1, 'it has closed the connection', scene.now);
+  scene.carry();
+  t.deepEqual(scene.types, ['allocated', 'bound', 'unbound', 'ended']);
+  t.like(scene.logged.at(-1), { event: 'turn.lost', fields: { reason: 'it has closed the connection' } });
+  scene.advance(LOST_RETRY_MS);
+  t.is(scene.client.allocations.length, 1);
+  // What is told late of the one before changes nothing.
+  scene.client.streamEnded(1, 'again', scene.now);
+  t.is(scene.client.allocations.length, 1);
+  t.deepEqual(
+    scene.streams.map(({ type, stream }) => [type, stream]),
+    [
+      ['dial', 1],
+      ['dial', 2],
+    ],
+  );
+});
+
+test('a server that is started anew is dialed again soon, and again at growing pauses as long as it refuses', (t) => {
+  const scene = new Scene();
+  scene.startWith([OVER_TCP]);
+  scene.reachable = () => false;
+  const pauses: number[] = [];
+  let endedAt = scene.now;
+  for (let stream = 1; stream <= 6; stream++) {
+    scene.client.streamEnded(stream, 'Connection refused', scene.now);
+    while (scene.streams.length <= stream) scene.advance(50);
+    pauses.push(scene.now - endedAt);
+    endedAt = scene.now;
+  }
+  t.deepEqual(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000]);
+});
+
+test('a certificate that is refused is said, with the name that was asked for, and tried again after a while', (t) => {
+  const scene = new Scene();
+  scene.reachable = () => false;
+  scene.startWith([OVER_TLS]);
+  scene.client.streamEnded(1, 'its certificate is refused: hostname mismatch', scene.now);
+  t.like(scene.logged[0], {
+    level: 'warn',
+    event: 'turn.failed',
+    fields: { name: TLS.name, reason: 'its certificate is refused: hostname mismatch', retryInS: 30 },
+  });
+  scene.advance(RETRY_MS.least - 1);
+  t.is(scene.streams.length, 1);
+  scene.advance(1);
+  t.is(scene.streams.length, 2);
+});
+
+test('without an address of its own a host dials nobody, and waits for nothing', (t) => {
+  const scene = new Scene();
+  scene.client.setServers([OVER_UDP, OVER_TLS], scene.now);
+  t.is(scene.client.nextTimeout(), undefined);
+  scene.reachable = ({ address }) => address === STREAM_LOCAL_ADDRESS;
+  scene.client.setBases([BASE], scene.now);
+  scene.carry();
+  scene.advance(STREAM_HEAD_START_MS);
+  t.is(scene.client.allocations.length, 1);
+  // In another network UDP has its head start again; the stream goes on, if the kernel says nothing else.
+  scene.client.setBases([OTHER_BASE], scene.now);
+  scene.carry();
+  t.is(scene.client.allocations.length, 1);
+  t.is(scene.streams.length, 1);
+});
+
+test('when the client is closed the server of a stream is told, and then the stream is hung up', (t) => {
+  const scene = new Scene();
+  scene.startWith([OVER_TCP]);
+  scene.client.close(scene.now);
+  const last = [scene.client.pollTransmit(), scene.client.pollTransmit()];
+  t.deepEqual(
+    last.map((out) => out?.type),
+    ['send', 'hangUp'],
+  );
 });

@@ -3,12 +3,19 @@ import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
 import { longTermKey, userhash, verifyIntegrity } from '../../../src/stun/integrity.ts';
 import type { StunAttributes, StunMessage } from '../../../src/stun/message.ts';
 import { ALLOCATE_METHOD, CHANNEL_BIND_METHOD, REFRESH_METHOD } from '../../../src/stun/message.ts';
+import type { TurnClient, TurnTransmit } from '../../../src/turn/turn-client.ts';
 
 export const USER = 'alice';
 export const PASSWORD = 'correct horse';
 export const REALM = 'example.org';
 export const RELAYED: SocketAddress = { address: '203.0.113.7', port: 49_152 };
 const MAPPED: SocketAddress = { address: '198.51.100.9', port: 6_084 };
+
+/** The next datagram of a client. */
+export function nextSent(client: TurnClient): Extract<TurnTransmit, { type: 'send' }> | undefined {
+  const next = client.pollTransmit();
+  return next?.type === 'send' ? next : undefined;
+}
 
 /** As much of a TURN server as one client sees; what it does is set. */
 export class TurnServer {

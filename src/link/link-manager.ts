@@ -7,6 +7,7 @@ import { addressToHit, hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
+import { isAllocationAddress } from '../base/allocation-address.ts';
 import { isStreamAddress } from '../base/stream-address.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import type { NodeCertificate } from '../identity/certificate.ts';
@@ -239,6 +240,9 @@ export class LinkManager implements Timed {
         return;
       case 'moved':
         this.paths.moved(event, now);
+        // The data plane may have gone over to what has ended since.
+        if (isAllocationAddress(event.local.address) && !this.addresses.has(event.local.address))
+          this.moves.relayedLost(event.local.address, now);
         return;
       case 'noPath':
         this.paths.silent(event.link, now);

@@ -164,9 +164,11 @@ export class OwnMoves {
 
   /** We have another relayed address: links that are being mended are to have it. */
   relayedKnown(now: number): void {
-    const { repairs, settle } = this.ports;
+    const { repairs, sessions, settle } = this.ports;
     for (const association of repairs.open) {
       this.outdateRestart(association);
+      // Where the peer was it may be reached from there, before the overlay is.
+      sessions.refreshCandidates(association, now);
       settle(association, now);
     }
     this.considerRepairs(now);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "binding/exports.h"
@@ -490,9 +492,25 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       const std::string name = info[3].As<Napi::String>().Utf8Value();
       // RFC 6066 s3: addresses are no names.
       if (!IpAddress::Parse(name).has_value()) dial.server_name = name;
-      dial.problem = MakeTurnClient(name, info[4].As<Napi::String>().Utf8Value(), &dial.context).message;
+      dial.problem = ShareTurnContext(name, info[4].As<Napi::String>().Utf8Value(), &dial.context);
     }
     Post(DialTurn{std::make_unique<Streams::TurnDial>(std::move(dial))});
+  }
+
+  // As MakeTurnClient, once: many authorities take some milliseconds, and a server may be dialed often.
+  std::string ShareTurnContext(const std::string& name, const std::string& authorities, SslContext* out) {
+    std::string key = name + '\n' + authorities;
+    auto known = turn_contexts_.find(key);
+    if (known == turn_contexts_.end()) {
+      SslContext made;
+      Error error = MakeTurnClient(name, authorities, &made);
+      if (error.failed()) return error.message;
+      if (turn_contexts_.size() >= Streams::kMostTurn) turn_contexts_.clear();
+      known = turn_contexts_.emplace(std::move(key), std::move(made)).first;
+    }
+    SSL_CTX_up_ref(known->second.get());
+    out->reset(known->second.get());
+    return {};
   }
 
   void HangUpTurnServer(const Napi::CallbackInfo& info) {
@@ -620,6 +638,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   std::shared_ptr<Counters> counters_;
   Wake* wake_ = nullptr;  // frees itself once Shutdown has closed it
   uint16_t port_ = 0;
+  std::unordered_map<std::string, SslContext> turn_contexts_;  // of servers, by name and authorities
 };
 
 }  // namespace

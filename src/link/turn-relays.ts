@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { isAllocationAddress } from '../base/allocation-address.ts';
+import { canPair } from '../ice/candidate-pair.ts';
 import { relayedCandidate } from '../ice/candidates.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { DataPlane } from '../native/data-plane.ts';
@@ -76,6 +77,18 @@ export class TurnRelays implements Timed {
     const { dataPlane } = this.ports;
     if (isAllocationAddress(local.address) && !this.client.open(local.address, remote, data, now)) this.pump(now);
     else dataPlane.sendDatagram(local, remote, data);
+  }
+
+  /**
+   * From where a host is called that has not been asked to call us, when UDP seems to be blocked.
+   * @returns undefined: from our own address, as ever.
+   */
+  wayTo(remote: SocketAddress, now: number): SocketAddress | undefined {
+    const { besideUdp } = this.client;
+    const local = besideUdp === undefined ? undefined : this.baseOf(besideUdp);
+    if (local === undefined || !canPair(local, remote)) return undefined;
+    if (!this.client.open(local.address, remote, undefined, now)) this.pump(now);
+    return local;
   }
 
   hasTransaction(id: string): boolean {

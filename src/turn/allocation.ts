@@ -92,7 +92,7 @@ export class Allocation implements Timed {
   }
 
   /** @returns whether datagrams to `peer` may be sent. If not yet, the channel is being bound, and `held` comes with `bound`. */
-  open(peer: SocketAddress, held: Uint8Array, now: number): boolean {
+  open(peer: SocketAddress, held: Uint8Array | undefined, now: number): boolean {
     if (this.relayed === undefined || this.ended) return false;
     const key = formatSocketAddress(peer);
     const known = this.channels.get(key);

@@ -143,15 +143,22 @@ export class TurnClient implements Timed {
     });
   }
 
+  /** Of an allocation by a stream, where there are servers over UDP and none of them answers. */
+  get besideUdp(): string | undefined {
+    const overUdp = this.services.filter(({ server }) => server.stream === undefined);
+    if (overUdp.length === 0 || overUdp.some(({ allocation }) => allocation?.relayed !== undefined)) return undefined;
+    return this.allocations[0]?.local;
+  }
+
   has(local: string): boolean {
     return this.find(local) !== undefined;
   }
 
   /**
-   * To be asked before each datagram from an allocation.
+   * To be asked before each datagram from an allocation, or once (without `data`) before the data plane sends from there.
    * @returns whether it may be sent. If not yet, it comes again with `bound`, unless another one follows it or it never may be.
    */
-  open(local: string, peer: SocketAddress, data: Uint8Array, now: number): boolean {
+  open(local: string, peer: SocketAddress, data: Uint8Array | undefined, now: number): boolean {
     const allocation = this.find(local);
     const isOpen = allocation?.open(peer, data, now) === true;
     this.collect(now);

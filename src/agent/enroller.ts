@@ -278,7 +278,7 @@ export class Enroller implements Timed {
     this.askAgainAt = undefined;
     this.anyMemberAt = undefined;
     this.bootstrap.stop();
-    this.links.closeAll('enrolled');
+    this.links.stop('enrolled');
     this.done(result);
   }
 }

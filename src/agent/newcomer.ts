@@ -13,6 +13,7 @@ import { Enroller } from './enroller.ts';
 import type { Ground } from './ground.ts';
 import type { Host } from './host.ts';
 import { nat64Needed } from './nat64-lookup.ts';
+import { TurnServers } from './turn-servers.ts';
 
 /**
  * `alice` in the overlay `home.example` is the user `alice@home.example`, and so has the host name `alice.home.example`.
@@ -77,6 +78,10 @@ export async function enroll(
         if (result.ok) resolve(result.membership);
         else reject(result.error);
       });
+    });
+    // Meanwhile the inviter is called without them. Never rejects.
+    void new TurnServers(host.config.turn, logger).lookUp().then((servers) => {
+      driver.feed('TURN servers', (now) => enroller.links.setTurnServers(servers, now));
     });
   });
 }

@@ -124,6 +124,8 @@ export class TurnRelays implements Timed {
   close(now: number): void {
     this.client.close(now);
     this.send();
+    for (let event = this.client.pollEvent(); event !== undefined; event = this.client.pollEvent())
+      if (event.type === 'unbound') this.ports.dataPlane.removeTurnChannel(event.local, event.peer);
   }
 
   private pump(now: number): void {

@@ -236,10 +236,9 @@ export class TurnClient implements Timed {
     this.collect(now);
   }
 
-  /** Idempotent. The servers are told; what is to be sent for it is there to be polled. */
+  /** Idempotent. The servers are told; what is to be sent for it, and what ends by it, is there to be polled. */
   close(now: number): void {
     this.setServers([], now);
-    this.events = [];
   }
 
   private begin(service: Service, now: number): void {

@@ -15,6 +15,9 @@ import type { Host } from './host.ts';
 import { nat64Needed } from './nat64-lookup.ts';
 import { TurnServers } from './turn-servers.ts';
 
+/** The inviter has not let us in by then: UDP may be blocked. A server that gives us an address twice in a row is slow with the second. */
+const TURN_AFTER_MS = 2_000;
+
 /**
  * `alice` in the overlay `home.example` is the user `alice@home.example`, and so has the host name `alice.home.example`.
  * @throws {IdlocError} `bad_user`, when the settings name a user of another domain.
@@ -79,9 +82,12 @@ export async function enroll(
         else reject(result.error);
       });
     });
-    // Meanwhile the inviter is called without them. Never rejects.
-    void new TurnServers(host.config.turn, logger).lookUp().then((servers) => {
-      driver.feed('TURN servers', (now) => enroller.links.setTurnServers(servers, now));
-    });
+    const askServers = (): void => {
+      // Never rejects.
+      void new TurnServers(host.config.turn, logger).lookUp().then((servers) => {
+        driver.feed('TURN servers', (now) => enroller.links.setTurnServers(servers, now));
+      });
+    };
+    setTimeout(askServers, TURN_AFTER_MS).unref();
   });
 }

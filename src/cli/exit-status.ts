@@ -33,11 +33,10 @@ const PERMANENT: Readonly<Record<string, number>> = {
   bad_socket: EXIT.configuration,
   bad_stream: EXIT.configuration,
   dns_listen: EXIT.configuration,
-  // What the host does not give: a capability, a module, a build.
+  // What the host does not give: a capability, a build.
   no_privilege: EXIT.configuration,
   EACCES: EXIT.configuration,
   EPERM: EXIT.configuration,
-  no_tun: EXIT.configuration,
   no_addon: EXIT.configuration,
 };
 

@@ -31,10 +31,9 @@ const CONFIGURATION = [
   'dns_listen',
   'no_addon',
   'no_privilege',
-  'no_tun',
   'other_overlay',
 ];
-/** Of a start that may be well the next time: somebody else has it, nobody answers, no room, a bug. */
+/** Of a start that may be well the next time: somebody else has it, nobody answers, no room, a module that is not loaded yet, a bug. */
 const FOR_THE_MOMENT = [
   'EADDRINUSE',
   'EUNKNOWN',
@@ -49,6 +48,7 @@ const FOR_THE_MOMENT = [
   'no_poll',
   'no_port',
   'no_socket',
+  'no_tun',
   'no_wake',
   'port_in_use',
   'state_busy',

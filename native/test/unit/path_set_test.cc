@@ -1,258 +1,18 @@
-// Two ends of a link over paths that are made of a delay and of what they lose, in virtual time.
+// By which of its paths a link sends, and when it goes over to another one.
 #include <algorithm>
-#include <functional>
-#include <queue>
 
 #include "link/link_control.h"
 #include "link/path_set.h"
+#include "support/path_world.h"
 #include "unit/test.h"
 
 namespace idloc::test {
 
 namespace {
 
-constexpr Nanoseconds kVoice = 20 * kMillisecond;
-constexpr size_t kProbeDatagram = 60;
-constexpr size_t kVoiceDatagram = 200;
-constexpr uint8_t kDirectPreference = 200;
-
-bool Gone(const Path&) { return false; }
-
-Endpoint At(uint8_t host, uint16_t port = 6084) {
-  uint8_t address[4] = {192, 0, 2, host};
-  return {IpAddress::FromV4(address), port};
-}
-
-// Between an address of one end and one of the other, as each end sees it.
-struct Wire {
-  Path of_a;
-  Path of_b;
-  Nanoseconds delay = 0;
-  bool dead[2] = {false, false};  // what A sends, what B sends
-  int lose_each = 0;              // 0: none
-};
-
-struct End {
-  explicit End(bool server) : paths(server, kProbeDatagram, &ranks) {}
-  LocalRanks ranks;
-  PathSet paths;
-  bool speaks = true;
-  Nanoseconds speaks_at = 0;
-  uint64_t next_voice = 0;
-  // What came of the other end's voice.
-  uint64_t newest = 0;
-  uint64_t heard = 0;
-  uint64_t reordered = 0;
-  Nanoseconds heard_at = 0;
-  Nanoseconds longest = 0;
-  uint64_t probes = 0;
-  uint64_t voice_datagrams = 0;
-  int switches = 0;
-  int no_path = 0;
-  std::vector<bool> seen = std::vector<bool>(200'000);
-};
-
-struct Packet {
-  Nanoseconds at;
-  uint64_t order;
-  int to;
-  size_t wire;
-  bool probe;
-  uint64_t voice;
-  std::array<uint8_t, PathSet::kRecordBytes> record;
-  bool operator>(const Packet& other) const { return std::tie(at, order) > std::tie(other.at, other.order); }
-};
-
-struct Case {
-  Nanoseconds delay;
-  bool a_speaks;
-  bool b_speaks;
-};
-
-class World {
- public:
-  explicit World(Nanoseconds start = 7 * kSecond) : now(start) {}
-  explicit World(const Case& c) : World() {
-    a.speaks = c.a_speaks;
-    b.speaks = c.b_speaks;
-  }
-
-  size_t AddWire(const Endpoint& a, const Endpoint& b, Nanoseconds delay) {
-    wires.push_back({{a.address, b}, {b.address, a}, delay, {false, false}, 0});
-    return wires.size() - 1;
-  }
-  // Both ends use it.
-  void Begin(size_t wire, uint8_t preference = kDirectPreference) {
-    a.paths.Select(wires[wire].of_a, preference, now);
-    b.paths.Select(wires[wire].of_b, preference, now);
-  }
-  void AddToBoth(size_t wire, uint8_t preference = kDirectPreference) {
-    a.paths.Add(wires[wire].of_a, preference, now);
-    b.paths.Add(wires[wire].of_b, preference, now);
-    Send(0);
-    Send(1);
-  }
-  void Kill(size_t wire) { wires[wire].dead[0] = wires[wire].dead[1] = true; }
-
-  void Run(Nanoseconds time) {
-    Nanoseconds until = now + time;
-    for (;;) {
-      Nanoseconds next = until;
-      for (End* end : {&a, &b}) {
-        next = std::min(next, end->paths.NextTimeout());
-        if (end->speaks) next = std::min(next, end->speaks_at);
-      }
-      if (!packets.empty()) next = std::min(next, packets.top().at);
-      CHECK(++steps < 2'000'000);
-      if (next >= until) {
-        now = until;
-        return;
-      }
-      now = std::max(now, next);
-      while (!packets.empty() && packets.top().at <= now) {
-        Packet packet = packets.top();
-        packets.pop();
-        Receive(packet);
-      }
-      for (int i = 0; i < 2; i++) {
-        End& end = i == 0 ? a : b;
-        if (end.speaks && end.speaks_at <= now) {
-          end.speaks_at = now + kVoice;
-          Speak(i);
-        }
-        if (end.paths.NextTimeout() <= now) end.paths.HandleTimeout(now);
-        Send(i);
-      }
-    }
-  }
-  // From now on gaps and counts are of what comes.
-  void Measure() {
-    for (End* end : {&a, &b}) {
-      end->longest = 0;
-      end->heard_at = now;
-      end->probes = end->voice_datagrams = 0;
-      end->switches = end->no_path = 0;
-      end->reordered = 0;
-    }
-  }
-
-  Nanoseconds now;
-  End a{false};
-  End b{true};
-  std::vector<Wire> wires;
-
- private:
-  const Wire* Find(int from, const Path& route, size_t* index) {
-    for (size_t i = 0; i < wires.size(); i++) {
-      const Path& own = from == 0 ? wires[i].of_a : wires[i].of_b;
-      if (own.remote == route.remote && (route.local.unset() || own.local == route.local)) {
-        *index = i;
-        return &wires[i];
-      }
-    }
-    return nullptr;
-  }
-  void Put(int from, const Path& route, Packet packet) {
-    size_t index = 0;
-    const Wire* wire = Find(from, route, &index);
-    if (wire == nullptr || wire->dead[from]) return;
-    if (wire->lose_each > 0 && ++count_ % static_cast<uint64_t>(wire->lose_each) == 0) return;
-    packet.at = now + wire->delay;
-    packet.order = order_++;
-    packet.to = 1 - from;
-    packet.wire = index;
-    packets.push(packet);
-  }
-  void Speak(int from) {
-    End& end = from == 0 ? a : b;
-    if (end.paths.active() == nullptr) return;
-    Packet packet{};
-    packet.probe = false;
-    packet.voice = ++end.next_voice;
-    end.voice_datagrams++;
-    end.paths.Sent(1, true, now);
-    Put(from, *end.paths.active(), packet);
-    if (end.paths.spare() == nullptr) return;
-    end.paths.SentTwice();
-    end.voice_datagrams++;
-    Put(from, *end.paths.spare(), packet);
-  }
-  void Send(int from) {
-    End& end = from == 0 ? a : b;
-    PathSet::Outgoing out;
-    while (end.paths.Poll(&out)) {
-      Packet packet{};
-      packet.probe = true;
-      packet.record = out.record;
-      end.probes++;
-      Put(from, out.route, packet);
-    }
-    if (end.paths.TakeSwitched().has_value()) end.switches++;
-    if (end.paths.TakeNoPath()) end.no_path++;
-  }
-  void Receive(const Packet& packet) {
-    End& end = packet.to == 0 ? a : b;
-    const Wire& wire = wires[packet.wire];
-    const Path& route = packet.to == 0 ? wire.of_a : wire.of_b;
-    bool newest = !packet.probe && packet.voice > end.newest;
-    size_t bytes = packet.probe ? kProbeDatagram : kVoiceDatagram;
-    if (!packet.probe) {
-      // The replay window.
-      if (end.seen[packet.voice]) return;
-      end.seen[packet.voice] = true;
-    }
-    if (end.paths.IsActive(route)) {
-      end.paths.HeardActive(route, now);
-    } else {
-      end.paths.Heard(route, bytes, newest, true, now);
-    }
-    if (packet.probe) {
-      if (packet.record[0] == kPathProbeAnswer) {
-        end.paths.Answered(route, packet.record.data(), now);
-      } else {
-        Packet answer{};
-        answer.probe = true;
-        answer.record = end.paths.Probed(route, packet.record.data(), now);
-        Put(packet.to, route, answer);
-      }
-    } else {
-      if (!newest) end.reordered++;
-      end.newest = std::max(end.newest, packet.voice);
-      end.heard++;
-      end.longest = std::max(end.longest, now - end.heard_at);
-      end.heard_at = now;
-    }
-    Send(packet.to);
-  }
-
-  std::priority_queue<Packet, std::vector<Packet>, std::greater<>> packets;
-  uint64_t order_ = 0;
-  uint64_t count_ = 0;
-  int steps = 0;
-};
-
-void ForEachCase(const std::function<void(const Case&)>& run) {
-  for (Nanoseconds delay : {Nanoseconds{50'000}, 30 * kMillisecond}) {
-    for (bool a_speaks : {true, false}) {
-      for (bool b_speaks : {true, false}) {
-        if (a_speaks || b_speaks) run({delay, a_speaks, b_speaks});
-      }
-    }
-  }
-}
-
-// Two uplinks of A, one of B.
-size_t TwoUplinks(World* world, Nanoseconds delay) {
-  world->AddWire(At(1), At(9), delay);
-  size_t other = world->AddWire(At(2), At(9), delay);
-  world->Begin(0);
-  world->AddToBoth(other);
-  return other;
-}
-
 // Paths die and come back, in one direction or both, now and then all at once; who speaks changes.
 void LivesThrough(Source& source) {
-  World world(static_cast<Nanoseconds>(1 + source.Below(1'000)) * kSecond);
+  PathWorld world(static_cast<Nanoseconds>(1 + source.Below(1'000)) * kSecond);
   size_t count = source.Between(1, 4);
   for (size_t i = 0; i < count; i++) {
     auto delay = static_cast<Nanoseconds>(source.Between(1, 80)) * kMillisecond;
@@ -295,7 +55,7 @@ PROPERTY("paths die and come back at random: in the end both hear each other, an
 
 TEST("a path dies silently: voice goes by the other within 120 ms and a round trip, both ways or one") {
   ForEachCase([](const Case& c) {
-    World world(c);
+    PathWorld world(c);
     size_t other = TwoUplinks(&world, c.delay);
     world.Run(3 * kSecond);
     world.Measure();
@@ -312,7 +72,7 @@ TEST("a path dies silently: voice goes by the other within 120 ms and a round tr
 TEST("the local address was the kernel's choice: from another one to the same remote is a path of its own") {
   // As on a link that was dialed; from where it goes is seen in what comes back.
   ForEachCase([](const Case& c) {
-    World world(c);
+    PathWorld world(c);
     world.AddWire(At(1), At(9), c.delay);
     size_t other = world.AddWire(At(2), At(9), c.delay);
     world.a.paths.Select({{}, At(9)}, PathSet::kUnknownPreference, world.now);
@@ -340,7 +100,7 @@ TEST("the local address was the kernel's choice: from another one to the same re
 TEST(
     "both addresses are gone in turn: what was sent from anywhere meanwhile does not stand for the path that "
     "comes back") {
-  World world;
+  PathWorld world;
   size_t other = TwoUplinks(&world, kMillisecond);
   world.Run(3 * kSecond);
   world.a.paths.Lose([](const Path&) { return false; }, Gone, world.now);
@@ -360,7 +120,7 @@ TEST(
 TEST("the way out of the only path is gone and its address stays: whoever sends has no path at once") {
   for (bool present : {true, false}) {
     for (bool speaks : {true, false}) {
-      World world;
+      PathWorld world;
       world.AddWire(At(1), At(9), kMillisecond);
       world.a.speaks = speaks;
       world.Begin(0);
@@ -373,7 +133,7 @@ TEST("the way out of the only path is gone and its address stays: whoever sends 
 }
 
 TEST("the kernel's choice is a path that is known already: there is one entry for it") {
-  World world;
+  PathWorld world;
   world.AddWire(At(1), At(9), kMillisecond);
   world.a.paths.Select({{}, At(9)}, PathSet::kUnknownPreference, world.now);
   world.b.paths.Select(world.wires[0].of_b, kDirectPreference, world.now);
@@ -384,7 +144,7 @@ TEST("the kernel's choice is a path that is known already: there is one entry fo
 
 TEST("a path dies in one direction only: both ends leave it") {
   for (int direction : {0, 1}) {
-    World world;
+    PathWorld world;
     size_t other = TwoUplinks(&world, 10 * kMillisecond);
     world.Run(3 * kSecond);
     world.Measure();
@@ -398,7 +158,7 @@ TEST("a path dies in one direction only: both ends leave it") {
 
 TEST("nothing is wrong: no switch, no packet twice, few probes; none at all without traffic") {
   ForEachCase([](const Case& c) {
-    World world(c);
+    PathWorld world(c);
     TwoUplinks(&world, c.delay);
     world.Run(3 * kSecond);
     world.Measure();
@@ -419,7 +179,7 @@ TEST("nothing is wrong: no switch, no packet twice, few probes; none at all with
 }
 
 TEST("one of ten packets is lost on the only path: nobody is told that there is none, and it stays") {
-  World world;
+  PathWorld world;
   world.AddWire(At(1), At(9), 20 * kMillisecond);
   world.wires[0].lose_each = 10;
   world.Begin(0);
@@ -429,7 +189,7 @@ TEST("one of ten packets is lost on the only path: nobody is told that there is 
 }
 
 TEST("the only path dies: both ends are told once, within a quarter of a second and two round trips") {
-  World world;
+  PathWorld world;
   world.AddWire(At(1), At(9), 20 * kMillisecond);
   world.Begin(0);
   world.Run(3 * kSecond);
@@ -450,7 +210,7 @@ TEST("the only path dies: both ends are told once, within a quarter of a second 
 
 TEST("the local address is gone: the other path at once, and the peer follows within a round trip") {
   ForEachCase([](const Case& c) {
-    World world(c);
+    PathWorld world(c);
     size_t other = TwoUplinks(&world, c.delay);
     world.Run(3 * kSecond);
     world.Measure();
@@ -465,114 +225,8 @@ TEST("the local address is gone: the other path at once, and the peer follows wi
   });
 }
 
-// As when the routes of the host have changed and no address is gone.
-void Prefer(PathSet* paths, LocalRanks* ranks, std::initializer_list<uint8_t> hosts, Nanoseconds now) {
-  ranks->Clear();
-  uint8_t rank = 0;
-  for (uint8_t host : hosts) ranks->Set(At(host).address, rank++);
-  paths->Lose([](const Path&) { return true; }, Gone, now);
-}
-
-TEST("a better uplink comes up: both directions are on it within two round trips, and nothing is lost") {
-  ForEachCase([](const Case& c) {
-    World world(c);
-    size_t other = world.AddWire(At(2), At(9), c.delay);
-    size_t before = world.AddWire(At(1), At(9), c.delay);
-    world.Begin(before);
-    world.Run(2 * kSecond);
-    world.Measure();
-    Prefer(&world.a.paths, &world.a.ranks, {2, 1}, world.now);
-    world.AddToBoth(other);
-    world.Run(4 * c.delay + 60 * kMillisecond);
-    CHECK(*world.a.paths.active() == world.wires[other].of_a);
-    CHECK(*world.b.paths.active() == world.wires[other].of_b);
-    world.a.paths.Lose([](const Path& path) { return !(path.local == At(1).address); }, Gone, world.now);
-    world.Kill(before);
-    world.Run(3 * kSecond);
-    CHECK(world.a.switches <= 1 && world.b.switches <= 1);
-    for (const End* end : {&world.a, &world.b}) {
-      bool is_spoken_to = end == &world.a ? c.b_speaks : c.a_speaks;
-      if (is_spoken_to) CHECK(end->longest <= kVoice && end->reordered == 0);
-    }
-  });
-}
-
-TEST("of two uplinks that both work the other one becomes the better: it is used at once") {
-  World world;
-  size_t other = TwoUplinks(&world, 5 * kMillisecond);
-  Prefer(&world.a.paths, &world.a.ranks, {1, 2}, world.now);
-  world.Run(3 * kSecond);
-  CHECK(*world.a.paths.active() == world.wires[0].of_a);
-  world.Measure();
-  Prefer(&world.a.paths, &world.a.ranks, {2, 1}, world.now);
-  world.Run(100 * kMillisecond);
-  CHECK(*world.a.paths.active() == world.wires[other].of_a);
-  CHECK(*world.b.paths.active() == world.wires[other].of_b);
-  world.Run(5 * kSecond);
-  CHECK(world.a.switches == 1 && world.b.switches == 1);
-  CHECK(world.a.longest <= kVoice && world.b.longest <= kVoice);
-}
-
-TEST("the better uplink fails and comes back: back to it after three seconds of proof, and not to and fro") {
-  World world;
-  TwoUplinks(&world, kMillisecond);
-  Prefer(&world.a.paths, &world.a.ranks, {1, 2}, world.now);
-  world.Run(3 * kSecond);
-  world.Kill(0);
-  world.Run(2 * kSecond);
-  CHECK(*world.a.paths.active() == world.wires[1].of_a);
-  world.wires[0].dead[0] = world.wires[0].dead[1] = false;
-  world.Measure();
-  world.Run(kSecond);
-  CHECK(world.a.switches == 0);
-  world.Run(9 * kSecond);
-  CHECK(*world.a.paths.active() == world.wires[0].of_a && *world.b.paths.active() == world.wires[0].of_b);
-  CHECK(world.a.switches == 1 && world.b.switches == 1);
-  CHECK(world.a.longest <= kVoice && world.b.longest <= kVoice);
-}
-
-TEST("both ends have two uplinks: they come to agree on the better one of each, and stay there") {
-  for (Nanoseconds delay : {Nanoseconds{50'000}, 30 * kMillisecond}) {
-    World world;
-    // The worst pair is in use; 1 and 8 are the better ones.
-    for (uint8_t host : {2, 1}) {
-      for (uint8_t peer : {9, 8}) world.AddWire(At(host), At(peer), delay);
-    }
-    world.Begin(0);
-    for (size_t i = 1; i < world.wires.size(); i++) world.AddToBoth(i);
-    world.Run(2 * kSecond);
-    Prefer(&world.a.paths, &world.a.ranks, {1, 2}, world.now);
-    Prefer(&world.b.paths, &world.b.ranks, {8, 9}, world.now);
-    world.Run(20 * kSecond);
-    CHECK(*world.a.paths.active() == world.wires[3].of_a);
-    CHECK(*world.b.paths.active() == world.wires[3].of_b);
-    world.Measure();
-    world.Run(10 * kSecond);
-    CHECK(world.a.switches == 0 && world.b.switches == 0);
-  }
-}
-
-TEST("both ends have a better uplink, and no path has both: they agree on one of them, and stay there") {
-  for (Nanoseconds delay : {Nanoseconds{50'000}, 30 * kMillisecond}) {
-    World world;
-    world.AddWire(At(2), At(9), delay);
-    world.AddWire(At(1), At(9), delay);
-    world.AddWire(At(2), At(8), delay);
-    world.Begin(0);
-    for (size_t i = 1; i < world.wires.size(); i++) world.AddToBoth(i);
-    world.Run(2 * kSecond);
-    Prefer(&world.a.paths, &world.a.ranks, {1, 2}, world.now);
-    Prefer(&world.b.paths, &world.b.ranks, {8, 9}, world.now);
-    world.Run(10 * kSecond);
-    world.Measure();
-    world.Run(20 * kSecond);
-    CHECK(world.a.switches == 0 && world.b.switches == 0);
-    CHECK(world.a.longest <= kVoice && world.b.longest <= kVoice);
-  }
-}
-
 // A direct path, and a way through a relay whose links both ends keep.
-size_t DirectAndHop(World* world, Nanoseconds delay) {
+size_t DirectAndHop(PathWorld* world, Nanoseconds delay) {
   world->AddWire(At(1), At(9), delay);
   uint8_t hit[16] = {0x20, 0x01, 0x00, 0x22};
   auto member = [&](uint8_t number) {
@@ -588,7 +242,7 @@ size_t DirectAndHop(World* world, Nanoseconds delay) {
 
 TEST("the only address is gone, a relay stands by: by it at once, both ways, and directly when that works") {
   ForEachCase([](const Case& c) {
-    World world(c);
+    PathWorld world(c);
     size_t hop = DirectAndHop(&world, c.delay);
     world.Run(3 * kSecond);
     world.Measure();
@@ -613,7 +267,7 @@ TEST("the only address is gone, a relay stands by: by it at once, both ways, and
 
 TEST("the only address is gone, a relay stands by, the peer lets everyone in: directly without being told") {
   ForEachCase([](const Case& c) {
-    World world(c);
+    PathWorld world(c);
     DirectAndHop(&world, c.delay);
     world.Run(3 * kSecond);
     world.Measure();
@@ -629,7 +283,7 @@ TEST("the only address is gone, a relay stands by, the peer lets everyone in: di
 }
 
 TEST("the address of a link that carries nothing is gone: its relay is not asked to carry it") {
-  World world;
+  PathWorld world;
   world.a.speaks = world.b.speaks = false;
   DirectAndHop(&world, 10 * kMillisecond);
   world.Run(60 * kSecond);
@@ -639,7 +293,7 @@ TEST("the address of a link that carries nothing is gone: its relay is not asked
 
 TEST("the only address is gone, a new one is there: sent from it at once, followed within two round trips") {
   ForEachCase([](const Case& c) {
-    World world(c);
+    PathWorld world(c);
     world.AddWire(At(1), At(9), c.delay);
     world.Begin(0);
     world.Run(3 * kSecond);
@@ -672,7 +326,7 @@ TEST(
 
 TEST("a NAT gives the peer another port silently: followed within 200 ms and a round trip") {
   ForEachCase([](const Case& c) {
-    World world(c);
+    PathWorld world(c);
     world.AddWire(At(1), At(9), c.delay);
     world.Begin(0);
     world.Run(3 * kSecond);
@@ -688,7 +342,7 @@ TEST("a NAT gives the peer another port silently: followed within 200 ms and a r
 
 TEST("JavaScript chooses where the peer was before it was followed: the choice came late, and is not taken") {
   for (Nanoseconds late : {Nanoseconds{0}, 10 * kMillisecond, kSecond}) {
-    World world({15 * kMillisecond, true, true});
+    PathWorld world({15 * kMillisecond, true, true});
     world.AddWire(At(1), At(9), 15 * kMillisecond);
     world.Begin(0);
     world.Run(3 * kSecond);
@@ -706,7 +360,7 @@ TEST("JavaScript chooses where the peer was before it was followed: the choice c
 }
 
 TEST("the better path works again: back to it, after three seconds of proof, and not to and fro") {
-  World world;
+  PathWorld world;
   world.AddWire(At(1), At(9), kMillisecond);
   world.AddWire(At(2), At(9), kMillisecond);
   world.Begin(0, 220);
@@ -728,7 +382,7 @@ TEST("the better path works again: back to it, after three seconds of proof, and
 }
 
 TEST("a direct path takes over from a relayed one with its first answer, and nothing is lost") {
-  World world;
+  PathWorld world;
   world.AddWire(At(1), At(8), 5 * kMillisecond);
   world.AddWire(At(1), At(9), 5 * kMillisecond);
   world.Begin(0, 1);
@@ -768,7 +422,7 @@ TEST(
     "also "
     "without traffic") {
   for (bool dead : {true, false}) {
-    World world;
+    PathWorld world;
     size_t direct = world.AddWire(At(1), At(2), kMillisecond);
     size_t relayed = world.AddWire(At(3), At(4), 2 * kMillisecond);
     world.Begin(direct);
@@ -790,7 +444,7 @@ TEST(
 
 TEST("a worse path is added to a link that carries nothing: the one in use is left for it where it is dead") {
   for (bool dead : {true, false}) {
-    World world;
+    PathWorld world;
     size_t direct = world.AddWire(At(1), At(2), kMillisecond);
     size_t relayed = world.AddWire(At(3), At(4), 2 * kMillisecond);
     world.a.speaks = world.b.speaks = false;
@@ -829,7 +483,7 @@ TEST("an answer that was made up, or is for another path, proves nothing") {
 }
 
 TEST("loss is what the peer has not counted") {
-  World world;
+  PathWorld world;
   world.AddWire(At(1), At(9), 5 * kMillisecond);
   world.Begin(0);
   world.b.speaks = false;

@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os';
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
 import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
@@ -50,8 +49,7 @@ export class Ground {
       streams: config.stream,
     });
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
-    const addresses = Object.values(networkInterfaces()).flatMap((own = []) => own.map(({ address }) => address));
-    for (const absent of absentStreams(config.stream.listen, addresses))
+    for (const absent of absentStreams(config.stream.listen, [...this.network.interfaceNames().keys()]))
       logger.warn('no interface has that address yet', { addr: formatSocketAddress(absent), setting: 'stream.listen' });
     try {
       this.configure(undefined);

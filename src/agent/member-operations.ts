@@ -2,7 +2,7 @@ import { IdlocError } from '../base/errors.ts';
 import { addressToHit, hitToAddress, isHit, type Hit } from '../base/node-id.ts';
 import type { ControlHandlers } from '../control/schemas.ts';
 import { parseCertificate, type NodeCertificate } from '../identity/certificate.ts';
-import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
+import { ABANDONED_AFTER_MS, type EnrollmentRegister } from '../identity/enrollment-register.ts';
 import { isUserOf } from '../identity/names.ts';
 import { memberList, type Member, type Sighting } from '../membership/member-list.ts';
 import type { Inviting } from '../membership/ports.ts';
@@ -15,7 +15,7 @@ export interface MemberOperationsComponents {
   readonly engine: Engine;
   readonly driver: Pick<Driver, 'run'>;
   /** Where this host may invite: whom it has let in, and its tickets. */
-  readonly register: Pick<EnrollmentRegister, 'memberList' | 'openTickets'>;
+  readonly register: Pick<EnrollmentRegister, 'hostsOf' | 'member' | 'memberList' | 'openTickets'>;
 }
 
 type Handlers = Pick<ControlHandlers, 'members' | 'grant' | 'revoke' | 'rename'>;
@@ -202,15 +202,12 @@ function checkName({ membership }: Engine, name: string, user: string): void {
 }
 
 /** Who was let in under the name and has not come yet. */
-function awaitedHost(
-  { engine, register }: MemberOperationsComponents,
-  user: string,
-): { readonly hit: Hit } | undefined {
+function awaitedHost({ engine, register }: MemberOperationsComponents, user: string): Hit | undefined {
   const wallNow = engine.clock.wall();
-  const { revoked } = engine.membership;
-  return register
-    .memberList()
-    .find((host) => host.user === user && !host.seen && host.expiresAt > wallNow && !revoked.has(host.hit));
+  return register.hostsOf(user).find((hit) => {
+    const host = register.member(hit);
+    return host?.seen === false && host.expiresAt > wallNow && !engine.membership.revoked.has(hit);
+  });
 }
 
 /** @throws {IdlocError} unless nobody else has the name, or may have it still. */
@@ -224,11 +221,11 @@ async function checkFree(agent: MemberOperationsComponents, user: string, hosts:
       `${user} is another host's: choose another name; \`idloc members\` shows whose, and \`idloc revoke\` ends a host that is gone`,
     );
   const awaited = awaitedHost(agent, user);
-  if (awaited !== undefined && hosts.every(({ hit }) => hit !== awaited.hit))
+  if (awaited !== undefined && hosts.every(({ hit }) => hit !== awaited))
     throw new IdlocError(
       'name_taken',
       `${user} is a host that was let in and has not come yet: choose another name, or end that host by ` +
-        `\`idloc revoke ${hitToAddress(awaited.hit)}\``,
+        `\`idloc revoke ${hitToAddress(awaited)}\``,
     );
   const outcome = await new Promise<ReservationOutcome>((resolve) => {
     const hits = hosts.map(({ hit }) => hit);
@@ -237,7 +234,7 @@ async function checkFree(agent: MemberOperationsComponents, user: string, hosts:
   if (outcome === 'others')
     throw new IdlocError(
       'name_taken',
-      `another inviter keeps ${user} for a ticket, or for a host that it has just let in: choose another name, or try again in 10 minutes`,
+      `another inviter keeps ${user} for a ticket, or for a host that it has just let in: choose another name, or try again in ${ABANDONED_AFTER_MS / 60_000} minutes`,
     );
   if (outcome === 'unknown')
     throw new IdlocError('not_joined', `nobody can say whether ${user} is free: try again in a moment`);

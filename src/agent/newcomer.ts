@@ -60,9 +60,20 @@ export async function enroll(
     { ticket, user },
   );
   const driver = new Driver(enroller, systemClock, guard);
+  const askServers = (): void => {
+    // Never rejects.
+    void new TurnServers(host.config.turn, logger).lookUp().then((servers) => {
+      driver.feed('TURN servers', (now) => enroller.links.setTurnServers(servers, now));
+    });
+  };
+  const unanswered = setTimeout(askServers, TURN_AFTER_MS);
   return new Promise((resolve, reject) => {
-    const giveUp = (): void => {
+    const end = (): void => {
+      clearTimeout(unanswered);
       driver.stop();
+    };
+    const giveUp = (): void => {
+      end();
       reject(new IdlocError('stopped', 'stopped before the overlay let us in'));
     };
     if (stop.aborted) {
@@ -77,17 +88,10 @@ export async function enroll(
       enroller.links.addresses.setNat64(nat64);
       enroller.start(now, (result) => {
         stop.removeEventListener('abort', giveUp);
-        driver.stop();
+        end();
         if (result.ok) resolve(result.membership);
         else reject(result.error);
       });
     });
-    const askServers = (): void => {
-      // Never rejects.
-      void new TurnServers(host.config.turn, logger).lookUp().then((servers) => {
-        driver.feed('TURN servers', (now) => enroller.links.setTurnServers(servers, now));
-      });
-    };
-    setTimeout(askServers, TURN_AFTER_MS).unref();
   });
 }

@@ -18,7 +18,6 @@ const MAX_CONFIG_BYTES = 65_536;
 
 /** RFC 6940 s14.2. */
 const RELOAD_PORT = 6084;
-/** Keeps plain SIP requests (1,090 to 1,160 bytes) whole and fits, with DTLS around it, into an Ethernet packet. */
 /** RFC 8200 s5: an IPv6 link carries this at least. */
 const MIN_TUN_MTU = 1280;
 const MAX_TUN_MTU = 9000;

@@ -128,10 +128,7 @@ export class LinkManager implements Timed {
     this.turn = new TurnRelays({
       ...components,
       ...{ table, addresses },
-      known: (now) => {
-        this.moves.relayedKnown(now);
-        this.callByTurn(now);
-      },
+      known: (now) => this.moves.relayedKnown(now),
       lost: (local, now) => this.moves.relayedLost(local, now),
     });
     this.turnServer = components.turnServer && turnService(components, components.turnServer);
@@ -312,16 +309,6 @@ export class LinkManager implements Timed {
     association.take({ local: isStream ? this.streams.local : this.turn.wayTo(remote, now), remote }, now);
     this.settle(association, now);
     return true;
-  }
-
-  /** Those who are called in vain, as UDP turns out to be blocked. */
-  private callByTurn(now: number): void {
-    for (const association of this.table.associations) {
-      const { origin, state, path } = association;
-      if (origin !== 'dialed' || state !== 'connecting' || path === undefined || path.local !== undefined) continue;
-      const local = this.turn.wayTo(path.remote, now);
-      if (local !== undefined) association.take({ local, remote: path.remote }, now);
-    }
   }
 
   // Links through the overlay.

@@ -148,11 +148,22 @@ export class TurnRelays implements Timed {
         case 'allocated':
           this.offer();
           this.ports.known(now);
+          this.callAgain(now);
           break;
         case 'ended':
           this.offer();
           this.ports.lost(local, now);
       }
+    }
+  }
+
+  /** Those who are called in vain, as UDP turns out to be blocked. */
+  private callAgain(now: number): void {
+    for (const association of this.ports.table.associations) {
+      const { origin, state, path } = association;
+      if (origin !== 'dialed' || state !== 'connecting' || path === undefined || path.local !== undefined) continue;
+      const local = this.wayTo(path.remote, now);
+      if (local !== undefined) association.take({ local, remote: path.remote }, now);
     }
   }
 

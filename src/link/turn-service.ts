@@ -1,6 +1,6 @@
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import { isGloballyReachable } from '../mobility/reachability.ts';
+import { isGloballyReachable, isGlobalUnicast } from '../mobility/reachability.ts';
 import { isPrivate, isUnicast } from '../ice/candidates.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { TurnUser } from '../turn/server/authenticator.ts';
@@ -14,14 +14,6 @@ export interface TurnServiceOptions {
   readonly allocationsPerUser: number;
   /** Relayed addresses and peers may be in private networks. */
   readonly allowPrivate: boolean;
-}
-
-/** RFC 4291 s2.4, and none that may lead into an IPv4 network of this host: NAT64's are outside, 6to4's (RFC 3056) inside of 2000::/3. */
-function isGlobalUnicast(address: string): boolean {
-  return (
-    !address.includes(':') ||
-    (/^[23]/.test(address) && address.split(':')[0]?.length === 4 && !address.startsWith('2002:'))
-  );
 }
 
 /** This host as a TURN server: allocations over the data plane, from public addresses to public addresses. */

@@ -117,10 +117,11 @@ export class Membership implements Timed {
       { rules, store, keeper, ports: this.recordsPorts(), random, logger },
       { self, maxMessageBytes },
     );
-    this.office = new InviterOffice({ self, rules, ports: this.officePorts(), clock, logger }, kept.inviting);
+    const ofInviters = this.officePorts();
+    this.office = new InviterOffice({ self, rules, ports: ofInviters, clock, logger }, kept.inviting);
     const ports = this.certificatePorts();
     this.own = new OwnCertificate({ rules, store, keeper, lifecycle, ports, random, clock, logger }, kept.own);
-    this.desk = new EnrollmentDesk({ self, ports: this.deskPorts(), random, logger });
+    this.desk = new EnrollmentDesk({ self, ports: this.deskPorts(ofInviters), random, logger });
     this.records.load(kept.records, badNodes);
     this.wasInviter = this.inviting !== undefined;
   }
@@ -443,8 +444,7 @@ export class Membership implements Timed {
     };
   }
 
-  private deskPorts(): EnrollmentDeskPorts {
-    const { holdersOf, left } = this.officePorts();
+  private deskPorts({ holdersOf, left }: InviterOfficePorts): EnrollmentDeskPorts {
     return {
       inviting: () => this.inviting,
       inviters: () => this.office.others,

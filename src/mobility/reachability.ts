@@ -30,3 +30,14 @@ export function isGloballyReachable(address: string): boolean {
   if (isIndirectAddress(address)) return false;
   return !ip.isHostInSubnet(THIS_NETWORK);
 }
+
+/**
+ * Of IPv6 as RFC 4291 s2.4 has it, and none that may lead into an IPv4 network of this host: NAT64's are outside, 6to4's
+ * (RFC 3056) inside of 2000::/3. Of IPv4 any.
+ */
+export function isGlobalUnicast(address: string): boolean {
+  return (
+    !address.includes(':') ||
+    (/^[23]/.test(address) && address.split(':')[0]?.length === 4 && !address.startsWith('2002:'))
+  );
+}

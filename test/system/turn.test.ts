@@ -1,11 +1,29 @@
+import type { ExecutionContext } from 'ava';
 import { Agent } from '../../scripts/testbed/agent.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
 import { Coturn } from '../../scripts/testbed/coturn.ts';
+import type { Namespace } from '../../scripts/testbed/lab.ts';
 import { twoHomes } from '../../scripts/testbed/topology.ts';
 import { systemTest } from './support/system-test.ts';
 
 const OVERLAY = 'turn.example';
 const TURN_ADDRESS = '203.0.113.10';
+
+/** coturn is started anew, and packets pass again. */
+async function passAgain(
+  t: ExecutionContext,
+  coturn: Coturn,
+  { namespace }: { readonly namespace: Namespace },
+  address: string,
+): Promise<void> {
+  await coturn.restart();
+  const restarted = performance.now();
+  await eventually('packets pass again', 60_000, async () => {
+    const sent = await namespace.tryRun('ping', ['-6', '-n', '-c', '1', '-W', '1', address]);
+    return sent.status === 0 ? true : undefined;
+  });
+  t.log(`after a restart of coturn packets pass again after ${(performance.now() - restarted).toFixed(0)} ms`);
+}
 
 systemTest(
   'two homes behind NATs that give every destination another port reach each other by coturn, where no member hands on, and after it was started anew',
@@ -36,13 +54,7 @@ systemTest(
 
     const { hit } = await bob.status();
     // It is started anew, and knows of nothing: other allocations, the same association.
-    await coturn.restart();
-    const restarted = performance.now();
-    await eventually('packets pass again', 60_000, async () => {
-      const sent = await a.namespace.tryRun('ping', ['-6', '-n', '-c', '1', '-W', '1', hit]);
-      return sent.status === 0 ? true : undefined;
-    });
-    t.log(`after a restart of coturn packets pass again after ${(performance.now() - restarted).toFixed(0)} ms`);
+    await passAgain(t, coturn, a, hit);
 
     // Packets of programs, also those that the path carries in pieces only.
     for (const size of [56, 1_150, 1_400]) {
@@ -157,13 +169,7 @@ for (const over of ['tcp', 'tls'] as const)
       await packetsPass();
 
       // Its streams end with it.
-      await coturn.restart();
-      const restarted = performance.now();
-      await eventually('packets pass again', 60_000, async () => {
-        const sent = await a.namespace.tryRun('ping', ['-6', '-n', '-c', '1', '-W', '1', bobs]);
-        return sent.status === 0 ? true : undefined;
-      });
-      t.log(`after a restart of coturn packets pass again after ${(performance.now() - restarted).toFixed(0)} ms`);
+      await passAgain(t, coturn, a, bobs);
       await packetsPass();
       t.is((await alice.link(bobs))?.handshakes, 1);
       for (const agent of [alice, bob, carol]) await agent.stop();

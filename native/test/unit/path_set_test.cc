@@ -324,6 +324,20 @@ TEST(
   CHECK(!paths.TakeSwitched().has_value());
 }
 
+TEST("a NAT gives the peer another port, the peer speaks: one challenge, and followed with its answer") {
+  for (Nanoseconds delay : {Nanoseconds{50'000}, 30 * kMillisecond}) {
+    PathWorld world({delay, true, false});
+    world.AddWire(At(1), At(9), delay);
+    world.Begin(0);
+    world.Run(3 * kSecond);
+    world.Measure();
+    world.wires[0].of_b.remote.port = 40'000;
+    world.Run(kVoice + 3 * delay + kMillisecond);
+    CHECK(world.b.paths.active()->remote.port == 40'000);
+    CHECK(world.b.probes == 1 && world.b.switches == 1);
+  }
+}
+
 TEST("a NAT gives the peer another port silently: followed within 200 ms and a round trip") {
   ForEachCase([](const Case& c) {
     PathWorld world(c);

@@ -20,7 +20,7 @@ import { Lives, type LifeMaker } from './lives.ts';
 import { chooseStyle, createLogger } from './logger.ts';
 import { enroll } from './newcomer.ts';
 import { SystemdNotifier, takeListenFds, tellOverlay } from './systemd.ts';
-import { spareWhileStarting } from './v8-thrift.ts';
+import { setV8Flags } from './v8-flags.ts';
 import { decide, readWish, type Wish } from './wish.ts';
 
 export interface RunOptions {
@@ -42,7 +42,7 @@ type Cleanup = (() => void | Promise<void>)[];
 export async function runAgent(config: AgentConfig, options: RunOptions): Promise<number> {
   const cleanup: Cleanup = [];
   const logger = createLogger({ level: config.log, style: chooseStyle(process.env, process.stderr.isTTY) });
-  spareWhileStarting();
+  setV8Flags();
   const notifier = new SystemdNotifier({ logger, notify: notifySystemd }, { env: process.env, pid: process.pid });
   try {
     await run(config, options, { logger, notifier, cleanup });

@@ -46,9 +46,11 @@ export class Ground {
       limits: config.limits,
       copyDscp: config.copyDscp,
       uplinks: config.uplinks,
-      streams: config.stream,
+      streams: { ...config.stream, inherited: host.streamSockets },
     });
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
+    if (host.streamSockets.length > 0 && config.stream.listen.length === 0)
+      logger.warn('idloc-stream.socket is enabled and nothing accepts what comes there', { setting: 'stream.listen' });
     for (const absent of absentStreams(config.stream.listen, [...this.network.interfaceNames().keys()]))
       logger.warn('no interface has that address yet', { addr: formatSocketAddress(absent), setting: 'stream.listen' });
     try {

@@ -17,6 +17,8 @@ export interface Host {
   readonly guard: Guard;
   /** undefined: no DNS stub. */
   readonly dns: { readonly server: DnsServer; readonly listen: SocketAddress } | undefined;
+  /** Descriptors of sockets for streams that listen already (systemd's idloc-stream.socket). */
+  readonly streamSockets: readonly number[];
   /** Aborted when the agent is to stop. */
   readonly stop: AbortSignal;
 }

@@ -19,7 +19,7 @@ import { Life } from './life.ts';
 import { Lives, type LifeMaker } from './lives.ts';
 import { chooseStyle, createLogger } from './logger.ts';
 import { enroll } from './newcomer.ts';
-import { SystemdNotifier, takeListenFds, tellOverlay } from './systemd.ts';
+import { type InheritedSockets, SystemdNotifier, takeListenFds, tellOverlay } from './systemd.ts';
 import { setV8Flags } from './v8-flags.ts';
 import { decide, readWish, type Wish } from './wish.ts';
 
@@ -81,8 +81,18 @@ async function run(
   const asked = AbortSignal.any([stop, downAsked.signal]);
   const guard = new Guard({ logger });
   const report: ReportError = (what, error) => guard.report(what, error);
-  const dns = await startDns(config, { logger, inherited, report }, cleanup);
-  const host: Host = { config, state, store, identity, logger, guard, dns, stop: asked };
+  const dns = await startDns(config, { logger, inherited: inherited.dns, report }, cleanup);
+  const host: Host = {
+    config,
+    state,
+    store,
+    identity,
+    logger,
+    guard,
+    dns,
+    streamSockets: inherited.streams,
+    stop: asked,
+  };
 
   // The overlay that it is in.
   const maker: LifeMaker<Ground> = {
@@ -142,7 +152,7 @@ async function startDns(
   config: AgentConfig,
   given: {
     readonly logger: Logger;
-    readonly inherited: { udp?: number; tcp?: number };
+    readonly inherited: InheritedSockets['dns'];
     readonly report: ReportError;
   },
   cleanup: Cleanup,

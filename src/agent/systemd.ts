@@ -10,19 +10,34 @@ const FULL_QUEUE_RETRY_MS = 100;
 
 /** sd_listen_fds(3). */
 const FIRST_LISTEN_FD = 3;
+const MOST_LISTEN_FDS = 16;
+
+/** The unit by which sockets for streams come; all others are of idloc-dns.socket. */
+const STREAM_UNIT = 'idloc-stream.socket';
+
+/** File descriptors. */
+export interface InheritedSockets {
+  readonly dns: { readonly udp?: number | undefined; readonly tcp?: number | undefined };
+  /** They listen, each at an address of its own. */
+  readonly streams: readonly number[];
+}
 
 /**
- * Sockets handed over by idloc-dns.socket, which lists the datagram socket before the stream one.
+ * Sockets handed over by idloc-dns.socket, which lists the datagram socket before the stream one, and by idloc-stream.socket.
  * Takes the variables out of `env`: they are for this process, not for its children.
  */
-export function takeListenFds(env: NodeJS.ProcessEnv, pid: number): { udp?: number; tcp?: number } {
+export function takeListenFds(env: NodeJS.ProcessEnv, pid: number): InheritedSockets {
   const mine = env['LISTEN_PID'] === String(pid);
   const count = Number(env['LISTEN_FDS']);
+  const names = (env['LISTEN_FDNAMES'] ?? '').split(':');
   delete env['LISTEN_PID'];
   delete env['LISTEN_FDS'];
   delete env['LISTEN_FDNAMES'];
-  if (!mine || !Number.isInteger(count) || count < 1) return {};
-  return count === 1 ? { udp: FIRST_LISTEN_FD } : { udp: FIRST_LISTEN_FD, tcp: FIRST_LISTEN_FD + 1 };
+  if (!mine || !Number.isInteger(count) || count < 1 || count > MOST_LISTEN_FDS) return { dns: {}, streams: [] };
+  const fds = Array.from({ length: count }, (_, i) => FIRST_LISTEN_FD + i);
+  const isStream = (fd: number): boolean => names[fd - FIRST_LISTEN_FD] === STREAM_UNIT;
+  const [udp, tcp] = fds.filter((fd) => !isStream(fd));
+  return { dns: { udp, tcp }, streams: fds.filter(isStream) };
 }
 
 /**

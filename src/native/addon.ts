@@ -123,6 +123,7 @@ export interface Addon {
     preferredUplinks?: readonly string[],
     streams?: {
       readonly listen: readonly SocketAddress[];
+      readonly inherited: readonly number[];
       readonly serverName: string;
       readonly alpn: readonly string[];
     },

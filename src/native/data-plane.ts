@@ -305,9 +305,13 @@ export interface DataPlaneOptions {
    * the one by which its datagrams leave. A forbidden one is none of these; preferred ones go before the others.
    */
   readonly uplinks?: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
-  /** TCP addresses where others' streams are accepted; what streams show in TLS: the name for SNI (null: none), ALPN. */
+  /**
+   * TCP addresses where others' streams are accepted; descriptors of sockets that listen at some of them already, which stay open
+   * as long as the process has them; what streams show in TLS: the name for SNI (null: none), ALPN.
+   */
   readonly streams?: {
     readonly listen: readonly SocketAddress[];
+    readonly inherited?: readonly number[];
     readonly serverName: string | null;
     readonly alpn: readonly string[];
   };

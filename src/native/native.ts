@@ -84,7 +84,12 @@ class NativePlane implements DataPlane {
           uplinks?.prefer ?? [],
           streams === undefined
             ? undefined
-            : { listen: streams.listen, serverName: streams.serverName ?? '', alpn: streams.alpn },
+            : {
+                listen: streams.listen,
+                inherited: streams.inherited ?? [],
+                serverName: streams.serverName ?? '',
+                alpn: streams.alpn,
+              },
         ),
     );
     this.port = this.native.port;

@@ -1,7 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { command, eventually, ScriptError, tryCommand } from '../../scripts/testbed/command.ts';
+import { type CommandResult, command, eventually, ScriptError, tryCommand } from '../../scripts/testbed/command.ts';
 import { sanitizedAgents } from '../../scripts/testbed/sanitizers.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import { EXIT } from '../../src/cli/exit-status.ts';
@@ -15,6 +15,12 @@ const MAX_EXPOSURE = 2.0;
 /** RestartSec of the unit. */
 const RESTART_MS = 1_000;
 const CAP_NET_ADMIN = 1n << 12n;
+const NODE_THERE = `/usr/lib/idloc/node_modules/node-linux-${process.arch}/bin/node`;
+/** Prints the version of TLS that is spoken at port 443 of HOST. Whose certificate it is says nothing: DTLS inside does. */
+const DIAL_TLS = `const socket = require('node:tls').connect({ host: 'HOST', port: 443, rejectUnauthorized: false }, () => {
+  console.log(socket.getProtocol());
+  socket.destroy();
+});`;
 /** A service that is begun anew, on a busy machine. */
 const PATIENCE_MS = 30_000;
 
@@ -294,6 +300,33 @@ step(
     rmSync(config);
     await debian.run('systemctl', 'restart', 'idloc');
     t.is(await isActive(debian, 'idloc'), 'active');
+  },
+);
+
+step(
+  'with idloc-stream.socket it lets hosts without UDP in on port 443, and has no more privileges; without, not',
+  async (t, debian) => {
+    const config = join(debian.root, 'etc/idloc/config.toml');
+    writeFileSync(config, '[stream]\nlisten = ["0.0.0.0:443", "[::]:443"]\n', { mode: 0o644 });
+    await debian.run('systemctl', 'enable', 'idloc-stream.socket');
+    await debian.run('systemctl', 'restart', 'idloc');
+    t.is(await isActive(debian, 'idloc'), 'active');
+    const proc = await debian.run('cat', `/proc/${await mainPid(debian)}/status`);
+    t.is(BigInt(`0x${/^CapPrm:\s*(\S+)/m.exec(proc)?.[1] ?? ''}`), CAP_NET_ADMIN);
+    const dial = (host: string): Promise<CommandResult> =>
+      debian.tryRun(NODE_THERE, '-e', DIAL_TLS.replace('HOST', host));
+    for (const host of ['127.0.0.1', '::1']) t.is((await dial(host)).stdout.trim(), 'TLSv1.3', host);
+    // The process is another one, the sockets come again.
+    await debian.run('systemctl', 'kill', '--signal=KILL', 'idloc');
+    await eventually('it is back', PATIENCE_MS, async () =>
+      (await dial('127.0.0.1')).status === 0 ? true : undefined,
+    );
+    await debian.run('systemctl', 'disable', 'idloc-stream.socket');
+    rmSync(config);
+    await debian.run('systemctl', 'restart', 'idloc');
+    t.is(await isActive(debian, 'idloc'), 'active');
+    t.is(await isActive(debian, 'idloc-stream.socket'), 'inactive');
+    t.regex((await dial('127.0.0.1')).stderr, /ECONNREFUSED/);
   },
 );
 

@@ -60,7 +60,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
 
   // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true, copyDscp = false,
   //               rekeyAfterRecords = 2^24, keepaliveMs = 16,000, forbiddenUplinks = [], preferredUplinks =
-  //               [], streams = {listen: [{address, port}], serverName: text, alpn: [text]})
+  //               [], streams = {listen: [{address, port}], inherited: [fd], serverName: text, alpn: [text]})
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
     Napi::Env env = info.Env();
     auto port = GetUint32(info[0]);
@@ -149,9 +149,10 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (value.IsUndefined()) return out;
     Napi::Object object = value.IsObject() ? value.As<Napi::Object>() : Napi::Object::New(value.Env());
     Napi::Value listen = object.Get("listen");
+    Napi::Value inherited = object.Get("inherited");
     Napi::Value name = object.Get("serverName");
-    if (!listen.IsArray() || !name.IsString()) {
-      ThrowType(value.Env(), "expected {listen, serverName, alpn}");
+    if (!listen.IsArray() || !inherited.IsArray() || !name.IsString()) {
+      ThrowType(value.Env(), "expected {listen, inherited, serverName, alpn}");
       return std::nullopt;
     }
     auto alpn = GetNames(object.Get("alpn"));
@@ -165,6 +166,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       auto port = GetUint32(pair.Get("port"));
       if (!port.has_value()) return std::nullopt;
       out.listen.push_back({*address, static_cast<uint16_t>(*port)});
+    }
+    for (uint32_t i = 0; i < inherited.As<Napi::Array>().Length(); i++) {
+      auto fd = GetUint32(inherited.As<Napi::Array>().Get(i));
+      if (!fd.has_value()) return std::nullopt;
+      out.inherited.push_back(static_cast<int>(*fd));
     }
     return out;
   }

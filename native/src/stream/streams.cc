@@ -1,5 +1,6 @@
 #include "stream/streams.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -25,6 +26,45 @@ constexpr int kBacklog = 64;
 constexpr int kKeepAliveSeconds = 25;
 constexpr int kKeepAliveAgainSeconds = 5;
 constexpr char kNoAnswer[] = "it does not answer";
+
+// A duplicate of the socket among these that listens there already, which whoever made it had the privilege
+// for.
+Fd Inherited(const std::vector<int>& sockets, const Endpoint& local) {
+  for (int fd : sockets) {
+    sockaddr_storage address;
+    socklen_t length = sizeof address;
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    bool there = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0 &&
+                 getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
+                 (address.ss_family == AF_INET || address.ss_family == AF_INET6) &&
+                 FromSockaddr(address) == local;
+    if (!there) continue;
+    Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+    if (out.valid() && fcntl(out.get(), F_SETFL, fcntl(out.get(), F_GETFL) | O_NONBLOCK) == 0) return out;
+  }
+  return {};
+}
+
+bool MakeListener(const Endpoint& local, Fd* out) {
+  sockaddr_storage address;
+  socklen_t length = ToSockaddr(local, &address);
+  Fd fd(socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  int on = 1;
+  bool made = fd.valid() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
+  if (made && address.ss_family == AF_INET6)
+    made = setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
+  // At boot the address may come later: it is waited for.
+  if (address.ss_family == AF_INET6) {
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
+  } else {
+    setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
+  }
+  made = made && bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) == 0 &&
+         listen(fd.get(), kBacklog) == 0;
+  if (made) *out = std::move(fd);
+  return made;
+}
 
 Endpoint Swapped(const Endpoint& endpoint) { return {endpoint.address.swapped_for_stream(), endpoint.port}; }
 
@@ -53,31 +93,21 @@ Error Streams::Open(Options options) {
 }
 
 Error Streams::Listen(const Endpoint& local) {
-  sockaddr_storage address;
-  socklen_t length = ToSockaddr(local, &address);
-  Fd fd(socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  int on = 1;
-  bool made = fd.valid() && setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0;
-  if (made && address.ss_family == AF_INET6)
-    made = setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0;
-  // At boot the address may come later: it is waited for.
-  if (address.ss_family == AF_INET6) {
-    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_FREEBIND, &on, sizeof on);
-  } else {
-    setsockopt(fd.get(), IPPROTO_IP, IP_FREEBIND, &on, sizeof on);
-  }
+  Fd fd = Inherited(options_.inherited, local);
+  bool made = fd.valid() || MakeListener(local, &fd);
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = fd.get();
-  made = made && bind(fd.get(), reinterpret_cast<sockaddr*>(&address), length) == 0 &&
-         listen(fd.get(), kBacklog) == 0 &&
-         getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
+  sockaddr_storage address;
+  socklen_t length = sizeof address;
+  made = made && getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
          epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd.get(), &event) == 0;
   if (!made) {
     int reason = errno;
     std::string what = "cannot listen for streams on " + local.address.ToString() + " port " +
                        std::to_string(local.port) + ": " + std::strerror(reason);
-    if (reason == EACCES) return {"EACCES", what + "; give CAP_NET_BIND_SERVICE, or another port"};
+    if (reason == EACCES)
+      return {"EACCES", what + "; enable idloc-stream.socket, or choose a port from 1024 on"};
     return {reason == EADDRINUSE ? "EADDRINUSE" : "bad_stream", what + "; choose another port or address"};
   }
   ports_.push_back(FromSockaddr(address).port);

@@ -35,6 +35,8 @@ class Streams {
   struct Options {
     // TCP; addresses as they are.
     std::vector<Endpoint> listen;
+    // Sockets that listen already, for some of these addresses. They stay whose they are.
+    std::vector<int> inherited;
     StreamGuise guise;
     // One to a TURN server is over, for that reason; not when it was hung up.
     std::function<void(uint32_t id, std::string reason)> turn_ended = [](uint32_t, const std::string&) {};

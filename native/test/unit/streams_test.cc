@@ -375,6 +375,42 @@ TEST("a port that is taken, or not for us, is an error that says so") {
   CHECK(error.code == "EADDRINUSE" && error.message.find("127.0.0.1") != std::string::npos);
 }
 
+TEST("a socket that listens already is used for its address, and goes on to listen when streams are over") {
+  BringLoopbackUp();
+  Fd inherited(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  CHECK(bind(inherited.get(), reinterpret_cast<sockaddr*>(&address), length) == 0);
+  CHECK(getsockname(inherited.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
+  Endpoint local{kLoopback, ntohs(address.sin_port)};
+  auto open = [&](StreamHost* host) {
+    Streams::Options options;
+    options.listen = {local};
+    // Of no socket, of one that is no stream's, of the right one.
+    Fd datagrams(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    options.inherited = {1'000'000, datagrams.get(), inherited.get()};
+    return host->streams.Open(std::move(options));
+  };
+  StreamHost server(false);
+  server.streams.Close();
+  // It does not listen yet, and its port is taken.
+  CHECK(open(&server).code == "EADDRINUSE");
+  CHECK(listen(inherited.get(), 8) == 0);
+  for (int life = 0; life < 2; life++) {
+    CHECK(!open(&server).failed());
+    StreamHost client(false);
+    Endpoint remote{local.address.swapped_for_stream(), local.port};
+    client.streams.Dial(remote, client.now);
+    CHECK(client.Send(remote, Bytes(30, 7)));
+    server.came.clear();
+    CHECK(Until({&server, &client}, [&] { return !server.came.empty(); }));
+    server.streams.Close();
+    CHECK(ConnectPlain(local.port).valid());
+  }
+}
+
 TEST("an address that the host does not have yet is listened on: at boot it may come later") {
   for (const char* text : {"192.0.2.77", "2001:db8::77"}) {
     Counters counters;

@@ -62,12 +62,23 @@ test('a message that finds the queue of systemd full is sent again', async (t) =
 test('sockets are taken only when they were meant for this process, and never passed on', (t) => {
   const given = { LISTEN_PID: '42', LISTEN_FDS: '2', LISTEN_FDNAMES: 'a:b', HOME: '/' };
   const mine = { ...given };
-  t.deepEqual(takeListenFds(mine, 42), { udp: 3, tcp: 4 });
+  t.deepEqual(takeListenFds(mine, 42), { dns: { udp: 3, tcp: 4 }, streams: [] });
   t.deepEqual(mine as NodeJS.ProcessEnv, { HOME: '/' });
-  t.deepEqual(takeListenFds({ ...given }, 43), {});
-  t.deepEqual(takeListenFds({ ...given, LISTEN_FDS: 'x' }, 42), {});
-  t.deepEqual(takeListenFds({ ...given, LISTEN_FDS: '1' }, 42), { udp: 3 });
-  t.deepEqual(takeListenFds({}, 42), {});
+  const none = { dns: {}, streams: [] };
+  t.deepEqual(takeListenFds({ ...given }, 43), none);
+  t.deepEqual(takeListenFds({ ...given, LISTEN_FDS: 'x' }, 42), none);
+  t.deepEqual(takeListenFds({ ...given, LISTEN_FDS: '1000000000' }, 42), none);
+  t.deepEqual(takeListenFds({ ...given, LISTEN_FDS: '1' }, 42), { dns: { udp: 3, tcp: undefined }, streams: [] });
+  t.deepEqual(takeListenFds({}, 42), none);
+});
+
+test('sockets for streams are told from those for DNS by the unit that they come from, in whatever order', (t) => {
+  const of = (...names: string[]): ReturnType<typeof takeListenFds> =>
+    takeListenFds({ LISTEN_PID: '42', LISTEN_FDS: String(names.length), LISTEN_FDNAMES: names.join(':') }, 42);
+  const [dns, stream] = ['idloc-dns.socket', 'idloc-stream.socket'];
+  t.deepEqual(of(dns, dns, stream, stream), { dns: { udp: 3, tcp: 4 }, streams: [5, 6] });
+  t.deepEqual(of(stream, stream, dns, dns), { dns: { udp: 5, tcp: 6 }, streams: [3, 4] });
+  t.deepEqual(of(stream), { dns: { udp: undefined, tcp: undefined }, streams: [3] });
 });
 
 test('a service writes into its directory which overlay it is in; without one, or without room, nothing else happens', (t) => {

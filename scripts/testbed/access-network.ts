@@ -176,6 +176,14 @@ export class Backbone implements Upstream {
     return host;
   }
 
+  /** One more for a public host, which is told: IPv4. */
+  async anotherAddress({ namespace, interfaceName, address }: Host): Promise<string> {
+    const another = this.plan.external();
+    await namespace.ipBatch([`address add ${another}/32 dev ${interfaceName}`]);
+    await this.namespace.ipBatch([`route add ${another}/32 via ${address}`]);
+    return another;
+  }
+
   /** A host without network, to be plugged into a router. */
   async host(name: string): Promise<Host> {
     return new Host(name, await this.lab.namespace(name));

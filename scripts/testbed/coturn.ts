@@ -15,6 +15,8 @@ const PASSWORD = 'only in the laboratory';
 export interface CoturnOptions {
   /** Over TCP too; and over TLS, with a certificate for this (as in subjectAltName: `IP:203.0.113.10`). */
   readonly certificateFor?: string;
+  /** By which it tells what a NAT lets in (RFC 5780). */
+  readonly otherAddress?: string;
 }
 
 /** coturn (Debian's) at one address, over UDP alone unless it is said, with one user. */
@@ -24,10 +26,12 @@ export class Coturn {
   private readonly log: string;
   private readonly namespace: Namespace;
   private readonly streams: boolean;
+  private readonly addresses: readonly string[];
   private process: BackgroundProcess;
 
-  private constructor(lab: Lab, namespace: Namespace, address: string, streams: boolean) {
-    this.streams = streams;
+  private constructor(lab: Lab, namespace: Namespace, address: string, options: CoturnOptions) {
+    this.streams = options.certificateFor !== undefined;
+    this.addresses = [address, ...(options.otherAddress === undefined ? [] : [options.otherAddress])];
     this.lab = lab;
     this.namespace = namespace;
     this.address = address;
@@ -36,15 +40,11 @@ export class Coturn {
   }
 
   /** @throws {ScriptError} when the program is not installed, or does not start. */
-  static async start(
-    lab: Lab,
-    namespace: Namespace,
-    address: string,
-    { certificateFor }: CoturnOptions = {},
-  ): Promise<Coturn> {
+  static async start(lab: Lab, namespace: Namespace, address: string, options: CoturnOptions = {}): Promise<Coturn> {
+    const { certificateFor } = options;
     if (!existsSync(TURNSERVER)) throw new ScriptError(`${TURNSERVER} is missing: scripts/test installs it`);
     if (certificateFor !== undefined) await makeCertificate(lab, certificateFor);
-    const started = new Coturn(lab, namespace, address, certificateFor !== undefined);
+    const started = new Coturn(lab, namespace, address, options);
     await started.listening();
     return started;
   }
@@ -110,7 +110,8 @@ export class Coturn {
         : ['--no-tls', '--no-tcp']),
       ...['--log-file', this.log, '--pidfile', join(this.lab.directory, 'coturn.pid')],
       ...['--userdb', join(this.lab.directory, 'coturn.db'), '--relay-threads', '1'],
-      ...['--listening-ip', this.address, '--relay-ip', this.address, '--listening-port', String(PORT)],
+      ...this.addresses.flatMap((address) => ['--listening-ip', address]),
+      ...['--relay-ip', this.address, '--listening-port', String(PORT)],
       ...['--lt-cred-mech', '--realm', 'lab.example', '--user', `${USER}:${PASSWORD}`],
     ]);
   }

@@ -9,6 +9,7 @@ import type { DataPlane } from '../native/data-plane.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
+import { checkFiltering } from './filtering-check.ts';
 import { lookUpNat64 } from './nat64-lookup.ts';
 import type { PortMapping } from './port-mapping.ts';
 
@@ -45,7 +46,11 @@ export async function netcheck(
     begun = now;
     return links.lookAround(others, now);
   });
-  const [prefixes] = await Promise.all([lookUpNat64(), agent.portMapping?.settled(MAPPING_MS)]);
+  const [prefixes, filtering] = await Promise.all([
+    lookUpNat64(),
+    checkFiltering(links.addresses.servers, signal),
+    agent.portMapping?.settled(MAPPING_MS),
+  ]);
   const fresh = (): ReturnType<typeof links.snapshot>['reflexive'] =>
     links.snapshot().reflexive.filter(({ seenAt }) => seenAt >= begun);
   const silent = (): boolean => asked.some((server) => !fresh().some((word) => sameSocketAddress(word.server, server)));
@@ -58,6 +63,7 @@ export async function netcheck(
     addresses: agent.locators(),
     port: dataPlane.port,
     reflexive,
+    filtering,
     asked,
     answered: fresh().map(({ server }) => server),
     mapping: agent.portMapping?.mapping,
@@ -68,7 +74,7 @@ export async function netcheck(
     nat: {
       kind,
       mapping,
-      filtering: 'unknown',
+      filtering: filtering ?? 'unknown',
       mapped: [...new Set(reflexive.map(({ mapped }) => formatSocketAddress(mapped)))],
     },
     ipv4,

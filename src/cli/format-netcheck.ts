@@ -8,6 +8,8 @@ const ADDRESSES = {
   global: 'a public address',
 } as const;
 
+const FILTERING_UNKNOWN = 'not known: a STUN server with two addresses in the configuration could tell (RFC 5780)';
+
 /** What is known of the network, then what will work, then what to ask its owner for. */
 export function formatNetcheck(network: Result<'netcheck'>): string {
   const { nat, ipv4, ipv6, nat64, udp, asked, portMapping, relays, works, ask } = network;
@@ -15,7 +17,7 @@ export function formatNetcheck(network: Result<'netcheck'>): string {
   const facts: [string, string][] = [
     ['nat', `${nat.kind}${seen}`],
     ['mapping', nat.mapping === 'unknown' ? 'not known' : nat.mapping],
-    ['filtering', 'not known: it takes a server with two addresses to tell'],
+    ['filtering', nat.filtering === 'unknown' ? FILTERING_UNKNOWN : nat.filtering],
     ['udp', formatUdp(udp, asked)],
     ['ipv4', ADDRESSES[ipv4]],
     ['ipv6', ADDRESSES[ipv6]],

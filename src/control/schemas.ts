@@ -175,8 +175,8 @@ const netcheckSchema = z.object({
     kind: z.string(),
     /** RFC 5780 s4.3; `none`: no NAT. */
     mapping: natMapping,
-    /** RFC 5780 s4.4: it takes a server with two addresses to tell, and members have one. */
-    filtering: z.enum(['unknown']),
+    /** RFC 5780 s4.4: it takes a STUN server with two addresses to tell, and members have one. */
+    filtering: z.enum(['endpoint-independent', 'address-dependent', 'address-and-port-dependent', 'unknown']),
     /** Our address and port as others see them. */
     mapped: z.array(socketAddress),
   }),

@@ -189,6 +189,10 @@ export class LocalAddresses implements Timed {
     return nat64 === undefined ? remote : { ...remote, address: withoutNat64(nat64, remote.address) };
   }
 
+  get servers(): readonly SocketAddress[] {
+    return this.configured;
+  }
+
   /** STUN servers that are asked beside the peers, and before them; more than some are not. */
   setServers(servers: readonly SocketAddress[]): void {
     this.configured = servers.slice(0, MAX_CONFIGURED_SERVERS);

@@ -1,5 +1,6 @@
 import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { parseIpAddress } from '../base/ip-address.ts';
+import type { FilteringBehavior } from './filtering.ts';
 import type { NatMapping } from './local-addresses.ts';
 import { isGloballyReachable } from './reachability.ts';
 import type { Reflexive } from './sightings.ts';
@@ -16,6 +17,8 @@ export interface NetworkFacts {
   readonly port: number;
   /** How others see us, without the words of those who stand alone. */
   readonly reflexive: readonly Reflexive[];
+  /** undefined: not known. */
+  readonly filtering: FilteringBehavior | undefined;
   /** Who was asked how they see us. */
   readonly asked: readonly SocketAddress[];
   /** Who has answered since. */
@@ -121,7 +124,26 @@ function kindOf({ mapping, carrier, ipv4, ipv6, nat64 }: Judged): string {
   }
 }
 
-function whatWorks({ mapping, open, udp, ipv6, nat64, ipv4, relays }: Judged): string[] {
+type ByFiltering = Readonly<Record<FilteringBehavior | 'unknown', (byRelay: string) => string>>;
+
+const WITHOUT_NAT: ByFiltering = {
+  'endpoint-independent': () => 'direct links with every host: no firewall here keeps them out',
+  'address-dependent': () => 'direct links with every host: the firewall here lets in all ports of whom it has sent to',
+  'address-and-port-dependent': (byRelay) =>
+    `direct links with hosts whose NAT keeps its port: the firewall here lets in only ports that it has sent to; with others ${byRelay}`,
+  unknown: () =>
+    'direct links with every host, unless a firewall here keeps them out: then with all whose NAT keeps its port',
+};
+
+/** Of a host whose own NAT keeps its port. */
+const WITH_SYMMETRIC: ByFiltering = {
+  'endpoint-independent': () => 'direct too, as the NAT here lets everyone in',
+  'address-dependent': () => 'direct too, as the NAT here lets in all ports of whom it has sent to',
+  'address-and-port-dependent': (byRelay) => `${byRelay}, as the NAT here lets in only ports that it has sent to`,
+  unknown: (byRelay) => `direct if the NAT here lets in new ports of a host (filtering not known), else ${byRelay}`,
+};
+
+function whatWorks({ mapping, filtering, open, udp, ipv6, nat64, ipv4, relays }: Judged): string[] {
   if (udp === 'blocked')
     return [
       'nobody who was asked on the Internet answers by UDP: links inside of this network, and with all others by TLS through a member that accepts it ([stream] listen)',
@@ -133,15 +155,10 @@ function whatWorks({ mapping, open, udp, ipv6, nat64, ipv4, relays }: Judged): s
       : 'through a relay, but none is known';
   if (open)
     works.push('direct links with every host that UDP gets out of: the router sends on what comes to this host');
-  else if (mapping === 'none')
-    works.push(
-      'direct links with every host, unless a firewall here keeps them out: then with all whose NAT keeps its port',
-    );
+  else if (mapping === 'none') works.push(WITHOUT_NAT[filtering ?? 'unknown'](byRelay));
   else if (mapping === 'endpoint-independent') {
     works.push('direct links with hosts without a NAT, and with hosts whose NAT keeps its port');
-    works.push(
-      `with hosts whose NAT gives each peer another port: direct if the NAT here lets in new ports of a host (filtering not known), else ${byRelay}`,
-    );
+    works.push(`with hosts whose NAT gives each peer another port: ${WITH_SYMMETRIC[filtering ?? 'unknown'](byRelay)}`);
   } else if (mapping !== 'unknown') {
     works.push('direct links with hosts without a NAT, and with hosts whose NAT lets in new ports of a host');
     works.push(`with all others behind a NAT ${byRelay}`);

@@ -265,6 +265,7 @@ const CODECS: readonly AttributeCodec[] = [
     },
     (writer, algorithms) => algorithms.forEach((algorithm) => encodeAlgorithm(writer, algorithm)),
   ),
+  addressAttribute(ATTRIBUTE.otherAddress, 'otherAddress', false),
   attribute(
     ATTRIBUTE.padding,
     'paddingLength',
@@ -272,6 +273,13 @@ const CODECS: readonly AttributeCodec[] = [
     (writer, length) => writer.bytes(new Uint8Array(length)),
   ),
 ];
+
+/** RFC 5780 s7.2: bits A and B. Whoever asks us gets 420, as for what is not known here. */
+function writeChangeRequest(writer: ByteWriter, { address, port }: Required<StunAttributes>['changeRequest']): void {
+  writer.u16(ATTRIBUTE.changeRequest);
+  writer.u16(4);
+  writer.u32((address ? 4 : 0) | (port ? 2 : 0));
+}
 
 const BY_TYPE = new Map(CODECS.map((codec) => [codec.type, codec]));
 
@@ -292,6 +300,7 @@ export function decodeAttribute(
 
 /** Type, length, value, zero bytes up to a multiple of four (RFC 8489 s14). */
 export function encodeAttributes(writer: ByteWriter, attributes: StunAttributes, transactionId: string): void {
+  if (attributes.changeRequest !== undefined) writeChangeRequest(writer, attributes.changeRequest);
   for (const codec of CODECS) {
     const content = codec.encode(attributes, transactionId);
     if (content === undefined) continue;

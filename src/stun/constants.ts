@@ -13,9 +13,10 @@ export const MAX_USERNAME_BYTES = 508;
 /** s14.8 to s14.10, s14.14: "fewer than 128 characters (which can be as long as 509 bytes [...] or 763 bytes when decoding)". */
 export const MAX_TEXT_BYTES = 763;
 
-/** s18.3, and RFC 8445 s16.1, RFC 5780 s7.6, RFC 8656 s18. */
+/** s18.3, and RFC 8445 s16.1, RFC 5780 s7, RFC 8656 s18. */
 export const ATTRIBUTE = {
   mappedAddress: 0x0001,
+  changeRequest: 0x0003,
   username: 0x0006,
   messageIntegrity: 0x0008,
   errorCode: 0x0009,
@@ -42,6 +43,7 @@ export const ATTRIBUTE = {
   fingerprint: 0x8028,
   iceControlled: 0x8029,
   iceControlling: 0x802a,
+  otherAddress: 0x802c,
 } as const;
 
 /** s14.8, RFC 8445 s16.2. The phrases are what a person sees in a capture. */

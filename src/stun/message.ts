@@ -50,6 +50,10 @@ export interface StunAttributes {
   readonly data?: Uint8Array;
   readonly passwordAlgorithm?: PasswordAlgorithm;
   readonly passwordAlgorithms?: readonly PasswordAlgorithm[];
+  /** What of its address a server is to answer from instead of (RFC 5780 s7.2). Written only: no server of ours has two. */
+  readonly changeRequest?: { readonly address: boolean; readonly port: boolean };
+  /** The server's other address and other port (RFC 5780 s7.4). */
+  readonly otherAddress?: SocketAddress;
   /** Bytes of PADDING content (RFC 5780 s7.6); its value means nothing. */
   readonly paddingLength?: number;
 }

@@ -33,6 +33,7 @@ const message: fc.Arbitrary<StunMessage> = fc.record({
       unknownAttributes: fc.array(fc.nat(0xffff), { maxLength: 8 }),
       mappedAddress: address,
       xorMappedAddress: address,
+      otherAddress: address,
       paddingLength: fc.nat(64),
       channelNumber: fc.nat(0xffff),
       lifetime: fc.nat(0xffffffff),

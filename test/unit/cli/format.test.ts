@@ -186,7 +186,7 @@ test('a network is facts, what will work, and what to ask its owner for', (t) =>
   t.deepEqual(formatNetcheck(exampleNetcheck).split('\n'), [
     'nat        a NAT that keeps one port for all peers, as most home routers do; seen as 203.0.113.9:6084',
     'mapping    endpoint-independent',
-    'filtering  not known: it takes a server with two addresses to tell',
+    'filtering  not known: a STUN server with two addresses in the configuration could tell (RFC 5780)',
     'udp        works',
     'ipv4       a private address',
     'ipv6       none',

@@ -15,6 +15,7 @@ const nothing: NetworkFacts = {
   addresses: [BASE.address],
   port: PORT,
   reflexive: [],
+  filtering: undefined,
   asked: [],
   answered: [],
   mapping: { state: 'none', external: undefined },
@@ -47,6 +48,20 @@ test('a home NAT: what works is direct, a forwarded port is asked for', (t) => {
   t.regex(works.join('\n'), /direct links with hosts without a NAT, and with hosts whose NAT keeps its port/);
   t.regex(works.join('\n'), /else through a relay, of which 1 is known/);
   t.regex(ask[0] ?? '', /PCP, NAT-PMP or UPnP in the router, or forward UDP port 6084/);
+});
+
+test('whom the NAT or the firewall lets in decides what works with hosts behind a symmetric NAT', (t) => {
+  const home = { ...nothing, ...answered, reflexive: [seen(ONE, 1000), seen(TWO, 1000)] };
+  const works = (filtering: NetworkFacts['filtering']): string => judgeNetwork({ ...home, filtering }).works.join('\n');
+  t.regex(works('endpoint-independent'), /another port: direct too/);
+  t.regex(works('address-dependent'), /another port: direct too/);
+  t.regex(works('address-and-port-dependent'), /another port: through a relay/);
+  const mapped = { address: '203.0.113.77', port: PORT };
+  const open = [ONE, TWO].map((server) => ({ base: mapped, server, mapped, seenAt: 0 }));
+  const without = (filtering: NetworkFacts['filtering']): string =>
+    judgeNetwork({ ...nothing, ...answered, addresses: [mapped.address], reflexive: open, filtering }).works[0] ?? '';
+  t.regex(without('endpoint-independent'), /every host: no firewall/);
+  t.regex(without('address-and-port-dependent'), /whose NAT keeps its port: .* with others through a relay/);
 });
 
 test('a symmetric NAT: another mapping is asked for, and without a relay that is said', (t) => {

@@ -114,6 +114,11 @@ table ip filter {
 `);
   }
 
+  /** Whatever the lab has forbidden those inside is allowed again; mappings stay. */
+  async letAllOut(): Promise<void> {
+    await this.namespace.nft(`flush chain ip filter forward\n${FORWARD_RULES}`);
+  }
+
   /** Forgets every mapping, as a router does that is switched off and on. */
   async reboot(mapping: NatMapping): Promise<void> {
     await this.namespace.ip('link', 'set', NAT_WAN_INTERFACE, 'down');
@@ -122,6 +127,10 @@ table ip filter {
     await this.namespace.nft(natRules(mapping));
   }
 }
+
+const FORWARD_RULES = `add rule ip filter forward ct state established,related accept
+add rule ip filter forward iifname "lan0" accept
+`;
 
 /** Kernel netfilter: a dropped packet is never confirmed in conntrack, so strangers cannot take a port before the host uses it. */
 function natRules(mapping: NatMapping): string {
@@ -139,11 +148,9 @@ table ip filter {
   }
   chain forward {
     type filter hook forward priority filter; policy drop
-    ct state established,related accept
-    iifname "lan0" accept
   }
 }
-`;
+${FORWARD_RULES}`;
 }
 
 /** One switch that hosts with public addresses and routers are plugged into. */

@@ -72,6 +72,8 @@ export class Association {
   repair: Repair | undefined;
   /** Its path is in doubt: when streams are tried. */
   streamsAt: number | undefined;
+  /** Its path is a stream that we dialed: when we look whether UDP passes by now, and how long it was waited for that. */
+  udpLook: { at: number; waitedMs: number } | undefined;
   /** Listeners were told that the peer is silent. */
   toldSilent = false;
   /** From then on it may rest, when nothing else speaks against it. */

@@ -1,4 +1,4 @@
-import type { SocketAddress } from '../base/socket-address.ts';
+import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { MAX_BINDING_SERVERS } from '../mobility/constants.ts';
 import { isStreamAddress } from '../base/stream-address.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
@@ -12,8 +12,9 @@ export function bindingServers(associations: Iterable<Association>): readonly So
   let considered = 0;
   for (const { path, state } of associations) {
     if (state !== 'up' || path === undefined) continue;
-    if (path.ice !== undefined && path.ice.remoteType !== 'host') continue;
-    const { remote } = path;
+    const { ice, remote } = path;
+    // Of the pair that ICE chose; the data plane may have gone elsewhere since.
+    if (ice !== undefined && ice.remoteType !== 'host' && sameSocketAddress(ice.remote, remote)) continue;
     if (isStreamAddress(remote.address)) continue;
     const found = isGloballyReachable(remote.address) ? reachable : others;
     if (!found.some(({ address }) => address === remote.address)) found.push(remote);

@@ -102,6 +102,9 @@ export const MAX_BINDING_ANSWERS_PER_SECOND = 500;
 export const STREAM_HEAD_START_MS = 1_000;
 /** Of one peer. */
 export const MAX_STREAMS_TRIED = 2;
+/** Whether UDP passes by now is looked for first after this, then after twice as long each time: a person logs in to a portal, say. */
+export const UDP_LOOK_FIRST_MS = 10_000;
+export const UDP_LOOK_MAX_MS = 320_000;
 
 export const ECHO_TIMEOUT_MS = 3_000;
 export const MAX_ECHOES = 64;

@@ -122,7 +122,10 @@ export class LinkManager implements Timed {
     this.logger = components.logger;
     this.addresses = new LocalAddresses(components, this.dataPlane.port);
     const { dataPlane, streamsOf = (): [] => [] } = components;
-    this.streams = new Streams({ dataPlane, known: streamsOf });
+    this.streams = new Streams({
+      ...{ dataPlane, known: streamsOf },
+      lookForDirect: (association, now) => this.beginRepair(association, 'remapped', now),
+    });
     const { table, addresses, streams } = this;
     this.sessions = new IceSessions({ ...components, table, addresses, streams });
     this.turn = new TurnRelays({
@@ -200,6 +203,7 @@ export class LinkManager implements Timed {
       settle: (association, now) => this.settle(association, now),
       logger: this.logger,
       askReflexive: (now) => void this.moves.ask(now),
+      udpPasses: (now) => this.moves.udpPasses(now),
     });
   }
 
@@ -755,7 +759,12 @@ export class LinkManager implements Timed {
       const { hit } = association;
       this.dataPlane.rest(association.link, { asleep: hit !== undefined && this.maySleep(hit) });
     }
-    const ofOthers = [this.relays.nextTimeout(association), this.late.nextTimeout(association), association.streamsAt];
+    const { relays, late, streams } = this;
+    const ofOthers = [
+      relays.nextTimeout(association),
+      late.nextTimeout(association),
+      streams.nextTimeout(association, now),
+    ];
     const next = earliest(association.nextTimeout(), ...ofOthers);
     if (next === undefined) this.timers.clear(association);
     else this.timers.set(association, next);

@@ -73,6 +73,12 @@ export class OwnMoves {
     return asked;
   }
 
+  /** Where it did not a moment ago: nobody could tell how we are seen, and links through others may become direct ones. */
+  udpPasses(now: number): void {
+    this.ask(now);
+    this.lookForDirect(now);
+  }
+
   /** Takes what was told, and sends what is to be asked. */
   pump(now: number): void {
     const { addresses, dataPlane } = this.ports;

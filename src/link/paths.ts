@@ -36,6 +36,8 @@ export interface PathPorts {
   readonly settle: (association: Association, now: number) => void;
   readonly logger: Logger;
   readonly askReflexive: (now: number) => void;
+  /** A stream has given way to UDP: other paths may, too. */
+  readonly udpPasses: (now: number) => void;
 }
 
 /** What the ICE agents of associations and the data plane have found out, and what becomes of the paths by it. */
@@ -99,7 +101,8 @@ export class Paths {
       this.ports.tell({ type: 'path', hit, path: describePath(association.path) });
       if (mended) this.ports.tell({ type: 'mended', hit });
     }
-    if (!worked || cause === 'gone' || isFromStream(path, remote)) this.ports.askReflexive(now);
+    if (!worked || cause === 'gone') this.ports.askReflexive(now);
+    if (isFromStream(path, remote)) this.ports.udpPasses(now);
     repairs.consider(now);
     this.ports.streams.showIce(association, now);
     this.handedOn(association, { local, remote, cause }, now);
@@ -182,7 +185,7 @@ export class Paths {
     const isSeenAgain = isFromStream(association.path, path.remote);
     association.take({ local: path.local, remote: path.remote, ice: path }, now);
     association.restAt = now + REST_AFTER_MS;
-    if (isSeenAgain) this.ports.askReflexive(now);
+    if (isSeenAgain) this.ports.udpPasses(now);
     if (!association.connected || association.pathWorks) return;
     association.pathWorks = true;
     if (association.repair?.cause === 'broken') this.ports.repairs.end(association);

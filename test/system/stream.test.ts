@@ -6,7 +6,7 @@ import { systemTest } from './support/system-test.ts';
 const OVERLAY = 'stream.example';
 
 systemTest(
-  'a host whose router drops UDP joins by ticket, and is reached by name both ways; it moves to a network with UDP and back',
+  'a host whose router drops UDP joins by ticket, and is reached by name both ways; it moves to a network with UDP and back, and is seen when UDP passes',
   async (t, lab) => {
     const { peer, a, b, natA, natC } = await twoHomes(lab);
     await natA.namespace.nft('insert rule ip filter forward meta l4proto udp drop');
@@ -82,6 +82,17 @@ systemTest(
     );
     t.log(`bob answers again after ${(performance.now() - since).toFixed(0)} ms`);
     t.is((await bob.ping(`alice.${OVERLAY}`, 3)).path?.via?.hit, carols);
+    t.is((await alice.link(carols))?.handshakes, 1);
+    t.is((await alice.link(bobs))?.handshakes, 1);
+
+    // Nothing tells that the router lets UDP through by now, as after somebody has logged in to a portal.
+    await natA.letAllOut();
+    const open = performance.now();
+    for (const hit of [carols, bobs])
+      await eventually(`alice's link goes by UDP (${await typeOf(hit)})`, 60_000, async () =>
+        ['host', 'srflx', 'prflx'].includes(await typeOf(hit)) ? true : undefined,
+      );
+    t.log(`all by UDP after ${(performance.now() - open).toFixed(0)} ms`);
     t.is((await alice.link(carols))?.handshakes, 1);
     t.is((await alice.link(bobs))?.handshakes, 1);
     for (const agent of [alice, bob, carol]) await agent.stop();

@@ -11,7 +11,11 @@ const PATIENT_STAGGER_MS = 250;
 /** After a round without success. Others may be starting too, as after a power cut: they are found soon. */
 const FIRST_PAUSE_MS = 400;
 const EAGER_MS = 30_000;
-/** Then the pause is doubled each time, with jitter, so that a restarted overlay is not stormed. */
+/**
+ * Then the pause is a part of what it took so far, with jitter, so that a restarted overlay is not stormed: who was away for
+ * two minutes is back within four seconds from when it can be, who was for ten or more, within 19.
+ */
+const PAUSE_SHARE = 1 / 40;
 const MAX_PAUSE_MS = 15_000;
 /** A link is up: whether it is a way in, its other end tells at once; where newcomers crowd, not quite at once. */
 const REST_MS = 250;
@@ -37,9 +41,8 @@ export class Bootstrap implements Timed {
   private found: SocketAddress[] = [];
   private active = false;
   private index = 0;
-  private pause = FIRST_PAUSE_MS;
   private nextAt: number | undefined;
-  private eagerUntil = 0;
+  private startedAt = 0;
   private restUntil = -Infinity;
   private streamsFrom = 0;
 
@@ -67,8 +70,7 @@ export class Bootstrap implements Timed {
     this.found = [];
     this.addresses = addresses;
     this.index = 0;
-    this.pause = FIRST_PAUSE_MS;
-    this.eagerUntil = now + EAGER_MS;
+    this.startedAt = now;
     // Nobody is kept waiting where there is nothing else.
     this.streamsFrom = addresses.every(({ address }) => isStreamAddress(address)) ? now : now + STREAM_HEAD_START_MS;
     this.nextAt = addresses.length === 0 ? undefined : now;
@@ -84,7 +86,7 @@ export class Bootstrap implements Timed {
     if (!this.active) return;
     if (![...this.addresses, ...this.found].some((known) => sameSocketAddress(known, address)))
       this.found = [...this.found, address].slice(-MAX_FOUND);
-    this.nextAt ??= now + this.pause;
+    this.nextAt ??= now + this.pauseMs(now);
     if (now >= this.restUntil && this.index === 0) this.connect(address, now);
   }
 
@@ -108,8 +110,7 @@ export class Bootstrap implements Timed {
     const remote = this.addresses[this.index] ?? this.found[this.index - this.addresses.length];
     if (remote === undefined) {
       this.index = 0;
-      this.nextAt = now + this.pause * (0.75 + this.random.float() / 2);
-      if (now >= this.eagerUntil) this.pause = Math.min(this.pause * 2, MAX_PAUSE_MS);
+      this.nextAt = now + this.pauseMs(now) * (0.75 + this.random.float() / 2);
       return;
     }
     this.index += 1;
@@ -119,5 +120,10 @@ export class Bootstrap implements Timed {
     }
     this.nextAt = now + this.staggerMs;
     this.connect(remote, now);
+  }
+
+  private pauseMs(now: number): number {
+    const soFar = now - this.startedAt;
+    return soFar < EAGER_MS ? FIRST_PAUSE_MS : Math.min(PAUSE_SHARE * soFar, MAX_PAUSE_MS);
   }
 }

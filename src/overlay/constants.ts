@@ -157,8 +157,8 @@ export const MAX_REFUSAL_PAUSE_MS = 60_000;
 export const REFUSED_COPY_RETRY_MS = 30_000;
 export const MAX_REFUSED_COPY_RETRY_MS = 3_600_000;
 
-/** Between passes over the stored data while some copy is missing. */
-export const REPLICATION_RETRY_MS = 10_000;
+/** As REFUSED_COPY_RETRY_MS, of what was refused since the two see the ring differently: its Updates are under way. */
+export const MISPLACED_COPY_RETRY_MS = 1_000;
 
 /** Resources that one turn looks at, and what a copy that is sent counts among them: a signature, mostly. */
 export const RESOURCES_PER_TURN = 256;

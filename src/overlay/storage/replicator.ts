@@ -1,12 +1,13 @@
 import { type Timed, earliest } from '../../base/clock.ts';
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
+import { TimerQueue } from '../../base/timer-queue.ts';
 import {
   COPY_COST,
   EXPIRY_SWEEP_MS,
   MAX_REFUSED_COPY_RETRY_MS,
   MAX_SILENCE_PAUSE_MS,
+  MISPLACED_COPY_RETRY_MS,
   REFUSED_COPY_RETRY_MS,
-  REPLICATION_RETRY_MS,
   RESOURCES_PER_TURN,
 } from '../constants.ts';
 import type { PlaceView } from './admission.ts';
@@ -56,6 +57,8 @@ export class Replicator implements Timed {
   private readonly targets = new Map<NodeId, CopyTarget>();
   private readonly refusals = new WeakMap<Resource, Map<NodeId, Refused>>();
   private readonly changed = new Set<ResourceId>();
+  /** When what was refused is offered again. */
+  private offers = new TimerQueue<ResourceId>();
   private pass: Pass | undefined;
   private passAt: number | undefined;
   /** The pass in which copies count too. */
@@ -99,7 +102,17 @@ export class Replicator implements Timed {
     const found = this.store.find(resource);
     if (found === undefined) return;
     if (complete) found.holders.set(from, found.revision);
+    if (this.isCharged(resource, from)) found.own = true;
     this.stored(resource, now);
+  }
+
+  /**
+   * Whether whoever brings a copy leaves it to this peer to see that the responsible one has it: it took this peer for that
+   * one, or itself. By the time the copy is looked at a newcomer may stand in between, of which the sender does not know.
+   */
+  private isCharged(resource: ResourceId, from: NodeId): boolean {
+    const { place } = this.host;
+    return place.isResponsibleFor(resource) || (place.isMember && place.likelyResponsible(resource) !== from);
   }
 
   /**
@@ -144,7 +157,8 @@ export class Replicator implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    let next = earliest(this.passAt, this.latePassAt, this.sweepAt, this.resumeAt, this.drained?.until);
+    const { passAt, latePassAt, sweepAt, resumeAt, drained, offers } = this;
+    let next = earliest(passAt, latePassAt, sweepAt, resumeAt, drained?.until, offers.next());
     for (const target of this.targets.values())
       if (target.hasWork && target.inFlight === 0) next = earliest(next, target.pausedUntil);
     return next;
@@ -177,6 +191,7 @@ export class Replicator implements Timed {
   }
 
   private lookAtChanged(budget: number, now: number): number {
+    for (let id = this.offers.due(now); id !== undefined; id = this.offers.due(now)) this.changed.add(id);
     for (const id of this.changed) {
       if (budget <= 0) break;
       budget -= 1;
@@ -239,8 +254,7 @@ export class Replicator implements Timed {
   private want(resource: Resource, nodeId: NodeId, reason: CopyReason, now: number): void {
     if (resource.holders.revisionOf(nodeId) === resource.revision) return;
     const refused = this.refusals.get(resource)?.get(nodeId);
-    if (refused?.revision === resource.revision && refused.until > now)
-      this.schedulePass(Math.max(refused.until, now + REPLICATION_RETRY_MS));
+    if (refused?.revision === resource.revision && refused.until > now) this.offerAgain(resource, now);
     else this.target(nodeId).queue.set(resource.id, reason);
   }
 
@@ -369,10 +383,20 @@ export class Replicator implements Timed {
     if (refusals === undefined) this.refusals.set(resource, (refusals = new Map<NodeId, Refused>()));
     const before = refusals.get(target.nodeId);
     const times = before?.revision === resource.revision ? before.times + 1 : 0;
-    const until = now + Math.min(REFUSED_COPY_RETRY_MS * 2 ** times, MAX_REFUSED_COPY_RETRY_MS);
+    // It sees another ring than this one: one of them is about to learn.
+    const isOfRing = words.size === 1 && words.has('sender');
+    const firstMs = isOfRing ? MISPLACED_COPY_RETRY_MS : REFUSED_COPY_RETRY_MS;
+    const until = now + Math.min(firstMs * 2 ** times, MAX_REFUSED_COPY_RETRY_MS);
     if (refusals.size >= MAX_REFUSALS) refusals.clear();
     refusals.set(target.nodeId, { revision: resource.revision, times, until });
-    this.schedulePass(Math.max(until, now + REPLICATION_RETRY_MS));
+    this.offerAgain(resource, now);
+  }
+
+  /** What was refused is looked at when it may be offered again. */
+  private offerAgain(resource: Resource, now: number): void {
+    let at = Infinity;
+    for (const { until } of this.refusals.get(resource)?.values() ?? []) if (until > now) at = Math.min(at, until);
+    if (at < Infinity) this.offers.set(resource.id, at);
   }
 
   private concludeHandOver(target: CopyTarget, now: number): void {
@@ -396,6 +420,7 @@ export class Replicator implements Timed {
   reset(): void {
     this.targets.clear();
     this.changed.clear();
+    this.offers = new TimerQueue();
     this.pass = undefined;
     this.passAt = undefined;
     this.latePassAt = undefined;

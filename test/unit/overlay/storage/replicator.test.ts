@@ -21,20 +21,24 @@ const A = '20010022'.padEnd(32, 'a');
 const B = '20010022'.padEnd(32, 'b');
 const NEWCOMER = '20010022'.padEnd(32, '7');
 
+type Reply = 'taken' | 'refused' | 'silent' | 'misplaced';
+
 interface Sent {
   readonly to: NodeId | undefined;
   readonly resource: ResourceId;
-  readonly answer: (reply: 'taken' | 'refused' | 'silent', now: number) => void;
+  readonly answer: (reply: Reply, now: number) => void;
 }
 
 const signer = (nodeId: string): Signer => ({ nodeId, user: null, spki: new Uint8Array(), chain: [], hash: nodeId });
 
-/** A replicator whose peer is responsible for everything, and what it sends. */
+/** A replicator, and what it sends. */
 class Bench {
   readonly sent: Sent[] = [];
   readonly store = new ResourceStore({ maxBytes: 1e9, maxPerWriter: 1e6 });
   readonly replicator: Replicator;
   replicaSet: NodeId[] = [A, B];
+  /** Of everything; otherwise A is. */
+  isResponsible = true;
   looks = 0;
 
   constructor() {
@@ -50,7 +54,7 @@ class Bench {
       isJoining: false,
       isResponsibleFor: () => {
         this.looks += 1;
-        return true;
+        return this.isResponsible;
       },
       isInReplicaRange: () => true,
       isPeer: () => true,
@@ -104,7 +108,7 @@ class Bench {
   }
 
   /** Answers what was sent and not yet answered, to `to` or to anyone. */
-  answerAll(reply: 'taken' | 'refused' | 'silent', now: number, to?: NodeId): number {
+  answerAll(reply: Reply, now: number, to?: NodeId): number {
     const open = this.sent.splice(0).filter((sent) => {
       const mine = to === undefined || sent.to === to;
       if (!mine) this.sent.push(sent);
@@ -125,7 +129,10 @@ function sentOf({ destination, body }: OutgoingRequest, done: RequestDone): Sent
       done({ ...ok, body: { type: 'store_ans', kindResponses: [] } }, now);
     } else if (reply === 'silent')
       done({ ok: false, error: new OverlayError(ERROR_CODES.request_timeout, 'no answer') }, now);
-    else done({ ok: false, error: new OverlayError(ERROR_CODES.data_too_large, 'no', Buffer.from('quota')) }, now);
+    else {
+      const word = reply === 'misplaced' ? 'sender' : 'quota';
+      done({ ok: false, error: new OverlayError(ERROR_CODES.forbidden, 'no', Buffer.from(word)) }, now);
+    }
   };
   return { to, resource, answer };
 }
@@ -280,4 +287,52 @@ test('a drain is over when everything is held, or when its time is, and tells wh
   for (let now = 0; now < 5_000 && over === undefined; now += 10)
     if ((stuck.replicator.nextTimeout() ?? Infinity) <= now) stuck.replicator.handleTimeout(now);
   t.deepEqual(over, { complete: false, at: 3_000 });
+});
+
+test('a copy of one that is not responsible is handed on to the peer that is, and that of the responsible one is not', (t) => {
+  const bench = new Bench();
+  bench.isResponsible = false;
+  const [ours, theirs] = [resourceIdOf('1'), resourceIdOf('2')];
+  bench.put(ours, 0);
+  bench.put(theirs, 0);
+  bench.replicator.received(theirs, A, true, 0);
+  bench.replicator.handleTimeout(0);
+  t.is(bench.sent.length, 0);
+  bench.replicator.received(ours, B, true, 0);
+  bench.replicator.handleTimeout(0);
+  t.deepEqual(
+    bench.sent.map(({ to, resource }) => [to, resource]),
+    [[undefined, ours]],
+  );
+  bench.answerAll('taken', 10);
+  bench.replicator.handleTimeout(10);
+  t.is(bench.sent.length, 0);
+});
+
+test('a copy that came to the responsible peer is handed on when another one is responsible at the next look', (t) => {
+  const bench = new Bench();
+  const resource = resourceIdOf('1');
+  bench.put(resource, 0);
+  // Of A, which stands next to the resource when the newcomers before it are not counted.
+  bench.replicator.received(resource, A, false, 0);
+  bench.isResponsible = false;
+  bench.replicator.handleTimeout(0);
+  t.deepEqual(
+    bench.sent.map(({ to }) => to),
+    [undefined],
+  );
+});
+
+test('a copy that was refused since the replica sees another ring is offered again after a second, then after two', (t) => {
+  const bench = new Bench();
+  bench.replicaSet = [A];
+  bench.put(resourceIdOf('1'), 0);
+  bench.replicator.stored(resourceIdOf('1'), 0);
+  bench.replicator.handleTimeout(0);
+  const tries: number[] = [];
+  for (let now = 0; now < 8_000; now += 100) {
+    bench.replicator.handleTimeout(now);
+    if (bench.answerAll('misplaced', now) > 0) tries.push(now);
+  }
+  t.deepEqual(tries, [0, 1_000, 3_000, 7_000]);
 });

@@ -173,6 +173,7 @@ export class OverlayNode implements Timed {
       neighborsChanged: (lost, now) => {
         place.neighborsChanged(now);
         this.replicator.neighborsChanged(lost, now);
+        absences.neighborsChanged(now);
       },
     });
     const { topology } = this;

@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { NodeId } from '../../src/base/node-id.ts';
 import { IDLOC_HOST, IDLOC_NAME } from '../../src/overlay/storage/kinds.ts';
+import type { FetchResult } from '../../src/overlay/storage/storage-client.ts';
 import { MESSAGE_CODES } from '../../src/reload/index.ts';
 import { decodeEnvelope } from '../../src/reload/message.ts';
 import { OverlayWorld, type SimNode, resourceOf } from '../sim/overlay/overlay-world.ts';
@@ -35,18 +36,28 @@ function newcomerWithRange(world: OverlayWorld, writers: readonly SimNode[]): { 
   }
 }
 
+/** A newcomer in a settled ring that got nothing of its range: the hand-over is cut short, and copies are long in coming. */
+function emptyNewcomer(seed: number): {
+  world: OverlayWorld;
+  newcomer: SimNode;
+  values: SimNode[];
+  writers: SimNode[];
+} {
+  const { world, writers } = settledRing(seed);
+  const { newcomer, values } = newcomerWithRange(world, writers);
+  const carry = world.carry.bind(world);
+  world.carry = (from, to, message) => {
+    if (to !== newcomer.id || !isStore(message)) carry(from, to, message);
+  };
+  world.join(newcomer, writers[0] ?? newcomer);
+  if (!world.loop.runUntil(() => newcomer.overlay.state === 'joined', 60_000)) throw new Error('it does not join');
+  world.loop.run(1_000);
+  return { world, newcomer, values, writers };
+}
+
 for (const seed of [SEED, 1, 2])
   test(`a newcomer that got nothing of what it is responsible for says what its neighbours hold (seed ${seed})`, (t) => {
-    const { world, writers } = settledRing(seed);
-    const { newcomer, values } = newcomerWithRange(world, writers);
-    const carry = world.carry.bind(world);
-    // The hand-over is cut short, and copies are long in coming.
-    world.carry = (from, to, message) => {
-      if (to !== newcomer.id || !isStore(message)) carry(from, to, message);
-    };
-    world.join(newcomer, writers[0] ?? newcomer);
-    t.true(world.loop.runUntil(() => newcomer.overlay.state === 'joined', 60_000));
-    world.loop.run(1_000);
+    const { world, newcomer, values, writers } = emptyNewcomer(seed);
     t.is(newcomer.overlay.snapshot(world.now).storedResources, 0);
     for (const { id } of values)
       for (const reader of [newcomer, world.pick(writers) ?? newcomer]) {
@@ -56,6 +67,69 @@ for (const seed of [SEED, 1, 2])
         t.true(world.now - startedAt < 2_000);
       }
   });
+
+for (const seed of [SEED, 1, 2])
+  test(`all hosts ask an empty newcomer for one thing in the same moment: each is told what its neighbours hold (seed ${seed})`, (t) => {
+    const { world, values, writers } = emptyNewcomer(seed);
+    const [{ id }] = values as [SimNode];
+    const results: FetchResult[] = [];
+    for (const reader of writers)
+      world.run(reader, (now) =>
+        reader.overlay.fetch({ resource: hostRecord(id), kind: IDLOC_HOST.id }, now, (result) => results.push(result)),
+      );
+    t.true(world.loop.runUntil(() => results.length === writers.length, 5_000));
+    t.deepEqual(
+      results.map((result) => (result.ok ? result.values.length : result.error.code)),
+      writers.map(() => 1),
+    );
+  });
+
+/** What some nodes send to another takes so much longer; undefined: it gets lost. */
+function slow(world: OverlayWorld, from: (id: NodeId) => boolean, to: NodeId, ms: number | undefined): void {
+  const carry = world.carry.bind(world);
+  world.carry = (a, b, message) => {
+    if (b !== to || !from(a)) carry(a, b, message);
+    else if (ms !== undefined) world.loop.after(ms, () => carry(a, b, message));
+  };
+}
+
+for (const seed of [SEED, 1, 2])
+  test(`the neighbours of an empty newcomer take four seconds to answer, as on a busy machine: readers are told what they hold (seed ${seed})`, (t) => {
+    const { world, newcomer, values, writers } = emptyNewcomer(seed);
+    const after = new Set(newcomer.overlay.snapshot(world.now).successors);
+    slow(world, (id) => after.has(id), newcomer.id, 4_000);
+    const reader = world.pick(writers.filter(({ id }) => !after.has(id))) as SimNode;
+    for (const { id } of values) {
+      const result = fetchFrom(world, reader, hostRecord(id), IDLOC_HOST.id);
+      t.is(result.ok ? result.values.length : result.error.code, 1);
+    }
+  });
+
+test('those that keep copies of what an empty newcomer lacks say nothing at all: readers are told that it is not known', (t) => {
+  t.log(`seed ${SEED}`);
+  const { world, newcomer, values, writers } = emptyNewcomer(SEED);
+  const after = new Set(newcomer.overlay.snapshot(world.now).successors);
+  slow(world, (id) => after.has(id), newcomer.id, undefined);
+  const reader = world.pick(writers.filter(({ id }) => !after.has(id))) as SimNode;
+  const [{ id }] = values as [SimNode];
+  const result = fetchFrom(world, reader, hostRecord(id), IDLOC_HOST.id);
+  t.is(result.ok ? result.values.length : result.error.code, 'request_timeout');
+});
+
+test('one that keeps copies dies: that nothing is there is said as soon as its neighbours know', (t) => {
+  t.log(`seed ${SEED}`);
+  const { world, newcomer, writers } = emptyNewcomer(SEED);
+  const [next] = newcomer.overlay.snapshot(world.now).successors;
+  const dying = writers.find(({ id }) => id === next) as SimNode;
+  world.crash(dying);
+  let i = 0;
+  while (world.responsible(resourceOf(`nobody-${i}`)) !== newcomer.id) i += 1;
+  const startedAt = world.now;
+  const result = fetchFrom(world, newcomer, resourceOf(`nobody-${i}`), IDLOC_NAME.id);
+  t.is(result.ok ? result.values.length : result.error.code, 0);
+  // Links of the dead take up to eight seconds to notice.
+  t.true(world.now - startedAt < 9_000);
+});
 
 for (const seed of [SEED, 1, 2])
   test(`a newcomer without links to those before it finds what they have, though it takes their place for its own (seed ${seed})`, (t) => {

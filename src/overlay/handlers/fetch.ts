@@ -1,4 +1,4 @@
-import type { FetchKindResponse, FetchRequest, StoredData } from '../../reload/index.ts';
+import { ERROR_CODES, type FetchKindResponse, type FetchRequest, type StoredData } from '../../reload/index.ts';
 import type { SignedValue } from '../storage/admission.ts';
 import { askedValues } from './asked-values.ts';
 import type { Handler, HandlerContext, IncomingRequest } from './handler.ts';
@@ -10,7 +10,7 @@ type Request = IncomingRequest<FetchRequest>;
 
 /**
  * RFC 6940 s7.4.2. The certificates of all writers go with the answer (s6.3.4). That nothing is there is said by a peer
- * whose range is new only when its neighbours know of nothing either.
+ * whose range is new only when its neighbours know of nothing either, and of who does not answer nobody knows.
  */
 export const handleFetch: Handler<FetchRequest> = (request, context) => {
   const { resource, specifiers } = request.body;
@@ -20,10 +20,13 @@ export const handleFetch: Handler<FetchRequest> = (request, context) => {
   // Who reads asks for one Kind; more would only multiply the questions.
   const isAbsent = kind !== undefined && specifiers.length === 1 && !store.has(resource, kind.id, request.now);
   if (isAbsent && absences.isDoubtful(resource, request))
-    absences.ask(resource, kind, request.now, (found, at) => {
+    absences.ask(resource, kind, request.now, (found, at, isComplete) => {
+      // Copies may have come meanwhile.
+      const isUnknown = found.length === 0 && !store.has(resource, kind.id, at);
       // It is another's to say by now: the request is repeated, and finds the way there.
-      if (found.length === 0 && !context.topology.isResponsibleFor(resource)) return;
-      answer(request, context, found, at);
+      if (isUnknown && !context.topology.isResponsibleFor(resource)) return;
+      if (isUnknown && !isComplete) request.fail(ERROR_CODES.request_timeout, 'who keeps copies does not answer');
+      else answer(request, context, found, at);
     });
   else answer(request, context, [], request.now);
 };

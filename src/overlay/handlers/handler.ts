@@ -20,6 +20,8 @@ export interface IncomingRequest<B extends KnownBody = KnownBody> {
   readonly signer: Signer;
   /** The linked node that sent it came straight from the signer: "adjacent" in RFC 6940 s6.4.2. */
   readonly isAdjacent: boolean;
+  /** It was sent to the Node-ID of this node, not to whoever is responsible for a resource. */
+  readonly isForNode: boolean;
   readonly certificates: readonly GenericCertificate[];
   readonly now: number;
   answer(body: KnownBody, certificates?: readonly Uint8Array[]): void;

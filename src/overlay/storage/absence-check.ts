@@ -6,7 +6,7 @@ import type { NeighborTable } from '../chord/neighbor-table.ts';
 import { REPLICAS } from '../constants.ts';
 import { type Requester, toNode, toResource } from '../requester.ts';
 import type { SignedValue } from './admission.ts';
-import { Inquiry } from './inquiry.ts';
+import { Inquiry, type InquiryDone } from './inquiry.ts';
 import type { Kind } from './kinds.ts';
 import type { RingView } from './ring-view.ts';
 import type { ValueVerifier } from './value-verifier.ts';
@@ -17,26 +17,34 @@ const MAX_WAITING = 256;
 /** What one has is enough, unless others that live have more: they answer in a moment. */
 const GRACE_MS = 200;
 
-type Done = (found: readonly SignedValue[], now: number) => void;
+/**
+ * Somebody that keeps copies and does not answer may have what is asked for, as long as it is a neighbour: whoever asks is told
+ * so before its own request ends (15 s).
+ */
+const PATIENCE_MS = 12_000;
 
-interface Check {
-  readonly asked: ReadonlySet<NodeId>;
-  readonly waiting: Done[];
+/** The part of a request that the doubt depends on. */
+interface Asked {
+  readonly signer: { readonly nodeId: NodeId };
+  readonly isAdjacent: boolean;
+  readonly isForNode: boolean;
+  readonly now: number;
 }
 
 /**
  * A peer whose range is new cannot tell by its store that nothing is there: what belongs there may not have come yet, since
  * whoever handed it over died, and of a ring in motion it may not know the peer that comes before it, whose place it then
  * takes for its own. It asks the two peers that keep copies, and, by way of the two before it, who is responsible as they
- * know it. For a minute after each change, and only before "nothing" is said; one question for a place at a time, and one
- * that was asked does not ask back.
+ * know it. For a minute after each change, and only before "nothing" is said; one question for a place at a time, and who is
+ * asked for its own copy does not ask back. The silence of one that keeps copies is no "nothing".
  */
 export class AbsenceCheck implements Timed {
   private readonly self: NodeId;
   private readonly place: Pick<RingView, 'isResponsibleFor' | 'isInMotion'>;
   private readonly neighbors: Pick<NeighborTable, 'predecessors' | 'replicaSet'>;
   private readonly inquiry: Inquiry;
-  private readonly checks = new Map<string, Check>();
+  /** Who waits for each question. */
+  private readonly checks = new Map<string, InquiryDone[]>();
   private waiting = 0;
 
   constructor(components: {
@@ -57,36 +65,41 @@ export class AbsenceCheck implements Timed {
       clock,
       ways: (resource) => this.ways(resource),
       graceMs: GRACE_MS,
+      patienceMs: PATIENCE_MS,
     });
   }
 
   /** Whether others are to be asked before `request` is told that nothing is there. */
-  isDoubtful(
-    resource: ResourceId,
-    request: { readonly signer: { readonly nodeId: NodeId }; readonly isAdjacent: boolean; readonly now: number },
-  ): boolean {
-    if (!this.place.isInMotion(request.now) || !this.place.isResponsibleFor(resource)) return false;
-    return this.waiting < MAX_WAITING && !this.inquiry.isFull && !this.isAskedBack(resource, request);
+  isDoubtful(resource: ResourceId, { signer, isForNode, isAdjacent, now }: Asked): boolean {
+    // Who asks for the copy that is here, another peer in doubt mostly, is not to wait for what others have.
+    if (isForNode || !this.place.isInMotion(now) || !this.place.isResponsibleFor(resource)) return false;
+    // The question of this peer has come back to it.
+    if (signer.nodeId === this.self && !isAdjacent) return false;
+    return this.waiting < MAX_WAITING && !this.inquiry.isFull;
   }
 
   /** `done` gets what others hold, in the call when there are none. */
-  ask(resource: ResourceId, kind: Kind, now: number, done: Done): void {
+  ask(resource: ResourceId, kind: Kind, now: number, done: InquiryDone): void {
     const key = `${resource}/${kind.id}`;
     const running = this.checks.get(key);
     this.waiting += 1;
     if (running !== undefined) {
-      running.waiting.push(done);
+      running.push(done);
       return;
     }
-    const { predecessors, replicaSet } = this.neighbors;
-    const check: Check = { asked: new Set([...predecessors.slice(0, REPLICAS), ...replicaSet]), waiting: [done] };
-    this.checks.set(key, check);
-    this.inquiry.ask(resource, kind, now, (values, at) => {
+    const waiting = [done];
+    this.checks.set(key, waiting);
+    this.inquiry.ask(resource, kind, now, (values, at, isComplete) => {
       this.checks.delete(key);
-      this.waiting -= check.waiting.length;
+      this.waiting -= waiting.length;
       const found = latestOfEach(kind, values);
-      for (const each of check.waiting) each(found, at);
+      for (const each of waiting) each(found, at, isComplete);
     });
+  }
+
+  /** Whoever is no neighbour any more is not waited for, and those that keep copies now are asked. */
+  neighborsChanged(now: number): void {
+    this.inquiry.waysChanged(now);
   }
 
   nextTimeout(): number | undefined {
@@ -95,16 +108,6 @@ export class AbsenceCheck implements Timed {
 
   handleTimeout(now: number): void {
     this.inquiry.handleTimeout(now);
-  }
-
-  /** The question of this peer has come back to it, or who is asked asks: each would wait for the other. */
-  private isAskedBack(
-    resource: ResourceId,
-    { signer: { nodeId }, isAdjacent }: { readonly signer: { readonly nodeId: NodeId }; readonly isAdjacent: boolean },
-  ): boolean {
-    if (nodeId === this.self) return !isAdjacent;
-    for (const [key, { asked }] of this.checks) if (key.startsWith(`${resource}/`) && asked.has(nodeId)) return true;
-    return false;
   }
 
   private ways(resource: ResourceId): Destination[][] {

@@ -13,14 +13,29 @@ import type { ValueVerifier } from './value-verifier.ts';
 const ANSWER_LIMIT_MS = 2_000;
 /** Places that are being asked about at once. */
 const MAX_QUESTIONS = 128;
+/** Requests of one question, however often the ring changes meanwhile. */
+const MAX_REQUESTS = 16;
+
+/** A destination list. Of one entry: a node is asked for its own copy. */
+type Way = readonly Destination[];
+
+/** @param isComplete everyone that was asked for its own copy has answered, or is no way any more. */
+export type InquiryDone = (values: readonly SignedValue[], now: number, isComplete: boolean) => void;
 
 interface Question {
   readonly resource: ResourceId;
   readonly kind: Kind;
-  readonly requests: Set<bigint>;
+  readonly requests: Map<bigint, Way>;
+  /** Names of the ways that were taken. */
+  readonly asked: Set<string>;
   readonly answers: { readonly data: StoredData; readonly certificates: readonly GenericCertificate[] }[];
   endsAt: number;
-  readonly done: (values: readonly SignedValue[], now: number) => void;
+  /** Own copies are waited for until then. */
+  readonly lastAt: number;
+  hasValue: boolean;
+  /** Somebody did not say what it holds. */
+  isRefused: boolean;
+  readonly done: InquiryDone;
 }
 
 /**
@@ -31,8 +46,9 @@ export class Inquiry implements Timed {
   private readonly requester: Requester;
   private readonly verifier: Pick<ValueVerifier, 'verify'>;
   private readonly clock: Clock;
-  private readonly ways: (resource: ResourceId) => readonly (readonly Destination[])[];
+  private readonly ways: (resource: ResourceId) => readonly Way[];
   private readonly graceMs: number;
+  private readonly patienceMs: number;
   private readonly questions = new Set<Question>();
   private readonly timers = new TimerQueue<Question>();
 
@@ -41,15 +57,18 @@ export class Inquiry implements Timed {
     verifier: Pick<ValueVerifier, 'verify'>;
     clock: Clock;
     /** The destination list of each that is asked. */
-    ways: (resource: ResourceId) => readonly (readonly Destination[])[];
+    ways: (resource: ResourceId) => readonly Way[];
     /** With values from one, the others are waited for so long; absent: as long as without. */
     graceMs?: number;
+    /** Those that are asked for their own copy are waited for so long; absent: two seconds, as all others. */
+    patienceMs?: number;
   }) {
     this.requester = components.requester;
     this.verifier = components.verifier;
     this.clock = components.clock;
     this.ways = components.ways;
     this.graceMs = components.graceMs ?? ANSWER_LIMIT_MS;
+    this.patienceMs = components.patienceMs ?? ANSWER_LIMIT_MS;
   }
 
   get isFull(): boolean {
@@ -57,38 +76,26 @@ export class Inquiry implements Timed {
   }
 
   /** `done` gets the values that others hold, the one to believe first; in the call when there is nobody to ask. */
-  ask(
-    resource: ResourceId,
-    kind: Kind,
-    now: number,
-    done: (values: readonly SignedValue[], now: number) => void,
-  ): void {
+  ask(resource: ResourceId, kind: Kind, now: number, done: InquiryDone): void {
     const question: Question = {
-      resource,
-      kind,
-      requests: new Set(),
-      answers: [],
-      endsAt: now + ANSWER_LIMIT_MS,
-      done,
+      ...{ resource, kind, requests: new Map(), asked: new Set(), answers: [], done },
+      ...{ endsAt: now + ANSWER_LIMIT_MS, lastAt: now + this.patienceMs, hasValue: false, isRefused: false },
     };
     this.questions.add(question);
     this.timers.set(question, question.endsAt);
-    const specifiers = [{ kind: kind.id, generation: 0n, specifier: specifierOf(kind) }];
-    const body = { type: 'fetch_req' as const, resource, specifiers };
-    for (const destination of this.ways(resource)) {
-      const transaction = this.requester.request({ destination, body }, now, (result, at) => {
-        question.requests.delete(transaction);
-        if (result.ok && result.body.type === 'fetch_ans') {
-          const [response] = result.body.kindResponses;
-          const values = response?.kind === kind.id ? response.values.slice(0, kind.maxCount) : [];
-          for (const data of values) question.answers.push({ data, certificates: result.certificates });
-          if (values.some(({ value }) => value.exists)) this.hasten(question, at);
-        }
-        if (question.requests.size === 0) this.finish(question, at);
-      });
-      question.requests.add(transaction);
+    for (const way of this.ways(resource)) this.askBy(way, question, now);
+    this.finishIfAnswered(question, now);
+  }
+
+  /** Others are near the places that are asked about: those that have come are asked too, those that are gone not waited for. */
+  waysChanged(now: number): void {
+    for (const question of [...this.questions]) {
+      const ways = this.ways(question.resource);
+      const names = new Set(ways.map(nameOf));
+      this.giveUp(question, (way) => !names.has(nameOf(way)));
+      for (const way of ways) if (isOwnCopy(way)) this.askBy(way, question, now);
+      this.finishIfAnswered(question, now);
     }
-    if (question.requests.size === 0) this.finish(question, now);
   }
 
   nextTimeout(): number | undefined {
@@ -96,20 +103,60 @@ export class Inquiry implements Timed {
   }
 
   handleTimeout(now: number): void {
-    for (let question = this.timers.due(now); question !== undefined; question = this.timers.due(now))
-      this.finish(question, now);
+    for (let question = this.timers.due(now); question !== undefined; question = this.timers.due(now)) {
+      if (!question.hasValue && now < question.lastAt) {
+        this.giveUp(question, (way) => !isOwnCopy(way));
+        question.endsAt = question.lastAt;
+        this.timers.set(question, question.endsAt);
+        this.finishIfAnswered(question, now);
+      } else this.finish(question, now);
+    }
+  }
+
+  private askBy(destination: Way, question: Question, now: number): void {
+    const { asked, kind, resource } = question;
+    const name = nameOf(destination);
+    if (asked.has(name) || asked.size >= MAX_REQUESTS) return;
+    asked.add(name);
+    const specifiers = [{ kind: kind.id, generation: 0n, specifier: specifierOf(kind) }];
+    const body = { type: 'fetch_req' as const, resource, specifiers };
+    const transaction = this.requester.request({ destination, body }, now, (result, at) => {
+      question.requests.delete(transaction);
+      if (result.ok && result.body.type === 'fetch_ans') {
+        const [response] = result.body.kindResponses;
+        const values = response?.kind === kind.id ? response.values.slice(0, kind.maxCount) : [];
+        for (const data of values) question.answers.push({ data, certificates: result.certificates });
+        if (values.some(({ value }) => value.exists)) this.hasten(question, at);
+      } else if (isOwnCopy(destination)) question.isRefused = true;
+      this.finishIfAnswered(question, at);
+    });
+    question.requests.set(transaction, destination);
+  }
+
+  private giveUp({ requests }: Question, isGivenUp: (way: Way) => boolean): void {
+    for (const [transaction, way] of requests)
+      if (isGivenUp(way)) {
+        this.requester.cancel(transaction);
+        requests.delete(transaction);
+      }
   }
 
   private hasten(question: Question, now: number): void {
+    question.hasValue = true;
     question.endsAt = Math.min(question.endsAt, now + this.graceMs);
     this.timers.set(question, question.endsAt);
+  }
+
+  private finishIfAnswered(question: Question, now: number): void {
+    if (question.requests.size === 0) this.finish(question, now);
   }
 
   private finish(question: Question, now: number): void {
     if (!this.questions.delete(question)) return;
     this.timers.clear(question);
-    for (const transaction of question.requests) this.requester.cancel(transaction);
-    question.done(this.proven(question).sort(byBelief), now);
+    const isComplete = !question.isRefused && ![...question.requests.values()].some(isOwnCopy);
+    this.giveUp(question, () => true);
+    question.done(this.proven(question).sort(byBelief), now, isComplete);
   }
 
   /** Not before the last answer: a writer may have been revoked while the others were waited for. */
@@ -119,6 +166,14 @@ export class Inquiry implements Timed {
       ({ data, certificates }) => this.verifier.verify(resource, kind, data, certificates, wallNow) ?? [],
     );
   }
+}
+
+function isOwnCopy(way: Way): boolean {
+  return way.length === 1;
+}
+
+function nameOf(way: Way): string {
+  return way.map((to) => (to.type === 'node' ? to.nodeId : to.type)).join();
 }
 
 /** Claims before what was given back; of two claims that were made apart, the one that wins. */

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { resourceIdOf } from '../../../../src/overlay/chord/ring.ts';
+import { OverlayBusyError } from '../../../../src/overlay/errors.ts';
 import type { RequestDone, Requester } from '../../../../src/overlay/requester.ts';
 import { AbsenceCheck } from '../../../../src/overlay/storage/absence-check.ts';
 import type { SignedValue } from '../../../../src/overlay/storage/admission.ts';
@@ -40,6 +41,8 @@ const record = (storageTime: bigint, exists = true): StoredData => ({
 
 class Bench {
   readonly asked: { done: RequestDone; way: string[] }[] = [];
+  readonly cancelled = new Set<bigint>();
+  neighbors = { predecessors: [A, B, READER], replicaSet: [C, D] };
   isInMotion = true;
   isResponsible = true;
   readonly check: AbsenceCheck;
@@ -48,28 +51,42 @@ class Bench {
     const requester: Requester = {
       request: ({ destination }, _, done) =>
         BigInt(this.asked.push({ done, way: destination.map((to) => (to.type === 'node' ? to.nodeId : to.type)) })),
-      cancel: () => undefined,
+      cancel: (transaction) => void this.cancelled.add(transaction),
     };
+    const neighbors = (): { predecessors: string[]; replicaSet: string[] } => this.neighbors;
     this.check = new AbsenceCheck({
       self: SELF,
       place: { isResponsibleFor: () => this.isResponsible, isInMotion: () => this.isInMotion },
-      neighbors: { predecessors: [A, B, READER], replicaSet: [C, D] },
+      neighbors: {
+        get predecessors() {
+          return neighbors().predecessors;
+        },
+        get replicaSet() {
+          return neighbors().replicaSet;
+        },
+      },
       requester,
       verifier: { verify: (_, __, data) => ({ data, signer: signer(A) }) },
       clock: { monotonic: () => 0, wall: () => 1 },
     });
   }
 
-  isDoubtful(from: string, isAdjacent = false): boolean {
-    return this.check.isDoubtful(PLACE, { signer: { nodeId: from }, isAdjacent, now: 0 });
+  isDoubtful(from: string, isAdjacent = false, isForNode = false): boolean {
+    return this.check.isDoubtful(PLACE, { signer: { nodeId: from }, isAdjacent, isForNode, now: 0 });
   }
 
-  ask(kind: Kind = IDLOC_NAME): { found: bigint[] | undefined } {
-    const result: { found: bigint[] | undefined } = { found: undefined };
-    this.check.ask(PLACE, kind, 0, (values) => {
+  ask(kind: Kind = IDLOC_NAME): { found: bigint[] | undefined; isComplete: boolean | undefined } {
+    const result: ReturnType<Bench['ask']> = { found: undefined, isComplete: undefined };
+    this.check.ask(PLACE, kind, 0, (values, _, isComplete) => {
       result.found = values.map(({ data }) => data.storageTime);
+      result.isComplete = isComplete;
     });
     return result;
+  }
+
+  /** Those that have not been given up. */
+  get waitedFor(): string[] {
+    return this.asked.filter((_, i) => !this.cancelled.has(BigInt(i + 1))).map(({ way }) => way.join());
   }
 
   answer(index: number, values: readonly StoredData[], kind: Kind = IDLOC_NAME): void {
@@ -97,14 +114,18 @@ test('only what this peer is responsible for is doubtful, and only while its ran
   t.false(bench.isDoubtful(READER));
 });
 
-test('the own question that comes back, and that of one who is asked, are answered at once', (t) => {
+test('the own question that comes back, and whoever asks for the copy that is here, are answered at once', (t) => {
   const bench = new Bench();
   t.true(bench.isDoubtful(SELF, true));
   t.false(bench.isDoubtful(SELF, false));
   t.true(bench.isDoubtful(A));
+  t.false(bench.isDoubtful(A, true, true));
+});
+
+test('one that is asked may ask for itself meanwhile, and waits as all others do', (t) => {
+  const bench = new Bench();
   bench.ask();
-  t.false(bench.isDoubtful(A));
-  t.true(bench.isDoubtful(READER));
+  t.true(bench.isDoubtful(C));
 });
 
 test('requests for one place share one question, and so many wait at once and no more', (t) => {
@@ -112,9 +133,53 @@ test('requests for one place share one question, and so many wait at once and no
   const results = Array.from({ length: 256 }, () => bench.ask());
   t.is(bench.asked.length, 4);
   t.false(bench.isDoubtful(READER));
+  for (const i of [0, 1]) bench.answer(i, []);
   bench.check.handleTimeout(2_000);
-  t.true(results.every(({ found }) => found?.length === 0));
+  t.true(results.every(({ found, isComplete }) => found?.length === 0 && isComplete === true));
   t.true(bench.isDoubtful(READER));
+});
+
+test('those before are waited for two seconds, those that keep copies twelve, and then it is not known', (t) => {
+  const bench = new Bench();
+  const result = bench.ask();
+  bench.answer(0, []);
+  bench.check.handleTimeout(2_000);
+  t.deepEqual(bench.waitedFor, [C, D]);
+  t.is(result.found, undefined);
+  t.is(bench.check.nextTimeout(), 12_000);
+  bench.check.handleTimeout(12_000);
+  t.deepEqual(result, { found: [], isComplete: false });
+});
+
+test('one that keeps copies and refuses to say is as one that is silent', (t) => {
+  const bench = new Bench();
+  const result = bench.ask();
+  for (const i of [0, 2, 3]) bench.answer(i, []);
+  bench.asked[1]?.done({ ok: false, error: new OverlayBusyError('requests') }, 5);
+  t.deepEqual(result, { found: [], isComplete: false });
+});
+
+test('one that kept copies and is no neighbour any more is not waited for, and the one in its place is asked', (t) => {
+  const bench = new Bench();
+  const result = bench.ask();
+  for (const i of [0, 2, 3]) bench.answer(i, []);
+  bench.neighbors = { predecessors: [A, B], replicaSet: [C, READER] };
+  bench.check.neighborsChanged(500);
+  t.deepEqual(bench.asked[4]?.way, [READER]);
+  t.true(bench.cancelled.has(2n));
+  t.is(result.found, undefined);
+  bench.answer(4, [entry(1, 3n)]);
+  t.deepEqual(result, { found: [3n], isComplete: true });
+});
+
+test('however often the neighbours change, one question asks sixteen times at most', (t) => {
+  const bench = new Bench();
+  bench.ask();
+  for (let i = 0; i < 100; i++) {
+    bench.neighbors = { predecessors: [A, B], replicaSet: [`20010022${i.toString(16).padStart(24, '0')}`] };
+    bench.check.neighborsChanged(i);
+  }
+  t.is(bench.asked.length, 16);
 });
 
 test('with a value from one the others are waited for a moment, and each entry is taken as it was written last', (t) => {

@@ -216,6 +216,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
         entersRingLater: (now) => roles.entersLater(now),
         makeNode: hooks.makeNode,
         nodeStarted: (now) => node.receiveEarly(now),
+        hasWorkingLink: () => links.hasWorkingLink,
         members: () => members.hits,
         isPeer: (hit) => acquaintances.isPeer(hit),
         takesPlace: (now) => roles.takePlace(now),

@@ -201,6 +201,7 @@ export class Enroller implements Timed {
         return;
       case 'mended':
       case 'silent':
+      case 'noneWorks':
       case 'doubtful':
       case 'double':
       case 'path':

@@ -47,6 +47,8 @@ export interface EntryPorts {
   makeNode(role: OverlayRole, now: number): OverlayNode;
   /** The node takes messages from now on. */
   nodeStarted(now: number): void;
+  /** Messages get to somebody that is linked. */
+  hasWorkingLink(): boolean;
   /** Linked members. */
   members(): Iterable<Hit>;
   isPeer(hit: Hit): boolean;
@@ -97,6 +99,8 @@ export class Entry implements Timed {
   private tried: readonly SocketAddress[] = [];
   /** Our node has lost its last peer. */
   private isolated = false;
+  /** We search although there are links, since none works. */
+  private stranded = false;
   /** A client that has lost its last peer: when it takes the place of the peers, and how often it asks members. */
   private cutOff: { until: number; askMs: number } | undefined;
   /** We hold the overlay, and nobody with us: the search for others goes on. */
@@ -113,7 +117,7 @@ export class Entry implements Timed {
     this.options = options;
     this.random = random;
     this.bootstrap = new Bootstrap(
-      { connect: (remote, now) => ports.dial(remote, now), random },
+      { connect: (remote, now) => this.tryAt(remote, now), random },
       { patient: !options.returning && !options.founder },
     );
   }
@@ -176,6 +180,13 @@ export class Entry implements Timed {
     for (const hit of this.ports.members()) if (!isClient || this.ports.isPeer(hit)) return;
     this.isolated = true;
     this.findWayIn(now);
+  }
+
+  /** We are linked, and no link works: whoever restarted, or moved, knows nothing of us. They may mend meanwhile. */
+  noneWorks(now: number): void {
+    if (this.bootstrap.trying) return;
+    this.stranded = true;
+    this.search(now);
   }
 
   /** A peer has told how it sees us. */
@@ -336,6 +347,7 @@ export class Entry implements Timed {
 
   private foundWayIn(now: number): void {
     this.alone = false;
+    this.stranded = false;
     this.endCutOff();
     this.bootstrap.stop();
     if (!this.isolated) return;
@@ -351,6 +363,13 @@ export class Entry implements Timed {
       this.timers.set('cutOff', now + ASK_MEMBER_MS);
     }
     if (!this.bootstrap.trying) this.search(now);
+  }
+
+  private tryAt(remote: SocketAddress, now: number): void {
+    if (this.stranded && !this.isolated && this.ports.hasWorkingLink()) {
+      this.stranded = false;
+      this.bootstrap.stop();
+    } else this.ports.dial(remote, now);
   }
 
   private search(now: number): void {

@@ -31,7 +31,7 @@ export interface MemberLinksComponents {
   readonly doubles: Pick<Doubles, 'isAway' | 'linkUp' | 'suspect' | 'met'>;
   readonly resolver: Pick<Resolver, 'linkUp' | 'linkDown'>;
   readonly time: Pick<TimeKeeper, 'linkUp' | 'linkDown'>;
-  readonly entry: Pick<Entry, 'linkUp' | 'linkDown'>;
+  readonly entry: Pick<Entry, 'linkUp' | 'linkDown' | 'noneWorks'>;
   readonly finder: Pick<PeerFinder, 'linkUp'>;
   readonly claims: Pick<PeerClaims, 'linkUp' | 'addresses'>;
   /** Undefined: members meet nowhere. */
@@ -53,7 +53,7 @@ export class MemberLinks {
   }
 
   onLinkEvent(event: LinkEvent, now: number): void {
-    const { links, members, membership, guests, node, doubles, meetings, calls, logger } = this.components;
+    const { links, members, membership, guests, node, doubles, entry, meetings, calls, logger } = this.components;
     switch (event.type) {
       case 'up':
         if (doubles.isAway) {
@@ -79,6 +79,9 @@ export class MemberLinks {
         return;
       case 'silent':
         node.overlay?.silent(event.hit, now);
+        return;
+      case 'noneWorks':
+        entry.noneWorks(now);
         return;
       case 'doubtful':
         node.overlay?.doubtful(event.hit, now);

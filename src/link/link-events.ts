@@ -41,6 +41,11 @@ export type LinkEvent =
   | { readonly type: 'silent'; readonly hit: Hit }
   /** What it was sent lately is not acknowledged yet, or a resting link gives no sign of life: others are to be asked, and it. */
   | { readonly type: 'doubtful'; readonly hit: Hit }
+  /**
+   * Nobody can be asked any more: the last link that worked has ended its consent, or its peer says that it knows nothing of
+   * us. As long as this host is in a network, others are to be looked for as after the loss of all links.
+   */
+  | { readonly type: 'noneWorks' }
   /** The link is gone, or an attempt to make it came to nothing. `byPeer`: the other end has closed it. */
   | { readonly type: 'down'; readonly hit: Hit; readonly reason: string; readonly byPeer: boolean }
   /** Another host has shown this host's own key, at an address that does not lead back here. */

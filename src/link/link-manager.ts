@@ -394,6 +394,11 @@ export class LinkManager implements Timed {
   }
 
   /** Whether others can come to us unasked. */
+  /** Somebody can be asked: a path works, and is in no doubt. */
+  get hasWorkingLink(): boolean {
+    return this.table.hasWorkingLink();
+  }
+
   standing(now: number): Standing {
     return this.addresses.standing(now);
   }
@@ -554,6 +559,12 @@ export class LinkManager implements Timed {
     this.addresses.doubt(now);
     this.moves.ask(now);
     this.repairs.consider(now);
+    if (cause === 'forgotten') this.tellWhenNoneWorks();
+  }
+
+  /** Not when our own addresses are gone: with new ones the paths mend by checks, without any new association. */
+  private tellWhenNoneWorks(): void {
+    if (!this.hasWorkingLink && this.addresses.candidates.length > 0) this.handler({ type: 'noneWorks' });
   }
 
   // The life of associations.
@@ -773,9 +784,9 @@ export class LinkManager implements Timed {
   /** Nothing is acknowledged, or nobody answers on its path. When no one else answers either, the fault is on our side. */
   private silent(association: Association, cause: 'silent' | 'broken', now: number): void {
     this.beginRepair(association, cause, now);
+    if (cause === 'broken') this.tellWhenNoneWorks();
     const { hit } = association;
-    if (hit === undefined || association.toldSilent || !this.isAlive(association) || !this.table.hasWorkingLink())
-      return;
+    if (hit === undefined || association.toldSilent || !this.isAlive(association) || !this.hasWorkingLink) return;
     association.toldSilent = true;
     this.logger.info('link.silent', { nodeId: hit, link: association.link });
     this.handler({ type: 'silent', hit });

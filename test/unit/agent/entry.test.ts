@@ -24,6 +24,7 @@ function linked({ returning = true } = {}): { entry: Entry; decided: string[] } 
       return node;
     },
     nodeStarted: () => {},
+    hasWorkingLink: () => true,
     members: () => [MEMBER],
     isPeer: () => true,
     entersRingLater: () => void decided.push('later'),
@@ -91,6 +92,7 @@ function cutOff(): {
     roleGuessed: () => {},
     makeNode: () => node,
     nodeStarted: () => {},
+    hasWorkingLink: () => true,
     members: () => [MEMBER],
     isPeer: () => false,
     entersRingLater: () => {},
@@ -134,4 +136,46 @@ test('an agent that stops takes no place', (t) => {
   entry.stop();
   run(0, 60_000);
   t.deepEqual(places, []);
+});
+
+test('when no link works the known addresses are tried until one works again, and a new loss begins the search anew', (t) => {
+  const dialed: number[] = [];
+  let [now, works] = [0, true];
+  const node = { state: 'joined', role: 'client', knowsPeers: true } as unknown as OverlayNode;
+  const ports: EntryPorts = {
+    dial: () => void dialed.push(now),
+    startAddresses: () => [{ address: '192.0.2.1', port: 6084 }],
+    strangers: () => [],
+    node: () => node,
+    roleGuessed: () => {},
+    makeNode: () => node,
+    nodeStarted: () => {},
+    hasWorkingLink: () => works,
+    members: () => [MEMBER],
+    isPeer: () => true,
+    entersRingLater: () => {},
+    takesPlace: () => {},
+    stoodAlone: () => {},
+    wayInFound: () => {},
+  };
+  const options = { role: 'client', founder: false, returning: true } as const;
+  const entry = new Entry({ ports, random: seededRandom(1), self: SELF }, options);
+  const run = (from: number, to: number): void => {
+    for (now = from; now < to; now += 100) entry.handleTimeout(now);
+  };
+  works = false;
+  entry.noneWorks(0);
+  entry.noneWorks(0);
+  t.deepEqual(dialed, [0]);
+  run(100, 3_000);
+  t.true(dialed.length > 3);
+  works = true;
+  const before = dialed.length;
+  run(3_000, 60_000);
+  t.is(dialed.length, before);
+  t.false(entry.searching);
+  works = false;
+  now = 60_000;
+  entry.noneWorks(now);
+  t.is(dialed.at(-1), 60_000);
 });

@@ -94,7 +94,7 @@ function host({
     },
     resolver: { linkUp: note('resolver up'), linkDown: note('resolver down') },
     time: { linkUp: note('time up'), linkDown: note('time down') },
-    entry: { linkUp: note('entry up'), linkDown: note('entry down') },
+    entry: { linkUp: note('entry up'), linkDown: note('entry down'), noneWorks: note('entry none works') },
     finder: { linkUp: note('finder up') },
     claims: { addresses, linkUp: note('claims up') },
     meetings: { linked: note('meetings linked'), consider: note('meetings') },

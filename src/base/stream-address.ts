@@ -15,12 +15,22 @@ const IPV4_PREFIX = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
 /** The first group begins with 010, 011 or 100, and so has four digits. */
 const STREAM_ADDRESS = /^[4-9][0-9a-f]{3}:/;
 
-/** The local end of all streams: which of our addresses it is, the kernel says. */
+/** The local end of all streams of links: which of our addresses it is, the kernel says. */
 export const STREAM_LOCAL_ADDRESS = '6000::';
+/** Of those to TURN servers: a member's may go to the same place. */
+export const TURN_SERVER_LOCAL_ADDRESS = '6000::2';
 
 /** @param address in canonical text. */
 export function isStreamAddress(address: string): boolean {
   return STREAM_ADDRESS.test(address);
+}
+
+/**
+ * @param local the local end of a stream.
+ * @returns whether a client of this host as a TURN server is at the other one: it stands for our address.
+ */
+export function isTurnClientStream(local: string): boolean {
+  return isStreamAddress(local) && local !== STREAM_LOCAL_ADDRESS && local !== TURN_SERVER_LOCAL_ADDRESS;
 }
 
 /** No host is there, and no datagram of ours goes there by itself: a HIT, or what stands for a stream or an allocation. @param address in canonical text. */

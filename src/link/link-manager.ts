@@ -254,6 +254,9 @@ export class LinkManager implements Timed {
       case 'turnEnded':
         this.turn.streamEnded(event.stream, event.reason, now);
         return;
+      case 'turnLeft':
+        this.turnServer?.clientLeft(event.local, event.remote);
+        return;
       case 'miss':
       case 'foreign':
       case 'network':

@@ -13,7 +13,7 @@ import { MAX_BINDING_ANSWERS_PER_SECOND, MAX_STRANGER_ANSWERS_PER_SECOND } from 
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { TurnServer } from '../turn/server/turn-server.ts';
 import type { TurnRelays } from './turn-relays.ts';
-import { isIndirectAddress } from '../base/stream-address.ts';
+import { fromStreamAddress, isIndirectAddress, isTurnClientStream } from '../base/stream-address.ts';
 import { RateLimit } from '../base/rate-limit.ts';
 
 /** RFC 8489 s9.1.3: "If the USERNAME does not contain a username value currently valid within the server [...] 401". */
@@ -71,6 +71,10 @@ export class StunDispatcher {
       this.counters.malformed += 1;
       return undefined;
     }
+    if (isTurnClientStream(local.address)) {
+      this.receiveOfClient(message, data, local, remote, now);
+      return undefined;
+    }
     if (message.class === 'request') return this.receiveRequest(message, data, local, remote, now);
     if (message.class === 'indication') {
       // An indication inside an indication is nobody's.
@@ -95,6 +99,24 @@ export class StunDispatcher {
     // After one that is not authentic the right one may still come.
     if (!agent.hasTransaction(message.transactionId)) this.table.forgetTransaction(message.transactionId);
     return { association, checked: false };
+  }
+
+  /** By a stream of a client of ours: no agent and no link has to do with it. */
+  private receiveOfClient(
+    message: StunMessage,
+    data: Uint8Array,
+    local: SocketAddress,
+    remote: SocketAddress,
+    now: number,
+  ): void {
+    let answer: Uint8Array | undefined;
+    if (this.server?.takes(message) === true) {
+      answer = this.server.receive(message, data, local, remote, now);
+    } else {
+      this.counters.bindings += 1;
+      if (this.bindings.take(now)) answer = answerBinding(message, fromStreamAddress(remote), true);
+    }
+    if (answer !== undefined) this.turn.sendDatagram(local, remote, answer, now);
   }
 
   private receiveRequest(

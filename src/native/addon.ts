@@ -126,6 +126,9 @@ export interface Addon {
       readonly inherited: readonly number[];
       readonly serverName: string;
       readonly alpn: readonly string[];
+      readonly certificates: string;
+      readonly key: string;
+      readonly servesTurn: boolean;
     },
   ) => NativeDataPlane;
   readonly PathSet: new (server: boolean, probeBytes: number) => PathSet;

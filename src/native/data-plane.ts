@@ -91,8 +91,8 @@ export interface DataPlane {
   dialStream(remote: SocketAddress): void;
 
   /**
-   * A stream to a TURN server, over TCP (RFC 8656 s3.1): STUN and ChannelData go by it, sent to `remote`, which stands for it, until
-   * `turnEnded` or `hangUpTurnServer`. It is not dialed again, and takes the place of any other stream to `remote`.
+   * A stream to a TURN server, over TCP (RFC 8656 s3.1): STUN and ChannelData go by it, sent from `TURN_SERVER_LOCAL_ADDRESS` to
+   * `remote`, which stands for it, until `turnEnded` or `hangUpTurnServer`. It is not dialed again, and takes the place of an older one.
    * @param stream a number that no other one has had.
    * @param tls null: without; else the server has to prove that name (`authorities`: PEM; empty: the system's).
    */
@@ -119,7 +119,8 @@ export interface DataPlane {
   /** Of this host as a TURN server: so many bytes a second of all allocations together, a quarter of it of one user; 0: none. */
   setTurnQuota(bytesPerSecond: number): void;
   /**
-   * From now on datagrams between `client`, who sends to `local`, and peers with a permission pass by the port `relayed`.
+   * From now on datagrams between `client`, who sends to `local`, and peers with a permission pass by the port `relayed`. Of a client
+   * that came by a stream both are what stands for its ends (base/stream-address.ts): `turnLeft` follows when it is over.
    * @param user whose quota it counts against.
    * @returns whether the port could be had.
    */
@@ -249,6 +250,8 @@ export type DataPlaneEvent =
     }
   /** Packets of programs are sent on this link, and no path of it answers. Once, until one does. */
   | { readonly type: 'noPath'; readonly link: LinkId }
+  /** The stream of that client of this host as a TURN server is over, and with it its allocation; never lost. */
+  | { readonly type: 'turnLeft'; readonly local: SocketAddress; readonly remote: SocketAddress }
   /** The stream of `dialTurnServer` is over, or did not come about; never lost. */
   | { readonly type: 'turnEnded'; readonly stream: number; readonly reason: string }
   /** Addresses or routes of the host changed (rtnetlink), coalesced; never lost, and before what waits. */
@@ -307,13 +310,17 @@ export interface DataPlaneOptions {
   readonly uplinks?: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   /**
    * TCP addresses where others' streams are accepted; descriptors of sockets that listen at some of them already, which stay open
-   * as long as the process has them; what streams show in TLS: the name for SNI (null: none), ALPN.
+   * as long as the process has them; what streams show in TLS: the name for SNI (null: none), ALPN, of those that are accepted a
+   * certificate with its key in PEM (absent: one that is made now).
    */
   readonly streams?: {
     readonly listen: readonly SocketAddress[];
     readonly inherited?: readonly number[];
     readonly serverName: string | null;
     readonly alpn: readonly string[];
+    readonly certificate?: { readonly certificates: string; readonly key: string };
+    /** Clients of this host as a TURN server are accepted there too, over TCP and TLS; default false. */
+    readonly servesTurn?: boolean;
   };
 }
 

@@ -89,6 +89,9 @@ class NativePlane implements DataPlane {
                 inherited: streams.inherited ?? [],
                 serverName: streams.serverName ?? '',
                 alpn: streams.alpn,
+                certificates: streams.certificate?.certificates ?? '',
+                key: streams.certificate?.key ?? '',
+                servesTurn: streams.servesTurn ?? false,
               },
         ),
     );

@@ -5,7 +5,7 @@ import type { LogFields, Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
-import { STREAM_LOCAL_ADDRESS, toStreamAddress } from '../base/stream-address.ts';
+import { TURN_SERVER_LOCAL_ADDRESS, toStreamAddress } from '../base/stream-address.ts';
 import { DATA_METHOD } from '../stun/message.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { Allocation } from './allocation.ts';
@@ -269,7 +269,7 @@ export class TurnClient implements Timed {
   /** Those of our addresses from which that server can be reached. */
   private basesOf({ address: { address: server }, stream }: TurnServer): readonly SocketAddress[] {
     if (stream !== undefined)
-      return this.bases.slice(0, 1).map(({ port }) => ({ address: STREAM_LOCAL_ADDRESS, port }));
+      return this.bases.slice(0, 1).map(({ port }) => ({ address: TURN_SERVER_LOCAL_ADDRESS, port }));
     return this.bases.filter(({ address }) => address.includes(':') === server.includes(':'));
   }
 

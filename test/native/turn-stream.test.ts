@@ -1,21 +1,14 @@
-import 'reflect-metadata';
-import { webcrypto } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
-import {
-  PemConverter,
-  SubjectAlternativeNameExtension,
-  X509CertificateGenerator,
-  cryptoProvider,
-} from '@peculiar/x509';
 import test from 'ava';
 import { toAllocationAddress } from '../../src/base/allocation-address.ts';
 import type { SocketAddress } from '../../src/base/socket-address.ts';
-import { STREAM_LOCAL_ADDRESS, toStreamAddress } from '../../src/base/stream-address.ts';
+import { TURN_SERVER_LOCAL_ADDRESS, toStreamAddress } from '../../src/base/stream-address.ts';
 import { RELOAD_DATA_FRAME } from '../../src/native/data-plane.ts';
 import { encodeStun } from '../../src/stun/codec.ts';
 import { Host } from './support/host.ts';
+import { makeCertificateFor } from './support/named-certificate.ts';
 
 const NAME = 'turn.example.org';
 const CHANNEL = 0x4001;
@@ -23,7 +16,6 @@ const RELAYED = [
   { address: '192.0.2.1', port: 50_001 },
   { address: '192.0.2.1', port: 50_002 },
 ] as const;
-const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
 /** A TCP server, over TLS or not, whose connections are taken in order. */
 class Streams {
@@ -46,15 +38,8 @@ class Streams {
 
   static async open(over: 'tcp' | 'tls'): Promise<Streams> {
     if (over === 'tcp') return Streams.listen(createServer({ noDelay: true }), '');
-    cryptoProvider.set(webcrypto);
-    const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
-    const extensions = [new SubjectAlternativeNameExtension([{ type: 'dns', value: NAME }])];
-    const certificate = await X509CertificateGenerator.createSelfSigned({
-      ...{ name: 'CN=lab', keys, signingAlgorithm: ALGORITHM, extensions },
-    });
-    const key = PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', keys.privateKey), 'PRIVATE KEY');
-    const pem = certificate.toString('pem');
-    return Streams.listen(createTlsServer({ key, cert: pem, noDelay: true }), pem);
+    const { certificates, key } = await makeCertificateFor(NAME);
+    return Streams.listen(createTlsServer({ key, cert: certificates, noDelay: true }), certificates);
   }
 
   private static async listen(server: Server, authority: string): Promise<Streams> {
@@ -82,7 +67,7 @@ class Streams {
 }
 
 function localOf(host: Host): SocketAddress {
-  return { address: STREAM_LOCAL_ADDRESS, port: host.plane.port };
+  return { address: TURN_SERVER_LOCAL_ADDRESS, port: host.plane.port };
 }
 
 for (const over of ['tcp', 'tls'] as const)

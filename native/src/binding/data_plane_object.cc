@@ -60,7 +60,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
 
   // new DataPlane(port, tunName or null, tunMtu, wake, limits, connectionIds = true, copyDscp = false,
   //               rekeyAfterRecords = 2^24, keepaliveMs = 16,000, forbiddenUplinks = [], preferredUplinks =
-  //               [], streams = {listen: [{address, port}], inherited: [fd], serverName: text, alpn: [text]})
+  //               [], streams = {listen: [{address, port}], inherited: [fd], serverName: text, alpn: [text],
+  //               certificates: PEM, key: PEM, servesTurn})
   explicit DataPlaneObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<DataPlaneObject>(info) {
     Napi::Env env = info.Env();
     auto port = GetUint32(info[0]);
@@ -151,13 +152,19 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     Napi::Value listen = object.Get("listen");
     Napi::Value inherited = object.Get("inherited");
     Napi::Value name = object.Get("serverName");
-    if (!listen.IsArray() || !inherited.IsArray() || !name.IsString()) {
-      ThrowType(value.Env(), "expected {listen, inherited, serverName, alpn}");
+    Napi::Value certificates = object.Get("certificates");
+    Napi::Value key = object.Get("key");
+    Napi::Value turn = object.Get("servesTurn");
+    if (!listen.IsArray() || !inherited.IsArray() || !name.IsString() || !certificates.IsString() ||
+        !key.IsString() || !turn.IsBoolean()) {
+      ThrowType(value.Env(), "expected {listen, inherited, serverName, alpn, certificates, key, servesTurn}");
       return std::nullopt;
     }
     auto alpn = GetNames(object.Get("alpn"));
     if (!alpn.has_value()) return std::nullopt;
-    out.guise = {name.As<Napi::String>().Utf8Value(), std::move(*alpn)};
+    out.guise = {name.As<Napi::String>().Utf8Value(), std::move(*alpn),
+                 certificates.As<Napi::String>().Utf8Value(), key.As<Napi::String>().Utf8Value()};
+    out.serves_turn = turn.As<Napi::Boolean>().Value();
     for (uint32_t i = 0; i < listen.As<Napi::Array>().Length(); i++) {
       Napi::Value one = listen.As<Napi::Array>().Get(i);
       Napi::Object pair = one.IsObject() ? one.As<Napi::Object>() : Napi::Object::New(value.Env());
@@ -331,6 +338,11 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
         type("turnEnded");
         out.Set("stream", Napi::Number::New(env, event.link));
         out.Set("reason", Napi::String::New(env, event.reason));
+        break;
+      case EventType::kTurnLeft:
+        type("turnLeft");
+        out.Set("local", ToSocketAddress(env, event.local));
+        out.Set("remote", ToSocketAddress(env, event.remote));
         break;
     }
     return out;

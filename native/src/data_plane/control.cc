@@ -30,6 +30,7 @@ Error DataPlane::Open(Options options) {
   Error error = bulk_.sockets.Open(options_.port);
   if (!error.failed()) error = urgent_.sockets.OpenUrgent(&bulk_.sockets);
   if (!error.failed()) error = monitor_.Open();
+  options_.streams.turn_left = [this](const Path& client) { StreamClientLeft(client); };
   options_.streams.turn_ended = [this](uint32_t id, std::string reason) {
     TellTurnEnded(id, std::move(reason));
   };

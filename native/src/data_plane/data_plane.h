@@ -324,7 +324,7 @@ class DataPlane {
   // streams.cc
   void RunStreams();
   // What came by one.
-  void HandleStreamed(const Endpoint& remote, Framing framing, uint8_t* data, size_t length);
+  void HandleStreamed(const Path& path, Framing framing, uint8_t* data, size_t length);
   // Those that no link goes by are over after a while.
   void TendStreams();
   void TellTurnEnded(uint32_t id, std::string reason);
@@ -340,7 +340,7 @@ class DataPlane {
     size_t content = 0;
     // Of a stream only: all that is written, and where to.
     size_t streamed = 0;
-    Endpoint stream{};
+    Path stream{};
   };
   Slot Reserve(Lane* lane, const Path& path, size_t length, uint8_t traffic_class = 0) {
     if (path.is_hop()) [[unlikely]]
@@ -353,7 +353,7 @@ class DataPlane {
     if (path.is_stream()) [[unlikely]] {
       slot.data = streams_.Room(length);
       slot.streamed = length;
-      slot.stream = path.remote;
+      slot.stream = path;
     } else if (path.is_turn()) [[unlikely]] {
       return ReserveTurn(lane, path, length, traffic_class);
     } else {
@@ -387,6 +387,10 @@ class DataPlane {
   // turn_server.cc
   // ChannelData or a Send indication. False: the sender has no allocation here.
   bool HandleTurnClient(uint8_t* data, size_t length, const Path& path);
+  // One message of a client's stream: as above, or a request.
+  void HandleStreamClient(uint8_t* data, size_t length, const Path& client);
+  void StreamClientLeft(const Path& client);
+  void TellTurnLeft(const Path& client);
   void ReceiveRelayed(TurnAllocation* allocation);
 
   // path_mtu.cc

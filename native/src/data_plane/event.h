@@ -28,7 +28,8 @@ enum class EventType : uint8_t {
   kNewPath,
   kNoPath,
   kLargeSent,
-  kTurnEnded
+  kTurnEnded,
+  kTurnLeft
 };
 
 struct Event {
@@ -54,11 +55,12 @@ struct Event {
     if (type == EventType::kRecord) return &stats->waiting_records;
     return type == EventType::kStun ? &stats->waiting_checks : nullptr;
   }
-  // The life of a link, who looks after it, and the end of the TUN or of the stream to a TURN server must not
-  // be lost: JavaScript has no other way to learn of it.
+  // The life of a link, who looks after it, and the end of the TUN, of the stream to a TURN server or of a
+  // client with an allocation must not be lost: JavaScript has no other way to learn of it.
   bool essential() const {
     return type == EventType::kConnected || type == EventType::kClosed || type == EventType::kIncoming ||
-           type == EventType::kStirred || type == EventType::kTunLost || type == EventType::kTurnEnded;
+           type == EventType::kStirred || type == EventType::kTunLost || type == EventType::kTurnEnded ||
+           type == EventType::kTurnLeft;
   }
   // Says no more than that something is other than before.
   bool sticky() const {

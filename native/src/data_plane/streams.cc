@@ -18,6 +18,10 @@ bool IsUrgentDatagram(const uint8_t* data, size_t length) {
   return length > nonce && (data[nonce] & kUrgentNonceBit) != 0;
 }
 
+bool IsOfTurnClient(const Path& path) {
+  return !(path.local == kStreamLocal || path.local == kTurnServerLocal);
+}
+
 bool IsChannelData(const uint8_t* data) {
   return data[0] >= kFirstChannelByte && data[0] <= kLastChannelByte;
 }
@@ -25,13 +29,17 @@ bool IsChannelData(const uint8_t* data) {
 }  // namespace
 
 void DataPlane::RunStreams() {
-  streams_.Run(now_, [this](const Endpoint& remote, Framing framing, uint8_t* data, size_t length) {
-    HandleStreamed(remote, framing, data, length);
+  streams_.Run(now_, [this](const Path& path, Framing framing, uint8_t* data, size_t length) {
+    HandleStreamed(path, framing, data, length);
   });
   receiving_ = &bulk_;
 }
 
-void DataPlane::HandleStreamed(const Endpoint& remote, Framing framing, uint8_t* data, size_t length) {
+void DataPlane::HandleStreamed(const Path& path, Framing framing, uint8_t* data, size_t length) {
+  if (IsOfTurnClient(path)) {
+    HandleStreamClient(data, length, path);
+    return;
+  }
   // A TURN server sends STUN and ChannelData, and no DTLS of its own; a member no channels.
   const bool of_turn = framing == Framing::kTurn;
   if (of_turn ? data[0] > kLastStunByte && !IsChannelData(data) : !MayHop(data, length)) {
@@ -42,20 +50,21 @@ void DataPlane::HandleStreamed(const Endpoint& remote, Framing framing, uint8_t*
   bool urgent = length > header && IsUrgentDatagram(data + header, length - header);
   receiving_ = urgent ? &urgent_ : &bulk_;
   outer_ecn_ = kNotEct;
-  HandleDatagram(data, length, Path{kStreamLocal, remote});
+  HandleDatagram(data, length, path);
   // The datagram is borrowed no longer than this.
   receiving_->coalescer.Flush();
 }
 
 void DataPlane::TendStreams() {
-  streams_.HandleTimeout(now_, [this](const Endpoint& remote, bool dialed) {
-    const LinkTable::Binding* binding = links_.FindRemote(remote);
+  streams_.HandleTimeout(now_, [this](const Path& path, bool dialed) {
+    if (IsOfTurnClient(path)) return turn_allocations_.FindClient(path) != nullptr;
+    const LinkTable::Binding* binding = links_.FindRemote(path.remote);
     if (binding == nullptr) return false;
     const Link& link = *binding->link;
     if (!dialed) return link.connected;
     // It may come to be needed again: what is kept for that is no more than its name.
-    bool is_spare = link.paths != nullptr && link.paths->Knows(Path{kStreamLocal, remote});
-    return is_spare || (link.path.has_value() && link.path->remote == remote);
+    bool is_spare = link.paths != nullptr && link.paths->Knows(path);
+    return is_spare || (link.path.has_value() && link.path->remote == path.remote);
   });
 }
 

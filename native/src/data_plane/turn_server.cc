@@ -1,16 +1,21 @@
 // This host as a TURN server (relay/turn_server.h), both ways:
 //   1. HandleTurnClient: ChannelData and Send indications of a client with an allocation, to a peer
 //   2. ReceiveRelayed: what comes to a relayed port, to its client
+// A client's datagrams come as all others do, or by a stream of its own (HandleStreamClient), whose end is
+// that of its allocation.
 #include <openssl/rand.h>
 #include <sys/epoll.h>
 
 #include <cstring>
 #include <optional>
 
+#include "base/bytes.h"
 #include "data_plane/data_plane.h"
 #include "net/sockaddr.h"
+#include "net/stun_binding.h"
 #include "relay/turn_channels.h"
 #include "relay/turn_server.h"
+#include "udp/first_byte.h"
 
 namespace idloc {
 
@@ -60,6 +65,48 @@ bool DataPlane::HandleTurnClient(uint8_t* data, size_t length, const Path& path)
   return true;
 }
 
+void DataPlane::HandleStreamClient(uint8_t* data, size_t length, const Path& client) {
+  constexpr uint16_t kClassBits = 0x0110;  // RFC 8489 s5; none of them: a request
+  bool is_request = data[0] <= kLastStunByte && (LoadBe16(data) & kClassBits) == 0;
+  if (!is_request) {
+    if (!HandleTurnClient(data, length, client)) counters_->Add(Counter::dropTurnRefused);
+    return;
+  }
+  counters_->Add(Counter::stunReceived);
+  if (length > kMaxPlainBytes || !stun_limiter_.Take(client.remote.address, now_)) {
+    counters_->Add(Counter::dropStunFlood);
+    return;
+  }
+  uint8_t answer[kMaxBindingAnswer];
+  const Endpoint seen{client.remote.address.swapped_for_stream(), client.remote.port};
+  if (size_t bytes = AnswerBinding(data, length, seen, answer); bytes > 0) {
+    counters_->Add(Counter::bindingsAnswered);
+    SendPlain(client, answer, bytes);
+    return;
+  }
+  Event event;
+  event.type = EventType::kStun;
+  event.local = {client.local, port()};
+  event.remote = client.remote;
+  event.data.assign(data, data + length);
+  Emit(std::move(event));
+}
+
+void DataPlane::StreamClientLeft(const Path& client) {
+  TurnAllocation* allocation = turn_allocations_.FindClient(client);
+  if (allocation == nullptr) return;
+  turn_allocations_.Remove(allocation->id);
+  TellTurnLeft(client);
+}
+
+void DataPlane::TellTurnLeft(const Path& client) {
+  Event event;
+  event.type = EventType::kTurnLeft;
+  event.local = {client.local, port()};
+  event.remote = client.remote;
+  Emit(std::move(event));
+}
+
 void DataPlane::ReceiveRelayed(TurnAllocation* allocation) {
   uint8_t data[kMostRelayed];
   for (int round = 0; round < kRelayedBudget; round++) {
@@ -81,9 +128,10 @@ void DataPlane::ReceiveRelayed(TurnAllocation* allocation) {
     }
     uint16_t channel = allocation->ChannelOf(peer, now_);
     size_t total = channel != 0 ? kChannelHeaderBytes + length : DataIndicationBytes(peer, length);
-    uint8_t* out = bulk_.transmit.Append(allocation->client, total);
+    const Slot slot = ReserveDirect(&bulk_, allocation->client, total, 0);
+    uint8_t* out = slot.data;
     if (out == nullptr) {
-      counters_->Add(Counter::dropSendQueueFull);
+      counters_->Add(allocation->client.is_stream() ? Counter::dropStreamFull : Counter::dropSendQueueFull);
       continue;
     }
     if (channel != 0) {
@@ -94,6 +142,7 @@ void DataPlane::ReceiveRelayed(TurnAllocation* allocation) {
       RAND_bytes(transaction, sizeof transaction);
       std::memcpy(WriteDataIndication(out, peer, length, transaction), data, length);
     }
+    Commit(&bulk_, slot);
     counters_->Add(Counter::turnRelayed);
     counters_->Add(Counter::turnRelayedBytes, length);
   }
@@ -102,6 +151,11 @@ void DataPlane::ReceiveRelayed(TurnAllocation* allocation) {
 void DataPlane::Handle(SetTurnQuota& command) { turn_quota_.SetRate(command.bytes_per_second); }
 
 void DataPlane::Handle(AddTurnAllocation& command) {
+  if (command.client.is_stream() && !streams_.IsTurnClient(command.client)) {
+    // It has left while JavaScript decided.
+    TellTurnLeft(command.client);
+    return;
+  }
   TurnAllocation* added = turn_allocations_.Add(
       TurnAllocation(command.id, command.user, command.client, command.relayed, std::move(command.socket)));
   if (added == nullptr) return;

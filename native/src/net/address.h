@@ -71,7 +71,8 @@ struct Endpoint {
 
 // Where datagrams of a link go. An unset local address lets the kernel choose. A hop, where both are HITs:
 // through the link with `local`, who hands them on to `remote` (port 0). A stream, whose local address is
-// kStreamLocal. By a TURN server, where the local address is an allocation there.
+// kStreamLocal, of one to a TURN server kTurnServerLocal, of one of a client of ours what stands for our
+// address. By a TURN server, where the local address is an allocation there.
 struct Path {
   IpAddress local;
   Endpoint remote;
@@ -84,6 +85,9 @@ struct Path {
 };
 
 inline const IpAddress kStreamLocal = IpAddress{}.swapped_for_stream();
+// What comes of ::2, which no host has (RFC 4291 s2.5.5.1).
+inline const IpAddress kTurnServerLocal =
+    IpAddress{{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}}.swapped_for_stream();
 
 struct AddressHash {
   size_t operator()(const IpAddress& address) const {
@@ -101,6 +105,12 @@ struct AddressHash {
   }
   // Drawn once per process: who chooses addresses cannot choose the buckets they fall into.
   static uint64_t Seed();
+};
+
+struct PathHash {
+  size_t operator()(const Path& path) const {
+    return AddressHash{}(path.remote) ^ (AddressHash{}(path.local) * 31);
+  }
 };
 
 }  // namespace idloc

@@ -93,13 +93,8 @@ class TurnAllocations {
   Nanoseconds* PaidUntil(const TurnAllocation& allocation) { return &paid_until_[allocation.user]; }
 
  private:
-  struct ClientHash {
-    size_t operator()(const Path& path) const {
-      return AddressHash{}(path.remote) ^ (AddressHash{}(path.local) * 31);
-    }
-  };
   std::unordered_map<uint32_t, TurnAllocation> all_;
-  std::unordered_map<Path, uint32_t, ClientHash> by_client_;
+  std::unordered_map<Path, uint32_t, PathHash> by_client_;
   std::unordered_map<int, uint32_t> by_socket_;
   std::unordered_map<Endpoint, uint32_t, AddressHash> by_relayed_;
   std::unordered_map<uint32_t, Nanoseconds> paid_until_;  // by user: as many as the configuration has

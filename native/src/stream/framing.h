@@ -174,6 +174,8 @@ class FrameQueue {
       begin_ = 0;
     }
   }
+  // Of the oldest one, as it is in the stream; there is one.
+  size_t next_bytes() const { return MeasureFrame(framing_, &frames_[begin_])->total(); }
   size_t bytes() const { return frames_.size() - begin_; }
   bool empty() const { return bytes() == 0; }
 

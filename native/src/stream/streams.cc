@@ -21,8 +21,8 @@ constexpr int kUnsentBytes = 16 * 1024;
 // Nothing acknowledged for so long: the path is gone.
 constexpr unsigned kUserTimeoutMs = 15'000;
 constexpr int kBacklog = 64;
-// Of a TURN server, which says nothing of itself for minutes: TCP asks for a sign of life, which keeps NATs
-// open too.
+// Of a TURN server or client, which says nothing of itself for minutes: TCP asks for a sign of life, which
+// keeps NATs open too.
 constexpr int kKeepAliveSeconds = 25;
 constexpr int kKeepAliveAgainSeconds = 5;
 constexpr char kNoAnswer[] = "it does not answer";
@@ -84,7 +84,9 @@ Error Streams::Open(Options options) {
   room_ = std::make_unique_for_overwrite<uint8_t[]>(kMaxTurnBytes);
   input_ = std::make_unique_for_overwrite<uint8_t[]>(kReadBytes);
   Error error = MakeStreamClient(options_.guise, &client_);
-  if (!error.failed() && !options_.listen.empty()) error = MakeStreamServer(options_.guise, &server_);
+  server_guise_ = options_.guise;
+  if (options_.serves_turn) server_guise_.alpn.emplace_back(kTurnProtocol);
+  if (!error.failed() && !options_.listen.empty()) error = MakeStreamServer(server_guise_, &server_);
   for (const Endpoint& local : options_.listen) {
     if (!error.failed()) error = Listen(local);
   }
@@ -116,7 +118,7 @@ Error Streams::Listen(const Endpoint& local) {
 }
 
 void Streams::Close() {
-  for (auto& [remote, stream] : streams_) {
+  for (auto& [key, stream] : streams_) {
     if (stream->tls == nullptr || stream->connecting) continue;
     Write(stream.get());
     stream->tls->Close();
@@ -132,8 +134,8 @@ void Streams::Close() {
   epoll_ = {};
 }
 
-Streams::Stream* Streams::Find(const Endpoint& remote) {
-  auto found = streams_.find(remote);
+Streams::Stream* Streams::Find(const Path& key) {
+  auto found = streams_.find(key);
   return found == streams_.end() ? nullptr : found->second.get();
 }
 
@@ -141,7 +143,7 @@ void Streams::Dial(const Endpoint& remote, Nanoseconds now) {
   const IpAddress real = remote.address.swapped_for_stream();
   if (!epoll_.valid() || !remote.address.is_stream() || real.is_hit() || real.unset() || remote.port == 0)
     return;
-  Stream* stream = Find(remote);
+  Stream* stream = Find({kStreamLocal, remote});
   if (stream == nullptr) {
     size_t dialed = streams_.size() - accepted_ - turn_;
     if (dialed >= kMostDialed) {
@@ -152,9 +154,10 @@ void Streams::Dial(const Endpoint& remote, Nanoseconds now) {
     made->remote = remote;
     made->dialed = true;
     if (streams_.empty()) sweep_at_ = now + kSweep;
-    stream = streams_.emplace(remote, std::move(made)).first->second.get();
+    const Path key = made->key();
+    stream = streams_.emplace(key, std::move(made)).first->second.get();
   }
-  if (!stream->dialed || stream->turn.has_value()) return;
+  if (!stream->dialed) return;
   stream->since = now;
   bool silent = stream->socket.valid() && !stream->connecting && stream->spoken_at != 0 &&
                 now - stream->spoken_at > kSilence;
@@ -173,10 +176,8 @@ void Streams::DialTurn(TurnDial dial, Nanoseconds now) {
     options_.turn_ended(dial.id, dial.problem);
     return;
   }
-  if (Stream* old = Find(dial.remote); old != nullptr) {
-    End(old, now);
-    streams_.erase(dial.remote);
-  }
+  const Path key{kTurnServerLocal, dial.remote};
+  if (Stream* old = Find(key); old != nullptr) End(old, now);
   if (streams_.empty()) sweep_at_ = now + kSweep;
   auto made = std::make_unique<Stream>();
   made->remote = dial.remote;
@@ -184,7 +185,7 @@ void Streams::DialTurn(TurnDial dial, Nanoseconds now) {
   made->turn = dial.id;
   made->since = now;
   turn_++;
-  Stream* stream = streams_.emplace(dial.remote, std::move(made)).first->second.get();
+  Stream* stream = streams_.emplace(key, std::move(made)).first->second.get();
   Connect(stream,
           dial.tls ? TlsStream::Create(dial.context.get(), false, dial.server_name, now, Framing::kTurn)
                    : TlsStream::CreatePlain(Framing::kTurn, now),
@@ -228,7 +229,7 @@ void Streams::Connect(Stream* stream, std::unique_ptr<TlsStream> tls, Nanosecond
   int failure = connect(fd, reinterpret_cast<sockaddr*>(&address), length) == 0 ? EINPROGRESS : errno;
   stream->connecting = true;
   stream->tls = std::move(tls);
-  by_fd_[fd] = stream->remote;
+  by_fd_[fd] = stream->key();
   if (failure != EINPROGRESS || stream->tls == nullptr || !Watch(stream, true)) {
     End(stream, now, failure != EINPROGRESS ? std::strerror(failure) : "a stream cannot be made");
     return;
@@ -260,8 +261,9 @@ bool Streams::Watch(Stream* stream, bool room) {
   return errno == ENOENT && epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, event.data.fd, &event) == 0;
 }
 
-bool Streams::Queue(const Endpoint& remote, size_t length, bool urgent, Nanoseconds now) {
-  Stream* stream = Find(remote);
+bool Streams::Queue(const Path& path, size_t length, bool urgent, Nanoseconds now) {
+  const Path key{path.local == kTurnServerLocal ? kTurnServerLocal : kStreamLocal, path.remote};
+  Stream* stream = Find(key);
   if (stream != nullptr && stream->dialed && !stream->socket.valid() && now >= stream->not_before)
     Connect(stream, MakeClient(now), now);
   if (stream == nullptr || stream->tls == nullptr) {
@@ -276,11 +278,11 @@ bool Streams::Queue(const Endpoint& remote, size_t length, bool urgent, Nanoseco
   }
   counters_->Add(Counter::streamSent);
   if (stream->spoken_at == 0) stream->spoken_at = now;
-  if (!stream->connecting && !stream->watches_room) dirty_.push_back(remote);
+  if (!stream->connecting && !stream->watches_room) dirty_.push_back(key);
   return true;
 }
 
-void Streams::Poll(Nanoseconds now, std::vector<Endpoint>* ready) {
+void Streams::Poll(Nanoseconds now, std::vector<Path>* ready) {
   now_ = now;
   epoll_event events[64];
   int count = epoll_wait(epoll_.get(), events, 64, 0);
@@ -304,8 +306,8 @@ void Streams::Poll(Nanoseconds now, std::vector<Endpoint>* ready) {
       stream->tls->Start();
     }
     if ((events[i].events & EPOLLOUT) != 0) Write(stream);
-    dirty_.push_back(stream->remote);
-    if ((events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready->push_back(stream->remote);
+    dirty_.push_back(stream->key());
+    if ((events[i].events & (EPOLLIN | EPOLLERR | EPOLLHUP)) != 0) ready->push_back(stream->key());
   }
 }
 
@@ -329,25 +331,33 @@ void Streams::Accept(int listener, Nanoseconds now) {
     if (!fd.valid()) return;
     Endpoint real = FromSockaddr(address);
     Endpoint remote = Swapped(real);
+    const Path key{kStreamLocal, remote};
+    length = sizeof address;
+    if (getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) continue;
+    IpAddress local = FromSockaddr(address).address.swapped_for_stream();
     // Its port may be of one that we know to be gone, and have not looked at since.
-    if (Stream* old = Find(remote); old != nullptr && !old->dialed) End(old, now);
-    if (!remote.address.is_stream() || Find(remote) != nullptr || !MayAccept(real.address, now)) {
+    if (Stream* old = Find(key); old != nullptr && !old->dialed) End(old, now);
+    if (!remote.address.is_stream() || !local.is_stream() || Find(key) != nullptr ||
+        !MayAccept(real.address, now)) {
       counters_->Add(Counter::dropStreamRefused);
       continue;
     }
     auto stream = std::make_unique<Stream>();
     stream->remote = remote;
+    stream->local = local;
     stream->since = now;
-    stream->tls = TlsStream::Create(server_.get(), true, {}, now);
+    stream->tls = TlsStream::CreateAccepted(server_.get(), options_.serves_turn, now);
     Prepare(fd.get());
+    // TURN clients say nothing for minutes, and their allocations end with them.
+    if (options_.serves_turn) KeepAlive(fd.get());
     stream->socket = std::move(fd);
     if (stream->tls == nullptr || !Watch(stream.get(), false)) continue;
-    by_fd_[stream->socket.get()] = remote;
+    by_fd_[stream->socket.get()] = key;
     of_address_[NetworkOf(real.address)]++;
     accepted_++;
     counters_->Add(Counter::streamsAccepted);
     if (streams_.empty()) sweep_at_ = now + kSweep;
-    streams_.emplace(remote, std::move(stream));
+    streams_.emplace(key, std::move(stream));
   }
 }
 
@@ -387,8 +397,8 @@ void Streams::Write(Stream* stream) {
 }
 
 void Streams::Flush() {
-  for (const Endpoint& remote : std::exchange(dirty_, {})) {
-    Stream* stream = Find(remote);
+  for (const Path& key : std::exchange(dirty_, {})) {
+    Stream* stream = Find(key);
     if (stream == nullptr || stream->tls == nullptr || stream->connecting) continue;
     Write(stream);
     if (stream->tls->state() == TlsStream::State::kClosed) End(stream, now_, stream->tls->reason());
@@ -396,6 +406,8 @@ void Streams::Flush() {
 }
 
 void Streams::End(Stream* stream, Nanoseconds now, std::string reason) {
+  const bool is_client = stream->is_turn_client();
+  const Path path = stream->path();
   if (stream->socket.valid()) {
     by_fd_.erase(stream->socket.get());
     counters_->Add(Counter::streamsEnded);
@@ -407,7 +419,7 @@ void Streams::End(Stream* stream, Nanoseconds now, std::string reason) {
   if (stream->turn.has_value()) {
     uint32_t id = *stream->turn;
     turn_--;
-    streams_.erase(Endpoint(stream->remote));
+    streams_.erase(stream->key());
     options_.turn_ended(id, reason.empty() ? "it has closed the connection" : std::move(reason));
     return;
   }
@@ -418,35 +430,36 @@ void Streams::End(Stream* stream, Nanoseconds now, std::string reason) {
   auto count = of_address_.find(NetworkOf(stream->remote.address.swapped_for_stream()));
   if (count != of_address_.end() && --count->second == 0) of_address_.erase(count);
   accepted_--;
-  streams_.erase(Endpoint(stream->remote));
+  streams_.erase(stream->key());
+  if (is_client) options_.turn_left(path);
 }
 
 void Streams::HandleTimeout(Nanoseconds now, const Used& used) {
   now_ = now;
   if (now < sweep_at_) return;
   sweep_at_ = now + kSweep;
-  std::vector<Endpoint> over;
-  std::vector<Endpoint> unwanted;
-  for (auto& [remote, stream] : streams_) {
-    if (stream->turn.has_value() || used(remote, stream->dialed)) stream->since = now;
+  std::vector<Path> over;
+  std::vector<Path> unwanted;
+  for (auto& [key, stream] : streams_) {
+    if (stream->turn.has_value() || used(stream->path(), stream->dialed)) stream->since = now;
     bool unused = now - stream->since >= (stream->dialed ? kDialedGrace : kGrace);
-    if (stream->dialed && unused) unwanted.push_back(remote);
-    if (stream->tls != nullptr && (unused || now >= stream->tls->deadline())) over.push_back(remote);
+    if (stream->dialed && unused) unwanted.push_back(key);
+    if (stream->tls != nullptr && (unused || now >= stream->tls->deadline())) over.push_back(key);
   }
-  for (const Endpoint& remote : over) {
-    Stream* stream = Find(remote);
+  for (const Path& key : over) {
+    Stream* stream = Find(key);
     if (!stream->connecting) {
       stream->tls->Close();
       Write(stream);
     }
     End(stream, now, kNoAnswer);
   }
-  for (const Endpoint& remote : unwanted) streams_.erase(remote);
+  for (const Path& key : unwanted) streams_.erase(key);
 }
 
 void Streams::NetworkChanged(const std::function<bool(const IpAddress&)>& exists) {
-  std::vector<Endpoint> lost;
-  for (auto& [remote, stream] : streams_) {
+  std::vector<Path> lost;
+  for (auto& [key, stream] : streams_) {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
     if (!stream->dialed) continue;
@@ -457,9 +470,9 @@ void Streams::NetworkChanged(const std::function<bool(const IpAddress&)>& exists
     if (getsockname(stream->socket.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) continue;
     if (exists(FromSockaddr(address).address)) continue;
     stream->pause = stream->not_before = 0;
-    lost.push_back(remote);
+    lost.push_back(key);
   }
-  for (const Endpoint& remote : lost) End(Find(remote), 0, "our address is gone");
+  for (const Path& key : lost) End(Find(key), 0, "our address is gone");
 }
 
 }  // namespace idloc

@@ -26,8 +26,6 @@ constexpr long kMostChainBytes = 64 * 1024;
 // Of Debian and others; of Fedora. Looked into by the hash of a name, when a certificate is to be verified.
 constexpr const char* kSystemAuthorities[] = {"/etc/ssl/certs",
                                               "/etc/pki/ca-trust/extracted/pem/directory-hash"};
-// RFC 7443 s3.
-constexpr uint8_t kTurnAlpn[] = {9, 's', 't', 'u', 'n', '.', 't', 'u', 'r', 'n'};
 
 struct X509Free {
   void operator()(X509* certificate) const { X509_free(certificate); }
@@ -45,9 +43,9 @@ Error Failed() {
                             "; look at server_name and alpn of the table stream"};
 }
 
-std::vector<uint8_t> EncodeAlpn(const StreamGuise& guise) {
+std::vector<uint8_t> EncodeAlpn(const std::vector<std::string>& names) {
   std::vector<uint8_t> out;
-  for (const std::string& name : guise.alpn) {
+  for (const std::string& name : names) {
     out.push_back(static_cast<uint8_t>(name.size()));
     out.insert(out.end(), name.begin(), name.end());
   }
@@ -71,7 +69,7 @@ SslContext MakeContext() {
 int ChooseAlpn(SSL*, const unsigned char** out, unsigned char* out_length, const unsigned char* offered,
                unsigned offered_length, void* argument) {
   auto* guise = static_cast<const StreamGuise*>(argument);
-  std::vector<uint8_t> ours = EncodeAlpn(*guise);
+  std::vector<uint8_t> ours = EncodeAlpn(guise->alpn);
   unsigned char* chosen = nullptr;
   unsigned char length = 0;
   if (SSL_select_next_proto(&chosen, &length, ours.data(), static_cast<unsigned>(ours.size()), offered,
@@ -112,6 +110,29 @@ struct BioFree {
   void operator()(BIO* bio) const { BIO_free(bio); }
 };
 
+int NoPassword(char*, int, int, void*) { return -1; }
+
+// As StreamGuise has them. False: they are none, or not of each other.
+bool ShowCertificates(SSL_CTX* context, const std::string& certificates, const std::string& key) {
+  std::unique_ptr<BIO, BioFree> in(
+      BIO_new_mem_buf(certificates.data(), static_cast<int>(certificates.size())));
+  std::unique_ptr<BIO, BioFree> of_key(BIO_new_mem_buf(key.data(), static_cast<int>(key.size())));
+  if (in == nullptr || of_key == nullptr) return false;
+  std::unique_ptr<X509, X509Free> own(PEM_read_bio_X509_AUX(in.get(), nullptr, NoPassword, nullptr));
+  if (own == nullptr || SSL_CTX_use_certificate(context, own.get()) != 1) return false;
+  for (;;) {
+    std::unique_ptr<X509, X509Free> next(PEM_read_bio_X509(in.get(), nullptr, NoPassword, nullptr));
+    // Behind the last one it is no error.
+    if (next == nullptr) break;
+    if (SSL_CTX_add1_chain_cert(context, next.get()) != 1) return false;
+  }
+  ERR_clear_error();
+  std::unique_ptr<EVP_PKEY, KeyFree> secret(
+      PEM_read_bio_PrivateKey(of_key.get(), nullptr, NoPassword, nullptr));
+  return secret != nullptr && SSL_CTX_use_PrivateKey(context, secret.get()) == 1 &&
+         SSL_CTX_check_private_key(context) == 1;
+}
+
 bool TrustAuthorities(X509_STORE* store, const std::string& pem) {
   std::unique_ptr<BIO, BioFree> in(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   if (in == nullptr) return false;
@@ -147,8 +168,9 @@ Error MakeTurnClient(const std::string& name, const std::string& authorities, Ss
   bool named = IpAddress::Parse(name).has_value()
                    ? X509_VERIFY_PARAM_set1_ip_asc(checks, name.c_str()) == 1
                    : !name.empty() && X509_VERIFY_PARAM_set1_host(checks, name.c_str(), name.size()) == 1;
+  const std::vector<uint8_t> alpn = EncodeAlpn({kTurnProtocol});
   // 0: done, unlike all others.
-  if (!named || SSL_CTX_set_alpn_protos(raw, kTurnAlpn, sizeof kTurnAlpn) != 0)
+  if (!named || SSL_CTX_set_alpn_protos(raw, alpn.data(), static_cast<unsigned>(alpn.size())) != 0)
     return {"bad_stream", "its name is none that a certificate may have"};
   SSL_CTX_set_max_cert_list(raw, kMostChainBytes);
   SSL_CTX_set_verify(raw, SSL_VERIFY_PEER, nullptr);
@@ -158,7 +180,7 @@ Error MakeTurnClient(const std::string& name, const std::string& authorities, Ss
 
 Error MakeStreamClient(const StreamGuise& guise, SslContext* out) {
   SslContext context = MakeContext();
-  std::vector<uint8_t> alpn = EncodeAlpn(guise);
+  std::vector<uint8_t> alpn = EncodeAlpn(guise.alpn);
   // 0: done, unlike all others.
   if (context == nullptr ||
       (!alpn.empty() &&
@@ -171,12 +193,19 @@ Error MakeStreamClient(const StreamGuise& guise, SslContext* out) {
 Error MakeStreamServer(const StreamGuise& guise, SslContext* out) {
   SslContext context = MakeContext();
   if (context == nullptr) return Failed();
-  std::unique_ptr<EVP_PKEY, KeyFree> key(EVP_EC_gen("P-256"));
-  if (key == nullptr) return Failed();
-  auto certificate = MakeCertificate(key.get(), guise.server_name);
-  if (certificate == nullptr || SSL_CTX_use_certificate(context.get(), certificate.get()) != 1 ||
-      SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1)
-    return Failed();
+  if (!guise.certificates.empty()) {
+    if (!ShowCertificates(context.get(), guise.certificates, guise.key)) {
+      ERR_clear_error();
+      return {"bad_stream", "the certificate and the key of streams are not of each other, or none"};
+    }
+  } else {
+    std::unique_ptr<EVP_PKEY, KeyFree> key(EVP_EC_gen("P-256"));
+    if (key == nullptr) return Failed();
+    auto certificate = MakeCertificate(key.get(), guise.server_name);
+    if (certificate == nullptr || SSL_CTX_use_certificate(context.get(), certificate.get()) != 1 ||
+        SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1)
+      return Failed();
+  }
   if (!guise.alpn.empty())
     SSL_CTX_set_alpn_select_cb(context.get(), ChooseAlpn, const_cast<StreamGuise*>(&guise));
   *out = std::move(context);

@@ -16,7 +16,14 @@ struct StreamGuise {
   std::string server_name;
   // RFC 7301; of whom is dialed: the first one of these that the other end offers.
   std::vector<std::string> alpn;
+  // Of whom is dialed, PEM: its certificate and those between it and an authority, and the key. Empty: it
+  // shows one of its own, made at once, that has nothing to do with the host identity.
+  std::string certificates;
+  std::string key;
 };
+
+// TURN in ALPN (RFC 7443 s3).
+inline constexpr char kTurnProtocol[] = "stun.turn";
 
 // Takes any certificate.
 Error MakeStreamClient(const StreamGuise& guise, SslContext* out);
@@ -24,7 +31,6 @@ Error MakeStreamClient(const StreamGuise& guise, SslContext* out);
 // is vouched for by one of `authorities` (PEM), or by one of those that the system trusts where that is
 // empty.
 Error MakeTurnClient(const std::string& name, const std::string& authorities, SslContext* out);
-// With a key and a certificate of its own, made now, that have nothing to do with the host identity.
 // `guise` is borrowed for the life of the context.
 Error MakeStreamServer(const StreamGuise& guise, SslContext* out);
 

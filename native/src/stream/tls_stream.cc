@@ -4,9 +4,23 @@
 #include <openssl/x509.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
+#include "stream/tls_context.h"
+
 namespace idloc {
+
+namespace {
+
+bool HasChosenTurn(const SSL* ssl) {
+  const uint8_t* name = nullptr;
+  unsigned length = 0;
+  SSL_get0_alpn_selected(ssl, &name, &length);
+  return std::string_view(reinterpret_cast<const char*>(name), length) == kTurnProtocol;
+}
+
+}  // namespace
 
 std::unique_ptr<TlsStream> TlsStream::Create(SSL_CTX* context, bool server, const std::string& server_name,
                                              Nanoseconds now, Framing framing) {
@@ -28,6 +42,26 @@ std::unique_ptr<TlsStream> TlsStream::Create(SSL_CTX* context, bool server, cons
     if (!server_name.empty() && SSL_set_tlsext_host_name(ssl.get(), server_name.c_str()) != 1) return nullptr;
   }
   return std::unique_ptr<TlsStream>(new TlsStream(std::move(ssl), now, framing));
+}
+
+std::unique_ptr<TlsStream> TlsStream::CreateAccepted(SSL_CTX* context, bool serves_turn, Nanoseconds now) {
+  std::unique_ptr<TlsStream> out = Create(context, true, {}, now);
+  if (out != nullptr) out->outer_ = out->inner_ = FirstBytes(serves_turn);
+  return out;
+}
+
+void TlsStream::LeaveTls() {
+  ssl_ = nullptr;
+  state_ = State::kOpen;
+  SpeakTurn();
+}
+
+void TlsStream::SpeakTurn() {
+  framing_ = Framing::kTurn;
+  if (inner_.verdict() == FirstBytes::Verdict::kMore) inner_ = FirstBytes(false);
+  deframer_ = Deframer(framing_);
+  urgent_ = FrameQueue(framing_);
+  bulk_ = FrameQueue(framing_);
 }
 
 void TlsStream::Start() {
@@ -67,6 +101,7 @@ size_t TlsStream::Read(uint8_t** plaintext) {
       return 0;
     }
     state_ = State::kOpen;
+    if (inner_.verdict() == FirstBytes::Verdict::kMore && HasChosenTurn(ssl_.get())) SpeakTurn();
   }
   int bytes = SSL_read(ssl_.get(), buffer + kHeadroom, static_cast<int>(kPackedBytes));
   if (bytes > 0) {
@@ -107,20 +142,33 @@ bool TlsStream::Queue(const uint8_t* datagram, size_t length, bool urgent, size_
   return (urgent ? urgent_ : bulk_).Append(datagram, length, most);
 }
 
-const uint8_t* TlsStream::Output(size_t* length) {
-  if (output_begin_ == output_.size() && state_ == State::kOpen && !(urgent_.empty() && bulk_.empty())) {
-    output_.clear();
-    output_begin_ = 0;
-    std::vector<uint8_t> packed;
+void TlsStream::Pack() {
+  std::vector<uint8_t> packed;
+  if (ssl_ == nullptr || framing_ == Framing::kLength) {
     urgent_.TakeInto(&packed, kPackedBytes);
     bulk_.TakeInto(&packed, kPackedBytes);
-    if (ssl_ == nullptr) {
-      output_ = std::move(packed);
-    } else {
-      ERR_clear_error();
-      int written = SSL_write(ssl_.get(), packed.data(), static_cast<int>(packed.size()));
-      if (written != static_cast<int>(packed.size())) Close();
-      Collect();
+  } else {
+    // A record of its own for each: there are clients that take the second message of a record for nothing.
+    FrameQueue* first = urgent_.empty() ? &bulk_ : &urgent_;
+    first->TakeInto(&packed, first->next_bytes());
+  }
+  if (ssl_ == nullptr) {
+    output_ = std::move(packed);
+    return;
+  }
+  ERR_clear_error();
+  int written = SSL_write(ssl_.get(), packed.data(), static_cast<int>(packed.size()));
+  if (written != static_cast<int>(packed.size())) Close();
+  Collect();
+}
+
+const uint8_t* TlsStream::Output(size_t* length) {
+  if (output_begin_ == output_.size() && state_ == State::kOpen) {
+    output_.clear();
+    output_begin_ = 0;
+    while (output_.size() < kPackedBytes && state_ == State::kOpen && !(urgent_.empty() && bulk_.empty())) {
+      Pack();
+      if (ssl_ == nullptr || framing_ == Framing::kLength) break;
     }
   }
   *length = output_.size() - output_begin_;

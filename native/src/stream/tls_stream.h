@@ -4,6 +4,9 @@
 //   kHandshaking ──TLS is done──> kOpen ──end of TLS, what is no frame──> kClosed
 //        └──────────failed, too slow──────────────────────────────────────^
 //
+// Of one that was accepted the first bytes tell whether there is TLS at all, and what comes in it
+// (CreateAccepted): TURN without TLS goes from kHandshaking to kOpen with its eighth byte.
+//
 // Between members TLS is here so that a network lets it through. Whose certificate it is nobody asks: who is
 // at the other end is proven by DTLS inside, as over UDP. Of a TURN server the context asks
 // (MakeTurnClient).
@@ -17,6 +20,7 @@
 
 #include "base/clock.h"
 #include "link/dtls_session.h"
+#include "stream/first_bytes.h"
 #include "stream/framing.h"
 
 namespace idloc {
@@ -38,6 +42,9 @@ class TlsStream {
   // nullptr: OpenSSL refuses. `server_name`: of a client, for SNI; empty: none.
   static std::unique_ptr<TlsStream> Create(SSL_CTX* context, bool server, const std::string& server_name,
                                            Nanoseconds now, Framing framing = Framing::kLength);
+  // Of whom nothing is known yet. `serves_turn`: it may be a TURN client (RFC 8656 s3.1), over TLS, where it
+  // says so by ALPN (RFC 7443) or by what it says first, or over TCP.
+  static std::unique_ptr<TlsStream> CreateAccepted(SSL_CTX* context, bool serves_turn, Nanoseconds now);
   // Without TLS.
   static std::unique_ptr<TlsStream> CreatePlain(Framing framing, Nanoseconds now) {
     return std::unique_ptr<TlsStream>(new TlsStream(nullptr, now, framing));
@@ -49,6 +56,18 @@ class TlsStream {
   void Receive(const uint8_t* data, size_t length, Nanoseconds now, Visit visit) {
     if (state_ == State::kClosed) return;
     heard_at_ = now;
+    if (outer_.verdict() == FirstBytes::Verdict::kMore) {
+      size_t taken = outer_.Look(data, length);
+      data += taken;
+      length -= taken;
+      if (outer_.verdict() == FirstBytes::Verdict::kMore) return;
+      if (outer_.verdict() == FirstBytes::Verdict::kTurn) {
+        LeaveTls();
+        deframer_.Feed(outer_.data(), outer_.size(), visit);
+      } else if (!Take(outer_.data(), outer_.size())) {
+        Close();
+      }
+    }
     if (!Take(data, length)) {
       Close();
       return;
@@ -57,7 +76,7 @@ class TlsStream {
       uint8_t* plaintext = nullptr;
       size_t bytes = Read(&plaintext);
       if (bytes == 0) break;
-      if (!deframer_.Feed(plaintext, bytes, visit)) Close("what it says is none of the datagrams expected");
+      if (!Deframe(plaintext, bytes, visit)) Close("what it says is none of the datagrams expected");
     }
     Collect();
   }
@@ -78,6 +97,8 @@ class TlsStream {
   }
 
   State state() const { return state_; }
+  // Of one that was accepted: as far as is known.
+  Framing framing() const { return framing_; }
   // Why it is closed; empty: nothing is known.
   const std::string& reason() const { return reason_; }
   Nanoseconds heard_at() const { return heard_at_; }
@@ -96,6 +117,22 @@ class TlsStream {
         urgent_(framing),
         bulk_(framing) {}
 
+  template <typename Visit>
+  bool Deframe(uint8_t* data, size_t length, Visit visit) {
+    size_t taken = 0;
+    if (inner_.verdict() == FirstBytes::Verdict::kMore) {
+      taken = inner_.Look(data, length);
+      if (inner_.verdict() == FirstBytes::Verdict::kMore) return true;
+      if (inner_.verdict() == FirstBytes::Verdict::kTurn) SpeakTurn();
+      if (!deframer_.Feed(inner_.data(), inner_.size(), visit)) return false;
+    }
+    return deframer_.Feed(data + taken, length - taken, visit);
+  }
+  void LeaveTls();
+  void SpeakTurn();
+  // Of what waits, into `output_`.
+  void Pack();
+
   // What Read gives then. False: there is no memory.
   bool Take(const uint8_t* data, size_t length);
   // 0: nothing more for now, or ever.
@@ -111,6 +148,8 @@ class TlsStream {
   std::string reason_;
   Nanoseconds started_at_;
   Nanoseconds heard_at_;
+  FirstBytes outer_{false};  // of TCP
+  FirstBytes inner_{false};  // of what comes in TLS
   Deframer deframer_;
   FrameQueue urgent_;
   FrameQueue bulk_;

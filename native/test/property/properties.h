@@ -76,6 +76,10 @@ void DeframesWhateverItIs(Source& source);
 // outside.
 void SurvivesStreams(Source& source);
 
+// What comes to a stream that was accepted where TURN is served, by TCP or in TLS, cut anywhere: messages of
+// TURN and datagrams of members come out as they were sent, whatever follows.
+void TellsWhatStreamsSpeak(Source& source);
+
 // Packets of programs, records of a peer and commands in any order: the TUN gets only what this peer may
 // send.
 void CarriesOnlyWhatMayPass(Source& source);

@@ -21,6 +21,7 @@ namespace idloc::test {
 struct NamedServer {
   SslContext context;
   std::string pem;
+  std::string key_pem;
 
   explicit NamedServer(const std::string& alternative_name) {
     EVP_PKEY* key = EVP_EC_gen("P-256");
@@ -42,6 +43,10 @@ struct NamedServer {
     char* text = nullptr;
     long length = BIO_get_mem_data(out, &text);
     pem.assign(text, static_cast<size_t>(length));
+    (void)BIO_reset(out);
+    PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
+    length = BIO_get_mem_data(out, &text);
+    key_pem.assign(text, static_cast<size_t>(length));
     CHECK(!MakeStreamServer({}, &context).failed());
     CHECK(SSL_CTX_use_certificate(context.get(), certificate) == 1);
     CHECK(SSL_CTX_use_PrivateKey(context.get(), key) == 1);
@@ -53,7 +58,7 @@ struct NamedServer {
 };
 
 struct StreamPair {
-  StreamGuise guise{"www.example.org", {"h2", "http/1.1"}};
+  StreamGuise guise{"www.example.org", {"h2", "http/1.1"}, {}, {}};
   SslContext client_context;
   SslContext server_context;
   std::unique_ptr<TlsStream> client;

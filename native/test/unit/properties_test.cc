@@ -39,6 +39,8 @@ PROPERTY("whatever a member wraps to have it handed on, relay and other end stay
 PROPERTY("datagrams in a stream come out as they went in, whatever follows and wherever it is cut",
          DeframesWhateverItIs, 500);
 PROPERTY("a stream whose bytes are made up or changed ends, and takes nothing with it", SurvivesStreams, 60);
+PROPERTY("what a stream that was accepted speaks is told by its first bytes, wherever it is cut",
+         TellsWhatStreamsSpeak, 60);
 PROPERTY("the TUN gets nothing but what the peer may send, whatever peer, programs and commands do",
          CarriesOnlyWhatMayPass, 500);
 PROPERTY("every packet comes once and unchanged over a path that loses, repeats and reorders",

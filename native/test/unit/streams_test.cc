@@ -1,96 +1,13 @@
 // Over TCP of this host.
-#include <arpa/inet.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-
-#include <cstring>
 #include <string>
 #include <utility>
 
-#include "stream/streams.h"
-#include "support/source.h"
+#include "support/stream_host.h"
 #include "unit/test.h"
 
 namespace idloc::test {
 
 namespace {
-
-const IpAddress kLoopback = *IpAddress::Parse("127.0.0.1");
-
-// Other tests may have put this process into a namespace of their own.
-void BringLoopbackUp() {
-  Fd fd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  std::memcpy(request.ifr_name, "lo", 3);
-  CHECK(ioctl(fd.get(), SIOCGIFFLAGS, &request) == 0);
-  if ((request.ifr_flags & IFF_UP) != 0) return;
-  request.ifr_flags |= IFF_UP;
-  CHECK(ioctl(fd.get(), SIOCSIFFLAGS, &request) == 0);
-}
-
-struct StreamHost {
-  Counters counters;
-  Streams streams{&counters};
-  std::vector<std::pair<Endpoint, Bytes>> came;
-  std::vector<std::pair<uint32_t, std::string>> ended;  // streams to TURN servers
-  Nanoseconds now = 100 * kSecond;
-  bool used = true;
-
-  explicit StreamHost(bool listens) {
-    Streams::Options options;
-    if (listens) options.listen = {{kLoopback, 0}};
-    options.turn_ended = [this](uint32_t id, std::string reason) {
-      ended.emplace_back(id, std::move(reason));
-    };
-    BringLoopbackUp();
-    CHECK(!streams.Open(std::move(options)).failed());
-  }
-  void Turn() {
-    streams.Run(now, [this](const Endpoint& remote, Framing, uint8_t* data, size_t length) {
-      came.emplace_back(remote, Bytes(data, data + length));
-    });
-    streams.HandleTimeout(now, [this](const Endpoint&, bool) { return used; });
-    streams.Flush();
-  }
-  bool Send(const Endpoint& remote, const Bytes& datagram, bool urgent = false) {
-    uint8_t* room = streams.Room(datagram.size());
-    CHECK(room != nullptr);
-    std::copy(datagram.begin(), datagram.end(), room);
-    bool taken = streams.Queue(remote, datagram.size(), urgent, now);
-    streams.Flush();
-    return taken;
-  }
-  uint64_t count(Counter counter) {
-    return static_cast<std::atomic<uint64_t>*>(counters.data())[static_cast<size_t>(counter)].load();
-  }
-  Endpoint listener() const { return {kLoopback.swapped_for_stream(), streams.ports().at(0)}; }
-};
-
-// Real time passes, the hosts' clocks stand.
-template <typename Done>
-bool Until(const std::vector<StreamHost*>& hosts, Done done) {
-  for (int i = 0; i < 2000; i++) {
-    for (StreamHost* host : hosts) host->Turn();
-    if (done()) return true;
-    std::vector<pollfd> all;
-    for (StreamHost* host : hosts) all.push_back({host->streams.fd(), POLLIN, 0});
-    poll(all.data(), all.size(), 1);
-  }
-  return false;
-}
-
-Fd ConnectPlain(uint16_t port) {
-  Fd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  CHECK(connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
-  return fd;
-}
 
 // TCP as a TURN server has it; what it says is up to the test.
 struct TurnListener {
@@ -108,22 +25,13 @@ struct TurnListener {
     CHECK(getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) == 0);
     remote = {kLoopback.swapped_for_stream(), ntohs(address.sin_port)};
   }
+  Path path() const { return {kTurnServerLocal, remote}; }
   Fd Accept() const { return Fd(accept4(fd.get(), nullptr, nullptr, SOCK_CLOEXEC)); }
 };
 
 Streams::TurnDial PlainDial(uint32_t id, const Endpoint& remote) {
   return {id, remote, false, {}, nullptr, {}};
 }
-
-Bytes ReadSome(const Fd& fd) {
-  Bytes out(4096);
-  ssize_t length = recv(fd.get(), out.data(), out.size(), 0);
-  out.resize(length > 0 ? static_cast<size_t>(length) : 0);
-  return out;
-}
-
-const Bytes kInChannel{0x40, 1, 0, 5, 1, 2, 3, 4, 5};
-const Bytes kInChannelPadded{0x40, 1, 0, 5, 1, 2, 3, 4, 5, 0, 0, 0};
 
 }  // namespace
 
@@ -153,7 +61,7 @@ TEST("datagrams pass both ways by a stream that was dialed, and each end is the 
 
 TEST("nothing is sent to where nobody dialed, nor dialed to what is no stream, or too often") {
   StreamHost client(false);
-  CHECK(!client.Send({kLoopback.swapped_for_stream(), 443}, Bytes(10, 1)));
+  CHECK(!client.Send(Endpoint{kLoopback.swapped_for_stream(), 443}, Bytes(10, 1)));
   CHECK(client.count(Counter::dropNoStream) == 1);
   client.streams.Dial({kLoopback, 443}, client.now);
   client.streams.Dial({IpAddress::Parse("2001:20::1")->swapped_for_stream(), 443}, client.now);
@@ -259,7 +167,7 @@ TEST("messages pass both ways by TCP to a TURN server, which hears when it is hu
   StreamHost client(false);
   client.streams.DialTurn(PlainDial(7, server.remote), client.now);
   Fd accepted = server.Accept();
-  CHECK(client.Send(server.remote, kInChannel));
+  CHECK(client.Send(server.path(), kInChannel));
   CHECK(Until({&client}, [&] {
     Bytes peeked(64);
     return recv(accepted.get(), peeked.data(), peeked.size(), MSG_PEEK | MSG_DONTWAIT) > 0;
@@ -268,11 +176,11 @@ TEST("messages pass both ways by TCP to a TURN server, which hears when it is hu
   CHECK(send(accepted.get(), kInChannelPadded.data(), kInChannelPadded.size(), 0) == 12);
   CHECK(Until({&client}, [&] { return client.came.size() == 1; }));
   CHECK(client.came[0].first == server.remote && client.came[0].second == kInChannel);
-  CHECK(client.Send(server.remote, kInChannel));
+  CHECK(client.Send(server.path(), kInChannel));
   client.streams.HangUp(7);
   CHECK(ReadSome(accepted) == kInChannelPadded && ReadSome(accepted).empty());
   CHECK(client.ended.empty() && client.streams.NextTimeout() == kNever);
-  CHECK(!client.Send(server.remote, kInChannel));
+  CHECK(!client.Send(server.path(), kInChannel));
 }
 
 TEST("the end of a stream to a TURN server is told once, with the reason, and it is not dialed again") {
@@ -284,7 +192,7 @@ TEST("the end of a stream to a TURN server is told once, with the reason, and it
     std::string reason = client.ended[0].second;
     client.ended.clear();
     client.Turn();
-    CHECK(client.ended.empty() && !client.Send(server.remote, kInChannel));
+    CHECK(client.ended.empty() && !client.Send(server.path(), kInChannel));
     CHECK(client.streams.NextTimeout() == kNever);
     return reason;
   };
@@ -312,22 +220,44 @@ TEST("over TLS a TURN server without a certificate for its name is told to be re
   CHECK(client.ended[0].second == "its certificate is refused: self-signed certificate");
 }
 
-TEST("what is no message to a TURN server is not sent there, though a path of a link may name the place") {
+TEST("what is no message to a TURN server is not sent there") {
   TurnListener server;
   StreamHost client(false);
   client.streams.DialTurn(PlainDial(1, server.remote), client.now);
-  // It is not anybody else's either.
-  client.streams.Dial(server.remote, client.now);
-  CHECK(!client.Send(server.remote, {0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0}));
+  CHECK(!client.Send(server.path(), {0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0}));
   CHECK(client.count(Counter::dropStreamFull) == 1 && client.count(Counter::streamsDialed) == 1);
 }
 
-TEST("a TURN server takes the place of a member's stream, and no more are dialed than there may be") {
+TEST("a member's stream and one to a TURN server go to one place beside each other, whichever comes first") {
+  for (bool member_first : {true, false}) {
+    StreamHost server(true, true);
+    StreamHost client(false);
+    const Endpoint remote = server.listener();
+    Bytes of_turn(20, 0);
+    of_turn[1] = 3;
+    StoreBe32(&of_turn[4], 0x2112a442);
+    if (member_first) client.streams.Dial(remote, client.now);
+    client.streams.DialTurn(PlainDial(1, remote), client.now);
+    client.streams.Dial(remote, client.now);
+    CHECK(client.count(Counter::streamsDialed) == 2);
+    CHECK(client.Send(remote, Bytes(50, 22)) && client.Send(Path{kTurnServerLocal, remote}, of_turn));
+    CHECK(Until({&server, &client}, [&] { return server.came.size() == 2; }));
+    CHECK(server.streams.accepted() == 2);
+    for (const auto& [from, datagram] : server.came)
+      CHECK(datagram == of_turn ? server.Send(from, kInChannel) : server.Send(from, Bytes(60, 23)));
+    CHECK(Until({&server, &client}, [&] { return client.came.size() == 2; }));
+    client.streams.HangUp(1);
+    CHECK(Until({&server, &client}, [&] { return server.streams.accepted() == 1; }));
+    CHECK(client.Send(remote, Bytes(50, 24)));
+    CHECK(Until({&server, &client}, [&] { return server.came.size() == 3; }));
+  }
+}
+
+TEST("to a TURN server one stream is dialed at a time, and to no more servers than there may be") {
   TurnListener server;
   StreamHost client(false);
-  client.streams.Dial(server.remote, client.now);
   client.streams.DialTurn(PlainDial(1, server.remote), client.now);
-  CHECK(client.Send(server.remote, kInChannel) && client.ended.empty());
+  CHECK(client.Send(server.path(), kInChannel) && client.ended.empty());
   client.streams.DialTurn(PlainDial(2, server.remote), client.now);
   CHECK(client.ended.size() == 1 && client.ended[0].first == 1);
   std::vector<TurnListener> others(Streams::kMostTurn);
@@ -342,7 +272,7 @@ TEST("a TURN server that reads nothing has no more waiting for it than anybody, 
   client.streams.DialTurn(PlainDial(1, server.remote), client.now);
   Fd accepted = server.Accept();
   client.used = false;
-  CHECK(Until({&client}, [&] { return client.Send(server.remote, kInChannel); }));
+  CHECK(Until({&client}, [&] { return client.Send(server.path(), kInChannel); }));
   client.now += 10 * TlsStream::kIdleTime;
   client.Turn();
   CHECK(client.ended.empty());
@@ -350,9 +280,9 @@ TEST("a TURN server that reads nothing has no more waiting for it than anybody, 
   StoreBe16(large.data(), 0x4001);
   StoreBe16(large.data() + 2, 1400);
   for (int i = 0; i < 100'000 && client.count(Counter::dropStreamFull) == 0; i++)
-    client.Send(server.remote, large);
+    client.Send(server.path(), large);
   CHECK(client.count(Counter::dropStreamFull) == 1);
-  CHECK(client.Send(server.remote, kInChannel, true));
+  CHECK(client.Send(server.path(), kInChannel, true));
 }
 
 TEST("when the address of this host is gone the stream to a TURN server is over, and that is told") {

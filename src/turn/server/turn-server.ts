@@ -2,6 +2,7 @@ import type { Timed } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Random } from '../../base/random.ts';
 import { RateLimit } from '../../base/rate-limit.ts';
+import { fromStreamAddress, isTurnClientStream } from '../../base/stream-address.ts';
 import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../../base/socket-address.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
 import { encodeStun } from '../../stun/codec.ts';
@@ -62,6 +63,7 @@ export interface TurnServerOptions {
 interface Given {
   readonly id: number;
   readonly user: TurnUser;
+  /** As the world sees it, by whatever it comes. */
   readonly client: SocketAddress;
   readonly relayed: SocketAddress;
   /** Of the request that made it: it may be repeated (s7.2). */
@@ -76,8 +78,8 @@ interface Given {
 type Outcome = { readonly code: number } | { readonly attributes: StunAttributes };
 
 /**
- * A TURN server (RFC 8656) over UDP without its sockets: who may have a relayed address, and what it may reach. One allocation by
- * 5-tuple; no port is reserved (508), and DONT-FRAGMENT not known (420, s7.2). No request ends it.
+ * A TURN server (RFC 8656) over UDP, TCP and TLS without its sockets: who may have a relayed address, and what it may reach. One
+ * allocation by 5-tuple, of a client's stream both ends of which are what stands for them (base/stream-address.ts); no port is reserved (508), and DONT-FRAGMENT not known (420, s7.2). No request ends it.
  */
 export class TurnServer implements Timed {
   private readonly random: Random;
@@ -86,6 +88,8 @@ export class TurnServer implements Timed {
   private readonly options: TurnServerOptions;
   private readonly authenticator: Authenticator;
   private readonly challenges = new RateLimit(MAX_CHALLENGES_PER_SECOND);
+  /** Over streams, so that forged datagrams keep nobody out. */
+  private readonly streamChallenges = new RateLimit(MAX_CHALLENGES_PER_SECOND);
   /** By client and our address. */
   private readonly given = new Map<string, Given>();
   /** When they are over. */
@@ -124,11 +128,16 @@ export class TurnServer implements Timed {
     now: number,
   ): Uint8Array | undefined {
     const verdict = this.authenticator.judge(request, raw, remote, now);
-    if ('code' in verdict)
-      return this.challenges.take(now) ? refusal(request, verdict.code, verdict.challenge) : undefined;
+    const challenges = isTurnClientStream(local.address) ? this.streamChallenges : this.challenges;
+    if ('code' in verdict) return challenges.take(now) ? refusal(request, verdict.code, verdict.challenge) : undefined;
     const unknown = request.unknownRequired ?? [];
     const outcome = unknown.length > 0 ? { code: 420 } : this.carryOut(request, verdict.user, local, remote, now);
     return answer(request, outcome, verdict);
+  }
+
+  /** The stream of a client is over: so is its allocation. */
+  clientLeft(local: SocketAddress, remote: SocketAddress): void {
+    this.end(keyOf(local, remote));
   }
 
   nextTimeout(): number | undefined {
@@ -167,6 +176,8 @@ export class TurnServer implements Timed {
     now: number,
   ): Outcome {
     const key = keyOf(local, remote);
+    const isStream = isTurnClientStream(local.address);
+    const [host, client] = isStream ? [fromStreamAddress(local), fromStreamAddress(remote)] : [local, remote];
     const known = this.given.get(key);
     if (known !== undefined) {
       if (known.transactionId !== transactionId || known.user !== user) return { code: 437 };
@@ -175,7 +186,7 @@ export class TurnServer implements Timed {
     if (attributes.requestedTransport === undefined) return { code: 400 };
     if (attributes.requestedTransport !== UDP_PROTOCOL) return { code: 442 };
     const family = attributes.requestedAddressFamily ?? IPV4;
-    const address = family === IPV4 || family === IPV6 ? this.relayAddress(family, local.address) : undefined;
+    const address = family === IPV4 || family === IPV6 ? this.relayAddress(family, host.address) : undefined;
     if (address === undefined) return { code: 440 };
     const ofUser = [...this.given.values()].filter((other) => other.user === user).length;
     if (ofUser >= this.options.allocationsPerUser) return { code: 486 };
@@ -190,7 +201,7 @@ export class TurnServer implements Timed {
       const relayed = { address, port };
       if (!this.ports.open(id, place, local, remote, relayed)) continue;
       const given: Given = {
-        ...{ id, user, client: remote, relayed, transactionId },
+        ...{ id, user, client, relayed, transactionId },
         expiresAt: now + 1_000 * lifetimeOf(attributes),
         permissions: new Map(),
         channels: new Map(),
@@ -199,8 +210,9 @@ export class TurnServer implements Timed {
       this.timers.set(key, given.expiresAt);
       this.logger.info('turn.served', {
         user: user.name,
-        addr: formatSocketAddress(remote),
+        addr: formatSocketAddress(client),
         relayed: formatSocketAddress(relayed),
+        over: isStream ? 'stream' : 'udp',
       });
       return allocated(given, now);
     }

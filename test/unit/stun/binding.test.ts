@@ -45,6 +45,11 @@ test('a request that is shorter than its answer gets none', (t) => {
   t.is(encodeErrorResponse(request({ username: 'a' }), 401), undefined);
 });
 
+test('by a stream, whose asker is where it says, a short request gets its answer too', (t) => {
+  const answer = answerBinding(request({}), SEEN_AT, true);
+  t.deepEqual(answer && decodeStun(answer).attributes.xorMappedAddress, SEEN_AT);
+});
+
 test('requests with a USERNAME belong to ICE and are not answered here', (t) => {
   t.is(answerBinding(request({ username: 'a:b', paddingLength: 100 }), SEEN_AT), undefined);
 });

@@ -2,6 +2,7 @@ import test from 'ava';
 import { CHANNEL_LIFETIME_MS } from '../../../src/turn/constants.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
+import { toStreamAddress } from '../../../src/base/stream-address.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
 import { longTermKey, verifyIntegrity } from '../../../src/stun/integrity.ts';
@@ -60,13 +61,13 @@ class Scene {
     this.server.setHosts([SERVER.address, '203.0.113.2']);
   }
 
-  send(raw: Uint8Array, remote: SocketAddress = CLIENT): StunMessage | undefined {
-    const answer = this.server.receive(decodeStun(raw), raw, SERVER, remote, this.now);
+  send(raw: Uint8Array, remote: SocketAddress = CLIENT, local: SocketAddress = SERVER): StunMessage | undefined {
+    const answer = this.server.receive(decodeStun(raw), raw, local, remote, this.now);
     return answer === undefined ? undefined : decodeStun(answer);
   }
 
-  challenge(remote: SocketAddress = CLIENT): StunMessage | undefined {
-    const answer = this.send(this.raw(ALLOCATE_METHOD, { requestedTransport: 17 }), remote);
+  challenge(remote: SocketAddress = CLIENT, local: SocketAddress = SERVER): StunMessage | undefined {
+    const answer = this.send(this.raw(ALLOCATE_METHOD, { requestedTransport: 17 }), remote, local);
     this.nonce = answer?.attributes.nonce ?? this.nonce;
     return answer;
   }
@@ -82,6 +83,19 @@ class Scene {
     const full = { ...attributes, username: name, realm: REALM, nonce: this.nonce };
     const answer = this.send(this.raw(method, full, key), remote);
     return answer === undefined ? -1 : (answer.attributes.errorCode?.code ?? 0);
+  }
+
+  /** What the first user gets, by whatever way. */
+  answer(
+    method: number,
+    attributes: StunAttributes,
+    local: SocketAddress,
+    remote: SocketAddress,
+  ): StunMessage | undefined {
+    this.challenge(remote, local);
+    const { name, password } = USERS[0] ?? never();
+    const full = { ...attributes, username: name, realm: REALM, nonce: this.nonce };
+    return this.send(this.raw(method, full, longTermKey(name, REALM, password, 'md5')), remote, local);
   }
 
   private raw(method: number, attributes: StunAttributes, key?: Uint8Array): Uint8Array {
@@ -155,6 +169,39 @@ test('an allocation that is not refreshed is over', (t) => {
   scene.server.handleTimeout(scene.now);
   t.deepEqual(scene.calls, ['open 1', 'close 1']);
   t.is(scene.server.nextTimeout(), undefined);
+});
+
+test('the client of a stream is told its true address, gets ours to which it came, and has it as long as the stream', (t) => {
+  const scene = new Scene();
+  const [local, remote] = [toStreamAddress({ address: '203.0.113.2', port: 443 }), toStreamAddress(CLIENT)];
+  const ask = (method: number, attributes: StunAttributes): StunMessage | undefined =>
+    scene.answer(method, attributes, local, remote);
+  const { xorMappedAddress, xorRelayedAddress } = ask(ALLOCATE_METHOD, ALLOCATE)?.attributes ?? {};
+  t.deepEqual(xorMappedAddress, CLIENT);
+  t.is(xorRelayedAddress?.address, '203.0.113.2');
+  // By UDP from the same address and port: another five-tuple.
+  t.is(scene.ask(REFRESH_METHOD, {}), 437);
+  t.is(ask(REFRESH_METHOD, {})?.class, 'success');
+  scene.server.clientLeft(local, CLIENT);
+  scene.server.clientLeft(SERVER, remote);
+  t.deepEqual(scene.calls, ['open 1']);
+  scene.server.clientLeft(local, remote);
+  scene.server.clientLeft(local, remote);
+  t.deepEqual(scene.calls, ['open 1', 'close 1']);
+  t.is(scene.server.nextTimeout(), undefined);
+  t.is(ask(REFRESH_METHOD, {})?.attributes.errorCode?.code, 437);
+});
+
+test('a flood of requests with forged sources keeps no client of a stream out', (t) => {
+  const scene = new Scene();
+  for (let i = 0; i < 10 * MAX_CHALLENGES_PER_SECOND; i++) scene.challenge({ address: '192.0.2.1', port: i + 1 });
+  t.is(scene.challenge(), undefined);
+  const local = toStreamAddress(SERVER);
+  t.is(scene.answer(ALLOCATE_METHOD, ALLOCATE, local, toStreamAddress(CLIENT))?.class, 'success');
+  let answered = 0;
+  for (let i = 0; i < 10 * MAX_CHALLENGES_PER_SECOND; i++)
+    if (scene.challenge(toStreamAddress({ address: '192.0.2.1', port: i + 1 }), local) !== undefined) answered += 1;
+  t.true(answered <= MAX_CHALLENGES_PER_SECOND);
 });
 
 test('another user cannot touch an allocation', (t) => {

@@ -4,7 +4,7 @@ import type { LogFields, Logger } from '../../../src/base/logger.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
-import { STREAM_LOCAL_ADDRESS, toStreamAddress } from '../../../src/base/stream-address.ts';
+import { TURN_SERVER_LOCAL_ADDRESS, toStreamAddress } from '../../../src/base/stream-address.ts';
 import { decodeStun, encodeStun } from '../../../src/stun/codec.ts';
 import { longTermKey } from '../../../src/stun/integrity.ts';
 import { ALLOCATE_METHOD, CHANNEL_BIND_METHOD, DATA_METHOD, REFRESH_METHOD } from '../../../src/stun/message.ts';
@@ -343,12 +343,12 @@ const OVER_UDP: Service = { address: SERVER, username: USER, password: PASSWORD 
 const TLS = { name: 'turn.example.org', authorities: '' };
 const OVER_TLS: Service = { ...OVER_UDP, address: OTHER_SERVER, stream: { tls: TLS } };
 const OVER_TCP: Service = { ...OVER_TLS, stream: { tls: null } };
-const STREAM = { address: STREAM_LOCAL_ADDRESS, port: BASE.port };
+const STREAM = { address: TURN_SERVER_LOCAL_ADDRESS, port: BASE.port };
 const REMOTE = toStreamAddress(OTHER_SERVER);
 
 test('a server over TLS is dialed when none over UDP has answered in a second, and its address is one of ours', (t) => {
   const scene = new Scene();
-  scene.reachable = ({ address }) => address === STREAM_LOCAL_ADDRESS;
+  scene.reachable = ({ address }) => address === TURN_SERVER_LOCAL_ADDRESS;
   scene.startWith([OVER_TLS, OVER_UDP]);
   scene.advance(STREAM_HEAD_START_MS - 1);
   t.deepEqual(scene.streams, []);
@@ -390,7 +390,7 @@ test('what goes by a stream is not repeated, and an answer is waited for as long
 
 test('when UDP passes again a stream is left once nothing goes by it, and not before', (t) => {
   const scene = new Scene();
-  const blocked = ({ address }: SocketAddress): boolean => address === STREAM_LOCAL_ADDRESS;
+  const blocked = ({ address }: SocketAddress): boolean => address === TURN_SERVER_LOCAL_ADDRESS;
   scene.reachable = blocked;
   scene.startWith([OVER_UDP, OVER_TLS]);
   scene.advance(STREAM_HEAD_START_MS);
@@ -472,7 +472,7 @@ test('without an address of its own a host dials nobody, and waits for nothing',
   const scene = new Scene();
   scene.client.setServers([OVER_UDP, OVER_TLS], scene.now);
   t.is(scene.client.nextTimeout(), undefined);
-  scene.reachable = ({ address }) => address === STREAM_LOCAL_ADDRESS;
+  scene.reachable = ({ address }) => address === TURN_SERVER_LOCAL_ADDRESS;
   scene.client.setBases([BASE], scene.now);
   scene.carry();
   scene.advance(STREAM_HEAD_START_MS);

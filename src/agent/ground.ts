@@ -46,7 +46,11 @@ export class Ground {
       limits: config.limits,
       copyDscp: config.copyDscp,
       uplinks: config.uplinks,
-      streams: { ...config.stream, inherited: host.streamSockets },
+      streams: {
+        ...config.stream,
+        inherited: host.streamSockets,
+        servesTurn: config.turnServer !== undefined,
+      },
     });
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
     if (host.streamSockets.length > 0 && config.stream.listen.length === 0)

@@ -9,6 +9,7 @@ import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
 import type { RendezvousMode } from './overlay-configuration.ts';
+import { streamCertificate, type StreamCertificate } from './stream-certificate.ts';
 import { turnSchema, turnSettings, type TurnSettings } from './turn-settings.ts';
 import { turnServerSchema, turnServerSettings, type TurnServerSettings } from './turn-server-settings.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
@@ -122,6 +123,8 @@ export const agentConfigSchema = z.strictObject({
       listen: z.array(address).max(MAX_STREAM_LISTENERS).optional(),
       server_name: serverName.optional(),
       alpn: z.array(alpnName).max(MAX_ALPN).optional(),
+      certificate_file: path.optional(),
+      key_file: path.optional(),
     })
     .optional(),
   turn: turnSchema.optional(),
@@ -189,11 +192,15 @@ export interface AgentConfig {
   /** Interfaces whose addresses members are not told and that nothing is sent from, and those that go before others. */
   readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
-  /** TCP addresses where streams of hosts whose UDP is blocked are accepted; what this host's streams show in TLS (SNI, ALPN). */
+  /**
+   * TCP addresses where streams of hosts whose UDP is blocked, and of TURN clients, are accepted; what this host's streams show in TLS
+   * (SNI, ALPN), and those that it accepts (absent: a certificate that is made at the start).
+   */
   readonly stream: {
     readonly listen: readonly SocketAddress[];
     readonly serverName: string | null;
     readonly alpn: readonly string[];
+    readonly certificate?: StreamCertificate;
   };
   /** TURN servers that hand on where no direct way leads; absent: none. */
   readonly turn?: TurnSettings;
@@ -280,6 +287,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       listen: pick((input) => input.stream?.listen) ?? [],
       serverName: pick((input) => input.stream?.server_name) ?? null,
       alpn: pick((input) => input.stream?.alpn) ?? DEFAULT_ALPN,
+      ...given({ certificate: streamCertificate(fromFile.stream ?? {}, file?.path ?? DEFAULT_CONFIG_PATH) }),
     },
     ...given({
       turn: fromFile.turn === undefined ? undefined : turnSettings(fromFile.turn, file?.path ?? DEFAULT_CONFIG_PATH),

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ConfigError } from './errors.ts';
-import { refuseOpen, turnText } from './turn-settings.ts';
+import { refuseOpen } from './secret-files.ts';
+import { turnText } from './turn-settings.ts';
 
 /** Each is a key of a table that people write. */
 const MAX_USERS = 64;

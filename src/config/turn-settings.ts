@@ -1,10 +1,11 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf } from '../base/errors.ts';
 import { isIpAddress } from '../base/ip-address.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
+import { refuseOpen } from './secret-files.ts';
 
 /** RFC 8656 s2.1; of `turns` the second. */
 const TURN_PORT = 3_478;
@@ -17,8 +18,6 @@ const MAX_SECRET = 256;
 const MAX_FILE_BYTES = 1_024;
 /** All certificates of Debian have a quarter of that. */
 const MAX_AUTHORITIES_BYTES = 1_048_576;
-/** Of a file's mode: all users may read it. */
-const READABLE_BY_OTHERS = 0o004;
 
 export interface TurnEndpoint extends Endpoint {
   readonly over: 'udp' | 'tcp' | 'tls';
@@ -112,11 +111,4 @@ function readAuthorities(file: string): string {
 
 function unreadable(file: string, cause: unknown): ConfigError {
   return new ConfigError(`${file}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
-}
-
-/** @throws {ConfigError} when every user of this host may read it. */
-export function refuseOpen(path: string): void {
-  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
-  if ((mode & READABLE_BY_OTHERS) === 0) return;
-  throw new ConfigError(`${path}: holds a password, and every user can read it; chmod o= ${path}`);
 }

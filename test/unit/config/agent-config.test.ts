@@ -5,6 +5,7 @@ import { rootCertificates } from 'node:tls';
 import test from 'ava';
 import { agentConfig, readConfigFile } from '../../../src/config/agent-config.ts';
 import { ConfigError } from '../../../src/config/errors.ts';
+import { makeCertificateFor } from '../../native/support/named-certificate.ts';
 
 const file = (text: string): { path: string; text: string } => ({ path: '/etc/idloc/config.toml', text });
 
@@ -181,6 +182,34 @@ test('the URI of a TURN server says whether it is over UDP, TCP or TLS; over DTL
   t.deepEqual(over('turns:turn.example.org:443?transport=tcp'), { host: 'turn.example.org', port: 443, over: 'tls' });
   t.deepEqual(over('turns:[2001:db8::7]'), { host: '2001:db8::7', port: 5349, over: 'tls' });
   t.throws(() => over('turns:turn.example.org?transport=udp'), { message: /must be a server such as/ });
+});
+
+test('what streams show in TLS is a certificate with its key, which others cannot read, or none of both', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'idloc-config-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const [certificate, key, other] = ['certificate', 'key', 'other'].map((name) => join(directory, name)) as [
+    string,
+    string,
+    string,
+  ];
+  const load = (keyFile = key): unknown =>
+    agentConfig(file(`[stream]\ncertificate_file = "${certificate}"\nkey_file = "${keyFile}"\n`), {}).stream
+      .certificate;
+  const made = await makeCertificateFor('turn.example.org');
+  writeFileSync(certificate, made.certificates);
+  writeFileSync(key, made.key, { mode: 0o640 });
+  writeFileSync(other, (await makeCertificateFor('turn.example.org')).key, { mode: 0o640 });
+  t.deepEqual(load(), made);
+  t.throws(() => load(other), {
+    instanceOf: ConfigError,
+    message: /other: is not the key of the first certificate in/,
+  });
+  t.throws(() => load(certificate), { instanceOf: ConfigError, message: /holds a key, and every user can read it/ });
+  t.throws(() => agentConfig(file(`[stream]\nkey_file = "${key}"\n`), {}), { message: /needs both/ });
+  writeFileSync(key, 'no key');
+  t.throws(load, { instanceOf: ConfigError, message: /key: must hold a key without a passphrase, in PEM/ });
+  rmSync(key);
+  t.throws(load, { instanceOf: ConfigError, message: /key: cannot be read: ENOENT/ });
 });
 
 test('the authorities of TURN servers are read from a file of certificates, and from no other', (t) => {

@@ -1,0 +1,57 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { messageOf } from '../base/errors.ts';
+import { ConfigError } from './errors.ts';
+import { refuseOpen } from './secret-files.ts';
+
+/** A chain of RSA certificates with many names has a tenth of that. */
+const MAX_PEM_BYTES = 262_144;
+
+/** What streams that are accepted show in TLS: PEM, the certificates from ours to an authority's. */
+export interface StreamCertificate {
+  readonly certificates: string;
+  /** Never logged. */
+  readonly key: string;
+}
+
+/**
+ * @param configuration where the table `[stream]` stands.
+ * @returns undefined: there is none.
+ * @throws {ConfigError} for one file without the other, one that is not what it has to be, and a key that is another's, or that every
+ *   user can read.
+ */
+export function streamCertificate(
+  files: { readonly certificate_file?: string | undefined; readonly key_file?: string | undefined },
+  configuration: string,
+): StreamCertificate | undefined {
+  const { certificate_file: certificateFile, key_file: keyFile } = files;
+  if (certificateFile === undefined && keyFile === undefined) return undefined;
+  if (certificateFile === undefined || keyFile === undefined)
+    throw new ConfigError(`${configuration}: stream: certificate_file and key_file are of each other; needs both`);
+  refuseOpen(keyFile, 'a key');
+  const certificates = read(certificateFile);
+  const key = read(keyFile);
+  const certificate = parsed(certificateFile, 'certificates', () => new X509Certificate(certificates));
+  const secret = parsed(keyFile, 'a key without a passphrase', () => createPrivateKey(key));
+  if (!certificate.checkPrivateKey(secret))
+    throw new ConfigError(`${keyFile}: is not the key of the first certificate in ${certificateFile}`);
+  return { certificates, key };
+}
+
+function read(file: string): string {
+  try {
+    const found = readFileSync(file, 'utf8');
+    if (found.length > MAX_PEM_BYTES) throw new RangeError('larger than a certificate and a key are');
+    return found;
+  } catch (cause) {
+    throw new ConfigError(`${file}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
+  }
+}
+
+function parsed<T>(file: string, what: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (cause) {
+    throw new ConfigError(`${file}: must hold ${what}, in PEM`, { cause });
+  }
+}

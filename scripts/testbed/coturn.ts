@@ -124,11 +124,16 @@ export class Coturn {
   }
 }
 
-/** Vouched for by itself. */
-async function makeCertificate({ directory }: Lab, name: string): Promise<void> {
+/** Vouched for by itself. @param name as in subjectAltName: `IP:203.0.113.10`. @returns where it is, and its key. */
+export async function makeCertificate(
+  { directory }: Lab,
+  name: string,
+): Promise<{ readonly certificate: string; readonly key: string }> {
+  const [certificate, key] = [join(directory, CERTIFICATE), join(directory, KEY)];
   await command('openssl', [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'],
     ...['-subj', '/CN=lab.example', '-addext', `subjectAltName=${name}`],
-    ...['-keyout', join(directory, KEY), '-out', join(directory, CERTIFICATE)],
+    ...['-keyout', key, '-out', certificate],
   ]);
+  return { certificate, key };
 }

@@ -1,4 +1,5 @@
 import { Agent } from '../../scripts/testbed/agent.ts';
+import { makeCertificate } from '../../scripts/testbed/coturn.ts';
 import { twoHomes } from '../../scripts/testbed/topology.ts';
 import { systemTest } from './support/system-test.ts';
 
@@ -45,3 +46,62 @@ systemTest(
     for (const agent of [alice, bob, carol]) await agent.stop();
   },
 );
+
+for (const over of ['tcp', 'tls'] as const)
+  systemTest(
+    `a member that accepts streams is a TURN server over ${over.toUpperCase()} too, where a router drops UDP: for coturn's client, and for a member that has no other way to another`,
+    async (t, lab) => {
+      const { peer, a, b, natA } = await twoHomes(lab, 'address-and-port-dependent');
+      await natA.namespace.nft('insert rule ip filter forward meta l4proto udp udp dport != 53 drop');
+      const { certificate, key } = await makeCertificate(lab, `IP:${ADDRESS}`);
+      const shown = over === 'tls' ? `certificate_file = "${certificate}"\nkey_file = "${key}"\n` : '';
+      const carol = await Agent.start(lab, {
+        namespace: peer.namespace,
+        name: 'carol',
+        overlay: { create: OVERLAY },
+        tun: false,
+        configuration: `${SERVER}[stream]\nlisten = ["0.0.0.0:443"]\n${shown}`,
+      });
+      const client = [
+        ...['-t', '-y', '-s', '-c', '-n', '50', '-m', '2', '-u', 'alice', '-p', '443'],
+        ...(over === 'tls' ? ['-S', '-E', certificate] : []),
+      ];
+      const told = await a.namespace.run('turnutils_uclient', [...client, '-w', PASSWORD, ADDRESS]);
+      t.log(told.split('\n').slice(-6).join('\n'));
+      t.regex(told, /Total lost packets 0 \(0\.0+%\)/);
+      const wrong = await a.namespace.tryRun('turnutils_uclient', [...client, '-w', 'guess', ADDRESS]);
+      t.not(wrong.status, 0);
+
+      const stream = `${over === 'tls' ? 'turns' : 'turn'}:${ADDRESS}:443?transport=tcp`;
+      const own = CLIENT.replace(']\nuser', `, "${stream}"]\nca_file = "${certificate}"\nuser`);
+      const join = async (name: string, { namespace }: typeof a, configuration: string): Promise<Agent> =>
+        Agent.start(lab, { namespace, name, overlay: { join: await carol.invite() }, configuration });
+      const bob = await join('bob', b, '[relay]\nenable = false\n');
+      const alice = await join('alice', a, own);
+      const { hit: bobs } = await bob.status();
+      const { hit: alices } = await alice.status();
+      for (const [from, to] of [
+        [alice, 'bob'],
+        [bob, 'alice'],
+      ] as const) {
+        const ping = await from.ping(`${to}.${OVERLAY}`, 3);
+        t.log(`to ${to}: ${JSON.stringify(ping.setup)}, ${ping.rttMs.join(', ')} ms, ${JSON.stringify(ping.path)}`);
+        t.is(ping.path?.type, 'relay');
+        t.is(ping.path?.via, undefined);
+        t.true(ping.rttMs.every((rtt) => rtt !== null));
+      }
+      t.is((await alice.link(bobs))?.path?.over, 'turn');
+      t.regex(alice.process.stderr, new RegExp(`turn.allocated.*${over}`));
+      t.regex(carol.process.stderr, /turn\.served.*stream/);
+      for (const [from, to] of [
+        [a, bobs],
+        [b, alices],
+      ] as const)
+        for (const size of [56, 1_150, 1_400])
+          t.regex(
+            await from.namespace.run('ping', ['-6', '-n', '-c', '10', '-i', '0.2', '-s', String(size), to]),
+            / 0% packet loss/,
+          );
+      for (const agent of [alice, bob, carol]) await agent.stop();
+    },
+  );

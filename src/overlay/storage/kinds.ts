@@ -114,6 +114,18 @@ export const IDLOC_RESERVATION: Kind = {
   claimMs: (value) => ((reservationOf(value)?.hit ?? null) === null ? Infinity : ABANDONED_AFTER_MS),
 };
 
+/** s9: where a member is a TURN server for the others, at H(Node-ID || i). Short, since it is an address. */
+export const TURN_SERVICE: Kind = {
+  id: KIND_IDS.turnService,
+  name: 'TURN-SERVICE',
+  dataModel: 'single',
+  accessPolicy: 'NODE-MULTIPLE',
+  maxCount: 1,
+  maxSize: 32,
+  maxLifetimeS: 3_600,
+  maxNodeMultiple: 20,
+};
+
 export const DEFAULT_KINDS: readonly Kind[] = [
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
@@ -123,6 +135,7 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   IDLOC_MEMBER,
   IDLOC_LOCATORS,
   IDLOC_RESERVATION,
+  TURN_SERVICE,
 ];
 
 /** A Kind as the overlay's configuration defines it (RFC 6940 s11.1, kind-block). */

@@ -16,12 +16,12 @@ test('a configuration adds Kinds by number and by registered name', (t) => {
     dataModel: 'DICTIONARY',
     accessControl: 'USER-NODE-MATCH',
   } as const;
-  const turn = { ...NOTES, kind: 'TURN-SERVICE', accessControl: 'NODE-MULTIPLE', maxNodeMultiple: 20 } as const;
-  const added = kindsOf([NOTES, sip, turn]).slice(DEFAULT_KINDS.length);
+  const copies = { ...NOTES, kind: 0xf0000043, accessControl: 'NODE-MULTIPLE', maxNodeMultiple: 20 } as const;
+  const added = kindsOf([NOTES, sip, copies]).slice(DEFAULT_KINDS.length);
   t.like(added, [
     { id: 0xf0000042, dataModel: 'single', accessPolicy: 'NODE-MATCH', maxCount: 1, maxSize: 100 },
     { id: 1, dataModel: 'dictionary', accessPolicy: 'USER-NODE-MATCH' },
-    { id: 2, accessPolicy: 'NODE-MULTIPLE', maxNodeMultiple: 20 },
+    { id: 0xf0000043, accessPolicy: 'NODE-MULTIPLE', maxNodeMultiple: 20 },
   ]);
 });
 
@@ -30,6 +30,7 @@ test('a Kind whose name or policy nobody knows here is left out, and those of id
     { ...NOTES, kind: 'WEATHER' },
     { ...NOTES, accessControl: 'ANYBODY' },
     { ...NOTES, kind: IDLOC_IPV4.id, maxSize: 1_000_000 },
+    { ...NOTES, kind: 'TURN-SERVICE', accessControl: 'NODE-MATCH' },
     { ...NOTES, accessControl: 'FIRST-CLAIM' },
   ];
   t.deepEqual(kindsOf(unknown), DEFAULT_KINDS);

@@ -17,6 +17,7 @@ const MAX_BYTES_PER_SECOND = 0xffff_ffff;
 /** The table `[turn_server]`. */
 export const turnServerSchema = z.strictObject({
   enable: z.boolean().optional(),
+  members: z.boolean().optional(),
   realm: turnText.optional(),
   users: z.record(turnText, turnText).optional(),
   bytes_per_second: z.int().min(MIN_BYTES_PER_SECOND).max(MAX_BYTES_PER_SECOND).optional(),
@@ -26,6 +27,8 @@ export const turnServerSchema = z.strictObject({
 });
 
 export interface TurnServerSettings {
+  /** Members of the overlay find it there, and need no password. */
+  readonly members: boolean;
   readonly realm: string;
   /** Passwords are never logged. */
   readonly users: readonly { readonly name: string; readonly password: string }[];
@@ -39,7 +42,7 @@ export interface TurnServerSettings {
 /**
  * @param configuration where the table stands: with passwords, nobody but its owner and group may be able to read it.
  * @returns undefined: it is off.
- * @throws {ConfigError} without a user, with too many, and for a file that every user can read.
+ * @throws {ConfigError} without a user where members are none, with too many, and for a file that every user can read.
  */
 export function turnServerSettings(
   table: z.output<typeof turnServerSchema>,
@@ -48,9 +51,11 @@ export function turnServerSettings(
   const users = Object.entries(table.users ?? {}).map(([name, password]) => ({ name, password }));
   if (users.length > 0) refuseOpen(configuration);
   if (table.enable !== true) return undefined;
-  if (users.length === 0 || users.length > MAX_USERS)
+  const { members = true } = table;
+  if ((users.length === 0 && !members) || users.length > MAX_USERS)
     throw new ConfigError(`${configuration}: turn_server.users: must have 1 to ${MAX_USERS} users`);
   return {
+    members,
     realm: table.realm ?? 'idloc',
     users,
     bytesPerSecond: table.bytes_per_second ?? DEFAULT_BYTES_PER_SECOND,

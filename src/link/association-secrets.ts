@@ -17,6 +17,8 @@ export interface AssociationSecrets {
   /** STUN credentials of each end of a link without negotiated ones (RFC 6940 s6.6.6 has none). */
   readonly client: StunCredentials;
   readonly server: StunCredentials;
+  /** Of either end at the other one, where that is a TURN server (RFC 8489 s9.2): the user is the HIT. */
+  readonly turnPassword: string;
 }
 
 /** @param exporter 32 bytes of the `connected` event. */
@@ -28,7 +30,12 @@ export function deriveSecrets(exporter: Uint8Array): AssociationSecrets {
     // RFC 8445 s5.3: at least 128 bits of randomness.
     pwd: derive(`idloc ${end} pwd`, 48),
   });
-  return { id: derive('idloc association', 16), client: credentials('client'), server: credentials('server') };
+  return {
+    id: derive('idloc association', 16),
+    client: credentials('client'),
+    server: credentials('server'),
+    turnPassword: derive('idloc turn', 48),
+  };
 }
 
 /** Our parameters with the name of the association we hold, on the first candidate (there may be none). */

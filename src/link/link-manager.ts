@@ -134,7 +134,7 @@ export class LinkManager implements Timed {
       known: (now) => this.moves.relayedKnown(now),
       lost: (local, now) => this.moves.relayedLost(local, now),
     });
-    this.turnServer = components.turnServer && turnService(components, components.turnServer);
+    this.turnServer = components.turnServer && turnService({ ...components, table }, components.turnServer);
     this.stun = new StunDispatcher({
       server: this.turnServer,
       turn: this.turn,
@@ -370,6 +370,7 @@ export class LinkManager implements Timed {
     if (link?.pending !== undefined) this.drop(link.pending, reason, link.current === undefined);
     if (link?.current !== undefined) this.drop(link.current, reason, true);
     if (guest !== undefined) this.drop(guest, reason, true);
+    this.turnServer?.endUser(hit);
   }
 
   /** Ends everything, unfinished calls too, without an event: for whoever gives the data plane to another. */

@@ -15,12 +15,18 @@ const ALGORITHMS: readonly PasswordAlgorithm[] = [
 ];
 const SECRET_BYTES = 32;
 const MAC_DIGITS = 24;
+/** Of one user, tried for one request. */
+const MAX_PASSWORDS = 3;
+const NOBODY: TurnUser = { name: '', password: '' };
 const NONCE = /^obMatJos2gAAA([0-9a-f]{12})([0-9a-f]{24})$/;
 
 export interface TurnUser {
   readonly name: string;
   readonly password: string;
 }
+
+/** Passwords of a user that has no fixed one: any of them will do, none: the user is not let in. */
+export type PasswordsOf = (name: string) => readonly string[];
 
 export type Verdict =
   | { readonly user: TurnUser; readonly key: Uint8Array; readonly integrity: IntegrityAlgorithm }
@@ -33,10 +39,15 @@ export type Verdict =
 export class Authenticator {
   private readonly realm: string;
   private readonly users: ReadonlyMap<string, TurnUser>;
+  private readonly passwordsOf: PasswordsOf;
   private readonly secret: Uint8Array;
 
-  constructor(random: Random, options: { readonly realm: string; readonly users: readonly TurnUser[] }) {
+  constructor(
+    random: Random,
+    options: { readonly realm: string; readonly users: readonly TurnUser[]; readonly passwordsOf: PasswordsOf },
+  ) {
     this.realm = options.realm;
+    this.passwordsOf = options.passwordsOf;
     this.users = new Map(options.users.map((user) => [user.name, user]));
     this.secret = random.bytes(SECRET_BYTES);
   }
@@ -56,10 +67,24 @@ export class Authenticator {
     if (passwordAlgorithms !== undefined && !isOurs(passwordAlgorithms)) return refuse(400);
     const number = passwordAlgorithm?.number ?? 1;
     if (!ALGORITHMS.some((known) => known.number === number)) return refuse(400);
-    const user = this.users.get(username);
-    const key = longTermKey(username, this.realm, user?.password ?? '', number === 2 ? 'sha256' : 'md5');
-    if (!verifyIntegrity(raw, request, key) || user === undefined || realm !== this.realm) return refuse(401);
-    return { user, key, integrity: request.integrity.sha256 === undefined ? 'sha1' : 'sha256' };
+    if (realm !== this.realm) return refuse(401);
+    // An unknown user takes as long as a wrong password.
+    const known = this.known(username);
+    for (const user of known.length === 0 ? [NOBODY] : known) {
+      const key = longTermKey(username, this.realm, user.password, number === 2 ? 'sha256' : 'md5');
+      if (verifyIntegrity(raw, request, key) && user !== NOBODY)
+        return { user, key, integrity: request.integrity.sha256 === undefined ? 'sha1' : 'sha256' };
+    }
+    return refuse(401);
+  }
+
+  /** Of a fixed one the password, of others as many as are tried. */
+  private known(name: string): readonly TurnUser[] {
+    const fixed = this.users.get(name);
+    if (fixed !== undefined) return [fixed];
+    return this.passwordsOf(name)
+      .slice(0, MAX_PASSWORDS)
+      .map((password) => ({ name, password }));
   }
 
   private challenge(remote: SocketAddress, now: number): StunAttributes {

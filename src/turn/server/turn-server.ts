@@ -24,7 +24,7 @@ import {
   MAX_LIFETIME_S,
   UDP_PROTOCOL,
 } from '../constants.ts';
-import { Authenticator, type TurnUser, type Verdict } from './authenticator.ts';
+import { Authenticator, type PasswordsOf, type TurnUser, type Verdict } from './authenticator.ts';
 import {
   CHANNEL_REUSE_MS,
   MAX_CHALLENGES_PER_SECOND,
@@ -51,6 +51,8 @@ export interface RelayedPorts {
 export interface TurnServerOptions {
   readonly realm: string;
   readonly users: readonly TurnUser[];
+  /** Of members of the overlay, by HIT. */
+  readonly passwordsOf: PasswordsOf;
   /** At a time. */
   readonly allocations: number;
   readonly allocationsPerUser: number;
@@ -62,7 +64,10 @@ export interface TurnServerOptions {
 
 interface Given {
   readonly id: number;
-  readonly user: TurnUser;
+  /** Of the user, for the quota. */
+  readonly place: number;
+  /** The name. */
+  readonly user: string;
   /** As the world sees it, by whatever it comes. */
   readonly client: SocketAddress;
   readonly relayed: SocketAddress;
@@ -114,6 +119,11 @@ export class TurnServer implements Timed {
     for (const [key, { relayed }] of this.given) if (!hosts.includes(relayed.address)) this.end(key);
   }
 
+  /** The user is let in no more. */
+  endUser(name: string): void {
+    for (const [key, { user }] of this.given) if (user === name) this.end(key);
+  }
+
   /** Whether requests of this method are for a TURN server. */
   takes({ class: type, method }: StunMessage): boolean {
     return type === 'request' && METHODS.includes(method);
@@ -131,7 +141,7 @@ export class TurnServer implements Timed {
     const challenges = isTurnClientStream(local.address) ? this.streamChallenges : this.challenges;
     if ('code' in verdict) return challenges.take(now) ? refusal(request, verdict.code, verdict.challenge) : undefined;
     const unknown = request.unknownRequired ?? [];
-    const outcome = unknown.length > 0 ? { code: 420 } : this.carryOut(request, verdict.user, local, remote, now);
+    const outcome = unknown.length > 0 ? { code: 420 } : this.carryOut(request, verdict.user.name, local, remote, now);
     return answer(request, outcome, verdict);
   }
 
@@ -150,7 +160,7 @@ export class TurnServer implements Timed {
 
   private carryOut(
     request: StunMessage,
-    user: TurnUser,
+    user: string,
     local: SocketAddress,
     remote: SocketAddress,
     now: number,
@@ -170,7 +180,7 @@ export class TurnServer implements Timed {
   /** s7.2, in its order. */
   private allocate(
     { attributes, transactionId }: StunMessage,
-    user: TurnUser,
+    user: string,
     local: SocketAddress,
     remote: SocketAddress,
     now: number,
@@ -194,14 +204,14 @@ export class TurnServer implements Timed {
     // s7.2: a reservation is what it "cannot" satisfy; two streams of a call need no neighbors.
     if (attributes.evenPort === true) return { code: 508 };
     const id = this.nextId++;
-    const place = this.options.users.indexOf(user);
+    const place = this.placeOf(user);
     for (let tries = 0; tries < PORT_TRIES; tries++) {
       const drawn = PORTS.first + (this.random.uint32() % (PORTS.last - PORTS.first + 1));
       const port = attributes.evenPort === undefined ? drawn : drawn & ~1;
       const relayed = { address, port };
       if (!this.ports.open(id, place, local, remote, relayed)) continue;
       const given: Given = {
-        ...{ id, user, client, relayed, transactionId },
+        ...{ id, place, user, client, relayed, transactionId },
         expiresAt: now + 1_000 * lifetimeOf(attributes),
         permissions: new Map(),
         channels: new Map(),
@@ -209,7 +219,7 @@ export class TurnServer implements Timed {
       this.given.set(key, given);
       this.timers.set(key, given.expiresAt);
       this.logger.info('turn.served', {
-        user: user.name,
+        user,
         addr: formatSocketAddress(client),
         relayed: formatSocketAddress(relayed),
         over: isStream ? 'stream' : 'udp',
@@ -277,6 +287,18 @@ export class TurnServer implements Timed {
     // Of this host, relayed addresses alone: the data plane sees to it.
     if (address === relayed.address) return undefined;
     return this.hosts.includes(address) || !this.options.mayReach(address) ? 403 : undefined;
+  }
+
+  /** A number for the user's quota. Members have one while they have an allocation: there are no more of them than of those. */
+  private placeOf(user: string): number {
+    const fixed = this.options.users.findIndex(({ name }) => name === user);
+    if (fixed >= 0) return fixed;
+    const given = [...this.given.values()];
+    const same = given.find((other) => other.user === user);
+    if (same !== undefined) return same.place;
+    let place = this.options.users.length;
+    while (given.some((other) => other.place === place)) place += 1;
+    return place;
   }
 
   /** Where the client came to, if it can be there. */

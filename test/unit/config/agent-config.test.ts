@@ -253,6 +253,7 @@ test('a TURN server has users, in a file that others cannot read, or is none', (
   const table = '[turn_server]\nenable = true\n';
   t.is(agentConfig(file('[turn_server]\nusers = { alice = "a b" }\n'), {}).turnServer, undefined);
   t.deepEqual(agentConfig(file(`${table}users = { alice = "a b" }\nrealm = "example.org"\n`), {}).turnServer, {
+    members: true,
     realm: 'example.org',
     users: [{ name: 'alice', password: 'a b' }],
     bytesPerSecond: 4_000_000,
@@ -260,5 +261,8 @@ test('a TURN server has users, in a file that others cannot read, or is none', (
     allocationsPerUser: 8,
     allowPrivate: false,
   });
-  t.throws(() => agentConfig(file(table), {}), { message: /turn_server\.users: must have 1 to 64 users/ });
+  t.like(agentConfig(file(table), {}).turnServer, { members: true, users: [] });
+  t.throws(() => agentConfig(file(`${table}members = false\n`), {}), {
+    message: /turn_server\.users: must have 1 to 64 users/,
+  });
 });

@@ -41,7 +41,7 @@ class Scene {
   private count = 0;
   readonly server: TurnServer;
 
-  constructor(options: { allocations?: number } = {}) {
+  constructor(options: { allocations?: number; passwordsOf?: (name: string) => string[] } = {}) {
     this.server = new TurnServer(
       {
         random: seededRandom(1),
@@ -53,7 +53,7 @@ class Scene {
         },
       },
       {
-        ...{ realm: REALM, users: USERS, allocations: 3, allocationsPerUser: 2, ...options },
+        ...{ realm: REALM, users: USERS, passwordsOf: () => [], allocations: 3, allocationsPerUser: 2, ...options },
         mayRelayAt: () => true,
         mayReach: (address) => !address.startsWith('10.'),
       },

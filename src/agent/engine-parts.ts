@@ -37,6 +37,7 @@ import { PeerClaims } from './peer-claims.ts';
 import { PeerFinder } from './peer-finder.ts';
 import { resolverPorts } from './resolver-ports.ts';
 import { RoleKeeper } from './role-keeper.ts';
+import { TurnMembers } from './turn-members.ts';
 
 export interface EngineComponents {
   readonly dataPlane: DataPlane;
@@ -102,6 +103,7 @@ export interface EngineParts {
   readonly calls: Calls;
   readonly memberLinks: MemberLinks;
   readonly resolver: Resolver;
+  readonly turn: TurnMembers;
   /** What somebody is known by from now on. */
   readonly remember: (hit: Hit, known: Known) => void;
   // Our place in the overlay.
@@ -197,6 +199,11 @@ export function engineParts(components: EngineComponents, options: EngineOptions
       clock,
       logger,
       timeIsKnown,
+      turnServer: {
+        own: () =>
+          options.turnServer?.members === true && timeIsKnown() ? addresses.open(clock.monotonic()) : undefined,
+        density: () => membership.configuration.turnDensity,
+      },
       ipv4Claimed: (address) => {
         dataPlane.setLocalAddresses(self, address);
         hooks.tell({ type: 'ipv4', address });
@@ -249,6 +256,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
       known: (now) => {
         memberLinks.judge();
         node.claim(now);
+        node.parts?.turnRecords.changed(now);
         finder.changed(now);
       },
       corrected: (now) => {
@@ -277,6 +285,12 @@ export function engineParts(components: EngineComponents, options: EngineOptions
     ports: resolverPorts({ dataPlane, links, node, claims, calls, authorize }),
     logger,
   });
+  const turn = new TurnMembers({
+    ...{ self, links, random, logger },
+    overlay: () => (doubles.isAway ? undefined : node.joined?.overlay),
+    dial: (remote, now, hit) => void calls.dial(remote, now, hit),
+    isGone: (hit) => membership.revoked.has(hit),
+  });
   const { places } = components;
   const meetings =
     secret === undefined || secret === null || places === undefined
@@ -284,7 +298,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
       : new Meetings({ places, links, members, acquaintances, node, entry, calls, random, clock }, { secret });
   const memberLinks = new MemberLinks({
     ...{ dataPlane, links, members, membership, guests, node, doubles, resolver, time, entry, finder, claims },
-    ...{ meetings, calls, clock, logger, remember },
+    ...{ meetings, calls, turn, clock, logger, remember },
   });
   const ties = new MembershipTies({
     ...{ dataPlane, identity, membership, links, members, memberLinks, guests, node, claims, entry, acquaintances },
@@ -293,22 +307,23 @@ export function engineParts(components: EngineComponents, options: EngineOptions
     configured: (now) => {
       hooks.tell({ type: 'configuration', configuration: membership.configuration });
       meetings?.placesChanged(now);
+      node.parts?.turnRecords.changed(now);
     },
   });
   return {
     ...{ links, pathMtus, acquaintances, members, guests, claims, addresses, finder, calls, memberLinks, resolver },
-    ...{ remember, node, entry, roles, time, doubles, ties, meetings },
+    ...{ remember, node, entry, roles, time, doubles, ties, meetings, turn },
   };
 }
 
 /** Those that wait for something, by their names. */
 export function machinesOf(parts: EngineParts, membership: Timed): Record<string, Timed> {
-  const { links, resolver, entry, roles, time, claims, pathMtus, meetings, finder, node, doubles } = parts;
+  const { links, resolver, entry, roles, time, claims, pathMtus, meetings, finder, node, doubles, turn } = parts;
   const meeting = meetings === undefined ? {} : { meetings };
   // Out of the overlay for another agent's sake, our node rests: it would call whom it has lost.
   const inside = doubles.isAway ? {} : node.parts;
   return {
-    ...{ links, resolver, entry, roles, time, claims, pathMtus, membership, finder, doubles },
+    ...{ links, resolver, entry, roles, time, claims, pathMtus, membership, finder, doubles, turn },
     ...meeting,
     ...inside,
   };

@@ -222,7 +222,9 @@ export class Engine implements Timed {
       done(false);
       return;
     }
-    const parts = [joined.names, joined.roster, finder].map((part) => part.giveBack.bind(part, now));
+    const parts = [joined.names, joined.roster, joined.turnRecords, finder].map((part) =>
+      part.giveBack.bind(part, now),
+    );
     allDone([...parts, (answered) => membership.resign(now, answered)], done);
   }
 
@@ -256,6 +258,7 @@ export class Engine implements Timed {
     this.addresses.hosts = addresses;
     links.setHostAddresses(addresses, now, deprecated);
     finder.changed(now);
+    this.parts.node.parts?.turnRecords.changed(now);
     roles.consider(now);
     meetings?.setHostAddresses(addresses, now);
   }
@@ -288,6 +291,7 @@ export class Engine implements Timed {
       const now = clock.monotonic();
       entry.seen(atOwnAddress, now);
       finder.changed(now);
+      this.parts.node.parts?.turnRecords.changed(now);
       roles.seen(atOwnAddress, now);
     });
     pathMtus.onPathMtu((bytes) => {

@@ -206,6 +206,7 @@ export class Enroller implements Timed {
       case 'double':
       case 'path':
       case 'needsRestart':
+      case 'needsRelay':
     }
   }
 

@@ -17,6 +17,7 @@ import type { Meetings } from './meetings.ts';
 import type { OwnNode } from './own-node.ts';
 import type { PeerClaims } from './peer-claims.ts';
 import type { PeerFinder } from './peer-finder.ts';
+import type { TurnMembers } from './turn-members.ts';
 
 export interface MemberLinksComponents {
   readonly dataPlane: Pick<DataPlane, 'authorize'>;
@@ -37,6 +38,7 @@ export interface MemberLinksComponents {
   /** Undefined: members meet nowhere. */
   readonly meetings: Pick<Meetings, 'linked' | 'consider'> | undefined;
   readonly calls: Pick<Calls, 'connect'>;
+  readonly turn: Pick<TurnMembers, 'needed'>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly remember: (hit: Hit, known: Known) => void;
@@ -110,6 +112,9 @@ export class MemberLinks {
         calls.connect(event.hit, now, (result) => {
           if (!result.ok) logger.debug('restart failed', { nodeId: event.hit, reason: result.reason });
         });
+        return;
+      case 'needsRelay':
+        this.components.turn.needed(now);
         return;
       case 'connectFailed':
         logger.debug('connect failed', { addr: formatSocketAddress(event.remote), reason: event.reason });

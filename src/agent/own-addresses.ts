@@ -2,6 +2,7 @@ import { parseIpAddress } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { toStreamAddress } from '../base/stream-address.ts';
 import type { LinkManager } from '../link/link-manager.ts';
+import { isGloballyReachable } from '../mobility/reachability.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { type KnownAddresses, ticketAddresses, type TicketStart } from './ticket-addresses.ts';
 
@@ -13,14 +14,14 @@ export class OwnAddresses {
   advertised: readonly SocketAddress[] = [];
   /** What the router sends on to us. */
   mapped: SocketAddress | undefined;
-  private readonly links: Pick<LinkManager, 'whereSeen'>;
+  private readonly links: Pick<LinkManager, 'whereSeen' | 'standing'>;
   private readonly port: () => number;
 
   private readonly streams: readonly SocketAddress[];
 
   /** @param options.streams where streams are accepted: TCP addresses, some of them for all addresses of a family. */
   constructor(
-    components: { links: Pick<LinkManager, 'whereSeen'>; port: () => number },
+    components: { links: Pick<LinkManager, 'whereSeen' | 'standing'>; port: () => number },
     options: { readonly streams: readonly SocketAddress[] },
   ) {
     this.links = components.links;
@@ -31,6 +32,16 @@ export class OwnAddresses {
   /** Best first. */
   get all(): SocketAddress[] {
     return [...ticketAddresses(this.known, 'open', []).addresses];
+  }
+
+  /**
+   * The address of our own to which others come unasked: where this host may be a TURN server, since relayed addresses are there too.
+   * IPv4: clients ask for that. Undefined: there is none, as far as is known.
+   */
+  open(now: number): SocketAddress | undefined {
+    if (this.links.standing(now).type !== 'open') return undefined;
+    const address = this.hosts.find((host) => !host.includes(':') && isGloballyReachable(host));
+    return address === undefined ? undefined : { address, port: this.port() };
   }
 
   /** For a ticket. @param peers other peers, best first. */

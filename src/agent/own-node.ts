@@ -12,6 +12,7 @@ import type { OverlayLinks } from '../overlay/links.ts';
 import { NameService } from '../overlay/naming.ts';
 import { OverlayNode } from '../overlay/overlay-node.ts';
 import { Reservations } from '../overlay/reservations.ts';
+import { TurnRecords, type TurnRecordsPorts } from '../overlay/turn-records.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
 
 // Implementation constants.
@@ -31,6 +32,8 @@ export interface OwnNodeComponents {
   readonly clock: OverlayClock;
   readonly logger: Logger;
   readonly timeIsKnown: () => boolean;
+  /** This host as a TURN server for members. */
+  readonly turnServer: TurnRecordsPorts;
   /** Our overlay IPv4 address is claimed. */
   readonly ipv4Claimed: (address: string) => void;
 }
@@ -48,6 +51,7 @@ export interface NodeParts {
   /** Names that we keep for those to whom we give them, where we may invite. */
   readonly reservations: Reservations;
   readonly roster: Roster;
+  readonly turnRecords: TurnRecords;
 }
 
 /** Our node of the overlay, with what it claims there for us: name, address and our line in the list of members. */
@@ -119,7 +123,8 @@ export class OwnNode {
         logger.error('no free IPv4 address', { prefix: this.options.ipv4Prefix });
     });
     const reservations = new Reservations({ overlay });
-    this.made = { overlay, names, reservations, roster: new Roster({ overlay, clock, logger }) };
+    const turnRecords = new TurnRecords({ overlay, ports: this.components.turnServer, random, logger });
+    this.made = { overlay, names, reservations, roster: new Roster({ overlay, clock, logger }), turnRecords };
     return this.made;
   }
 

@@ -89,6 +89,13 @@ export const RELAY_HEAD_START_MS = 200;
 export const RELAY_PATIENCE_MS = 1_000;
 /** A relay that the other end is linked with, and we are not, is given so long: it is in nobody's way. */
 export const RELAY_DIAL_MS = 5_000;
+/**
+ * A negotiation without a path by then, hops of members among what was tried, needs a TURN server: the end that has called looks for
+ * one; the other one when that comes to nothing.
+ */
+export const RELAY_WANTED_MS = { we: 1_000, they: 6_000 } as const;
+/** Who is asked anew when there is a relayed address. */
+export const MAX_RELAYS_WANTED = 16;
 
 /** A link this young gets such hints because its ends did not finish at the same time. */
 export const FORGOTTEN_GRACE_MS = 3_000;

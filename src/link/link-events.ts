@@ -55,6 +55,8 @@ export type LinkEvent =
   | { readonly type: 'path'; readonly hit: Hit; readonly path: LinkPath }
   /** Only an AppAttach through the overlay can mend its path: connect to this HIT. Told again until it works or is down. */
   | { readonly type: 'needsRestart'; readonly hit: Hit }
+  /** Negotiated with this HIT, but no path was found, nor a member that hands on: a TURN server is needed. */
+  | { readonly type: 'needsRelay'; readonly hit: Hit }
   /** `connectDirect` failed before the peer proved who it is. */
   | { readonly type: 'connectFailed'; readonly remote: SocketAddress; readonly reason: string };
 

@@ -45,6 +45,7 @@ import { Repairs } from '../mobility/repairs.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { Relays } from './relays.ts';
+import { RelayWants } from './relay-wants.ts';
 import { Streams } from './streams.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 import { TurnRelays } from './turn-relays.ts';
@@ -88,6 +89,8 @@ export interface LinkManagerComponents {
 export class LinkManager implements Timed {
   /** For what the configuration and the network say of them; hosts, forwarded ports and servers are set by the methods below. */
   readonly addresses: LocalAddresses;
+  /** Relayed addresses; servers of the configuration by `setTurnServers`. */
+  readonly turn: TurnRelays;
   private readonly dataPlane: DataPlane;
   private readonly verifyPeer: LinkManagerComponents['verifyPeer'];
   private readonly selfHit: Hit;
@@ -97,11 +100,11 @@ export class LinkManager implements Timed {
   private readonly table = new ConnectionTable();
   private readonly sessions: IceSessions;
   private readonly stun: StunDispatcher;
-  private readonly turn: TurnRelays;
   private readonly turnServer: TurnService | undefined;
   private readonly repairs: Repairs<Association>;
   private readonly streams: Streams;
   private readonly relays: Relays;
+  private readonly wants = new RelayWants(this.table);
   private readonly negotiations: Negotiations;
   private readonly turns: Turns;
   private readonly paths: Paths;
@@ -131,7 +134,10 @@ export class LinkManager implements Timed {
     this.turn = new TurnRelays({
       ...components,
       ...{ table, addresses },
-      known: (now) => this.moves.relayedKnown(now),
+      known: (now) => {
+        this.moves.relayedKnown(now);
+        for (const hit of this.wants.takeUnreached()) this.handler({ type: 'needsRestart', hit });
+      },
       lost: (local, now) => this.moves.relayedLost(local, now),
     });
     this.turnServer = components.turnServer && turnService({ ...components, table }, components.turnServer);
@@ -174,6 +180,7 @@ export class LinkManager implements Timed {
       table: this.table,
       sessions: this.sessions,
       relays: this.relays,
+      wants: this.wants,
       repairs: this.repairs,
       open: (role, hit, now) => this.open(role, 'negotiated', hit, now),
       drop: (association, reason) => this.drop(association, reason, false),
@@ -520,6 +527,8 @@ export class LinkManager implements Timed {
     this.turns.handleTimeout(association, now);
     this.relays.handleTimeout(association, now);
     this.streams.handleTimeout(association, now);
+    if (this.wants.take(association, now) && association.hit !== undefined)
+      this.handler({ type: 'needsRelay', hit: association.hit });
     this.late.handleTimeout(association, now);
     if (association.repair !== undefined && association.repair.nextTimeout() <= now) this.repairs.due(association, now);
     this.settle(association, now);
@@ -641,7 +650,10 @@ export class LinkManager implements Timed {
     if (association.ice === undefined) this.sessions.derive(association, now);
     // Selected while the handshake was under way.
     this.paths.addSpares(association);
-    if (peer.member) this.relays.changed(peer.nodeId, now);
+    if (peer.member) {
+      this.relays.changed(peer.nodeId, now);
+      this.turn.linkChanged(peer.nodeId, now);
+    }
     this.late.consider(association, now);
     this.settle(association, now);
     this.moves.ask(now);
@@ -721,7 +733,10 @@ export class LinkManager implements Timed {
     this.dataPlane.closeLink(association.link);
     this.logger.info('link.closed', { nodeId: hit, link: association.link, reason });
     if (!connected && origin !== 'negotiated') this.turns.resume(this.clock.monotonic());
-    if (state === 'up' && hit !== undefined) this.relays.changed(hit, this.clock.monotonic());
+    if (state === 'up' && hit !== undefined) {
+      this.relays.changed(hit, this.clock.monotonic());
+      this.turn.linkChanged(hit, this.clock.monotonic());
+    }
     if (!tell || state === 'retired') return;
     if (origin === 'dialed' && state === 'connecting') {
       if (path !== undefined) this.handler({ type: 'connectFailed', remote: path.remote, reason });
@@ -774,10 +789,9 @@ export class LinkManager implements Timed {
       const { hit } = association;
       this.dataPlane.rest(association.link, { asleep: hit !== undefined && this.maySleep(hit) });
     }
-    const { relays, late, streams } = this;
+    const { relays, wants, late, streams } = this;
     const ofOthers = [
-      relays.nextTimeout(association),
-      late.nextTimeout(association),
+      ...[relays, wants, late].map((part) => part.nextTimeout(association)),
       streams.nextTimeout(association, now),
     ];
     const next = earliest(association.nextTimeout(), ...ofOthers);

@@ -7,12 +7,14 @@ import type { ConnectionTable, Link } from './connection-table.ts';
 import { CONNECT_TIMEOUT_MS, OFFER_TIMEOUT_MS, RESTART_TIMEOUT_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { Relays } from './relays.ts';
+import type { RelayWants } from './relay-wants.ts';
 
 /** What the negotiations need of the links. */
 export interface NegotiationPorts {
   readonly table: ConnectionTable;
   readonly sessions: IceSessions;
   readonly relays: Relays;
+  readonly wants: RelayWants;
   readonly repairs: Pick<Repairs, 'consider'>;
   readonly open: (role: Association['role'], hit: Hit, now: number) => Association;
   /** Nobody is told. */
@@ -30,6 +32,7 @@ export class Negotiations {
   private readonly table: ConnectionTable;
   private readonly sessions: IceSessions;
   private readonly relays: Relays;
+  private readonly wants: RelayWants;
   private readonly repairs: NegotiationPorts['repairs'];
   private readonly open: NegotiationPorts['open'];
   private readonly drop: NegotiationPorts['drop'];
@@ -40,6 +43,7 @@ export class Negotiations {
     this.table = ports.table;
     this.sessions = ports.sessions;
     this.relays = ports.relays;
+    this.wants = ports.wants;
     this.repairs = ports.repairs;
     this.open = ports.open;
     this.drop = ports.drop;
@@ -74,7 +78,7 @@ export class Negotiations {
     const { current } = link;
     if (current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id) {
       const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
-      if (current.nextIce !== undefined) this.told(hit, current.nextIce, remote, now);
+      if (current.nextIce !== undefined) this.told(hit, current.nextIce, remote, 'they', now);
       this.settle(current, now);
       // The peer has lost us: perhaps it is our NAT that has forgotten it, and what we answer is of no use any more.
       this.askReflexive(now);
@@ -86,15 +90,16 @@ export class Negotiations {
     pending.supersedes = current !== undefined;
     pending.deadline = now + CONNECT_TIMEOUT_MS;
     this.sessions.adopt(pending, agent);
-    this.told(hit, agent, remote, now);
+    this.told(hit, agent, remote, 'they', now);
     this.settle(pending, now);
     return this.relays.name(agent.localParameters, hit, this.relays.named(remote, hit));
   }
 
-  private told(hit: Hit, agent: IceAgent, remote: IceParameters, now: number): void {
+  private told(hit: Hit, agent: IceAgent, remote: IceParameters, called: 'we' | 'they', now: number): void {
     const direct = this.relays.direct(remote);
     agent.setRemote({ ...direct, candidates: this.sessions.reach(direct.candidates) }, now);
     this.relays.meet(hit, agent, this.relays.named(remote, hit), now);
+    this.wants.begin(agent, called, now);
   }
 
   /** The answer to our offer came. Without an open offer it is too late, and nothing happens. */
@@ -126,7 +131,7 @@ export class Negotiations {
     if (kept) association.nextIceUntil = now + RESTART_TIMEOUT_MS;
     else if (!association.connected) association.deadline = now + CONNECT_TIMEOUT_MS;
     const agent = kept ? association.nextIce : association.ice;
-    if (agent !== undefined) this.told(hit, agent, remote, now);
+    if (agent !== undefined) this.told(hit, agent, remote, 'we', now);
     this.settle(association, now);
   }
 

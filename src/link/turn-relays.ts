@@ -3,10 +3,12 @@ import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { isAllocationAddress } from '../base/allocation-address.ts';
+import type { Hit } from '../base/node-id.ts';
+import { isIndirectAddress } from '../base/stream-address.ts';
 import { canPair } from '../ice/candidate-pair.ts';
 import { relayedCandidate } from '../ice/candidates.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
-import type { DataPlane } from '../native/data-plane.ts';
+import type { DataPlane, LinkId } from '../native/data-plane.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { TurnClient, type TurnServer } from '../turn/turn-client.ts';
 import type { ConnectionTable } from './connection-table.ts';
@@ -16,6 +18,7 @@ export interface TurnPorts {
   readonly dataPlane: DataPlane;
   readonly table: ConnectionTable;
   readonly addresses: LocalAddresses;
+  readonly selfHit: Hit;
   readonly random: Random;
   readonly logger: Logger;
   /** There is another relayed address. */
@@ -25,13 +28,16 @@ export interface TurnPorts {
 }
 
 /**
- * Relayed addresses at TURN servers of the configuration: candidates of links. To ICE each is a local candidate of type relay whose
+ * Relayed addresses at TURN servers of the configuration, and of members: candidates of links. To ICE each is a local candidate of type relay whose
  * base stands for the allocation (base/allocation-address.ts). A channel is bound as soon as something is to be sent to a peer
  * from there, ICE's first check as a rule; from then on the data plane alone sends and receives by it.
  */
 export class TurnRelays implements Timed {
   private readonly ports: TurnPorts;
   private readonly client: TurnClient;
+  private configured: readonly TurnServer[] = [];
+  /** Where each is, as its link with us goes or went: of that association. Undefined: there is no direct link with it. */
+  private members = new Map<Hit, { readonly link: LinkId; readonly server: TurnServer } | undefined>();
 
   constructor(ports: TurnPorts) {
     this.ports = ports;
@@ -43,11 +49,27 @@ export class TurnRelays implements Timed {
 
   setServers(servers: readonly TurnServer[], now: number): void {
     const { addresses } = this.ports;
-    this.client.setServers(
-      servers.map((server) => ({ ...server, address: addresses.reach(server.address) })),
-      now,
-    );
-    this.pump(now);
+    this.configured = servers.map((server) => ({ ...server, address: addresses.reach(server.address) }));
+    this.apply(now);
+  }
+
+  /**
+   * Members that are TURN servers for us, beside those of the configuration. Nothing is sent to where somebody says that he is: such a
+   * server is where our link with it goes, which has proved who is there, and the link's secrets are the password.
+   */
+  setMembers(hits: readonly Hit[], now: number): void {
+    this.members = new Map(hits.map((hit) => [hit, this.members.get(hit)]));
+    for (const hit of hits) this.follow(hit);
+    this.apply(now);
+  }
+
+  /** The link with a member came up, or ended. */
+  linkChanged(hit: Hit, now: number): void {
+    if (this.members.has(hit) && this.follow(hit)) this.apply(now);
+  }
+
+  get isRelayed(): boolean {
+    return this.client.allocations.length > 0;
   }
 
   /** The addresses of this host, the best first. */
@@ -126,6 +148,26 @@ export class TurnRelays implements Timed {
     this.send();
     for (let event = this.client.pollEvent(); event !== undefined; event = this.client.pollEvent())
       if (event.type === 'unbound') this.ports.dataPlane.removeTurnChannel(event.local, event.peer);
+  }
+
+  /** @returns whether another server, or none, is to be used there. */
+  private follow(hit: Hit): boolean {
+    const { table, selfHit } = this.ports;
+    const before = this.members.get(hit);
+    const current = table.link(hit)?.current;
+    if (current !== undefined && current.link === before?.link) return false;
+    const { secrets, path, link } = current ?? {};
+    const isDirect = path !== undefined && current?.isIndirect === false && !isIndirectAddress(path.remote.address);
+    const server = isDirect &&
+      secrets !== undefined && { address: path.remote, username: selfHit, password: secrets.turnPassword };
+    this.members.set(hit, server === false || link === undefined ? undefined : { link, server });
+    return before !== undefined || server !== false;
+  }
+
+  private apply(now: number): void {
+    const found = [...this.members.values()].flatMap((member) => member?.server ?? []);
+    this.client.setServers([...this.configured, ...found], now);
+    this.pump(now);
   }
 
   private pump(now: number): void {

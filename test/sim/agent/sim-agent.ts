@@ -18,6 +18,7 @@ import type { EnrollmentRegister } from '../../../src/identity/enrollment-regist
 import type { HostIdentity } from '../../../src/identity/host-identity.ts';
 import type { KeyStore } from '../../../src/identity/key-store.ts';
 import { Lifecycle } from '../../../src/membership/lifecycle.ts';
+import type { TurnServiceOptions } from '../../../src/link/turn-service.ts';
 import type { LookupResult, NamedHost } from '../../../src/overlay/naming.ts';
 import { SimBoardPlace } from '../network/sim-board.ts';
 import { SimDataPlane } from '../network/sim-data-plane.ts';
@@ -52,6 +53,8 @@ export interface SimAgentOptions {
   readonly lifetimeMs?: number;
   /** What it hands on as a peer. */
   readonly relayBytesPerSecond?: number;
+  /** It is a TURN server. */
+  readonly turnServer?: TurnServiceOptions;
   /** Absent: what no code expected to be thrown ends the test. */
   readonly guard?: Guard;
 }
@@ -212,6 +215,7 @@ export class SimAgent {
         ...(this.options.relayBytesPerSecond !== undefined && {
           relayBytesPerSecond: this.options.relayBytesPerSecond,
         }),
+        ...(this.options.turnServer !== undefined && { turnServer: this.options.turnServer }),
       },
     );
     const driver = new SimDriver(engine, loop);

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from 'ava';
 import { HOME_NAT, type NatBehaviour } from '../network/nat.ts';
+import type { TurnServiceOptions } from '../../../src/link/turn-service.ts';
 import type { SegmentQuality } from '../network/segment.ts';
 import { AgentWorld } from './agent-world.ts';
 import type { SimAgent } from './sim-agent.ts';
@@ -12,6 +13,8 @@ export interface TwoClientsOptions {
   readonly natB?: NatBehaviour;
   /** What the founder hands on between them. */
   readonly relayBytesPerSecond?: number;
+  /** The founder as a TURN server. */
+  readonly turnServer?: TurnServiceOptions;
 }
 
 /** The first call: the founder is the overlay's only peer, A and B are clients behind NATs, without a link between them. */

@@ -1,5 +1,6 @@
 import type { Hit } from '../../../src/base/node-id.ts';
 import { addressToHit, hitToAddress, isHitAddress } from '../../../src/base/node-id.ts';
+import { isAllocationAddress } from '../../../src/base/allocation-address.ts';
 import { concatBytes, fromHex, toHex } from '../../../src/base/bytes.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { formatSocketAddress, sameSocketAddress } from '../../../src/base/socket-address.ts';
@@ -26,6 +27,7 @@ import {
   RECORD_BYTE,
 } from './sim-association.ts';
 import type { Handshake, OpenedRecord, RecordKind } from './sim-association.ts';
+import { SimTurn } from './sim-turn.ts';
 import { sendByUplink } from './uplink-sockets.ts';
 
 /** As in native/src/link/dtls_session.cc and data_plane.h. */
@@ -45,6 +47,9 @@ const EARLY_CLAIM_MS = 2_000;
 const UNKNOWN_EVENT_INTERVAL_MS = 1_000;
 /** 'd': native/src/udp/first_byte.h. */
 const BENCODE_BYTE = 0x64;
+/** ChannelData (RFC 8656 s12.4). */
+const FIRST_CHANNEL_BYTE = 0x40;
+const LAST_CHANNEL_BYTE = 0x4f;
 const MAX_RECORD_BYTES = 1_120;
 /** Of every path here. Only path MTU probes are ever that long. */
 const PATH_MTU = 1_500;
@@ -146,6 +151,7 @@ interface SimLink {
 /** A DataPlane on the simulated network: the same agent code runs over it. */
 export class SimDataPlane implements DataPlane {
   readonly port: number;
+  readonly turn: SimTurn;
   readonly counters = new BigUint64Array(COUNTER_NAMES.length);
   /** What came out of the TUN, oldest first. */
   readonly delivered: (Packet & { readonly from: Hit; readonly at: number })[] = [];
@@ -185,6 +191,7 @@ export class SimDataPlane implements DataPlane {
     this.host = components.host;
     this.port = port;
     this.cookieSecret = toHex(this.random.bytes(8));
+    this.turn = new SimTurn({ loop: this.loop, host: this.host, port });
     this.host.bind(port, (datagram) => this.receive(datagram));
     this.stopWatching = this.host.onAddressChange(() => {
       this.uplinksChanged();
@@ -209,6 +216,10 @@ export class SimDataPlane implements DataPlane {
 
   sendDatagram(local: SocketAddress | null, remote: SocketAddress, data: Uint8Array): void {
     if (this.closed) return;
+    if (local !== null && isAllocationAddress(local.address)) {
+      this.turn.send(local.address, remote, data);
+      return;
+    }
     if (local === null || !isHitAddress(local.address)) {
       sendByUplink(this.host, { local: local?.address ?? null, port: this.port }, remote, data);
       return;
@@ -362,24 +373,38 @@ export class SimDataPlane implements DataPlane {
   /** There are none here: what is sent to one is lost. */
   dialStream(): void {}
 
-  /** Nor TURN servers. */
+  /** Nor TURN servers that are dialed. */
   dialTurnServer(): void {}
 
   hangUpTurnServer(): void {}
 
-  setTurnChannel(): void {}
-
-  removeTurnChannel(): void {}
-
-  setTurnQuota(): void {}
-
-  openTurnAllocation(): boolean {
-    return false;
+  setTurnChannel(...channel: Parameters<DataPlane['setTurnChannel']>): void {
+    this.turn.setChannel(...channel);
   }
 
-  closeTurnAllocation(): void {}
+  removeTurnChannel(allocation: string, peer: SocketAddress): void {
+    this.turn.removeChannel(allocation, peer);
+    const usable = ({ local, remote }: PathRoute): boolean => local !== allocation || !sameSocketAddress(remote, peer);
+    for (const link of this.links.values()) {
+      link.paths?.lose(usable, () => true, this.loop.now);
+      this.tendPaths(link);
+    }
+  }
 
-  permitTurnPeer(): void {}
+  /** Datagrams here have no price. */
+  setTurnQuota(): void {}
+
+  openTurnAllocation(...allocation: Parameters<DataPlane['openTurnAllocation']>): boolean {
+    return this.turn.open(...allocation);
+  }
+
+  closeTurnAllocation(id: number): void {
+    this.turn.close(id);
+  }
+
+  permitTurnPeer(...permission: Parameters<DataPlane['permitTurnPeer']>): void {
+    this.turn.permit(...permission);
+  }
 
   setRelay(bytesPerSecond: number): void {
     this.relays = bytesPerSecond > 0;
@@ -504,7 +529,10 @@ export class SimDataPlane implements DataPlane {
     else if (first === HANDSHAKE_BYTE) this.receiveHandshake(local, remote, decodeHandshake(data));
     else if (first === RECORD_BYTE) this.receiveRecord(local, remote, data);
     else if (first === ALERT_BYTE) this.receiveAlert(remote, data);
-    else if (first === BENCODE_BYTE) this.emit({ type: 'foreign', local, remote, data });
+    else if (first >= FIRST_CHANNEL_BYTE && first <= LAST_CHANNEL_BYTE) {
+      const inside = this.turn.take(local, remote, data);
+      if (inside !== undefined) this.take(inside.local, inside.remote, inside.data);
+    } else if (first === BENCODE_BYTE) this.emit({ type: 'foreign', local, remote, data });
   }
 
   private receiveHandshake(local: SocketAddress, remote: SocketAddress, message: Handshake): void {
@@ -903,7 +931,7 @@ export class SimDataPlane implements DataPlane {
   private leaveLostPaths(): void {
     const present = ({ local }: PathRoute): boolean => local !== null && this.host.deviceOf(local) !== undefined;
     const usable = ({ local, remote }: PathRoute): boolean => {
-      if (local === null || isHitAddress(local)) return true;
+      if (local === null || isHitAddress(local) || isAllocationAddress(local)) return true;
       if (!present({ local, remote })) return false;
       return this.host.reaches(local, remote.address) || this.host.uplinks.length === 0;
     };

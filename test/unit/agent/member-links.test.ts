@@ -66,6 +66,7 @@ function host({
       dataPlaneLinkOf: () => 1,
     },
     members,
+    turn: { needed: note('relay needed') },
     membership: {
       state: revoked ? 'revoked' : 'member',
       lapsed,

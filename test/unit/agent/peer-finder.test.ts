@@ -34,7 +34,10 @@ class Host {
   /** @param record what PEER says, `ageMs` after WALL */
   constructor(record: readonly SocketAddress[] = [], ageMs = 1_000) {
     this.acquaintances = new Acquaintances({ self: SELF, start: [], contacts: [] });
-    this.addresses = new OwnAddresses({ links: { whereSeen: () => [] }, port: () => OWN.port }, { streams: [] });
+    this.addresses = new OwnAddresses(
+      { links: { whereSeen: () => [], standing: () => ({ type: 'unknown', why: '' }) }, port: () => OWN.port },
+      { streams: [] },
+    );
     this.addresses.hosts = [OWN.address];
     this.finder = new PeerFinder({
       links: {

@@ -27,6 +27,7 @@ import { MachineSet } from './machine-set.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import type { PeerFinder } from './peer-finder.ts';
 import type { TicketStart } from './ticket-addresses.ts';
+import type { TurnMembers } from './turn-members.ts';
 
 export type { EngineEvent } from './engine-events.ts';
 export type { EngineComponents, EngineOptions } from './engine-parts.ts';
@@ -96,6 +97,11 @@ export class Engine implements Timed {
 
   get finder(): PeerFinder {
     return this.parts.finder;
+  }
+
+  /** TURN servers among the members. */
+  get turnMembers(): TurnMembers {
+    return this.parts.turn;
   }
 
   /** Where others can come to us; `finder.changed` after a change. */

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { hitToAddress } from '../base/node-id.ts';
+import { type Hit, hitToAddress } from '../base/node-id.ts';
 import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
 import type { Result, Status } from '../control/schemas.ts';
 import { judgeNetwork } from '../mobility/netcheck.ts';
@@ -10,6 +10,7 @@ import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import { checkFiltering } from './filtering-check.ts';
+import type { FoundTurnServer } from '../overlay/turn-lookup.ts';
 import { lookUpNat64 } from './nat64-lookup.ts';
 import type { PortMapping } from './port-mapping.ts';
 
@@ -18,6 +19,8 @@ const ANSWERS_MS = 2_000;
 const LOOK_MS = 100;
 /** The router's first answer, when the agent has only just begun. */
 const MAPPING_MS = 2_000;
+/** Members are found in a round trip or two; what has not answered by then is not waited for. */
+const LOOK_UP_MS = 3_000;
 
 /** What of the agent it takes. */
 export interface NetcheckComponents {
@@ -46,9 +49,10 @@ export async function netcheck(
     begun = now;
     return links.lookAround(others, now);
   });
-  const [prefixes, filtering] = await Promise.all([
+  const [prefixes, filtering, turnServers] = await Promise.all([
     lookUpNat64(),
     checkFiltering(links.addresses.servers, signal),
+    Promise.race([foundTurnServers(agent), delay(LOOK_UP_MS, [])]),
     agent.portMapping?.settled(MAPPING_MS),
   ]);
   const fresh = (): ReturnType<typeof links.snapshot>['reflexive'] =>
@@ -58,6 +62,7 @@ export async function netcheck(
 
   const nat64 = prefixes.map(({ address, length }) => `${address}/${length}`);
   const relays = links.relaysAvailable;
+  const nameOf = (hit: Hit): string | null => directory.hostNameOf(engine.userOf(hit));
   const reflexive = agreed(links.snapshot().reflexive);
   const { mapping, kind, ipv4, ipv6, udp, works, ask } = judgeNetwork({
     addresses: agent.locators(),
@@ -68,7 +73,7 @@ export async function netcheck(
     answered: fresh().map(({ server }) => server),
     mapping: agent.portMapping?.mapping,
     nat64,
-    relays: relays.length,
+    relays: new Set([...relays, ...turnServers.map(({ hit }) => hit)]).size,
   });
   return {
     nat: {
@@ -83,8 +88,19 @@ export async function netcheck(
     udp,
     asked: asked.length,
     portMapping,
-    relays: relays.map((hit) => ({ hit: hitToAddress(hit), name: directory.hostNameOf(engine.userOf(hit)) })),
+    relays: relays.map((hit) => ({ hit: hitToAddress(hit), name: nameOf(hit) })),
+    turnServers: turnServers.map(({ hit, address }) => ({
+      hit: hitToAddress(hit),
+      name: nameOf(hit),
+      address: formatSocketAddress(address),
+    })),
     works: [...works],
     ask: [...ask],
   };
+}
+
+function foundTurnServers({ driver, engine }: NetcheckComponents): Promise<readonly FoundTurnServer[]> {
+  return new Promise((resolve) => {
+    driver.run((now) => engine.turnMembers.look(now, resolve));
+  });
 }

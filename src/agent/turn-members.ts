@@ -88,6 +88,7 @@ export class TurnMembers implements Timed {
     this.searching = true;
     this.lookUp(MAX_LOOKUPS, [], now, (servers, at) => {
       this.searching = false;
+      this.found.clear();
       for (const server of servers) this.found.set(server.hit, server);
       if (servers.length === 0) this.pause(at);
       else this.tryThem(at);

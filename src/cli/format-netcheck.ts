@@ -12,7 +12,7 @@ const FILTERING_UNKNOWN = 'not known: a STUN server with two addresses in the co
 
 /** What is known of the network, then what will work, then what to ask its owner for. */
 export function formatNetcheck(network: Result<'netcheck'>): string {
-  const { nat, ipv4, ipv6, nat64, udp, asked, portMapping, relays, works, ask } = network;
+  const { nat, ipv4, ipv6, nat64, udp, asked, portMapping, relays, turnServers, works, ask } = network;
   const seen = nat.mapped.length === 0 ? '' : `; seen as ${nat.mapped.join(', ')}`;
   const facts: [string, string][] = [
     ['nat', `${nat.kind}${seen}`],
@@ -23,7 +23,8 @@ export function formatNetcheck(network: Result<'netcheck'>): string {
     ['ipv6', ADDRESSES[ipv6]],
     ['nat64', nat64.length === 0 ? 'none' : nat64.join(', ')],
     ['forwarded', formatMapping(portMapping)],
-    ['relays', relays.length === 0 ? 'none found' : relays.map(({ name, hit }) => name ?? hit).join(', ')],
+    ['relays', listOf(relays)],
+    ['turn', listOf(turnServers)],
   ];
   const width = Math.max(...facts.map(([label]) => label.length));
   return [
@@ -33,6 +34,10 @@ export function formatNetcheck(network: Result<'netcheck'>): string {
     ...works.map((line) => `- ${line}`),
     ...(ask.length === 0 ? [] : ['', 'ASK THE OWNER OF THE NETWORK FOR', ...ask.map((line) => `- ${line}`)]),
   ].join('\n');
+}
+
+function listOf(members: readonly { readonly hit: string; readonly name: string | null }[]): string {
+  return members.length === 0 ? 'none found' : members.map(({ name, hit }) => name ?? hit).join(', ');
 }
 
 function formatUdp(udp: Result<'netcheck'>['udp'], asked: number): string {

@@ -191,6 +191,8 @@ const netcheckSchema = z.object({
   portMapping: portMappingSchema,
   /** Members that could hand on where no direct path works. */
   relays: z.array(z.object({ hit, name: z.string().nullable() })),
+  /** Members that are TURN servers, of those that random places of the overlay know. */
+  turnServers: z.array(z.object({ hit, name: z.string().nullable(), address: socketAddress })),
   /** In sentences for a person. */
   works: z.array(z.string()),
   /** What to ask the owner of the network for, the most useful first. */

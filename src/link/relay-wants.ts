@@ -30,14 +30,17 @@ export class RelayWants {
   }
 
   /** @returns whether a relay is wanted for it: it has no path. Once in a negotiation. */
-  take({ agents, hit }: Association, now: number): boolean {
+  take(association: Association, now: number): boolean {
+    const { agents, hit, pathWorks, repair } = association;
     let wanted = false;
     for (const agent of agents) {
       if ((this.dueAt.get(agent) ?? Infinity) > now) continue;
       this.dueAt.delete(agent);
       wanted ||= agent.selected === undefined;
     }
-    if (!wanted || hit === undefined) return false;
+    // What looks for something better, or has found it, goes on by what it has.
+    const works = pathWorks && (repair === undefined || repair.cause === 'remapped');
+    if (!wanted || works || hit === undefined) return false;
     this.unreached.add(hit);
     for (const oldest of this.unreached) {
       if (this.unreached.size <= MAX_RELAYS_WANTED) break;

@@ -1,7 +1,7 @@
 import type { Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import type { SocketAddress } from '../base/socket-address.ts';
+import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { isAllocationAddress } from '../base/allocation-address.ts';
 import type { Hit } from '../base/node-id.ts';
 import { isIndirectAddress } from '../base/stream-address.ts';
@@ -155,8 +155,10 @@ export class TurnRelays implements Timed {
     const { table, selfHit } = this.ports;
     const before = this.members.get(hit);
     const current = table.link(hit)?.current;
-    if (current !== undefined && current.link === before?.link) return false;
     const { secrets, path, link } = current ?? {};
+    // While it serves where it was, where its link goes by now does not matter.
+    const isThere = before !== undefined && path !== undefined && sameSocketAddress(path.remote, before.server.address);
+    if (before !== undefined && link === before.link && (isThere || this.isRelayed)) return false;
     const isDirect = path !== undefined && current?.isIndirect === false && !isIndirectAddress(path.remote.address);
     const server = isDirect &&
       secrets !== undefined && { address: path.remote, username: selfHit, password: secrets.turnPassword };

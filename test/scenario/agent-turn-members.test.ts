@@ -87,6 +87,24 @@ test('the relayed call outlives a move of the host that has the relayed address,
   t.false(world.a.engine.links.turn.isRelayed);
 });
 
+test('a server that starts anew serves again, and the call goes on', (t) => {
+  const world = new TwoClients(t, 7, APART);
+  const server = world.member(world.publicHost(), { turnServer: SERVER, relayBytesPerSecond: 0 });
+  world.started(server);
+  t.true(world.allReady([server]));
+  world.run(30_000);
+  t.true(world.call());
+  server.kill();
+  world.run(2_000);
+  server.start();
+  world.a.send(world.b.address, 'again');
+  const since = world.now;
+  world.a.stream(world.b.address, 60_000);
+  t.true(world.until(() => world.b.dataPlane.delivered.some(({ at }) => at > since + 1_000), 60_000));
+  t.log(`${world.now - since} ms`);
+  t.like(pathOf(world.a, world.b), { type: 'relay', over: 'turn' });
+});
+
 test('a server that leaves is found no more, and calls in vain look for another one with back-off', (t) => {
   const world = new TwoClients(t, 4, APART);
   const server = world.member(world.publicHost(), { turnServer: SERVER, relayBytesPerSecond: 0 });

@@ -1,8 +1,12 @@
 import { Agent } from '../../scripts/testbed/agent.ts';
 import { twoHomes } from '../../scripts/testbed/topology.ts';
+import { addressToHit } from '../../src/base/node-id.ts';
+import type { Result } from '../../src/control/schemas.ts';
 import { systemTest } from './support/system-test.ts';
 
 const OVERLAY = 'turn.example';
+const ADDRESS = '203.0.113.10';
+const PORT = '6084';
 /** Nothing is handed on as a hop: only a TURN server is left. */
 const SERVER = '[relay]\nenable = false\n[turn_server]\nenable = true\n';
 
@@ -21,6 +25,27 @@ systemTest(
       Agent.start(lab, { namespace, name, overlay: { join: await carol.invite() } });
     const alice = await join('alice', a);
     const bob = await join('bob', b);
+    const { turnServers } = JSON.parse(await alice.cli('netcheck', '--json')) as Result<'netcheck'>;
+    t.deepEqual(turnServers, [
+      { hit: (await carol.status()).hit, name: `carol.${OVERLAY}`, address: `${ADDRESS}:${PORT}` },
+    ]);
+    // A stranger may know the user, which is a HIT, and nothing more.
+    const stranger = [
+      '-y',
+      '-c',
+      '-n',
+      '1',
+      '-m',
+      '1',
+      '-u',
+      addressToHit((await alice.status()).hit),
+      '-w',
+      'guess',
+      '-p',
+      PORT,
+    ];
+    t.not((await b.namespace.tryRun('turnutils_uclient', [...stranger, ADDRESS])).status, 0);
+
     const ping = await alice.ping(`bob.${OVERLAY}`, 3);
     t.log(`set-up ${JSON.stringify(ping.setup)}, RTT ${ping.rttMs.join(', ')} ms, ${JSON.stringify(ping.path)}`);
     t.is(ping.path?.type, 'relay');

@@ -193,6 +193,7 @@ test('a network is facts, what will work, and what to ask its owner for', (t) =>
     'nat64      none',
     'forwarded  none: the router answers nothing',
     'relays     carol.home.example',
+    'turn       2001:20::6',
     '',
     'WILL WORK',
     '- direct links with hosts without a NAT',

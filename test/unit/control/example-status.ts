@@ -123,6 +123,7 @@ export const exampleNetcheck: Result<'netcheck'> = {
   asked: 2,
   portMapping: { state: 'none', external: null, protocol: null, why: 'the router answers nothing' },
   relays: [{ hit: '2001:20::5', name: 'carol.home.example' }],
+  turnServers: [{ hit: '2001:20::6', name: null, address: '203.0.113.7:6084' }],
   works: ['direct links with hosts without a NAT'],
   ask: ['IPv6'],
 };

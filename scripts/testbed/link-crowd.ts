@@ -295,6 +295,7 @@ function heard(member: Member, event: LinkEvent): void {
     case 'connectFailed':
     case 'double':
     case 'path':
+    case 'needsRelay':
     case 'needsRestart':
   }
 }

@@ -91,7 +91,7 @@ export const RELAY_PATIENCE_MS = 1_000;
 export const RELAY_DIAL_MS = 5_000;
 /**
  * A negotiation without a path by then, hops of members among what was tried, needs a TURN server: the end that has called looks for
- * one; the other one when that comes to nothing.
+ * one; the other one when that comes to nothing. Not sooner: the overlay takes a call that is younger for the one that is under way.
  */
 export const RELAY_WANTED_MS = { we: 1_000, they: 6_000 } as const;
 /** Who is asked anew when there is a relayed address. */

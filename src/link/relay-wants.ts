@@ -49,13 +49,18 @@ export class RelayWants {
     return true;
   }
 
-  /** There is another relayed address. @returns who is to be asked anew, with that: links that are up are mended by others. */
+  /**
+   * There is another relayed address.
+   * @returns who is to be asked anew, with that: those that have a path by now are left alone,
+   * and links that are up are mended by others.
+   */
   takeUnreached(): readonly Hit[] {
     const hits = [...this.unreached];
     this.unreached.clear();
     return hits.filter((hit) => {
       const link = this.table.link(hit);
-      return link?.pending !== undefined && link.current === undefined;
+      const { pending, current } = link ?? {};
+      return pending !== undefined && pending.ice?.selected === undefined && current === undefined;
     });
   }
 }

@@ -142,6 +142,11 @@ export class TurnRecords implements Timed {
     const last = Math.max(kept, this.count);
     this.count = last;
     const next = (d: number, at: number): void => {
+      // What is taken away meanwhile must not come back behind it.
+      if (this.resigned && kept > 0) {
+        done(false, at);
+        return;
+      }
       if (d > last) {
         this.count = kept;
         done(true, at);

@@ -51,6 +51,7 @@ test('two clients behind symmetric NATs call each other by a TURN server that a 
   world.a.send(world.b.address, 'first');
   t.true(world.until(() => world.b.received(world.a).length > 0, 15_000));
   t.log(`${world.now - called} ms to the first packet`);
+  t.true(world.now - called < 2_000);
   world.b.send(world.a.address, 'answer');
   t.true(world.until(() => world.a.received(world.b).length > 0, 5_000));
   t.like(pathOf(world.a, world.b), { type: 'relay', over: 'turn' });

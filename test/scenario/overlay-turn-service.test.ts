@@ -95,6 +95,17 @@ test('a server keeps turn-density records, a lookup at a random place finds it, 
   );
 });
 
+test('who leaves while its records are being written leaves none', (t) => {
+  const { world, nodes } = grown(t);
+  const [owner, reader] = nodes;
+  if (owner === undefined || reader === undefined) return;
+  const server = new Server(world, owner, PEERS);
+  world.loop.runUntil(() => recordsOf(world, reader, owner, 3).length > 1, 10_000);
+  world.run(owner, (now) => server.records.giveBack(now, () => {}));
+  world.loop.run(20_000);
+  t.deepEqual(recordsOf(world, reader, owner), []);
+});
+
 test('records are refreshed while the server serves, and end within an hour of its death', (t) => {
   const { world, nodes } = grown(t);
   const [owner, reader] = nodes;

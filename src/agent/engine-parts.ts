@@ -76,8 +76,8 @@ export interface EngineOptions {
   readonly sleep?: boolean;
   /** Bytes a second that a peer hands on between other members; 0: none. Absent: the default. */
   readonly relayBytesPerSecond?: number;
-  /** This host as a TURN server; absent: it is none. */
-  readonly turnServer?: TurnServiceOptions;
+  /** This host as a TURN server; absent: it is none. `off`: it may have been one in a former life. */
+  readonly turnServer?: TurnServiceOptions | 'off';
 }
 
 /** What the parts ask of the engine. */
@@ -123,6 +123,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
   const { hit: self } = identity;
   const { role, founder, ipv4, ipv4Prefix, rendezvousSecret: secret } = options;
   const returning = ipv4 !== undefined;
+  const turnServer = options.turnServer === 'off' ? undefined : options.turnServer;
   const timeIsKnown = (): boolean => time.known;
   const authorize = (hit: Hit): void => memberLinks.authorize(hit);
   const remember = (hit: Hit, known: Known): void => {
@@ -156,7 +157,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
     // By links to peers the overlay is reached, and the other end found.
     maySleep: (hit) => options.sleep === true && node.overlay?.role === 'client' && !acquaintances.isPeer(hit),
     streamsOf: (hit) => acquaintances.streamsOf(hit),
-    ...(options.turnServer !== undefined && { turnServer: options.turnServer }),
+    ...(turnServer !== undefined && { turnServer }),
     random,
     clock,
     logger,
@@ -200,8 +201,8 @@ export function engineParts(components: EngineComponents, options: EngineOptions
       logger,
       timeIsKnown,
       turnServer: {
-        own: () =>
-          options.turnServer?.members === true && timeIsKnown() ? addresses.open(clock.monotonic()) : undefined,
+        own: () => (turnServer?.members === true && timeIsKnown() ? addresses.open(clock.monotonic()) : undefined),
+        isOff: options.turnServer !== undefined && turnServer?.members !== true,
         density: () => membership.configuration.turnDensity,
       },
       ipv4Claimed: (address) => {

@@ -204,8 +204,8 @@ export interface AgentConfig {
   };
   /** TURN servers that hand on where no direct way leads; absent: none. */
   readonly turn?: TurnSettings;
-  /** This host as a TURN server for others; absent: it is none. */
-  readonly turnServer?: TurnServerSettings;
+  /** This host as a TURN server for others; absent, and off: it is none. */
+  readonly turnServer?: TurnServerSettings | 'off';
   /** What this host, as a peer, hands on between other members that have no direct path; 0: nothing. Absent: the default. */
   readonly relayBytesPerSecond?: number;
   /** Bounds of the data plane's memory (`DataPlaneLimits`); what is absent has its default there. */

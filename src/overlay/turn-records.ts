@@ -31,6 +31,8 @@ export type TurnRecordsOverlay = Pick<OverlayNode, 'nodeId' | 'state' | 'setting
 export interface TurnRecordsPorts {
   /** Where this host is a TURN server for members; undefined: it is none, now. */
   own(): SocketAddress | undefined;
+  /** This host serves no more, says its configuration: what a former life of it has stored goes. */
+  readonly isOff: boolean;
   /** turn-density of the configuration document: how many records each server keeps. 0: none is to be found. */
   density(): number;
 }
@@ -41,7 +43,7 @@ export interface TurnRecordsPorts {
  *   joined ──> writing ──> resting ──refresh, or another address, density or none──> writing
  *                 └─failed──> pausing ──┘
  *
- * A host that is none takes away what a former life of it has left.
+ * A host that has been told to serve no more takes away what a former life of it has left.
  */
 export class TurnRecords implements Timed {
   private readonly overlay: TurnRecordsOverlay;
@@ -52,7 +54,7 @@ export class TurnRecords implements Timed {
   private writeAt: number | undefined;
   private notBefore = -Infinity;
   private retryMs = RETRY_MS;
-  /** What our records say; empty: there are none. Undefined: of this life nothing is known yet. */
+  /** What our records say; empty: there are none. Undefined: those of a former life may be there. */
   private stored: string | undefined;
   /** Records from d = 1 on that may be there. */
   private count = 0;
@@ -63,8 +65,9 @@ export class TurnRecords implements Timed {
     this.ports = components.ports;
     this.random = components.random;
     this.logger = components.logger;
+    this.stored = this.ports.isOff ? undefined : '';
     this.overlay.onEvent((event, now) => {
-      if (event.type !== 'joined') return;
+      if (event.type !== 'joined' || this.describe() === this.stored) return;
       this.notBefore = now + this.jittered(FIRST_STORE_MS);
       this.changed(now);
     });

@@ -22,12 +22,13 @@ class Server {
   readonly records: TurnRecords;
   readonly node: SimNode;
 
-  constructor(world: OverlayWorld, node: SimNode, density: number) {
+  constructor(world: OverlayWorld, node: SimNode, density: number, isOff = false) {
+    if (isOff) this.own = undefined;
     this.node = node;
     this.density = density;
     this.records = new TurnRecords({
       overlay: node.overlay,
-      ports: { own: () => this.own, density: () => this.density },
+      ports: { own: () => this.own, isOff, density: () => this.density },
       random: seededRandom(SEED),
       logger: silentLogger,
     });
@@ -118,7 +119,7 @@ test('records are refreshed while the server serves, and end within an hour of i
   t.deepEqual(recordsOf(world, reader, owner, 4), []);
 });
 
-test('a host that serves no more takes away what its former life has stored', (t) => {
+test('a host that is told to serve no more takes away what its former life has stored', (t) => {
   const { world, nodes } = grown(t);
   const [owner, reader] = nodes;
   if (owner === undefined || reader === undefined) return;
@@ -126,8 +127,7 @@ test('a host that serves no more takes away what its former life has stored', (t
   world.loop.run(20_000);
   t.deepEqual(recordsOf(world, reader, owner, 4), [1, 2, 3]);
   former.own = undefined;
-  const now = new Server(world, owner, 3);
-  now.own = undefined;
+  new Server(world, owner, 3, true);
   world.loop.run(10_000);
   t.deepEqual(recordsOf(world, reader, owner, 4), []);
 });

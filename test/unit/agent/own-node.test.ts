@@ -38,7 +38,7 @@ function undecided(): { node: OwnNode; claimed: string[] } {
       clock: new OverlayClock({ monotonic: () => 0, uptime: () => 0, wall: () => WALL }),
       logger: silentLogger,
       timeIsKnown: () => true,
-      turnServer: { own: () => undefined, density: () => 1 },
+      turnServer: { own: () => undefined, isOff: false, density: () => 1 },
       ipv4Claimed: (address) => claimed.push(address),
     },
     { ipv4Prefix: '198.18.0.0/15', ipv4: FORMER_IPV4 },

@@ -163,7 +163,10 @@ export function engineParts(components: EngineComponents, options: EngineOptions
     logger,
   });
   const pathMtus = new PathMtuDiscovery({ dataPlane });
-  const addresses = new OwnAddresses({ links, port: () => dataPlane.port }, { streams: options.streams ?? [] });
+  const addresses = new OwnAddresses(
+    { seen: links.addresses, port: () => dataPlane.port },
+    { streams: options.streams ?? [] },
+  );
   const guests = new Guests(
     { links, membership, timeIsKnown, random, logger, answered: () => hooks.ticketsChanged(clock.monotonic()) },
     { overlay: components.overlay.name },
@@ -241,7 +244,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
   const roles = new RoleKeeper(
     {
       node: () => (doubles.isAway ? undefined : node.overlay),
-      standing: (now) => links.standing(now),
+      standing: (now) => links.addresses.standing(now),
       random,
       logger,
     },

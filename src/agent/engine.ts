@@ -200,8 +200,8 @@ export class Engine implements Timed {
       isLinked: (hit) => links.isUp(hit),
       isGone: (hit) => this.membership.revoked.has(hit),
     });
-    const others = peers.filter((address) => !links.isOwn(address));
-    return addresses.forNewcomers(links.standing(now).type, others);
+    const others = peers.filter((address) => !links.addresses.isOwn(address));
+    return addresses.forNewcomers(links.addresses.standing(now).type, others);
   }
 
   /** A ticket was made, used or withdrawn; or our node was made. */

@@ -222,7 +222,7 @@ export class Enroller implements Timed {
   }
 
   private found(address: SocketAddress, now: number): boolean {
-    if (this.links.isOwn(address)) return false;
+    if (this.links.addresses.isOwn(address)) return false;
     this.bootstrap.add(address, now);
     return true;
   }

@@ -338,7 +338,7 @@ export class Life {
     const turn = await this.turnServers.lookUp();
     driver.feed('names of the configuration', (now) => {
       engine.links.setStunServers(servers, now);
-      engine.links.setTurnServers(turn, now);
+      engine.links.turn.setServers(turn, now);
       engine.addresses.advertised = advertised;
       engine.links.addresses.setAdvertised(advertised.map(({ address }) => address));
       engine.finder.changed(now);

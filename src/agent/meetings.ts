@@ -3,6 +3,7 @@ import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import type { MeetingPlace, Urgency } from '../rendezvous/meeting-place.ts';
 import { Rendezvous, type OpenTicket } from '../rendezvous/rendezvous.ts';
@@ -20,7 +21,7 @@ type Situation = 'searching' | 'alone' | 'peer' | 'client';
 
 export interface MeetingsComponents {
   readonly places: readonly MeetingPlace[];
-  readonly links: Pick<LinkManager, 'isOwn' | 'isUp' | 'remoteOf'>;
+  readonly links: Pick<LinkManager, 'isUp' | 'remoteOf'> & { readonly addresses: Pick<LocalAddresses, 'isOwn'> };
   readonly members: Pick<LinkedMembers, 'some'>;
   readonly acquaintances: Pick<Acquaintances, 'isPeer'>;
   readonly node: Pick<OwnNode, 'overlay'>;
@@ -122,7 +123,7 @@ export class Meetings implements Timed {
   /** @returns false when there was nothing to do. */
   private found(address: SocketAddress, now: number): boolean {
     const { links, entry, calls } = this.components;
-    if (links.isOwn(address)) return false;
+    if (links.addresses.isOwn(address)) return false;
     const key = formatSocketAddress(address);
     const hit = this.met.get(key);
     if (hit !== undefined && links.isUp(hit)) return false;

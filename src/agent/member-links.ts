@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
 import type { LinkEvent, LinkManager } from '../link/link-manager.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { Membership } from '../membership/membership.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { TimeKeeper } from '../overlay/time-keeper.ts';
@@ -21,7 +22,9 @@ import type { TurnMembers } from './turn-members.ts';
 
 export interface MemberLinksComponents {
   readonly dataPlane: Pick<DataPlane, 'authorize'>;
-  readonly links: Pick<LinkManager, 'close' | 'closeAll' | 'remoteOf' | 'knownAddress' | 'dataPlaneLinkOf'>;
+  readonly links: Pick<LinkManager, 'close' | 'closeAll' | 'remoteOf' | 'dataPlaneLinkOf'> & {
+    readonly addresses: Pick<LocalAddresses, 'known'>;
+  };
   readonly members: LinkedMembers;
   readonly membership: Pick<
     Membership,
@@ -105,7 +108,7 @@ export class MemberLinks {
       case 'path':
         // By a relay it is nowhere, and the other end of a stream need not be where streams are accepted.
         if (members.has(event.hit) && event.path.type !== 'relay')
-          this.components.remember(event.hit, { locators: [links.knownAddress(event.path.remote)] });
+          this.components.remember(event.hit, { locators: [links.addresses.known(event.path.remote)] });
         return;
       case 'needsRestart':
         meetings?.consider(now);

@@ -63,7 +63,7 @@ export async function enroll(
   const askServers = (): void => {
     // Never rejects.
     void new TurnServers(host.config.turn, logger).lookUp().then((servers) => {
-      driver.feed('TURN servers', (now) => enroller.links.setTurnServers(servers, now));
+      driver.feed('TURN servers', (now) => enroller.links.turn.setServers(servers, now));
     });
   };
   const unanswered = setTimeout(askServers, TURN_AFTER_MS);

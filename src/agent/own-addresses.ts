@@ -1,7 +1,7 @@
 import { parseIpAddress } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { toStreamAddress } from '../base/stream-address.ts';
-import type { LinkManager } from '../link/link-manager.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { type KnownAddresses, ticketAddresses, type TicketStart } from './ticket-addresses.ts';
@@ -14,17 +14,17 @@ export class OwnAddresses {
   advertised: readonly SocketAddress[] = [];
   /** What the router sends on to us. */
   mapped: SocketAddress | undefined;
-  private readonly links: Pick<LinkManager, 'whereSeen' | 'standing'>;
+  private readonly seen: Pick<LocalAddresses, 'whereSeen' | 'standing'>;
   private readonly port: () => number;
 
   private readonly streams: readonly SocketAddress[];
 
   /** @param options.streams where streams are accepted: TCP addresses, some of them for all addresses of a family. */
   constructor(
-    components: { links: Pick<LinkManager, 'whereSeen' | 'standing'>; port: () => number },
+    components: { seen: Pick<LocalAddresses, 'whereSeen' | 'standing'>; port: () => number },
     options: { readonly streams: readonly SocketAddress[] },
   ) {
-    this.links = components.links;
+    this.seen = components.seen;
     this.port = components.port;
     this.streams = options.streams;
   }
@@ -39,7 +39,7 @@ export class OwnAddresses {
    * IPv4: clients ask for that. Undefined: there is none, as far as is known.
    */
   open(now: number): SocketAddress | undefined {
-    if (this.links.standing(now).type !== 'open') return undefined;
+    if (this.seen.standing(now).type !== 'open') return undefined;
     const address = this.hosts.find((host) => !host.includes(':') && isGloballyReachable(host));
     return address === undefined ? undefined : { address, port: this.port() };
   }
@@ -53,7 +53,7 @@ export class OwnAddresses {
     const port = this.port();
     return {
       advertised: this.advertised,
-      reflexive: this.links.whereSeen(),
+      reflexive: this.seen.whereSeen(),
       mapped: this.mapped === undefined ? [] : [this.mapped],
       own: this.hosts.map((address) => ({ address, port })),
       streams: this.streamsFrom([...this.advertised.map(({ address }) => address), ...this.hosts]),

@@ -4,6 +4,7 @@ import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { Contact } from '../identity/contacts.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import { isDialable } from '../mobility/reachability.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
@@ -18,7 +19,7 @@ import type { OwnAddresses } from './own-addresses.ts';
 const CALL_BACK_MS = 1_000;
 
 export interface PeerFinderComponents {
-  readonly links: Pick<LinkManager, 'isOwn' | 'isUp' | 'isAnswering'>;
+  readonly links: Pick<LinkManager, 'isUp' | 'isAnswering'> & { readonly addresses: Pick<LocalAddresses, 'isOwn'> };
   readonly members: Pick<LinkedMembers, 'has'>;
   readonly acquaintances: Acquaintances;
   readonly addresses: OwnAddresses;
@@ -149,7 +150,7 @@ export class PeerFinder implements Timed {
   /** Anyone may write anything into his own record: nothing is sent to what is no address of another host. */
   private learned(hit: Hit, { locators, writtenAt }: WhereaboutsRecord): void {
     const { links, acquaintances, ports } = this.components;
-    const usable = locators.filter((locator) => isDialable(locator) && !links.isOwn(locator));
+    const usable = locators.filter((locator) => isDialable(locator) && !links.addresses.isOwn(locator));
     const contact = acquaintances.told(hit, { locators: usable, writtenAt }, ports.wall());
     if (contact !== undefined) ports.learned(contact);
   }

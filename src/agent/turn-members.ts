@@ -3,6 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { LinkManager } from '../link/link-manager.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
@@ -25,7 +26,8 @@ const MAX_USELESS = 16;
 
 export interface TurnMembersComponents {
   readonly self: Hit;
-  readonly links: Pick<LinkManager, 'isUp' | 'isOwn' | 'snapshot'> & {
+  readonly links: Pick<LinkManager, 'isUp' | 'snapshot'> & {
+    readonly addresses: Pick<LocalAddresses, 'isOwn'>;
     readonly turn: Pick<LinkManager['turn'], 'setMembers' | 'isRelayed'>;
   };
   /** Undefined: not in the overlay (yet). */
@@ -118,7 +120,13 @@ export class TurnMembers implements Timed {
   private isUsable({ hit, address }: FoundTurnServer, now: number): boolean {
     const { self, links, isGone } = this.components;
     const wasUseless = now < (this.useless.get(hit) ?? -Infinity);
-    return hit !== self && !isGone(hit) && !wasUseless && isGloballyReachable(address.address) && !links.isOwn(address);
+    return (
+      hit !== self &&
+      !isGone(hit) &&
+      !wasUseless &&
+      isGloballyReachable(address.address) &&
+      !links.addresses.isOwn(address)
+    );
   }
 
   private tryThem(now: number): void {

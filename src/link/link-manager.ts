@@ -16,7 +16,6 @@ import { RELOAD_ACK_FRAME } from '../native/data-plane.ts';
 import type { DataPlane, DataPlaneEvent, LinkId } from '../native/data-plane.ts';
 import { Association } from './association.ts';
 import type { AssociationOrigin } from './association.ts';
-import type { TurnServer } from '../turn/turn-client.ts';
 import { deriveSecrets } from './association-secrets.ts';
 import { ConnectionTable } from './connection-table.ts';
 import {
@@ -43,7 +42,6 @@ import { RecordReceiver } from './record-receiver.ts';
 import type { RepairCause } from '../mobility/repair.ts';
 import { Repairs } from '../mobility/repairs.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
-import type { Standing } from '../mobility/standing.ts';
 import { Relays } from './relays.ts';
 import { RelayWants } from './relay-wants.ts';
 import { Streams } from './streams.ts';
@@ -296,11 +294,6 @@ export class LinkManager implements Timed {
     this.moves.ask(now);
   }
 
-  /** TURN servers, where this host is to have relayed addresses. */
-  setTurnServers(servers: readonly TurnServer[], now: number): void {
-    this.turn.setServers(servers, now);
-  }
-
   // Links towards an address.
 
   /**
@@ -399,19 +392,9 @@ export class LinkManager implements Timed {
     return current?.state === 'up' ? current.link : undefined;
   }
 
-  /** Whether this is where we are ourselves, as far as we know. */
-  isOwn(address: SocketAddress): boolean {
-    return this.addresses.isOwn(address);
-  }
-
-  /** Whether others can come to us unasked. */
   /** Somebody can be asked: a path works, and is in no doubt. */
   get hasWorkingLink(): boolean {
     return this.table.hasWorkingLink();
-  }
-
-  standing(now: number): Standing {
-    return this.addresses.standing(now);
   }
 
   /** Who is at the other end, also a guest. */
@@ -423,12 +406,7 @@ export class LinkManager implements Timed {
   remoteOf(hit: Hit): SocketAddress | undefined {
     const association = this.table.link(hit)?.current ?? this.table.guests.get(hit);
     const remote = association?.isIndirect === false ? association.path?.remote : undefined;
-    return remote && this.knownAddress(remote);
-  }
-
-  /** What others know of where a link goes: of an IPv4 host beyond a NAT64, its IPv4 address. */
-  knownAddress(remote: SocketAddress): SocketAddress {
-    return this.addresses.known(remote);
+    return remote && this.addresses.known(remote);
   }
 
   certificateOf(hit: Hit): NodeCertificate | undefined {
@@ -441,12 +419,6 @@ export class LinkManager implements Timed {
     const record = link === undefined ? undefined : this.records.echoes.start(now, done);
     if (link === undefined || record === undefined) done(undefined);
     else this.dataPlane.sendRecord(link, record);
-  }
-
-  /** Where peers and STUN servers see us, and others can come; none behind a NAT that gives each of them another address. */
-  whereSeen(): SocketAddress[] {
-    const { agreed, natMapping } = this.addresses;
-    return natMapping === 'address-and-port-dependent' ? [] : agreed.map(({ mapped }) => mapped);
   }
 
   snapshot(): LinksSnapshot {

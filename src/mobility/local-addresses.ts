@@ -189,6 +189,12 @@ export class LocalAddresses implements Timed {
     return nat64 === undefined ? remote : { ...remote, address: withoutNat64(nat64, remote.address) };
   }
 
+  /** Where peers and STUN servers see us, and others can come; none behind a NAT that gives each of them another address. */
+  whereSeen(): SocketAddress[] {
+    return this.natMapping === 'address-and-port-dependent' ? [] : this.agreed.map(({ mapped }) => mapped);
+  }
+
+  /** STUN servers of the configuration. */
   get servers(): readonly SocketAddress[] {
     return this.configured;
   }

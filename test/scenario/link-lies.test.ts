@@ -128,7 +128,7 @@ test('a member that tells a host another address each time starts no mending and
   network.loop.run(10 * REFLEXIVE_REFRESH_MS);
   t.true(lies >= 9, `${lies} lies`);
   t.is(a.count('needsRestart'), 0);
-  t.true(a.links.whereSeen().some(({ address }) => address === NAT_A));
+  t.true(a.links.addresses.whereSeen().some(({ address }) => address === NAT_A));
   const { candidates } = a.input(() => a.links.offer(simHit(99)));
   t.deepEqual(
     candidates.filter(({ type }) => type === 'srflx').map(({ address }) => address.address),

@@ -50,7 +50,7 @@ class Host {
           },
         ],
         links: {
-          isOwn: (address) => address === OWN,
+          addresses: { isOwn: (address) => address === OWN },
           isUp: (hit) => this.up.has(hit),
           remoteOf: () => THERE,
         },

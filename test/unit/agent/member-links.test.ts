@@ -62,7 +62,7 @@ function host({
       close: (hit, why) => void log.push(`close ${hit}: ${why}`),
       closeAll: (why) => void log.push(`close all: ${why}`),
       remoteOf: () => REMOTE,
-      knownAddress: (remote) => remote,
+      addresses: { known: (remote) => remote },
       dataPlaneLinkOf: () => 1,
     },
     members,

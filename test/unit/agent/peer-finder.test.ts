@@ -35,13 +35,13 @@ class Host {
   constructor(record: readonly SocketAddress[] = [], ageMs = 1_000) {
     this.acquaintances = new Acquaintances({ self: SELF, start: [], contacts: [] });
     this.addresses = new OwnAddresses(
-      { links: { whereSeen: () => [], standing: () => ({ type: 'unknown', why: '' }) }, port: () => OWN.port },
+      { seen: { whereSeen: () => [], standing: () => ({ type: 'unknown', why: '' }) }, port: () => OWN.port },
       { streams: [] },
     );
     this.addresses.hosts = [OWN.address];
     this.finder = new PeerFinder({
       links: {
-        isOwn: (address) => formatSocketAddress(address) === formatSocketAddress(OWN),
+        addresses: { isOwn: (address) => formatSocketAddress(address) === formatSocketAddress(OWN) },
         isUp: (hit) => this.linked.has(hit),
         isAnswering: (hit) => this.linked.has(hit),
       },

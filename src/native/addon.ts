@@ -88,8 +88,11 @@ export interface PathSet {
   setRanks(uplinks: readonly (readonly string[])[]): void;
   /** Paths that are not `usable` are left. */
   lose(usable: (path: PathRoute) => boolean, present: (path: PathRoute) => boolean, now: number): void;
-  /** Records of programs left by the active path, urgent ones by the spare one as well. */
+  /** Records of programs left by the active path. */
   sent(records: number, urgent: boolean, now: number): void;
+  /** Where an urgent record of `bytes` goes as well. */
+  spareFor(bytes: number): PathRoute | undefined;
+  sentTwice(bytes: number): void;
   /** @param newest it is no probe, and none before had a higher number. @param stranger JavaScript does not know the address. */
   heard(path: PathRoute, bytes: number, newest: boolean, stranger: boolean, now: number): void;
   /** @returns the answer, which leaves by the same path. */
@@ -105,7 +108,6 @@ export interface PathSet {
   readonly urgentAt: number;
   readonly sentAt: number;
   readonly active: PathRoute | undefined;
-  readonly spare: PathRoute | undefined;
 }
 
 export interface Addon {

@@ -31,9 +31,11 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceMethod<&PathSetObject::SetRanks>("setRanks"),
                            InstanceMethod<&PathSetObject::Lose>("lose"),
                            InstanceMethod<&PathSetObject::Sent>("sent"),
+                           InstanceMethod<&PathSetObject::SentTwice>("sentTwice"),
                            InstanceMethod<&PathSetObject::Heard>("heard"),
                            InstanceMethod<&PathSetObject::Probed>("probed"),
                            InstanceMethod<&PathSetObject::Answered>("answered"),
+                           InstanceMethod<&PathSetObject::SpareFor>("spareFor"),
                            InstanceMethod<&PathSetObject::Poll>("poll"),
                            InstanceMethod<&PathSetObject::HandleTimeout>("handleTimeout"),
                            InstanceMethod<&PathSetObject::TakeSwitched>("takeSwitched"),
@@ -42,7 +44,6 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceAccessor<&PathSetObject::UrgentAt>("urgentAt"),
                            InstanceAccessor<&PathSetObject::SentAt>("sentAt"),
                            InstanceAccessor<&PathSetObject::Active>("active"),
-                           InstanceAccessor<&PathSetObject::Spare>("spare"),
                        });
   }
 
@@ -119,7 +120,16 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     auto records = GetUint32(info[0]);
     if (!records.has_value()) return;
     paths_->Sent(*records, info[1].ToBoolean().Value(), GetTime(info[2]));
-    if (paths_->spare() != nullptr && info[1].ToBoolean().Value()) paths_->SentTwice();
+  }
+  // (bytes of the record)
+  Napi::Value SpareFor(const Napi::CallbackInfo& info) {
+    auto bytes = GetUint32(info[0]);
+    return ToRoute(info.Env(), bytes.has_value() ? paths_->SpareFor(*bytes) : nullptr);
+  }
+  // (bytes of the record): by the path that `spareFor` has given
+  void SentTwice(const Napi::CallbackInfo& info) {
+    auto bytes = GetUint32(info[0]);
+    if (bytes.has_value() && paths_->SpareFor(*bytes) != nullptr) paths_->SentTwice(*bytes);
   }
   // (path, bytes, newest and no probe, from where JavaScript knows nobody, now)
   void Heard(const Napi::CallbackInfo& info) {
@@ -180,7 +190,6 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
   Napi::Value UrgentAt(const Napi::CallbackInfo& info) { return ToTime(info.Env(), paths_->urgent_at()); }
   Napi::Value SentAt(const Napi::CallbackInfo& info) { return ToTime(info.Env(), paths_->sent_at()); }
   Napi::Value Active(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->active()); }
-  Napi::Value Spare(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->spare()); }
 
   LocalRanks ranks_;
   std::unique_ptr<PathSet> paths_;

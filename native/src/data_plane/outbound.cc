@@ -214,7 +214,8 @@ bool DataPlane::SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t
     Commit(lane, slot);
     return true;
   }
-  const Path* spare = lane == &urgent_ && link->paths != nullptr ? link->paths->spare() : nullptr;
+  const Path* spare =
+      lane == &urgent_ && link->paths != nullptr ? link->paths->SpareFor(size + layout.overhead) : nullptr;
   if (spare == nullptr) [[likely]] {
     Commit(lane, slot);
     return true;
@@ -226,7 +227,7 @@ bool DataPlane::SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t
   if (twice.data == nullptr) return true;
   std::memcpy(twice.data, spare_record_.data(), spare_record_.size());
   Commit(lane, twice);
-  link->paths->SentTwice();
+  link->paths->SentTwice(spare_record_.size());
   counters_->Add(Counter::recordsSentTwice);
   return true;
 }

@@ -103,7 +103,8 @@ void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
 void PathSet::Clear() {
   if (active_ >= 0 && Active()->route.local.unset()) Erase(static_cast<size_t>(active_));
   active_ = spare_ = -1;
-  unproven_ = following_ = false;
+  unproven_ = following_ = overdue_ = false;
+  deaf_until_ = kNever;
   unheard_since_ = kNever;
 }
 
@@ -174,6 +175,8 @@ void PathSet::Erase(size_t index) {
 
 PathSet::Entry* PathSet::MakeActive(Entry* entry) {
   int before = std::exchange(active_, static_cast<int>(entry - entries_.data()));
+  overdue_ = false;
+  deaf_until_ = kNever;
   // Left, the kernel's choice may be any by now: it would stand for others that are tried.
   if (before >= 0 && before != active_ && entries_[static_cast<size_t>(before)].route.local.unset())
     Erase(static_cast<size_t>(before));
@@ -215,8 +218,7 @@ void PathSet::Begin(Nanoseconds now) {
 }
 
 void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
-  if (entry->from_peer && entry->proven_at == kLongAgo &&
-      entry->sent_bytes + probe_bytes_ > 3 * entry->received_bytes) {
+  if (entry->from_peer && entry->proven_at == kLongAgo && !MayCarry(*entry, probe_bytes_)) {
     entry->waits = false;
     entry->due_at = kNever;
     return;
@@ -235,6 +237,7 @@ void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
   bool is_active = entry == Active();
   out.record[kFlagsAt] = is_active ? kSendsHere : 0;
   if (is_active && now < announce_until_) out.record[kFlagsAt] |= kSendHereToo;
+  if (is_active && now - heard_at_ >= kQuiet) out.record[kFlagsAt] |= kHearNothing;
   std::memcpy(&out.record[kNonceAt], probe.nonce.data(), kNonceBytes);
   StoreBe32(&out.record[kReceivedAt], entry->received);
   outgoing_.push_back(out);
@@ -297,7 +300,10 @@ std::array<uint8_t, PathSet::kRecordBytes> PathSet::Probed(const Path& route, co
   StoreBe32(&answer[kReceivedAt], entry == nullptr ? 0 : entry->received);
   if (entry == nullptr) return answer;
   entry->sent++;
-  if (IsActive(route)) return answer;
+  if (IsActive(route)) {
+    if ((record[kFlagsAt] & kHearNothing) != 0) ToldUnheard(now);
+    return answer;
+  }
   bool asked = (record[kFlagsAt] & kSendHereToo) != 0;
   if (asked && entry->state == State::kValid && now - entry->proven_at <= kFreshProof) {
     Switch(entry, Cause::kPeer, now);
@@ -307,7 +313,17 @@ std::array<uint8_t, PathSet::kRecordBytes> PathSet::Probed(const Path& route, co
       entry->stranger && entry->state == State::kCandidate && (record[kFlagsAt] & kSendsHere) != 0;
   if (asked || moved_there) entry->wanted = true;
   if ((entry->wanted || entry->state == State::kCandidate) && MayProbe(*entry, now)) SendProbe(entry, now);
+  ChooseSpare();
   return answer;
+}
+
+void PathSet::ToldUnheard(Nanoseconds now) {
+  const Entry* used = Active();
+  // What it should have heard while it was waiting.
+  Nanoseconds looked_at = now - used->srtt - kQuiet;
+  if (used->srtt == 0 || run_since_ > looked_at || urgent_at_ < looked_at) return;
+  deaf_until_ = now + 2 * Late(*used);
+  ChooseSpare();
 }
 
 void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now) {
@@ -341,7 +357,7 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
   if (entry == used) {
     unheard_since_ = kNever;
     heard_at_ = now;
-    spare_ = -1;
+    EndOverdue();
     if (unproven_) {
       // The guess was right.
       unproven_ = false;
@@ -503,10 +519,22 @@ PathSet::Entry* PathSet::BestOther() {
 }
 
 void PathSet::ChooseSpare() {
+  spare_ = -1;
   const Entry* used = Active();
-  const Entry* other =
-      used != nullptr && used->state == State::kSuspect && !unproven_ ? BestOther() : nullptr;
-  spare_ = other == nullptr ? -1 : static_cast<int>(other - entries_.data());
+  if (used == nullptr) return;
+  bool is_suspect = used->state == State::kSuspect;
+  if (!unproven_ && (is_suspect || overdue_ || deaf_until_ != kNever)) {
+    const Entry* other = BestOther();
+    // A relay is not asked to carry more on a mere doubt.
+    if (other != nullptr && (is_suspect || !other->route.is_hop())) {
+      spare_ = static_cast<int>(other - entries_.data());
+      return;
+    }
+  }
+  // Most likely the peer is there alone, and its answer takes a round trip more.
+  for (size_t i = 0; i < entries_.size(); i++) {
+    if (entries_[i].wanted && entries_[i].state == State::kCandidate) spare_ = static_cast<int>(i);
+  }
 }
 
 void PathSet::Suspect(Nanoseconds now) {
@@ -526,8 +554,13 @@ void PathSet::EndSuspicion(Entry* entry) {
   entry->missed = 0;
   entry->waits = false;
   entry->due_at = heard_at_ + kSpareInterval;
-  spare_ = -1;
   no_path_told_ = false;
+  ChooseSpare();
+}
+
+void PathSet::EndOverdue() {
+  overdue_ = false;
+  ChooseSpare();
 }
 
 void PathSet::Missed(Entry* entry, Nanoseconds now) {
@@ -575,7 +608,7 @@ void PathSet::ConsiderNoPath(Nanoseconds now) {
 Nanoseconds PathSet::NextTimeout() const {
   Nanoseconds next = kNever;
   for (const Entry& entry : entries_) next = std::min(next, entry.due_at);
-  return std::min(next, SilenceAt());
+  return std::min({next, SilenceAt(), deaf_until_});
 }
 
 Nanoseconds PathSet::SilenceAt() const {
@@ -608,11 +641,17 @@ void PathSet::HandleTimeout(Nanoseconds now) {
       entry->due_at = kNever;
     }
   }
+  if (deaf_until_ <= now) {
+    deaf_until_ = kNever;
+    ChooseSpare();
+  }
   Entry* used = Active();
   if (used == nullptr) return;
   if (SilenceAt() <= now) {
     bool stream = stream_ >= kStream;
     stream_ = 0;
+    overdue_ = overdue_ || stream;
+    ChooseSpare();
     if (stream) sent_at_ = std::max(sent_at_, now - kInUse / 2);
     if (InUse(now)) {
       SendProbe(used, now);

@@ -8,7 +8,9 @@
 //
 // The active path carries everything. When what was sent by it is not followed by any record of the peer, it
 // is probed; a probe that is late makes it suspect: all others are probed as well, what is urgent goes twice
-// (`spare`), and the first path that answers becomes the active one. A link that sends nothing has no timer.
+// (`SpareFor`), and the first path that answers becomes the active one. Twice it goes too while a stream of
+// the peer is overdue, or one of ours by the peer's word, and until the nonce comes back from where the peer
+// has moved to. A link that sends nothing has no timer.
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -123,7 +125,10 @@ class PathSet {
   bool Sent(size_t records, bool urgent, Nanoseconds now) {
     if (active_ < 0) return false;
     entries_[static_cast<size_t>(active_)].sent += static_cast<uint32_t>(records);
-    if (urgent) urgent_at_ = now;
+    if (urgent) {
+      if (now - urgent_at_ > kStreamGap) run_since_ = now;
+      urgent_at_ = now;
+    }
     bool begins = now - sent_at_ > kInUse;
     sent_at_ = program_sent_at_ = now;
     if (unheard_since_ != kNever) return false;
@@ -132,7 +137,11 @@ class PathSet {
     return true;
   }
   // Its copy, by the spare one.
-  void SentTwice() { entries_[static_cast<size_t>(spare_)].sent++; }
+  void SentTwice(size_t bytes) {
+    Entry& entry = entries_[static_cast<size_t>(spare_)];
+    entry.sent++;
+    entry.sent_bytes += bytes;
+  }
   // An authentic record came by the active path, to `route.local`. True as above.
   bool HeardActive(const Path& route, Nanoseconds now) {
     // Of a link that was dialed: now it is known which one the kernel takes, and no other stands for it.
@@ -142,6 +151,7 @@ class PathSet {
     stream_ = now - heard_at_ > kStreamGap ? 0 : std::min(stream_ + 1, kStream + 1);
     heard_at_ = now;
     unheard_since_ = kNever;
+    if (overdue_) EndOverdue();
     if (entry.state != State::kValid) EndSuspicion(&entry);
     return stream_ == kStream;
   }
@@ -165,8 +175,15 @@ class PathSet {
   void HandleTimeout(Nanoseconds now);
 
   const Path* active() const { return active_ < 0 ? nullptr : &entries_[static_cast<size_t>(active_)].route; }
-  // Where urgent records go as well; nullptr: nowhere.
-  const Path* spare() const { return spare_ < 0 ? nullptr : &entries_[static_cast<size_t>(spare_)].route; }
+  // Where an urgent record of `bytes` as a datagram goes as well; nullptr: nowhere.
+  const Path* SpareFor(size_t bytes) const {
+    if (spare_ < 0) [[likely]]
+      return nullptr;
+    const Entry& entry = entries_[static_cast<size_t>(spare_)];
+    // With room for a probe: it is the answer to that which counts.
+    bool may = entry.state != State::kCandidate || MayCarry(entry, bytes + probe_bytes_);
+    return may ? &entry.route : nullptr;
+  }
   // When something urgent was last sent.
   Nanoseconds urgent_at() const { return urgent_at_; }
   // When programs last sent.
@@ -214,6 +231,8 @@ class PathSet {
   // Flags of a probe.
   static constexpr uint8_t kSendsHere = 0x01;
   static constexpr uint8_t kSendHereToo = 0x02;
+  // By this path, which I use, nothing has come for kQuiet.
+  static constexpr uint8_t kHearNothing = 0x04;
 
   // An unset local address stands for whichever the kernel takes.
   static bool Matches(const Path& own, const Path& route) {
@@ -235,11 +254,18 @@ class PathSet {
   // As if programs had sent: when it does not answer, it is left.
   void AskActive(Nanoseconds now);
   void SendProbe(Entry* entry, Nanoseconds now);
+  // RFC 9000 s8.1, of one that is not proven.
+  static bool MayCarry(const Entry& entry, size_t bytes) {
+    return entry.sent_bytes + bytes <= 3 * entry.received_bytes;
+  }
   // None has just left that may be answered still.
   static bool MayProbe(const Entry& entry, Nanoseconds now);
   void Missed(Entry* entry, Nanoseconds now);
   void Suspect(Nanoseconds now);
   void EndSuspicion(Entry* entry);
+  void EndOverdue();
+  // The peer hears nothing by the active path.
+  void ToldUnheard(Nanoseconds now);
   void Sample(Entry* entry, const Entry::Probe& probe, const uint8_t* record, Nanoseconds now);
   void Switch(Entry* entry, Cause cause, Nanoseconds now);
   // The network is another one: what did not answer may do so.
@@ -275,12 +301,15 @@ class PathSet {
   bool no_path_ = false;
   bool unproven_ = false;  // the active path is a guess, that nobody was told of
   int stream_ = 0;         // records of one that comes in
+  bool overdue_ = false;   // such a one has stopped, and nothing is known of it
   std::optional<Cause> switched_;
   Nanoseconds unheard_since_ = kNever;
   Nanoseconds heard_at_ = kLongAgo;
   Nanoseconds sent_at_ = kLongAgo;
   Nanoseconds program_sent_at_ = kLongAgo;
   Nanoseconds urgent_at_ = kLongAgo;
+  Nanoseconds run_since_ = kLongAgo;  // urgent records without longer gaps than kStreamGap
+  Nanoseconds deaf_until_ = kNever;   // the peer has not heard those: it will do something by then
   Nanoseconds switched_at_ = kLongAgo;
   Nanoseconds announce_until_ = kLongAgo;
 };

@@ -173,10 +173,11 @@ class PathWorld {
     end.voice_datagrams++;
     end.paths.Sent(1, true, now);
     Put(from, *end.paths.active(), packet);
-    if (end.paths.spare() == nullptr) return;
-    end.paths.SentTwice();
+    const Path* spare = end.paths.SpareFor(kVoiceDatagram);
+    if (spare == nullptr) return;
+    end.paths.SentTwice(kVoiceDatagram);
     end.voice_datagrams++;
-    Put(from, *end.paths.spare(), packet);
+    Put(from, *spare, packet);
   }
   void Send(int from) {
     End& end = from == 0 ? a : b;

@@ -142,6 +142,107 @@ TEST("the kernel's choice is a path that is known already: there is one entry fo
   CHECK(world.a.paths.entries().size() == 1 && *world.a.paths.active() == world.wires[0].of_a);
 }
 
+TEST(
+    "whoever is heard no more is sent all twice while that is looked into: 120 ms and a round trip of "
+    "silence") {
+  // Lost is what leaves from now on, or what is under way to A as well.
+  for (int direction : {-1, 0, 1}) {
+    for (Nanoseconds phase = 0; phase < kVoice; phase += 3 * kMillisecond) {
+      ForEachCase([&](const Case& c) {
+        PathWorld world(c);
+        size_t other = TwoUplinks(&world, c.delay);
+        world.Run(3 * kSecond + phase);
+        world.Measure();
+        if (direction < 0) {
+          world.Kill(0);
+        } else {
+          world.wires[0].dead[direction] = true;
+        }
+        world.Run(5 * kSecond);
+        Nanoseconds bound = 120 * kMillisecond + 2 * c.delay;
+        if (c.a_speaks) CHECK(world.b.longest <= bound);
+        if (c.b_speaks) CHECK(world.a.longest <= bound);
+        if (c.a_speaks && direction != 1) CHECK(*world.a.paths.active() == world.wires[other].of_a);
+        if (c.b_speaks && direction != 0) CHECK(*world.b.paths.active() == world.wires[other].of_b);
+      });
+    }
+  }
+}
+
+TEST(
+    "one end pauses again and again: of the other's packets a round trip's worth goes twice, of its own "
+    "none") {
+  for (Nanoseconds delay : {Nanoseconds{50'000}, 30 * kMillisecond}) {
+    PathWorld world({delay, true, true});
+    TwoUplinks(&world, delay);
+    world.Run(3 * kSecond);
+    world.Measure();
+    uint64_t own = world.a.next_voice;
+    uint64_t others = world.b.next_voice;
+    constexpr int kPauses = 20;
+    for (int i = 0; i < kPauses; i++) {
+      world.a.speaks = false;
+      world.Run(400 * kMillisecond);
+      world.a.speaks = true;
+      world.a.speaks_at = world.now;
+      world.Run(700 * kMillisecond);
+    }
+    CHECK(world.a.switches == 0 && world.b.switches == 0);
+    CHECK(world.a.voice_datagrams == world.a.next_voice - own);
+    auto twice = static_cast<Nanoseconds>(world.b.voice_datagrams - (world.b.next_voice - others));
+    CHECK(twice <= kPauses * (2 * delay / kVoice + 1));
+  }
+}
+
+TEST("the peer says that it hears nothing, and then the path is gone: there is nothing to wait for") {
+  PathWorld world({kMillisecond, true, false});
+  uint8_t hit[16] = {0x20, 0x01, 0x00, 0x22};
+  IpAddress relay = IpAddress::FromV6(hit);
+  world.wires.push_back({{relay, {relay, 1}}, {relay, {relay, 2}}, kMillisecond, {false, false}, 0});
+  world.Begin(0, PathSet::kHopPreference);
+  world.Run(3 * kSecond);
+  Path used = *world.a.paths.active();
+  std::array<uint8_t, PathSet::kRecordBytes> hears_nothing{kPathProbe, 0x04};
+  world.a.paths.Probed(used, hears_nothing.data(), world.now);
+  world.a.paths.Lose([](const Path&) { return false; }, Gone, world.now);
+  Nanoseconds next = world.a.paths.NextTimeout();
+  CHECK(world.a.paths.active() == nullptr && next > world.now && next < kNever);
+  world.a.paths.HandleTimeout(next);
+  CHECK(world.a.paths.NextTimeout() == kNever);
+}
+
+TEST(
+    "the peer speaks from elsewhere: it is sent all there too at once, three times as much as came, until it "
+    "answers") {
+  PathWorld world({30 * kMillisecond, true, true});
+  world.AddWire(At(1), At(9), 30 * kMillisecond);
+  world.Begin(0);
+  world.Run(3 * kSecond);
+  world.Measure();
+  world.wires.clear();
+  world.AddWire(At(5), At(9), 30 * kMillisecond);
+  world.a.paths.Lose([](const Path& path) { return path.local.unset(); }, Gone, world.now);
+  world.Run(kSecond);
+  CHECK(world.a.longest <= 2 * kVoice + 2 * 30 * kMillisecond);
+
+  PathSet paths(true, kProbeDatagram);
+  Nanoseconds now = kSecond;
+  paths.Select({At(9).address, At(1)}, kDirectPreference, now);
+  Path forged{At(9).address, At(20)};
+  paths.Heard(forged, kVoiceDatagram, true, true, now);
+  size_t sent_bytes = kProbeDatagram;
+  for (; paths.SpareFor(kVoiceDatagram) != nullptr; sent_bytes += kVoiceDatagram) {
+    CHECK(*paths.SpareFor(kVoiceDatagram) == forged);
+    paths.SentTwice(kVoiceDatagram);
+  }
+  CHECK(sent_bytes > 2 * kVoiceDatagram && sent_bytes + kProbeDatagram <= 3 * kVoiceDatagram);
+  // Another challenge has room all the same.
+  PathSet::Outgoing out;
+  CHECK(paths.Poll(&out) && !paths.Poll(&out));
+  paths.HandleTimeout(now + 200 * kMillisecond);
+  CHECK(paths.Poll(&out) && out.route == forged && !paths.Poll(&out));
+}
+
 TEST("a path dies in one direction only: both ends leave it") {
   for (int direction : {0, 1}) {
     PathWorld world;

@@ -841,9 +841,12 @@ export class SimDataPlane implements DataPlane {
   private sendPacketOn(link: SimLink, packet: Packet): void {
     this.stir(link, 'traffic');
     const data = Buffer.from(JSON.stringify(packet));
-    const spare = link.paths?.spare;
-    if (spare !== undefined && link.state === 'connected')
-      this.sendBy(spare, this.seal(link, 'packet', link.nextNumber, data));
+    const copy = this.seal(link, 'packet', link.nextNumber, data);
+    const spare = link.paths?.spareFor(copy.length);
+    if (spare !== undefined && link.state === 'connected') {
+      this.sendBy(spare, copy);
+      link.paths?.sentTwice(copy.length);
+    }
     this.sendOn(link, 'packet', data);
     link.paths?.sent(1, true, this.loop.now);
     this.tendPaths(link);

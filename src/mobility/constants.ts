@@ -30,6 +30,8 @@ export const REPAIR_LIMIT_MS = 30_000;
 export const REPAIR_REACHABLE_GRACE_MS = 1_000;
 /** After the first overlay link works again, our new reflexive address is waited for at most this long: the question may be lost once. */
 export const REPAIR_REFLEXIVE_GRACE_MS = 350;
+/** Our other addresses, asked at the same moment, get this long after the first answer: from one without a way out none comes. */
+export const REPAIR_OTHER_REFLEXIVES_MS = 20;
 /** A peer that does not know our credentials has restarted, or answers late: this long its word is only a hint. */
 export const FORGOTTEN_LIMIT_MS = 6_000;
 /** Anyone on the way can forge that word, but not the answer that the peer gives to the next check: it gets this long. */

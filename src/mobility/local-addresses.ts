@@ -88,6 +88,14 @@ export class LocalAddresses implements Timed {
     );
   }
 
+  /** When a server first told of one of them, since the last doubt. */
+  get firstWordAt(): number | undefined {
+    const words = this.reflexive.filter(
+      ({ base, seenAt }) => seenAt >= this.doubtedSince && !base.address.includes(':'),
+    );
+    return words.length === 0 ? undefined : Math.min(...words.map(({ seenAt }) => seenAt));
+  }
+
   /** Something broke, perhaps a NAT in front of us: what was told before has to be told again. */
   doubt(now: number): void {
     this.doubtedSince = now;

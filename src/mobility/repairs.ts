@@ -3,7 +3,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { Path } from '../ice/path.ts';
-import { REPAIR_REFLEXIVE_GRACE_MS } from './constants.ts';
+import { REPAIR_OTHER_REFLEXIVES_MS, REPAIR_REFLEXIVE_GRACE_MS } from './constants.ts';
 import type { LocalAddresses } from './local-addresses.ts';
 import { isGloballyReachable } from './reachability.ts';
 import { Repair } from './repair.ts';
@@ -19,6 +19,8 @@ export interface Repairable {
   pathWorks: boolean;
   repair: Repair | undefined;
 }
+
+type RepairAddresses = Pick<LocalAddresses, 'complete' | 'firstWordAt' | 'candidates' | 'mayReach'>;
 
 /** What is to be known of all links. */
 export interface RepairableLinks<A> {
@@ -38,7 +40,7 @@ export interface RepairableLinks<A> {
  */
 export class Repairs<A extends Repairable> implements Timed {
   private readonly table: RepairableLinks<A>;
-  private readonly addresses: Pick<LocalAddresses, 'complete' | 'candidates' | 'mayReach'>;
+  private readonly addresses: RepairAddresses;
   private readonly logger: Logger;
   private readonly ask: (hit: Hit) => void;
   private readonly giveUp: (association: A, reason: string, now: number) => void;
@@ -52,7 +54,7 @@ export class Repairs<A extends Repairable> implements Timed {
 
   constructor(components: {
     table: RepairableLinks<A>;
-    addresses: Pick<LocalAddresses, 'complete' | 'candidates' | 'mayReach'>;
+    addresses: RepairAddresses;
     logger: Logger;
     ask: (hit: Hit) => void;
     giveUp: (association: A, reason: string, now: number) => void;
@@ -120,6 +122,9 @@ export class Repairs<A extends Repairable> implements Timed {
     const working = this.table.hasWorkingLink();
     if (working && !this.working) this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;
     this.working = working;
+    const { firstWordAt } = this.addresses;
+    if (this.waitUntil !== undefined && firstWordAt !== undefined)
+      this.waitUntil = Math.min(this.waitUntil, firstWordAt + REPAIR_OTHER_REFLEXIVES_MS);
     if (!working || this.addresses.complete || now >= (this.waitUntil ?? 0)) this.waitUntil = undefined;
     for (const association of [...this.broken]) this.considerOne(association, now);
   }

@@ -148,12 +148,14 @@ test('another mapping of the same address is told as moved', (t) => {
   answerAll(addresses, 0, () => ({ address: '198.51.100.1', port: 5 }));
   addresses.doubt(900);
   t.false(addresses.complete);
+  t.is(addresses.firstWordAt, undefined);
   addresses.ask([SERVER], 1_000);
   t.deepEqual(
     answerAll(addresses, 1_000, () => ({ address: '198.51.100.77', port: 5 })),
     { told: 1, movedAfter: [0] },
   );
   t.true(addresses.complete);
+  t.is(addresses.firstWordAt, 1_000);
   t.is(addresses.reflexive.length, 1);
 });
 

@@ -1,7 +1,11 @@
 import test from 'ava';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { Hit } from '../../../src/base/node-id.ts';
-import { REPAIR_LIMIT_MS, REPAIR_REFLEXIVE_GRACE_MS } from '../../../src/mobility/constants.ts';
+import {
+  REPAIR_LIMIT_MS,
+  REPAIR_OTHER_REFLEXIVES_MS,
+  REPAIR_REFLEXIVE_GRACE_MS,
+} from '../../../src/mobility/constants.ts';
 import type { Repairable } from '../../../src/mobility/repairs.ts';
 import { Repairs } from '../../../src/mobility/repairs.ts';
 import { hostCandidates } from '../../../src/ice/candidates.ts';
@@ -17,6 +21,7 @@ class World {
   working = true;
   negotiating = false;
   complete = true;
+  firstWordAt: number | undefined;
   packets = 0n;
   now = 0;
   readonly link: Repairable = {
@@ -39,13 +44,18 @@ class World {
 
   private addresses(): {
     readonly complete: boolean;
+    readonly firstWordAt: number | undefined;
     candidates: ReturnType<typeof hostCandidates>;
     mayReach: () => true;
   } {
     const isComplete = (): boolean => this.complete;
+    const firstWordAt = (): number | undefined => this.firstWordAt;
     return {
       get complete() {
         return isComplete();
+      },
+      get firstWordAt() {
+        return firstWordAt();
       },
       candidates: hostCandidates(['10.0.0.2'], 1),
       mayReach: () => true,
@@ -73,6 +83,19 @@ test('a broken path is asked for as soon as some link works and it is known how 
   world.complete = true;
   world.at(200);
   t.deepEqual(world.asked, [200]);
+});
+
+test('one address of ours is seen, another one has no way out: the overlay is asked a moment later', (t) => {
+  const world = new World();
+  world.complete = false;
+  world.repairs.begin(world.link, 'silent', 0);
+  world.at(0);
+  world.firstWordAt = 60;
+  world.at(60);
+  t.deepEqual(world.asked, []);
+  t.is(world.repairs.nextTimeout(), 60 + REPAIR_OTHER_REFLEXIVES_MS);
+  world.at(60 + REPAIR_OTHER_REFLEXIVES_MS);
+  t.deepEqual(world.asked, [60 + REPAIR_OTHER_REFLEXIVES_MS]);
 });
 
 test('how others see us is not waited for without end', (t) => {

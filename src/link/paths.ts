@@ -160,10 +160,10 @@ export class Paths {
     if (agent.rttMs !== undefined) association.framing.measuredByIce(agent.rttMs);
     const { hit, state, repair } = association;
     if (hit === undefined || state !== 'up') return;
-    this.ports.repairs.end(association);
     // Where we are now the peer does not know, nor we where it is.
-    if (repair !== undefined && !isNew && isHitAddress(path.remote.address))
-      this.ports.beginRepair(association, 'remapped', now);
+    const looksOn = repair !== undefined && !isNew && isHitAddress(path.remote.address);
+    if (!looksOn || repair.cause !== 'remapped') this.ports.repairs.end(association);
+    if (looksOn) this.ports.beginRepair(association, 'remapped', now);
     this.ports.tell({ type: 'path', hit, path: describePath({ local: path.local, remote: path.remote, ice: path }) });
     association.toldSilent = false;
     // Whoever asked for the restart waits to hear that it is done.

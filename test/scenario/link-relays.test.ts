@@ -1,5 +1,7 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
+import { silentLogger } from '../../src/base/logger.ts';
+import type { LogFields } from '../../src/base/logger.ts';
 import { HOME_NAT, SYMMETRIC_NAT } from '../sim/network/nat.ts';
 import type { NatBehaviour } from '../sim/network/nat.ts';
 import { simHit, SimNode } from '../sim/network/sim-node.ts';
@@ -110,6 +112,27 @@ for (const seed of [3, 4, 5])
       t.is(new Set(payloads(to, from)).size, 400);
     t.is(world.handshakes(world.a, world.b), 1);
   });
+
+test('a host moves and goes on by the relay: one look for a direct path is begun, not two', (t) => {
+  const begun: LogFields[] = [];
+  const info = (event: string, fields: LogFields = {}): void => {
+    if (event === 'link.repair') begun.push(fields);
+  };
+  const world = new ThreeHosts(t, 1, { internet: { latencyMs: 28 }, relay: true }, (name) =>
+    name === 'a' ? { ...silentLogger, info } : silentLogger,
+  );
+  t.true(world.join());
+  t.true(world.call());
+  const { a, b, network } = world;
+  world.stream(a, b, 4_000);
+  network.loop.run(2_000);
+  begun.length = 0;
+  a.host.move(world.thirdHome, '10.0.3.9');
+  network.loop.run(2_000);
+  t.like(pathOf(a, b), { type: 'srflx' });
+  const causes = begun.filter(({ nodeId }) => nodeId === b.hit).map(({ cause }) => cause);
+  t.deepEqual(causes, ['remapped']);
+});
 
 test('where a firewall stands between two hosts they go by the relay, and directly soon after it is gone', (t) => {
   const world = apart(t, 14, { natA: HOME_NAT, natB: HOME_NAT });

@@ -452,6 +452,8 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   entry->waits = false;
   following_ = cause == Cause::kPeer;
   following_wish_ = following_ && !entry->stranger;
+  // JavaScript is told of it now: the next time it is a path among others, that both ends may swap for ever.
+  entry->stranger = false;
   unproven_ = false;
   switched_ = cause;
   switched_at_ = heard_at_ = now;

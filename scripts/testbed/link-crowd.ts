@@ -297,6 +297,7 @@ function heard(member: Member, event: LinkEvent): void {
     case 'path':
     case 'needsRelay':
     case 'needsRestart':
+    case 'noneWorks':
   }
 }
 

@@ -49,7 +49,7 @@ export class Ground {
       streams: {
         ...config.stream,
         inherited: host.streamSockets,
-        servesTurn: config.turnServer !== undefined,
+        servesTurn: config.turnServer !== undefined && config.turnServer !== 'off',
       },
     });
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);

@@ -41,16 +41,16 @@ export interface TurnServerSettings {
 
 /**
  * @param configuration where the table stands: with passwords, nobody but its owner and group may be able to read it.
- * @returns `off`: not any more, or not yet.
+ * @returns `off`: said so, it may have been one until now; undefined: it is none.
  * @throws {ConfigError} without a user where members are none, with too many, and for a file that every user can read.
  */
 export function turnServerSettings(
   table: z.output<typeof turnServerSchema>,
   configuration: string,
-): TurnServerSettings | 'off' {
+): TurnServerSettings | 'off' | undefined {
   const users = Object.entries(table.users ?? {}).map(([name, password]) => ({ name, password }));
   if (users.length > 0) refuseOpen(configuration);
-  if (table.enable !== true) return 'off';
+  if (table.enable !== true) return table.enable === false ? 'off' : undefined;
   const { members = true } = table;
   if ((users.length === 0 && !members) || users.length > MAX_USERS)
     throw new ConfigError(`${configuration}: turn_server.users: must have 1 to ${MAX_USERS} users`);

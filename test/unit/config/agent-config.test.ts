@@ -251,7 +251,8 @@ test('a password that every user of the machine can read is refused, in the conf
 
 test('a TURN server has users, in a file that others cannot read, or is none', (t) => {
   const table = '[turn_server]\nenable = true\n';
-  t.is(agentConfig(file('[turn_server]\nusers = { alice = "a b" }\n'), {}).turnServer, 'off');
+  t.is(agentConfig(file('[turn_server]\nusers = { alice = "a b" }\n'), {}).turnServer, undefined);
+  t.is(agentConfig(file('[turn_server]\nenable = false\n'), {}).turnServer, 'off');
   t.is(agentConfig(file(''), {}).turnServer, undefined);
   t.deepEqual(agentConfig(file(`${table}users = { alice = "a b" }\nrealm = "example.org"\n`), {}).turnServer, {
     members: true,

@@ -1,8 +1,6 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { messageOf } from '../base/errors.ts';
 import { ConfigError } from './errors.ts';
-import { refuseOpen } from './secret-files.ts';
+import { readNamedFile, readSecretFile } from './named-files.ts';
 
 /** A chain of RSA certificates with many names has a tenth of that. */
 const MAX_PEM_BYTES = 262_144;
@@ -28,9 +26,8 @@ export function streamCertificate(
   if (certificateFile === undefined && keyFile === undefined) return undefined;
   if (certificateFile === undefined || keyFile === undefined)
     throw new ConfigError(`${configuration}: stream: certificate_file and key_file are of each other; needs both`);
-  refuseOpen(keyFile, 'a key');
-  const certificates = read(certificateFile);
-  const key = read(keyFile);
+  const key = bounded(keyFile, readSecretFile(keyFile, 'a key'));
+  const certificates = bounded(certificateFile, readNamedFile(certificateFile));
   const certificate = parsed(certificateFile, 'certificates', () => new X509Certificate(certificates));
   const secret = parsed(keyFile, 'a key without a passphrase', () => createPrivateKey(key));
   if (!certificate.checkPrivateKey(secret))
@@ -38,14 +35,9 @@ export function streamCertificate(
   return { certificates, key };
 }
 
-function read(file: string): string {
-  try {
-    const found = readFileSync(file, 'utf8');
-    if (found.length > MAX_PEM_BYTES) throw new RangeError('larger than a certificate and a key are');
-    return found;
-  } catch (cause) {
-    throw new ConfigError(`${file}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
-  }
+function bounded(file: string, found: string): string {
+  if (found.length <= MAX_PEM_BYTES) return found;
+  throw new ConfigError(`${file}: cannot be read: larger than a certificate and a key are`);
 }
 
 function parsed<T>(file: string, what: string, parse: () => T): T {

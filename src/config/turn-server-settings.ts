@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { ConfigError } from './errors.ts';
-import { refuseOpen } from './secret-files.ts';
+import { refuseOpen } from './named-files.ts';
 import { turnText } from './turn-settings.ts';
 
 /** Each is a key of a table that people write. */

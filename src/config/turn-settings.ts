@@ -1,11 +1,9 @@
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import { messageOf } from '../base/errors.ts';
 import { isIpAddress } from '../base/ip-address.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
-import { refuseOpen } from './secret-files.ts';
+import { readNamedFile, readSecretFile, refuseOpen } from './named-files.ts';
 
 /** RFC 8656 s2.1; of `turns` the second. */
 const TURN_PORT = 3_478;
@@ -77,16 +75,9 @@ export function turnSettings(
     refuseOpen(configuration);
     return { servers, authorities, user, password: password ?? '' };
   }
-  let found: string;
-  try {
-    refuseOpen(file);
-    found = readFileSync(file, 'utf8')
-      .slice(0, MAX_FILE_BYTES)
-      .replace(/\r?\n$/, '');
-  } catch (cause) {
-    if (cause instanceof ConfigError) throw cause;
-    throw unreadable(file, cause);
-  }
+  const found = readSecretFile(file)
+    .slice(0, MAX_FILE_BYTES)
+    .replace(/\r?\n$/, '');
   if (!turnText.safeParse(found).success)
     throw new ConfigError(`${file}: must hold the password, one line, and nothing else`);
   return { servers, authorities, user, password: found };
@@ -94,12 +85,7 @@ export function turnSettings(
 
 /** @throws {ConfigError} when there is no certificate in it. */
 function readAuthorities(file: string): string {
-  let found: string;
-  try {
-    found = readFileSync(file, 'utf8');
-  } catch (cause) {
-    throw unreadable(file, cause);
-  }
+  const found = readNamedFile(file);
   try {
     if (found.length > MAX_AUTHORITIES_BYTES) throw new RangeError('too large');
     new X509Certificate(found);
@@ -107,8 +93,4 @@ function readAuthorities(file: string): string {
     throw new ConfigError(`${file}: must hold certificates of authorities, in PEM, and no more than 1 MiB`, { cause });
   }
   return found;
-}
-
-function unreadable(file: string, cause: unknown): ConfigError {
-  return new ConfigError(`${file}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
 }

@@ -4,6 +4,7 @@ import { eventually } from '../../scripts/testbed/command.ts';
 import { Coturn } from '../../scripts/testbed/coturn.ts';
 import type { Namespace } from '../../scripts/testbed/lab.ts';
 import { twoHomes } from '../../scripts/testbed/topology.ts';
+import { packetsPass, reachByTurn } from './support/both-ways.ts';
 import { systemTest } from './support/system-test.ts';
 
 const OVERLAY = 'turn.example';
@@ -142,35 +143,21 @@ for (const over of ['tcp', 'tls'] as const)
       });
       const { hit: bobs } = await bob.status();
       const { hit: alices } = await alice.status();
-      const packetsPass = async (): Promise<void> => {
-        for (const [from, to] of [
-          [a, bobs],
-          [b, alices],
-        ] as const)
-          for (const size of [56, 1_150, 1_400])
-            t.regex(
-              // For the last answer it waits as long as between two.
-              await from.namespace.run('ping', ['-6', '-n', '-c', '10', '-i', '0.2', '-s', String(size), to]),
-              / 0% packet loss/,
-            );
-      };
-      for (const [from, to] of [
+      const ends = [
+        [a, bobs],
+        [b, alices],
+      ] as const;
+      await reachByTurn(t, OVERLAY, [
         [alice, 'bob'],
         [bob, 'alice'],
-      ] as const) {
-        const ping = await from.ping(`${to}.${OVERLAY}`, 3);
-        t.log(`to ${to}: ${JSON.stringify(ping.setup)}, ${ping.rttMs.join(', ')} ms, ${JSON.stringify(ping.path)}`);
-        t.is(ping.path?.type, 'relay');
-        t.is(ping.path?.via, undefined);
-        t.true(ping.rttMs.every((rtt) => rtt !== null));
-      }
+      ]);
       t.is((await alice.link(bobs))?.path?.over, 'turn');
       t.regex(alice.process.stderr, new RegExp(`turn.allocated.*${over}`));
-      await packetsPass();
+      await packetsPass(t, ends);
 
       // Its streams end with it.
       await passAgain(t, coturn, a, bobs);
-      await packetsPass();
+      await packetsPass(t, ends);
       t.is((await alice.link(bobs))?.handshakes, 1);
       for (const agent of [alice, bob, carol]) await agent.stop();
       await coturn.stop();

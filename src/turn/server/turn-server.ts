@@ -84,7 +84,8 @@ type Outcome = { readonly code: number } | { readonly attributes: StunAttributes
 
 /**
  * A TURN server (RFC 8656) over UDP, TCP and TLS without its sockets: who may have a relayed address, and what it may reach. One
- * allocation by 5-tuple, of a client's stream both ends of which are what stands for them (base/stream-address.ts); no port is reserved (508), and DONT-FRAGMENT not known (420, s7.2). No request ends it.
+ * allocation by 5-tuple, of a client's stream both ends of which are what stands for them (base/stream-address.ts); no port is
+ * reserved (508), and DONT-FRAGMENT not known (420, s7.2). No request ends it.
  */
 export class TurnServer implements Timed {
   private readonly random: Random;

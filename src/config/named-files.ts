@@ -1,0 +1,35 @@
+import { readFileSync, statSync } from 'node:fs';
+import { messageOf } from '../base/errors.ts';
+import { ConfigError } from './errors.ts';
+
+/** Of a file's mode: all users may read it. */
+const READABLE_BY_OTHERS = 0o004;
+
+/** A file that the configuration names. @throws {ConfigError} when it cannot be read. */
+export function readNamedFile(path: string): string {
+  return reading(path, () => readFileSync(path, 'utf8'));
+}
+
+/** As `readNamedFile`. @param what it holds. @throws {ConfigError} also when every user of this host may read the file. */
+export function readSecretFile(path: string, what = 'a password'): string {
+  return reading(path, () => {
+    refuseOpen(path, what);
+    return readFileSync(path, 'utf8');
+  });
+}
+
+/** @throws {ConfigError} when every user of this host may read the file. @param what it holds. */
+export function refuseOpen(path: string, what = 'a password'): void {
+  const mode = statSync(path, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & READABLE_BY_OTHERS) === 0) return;
+  throw new ConfigError(`${path}: holds ${what}, and every user can read it; chmod o= ${path}`);
+}
+
+function reading(path: string, read: () => string): string {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof ConfigError) throw cause;
+    throw new ConfigError(`${path}: cannot be read: ${messageOf(cause).replace(/, .*$/s, '')}`, { cause });
+  }
+}

@@ -25,6 +25,7 @@ import { compareSequences } from './configuration-sequence.ts';
 import { MAX_LIMITED_NODES, REFUSAL_RATE, WILDCARD_NODE_ID } from './constants.ts';
 import type { OverlayCounters } from './counters.ts';
 import { NotJoinedError } from './errors.ts';
+import type { Forwarded } from './forward-memory.ts';
 import type { IncomingRequest } from './handlers/handler.ts';
 import { type MessageRouter, type MessageSink, isRequestCode } from './message-router.ts';
 import { RateLimiter } from './rate-limiter.ts';
@@ -141,7 +142,7 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       return;
     }
     if (pending !== undefined) this.answerArrived(pending, envelope, signer, now);
-    else this.requestArrived(from, envelope, signer, now);
+    else this.requestArrived({ from, message }, envelope, signer, now);
   }
 
   /**
@@ -217,6 +218,9 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       now,
       answer: finish,
       fail: (code, info) => finish({ type: 'error', code, info: infoBytes(info) }),
+      reroute: (at) => {
+        if (this.transactions.find(pending.transactionId) !== undefined) this.transmit(pending, at);
+      },
     });
   }
 
@@ -293,7 +297,8 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
     return resourceId === responder || ![topology.self, ...topology.neighbors.all].some(closer);
   }
 
-  private requestArrived(from: NodeId, envelope: MessageEnvelope, signer: Signer, now: number): void {
+  private requestArrived(came: Forwarded, envelope: MessageEnvelope, signer: Signer, now: number): void {
+    const { from } = came;
     const { header } = envelope;
     const { counters, dataModelOf } = this.components;
     const [origin = toNode(from)] = header.viaList;
@@ -321,10 +326,11 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       this.reply(from, header, this.sealError(header.transactionId, ERROR_CODES.invalid_message, 'unknown method'));
       return;
     }
-    this.dispatch(from, envelope, signer, body, now);
+    this.dispatch(came, envelope, signer, body, now);
   }
 
-  private dispatch(from: NodeId, envelope: MessageEnvelope, signer: Signer, body: KnownBody, now: number): void {
+  private dispatch(came: Forwarded, envelope: MessageEnvelope, signer: Signer, body: KnownBody, now: number): void {
+    const { from } = came;
     const { header } = envelope;
     const { transactionId } = header;
     const withEffect = this.components.hasEffect(body);
@@ -351,6 +357,7 @@ export class MessageEndpoint implements MessageSink, Requester, Timed {
       now,
       answer: (answer, certificates) => finish(this.sealAnswer(header, answer, certificates)),
       fail: (code, info) => finish(this.sealError(transactionId, code, info)),
+      reroute: (at) => this.wired.router.again(came, at),
     });
   }
 

@@ -160,6 +160,11 @@ export class MessageRouter {
     return hop;
   }
 
+  /** What was delivered here is another's by now. */
+  again({ from, message }: Forwarded, now: number): void {
+    this.examine(from, message, now);
+  }
+
   private examine(from: NodeId, message: Uint8Array, now: number, lost?: NodeId): void {
     const header = decodeForwardingHeader(message);
     if (header.overlay !== this.settings.overlay || !isWholeMessage(header)) {

@@ -23,9 +23,8 @@ export const handleFetch: Handler<FetchRequest> = (request, context) => {
     absences.ask(resource, kind, request.now, (found, at, isComplete) => {
       // Copies may have come meanwhile.
       const isUnknown = found.length === 0 && !store.has(resource, kind.id, at);
-      // It is another's to say by now: the request is repeated, and finds the way there.
-      if (isUnknown && !context.topology.isResponsibleFor(resource)) return;
-      if (isUnknown && !isComplete) request.fail(ERROR_CODES.request_timeout, 'who keeps copies does not answer');
+      if (isUnknown && !context.topology.isResponsibleFor(resource)) request.reroute(at);
+      else if (isUnknown && !isComplete) request.fail(ERROR_CODES.request_timeout, 'who keeps copies does not answer');
       else answer(request, context, found, at);
     });
   else answer(request, context, [], request.now);

@@ -24,6 +24,8 @@ export interface IncomingRequest<B extends KnownBody = KnownBody> {
   readonly isForNode: boolean;
   readonly certificates: readonly GenericCertificate[];
   readonly now: number;
+  /** It is another's to answer by now: it goes there. For what has no effect here. */
+  reroute(now: number): void;
   answer(body: KnownBody, certificates?: readonly Uint8Array[]): void;
   /** ERROR_CODES of RFC 6940 s14.9; info is text, or what the error says. */
   fail(errorCode: number, info?: string | Uint8Array): void;

@@ -10,6 +10,12 @@ import type { Answer, OutgoingRequest, RequestDone, RequestResult } from './requ
 /** Of nodes that are not in the ring: so many are followed by another try, the first at once, the others after this, doubled. */
 const MAX_REFUSALS = 5;
 const REFUSAL_PAUSE_MS = 50;
+/**
+ * Who reads waits for it, and a question is lost wherever the ring has just moved on: its first repetition comes after this, as
+ * after the first timeout of TCP (RFC 6298 s2), or after the overlay's own timer if that is shorter.
+ */
+const FIRST_READ_PAUSE_MS = 1_000;
+const READS: ReadonlySet<string> = new Set(['fetch_req', 'stat_req', 'find_req']);
 
 /** A request that waits for its answer. */
 export interface PendingRequest {
@@ -37,7 +43,7 @@ export interface PendingRequest {
 
 /**
  * End-to-end reliability of requests (RFC 6940 s6.2.1): retransmitted with the same transaction id until the answer
- * comes, five times in all.
+ * comes, five times in all; a read for the first time sooner than the overlay's timer says.
  */
 export class Transactions implements Timed {
   private readonly random: Random;
@@ -175,8 +181,14 @@ export class Transactions implements Timed {
 
   private send(pending: PendingRequest, now: number): void {
     pending.transmissions += 1;
-    this.timers.set(pending.transactionId, Math.min(now + this.intervalMs, pending.endsAt));
+    this.timers.set(pending.transactionId, Math.min(now + this.pauseAfter(pending), pending.endsAt));
     this.transmit(pending, now);
+  }
+
+  private pauseAfter({ transmissions, request }: PendingRequest): number {
+    if (transmissions >= MAX_TRANSMISSIONS) return Infinity;
+    const isFirstRead = transmissions === 1 && READS.has(request.body.type);
+    return isFirstRead ? Math.min(FIRST_READ_PAUSE_MS, this.intervalMs) : this.intervalMs;
   }
 
   private drop(transactionId: bigint): void {

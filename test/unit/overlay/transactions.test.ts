@@ -37,6 +37,20 @@ test('a request without an answer is sent five times and fails after 15 seconds'
   t.is(transactions.size, 0);
 });
 
+test('a read without an answer is repeated after one second, then as others are, and fails after 15 seconds', (t) => {
+  const { transactions, sent } = start();
+  const body = { type: 'fetch_req' as const, resource: '20010022'.padEnd(32, '2'), specifiers: [] };
+  let failedAt: number | undefined;
+  transactions.start({ ...REQUEST, body }, 0, (_, now) => (failedAt = now));
+  for (let next = transactions.nextTimeout(); next !== undefined; next = transactions.nextTimeout())
+    transactions.handleTimeout(next);
+  t.deepEqual(
+    sent.map(({ at }) => at),
+    [0, 1_000, 4_000, 7_000, 10_000],
+  );
+  t.is(failedAt, 15_000);
+});
+
 test('a node that is not in the ring refuses: asked again at once and then after doubled pauses, which count as no try', (t) => {
   const { transactions, sent } = start();
   let result: RequestResult | undefined;

@@ -16,6 +16,7 @@ const layers = {
   mobility: ['base', 'ice', 'stun'],
   resolver: ['base', 'identity', 'overlay', 'link', 'tunnel'],
   dns: ['base', 'identity', 'resolver'],
+  sip: ['base', 'reload', 'identity', 'overlay'],
   config: ['base', 'reload', 'identity'],
   control: ['base'],
   cli: ['base', 'config', 'control', 'agent', 'identity', 'reload'],
@@ -44,7 +45,7 @@ forbidden.push(
     name: 'sockets-only-outside-state-machines',
     severity: 'error',
     from: {
-      path: '^src/(stun|turn|ice|reload|link|overlay|mobility|portmap|rendezvous|tunnel|resolver|identity|membership)/',
+      path: '^src/(stun|turn|ice|reload|link|overlay|mobility|portmap|rendezvous|tunnel|resolver|identity|membership|sip)/',
     },
     to: { path: '^(node:)?(net|dgram|child_process|http|https|tls)$' },
   },

@@ -2,7 +2,10 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 // Sans-IO state machines own no clock, timer or randomness (docs/architecture.md): the agent hands these in.
-const sansIo = ['stun', 'ice', 'reload', 'link', 'overlay', 'mobility', 'tunnel', 'resolver', 'identity'];
+const sansIo = [
+  ...['stun', 'turn', 'ice', 'reload', 'link', 'overlay', 'mobility', 'tunnel', 'resolver', 'identity'],
+  ...['membership', 'sip'],
+];
 
 export default tseslint.config(
   { ignores: ['node_modules', 'dist', 'native/build*', 'native/src', 'test/vectors', 'bin'] },

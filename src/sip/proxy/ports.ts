@@ -1,0 +1,46 @@
+import type { SocketAddress } from '../../base/socket-address.ts';
+import type { SipFlow } from '../flow.ts';
+import type { SipHeader, SipMessage, SipRequest } from '../message/message.ts';
+import type { SipUri } from '../message/uri.ts';
+
+/** Where one branch of a request goes. */
+export interface Target {
+  /** The Request-URI there. */
+  readonly uri: string;
+  readonly flow: SipFlow;
+  /** 0 to 1: higher ones are tried first, equal ones together; absent: 1. */
+  readonly q?: number | undefined;
+  /** URIs that the request visits before (RFC 3261 s16.6 step 6). */
+  readonly route?: readonly string[] | undefined;
+  /** An INVITE that rings longer is cancelled, and those of lower q are tried; absent: timer C. */
+  readonly answerWithinMs?: number | undefined;
+  /** On the copy that goes there, before our Record-Route and Via. */
+  readonly rewrite?: ((request: SipRequest) => SipRequest) | undefined;
+}
+
+/** Our own answer to a request, 300 to 699. */
+export interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+  readonly headers?: readonly SipHeader[] | undefined;
+}
+
+export interface ProxyPorts {
+  /** Where we listen on that side of us: for Record-Route. */
+  ownAddress(flow: SipFlow): SocketAddress;
+  /** Whether such a URI, of a Route or with `lr` or `maddr`, means this proxy. */
+  isOwn(uri: SipUri): boolean;
+  /** Whether such a request may be sent at all: asked of each but CANCEL, in dialogs and outside. To an ACK there is no answer. */
+  admit(request: SipRequest, from: SipFlow): Refusal | undefined;
+  /** Where a request goes that no Route and no dialog leads. @param done is called once, now or later. */
+  targets(
+    request: SipRequest,
+    from: SipFlow,
+    now: number,
+    done: (found: readonly Target[] | Refusal, now: number) => void,
+  ): void;
+  /** Where a URI of a Route or of a dialog's end leads; undefined: it is no address that requests from there may go to. */
+  flowTo(uri: SipUri, from: SipFlow): SipFlow | undefined;
+  /** Each request and response that is passed on may be changed; `from` and `to` are the flows of that message. */
+  outgoing<T extends SipMessage>(message: T, flows: { readonly from: SipFlow; readonly to: SipFlow }): T;
+}

@@ -1,0 +1,260 @@
+import test from 'ava';
+import { firstHeader, withHeader } from '../../../../src/sip/message/headers.ts';
+import { MAX_LOCATING_MS, MAX_TARGETS, TIMER_C_MS } from '../../../../src/sip/proxy/constants.ts';
+import { request, response } from '../../../sim/sip/messages.ts';
+import { phone, ProxyFixture } from './proxy-fixture.ts';
+
+const INVITE = request('INVITE');
+/** When all transactions are over. */
+const OVER_MS = 70_000;
+
+function breadths(fixture: ProxyFixture): (string | undefined)[] {
+  return fixture.forwarded.filter(({ method }) => method === 'INVITE').map((sent) => firstHeader(sent, 'max-breadth'));
+}
+
+test('1xx but 100 go to the caller, 2xx at once and each of them', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(INVITE);
+  fixture.answer(0, 100);
+  fixture.answer(0, 180, 'a');
+  fixture.answer(1, 183, 'b');
+  fixture.answer(0, 200, 'a');
+  fixture.answer(1, 200, 'b');
+  fixture.answer(0, 200, 'a');
+  t.deepEqual(fixture.statuses, [180, 183, 200, 200, 200]);
+  t.deepEqual(
+    fixture.answers.map((answer) => firstHeader(answer, 'to')?.slice(-1)),
+    ['a', 'b', 'a', 'b', 'a'],
+  );
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('after a 2xx a refusal or ringing of another branch is not passed on', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(INVITE);
+  fixture.answer(1, 180);
+  fixture.answer(0, 200);
+  fixture.answer(1, 180);
+  fixture.answer(1, 603);
+  t.deepEqual(fixture.statuses, [180, 200]);
+});
+
+test('a branch that has said nothing yet is cancelled when it does', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(INVITE);
+  fixture.answer(0, 200);
+  t.deepEqual(
+    fixture.forwarded.map(({ method }) => method),
+    ['INVITE', 'INVITE'],
+  );
+  fixture.answer(1, 100);
+  t.deepEqual(
+    fixture.forwarded.map(({ method }) => method),
+    ['INVITE', 'INVITE', 'CANCEL'],
+  );
+});
+
+test('a 6xx on one branch, then a 2xx on another before it is cancelled: the 2xx goes out, alone', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), phone(3), { ...phone(4), q: 0.1 }];
+  fixture.receive(INVITE);
+  fixture.answer(1, 180);
+  fixture.answer(0, 603);
+  t.deepEqual(fixture.statuses, [180]);
+  fixture.answer(1, 200);
+  t.deepEqual(fixture.statuses, [180, 200]);
+  t.deepEqual(
+    fixture.forwarded.map(({ method }) => method),
+    ['INVITE', 'INVITE', 'ACK', 'CANCEL'],
+  );
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('breadth is shared among branches, and 1 each is as wide as it goes: the others wait (RFC 5393)', (t) => {
+  const wide = new ProxyFixture();
+  wide.found = [phone(2), phone(3), phone(4)];
+  wide.receive(withHeader(INVITE, 'Max-Breadth', '7'));
+  t.deepEqual(breadths(wide), ['3', '2', '2']);
+  const narrow = new ProxyFixture();
+  narrow.found = wide.found;
+  narrow.receive(withHeader(INVITE, 'Max-Breadth', '2'));
+  t.deepEqual(breadths(narrow), ['1', '1']);
+  narrow.answer(0, 486);
+  t.deepEqual(breadths(narrow), ['1', '1']);
+  narrow.answer(1, 486);
+  t.deepEqual(breadths(narrow), ['1', '1', '2']);
+});
+
+test('no breadth left: 440; a breadth that is no number: 400; more than 60 is 60', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.receive(withHeader(request('INVITE', { branch: 'z9hG4bK1' }), 'Max-Breadth', '0'));
+  fixture.receive(withHeader(request('INVITE', { branch: 'z9hG4bK2' }), 'Max-Breadth', 'wide'));
+  fixture.receive(withHeader(request('INVITE', { branch: 'z9hG4bK3' }), 'Max-Breadth', '99999999'));
+  t.deepEqual(fixture.statuses, [440, 400]);
+  t.deepEqual(breadths(fixture), ['60']);
+});
+
+test('more targets than are tried: those of the highest q are', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = Array.from({ length: MAX_TARGETS + 1 }, (_, index) => ({
+    ...phone(2 + index),
+    q: index === 0 ? 0 : 1,
+  }));
+  fixture.receive(INVITE);
+  t.is(fixture.forwarded.length, MAX_TARGETS);
+  t.false(fixture.forwarded.some(({ uri }) => uri === phone(2).uri));
+});
+
+test('a MESSAGE to two phones: the first 2xx goes out, and no more', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(request('MESSAGE'));
+  fixture.answer(0, 200);
+  fixture.answer(1, 200);
+  t.deepEqual(fixture.statuses, [200]);
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+  t.is(fixture.forwarded.length, 2);
+});
+
+test('a 408 to what is no INVITE, a 1xx, and an answer after 32 s are not passed on (RFC 4320)', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), { ...phone(3), q: 0.1 }];
+  fixture.receive(request('MESSAGE'));
+  fixture.answer(0, 180);
+  fixture.answer(0, 408);
+  t.is(fixture.forwarded.length, 2);
+  fixture.run(32_001);
+  t.deepEqual(fixture.statuses, []);
+  t.is(fixture.forwarded.length, 2);
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('of a 408 and a 500 to a MESSAGE, the caller has the 500', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(request('MESSAGE'));
+  fixture.answer(0, 408);
+  fixture.answer(1, 500);
+  t.deepEqual(fixture.statuses, [500]);
+});
+
+test('a MESSAGE whose first phone says nothing for 32 s is not sent to a second one: nobody waits for it', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), { ...phone(3), q: 0.1 }];
+  fixture.receive(request('MESSAGE'));
+  fixture.run(OVER_MS);
+  t.is(fixture.forwarded.length, 1);
+  t.true(fixture.isEmpty);
+});
+
+test('an INVITE whose first phone says nothing for 32 s rings at the second one', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), { ...phone(3), q: 0.1 }];
+  fixture.receive(INVITE);
+  fixture.run(32_000);
+  t.is(fixture.forwarded.length, 2);
+  fixture.answer(7, 200);
+  t.deepEqual(fixture.statuses, [200]);
+});
+
+test('all branches have 503: the caller has 500, for another one is in no better way', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.receive(INVITE);
+  fixture.answer(0, 503);
+  t.deepEqual(fixture.statuses, [500]);
+});
+
+test('a flow that breaks is as a 503: the other branch may answer; alone, the caller has 500', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(INVITE);
+  fixture.layer.transportFailed(phone(2).flow, 0);
+  fixture.run(0);
+  fixture.answer(1, 486);
+  t.deepEqual(fixture.statuses, [486]);
+  const alone = new ProxyFixture();
+  alone.receive(INVITE);
+  alone.layer.transportFailed(phone(2).flow, 0);
+  alone.run(0);
+  t.deepEqual(alone.statuses, [500]);
+});
+
+for (const status of [200, 486])
+  test(`a ${status} without the Via of the caller is a 502, and the context ends`, (t) => {
+    const fixture = new ProxyFixture();
+    fixture.receive(INVITE);
+    const [sent] = fixture.forwarded;
+    if (sent === undefined) return void t.fail();
+    fixture.receive(withHeader(response(sent, status), 'Via', firstHeader(sent, 'via') ?? ''), phone(2).flow);
+    t.deepEqual(fixture.statuses, [502]);
+    fixture.run(OVER_MS);
+    t.true(fixture.isEmpty);
+  });
+
+test('timer C begins anew with each 1xx but 100', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.receive(INVITE);
+  fixture.answer(0, 100);
+  fixture.run(100_000);
+  fixture.answer(0, 180);
+  fixture.run(TIMER_C_MS - 1);
+  t.is(fixture.forwarded.length, 1);
+  fixture.run(1);
+  t.deepEqual(
+    fixture.forwarded.map(({ method }) => method),
+    ['INVITE', 'CANCEL'],
+  );
+  fixture.run(32_000);
+  t.deepEqual(fixture.statuses, [180, 408]);
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('a cancelled call whose phone says no more: the caller has 487 after 32 s', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.receive(INVITE);
+  fixture.answer(0, 180);
+  fixture.receive(request('CANCEL'));
+  fixture.run(32_000);
+  t.deepEqual(fixture.statuses.slice(0, 3), [180, 200, 487]);
+});
+
+test('a target that may ring for 2 s and says nothing at all: the next one is tried after 2 s, and a late 200 is not passed on', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [
+    { ...phone(2), answerWithinMs: 2_000 },
+    { ...phone(3), q: 0.1 },
+  ];
+  fixture.receive(INVITE);
+  fixture.run(2_000);
+  t.is(fixture.forwarded.length, 2);
+  fixture.answer(3, 486);
+  t.deepEqual(fixture.statuses, [486]);
+  fixture.answer(0, 200);
+  t.deepEqual(fixture.statuses, [486]);
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('targets that are never named, or twice: 408 after 32 s, and what comes later is ignored', (t) => {
+  const dones: (() => void)[] = [];
+  const fixture = new ProxyFixture({
+    targets: (_request, _from, _now, done) => void dones.push(() => done([phone(2)], fixture.now)),
+  });
+  fixture.receive(INVITE);
+  fixture.run(MAX_LOCATING_MS);
+  t.deepEqual(fixture.statuses, [408]);
+  dones[0]?.();
+  t.is(fixture.forwarded.length, 0);
+  fixture.receive(request('INVITE', { branch: 'z9hG4bK2', callId: 'two' }));
+  dones[1]?.();
+  dones[1]?.();
+  t.is(fixture.forwarded.length, 1);
+});

@@ -28,6 +28,7 @@ export * from './messages/update.ts';
 export * from './overlay-field.ts';
 export * from './reassembler.ts';
 export * from './security-block.ts';
+export * from './sip-registration.ts';
 export * from './stored-data.ts';
 export * from './stored-data-specifier.ts';
 export * from './stored-meta-data.ts';

@@ -17,6 +17,15 @@ export type CopyOutcome =
   | { readonly type: 'refused'; readonly words: ReadonlySet<string>; readonly newer: boolean }
   | { readonly type: 'silent' };
 
+/** What the answers so far have said. */
+interface Sent {
+  /** Of what was refused. */
+  readonly words: Set<string>;
+  /** Kinds that the peer does not know. */
+  readonly unknown: Set<number>;
+  readonly holder: NodeId | undefined;
+}
+
 /** Sends what is here of a resource to another peer, and fetches what that one has better. */
 export class CopySender {
   private readonly store: ResourceStore;
@@ -60,7 +69,14 @@ export class CopySender {
     const copies = copiesOf(this.store, resource, since, this.maxMessageBytes, now);
     if (copies.length === 0) return false;
     const destination = [nodeId === undefined ? toResource(resource.id) : toNode(nodeId)];
-    this.sendNext(resource.id, destination, copies, { words: new Set(), holder: nodeId }, now, done);
+    this.sendNext(
+      resource.id,
+      destination,
+      copies,
+      { words: new Set(), unknown: new Set(), holder: nodeId },
+      now,
+      done,
+    );
     return true;
   }
 
@@ -69,7 +85,7 @@ export class CopySender {
     resource: ResourceId,
     destination: readonly Destination[],
     copies: CopyRequest[],
-    sent: { readonly words: Set<string>; readonly holder: NodeId | undefined },
+    sent: Sent,
     now: number,
     done: (outcome: CopyOutcome, now: number) => void,
   ): void {
@@ -92,10 +108,14 @@ export class CopySender {
         return;
       }
       this.logger.debug('copy refused', { resource, nodeId: sent.holder, err: error.message });
-      const words = decodeVerdicts(error.info).filter((word) => word !== 'taken' && word !== 'held');
+      // Of an earlier version, say: it keeps the other Kinds of the place all the same.
+      const isUnknown = error.errorCode === ERROR_CODES.unknown_kind;
+      if (isUnknown) for (const { kind } of copy.body.kindData) sent.unknown.add(kind);
+      const verdicts = isUnknown ? [] : decodeVerdicts(error.info);
+      const words = verdicts.filter((word) => word !== 'taken' && word !== 'held');
       for (const word of words.length > 0 ? words : [error.code]) sent.words.add(word);
       // What refuses the request as a whole refuses the next one, too.
-      if (sent.words.has('older') || sent.words.has('claimed'))
+      if (isUnknown || sent.words.has('older') || sent.words.has('claimed'))
         this.sendNext(resource, destination, copies, sent, at, done);
       else done({ type: 'refused', words: sent.words, newer: false }, at);
     });
@@ -104,12 +124,12 @@ export class CopySender {
   private conclude(
     resource: ResourceId,
     destination: readonly Destination[],
-    { words, holder }: { readonly words: ReadonlySet<string>; readonly holder: NodeId | undefined },
+    { words, unknown, holder }: Sent,
     now: number,
     done: (outcome: CopyOutcome, now: number) => void,
   ): void {
     if (words.has('older') || words.has('claimed'))
-      this.fetchBetter(resource, destination, now, (newer, at) => done({ type: 'refused', words, newer }, at));
+      this.fetchBetter(resource, destination, unknown, now, (newer, at) => done({ type: 'refused', words, newer }, at));
     else if (words.size > 0) done({ type: 'refused', words, newer: false }, now);
     else if (holder === undefined) done({ type: 'silent' }, now);
     else done({ type: 'held', holder }, now);
@@ -119,12 +139,12 @@ export class CopySender {
   private fetchBetter(
     resource: ResourceId,
     destination: readonly Destination[],
+    unknown: ReadonlySet<number>,
     now: number,
     done: (newer: boolean, now: number) => void,
   ): void {
-    const specifiers = (this.store.find(resource)?.kinds ?? []).map(({ kind }) => {
-      return { kind: kind.id, generation: 0n, specifier: specifierOf(kind) };
-    });
+    const known = (this.store.find(resource)?.kinds ?? []).filter(({ kind }) => !unknown.has(kind.id));
+    const specifiers = known.map(({ kind }) => ({ kind: kind.id, generation: 0n, specifier: specifierOf(kind) }));
     const body = { type: 'fetch_req' as const, resource, specifiers };
     this.requester.request({ destination, body }, now, (result, at) => {
       if (!result.ok || result.body.type !== 'fetch_ans') done(false, at);

@@ -126,6 +126,20 @@ export const TURN_SERVICE: Kind = {
   maxNodeMultiple: 20,
 };
 
+/**
+ * RFC 7904 s7: where the phones of a user are registered, a dictionary keyed by Node-ID at the user's name. Its life of ten minutes
+ * (sip/usage) and twice what clocks may differ by: so long a record works that somebody keeps behind its end.
+ */
+export const SIP_REGISTRATION: Kind = {
+  id: KIND_IDS.sipRegistration,
+  name: 'SIP-REGISTRATION',
+  dataModel: 'dictionary',
+  accessPolicy: 'USER-NODE-MATCH',
+  maxCount: 16,
+  maxSize: 512,
+  maxLifetimeS: 1_800,
+};
+
 export const DEFAULT_KINDS: readonly Kind[] = [
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
@@ -136,6 +150,7 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   IDLOC_LOCATORS,
   IDLOC_RESERVATION,
   TURN_SERVICE,
+  SIP_REGISTRATION,
 ];
 
 /** A Kind as the overlay's configuration defines it (RFC 6940 s11.1, kind-block). */
@@ -150,12 +165,6 @@ export interface ConfiguredKind {
   readonly maxNodeMultiple?: number;
 }
 
-/** s14.6; RFC 7904 s9.1. */
-const REGISTERED_IDS: ReadonlyMap<string, number> = new Map([
-  ['SIP-REGISTRATION', KIND_IDS.sipRegistration],
-  ['TURN-SERVICE', KIND_IDS.turnService],
-]);
-
 const MODELS = { SINGLE: 'single', ARRAY: 'array', DICTIONARY: 'dictionary' } as const;
 
 /** s7.3: those that a configuration may ask for by their names. */
@@ -167,11 +176,11 @@ const POLICIES: readonly AccessPolicy[] = ['USER-MATCH', 'NODE-MATCH', 'USER-NOD
  */
 export function kindsOf(configured: readonly ConfiguredKind[]): readonly Kind[] {
   const kinds = new Map(DEFAULT_KINDS.map((kind) => [kind.id, kind]));
-  for (const { kind, accessControl, dataModel, ...bounds } of configured) {
-    const id = typeof kind === 'number' ? kind : REGISTERED_IDS.get(kind);
+  for (const { kind: id, accessControl, dataModel, ...bounds } of configured) {
     const accessPolicy = POLICIES.find((policy) => policy === accessControl);
-    if (id === undefined || accessPolicy === undefined || kinds.has(id)) continue;
-    kinds.set(id, { id, name: String(kind), dataModel: MODELS[dataModel], accessPolicy, ...bounds });
+    // Those that have a name (s14.6; RFC 7904 s9.1) are idloc's own by now.
+    if (typeof id === 'string' || accessPolicy === undefined || kinds.has(id)) continue;
+    kinds.set(id, { id, name: String(id), dataModel: MODELS[dataModel], accessPolicy, ...bounds });
   }
   return [...kinds.values()];
 }

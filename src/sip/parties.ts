@@ -1,0 +1,97 @@
+import { isInPrefix, type Ipv4Prefix } from '../base/ipv4-prefix.ts';
+import { addressToHit, type Hit, hitToAddress, isHitAddress } from '../base/node-id.ts';
+import type { SipFlow } from './flow.ts';
+
+/** A member behind an overlay address: the data plane lets no other source through. */
+export interface ProvenMember {
+  readonly hit: Hit;
+  /** `alice@home.example`, as its certificate says; null: it has no name. */
+  readonly user: string | null;
+}
+
+/** Who is at the other end of a flow. */
+export type Party =
+  /** A program of this host. */
+  | { readonly kind: 'phone' }
+  | ({ readonly kind: 'member' } & ProvenMember)
+  /** Nobody that may call. */
+  | { readonly kind: 'stranger' };
+
+/** The overlay addresses of this host. */
+export interface OwnAddresses {
+  /** Of the HIT, canonical text. */
+  readonly ipv6: string;
+  /** Undefined: none is claimed yet. */
+  readonly ipv4: string | undefined;
+}
+
+const STRANGER: Party = { kind: 'stranger' };
+const PHONE: Party = { kind: 'phone' };
+
+/** Who is who by its address: own addresses and loopback are phones of this host, addresses of the overlay are members. */
+export class Parties {
+  private readonly prefix: Ipv4Prefix;
+  private readonly self: Hit;
+  private readonly memberAt: (hit: Hit | undefined, address: string) => ProvenMember | undefined;
+  private own: OwnAddresses;
+
+  /** @param components.memberAt who is behind an overlay address, as its link has proven; `hit`: of an address that is one. */
+  constructor(components: {
+    self: Hit;
+    own: OwnAddresses;
+    prefix: Ipv4Prefix;
+    memberAt: (hit: Hit | undefined, address: string) => ProvenMember | undefined;
+  }) {
+    this.self = components.self;
+    this.own = components.own;
+    this.prefix = components.prefix;
+    this.memberAt = components.memberAt;
+  }
+
+  get addresses(): OwnAddresses {
+    return this.own;
+  }
+
+  addressesChanged(own: OwnAddresses): void {
+    this.own = own;
+  }
+
+  of({ remote: { address } }: SipFlow): Party {
+    if (this.isOwn(address) || isLoopback(address)) return PHONE;
+    if (!this.isOfOverlay(address)) return STRANGER;
+    const member = this.provenAt(address);
+    return member === undefined ? STRANGER : { kind: 'member', ...member };
+  }
+
+  /** Whose overlay address that is, this host's too; undefined: nobody's. */
+  hitAt(address: string): Hit | undefined {
+    if (this.isOwn(address)) return this.self;
+    return this.isOfOverlay(address) ? this.provenAt(address)?.hit : undefined;
+  }
+
+  private provenAt(address: string): ProvenMember | undefined {
+    return this.memberAt(isHitAddress(address) ? addressToHit(address) : undefined, address);
+  }
+
+  /** Whether the address is an overlay address of this host. */
+  isOwn(address: string): boolean {
+    return address === this.own.ipv6 || address === this.own.ipv4;
+  }
+
+  isOfOverlay(address: string): boolean {
+    return isHitAddress(address) || (!address.includes(':') && isInPrefix(this.prefix, address));
+  }
+
+  /** Our address that leads to an overlay address; undefined: we have none of that family. */
+  towards(address: string): string | undefined {
+    return address.includes(':') ? this.own.ipv6 : this.own.ipv4;
+  }
+}
+
+export function addressOf({ hit }: ProvenMember): string {
+  return hitToAddress(hit);
+}
+
+export function isLoopback(address: string): boolean {
+  return address === '::1' || address.startsWith('127.');
+}

@@ -139,6 +139,7 @@ export interface Addon {
   readonly counterNames: readonly string[];
   /** What protects records: `openssl` or `ipsec-mb`. */
   readonly aead: string;
+  bindSocket(transport: 'udp' | 'tcp', address: string, port: number, interfaceName: string): number;
   notifySystemd(socketPath: string, text: string): void;
   readonly netlink: {
     addresses(): InterfaceAddress[];

@@ -1,0 +1,254 @@
+import { earliest, type Timed } from '../base/clock.ts';
+import { MalformedMessageError } from '../base/errors.ts';
+import type { Ipv4Prefix } from '../base/ipv4-prefix.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Hit } from '../base/node-id.ts';
+import type { Random } from '../base/random.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
+import { ContactFlows } from './contact-flows.ts';
+import { DestinationFinder, type FoundHost, type Target } from './destinations.ts';
+import type { SipFlow } from './flow.ts';
+import { IdentityPolicy } from './identity-policy.ts';
+import { parseSip } from './message/codec.ts';
+import { firstHeader } from './message/headers.ts';
+import type { SipHeader, SipMessage, SipRequest, SipResponse } from './message/message.ts';
+import { parseUri, type SipUri } from './message/uri.ts';
+import { validateRequest } from './message/validation.ts';
+import { OverlayNames } from './names.ts';
+import { type OwnAddresses, Parties, type Party, type ProvenMember } from './parties.ts';
+import type { ProxyPorts, Refusal } from './proxy/ports.ts';
+import { ProxyCore } from './proxy/proxy-core.ts';
+import { SdpAddresses } from './sdp-addresses.ts';
+import { responseTo, tagOf } from './transaction/responses.ts';
+import { TransactionLayer } from './transaction/transaction-layer.ts';
+import type { ServerTransaction, TransactionUser } from './transaction/transaction.ts';
+
+/** What this proxy passes on, and what it answers itself (RFC 3261 s20.5). */
+const ALLOW =
+  'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, MESSAGE, PUBLISH';
+
+/** The registrar of this host's user. */
+export interface AdaptorRegistrar extends Timed {
+  register(request: SipRequest, flow: SipFlow, now: number): SipResponse;
+  bindingsOf(aor: string, now: number): readonly Target[];
+  lookUpGruu(uri: SipUri, now: number): readonly Target[];
+  flowClosed(flow: SipFlow, now: number): void;
+}
+
+export interface AdaptorPorts {
+  /** Calls nothing of ours back. Of TCP a connection is opened when there is none. */
+  send(flow: SipFlow, message: SipMessage): void;
+  /** Who is behind an overlay address, as its link has proven. */
+  memberAt(hit: Hit | undefined, address: string): ProvenMember | undefined;
+  /** Hosts where a member has phones; undefined: the overlay does not say. */
+  lookUp(aor: string, now: number, done: (hosts: readonly FoundHost[] | undefined, now: number) => void): void;
+  isListening(local: SocketAddress): boolean;
+  /** A phone writes addresses into its calls that lead nowhere here. Told once for each. */
+  onWrongAddresses(addresses: readonly string[]): void;
+}
+
+export interface AdaptorOptions {
+  /** `home.example` */
+  readonly overlay: string;
+  readonly ipv4Prefix: Ipv4Prefix;
+  readonly self: ProvenMember;
+  readonly own: OwnAddresses;
+  /** Where adaptors listen, this one and those of other hosts. */
+  readonly port: number;
+  /** A header field that tells phones what was proven of who calls; absent: P-Asserted-Identity alone. */
+  readonly trustHeader?: string | undefined;
+}
+
+/**
+ * The SIP adaptor of this host (RFC 7904; a registrar and proxy beside the phone):
+ *
+ *     phone ──REGISTER──> registrar          a request of a phone ──> admit ──> destinations ──> adaptors of other members
+ *     phone <──────────── proxy core <── admit <── a request of a member, whom its link has proven
+ *
+ * Nothing that anyone sends ends it. What goes to a phone says who calls, as it was proven; what comes from a phone has addresses
+ * in its SDP that the other end reaches.
+ */
+export class SipAdaptor implements Timed {
+  private readonly random: Random;
+  private readonly logger: Logger;
+  private readonly names: OverlayNames;
+  private readonly parties: Parties;
+  private readonly contacts = new ContactFlows();
+  private readonly identities: IdentityPolicy;
+  private readonly finder: DestinationFinder;
+  private readonly registrar: AdaptorRegistrar;
+  private readonly sdp: SdpAddresses;
+  private readonly layer: TransactionLayer;
+  private readonly core: ProxyCore;
+
+  constructor(
+    components: {
+      readonly registrar: AdaptorRegistrar;
+      readonly ports: AdaptorPorts;
+      readonly random: Random;
+      readonly logger: Logger;
+    },
+    options: AdaptorOptions,
+  ) {
+    const { registrar, ports, random, logger } = components;
+    const { overlay, ipv4Prefix: prefix, self, own, port, trustHeader } = options;
+    this.random = random;
+    this.logger = logger;
+    this.registrar = registrar;
+    this.names = new OverlayNames(overlay);
+    const { names, contacts } = this;
+    const parties = new Parties({
+      self: self.hit,
+      own,
+      prefix,
+      memberAt: (hit, address) => ports.memberAt(hit, address),
+    });
+    this.parties = parties;
+    this.identities = new IdentityPolicy({ names, own: self, parties }, { trustHeader });
+    this.sdp = new SdpAddresses({ parties, onWrongAddresses: (addresses) => ports.onWrongAddresses(addresses) });
+    this.finder = new DestinationFinder(
+      {
+        names,
+        parties,
+        contacts,
+        ports: {
+          bindingsOf: (aor, now) => registrar.bindingsOf(aor, now),
+          gruu: (uri, now) => registrar.lookUpGruu(uri, now),
+          lookUp: (aor, now, done) => ports.lookUp(aor, now, done),
+          isListening: (local) => ports.isListening(local),
+        },
+      },
+      { self: self.hit, user: self.user, port },
+    );
+    const ownAddress = ({ local }: SipFlow): SocketAddress => ({ address: local.address, port });
+    this.layer = new TransactionLayer({
+      random,
+      logger,
+      ports: { send: (flow, message) => ports.send(flow, message), ownAddress },
+      user: this.user(),
+    });
+    this.core = new ProxyCore({ random, logger, ports: this.proxyPorts(ownAddress), layer: this.layer });
+  }
+
+  /** All 0 when nothing goes on. */
+  get sizes(): { readonly transactions: number; readonly requests: number } {
+    const { servers, clients, others } = this.layer.sizes;
+    const { contexts, timers } = this.core.sizes;
+    return { transactions: servers + clients + others, requests: contexts + timers };
+  }
+
+  /** A datagram. What is no SIP message is dropped. */
+  receiveDatagram(flow: SipFlow, bytes: Uint8Array, now: number): void {
+    try {
+      this.receive(flow, parseSip(bytes), now);
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+      this.logger.debug('sip.malformed', { remote: flow.key, err: error.message });
+    }
+  }
+
+  /** A message of a stream. */
+  receive(flow: SipFlow, message: SipMessage, now: number): void {
+    const { kind } = this.parties.of(flow);
+    // Of who is neither here nor a member nothing is known that an answer could go to.
+    if (kind === 'stranger') return;
+    if (kind === 'phone') this.contacts.learn(message, flow);
+    this.layer.receive(message, flow, now);
+  }
+
+  /** A connection has ended, or could not be made; or nobody is behind the flow's address any more. */
+  flowClosed(flow: SipFlow, now: number): void {
+    this.contacts.flowClosed(flow);
+    this.registrar.flowClosed(flow, now);
+    this.layer.transportFailed(flow, now);
+  }
+
+  addressesChanged(own: OwnAddresses): void {
+    this.parties.addressesChanged(own);
+  }
+
+  nextTimeout(): number | undefined {
+    return earliest(this.layer.nextTimeout(), this.core.nextTimeout(), this.registrar.nextTimeout());
+  }
+
+  handleTimeout(now: number): void {
+    this.layer.handleTimeout(now);
+    this.core.handleTimeout(now);
+    this.registrar.handleTimeout(now);
+  }
+
+  /** The proxy core, but for what is for this host itself. */
+  private user(): TransactionUser {
+    return {
+      onRequest: (transaction, request, now) => {
+        const answer = this.ownAnswer(transaction, request, now);
+        if (answer === undefined) this.core.onRequest(transaction, request, now);
+        else this.layer.respond(transaction, answer, now);
+      },
+      onAck: (request, flow, now) => this.core.onAck(request, flow, now),
+      onCancel: (invite, cancel, now) => this.core.onCancel(invite, cancel, now),
+      onStrayResponse: (response, flow) => this.core.onStrayResponse(response, flow),
+      onFailure: (transaction, reason) => this.core.onFailure(transaction, reason),
+    };
+  }
+
+  private proxyPorts(ownAddress: (flow: SipFlow) => SocketAddress): ProxyPorts {
+    return {
+      ownAddress,
+      isOwn: (uri) => this.finder.isSelf(uri),
+      admit: (request, from) => this.admit(request, from),
+      targets: (request, from, now, done) =>
+        this.finder.find(request, from, now, (found, at) => done('targets' in found ? found.targets : found, at)),
+      flowTo: (uri, from) => this.finder.flowTo(uri, from),
+      outgoing: (message, flows) => this.outgoing(message, flows),
+    };
+  }
+
+  /** REGISTER of a phone, and OPTIONS about this proxy (RFC 3261 s10, s11); undefined: it is to go on. */
+  private ownAnswer({ from }: ServerTransaction, request: SipRequest, now: number): SipResponse | undefined {
+    const isForUs = request.method === 'REGISTER' || (request.method === 'OPTIONS' && this.isAboutUs(request));
+    if (!isForUs || validateRequest(request) !== undefined) return undefined;
+    const refusal = this.admit(request, from);
+    if (refusal !== undefined) return responseTo(request, refusal, this.random);
+    if (request.method === 'REGISTER') return this.registrar.register(request, from, now);
+    const headers: SipHeader[] = [
+      { name: 'Allow', value: ALLOW },
+      { name: 'Accept', value: 'application/sdp' },
+    ];
+    return responseTo(request, { status: 200, reason: 'OK', headers }, this.random);
+  }
+
+  private isAboutUs(request: SipRequest): boolean {
+    const uri = parseUri(request.uri);
+    return uri !== undefined && uri.user === undefined && this.finder.isSelf(uri);
+  }
+
+  private admit(request: SipRequest, from: SipFlow): Refusal | undefined {
+    const party = this.parties.of(from);
+    if (party.kind === 'member' && request.method === 'REGISTER') return { status: 403, reason: 'Not Your Registrar' };
+    // In a dialog a phone writes the From by which the other end has called it. Of members each From is looked at: a To tag is soon
+    // invented, and a phone may ring for it.
+    if (party.kind === 'phone' && tagOf(request, 'to') !== '') return undefined;
+    const refusal = this.identities.refusalOf(request, party);
+    if (refusal !== undefined)
+      this.logger.info('sip.refused', {
+        method: request.method,
+        from: firstHeader(request, 'from')?.slice(0, 128),
+        remote: from.key,
+        reason: refusal.reason,
+      });
+    return refusal;
+  }
+
+  private outgoing<M extends SipMessage>(
+    message: M,
+    { from, to }: { readonly from: SipFlow; readonly to: SipFlow },
+  ): M {
+    const sender = this.parties.of(from);
+    let sent = sender.kind === 'phone' ? this.sdp.reachable(message, to) : message;
+    const receiver: Party = this.parties.of(to);
+    if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
+    else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);
+    return sent;
+  }
+}

@@ -1,0 +1,198 @@
+import { hitToAddress, type Hit } from '../base/node-id.ts';
+import type { ContactFlows } from './contact-flows.ts';
+import { type SipFlow, tcpFlow, udpFlow } from './flow.ts';
+import { encodeSip } from './message/codec.ts';
+import type { SipRequest } from './message/message.ts';
+import { parseUri, type SipUri, uriScheme } from './message/uri.ts';
+import type { OverlayNames } from './names.ts';
+import type { Parties, Party } from './parties.ts';
+import { type GruuPlace, gruuPlace } from './registrar/gruu.ts';
+
+/** A flow that a request is to take, with the Request-URI that it has there (RFC 3261 s16.5). */
+export interface Target {
+  readonly uri: string;
+  readonly flow: SipFlow;
+  /** Preference, 0 to 1; absent: 1. */
+  readonly q?: number;
+}
+
+export interface FinalAnswer {
+  readonly status: number;
+  readonly reason: string;
+}
+
+export type Destinations = { readonly targets: readonly Target[] } | FinalAnswer;
+
+/** A host where a member has phones. */
+export interface FoundHost {
+  readonly hit: Hit;
+  /** False: it says nothing of an adaptor: a phone is to be there itself, at 5060. */
+  readonly isRegistered: boolean;
+  /** Of the latter, if it has one: not every phone knows IPv6, and all know IPv4. */
+  readonly ipv4?: string | undefined;
+}
+
+export interface DestinationPorts {
+  /** Phones of this host that are registered as `aor`. */
+  bindingsOf(aor: string, now: number): readonly Target[];
+  /** A GRUU of a phone of this host (RFC 5627). */
+  gruu(uri: SipUri, now: number): readonly Target[];
+  /** Hosts of a member; undefined: the overlay does not answer. In the call when it is known. */
+  lookUp(aor: string, now: number, done: (hosts: readonly FoundHost[] | undefined, now: number) => void): void;
+  isListening(local: { readonly address: string; readonly port: number }): boolean;
+}
+
+interface Asked {
+  readonly request: SipRequest;
+  readonly uri: SipUri;
+  readonly from: SipFlow;
+  readonly party: Party;
+}
+
+/** RFC 3261 s18.1.1: what is larger than the path's MTU (1280 within the overlay) less 200 goes by TCP. */
+const MAX_UDP_BYTES = 1_080;
+/** Via, Record-Route twice, and P-Asserted-Identity. */
+const ADDED_BYTES = 320;
+const SIP_PORT = 5_060;
+const NOT_FOUND: FinalAnswer = { status: 404, reason: 'Not Found' };
+const NOBODY_THERE: FinalAnswer = { status: 480, reason: 'Temporarily Unavailable' };
+
+/**
+ * Where a request outside of a dialog goes (RFC 3261 s16.5, RFC 7904 s4): of this host's user to its phones, of another member
+ * to the adaptors of its hosts, which the overlay knows. A member is led to phones of this host and no further.
+ */
+export class DestinationFinder {
+  private readonly names: OverlayNames;
+  private readonly parties: Parties;
+  private readonly contacts: ContactFlows;
+  private readonly ports: DestinationPorts;
+  private readonly self: Hit;
+  private readonly user: string | null;
+  private readonly port: number;
+
+  constructor(
+    components: { names: OverlayNames; parties: Parties; contacts: ContactFlows; ports: DestinationPorts },
+    options: {
+      readonly self: Hit;
+      /** Of this host's certificate. */
+      readonly user: string | null;
+      /** Where adaptors listen. */
+      readonly port: number;
+    },
+  ) {
+    this.names = components.names;
+    this.parties = components.parties;
+    this.contacts = components.contacts;
+    this.ports = components.ports;
+    this.self = options.self;
+    this.user = options.user;
+    this.port = options.port;
+  }
+
+  find(request: SipRequest, from: SipFlow, now: number, done: (found: Destinations, now: number) => void): void {
+    const scheme = uriScheme(request.uri);
+    const uri = parseUri(request.uri);
+    if (uri === undefined || scheme === 'sips') {
+      // Numbers need a gateway; SIPS asks for TLS on each hop, and phones here have none to their adaptor.
+      done(
+        scheme === 'tel' ? { status: 404, reason: 'No Gateway' } : { status: 416, reason: 'Unsupported URI Scheme' },
+        now,
+      );
+      return;
+    }
+    const party = this.parties.of(from);
+    const addressee = this.names.addresseeOf(uri);
+    switch (addressee.kind) {
+      case 'aor':
+        this.ofUser(addressee.aor, { request, uri, from, party }, now, done);
+        return;
+      case 'address':
+        done(this.ofAddress(request.uri, uri, from, party, now), now);
+        return;
+      case 'domain':
+      case 'foreign':
+        done(party.kind === 'phone' ? { status: 404, reason: 'Not of This Overlay' } : NOT_FOUND, now);
+    }
+  }
+
+  /** Where a URI leads that a Contact or Record-Route has brought: the rest of a dialog goes there. */
+  flowTo(uri: SipUri, from: SipFlow): SipFlow | undefined {
+    const known = this.contacts.flowTo(uri);
+    if (known !== undefined) return known;
+    const addressee = this.names.addresseeOf(uri);
+    if (addressee.kind !== 'address' || !this.parties.isOfOverlay(addressee.address)) return undefined;
+    // A member comes to the phones of this host alone: nobody is made a way to others.
+    if (this.parties.of(from).kind !== 'phone' && !this.parties.isOwn(addressee.address)) return undefined;
+    return this.flow(addressee.address, uri.port ?? SIP_PORT, uri.params.get('transport') === 'tcp');
+  }
+
+  /** Whether a URI of a Route names this adaptor. */
+  isSelf({ host, port }: SipUri): boolean {
+    if (this.names.isDomain(host)) return port === undefined || port === this.port;
+    return this.ports.isListening({ address: host, port: port ?? SIP_PORT });
+  }
+
+  private ofUser(aor: string, asked: Asked, now: number, done: (found: Destinations, now: number) => void): void {
+    const { request, uri, from, party } = asked;
+    const isOwn = aor === this.user;
+    const place = gruuPlace(uri);
+    if (place !== undefined) {
+      done(this.ofGruu(asked, place, now), now);
+      return;
+    }
+    const here = isOwn ? this.ports.bindingsOf(aor, now).filter(({ flow }) => flow.key !== from.key) : [];
+    if (party.kind !== 'phone') {
+      done(isOwn ? orElse(here, NOBODY_THERE) : NOT_FOUND, now);
+      return;
+    }
+    this.ports.lookUp(aor, now, (hosts, at) => {
+      if (hosts === undefined && here.length === 0) {
+        done({ status: 504, reason: 'Overlay Does Not Answer' }, at);
+        return;
+      }
+      const others = (hosts ?? []).filter(({ hit }) => hit !== this.self);
+      const byTcp = isLarge(request);
+      const there = others.flatMap(({ hit, isRegistered, ipv4 }) => {
+        const flow = isRegistered
+          ? this.flow(hitToAddress(hit), this.port, byTcp)
+          : this.flow(ipv4 ?? hitToAddress(hit), SIP_PORT, false);
+        return flow === undefined ? [] : [{ uri: request.uri, flow }];
+      });
+      done(orElse([...here, ...there], isOwn ? NOBODY_THERE : NOT_FOUND), at);
+    });
+  }
+
+  /** One phone of one host (RFC 5627, RFC 7904 s6): the URI says of which. */
+  private ofGruu({ uri, request, party }: Asked, { hit }: GruuPlace, now: number): Destinations {
+    if (hit === this.self) return orElse(this.ports.gruu(uri, now), NOBODY_THERE);
+    const flow = party.kind === 'phone' ? this.flow(hitToAddress(hit), this.port, isLarge(request)) : undefined;
+    return flow === undefined ? NOT_FOUND : { targets: [{ uri: request.uri, flow }] };
+  }
+
+  private ofAddress(text: string, uri: SipUri, from: SipFlow, party: Party, now: number): Destinations {
+    // sip:bob@ADDRESS:5062 of an adaptor is its user.
+    if (this.isSelf(uri) && this.user !== null)
+      return orElse(
+        this.ports.bindingsOf(this.user, now).filter(({ flow }) => flow.key !== from.key),
+        NOBODY_THERE,
+      );
+    const flow = this.flowTo(uri, from);
+    if (flow !== undefined && flow.key !== from.key) return { targets: [{ uri: text, flow }] };
+    return party.kind === 'phone' ? { status: 404, reason: 'Not of This Overlay' } : NOT_FOUND;
+  }
+
+  private flow(address: string, port: number, isTcp: boolean): SipFlow | undefined {
+    const own = this.parties.towards(address);
+    if (own === undefined) return undefined;
+    const ends = { local: { address: own, port: this.port }, remote: { address, port } };
+    return isTcp ? tcpFlow(ends) : udpFlow(ends);
+  }
+}
+
+function isLarge(request: SipRequest): boolean {
+  return encodeSip(request).length + ADDED_BYTES > MAX_UDP_BYTES;
+}
+
+function orElse(targets: readonly Target[], otherwise: FinalAnswer): Destinations {
+  return targets.length > 0 ? { targets } : otherwise;
+}

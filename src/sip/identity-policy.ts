@@ -1,0 +1,82 @@
+import { headerValues, firstHeader, prependHeader, withoutHeader } from './message/headers.ts';
+import type { SipMessage, SipRequest } from './message/message.ts';
+import { parseNameAddr } from './message/name-addr.ts';
+import { parseUri } from './message/uri.ts';
+import type { OverlayNames } from './names.ts';
+import { addressOf, type Parties, type Party, type ProvenMember } from './parties.ts';
+import { gruuPlace } from './registrar/gruu.ts';
+
+/** What only a proxy that is trusted may say (RFC 3325 s5, and what came before it). */
+const ASSERTIONS = ['P-Asserted-Identity', 'P-Preferred-Identity', 'Remote-Party-ID'];
+/** RFC 3261 s8.1.1.3, RFC 3323: who does not want to say. */
+const ANONYMOUS_HOST = 'anonymous.invalid';
+
+export interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+}
+
+/**
+ * Who may say what of itself. What the link has proven of a member is told to the called phone in P-Asserted-Identity
+ * (RFC 3325), and a From that claims another member is refused, at the caller's adaptor, and at the called one, which trusts
+ * nobody's word.
+ */
+export class IdentityPolicy {
+  private readonly names: OverlayNames;
+  private readonly own: ProvenMember;
+  private readonly parties: Parties;
+  private readonly trustHeader: string | undefined;
+
+  constructor(
+    components: { names: OverlayNames; own: ProvenMember; parties: Parties },
+    options: {
+      /** A header field of the user's choice that tells phones what was proven. */
+      readonly trustHeader?: string | undefined;
+    },
+  ) {
+    this.names = components.names;
+    this.own = components.own;
+    this.parties = components.parties;
+    this.trustHeader = options.trustHeader;
+  }
+
+  /** Undefined: this party may say so. */
+  refusalOf(request: SipRequest, party: Party): Refusal | undefined {
+    if (party.kind === 'stranger') return { status: 403, reason: 'Not a Member' };
+    const member = party.kind === 'member' ? party : this.own;
+    const claims = [firstHeader(request, 'from'), ...headerValues(request, 'p-preferred-identity')];
+    return claims.every((claim) => this.isTrue(claim, member))
+      ? undefined
+      : { status: 403, reason: member.user === null ? 'This Host Has No Name' : `From Must Be ${member.user}` };
+  }
+
+  /** What a phone says that only we may say goes no further. */
+  fromPhone<M extends SipMessage>(message: M): M {
+    return this.withoutAssertions(message);
+  }
+
+  /** What the phone is told of a member that calls or answers. */
+  toPhone<M extends SipMessage>(message: M, party: Party): M {
+    let told = this.withoutAssertions(message);
+    if (party.kind !== 'member' || party.user === null) return told;
+    told = prependHeader(told, 'P-Asserted-Identity', `<sip:${party.user}>`);
+    return this.trustHeader === undefined
+      ? told
+      : prependHeader(told, this.trustHeader, `proven; hit=${addressOf(party)}`);
+  }
+
+  private withoutAssertions<M extends SipMessage>(message: M): M {
+    const names = this.trustHeader === undefined ? ASSERTIONS : [...ASSERTIONS, this.trustHeader];
+    return names.reduce((rest, name) => withoutHeader(rest, name), message);
+  }
+
+  /** By name, by an address of the member's, or by a GRUU, which is what a called phone calls itself when it was called so. */
+  private isTrue(claim: string | undefined, { user, hit }: ProvenMember): boolean {
+    const uri = parseUri(parseNameAddr(claim ?? '')?.uri ?? '');
+    if (uri === undefined) return false;
+    if (uri.host === ANONYMOUS_HOST || gruuPlace(uri)?.hit === hit) return true;
+    const addressee = this.names.addresseeOf(uri);
+    if (addressee.kind === 'address') return this.parties.hitAt(addressee.address) === hit;
+    return addressee.kind === 'aor' && addressee.aor === user;
+  }
+}

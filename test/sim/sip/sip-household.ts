@@ -1,0 +1,129 @@
+import { parseIpv4Prefix } from '../../../src/base/ipv4-prefix.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { addressToHit, type Hit, hitToAddress } from '../../../src/base/node-id.ts';
+import { seededRandom } from '../../../src/base/random.ts';
+import { SipAdaptor } from '../../../src/sip/adaptor.ts';
+import type { FoundHost } from '../../../src/sip/destinations.ts';
+import type { SipFlow } from '../../../src/sip/flow.ts';
+import type { SipMessage } from '../../../src/sip/message/message.ts';
+import { OverlayNames } from '../../../src/sip/names.ts';
+import type { ProvenMember } from '../../../src/sip/parties.ts';
+import { Registrar } from '../../../src/sip/registrar/registrar.ts';
+import { type SipNetwork, type SipNode } from './sip-network.ts';
+import { SimPhone } from './sip-phone.ts';
+
+const OVERLAY = 'home.example';
+export const ADAPTOR_PORT = 5_062;
+
+/** The overlay of a few hosts: who is behind which address, and who has phones where. */
+export class SipOverlay {
+  readonly network: SipNetwork;
+  readonly members = new Map<string, ProvenMember>();
+  readonly homes = new Map<Hit, SipHome>();
+
+  constructor(network: SipNetwork) {
+    this.network = network;
+  }
+
+  home(user: string | null): SipHome {
+    return new SipHome(this, user, this.homes.size + 1);
+  }
+
+  /** As the overlay would say: a registration where a phone is registered, else the hosts by name. */
+  hostsOf(aor: string, now: number): FoundHost[] {
+    const theirs = [...this.homes.values()].filter(({ user }) => user === aor);
+    const registered = theirs.filter(({ registrar }) => registrar.bindingsOf(aor, now).length > 0);
+    if (registered.length > 0) return registered.map(({ hit }) => ({ hit, isRegistered: true }));
+    return theirs.map(({ hit, ipv4 }) => ({ hit, ipv4, isRegistered: false }));
+  }
+}
+
+/** A host with its adaptor, where phones live. */
+export class SipHome implements SipNode {
+  readonly user: string | null;
+  readonly hit: Hit;
+  readonly ipv6: string;
+  readonly ipv4: string;
+  readonly registrar: Registrar;
+  readonly adaptor: SipAdaptor;
+  /** Addresses that phones wrote and that lead nowhere. */
+  readonly wrong: string[] = [];
+  private readonly overlay: SipOverlay;
+  private phones = 0;
+
+  constructor(overlay: SipOverlay, user: string | null, number: number) {
+    const { network, members, homes } = overlay;
+    this.overlay = overlay;
+    this.user = user === null ? null : `${user}@${OVERLAY}`;
+    this.ipv6 = hitToAddress(`20010022${String(number).padStart(24, '0')}`);
+    this.hit = addressToHit(this.ipv6);
+    this.ipv4 = `198.18.0.${number}`;
+    const self = { hit: this.hit, user: this.user };
+    for (const address of [this.ipv6, this.ipv4]) members.set(address, self);
+    homes.set(this.hit, this);
+    const own = { ipv6: this.ipv6, ipv4: this.ipv4 };
+    const isOwnAddress = (address: string): boolean => address === own.ipv6 || address === own.ipv4;
+    const random = seededRandom(number);
+    this.registrar = new Registrar(
+      {
+        names: new OverlayNames(OVERLAY),
+        ports: { owns: (aor) => aor === self.user, user: () => self.user, isOwnAddress, changed: () => {} },
+        random,
+        clock: { monotonic: () => network.loop.now, wall: () => network.loop.now },
+      },
+      { hit: this.hit, outbound: ['tcp'] },
+    );
+    this.adaptor = new SipAdaptor(
+      {
+        registrar: this.registrar,
+        ports: {
+          send: (flow, message) => network.send(flow, message),
+          memberAt: (_, address) => members.get(address),
+          lookUp: (aor, now, done) => done(overlay.hostsOf(aor, now), now),
+          isListening: ({ address, port }) => isOwnAddress(address) && port === ADAPTOR_PORT,
+          onWrongAddresses: (addresses) => void this.wrong.push(...addresses),
+        },
+        random,
+        logger: silentLogger,
+      },
+      { overlay: OVERLAY, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), self, own, port: ADAPTOR_PORT },
+    );
+    for (const address of [this.ipv6, this.ipv4]) network.attach({ address, port: ADAPTOR_PORT }, this);
+  }
+
+  receive(message: SipMessage, flow: SipFlow, now: number): void {
+    this.adaptor.receive(flow, message, now);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.adaptor.nextTimeout();
+  }
+
+  handleTimeout(now: number): void {
+    this.adaptor.handleTimeout(now);
+  }
+
+  /** @param options.over of which family it is */
+  phone(
+    options: { readonly over?: 'ipv4' | 'ipv6'; readonly transport?: 'udp' | 'tcp'; readonly user?: string } = {},
+  ): SimPhone {
+    const { over = 'ipv6', transport = 'udp', user = this.user?.split('@')[0] ?? 'nobody' } = options;
+    const address = over === 'ipv6' ? this.ipv6 : this.ipv4;
+    this.phones += 1;
+    const ends = { address: { address, port: 5_060 + 10 * (this.phones - 1) }, proxy: { address, port: ADAPTOR_PORT } };
+    return new SimPhone(
+      this.overlay.network,
+      user,
+      { ...ends, transport },
+      100 * Number(this.ipv4.split('.')[3]) + this.phones,
+    );
+  }
+
+  /** A phone that is registered. */
+  registered(options: Parameters<SipHome['phone']>[0] = {}): SimPhone {
+    const phone = this.phone(options);
+    phone.ask('REGISTER', `sip:${this.user ?? ''}`, [{ name: 'Expires', value: '600' }]);
+    this.overlay.network.loop.run(50);
+    return phone;
+  }
+}

@@ -1,0 +1,104 @@
+import test from 'ava';
+import { ContactFlows } from '../../../src/sip/contact-flows.ts';
+import { DestinationFinder, type Destinations, type FoundHost } from '../../../src/sip/destinations.ts';
+import type { SipFlow } from '../../../src/sip/flow.ts';
+import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, from, names, parties, request } from './scene.ts';
+
+const PHONE = from(BOBS, 5060);
+const DESK = from('198.18.0.2', 5080);
+
+/** At bob's host: two phones of his are registered. */
+function finder(hosts: Readonly<Record<string, readonly FoundHost[]>> = {}): {
+  find: (uri: string, flow: SipFlow, headers?: readonly string[]) => string;
+  contacts: ContactFlows;
+} {
+  const contacts = new ContactFlows();
+  const ports = {
+    bindingsOf: (aor: string) =>
+      aor === 'bob@home.example'
+        ? [
+            { uri: `sip:bob@[${BOBS}]:5060`, flow: PHONE },
+            { uri: 'sip:bob@198.18.0.2:5080', flow: DESK },
+          ]
+        : [],
+    gruu: () => [],
+    lookUp: (aor: string, now: number, done: (found: readonly FoundHost[] | undefined, now: number) => void) =>
+      done(aor === 'silent@home.example' ? undefined : (hosts[aor] ?? []), now),
+    isListening: ({ address, port }: { address: string; port: number }) => parties().isOwn(address) && port === 5062,
+  };
+  const options = { self: BOBS_HIT, user: 'bob@home.example', port: 5062 };
+  const found = new DestinationFinder({ names, parties: parties(), contacts, ports }, options);
+  return {
+    contacts,
+    find: (uri, flow, headers = []) => {
+      let text = '';
+      found.find(request(uri, headers), flow, 0, (result: Destinations) => {
+        text =
+          'targets' in result
+            ? result.targets.map(({ flow: { key } }) => key).join(', ')
+            : `${result.status} ${result.reason}`;
+      });
+      return text;
+    },
+  };
+}
+
+const to = (address: string, port: number, local: string): string =>
+  `udp ${local.includes(':') ? `[${local}]` : local}:5062 ${address.includes(':') ? `[${address}]` : address}:${port}`;
+
+test('a member’s call leads to all phones of this host’s user, and to nobody else’s', (t) => {
+  const { find } = finder({ 'carol@home.example': [{ hit: ALICES_HIT, isRegistered: true }] });
+  const alice = from(ALICES, 5062);
+  t.is(find('sip:bob@home.example', alice), `${PHONE.key}, ${DESK.key}`);
+  t.is(find('sip:bob@bob.home.example', alice), `${PHONE.key}, ${DESK.key}`);
+  t.is(find(`sip:bob@[${BOBS}]:5062`, alice), `${PHONE.key}, ${DESK.key}`);
+  t.is(find('sip:carol@home.example', alice), '404 Not Found');
+  t.is(find(`sip:alice@[${ALICES}]:5060`, alice), '404 Not Found');
+  t.is(find('sip:x@192.168.1.7', alice), '404 Not Found');
+  t.is(find('sip:x@elsewhere.example', alice), '404 Not Found');
+});
+
+test('a phone’s call leads to the adaptors of the other member’s hosts, or to 5060 where there is none', (t) => {
+  const { find } = finder({
+    'alice@home.example': [{ hit: ALICES_HIT, isRegistered: true }],
+    'dave@home.example': [{ hit: ALICES_HIT, isRegistered: false }],
+  });
+  t.is(find('sip:alice@home.example', PHONE), to(ALICES, 5062, BOBS));
+  t.is(find('sip:dave@home.example', PHONE), to(ALICES, 5060, BOBS));
+  t.is(find('sip:nobody@home.example', PHONE), '404 Not Found');
+  t.is(find('sip:silent@home.example', PHONE), '504 Overlay Does Not Answer');
+  t.is(find('sip:x@elsewhere.example', PHONE), '404 Not of This Overlay');
+  t.is(find('tel:+4930123', PHONE), '404 No Gateway');
+  t.is(find('sips:alice@home.example', PHONE), '416 Unsupported URI Scheme');
+});
+
+test('a request that is too large for a datagram goes to the other adaptor by TCP', (t) => {
+  const { find } = finder({ 'alice@home.example': [{ hit: ALICES_HIT, isRegistered: true }] });
+  t.is(find('sip:alice@home.example', PHONE, [`Subject: ${'x'.repeat(700)}`]), `tcp ${BOBS} [${ALICES}]:5062`);
+});
+
+test('a call to one’s own name rings the other phones of this host and those of other hosts', (t) => {
+  const hosts = [
+    { hit: BOBS_HIT, isRegistered: true },
+    { hit: ALICES_HIT, isRegistered: true },
+  ];
+  const { find } = finder({ 'bob@home.example': hosts });
+  t.is(find('sip:bob@home.example', PHONE), `${DESK.key}, ${to(ALICES, 5062, BOBS)}`);
+});
+
+test('a phone calls any address of the overlay, and no other', (t) => {
+  const { find } = finder();
+  t.is(find(`sip:alice@[${ALICES}]`, PHONE), to(ALICES, 5060, BOBS));
+  t.is(find('sip:alice@198.18.0.1:5070', PHONE), to('198.18.0.1', 5070, '198.18.0.2'));
+  t.is(find('sip:x@192.168.1.7', PHONE), '404 Not of This Overlay');
+});
+
+test('a phone with a Contact that leads nowhere is reached where it wrote from, by members too', (t) => {
+  const { find, contacts } = finder();
+  const alice = from(ALICES, 5062);
+  t.is(find('sip:bob@192.168.1.7:5060', alice), '404 Not Found');
+  contacts.learn(request('sip:x@home.example', ['Contact: <sip:bob@192.168.1.7>;expires=60']), DESK);
+  t.is(find('sip:bob@192.168.1.7:5060;transport=udp', alice), DESK.key);
+  contacts.flowClosed(DESK);
+  t.is(find('sip:bob@192.168.1.7:5060', alice), '404 Not Found');
+});

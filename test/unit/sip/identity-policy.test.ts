@@ -1,0 +1,81 @@
+import test from 'ava';
+import { IdentityPolicy } from '../../../src/sip/identity-policy.ts';
+import { headerValues } from '../../../src/sip/message/headers.ts';
+import { publicGruu } from '../../../src/sip/registrar/gruu.ts';
+import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, CAROLS, from, names, parties, request } from './scene.ts';
+
+function policy(options: { trustHeader?: string } = {}): IdentityPolicy {
+  const own = { hit: BOBS_HIT, user: 'bob@home.example' };
+  return new IdentityPolicy({ names, own, parties: parties() }, options);
+}
+
+function verdict(address: string, fromHeader: string, ...more: string[]): number | undefined {
+  const flow = from(address);
+  const message = request('sip:bob@home.example', [`From: ${fromHeader};tag=1`, ...more]);
+  return policy().refusalOf(message, parties().of(flow))?.status;
+}
+
+test('a member calls under its own name, that of its host, its address, or none', (t) => {
+  t.is(verdict(ALICES, '"Alice" <sip:alice@home.example>'), undefined);
+  t.is(verdict(ALICES, '<sip:Alice@Home.Example>'), undefined);
+  t.is(verdict(ALICES, '<sip:%61lice@home.example>'), undefined);
+  t.is(verdict(ALICES, '<sip:alice@alice.home.example>'), undefined);
+  t.is(verdict(ALICES, `<sip:alice@[${ALICES}]:5060>`), undefined);
+  t.is(verdict('198.18.0.1', '<sip:sipp@198.18.0.1:5060>'), undefined);
+  t.is(verdict(ALICES, '<sip:alice@198.18.0.1>'), undefined);
+  t.is(verdict(ALICES, `<${publicGruu(ALICES_HIT, 'alice@home.example', '<urn:uuid:1>')}>`), undefined);
+  t.is(verdict(ALICES, '"Anonymous" <sip:anonymous@anonymous.invalid>'), undefined);
+});
+
+test('a From that claims another member, its address, another domain or nothing is refused', (t) => {
+  t.is(verdict(ALICES, '<sip:carol@home.example>'), 403);
+  t.is(verdict(ALICES, '<sip:bob@home.example>'), 403);
+  t.is(verdict(ALICES, '<sip:alice@carol.home.example>'), 403);
+  t.is(verdict(ALICES, `<sip:alice@[${CAROLS}]>`), 403);
+  t.is(verdict(ALICES, '<sip:alice@elsewhere.example>'), 403);
+  t.is(verdict(ALICES, `<${publicGruu(BOBS_HIT, 'bob@home.example', '<urn:uuid:1>')}>`), 403);
+  t.is(verdict(ALICES, '<tel:+4930123>'), 403);
+  t.is(verdict(ALICES, '<sip:alice@home.example>', 'P-Preferred-Identity: <sip:carol@home.example>'), 403);
+});
+
+test('a member without a name calls by its address alone', (t) => {
+  t.is(verdict(CAROLS, `<sip:x@[${CAROLS}]>`), undefined);
+  t.is(verdict(CAROLS, '<sip:carol@home.example>'), 403);
+});
+
+test('a phone of this host calls as its user, and nobody from elsewhere calls', (t) => {
+  t.is(verdict(BOBS, '<sip:bob@home.example>'), undefined);
+  t.is(verdict('127.0.0.1', '<sip:bob@home.example>'), undefined);
+  t.is(verdict('198.18.0.2', '<sip:bob@198.18.0.2>'), undefined);
+  t.is(verdict('127.0.0.1', '<sip:alice@home.example>'), 403);
+  t.is(verdict('192.168.1.7', '<sip:bob@home.example>'), 403);
+  t.is(verdict('198.18.7.7', '<sip:bob@home.example>'), 403);
+});
+
+test('the called phone is told what was proven, and nothing that the caller says of itself', (t) => {
+  const said = [
+    'P-Asserted-Identity: <sip:carol@home.example>',
+    'Remote-Party-ID: <sip:carol@home.example>',
+    'X-Trust: proven; hit=::',
+  ];
+  const told = policy({ trustHeader: 'X-Trust' }).toPhone(request('sip:bob@home.example', said), {
+    kind: 'member',
+    hit: ALICES_HIT,
+    user: 'alice@home.example',
+  });
+  t.deepEqual(headerValues(told, 'p-asserted-identity'), ['<sip:alice@home.example>']);
+  t.deepEqual(headerValues(told, 'x-trust'), [`proven; hit=${ALICES}`]);
+  t.deepEqual(headerValues(told, 'remote-party-id'), []);
+});
+
+test('what a phone asserts goes no further', (t) => {
+  const message = request('sip:alice@home.example', [
+    'P-Asserted-Identity: <sip:carol@home.example>, <tel:+4930123>',
+    'P-Preferred-Identity: <sip:bob@home.example>',
+    'Subject: kept',
+  ]);
+  const sent = policy().fromPhone(message);
+  t.deepEqual(headerValues(sent, 'p-asserted-identity'), []);
+  t.deepEqual(headerValues(sent, 'p-preferred-identity'), []);
+  t.deepEqual(headerValues(sent, 'subject'), ['kept']);
+});

@@ -35,8 +35,8 @@ packages_for() {
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with
     rivals) echo "nebula yggdrasil tinc openvpn openssl" ;; # more peers to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python; a router that
-    # maps ports; a TURN server
-    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables coturn" ;;
+    # maps ports; a TURN server; another phone
+    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables coturn linphone-cli" ;;
     sanitizers | compiled) ;; # they come with g++ and npm
   esac
 }

@@ -1,12 +1,15 @@
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ScriptError, eventually } from './command.ts';
 import type { BackgroundProcess } from './command.ts';
 import type { Namespace } from './lab.ts';
-import { SAMPLE_RATE_HZ, WAV_HEADER_BYTES } from './speech.ts';
+import { SAMPLE_RATE_HZ, loudnessOf } from './speech.ts';
 
 const CONTROL_PORT = 4444;
+const SIP_PORT = 5060;
+/** From one phone of a host to the next. */
+const PORTS_EACH = 20;
 const START_TIMEOUT_MS = 10_000;
 /** baresip answers its control socket at once; this is for a machine that is busy. */
 const COMMAND_TIMEOUT_MS = 10_000;
@@ -32,6 +35,15 @@ export interface PhoneOptions {
   readonly nameserver?: string;
   /** What it says: a WAV file at 48 kHz with two channels, longer than the call. */
   readonly speech: string;
+  /**
+   * The settings that people fill in: account, domain and a password, and it finds where to register by DNS. `udp` and `tcp` say what
+   * it is to use; `any` takes what DNS prefers. Absent: it registers nowhere, and is called by the name of its host.
+   */
+  readonly registers?: 'any' | 'udp' | 'tcp';
+  /** Rings until `accept`. Absent: it answers at once. */
+  readonly rings?: boolean;
+  /** Which phone of its host, from 0: each has ports of its own. */
+  readonly index?: number;
 }
 
 /** An unmodified baresip without sound card, steered by its own control socket. */
@@ -45,16 +57,14 @@ export class Phone {
   private control: BackgroundProcess | undefined;
   private parsed = 0;
   private commands = 0;
+  private waitedFor = 0;
 
   private constructor(options: PhoneOptions) {
     this.options = options;
     this.recordings = join(options.directory, 'recordings');
     mkdirSync(this.recordings, { recursive: true });
     writeFileSync(join(options.directory, 'config'), configuration(options, this.recordings));
-    writeFileSync(
-      join(options.directory, 'accounts'),
-      `<sip:${options.addressOfRecord}>;regint=0;answermode=auto;audio_codecs=opus/48000/2\n`,
-    );
+    writeFileSync(join(options.directory, 'accounts'), `${account(options)}\n`);
     writeFileSync(join(options.directory, 'contacts'), '');
     this.process = options.namespace.start(
       'baresip',
@@ -66,7 +76,7 @@ export class Phone {
   static async start(options: PhoneOptions): Promise<Phone> {
     const phone = new Phone(options);
     await phone.process.waitFor(/baresip is ready/, START_TIMEOUT_MS);
-    const control = options.namespace.start(process.execPath, [TCP_RELAY, String(CONTROL_PORT)]);
+    const control = options.namespace.start(process.execPath, [TCP_RELAY, String(controlPort(options))]);
     control.onOutput(() => phone.readControl());
     phone.control = control;
     // An answer shows that the relay is connected: events before that are lost.
@@ -85,6 +95,38 @@ export class Phone {
 
   async dial(uri: string): Promise<void> {
     await this.command('dial', uri);
+  }
+
+  /** What it says while its control socket is not connected yet is printed alone. @throws {ScriptError} when time is up. */
+  async registered(timeoutMs: number): Promise<void> {
+    await this.process.waitFor(/ 200 OK .*\[\d+ bindings?\]/, timeoutMs);
+  }
+
+  async accept(): Promise<void> {
+    await this.command('accept');
+  }
+
+  async hold(): Promise<void> {
+    await this.command('hold');
+  }
+
+  async resume(): Promise<void> {
+    await this.command('resume');
+  }
+
+  /** The next event of this type after the last one that was waited for; what it says of itself. @throws {ScriptError} when time is up. */
+  async next(type: string, timeoutMs: number): Promise<string> {
+    return eventually(
+      `${this.options.addressOfRecord}: ${type}`,
+      timeoutMs,
+      () => {
+        const found = this.events.findIndex((event, i) => i >= this.waitedFor && event.type === type);
+        if (found < 0) return undefined;
+        this.waitedFor = found + 1;
+        return this.events[found]?.param ?? '';
+      },
+      5,
+    );
   }
 
   async hangUp(): Promise<void> {
@@ -120,11 +162,7 @@ export class Phone {
       .sort()
       .at(-1);
     if (file === undefined) return 0;
-    const data = readFileSync(join(this.recordings, file)).subarray(WAV_HEADER_BYTES);
-    const samples = Math.floor(data.length / 2);
-    let sum = 0;
-    for (let i = 0; i < samples; i++) sum += (data.readInt16LE(2 * i) / 32768) ** 2;
-    return Math.sqrt(sum / Math.max(1, samples));
+    return loudnessOf(join(this.recordings, file));
   }
 
   async stop(): Promise<void> {
@@ -167,6 +205,21 @@ export class Phone {
   }
 }
 
+function account({ addressOfRecord, registers, rings }: PhoneOptions): string {
+  const transport = registers === undefined || registers === 'any' ? '' : `;transport=${registers}`;
+  const registration = registers === undefined ? 'regint=0' : 'regint=60;auth_pass=x';
+  const answers = rings === true ? 'manual' : 'auto';
+  return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=opus/48000/2`;
+}
+
+function sipPort({ index = 0 }: PhoneOptions): number {
+  return SIP_PORT + PORTS_EACH * index;
+}
+
+function controlPort({ index = 0 }: PhoneOptions): number {
+  return CONTROL_PORT + index;
+}
+
 function configuration(options: PhoneOptions, recordings: string): string {
   const any = options.family === 6 ? '[::]' : '0.0.0.0';
   return `poll_method epoll
@@ -185,9 +238,9 @@ module g711.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen 127.0.0.1:${CONTROL_PORT}
+ctrl_tcp_listen 127.0.0.1:${controlPort(options)}
 snd_path ${recordings}
-sip_listen ${any}:5060
+sip_listen ${any}:${sipPort(options)}
 net_interface ${options.interfaceName}
 ${options.nameserver === undefined ? '' : `dns_server ${options.nameserver}\n`}`;
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { seededRandom } from '../../src/base/random.ts';
 
 /** What baresip's opus wants from a file: its own rate, two channels. */
@@ -6,7 +6,7 @@ export const SAMPLE_RATE_HZ = 48_000;
 const CHANNELS = 2;
 const BYTES_PER_SAMPLE = 2;
 
-export const WAV_HEADER_BYTES = 44;
+const WAV_HEADER_BYTES = 44;
 
 const PITCH_HZ = 115;
 /** First three formants of a few vowels, Hz. */
@@ -83,4 +83,13 @@ export function writeWav(path: string, samples: Float32Array): void {
   header.write('data', 36);
   header.writeUInt32LE(data.length, 40);
   writeFileSync(path, Buffer.concat([header, data]));
+}
+
+/** Root mean square of a WAV file of 16 bits, 0 to 1. */
+export function loudnessOf(file: string): number {
+  const data = readFileSync(file).subarray(WAV_HEADER_BYTES);
+  const samples = Math.floor(data.length / 2);
+  let sum = 0;
+  for (let i = 0; i < samples; i++) sum += (data.readInt16LE(2 * i) / 32768) ** 2;
+  return Math.sqrt(sum / Math.max(1, samples));
 }

@@ -76,6 +76,8 @@ export interface EngineOptions {
   readonly sleep?: boolean;
   /** Bytes a second that a peer hands on between other members; 0: none. Absent: the default. */
   readonly relayBytesPerSecond?: number;
+  /** What phones that are registered at this host take (RFC 3840); undefined: there are none now. Absent: nor will there be. */
+  readonly phones?: () => string | undefined;
   /** This host as a TURN server; absent: it is none. `off`: it may have been one in a former life. */
   readonly turnServer?: TurnServiceOptions | 'off';
 }
@@ -208,6 +210,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
         isOff: options.turnServer !== undefined && turnServer?.members !== true,
         density: () => membership.configuration.turnDensity,
       },
+      phones: options.phones,
       ipv4Claimed: (address) => {
         dataPlane.setLocalAddresses(self, address);
         hooks.tell({ type: 'ipv4', address });

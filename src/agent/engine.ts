@@ -154,6 +154,16 @@ export class Engine implements Timed {
     return members.all.get(hit)?.user ?? acquaintances.byHit(hit)?.user ?? null;
   }
 
+  /** Who holds an overlay IPv4 address, as far as that was looked up. */
+  hitOf(ipv4: string): Hit | undefined {
+    return this.parts.claims.addresses.hitOf(ipv4);
+  }
+
+  /** Phones have registered here, or are gone. */
+  phonesChanged(now: number): void {
+    this.parts.node.sipRecords?.changed(now);
+  }
+
   /** Who has a name: also what we remember. */
   holdersOf(user: string, now: number, done: (hits: readonly Hit[] | undefined, now: number) => void): void {
     this.parts.ties.holdersOf(user, now, done);
@@ -228,9 +238,9 @@ export class Engine implements Timed {
       done(false);
       return;
     }
-    const parts = [joined.names, joined.roster, joined.turnRecords, finder].map((part) =>
-      part.giveBack.bind(part, now),
-    );
+    const { names, roster, turnRecords, sipRecords } = joined;
+    const stored = [names, roster, turnRecords, finder, ...(sipRecords === undefined ? [] : [sipRecords])];
+    const parts = stored.map((part) => part.giveBack.bind(part, now));
     allDone([...parts, (answered) => membership.resign(now, answered)], done);
   }
 

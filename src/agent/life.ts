@@ -26,6 +26,7 @@ import { PortMapping } from './port-mapping.ts';
 import { pcpNonce } from './pcp-nonce.ts';
 import { nat64Needed } from './nat64-lookup.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
+import { SipHost } from './sip-host.ts';
 
 /** How long the neighbours are given to take over what we store. */
 const LEAVE_MS = 4_000;
@@ -52,6 +53,8 @@ export class Life {
   private readonly places: MeetingPlaces;
   /** Undefined: switched off. */
   private readonly portMapping: PortMapping | undefined;
+  /** Undefined: switched off. */
+  private sip: SipHost | undefined;
   private readonly onAddressed: () => void;
   private readonly onTunLost: () => void;
 
@@ -113,6 +116,7 @@ export class Life {
         rendezvousSecret: membership.secret,
         streams: config.stream.listen,
         sleep: config.sleep,
+        ...(config.sip.enable && { phones: () => this.sip?.phones }),
         ...(config.turnServer !== undefined && { turnServer: config.turnServer }),
         ...(config.relayBytesPerSecond !== undefined && { relayBytesPerSecond: config.relayBytesPerSecond }),
       },
@@ -159,8 +163,18 @@ export class Life {
       mainlineNodes: () => this.places.mainlineNodes,
       portMapping: this.portMapping,
     });
-    host.dns?.server.serve({ lookup: directory, overlay: membership.configuration.dnsName, ipv4Prefix });
+    host.dns?.server.serve({ lookup: directory, overlay: dnsName, ipv4Prefix, ownSip: () => this.sip?.ownSip });
     this.begin();
+    if (config.sip.enable)
+      this.sip = new SipHost(
+        { engine, driver, state, clock: systemClock, random: systemRandom, logger, guard },
+        {
+          overlay: membership.configuration.overlay,
+          ipv4Prefix,
+          port: config.sip.port,
+          interfaceName: config.tun.name,
+        },
+      );
   }
 
   /** As it is now: certificate, name and document may be others than when this life began. */
@@ -201,6 +215,7 @@ export class Life {
   /** Says goodbye to the overlay; the ground is closed. Idempotent. */
   async stop(): Promise<void> {
     this.host.dns?.server.serve(undefined);
+    await this.sip?.stop();
     await Promise.all([this.sayGoodbye(), this.portMapping?.close()]);
     this.driver.stop();
     this.memory.flush();
@@ -258,6 +273,7 @@ export class Life {
         host.logger.info('address', { ipv4: event.address });
         ground.configure(event.address);
         memory.rememberOwnIpv4(event.address);
+        this.sip?.addressesChanged();
         this.onAddressed();
         return;
       case 'pathMtu':

@@ -14,6 +14,7 @@ import { OverlayNode } from '../overlay/overlay-node.ts';
 import { Reservations } from '../overlay/reservations.ts';
 import { TurnRecords, type TurnRecordsPorts } from '../overlay/turn-records.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
+import { SipRecords } from '../sip/usage/sip-records.ts';
 
 // Implementation constants.
 
@@ -34,6 +35,8 @@ export interface OwnNodeComponents {
   readonly timeIsKnown: () => boolean;
   /** This host as a TURN server for members. */
   readonly turnServer: TurnRecordsPorts;
+  /** What phones that are registered at this host take (RFC 3840); undefined: there are none. Absent: nor will there be. */
+  readonly phones?: (() => string | undefined) | undefined;
   /** Our overlay IPv4 address is claimed. */
   readonly ipv4Claimed: (address: string) => void;
 }
@@ -52,6 +55,8 @@ export interface NodeParts {
   readonly reservations: Reservations;
   readonly roster: Roster;
   readonly turnRecords: TurnRecords;
+  /** Absent: phones do not register here. */
+  readonly sipRecords?: SipRecords;
 }
 
 /** Our node of the overlay, with what it claims there for us: name, address and our line in the list of members. */
@@ -82,6 +87,10 @@ export class OwnNode {
 
   get roster(): Roster | undefined {
     return this.made?.roster;
+  }
+
+  get sipRecords(): SipRecords | undefined {
+    return this.made?.sipRecords;
   }
 
   /** Undefined while it is not in the overlay. */
@@ -124,7 +133,10 @@ export class OwnNode {
     });
     const reservations = new Reservations({ overlay });
     const turnRecords = new TurnRecords({ overlay, ports: this.components.turnServer, random, logger });
-    this.made = { overlay, names, reservations, roster: new Roster({ overlay, clock, logger }), turnRecords };
+    const roster = new Roster({ overlay, clock, logger });
+    const { phones } = this.components;
+    const sip = phones && { sipRecords: new SipRecords({ overlay, ports: { own: phones }, random, logger }) };
+    this.made = { overlay, names, reservations, roster, turnRecords, ...sip };
     return this.made;
   }
 

@@ -9,6 +9,7 @@ import { DEFAULT_STATE_DIRECTORY } from '../identity/state-directory.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
 import type { RendezvousMode } from './overlay-configuration.ts';
+import { sipSchema, sipSettings, type SipSettings } from './sip-settings.ts';
 import { streamCertificate, type StreamCertificate } from './stream-certificate.ts';
 import { turnSchema, turnSettings, type TurnSettings } from './turn-settings.ts';
 import { turnServerSchema, turnServerSettings, type TurnServerSettings } from './turn-server-settings.ts';
@@ -127,6 +128,7 @@ export const agentConfigSchema = z.strictObject({
       key_file: path.optional(),
     })
     .optional(),
+  sip: sipSchema.optional(),
   turn: turnSchema.optional(),
   turn_server: turnServerSchema.optional(),
   relay: z
@@ -192,6 +194,7 @@ export interface AgentConfig {
   /** Interfaces whose addresses members are not told and that nothing is sent from, and those that go before others. */
   readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
+  readonly sip: SipSettings;
   /**
    * TCP addresses where streams of hosts whose UDP is blocked, and of TURN clients, are accepted; what this host's streams show in TLS
    * (SNI, ALPN), and those that it accepts (absent: a certificate that is made at the start).
@@ -251,6 +254,11 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
   const inputs = [fromCommand.data, fromFile];
   const pick = <T>(choose: (input: z.output<typeof agentConfigSchema>) => T | undefined): T | undefined =>
     inputs.map(choose).find((value) => value !== undefined);
+  const tun = {
+    enable: pick((input) => input.tun?.enable) ?? true,
+    name: pick((input) => input.tun?.name) ?? 'idloc0',
+    mtu: pick((input) => input.tun?.mtu),
+  };
   return {
     name: pick((input) => input.name) ?? null,
     user: pick((input) => input.user) ?? null,
@@ -270,11 +278,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     mainlineBootstrap: pick((input) => input.mainline_bootstrap) ?? MAINLINE_ROUTERS,
     advertise: pick((input) => input.advertise) ?? [],
     stun: pick((input) => input.stun) ?? [],
-    tun: {
-      enable: pick((input) => input.tun?.enable) ?? true,
-      name: pick((input) => input.tun?.name) ?? 'idloc0',
-      mtu: pick((input) => input.tun?.mtu),
-    },
+    tun,
     uplinks: {
       forbid: pick((input) => input.uplinks?.forbid) ?? [],
       prefer: pick((input) => input.uplinks?.prefer) ?? [],
@@ -283,6 +287,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       enable: pick((input) => input.dns?.enable) ?? true,
       listen: pick((input) => input.dns?.listen) ?? DEFAULT_DNS_ADDRESS,
     },
+    sip: sipSettings(fromFile.sip, tun),
     stream: {
       listen: pick((input) => input.stream?.listen) ?? [],
       serverName: pick((input) => input.stream?.server_name) ?? null,

@@ -14,6 +14,8 @@ export const OPT_BYTES = 11;
 export const RECORD_HEAD_BYTES = 10;
 /** RFC 2782, without owner and target: head, priority, weight and port. */
 export const SRV_BYTES = RECORD_HEAD_BYTES + 6;
+/** RFC 3403 s4.1, without owner, service and replacement: head, order, preference, the flag and three lengths. */
+export const NAPTR_BYTES = RECORD_HEAD_BYTES + 8;
 /** RFC 3261 s19.1.2: the default port of SIP over UDP. */
 export const SIP_PORT = 5060;
 

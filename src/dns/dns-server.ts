@@ -24,6 +24,7 @@ import { frameMessage, MessageStream } from './message-stream.ts';
 import type { NameLookup } from './name-lookup.ts';
 import { UpstreamList } from './resolv-conf.ts';
 import { socketTransport } from './upstream-transport.ts';
+import type { OwnSip } from './own-sip.ts';
 import { OverlayZone } from './zone.ts';
 
 export interface DnsServerComponents {
@@ -39,6 +40,8 @@ export interface DnsOverlay {
   readonly overlay: string;
   /** `198.18.0.0/15`; undefined: the overlay has no IPv4 addresses. */
   readonly ipv4Prefix: string | undefined;
+  /** The SIP proxy of this host, as it is now. */
+  readonly ownSip?: () => OwnSip | undefined;
 }
 
 export interface DnsServerOptions {

@@ -18,6 +18,7 @@ import {
 } from './constants.ts';
 import { type Question, Rcode, type Response } from './message.ts';
 import type { LookupAnswer, LookupKey, OverlayHost } from './name-lookup.ts';
+import { domainRecords, type OwnSip, serviceRecords } from './own-sip.ts';
 
 /** What becomes of a question. */
 export type Verdict =
@@ -32,6 +33,8 @@ export interface ZoneOptions {
   readonly overlay: string;
   /** `198.18.0.0/15`; undefined: the overlay has no IPv4 addresses. */
   readonly ipv4Prefix: string | undefined;
+  /** The SIP proxy of this host, as it is now; undefined: there is none. Absent: nor will there be one. */
+  readonly ownSip?: () => OwnSip | undefined;
 }
 
 /** The seven nibbles of 2001:20::/28, backwards as ip6.arpa has them. */
@@ -63,7 +66,8 @@ export function zonesOf({ overlay, ipv4Prefix }: ZoneOptions): string[] {
  *
  *     NAME.OVERLAY               AAAA (the HIT) and A of each host of the user, NAPTR to the SRV
  *     _sip._udp.NAME.OVERLAY     SRV 0 0 5060 NAME.OVERLAY
- *     OVERLAY                    SOA
+ *     OVERLAY                    SOA; where this host has a SIP proxy: AAAA and A of this host itself, NAPTR to the SRV
+ *     _sip._udp.OVERLAY, _sip._tcp.OVERLAY               SRV 0 0 5062 OVERLAY, as far as it listens
  *     HIT in ip6.arpa, overlay IPv4 in in-addr.arpa      PTR
  *
  * Everything else below these is empty or NXDOMAIN at once. Everything beside them is `outside`.
@@ -71,11 +75,13 @@ export function zonesOf({ overlay, ipv4Prefix }: ZoneOptions): string[] {
 export class OverlayZone {
   private readonly overlay: string;
   private readonly zones: readonly string[];
+  private readonly ownSip: () => OwnSip | undefined;
 
   /** @throws {TypeError} when the prefix is none. */
   constructor(options: ZoneOptions) {
     this.zones = zonesOf(options);
     [this.overlay = ''] = this.zones;
+    this.ownSip = options.ownSip ?? ((): undefined => undefined);
   }
 
   consider(question: Question): Verdict {
@@ -91,9 +97,8 @@ export class OverlayZone {
   }
 
   private considerForward(question: Question, below: string): Verdict {
-    if (below === '') return this.considerApex(question, this.overlay);
-    // The domain itself has no SIP server; its SRV names exist and are empty, so that nobody waits.
-    if (EMPTY_BELOW_MEMBER.has(below) || below === '_sip._udp') return this.empty(this.overlay);
+    if (below === '') return this.considerDomain(question);
+    if (EMPTY_BELOW_MEMBER.has(below) || below === '_sip._udp') return this.considerService(question, below);
     const labels = below.split('.');
     const member = labels.at(-1) ?? '';
     if (!isMemberLabel(member)) return this.absent(this.overlay);
@@ -104,6 +109,22 @@ export class OverlayZone {
     if (service !== '_sip._udp') return this.absent(this.overlay);
     // Asked whatever the type: a SRV name below nobody is NXDOMAIN.
     return this.ask(key, this.overlay, (hosts) => this.serviceRecords(question, member, hosts));
+  }
+
+  private considerDomain(question: Question): Verdict {
+    const sip = this.ownSip();
+    const answers = sip === undefined ? [] : domainRecords(sip, this.overlay, question, roomBehind(question));
+    if (answers.length === 0) return this.considerApex(question, this.overlay);
+    if (question.type === 'ANY') answers.unshift(this.soa(question.name));
+    return { kind: 'answer', response: { ...EMPTY, answers } };
+  }
+
+  /** Without a SIP proxy the SRV names of the domain exist and are empty, so that nobody waits. */
+  private considerService(question: Question, below: string): Verdict {
+    const sip = this.ownSip();
+    const records = sip === undefined ? undefined : serviceRecords(sip, this.overlay, below, question);
+    if (records === undefined) return this.empty(this.overlay);
+    return { kind: 'answer', response: { ...EMPTY, ...records } };
   }
 
   private considerApex(question: Question, zone: string): Verdict {

@@ -6,6 +6,7 @@ import type { Contact } from '../../../src/identity/contacts.ts';
 import type { MembershipEvent, MembershipOverlay } from '../../../src/membership/membership.ts';
 import { ERROR_CODES } from '../../../src/reload/index.ts';
 import type { NameService } from '../../../src/overlay/naming.ts';
+import type { SipRecords } from '../../../src/sip/usage/sip-records.ts';
 import type { Roster } from '../../../src/membership/roster.ts';
 
 const KNOWN = '20010022000000000000000000000002';
@@ -14,13 +15,15 @@ const REVOKED = '20010022000000000000000000000004';
 
 interface Situation {
   hasNode?: boolean;
+  /** Phones may register at this host. */
+  hasPhones?: boolean;
   /** By a time that we know, our certificate has ended. */
   isGuest?: boolean;
   user?: string | null;
 }
 
 /** A host that writes down what it does; the overlay finds two hosts of any name, or fails. */
-function host({ hasNode = true, isGuest = false, user = 'alice@home.example' }: Situation = {}): {
+function host({ hasNode = true, hasPhones = false, isGuest = false, user = 'alice@home.example' }: Situation = {}): {
   ties: MembershipTies;
   overlay: { finds: boolean };
   /** What the membership was given to ask. */
@@ -63,6 +66,9 @@ function host({ hasNode = true, isGuest = false, user = 'alice@home.example' }: 
     node: {
       names: hasNode ? (names as NameService) : undefined,
       roster: hasNode ? ({ changed: note('tell the roster') } as unknown as Roster) : undefined,
+      sipRecords: hasPhones
+        ? ({ releaseName: note('release phones of'), changed: note('tell of phones') } as unknown as SipRecords)
+        : undefined,
     },
     claims: { forget: note('forget the address of') },
     entry: { stop: note('stop searching') },
@@ -93,6 +99,12 @@ test('a new certificate is shown, and what the old one signed is signed anew; li
     'store anew',
     'tell the roster',
   ]);
+});
+
+test('what the overlay knows of our phones goes with the old name, and is told anew under the new certificate', (t) => {
+  const { tell } = host({ hasPhones: true });
+  t.true(tell({ type: 'renaming', from: 'alice@home.example' }).includes('release phones of'));
+  t.true(tell({ type: 'certificates', asGuest: false }).includes('tell of phones'));
 });
 
 test('a certificate that has ended ends our links only by a time that we know', (t) => {

@@ -151,6 +151,24 @@ test('streams are accepted where it says so, and look in TLS as it says', (t) =>
     t.throws(() => agentConfig(file(`[stream]\n${bad}\n`), {}), { instanceOf: ConfigError });
 });
 
+test('the SIP adaptor is on wherever there is a TUN, on port 5062', (t) => {
+  t.deepEqual(agentConfig(undefined, {}).sip, { enable: true, port: 5062 });
+  t.deepEqual(agentConfig(file('[sip]\nport = 5080\n'), {}).sip, { enable: true, port: 5080 });
+  t.false(agentConfig(file('[sip]\nenable = false\n'), {}).sip.enable);
+  t.false(agentConfig(file('[sip]\nenable = true\n'), { tun: { enable: false } }).sip.enable);
+});
+
+for (const [line, message] of [
+  ['port = 0', /config\.toml:2: sip\.port: /],
+  ['port = 65536', /config\.toml:2: sip\.port: /],
+  ['port = "5062"', /config\.toml:2: sip\.port: /],
+  ['enable = 1', /config\.toml:2: sip\.enable: /],
+  ['proxy = "sip:example.org"', /config\.toml:2: sip\.proxy: there is no such setting/],
+] as const)
+  test(`a SIP adaptor is refused with ${line}, and the line is said`, (t) => {
+    t.throws(() => agentConfig(file(`[sip]\n${line}\n`), {}), { instanceOf: ConfigError, message });
+  });
+
 const TURN = '[turn]\nuser = "alice"\nservers = ["turn:turn.example.org"]\n';
 
 test('TURN servers have the port of RFC 8656 unless another is named, and a password from the file or beside it', (t) => {

@@ -2,6 +2,7 @@ import test from 'ava';
 import dnsPacket from 'dns-packet';
 import type { LookupAnswer, LookupKey, OverlayHost } from '../../../src/dns/name-lookup.ts';
 import { encodeResponse, Rcode, type Response } from '../../../src/dns/message.ts';
+import type { OwnSip } from '../../../src/dns/own-sip.ts';
 import { OverlayZone, zonesOf } from '../../../src/dns/zone.ts';
 
 const zone = new OverlayZone({ overlay: 'home.example', ipv4Prefix: '198.18.0.0/15' });
@@ -153,6 +154,83 @@ test('the domain itself has a SOA and nothing else', (t) => {
     const { response } = ask('home.example', type);
     t.is(response.rcode, Rcode.NOERROR);
     t.deepEqual(response.answers, []);
+  }
+});
+
+const OWN_SIP: OwnSip = { port: 5062, addresses: ['2001:20::a11', '198.18.7.1'], tcp: true };
+
+function askWith(sip: OwnSip | undefined, name: string, type: string): Response {
+  const own = new OverlayZone({ overlay: 'home.example', ipv4Prefix: '198.18.0.0/15', ownSip: () => sip });
+  const verdict = own.consider({ name, type, class: 'IN' });
+  if (verdict.kind !== 'answer') throw new Error(`${name} ${type} is not answered at once`);
+  return verdict.response;
+}
+
+test('the domain leads phones to the SIP proxy of their own host: NAPTR with UDP first, SRV with its port, A and AAAA', (t) => {
+  const naptr = askWith(OWN_SIP, 'Home.example', 'NAPTR');
+  t.like(naptr.answers, [
+    { type: 'NAPTR', name: 'Home.example', data: { order: 10, flags: 's', services: 'SIP+D2U' } },
+    { type: 'NAPTR', data: { order: 20, flags: 's', services: 'SIP+D2T', replacement: '_sip._tcp.home.example' } },
+  ]);
+  t.like(naptr.answers[0], { data: { replacement: '_sip._udp.home.example' } });
+  for (const name of ['_sip._udp.home.example', '_SIP._tcp.home.example.']) {
+    const { answers, additionals } = askWith(OWN_SIP, name, 'SRV');
+    t.like(answers, [{ type: 'SRV', name, data: { priority: 0, weight: 0, port: 5062, target: 'home.example' } }]);
+    t.like(additionals, [
+      { type: 'AAAA', name: 'home.example', data: '2001:20::a11' },
+      { type: 'A', name: 'home.example', data: '198.18.7.1' },
+    ]);
+  }
+  t.like(askWith(OWN_SIP, 'home.example', 'AAAA').answers, [{ type: 'AAAA', data: '2001:20::a11' }]);
+  t.like(askWith(OWN_SIP, 'home.example', 'A').answers, [{ type: 'A', data: '198.18.7.1' }]);
+  const types = askWith(OWN_SIP, 'home.example', 'ANY').answers.map(({ type }) => type);
+  t.deepEqual(types, ['SOA', 'AAAA', 'A', 'NAPTR', 'NAPTR']);
+  t.like(askWith(OWN_SIP, 'home.example', 'SOA').answers, [{ type: 'SOA' }]);
+  t.deepEqual(askWith(OWN_SIP, 'home.example', 'MX').answers, []);
+});
+
+test('what the SIP proxy does not offer is empty at once: TCP where it does not listen, TLS, a family without an address', (t) => {
+  const empty = (sip: OwnSip | undefined, name: string, type: string): void => {
+    const { rcode, answers, authorities } = askWith(sip, name, type);
+    t.is(rcode, Rcode.NOERROR);
+    t.deepEqual(answers, [], `${name} ${type}`);
+    t.like(authorities, [{ type: 'SOA' }]);
+  };
+  const udpOnly = { ...OWN_SIP, tcp: false, addresses: ['2001:20::a11'] };
+  empty(udpOnly, '_sip._tcp.home.example', 'SRV');
+  empty(udpOnly, 'home.example', 'A');
+  t.is(askWith(udpOnly, 'home.example', 'NAPTR').answers.length, 1);
+  empty(OWN_SIP, '_sip._udp.home.example', 'A');
+  for (const name of ['_sips._tcp', '_tcp', '_udp', '_sip._sctp']) empty(OWN_SIP, `${name}.home.example`, 'SRV');
+  for (const sip of [undefined, { ...OWN_SIP, addresses: [] }])
+    for (const [name, type] of [
+      ['_sip._udp.home.example', 'SRV'],
+      ['_sip._tcp.home.example', 'SRV'],
+      ['home.example', 'NAPTR'],
+      ['home.example', 'A'],
+    ] as const)
+      empty(sip, name, type);
+});
+
+test('the SIP proxy of this host changes nothing below members: their SRV leads to the phone, at 5060', (t) => {
+  const own = new OverlayZone({ overlay: 'home.example', ipv4Prefix: '198.18.0.0/15', ownSip: () => OWN_SIP });
+  const verdict = own.consider({ name: '_sip._udp.bob.home.example', type: 'SRV', class: 'IN' });
+  if (verdict.kind !== 'lookup') throw new Error('the overlay is not asked');
+  t.like(verdict.respond(found).answers, [{ data: { port: 5060, target: 'bob.home.example' } }]);
+});
+
+test('answers of the domain fit a datagram without EDNS, whatever its name', (t) => {
+  const overlay = `${'o'.repeat(60)}.${'p'.repeat(59)}.example`;
+  const own = new OverlayZone({ overlay, ipv4Prefix: '198.18.0.0/15', ownSip: () => OWN_SIP });
+  for (const [name, type] of [
+    [`_sip._tcp.${overlay}`, 'SRV'],
+    [overlay, 'NAPTR'],
+  ] as const) {
+    const verdict = own.consider({ name, type, class: 'IN' });
+    if (verdict.kind !== 'answer') throw new Error('not answered');
+    const whole = datagram(name, type, verdict.response);
+    t.is((whole[2] ?? 0) & 0x02, 0, `${type} is cut off`);
+    t.is(verdict.response.answers.length, 1, 'UDP at least');
   }
 });
 

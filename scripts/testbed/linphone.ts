@@ -1,0 +1,127 @@
+import { readFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually } from './command.ts';
+import type { BackgroundProcess } from './command.ts';
+import type { Namespace } from './lab.ts';
+import { loudnessOf } from './speech.ts';
+
+const START_TIMEOUT_MS = 10_000;
+
+export interface LinphoneOptions {
+  readonly namespace: Namespace;
+  /** For its configuration and what it records. */
+  readonly directory: string;
+  /** user@domain: the account that it registers, at what DNS says of the domain. */
+  readonly addressOfRecord: string;
+  readonly transport: 'udp' | 'tcp';
+  /** What it says: a WAV file. */
+  readonly speech: string;
+  /** Rings until it is told to answer. Absent: it answers at once. */
+  readonly rings?: boolean;
+}
+
+/** An unmodified linphonec without sound card, steered by its standard input. */
+export class Linphone {
+  private readonly process: BackgroundProcess;
+  private readonly options: LinphoneOptions;
+  private readonly log: string;
+
+  private constructor(options: LinphoneOptions) {
+    const { directory, namespace, rings } = options;
+    this.options = options;
+    this.log = join(directory, 'linphone.log');
+    // It does not start without.
+    mkdirSync(join(directory, '.local/share/linphone'), { recursive: true });
+    writeFileSync(join(directory, 'rc'), configuration(options));
+    const answers = rings === true ? [] : ['-a'];
+    this.process = namespace.start('linphonec', ['-c', join(directory, 'rc'), '-d', '6', '-l', this.log, ...answers], {
+      HOME: directory,
+    });
+  }
+
+  /** Started, and registered. */
+  static async start(options: LinphoneOptions): Promise<Linphone> {
+    const phone = new Linphone(options);
+    const { process } = phone;
+    await process.waitFor(/linphonec> /, START_TIMEOUT_MS);
+    process.write('soundcard use files\n');
+    process.write(`play ${options.speech}\n`);
+    process.write(`record ${phone.recording}\n`);
+    // It does not print that in each version.
+    await phone.logs(/to \[LinphoneRegistrationOk\]/, START_TIMEOUT_MS);
+    return phone;
+  }
+
+  dial(uri: string): void {
+    this.process.write(`call ${uri}\n`);
+  }
+
+  answer(): void {
+    this.process.write('answer\n');
+  }
+
+  hangUp(): void {
+    this.process.write('terminate\n');
+  }
+
+  /** In its log. @throws {ScriptError} when time is up. */
+  async logs(pattern: RegExp, timeoutMs: number): Promise<void> {
+    await eventually(`${this.options.addressOfRecord}: ${String(pattern)} in linphone's log`, timeoutMs, () =>
+      pattern.test(this.trace) ? true : undefined,
+    );
+  }
+
+  /** @throws {ScriptError} when time is up. */
+  async established(timeoutMs: number): Promise<void> {
+    await this.logs(/moving from state \S+ to LinphoneCallStreamsRunning|to \[?LinphoneCallStreamsRunning/, timeoutMs);
+  }
+
+  /** Every SIP message, and what it did. */
+  get trace(): string {
+    return existsSync(this.log) ? readFileSync(this.log, 'utf8') : '';
+  }
+
+  get output(): string {
+    return this.process.stdout + this.process.stderr;
+  }
+
+  /** How loud what it heard was: root mean square, 0 to 1. */
+  async loudnessHeard(): Promise<number> {
+    await eventually(`${this.options.addressOfRecord}: a recording`, 2_000, () =>
+      existsSync(this.recording) ? true : undefined,
+    );
+    return loudnessOf(this.recording);
+  }
+
+  async stop(): Promise<void> {
+    this.process.write('quit\n');
+    await this.process.stop('SIGTERM');
+  }
+
+  private get recording(): string {
+    return join(this.options.directory, 'heard.wav');
+  }
+}
+
+function configuration({ addressOfRecord, transport }: LinphoneOptions): string {
+  const [, domain = ''] = addressOfRecord.split('@');
+  const proxy = `<sip:${domain};transport=${transport}>`;
+  return `[sip]
+sip_port=5060
+sip_tcp_port=5060
+sip_tls_port=0
+use_ipv6=1
+default_proxy=0
+[proxy_0]
+reg_proxy=${proxy}
+reg_route=<sip:${domain};transport=${transport};lr>
+reg_identity=sip:${addressOfRecord}
+reg_expires=300
+reg_sendregister=1
+publish=0
+[rtp]
+download_ptime=0
+[misc]
+config_version=10000
+`;
+}

@@ -1,0 +1,198 @@
+import { parseIpv4Prefix } from '../base/ipv4-prefix.ts';
+import type { Clock, Timed } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import { hitToAddress, type Hit } from '../base/node-id.ts';
+import type { Random } from '../base/random.ts';
+import type { OwnSip } from '../dns/own-sip.ts';
+import type { StateDirectory } from '../identity/state-directory.ts';
+import { SipAdaptor } from '../sip/adaptor.ts';
+import { encodeSip } from '../sip/message/codec.ts';
+import { OverlayNames } from '../sip/names.ts';
+import type { OwnAddresses, ProvenMember } from '../sip/parties.ts';
+import { Registrar } from '../sip/registrar/registrar.ts';
+import { Driver } from './driver.ts';
+import type { Engine } from './engine.ts';
+import type { Guard } from './guard.ts';
+import { KeptRegistrations } from './kept-registrations.ts';
+import { SipLookup } from './sip-lookup.ts';
+import { SipSockets } from './sip-sockets.ts';
+
+export interface SipHostComponents {
+  readonly engine: Engine;
+  /** The engine's. */
+  readonly driver: Driver;
+  readonly state: StateDirectory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly guard: Guard;
+}
+
+export interface SipHostOptions {
+  /** Behind the @ of its users. */
+  readonly overlay: string;
+  /** CIDR. */
+  readonly ipv4Prefix: string;
+  readonly port: number;
+  /** The TUN, which has its addresses already. */
+  readonly interfaceName: string;
+}
+
+/**
+ * The SIP adaptor of this host, in the agent: its sockets, its timer, what it asks of the overlay, and what it remembers.
+ *
+ *     sockets ──> adaptor, registrar ──> sockets
+ *                   │          └──> kept registrations; the record in the overlay (engine)
+ *                   └──lookUp──> engine
+ */
+export class SipHost implements Timed {
+  private readonly components: SipHostComponents;
+  private readonly options: SipHostOptions;
+  private readonly driver: Driver;
+  private readonly registrar: Registrar;
+  private readonly kept: KeptRegistrations;
+  private readonly lookup: SipLookup;
+  private readonly sockets: SipSockets;
+  private adaptor: SipAdaptor;
+  /** Whom the adaptor was made for. */
+  private user: string | null;
+
+  constructor(components: SipHostComponents, options: SipHostOptions) {
+    const { engine, state, clock, logger, guard } = components;
+    this.components = components;
+    this.options = options;
+    this.driver = new Driver(this, clock, guard);
+    this.lookup = new SipLookup({ ...components, after: (ms, then) => void setTimeout(then, ms).unref() });
+    this.kept = new KeptRegistrations({ state, logger, snapshot: () => this.registrar.snapshot() });
+    this.registrar = this.makeRegistrar();
+    this.user = engine.membership.user;
+    this.adaptor = this.makeAdaptor();
+    this.driver.run((now) => this.registrar.restore(this.kept.load(), now, clock.wall()));
+    this.sockets = new SipSockets(
+      {
+        clock,
+        logger,
+        receive: (flow, incoming) => {
+          this.driver.feed('SIP message', (now) => {
+            if (incoming instanceof Uint8Array) this.ofUser.receiveDatagram(flow, incoming, now);
+            else this.ofUser.receive(flow, incoming, now);
+          });
+        },
+        flowClosed: (flow) => void this.driver.feed('SIP flow', (now) => this.adaptor.flowClosed(flow, now)),
+      },
+      { port: options.port, interfaceName: options.interfaceName },
+    );
+    this.addressesChanged();
+  }
+
+  /** Where phones of this host find it; undefined: it does not listen. */
+  get ownSip(): OwnSip | undefined {
+    return this.sockets.ownSip;
+  }
+
+  /** What phones of this host's user take; undefined: none is registered. */
+  get phones(): string | undefined {
+    const { engine, clock } = this.components;
+    const { user } = engine.membership;
+    return user === null ? undefined : this.registrar.preferencesOf(user, clock.monotonic());
+  }
+
+  /** An overlay address was claimed, and the interface has it. */
+  addressesChanged(): void {
+    const own = this.own;
+    this.driver.feed('SIP addresses', () => this.adaptor.addressesChanged(own));
+    this.sockets.setAddresses(own.ipv4 === undefined ? [own.ipv6] : [own.ipv6, own.ipv4]);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.adaptor.nextTimeout();
+  }
+
+  handleTimeout(now: number): void {
+    this.adaptor.handleTimeout(now);
+  }
+
+  /** Idempotent. Calls go on without us; registrations are there again in the next life. */
+  async stop(): Promise<void> {
+    this.driver.stop();
+    this.kept.flush();
+    await this.sockets.stop();
+  }
+
+  /** A host that was given another name has another user from then on. */
+  private get ofUser(): SipAdaptor {
+    const { user } = this.components.engine.membership;
+    if (user !== this.user) {
+      this.user = user;
+      this.adaptor = this.makeAdaptor();
+    }
+    return this.adaptor;
+  }
+
+  private get own(): OwnAddresses {
+    const { engine } = this.components;
+    return { ipv6: hitToAddress(engine.hit), ipv4: engine.ipv4 };
+  }
+
+  private makeRegistrar(): Registrar {
+    const { engine, driver, clock, random } = this.components;
+    return new Registrar(
+      {
+        names: new OverlayNames(this.options.overlay),
+        ports: {
+          owns: (aor) => aor === engine.membership.user,
+          user: () => engine.membership.user,
+          isOwnAddress: (address) => address === this.own.ipv6 || address === this.own.ipv4,
+          changed: () => {
+            this.kept.changed();
+            driver.feed('phones', (now) => engine.phonesChanged(now));
+          },
+        },
+        clock,
+        random,
+      },
+      // What a phone sends over UDP to keep its binding in a NAT has no NAT to keep it in.
+      { hit: engine.hit, outbound: ['tcp'] },
+    );
+  }
+
+  private makeAdaptor(): SipAdaptor {
+    const { engine, random, logger } = this.components;
+    const { overlay, ipv4Prefix, port } = this.options;
+    return new SipAdaptor(
+      {
+        registrar: this.registrar,
+        ports: {
+          send: (flow, message) => this.sockets.send(flow, encodeSip(message)),
+          memberAt: (hit, address) => this.memberAt(hit, address),
+          lookUp: (aor, _, done) =>
+            this.lookup.lookUp(aor, (hosts) => void this.driver.feed('SIP lookup', (now) => done(hosts, now))),
+          isListening: (local) => this.sockets.isListening(local),
+          onWrongAddresses: (addresses) =>
+            logger.warn('a phone tells others addresses that they cannot reach', {
+              addresses: addresses.join(' '),
+              done: 'replaced by those of this host in the overlay',
+              advice: `let the phone use the interface ${this.options.interfaceName}`,
+            }),
+        },
+        random,
+        logger,
+      },
+      {
+        overlay,
+        ipv4Prefix: parseIpv4Prefix(ipv4Prefix),
+        self: { hit: engine.hit, user: engine.membership.user },
+        own: this.own,
+        port,
+      },
+    );
+  }
+
+  /** The data plane lets nobody send from an address that its link has not proven. */
+  private memberAt(hit: Hit | undefined, address: string): ProvenMember | undefined {
+    const { engine } = this.components;
+    const found = hit ?? engine.hitOf(address);
+    if (found === undefined || engine.membership.revoked.has(found)) return undefined;
+    return { hit: found, user: engine.userOf(found) };
+  }
+}

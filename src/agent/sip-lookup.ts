@@ -1,0 +1,67 @@
+import type { Hit } from '../base/node-id.ts';
+import type { FoundHost } from '../sip/destinations.ts';
+import { SipDirectory } from '../sip/usage/sip-directory.ts';
+import { ERROR_CODES } from '../reload/index.ts';
+import type { Driver } from './driver.ts';
+import type { Engine } from './engine.ts';
+
+/** Hosts that are linked are known without the overlay, which is asked all the same, but not for longer than a caller would notice. */
+const OVERLAY_PATIENCE_MS = 1_000;
+
+type Done = (hosts: readonly FoundHost[] | undefined) => void;
+
+/** Where a member has phones: what the overlay says, and where it does not, hosts of the member that are linked. */
+export class SipLookup {
+  private readonly engine: Pick<Engine, 'overlay' | 'names' | 'linkedMembersOf'>;
+  private readonly driver: Pick<Driver, 'run'>;
+  private readonly after: (ms: number, then: () => void) => void;
+  private directory: SipDirectory | undefined;
+
+  constructor(components: {
+    readonly engine: Pick<Engine, 'overlay' | 'names' | 'linkedMembersOf'>;
+    readonly driver: Pick<Driver, 'run'>;
+    readonly after: (ms: number, then: () => void) => void;
+  }) {
+    this.engine = components.engine;
+    this.driver = components.driver;
+    this.after = components.after;
+  }
+
+  /** @param done called once, now or later; undefined: nobody can say. */
+  lookUp(aor: string, done: Done): void {
+    const linked = this.engine.linkedMembersOf({ user: aor }).map(({ hit }) => adaptorAt(hit));
+    const directory = this.opened();
+    if (directory === undefined) {
+      done(linked.length > 0 ? linked : undefined);
+      return;
+    }
+    let open = true;
+    const finish: Done = (hosts) => {
+      if (!open) return;
+      open = false;
+      done(hosts);
+    };
+    if (linked.length > 0) this.after(OVERLAY_PATIENCE_MS, () => finish(linked));
+    this.driver.run((now) => {
+      directory.lookUp(aor, now, (result) => {
+        if (result.ok) {
+          const { from, hosts } = result.value;
+          finish(hosts.map(({ hit }) => ({ hit, isRegistered: from === 'registrations' })));
+        } else if (linked.length > 0) finish(linked);
+        else finish(result.error.errorCode === ERROR_CODES.not_found ? [] : undefined);
+      });
+    });
+  }
+
+  /** Our node is made once in a life. */
+  private opened(): SipDirectory | undefined {
+    const { overlay, names } = this.engine;
+    if (overlay?.state !== 'joined' || names === undefined) return undefined;
+    this.directory ??= new SipDirectory({ overlay, names });
+    return this.directory;
+  }
+}
+
+function adaptorAt(hit: Hit): FoundHost {
+  return { hit, isRegistered: true };
+}

@@ -1,0 +1,218 @@
+import type { RemoteInfo } from 'node:dgram';
+import { Socket } from 'node:net';
+import type { Clock } from '../base/clock.ts';
+import { IdlocError, messageOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import type { OwnSip } from '../dns/own-sip.ts';
+import { bindSocket } from '../native/bound-socket.ts';
+import { type SipFlow, tcpFlow, udpFlow } from '../sip/flow.ts';
+import { SipConnection } from './sip-connection.ts';
+import { type Incoming, SipInbox } from './sip-inbox.ts';
+import { SipListener } from './sip-listener.ts';
+
+// Implementation constants.
+
+const LOOPBACK = { interfaceName: 'lo', addresses: ['127.0.0.1', '::1'] };
+/** Phones of this host, and members that call or are called. */
+const MAX_CONNECTIONS = 256;
+const MAX_CONNECTIONS_OF_ONE = 16;
+/** A member's next call opens another one. A phone that registered by TCP is called by it until it registers again. */
+const IDLE_MS = { member: 300_000, phone: 7_200_000 };
+
+export interface SipSocketsComponents {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly logger: Logger;
+  /** Must not throw. */
+  readonly receive: (flow: SipFlow, incoming: Incoming) => void;
+  /** A connection has ended, or could not be made. Must not throw. */
+  readonly flowClosed: (flow: SipFlow) => void;
+}
+
+export interface SipSocketsOptions {
+  readonly port: number;
+  /** Of the overlay's addresses: what comes to them by another interface is a forgery. */
+  readonly interfaceName: string;
+}
+
+/**
+ * The SIP adaptor's sockets: UDP and TCP on this host's overlay addresses and on loopback, and nowhere else.
+ *
+ *     datagrams, connections ──> listeners ──> inbox ──> receive
+ *                        send ──> the listener of the flow's own address, or its connection
+ *
+ * What comes by an overlay address came by the overlay or from this host: the sockets hear the TUN alone.
+ */
+export class SipSockets {
+  private readonly components: SipSocketsComponents;
+  private readonly options: SipSocketsOptions;
+  private readonly inbox: SipInbox;
+  private readonly listeners = new Map<string, SipListener>();
+  private own: readonly string[] = [];
+  /** By the key of the flow, the longest unused first. */
+  private readonly connections = new Map<string, SipConnection>();
+  private portTaken = false;
+  private stopped = false;
+
+  constructor(components: SipSocketsComponents, options: SipSocketsOptions) {
+    this.components = components;
+    this.options = options;
+    this.inbox = new SipInbox({ clock: components.clock, handle: components.receive });
+    for (const address of LOOPBACK.addresses) this.listen(address, LOOPBACK.interfaceName);
+  }
+
+  /** @param own overlay addresses of this host, which the interface has or will have. */
+  setAddresses(own: readonly string[]): void {
+    if (this.stopped) return;
+    const gone = this.own.filter((address) => !own.includes(address));
+    for (const address of gone) {
+      void this.listeners.get(address)?.stop();
+      this.listeners.delete(address);
+      for (const connection of this.connections.values())
+        if (connection.flow.local.address === address) this.end(connection, 'the address is gone');
+    }
+    this.own = own;
+    for (const address of own) if (!this.listeners.has(address)) this.listen(address, this.options.interfaceName);
+  }
+
+  /** What DNS may tell phones of; undefined: nothing listens. */
+  get ownSip(): OwnSip | undefined {
+    const listening = this.own.filter((address) => this.listeners.get(address)?.listens.udp === true);
+    if (listening.length === 0) return undefined;
+    const tcp = listening.every((address) => this.listeners.get(address)?.listens.tcp === true);
+    return { port: this.options.port, addresses: listening, tcp };
+  }
+
+  isListening({ address, port }: SocketAddress): boolean {
+    return port === this.options.port && this.listeners.has(address);
+  }
+
+  /** From the flow's own address; of TCP by its connection, which is opened where there is none. */
+  send(flow: SipFlow, bytes: Uint8Array): void {
+    if (this.stopped) return;
+    if (flow.transport === 'udp') {
+      const sent = this.listeners.get(flow.local.address)?.send(bytes, flow.remote) ?? false;
+      if (!sent) this.components.logger.debug('sip.unsent', { addr: formatSocketAddress(flow.remote) });
+      return;
+    }
+    const connection = this.connections.get(flow.key) ?? this.connect(flow);
+    if (connection === undefined) {
+      // Whoever sends is not told while he sends.
+      setImmediate(() => this.components.flowClosed(flow));
+      return;
+    }
+    this.used(connection);
+    connection.send(bytes);
+  }
+
+  /** Idempotent. What waits is not handled any more. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.inbox.close();
+    for (const connection of this.connections.values()) connection.close('we stop');
+    await Promise.all([...this.listeners.values()].map((listener) => listener.stop()));
+  }
+
+  private listen(address: string, interfaceName: string): void {
+    const local = { address, port: this.options.port };
+    const hooks = {
+      datagram: (bytes: Uint8Array, from: RemoteInfo): void => {
+        const flow = udpFlow({ local, remote: { address: from.address, port: from.port } });
+        if (!this.inbox.datagram(flow, bytes))
+          this.components.logger.debug('sip.dropped', { addr: formatSocketAddress(flow.remote) });
+      },
+      connection: (socket: Socket): void => this.accept(socket, local),
+      changed: (_: 'udp' | 'tcp', failure: unknown): void => this.note(local, failure),
+    };
+    this.listeners.set(address, new SipListener(hooks, { local, interfaceName }));
+  }
+
+  /** A port that is taken is said once, until it is free. */
+  private note(local: SocketAddress, failure: unknown): void {
+    const { logger } = this.components;
+    const isTaken = failure instanceof IdlocError && failure.code === 'EADDRINUSE';
+    if (isTaken && !this.portTaken) {
+      this.portTaken = true;
+      const advice = 'phones of this host cannot register: end that program, or choose another port with sip.port';
+      logger.warn('SIP: another program has our port', { addr: formatSocketAddress(local), advice });
+    } else if (failure === undefined && this.portTaken && this.listensEverywhere) {
+      this.portTaken = false;
+      logger.info('SIP: the port is ours now', { port: local.port });
+    } else if (failure !== undefined && !isTaken) {
+      // The address is not there yet, or IPv6 is switched off.
+      logger.debug('sip.unbound', { addr: formatSocketAddress(local), err: messageOf(failure) });
+    }
+  }
+
+  private get listensEverywhere(): boolean {
+    return [...this.listeners.values()].every(({ listens }) => listens.udp && listens.tcp);
+  }
+
+  private accept(socket: Socket, local: SocketAddress): void {
+    const { remoteAddress: address, remotePort: port } = socket;
+    if (address === undefined || port === undefined || this.stopped || !this.makeRoom(address)) {
+      socket.destroy();
+      return;
+    }
+    const flow = tcpFlow({ local, remote: { address, port } });
+    const former = this.connections.get(flow.key);
+    if (former !== undefined) this.end(former, 'its successor is there');
+    this.add(socket, flow, false);
+  }
+
+  private connect(flow: SipFlow): SipConnection | undefined {
+    const { address } = flow.local;
+    if (!this.listeners.has(address) || !this.makeRoom(flow.remote.address)) return undefined;
+    const { interfaceName } = this.own.includes(address) ? this.options : LOOPBACK;
+    try {
+      // Any other socket would leave by the default route where the overlay has no way.
+      const fd = bindSocket('tcp', { address, port: 0 }, interfaceName);
+      return this.add(new Socket({ fd, readable: true, writable: true }), flow, true);
+    } catch (error) {
+      this.components.logger.debug('sip.unbound', { addr: address, err: messageOf(error) });
+      return undefined;
+    }
+  }
+
+  private add(socket: Socket, flow: SipFlow, connect: boolean): SipConnection {
+    const { logger, flowClosed } = this.components;
+    const isPhone = this.isOwn(flow.remote.address);
+    const closed = (connection: SipConnection): void => {
+      if (this.connections.get(flow.key) === connection) this.connections.delete(flow.key);
+      if (!this.stopped) flowClosed(flow);
+    };
+    const idleMs = isPhone ? IDLE_MS.phone : IDLE_MS.member;
+    const used = (connection: SipConnection): void => this.used(connection);
+    const { inbox } = this;
+    const connection = new SipConnection({ socket, inbox, logger, used, closed }, { flow, idleMs, connect });
+    this.connections.set(flow.key, connection);
+    return connection;
+  }
+
+  private isOwn(address: string): boolean {
+    return this.own.includes(address) || address.startsWith('127.') || address === '::1';
+  }
+
+  /** One of this source's own, or the longest unused of all, has to go. @returns false: it has as many as it may. */
+  private makeRoom(address: string): boolean {
+    let ofSource = 0;
+    for (const { flow } of this.connections.values()) if (flow.remote.address === address) ofSource += 1;
+    if (ofSource >= MAX_CONNECTIONS_OF_ONE && !this.isOwn(address)) return false;
+    if (this.connections.size < MAX_CONNECTIONS) return true;
+    const oldest = [...this.connections.values()].find(({ flow }) => !this.isOwn(flow.remote.address));
+    if (oldest !== undefined) this.end(oldest, 'room is needed');
+    return oldest !== undefined;
+  }
+
+  /** It is not used any more from now on, and not only when its socket is closed. */
+  private end(connection: SipConnection, why: string): void {
+    this.connections.delete(connection.flow.key);
+    connection.close(why);
+  }
+
+  private used(connection: SipConnection): void {
+    if (this.connections.get(connection.flow.key) !== connection) return;
+    this.connections.delete(connection.flow.key);
+    this.connections.set(connection.flow.key, connection);
+  }
+}

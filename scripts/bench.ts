@@ -10,6 +10,7 @@ import { benchJoin } from './testbed/benchmarks/join.ts';
 import { benchLatency } from './testbed/benchmarks/latency.ts';
 import { benchLinks } from './testbed/benchmarks/links.ts';
 import { benchSetup } from './testbed/benchmarks/setup.ts';
+import { benchSip } from './testbed/benchmarks/sip.ts';
 import { benchThroughput } from './testbed/benchmarks/throughput.ts';
 import { benchUdp } from './testbed/benchmarks/udp.ts';
 import { benchVoice } from './testbed/benchmarks/voice.ts';
@@ -27,6 +28,7 @@ const benchmarks: Readonly<Record<string, Benchmark>> = {
   floods: benchFloods,
   setup: benchSetup,
   join: benchJoin,
+  sip: benchSip,
   idle: benchIdle,
   links: benchLinks,
 };

@@ -33,6 +33,7 @@ packages_for() {
     # the unmodified phone; what counts its packets
     phone) echo "baresip-core tshark" ;;
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with
+    sip) echo "sip-tester kamailio" ;; # calls, and the proxy to compare with
     rivals) echo "nebula yggdrasil tinc openvpn openssl" ;; # more peers to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python; a router that
     # maps ports; a TURN server; another phone

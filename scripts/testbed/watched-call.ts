@@ -3,7 +3,8 @@ import { Dialogue } from './dialogue.ts';
 import type { Namespace } from './lab.ts';
 import { tool } from './tools.ts';
 
-const PORT = 5204;
+const FIRST_PORT = 5204;
+const PORTS = 1_000;
 
 const lookSchema = z.object({ nowMs: z.number(), heardMs: z.number().nullable(), streamMs: z.number().nullable() });
 type Look = z.infer<typeof lookSchema>;
@@ -76,6 +77,7 @@ export interface CallEnds {
 
 /** 50 datagrams a second from b to a, and from a to b beside a TCP stream that a fetches from b. */
 export class WatchedCall {
+  private static calls = 0;
   private readonly a: Dialogue;
   private readonly b: Dialogue;
   readonly aSends: boolean;
@@ -88,8 +90,11 @@ export class WatchedCall {
 
   static async start({ a, b, addressOfA, addressOfB, aSends }: CallEnds): Promise<WatchedCall> {
     const program = await tool('call_flow');
+    // What is under way of the call before is no part of this one: at a long round trip it came, and all that followed seemed late.
+    const port = FIRST_PORT + (WatchedCall.calls % PORTS);
+    WatchedCall.calls += 1;
     const end = (namespace: Namespace, ...args: readonly string[]): Dialogue =>
-      new Dialogue(namespace.start(program, [String(PORT), ...args]));
+      new Dialogue(namespace.start(program, [String(port), ...args]));
     const call = new WatchedCall(
       end(a, addressOfB, aSends ? 'send' : 'silent', aSends ? 'fetch' : 'no-stream'),
       end(b, addressOfA, 'send', aSends ? 'serve' : 'no-stream'),

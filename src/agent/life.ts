@@ -173,6 +173,7 @@ export class Life {
           ipv4Prefix,
           port: config.sip.port,
           interfaceName: config.tun.name,
+          ipv4: this.memory.ownIpv4,
         },
       );
   }

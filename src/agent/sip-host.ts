@@ -36,6 +36,8 @@ export interface SipHostOptions {
   readonly port: number;
   /** The TUN, which has its addresses already. */
   readonly interfaceName: string;
+  /** That of a former life, which the TUN has until another one is claimed. */
+  readonly ipv4: string | undefined;
 }
 
 /**
@@ -131,7 +133,7 @@ export class SipHost implements Timed {
 
   private get own(): OwnAddresses {
     const { engine } = this.components;
-    return { ipv6: hitToAddress(engine.hit), ipv4: engine.ipv4 };
+    return { ipv6: hitToAddress(engine.hit), ipv4: engine.ipv4 ?? this.options.ipv4 };
   }
 
   private makeRegistrar(): Registrar {

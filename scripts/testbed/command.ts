@@ -36,6 +36,8 @@ export interface CommandOptions {
   /** SIGKILL after this; the result then has status null. */
   readonly timeoutMs?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Where it runs, and leaves what it writes; absent: where we run. */
+  readonly directory?: string;
 }
 
 /** Runs a program to its end; never throws for its exit status. */
@@ -46,6 +48,7 @@ export async function tryCommand(
 ): Promise<CommandResult> {
   return new Promise((resolve, reject) => {
     const child = spawn(file, args, {
+      cwd: options.directory,
       stdio: ['pipe', 'pipe', 'pipe'],
       env: { ...process.env, PATH: SYSTEM_PATH, ...options.environment },
       ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs, killSignal: 'SIGKILL' }),

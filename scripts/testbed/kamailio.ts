@@ -1,8 +1,9 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BackgroundProcess } from './command.ts';
 import { eventually } from './command.ts';
 import type { Lab, Namespace } from './lab.ts';
+import { withChildren } from './processes.ts';
 
 const MODULES = '/usr/lib/x86_64-linux-gnu/kamailio/modules/';
 const START_TIMEOUT_MS = 10_000;
@@ -28,18 +29,14 @@ export class Kamailio {
     const kamailio = new Kamailio(namespace.start('kamailio', arguments_));
     await eventually(`kamailio of ${options.name} listens`, START_TIMEOUT_MS, async () => {
       const { stdout } = await namespace.tryRun('ss', ['-Hlun']);
-      return stdout.includes(options.listen);
+      return stdout.includes(options.listen) || undefined;
     });
     return kamailio;
   }
 
   /** Of all its processes. */
   get pids(): number[] {
-    const of = (pid: number): number[] => {
-      const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-      return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => of(Number(child))))];
-    };
-    return of(this.process.pid);
+    return withChildren(this.process.pid);
   }
 
   async stop(): Promise<void> {
@@ -60,6 +57,7 @@ loadmodule "sl.so"
 loadmodule "rr.so"
 loadmodule "pv.so"
 loadmodule "siputils.so"
+loadmodule "textops.so"
 request_route {
   if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
   if (has_totag()) {

@@ -38,6 +38,22 @@ export async function interruptSeconds(): Promise<number> {
   return (await toSeconds(ticks)) + (await cpuSeconds(threads.map(Number)));
 }
 
+/** A process and those that it has started. */
+export function withChildren(pid: number): number[] {
+  const children = readdirSync('/proc').filter((other) => /^\d+$/.test(other) && parentOf(other) === pid);
+  return [pid, ...children.flatMap((child) => withChildren(Number(child)))];
+}
+
+/** Undefined: it has ended. */
+function parentOf(pid: string): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+  } catch {
+    return undefined;
+  }
+}
+
 function nameOf(pid: string): string {
   try {
     return readFileSync(`/proc/${pid}/comm`, 'utf8');

@@ -28,10 +28,6 @@ const FUZZ_SECONDS = 45;
 const FUZZ_AT_ONCE = 2;
 const IDLE = { idle: true };
 const SYSTEM_TESTS_AT_ONCE = 2;
-/** They take longest: begun last, one would run alone while the other lane has nothing left. */
-const LONGEST_SYSTEM_TESTS = ['operations', 'turn', 'service', 'churn', 'path-mtu', 'lives'].map(
-  (name) => `${name}.test.ts`,
-);
 /**
  * Calls through NATs, over both families, and a host that moves: what leads agents through most of the addon in least time;
  * and what strangers throw at it. Run once more on each build with sanitizers; `IDLOC_SANITIZED_AGENTS` runs the others so.
@@ -181,8 +177,7 @@ async function systemTests(): Promise<void> {
     say(`skipped system tests: ${why}`);
     return;
   }
-  const names = readdirSync(join(root, 'test/system')).filter((name) => name.endsWith('.test.ts'));
-  const files = [...LONGEST_SYSTEM_TESTS, ...names.filter((name) => !LONGEST_SYSTEM_TESTS.includes(name))];
+  const files = readdirSync(join(root, 'test/system')).filter((name) => name.endsWith('.test.ts'));
   const jobs = [
     ...sanitizedSystemTests('tsan'),
     ...sanitizedSystemTests('asan'),
@@ -232,11 +227,9 @@ async function everything(): Promise<void> {
   );
   const why = await cxxTestsUnavailable();
   if (why !== undefined) say(`skipped C++ tests and fuzzing: ${why}`);
-  // Native and system tests mostly wait: what the compiler and the fuzzers take is what they leave.
-  const fuzzed = why === undefined ? fuzzing() : 'not built';
   await nativeTests();
-  await systemTests();
-  const cxx = await fuzzed;
+  // System tests mostly wait: what the compiler and the fuzzers take is what they leave.
+  const [cxx] = await Promise.all([why === undefined ? fuzzing() : 'not built', systemTests()]);
   // Some of these look at the scheduler: nothing else runs.
   if (cxx === 'built') await tap('C++ tests', UNIT_TESTS, []);
 }

@@ -185,10 +185,13 @@ export class Transactions implements Timed {
     this.transmit(pending, now);
   }
 
+  /** The repetitions of a read that follow are so much farther apart that the last one goes as late as those of others. */
   private pauseAfter({ transmissions, request }: PendingRequest): number {
     if (transmissions >= MAX_TRANSMISSIONS) return Infinity;
-    const isFirstRead = transmissions === 1 && READS.has(request.body.type);
-    return isFirstRead ? Math.min(FIRST_READ_PAUSE_MS, this.intervalMs) : this.intervalMs;
+    if (!READS.has(request.body.type)) return this.intervalMs;
+    const first = Math.min(FIRST_READ_PAUSE_MS, this.intervalMs);
+    const others = MAX_TRANSMISSIONS - 2;
+    return transmissions === 1 ? first : this.intervalMs + (this.intervalMs - first) / others;
   }
 
   private drop(transactionId: bigint): void {

@@ -1,9 +1,10 @@
+import { hitToAddress } from '../base/node-id.ts';
 import { headerValues, firstHeader, prependHeader, withoutHeader } from './message/headers.ts';
 import type { SipMessage, SipRequest } from './message/message.ts';
 import { parseNameAddr } from './message/name-addr.ts';
 import { parseUri } from './message/uri.ts';
 import type { OverlayNames } from './names.ts';
-import { addressOf, type Parties, type Party, type ProvenMember } from './parties.ts';
+import type { Parties, Party, ProvenMember } from './parties.ts';
 import { gruuPlace } from './registrar/gruu.ts';
 
 /** What only a proxy that is trusted may say (RFC 3325 s5, and what came before it). */
@@ -62,7 +63,7 @@ export class IdentityPolicy {
     told = prependHeader(told, 'P-Asserted-Identity', `<sip:${party.user}>`);
     return this.trustHeader === undefined
       ? told
-      : prependHeader(told, this.trustHeader, `proven; hit=${addressOf(party)}`);
+      : prependHeader(told, this.trustHeader, `proven; hit=${hitToAddress(party.hit)}`);
   }
 
   private withoutAssertions<M extends SipMessage>(message: M): M {

@@ -1,5 +1,5 @@
 import { isInPrefix, type Ipv4Prefix } from '../base/ipv4-prefix.ts';
-import { addressToHit, type Hit, hitToAddress, isHitAddress } from '../base/node-id.ts';
+import { addressToHit, type Hit, isHitAddress } from '../base/node-id.ts';
 import type { SipFlow } from './flow.ts';
 
 /** A member behind an overlay address: the data plane lets no other source through. */
@@ -86,10 +86,6 @@ export class Parties {
   towards(address: string): string | undefined {
     return address.includes(':') ? this.own.ipv6 : this.own.ipv4;
   }
-}
-
-export function addressOf({ hit }: ProvenMember): string {
-  return hitToAddress(hit);
 }
 
 export function isLoopback(address: string): boolean {

@@ -12,13 +12,20 @@ const OWN_NUMBER = 2;
 const POOL_NUMBER = 64;
 const POOL_PREFIX_LENGTH = 26;
 const DNS64 = join(import.meta.dirname, 'dns64.ts');
+const DNS64_PATIENCE_MS = 20_000;
 const NETNS_FOLDER = '/etc/netns';
 
 /**
  * An access network as of a mobile operator: IPv6 only; IPv4 is reached by NAT64 (tayga and a home's NAT behind it), whose prefix
  * the resolver tells (RFC 7050).
+ * @param tayga the program
  */
-export async function nat64Network(lab: Lab, backbone: Backbone, name: string): Promise<AccessNetwork> {
+export async function nat64Network(
+  lab: Lab,
+  backbone: Backbone,
+  name: string,
+  tayga = 'tayga',
+): Promise<AccessNetwork> {
   const network = await backbone.access(name, NO_NAT, backbone, [6]);
   const nat = await backbone.access(`${name}-nat`, HOME_NAT);
   const { namespace } = network;
@@ -38,7 +45,7 @@ export async function nat64Network(lab: Lab, backbone: Backbone, name: string): 
       '',
     ].join('\n'),
   );
-  await namespace.run('tayga', ['--config', configuration, '--mktun']);
+  await namespace.run(tayga, ['--config', configuration, '--mktun']);
   await namespace.ipBatch([
     'link set nat64 up',
     `address add ${own}/${nat.prefixLength} dev ${interfaceName}`,
@@ -48,8 +55,10 @@ export async function nat64Network(lab: Lab, backbone: Backbone, name: string): 
     `rule add iif nat64 lookup ${FROM_TRANSLATOR_TABLE}`,
   ]);
   await nat.namespace.ip('route', 'add', pool, 'via', own);
-  namespace.start('tayga', ['--config', configuration, '--nodetach']);
-  await namespace.start(process.execPath, [DNS64, network.gateway6, PREFIX]).waitFor(/ready/, 5_000);
+  namespace.start(tayga, ['--config', configuration, '--nodetach']);
+  // Until tayga has opened the device, what is sent there is lost.
+  await namespace.carrier('nat64');
+  await namespace.start(process.execPath, [DNS64, network.gateway6, PREFIX]).waitFor(/ready/, DNS64_PATIENCE_MS);
   return network;
 }
 

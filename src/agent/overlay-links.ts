@@ -6,6 +6,7 @@ import type { OverlayLinks } from '../overlay/links.ts';
 export function overlayLinks(links: LinkManager, asked: (hit: Hit) => void): OverlayLinks {
   return {
     isUp: (hit) => links.isUp(hit),
+    isMending: (hit) => links.dataPlaneLinkOf(hit) !== undefined && !links.isUp(hit),
     isAnswering: (hit) => links.isAnswering(hit),
     send: (hit, message) => links.send(hit, message),
     offer: (hit) => links.offer(hit),

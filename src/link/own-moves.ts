@@ -173,6 +173,7 @@ export class OwnMoves {
     const { repairs, sessions, settle } = this.ports;
     for (const association of repairs.open) {
       this.outdateRestart(association);
+      association.repair?.askAnew(now);
       // Where the peer was it may be reached from there, before the overlay is.
       sessions.refreshCandidates(association, now);
       settle(association, now);

@@ -46,6 +46,11 @@ export class Repair {
     return true;
   }
 
+  /** The peer is to hear of another address of ours: what it was told before may lead nowhere. */
+  askAnew(now: number): void {
+    if (this.cause !== 'forgotten') this.askAt = Math.min(this.askAt, now);
+  }
+
   /** What was in the way may be gone: to be asked again when its time has come. */
   unblock(): void {
     this.blocked = false;

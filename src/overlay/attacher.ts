@@ -4,7 +4,13 @@ import type { Logger } from '../base/logger.ts';
 import { hitToAddress, type NodeId } from '../base/node-id.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import { ERROR_CODES, toIceCandidates, type IceOffer } from '../reload/index.ts';
-import { ATTEMPT_STALE_MS, LINK_SETUP_TIMEOUT_MS, MAX_PENDING_LINKS, TUNNEL_APPLICATION_ID } from './constants.ts';
+import {
+  ATTEMPT_STALE_MS,
+  LINK_SETUP_TIMEOUT_MS,
+  MAX_PENDING_LINKS,
+  MENDING_STALE_MS,
+  TUNNEL_APPLICATION_ID,
+} from './constants.ts';
 import { OverlayBusyError, OverlayError } from './errors.ts';
 import type { OverlayLinks } from './links.ts';
 import { type Requester, type RequestResult, toNode } from './requester.ts';
@@ -92,7 +98,7 @@ export class Attacher implements Timed {
    */
   connect(nodeId: NodeId, now: number, done: ConnectDone): void {
     const entry = this.pending.get(nodeId);
-    const stale = entry !== undefined && isStale(entry, now);
+    const stale = entry !== undefined && this.isStale(nodeId, entry, now);
     if (entry !== undefined && !stale) {
       if (entry.phase === 'connecting') done({ ok: true }, now);
       else entry.answered.push(done);
@@ -129,7 +135,7 @@ export class Attacher implements Timed {
         return { ok: false, errorCode: ERROR_CODES.in_progress };
       if (entry.transactionId !== undefined) this.requester.cancel(entry.transactionId);
       this.links.cancel(nodeId);
-    } else if (entry?.transactionId !== undefined && !isStale(entry, now)) {
+    } else if (entry?.transactionId !== undefined && !this.isStale(nodeId, entry, now)) {
       // Our own request was answered and its link is being made.
       return { ok: false, errorCode: ERROR_CODES.in_progress };
     }
@@ -205,6 +211,12 @@ export class Attacher implements Timed {
     if (!this.pending.has(nodeId)) settle(entry.up.splice(0), { ok: true }, now);
   }
 
+  /** Its candidates have had their chance: whoever asks again, we or they, has newer ones. */
+  private isStale(nodeId: NodeId, { phase, since }: PendingLink, now: number): boolean {
+    const staleMs = this.links.isMending(nodeId) ? MENDING_STALE_MS : ATTEMPT_STALE_MS;
+    return phase === 'connecting' && now - since >= staleMs;
+  }
+
   private open(nodeId: NodeId, now: number): PendingLink | undefined {
     this.timers.clear(nodeId);
     if (this.pending.size >= MAX_PENDING_LINKS || nodeId === this.self) return undefined;
@@ -223,11 +235,6 @@ export class Attacher implements Timed {
     this.logger.debug('link not made', { nodeId, err: error.message });
     settle([...entry.answered, ...entry.up], { ok: false, error }, now);
   }
-}
-
-/** Its candidates have had their chance: whoever asks again, we or they, has newer ones. */
-function isStale({ phase, since }: PendingLink, now: number): boolean {
-  return phase === 'connecting' && now - since >= ATTEMPT_STALE_MS;
 }
 
 function settle(waiting: readonly ConnectDone[], result: ConnectResult, now: number): void {

@@ -101,6 +101,11 @@ export const CERTIFICATE_RECHECK_MS = 60_000;
 export const LINK_SETUP_TIMEOUT_MS = 30_000;
 /** A link comes up within a few round trips, or its candidates are outdated: from then on another attempt may begin. */
 export const ATTEMPT_STALE_MS = 1_000;
+/**
+ * Where a path is mended, whoever asks again soon has found another address of its own, as at a TURN server. One that has crossed
+ * ours, and gave way, comes sooner.
+ */
+export const MENDING_STALE_MS = 200;
 
 /** A node that could not be reached is not tried again as a neighbour or finger before. */
 export const FAILED_PEER_PAUSE_MS = 30_000;

@@ -7,6 +7,8 @@ import type { NodeId } from '../base/node-id.ts';
  */
 export interface OverlayLinks {
   isUp(nodeId: NodeId): boolean;
+  /** There is a link, and it waits for a path that works. */
+  isMending(nodeId: NodeId): boolean;
   /** False while what it was sent lately is not acknowledged. */
   isAnswering(nodeId: NodeId): boolean;
   /** One whole RELOAD message; framing, retransmission and fragmentation are the link's. */

@@ -14,7 +14,9 @@ export const DEFAULT_LIFETIME_S = 600;
 
 /** RFC 8489 s6.2.1: the first retransmission is not sooner than after 500 ms; doubled each time. */
 export const REQUEST_RTO_MS = 500;
-/** A server that is silent this long is of no use now: five requests have been lost. RFC 8489's 39.5 s help nobody. */
+/** A server that is started anew is back in a few seconds, and calls wait for it. */
+export const MAX_REQUEST_RTO_MS = 2_000;
+/** A server that is silent this long is of no use now: six requests have been lost. RFC 8489's 39.5 s help nobody. */
 export const REQUEST_TIMEOUT_MS = 8_000;
 /** What goes by a stream has so much less time than by UDP: it is dialed when no server has answered there by then. */
 export const STREAM_HEAD_START_MS = 1_000;

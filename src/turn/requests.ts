@@ -4,7 +4,7 @@ import type { Random } from '../base/random.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import { TRANSACTION_ID_BYTES } from '../stun/constants.ts';
 import type { StunAttributes, StunMessage } from '../stun/message.ts';
-import { MAX_CHALLENGES, REQUEST_RTO_MS, REQUEST_TIMEOUT_MS } from './constants.ts';
+import { MAX_CHALLENGES, MAX_REQUEST_RTO_MS, REQUEST_RTO_MS, REQUEST_TIMEOUT_MS } from './constants.ts';
 import type { LongTermCredentials } from './long-term-credentials.ts';
 
 interface Pending<P> {
@@ -95,7 +95,7 @@ export class Requests<P> implements Timed {
     for (let id = this.timers.due(now); id !== undefined; id = this.timers.due(now)) {
       const request = this.pending.get(id);
       if (request === undefined) continue;
-      request.rtoMs *= 2;
+      request.rtoMs = Math.min(2 * request.rtoMs, MAX_REQUEST_RTO_MS);
       this.transmit(id, request, now);
     }
   }

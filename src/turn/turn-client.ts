@@ -327,8 +327,8 @@ export class TurnClient implements Timed {
     this.drop(service);
     if (wasThere) {
       this.logger.warn('turn.lost', { ...fields, reason });
-      // Who accepts no stream says so at once, though it is back in a moment.
-      if (service.server.stream !== undefined) service.retryMs = 2 * LOST_RETRY_MS;
+      // It served, and is back in a moment: until then who accepts no stream says so at once, and who hears no datagram nothing.
+      service.retryMs = 2 * LOST_RETRY_MS;
       service.retryAt = now + LOST_RETRY_MS;
       return;
     }

@@ -32,6 +32,10 @@ export class SimLinks implements OverlayLinks {
     return this.up.has(nodeId);
   }
 
+  isMending(): boolean {
+    return false;
+  }
+
   isAnswering(): boolean {
     return true;
   }

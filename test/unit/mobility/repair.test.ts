@@ -34,6 +34,14 @@ test('what was in the way is gone: it is asked again when the time has come, wit
   t.true(repair.shouldAsk(1_000, true));
 });
 
+test('another address of ours is told at once, and retries go on from there', (t) => {
+  const repair = new Repair('broken', 0, false);
+  t.true(repair.shouldAsk(0, true));
+  repair.askAnew(250);
+  t.true(repair.shouldAsk(250, true));
+  t.is(repair.nextTimeout(), 2_250);
+});
+
 test('a peer that has forgotten the association gets less time', (t) => {
   t.true(new Repair('forgotten', 0, false).limitAt < new Repair('broken', 0, false).limitAt);
 });

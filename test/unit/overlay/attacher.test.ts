@@ -15,16 +15,19 @@ function make(self = LOW): {
   attacher: Attacher;
   calls: string[];
   up: Set<string>;
+  mending: Set<string>;
   requests: { request: OutgoingRequest; done: RequestDone }[];
 } {
   const calls: string[] = [];
   const up = new Set<string>();
+  const mending = new Set<string>();
   const requests: { request: OutgoingRequest; done: RequestDone }[] = [];
   const attacher = new Attacher({
     self,
     links: {
       isAnswering: () => true,
       isUp: (id) => up.has(id),
+      isMending: (id) => mending.has(id),
       send: () => {},
       offer: () => (calls.push('offer'), REMOTE),
       answer: () => (calls.push('answer'), REMOTE),
@@ -37,7 +40,7 @@ function make(self = LOW): {
     },
     logger: silentLogger,
   });
-  return { attacher, calls, up, requests };
+  return { attacher, calls, up, mending, requests };
 }
 
 const attachAnswer = (): RequestResult => ({
@@ -126,6 +129,28 @@ test('while a link is being made another request for it is in progress', (t) => 
     ok: false,
     errorCode: ERROR_CODES.in_progress,
   });
+});
+
+test('where a path is mended, another request of the other end is answered 200 ms after it has answered ours', (t) => {
+  const { attacher, mending, requests, calls } = make();
+  mending.add(HIGH);
+  attacher.connect(HIGH, 0, () => {});
+  requests[0]?.done(appAnswer(), 10);
+  // It may have crossed ours, and given way.
+  t.false(attacher.requested(HIGH, REMOTE, { forPackets: true }, 200).ok);
+  t.true(attacher.requested(HIGH, REMOTE, { forPackets: true }, 210).ok);
+  t.deepEqual(calls, ['offer', 'accept', 'answer']);
+});
+
+test('where a path is mended, another request of ours is sent 200 ms after the other end has answered one', (t) => {
+  const { attacher, mending, requests } = make();
+  mending.add(HIGH);
+  attacher.connect(HIGH, 0, () => {});
+  requests[0]?.done(appAnswer(), 10);
+  attacher.connect(HIGH, 200, () => {});
+  t.is(requests.length, 1);
+  attacher.connect(HIGH, 210, () => {});
+  t.is(requests.length, 2);
 });
 
 test('told that the other request is in progress, the node waits for it and answers', (t) => {

@@ -164,7 +164,7 @@ test('a server that does not answer is tried from each of our addresses, and the
   t.is(scene.client.allocations.length, 0);
   scene.advance(REQUEST_TIMEOUT_MS);
   t.deepEqual(scene.client.allocations[0]?.route.base, OTHER_BASE);
-  t.is(scene.sent, 5 + 2);
+  t.is(scene.sent, 6 + 2);
 });
 
 test('an allocation that an earlier run of this host has left there is ended first', (t) => {
@@ -259,6 +259,22 @@ test('in doubt the server is asked at once, not again and again, and what it has
   scene.carry();
   scene.advance(LOST_RETRY_MS);
   t.deepEqual(scene.types, ['allocated', 'bound', 'unbound', 'ended', 'allocated']);
+});
+
+test('a server over UDP that was away for up to half a minute serves again within 2.3 s of its return', (t) => {
+  for (let away = 500; away <= 30_000; away += 700) {
+    const scene = new Scene();
+    scene.start();
+    scene.advance(VERIFY_INTERVAL_MS);
+    scene.reachable = () => false;
+    scene.client.verify(scene.now);
+    scene.carry();
+    scene.advance(away);
+    scene.server.allocated = false;
+    scene.reachable = () => true;
+    scene.advance(2_300);
+    t.deepEqual(scene.types, ['allocated', 'ended', 'allocated'], `${away} ms`);
+  }
 });
 
 test('when the address that it was made from is gone, another one is made from what is left', (t) => {

@@ -121,7 +121,7 @@ for (const [who, sends] of [
   ['that is sent to', 'bob'],
 ] as const)
   systemTest(
-    `coturn is started anew, and the link by the allocation of the end ${who} alone carries packets again within 3.3 s`,
+    `coturn is started anew, and the link by the allocation of the end ${who} alone carries packets again within 10 s`,
     async (t, lab) => {
       const { peer, a, b } = await twoHomes(lab, 'address-and-port-dependent');
       const coturn = await Coturn.start(lab, peer.namespace, TURN_ADDRESS);
@@ -141,11 +141,12 @@ for (const [who, sends] of [
         });
       const alice = await join('alice', a);
       const bob = await join('bob', b);
-      t.is((await alice.ping(`bob.${OVERLAY}`, 1)).path?.type, 'relay');
+      const ping = await alice.ping(`bob.${OVERLAY}`, 3);
+      t.is(ping.path?.type, 'relay');
       const { hit } = await bob.status();
       await a.namespace.run('ping', ['-6', '-n', '-c', '10', '-i', '0.1', hit]);
       const tookMs = await passAgain(t, coturn, a, hit);
-      t.true(tookMs <= 3_300);
+      t.true(tookMs <= 10_000);
       t.is((await alice.link(hit))?.handshakes, 1);
       for (const agent of [alice, bob, carol]) await agent.stop();
       await coturn.stop();

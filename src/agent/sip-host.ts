@@ -1,20 +1,24 @@
 import { parseIpv4Prefix } from '../base/ipv4-prefix.ts';
-import type { Clock, Timed } from '../base/clock.ts';
+import { type Clock, earliest, type Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { OwnSip } from '../dns/own-sip.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import { SipAdaptor } from '../sip/adaptor.ts';
+import { HostWatch } from '../sip/host-watch.ts';
 import { encodeSip } from '../sip/message/codec.ts';
 import { OverlayNames } from '../sip/names.ts';
-import type { OwnAddresses, ProvenMember } from '../sip/parties.ts';
+import type { SipFlow } from '../sip/flow.ts';
+import type { SipMessage } from '../sip/message/message.ts';
+import { isLoopback, type OwnAddresses, type ProvenMember } from '../sip/parties.ts';
 import { Registrar } from '../sip/registrar/registrar.ts';
 import { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import type { Guard } from './guard.ts';
 import { KeptRegistrations } from './kept-registrations.ts';
 import { SipLookup } from './sip-lookup.ts';
+import { hostWatchPorts } from './sip-reach.ts';
 import { SipSockets } from './sip-sockets.ts';
 
 export interface SipHostComponents {
@@ -55,6 +59,7 @@ export class SipHost implements Timed {
   private readonly kept: KeptRegistrations;
   private readonly lookup: SipLookup;
   private readonly sockets: SipSockets;
+  private readonly watch: HostWatch;
   private adaptor: SipAdaptor;
   /** Whom the adaptor was made for. */
   private user: string | null;
@@ -68,6 +73,13 @@ export class SipHost implements Timed {
     this.kept = new KeptRegistrations({ state, logger, snapshot: () => this.registrar.snapshot() });
     this.registrar = this.makeRegistrar();
     this.user = engine.membership.user;
+    this.watch = new HostWatch({
+      ports: {
+        ...hostWatchPorts({ engine, driver: components.driver, fed: this.driver }),
+        isWaiting: (flow) => this.adaptor.isWaiting(flow),
+        gone: (flow, now) => this.adaptor.flowClosed(flow, now),
+      },
+    });
     this.adaptor = this.makeAdaptor();
     this.driver.run((now) => this.registrar.restore(this.kept.load(), now, clock.wall()));
     this.sockets = new SipSockets(
@@ -76,6 +88,7 @@ export class SipHost implements Timed {
         logger,
         receive: (flow, incoming) => {
           this.driver.feed('SIP message', (now) => {
+            this.watch.heard(flow, now);
             if (incoming instanceof Uint8Array) this.ofUser.receiveDatagram(flow, incoming, now);
             else this.ofUser.receive(flow, incoming, now);
           });
@@ -107,11 +120,12 @@ export class SipHost implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return this.adaptor.nextTimeout();
+    return earliest(this.adaptor.nextTimeout(), this.watch.nextTimeout());
   }
 
   handleTimeout(now: number): void {
     this.adaptor.handleTimeout(now);
+    this.watch.handleTimeout(now);
   }
 
   /** Idempotent. Calls go on without us; registrations are there again in the next life. */
@@ -165,7 +179,7 @@ export class SipHost implements Timed {
       {
         registrar: this.registrar,
         ports: {
-          send: (flow, message) => this.sockets.send(flow, encodeSip(message)),
+          send: (flow, message) => this.send(flow, message),
           memberAt: (hit, address) => this.memberAt(hit, address),
           lookUp: (aor, _, done) =>
             this.lookup.lookUp(aor, (hosts) => void this.driver.feed('SIP lookup', (now) => done(hosts, now))),
@@ -188,6 +202,13 @@ export class SipHost implements Timed {
         port,
       },
     );
+  }
+
+  private send(flow: SipFlow, message: SipMessage): void {
+    this.sockets.send(flow, encodeSip(message));
+    const { address } = flow.remote;
+    const isElsewhere = address !== this.own.ipv6 && address !== this.own.ipv4 && !isLoopback(address);
+    if (message.type === 'request' && isElsewhere) this.watch.sent(flow, this.components.clock.monotonic());
   }
 
   /** The data plane lets nobody send from an address that its link has not proven. */

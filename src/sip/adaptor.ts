@@ -27,6 +27,9 @@ import type { ServerTransaction, TransactionUser } from './transaction/transacti
 const ALLOW =
   'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, MESSAGE, PUBLISH';
 
+/** A phone that is switched off, or its host: the 500 of RFC 3261 s16.9 is shown as a fault. */
+const UNREACHABLE: Refusal = { status: 480, reason: 'Host Unreachable' };
+
 /** The registrar of this host's user. */
 export interface AdaptorRegistrar extends Timed {
   register(request: SipRequest, flow: SipFlow, now: number): SipResponse;
@@ -163,6 +166,11 @@ export class SipAdaptor implements Timed {
     this.layer.transportFailed(flow, now);
   }
 
+  /** Whether a request over this flow would end by its failure (`TransactionLayer.isWaiting`). */
+  isWaiting(flow: SipFlow): boolean {
+    return this.layer.isWaiting(flow);
+  }
+
   addressesChanged(own: OwnAddresses): void {
     this.parties.addressesChanged(own);
   }
@@ -194,6 +202,7 @@ export class SipAdaptor implements Timed {
 
   private proxyPorts(ownAddress: (flow: SipFlow) => SocketAddress): ProxyPorts {
     return {
+      unreachable: UNREACHABLE,
       ownAddress,
       isOwn: (uri) => this.finder.isSelf(uri),
       admit: (request, from) => this.admit(request, from),

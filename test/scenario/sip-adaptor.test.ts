@@ -146,6 +146,48 @@ test('a stranger is not answered', (t) => {
   t.deepEqual(bobs.received, []);
 });
 
+for (const { isLinked, withinMs } of [
+  { isLinked: false, withinMs: 1_000 },
+  { isLinked: true, withinMs: 5_000 },
+])
+  test(`the only host of a member is off, ${isLinked ? 'and its link does not know yet' : 'and no link leads there'}: the caller has 480 within ${withinMs} ms`, (t) => {
+    const { network, alice, bob } = scene();
+    bob.registered();
+    bob.isOff = true;
+    bob.isLinked = isLinked;
+    const call = alice.registered().call('one', 'sip:bob@home.example');
+    network.loop.run(withinMs);
+    t.deepEqual(call.heard, ['480']);
+    network.loop.run(60_000);
+    t.deepEqual(alice.adaptor.sizes, { transactions: 0, requests: 0 });
+  });
+
+test('a host that is away for ten seconds while its phone rings: the call goes on when it is back', (t) => {
+  const { network, alice, bob } = scene();
+  bob.isLinked = true;
+  bob.registered().manners = { ringsAfterMs: 100, answersAfterMs: 20_000 };
+  const call = alice.registered().call('one', 'sip:bob@home.example');
+  network.loop.run(5_000);
+  bob.isOff = true;
+  network.loop.run(10_000);
+  bob.isOff = false;
+  network.loop.run(10_000);
+  t.is(call.heard[0], '180');
+  t.regex(call.heard[1] ?? '', /^200/);
+});
+
+for (const status of [200, 486])
+  test(`beside a host that was lost and is registered still, the answer of the living one (${status}) is the caller's`, (t) => {
+    const { network, overlay, alice, bob } = scene();
+    bob.registered();
+    bob.isOff = true;
+    const living = overlay.home('bob');
+    living.registered().manners = { ringsAfterMs: 100, answersAfterMs: 600, status };
+    const call = alice.registered().call('one', 'sip:bob@home.example');
+    network.loop.run(1_500);
+    t.is(call.heard.at(-1)?.slice(0, 3), String(status));
+  });
+
 test('a member is led to phones of this host, and to no other host', (t) => {
   const { network, overlay, alice, bob } = scene();
   const carol = overlay.home('carol');

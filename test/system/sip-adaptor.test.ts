@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
-import { TUN_NAME, type Agent } from '../../scripts/testbed/agent.ts';
+import { TUN_NAME } from '../../scripts/testbed/agent.ts';
 import { Capture } from '../../scripts/testbed/capture.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
-import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
+import type { Lab } from '../../scripts/testbed/lab.ts';
 import { Linphone } from '../../scripts/testbed/linphone.ts';
 import { useResolver } from '../../scripts/testbed/nat64.ts';
-import { Phone, type PhoneOptions } from '../../scripts/testbed/phone.ts';
+import type { Phone } from '../../scripts/testbed/phone.ts';
 import { compareDirections, rtpPackets } from '../../scripts/testbed/rtp-stream.ts';
-import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
-import { OVERLAY, type ThreeHosts, threeHosts } from '../../scripts/testbed/three-hosts.ts';
+import { OVERLAY, threeHosts } from '../../scripts/testbed/three-hosts.ts';
+import { type Place, phoneAt, placesOf } from './support/sip-places.ts';
 import { systemTest } from './support/system-test.ts';
 
 const SIPP = join(import.meta.dirname, '../../scripts/testbed/sipp');
@@ -18,41 +18,6 @@ const SIPP = join(import.meta.dirname, '../../scripts/testbed/sipp');
 const STUB = '127.0.60.84';
 const TALK_MS = 2_000;
 const RINGS_WITHIN_MS = 5_000;
-
-interface Place {
-  readonly agent: Agent;
-  readonly namespace: Namespace;
-}
-
-/** A phone with ordinary settings beside its host's agent, registered. */
-async function phoneAt(
-  lab: Lab,
-  { agent, namespace }: Place,
-  options: Pick<PhoneOptions, 'family'> & Partial<PhoneOptions>,
-): Promise<Phone> {
-  const nameserver = (await agent.status()).dns?.listen;
-  const speech = join(lab.directory, 'speech.wav');
-  writeWav(speech, speechLike(40, 6940));
-  const phone = await Phone.start({
-    namespace,
-    directory: lab.folder(`phone-${agent.name}-${options.index ?? 0}`),
-    addressOfRecord: `${agent.name}@${OVERLAY}`,
-    interfaceName: TUN_NAME,
-    speech,
-    registers: 'any',
-    ...(nameserver === undefined ? {} : { nameserver }),
-    ...options,
-  });
-  await phone.registered(10_000);
-  return phone;
-}
-
-function placesOf({ homes, alice, bob }: ThreeHosts): { alice: Place; bob: Place } {
-  return {
-    alice: { agent: alice, namespace: homes.a.namespace },
-    bob: { agent: bob, namespace: homes.b.namespace },
-  };
-}
 
 /** They talk until now; then the caller hangs up, and both are gone. */
 async function heardBoth(

@@ -26,6 +26,8 @@ export interface Refusal {
 }
 
 export interface ProxyPorts {
+  /** What a target has answered whose flow broke. Absent: 503 (RFC 3261 s16.9). */
+  readonly unreachable?: Refusal;
   /** Where we listen on that side of us: for Record-Route. */
   ownAddress(flow: SipFlow): SocketAddress;
   /** Whether such a URI, of a Route or with `lr` or `maddr`, means this proxy. */

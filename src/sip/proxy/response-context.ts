@@ -142,7 +142,7 @@ export class ResponseContext implements Expiring {
       onProvisional: (response: SipResponse, at: number) => this.provisional(branch, response, at),
       onFinal: (response: SipResponse, at: number) => this.final(branch, response, at),
       onTimeout: (at: number) => this.ended(branch, TIMEOUT, at),
-      onTransportError: (at: number) => this.ended(branch, UNAVAILABLE, at),
+      onTransportError: (at: number) => this.ended(branch, ports.unreachable ?? UNAVAILABLE, at),
     };
     const copy = copyFor(request, target, this.transaction.from, ports);
     const transaction = layer.request(copy, target.flow, now, handlers, asked.mark);

@@ -148,6 +148,16 @@ export class TransactionLayer implements Timed {
     return true;
   }
 
+  /** Whether a request over this flow would end by its failure: it has no answer yet. A phone that rings may ring on. */
+  isWaiting({ key }: SipFlow): boolean {
+    for (const machine of this.byFlow.get(key) ?? []) {
+      if ('replies' in machine) continue;
+      const { state, isInvite } = machine;
+      if (state === 'calling' || state === 'trying' || (state === 'proceeding' && !isInvite)) return true;
+    }
+    return false;
+  }
+
   /** The connection broke, or datagrams are refused there. May be called from within `send`: it takes effect at `nextTimeout()`, which is now. */
   transportFailed(flow: SipFlow, now: number): void {
     this.failedFlows.add(flow.key);

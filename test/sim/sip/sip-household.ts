@@ -4,6 +4,9 @@ import { addressToHit, type Hit, hitToAddress } from '../../../src/base/node-id.
 import { seededRandom } from '../../../src/base/random.ts';
 import { SipAdaptor } from '../../../src/sip/adaptor.ts';
 import type { FoundHost } from '../../../src/sip/destinations.ts';
+import { earliest } from '../../../src/base/clock.ts';
+import { HostWatch } from '../../../src/sip/host-watch.ts';
+import { isLoopback } from '../../../src/sip/parties.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
 import type { SipMessage } from '../../../src/sip/message/message.ts';
 import { OverlayNames } from '../../../src/sip/names.ts';
@@ -13,6 +16,10 @@ import { type SipNetwork, type SipNode } from './sip-network.ts';
 import { SimPhone } from './sip-phone.ts';
 
 const OVERLAY = 'home.example';
+/** Of an echo, and of a question to the overlay. */
+const ECHO_MS = 20;
+const ECHO_TIMEOUT_MS = 3_000;
+const REACH_MS = 300;
 export const ADAPTOR_PORT = 5_062;
 
 /** The overlay of a few hosts: who is behind which address, and who has phones where. */
@@ -48,6 +55,11 @@ export class SipHome implements SipNode {
   readonly adaptor: SipAdaptor;
   /** Addresses that phones wrote and that lead nowhere. */
   readonly wrong: string[] = [];
+  /** Switched off, or lost: nothing comes from it, and nothing reaches it. */
+  isOff = false;
+  /** Of others to this one: their ends do not know yet that it is off. */
+  isLinked = false;
+  private readonly watch: HostWatch;
   private readonly overlay: SipOverlay;
   private phones = 0;
 
@@ -73,11 +85,12 @@ export class SipHome implements SipNode {
       },
       { hit: this.hit, outbound: ['tcp'] },
     );
+    this.watch = new HostWatch({ ports: this.watchPorts() });
     this.adaptor = new SipAdaptor(
       {
         registrar: this.registrar,
         ports: {
-          send: (flow, message) => network.send(flow, message),
+          send: (flow, message) => this.send(flow, message),
           memberAt: (_, address) => members.get(address),
           lookUp: (aor, now, done) => done(overlay.hostsOf(aor, now), now),
           isListening: ({ address, port }) => isOwnAddress(address) && port === ADAPTOR_PORT,
@@ -92,15 +105,48 @@ export class SipHome implements SipNode {
   }
 
   receive(message: SipMessage, flow: SipFlow, now: number): void {
+    if (this.isOff) return;
+    this.watch.heard(flow, now);
     this.adaptor.receive(flow, message, now);
   }
 
   nextTimeout(): number | undefined {
-    return this.adaptor.nextTimeout();
+    return earliest(this.adaptor.nextTimeout(), this.watch.nextTimeout());
   }
 
   handleTimeout(now: number): void {
     this.adaptor.handleTimeout(now);
+    this.watch.handleTimeout(now);
+  }
+
+  private send(flow: SipFlow, message: SipMessage): void {
+    const { network } = this.overlay;
+    if (this.isOff) return;
+    network.send(flow, message);
+    const { address } = flow.remote;
+    const isElsewhere = address !== this.ipv6 && address !== this.ipv4 && !isLoopback(address);
+    if (message.type === 'request' && isElsewhere) this.watch.sent(flow, network.loop.now);
+  }
+
+  private watchPorts(): ConstructorParameters<typeof HostWatch>[0]['ports'] {
+    const { network, homes } = this.overlay;
+    const at = (address: string): SipHome | undefined =>
+      [...homes.values()].find(({ ipv4, ipv6 }) => address === ipv4 || address === ipv6);
+    const answer = (afterMs: number, isThere: boolean, done: (isThere: boolean, now: number) => void): void =>
+      network.loop.after(afterMs, () => {
+        done(isThere, network.loop.now);
+        network.schedule(this);
+      });
+    return {
+      isWaiting: (flow) => this.adaptor.isWaiting(flow),
+      isLinked: (address) => at(address)?.isLinked === true,
+      echo: (address, _, done) => {
+        const isThere = at(address)?.isOff === false;
+        answer(isThere ? ECHO_MS : ECHO_TIMEOUT_MS, isThere, done);
+      },
+      reach: (address, _, done) => answer(REACH_MS, at(address)?.isOff === false, done),
+      gone: (flow, now) => this.adaptor.flowClosed(flow, now),
+    };
   }
 
   /** @param options.over of which family it is */

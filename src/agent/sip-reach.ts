@@ -16,13 +16,17 @@ export function hostWatchPorts({
   engine,
   driver,
   fed,
-}: SipReachComponents): Pick<HostWatchPorts, 'isLinked' | 'echo' | 'reach'> {
+}: SipReachComponents): Pick<HostWatchPorts, 'isLinked' | 'echo' | 'reach' | 'hasAnswered'> {
   const hitAt = (address: string): Hit | undefined =>
     isHitAddress(address) ? addressToHit(address) : engine.hitOf(address);
   return {
     isLinked: (address) => {
       const hit = hitAt(address);
       return hit !== undefined && engine.links.dataPlaneLinkOf(hit) !== undefined;
+    },
+    hasAnswered: (address) => {
+      const hit = hitAt(address);
+      return hit !== undefined && engine.resolver.hasAnswered(hit);
     },
     echo: (address, now, done) => {
       const hit = hitAt(address);

@@ -51,6 +51,8 @@ export class Resolver implements Timed {
   private readonly logger: Logger;
   private readonly pending = new Map<string, Pending>();
   private readonly connecting = new Map<Hit, number>();
+  /** Of those, hosts that have answered: their links are being made. */
+  private readonly answered = new Set<Hit>();
   private readonly refusedUntil = new Map<string, number>();
   private readonly setups = new Map<Hit, SetupTimes>();
   private readonly timers = new TimerQueue<string>();
@@ -104,6 +106,11 @@ export class Resolver implements Timed {
     if (this.connecting.has(hit)) this.timers.set(`retry ${hit}`, now);
   }
 
+  /** Whether a host that is asked for a link has answered. */
+  hasAnswered(hit: Hit): boolean {
+    return this.answered.has(hit);
+  }
+
   setupOf(hit: Hit): SetupTimes | undefined {
     return this.setups.get(hit);
   }
@@ -139,6 +146,7 @@ export class Resolver implements Timed {
     this.connecting.set(hit, attempt);
     this.timers.set(`retry ${hit}`, now + CONNECT_RETRY_MS);
     this.ports.connect(hit, now, (result) => {
+      if (result.ok && this.connecting.has(hit)) this.answered.add(hit);
       if (result.ok || this.connecting.get(hit) !== attempt) return;
       for (const [address, pending] of this.pending) if (pending.hit === hit) this.fail(address, now, result.reason);
     });
@@ -157,6 +165,7 @@ export class Resolver implements Timed {
 
   private stopConnecting(hit: Hit): void {
     this.connecting.delete(hit);
+    this.answered.delete(hit);
     this.timers.clear(`retry ${hit}`);
   }
 

@@ -10,6 +10,8 @@ const NEXT_MS = 1_000;
 /** A link finds another path sooner than that, and two echoes in a row may be lost. */
 const SILENT_MS = 4_000;
 const SILENT_ECHOES = 2;
+/** The overlay's question is asked anew after three seconds (CONNECT_RETRY_MS); a host that is there answers one of both. */
+const UNANSWERED_MS = 5_000;
 /** Hosts that are called at a time; more are waited for as SIP waits. */
 const MAX_WATCHED = 256;
 
@@ -22,6 +24,8 @@ export interface HostWatchPorts {
   echo(address: string, now: number, done: (isThere: boolean, now: number) => void): void;
   /** Asks the overlay for a link. @param done called once, `isThere` false: there is none to be had. */
   reach(address: string, now: number, done: (isThere: boolean, now: number) => void): void;
+  /** Whether it has answered by now, and its link is being made. */
+  hasAnswered(address: string): boolean;
   /** Nobody is behind that flow: whatever waits for it need not. Called from `handleTimeout` or from within a `done`. */
   gone(flow: SipFlow, now: number): void;
 }
@@ -32,7 +36,8 @@ interface Watched {
   heardAt: number;
   /** Echoes on the link that were sent since. */
   echoes: number;
-  isReaching: boolean;
+  /** Since when the overlay has been asked; undefined: it is not. */
+  reachingSince: number | undefined;
 }
 
 /**
@@ -40,7 +45,7 @@ interface Watched {
  *
  *     sent ──> watched ──half a second of silence──> asked, each second: an echo on its link, or a link of the overlay
  *                 │  ^                                 │          │
- *                 │  └──────────── heard ──────────────┘          └── no link, or nothing for 4 s ──> gone
+ *                 │  └──────────── heard ──────────────┘          └── no link, or nothing for some seconds ──> gone
  *                 └── nothing waits for it any more ──> (none)
  */
 export class HostWatch implements Timed {
@@ -61,7 +66,7 @@ export class HostWatch implements Timed {
   /** A request goes to another host. */
   sent(flow: SipFlow, now: number): void {
     if (this.watched.has(flow.key) || this.watched.size >= MAX_WATCHED) return;
-    const watched = { flow, heardAt: now, echoes: 0, isReaching: false };
+    const watched = { flow, heardAt: now, echoes: 0, reachingSince: undefined };
     this.watched.set(flow.key, watched);
     this.timers.set(watched, now + FIRST_MS);
   }
@@ -82,28 +87,32 @@ export class HostWatch implements Timed {
   }
 
   private look(watched: Watched, now: number): void {
-    const { flow, heardAt, echoes, isReaching } = watched;
+    const { flow, heardAt, reachingSince } = watched;
     const { address } = flow.remote;
     if (!this.ports.isWaiting(flow)) {
       this.drop(watched);
-      return;
-    }
-    const isLinked = this.ports.isLinked(address);
-    if (isLinked && !isReaching && now - heardAt >= SILENT_MS && echoes >= SILENT_ECHOES) {
+    } else if (this.isSilent(watched, now)) {
       this.gone(watched, now);
-      return;
+    } else {
+      this.timers.set(watched, now + NEXT_MS);
+      if (reachingSince !== undefined || now - heardAt < FIRST_MS) return;
+      if (this.ports.isLinked(address)) this.echo(watched, now);
+      else this.reach(watched, now);
     }
-    this.timers.set(watched, now + NEXT_MS);
-    if (isReaching || now - heardAt < FIRST_MS) return;
-    if (isLinked) {
-      this.echo(watched, now);
-      return;
-    }
-    watched.isReaching = true;
-    this.ports.reach(address, now, (isThere, at) => {
-      watched.isReaching = false;
+  }
+
+  private isSilent({ flow, heardAt, echoes, reachingSince }: Watched, now: number): boolean {
+    const { address } = flow.remote;
+    if (reachingSince !== undefined) return now - reachingSince >= UNANSWERED_MS && !this.ports.hasAnswered(address);
+    return this.ports.isLinked(address) && now - heardAt >= SILENT_MS && echoes >= SILENT_ECHOES;
+  }
+
+  private reach(watched: Watched, now: number): void {
+    watched.reachingSince = now;
+    this.ports.reach(watched.flow.remote.address, now, (isThere, at) => {
+      watched.reachingSince = undefined;
       noteLife(watched, at);
-      if (!isThere && this.watched.get(flow.key) === watched) this.gone(watched, at);
+      if (!isThere && this.watched.get(watched.flow.key) === watched) this.gone(watched, at);
     });
   }
 

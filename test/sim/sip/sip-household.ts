@@ -144,6 +144,7 @@ export class SipHome implements SipNode {
         const isThere = at(address)?.isOff === false;
         answer(isThere ? ECHO_MS : ECHO_TIMEOUT_MS, isThere, done);
       },
+      hasAnswered: () => false,
       reach: (address, _, done) => answer(REACH_MS, at(address)?.isOff === false, done),
       gone: (flow, now) => this.adaptor.flowClosed(flow, now),
     };

@@ -15,6 +15,7 @@ const BOB = flowTo(1);
 class Bench {
   isLinked = true;
   isWaiting = true;
+  hasAnswered = true;
   /** Undefined: no answer. */
   echoAnswer: boolean | undefined;
   readonly echoes: number[] = [];
@@ -24,6 +25,7 @@ class Bench {
     ports: {
       isWaiting: () => this.isWaiting,
       isLinked: () => this.isLinked,
+      hasAnswered: () => this.hasAnswered,
       echo: (_, now, done) => {
         this.echoes.push(now);
         if (this.echoAnswer !== undefined) done(this.echoAnswer, now);
@@ -89,6 +91,16 @@ test('a host without a link is gone as soon as the overlay has none to it, and i
   bench.reached[0]?.(false, 9_100);
   t.deepEqual(bench.gone, ['198.18.1.1 9100']);
   t.is(bench.watch.size, 0);
+});
+
+test('a host that does not answer the overlay is gone after 5.5 s, whatever comes of it later', (t) => {
+  const bench = new Bench();
+  bench.isLinked = false;
+  bench.hasAnswered = false;
+  bench.watch.sent(BOB, 0);
+  bench.run(60_000);
+  bench.reached[0]?.(false, 60_000);
+  t.deepEqual(bench.gone, ['198.18.1.1 5500']);
 });
 
 test('a host whose link comes up is asked on it from then on', (t) => {

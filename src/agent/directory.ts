@@ -1,5 +1,5 @@
 import type { Hit } from '../base/node-id.ts';
-import { addressToHit, isHit } from '../base/node-id.ts';
+import { addressToHit, hitToAddress, isHit } from '../base/node-id.ts';
 import { IdlocError } from '../base/errors.ts';
 import type { LookupAnswer, NameLookup, OverlayHost } from '../dns/name-lookup.ts';
 import type { LookupDone, NamedHost, NameService, RecordSource } from '../overlay/naming.ts';
@@ -9,6 +9,11 @@ import type { Engine } from './engine.ts';
 
 /** A linked host is known without the overlay, which is asked all the same, since it may know better; but not for longer. */
 const OVERLAY_PATIENCE_MS = 1_000;
+
+/** Of a user's hosts that are asked whether they are there: the next one as soon after the one before (RFC 8305 s5), and all in so long. */
+const NEXT_AFTER_MS = 250;
+const ASK_PATIENCE_MS = 1_000;
+const MAX_ASKED = 4;
 
 /** What the overlay says of a host, and who said it. */
 export interface Found {
@@ -40,13 +45,18 @@ export class Directory implements NameLookup {
     this.after = components.after;
   }
 
-  /** All hosts of the user, as `bestFirst` orders them. */
+  /** All hosts of the user, as `bestFirst` orders them: one that is there is linked by then, if any is. */
   lookupName(name: string, done: (answer: LookupAnswer) => void): void {
     const user = this.userOf(name);
     this.ask({ user }, done, (names, now, answer) => {
       names.lookupName(user, now, (result, at) => {
-        if (!result.ok) answer(result, at);
-        else answer({ ok: true, value: this.bestFirst(result.value).map((host) => ({ ...host, name })) }, at);
+        if (!result.ok) {
+          answer(result, at);
+          return;
+        }
+        this.linkOne(this.bestFirst(result.value), at, (then) =>
+          answer({ ok: true, value: this.bestFirst(result.value).map((host) => ({ ...host, name })) }, then),
+        );
       });
     });
   }
@@ -147,6 +157,37 @@ export class Directory implements NameLookup {
       (a, b) => Number(a.isSelf) - Number(b.isSelf) || Number(b.isLinked) - Number(a.isLinked) || b.heardAt - a.heardAt,
     );
     return ranked.map(({ host }) => host);
+  }
+
+  /**
+   * A host that was lost, or set up anew with another key, leaves a record that may be the latest: of several hosts of which none is
+   * linked, one that is there is found by asking.
+   */
+  private linkOne(hosts: readonly NamedHost[], now: number, done: (now: number) => void): void {
+    const { engine } = this;
+    const others = hosts.filter(({ hit }) => hit !== engine.hit).slice(0, MAX_ASKED);
+    if (others.length < 2 || others.some(({ hit }) => engine.links.isUp(hit))) {
+      done(now);
+      return;
+    }
+    let left = others.length;
+    let open = true;
+    const finish = (): void => {
+      if (!open) return;
+      open = false;
+      this.driver.run(done);
+    };
+    this.after(ASK_PATIENCE_MS, finish);
+    for (const [i, { hit }] of others.entries())
+      this.after(i * NEXT_AFTER_MS, () => {
+        if (!open) return;
+        this.driver.run((at) => {
+          engine.resolver.miss(hitToAddress(hit), at, (result) => {
+            left -= 1;
+            if (result.ok || left === 0) finish();
+          });
+        });
+      });
   }
 
   private ask(

@@ -172,6 +172,8 @@ export class Life {
           overlay: membership.configuration.overlay,
           ipv4Prefix,
           port: config.sip.port,
+          callers: config.sip.callers,
+          trustHeader: config.sip.trustHeader,
           interfaceName: config.tun.name,
           ipv4: this.memory.ownIpv4,
         },

@@ -6,6 +6,7 @@ import type { Random } from '../base/random.ts';
 import type { OwnSip } from '../dns/own-sip.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import { SipAdaptor } from '../sip/adaptor.ts';
+import { CallerPolicy, type CallerSettings } from '../sip/callers.ts';
 import { HostWatch } from '../sip/host-watch.ts';
 import { encodeSip } from '../sip/message/codec.ts';
 import { OverlayNames } from '../sip/names.ts';
@@ -42,6 +43,8 @@ export interface SipHostOptions {
   readonly interfaceName: string;
   /** That of a former life, which the TUN has until another one is claimed. */
   readonly ipv4: string | undefined;
+  readonly callers: CallerSettings;
+  readonly trustHeader?: string | undefined;
 }
 
 /**
@@ -60,6 +63,7 @@ export class SipHost implements Timed {
   private readonly lookup: SipLookup;
   private readonly sockets: SipSockets;
   private readonly watch: HostWatch;
+  private readonly callers: CallerPolicy;
   private adaptor: SipAdaptor;
   /** Whom the adaptor was made for. */
   private user: string | null;
@@ -73,6 +77,7 @@ export class SipHost implements Timed {
     this.kept = new KeptRegistrations({ state, logger, snapshot: () => this.registrar.snapshot() });
     this.registrar = this.makeRegistrar();
     this.user = engine.membership.user;
+    this.callers = new CallerPolicy({ ports: { minuteOfDay: () => minuteOfDay(clock.wall()) } }, options.callers);
     this.watch = new HostWatch({
       ports: {
         ...hostWatchPorts({ engine, driver: components.driver, fed: this.driver }),
@@ -174,7 +179,7 @@ export class SipHost implements Timed {
 
   private makeAdaptor(): SipAdaptor {
     const { engine, random, logger } = this.components;
-    const { overlay, ipv4Prefix, port } = this.options;
+    const { overlay, ipv4Prefix, port, trustHeader } = this.options;
     return new SipAdaptor(
       {
         registrar: this.registrar,
@@ -200,6 +205,8 @@ export class SipHost implements Timed {
         self: { hit: engine.hit, user: engine.membership.user },
         own: this.own,
         port,
+        trustHeader,
+        callers: this.callers,
       },
     );
   }
@@ -218,4 +225,10 @@ export class SipHost implements Timed {
     if (found === undefined || engine.membership.revoked.has(found)) return undefined;
     return { hit: found, user: engine.userOf(found) };
   }
+}
+
+/** In the time zone of this host. */
+function minuteOfDay(wallMs: number): number {
+  const date = new Date(wallMs);
+  return 60 * date.getHours() + date.getMinutes();
 }

@@ -1,12 +1,52 @@
 import { z } from 'zod';
 
+/** Times of a day, minutes since midnight. */
+interface Night {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Whose calls phones of this host ring for (src/sip/callers.ts). */
+export interface CallerSettings {
+  readonly callers: 'members' | 'contacts' | 'anyone';
+  readonly contacts: readonly string[];
+  readonly block: readonly string[];
+  readonly night?: Night;
+  readonly callsPerMinute: number;
+}
+
 /** Beside the 5060 and 5061 of RFC 3261 s19.1.2, where phones of this host listen. */
 const DEFAULT_PORT = 5_062;
+
+const MAX_NAMES = 1_024;
+/** Of one member: a call every other second, hour after hour. */
+const DEFAULT_CALLS_PER_MINUTE = 30;
+const MAX_CALLS_PER_MINUTE = 60_000;
+
+const names = z.array(z.string().min(1).max(255)).max(MAX_NAMES);
+const night = z.string().transform((text, context): Night => {
+  const [, ...parts] = /^([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)$/.exec(text) ?? [];
+  const [fromHour, fromMinute, toHour, toMinute] = parts.map(Number);
+  if (fromHour !== undefined && fromMinute !== undefined && toHour !== undefined && toMinute !== undefined)
+    return { from: 60 * fromHour + fromMinute, to: 60 * toHour + toMinute };
+  context.addIssue({ code: 'custom', message: 'must be two times of a day such as 22:00-07:00' });
+  return z.NEVER;
+});
+/** RFC 3261 s25.1: a token. Those that the proxy writes itself have their own meaning. */
+const headerName = z
+  .string()
+  .regex(/^X-[A-Za-z0-9-]{1,62}$/, 'must be the name of a header field that begins with X-, such as X-Idloc-Trust');
 
 /** The table `[sip]`. */
 export const sipSchema = z.strictObject({
   enable: z.boolean().optional(),
   port: z.int().min(1).max(65_535).optional(),
+  callers: z.enum(['members', 'contacts', 'anyone']).optional(),
+  contacts: names.optional(),
+  block: names.optional(),
+  night: night.optional(),
+  calls_per_minute: z.int().min(1).max(MAX_CALLS_PER_MINUTE).optional(),
+  trust_header: headerName.optional(),
 });
 
 /** The SIP adaptor of this host. */
@@ -15,9 +55,23 @@ export interface SipSettings {
   readonly enable: boolean;
   /** UDP and TCP. */
   readonly port: number;
+  readonly callers: CallerSettings;
+  /** A header field that tells phones what was proven of who calls; absent: none. */
+  readonly trustHeader?: string;
 }
 
 /** @param table undefined: every setting as it comes. */
 export function sipSettings(table: z.output<typeof sipSchema> | undefined, tun: { enable: boolean }): SipSettings {
-  return { enable: tun.enable && (table?.enable ?? true), port: table?.port ?? DEFAULT_PORT };
+  return {
+    enable: tun.enable && (table?.enable ?? true),
+    port: table?.port ?? DEFAULT_PORT,
+    callers: {
+      callers: table?.callers ?? 'members',
+      contacts: table?.contacts ?? [],
+      block: table?.block ?? [],
+      callsPerMinute: table?.calls_per_minute ?? DEFAULT_CALLS_PER_MINUTE,
+      ...(table?.night && { night: table.night }),
+    },
+    ...(table?.trust_header !== undefined && { trustHeader: table.trust_header }),
+  };
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import type { CallerPolicy } from './callers.ts';
 import { ContactFlows } from './contact-flows.ts';
 import { DestinationFinder, type FoundHost, type Target } from './destinations.ts';
 import type { SipFlow } from './flow.ts';
@@ -60,6 +61,8 @@ export interface AdaptorOptions {
   readonly port: number;
   /** A header field that tells phones what was proven of who calls; absent: P-Asserted-Identity alone. */
   readonly trustHeader?: string | undefined;
+  /** Who may ring; absent: whoever may speak. */
+  readonly callers?: CallerPolicy | undefined;
 }
 
 /**
@@ -78,6 +81,7 @@ export class SipAdaptor implements Timed {
   private readonly parties: Parties;
   private readonly contacts = new ContactFlows();
   private readonly identities: IdentityPolicy;
+  private readonly callers: CallerPolicy | undefined;
   private readonly finder: DestinationFinder;
   private readonly registrar: AdaptorRegistrar;
   private readonly sdp: SdpAddresses;
@@ -107,6 +111,7 @@ export class SipAdaptor implements Timed {
       memberAt: (hit, address) => ports.memberAt(hit, address),
     });
     this.parties = parties;
+    this.callers = options.callers;
     this.identities = new IdentityPolicy({ names, own: self, parties }, { trustHeader });
     this.sdp = new SdpAddresses({ parties, onWrongAddresses: (addresses) => ports.onWrongAddresses(addresses) });
     this.finder = new DestinationFinder(
@@ -205,7 +210,7 @@ export class SipAdaptor implements Timed {
       unreachable: UNREACHABLE,
       ownAddress,
       isOwn: (uri) => this.finder.isSelf(uri),
-      admit: (request, from) => this.admit(request, from),
+      admit: (request, from, now) => this.admit(request, from, now),
       targets: (request, from, now, done) =>
         this.finder.find(request, from, now, (found, at) => done('targets' in found ? found.targets : found, at)),
       flowTo: (uri, from) => this.finder.flowTo(uri, from),
@@ -217,7 +222,7 @@ export class SipAdaptor implements Timed {
   private ownAnswer({ from }: ServerTransaction, request: SipRequest, now: number): SipResponse | undefined {
     const isForUs = request.method === 'REGISTER' || (request.method === 'OPTIONS' && this.isAboutUs(request));
     if (!isForUs || validateRequest(request) !== undefined) return undefined;
-    const refusal = this.admit(request, from);
+    const refusal = this.admit(request, from, now);
     if (refusal !== undefined) return responseTo(request, refusal, this.random);
     if (request.method === 'REGISTER') return this.registrar.register(request, from, now);
     const headers: SipHeader[] = [
@@ -232,7 +237,7 @@ export class SipAdaptor implements Timed {
     return uri !== undefined && uri.user === undefined && this.finder.isSelf(uri);
   }
 
-  private admit(request: SipRequest, from: SipFlow): Refusal | undefined {
+  private admit(request: SipRequest, from: SipFlow, now: number): Refusal | undefined {
     const party = this.parties.of(from);
     if (party.kind === 'member' && request.method === 'REGISTER') return { status: 403, reason: 'Not Your Registrar' };
     // In a dialog a phone writes the From by which the other end has called it. Of members each From is looked at: a To tag is soon
@@ -246,6 +251,20 @@ export class SipAdaptor implements Timed {
         remote: from.key,
         reason: refusal.reason,
       });
+    return refusal ?? this.unwanted(request, party, now);
+  }
+
+  /** Whoever may speak may not ring at any time. */
+  private unwanted(request: SipRequest, party: Party, now: number): Refusal | undefined {
+    const { callers } = this;
+    if (callers === undefined) return undefined;
+    const callId = firstHeader(request, 'call-id') ?? '';
+    if (party.kind === 'phone' && request.method === 'INVITE') callers.called(callId);
+    if (party.kind !== 'member') return undefined;
+    const caller = this.identities.callerOf(request, party);
+    const refusal = callers.refusalOf({ method: request.method, callId }, caller, now);
+    if (refusal === undefined) return undefined;
+    this.logger.info('sip.notRung', { method: request.method, caller: caller.names[0], why: refusal.why });
     return refusal;
   }
 

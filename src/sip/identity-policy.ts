@@ -1,4 +1,5 @@
 import { hitToAddress } from '../base/node-id.ts';
+import { type Caller, callerName } from './callers.ts';
 import { headerValues, firstHeader, prependHeader, withoutHeader } from './message/headers.ts';
 import type { SipMessage, SipRequest } from './message/message.ts';
 import { parseNameAddr } from './message/name-addr.ts';
@@ -49,6 +50,22 @@ export class IdentityPolicy {
     return claims.every((claim) => this.isTrue(claim, member))
       ? undefined
       : { status: 403, reason: member.user === null ? 'This Host Has No Name' : `From Must Be ${member.user}` };
+  }
+
+  /** Who calls, once it may say so: a member by what its link has proven, or whom a member that is a gateway brings, by its From. */
+  callerOf(request: SipRequest, { hit, user }: ProvenMember): Caller {
+    const member = user ?? hit;
+    const uri = parseUri(parseNameAddr(firstHeader(request, 'from') ?? '')?.uri ?? '');
+    const isForeign =
+      uri !== undefined && uri.host !== ANONYMOUS_HOST && this.names.addresseeOf(uri).kind === 'foreign';
+    if (isForeign) {
+      const label = callerName(uri.user ?? '');
+      // A label alone is a member's, in settings.
+      const numbers = label.startsWith('+') ? [label] : [];
+      return { member, isMember: false, names: [...numbers, `${label}@${uri.host.toLowerCase()}`] };
+    }
+    const names = user === null ? [] : [user, user.split('@')[0] ?? user];
+    return { member, isMember: true, names: [...names, hitToAddress(hit)] };
   }
 
   /** What a phone says that only we may say goes no further. */

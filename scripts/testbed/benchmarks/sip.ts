@@ -83,7 +83,9 @@ async function throughAdaptors(lab: Lab, [a, b]: readonly [Host, Host], seconds:
   progress(`idloc: two hosts join ${OVERLAY}`);
   const alice = await Agent.start(lab, { namespace: a.namespace, name: 'alice', overlay: { create: OVERLAY } });
   const ticket = await alice.invite();
-  const bob = await Agent.start(lab, { namespace: b.namespace, name: 'bob', overlay: { join: ticket } });
+  // One member calls more than any person would.
+  const configuration = '[sip]\ncalls_per_minute = 60000\n';
+  const bob = await Agent.start(lab, { namespace: b.namespace, name: 'bob', overlay: { join: ticket }, configuration });
   const side = async (host: Host, agent: Agent): Promise<Side> => {
     const { hit } = await agent.status();
     return { host, address: `[${hit}]`, pids: () => [agent.process.pid] };

@@ -33,7 +33,7 @@ export interface ProxyPorts {
   /** Whether such a URI, of a Route or with `lr` or `maddr`, means this proxy. */
   isOwn(uri: SipUri): boolean;
   /** Whether such a request may be sent at all: asked of each but CANCEL, in dialogs and outside. To an ACK there is no answer. */
-  admit(request: SipRequest, from: SipFlow): Refusal | undefined;
+  admit(request: SipRequest, from: SipFlow, now: number): Refusal | undefined;
   /** Where a request goes that no Route and no dialog leads. @param done is called once, now or later. */
   targets(
     request: SipRequest,

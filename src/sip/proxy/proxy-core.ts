@@ -53,7 +53,7 @@ export class ProxyCore implements TransactionUser, Timed {
   onRequest(transaction: ServerTransaction, request: SipRequest, now: number): void {
     const mark = loopMark(request, transaction.from, this.salt);
     const breadth = maxBreadth(request);
-    const refusal = this.refusalOf(request, transaction.from, mark, breadth);
+    const refusal = this.refusalOf(request, transaction.from, { mark, breadth, now });
     if (refusal !== undefined || breadth === undefined) {
       const answer = refusal ?? { status: 400, reason: 'Malformed Max-Breadth' };
       this.layer.respond(transaction, responseTo(request, answer, this.random), now);
@@ -71,7 +71,7 @@ export class ProxyCore implements TransactionUser, Timed {
 
   /** Of a 2xx: it goes the way of the dialog, and nothing is remembered of it (RFC 3261 s16.11). */
   onAck(request: SipRequest, from: SipFlow, now: number): void {
-    const refusal = this.refusalOf(request, from, undefined, 1);
+    const refusal = this.refusalOf(request, from, { mark: undefined, breadth: 1, now });
     if (refusal !== undefined) {
       this.logger.debug('sip.ackDropped', { status: refusal.status, remote: from.key });
       return;
@@ -116,8 +116,7 @@ export class ProxyCore implements TransactionUser, Timed {
   private refusalOf(
     request: SipRequest,
     from: SipFlow,
-    mark: string | undefined,
-    breadth: number | undefined,
+    { mark, breadth, now }: { mark: string | undefined; breadth: number | undefined; now: number },
   ): Refusal | undefined {
     const invalid = validateRequest(request);
     if (invalid !== undefined) {
@@ -128,7 +127,7 @@ export class ProxyCore implements TransactionUser, Timed {
     if (hopsLeft(request) === 0) return { status: 483, reason: 'Too Many Hops' };
     if (mark !== undefined && hasLooped(request, mark)) return { status: 482, reason: 'Loop Detected' };
     if (breadth === 0) return { status: 440, reason: 'Max-Breadth Exceeded' };
-    return this.ports.admit(request, from);
+    return this.ports.admit(request, from, now);
   }
 
   /** RFC 3261 s16.5, s16.12: by Route, else by the dialog, else whoever knows where its Request-URI is. */

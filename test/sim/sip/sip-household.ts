@@ -5,6 +5,7 @@ import { seededRandom } from '../../../src/base/random.ts';
 import { SipAdaptor } from '../../../src/sip/adaptor.ts';
 import type { FoundHost } from '../../../src/sip/destinations.ts';
 import { earliest } from '../../../src/base/clock.ts';
+import { CallerPolicy, type CallerSettings } from '../../../src/sip/callers.ts';
 import { HostWatch } from '../../../src/sip/host-watch.ts';
 import { isLoopback } from '../../../src/sip/parties.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
@@ -32,8 +33,8 @@ export class SipOverlay {
     this.network = network;
   }
 
-  home(user: string | null): SipHome {
-    return new SipHome(this, user, this.homes.size + 1);
+  home(user: string | null, callers?: Partial<CallerSettings>): SipHome {
+    return new SipHome(this, user, this.homes.size + 1, callers);
   }
 
   /** As the overlay would say: a registration where a phone is registered, else the hosts by name. */
@@ -63,7 +64,8 @@ export class SipHome implements SipNode {
   private readonly overlay: SipOverlay;
   private phones = 0;
 
-  constructor(overlay: SipOverlay, user: string | null, number: number) {
+  /** @param callers who may ring; absent: everybody, as often as they like */
+  constructor(overlay: SipOverlay, user: string | null, number: number, callers?: Partial<CallerSettings>) {
     const { network, members, homes } = overlay;
     this.overlay = overlay;
     this.user = user === null ? null : `${user}@${OVERLAY}`;
@@ -99,7 +101,15 @@ export class SipHome implements SipNode {
         random,
         logger: silentLogger,
       },
-      { overlay: OVERLAY, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), self, own, port: ADAPTOR_PORT },
+      {
+        ...{ overlay: OVERLAY, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), self, own, port: ADAPTOR_PORT },
+        callers:
+          callers &&
+          new CallerPolicy(
+            { ports: { minuteOfDay: () => Math.floor(network.loop.now / 60_000) % 1_440 } },
+            { callers: 'members', contacts: [], block: [], callsPerMinute: 30, ...callers },
+          ),
+      },
     );
     for (const address of [this.ipv6, this.ipv4]) network.attach({ address, port: ADAPTOR_PORT }, this);
   }

@@ -151,9 +151,33 @@ test('streams are accepted where it says so, and look in TLS as it says', (t) =>
     t.throws(() => agentConfig(file(`[stream]\n${bad}\n`), {}), { instanceOf: ConfigError });
 });
 
+test('who may ring: members, unless the configuration says otherwise', (t) => {
+  t.deepEqual(agentConfig(undefined, {}).sip.callers, {
+    callers: 'members',
+    contacts: [],
+    block: [],
+    callsPerMinute: 30,
+  });
+  const text = [
+    '[sip]',
+    'callers = "contacts"',
+    'contacts = ["bob"]',
+    'block = ["mallory"]',
+    'night = "22:30-07:05"',
+    'calls_per_minute = 6',
+    'trust_header = "X-Idloc-Trust"',
+  ];
+  const { callers, trustHeader } = agentConfig(file(text.join('\n')), {}).sip;
+  t.deepEqual(callers, {
+    ...{ callers: 'contacts', contacts: ['bob'], block: ['mallory'], callsPerMinute: 6 },
+    night: { from: 22 * 60 + 30, to: 7 * 60 + 5 },
+  });
+  t.is(trustHeader, 'X-Idloc-Trust');
+});
+
 test('the SIP adaptor is on wherever there is a TUN, on port 5062', (t) => {
-  t.deepEqual(agentConfig(undefined, {}).sip, { enable: true, port: 5062 });
-  t.deepEqual(agentConfig(file('[sip]\nport = 5080\n'), {}).sip, { enable: true, port: 5080 });
+  t.like(agentConfig(undefined, {}).sip, { enable: true, port: 5062 });
+  t.like(agentConfig(file('[sip]\nport = 5080\n'), {}).sip, { enable: true, port: 5080 });
   t.false(agentConfig(file('[sip]\nenable = false\n'), {}).sip.enable);
   t.false(agentConfig(file('[sip]\nenable = true\n'), { tun: { enable: false } }).sip.enable);
 });
@@ -164,6 +188,11 @@ for (const [line, message] of [
   ['port = "5062"', /config\.toml:2: sip\.port: /],
   ['enable = 1', /config\.toml:2: sip\.enable: /],
   ['proxy = "sip:example.org"', /config\.toml:2: sip\.proxy: there is no such setting/],
+  ['callers = "nobody"', /config\.toml:2: sip\.callers: /],
+  ['night = "22:00-24:00"', /config\.toml:2: sip\.night: must be two times of a day such as 22:00-07:00/],
+  ['block = "mallory"', /config\.toml:2: sip\.block: /],
+  ['calls_per_minute = 0', /config\.toml:2: sip\.calls_per_minute: /],
+  ['trust_header = "From"', /config\.toml:2: sip\.trust_header: must be the name of a header field that begins/],
 ] as const)
   test(`a SIP adaptor is refused with ${line}, and the line is said`, (t) => {
     t.throws(() => agentConfig(file(`[sip]\n${line}\n`), {}), { instanceOf: ConfigError, message });

@@ -1,0 +1,90 @@
+import test from 'ava';
+import { SipOverlay } from '../sim/sip/sip-household.ts';
+import { SipNetwork } from '../sim/sip/sip-network.ts';
+import type { SimPhone } from '../sim/sip/sip-phone.ts';
+
+// Who may ring: what the called host's adaptor lets through to its phones, and what the caller hears.
+
+const MINUTE_MS = 60_000;
+const rung = (phone: SimPhone): number => phone.received.filter((line) => line.startsWith('INVITE')).length;
+
+test('a member that floods has twenty calls ring and thirty a minute then, another one is heard amid them, and nothing is left', (t) => {
+  const network = new SipNetwork();
+  network.isLogging = false;
+  const overlay = new SipOverlay(network);
+  const [alice, bob, mallory] = [overlay.home('alice'), overlay.home('bob', {}), overlay.home('mallory')];
+  const bobs = bob.registered();
+  bobs.manners = { ringsAfterMs: 10, answersAfterMs: 50, status: 486 };
+  const [phone, flooding] = [alice.registered(), mallory.registered()];
+  const heard = new Map<string, number>();
+  const calls = [];
+  for (let ms = 0; ms < MINUTE_MS; ms += 20) {
+    calls.push(flooding.call(`flood-${ms}`, 'sip:bob@home.example'));
+    network.loop.run(20);
+  }
+  const call = phone.call('one', 'sip:bob@home.example');
+  network.loop.run(1_000);
+  for (const {
+    heard: [first = 'nothing'],
+  } of calls)
+    heard.set(first, (heard.get(first) ?? 0) + 1);
+  t.log(`of ${calls.length} calls in a minute: ${[...heard].map(([what, count]) => `${count} ${what}`).join(', ')}`);
+  t.deepEqual(call.heard, ['180', '486']);
+  t.is(rung(bobs), 20 + 29 + 1);
+  t.is(heard.get('480'), calls.length - 49);
+  network.loop.run(2 * MINUTE_MS);
+  t.deepEqual(bob.adaptor.sizes, { transactions: 0, requests: 0 });
+});
+
+test('at night contacts alone ring; a call that was made before goes on, and so does one that was made from here', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const alice = overlay.home('alice');
+  const bob = overlay.home('bob', { night: { from: 1, to: 2 }, contacts: ['carol'] });
+  const carol = overlay.home('carol');
+  const [alices, bobs, carols] = [alice.registered(), bob.registered(), carol.registered()];
+  const before = alices.call('before', 'sip:bob@home.example');
+  network.loop.run(MINUTE_MS);
+  const toBob = alices.call('at-night', 'sip:bob@home.example');
+  const ofContact = carols.call('contact', 'sip:bob@home.example');
+  const fromBob = bobs.call('from-here', 'sip:alice@home.example');
+  network.loop.run(5_000);
+  t.deepEqual(toBob.heard, ['480']);
+  t.regex(ofContact.heard[1] ?? '', /^200/);
+  t.regex(fromBob.heard[1] ?? '', /^200/);
+  const held = [alices.say('INVITE', before.dialog), alices.say('INVITE', alices.answered.get('from-here'))];
+  network.loop.run(5_000);
+  for (const call of held) t.regex(call?.heard[1] ?? '', /^200/);
+  network.loop.run(MINUTE_MS);
+  const inTheMorning = alices.call('morning', 'sip:bob@home.example');
+  network.loop.run(5_000);
+  t.regex(inTheMorning.heard[1] ?? '', /^200/);
+});
+
+test('who is blocked rings no phone, whatever it invents, and has the answer of a phone that is off; it is called all the same', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const bob = overlay.home('bob', { block: ['mallory'] });
+  const mallory = overlay.home('mallory');
+  const [bobs, mallorys] = [bob.registered(), mallory.registered()];
+  const call = mallorys.call('one', 'sip:bob@home.example');
+  const invented = mallorys.callBy(
+    { address: bob.ipv6, port: 5_062 },
+    'two',
+    'mallory',
+    'sip:bob@home.example',
+    ';tag=x',
+  );
+  const anonymous = mallorys.callBy({ address: bob.ipv6, port: 5_062 }, 'three', 'mallory');
+  mallorys.ask('MESSAGE', 'sip:bob@home.example');
+  network.loop.run(5_000);
+  t.deepEqual(
+    [call, invented, anonymous].flatMap(({ heard }) => heard),
+    ['480', '480', '480'],
+  );
+  t.true(mallorys.heard.includes('MESSAGE 480'));
+  t.deepEqual(bobs.received, []);
+  const back = bobs.call('back', 'sip:mallory@home.example');
+  network.loop.run(5_000);
+  t.regex(back.heard[1] ?? '', /^200/);
+});

@@ -20,6 +20,7 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
     withdraw: (params, signal) => life().withdraw(params, signal),
     ping: (params, signal) => life().ping(params, signal),
     netcheck: (params, signal) => life().netcheck(params, signal),
+    doctor: (params, signal) => life().doctor(params, signal),
     resolve: (params, signal) => life().resolve(params, signal),
     members: (params, signal) => life().members(params, signal),
     grant: (params, signal) => life().grant(params, signal),
@@ -72,5 +73,6 @@ function statusBetween<G extends AnyGround>(
     rendezvous: null,
     tun: null,
     dns: dns === undefined ? null : { listen: formatSocketAddress(dns.listen), zones: [] },
+    sip: null,
   };
 }

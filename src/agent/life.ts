@@ -162,6 +162,7 @@ export class Life {
       tun: () => ground.tun,
       mainlineNodes: () => this.places.mainlineNodes,
       portMapping: this.portMapping,
+      sip: () => this.sip?.knowledge,
     });
     host.dns?.server.serve({ lookup: directory, overlay: dnsName, ipv4Prefix, ownSip: () => this.sip?.ownSip });
     this.begin();

@@ -25,6 +25,7 @@ import { overlayHandlers } from './overlay-operations.ts';
 import { describePath, describePaths, whyPath, type NameOf } from './path-status.ts';
 import { problemOf } from './problem.ts';
 import type { PortMapping } from './port-mapping.ts';
+import { sipDoctor, type SipKnowledge, sipStatus } from './sip-report.ts';
 import { ticketHandlers } from './ticket-operations.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
@@ -53,6 +54,8 @@ export interface OperationsComponents {
   readonly mainlineNodes: () => number | null;
   /** Undefined: switched off. */
   readonly portMapping: PortMapping | undefined;
+  /** As of now; undefined: no SIP adaptor. */
+  readonly sip: () => SipKnowledge | undefined;
 }
 
 /** What is asked of the agent as a whole, in whatever overlay it is. */
@@ -72,6 +75,7 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
     invite: (params) => invite(agent, params),
     ping: ({ target, count }, signal) => ping(lookups, target, count ?? 3, signal),
     netcheck: (_, signal) => netcheck(agent, mappingStatus(agent), signal),
+    doctor: () => doctor(agent),
     resolve: ({ target }) => resolve(lookups, target),
     counters: () => ({
       ...Object.fromEntries(COUNTER_NAMES.map((name) => [name, Number(counterValue(agent.dataPlane.counters, name))])),
@@ -126,7 +130,16 @@ async function status(agent: OperationsComponents): Promise<Status> {
     rendezvous: { mode: configuration.rendezvous, nodes: agent.mainlineNodes() },
     tun: agent.tun() ?? null,
     dns: dnsStatus(agent),
+    sip: sipStatus(agent.sip()),
   };
+}
+
+function doctor(agent: OperationsComponents): ReturnType<typeof sipDoctor> {
+  const { engine, dnsListen: stub } = agent;
+  const { user, configuration } = engine.membership;
+  const { overlay, dnsName } = configuration;
+  const clockOffsetS = engine.clock.offsetMs / 1000;
+  return sipDoctor(agent.sip(), { hasTun: agent.tun() !== undefined, user, overlay, dnsName, stub, clockOffsetS });
 }
 
 function dnsStatus({ dnsListen, membership }: OperationsComponents): Status['dns'] {

@@ -13,6 +13,7 @@ import { OverlayNames } from '../sip/names.ts';
 import type { SipFlow } from '../sip/flow.ts';
 import type { SipMessage } from '../sip/message/message.ts';
 import { isLoopback, type OwnAddresses, type ProvenMember } from '../sip/parties.ts';
+import { PhoneJournal } from '../sip/phone-journal.ts';
 import { Registrar } from '../sip/registrar/registrar.ts';
 import { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
@@ -20,6 +21,7 @@ import type { Guard } from './guard.ts';
 import { KeptRegistrations } from './kept-registrations.ts';
 import { SipLookup } from './sip-lookup.ts';
 import { hostWatchPorts } from './sip-reach.ts';
+import type { SipKnowledge } from './sip-report.ts';
 import { SipSockets } from './sip-sockets.ts';
 
 export interface SipHostComponents {
@@ -64,6 +66,7 @@ export class SipHost implements Timed {
   private readonly sockets: SipSockets;
   private readonly watch: HostWatch;
   private readonly callers: CallerPolicy;
+  private readonly journal: PhoneJournal;
   private adaptor: SipAdaptor;
   /** Whom the adaptor was made for. */
   private user: string | null;
@@ -75,6 +78,7 @@ export class SipHost implements Timed {
     this.driver = new Driver(this, clock, guard);
     this.lookup = new SipLookup({ ...components, after: (ms, then) => void setTimeout(then, ms).unref() });
     this.kept = new KeptRegistrations({ state, logger, snapshot: () => this.registrar.snapshot() });
+    this.journal = new PhoneJournal({ clock, isOwn: (address) => this.isOwn(address) });
     this.registrar = this.makeRegistrar();
     this.user = engine.membership.user;
     this.callers = new CallerPolicy({ ports: { minuteOfDay: () => minuteOfDay(clock.wall()) } }, options.callers);
@@ -117,6 +121,22 @@ export class SipHost implements Timed {
     return user === null ? undefined : this.registrar.preferencesOf(user, clock.monotonic());
   }
 
+  /** What is known of phones and sockets now. */
+  get knowledge(): SipKnowledge {
+    const { clock } = this.components;
+    const { port, interfaceName } = this.options;
+    const { sockets, own, journal } = this;
+    const now = clock.monotonic();
+    const { notListening, isPortTaken } = sockets;
+    return {
+      ...{ port, interfaceName, isPortTaken, notListening, journal, now },
+      addresses: own.ipv4 === undefined ? [own.ipv6] : [own.ipv6, own.ipv4],
+      isListening: notListening.length === 0,
+      phones: this.registrar.bound(now),
+      wallNow: clock.wall(),
+    };
+  }
+
   /** An overlay address was claimed, and the interface has it. */
   addressesChanged(): void {
     const own = this.own;
@@ -155,6 +175,11 @@ export class SipHost implements Timed {
     return { ipv6: hitToAddress(engine.hit), ipv4: engine.ipv4 ?? this.options.ipv4 };
   }
 
+  private isOwn(address: string): boolean {
+    const { ipv6, ipv4 } = this.own;
+    return address === ipv6 || address === ipv4;
+  }
+
   private makeRegistrar(): Registrar {
     const { engine, driver, clock, random } = this.components;
     return new Registrar(
@@ -163,9 +188,10 @@ export class SipHost implements Timed {
         ports: {
           owns: (aor) => aor === engine.membership.user,
           user: () => engine.membership.user,
-          isOwnAddress: (address) => address === this.own.ipv6 || address === this.own.ipv4,
-          changed: () => {
+          isOwnAddress: (address) => this.isOwn(address),
+          changed: (_, __, at) => {
             this.kept.changed();
+            this.journal.registered(this.registrar.bound(at));
             driver.feed('phones', (now) => engine.phonesChanged(now));
           },
         },
@@ -207,6 +233,7 @@ export class SipHost implements Timed {
         port,
         trustHeader,
         callers: this.callers,
+        journal: this.journal,
       },
     );
   }
@@ -214,7 +241,7 @@ export class SipHost implements Timed {
   private send(flow: SipFlow, message: SipMessage): void {
     this.sockets.send(flow, encodeSip(message));
     const { address } = flow.remote;
-    const isElsewhere = address !== this.own.ipv6 && address !== this.own.ipv4 && !isLoopback(address);
+    const isElsewhere = !this.isOwn(address) && !isLoopback(address);
     if (message.type === 'request' && isElsewhere) this.watch.sent(flow, this.components.clock.monotonic());
   }
 

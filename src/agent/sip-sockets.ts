@@ -83,6 +83,20 @@ export class SipSockets {
     return { port: this.options.port, addresses: listening, tcp };
   }
 
+  /** Another program has our port. */
+  get isPortTaken(): boolean {
+    return this.portTaken;
+  }
+
+  /** What could not be bound yet: `udp 198.18.0.1:5062`. */
+  get notListening(): readonly string[] {
+    return [...this.listeners.values()].flatMap(({ local, listens }) =>
+      (['udp', 'tcp'] as const)
+        .filter((transport) => !listens[transport])
+        .map((transport) => `${transport} ${formatSocketAddress(local)}`),
+    );
+  }
+
   isListening({ address, port }: SocketAddress): boolean {
     return port === this.options.port && this.listeners.has(address);
   }

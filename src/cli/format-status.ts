@@ -16,6 +16,7 @@ export function formatStatus(status: Status): string {
     ['meeting', formatRendezvous(status.rendezvous)],
     ['tun', formatTun(status)],
     ['dns', status.dns === null ? 'off' : status.dns.listen],
+    ['sip', formatSip(status.sip)],
     ['agent', `${status.version}, up ${formatDuration(status.uptimeS)}, pid ${status.pid}`],
     ...formatClock(status.clock),
   ];
@@ -25,10 +26,11 @@ export function formatStatus(status: Status): string {
   if (status.unexpectedErrors > 0) facts.push(['errors', `${status.unexpectedErrors} unexpected, see the log`]);
   const width = Math.max(...facts.map(([label]) => label.length));
   const lines = facts.map(([label, value]) => `${label.padEnd(width)}  ${value}`);
-  if (status.links.length === 0) return [...lines, '', 'no links'].join('\n');
+  const phones = formatPhones(status.sip);
+  if (status.links.length === 0) return [...lines, ...phones, '', 'no links'].join('\n');
   const rows = status.links.map(linkRow);
   const links = table([['LINK', 'STATE', 'PATH', 'RTT', 'LOSS', 'RX', 'TX', 'WHY'], ...rows]);
-  return [...lines, '', ...links, ...formatPaths(status.links)].join('\n');
+  return [...lines, ...phones, '', ...links, ...formatPaths(status.links)].join('\n');
 }
 
 function formatTun({ tun, hit, ipv4 }: Status): string {
@@ -36,6 +38,29 @@ function formatTun({ tun, hit, ipv4 }: Status): string {
   const missing = [hit, ...(ipv4 === null ? [] : [ipv4])].filter((address) => !tun.addresses.includes(address));
   const without = missing.length === 0 ? '' : `, without ${missing.join(' and ')}`;
   return `${tun.name}, MTU ${tun.mtu}${tun.up ? '' : ', down'}${without}`;
+}
+
+function formatSip(sip: Status['sip']): string {
+  if (sip === null) return 'off';
+  const phones = sip.phones.length === 0 ? 'no phone is registered' : `phones: ${sip.phones.length}`;
+  return `port ${sip.port}, ${sip.listening ? phones : 'does not listen: see `idloc doctor sip`'}`;
+}
+
+function formatPhones(sip: Status['sip']): string[] {
+  if (sip === null || sip.phones.length === 0) return [];
+  const rows = sip.phones.map(({ user, contact, transport, address, since, until }) => [
+    user,
+    contact,
+    `${transport.toUpperCase()} from ${address}`,
+    formatTime(since),
+    formatTime(until),
+  ]);
+  return ['', ...table([['PHONE OF', 'CONTACT', 'BY', 'SINCE', 'UNTIL'], ...rows])];
+}
+
+/** UTC. */
+function formatTime(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}`;
 }
 
 function formatOverlay({ overlay, state, role, why }: Status): string {

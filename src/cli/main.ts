@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { authorityCommand } from './authority.ts';
 import { createCommand } from './create.ts';
 import { decodeCommand } from './decode.ts';
+import { doctorCommand } from './doctor.ts';
 import { downCommand } from './down.ts';
 import { EXIT, exitStatusOf } from './exit-status.ts';
 import { initCommand } from './init.ts';
@@ -48,6 +49,7 @@ for (const command of [
   statusCommand(),
   pingCommand(),
   netcheckCommand(),
+  doctorCommand(),
   resolveCommand(),
   decodeCommand(),
   downCommand(),

@@ -147,6 +147,46 @@ const statusSchema = z.object({
   tun: z.object({ name: z.string(), up: z.boolean(), mtu: z.number(), addresses: z.array(z.string()) }).nullable(),
   /** null: no DNS stub. `zones`: what it answers for, the overlay's name first, then the reverse ones; none in no overlay. */
   dns: z.object({ listen: socketAddress, zones: z.array(z.string()) }).nullable(),
+  /** Phones of this host. null: no SIP adaptor. */
+  sip: z
+    .object({
+      port: z.number(),
+      /** On all of this host's overlay addresses, and on loopback. */
+      listening: z.boolean(),
+      phones: z.array(
+        z.object({
+          /** `alice@home.example` */
+          user: z.string(),
+          /** The URI as the phone wrote it. */
+          contact: z.string(),
+          transport: z.enum(['udp', 'tcp']),
+          /** Where its REGISTER came from. */
+          address: socketAddress,
+          /** Milliseconds since the epoch: registered, and until when. */
+          since: z.number(),
+          until: z.number(),
+        }),
+      ),
+    })
+    .nullable(),
+});
+
+/** What is wrong on this host, the worst first. */
+const doctorSchema = z.object({
+  topic: z.enum(['sip']),
+  findings: z.array(
+    z.object({
+      /** Stays the same from version to version. */
+      id: z.string(),
+      /** `warning`: calls work all the same, or some of them. */
+      level: z.enum(['error', 'warning']),
+      /** In words for a person, and so what mends it. */
+      what: z.string(),
+      mend: z.string(),
+      /** When it was seen last; absent: it is so now. */
+      agoMs: z.number().optional(),
+    }),
+  ),
 });
 
 const pingSchema = z.object({
@@ -290,6 +330,7 @@ export const methods = {
   },
   ping: { params: z.strictObject({ target, count: z.number().int().min(1).max(100).optional() }), result: pingSchema },
   netcheck: { params: z.strictObject({}), result: netcheckSchema },
+  doctor: { params: z.strictObject({ topic: z.enum(['sip']) }), result: doctorSchema },
   resolve: { params: z.strictObject({ target }), result: resolveSchema },
   members: {
     params: z.strictObject({}),

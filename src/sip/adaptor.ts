@@ -18,6 +18,7 @@ import { validateRequest } from './message/validation.ts';
 import { OverlayNames } from './names.ts';
 import { type OwnAddresses, Parties, type Party, type ProvenMember } from './parties.ts';
 import type { ProxyPorts, Refusal } from './proxy/ports.ts';
+import type { PhoneJournal } from './phone-journal.ts';
 import { ProxyCore } from './proxy/proxy-core.ts';
 import { SdpAddresses } from './sdp-addresses.ts';
 import { responseTo, tagOf } from './transaction/responses.ts';
@@ -61,6 +62,8 @@ export interface AdaptorOptions {
   readonly port: number;
   /** A header field that tells phones what was proven of who calls; absent: P-Asserted-Identity alone. */
   readonly trustHeader?: string | undefined;
+  /** What is wrong with phones of this host; absent: nobody asks. */
+  readonly journal?: PhoneJournal | undefined;
   /** Who may ring; absent: whoever may speak. */
   readonly callers?: CallerPolicy | undefined;
 }
@@ -82,6 +85,7 @@ export class SipAdaptor implements Timed {
   private readonly contacts = new ContactFlows();
   private readonly identities: IdentityPolicy;
   private readonly callers: CallerPolicy | undefined;
+  private readonly journal: PhoneJournal | undefined;
   private readonly finder: DestinationFinder;
   private readonly registrar: AdaptorRegistrar;
   private readonly sdp: SdpAddresses;
@@ -112,6 +116,7 @@ export class SipAdaptor implements Timed {
     });
     this.parties = parties;
     this.callers = options.callers;
+    this.journal = options.journal;
     this.identities = new IdentityPolicy({ names, own: self, parties }, { trustHeader });
     this.sdp = new SdpAddresses({ parties, onWrongAddresses: (addresses) => ports.onWrongAddresses(addresses) });
     this.finder = new DestinationFinder(
@@ -160,7 +165,10 @@ export class SipAdaptor implements Timed {
     const { kind } = this.parties.of(flow);
     // Of who is neither here nor a member nothing is known that an answer could go to.
     if (kind === 'stranger') return;
-    if (kind === 'phone') this.contacts.learn(message, flow);
+    if (kind === 'phone') {
+      this.contacts.learn(message, flow);
+      this.journal?.heard(message, flow);
+    }
     this.layer.receive(message, flow, now);
   }
 
@@ -224,7 +232,11 @@ export class SipAdaptor implements Timed {
     if (!isForUs || validateRequest(request) !== undefined) return undefined;
     const refusal = this.admit(request, from, now);
     if (refusal !== undefined) return responseTo(request, refusal, this.random);
-    if (request.method === 'REGISTER') return this.registrar.register(request, from, now);
+    if (request.method === 'REGISTER') {
+      const answer = this.registrar.register(request, from, now);
+      if (answer.status === 403) this.journal?.refused(request, from, answer.reason);
+      return answer;
+    }
     const headers: SipHeader[] = [
       { name: 'Allow', value: ALLOW },
       { name: 'Accept', value: 'application/sdp' },
@@ -244,13 +256,15 @@ export class SipAdaptor implements Timed {
     // invented, and a phone may ring for it.
     if (party.kind === 'phone' && tagOf(request, 'to') !== '') return undefined;
     const refusal = this.identities.refusalOf(request, party);
-    if (refusal !== undefined)
+    if (refusal !== undefined) {
       this.logger.info('sip.refused', {
         method: request.method,
         from: firstHeader(request, 'from')?.slice(0, 128),
         remote: from.key,
         reason: refusal.reason,
       });
+      if (party.kind === 'phone') this.journal?.refused(request, from, refusal.reason);
+    }
     return refusal ?? this.unwanted(request, party, now);
   }
 
@@ -273,7 +287,8 @@ export class SipAdaptor implements Timed {
     { from, to }: { readonly from: SipFlow; readonly to: SipFlow },
   ): M {
     const sender = this.parties.of(from);
-    let sent = sender.kind === 'phone' ? this.sdp.reachable(message, to) : message;
+    const told = (addresses: readonly string[]): void => this.journal?.replaced(message, from, addresses);
+    let sent = sender.kind === 'phone' ? this.sdp.reachable(message, to, told) : message;
     const receiver: Party = this.parties.of(to);
     if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
     else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);

@@ -20,13 +20,17 @@ export class SdpAddresses {
     this.onWrongAddresses = components.onWrongAddresses;
   }
 
-  /** What a phone of this host sends, as whoever is at `to` can use it. Two phones of one host reach each other anyhow. */
-  reachable<M extends SipMessage>(message: M, to: SipFlow): M {
+  /**
+   * What a phone of this host sends, as whoever is at `to` can use it. Two phones of one host reach each other anyhow.
+   * @param onReplaced told each time, within the call
+   */
+  reachable<M extends SipMessage>(message: M, to: SipFlow, onReplaced?: (addresses: readonly string[]) => void): M {
     if (message.body.length === 0 || this.parties.of(to).kind === 'phone') return message;
     const { parties } = this;
     const { message: changed, changed: wrong } = rewriteSessions(message, parties.addresses, (address) =>
       parties.isOfOverlay(address),
     );
+    if (wrong.length > 0) onReplaced?.(wrong);
     const fresh = wrong.filter((address) => !this.told.has(address));
     if (fresh.length > 0 && this.told.size < MAX_TOLD) {
       for (const address of fresh) this.told.add(address);

@@ -99,6 +99,11 @@ export class Registrar implements Timed {
     return this.targets(this.boundTo(aor, now)).sort((a, b) => b.q - a.q);
   }
 
+  /** All phones that are registered, of whatever user. */
+  bound(now: number): readonly (Binding & { readonly aor: string })[] {
+    return [...this.bindings.keys()].flatMap((aor) => this.boundTo(aor, now).map((binding) => ({ ...binding, aor })));
+  }
+
   /** What the user's phones take (`SipRecordsPorts.own`); undefined: there are none. */
   preferencesOf(aor: string, now: number): string | undefined {
     const bound = this.boundTo(aor, now);

@@ -4,7 +4,8 @@ import { formatPing } from '../../../src/cli/format-ping.ts';
 import { formatResolve } from '../../../src/cli/format-resolve.ts';
 import { formatNetcheck } from '../../../src/cli/format-netcheck.ts';
 import { formatStatus } from '../../../src/cli/format-status.ts';
-import { exampleNetcheck, exampleStatus } from '../control/example-status.ts';
+import { formatDoctor } from '../../../src/cli/format-doctor.ts';
+import { exampleDoctor, exampleNetcheck, exampleStatus } from '../control/example-status.ts';
 
 test('numbers are as short as they can be read', (t) => {
   t.deepEqual([0, 999, 1000, 1_234_567, 123_456_789, 999_999].map(formatBytes), [
@@ -30,9 +31,10 @@ test('columns line up and end without blanks', (t) => {
 });
 
 test('a status without links, name, address, TUN and DNS reads well too', (t) => {
-  const text = formatStatus({ ...exampleStatus, links: [], name: null, ipv4: null, tun: null, dns: null });
+  const text = formatStatus({ ...exampleStatus, links: [], name: null, ipv4: null, tun: null, dns: null, sip: null });
   t.regex(text, /^name +\(none\)$/m);
   t.regex(text, /^dns +off$/m);
+  t.regex(text, /^sip +off$/m);
   t.regex(text, /no links$/);
 });
 
@@ -49,7 +51,11 @@ test('a status is a block of facts, a line a link, and a line for each path of a
     'meeting  mainline, 128 nodes known',
     'tun      idloc0, MTU 1400',
     'dns      127.0.60.84:53',
+    'sip      port 5062, phones: 1',
     'agent    0.1.0, up 1 h 1 min, pid 42',
+    '',
+    'PHONE OF          CONTACT                  BY                        SINCE                UNTIL',
+    'bob@home.example  sip:bob@198.18.0.9:5060  UDP from 198.18.0.9:5060  2026-01-01 12:00:00  2026-01-01 13:00:00',
     '',
     'LINK                STATE       PATH                                     RTT      LOSS   RX      TX     WHY',
     'alice.home.example  connected   srflx 10.0.0.2:6084 > 203.0.113.7:40001  24.1 ms  1.2 %  1.2 MB  890 B  both NATs keep their mapping',
@@ -202,4 +208,17 @@ test('a network is facts, what will work, and what to ask its owner for', (t) =>
     '- IPv6',
   ]);
   t.regex(formatNetcheck({ ...exampleNetcheck, udp: 'blocked' }), /blocked, as it seems: none of the 2/);
+});
+
+test('doctor says of each finding what is wrong, when it was seen, and what mends it', (t) => {
+  t.is(
+    formatDoctor(exampleDoctor),
+    [
+      'error: another program has port 5062',
+      '  mend: end that program',
+      'warning: baresip at [2001:20::b0b]:5060 (1 min 1 s ago)',
+      '  mend: let it use idloc0',
+    ].join('\n'),
+  );
+  t.is(formatDoctor({ topic: 'sip', findings: [] }), 'nothing wrong');
 });

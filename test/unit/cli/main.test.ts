@@ -10,6 +10,7 @@ import { ControlServer } from '../../../src/control/control-server.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
 import {
   exampleMember,
+  exampleDoctor,
   exampleNetcheck,
   exampleOverlay,
   exampleStatus,
@@ -47,6 +48,7 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
       why: 'no answer',
     }),
     netcheck: () => exampleNetcheck,
+    doctor: () => exampleDoctor,
     resolve: ({ target }) => {
       throw new IdlocError('no_such_name', `${target}: nobody has that name: check how it is written`);
     },

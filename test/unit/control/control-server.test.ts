@@ -11,7 +11,7 @@ import { MAX_PENDING_REQUESTS, MAX_REQUEST_BYTES, MAX_UNREAD_BYTES } from '../..
 import { ControlServer } from '../../../src/control/control-server.ts';
 import { LineReader } from '../../../src/control/line-reader.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleNetcheck, exampleOverlay, exampleStatus, exampleTicket } from './example-status.ts';
+import { exampleDoctor, exampleNetcheck, exampleOverlay, exampleStatus, exampleTicket } from './example-status.ts';
 
 const handlers: ControlHandlers = {
   status: () => exampleStatus,
@@ -23,6 +23,7 @@ const handlers: ControlHandlers = {
   withdraw: () => ({ withdrawn: exampleTicket }),
   ping: ({ target }) => Promise.reject(new IdlocError('no_such_name', `${target}: nobody has that name: check it`)),
   netcheck: () => exampleNetcheck,
+  doctor: () => exampleDoctor,
   resolve: () => {
     throw new Error('a bug');
   },

@@ -68,6 +68,20 @@ export const exampleStatus: Status = {
     listen: '127.0.60.84:53',
     zones: ['home.example', '2.0.0.1.0.0.2.ip6.arpa', '18.198.in-addr.arpa', '19.198.in-addr.arpa'],
   },
+  sip: {
+    port: 5062,
+    listening: true,
+    phones: [
+      {
+        user: 'bob@home.example',
+        contact: 'sip:bob@198.18.0.9:5060',
+        transport: 'udp',
+        address: '198.18.0.9:5060',
+        since: Date.UTC(2026, 0, 1, 12),
+        until: Date.UTC(2026, 0, 1, 13),
+      },
+    ],
+  },
 };
 
 export const exampleMember: MemberStatus = {
@@ -126,4 +140,18 @@ export const exampleNetcheck: Result<'netcheck'> = {
   turnServers: [{ hit: '2001:20::6', name: null, address: '203.0.113.7:6084' }],
   works: ['direct links with hosts without a NAT'],
   ask: ['IPv6'],
+};
+
+export const exampleDoctor: Result<'doctor'> = {
+  topic: 'sip',
+  findings: [
+    { id: 'port-taken', level: 'error', what: 'another program has port 5062', mend: 'end that program' },
+    {
+      id: 'wrong-sdp',
+      level: 'warning',
+      what: 'baresip at [2001:20::b0b]:5060',
+      mend: 'let it use idloc0',
+      agoMs: 61_000,
+    },
+  ],
 };

@@ -1,0 +1,66 @@
+import test from 'ava';
+import { examineSip, proxyUri, type SipFacts } from '../../../src/sip/doctor.ts';
+
+const HEALTHY: SipFacts = {
+  ...{ adaptor: 'on', user: 'alice@home.example', overlay: 'home.example', interfaceName: 'idloc0', port: 5062 },
+  proxies: ['sip:[2001:20::1]:5062', 'sip:198.18.0.1:5062'],
+  ...{ isPortTaken: false, notListening: [], dns: 'asked', stub: '127.0.60.84:53' },
+  phones: [{ contact: 'sip:alice@198.18.0.1:5060', leftMs: 30_000, lifetimeMs: 60_000 }],
+  ...{ notes: [], clockOffsetS: 0 },
+};
+
+const ids = (facts: Partial<SipFacts>): string[] =>
+  examineSip({ ...HEALTHY, ...facts }).map(({ id, level }) => `${level} ${id}`);
+
+test('of a host with a phone that is registered nothing is wrong', (t) => {
+  t.deepEqual(ids({}), []);
+});
+
+for (const [expected, facts] of [
+  ['error off', { adaptor: 'off' }],
+  ['error off', { adaptor: 'no tun' }],
+  ['error no-name', { user: null }],
+  ['error port-taken', { isPortTaken: true, notListening: ['udp 198.18.0.1:5062'] }],
+  ['error not-listening', { notListening: ['udp 198.18.0.1:5062'] }],
+  ['error no-phone', { phones: [] }],
+  ['warning resolver', { dns: 'not asked' }],
+  ['warning dns-off', { dns: 'off', stub: undefined }],
+  ['warning clock', { clockOffsetS: -90 }],
+  ['warning expires', { phones: [{ contact: 'sip:a', leftMs: 5_000, lifetimeMs: 60_000 }] }],
+] as const)
+  test(`${expected}: ${JSON.stringify(facts)}`, (t) => {
+    t.deepEqual(ids(facts), [expected]);
+  });
+
+for (const [kind, expected] of [
+  ['interface', 'warning wrong-interface'],
+  ['session', 'warning wrong-sdp'],
+  ['refused', 'error wrong-user'],
+  ['gone', 'warning unregistered'],
+] as const)
+  test(`what was noted of a phone (${kind}) is told for an hour`, (t) => {
+    const note = { kind, phone: 'desk', detail: '192.168.1.7' };
+    t.deepEqual(ids({ notes: [{ ...note, agoMs: 3_599_000 }] }), [expected]);
+    t.deepEqual(ids({ notes: [{ ...note, agoMs: 3_600_000 }] }), []);
+    const [finding] = examineSip({ ...HEALTHY, notes: [{ ...note, agoMs: 5 }] });
+    t.true(finding?.what.includes('192.168.1.7'));
+    t.is(finding?.agoMs, 5);
+  });
+
+test('errors come before warnings, what was seen last before what was seen first', (t) => {
+  const notes = (['session', 'gone', 'refused'] as const).map((kind, i) => ({
+    ...{ kind, phone: 'desk', detail: 'x', agoMs: 30 - i },
+  }));
+  t.deepEqual(ids({ notes, dns: 'not asked', phones: [] }), [
+    'error no-phone',
+    'error wrong-user',
+    'warning resolver',
+    'warning unregistered',
+    'warning wrong-sdp',
+  ]);
+});
+
+test('a proxy is a URI that phones take', (t) => {
+  t.is(proxyUri('2001:20::1', 5062), 'sip:[2001:20::1]:5062');
+  t.is(proxyUri('198.18.0.1', 5062), 'sip:198.18.0.1:5062');
+});

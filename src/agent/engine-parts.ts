@@ -15,6 +15,7 @@ import type { DataPlane } from '../native/data-plane.ts';
 import type { OverlayRole } from '../overlay/events.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
+import type { ValueFile } from '../overlay/storage/value-file.ts';
 import { TimeKeeper } from '../overlay/time-keeper.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import { Resolver } from '../resolver/resolver.ts';
@@ -45,6 +46,8 @@ export interface EngineComponents {
   readonly membership: Membership;
   readonly trust: TrustStore;
   readonly overlay: OverlaySettings;
+  /** Where what this host stores for others outlives a restart. Absent: it does not. */
+  readonly values?: ValueFile;
   /** Where members find each other without an address; none: nowhere. */
   readonly places?: readonly MeetingPlace[];
   /** Tickets of ours that are neither used up nor expired. */
@@ -200,6 +203,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
       membership,
       trust,
       configuration: components.overlay,
+      values: components.values,
       links: overlayLinks(links, linkAsked),
       random,
       clock,

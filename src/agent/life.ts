@@ -27,6 +27,7 @@ import { pcpNonce } from './pcp-nonce.ts';
 import { nat64Needed } from './nat64-lookup.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
 import { SipHost } from './sip-host.ts';
+import { ValueDatabase, VALUES_FILE } from './value-database.ts';
 
 /** How long the neighbours are given to take over what we store. */
 const LEAVE_MS = 4_000;
@@ -45,6 +46,8 @@ export class Life {
   private readonly begun: Membership;
   private readonly host: Host;
   private readonly turnServers: TurnServers;
+  /** Undefined: what we store for others does not outlive a restart. */
+  private readonly values: ValueDatabase | undefined;
   private readonly ground: Ground;
   private readonly memory: Memory;
   private readonly register: EnrollmentRegister;
@@ -92,13 +95,17 @@ export class Life {
     const clock = new OverlayClock(systemClock, { proven: membership.provenTime });
     const member = memberOf(membership, { store, identity, lifecycle, random: systemRandom, clock, logger });
     this.register = member.register;
+    const { bytes: maxBytes, keep } = config.storage;
+    const path = state.pathOf(VALUES_FILE);
+    if (keep) this.values = new ValueDatabase({ logger, clock: systemClock }, { path, maxBytes });
     this.engine = new Engine(
       {
         dataPlane: ground.dataPlane,
         identity,
         membership: member.membership,
         trust: membership.trust,
-        overlay: settingsOf(membership),
+        overlay: { ...settingsOf(membership), maxStoredBytes: maxBytes },
+        ...(this.values !== undefined && { values: this.values }),
         places: this.places.all,
         openTickets: (wallNow) => member.register.openTickets(wallNow),
         random: systemRandom,
@@ -222,6 +229,9 @@ export class Life {
     await this.sip?.stop();
     await Promise.all([this.sayGoodbye(), this.portMapping?.close()]);
     this.driver.stop();
+    await this.values?.settled();
+    this.engine.overlay?.keepValues();
+    await this.values?.close();
     this.memory.flush();
     this.flushRegister();
     this.ground.close();

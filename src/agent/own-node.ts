@@ -14,6 +14,7 @@ import { OverlayNode } from '../overlay/overlay-node.ts';
 import { Reservations } from '../overlay/reservations.ts';
 import { TurnRecords, type TurnRecordsPorts } from '../overlay/turn-records.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
+import type { ValueFile } from '../overlay/storage/value-file.ts';
 import { SipRecords } from '../sip/usage/sip-records.ts';
 
 // Implementation constants.
@@ -28,6 +29,8 @@ export interface OwnNodeComponents {
   };
   readonly trust: Pick<TrustStore, 'verifyMember' | 'isInviter'>;
   readonly configuration: OverlaySettings;
+  /** Where what this host stores for others outlives a restart. Absent: it does not. */
+  readonly values?: ValueFile | undefined;
   readonly links: OverlayLinks;
   readonly random: Random;
   readonly clock: OverlayClock;
@@ -105,7 +108,8 @@ export class OwnNode {
 
   /** Our role is decided; the node knows of no link yet. */
   make(role: OverlayRole): NodeParts {
-    const { membership, trust, timeIsKnown, identity, configuration, links, random, clock, logger } = this.components;
+    const { membership, trust, timeIsKnown, identity, configuration, values, links } = this.components;
+    const { random, clock, logger } = this.components;
     const overlay = new OverlayNode(
       {
         identity,
@@ -115,6 +119,7 @@ export class OwnNode {
           isInviter: (hit) => trust.isInviter(hit),
         },
         configuration,
+        values,
         links,
         random,
         clock,

@@ -10,6 +10,7 @@ import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
 import type { RendezvousMode } from './overlay-configuration.ts';
 import { sipSchema, sipSettings, type SipSettings } from './sip-settings.ts';
+import { storageSchema, storageSettings, type StorageSettings } from './storage-settings.ts';
 import { streamCertificate, type StreamCertificate } from './stream-certificate.ts';
 import { turnSchema, turnSettings, type TurnSettings } from './turn-settings.ts';
 import { turnServerSchema, turnServerSettings, type TurnServerSettings } from './turn-server-settings.ts';
@@ -129,6 +130,7 @@ export const agentConfigSchema = z.strictObject({
     })
     .optional(),
   sip: sipSchema.optional(),
+  storage: storageSchema.optional(),
   turn: turnSchema.optional(),
   turn_server: turnServerSchema.optional(),
   relay: z
@@ -195,6 +197,7 @@ export interface AgentConfig {
   readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
   readonly sip: SipSettings;
+  readonly storage: StorageSettings;
   /**
    * TCP addresses where streams of hosts whose UDP is blocked, and of TURN clients, are accepted; what this host's streams show in TLS
    * (SNI, ALPN), and those that it accepts (absent: a certificate that is made at the start).
@@ -288,6 +291,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       listen: pick((input) => input.dns?.listen) ?? DEFAULT_DNS_ADDRESS,
     },
     sip: sipSettings(fromFile.sip, tun),
+    storage: storageSettings(fromFile.storage),
     stream: {
       listen: pick((input) => input.stream?.listen) ?? [],
       serverName: pick((input) => input.stream?.server_name) ?? null,

@@ -35,6 +35,8 @@ import {
 } from './storage/storage-client.ts';
 import { RingView } from './storage/ring-view.ts';
 import type { Kind } from './storage/kinds.ts';
+import type { ValueFile } from './storage/value-file.ts';
+import { ValueKeeper } from './storage/value-keeper.ts';
 import { ValueVerifier } from './storage/value-verifier.ts';
 
 export interface OverlayComponents {
@@ -56,6 +58,8 @@ export interface OverlayComponents {
   readonly mayEnter?: () => boolean;
   /** Answers requests of RELOAD's experimental methods. Absent: they are refused. */
   readonly experimental?: ExperimentalHandler;
+  /** Where what is stored here outlives a restart. Absent: it does not. */
+  readonly values?: ValueFile | undefined;
   /** Another check of signatures, for simulations. */
   readonly verifySignature?: VerifySignature;
 }
@@ -104,6 +108,8 @@ export class OverlayNode implements Timed {
   private readonly attacher: Attacher;
   private readonly resources: ResourceStore;
   private readonly replicator: Replicator;
+  /** Undefined: nothing outlives a restart. */
+  private readonly keeper: ValueKeeper | undefined;
   private readonly storage: StorageClient;
   private readonly counters = zeroCounters();
   private readonly handlers: OverlayEventHandler[] = [];
@@ -148,7 +154,10 @@ export class OverlayNode implements Timed {
       isHandled,
       hasEffect,
       mayAsk: (nodeId, body, now) => limits.take(nodeId, body, now),
-      handle: (request) => handleRequest(request, context),
+      handle: (request) => {
+        if ('resource' in request.body) this.keeper?.hurry(request.body.resource, request.now);
+        handleRequest(request, context);
+      },
     });
     const requester = this.endpoint;
     this.attacher = new Attacher({ self, links, requester, logger });
@@ -204,6 +213,10 @@ export class OverlayNode implements Timed {
       }),
       holdDownMs: settings.successorHoldDownMs,
     });
+    const { values } = components;
+    const { resources: store, replicator } = this;
+    this.keeper =
+      values && new ValueKeeper({ file: values, store, replicator, place, verifier, incumbents, clock, logger });
     this.storage = new StorageClient({ requester, signing, verifier, clock });
     const context: HandlerContext = {
       self,
@@ -233,7 +246,8 @@ export class OverlayNode implements Timed {
       logger,
     });
     this.endpoint.connect(this.router, topology);
-    this.parts = [this.endpoint, this.topology, this.attacher, this.replicator, incumbents, absences];
+    const { endpoint, attacher, keeper } = this;
+    this.parts = [endpoint, topology, attacher, replicator, incumbents, absences, ...(keeper ? [keeper] : [])];
   }
 
   /** For methods that have no operation here: Probe, Stat, Find. */
@@ -351,6 +365,12 @@ export class OverlayNode implements Timed {
     if (!this.topology.becomeClient(now)) return;
     this.resources.clear();
     this.replicator.reset();
+    this.keeper?.clear();
+  }
+
+  /** Before the process ends: what is stored here is written where it outlives that. */
+  keepValues(): void {
+    this.keeper?.flush();
   }
 
   /** Members were revoked, and the trust store knows: what they have stored here is free for others. */
@@ -506,6 +526,8 @@ export class OverlayNode implements Timed {
 
   private emit(event: OverlayEvent, now: number): void {
     if (event.type === 'left') this.endpoint.failAll(now);
+    // What a former life has left here is looked at beside what the ring says.
+    if ((event.type === 'joined' || event.type === 'roleChanged') && this.topology.isMember) this.keeper?.start(now);
     for (const handler of this.handlers) handler(event, now);
   }
 }

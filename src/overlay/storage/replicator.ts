@@ -97,6 +97,15 @@ export class Replicator implements Timed {
     this.sweepAt ??= now + EXPIRY_SWEEP_MS;
   }
 
+  /**
+   * Something of a former life is here again. Copies of it go where it belongs, by a responsible peer at once, by others when the
+   * ring has had time.
+   */
+  restored(resource: ResourceId, now: number): void {
+    this.stored(resource, now);
+    this.latePassAt ??= now + this.holdDownMs;
+  }
+
   /** Copies came from a peer; `complete`: it holds all that is here. */
   received(resource: ResourceId, from: NodeId, complete: boolean, now: number): void {
     const found = this.store.find(resource);

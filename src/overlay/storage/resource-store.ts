@@ -1,3 +1,4 @@
+import type { Clock } from '../../base/clock.ts';
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
 import { ARRAY_INDEX_LAST, type StoredDataValue } from '../../reload/index.ts';
 import { toHex } from '../../base/bytes.ts';
@@ -8,6 +9,7 @@ import { ForgottenHolders, Holders } from './holders.ts';
 import type { Kind } from './kinds.ts';
 import { type PackedData, pack, sizeOf, unpack } from './packed-data.ts';
 import { SortedIds } from './sorted-ids.ts';
+import type { KeptValue, ValuePlace } from './value-file.ts';
 
 /** A value as it is kept: the more objects there are of it, the longer are the pauses in which garbage is collected. */
 interface Entry {
@@ -74,6 +76,7 @@ export class ResourceStore {
   private readonly isInviter: (writer: NodeId) => boolean;
   private used = 0;
   private revisions = 0;
+  private changed: (place: ValuePlace) => void = () => {};
 
   constructor(options: { maxBytes: number; maxPerWriter: number; isInviter?: (writer: NodeId) => boolean }) {
     this.maxBytes = options.maxBytes;
@@ -87,6 +90,32 @@ export class ResourceStore {
 
   get bytes(): number {
     return this.used;
+  }
+
+  /** Whom each change is told, but not that all is cleared. */
+  onChange(handler: (place: ValuePlace) => void): void {
+    this.changed = handler;
+  }
+
+  /** Where there are values. */
+  *places(): Generator<ValuePlace> {
+    for (const { id, kinds } of this.resources.values())
+      for (const { kind, entries } of kinds) for (const { key } of entries) yield { resource: id, kind: kind.id, key };
+  }
+
+  /** What stands at a place, as it is kept over a restart. */
+  kept({ resource, kind, key }: ValuePlace, clock: Clock): KeptValue | undefined {
+    const kindData = this.kindData(resource, kind);
+    const entry = kindData?.entries.find((other) => other.key === key);
+    if (kindData === undefined || entry === undefined) return undefined;
+    const { packed, signer, expiresAt } = entry;
+    return {
+      ...{ resource, kind, key, packed },
+      chain: signer.chain,
+      certificateHash: signer.hash,
+      generation: kindData.generation,
+      expiresAt: Math.floor(clock.wall() + expiresAt - clock.monotonic()),
+    };
   }
 
   /** What this peer has said that it holds counts no more, whatever the resource. */
@@ -158,7 +187,10 @@ export class ResourceStore {
     const found = this.resources.get(resource);
     if (found === undefined) return;
     for (const { kind, entries } of found.kinds) {
-      for (const entry of entries) this.forget(entry);
+      for (const entry of entries) {
+        this.forget(entry);
+        this.changed({ resource, kind: kind.id, key: entry.key });
+      }
       this.idsOf.get(kind.id)?.delete(resource);
     }
     this.resources.delete(resource);
@@ -196,7 +228,11 @@ export class ResourceStore {
     for (const kindData of resource.kinds) {
       const left = kindData.entries.filter((entry) => !isGone(entry));
       if (left.length === kindData.entries.length) continue;
-      for (const entry of kindData.entries) if (isGone(entry)) this.forget(entry);
+      for (const entry of kindData.entries) {
+        if (!isGone(entry)) continue;
+        this.forget(entry);
+        this.changed({ resource: id, kind: kindData.kind.id, key: entry.key });
+      }
       kindData.entries = left;
       if (left.length > 0) continue;
       resource.kinds = resource.kinds.filter((other) => other !== kindData);
@@ -265,6 +301,7 @@ export class ResourceStore {
       // By `concat`: lists of just their length; those that grow otherwise are made for 17.
       kindData.entries = old === undefined ? kindData.entries.concat(entry) : kindData.entries.with(at, entry);
       this.used += sizeOf(entry.packed);
+      this.changed({ resource: id, kind: kind.id, key });
     }
     // s7.4.1.1: an original raises the counter, a copy brings it.
     kindData.generation = given === 0n ? kindData.generation + 1n : max(given, kindData.generation);

@@ -2,7 +2,7 @@ import { concatBytes, fromHex } from '../../../src/base/bytes.ts';
 import type { NodeId, ResourceId } from '../../../src/base/node-id.ts';
 import { resourceIdOf } from '../../../src/overlay/chord/ring.ts';
 import { DEFAULT_KINDS, type Kind } from '../../../src/overlay/storage/kinds.ts';
-import { OverlayWorld, type SimNode } from './overlay-world.ts';
+import { OverlayWorld, type SimNode, type WorldOptions } from './overlay-world.ts';
 
 /** A Kind of which one writer has values at many places. */
 export const MANY: Kind = {
@@ -19,8 +19,9 @@ export function placeOf(writer: NodeId, i: number): ResourceId {
   return resourceIdOf(concatBytes(fromHex(writer), Uint8Array.of(i)));
 }
 
-export function ringOf(count: number, seed: number): OverlayWorld {
+export function ringOf(count: number, seed: number, options: Pick<WorldOptions, 'valuesOf'> = {}): OverlayWorld {
   const world = new OverlayWorld({
+    ...options,
     seed,
     signatures: 'fake',
     settings: { kinds: [...DEFAULT_KINDS, MANY], maxValuesPerWriter: 10_000 },

@@ -6,6 +6,7 @@ import { orchidRing } from '../../../src/overlay/chord/ring.ts';
 import type { OverlayEvent, OverlayRole } from '../../../src/overlay/events.ts';
 import { type OverlayComponents, OverlayNode } from '../../../src/overlay/overlay-node.ts';
 import { type OverlaySettings, overlaySettings } from '../../../src/overlay/settings.ts';
+import type { ValueFile } from '../../../src/overlay/storage/value-file.ts';
 import { EventLoop } from '../network/event-loop.ts';
 import { type Enrollment, fakeEnrollment, realEnrollment } from './sim-identity.ts';
 import { type LinkWorld, SimLinks } from './sim-links.ts';
@@ -25,6 +26,8 @@ export interface WorldOptions {
   readonly detectionMs?: readonly [number, number];
   readonly signatures?: 'real' | 'fake';
   readonly settings?: Partial<OverlaySettings>;
+  /** The disk of a node: what it stores outlives its restarts. Absent: nothing does. */
+  readonly valuesOf?: (nodeId: NodeId) => ValueFile;
 }
 
 /** One simulated host with its overlay node. */
@@ -57,10 +60,12 @@ export class OverlayWorld implements LinkWorld {
   private readonly latency: readonly [number, number];
   private readonly detection: readonly [number, number];
   readonly enrollment: Enrollment;
+  private readonly valuesOf: WorldOptions['valuesOf'];
   private readonly wakeAt = new Map<NodeId, number>();
 
   constructor(options: WorldOptions) {
     this.random = seededRandom(options.seed);
+    this.valuesOf = options.valuesOf;
     this.loss = options.loss ?? 0;
     this.latency = options.latencyMs ?? [5, 60];
     this.detection = options.detectionMs ?? [3_000, 8_000];
@@ -98,6 +103,11 @@ export class OverlayWorld implements LinkWorld {
     return this.start(node.enrolled, node.overlay.role, node.user);
   }
 
+  /** What was gone for a while is switched on again, with its key and its disk; `join` or `create` follows. */
+  comeBack(node: SimNode): SimNode {
+    return this.start(node.enrolled, node.overlay.role, node.user);
+  }
+
   private start(
     enrolled: ReturnType<Enrollment['enroll']>,
     role: OverlayRole,
@@ -117,6 +127,7 @@ export class OverlayWorld implements LinkWorld {
         clock: this.clockOf(identity.hit),
         logger: silentLogger,
         acceptConfiguration: (document, now) => this.takesDocuments && acceptDocument(overlay, document, now),
+        ...(this.valuesOf && { values: this.valuesOf(identity.hit) }),
         ...(this.enrollment.verifySignature && { verifySignature: this.enrollment.verifySignature }),
         ...extra,
       },

@@ -315,3 +315,14 @@ test('a TURN server has users, in a file that others cannot read, or is none', (
     message: /turn_server\.users: must have 1 to 64 users/,
   });
 });
+
+test('what a peer stores for others is kept over a restart and bounded; the file may say otherwise', (t) => {
+  t.deepEqual(agentConfig(undefined, {}).storage, { keep: true, bytes: 33_554_432 });
+  const text = '[storage]\nkeep = false\nbytes = 8_000_000\n';
+  t.deepEqual(agentConfig(file(text), {}).storage, { keep: false, bytes: 8_000_000 });
+  for (const line of ['bytes = 1000', 'bytes = "32M"', 'keep = 1', 'path = "/srv"'])
+    t.throws(() => agentConfig(file(`[storage]\n${line}\n`), {}), {
+      instanceOf: ConfigError,
+      message: /config\.toml:2: /,
+    });
+});

@@ -36,8 +36,8 @@ packages_for() {
     sip) echo "sip-tester kamailio" ;; # calls, and the proxy to compare with
     rivals) echo "nebula yggdrasil tinc openvpn openssl" ;; # more peers to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python; a router that
-    # maps ports; a TURN server; another phone
-    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables coturn linphone-cli" ;;
+    # maps ports; a TURN server; another phone; what relays media
+    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables coturn linphone-cli rtpengine-daemon" ;;
     sanitizers | compiled) ;; # they come with g++ and npm
   esac
 }
@@ -60,6 +60,10 @@ setup_packages() {
   local install=(apt-get install -y --no-install-recommends "${missing[@]}")
   "${install[@]}" >/dev/null 2>&1 </dev/null || { setup_quietly apt-get update && setup_quietly "${install[@]}"; } ||
     setup_fail "apt-get could not install ${missing[*]}; install them by hand and try again"
+  # Tests start it themselves; the package's own service serves nobody here.
+  case " ${missing[*]} " in
+    *" rtpengine-daemon "*) [ ! -d /run/systemd/system ] || systemctl --quiet disable --now rtpengine-daemon.service || true ;;
+  esac
 }
 
 # npm packages, the runtime among them, as the lock file says.

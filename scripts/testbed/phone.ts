@@ -40,6 +40,8 @@ export interface PhoneOptions {
    * it is to use; `any` takes what DNS prefers. Absent: it registers nowhere, and is called by the name of its host.
    */
   readonly registers?: 'any' | 'udp' | 'tcp';
+  /** Its account at a registrar that is not beside it, and where that is: `192.168.1.2:5060`. */
+  readonly account?: { readonly user: string; readonly password: string; readonly proxy: string };
   /** Rings until `accept`. Absent: it answers at once. */
   readonly rings?: boolean;
   /** Which phone of its host, from 0: each has ports of its own. */
@@ -205,9 +207,13 @@ export class Phone {
   }
 }
 
-function account({ addressOfRecord, registers, rings }: PhoneOptions): string {
+function account({ addressOfRecord, registers, account, rings }: PhoneOptions): string {
   const transport = registers === undefined || registers === 'any' ? '' : `;transport=${registers}`;
-  const registration = registers === undefined ? 'regint=0' : 'regint=60;auth_pass=x';
+  const secret =
+    account === undefined
+      ? 'auth_pass=x'
+      : `auth_user=${account.user};auth_pass=${account.password};outbound="sip:${account.proxy}${transport}"`;
+  const registration = registers === undefined ? 'regint=0' : `regint=60;${secret}`;
   const answers = rings === true ? 'manual' : 'auto';
   return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=opus/48000/2`;
 }

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { hitToAddress } from '../base/node-id.ts';
@@ -184,6 +185,9 @@ export class Life {
           trustHeader: config.sip.trustHeader,
           interfaceName: config.tun.name,
           ipv4: this.memory.ownIpv4,
+          lan: config.sip.lan,
+          rtpengine: config.sip.rtpengine,
+          runtimeDirectory: dirname(config.socket),
         },
       );
   }

@@ -1,13 +1,18 @@
 import { parseIpv4Prefix } from '../base/ipv4-prefix.ts';
 import { type Clock, earliest, type Timed } from '../base/clock.ts';
+import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { OwnSip } from '../dns/own-sip.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
+import type { SipLanSettings, SipLanUser } from '../config/sip-lan-settings.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { SipAdaptor } from '../sip/adaptor.ts';
 import { CallerPolicy, type CallerSettings } from '../sip/callers.ts';
 import { HostWatch } from '../sip/host-watch.ts';
+import type { DigestUser } from '../sip/digest/authenticator.ts';
+import { type DigestAlgorithm, ha1Of } from '../sip/digest/digest.ts';
 import { encodeSip } from '../sip/message/codec.ts';
 import { OverlayNames } from '../sip/names.ts';
 import type { SipFlow } from '../sip/flow.ts';
@@ -19,6 +24,8 @@ import { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import type { Guard } from './guard.ts';
 import { KeptRegistrations } from './kept-registrations.ts';
+import { rtpengineConfiguration, writeRtpengineConfiguration } from './rtpengine-configuration.ts';
+import { RtpengineSocket } from './rtpengine-socket.ts';
 import { SipLookup } from './sip-lookup.ts';
 import { hostWatchPorts } from './sip-reach.ts';
 import type { SipKnowledge } from './sip-report.ts';
@@ -47,6 +54,12 @@ export interface SipHostOptions {
   readonly ipv4: string | undefined;
   readonly callers: CallerSettings;
   readonly trustHeader?: string | undefined;
+  /** Phones on the LAN; absent: none are heard. */
+  readonly lan?: SipLanSettings | undefined;
+  /** Where rtpengine hears commands; absent: there is none. */
+  readonly rtpengine?: SocketAddress | undefined;
+  /** Where its configuration is written. */
+  readonly runtimeDirectory: string;
 }
 
 /**
@@ -67,6 +80,7 @@ export class SipHost implements Timed {
   private readonly watch: HostWatch;
   private readonly callers: CallerPolicy;
   private readonly journal: PhoneJournal;
+  private readonly rtpengine: RtpengineSocket | undefined;
   private adaptor: SipAdaptor;
   /** Whom the adaptor was made for. */
   private user: string | null;
@@ -80,6 +94,7 @@ export class SipHost implements Timed {
     this.kept = new KeptRegistrations({ state, logger, snapshot: () => this.registrar.snapshot() });
     this.journal = new PhoneJournal({ clock, isOwn: (address) => this.isOwn(address) });
     this.registrar = this.makeRegistrar();
+    this.rtpengine = options.rtpengine && new RtpengineSocket(components, options.rtpengine);
     this.user = engine.membership.user;
     this.callers = new CallerPolicy({ ports: { minuteOfDay: () => minuteOfDay(clock.wall()) } }, options.callers);
     this.watch = new HostWatch({
@@ -104,7 +119,7 @@ export class SipHost implements Timed {
         },
         flowClosed: (flow) => void this.driver.feed('SIP flow', (now) => this.adaptor.flowClosed(flow, now)),
       },
-      { port: options.port, interfaceName: options.interfaceName },
+      { port: options.port, interfaceName: options.interfaceName, lan: options.lan },
     );
     this.addressesChanged();
   }
@@ -142,6 +157,7 @@ export class SipHost implements Timed {
     const own = this.own;
     this.driver.feed('SIP addresses', () => this.adaptor.addressesChanged(own));
     this.sockets.setAddresses(own.ipv4 === undefined ? [own.ipv6] : [own.ipv6, own.ipv4]);
+    this.tellRtpengine(own);
   }
 
   nextTimeout(): number | undefined {
@@ -156,6 +172,7 @@ export class SipHost implements Timed {
   /** Idempotent. Calls go on without us; registrations are there again in the next life. */
   async stop(): Promise<void> {
     this.driver.stop();
+    this.rtpengine?.stop();
     this.kept.flush();
     await this.sockets.stop();
   }
@@ -180,6 +197,17 @@ export class SipHost implements Timed {
     return address === ipv6 || address === ipv4;
   }
 
+  /** Once both addresses are known: rtpengine begins anew when they change. */
+  private tellRtpengine(own: OwnAddresses): void {
+    const { rtpengine, lan, runtimeDirectory } = this.options;
+    if (rtpengine === undefined || own.ipv4 === undefined) return;
+    try {
+      writeRtpengineConfiguration(runtimeDirectory, rtpengineConfiguration(own, lan?.address, rtpengine));
+    } catch (error) {
+      this.components.logger.warn('rtpengine is not told its addresses', { err: messageOf(error) });
+    }
+  }
+
   private makeRegistrar(): Registrar {
     const { engine, driver, clock, random } = this.components;
     return new Registrar(
@@ -189,6 +217,7 @@ export class SipHost implements Timed {
           owns: (aor) => aor === engine.membership.user,
           user: () => engine.membership.user,
           isOwnAddress: (address) => this.isOwn(address),
+          isLanAddress: (address) => address === this.options.lan?.address,
           changed: (_, __, at) => {
             this.kept.changed();
             this.journal.registered(this.registrar.bound(at));
@@ -205,7 +234,8 @@ export class SipHost implements Timed {
 
   private makeAdaptor(): SipAdaptor {
     const { engine, random, logger } = this.components;
-    const { overlay, ipv4Prefix, port, trustHeader } = this.options;
+    const { overlay, ipv4Prefix, port, trustHeader, lan } = this.options;
+    const { rtpengine } = this;
     return new SipAdaptor(
       {
         registrar: this.registrar,
@@ -221,6 +251,11 @@ export class SipHost implements Timed {
               done: 'replaced by those of this host in the overlay',
               advice: `let the phone use the interface ${this.options.interfaceName}`,
             }),
+          media: rtpengine && {
+            ask: (command, done) =>
+              rtpengine.ask(command, (answer) => void this.driver.feed('media', (now) => done(answer, now))),
+            onAnswer: (failure) => rtpengine.onAnswer(failure),
+          },
         },
         random,
         logger,
@@ -234,6 +269,7 @@ export class SipHost implements Timed {
         trustHeader,
         callers: this.callers,
         journal: this.journal,
+        lan: lan && { ...lan, users: lan.users.map((user) => digestUser(user, overlay)) },
       },
     );
   }
@@ -258,4 +294,12 @@ export class SipHost implements Timed {
 function minuteOfDay(wallMs: number): number {
   const date = new Date(wallMs);
   return 60 * date.getHours() + date.getMinutes();
+}
+
+/** What is kept of a password is what its digest needs; the realm is the overlay's name. */
+function digestUser(user: SipLanUser, realm: string): DigestUser {
+  const { name } = user;
+  if ('ha1' in user) return { name, ha1: { 'SHA-256': user.ha1.sha256, MD5: user.ha1.md5 } };
+  const ha1 = (algorithm: DigestAlgorithm): string => ha1Of(algorithm, name, realm, user.password);
+  return { name, ha1: { 'SHA-256': ha1('SHA-256'), MD5: ha1('MD5') } };
 }

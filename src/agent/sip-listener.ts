@@ -21,7 +21,7 @@ export interface SipListenerHooks {
 /** UDP and TCP at one address, each bound as soon as that is possible: tried again and again until then. */
 export class SipListener {
   readonly local: SocketAddress;
-  private readonly interfaceName: string;
+  private readonly interfaceName: () => string;
   private readonly hooks: SipListenerHooks;
   private udp: UdpSocket | undefined;
   private tcp: Server | undefined;
@@ -30,8 +30,11 @@ export class SipListener {
   private timer: NodeJS.Timeout | undefined;
   private stopped = false;
 
-  /** @param options.interfaceName by which what is heard must come, if not from this host. */
-  constructor(hooks: SipListenerHooks, options: { readonly local: SocketAddress; readonly interfaceName: string }) {
+  /** @param options.interfaceName by which what is heard must come, if not from this host; may throw while there is none. */
+  constructor(
+    hooks: SipListenerHooks,
+    options: { readonly local: SocketAddress; readonly interfaceName: () => string },
+  ) {
     this.hooks = hooks;
     this.local = options.local;
     this.interfaceName = options.interfaceName;
@@ -87,7 +90,7 @@ export class SipListener {
   }
 
   private bindUdp(): void {
-    const fd = bindSocket('udp', this.local, this.interfaceName);
+    const fd = bindSocket('udp', this.local, this.interfaceName());
     const socket = createSocket(this.local.address.includes(':') ? 'udp6' : 'udp4');
     this.udp = socket;
     socket.on('message', (bytes, from) => this.hooks.datagram(bytes, from));
@@ -100,7 +103,7 @@ export class SipListener {
   }
 
   private listenTcp(): void {
-    const fd = bindSocket('tcp', this.local, this.interfaceName);
+    const fd = bindSocket('tcp', this.local, this.interfaceName());
     const server = createServer((socket) => this.hooks.connection(socket));
     this.tcp = server;
     server.on('error', (error) => this.failed('tcp', error));

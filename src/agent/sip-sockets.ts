@@ -7,6 +7,7 @@ import { formatSocketAddress, type SocketAddress } from '../base/socket-address.
 import type { OwnSip } from '../dns/own-sip.ts';
 import { bindSocket } from '../native/bound-socket.ts';
 import { type SipFlow, tcpFlow, udpFlow } from '../sip/flow.ts';
+import { LanNetwork } from './lan-network.ts';
 import { SipConnection } from './sip-connection.ts';
 import { type Incoming, SipInbox } from './sip-inbox.ts';
 import { SipListener } from './sip-listener.ts';
@@ -33,21 +34,25 @@ export interface SipSocketsOptions {
   readonly port: number;
   /** Of the overlay's addresses: what comes to them by another interface is a forgery. */
   readonly interfaceName: string;
+  /** Where phones on the LAN are heard too. */
+  readonly lan?: SocketAddress | undefined;
 }
 
 /**
- * The SIP adaptor's sockets: UDP and TCP on this host's overlay addresses and on loopback, and nowhere else.
+ * The SIP adaptor's sockets: UDP and TCP on this host's overlay addresses, on loopback, and where it is told so on one of the LAN; nowhere else.
  *
  *     datagrams, connections ──> listeners ──> inbox ──> receive
  *                        send ──> the listener of the flow's own address, or its connection
  *
- * What comes by an overlay address came by the overlay or from this host: the sockets hear the TUN alone.
+ * What comes by an overlay address came by the overlay or from this host: the sockets hear the TUN alone. So it is on the LAN, and
+ * nobody is heard there who is behind a router.
  */
 export class SipSockets {
   private readonly components: SipSocketsComponents;
   private readonly options: SipSocketsOptions;
   private readonly inbox: SipInbox;
   private readonly listeners = new Map<string, SipListener>();
+  private readonly lan: LanNetwork | undefined;
   private own: readonly string[] = [];
   /** By the key of the flow, the longest unused first. */
   private readonly connections = new Map<string, SipConnection>();
@@ -58,7 +63,10 @@ export class SipSockets {
     this.components = components;
     this.options = options;
     this.inbox = new SipInbox({ clock: components.clock, handle: components.receive });
-    for (const address of LOOPBACK.addresses) this.listen(address, LOOPBACK.interfaceName);
+    const { port, lan } = options;
+    for (const address of LOOPBACK.addresses) this.listen({ address, port });
+    this.lan = lan && new LanNetwork(lan.address);
+    if (lan !== undefined) this.listen(lan);
   }
 
   /** @param own overlay addresses of this host, which the interface has or will have. */
@@ -72,7 +80,8 @@ export class SipSockets {
         if (connection.flow.local.address === address) this.end(connection, 'the address is gone');
     }
     this.own = own;
-    for (const address of own) if (!this.listeners.has(address)) this.listen(address, this.options.interfaceName);
+    const { port } = this.options;
+    for (const address of own) if (!this.listeners.has(address)) this.listen({ address, port });
   }
 
   /** What DNS may tell phones of; undefined: nothing listens. */
@@ -98,7 +107,7 @@ export class SipSockets {
   }
 
   isListening({ address, port }: SocketAddress): boolean {
-    return port === this.options.port && this.listeners.has(address);
+    return this.listeners.get(address)?.local.port === port;
   }
 
   /** From the flow's own address; of TCP by its connection, which is opened where there is none. */
@@ -127,10 +136,10 @@ export class SipSockets {
     await Promise.all([...this.listeners.values()].map((listener) => listener.stop()));
   }
 
-  private listen(address: string, interfaceName: string): void {
-    const local = { address, port: this.options.port };
+  private listen(local: SocketAddress): void {
     const hooks = {
       datagram: (bytes: Uint8Array, from: RemoteInfo): void => {
+        if (this.isOnLan(local.address) && this.lan?.has(from.address) !== true) return;
         const flow = udpFlow({ local, remote: { address: from.address, port: from.port } });
         if (!this.inbox.datagram(flow, bytes))
           this.components.logger.debug('sip.dropped', { addr: formatSocketAddress(flow.remote) });
@@ -138,7 +147,18 @@ export class SipSockets {
       connection: (socket: Socket): void => this.accept(socket, local),
       changed: (_: 'udp' | 'tcp', failure: unknown): void => this.note(local, failure),
     };
-    this.listeners.set(address, new SipListener(hooks, { local, interfaceName }));
+    const interfaceName = (): string => this.interfaceOf(local.address);
+    this.listeners.set(local.address, new SipListener(hooks, { local, interfaceName }));
+  }
+
+  private isOnLan(address: string): boolean {
+    return address === this.options.lan?.address;
+  }
+
+  /** @throws {IdlocError} for an address of the LAN that no interface has. */
+  private interfaceOf(address: string): string {
+    if (this.lan !== undefined && this.isOnLan(address)) return this.lan.findInterface();
+    return LOOPBACK.addresses.includes(address) ? LOOPBACK.interfaceName : this.options.interfaceName;
   }
 
   /** A port that is taken is said once, until it is free. */
@@ -147,7 +167,8 @@ export class SipSockets {
     const isTaken = failure instanceof IdlocError && failure.code === 'EADDRINUSE';
     if (isTaken && !this.portTaken) {
       this.portTaken = true;
-      const advice = 'phones of this host cannot register: end that program, or choose another port with sip.port';
+      const [who, setting] = this.isOnLan(local.address) ? ['the LAN', 'sip.lan.port'] : ['this host', 'sip.port'];
+      const advice = `phones of ${who} cannot register: end that program, or choose another port with ${setting}`;
       logger.warn('SIP: another program has our port', { addr: formatSocketAddress(local), advice });
     } else if (failure === undefined && this.portTaken && this.listensEverywhere) {
       this.portTaken = false;
@@ -164,7 +185,8 @@ export class SipSockets {
 
   private accept(socket: Socket, local: SocketAddress): void {
     const { remoteAddress: address, remotePort: port } = socket;
-    if (address === undefined || port === undefined || this.stopped || !this.makeRoom(address)) {
+    const isStranger = this.isOnLan(local.address) && this.lan?.has(address ?? '') !== true;
+    if (address === undefined || port === undefined || isStranger || this.stopped || !this.makeRoom(address)) {
       socket.destroy();
       return;
     }
@@ -177,10 +199,9 @@ export class SipSockets {
   private connect(flow: SipFlow): SipConnection | undefined {
     const { address } = flow.local;
     if (!this.listeners.has(address) || !this.makeRoom(flow.remote.address)) return undefined;
-    const { interfaceName } = this.own.includes(address) ? this.options : LOOPBACK;
     try {
       // Any other socket would leave by the default route where the overlay has no way.
-      const fd = bindSocket('tcp', { address, port: 0 }, interfaceName);
+      const fd = bindSocket('tcp', { address, port: 0 }, this.interfaceOf(address));
       return this.add(new Socket({ fd, readable: true, writable: true }), flow, true);
     } catch (error) {
       this.components.logger.debug('sip.unbound', { addr: address, err: messageOf(error) });
@@ -190,7 +211,7 @@ export class SipSockets {
 
   private add(socket: Socket, flow: SipFlow, connect: boolean): SipConnection {
     const { logger, flowClosed } = this.components;
-    const isPhone = this.isOwn(flow.remote.address);
+    const isPhone = this.isOwn(flow.remote.address) || this.isOnLan(flow.local.address);
     const closed = (connection: SipConnection): void => {
       if (this.connections.get(flow.key) === connection) this.connections.delete(flow.key);
       if (!this.stopped) flowClosed(flow);

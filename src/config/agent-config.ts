@@ -290,7 +290,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       enable: pick((input) => input.dns?.enable) ?? true,
       listen: pick((input) => input.dns?.listen) ?? DEFAULT_DNS_ADDRESS,
     },
-    sip: sipSettings(fromFile.sip, tun),
+    sip: sipSettings(fromFile.sip, tun, file?.path ?? DEFAULT_CONFIG_PATH),
     storage: storageSettings(fromFile.storage),
     stream: {
       listen: pick((input) => input.stream?.listen) ?? [],

@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { sipLanSchema, sipLanSettings, type SipLanSettings } from './sip-lan-settings.ts';
 
 /** Times of a day, minutes since midnight. */
 interface Night {
@@ -17,6 +19,16 @@ export interface CallerSettings {
 
 /** Beside the 5060 and 5061 of RFC 3261 s19.1.2, where phones of this host listen. */
 const DEFAULT_PORT = 5_062;
+/** Not 2223, where Debian's own service has one for others. */
+const DEFAULT_RTPENGINE: SocketAddress = { address: '127.0.0.1', port: 6_085 };
+
+const loopback = z.string().transform((text, context): SocketAddress => {
+  const parsed = parseSocketAddress(text);
+  // Whoever commands it hears and leads astray every call.
+  if (parsed !== undefined && (parsed.address.startsWith('127.') || parsed.address === '::1')) return parsed;
+  context.addIssue({ code: 'custom', message: 'must be an address with a port on loopback, such as 127.0.0.1:6085' });
+  return z.NEVER;
+});
 
 const MAX_NAMES = 1_024;
 /** Of one member: a call every other second, hour after hour. */
@@ -47,6 +59,8 @@ export const sipSchema = z.strictObject({
   night: night.optional(),
   calls_per_minute: z.int().min(1).max(MAX_CALLS_PER_MINUTE).optional(),
   trust_header: headerName.optional(),
+  rtpengine: loopback.optional(),
+  lan: sipLanSchema.optional(),
 });
 
 /** The SIP adaptor of this host. */
@@ -58,10 +72,24 @@ export interface SipSettings {
   readonly callers: CallerSettings;
   /** A header field that tells phones what was proven of who calls; absent: none. */
   readonly trustHeader?: string;
+  /** Where rtpengine is told what to relay; absent: there is none. */
+  readonly rtpengine?: SocketAddress;
+  /** Absent: no phone on the LAN is heard. */
+  readonly lan?: SipLanSettings;
 }
 
-/** @param table undefined: every setting as it comes. */
-export function sipSettings(table: z.output<typeof sipSchema> | undefined, tun: { enable: boolean }): SipSettings {
+/**
+ * @param table undefined: every setting as it comes
+ * @param configuration where it stands
+ * @throws {ConfigError} as `sipLanSettings`
+ */
+export function sipSettings(
+  table: z.output<typeof sipSchema> | undefined,
+  tun: { enable: boolean },
+  configuration: string,
+): SipSettings {
+  const lan = sipLanSettings(table?.lan, configuration);
+  const rtpengine = table?.rtpengine ?? (lan && DEFAULT_RTPENGINE);
   return {
     enable: tun.enable && (table?.enable ?? true),
     port: table?.port ?? DEFAULT_PORT,
@@ -73,5 +101,7 @@ export function sipSettings(table: z.output<typeof sipSchema> | undefined, tun: 
       ...(table?.night && { night: table.night }),
     },
     ...(table?.trust_header !== undefined && { trustHeader: table.trust_header }),
+    ...(rtpengine && { rtpengine }),
+    ...(lan && { lan }),
   };
 }

@@ -10,6 +10,8 @@ import { ContactFlows } from './contact-flows.ts';
 import { DestinationFinder, type FoundHost, type Target } from './destinations.ts';
 import type { SipFlow } from './flow.ts';
 import { IdentityPolicy } from './identity-policy.ts';
+import { type LanOptions, LanPhones } from './lan-phones.ts';
+import { MediaRelay, type MediaRelayPorts } from './media/media-relay.ts';
 import { parseSip } from './message/codec.ts';
 import { firstHeader } from './message/headers.ts';
 import type { SipHeader, SipMessage, SipRequest, SipResponse } from './message/message.ts';
@@ -50,6 +52,8 @@ export interface AdaptorPorts {
   isListening(local: SocketAddress): boolean;
   /** A phone writes addresses into its calls that lead nowhere here. Told once for each. */
   onWrongAddresses(addresses: readonly string[]): void;
+  /** rtpengine, for media that cannot go from end to end; absent: there is none. */
+  readonly media?: Pick<MediaRelayPorts, 'ask' | 'onAnswer'> | undefined;
 }
 
 export interface AdaptorOptions {
@@ -66,6 +70,8 @@ export interface AdaptorOptions {
   readonly journal?: PhoneJournal | undefined;
   /** Who may ring; absent: whoever may speak. */
   readonly callers?: CallerPolicy | undefined;
+  /** Phones on the LAN; absent: none are heard. */
+  readonly lan?: LanOptions | undefined;
 }
 
 /**
@@ -89,6 +95,8 @@ export class SipAdaptor implements Timed {
   private readonly finder: DestinationFinder;
   private readonly registrar: AdaptorRegistrar;
   private readonly sdp: SdpAddresses;
+  private readonly lan: LanPhones | undefined;
+  private readonly media: MediaRelay | undefined;
   private readonly layer: TransactionLayer;
   private readonly core: ProxyCore;
 
@@ -102,7 +110,7 @@ export class SipAdaptor implements Timed {
     options: AdaptorOptions,
   ) {
     const { registrar, ports, random, logger } = components;
-    const { overlay, ipv4Prefix: prefix, self, own, port, trustHeader } = options;
+    const { overlay, ipv4Prefix: prefix, self, own, port, trustHeader, lan } = options;
     this.random = random;
     this.logger = logger;
     this.registrar = registrar;
@@ -113,10 +121,12 @@ export class SipAdaptor implements Timed {
       own,
       prefix,
       memberAt: (hit, address) => ports.memberAt(hit, address),
+      lan,
     });
     this.parties = parties;
     this.callers = options.callers;
     this.journal = options.journal;
+    this.lan = lan && new LanPhones({ random, logger }, { realm: overlay, users: lan.users });
     this.identities = new IdentityPolicy({ names, own: self, parties }, { trustHeader });
     this.sdp = new SdpAddresses({ parties, onWrongAddresses: (addresses) => ports.onWrongAddresses(addresses) });
     this.finder = new DestinationFinder(
@@ -133,11 +143,18 @@ export class SipAdaptor implements Timed {
       },
       { self: self.hit, user: self.user, port },
     );
-    const ownAddress = ({ local }: SipFlow): SocketAddress => ({ address: local.address, port });
+    const ownAddress = ({ local: { address } }: SipFlow): SocketAddress => ({
+      address,
+      port: address === lan?.address ? lan.port : port,
+    });
+    const send = (flow: SipFlow, message: SipMessage): void => ports.send(flow, message);
+    const answered = (flow: SipFlow, response: SipResponse, now: number): void =>
+      this.layer.receive(response, flow, now);
+    this.media = ports.media && new MediaRelay({ random, parties, ports: { ...ports.media, send, answered } });
     this.layer = new TransactionLayer({
       random,
       logger,
-      ports: { send: (flow, message) => ports.send(flow, message), ownAddress },
+      ports: { send: (flow, message) => (this.media ?? ports).send(flow, message), ownAddress },
       user: this.user(),
     });
     this.core = new ProxyCore({ random, logger, ports: this.proxyPorts(ownAddress), layer: this.layer });
@@ -162,11 +179,12 @@ export class SipAdaptor implements Timed {
 
   /** A message of a stream. */
   receive(flow: SipFlow, message: SipMessage, now: number): void {
-    const { kind } = this.parties.of(flow);
+    const party = this.parties.of(flow);
     // Of who is neither here nor a member nothing is known that an answer could go to.
-    if (kind === 'stranger') return;
-    if (kind === 'phone') {
-      this.contacts.learn(message, flow);
+    if (party.kind === 'stranger') return;
+    if (party.kind === 'phone') {
+      // Those on the LAN have to say a password first.
+      if (!party.onLan) this.contacts.learn(message, flow);
       this.journal?.heard(message, flow);
     }
     this.layer.receive(message, flow, now);
@@ -251,10 +269,13 @@ export class SipAdaptor implements Timed {
 
   private admit(request: SipRequest, from: SipFlow, now: number): Refusal | undefined {
     const party = this.parties.of(from);
+    const isOnLan = party.kind === 'phone' && party.onLan;
+    const unknown = isOnLan ? this.lan?.refusalOf(request, from, now) : undefined;
+    if (unknown !== undefined) return unknown;
     if (party.kind === 'member' && request.method === 'REGISTER') return { status: 403, reason: 'Not Your Registrar' };
     // In a dialog a phone writes the From by which the other end has called it. Of members each From is looked at: a To tag is soon
     // invented, and a phone may ring for it.
-    if (party.kind === 'phone' && tagOf(request, 'to') !== '') return undefined;
+    if (party.kind === 'phone' && !isOnLan && tagOf(request, 'to') !== '') return undefined;
     const refusal = this.identities.refusalOf(request, party);
     if (refusal !== undefined) {
       this.logger.info('sip.refused', {
@@ -264,7 +285,7 @@ export class SipAdaptor implements Timed {
         reason: refusal.reason,
       });
       if (party.kind === 'phone') this.journal?.refused(request, from, refusal.reason);
-    }
+    } else if (isOnLan) this.contacts.learn(request, from);
     return refusal ?? this.unwanted(request, party, now);
   }
 
@@ -287,11 +308,14 @@ export class SipAdaptor implements Timed {
     { from, to }: { readonly from: SipFlow; readonly to: SipFlow },
   ): M {
     const sender = this.parties.of(from);
+    const isFromLan = sender.kind === 'phone' && sender.onLan;
+    if (isFromLan && message.type === 'response') this.contacts.learn(message, from);
     const told = (addresses: readonly string[]): void => this.journal?.replaced(message, from, addresses);
-    let sent = sender.kind === 'phone' ? this.sdp.reachable(message, to, told) : message;
+    let sent = sender.kind === 'phone' && !isFromLan ? this.sdp.reachable(message, to, told) : message;
     const receiver: Party = this.parties.of(to);
     if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
     else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);
-    return sent;
+    if (isFromLan) sent = this.lan?.withoutCredentials(sent) ?? sent;
+    return this.media?.relay(sent, { from, to }) ?? sent;
   }
 }

@@ -1,5 +1,6 @@
 import { isInPrefix, type Ipv4Prefix } from '../base/ipv4-prefix.ts';
 import { addressToHit, type Hit, isHitAddress } from '../base/node-id.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import type { SipFlow } from './flow.ts';
 
 /** A member behind an overlay address: the data plane lets no other source through. */
@@ -11,8 +12,8 @@ export interface ProvenMember {
 
 /** Who is at the other end of a flow. */
 export type Party =
-  /** A program of this host. */
-  | { readonly kind: 'phone' }
+  /** A program of this host; `onLan`: a phone on the LAN, by a password. */
+  | { readonly kind: 'phone'; readonly onLan: boolean }
   | ({ readonly kind: 'member' } & ProvenMember)
   /** Nobody that may call. */
   | { readonly kind: 'stranger' };
@@ -26,26 +27,33 @@ export interface OwnAddresses {
 }
 
 const STRANGER: Party = { kind: 'stranger' };
-const PHONE: Party = { kind: 'phone' };
+const PHONE: Party = { kind: 'phone', onLan: false };
+const LAN_PHONE: Party = { kind: 'phone', onLan: true };
 
-/** Who is who by its address: own addresses and loopback are phones of this host, addresses of the overlay are members. */
+/** Who is who by its address: whoever comes to the LAN's address is a phone there, own addresses and loopback are phones of this host, addresses of the overlay are members. */
 export class Parties {
   private readonly prefix: Ipv4Prefix;
   private readonly self: Hit;
   private readonly memberAt: (hit: Hit | undefined, address: string) => ProvenMember | undefined;
+  private readonly lan: SocketAddress | undefined;
   private own: OwnAddresses;
 
-  /** @param components.memberAt who is behind an overlay address, as its link has proven; `hit`: of an address that is one. */
+  /**
+   * @param components.memberAt who is behind an overlay address, as its link has proven; `hit`: of an address that is one
+   * @param components.lan where phones on the LAN are heard; absent: nowhere
+   */
   constructor(components: {
     self: Hit;
     own: OwnAddresses;
     prefix: Ipv4Prefix;
     memberAt: (hit: Hit | undefined, address: string) => ProvenMember | undefined;
+    lan?: SocketAddress | undefined;
   }) {
     this.self = components.self;
     this.own = components.own;
     this.prefix = components.prefix;
     this.memberAt = components.memberAt;
+    this.lan = components.lan;
   }
 
   get addresses(): OwnAddresses {
@@ -56,7 +64,8 @@ export class Parties {
     this.own = own;
   }
 
-  of({ remote: { address } }: SipFlow): Party {
+  of({ local, remote: { address } }: SipFlow): Party {
+    if (this.lan !== undefined && local.address === this.lan.address) return LAN_PHONE;
     if (this.isOwn(address) || isLoopback(address)) return PHONE;
     if (!this.isOfOverlay(address)) return STRANGER;
     const member = this.provenAt(address);
@@ -65,7 +74,7 @@ export class Parties {
 
   /** Whose overlay address that is, this host's too; undefined: nobody's. */
   hitAt(address: string): Hit | undefined {
-    if (this.isOwn(address)) return this.self;
+    if (this.isOwn(address) || address === this.lan?.address) return this.self;
     return this.isOfOverlay(address) ? this.provenAt(address)?.hit : undefined;
   }
 

@@ -21,11 +21,13 @@ export class SdpAddresses {
   }
 
   /**
-   * What a phone of this host sends, as whoever is at `to` can use it. Two phones of one host reach each other anyhow.
+   * What a phone of this host sends, as whoever is at `to`, or a media relay here, can use it. Two phones of one host reach each
+   * other anyhow.
    * @param onReplaced told each time, within the call
    */
   reachable<M extends SipMessage>(message: M, to: SipFlow, onReplaced?: (addresses: readonly string[]) => void): M {
-    if (message.body.length === 0 || this.parties.of(to).kind === 'phone') return message;
+    const receiver = this.parties.of(to);
+    if (message.body.length === 0 || (receiver.kind === 'phone' && !receiver.onLan)) return message;
     const { parties } = this;
     const { message: changed, changed: wrong } = rewriteSessions(message, parties.addresses, (address) =>
       parties.isOfOverlay(address),

@@ -12,7 +12,7 @@ test('a member that floods has twenty calls ring and thirty a minute then, anoth
   const network = new SipNetwork();
   network.isLogging = false;
   const overlay = new SipOverlay(network);
-  const [alice, bob, mallory] = [overlay.home('alice'), overlay.home('bob', {}), overlay.home('mallory')];
+  const [alice, bob, mallory] = [overlay.home('alice'), overlay.home('bob', { callers: {} }), overlay.home('mallory')];
   const bobs = bob.registered();
   bobs.manners = { ringsAfterMs: 10, answersAfterMs: 50, status: 486 };
   const [phone, flooding] = [alice.registered(), mallory.registered()];
@@ -40,7 +40,7 @@ test('at night contacts alone ring; a call that was made before goes on, and so 
   const network = new SipNetwork();
   const overlay = new SipOverlay(network);
   const alice = overlay.home('alice');
-  const bob = overlay.home('bob', { night: { from: 1, to: 2 }, contacts: ['carol'] });
+  const bob = overlay.home('bob', { callers: { night: { from: 1, to: 2 }, contacts: ['carol'] } });
   const carol = overlay.home('carol');
   const [alices, bobs, carols] = [alice.registered(), bob.registered(), carol.registered()];
   const before = alices.call('before', 'sip:bob@home.example');
@@ -64,7 +64,7 @@ test('at night contacts alone ring; a call that was made before goes on, and so 
 test('who is blocked rings no phone, whatever it invents, and has the answer of a phone that is off; it is called all the same', (t) => {
   const network = new SipNetwork();
   const overlay = new SipOverlay(network);
-  const bob = overlay.home('bob', { block: ['mallory'] });
+  const bob = overlay.home('bob', { callers: { block: ['mallory'] } });
   const mallory = overlay.home('mallory');
   const [bobs, mallorys] = [bob.registered(), mallory.registered()];
   const call = mallorys.call('one', 'sip:bob@home.example');

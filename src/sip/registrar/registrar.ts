@@ -33,6 +33,8 @@ export interface RegistrarPorts {
   user(): string | null;
   /** An overlay address of this host. */
   isOwnAddress(address: string): boolean;
+  /** Another address by which phones name this registrar, on the LAN. */
+  isLanAddress?(address: string): boolean;
   /** Bindings have come, gone or been refreshed: `count` of the user are left. Within the call that did it. */
   changed(aor: string, count: number, now: number): void;
 }
@@ -204,7 +206,8 @@ export class Registrar implements Timed {
     const addressee = this.names.addresseeOf(uri);
     if (addressee.kind === 'foreign') return uri.host === 'localhost';
     if (addressee.kind !== 'address') return true;
-    return isLoopback(addressee.address) || this.ports.isOwnAddress(addressee.address);
+    const { address } = addressee;
+    return isLoopback(address) || this.ports.isOwnAddress(address) || this.ports.isLanAddress?.(address) === true;
   }
 
   /** Step 8: all of them, with what is left of their time. */

@@ -2,13 +2,14 @@ import { parseIpv4Prefix } from '../../../src/base/ipv4-prefix.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { addressToHit, type Hit, hitToAddress } from '../../../src/base/node-id.ts';
 import { seededRandom } from '../../../src/base/random.ts';
-import { SipAdaptor } from '../../../src/sip/adaptor.ts';
+import { type AdaptorPorts, SipAdaptor } from '../../../src/sip/adaptor.ts';
 import type { FoundHost } from '../../../src/sip/destinations.ts';
 import { earliest } from '../../../src/base/clock.ts';
 import { CallerPolicy, type CallerSettings } from '../../../src/sip/callers.ts';
 import { HostWatch } from '../../../src/sip/host-watch.ts';
 import { isLoopback } from '../../../src/sip/parties.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
+import type { LanOptions } from '../../../src/sip/lan-phones.ts';
 import type { SipMessage } from '../../../src/sip/message/message.ts';
 import { OverlayNames } from '../../../src/sip/names.ts';
 import type { ProvenMember } from '../../../src/sip/parties.ts';
@@ -33,8 +34,8 @@ export class SipOverlay {
     this.network = network;
   }
 
-  home(user: string | null, callers?: Partial<CallerSettings>): SipHome {
-    return new SipHome(this, user, this.homes.size + 1, callers);
+  home(user: string | null, extras: HomeExtras = {}): SipHome {
+    return new SipHome(this, user, this.homes.size + 1, extras);
   }
 
   /** As the overlay would say: a registration where a phone is registered, else the hosts by name. */
@@ -44,6 +45,14 @@ export class SipOverlay {
     if (registered.length > 0) return registered.map(({ hit }) => ({ hit, isRegistered: true }));
     return theirs.map(({ hit, ipv4 }) => ({ hit, ipv4, isRegistered: false }));
   }
+}
+
+/** What not every host has. */
+export interface HomeExtras {
+  readonly lan?: LanOptions;
+  readonly media?: AdaptorPorts['media'];
+  /** Who may ring; absent: everybody, as often as they like. */
+  readonly callers?: Partial<CallerSettings>;
 }
 
 /** A host with its adaptor, where phones live. */
@@ -64,8 +73,7 @@ export class SipHome implements SipNode {
   private readonly overlay: SipOverlay;
   private phones = 0;
 
-  /** @param callers who may ring; absent: everybody, as often as they like */
-  constructor(overlay: SipOverlay, user: string | null, number: number, callers?: Partial<CallerSettings>) {
+  constructor(overlay: SipOverlay, user: string | null, number: number, { lan, media, callers }: HomeExtras) {
     const { network, members, homes } = overlay;
     this.overlay = overlay;
     this.user = user === null ? null : `${user}@${OVERLAY}`;
@@ -95,14 +103,16 @@ export class SipHome implements SipNode {
           send: (flow, message) => this.send(flow, message),
           memberAt: (_, address) => members.get(address),
           lookUp: (aor, now, done) => done(overlay.hostsOf(aor, now), now),
-          isListening: ({ address, port }) => isOwnAddress(address) && port === ADAPTOR_PORT,
+          isListening: ({ address, port }) =>
+            address === lan?.address ? port === lan.port : isOwnAddress(address) && port === ADAPTOR_PORT,
+          media,
           onWrongAddresses: (addresses) => void this.wrong.push(...addresses),
         },
         random,
         logger: silentLogger,
       },
       {
-        ...{ overlay: OVERLAY, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), self, own, port: ADAPTOR_PORT },
+        ...{ overlay: OVERLAY, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), self, own, port: ADAPTOR_PORT, lan },
         callers:
           callers &&
           new CallerPolicy(
@@ -111,6 +121,7 @@ export class SipHome implements SipNode {
           ),
       },
     );
+    if (lan !== undefined) network.attach(lan, this);
     for (const address of [this.ipv6, this.ipv4]) network.attach({ address, port: ADAPTOR_PORT }, this);
   }
 

@@ -20,6 +20,8 @@ export interface Manners {
   /** Absent: 200. */
   readonly status?: number;
   readonly headers?: readonly SipHeader[];
+  /** What it answers an offer with; absent: nothing. */
+  readonly sdp?: string;
 }
 
 /** One end's side of a dialog. */
@@ -59,6 +61,12 @@ export class SimPhone implements SipNode {
   readonly received: string[] = [];
   /** As they came. */
   readonly requests: SipRequest[] = [];
+  /** Session descriptions that it was told in responses. */
+  readonly sessions: string[] = [];
+  /** Of what it calls with; absent: it offers nothing. */
+  offer: string | undefined;
+  /** Answers a challenge (401, 407) of its proxy; absent: it has no account. */
+  credentials: ((challenged: SipRequest, by: SipResponse) => SipHeader | undefined) | undefined;
   /** Responses to requests that are no INVITE: `BYE 200`. */
   readonly heard: string[] = [];
   /** Those that it is in, having been called, by Call-ID. */
@@ -170,7 +178,11 @@ export class SimPhone implements SipNode {
     const { method } = request;
     this.layer.request(request, this.flow, this.network.loop.now, {
       onProvisional: () => {},
-      onFinal: ({ status }) => void this.heard.push(`${method} ${status}`),
+      onFinal: (response) => {
+        const again = this.answered401(request, response);
+        if (again !== undefined) this.request(again);
+        else this.heard.push(`${method} ${response.status}`);
+      },
       onTimeout: () => void this.heard.push(`${method} timeout`),
       onTransportError: () => void this.heard.push(`${method} transport error`),
     });
@@ -189,7 +201,24 @@ export class SimPhone implements SipNode {
     this.network.schedule(this);
   }
 
+  /** The request again, with credentials; undefined: it is no challenge, or of no use. */
+  private answered401(request: SipRequest, response: SipResponse): SipRequest | undefined {
+    if (![401, 407].includes(response.status) || request.headers.some(({ name }) => /authorization$/i.test(name)))
+      return undefined;
+    const header = this.credentials?.(request, response);
+    if (header === undefined) return undefined;
+    const cseq = { name: 'CSeq', value: `${(this.cseq += 1)} ${request.method}` };
+    const headers = request.headers.map((field) => (field.name === 'CSeq' ? cseq : field));
+    return { ...request, headers: [...headers, header] };
+  }
+
   private onAnswer(call: SimCall, invite: SipRequest, response: SipResponse): void {
+    const again = this.answered401(invite, response);
+    if (again !== undefined) {
+      this.invite(call, again);
+      return;
+    }
+    if (response.body.length > 0) this.sessions.push(Buffer.from(response.body).toString());
     const tag = tagOf(response, 'to');
     if (response.status >= 300) call.heard.push(String(response.status));
     if (response.status >= 300) return;
@@ -227,7 +256,8 @@ export class SimPhone implements SipNode {
       if (!this.ringing.has(transaction)) return undefined;
       const response = responseTo(request, { status, reason: `Reason ${status}`, headers }, this.random);
       const tagged = response.headers.map((header) => (header.name === 'To' ? { name: 'To', value: to } : header));
-      const answer = { ...response, headers: tagged };
+      const sdp = status < 300 && status !== 180 ? this.manners.sdp : undefined;
+      const answer = { ...response, ...withSession(tagged, sdp) };
       this.layer.respond(transaction, answer, this.network.loop.now);
       this.network.schedule(this);
       return answer;
@@ -299,18 +329,26 @@ export class SimPhone implements SipNode {
     cseq = (this.cseq += 1),
   ): SipRequest {
     return {
-      ...{ type: 'request', method, uri, body: new Uint8Array() },
-      headers: [
-        ...[
-          { name: 'From', value: from },
-          { name: 'To', value: to },
-          { name: 'Call-ID', value: callId },
+      ...{ type: 'request', method, uri },
+      ...withSession(
+        [
+          ...[
+            { name: 'From', value: from },
+            { name: 'To', value: to },
+            { name: 'Call-ID', value: callId },
+          ],
+          { name: 'CSeq', value: `${cseq} ${method}` },
+          { name: 'Max-Forwards', value: '70' },
+          { name: 'Contact', value: this.contact },
+          ...headers,
         ],
-        { name: 'CSeq', value: `${cseq} ${method}` },
-        { name: 'Max-Forwards', value: '70' },
-        { name: 'Contact', value: this.contact },
-        ...headers,
-      ],
+        method === 'INVITE' ? this.offer : undefined,
+      ),
     };
   }
+}
+
+function withSession(headers: SipHeader[], sdp: string | undefined): { headers: SipHeader[]; body: Uint8Array } {
+  if (sdp === undefined) return { headers, body: new Uint8Array() };
+  return { headers: [...headers, { name: 'Content-Type', value: 'application/sdp' }], body: Buffer.from(sdp) };
 }

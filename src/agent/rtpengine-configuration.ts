@@ -1,0 +1,46 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { LAN_SIDE, OVERLAY_SIDE } from '../sip/media/media-relay.ts';
+import type { OwnAddresses } from '../sip/parties.ts';
+
+// Implementation constants: of Debian's rtpengine 10.5.
+
+/** RTP of relayed calls: below those that the kernel gives away by itself (32768 to 60999). */
+const PORTS = { min: 30_000, max: 31_999 };
+/** Without media a call is over; held ones have none; an INVITE rings no longer than three minutes (timer C of RFC 3261). */
+const TIMEOUTS_S = { media: 60, silent: 3_600, offer: 240, call: 43_200 };
+/** A family's phones. Each takes four ports. */
+const MAX_CALLS = 128;
+
+/** What rtpengine is to know of this host: its addresses on both sides, no kernel module, and no one to command it but us. */
+export function rtpengineConfiguration(own: OwnAddresses, lan: string | undefined, listen: SocketAddress): string {
+  const interfaces = [
+    ...(lan === undefined ? [] : [`${LAN_SIDE}/${lan}`]),
+    `${OVERLAY_SIDE}/${own.ipv6}`,
+    ...(own.ipv4 === undefined ? [] : [`${OVERLAY_SIDE}/${own.ipv4}`]),
+  ];
+  return `# Written by idloc.
+[rtpengine]
+table = -1
+interface = ${interfaces.join(';')}
+listen-ng = ${formatSocketAddress(listen)}
+port-min = ${PORTS.min}
+port-max = ${PORTS.max}
+timeout = ${TIMEOUTS_S.media}
+silent-timeout = ${TIMEOUTS_S.silent}
+offer-timeout = ${TIMEOUTS_S.offer}
+final-timeout = ${TIMEOUTS_S.call}
+max-sessions = ${MAX_CALLS}
+num-threads = 2
+log-level = 5
+`;
+}
+
+/** For idloc-media.path, which begins rtpengine with it. @throws when it cannot be written. */
+export function writeRtpengineConfiguration(directory: string, text: string): void {
+  const path = join(directory, 'rtpengine.conf');
+  writeFileSync(path, text);
+  // rtpengine is another user.
+  chmodSync(path, 0o644);
+}

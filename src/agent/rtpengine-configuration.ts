@@ -1,4 +1,4 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { LAN_SIDE, OVERLAY_SIDE } from '../sip/media/media-relay.ts';
@@ -37,10 +37,12 @@ log-level = 5
 `;
 }
 
-/** For idloc-media.path, which begins rtpengine with it. @throws when it cannot be written. */
+/** For idloc-media.service, which runs rtpengine by it. @throws when it cannot be written. */
 export function writeRtpengineConfiguration(directory: string, text: string): void {
   const path = join(directory, 'rtpengine.conf');
-  writeFileSync(path, text);
+  const prepared = `${path}.new`;
+  writeFileSync(prepared, text);
   // rtpengine is another user.
-  chmodSync(path, 0o644);
+  chmodSync(prepared, 0o644);
+  renameSync(prepared, path);
 }

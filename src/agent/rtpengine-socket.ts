@@ -52,7 +52,7 @@ export class RtpengineSocket {
       this.logger.warn('rtpengine does not relay media: calls that need it are refused', {
         addr,
         why: failure,
-        advice: 'systemctl enable --now idloc-media.path, or the setting sip.rtpengine',
+        advice: 'apt-get install rtpengine-daemon && systemctl enable --now idloc-media, or the setting sip.rtpengine',
       });
   }
 

@@ -12,7 +12,9 @@ const lan = (...lines: string[]): string =>
   ['[sip.lan]', 'enable = true', 'address = "192.168.1.2"', ...lines, ''].join('\n');
 
 test('phones on the LAN have port 5060, and rtpengine is on loopback, unless said otherwise; neither is there unless asked for', (t) => {
-  t.deepEqual(sipOf(lan('users = { kitchen = "a b" }')), {
+  const { callers, ...settings } = sipOf(lan('users = { kitchen = "a b" }'));
+  t.is(callers.callers, 'members');
+  t.deepEqual(settings, {
     ...{ enable: true, port: 5_062, rtpengine: { address: '127.0.0.1', port: 6_085 } },
     lan: { address: '192.168.1.2', port: 5_060, users: [{ name: 'kitchen', password: 'a b' }] },
   });

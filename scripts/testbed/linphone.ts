@@ -14,6 +14,8 @@ export interface LinphoneOptions {
   /** user@domain: the account that it registers, at what DNS says of the domain. */
   readonly addressOfRecord: string;
   readonly transport: 'udp' | 'tcp';
+  /** Its account at a registrar that is not beside it, and where that is: `192.168.1.2:5060`. */
+  readonly account?: { readonly user: string; readonly password: string; readonly proxy: string };
   /** What it says: a WAV file. */
   readonly speech: string;
   /** Rings until it is told to answer. Absent: it answers at once. */
@@ -103,9 +105,14 @@ export class Linphone {
   }
 }
 
-function configuration({ addressOfRecord, transport }: LinphoneOptions): string {
-  const [, domain = ''] = addressOfRecord.split('@');
-  const proxy = `<sip:${domain};transport=${transport}>`;
+function configuration({ addressOfRecord, transport, account }: LinphoneOptions): string {
+  const [name = '', domain = ''] = addressOfRecord.split('@');
+  const place = account?.proxy ?? domain;
+  const proxy = `<sip:${place};transport=${transport}>`;
+  const secret =
+    account === undefined
+      ? ''
+      : `[auth_info_0]\nusername=${name}\nuserid=${account.user}\npasswd=${account.password}\nrealm=${domain}\ndomain=${domain}\n`;
   return `[sip]
 sip_port=5060
 sip_tcp_port=5060
@@ -114,12 +121,12 @@ use_ipv6=1
 default_proxy=0
 [proxy_0]
 reg_proxy=${proxy}
-reg_route=<sip:${domain};transport=${transport};lr>
+reg_route=<sip:${place};transport=${transport};lr>
 reg_identity=sip:${addressOfRecord}
 reg_expires=300
 reg_sendregister=1
 publish=0
-[rtp]
+${secret}[rtp]
 download_ptime=0
 [misc]
 config_version=10000

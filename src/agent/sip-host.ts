@@ -105,7 +105,9 @@ export class SipHost implements Timed {
       },
     });
     this.adaptor = this.makeAdaptor();
-    this.driver.run((now) => this.registrar.restore(this.kept.load(), now, clock.wall()));
+    this.driver.run((now) => {
+      if (this.registrar.restore(this.kept.load(), now, clock.wall())) this.adaptor.restored(now);
+    });
     this.sockets = new SipSockets(
       {
         clock,
@@ -119,7 +121,7 @@ export class SipHost implements Timed {
         },
         flowClosed: (flow) => void this.driver.feed('SIP flow', (now) => this.adaptor.flowClosed(flow, now)),
       },
-      { port: options.port, interfaceName: options.interfaceName, lan: options.lan },
+      { port: options.port, interfaceName: options.interfaceName, lan: lanAddress(options) },
     );
     this.addressesChanged();
   }
@@ -302,4 +304,9 @@ function digestUser(user: SipLanUser, realm: string): DigestUser {
   if ('ha1' in user) return { name, ha1: { 'SHA-256': user.ha1.sha256, MD5: user.ha1.md5 } };
   const ha1 = (algorithm: DigestAlgorithm): string => ha1Of(algorithm, name, realm, user.password);
   return { name, ha1: { 'SHA-256': ha1('SHA-256'), MD5: ha1('MD5') } };
+}
+
+/** And nothing else of its settings: flows keep it, and are written to a file. */
+function lanAddress({ lan }: SipHostOptions): SocketAddress | undefined {
+  return lan && { address: lan.address, port: lan.port };
 }

@@ -86,6 +86,7 @@ export interface AdaptorOptions {
 export class SipAdaptor implements Timed {
   private readonly random: Random;
   private readonly logger: Logger;
+  private readonly user: string | null;
   private readonly names: OverlayNames;
   private readonly parties: Parties;
   private readonly contacts = new ContactFlows();
@@ -114,6 +115,7 @@ export class SipAdaptor implements Timed {
     this.random = random;
     this.logger = logger;
     this.registrar = registrar;
+    this.user = self.user;
     this.names = new OverlayNames(overlay);
     const { names, contacts } = this;
     const parties = new Parties({
@@ -155,7 +157,7 @@ export class SipAdaptor implements Timed {
       random,
       logger,
       ports: { send: (flow, message) => (this.media ?? ports).send(flow, message), ownAddress },
-      user: this.user(),
+      user: this.transactionUser(),
     });
     this.core = new ProxyCore({ random, logger, ports: this.proxyPorts(ownAddress), layer: this.layer });
   }
@@ -202,6 +204,14 @@ export class SipAdaptor implements Timed {
     return this.layer.isWaiting(flow);
   }
 
+  /** Phones are registered that a former life has heard of: their calls go on where they are. */
+  restored(now: number): void {
+    for (const { uri, flow } of this.user === null ? [] : this.registrar.bindingsOf(this.user, now)) {
+      const contact = parseUri(uri);
+      if (contact !== undefined) this.contacts.note(contact, flow);
+    }
+  }
+
   addressesChanged(own: OwnAddresses): void {
     this.parties.addressesChanged(own);
   }
@@ -217,7 +227,7 @@ export class SipAdaptor implements Timed {
   }
 
   /** The proxy core, but for what is for this host itself. */
-  private user(): TransactionUser {
+  private transactionUser(): TransactionUser {
     return {
       onRequest: (transaction, request, now) => {
         const answer = this.ownAnswer(transaction, request, now);

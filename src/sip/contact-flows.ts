@@ -18,14 +18,16 @@ export class ContactFlows {
   learn(message: SipMessage, from: SipFlow): void {
     for (const contact of headerValues(message, 'contact').slice(0, 4)) {
       const uri = parseUri(parseNameAddr(contact)?.uri ?? '');
-      if (uri === undefined) continue;
-      const key = keyOf(uri);
-      this.flows.delete(key);
-      this.flows.set(key, from);
-      if (this.flows.size <= MAX_CONTACTS) continue;
-      const [oldest] = this.flows.keys();
-      if (oldest !== undefined) this.flows.delete(oldest);
+      if (uri !== undefined) this.note(uri, from);
     }
+  }
+
+  note(contact: SipUri, flow: SipFlow): void {
+    const key = keyOf(contact);
+    this.flows.delete(key);
+    this.flows.set(key, flow);
+    const [oldest] = this.flows.keys();
+    if (this.flows.size > MAX_CONTACTS && oldest !== undefined) this.flows.delete(oldest);
   }
 
   flowTo(uri: SipUri): SipFlow | undefined {

@@ -75,8 +75,8 @@ export class Authenticator {
     if (given.length === 0) return this.challenge(kind, { address, now });
     const waitMs = this.wrong.waitMs(address, now);
     if (waitMs > 0) return tooManyWrong(waitMs);
-    if (given.some(({ algorithm }) => algorithm === 'SHA-256')) this.note(address, 'answers');
-    else if (this.asked.get(address) === 'both') this.note(address, 'answers');
+    // It was offered both, now or by a former life of ours.
+    this.note(address, given.some(({ algorithm }) => algorithm === 'SHA-256') ? 'answers' : 'md5');
     // Of a former life, or invented: whether the password is right is not told, since nobody has shown that he is at that address.
     const heard = given.filter(({ nonce }) => this.nonces.isOurs(nonce, address));
     if (heard.length === 0) return this.challenge(kind, { address, now, stale: true });

@@ -128,6 +128,17 @@ test('a phone that gives up where SHA-256 is offered is asked for MD5 alone when
   t.is(challengesOf(at.check(request('INVITE'), '192.168.1.21', 40_000)).length, 2);
 });
 
+test('a phone that answers with MD5 to a former life of ours is asked for MD5 alone', (t) => {
+  const at = authenticator();
+  const asked = at.check(
+    answered({ nonce: 'of a former life', nc: 9, algorithm: 'MD5', method: 'REGISTER' }),
+    PHONE,
+    0,
+  );
+  t.is(challengesOf(asked).length, 1);
+  t.regex(challengesOf(asked)[0] ?? '', /algorithm=MD5, stale=true$/);
+});
+
 test('after five wrong passwords an address waits, the right one too, and another address does not', (t) => {
   const at = authenticator();
   const nonce = nonceOf(at.check(request('INVITE'), PHONE, 0));

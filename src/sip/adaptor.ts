@@ -7,7 +7,7 @@ import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { CallerPolicy } from './callers.ts';
 import { ContactFlows } from './contact-flows.ts';
-import { DestinationFinder, type FoundHost, type Target } from './destinations.ts';
+import { DestinationFinder, type FoundHost, type Target, type TrunkPlace } from './destinations.ts';
 import type { SipFlow } from './flow.ts';
 import { IdentityPolicy } from './identity-policy.ts';
 import { type LanOptions, LanPhones } from './lan-phones.ts';
@@ -18,6 +18,7 @@ import type { SipHeader, SipMessage, SipRequest, SipResponse } from './message/m
 import { parseUri, type SipUri } from './message/uri.ts';
 import { validateRequest } from './message/validation.ts';
 import { OverlayNames } from './names.ts';
+import type { NumberPlan } from './numbers.ts';
 import { type OwnAddresses, Parties, type Party, type ProvenMember } from './parties.ts';
 import type { ProxyPorts, Refusal } from './proxy/ports.ts';
 import type { PhoneJournal } from './phone-journal.ts';
@@ -50,6 +51,10 @@ export interface AdaptorPorts {
   /** Hosts where a member has phones; undefined: the overlay does not say. */
   lookUp(aor: string, now: number, done: (hosts: readonly FoundHost[] | undefined, now: number) => void): void;
   isListening(local: SocketAddress): boolean;
+  /** Hosts of members that lead out of the overlay, the best first; absent: none. */
+  gateways?(now: number, done: (hosts: readonly Hit[], now: number) => void): void;
+  /** The gateway beside this adaptor; undefined, absent: there is none. */
+  trunk?(): TrunkPlace | undefined;
   /** A phone writes addresses into its calls that lead nowhere here. Told once for each. */
   onWrongAddresses(addresses: readonly string[]): void;
   /** rtpengine, for media that cannot go from end to end; absent: there is none. */
@@ -64,6 +69,9 @@ export interface AdaptorOptions {
   readonly own: OwnAddresses;
   /** Where adaptors listen, this one and those of other hosts. */
   readonly port: number;
+  /** AoRs of members whose hosts bring calls of the world outside. */
+  readonly gateways?: readonly string[] | undefined;
+  readonly numbers?: NumberPlan | undefined;
   /** A header field that tells phones what was proven of who calls; absent: P-Asserted-Identity alone. */
   readonly trustHeader?: string | undefined;
   /** What is wrong with phones of this host; absent: nobody asks. */
@@ -86,6 +94,7 @@ export interface AdaptorOptions {
 export class SipAdaptor implements Timed {
   private readonly random: Random;
   private readonly logger: Logger;
+  private readonly self: ProvenMember;
   private readonly user: string | null;
   private readonly names: OverlayNames;
   private readonly parties: Parties;
@@ -111,7 +120,8 @@ export class SipAdaptor implements Timed {
     options: AdaptorOptions,
   ) {
     const { registrar, ports, random, logger } = components;
-    const { overlay, ipv4Prefix: prefix, self, own, port, trustHeader, lan } = options;
+    const { overlay, ipv4Prefix: prefix, self, own, port, trustHeader, gateways, numbers, lan } = options;
+    this.self = self;
     this.random = random;
     this.logger = logger;
     this.registrar = registrar;
@@ -129,7 +139,7 @@ export class SipAdaptor implements Timed {
     this.callers = options.callers;
     this.journal = options.journal;
     this.lan = lan && new LanPhones({ random, logger }, { realm: overlay, users: lan.users });
-    this.identities = new IdentityPolicy({ names, own: self, parties }, { trustHeader });
+    this.identities = new IdentityPolicy({ names, own: self, parties }, { trustHeader, gateways });
     this.sdp = new SdpAddresses({ parties, onWrongAddresses: (addresses) => ports.onWrongAddresses(addresses) });
     this.finder = new DestinationFinder(
       {
@@ -141,9 +151,11 @@ export class SipAdaptor implements Timed {
           gruu: (uri, now) => registrar.lookUpGruu(uri, now),
           lookUp: (aor, now, done) => ports.lookUp(aor, now, done),
           isListening: (local) => ports.isListening(local),
+          gateways: (now, done) => (ports.gateways === undefined ? done([], now) : ports.gateways(now, done)),
+          trunk: () => ports.trunk?.(),
         },
       },
-      { self: self.hit, user: self.user, port },
+      { self: self.hit, user: self.user, port, plan: numbers },
     );
     const ownAddress = ({ local: { address } }: SipFlow): SocketAddress => ({
       address,
@@ -282,7 +294,7 @@ export class SipAdaptor implements Timed {
     const isOnLan = party.kind === 'phone' && party.onLan;
     const unknown = isOnLan ? this.lan?.refusalOf(request, from, now) : undefined;
     if (unknown !== undefined) return unknown;
-    if (party.kind === 'member' && request.method === 'REGISTER') return { status: 403, reason: 'Not Your Registrar' };
+    if (party.kind !== 'phone' && request.method === 'REGISTER') return { status: 403, reason: 'Not Your Registrar' };
     // In a dialog a phone writes the From by which the other end has called it. Of members each From is looked at: a To tag is soon
     // invented, and a phone may ring for it.
     if (party.kind === 'phone' && !isOnLan && tagOf(request, 'to') !== '') return undefined;
@@ -323,7 +335,10 @@ export class SipAdaptor implements Timed {
     const told = (addresses: readonly string[]): void => this.journal?.replaced(message, from, addresses);
     let sent = sender.kind === 'phone' && !isFromLan ? this.sdp.reachable(message, to, told) : message;
     const receiver: Party = this.parties.of(to);
-    if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
+    // The gateway is told who calls, too: this host's own user, where a phone does.
+    if (receiver.kind === 'trunk')
+      sent = this.identities.toPhone(sent, sender.kind === 'phone' ? { kind: 'member', ...this.self } : sender);
+    else if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
     else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);
     if (isFromLan) sent = this.lan?.withoutCredentials(sent) ?? sent;
     return this.media?.relay(sent, { from, to }) ?? sent;

@@ -3,9 +3,11 @@ import type { ContactFlows } from './contact-flows.ts';
 import { type SipFlow, tcpFlow, udpFlow } from './flow.ts';
 import { encodeSip } from './message/codec.ts';
 import type { SipRequest } from './message/message.ts';
-import { parseUri, type SipUri, uriScheme } from './message/uri.ts';
+import { parseUri, type SipUri } from './message/uri.ts';
 import type { OverlayNames } from './names.ts';
 import type { Parties, Party } from './parties.ts';
+import { TRUNK_USER } from './trunk/trunk-flow.ts';
+import { dialledNumber, type NumberPlan } from './numbers.ts';
 import { type GruuPlace, gruuPlace } from './registrar/gruu.ts';
 
 /** A flow that a request is to take, with the Request-URI that it has there (RFC 3261 s16.5). */
@@ -14,6 +16,8 @@ export interface Target {
   readonly flow: SipFlow;
   /** Preference, 0 to 1; absent: 1. */
   readonly q?: number;
+  readonly respondsWithinMs?: number;
+  readonly hasAlternatives?: boolean;
 }
 
 export interface FinalAnswer {
@@ -40,6 +44,16 @@ export interface DestinationPorts {
   /** Hosts of a member; undefined: the overlay does not answer. In the call when it is known. */
   lookUp(aor: string, now: number, done: (hosts: readonly FoundHost[] | undefined, now: number) => void): void;
   isListening(local: { readonly address: string; readonly port: number }): boolean;
+  /** Hosts that lead out of the overlay, the best first. In the call when it is known. */
+  gateways(now: number, done: (hosts: readonly Hit[], now: number) => void): void;
+  /** The gateway beside this adaptor; undefined: there is none. */
+  trunk(): TrunkPlace | undefined;
+}
+
+export interface TrunkPlace {
+  readonly flow: SipFlow;
+  /** It has a way out now. */
+  readonly isReady: boolean;
 }
 
 interface Asked {
@@ -54,7 +68,13 @@ const MAX_UDP_BYTES = 1_080;
 /** Via, Record-Route twice, and P-Asserted-Identity. */
 const ADDED_BYTES = 320;
 const SIP_PORT = 5_060;
+/** A gateway that is off costs a caller no more than this. */
+const GATEWAY_RESPONDS_WITHIN_MS = 3_000;
+const MAX_GATEWAYS = 4;
 const NOT_FOUND: FinalAnswer = { status: 404, reason: 'Not Found' };
+const NOT_OF_THIS_OVERLAY: FinalAnswer = { status: 404, reason: 'Not of This Overlay' };
+const GATEWAY_IS_DOWN: FinalAnswer = { status: 503, reason: 'Gateway Has No Way Out' };
+const NO_GATEWAY: FinalAnswer = { status: 404, reason: 'No Gateway' };
 const NOBODY_THERE: FinalAnswer = { status: 480, reason: 'Temporarily Unavailable' };
 
 /**
@@ -69,6 +89,7 @@ export class DestinationFinder {
   private readonly self: Hit;
   private readonly user: string | null;
   private readonly port: number;
+  private readonly plan: NumberPlan;
 
   constructor(
     components: { names: OverlayNames; parties: Parties; contacts: ContactFlows; ports: DestinationPorts },
@@ -78,6 +99,7 @@ export class DestinationFinder {
       readonly user: string | null;
       /** Where adaptors listen. */
       readonly port: number;
+      readonly plan?: NumberPlan | undefined;
     },
   ) {
     this.names = components.names;
@@ -87,31 +109,37 @@ export class DestinationFinder {
     this.self = options.self;
     this.user = options.user;
     this.port = options.port;
+    this.plan = options.plan ?? {};
   }
 
   find(request: SipRequest, from: SipFlow, now: number, done: (found: Destinations, now: number) => void): void {
-    const scheme = uriScheme(request.uri);
     const uri = parseUri(request.uri);
-    if (uri === undefined || scheme === 'sips') {
-      // Numbers need a gateway; SIPS asks for TLS on each hop, and phones here have none to their adaptor.
-      done(
-        scheme === 'tel' ? { status: 404, reason: 'No Gateway' } : { status: 416, reason: 'Unsupported URI Scheme' },
-        now,
-      );
+    const party = this.parties.of(from);
+    const number = dialledNumber(request.uri, this.plan);
+    if (uri?.scheme === 'sips' || (uri === undefined && number === undefined)) {
+      // SIPS asks for TLS on each hop, and phones here have none to their adaptor.
+      done({ status: 416, reason: 'Unsupported URI Scheme' }, now);
       return;
     }
-    const party = this.parties.of(from);
-    const addressee = this.names.addresseeOf(uri);
+    const addressee = uri === undefined ? undefined : this.names.addresseeOf(uri);
+    const isOutside = addressee === undefined || addressee.kind === 'foreign' || number?.isEmergency === true;
+    if (uri === undefined || addressee === undefined || isOutside) {
+      this.outside(request, party, now, done);
+      return;
+    }
     switch (addressee.kind) {
       case 'aor':
-        this.ofUser(addressee.aor, { request, uri, from, party }, now, done);
+        this.ofUser(addressee.aor, { request, uri, from, party }, now, (found, at) => {
+          // A member may have a number for a name; every other number is one of the world outside.
+          if (number !== undefined && found === NOT_FOUND) this.outside(request, party, at, done);
+          else done(found, at);
+        });
         return;
       case 'address':
         done(this.ofAddress(request.uri, uri, from, party, now), now);
         return;
       case 'domain':
-      case 'foreign':
-        done(party.kind === 'phone' ? { status: 404, reason: 'Not of This Overlay' } : NOT_FOUND, now);
+        done(party.kind === 'phone' ? NOT_OF_THIS_OVERLAY : NOT_FOUND, now);
     }
   }
 
@@ -119,10 +147,11 @@ export class DestinationFinder {
   flowTo(uri: SipUri, from: SipFlow): SipFlow | undefined {
     const known = this.contacts.flowTo(uri);
     if (known !== undefined) return known;
+    if (uri.user === TRUNK_USER && this.isSelf(uri)) return this.ports.trunk()?.flow;
     const addressee = this.names.addresseeOf(uri);
     if (addressee.kind !== 'address' || !this.parties.isOfOverlay(addressee.address)) return undefined;
     // A member comes to the phones of this host alone: nobody is made a way to others.
-    if (this.parties.of(from).kind !== 'phone' && !this.parties.isOwn(addressee.address)) return undefined;
+    if (this.parties.of(from).kind === 'member' && !this.parties.isOwn(addressee.address)) return undefined;
     return this.flow(addressee.address, uri.port ?? SIP_PORT, uri.params.get('transport') === 'tcp');
   }
 
@@ -141,7 +170,7 @@ export class DestinationFinder {
       return;
     }
     const here = isOwn ? this.ports.bindingsOf(aor, now).filter(({ flow }) => flow.key !== from.key) : [];
-    if (party.kind !== 'phone') {
+    if (party.kind === 'member') {
       done(isOwn ? orElse(here, NOBODY_THERE) : NOT_FOUND, now);
       return;
     }
@@ -162,10 +191,50 @@ export class DestinationFinder {
     });
   }
 
+  /**
+   * Numbers and other domains: of this host's phones to the gateway beside it, and behind that to those of others, each when the one
+   * before cannot; of members to the gateway beside it and no further; what came in there does not go out again.
+   */
+  private outside(
+    request: SipRequest,
+    party: Party,
+    now: number,
+    done: (found: Destinations, now: number) => void,
+  ): void {
+    const number = dialledNumber(request.uri, this.plan);
+    const written = number?.number.replaceAll('#', '%23');
+    const uri = written === undefined ? request.uri : `sip:${written}@${this.names.domain};user=phone`;
+    const own = this.ports.trunk();
+    if (party.kind === 'member') {
+      // A provider may connect whoever calls for help, known or not.
+      const serves = own?.isReady === true || number?.isEmergency === true;
+      const busy = own === undefined ? NOT_FOUND : GATEWAY_IS_DOWN;
+      done(own !== undefined && serves ? { targets: [{ uri, flow: own.flow }] } : busy, now);
+      return;
+    }
+    if (party.kind !== 'phone') {
+      done(NOT_FOUND, now);
+      return;
+    }
+    this.ports.gateways(now, (hosts, at) => {
+      const byTcp = isLarge(request);
+      const others = hosts
+        .filter((hit) => hit !== this.self)
+        .flatMap((hit) => this.flow(hitToAddress(hit), this.port, byTcp) ?? []);
+      const here = own === undefined ? [] : [own.flow];
+      const flows = own?.isReady === false ? [...others, ...here] : [...here, ...others];
+      const targets = flows.slice(0, MAX_GATEWAYS).map((flow, index) => ({
+        ...{ uri, flow, q: 1 - index / 10 },
+        ...{ respondsWithinMs: GATEWAY_RESPONDS_WITHIN_MS, hasAlternatives: true },
+      }));
+      done(orElse(targets, number === undefined ? NOT_OF_THIS_OVERLAY : NO_GATEWAY), at);
+    });
+  }
+
   /** One phone of one host (RFC 5627, RFC 7904 s6): the URI says of which. */
   private ofGruu({ uri, request, party }: Asked, { hit }: GruuPlace, now: number): Destinations {
     if (hit === this.self) return orElse(this.ports.gruu(uri, now), NOBODY_THERE);
-    const flow = party.kind === 'phone' ? this.flow(hitToAddress(hit), this.port, isLarge(request)) : undefined;
+    const flow = party.kind === 'member' ? undefined : this.flow(hitToAddress(hit), this.port, isLarge(request));
     return flow === undefined ? NOT_FOUND : { targets: [{ uri: request.uri, flow }] };
   }
 
@@ -178,7 +247,7 @@ export class DestinationFinder {
       );
     const flow = this.flowTo(uri, from);
     if (flow !== undefined && flow.key !== from.key) return { targets: [{ uri: text, flow }] };
-    return party.kind === 'phone' ? { status: 404, reason: 'Not of This Overlay' } : NOT_FOUND;
+    return party.kind === 'phone' ? NOT_OF_THIS_OVERLAY : NOT_FOUND;
   }
 
   private flow(address: string, port: number, isTcp: boolean): SipFlow | undefined {

@@ -28,10 +28,13 @@ export class IdentityPolicy {
   private readonly own: ProvenMember;
   private readonly parties: Parties;
   private readonly trustHeader: string | undefined;
+  private readonly gateways: readonly string[];
 
   constructor(
     components: { names: OverlayNames; own: ProvenMember; parties: Parties },
     options: {
+      /** AoRs of members whose hosts bring calls of others, who are no members. */
+      readonly gateways?: readonly string[] | undefined;
       /** A header field of the user's choice that tells phones what was proven. */
       readonly trustHeader?: string | undefined;
     },
@@ -40,6 +43,7 @@ export class IdentityPolicy {
     this.own = components.own;
     this.parties = components.parties;
     this.trustHeader = options.trustHeader;
+    this.gateways = options.gateways ?? [];
   }
 
   /** Undefined: this party may say so. */
@@ -47,7 +51,9 @@ export class IdentityPolicy {
     if (party.kind === 'stranger') return { status: 403, reason: 'Not a Member' };
     const member = party.kind === 'member' ? party : this.own;
     const claims = [firstHeader(request, 'from'), ...headerValues(request, 'p-preferred-identity')];
-    return claims.every((claim) => this.isTrue(claim, member))
+    if (party.kind === 'trunk') return undefined;
+    const isGateway = party.kind === 'member' && this.isGateway(party);
+    return claims.every((claim) => this.isTrue(claim, member) || (isGateway && this.isForeign(claim)))
       ? undefined
       : { status: 403, reason: member.user === null ? 'This Host Has No Name' : `From Must Be ${member.user}` };
   }
@@ -77,10 +83,26 @@ export class IdentityPolicy {
   toPhone<M extends SipMessage>(message: M, party: Party): M {
     let told = this.withoutAssertions(message);
     if (party.kind !== 'member' || party.user === null) return told;
+    // Behind a gateway is who has proven nothing: the phone sees a domain that is not the overlay's.
+    const speaker = firstHeader(message, message.type === 'request' ? 'from' : 'to');
+    if (this.isGateway(party) && !this.isTrue(speaker, party)) {
+      const gateway = `unproven; gateway=${hitToAddress(party.hit)}`;
+      return this.trustHeader === undefined ? told : prependHeader(told, this.trustHeader, gateway);
+    }
     told = prependHeader(told, 'P-Asserted-Identity', `<sip:${party.user}>`);
     return this.trustHeader === undefined
       ? told
       : prependHeader(told, this.trustHeader, `proven; hit=${hitToAddress(party.hit)}`);
+  }
+
+  private isGateway({ user }: ProvenMember): boolean {
+    return user !== null && this.gateways.includes(user);
+  }
+
+  /** Neither a name of the overlay nor an address: nobody takes it for a member. */
+  private isForeign(claim: string | undefined): boolean {
+    const uri = parseUri(parseNameAddr(claim ?? '')?.uri ?? '');
+    return uri !== undefined && this.names.addresseeOf(uri).kind === 'foreign';
   }
 
   private withoutAssertions<M extends SipMessage>(message: M): M {

@@ -22,6 +22,11 @@ export class OverlayNames {
     this.overlay = overlay.toLowerCase();
   }
 
+  /** `home.example` */
+  get domain(): string {
+    return this.overlay;
+  }
+
   /** An address record of a user label. */
   aorOf(label: string): string {
     return `${label}@${this.overlay}`;

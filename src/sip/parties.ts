@@ -2,6 +2,7 @@ import { isInPrefix, type Ipv4Prefix } from '../base/ipv4-prefix.ts';
 import { addressToHit, type Hit, isHitAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { SipFlow } from './flow.ts';
+import { isTrunkFlow } from './trunk/trunk-flow.ts';
 
 /** A member behind an overlay address: the data plane lets no other source through. */
 export interface ProvenMember {
@@ -15,6 +16,8 @@ export type Party =
   /** A program of this host; `onLan`: a phone on the LAN, by a password. */
   | { readonly kind: 'phone'; readonly onLan: boolean }
   | ({ readonly kind: 'member' } & ProvenMember)
+  /** The gateway beside this adaptor: whom it lets in has proven nothing to the overlay. */
+  | { readonly kind: 'trunk' }
   /** Nobody that may call. */
   | { readonly kind: 'stranger' };
 
@@ -27,6 +30,7 @@ export interface OwnAddresses {
 }
 
 const STRANGER: Party = { kind: 'stranger' };
+const TRUNK: Party = { kind: 'trunk' };
 const PHONE: Party = { kind: 'phone', onLan: false };
 const LAN_PHONE: Party = { kind: 'phone', onLan: true };
 
@@ -64,7 +68,10 @@ export class Parties {
     this.own = own;
   }
 
-  of({ local, remote: { address } }: SipFlow): Party {
+  of(flow: SipFlow): Party {
+    if (isTrunkFlow(flow)) return TRUNK;
+    const { local, remote } = flow;
+    const { address } = remote;
     if (this.lan !== undefined && local.address === this.lan.address) return LAN_PHONE;
     if (this.isOwn(address) || isLoopback(address)) return PHONE;
     if (!this.isOfOverlay(address)) return STRANGER;

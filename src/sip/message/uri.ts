@@ -27,6 +27,11 @@ export function uriScheme(text: string): string | undefined {
   return /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(text)?.[1]?.toLowerCase();
 }
 
+/** RFC 5031: what some phones dial for help, whatever the number is where they are. */
+export function isSosUrn(text: string): boolean {
+  return /^urn:service:sos(?:\.[a-z.-]{1,64})?$/i.test(text);
+}
+
 /** @returns undefined for what is no SIP or SIPS URI. */
 export function parseUri(text: string): SipUri | undefined {
   const scheme = uriScheme(text);

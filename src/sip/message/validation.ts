@@ -5,7 +5,7 @@ import { parseCSeq } from './cseq.ts';
 import { firstHeader, headerRows, headerValues } from './headers.ts';
 import type { SipMessage, SipRequest, SipResponse } from './message.ts';
 import { parseNameAddr } from './name-addr.ts';
-import { parseUri, uriScheme } from './uri.ts';
+import { isSosUrn, parseUri, uriScheme } from './uri.ts';
 import { parseVia, type SipVia } from './via.ts';
 
 /** What a request is answered with. To an ACK there is no answer (RFC 3261 s17.1.1.3): it is dropped then. */
@@ -41,7 +41,8 @@ export function validateRequest(request: SipRequest): Rejection | undefined {
     return { status: 501, reason: 'Not Implemented' };
   const wrong = syntaxError(request) ?? requestError(request);
   if (wrong !== undefined) return { status: 400, reason: wrong };
-  if (!URI_SCHEMES.has(uriScheme(request.uri))) return { status: 416, reason: 'Unsupported URI Scheme' };
+  if (!URI_SCHEMES.has(uriScheme(request.uri)) && !isSosUrn(request.uri))
+    return { status: 416, reason: 'Unsupported URI Scheme' };
   // RFC 3261 s8.2.2.3: in these two, option tags are ignored.
   const unsupported = ['ACK', 'CANCEL'].includes(request.method) ? [] : headerValues(request, 'proxy-require');
   return unsupported.length > 0 ? { status: 420, reason: 'Bad Extension', unsupported } : undefined;

@@ -14,6 +14,10 @@ export interface Target {
   readonly route?: readonly string[] | undefined;
   /** An INVITE that rings longer is cancelled, and those of lower q are tried; absent: timer C. */
   readonly answerWithinMs?: number | undefined;
+  /** A target that says nothing at all for so long, not even 100, is left for those of lower q; absent: timer B. */
+  readonly respondsWithinMs?: number | undefined;
+  /** Those of lower q would do the same, and are tried only when this one cannot: 5xx, or no answer. */
+  readonly hasAlternatives?: boolean | undefined;
   /** On the copy that goes there, before our Record-Route and Via. */
   readonly rewrite?: ((request: SipRequest) => SipRequest) | undefined;
 }

@@ -152,11 +152,15 @@ export class ResponseContext implements Expiring {
     }
     branch.transaction = transaction;
     this.pending.add(branch);
-    if (transaction.isInvite) timers.set(branch, now + (target.answerWithinMs ?? TIMER_C_MS));
+    if (target.respondsWithinMs !== undefined) timers.set(branch, now + target.respondsWithinMs);
+    else if (transaction.isInvite) timers.set(branch, now + (target.answerWithinMs ?? TIMER_C_MS));
   }
 
   private provisional(branch: Branch, response: SipResponse, now: number): void {
-    if (response.status === 100 || !this.pending.has(branch)) return;
+    if (!this.pending.has(branch)) return;
+    // It is there: how long it may take is another matter.
+    if (branch.target.respondsWithinMs !== undefined) this.components.timers.set(branch, now + TIMER_C_MS);
+    if (response.status === 100) return;
     // s16.7 step 2. How long a target may ring is not changed by its ringing.
     if (branch.target.answerWithinMs === undefined && this.transaction.isInvite)
       this.components.timers.set(branch, now + TIMER_C_MS);
@@ -186,7 +190,9 @@ export class ResponseContext implements Expiring {
     const response = this.responseOf(this.asked, branch, outcome);
     // RFC 4320 s4.2: a 408 to what is no INVITE would come too late for anybody.
     if (response.status !== 408 || this.transaction.isInvite) this.asked.responses.push(response);
-    if (outcome.status >= 600) this.stop([], now);
+    const { hasAlternatives = false } = branch.target;
+    const isSettled = hasAlternatives && outcome.status !== 408 && outcome.status < 500;
+    if (outcome.status >= 600 || isSettled) this.stop([], now);
     else this.advance(now);
   }
 
@@ -194,7 +200,7 @@ export class ResponseContext implements Expiring {
   private giveUp(branch: Branch, now: number): void {
     const { transaction } = branch;
     if (transaction === undefined) return;
-    const hasRung = transaction.state !== 'calling';
+    const hasRung = transaction.state !== 'calling' && transaction.state !== 'trying';
     this.components.layer.cancel(transaction, [], now);
     if (!hasRung) this.ended(branch, TIMEOUT, now);
   }

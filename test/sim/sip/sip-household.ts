@@ -14,10 +14,12 @@ import type { SipMessage } from '../../../src/sip/message/message.ts';
 import { OverlayNames } from '../../../src/sip/names.ts';
 import type { ProvenMember } from '../../../src/sip/parties.ts';
 import { Registrar } from '../../../src/sip/registrar/registrar.ts';
+import { isTrunkFlow, trunkFlow } from '../../../src/sip/trunk/trunk-flow.ts';
 import { type SipNetwork, type SipNode } from './sip-network.ts';
+import type { SimTrunk } from './sip-trunk.ts';
 import { SimPhone } from './sip-phone.ts';
 
-const OVERLAY = 'home.example';
+export const OVERLAY = 'home.example';
 /** Of an echo, and of a question to the overlay. */
 const ECHO_MS = 20;
 const ECHO_TIMEOUT_MS = 3_000;
@@ -38,6 +40,12 @@ export class SipOverlay {
     return new SipHome(this, user, this.homes.size + 1, extras);
   }
 
+  /** In the order of the names, as their records would say; those that are gone still have theirs. */
+  gatewaysOf(names: readonly string[]): Hit[] {
+    const all = [...this.homes.values()];
+    return names.flatMap((name) => all.filter(({ user }) => user === `${name}@${OVERLAY}`).map(({ hit }) => hit));
+  }
+
   /** As the overlay would say: a registration where a phone is registered, else the hosts by name. */
   hostsOf(aor: string, now: number): FoundHost[] {
     const theirs = [...this.homes.values()].filter(({ user }) => user === aor);
@@ -53,6 +61,8 @@ export interface HomeExtras {
   readonly media?: AdaptorPorts['media'];
   /** Who may ring; absent: everybody, as often as they like. */
   readonly callers?: Partial<CallerSettings>;
+  /** Members that may bring calls of the world outside, and take calls to it; absent: none. */
+  readonly gateways?: readonly string[];
 }
 
 /** A host with its adaptor, where phones live. */
@@ -69,11 +79,14 @@ export class SipHome implements SipNode {
   isOff = false;
   /** Of others to this one: their ends do not know yet that it is off. */
   isLinked = false;
+  /** The gateway beside the adaptor. */
+  trunk: SimTrunk | undefined;
   private readonly watch: HostWatch;
   private readonly overlay: SipOverlay;
   private phones = 0;
 
-  constructor(overlay: SipOverlay, user: string | null, number: number, { lan, media, callers }: HomeExtras) {
+  constructor(overlay: SipOverlay, user: string | null, number: number, extras: HomeExtras) {
+    const { lan, media, callers, gateways = [] } = extras;
     const { network, members, homes } = overlay;
     this.overlay = overlay;
     this.user = user === null ? null : `${user}@${OVERLAY}`;
@@ -100,7 +113,9 @@ export class SipHome implements SipNode {
       {
         registrar: this.registrar,
         ports: {
-          send: (flow, message) => this.send(flow, message),
+          send: (flow, message) => (isTrunkFlow(flow) ? this.toTrunk(message) : this.send(flow, message)),
+          gateways: (now, done) => done(overlay.gatewaysOf(gateways), now),
+          trunk: () => this.trunk && { flow: trunkFlow(this.ends), isReady: this.trunk.isReady },
           memberAt: (_, address) => members.get(address),
           lookUp: (aor, now, done) => done(overlay.hostsOf(aor, now), now),
           isListening: ({ address, port }) =>
@@ -113,6 +128,8 @@ export class SipHome implements SipNode {
       },
       {
         ...{ overlay: OVERLAY, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), self, own, port: ADAPTOR_PORT, lan },
+        gateways: gateways.map((name) => `${name}@${OVERLAY}`),
+        numbers: { country: 'DE' },
         callers:
           callers &&
           new CallerPolicy(
@@ -123,6 +140,25 @@ export class SipHome implements SipNode {
     );
     if (lan !== undefined) network.attach(lan, this);
     for (const address of [this.ipv6, this.ipv4]) network.attach({ address, port: ADAPTOR_PORT }, this);
+  }
+
+  get ends(): { address: string; port: number } {
+    return { address: this.ipv6, port: ADAPTOR_PORT };
+  }
+
+  private toTrunk(message: SipMessage): void {
+    const { trunk } = this;
+    if (trunk === undefined) return;
+    this.overlay.network.loop.after(0, () => trunk.receiveInside(message));
+  }
+
+  /** Of the gateway beside it. */
+  fromTrunk(message: SipMessage): void {
+    const { loop } = this.overlay.network;
+    loop.after(0, () => {
+      this.adaptor.receive(trunkFlow(this.ends), message, loop.now);
+      this.overlay.network.schedule(this);
+    });
   }
 
   receive(message: SipMessage, flow: SipFlow, now: number): void {

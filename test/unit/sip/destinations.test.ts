@@ -22,6 +22,8 @@ function finder(hosts: Readonly<Record<string, readonly FoundHost[]>> = {}): {
           ]
         : [],
     gruu: () => [],
+    gateways: (now: number, done: (hosts: readonly string[], now: number) => void) => done([], now),
+    trunk: () => undefined,
     lookUp: (aor: string, now: number, done: (found: readonly FoundHost[] | undefined, now: number) => void) =>
       done(aor === 'silent@home.example' ? undefined : (hosts[aor] ?? []), now),
     isListening: ({ address, port }: { address: string; port: number }) => parties().isOwn(address) && port === 5062,

@@ -1,0 +1,21 @@
+export interface MediaSession {
+  /** Of one call. */
+  readonly id: string;
+  /** Tag of whose SDP it is. */
+  readonly fromTag: string;
+  /** Tag of the other end, where it is known. */
+  readonly toTag?: string | undefined;
+  /** Where the SDP comes from: it goes to the other side. */
+  readonly from: 'overlay' | 'outside';
+}
+
+/**
+ * What carries RTP between the overlay and the world outside of it. Each gives SDP as the other end is to have it; undefined: it does
+ * not work now.
+ */
+export interface MediaRelay {
+  offer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void;
+  answer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void;
+  /** The call is over. */
+  delete(id: string): void;
+}

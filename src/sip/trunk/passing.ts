@@ -1,0 +1,37 @@
+import { headerRows, headerValues } from '../message/headers.ts';
+import type { SipHeader, SipMessage } from '../message/message.ts';
+
+/** What this gateway understands and answers (RFC 3261 s20.5): it makes no calls for others, so no REFER. */
+export const TRUNK_ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE';
+
+/** Fields that mean the same on both sides. */
+const PASSED = [
+  ...['content-type', 'content-disposition', 'content-encoding', 'content-language', 'mime-version'],
+  ...['accept', 'session-expires', 'min-se', 'reason', 'info-package', 'warning', 'retry-after', 'date', 'subject'],
+];
+/** RFC 4028: its timers are refreshed end to end. 100rel would want PRACK translated, and is not offered. */
+const EXTENSIONS = ['timer'];
+
+/** Fields of a request or response that go to the other side. */
+export function passedHeaders(message: SipMessage): SipHeader[] {
+  const rows = PASSED.flatMap((name) => headerRows(message.headers, name));
+  const lists = ['Supported', 'Require'].flatMap((name) => {
+    const known = headerValues(message, name).filter((option) => EXTENSIONS.includes(option.toLowerCase()));
+    return known.length === 0 ? [] : [{ name, value: known.join(', ') }];
+  });
+  return [...rows, ...lists];
+}
+
+/** Extensions that a request cannot do without and that do not pass (RFC 3261 s8.2.2.3). */
+export function unsupported(message: SipMessage): string[] {
+  return headerValues(message, 'require').filter((option) => !EXTENSIONS.includes(option.toLowerCase()));
+}
+
+export function isSdp(message: SipMessage): boolean {
+  const type = headerRows(message.headers, 'content-type')[0]?.value.toLowerCase() ?? '';
+  return (
+    message.body.length > 0 &&
+    type.startsWith('application/sdp') &&
+    !headerRows(message.headers, 'content-encoding').length
+  );
+}

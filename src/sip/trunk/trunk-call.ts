@@ -1,0 +1,416 @@
+import type { Random } from '../../base/random.ts';
+import type { SipFlow } from '../flow.ts';
+import { parseCSeq } from '../message/cseq.ts';
+import { firstHeader, headerRows, headerValues, withHeader } from '../message/headers.ts';
+import type { SipHeader, SipRequest, SipResponse } from '../message/message.ts';
+import { parseNameAddr } from '../message/name-addr.ts';
+import { MAX_FORWARDS } from '../transaction/constants.ts';
+import { responseTo, tagOf } from '../transaction/responses.ts';
+import type { ServerTransaction } from '../transaction/transaction.ts';
+import type { MediaRelay, MediaSession } from './media-relay.ts';
+import { isSdp, passedHeaders, TRUNK_ALLOW } from './passing.ts';
+import type { Outgoing, OutgoingRequest } from './trunk-client.ts';
+
+// Implementation constants.
+
+/** A forked call has so many early dialogs, and an INVITE within it so many that wait for an ACK. */
+const MAX_DIALOGS = 16;
+const MAX_INVITES = 8;
+/** Messages that wait for the media relay. */
+const MAX_WAITING = 32;
+const ID_BYTES = 12;
+
+/** The two ends of a call; the gateway is the callee of the one and the caller of the other. */
+export type End = 'caller' | 'callee';
+
+/** One side of the gateway. */
+export interface CallSide {
+  readonly from: MediaSession['from'];
+  respond(transaction: ServerTransaction, response: SipResponse, now: number): void;
+  request(outgoing: Outgoing, now: number): OutgoingRequest;
+  /** An ACK. */
+  forward(request: SipRequest, flow: SipFlow): void;
+  /** Where a URI of a dialog leads. @param flow where the call began */
+  flowTo(uri: string, flow: SipFlow): SipFlow;
+  /** Our Contact on that side. */
+  contact(flow: SipFlow): string;
+}
+
+export interface CallStart {
+  readonly id: string;
+  readonly invite: SipRequest;
+  readonly transaction: ServerTransaction;
+  /** Of the INVITE that goes on. */
+  readonly uri: string;
+  readonly from: string;
+  readonly to: string;
+  /** From of what we say to the caller later. */
+  readonly calledAs: string;
+  readonly headers: readonly SipHeader[];
+  readonly flows: readonly SipFlow[];
+  /** It goes on even where the media relay fails. */
+  readonly isEmergency: boolean;
+}
+
+interface Dialog {
+  target: string;
+  routes: readonly string[];
+  isAnswered: boolean;
+}
+
+interface Ports {
+  readonly sides: Readonly<Record<End, CallSide>>;
+  readonly media: MediaRelay | undefined;
+  readonly random: Random;
+  /** Nothing of it is needed any more. */
+  over(call: TrunkCall): void;
+  /** Something was said in it. */
+  alive(call: TrunkCall, now: number): void;
+}
+
+const NO_ANSWER = { status: 503, reason: 'Gateway Has No Way Out' };
+const TERMINATED = { status: 487, reason: 'Request Terminated' };
+const RELAY_FAILS = { status: 503, reason: 'Media Relay Unavailable' };
+
+/**
+ * A call through a gateway: a dialog with each end (a back-to-back user agent, RFC 7092 s3.2.1), which have nothing in common but To
+ * tags of the called end: where that has forked, the caller sees as many dialogs.
+ *
+ *    inviting ──2xx──> answered ──BYE of either end──> over
+ *       └──refused, cancelled, nobody answers──────────^
+ *
+ * What is repeated because of loss is repeated end to end: nothing here waits for an ACK.
+ */
+export class TrunkCall {
+  readonly id: string;
+  /** Call-IDs. */
+  readonly callIds: Readonly<Record<End, string>>;
+  private readonly ports: Ports;
+  private readonly start: CallStart;
+  private readonly callerTag: string;
+  private readonly ownTag: string;
+  private readonly caller: Dialog;
+  /** By the To tag of the called end. */
+  private readonly dialogs = new Map<string, Dialog>();
+  private readonly flows: Record<End, SipFlow>;
+  private readonly cseqs: Record<End, number> = { caller: 0, callee: 0 };
+  /** Of INVITEs: `caller 1`, as it came, to the number that it went on with. */
+  private readonly invites = new Map<string, number>();
+  private readonly waiting: ((done: () => void) => void)[] = [];
+  private isBusy = false;
+  private outgoing: OutgoingRequest | undefined;
+  private state: 'inviting' | 'answered' | 'over' = 'inviting';
+  private isCancelled = false;
+
+  constructor(ports: Ports, start: CallStart) {
+    const { invite, transaction } = start;
+    this.ports = ports;
+    this.start = start;
+    this.id = start.id;
+    this.callIds = { caller: firstHeader(invite, 'call-id') ?? '', callee: this.unique() };
+    this.callerTag = tagOf(invite, 'from');
+    this.ownTag = this.unique();
+    this.caller = { target: contactOf(invite) ?? '', routes: headerValues(invite, 'record-route'), isAnswered: true };
+    this.flows = { caller: transaction.from, callee: start.flows[0] ?? transaction.from };
+  }
+
+  /** The INVITE goes on. */
+  begin(now: number): void {
+    const { invite, flows, isEmergency } = this.start;
+    this.translate('caller', invite, 'offer', undefined, now, (body, at) => {
+      if (this.state !== 'inviting') return;
+      if (this.isCancelled) this.fail(TERMINATED, at);
+      else if (body === undefined && !isEmergency) this.fail(RELAY_FAILS, at);
+      else this.invite(flows, body ?? invite.body, at);
+    });
+  }
+
+  /** The caller gives up. */
+  cancel(headers: readonly SipHeader[], now: number): void {
+    this.isCancelled = true;
+    this.outgoing?.cancel(headers, now);
+  }
+
+  /** @returns whether such a request belongs to a dialog of this call. */
+  has(end: End, request: SipRequest): boolean {
+    const [ours, theirs] = [tagOf(request, 'to'), tagOf(request, 'from')];
+    return end === 'caller'
+      ? theirs === this.callerTag && this.dialogs.has(ours)
+      : ours === this.ownTag && this.dialogs.has(theirs);
+  }
+
+  /** A request within the call, which goes on to the other end. */
+  receive(end: End, request: SipRequest, transaction: ServerTransaction, now: number): void {
+    const tag = tagOf(request, end === 'caller' ? 'to' : 'from');
+    this.ports.alive(this, now);
+    this.refresh(end, tag, request);
+    if (request.method === 'BYE') this.leaving(tag);
+    this.translate(end, request, 'offer', tag, now, (body, at) => {
+      if (body === undefined) this.answer(end, request, transaction, RELAY_FAILS, at);
+      else this.pass(end, tag, { ...request, body }, transaction, at);
+    });
+  }
+
+  /** Of a 2xx. */
+  receiveAck(end: End, request: SipRequest, now: number): void {
+    const tag = tagOf(request, end === 'caller' ? 'to' : 'from');
+    const other = otherEnd(end);
+    const number = this.invites.get(`${end} ${parseCSeq(firstHeader(request, 'cseq') ?? '')?.number ?? ''}`);
+    if (number === undefined) return;
+    this.translate(end, request, 'answer', tag, now, (body) => {
+      const ack = this.build(other, tag, { ...request, body: body ?? request.body }, number);
+      this.ports.sides[other].forward(ack, this.flowOf(other, tag));
+    });
+  }
+
+  /** Nothing was heard of it for long: both ends are told that it is over. */
+  end(now: number): void {
+    for (const tag of this.dialogs.keys()) for (const to of ['caller', 'callee'] as const) this.sayBye(to, tag, now);
+    this.finish();
+  }
+
+  private invite(flows: readonly SipFlow[], body: Uint8Array, now: number): void {
+    const { invite, transaction, uri, from, to, headers } = this.start;
+    const side = this.ports.sides.callee;
+    const build = (flow: SipFlow): SipRequest => {
+      this.cseqs.callee += 1;
+      return {
+        ...{ type: 'request', method: 'INVITE', uri, body },
+        headers: [
+          { name: 'Max-Forwards', value: String(Number(firstHeader(invite, 'max-forwards') ?? MAX_FORWARDS) - 1) },
+          { name: 'From', value: `${from};tag=${this.ownTag}` },
+          { name: 'To', value: to },
+          { name: 'Call-ID', value: this.callIds.callee },
+          { name: 'CSeq', value: `${this.cseqs.callee} INVITE` },
+          { name: 'Contact', value: side.contact(flow) },
+          { name: 'Allow', value: TRUNK_ALLOW },
+          ...headers,
+          ...passedHeaders(invite),
+        ],
+      };
+    };
+    const hadOffer = isSdp(invite);
+    const relay = (response: SipResponse, at: number): void =>
+      this.relay('callee', response, { request: invite, transaction, hadOffer }, at);
+    this.outgoing = side.request(
+      {
+        flows,
+        build,
+        onSent: () => this.remember('caller', invite, this.cseqs.callee),
+        onProvisional: relay,
+        onFinal: (response, at, flow) => {
+          this.flows.callee = flow;
+          relay(response, at);
+        },
+        onFailure: (at) => {
+          this.fail(this.isCancelled ? TERMINATED : NO_ANSWER, at);
+        },
+      },
+      now,
+    );
+  }
+
+  private pass(end: End, tag: string, request: SipRequest, transaction: ServerTransaction, now: number): void {
+    const other = otherEnd(end);
+    const side = this.ports.sides[other];
+    const flow = this.flowOf(other, tag);
+    const hadOffer = isSdp(request);
+    const isBye = request.method === 'BYE';
+    side.request(
+      {
+        flows: [flow],
+        build: () => this.build(other, tag, request, (this.cseqs[other] += 1)),
+        onSent: () => {
+          if (request.method === 'INVITE') this.remember(end, request, this.cseqs[other]);
+        },
+        onProvisional: (response, at) => this.relay(other, response, { request, transaction, hadOffer }, at),
+        onFinal: (response, at) => {
+          this.relay(other, response, { request, transaction, hadOffer }, at);
+          if (isBye) this.left(tag);
+        },
+        onFailure: (at) => {
+          this.answer(end, request, transaction, NO_ANSWER, at);
+          if (isBye) this.left(tag);
+        },
+      },
+      now,
+    );
+  }
+
+  /** A response of one end to the other one. */
+  private relay(
+    from: End,
+    response: SipResponse,
+    asked: { readonly request: SipRequest; readonly transaction: ServerTransaction; readonly hadOffer: boolean },
+    now: number,
+  ): void {
+    const { request, transaction, hadOffer } = asked;
+    const isFirst = request === this.start.invite;
+    const tag = isFirst ? tagOf(response, 'to') : tagOf(request, from === 'callee' ? 'to' : 'from');
+    if (isFirst) this.learn(tag, response);
+    else if (response.status < 300) this.refresh(from, tag, response);
+    this.translate(from, response, hadOffer ? 'answer' : 'offer', tag, now, (body, at) => {
+      // Who asks for the password asks the gateway, which has no better one.
+      const isChallenge = response.status === 401 || response.status === 407;
+      const said = isChallenge ? { ...response, status: 503, reason: 'Gateway Not Let In' } : response;
+      this.answer(otherEnd(from), request, transaction, { ...said, body: body ?? response.body }, at, tag);
+      if (isFirst && response.status >= 300) this.finish();
+    });
+  }
+
+  private answer(
+    end: End,
+    request: SipRequest,
+    transaction: ServerTransaction,
+    said: { readonly status: number; readonly reason: string; readonly body?: Uint8Array } | SipResponse,
+    now: number,
+    tag = '',
+  ): void {
+    const side = this.ports.sides[end];
+    const isDialog = said.status < 300 && request.method !== 'BYE';
+    const headers: SipHeader[] = [
+      ...(isDialog ? headerRows(request.headers, 'record-route') : []),
+      ...(isDialog ? [{ name: 'Contact', value: side.contact(this.flows[end]) }] : []),
+      ...(request.method === 'INVITE' ? [{ name: 'Allow', value: TRUNK_ALLOW }] : []),
+      ...('type' in said ? passedHeaders(said) : []),
+    ];
+    let response = responseTo(request, { ...said, headers }, this.ports.random);
+    const to = firstHeader(request, 'to') ?? '';
+    if (tag !== '' && tagOf(request, 'to') === '') response = withHeader(response, 'To', `${to};tag=${tag}`);
+    side.respond(transaction, said.body === undefined ? response : { ...response, body: said.body }, now);
+  }
+
+  /** Within the dialog with that end. */
+  private build(to: End, tag: string, request: SipRequest, number: number): SipRequest {
+    const dialog = to === 'caller' ? this.caller : this.dialogs.get(tag);
+    const { from, to: called, calledAs, invite } = this.start;
+    const tagged = (value: string, own: string): string => `${value};tag=${own}`;
+    const [ours, theirs] =
+      to === 'callee'
+        ? [tagged(from, this.ownTag), tagged(called, tag)]
+        : [tagged(calledAs, tag), firstHeader(invite, 'from') ?? ''];
+    const takesContact = request.method === 'INVITE' || request.method === 'UPDATE';
+    const contact = { name: 'Contact', value: this.ports.sides[to].contact(this.flows[to]) };
+    return {
+      ...{ type: 'request', method: request.method, uri: dialog?.target ?? '', body: request.body },
+      headers: [
+        ...(dialog?.routes ?? []).map((value) => ({ name: 'Route', value })),
+        { name: 'Max-Forwards', value: String(Number(firstHeader(request, 'max-forwards') ?? MAX_FORWARDS) - 1) },
+        { name: 'From', value: ours },
+        { name: 'To', value: theirs },
+        { name: 'Call-ID', value: this.callIds[to] },
+        { name: 'CSeq', value: `${number} ${request.method}` },
+        ...(takesContact ? [contact] : []),
+        ...(request.method === 'INVITE' ? [{ name: 'Allow', value: TRUNK_ALLOW }] : []),
+        ...passedHeaders(request),
+      ],
+    };
+  }
+
+  /** Hands on the body with addresses that the other side reaches; undefined: the media relay fails. One message after the other. */
+  private translate(
+    from: End,
+    message: SipRequest | SipResponse,
+    kind: 'offer' | 'answer',
+    tag: string | undefined,
+    now: number,
+    done: (body: Uint8Array | undefined, now: number) => void,
+  ): void {
+    const { media, sides } = this.ports;
+    const [fromTag, toTag] = from === 'caller' ? [this.callerTag, tag] : [tag ?? '', this.callerTag];
+    this.queue((free) => {
+      const finish = (body: Uint8Array | undefined, at: number): void => {
+        done(body, at);
+        free();
+      };
+      if (media === undefined || !isSdp(message)) finish(message.body, now);
+      else media[kind]({ id: this.id, fromTag, toTag, from: sides[from].from }, message.body, finish);
+    });
+  }
+
+  private queue(job: (done: () => void) => void): void {
+    if (this.waiting.length >= MAX_WAITING) return;
+    this.waiting.push(job);
+    if (!this.isBusy) this.work();
+  }
+
+  private work(): void {
+    const job = this.waiting.shift();
+    this.isBusy = job !== undefined;
+    job?.(() => this.work());
+  }
+
+  /** A dialog begins with the first response of its tag (RFC 3261 s12.1.2). */
+  private learn(tag: string, response: SipResponse): void {
+    const target = contactOf(response);
+    if (response.status >= 300 || tag === '' || target === undefined) return;
+    const isAnswered = response.status >= 200;
+    if (isAnswered && this.state === 'inviting') this.state = 'answered';
+    const known = this.dialogs.get(tag);
+    if (known === undefined && this.dialogs.size >= MAX_DIALOGS) return;
+    const routes = headerValues(response, 'record-route').reverse();
+    if (known === undefined || (isAnswered && !known.isAnswered)) this.dialogs.set(tag, { target, routes, isAnswered });
+  }
+
+  /** s12.2: the target of an end follows its Contact. */
+  private refresh(end: End, tag: string, message: SipRequest | SipResponse): void {
+    const isRefresh = /INVITE|UPDATE/.test(parseCSeq(firstHeader(message, 'cseq') ?? '')?.method ?? '');
+    const target = contactOf(message);
+    const dialog = end === 'caller' ? this.caller : this.dialogs.get(tag);
+    if (isRefresh && target !== undefined && dialog !== undefined) dialog.target = target;
+  }
+
+  private flowOf(end: End, tag: string): SipFlow {
+    const dialog = end === 'caller' ? this.caller : this.dialogs.get(tag);
+    const next = parseNameAddr(dialog?.routes[0] ?? '')?.uri ?? dialog?.target ?? '';
+    return this.ports.sides[end].flowTo(next, this.flows[end]);
+  }
+
+  private remember(end: End, request: SipRequest, number: number): void {
+    this.invites.set(`${end} ${parseCSeq(firstHeader(request, 'cseq') ?? '')?.number ?? ''}`, number);
+    const [oldest] = this.invites.keys();
+    if (this.invites.size > MAX_INVITES && oldest !== undefined) this.invites.delete(oldest);
+  }
+
+  private sayBye(to: End, tag: string, now: number): void {
+    const request: SipRequest = { type: 'request', method: 'BYE', uri: '', headers: [], body: new Uint8Array() };
+    const ignore = (): void => undefined;
+    const build = (): SipRequest => this.build(to, tag, request, (this.cseqs[to] += 1));
+    const flows = [this.flowOf(to, tag)];
+    this.ports.sides[to].request({ flows, build, onProvisional: ignore, onFinal: ignore, onFailure: ignore }, now);
+  }
+
+  private leaving(tag: string): void {
+    const dialog = this.dialogs.get(tag);
+    if (dialog !== undefined) dialog.isAnswered = false;
+  }
+
+  private left(tag: string): void {
+    this.dialogs.delete(tag);
+    if (this.state === 'answered' && [...this.dialogs.values()].every(({ isAnswered }) => !isAnswered)) this.finish();
+  }
+
+  private fail(answer: { readonly status: number; readonly reason: string }, now: number): void {
+    const { invite, transaction } = this.start;
+    this.answer('caller', invite, transaction, answer, now);
+    this.finish();
+  }
+
+  private finish(): void {
+    if (this.state === 'over') return;
+    this.state = 'over';
+    this.ports.over(this);
+  }
+
+  private unique(): string {
+    return Buffer.from(this.ports.random.bytes(ID_BYTES)).toString('hex');
+  }
+}
+
+function otherEnd(end: End): End {
+  return end === 'caller' ? 'callee' : 'caller';
+}
+
+function contactOf(message: SipRequest | SipResponse): string | undefined {
+  return parseNameAddr(firstHeader(message, 'contact') ?? '')?.uri;
+}

@@ -1,0 +1,394 @@
+import { earliest, type Timed } from '../../base/clock.ts';
+import { MalformedMessageError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { Random } from '../../base/random.ts';
+import type { SocketAddress } from '../../base/socket-address.ts';
+import { isIpAddress } from '../../base/ip-address.ts';
+import { TimerQueue } from '../../base/timer-queue.ts';
+import { type SipFlow, tcpFlow, udpFlow } from '../flow.ts';
+import { parseSip } from '../message/codec.ts';
+import { firstHeader, headerRows } from '../message/headers.ts';
+import type { SipMessage, SipRequest } from '../message/message.ts';
+import { formatHostPort, parseUri } from '../message/uri.ts';
+import { validateRequest } from '../message/validation.ts';
+import type { OverlayNames } from '../names.ts';
+import { responseTo, tagOf } from '../transaction/responses.ts';
+import { TransactionLayer } from '../transaction/transaction-layer.ts';
+import type { ServerTransaction, TransactionUser } from '../transaction/transaction.ts';
+import type { TrunkAccount } from './account.ts';
+import { DigestClient } from './digest.ts';
+import type { MediaRelay } from './media-relay.ts';
+import { TRUNK_ALLOW, unsupported } from './passing.ts';
+import { Registration } from './registration.ts';
+import type { Server, Wanted } from './server-location.ts';
+import { type CallSide, type CallStart, type End, TrunkCall } from './trunk-call.ts';
+import { TrunkClient } from './trunk-client.ts';
+import { TRUNK_USER, trunkFlow } from './trunk-flow.ts';
+import { TrunkNames } from './trunk-names.ts';
+
+// Implementation constants.
+
+/** Without a word of signalling: whoever crashed has not said BYE. */
+const MAX_CALL_MS = 12 * 3_600_000;
+/** Addresses of the provider that calls are taken from: of the latest answers of DNS. */
+const MAX_KNOWN = 64;
+
+export interface TrunkPorts {
+  /** To the adaptor of this host, as from a phone. Calls nothing of ours back. */
+  sendInside(message: SipMessage): void;
+  sendOutside(flow: SipFlow, message: SipMessage): void;
+  /** RFC 3263. @param done called once, now or later; empty: it is nowhere */
+  locate(wanted: Wanted, now: number, done: (servers: readonly Server[], now: number) => void): void;
+  /** Our end of what goes there; undefined: there is no way now. */
+  localOutside(remote: SocketAddress, transport: 'udp' | 'tcp'): SocketAddress | undefined;
+  /** It serves, or does not any more. */
+  changed(now: number): void;
+}
+
+export interface TrunkComponents {
+  readonly ports: TrunkPorts;
+  /** Absent: SDP goes as it is, for ends that reach each other without help. */
+  readonly media?: MediaRelay | undefined;
+  readonly names: OverlayNames;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+type Refuse = (status: number, reason: string, name?: string, value?: string) => void;
+
+/**
+ * The gateway to the SIP world of a whole overlay: a user agent on both sides.
+ *
+ *    members, phones <──> adaptor <──in memory──> inside layer ── calls ── outside layer <──sockets──> provider, other domains
+ *                                                                  └── media relay         registration ──┘
+ *
+ * It takes calls of the adaptor, which has proven the caller, and of the provider's addresses; of anybody only when it is open.
+ */
+export class Trunk implements Timed {
+  private readonly ports: TrunkPorts;
+  private readonly media: MediaRelay | undefined;
+  private readonly names: TrunkNames;
+  private readonly random: Random;
+  private readonly logger: Logger;
+  private readonly account: TrunkAccount;
+  private readonly insideFlow: SipFlow;
+  private readonly layers: { readonly inside: TransactionLayer; readonly outside: TransactionLayer };
+  private readonly clients: { readonly inside: TrunkClient; readonly outside: TrunkClient };
+  private readonly sides: { readonly inside: CallSide; readonly outside: CallSide };
+  private readonly digest: DigestClient | undefined;
+  private readonly registration: Registration | undefined;
+  /** By `inside` or `outside`, and Call-ID. */
+  private readonly calls = new Map<string, { readonly call: TrunkCall; readonly end: End }>();
+  private readonly inviting = new Map<ServerTransaction, TrunkCall>();
+  /** Some of them while it is looked for where they go. */
+  private readonly cancelled = new WeakSet<ServerTransaction>();
+  private readonly idle = new TimerQueue<TrunkCall>();
+  private readonly known = new Set<string>();
+
+  constructor(
+    components: TrunkComponents,
+    options: { readonly account: TrunkAccount; /** Where the adaptor listens. */ readonly adaptor: SocketAddress },
+  ) {
+    const { ports, media, names, random, logger } = components;
+    const { account, adaptor } = options;
+    this.ports = ports;
+    this.media = media;
+    this.random = random;
+    this.logger = logger;
+    this.account = account;
+    this.names = new TrunkNames(account, names);
+    this.insideFlow = trunkFlow(adaptor);
+    const common = { random, logger };
+    this.layers = {
+      inside: new TransactionLayer({
+        ...common,
+        ports: { send: (_, message) => ports.sendInside(message), ownAddress: () => adaptor },
+        user: this.user('inside'),
+      }),
+      outside: new TransactionLayer({
+        ...common,
+        ports: { send: (flow, message) => ports.sendOutside(flow, message), ownAddress: ({ local }) => local },
+        user: this.user('outside'),
+      }),
+    };
+    this.clients = { inside: new TrunkClient(this.layers.inside), outside: new TrunkClient(this.layers.outside) };
+    const { credentials, user, domain } = account;
+    this.digest = credentials && new DigestClient(credentials, random);
+    this.sides = { inside: this.insideSide(), outside: this.outsideSide() };
+    if (this.digest !== undefined && user !== undefined)
+      this.registration = new Registration(
+        {
+          client: this.clients.outside,
+          ports: {
+            locate: (now, done) => this.flowsTo(account.server, now, done),
+            contact: ({ local }) => local,
+            changed: (now) => ports.changed(now),
+          },
+          ...common,
+        },
+        { user, domain, digest: this.digest },
+      );
+  }
+
+  /** Whether calls may go out here: a trunk that is not registered is none now. */
+  get isReady(): boolean {
+    return this.registration === undefined || this.registration.flow !== undefined;
+  }
+
+  /** For people; undefined: nothing is wrong. */
+  get problem(): string | undefined {
+    return this.registration?.problem;
+  }
+
+  /** Calls at a time: 0 when nothing goes on. */
+  get size(): number {
+    return this.calls.size / 2;
+  }
+
+  start(now: number): void {
+    if (this.registration !== undefined) this.registration.start(now);
+    // Who are the peer's servers has to be known before it calls.
+    else this.flowsTo(this.account.server, now, () => this.ports.changed(now));
+  }
+
+  networkChanged(now: number): void {
+    this.registration?.restart(now);
+  }
+
+  stop(now: number): void {
+    for (const { call } of new Set(this.calls.values())) call.end(now);
+    this.registration?.stop(now);
+  }
+
+  receiveInside(message: SipMessage, now: number): void {
+    this.layers.inside.receive(message, this.insideFlow, now);
+  }
+
+  /** What is no SIP message, or comes from nobody that may call, is dropped. */
+  receiveOutside(flow: SipFlow, incoming: Uint8Array | SipMessage, now: number): void {
+    if (!this.account.isOpen && !this.known.has(flow.remote.address)) return;
+    try {
+      const message = incoming instanceof Uint8Array ? parseSip(incoming) : incoming;
+      this.layers.outside.receive(message, flow, now);
+    } catch (error) {
+      if (!(error instanceof MalformedMessageError)) throw error;
+      this.logger.debug('sip.malformed', { remote: flow.key, err: error.message });
+    }
+  }
+
+  flowClosed(flow: SipFlow, now: number): void {
+    this.layers.outside.transportFailed(flow, now);
+  }
+
+  nextTimeout(): number | undefined {
+    const { inside, outside } = this.layers;
+    return earliest(
+      ...[inside, outside, this.clients.inside, this.clients.outside].map((timed) => timed.nextTimeout()),
+      this.registration?.nextTimeout(),
+      this.idle.next(),
+    );
+  }
+
+  handleTimeout(now: number): void {
+    this.layers.inside.handleTimeout(now);
+    this.layers.outside.handleTimeout(now);
+    this.clients.inside.handleTimeout(now);
+    this.clients.outside.handleTimeout(now);
+    this.registration?.handleTimeout(now);
+    for (let due = this.idle.due(now); due !== undefined; due = this.idle.due(now)) due.end(now);
+  }
+
+  private user(where: 'inside' | 'outside'): TransactionUser {
+    return {
+      onRequest: (transaction, request, now) => this.onRequest(where, transaction, request, now),
+      onAck: (request, _, now) => {
+        const found = this.callOf(where, request);
+        found?.call.receiveAck(found.end, request, now);
+      },
+      onCancel: (invite, cancel, now) => {
+        this.cancelled.add(invite);
+        this.inviting.get(invite)?.cancel(headerRows(cancel.headers, 'reason'), now);
+      },
+      onStrayResponse: () => undefined,
+      onFailure: () => undefined,
+    };
+  }
+
+  private onRequest(
+    where: 'inside' | 'outside',
+    transaction: ServerTransaction,
+    request: SipRequest,
+    now: number,
+  ): void {
+    const refuse: Refuse = (status, reason, name, value) => {
+      const headers = name === undefined || value === undefined ? [] : [{ name, value }];
+      this.layers[where].respond(transaction, responseTo(request, { status, reason, headers }, this.random), now);
+    };
+    const invalid = validateRequest(request);
+    const { method } = request;
+    if (invalid !== undefined) refuse(invalid.status, invalid.reason);
+    else if (!TRUNK_ALLOW.split(', ').includes(method)) refuse(405, 'Method Not Allowed', 'Allow', TRUNK_ALLOW);
+    else if (unsupported(request).length > 0)
+      refuse(420, 'Bad Extension', 'Unsupported', unsupported(request).join(', '));
+    else if (tagOf(request, 'to') !== '') {
+      const found = this.callOf(where, request);
+      if (found === undefined) refuse(481, 'Call/Transaction Does Not Exist');
+      else found.call.receive(found.end, request, transaction, now);
+    } else if (method === 'OPTIONS') refuse(200, 'OK', 'Allow', TRUNK_ALLOW);
+    else if (method === 'INVITE') this.invited(where, transaction, request, refuse, now);
+    else refuse(481, 'Call/Transaction Does Not Exist');
+  }
+
+  private invited(
+    where: 'inside' | 'outside',
+    transaction: ServerTransaction,
+    invite: SipRequest,
+    refuse: Refuse,
+    now: number,
+  ): void {
+    if (this.callOf(where, invite) !== undefined) refuse(482, 'Loop Detected');
+    else if (where === 'inside') this.callOut(transaction, invite, refuse, now);
+    else this.callIn(transaction, invite, refuse, now);
+  }
+
+  private callOut(transaction: ServerTransaction, invite: SipRequest, refuse: Refuse, now: number): void {
+    const found = this.names.outbound(invite);
+    if ('status' in found) {
+      this.logger.info('SIP trunk: refused', { from: firstHeader(invite, 'from')?.slice(0, 128), why: found.reason });
+      refuse(found.status, found.reason);
+      return;
+    }
+    // Whoever is in need of help is connected.
+    if (this.size >= this.account.maxCalls && !found.isEmergency) {
+      refuse(503, 'All Lines Busy');
+      return;
+    }
+    this.flowsTo(found.servers, now, (flows, at) => {
+      if (this.cancelled.has(transaction)) refuse(487, 'Request Terminated');
+      else if (flows.length === 0) refuse(503, 'Gateway Has No Way Out');
+      else this.begin('inside', { ...this.startOf(invite, transaction), ...found, calledAs: found.to, flows }, at);
+    });
+  }
+
+  private callIn(transaction: ServerTransaction, invite: SipRequest, refuse: Refuse, now: number): void {
+    const found = this.names.inbound(invite);
+    if ('status' in found) refuse(found.status, found.reason);
+    else if (this.size >= this.account.maxCalls) refuse(486, 'All Lines Busy');
+    else {
+      const more = { headers: [], calledAs: firstHeader(invite, 'to') ?? '', isEmergency: false };
+      this.begin('outside', { ...this.startOf(invite, transaction), ...found, ...more, flows: [this.insideFlow] }, now);
+    }
+  }
+
+  private startOf(
+    invite: SipRequest,
+    transaction: ServerTransaction,
+  ): Pick<CallStart, 'id' | 'invite' | 'transaction'> {
+    return { id: Buffer.from(this.random.bytes(12)).toString('hex'), invite, transaction };
+  }
+
+  private begin(where: 'inside' | 'outside', start: CallStart, now: number): void {
+    const [near, far] = where === 'inside' ? (['inside', 'outside'] as const) : (['outside', 'inside'] as const);
+    const { media, random } = this;
+    const call: TrunkCall = new TrunkCall(
+      {
+        sides: { caller: this.sides[near], callee: this.sides[far] },
+        media,
+        random,
+        over: () => this.over(call, start.transaction, [near, far]),
+        alive: (_, at) => this.idle.set(call, at + MAX_CALL_MS),
+      },
+      start,
+    );
+    this.calls.set(`${near} ${call.callIds.caller}`, { call, end: 'caller' });
+    this.calls.set(`${far} ${call.callIds.callee}`, { call, end: 'callee' });
+    this.inviting.set(start.transaction, call);
+    this.idle.set(call, now + MAX_CALL_MS);
+    call.begin(now);
+  }
+
+  private over(call: TrunkCall, invite: ServerTransaction, [near, far]: readonly [string, string]): void {
+    this.calls.delete(`${near} ${call.callIds.caller}`);
+    this.calls.delete(`${far} ${call.callIds.callee}`);
+    this.inviting.delete(invite);
+    this.idle.clear(call);
+    this.media?.delete(call.id);
+  }
+
+  private callOf(where: string, request: SipRequest): { readonly call: TrunkCall; readonly end: End } | undefined {
+    const found = this.calls.get(`${where} ${firstHeader(request, 'call-id') ?? ''}`);
+    if (tagOf(request, 'to') === '') return found;
+    return found?.call.has(found.end, request) === true ? found : undefined;
+  }
+
+  private flowsTo(wanted: Wanted, now: number, done: (flows: readonly SipFlow[], now: number) => void): void {
+    this.ports.locate(wanted, now, (servers, at) => {
+      if (wanted === this.account.server) this.know(servers);
+      const flows = servers.flatMap(({ transport, remote }) => this.outsideFlow(remote, transport) ?? []);
+      // The server that we are registered at knows us.
+      const { flow } = this.registration ?? {};
+      const isOurs = wanted === this.account.server && flow !== undefined;
+      const others = flows.filter(({ key }) => key !== flow?.key);
+      done(isOurs ? [flow, ...others] : flows, at);
+    });
+  }
+
+  private know(servers: readonly Server[]): void {
+    for (const { remote } of servers) {
+      this.known.delete(remote.address);
+      this.known.add(remote.address);
+    }
+    for (const oldest of this.known) {
+      if (this.known.size <= MAX_KNOWN) break;
+      this.known.delete(oldest);
+    }
+  }
+
+  private outsideFlow(remote: SocketAddress, transport: 'udp' | 'tcp'): SipFlow | undefined {
+    const local = this.ports.localOutside(remote, transport);
+    if (local === undefined) return undefined;
+    return (transport === 'tcp' ? tcpFlow : udpFlow)({ local, remote });
+  }
+
+  private insideSide(): CallSide {
+    const { inside } = this.layers;
+    return {
+      from: 'overlay',
+      respond: (transaction, response, now) => void inside.respond(transaction, response, now),
+      request: (outgoing, now) => this.clients.inside.request(outgoing, now),
+      forward: (request, flow) => inside.forward(request, flow, this.branch()),
+      flowTo: () => this.insideFlow,
+      contact: ({ local: { address, port } }) => `<sip:${TRUNK_USER}@${formatHostPort(address, port)}>`,
+    };
+  }
+
+  private outsideSide(): CallSide {
+    const { outside } = this.layers;
+    const user = this.account.user ?? TRUNK_USER;
+    return {
+      from: 'outside',
+      respond: (transaction, response, now) => void outside.respond(transaction, response, now),
+      request: (outgoing, now) => {
+        // Nobody else is given what a password could be guessed by.
+        const isProvider = this.known.has(outgoing.flows[0]?.remote.address ?? '');
+        return this.clients.outside.request({ ...outgoing, digest: isProvider ? this.digest : undefined }, now);
+      },
+      forward: (request, flow) => outside.forward(request, flow, this.branch()),
+      flowTo: (uri, flow) => {
+        const next = parseUri(uri);
+        if (next === undefined || !isIpAddress(next.host)) return flow;
+        const transport = next.params.get('transport') === 'tcp' ? 'tcp' : 'udp';
+        const remote = { address: next.host, port: next.port ?? 5_060 };
+        if (transport === flow.transport && remote.address === flow.remote.address && remote.port === flow.remote.port)
+          return flow;
+        return this.outsideFlow(remote, transport) ?? flow;
+      },
+      contact: ({ local: { address, port }, transport }) =>
+        `<sip:${user}@${formatHostPort(address, port)}${transport === 'tcp' ? ';transport=tcp' : ''}>`,
+    };
+  }
+
+  private branch(): string {
+    return `z9hG4bK${Buffer.from(this.random.bytes(16)).toString('hex')}`;
+  }
+}

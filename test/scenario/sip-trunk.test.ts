@@ -1,0 +1,270 @@
+import test from 'ava';
+import { firstHeader, headerValues } from '../../src/sip/message/headers.ts';
+import type { TrunkAccount } from '../../src/sip/trunk/account.ts';
+import { SipNetwork } from '../sim/sip/sip-network.ts';
+import { type SipHome, SipOverlay } from '../sim/sip/sip-household.ts';
+import type { SimPhone } from '../sim/sip/sip-phone.ts';
+import { SimProvider } from '../sim/sip/sip-provider.ts';
+import { account, PROVIDER, serverAt, SimTrunk } from '../sim/sip/sip-trunk.ts';
+
+interface Scene {
+  readonly network: SipNetwork;
+  readonly provider: SimProvider;
+  readonly spare: SimProvider;
+  readonly alice: SipHome;
+  readonly box: SipHome;
+  readonly trunk: SimTrunk;
+  readonly other: SimTrunk;
+}
+
+const GATEWAY = '192.0.2.1';
+const OTHER = '192.0.2.2';
+
+/** Alice's host, the gateways `box` and `other`, and a provider with two servers. */
+function scene(more: Partial<TrunkAccount> = {}, gateways: readonly string[] = ['box', 'other']): Scene {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const alice = overlay.home('alice', { gateways });
+  const box = overlay.home('box');
+  const trunk = new SimTrunk(network, box, GATEWAY, account(more));
+  const other = new SimTrunk(network, overlay.home('other'), OTHER, account(more));
+  const provider = new SimProvider(network, '203.0.113.1');
+  const spare = new SimProvider(network, '203.0.113.2');
+  for (const gateway of [trunk, other]) {
+    gateway.dns.set(PROVIDER, [serverAt('203.0.113.1'), serverAt('203.0.113.2')]);
+    gateway.start();
+  }
+  network.loop.run(1_000);
+  return { network, provider, spare, alice, box, trunk, other };
+}
+
+const methods = (phone: SimPhone): string[] => phone.received.map((line) => line.split(' ')[0] ?? '');
+const invites = ({ received }: SimProvider): string[] => received.filter((line) => line.startsWith('INVITE'));
+
+for (const algorithm of ['MD5', 'SHA-256'] as const)
+  test(`a member calls a national number: the provider, which wants ${algorithm}, is asked for E.164, and both hang up in turn`, (t) => {
+    const { network, provider, alice, trunk } = scene();
+    provider.algorithm = algorithm;
+    const phone = alice.registered();
+    const call = phone.call('one', 'sip:030 123456@home.example'.replace(' ', ''));
+    network.loop.run(2_000);
+    t.is(call.heard[0], '180');
+    t.is(call.heard[1], '200 callee');
+    t.deepEqual(invites(provider), [`INVITE sip:+4930123456@${PROVIDER};user=phone`]);
+    const [invite] = provider.requests.filter(({ method }) => method === 'INVITE');
+    if (invite === undefined) return void t.fail();
+    t.is(firstHeader(invite, 'from')?.split(';tag')[0], `<sip:+4930111@${PROVIDER}>`);
+    t.regex(firstHeader(invite, 'contact') ?? '', /^<sip:line7@192\.0\.2\.1:5064>$/);
+    t.false(JSON.stringify(invite.headers).includes('2001:20'), 'nothing of the overlay is told');
+    phone.say('BYE', call.dialog);
+    network.loop.run(500);
+    t.deepEqual(phone.heard.at(-1), 'BYE 200');
+    t.is(provider.received.at(-1)?.split(' ')[0], 'BYE');
+    phone.call('two', 'tel:+49-30-123456');
+    network.loop.run(2_000);
+    provider.hangUp();
+    network.loop.run(40_000);
+    t.is(methods(phone).at(-1), 'BYE');
+    t.is(provider.heard.at(-1), 'BYE 200');
+    t.is(trunk.trunk.size, 0);
+    t.deepEqual(
+      trunk.media.log.filter((line) => line === 'delete'),
+      ['delete', 'delete'],
+    );
+    t.is(phone.leftovers, 0);
+  });
+
+test('the first gateway is dead: the call goes out by the second one within one set-up', (t) => {
+  const { network, provider, alice, box, trunk } = scene();
+  trunk.isDead = true;
+  network.loses = (_, { remote }) => remote.address === box.ipv6;
+  const from = network.loop.now;
+  const call = alice.registered().call('one', 'sip:+4930123456@home.example');
+  network.loop.run(3_500);
+  t.is(call.heard.at(-1), '200 callee');
+  const sent = network.log.find((line) => line.includes(`${OTHER} > 203.0.113.1 INVITE`));
+  t.true(Number(sent?.split(' ')[0]) - from < 3_200, sent);
+  t.is(invites(provider).length, 1);
+});
+
+test('the first gateway is not registered: it says so at once, and the second one is asked', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  trunk.dns.clear();
+  trunk.trunk.stop(network.loop.now);
+  network.loop.run(500);
+  const call = alice.registered().call('one', 'sip:+4930123456@home.example');
+  network.loop.run(1_000);
+  t.is(call.heard.at(-1), '200 callee');
+  t.is(invites(provider).length, 1);
+});
+
+test('the called number is busy: that is the answer, and no other gateway calls it again', (t) => {
+  const { network, provider, alice } = scene();
+  provider.answers = 486;
+  const call = alice.registered().call('one', 'sip:+4930123456@home.example');
+  network.loop.run(40_000);
+  t.deepEqual(call.heard, ['180', '486']);
+  t.is(invites(provider).length, 1);
+});
+
+test("the provider's first server is silent: its second one has the call after four seconds", (t) => {
+  const { network, provider, spare, alice } = scene({}, ['box']);
+  provider.isDead = true;
+  spare.wantsDigest = false;
+  const call = alice.registered().call('one', 'sip:+4930123456@home.example');
+  network.loop.run(4_500);
+  t.is(call.heard.at(-1), '200 callee');
+  t.is(invites(spare).length, 1);
+});
+
+test('a call of the world reaches the member whose number it is: the phone sees a number, its domain, and no proof', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  const phone = alice.registered();
+  provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '"Zoe" <sip:0301234567@203.0.113.1>', `sip:030111@${PROVIDER}`);
+  network.loop.run(2_000);
+  const [invite] = phone.requests;
+  if (invite === undefined) return void t.fail();
+  t.is(firstHeader(invite, 'from')?.split(';tag')[0], `"Zoe" <sip:+49301234567@${PROVIDER};user=phone>`);
+  t.deepEqual(headerValues(invite, 'p-asserted-identity'), []);
+  t.true(new TextDecoder().decode(invite.body).includes('2001:20::77'), 'the media relay is between');
+  t.deepEqual(provider.heard, ['180', 'INVITE 200']);
+  phone.say('BYE', [...phone.answered.values()][0]);
+  network.loop.run(40_000);
+  t.deepEqual(phone.heard.at(-1), 'BYE 200');
+  t.is(provider.received.at(-1)?.split(' ')[0], 'BYE');
+  t.is(trunk.trunk.size, 0);
+});
+
+test('a call of the world to another number rings the default member; it gives up, and the phone stops', (t) => {
+  const { network, provider, box } = scene();
+  const phone = box.registered();
+  phone.manners = { ringsAfterMs: 50, answersAfterMs: 500, status: 603 };
+  provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '<sip:+331234@x.example>');
+  network.loop.run(2_000);
+  t.deepEqual(methods(phone), ['INVITE']);
+  t.deepEqual(provider.heard, ['180', 'INVITE 603']);
+});
+
+test('a host that has not named the gateway hears no foreign caller', (t) => {
+  const { network, provider, alice } = scene({}, []);
+  const phone = alice.registered();
+  provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:+331234567@x.example>');
+  network.loop.run(2_000);
+  t.deepEqual(methods(phone), []);
+  t.deepEqual(provider.heard, ['INVITE 403']);
+});
+
+test('a caller of the world that says it is a member is shown with the domain of the trunk', (t) => {
+  const { network, provider, alice } = scene();
+  const phone = alice.registered();
+  provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '"Bob" <sip:bob@home.example>');
+  network.loop.run(2_000);
+  t.is(
+    firstHeader(phone.requests[0] ?? t.fail() ?? phone.requests[0]!, 'from')?.split(';tag')[0],
+    `"Bob" <sip:bob@${PROVIDER}>`,
+  );
+});
+
+test('who is no server of the provider is not answered', (t) => {
+  const { network, alice } = scene();
+  const phone = alice.registered();
+  const scanner = new SimProvider(network, '198.51.100.66');
+  scanner.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:100@1.1.1.1>');
+  network.loop.run(40_000);
+  t.deepEqual(scanner.heard, ['timeout']);
+  t.deepEqual(methods(phone), []);
+});
+
+test('a member that is not among the callers hears 403, and calls for help all the same', (t) => {
+  const { network, provider, alice } = scene({ callers: ['bob'] });
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  t.deepEqual(call.heard, ['403']);
+  for (const uri of ['sip:112@home.example', 'tel:112', 'urn:service:sos.police']) {
+    const help = phone.call(uri, uri);
+    network.loop.run(2_000);
+    t.is(help.heard.at(-1), '200 callee', uri);
+  }
+  t.deepEqual(invites(provider), Array(3).fill(`INVITE sip:112@${PROVIDER};user=phone`));
+});
+
+test('a call for help goes out when all lines are busy and the media relay has failed', (t) => {
+  const { network, alice, trunk } = scene({ maxCalls: 1 }, ['box']);
+  const phone = alice.registered();
+  phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  trunk.media.works = false;
+  const second = phone.call('two', 'sip:+4930999999@home.example');
+  const help = phone.call('three', 'sip:112@home.example');
+  network.loop.run(2_000);
+  t.deepEqual(second.heard, ['500']);
+  t.is(help.heard.at(-1), '200 callee');
+});
+
+test('a phone beside the gateway calls a number, and gives up while it rings', (t) => {
+  const { network, provider, box, trunk } = scene();
+  provider.answerMs = 60_000;
+  const phone = box.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(1_000);
+  phone.cancel(call);
+  network.loop.run(2_000);
+  t.deepEqual(call.heard, ['180', '487']);
+  t.is(provider.received.at(-1), 'CANCEL');
+  network.loop.run(70_000);
+  t.is(trunk.trunk.size, 0);
+});
+
+test('registered: refreshed in its time, with the Min-Expires that the provider wants, and taken away at the end', (t) => {
+  const { network, provider, trunk } = scene();
+  t.is(provider.registrations.length, 2);
+  network.loop.run(600_000);
+  const refreshes = provider.registrations.length;
+  t.true(refreshes >= 4 && refreshes <= 6, String(refreshes));
+  provider.minExpires = 1_200;
+  network.loop.run(600_000);
+  t.is(provider.registrations.at(-1)?.split(' ')[1], '1200');
+  trunk.trunk.stop(network.loop.now);
+  network.schedule(trunk);
+  network.loop.run(1_000);
+  t.is(provider.registrations.at(-1)?.split(' ')[1], '0');
+});
+
+test('a wrong password: two requests, then pauses of 15 s and more, and the owner is told why', (t) => {
+  const { network, provider, trunk } = scene({ credentials: { user: 'line7', password: 'wrong' } });
+  t.false(trunk.isReady);
+  t.is(trunk.trunk.problem, '401 R401');
+  network.loop.run(600_000);
+  const asked = network.log.filter((line) => line.includes(`${GATEWAY} > 203.0.113.1 REGISTER`)).length;
+  t.true(asked >= 8 && asked <= 16, `${asked} in ten minutes`);
+  provider.password = 'wrong';
+  network.loop.run(1_800_000);
+  t.true(trunk.isReady);
+});
+
+test('the registrar falls silent: the second server is registered at', (t) => {
+  const { network, provider, spare, trunk } = scene();
+  provider.isDead = true;
+  network.loop.run(500_000);
+  t.true(spare.registrations.length >= 1);
+  t.true(trunk.isReady);
+});
+
+test('an open gateway calls another domain by its servers, with the name of the member', (t) => {
+  const { network, alice, trunk } = scene({
+    isOpen: true,
+    credentials: undefined,
+    user: undefined,
+    numbers: new Map(),
+  });
+  const world = new SimProvider(network, '203.0.113.50');
+  world.wantsDigest = false;
+  trunk.dns.set('elsewhere.example', [serverAt('203.0.113.50')]);
+  const call = alice.registered().call('one', 'sip:zoe@elsewhere.example');
+  network.loop.run(2_000);
+  t.is(call.heard.at(-1), '200 callee');
+  t.deepEqual(invites(world), ['INVITE sip:zoe@elsewhere.example']);
+  const [invite] = world.requests;
+  t.is(invite && firstHeader(invite, 'from')?.split(';tag')[0], '<sip:alice@home.example>');
+});

@@ -1,0 +1,143 @@
+import { silentLogger } from '../../../src/base/logger.ts';
+import { seededRandom } from '../../../src/base/random.ts';
+import { udpFlow, type SipFlow } from '../../../src/sip/flow.ts';
+import type { SipMessage } from '../../../src/sip/message/message.ts';
+import { OverlayNames } from '../../../src/sip/names.ts';
+import type { TrunkAccount } from '../../../src/sip/trunk/account.ts';
+import type { MediaRelay, MediaSession } from '../../../src/sip/trunk/media-relay.ts';
+import type { Server, Wanted } from '../../../src/sip/trunk/server-location.ts';
+import { Trunk } from '../../../src/sip/trunk/trunk.ts';
+import { OVERLAY, type SipHome } from './sip-household.ts';
+import type { SipNetwork, SipNode } from './sip-network.ts';
+
+export const PROVIDER = 'provider.example';
+
+export function account(more: Partial<TrunkAccount> = {}): TrunkAccount {
+  return {
+    domain: PROVIDER,
+    server: { host: PROVIDER },
+    credentials: { user: 'line7', password: 'a secret' },
+    user: 'line7',
+    numbers: new Map([['+4930111', 'alice']]),
+    defaultUser: 'box',
+    callers: undefined,
+    isOpen: false,
+    maxCalls: 4,
+    plan: { country: 'DE' },
+    ...more,
+  };
+}
+
+/** What a media relay does to SDP: its own address of the other side. */
+export class SimMediaRelay implements MediaRelay {
+  readonly log: string[] = [];
+  works = true;
+  private readonly network: SipNetwork;
+
+  constructor(network: SipNetwork) {
+    this.network = network;
+  }
+
+  offer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void {
+    this.change('offer', session, sdp, done);
+  }
+
+  answer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void {
+    this.change('answer', session, sdp, done);
+  }
+
+  delete(): void {
+    this.log.push('delete');
+  }
+
+  private change(
+    what: string,
+    { from }: MediaSession,
+    sdp: Uint8Array,
+    done: (sdp: Uint8Array | undefined, now: number) => void,
+  ): void {
+    this.log.push(`${what} from ${from}`);
+    const side = from === 'overlay' ? '192.0.2.77' : '2001:20::77';
+    const text = new TextDecoder().decode(sdp).replace(/c=.*/, `c=IN IP4 ${side}`);
+    this.network.loop.after(2, () =>
+      done(this.works ? new TextEncoder().encode(text) : undefined, this.network.loop.now),
+    );
+  }
+}
+
+/** The gateway of a home, with an address in the world outside. */
+export class SimTrunk implements SipNode {
+  readonly trunk: Trunk;
+  readonly media: SimMediaRelay;
+  /** What DNS says of a host name. */
+  readonly dns = new Map<string, readonly Server[]>();
+  private readonly network: SipNetwork;
+  /** Its host is switched off. */
+  isDead = false;
+
+  constructor(network: SipNetwork, home: SipHome, address: string, given: TrunkAccount = account()) {
+    this.network = network;
+    this.media = new SimMediaRelay(network);
+    const local = { address, port: 5_064 };
+    this.trunk = new Trunk(
+      {
+        ports: {
+          sendInside: (message) => home.fromTrunk(message),
+          sendOutside: (flow, message) => {
+            if (!this.isDead) network.send(flow, message);
+          },
+          locate: ({ host }: Wanted, _, done) =>
+            network.loop.after(5, () => {
+              done(this.dns.get(host) ?? [], network.loop.now);
+              network.schedule(this);
+            }),
+          localOutside: () => local,
+          changed: () => {},
+        },
+        media: this.media,
+        names: new OverlayNames(OVERLAY),
+        random: seededRandom(77),
+        logger: silentLogger,
+      },
+      { account: given, adaptor: home.ends },
+    );
+    home.trunk = this;
+    network.attach(local, this);
+  }
+
+  get isReady(): boolean {
+    return this.trunk.isReady;
+  }
+
+  start(): void {
+    this.trunk.start(this.network.loop.now);
+    this.network.schedule(this);
+  }
+
+  receiveInside(message: SipMessage): void {
+    if (this.isDead) return;
+    this.trunk.receiveInside(message, this.network.loop.now);
+    this.network.schedule(this);
+  }
+
+  receive(message: SipMessage, flow: SipFlow, now: number): void {
+    if (!this.isDead) this.trunk.receiveOutside(flow, message, now);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.trunk.nextTimeout();
+  }
+
+  handleTimeout(now: number): void {
+    this.trunk.handleTimeout(now);
+  }
+}
+
+export function serverAt(address: string, port = 5_060): Server {
+  return { transport: 'udp', remote: { address, port } };
+}
+
+/** From a server to a gateway. */
+export function flowFrom(server: string, gateway: string): SipFlow {
+  return udpFlow({ local: { address: server, port: 5_060 }, remote: { address: gateway, port: 5_064 } });
+}

@@ -8,7 +8,9 @@ import { withChildren } from './processes.ts';
 const MODULES = '/usr/lib/x86_64-linux-gnu/kamailio/modules/';
 const START_TIMEOUT_MS = 10_000;
 
-/** Debian's kamailio as a stateful proxy that stays in dialogs and sends everything new to one next hop. */
+const MODULE_NAMES = ['tm', 'sl', 'rr', 'pv', 'siputils', 'textops'];
+
+/** Debian's kamailio as a stateful proxy that stays in dialogs. */
 export class Kamailio {
   readonly process: BackgroundProcess;
 
@@ -16,12 +18,59 @@ export class Kamailio {
     this.process = process;
   }
 
-  /** @param options.listen and `next`: `203.0.113.10:5062` */
+  /** Everything new goes to one next hop. @param options.listen and `next`: `203.0.113.10:5062` */
   static async start(
     lab: Lab,
     namespace: Namespace,
-    options: { readonly name: string; readonly listen: string; readonly next: string },
+    { next, ...options }: { readonly name: string; readonly listen: string; readonly next: string },
   ): Promise<Kamailio> {
+    return Kamailio.run(lab, namespace, {
+      ...options,
+      routing: `record_route();\n  $du = "sip:${next}";\n  t_relay();`,
+    });
+  }
+
+  /**
+   * A provider of one line: it registers, and calls out, with digest; what is called with `number` rings it, all else goes to one phone.
+   * @param options.world `203.0.113.60:5060`
+   */
+  static async provider(
+    lab: Lab,
+    namespace: Namespace,
+    options: {
+      readonly name: string;
+      readonly listen: string;
+      readonly domain: string;
+      readonly user: string;
+      readonly password: string;
+      readonly number: string;
+      readonly world: string;
+    },
+  ): Promise<Kamailio> {
+    const { domain, user, password, number, world } = options;
+    const routing = `
+  if (is_method("REGISTER")) {
+    if (!pv_www_authenticate("${domain}", "${password}", "0")) { www_challenge("${domain}", "1"); exit; }
+    if (!save("location")) { sl_reply_error(); }
+    exit;
+  }
+  record_route();
+  if ($rU == "${number}") {
+    $ru = "sip:${user}@${domain}";
+    if (!lookup("location")) { sl_send_reply("480", "Not Registered"); exit; }
+    t_relay();
+    exit;
+  }
+  if (!pv_proxy_authenticate("${domain}", "${password}", "0")) { proxy_challenge("${domain}", "1"); exit; }
+  consume_credentials();
+  $du = "sip:${world}";
+  t_relay();`;
+    const modules = ['usrloc', 'registrar', 'auth'];
+    const parameters = 'modparam("auth", "algorithm", "SHA-256")\nmodparam("registrar", "min_expires", 30)';
+    return Kamailio.run(lab, namespace, { ...options, modules, parameters, routing });
+  }
+
+  private static async run(lab: Lab, namespace: Namespace, options: Settings): Promise<Kamailio> {
     const folder = lab.folder(`kamailio-${options.name}`);
     const configuration = join(folder, 'kamailio.cfg');
     writeFileSync(configuration, configurationOf(options));
@@ -44,7 +93,16 @@ export class Kamailio {
   }
 }
 
-function configurationOf({ listen, next }: { readonly listen: string; readonly next: string }): string {
+interface Settings {
+  readonly name: string;
+  readonly listen: string;
+  readonly modules?: readonly string[];
+  readonly parameters?: string;
+  /** What becomes of a request outside of a dialog. */
+  readonly routing: string;
+}
+
+function configurationOf({ listen, modules = [], parameters = '', routing }: Settings): string {
   return `debug=0
 log_stderror=yes
 fork=yes
@@ -52,12 +110,8 @@ children=2
 disable_tcp=yes
 listen=udp:${listen}
 mpath="${MODULES}"
-loadmodule "tm.so"
-loadmodule "sl.so"
-loadmodule "rr.so"
-loadmodule "pv.so"
-loadmodule "siputils.so"
-loadmodule "textops.so"
+${[...MODULE_NAMES, ...modules].map((name) => `loadmodule "${name}.so"`).join('\n')}
+${parameters}
 request_route {
   if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
   if (has_totag()) {
@@ -66,9 +120,7 @@ request_route {
     sl_send_reply("481", "No Such Dialog");
     exit;
   }
-  record_route();
-  $du = "sip:${next}";
-  t_relay();
+  ${routing}
 }
 `;
 }

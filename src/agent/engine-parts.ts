@@ -81,6 +81,8 @@ export interface EngineOptions {
   readonly relayBytesPerSecond?: number;
   /** What phones that are registered at this host take (RFC 3840); undefined: there are none now. Absent: nor will there be. */
   readonly phones?: () => string | undefined;
+  /** The domain of this host's trunk; undefined: it has no way out now. Absent: nor will it have one. */
+  readonly gateway?: () => string | undefined;
   /** This host as a TURN server; absent: it is none. `off`: it may have been one in a former life. */
   readonly turnServer?: TurnServiceOptions | 'off';
 }
@@ -215,6 +217,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
         density: () => membership.configuration.turnDensity,
       },
       phones: options.phones,
+      gateway: options.gateway,
       ipv4Claimed: (address) => {
         dataPlane.setLocalAddresses(self, address);
         hooks.tell({ type: 'ipv4', address });

@@ -161,7 +161,7 @@ export class Engine implements Timed {
 
   /** Phones have registered here, or are gone. */
   phonesChanged(now: number): void {
-    this.parts.node.sipRecords?.changed(now);
+    for (const records of this.parts.node.userRecords) records.changed(now);
   }
 
   /** Who has a name: also what we remember. */
@@ -238,8 +238,8 @@ export class Engine implements Timed {
       done(false);
       return;
     }
-    const { names, roster, turnRecords, sipRecords } = joined;
-    const stored = [names, roster, turnRecords, finder, ...(sipRecords === undefined ? [] : [sipRecords])];
+    const { names, roster, turnRecords } = joined;
+    const stored = [names, roster, turnRecords, finder, ...node.userRecords];
     const parts = stored.map((part) => part.giveBack.bind(part, now));
     allDone([...parts, (answered) => membership.resign(now, answered)], done);
   }

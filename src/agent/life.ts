@@ -125,6 +125,7 @@ export class Life {
         streams: config.stream.listen,
         sleep: config.sleep,
         ...(config.sip.enable && { phones: () => this.sip?.phones }),
+        ...(config.sip.enable && config.sip.trunk && { gateway: () => this.sip?.gateway }),
         ...(config.turnServer !== undefined && { turnServer: config.turnServer }),
         ...(config.relayBytesPerSecond !== undefined && { relayBytesPerSecond: config.relayBytesPerSecond }),
       },
@@ -188,6 +189,9 @@ export class Life {
           lan: config.sip.lan,
           rtpengine: config.sip.rtpengine,
           runtimeDirectory: dirname(config.socket),
+          gateways: config.sip.gateways,
+          numbers: config.sip.numbers,
+          trunk: config.sip.trunk,
         },
       );
   }
@@ -331,6 +335,7 @@ export class Life {
     driver.run((now) => engine.setHostAddresses(locators, now, deprecated));
     ground.refresh();
     this.portMapping?.refresh();
+    this.sip?.networkChanged();
     void this.lookUpNames();
     void this.findNat64();
   }

@@ -24,7 +24,7 @@ export interface MembershipTiesComponents {
   readonly members: Pick<LinkedMembers, 'all'>;
   readonly memberLinks: Pick<MemberLinks, 'leave'>;
   readonly guests: Pick<Guests, 'includesUs'>;
-  readonly node: Pick<OwnNode, 'names' | 'roster' | 'sipRecords'>;
+  readonly node: Pick<OwnNode, 'names' | 'roster' | 'userRecords'>;
   readonly claims: Pick<PeerClaims, 'forget'>;
   readonly entry: Pick<Entry, 'stop'>;
   readonly acquaintances: Pick<Acquaintances, 'byUser'>;
@@ -90,7 +90,7 @@ export class MembershipTies {
     switch (event.type) {
       case 'renaming':
         node.names?.releaseName(now);
-        node.sipRecords?.releaseName(now);
+        for (const records of node.userRecords) records.releaseName(now);
         return;
       case 'certificates':
         this.certified(event.asGuest, now);
@@ -129,7 +129,7 @@ export class MembershipTies {
     // What is stored is good as long as the certificate that it was signed with.
     node.names?.refresh(now);
     node.roster?.changed(now);
-    node.sipRecords?.changed(now);
+    for (const records of node.userRecords) records.changed(now);
     // Whoever took us for a guest is to take us for a member.
     if (asGuest) memberLinks.leave('our certificate was renewed', now);
   }

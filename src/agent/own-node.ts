@@ -15,6 +15,7 @@ import { Reservations } from '../overlay/reservations.ts';
 import { TurnRecords, type TurnRecordsPorts } from '../overlay/turn-records.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
 import type { ValueFile } from '../overlay/storage/value-file.ts';
+import { GATEWAY_RECORD } from '../sip/usage/gateway-directory.ts';
 import { SipRecords } from '../sip/usage/sip-records.ts';
 
 // Implementation constants.
@@ -40,6 +41,8 @@ export interface OwnNodeComponents {
   readonly turnServer: TurnRecordsPorts;
   /** What phones that are registered at this host take (RFC 3840); undefined: there are none. Absent: nor will there be. */
   readonly phones?: (() => string | undefined) | undefined;
+  /** The domain of this host's trunk; undefined: it has no way out now. Absent: nor will it have one. */
+  readonly gateway?: (() => string | undefined) | undefined;
   /** Our overlay IPv4 address is claimed. */
   readonly ipv4Claimed: (address: string) => void;
 }
@@ -60,6 +63,8 @@ export interface NodeParts {
   readonly turnRecords: TurnRecords;
   /** Absent: phones do not register here. */
   readonly sipRecords?: SipRecords;
+  /** Absent: this host is no gateway. */
+  readonly gatewayRecords?: SipRecords;
 }
 
 /** Our node of the overlay, with what it claims there for us: name, address and our line in the list of members. */
@@ -92,8 +97,9 @@ export class OwnNode {
     return this.made?.roster;
   }
 
-  get sipRecords(): SipRecords | undefined {
-    return this.made?.sipRecords;
+  /** What is stored at the user's name about SIP. */
+  get userRecords(): readonly SipRecords[] {
+    return [this.made?.sipRecords, this.made?.gatewayRecords].filter((records) => records !== undefined);
   }
 
   /** Undefined while it is not in the overlay. */
@@ -139,9 +145,12 @@ export class OwnNode {
     const reservations = new Reservations({ overlay });
     const turnRecords = new TurnRecords({ overlay, ports: this.components.turnServer, random, logger });
     const roster = new Roster({ overlay, clock, logger });
-    const { phones } = this.components;
+    const { phones, gateway } = this.components;
     const sip = phones && { sipRecords: new SipRecords({ overlay, ports: { own: phones }, random, logger }) };
-    this.made = { overlay, names, reservations, roster, turnRecords, ...sip };
+    const out = gateway && {
+      gatewayRecords: new SipRecords({ overlay, ports: { own: gateway }, random, logger }, GATEWAY_RECORD),
+    };
+    this.made = { overlay, names, reservations, roster, turnRecords, ...sip, ...out };
     return this.made;
   }
 

@@ -8,18 +8,22 @@ import type { OwnSip } from '../dns/own-sip.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import type { SipLanSettings, SipLanUser } from '../config/sip-lan-settings.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
+import type { TrunkSettings } from '../config/trunk-settings.ts';
 import { SipAdaptor } from '../sip/adaptor.ts';
 import { CallerPolicy, type CallerSettings } from '../sip/callers.ts';
 import { HostWatch } from '../sip/host-watch.ts';
 import type { DigestUser } from '../sip/digest/authenticator.ts';
 import { type DigestAlgorithm, ha1Of } from '../sip/digest/digest.ts';
 import { encodeSip } from '../sip/message/codec.ts';
+import type { SipMessage } from '../sip/message/message.ts';
 import { OverlayNames } from '../sip/names.ts';
 import type { SipFlow } from '../sip/flow.ts';
-import type { SipMessage } from '../sip/message/message.ts';
+import type { NumberPlan } from '../sip/numbers.ts';
 import { isLoopback, type OwnAddresses, type ProvenMember } from '../sip/parties.ts';
 import { PhoneJournal } from '../sip/phone-journal.ts';
 import { Registrar } from '../sip/registrar/registrar.ts';
+import { isTrunkFlow } from '../sip/trunk/trunk-flow.ts';
+import { GatewayDirectory } from '../sip/usage/gateway-directory.ts';
 import { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import type { Guard } from './guard.ts';
@@ -30,6 +34,7 @@ import { SipLookup } from './sip-lookup.ts';
 import { hostWatchPorts } from './sip-reach.ts';
 import type { SipKnowledge } from './sip-report.ts';
 import { SipSockets } from './sip-sockets.ts';
+import { SipTrunk } from './sip-trunk.ts';
 
 export interface SipHostComponents {
   readonly engine: Engine;
@@ -60,6 +65,11 @@ export interface SipHostOptions {
   readonly rtpengine?: SocketAddress | undefined;
   /** Where its configuration is written. */
   readonly runtimeDirectory: string;
+  /** Labels of members whose hosts are gateways. */
+  readonly gateways?: readonly string[] | undefined;
+  readonly numbers?: NumberPlan | undefined;
+  /** This host is a gateway itself. */
+  readonly trunk?: TrunkSettings | undefined;
 }
 
 /**
@@ -81,6 +91,8 @@ export class SipHost implements Timed {
   private readonly callers: CallerPolicy;
   private readonly journal: PhoneJournal;
   private readonly rtpengine: RtpengineSocket | undefined;
+  private readonly gateways: GatewayDirectory;
+  private readonly trunk: SipTrunk | undefined;
   private adaptor: SipAdaptor;
   /** Whom the adaptor was made for. */
   private user: string | null;
@@ -104,6 +116,15 @@ export class SipHost implements Timed {
         gone: (flow, now) => this.adaptor.flowClosed(flow, now),
       },
     });
+    const names = new OverlayNames(options.overlay);
+    this.gateways = new GatewayDirectory(
+      {
+        overlay: () => (engine.overlay?.state === 'joined' ? engine.overlay : undefined),
+        after: (ms, then) => void setTimeout(() => this.driver.feed('SIP gateways', then), ms).unref(),
+      },
+      (options.gateways ?? []).map((label) => names.aorOf(label)),
+    );
+    this.trunk = this.makeTrunk();
     this.adaptor = this.makeAdaptor();
     this.driver.run((now) => {
       if (this.registrar.restore(this.kept.load(), now, clock.wall())) this.adaptor.restored(now);
@@ -154,6 +175,16 @@ export class SipHost implements Timed {
     };
   }
 
+  /** What this host's trunk leads to; undefined: nowhere, now. */
+  get gateway(): string | undefined {
+    return this.trunk?.domain;
+  }
+
+  /** This host has other addresses than before. */
+  networkChanged(): void {
+    this.trunk?.networkChanged();
+  }
+
   /** An overlay address was claimed, and the interface has it. */
   addressesChanged(): void {
     const own = this.own;
@@ -173,6 +204,7 @@ export class SipHost implements Timed {
 
   /** Idempotent. Calls go on without us; registrations are there again in the next life. */
   async stop(): Promise<void> {
+    this.trunk?.stop();
     this.driver.stop();
     this.rtpengine?.stop();
     this.kept.flush();
@@ -238,11 +270,17 @@ export class SipHost implements Timed {
     const { engine, random, logger } = this.components;
     const { overlay, ipv4Prefix, port, trustHeader, lan } = this.options;
     const { rtpengine } = this;
+    const names = new OverlayNames(overlay);
     return new SipAdaptor(
       {
         registrar: this.registrar,
         ports: {
           send: (flow, message) => this.send(flow, message),
+          gateways: (_, done) =>
+            this.components.driver.run((now) =>
+              this.gateways.lookUp(now, (hosts) => void this.driver.feed('SIP gateways', (at) => done(hosts, at))),
+            ),
+          trunk: () => this.trunk,
           memberAt: (hit, address) => this.memberAt(hit, address),
           lookUp: (aor, _, done) =>
             this.lookup.lookUp(aor, (hosts) => void this.driver.feed('SIP lookup', (now) => done(hosts, now))),
@@ -272,15 +310,40 @@ export class SipHost implements Timed {
         callers: this.callers,
         journal: this.journal,
         lan: lan && { ...lan, users: lan.users.map((user) => digestUser(user, overlay)) },
+        gateways: (this.options.gateways ?? []).map((label) => names.aorOf(label)),
+        numbers: this.options.numbers,
       },
     );
   }
 
   private send(flow: SipFlow, message: SipMessage): void {
+    if (isTrunkFlow(flow)) {
+      // Neither calls the other one back while it sends.
+      setImmediate(() => this.trunk?.receive(message));
+      return;
+    }
     this.sockets.send(flow, encodeSip(message));
     const { address } = flow.remote;
     const isElsewhere = !this.isOwn(address) && !isLoopback(address);
     if (message.type === 'request' && isElsewhere) this.watch.sent(flow, this.components.clock.monotonic());
+  }
+
+  private makeTrunk(): SipTrunk | undefined {
+    const { engine } = this.components;
+    const { trunk: settings, numbers = {}, overlay, ipv4Prefix, port } = this.options;
+    if (settings === undefined) return undefined;
+    const toAdaptor = (message: SipMessage): void =>
+      void setImmediate(() =>
+        this.driver.feed('SIP trunk', (now) => {
+          if (this.trunk !== undefined) this.ofUser.receive(this.trunk.flow, message, now);
+        }),
+      );
+    const changed = (): void =>
+      void setImmediate(() => this.components.driver.feed('gateway', (now) => engine.phonesChanged(now)));
+    return new SipTrunk(
+      { ...this.components, toAdaptor, changed },
+      { settings, numbers, overlay, ipv4Prefix, self: engine.hit, port },
+    );
   }
 
   /** The data plane lets nobody send from an address that its link has not proven. */

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { parseSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import { isMemberLabel } from '../identity/names.ts';
 import { sipLanSchema, sipLanSettings, type SipLanSettings } from './sip-lan-settings.ts';
+import { trunkSchema, trunkSettings, type TrunkSettings } from './trunk-settings.ts';
 
 /** Times of a day, minutes since midnight. */
 interface Night {
@@ -49,6 +51,10 @@ const headerName = z
   .string()
   .regex(/^X-[A-Za-z0-9-]{1,62}$/, 'must be the name of a header field that begins with X-, such as X-Idloc-Trust');
 
+/** Each is asked for in the overlay when a number is called. */
+const MAX_GATEWAYS = 4;
+const MAX_EMERGENCY_NUMBERS = 16;
+
 /** The table `[sip]`. */
 export const sipSchema = z.strictObject({
   enable: z.boolean().optional(),
@@ -61,6 +67,19 @@ export const sipSchema = z.strictObject({
   trust_header: headerName.optional(),
   rtpengine: loopback.optional(),
   lan: sipLanSchema.optional(),
+  gateways: z
+    .array(z.string().refine(isMemberLabel, 'must be the first part of a user name, such as office'))
+    .max(MAX_GATEWAYS)
+    .optional(),
+  country: z
+    .string()
+    .regex(/^[A-Z]{2}$/, 'must be a country of ISO 3166, such as "DE"')
+    .optional(),
+  emergency: z
+    .array(z.string().regex(/^[0-9*#]{2,8}$/, 'must be a number such as 112'))
+    .max(MAX_EMERGENCY_NUMBERS)
+    .optional(),
+  trunk: trunkSchema.optional(),
 });
 
 /** The SIP adaptor of this host. */
@@ -76,12 +95,18 @@ export interface SipSettings {
   readonly rtpengine?: SocketAddress;
   /** Absent: no phone on the LAN is heard. */
   readonly lan?: SipLanSettings;
+  /** Labels of members whose hosts lead to the world outside, the best first, and may bring its calls. */
+  readonly gateways?: readonly string[];
+  /** The country of numbers that say none, and numbers that call for help; undefined: the usual ones. */
+  readonly numbers?: { readonly country: string | undefined; readonly emergency: readonly string[] | undefined };
+  /** Absent: this host is no gateway. */
+  readonly trunk?: TrunkSettings;
 }
 
 /**
  * @param table undefined: every setting as it comes
  * @param configuration where it stands
- * @throws {ConfigError} as `sipLanSettings`
+ * @throws {ConfigError} as `sipLanSettings` and `trunkSettings`
  */
 export function sipSettings(
   table: z.output<typeof sipSchema> | undefined,
@@ -89,6 +114,7 @@ export function sipSettings(
   configuration: string,
 ): SipSettings {
   const lan = sipLanSettings(table?.lan, configuration);
+  const trunk = trunkSettings(table?.trunk, configuration);
   const rtpengine = table?.rtpengine ?? (lan && DEFAULT_RTPENGINE);
   return {
     enable: tun.enable && (table?.enable ?? true),
@@ -103,5 +129,10 @@ export function sipSettings(
     ...(table?.trust_header !== undefined && { trustHeader: table.trust_header }),
     ...(rtpengine && { rtpengine }),
     ...(lan && { lan }),
+    ...(table?.gateways && { gateways: table.gateways }),
+    ...((table?.country ?? table?.emergency) !== undefined && {
+      numbers: { country: table?.country, emergency: table?.emergency },
+    }),
+    ...(trunk && { trunk }),
   };
 }

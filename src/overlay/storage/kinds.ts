@@ -140,6 +140,20 @@ export const SIP_REGISTRATION: Kind = {
   maxLifetimeS: 1_800,
 };
 
+/**
+ * Where a member leads out to the SIP world, a dictionary keyed by Node-ID at the user's name: its trunk's domain. As short as
+ * SIP-REGISTRATION, which it is kept like.
+ */
+export const IDLOC_GATEWAY: Kind = {
+  id: 0xf0001010,
+  name: 'IDLOC-GATEWAY',
+  dataModel: 'dictionary',
+  accessPolicy: 'USER-NODE-MATCH',
+  maxCount: 16,
+  maxSize: 256,
+  maxLifetimeS: 1_800,
+};
+
 export const DEFAULT_KINDS: readonly Kind[] = [
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
@@ -151,6 +165,7 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   IDLOC_RESERVATION,
   TURN_SERVICE,
   SIP_REGISTRATION,
+  IDLOC_GATEWAY,
 ];
 
 /** A Kind as the overlay's configuration defines it (RFC 6940 s11.1, kind-block). */

@@ -164,9 +164,14 @@ export class Trunk implements Timed {
     this.layers.inside.receive(message, this.insideFlow, now);
   }
 
+  /** Whether anything is read of such a sender: the provider's servers, or of an open gateway everybody. */
+  isWelcome(address: string): boolean {
+    return this.account.isOpen || this.known.has(address);
+  }
+
   /** What is no SIP message, or comes from nobody that may call, is dropped. */
   receiveOutside(flow: SipFlow, incoming: Uint8Array | SipMessage, now: number): void {
-    if (!this.account.isOpen && !this.known.has(flow.remote.address)) return;
+    if (!this.isWelcome(flow.remote.address)) return;
     try {
       const message = incoming instanceof Uint8Array ? parseSip(incoming) : incoming;
       this.layers.outside.receive(message, flow, now);

@@ -1,9 +1,10 @@
 import { ByteWriter, fromHex } from '../../base/bytes.ts';
 import type { Timed } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { NodeId } from '../../base/node-id.ts';
 import type { Random } from '../../base/random.ts';
 import type { OverlayNode } from '../../overlay/overlay-node.ts';
-import { SIP_REGISTRATION } from '../../overlay/storage/kinds.ts';
+import { type Kind, SIP_REGISTRATION } from '../../overlay/storage/kinds.ts';
 import { ERROR_CODES, encodeSipRegistration } from '../../reload/index.ts';
 
 // Implementation constants.
@@ -34,6 +35,22 @@ export interface SipRecordsPorts {
   own(): string | undefined;
 }
 
+/** What is stored at the user's name under our Node-ID. */
+export interface UserRecord {
+  readonly kind: Kind;
+  encode(own: string, self: NodeId): Uint8Array;
+}
+
+const REGISTRATION: UserRecord = {
+  kind: SIP_REGISTRATION,
+  encode: (contactPrefs, nodeId) => {
+    const writer = new ByteWriter();
+    const destinationList = [{ type: 'node' as const, nodeId }];
+    encodeSipRegistration(writer, { type: 'route', contactPrefs, destinationList });
+    return writer.finish();
+  },
+};
+
 /**
  * This host's SIP-REGISTRATION (RFC 7904 s3.1), at the user's name under our Node-ID, for as long as a phone is registered here:
  *
@@ -47,6 +64,7 @@ export class SipRecords implements Timed {
   private readonly ports: SipRecordsPorts;
   private readonly random: Random;
   private readonly logger: Logger;
+  private readonly record: UserRecord;
   private writing = false;
   private writeAt: number | undefined;
   private notBefore = -Infinity;
@@ -56,7 +74,12 @@ export class SipRecords implements Timed {
   private formerLifeUntil = Infinity;
   private resigned = false;
 
-  constructor(components: { overlay: SipRecordsOverlay; ports: SipRecordsPorts; random: Random; logger: Logger }) {
+  /** @param record another one that is kept in the same way */
+  constructor(
+    components: { overlay: SipRecordsOverlay; ports: SipRecordsPorts; random: Random; logger: Logger },
+    record: UserRecord = REGISTRATION,
+  ) {
+    this.record = record;
     this.overlay = components.overlay;
     this.ports = components.ports;
     this.random = components.random;
@@ -80,7 +103,7 @@ export class SipRecords implements Timed {
     const { user } = this.overlay;
     if (user === null || this.stored === '') return;
     this.stored = '';
-    this.logger.debug('SIP-REGISTRATION released', { user });
+    this.logger.debug('record released', { kind: this.record.kind.name, user });
     this.store(user, undefined, now, () => {});
   }
 
@@ -133,7 +156,7 @@ export class SipRecords implements Timed {
   private lookForOld(user: string, now: number): void {
     this.writing = true;
     const { nodeId, settings } = this.overlay;
-    const spec = { resource: settings.ring.resourceIdOf(user), kind: SIP_REGISTRATION.id, keys: [fromHex(nodeId)] };
+    const spec = { resource: settings.ring.resourceIdOf(user), kind: this.record.kind.id, keys: [fromHex(nodeId)] };
     this.overlay.fetch(spec, now, (result, at) => {
       const isOurs = result.ok && result.values.some(({ signer }) => signer.nodeId === nodeId);
       const isNone = result.ok || SAYS_NONE.has(result.error.errorCode);
@@ -165,24 +188,18 @@ export class SipRecords implements Timed {
     done: (ok: boolean, now: number) => void,
   ): void {
     const { nodeId, settings } = this.overlay;
-    const value = preferences === undefined ? new Uint8Array() : this.encoded(preferences);
+    const value = preferences === undefined ? new Uint8Array() : this.record.encode(preferences, nodeId);
     const spec = {
       resource: settings.ring.resourceIdOf(user),
-      kind: SIP_REGISTRATION.id,
+      kind: this.record.kind.id,
       value: { model: 'dictionary' as const, key: fromHex(nodeId), exists: preferences !== undefined, value },
       lifetimeS: LIFETIME_S,
     };
     this.overlay.store(spec, now, (result, at) => {
-      if (!result.ok) this.logger.debug('SIP-REGISTRATION not stored', { err: result.error.message });
+      if (!result.ok)
+        this.logger.debug('record not stored', { kind: this.record.kind.name, err: result.error.message });
       done(result.ok, at);
     });
-  }
-
-  private encoded(contactPrefs: string): Uint8Array {
-    const writer = new ByteWriter();
-    const destinationList = [{ type: 'node' as const, nodeId: this.overlay.nodeId }];
-    encodeSipRegistration(writer, { type: 'route', contactPrefs, destinationList });
-    return writer.finish();
   }
 
   private jittered(ms: number): number {

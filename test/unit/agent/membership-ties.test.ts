@@ -66,9 +66,9 @@ function host({ hasNode = true, hasPhones = false, isGuest = false, user = 'alic
     node: {
       names: hasNode ? (names as NameService) : undefined,
       roster: hasNode ? ({ changed: note('tell the roster') } as unknown as Roster) : undefined,
-      sipRecords: hasPhones
-        ? ({ releaseName: note('release phones of'), changed: note('tell of phones') } as unknown as SipRecords)
-        : undefined,
+      userRecords: hasPhones
+        ? [{ releaseName: note('release phones of'), changed: note('tell of phones') } as unknown as SipRecords]
+        : [],
     },
     claims: { forget: note('forget the address of') },
     entry: { stop: note('stop searching') },

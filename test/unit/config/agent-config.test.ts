@@ -198,6 +198,35 @@ for (const [line, message] of [
     t.throws(() => agentConfig(file(`[sip]\n${line}\n`), {}), { instanceOf: ConfigError, message });
   });
 
+test('a trunk has a domain, an account with a password, and numbers; without a password it is a peer', (t) => {
+  const trunk = (text: string) => agentConfig(file(`[sip]\ncountry = "DE"\n[sip.trunk]\n${text}\n`), {}).sip.trunk;
+  t.is(agentConfig(undefined, {}).sip.trunk, undefined);
+  const account = 'domain = "Sip.Example.org"\nuser = "4930"\npassword = "a b"\nnumbers = { "+4930111" = "alice" }';
+  t.deepEqual(trunk(account), {
+    ...{ domain: 'sip.example.org', server: { host: 'sip.example.org' }, user: '4930', port: 5064, address: undefined },
+    credentials: { user: '4930', password: 'a b' },
+    ...{ numbers: new Map([['+4930111', 'alice']]), defaultUser: undefined, callers: undefined },
+    ...{ isOpen: false, maxCalls: 32 },
+  });
+  const peer = trunk('domain = "pbx.example"\nserver = "[2001:db8::7]:5080"\ntransport = "tcp"\nopen = true');
+  t.deepEqual(peer?.server, { host: '2001:db8::7', port: 5080, transport: 'tcp' });
+  t.is(peer?.credentials, undefined);
+  t.deepEqual(trunk('domain = "x.example"\nserver = "192.0.2.1"')?.server, { host: '192.0.2.1' });
+  t.is(trunk('domain = "x.example"\nenable = false'), undefined);
+  for (const [bad, message] of [
+    ['user = "a"', /sip\.trunk\.domain/],
+    ['domain = "a b"', /must be a domain or an address/],
+    ['domain = "x.example"\npassword = "a"', /needs the user that the password is of/],
+    [
+      'domain = "x.example"\nuser = "a"\npassword = "a"\npassword_file = "/b"',
+      /needs either password or password_file/,
+    ],
+    ['domain = "x.example"\nnumbers = { "a b" = "alice" }', /sip\.trunk\.numbers/],
+    ['domain = "x.example"\ndefault = "alice@home.example"', /first part of a user name/],
+  ] as const)
+    t.throws(() => trunk(bad), { instanceOf: ConfigError, message });
+});
+
 const TURN = '[turn]\nuser = "alice"\nservers = ["turn:turn.example.org"]\n';
 
 test('TURN servers have the port of RFC 8656 unless another is named, and a password from the file or beside it', (t) => {

@@ -1,0 +1,144 @@
+import type { Clock } from '../base/clock.ts';
+import { hitToAddress, isHitAddress, type Hit } from '../base/node-id.ts';
+import { isInPrefix, parseIpv4Prefix } from '../base/ipv4-prefix.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
+import type { TrunkSettings } from '../config/trunk-settings.ts';
+import { isGloballyReachable } from '../mobility/reachability.ts';
+import type { SipFlow } from '../sip/flow.ts';
+import { encodeSip } from '../sip/message/codec.ts';
+import type { SipMessage } from '../sip/message/message.ts';
+import { OverlayNames } from '../sip/names.ts';
+import type { NumberPlan } from '../sip/numbers.ts';
+import type { TrunkAccount } from '../sip/trunk/account.ts';
+import type { MediaRelay } from '../sip/trunk/media-relay.ts';
+import { locateServers, type Server, type Wanted } from '../sip/trunk/server-location.ts';
+import { Trunk } from '../sip/trunk/trunk.ts';
+import { trunkFlow } from '../sip/trunk/trunk-flow.ts';
+import { Driver } from './driver.ts';
+import type { Guard } from './guard.ts';
+import { sipResolver } from './sip-resolver.ts';
+import { TrunkSockets } from './trunk-sockets.ts';
+
+// Implementation constants.
+
+/** Where a peer that is not registered at may call from: DNS is asked again. */
+const REFRESH_MS = 300_000;
+
+export interface SipTrunkComponents {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly guard: Guard;
+  readonly media?: MediaRelay | undefined;
+  /** To the adaptor beside it, as soon as that may be. Must not throw. */
+  readonly toAdaptor: (message: SipMessage) => void;
+  /** It has a way out, or has none any more. */
+  readonly changed: (now: number) => void;
+}
+
+export interface SipTrunkOptions {
+  readonly settings: TrunkSettings;
+  readonly numbers: NumberPlan;
+  readonly overlay: string;
+  /** CIDR. */
+  readonly ipv4Prefix: string;
+  readonly self: Hit;
+  /** Of the adaptor. */
+  readonly port: number;
+}
+
+/** The gateway of this host, in the agent: its sockets, its timer, and what it asks of DNS. */
+export class SipTrunk {
+  /** Between the adaptor and the gateway. */
+  readonly flow: SipFlow;
+  private readonly trunk: Trunk;
+  private readonly account: TrunkAccount;
+  private readonly driver: Driver;
+  private readonly sockets: TrunkSockets;
+  private readonly resolver = sipResolver();
+  private readonly random: Random;
+  private readonly refresh: NodeJS.Timeout;
+
+  constructor(components: SipTrunkComponents, options: SipTrunkOptions) {
+    const { clock, random, logger, guard, media, toAdaptor, changed } = components;
+    const { settings, numbers: plan, overlay, ipv4Prefix, self, port } = options;
+    const adaptor = { address: hitToAddress(self), port };
+    const prefix = parseIpv4Prefix(ipv4Prefix);
+    this.account = { ...settings, plan };
+    this.random = random;
+    this.flow = trunkFlow(adaptor);
+    this.trunk = new Trunk(
+      {
+        ports: {
+          sendInside: toAdaptor,
+          sendOutside: (flow, message) => this.sockets.send(flow, encodeSip(message)),
+          locate: (wanted, _, done) =>
+            void this.locate(wanted).then((servers) => this.run((now) => done(servers, now))),
+          localOutside: (remote) => this.sockets.ends.to(remote),
+          changed,
+        },
+        ...{ media, names: new OverlayNames(overlay), random, logger },
+      },
+      { account: this.account, adaptor },
+    );
+    this.driver = new Driver(this.trunk, clock, guard);
+    // Of the overlay come no calls of the world.
+    const isOfOverlay = (address: string): boolean =>
+      isHitAddress(address) || (!address.includes(':') && isInPrefix(prefix, address));
+    this.sockets = new TrunkSockets(
+      {
+        ...{ clock, logger },
+        isWelcome: (address) => !isOfOverlay(address) && this.trunk.isWelcome(address),
+        receive: (flow, incoming) => this.run((now) => this.trunk.receiveOutside(flow, incoming, now)),
+        flowClosed: (flow) => this.run((now) => this.trunk.flowClosed(flow, now)),
+      },
+      settings,
+    );
+    this.refresh = setInterval(() => this.run((now) => this.trunk.start(now)), REFRESH_MS).unref();
+    this.run((now) => this.trunk.start(now));
+  }
+
+  get isReady(): boolean {
+    return this.trunk.isReady;
+  }
+
+  /** What it leads to now; undefined: nowhere. */
+  get domain(): string | undefined {
+    return this.isReady ? this.account.domain : undefined;
+  }
+
+  /** Of the adaptor beside it. */
+  receive(message: SipMessage): void {
+    this.run((now) => this.trunk.receiveInside(message, now));
+  }
+
+  networkChanged(): void {
+    this.sockets.ends.forget();
+    this.run((now) => this.trunk.networkChanged(now));
+  }
+
+  /** Idempotent. Its calls are ended: nobody else could. */
+  stop(): void {
+    clearInterval(this.refresh);
+    this.run((now) => this.trunk.stop(now));
+    this.driver.stop();
+    // What was sent now is on its way.
+    setImmediate(() => this.sockets.stop());
+  }
+
+  private run(input: (now: number) => void): void {
+    this.driver.feed('SIP trunk', input);
+  }
+
+  /** Never rejects. */
+  private async locate(wanted: Wanted): Promise<Server[]> {
+    const servers = await locateServers(wanted, this.resolver, this.random);
+    // A member's word sends nothing into the networks that this host is in.
+    const allowed = servers.filter(
+      ({ remote }) => wanted === this.account.server || isGloballyReachable(remote.address),
+    );
+    await Promise.all(allowed.map(({ remote }) => this.sockets.ends.find(remote)));
+    return allowed;
+  }
+}

@@ -1,0 +1,156 @@
+import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createServer, type Server, Socket } from 'node:net';
+import { canonicalAddress } from '../base/ip-address.ts';
+import { messageOf } from '../base/errors.ts';
+import type { Clock } from '../base/clock.ts';
+import type { Logger } from '../base/logger.ts';
+import { formatSocketAddress } from '../base/socket-address.ts';
+import { type SipFlow, tcpFlow, udpFlow } from '../sip/flow.ts';
+import { LocalEnds } from './local-ends.ts';
+import { SipConnection } from './sip-connection.ts';
+import { type Incoming, SipInbox } from './sip-inbox.ts';
+
+// Implementation constants.
+
+/** To a provider's servers, and from them. */
+const MAX_CONNECTIONS = 64;
+const IDLE_MS = 900_000;
+const RETRY_MS = 5_000;
+/** What the kernel does not take at once; more would be late anyway. */
+const MAX_UNSENT_BYTES = 262_144;
+
+export interface TrunkSocketsComponents {
+  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly logger: Logger;
+  /** Whether anything is read of such a sender. */
+  readonly isWelcome: (address: string) => boolean;
+  /** Must not throw. */
+  readonly receive: (flow: SipFlow, incoming: Incoming) => void;
+  readonly flowClosed: (flow: SipFlow) => void;
+}
+
+/**
+ * A gateway's sockets to the world outside: UDP and TCP at one port of every address, of both families.
+ *
+ *     datagrams, connections of who is welcome ──> inbox ──> receive
+ */
+export class TrunkSockets {
+  readonly ends: LocalEnds;
+  private readonly components: TrunkSocketsComponents;
+  private readonly port: number;
+  private readonly inbox: SipInbox;
+  private readonly udp = new Map<4 | 6, UdpSocket>();
+  private readonly connections = new Map<string, SipConnection>();
+  private tcp: Server | undefined;
+  private readonly timers = new Set<NodeJS.Timeout>();
+  private stopped = false;
+
+  /** @param options.address what others are told; undefined: the address that leads to them */
+  constructor(
+    components: TrunkSocketsComponents,
+    options: { readonly port: number; readonly address: string | undefined },
+  ) {
+    this.components = components;
+    this.port = options.port;
+    this.ends = new LocalEnds(options);
+    this.inbox = new SipInbox({ clock: components.clock, handle: components.receive });
+    this.bind(4);
+    this.bind(6);
+    this.listen();
+  }
+
+  send(flow: SipFlow, bytes: Uint8Array): void {
+    if (this.stopped) return;
+    const { address, port } = flow.remote;
+    if (flow.transport === 'udp') {
+      const socket = this.udp.get(address.includes(':') ? 6 : 4);
+      if (socket === undefined || socket.getSendQueueSize() > MAX_UNSENT_BYTES) return;
+      // An error of one datagram is the other end's silence.
+      socket.send(bytes, port, address, () => undefined);
+      return;
+    }
+    const connection = this.connections.get(flow.key) ?? this.connect(flow);
+    if (connection !== undefined) connection.send(bytes);
+    else setImmediate(() => this.components.flowClosed(flow));
+  }
+
+  /** Idempotent. */
+  stop(): void {
+    this.stopped = true;
+    this.inbox.close();
+    for (const timer of this.timers) clearTimeout(timer);
+    for (const connection of this.connections.values()) connection.close('we stop');
+    for (const socket of this.udp.values()) socket.close();
+    this.udp.clear();
+    this.tcp?.close();
+  }
+
+  private bind(family: 4 | 6): void {
+    if (this.stopped) return;
+    const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6 });
+    socket.on('message', (bytes, { address, port }) => {
+      const remote = { address: canonicalAddress(address), port };
+      if (!this.components.isWelcome(remote.address)) return;
+      void this.ends.find(remote).then((local) => {
+        if (local !== undefined && !this.stopped) this.inbox.datagram(udpFlow({ local, remote }), bytes);
+      });
+    });
+    socket.on('error', (error) => {
+      this.udp.delete(family);
+      socket.close();
+      this.again(error, () => this.bind(family));
+    });
+    socket.bind({ port: this.port, address: family === 4 ? '0.0.0.0' : '::', exclusive: true }, () =>
+      this.udp.set(family, socket),
+    );
+  }
+
+  private listen(): void {
+    if (this.stopped) return;
+    const server = createServer((socket) => void this.accept(socket));
+    this.tcp = server;
+    server.on('error', (error) => this.again(error, () => this.listen()));
+    server.listen({ port: this.port, host: '::' });
+  }
+
+  private again(error: unknown, retry: () => void): void {
+    this.components.logger.warn('SIP trunk: does not listen', { port: this.port, err: messageOf(error) });
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      retry();
+    }, RETRY_MS);
+    this.timers.add(timer.unref());
+  }
+
+  private async accept(socket: Socket): Promise<void> {
+    const { remoteAddress, remotePort: port } = socket;
+    const address = remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '') ?? '';
+    socket.on('error', () => undefined);
+    if (port === undefined || !this.components.isWelcome(address) || this.connections.size >= MAX_CONNECTIONS) {
+      socket.destroy();
+      return;
+    }
+    const remote = { address: canonicalAddress(address), port };
+    const local = await this.ends.find(remote);
+    if (local === undefined || this.stopped || socket.destroyed) socket.destroy();
+    else this.add(socket, tcpFlow({ local, remote }), false);
+  }
+
+  private connect(flow: SipFlow): SipConnection | undefined {
+    return this.connections.size >= MAX_CONNECTIONS ? undefined : this.add(new Socket(), flow, true);
+  }
+
+  private add(socket: Socket, flow: SipFlow, connect: boolean): SipConnection {
+    const { logger, flowClosed } = this.components;
+    const closed = (connection: SipConnection): void => {
+      if (this.connections.get(flow.key) === connection) this.connections.delete(flow.key);
+      if (!this.stopped) flowClosed(flow);
+    };
+    const { inbox } = this;
+    const used = (): void => undefined;
+    const connection = new SipConnection({ socket, inbox, logger, used, closed }, { flow, idleMs: IDLE_MS, connect });
+    this.connections.set(flow.key, connection);
+    logger.debug('sip.trunkConnection', { addr: formatSocketAddress(flow.remote) });
+    return connection;
+  }
+}

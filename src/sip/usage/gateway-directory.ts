@@ -1,0 +1,108 @@
+import type { Hit } from '../../base/node-id.ts';
+import type { OverlayNode } from '../../overlay/overlay-node.ts';
+import { IDLOC_GATEWAY } from '../../overlay/storage/kinds.ts';
+import type { FetchedValue } from '../../overlay/storage/storage-client.ts';
+import { decodeText, encodeText } from '../message/text.ts';
+import type { UserRecord } from './sip-records.ts';
+
+// Implementation constants.
+
+/** What is known is used for so long, and asked for anew beside that when it is older than half of it. */
+const KEPT_MS = 600_000;
+const FRESH_MS = 60_000;
+/** Callers wait no longer for the overlay. */
+const PATIENCE_MS = 1_500;
+const MAX_HOSTS = 8;
+
+/** Of a host with a trunk: the trunk's domain. */
+export const GATEWAY_RECORD: UserRecord = { kind: IDLOC_GATEWAY, encode: (domain) => encodeText(domain) };
+
+export interface Gateway {
+  readonly hit: Hit;
+  /** What it leads to, as it says. */
+  readonly domain: string;
+}
+
+type Overlay = Pick<OverlayNode, 'settings' | 'fetch' | 'state'>;
+type Done = (hosts: readonly Hit[], now: number) => void;
+
+/**
+ * Where the gateways are that this host has named: their records in the overlay, which only a host with a certificate of that name can
+ * have written. What was known last is used when the overlay is slow, or says nothing.
+ */
+export class GatewayDirectory {
+  private readonly overlay: () => Overlay | undefined;
+  private readonly after: (ms: number, then: (now: number) => void) => void;
+  private readonly names: readonly string[];
+  private readonly found = new Map<string, readonly Gateway[]>();
+  private askedAt = -Infinity;
+  private waiting: Done[] = [];
+  private isAsking = false;
+
+  /** @param names AoRs, the best first */
+  constructor(
+    components: {
+      readonly overlay: () => Overlay | undefined;
+      readonly after: (ms: number, then: (now: number) => void) => void;
+    },
+    names: readonly string[],
+  ) {
+    this.overlay = components.overlay;
+    this.after = components.after;
+    this.names = names;
+  }
+
+  /** In the order of the names, of each the latest record first. */
+  get known(): readonly Gateway[] {
+    return this.names.flatMap((name) => this.found.get(name) ?? []).slice(0, MAX_HOSTS);
+  }
+
+  /** @param done in the call when it is known; empty: there are none. */
+  lookUp(now: number, done: Done): void {
+    const overlay = this.overlay();
+    const age = now - this.askedAt;
+    const isKnown = this.known.length > 0 && age < KEPT_MS;
+    if (this.names.length === 0 || overlay === undefined || (isKnown && age < FRESH_MS)) {
+      done(this.hits, now);
+      return;
+    }
+    if (isKnown) done(this.hits, now);
+    else this.waiting.push(done);
+    if (!this.isAsking) this.ask(overlay, now);
+  }
+
+  private get hits(): Hit[] {
+    return this.known.map(({ hit }) => hit);
+  }
+
+  private ask(overlay: Overlay, now: number): void {
+    this.isAsking = true;
+    let left = this.names.length;
+    this.after(PATIENCE_MS, (at) => this.answer(at));
+    for (const name of this.names) {
+      const resource = overlay.settings.ring.resourceIdOf(name);
+      overlay.fetch({ resource, kind: IDLOC_GATEWAY.id }, now, (result, at) => {
+        if (result.ok) this.found.set(name, gatewaysOf(name, result.values));
+        left -= 1;
+        if (left > 0) return;
+        this.isAsking = false;
+        this.askedAt = at;
+        this.answer(at);
+      });
+    }
+  }
+
+  private answer(now: number): void {
+    const { waiting } = this;
+    this.waiting = [];
+    for (const done of waiting) done(this.hits, now);
+  }
+}
+
+/** Signature, user and dictionary key have been checked (USER-NODE-MATCH). */
+function gatewaysOf(name: string, values: readonly FetchedValue[]): Gateway[] {
+  return values
+    .filter(({ signer }) => signer.user === name)
+    .sort((a, b) => b.storageTime - a.storageTime)
+    .map(({ value, signer }) => ({ hit: signer.nodeId, domain: decodeText(value.value) }));
+}

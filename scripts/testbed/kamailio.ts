@@ -32,7 +32,7 @@ export class Kamailio {
 
   /**
    * A provider of one line: it registers, and calls out, with digest; what is called with `number` rings it, all else goes to one phone.
-   * @param options.world `203.0.113.60:5060`
+   * @param options.world `zoe@203.0.113.60:5060`
    */
   static async provider(
     lab: Lab,
@@ -63,7 +63,7 @@ export class Kamailio {
   }
   if (!pv_proxy_authenticate("${domain}", "${password}", "0")) { proxy_challenge("${domain}", "1"); exit; }
   consume_credentials();
-  $du = "sip:${world}";
+  $ru = "sip:${world}";
   t_relay();`;
     const modules = ['usrloc', 'registrar', 'auth'];
     const parameters = 'modparam("auth", "algorithm", "SHA-256")\nmodparam("registrar", "min_expires", 30)';

@@ -36,7 +36,7 @@ async function places(lab: Lab): Promise<Places> {
   const outside = await homes.internet.publicHost('world', WORLD);
   await Kamailio.provider(lab, provider.namespace, {
     ...{ name: 'provider', listen: `${PROVIDER}:5060`, domain: PROVIDER, user: 'line7', password: PASSWORD },
-    ...{ number: NUMBER, world: `${WORLD}:5060` },
+    ...{ number: NUMBER, world: `zoe@${WORLD}:5060` },
   });
   const gateway = await Agent.start(lab, {
     ...{ namespace: homes.peer.namespace, name: 'office', overlay: { create: OVERLAY }, configuration: TRUNK },
@@ -67,13 +67,13 @@ systemTest('a phone calls a number by the gateway and its provider, and is calle
   await eventually('alice finds the gateway', 20_000, async () => {
     from = performance.now();
     await alice.dial(`sip:030987654@${OVERLAY}`);
-    return alice.established(3_000).then(
+    return alice.next('CALL_ESTABLISHED', 3_000).then(
       () => true,
       () => undefined,
     );
   });
   t.log(`out: established after ${(performance.now() - from).toFixed(0)} ms`);
-  await world.established(5_000);
+  await world.next('CALL_ESTABLISHED', 5_000);
   t.regex(world.trace, new RegExp(`From: <sip:\\${NUMBER}@${PROVIDER}>`));
   t.false(world.trace.includes('2001:2'), 'the world is told nothing of the overlay');
   await alice.hangUp();

@@ -1,4 +1,4 @@
-import type { Timed } from '../base/clock.ts';
+import { earliest, type Timed } from '../base/clock.ts';
 import type { Random } from '../base/random.ts';
 import { isStreamAddress } from '../base/stream-address.ts';
 import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
@@ -20,14 +20,14 @@ const MAX_PAUSE_MS = 15_000;
 /** A link is up: whether it is a way in, its other end tells at once; where newcomers crowd, not quite at once. */
 const REST_MS = 250;
 const PATIENT_REST_MS = 1_000;
-/** Streams (TLS over TCP) are for where UDP is blocked. */
-const STREAM_HEAD_START_MS = 1_500;
+/** Streams (TLS over TCP) are for where UDP is blocked: tried beside the others as RFC 8305 s5 does, which are ahead by a handshake. */
+const STREAM_HEAD_START_MS = 400;
 /** Found at meeting places, and tried in each round; the oldest give way. */
 const MAX_FOUND = 16;
 
 /**
- * Finds the way into the overlay: tries the known addresses in turn, in rounds, until it is told that there is one. Streams
- * are passed over while the others have had no time to answer.
+ * Finds the way into the overlay: tries the known addresses in turn, in rounds, until it is told that there is one; streams beside
+ * the others, a little later.
  *
  *   idle ──start──> trying ──stop──> idle
  *                   └─^ rest: a link is up, which may be the way
@@ -39,12 +39,15 @@ export class Bootstrap implements Timed {
   private readonly restMs: number;
   private addresses: readonly SocketAddress[] = [];
   private found: SocketAddress[] = [];
+  private streams: readonly SocketAddress[] = [];
   private active = false;
   private index = 0;
+  private streamIndex = 0;
   private nextAt: number | undefined;
   private startedAt = 0;
   private restUntil = -Infinity;
-  private streamsFrom = 0;
+  /** Undefined: all of this round were tried. */
+  private nextStreamAt: number | undefined;
 
   /** @param options.patient the addresses are of a ticket, which was made a while ago at most. */
   constructor(
@@ -68,11 +71,12 @@ export class Bootstrap implements Timed {
   start(addresses: readonly SocketAddress[], now: number): void {
     this.active = true;
     this.found = [];
-    this.addresses = addresses;
+    this.addresses = addresses.filter(({ address }) => !isStreamAddress(address));
+    this.streams = addresses.filter(({ address }) => isStreamAddress(address));
     this.index = 0;
     this.startedAt = now;
     // Nobody is kept waiting where there is nothing else.
-    this.streamsFrom = addresses.every(({ address }) => isStreamAddress(address)) ? now : now + STREAM_HEAD_START_MS;
+    this.beginStreams(this.addresses.length === 0 ? now : now + STREAM_HEAD_START_MS);
     this.nextAt = addresses.length === 0 ? undefined : now;
     this.restUntil = -Infinity;
     this.handleTimeout(now);
@@ -84,7 +88,7 @@ export class Bootstrap implements Timed {
    */
   add(address: SocketAddress, now: number): void {
     if (!this.active) return;
-    if (![...this.addresses, ...this.found].some((known) => sameSocketAddress(known, address)))
+    if (![...this.addresses, ...this.streams, ...this.found].some((known) => sameSocketAddress(known, address)))
       this.found = [...this.found, address].slice(-MAX_FOUND);
     this.nextAt ??= now + this.pauseMs(now);
     if (now >= this.restUntil && this.index === 0) this.connect(address, now);
@@ -94,32 +98,47 @@ export class Bootstrap implements Timed {
   rest(now: number, forMs = this.restMs): void {
     this.restUntil = now + forMs;
     if (this.nextAt !== undefined) this.nextAt = Math.max(this.nextAt, this.restUntil);
+    if (this.nextStreamAt !== undefined) this.nextStreamAt = Math.max(this.nextStreamAt, this.restUntil);
   }
 
   stop(): void {
     this.active = false;
     this.nextAt = undefined;
+    this.nextStreamAt = undefined;
   }
 
   nextTimeout(): number | undefined {
-    return this.nextAt;
+    return earliest(this.nextAt, this.nextStreamAt);
   }
 
   handleTimeout(now: number): void {
-    if (this.nextAt === undefined || this.nextAt > now) return;
+    if (this.nextAt !== undefined && this.nextAt <= now) this.tryNext(now);
+    if (this.nextStreamAt !== undefined && this.nextStreamAt <= now) this.tryNextStream(now);
+  }
+
+  private tryNext(now: number): void {
     const remote = this.addresses[this.index] ?? this.found[this.index - this.addresses.length];
     if (remote === undefined) {
       this.index = 0;
       this.nextAt = now + this.pauseMs(now) * (0.75 + this.random.float() / 2);
+      if (this.nextStreamAt === undefined) this.beginStreams(this.nextAt);
       return;
     }
     this.index += 1;
-    if (isStreamAddress(remote.address) && now < this.streamsFrom) {
-      this.handleTimeout(now);
-      return;
-    }
     this.nextAt = now + this.staggerMs;
     this.connect(remote, now);
+  }
+
+  private beginStreams(at: number): void {
+    this.streamIndex = 0;
+    this.nextStreamAt = this.streams.length === 0 ? undefined : at;
+  }
+
+  private tryNextStream(now: number): void {
+    const remote = this.streams[this.streamIndex];
+    this.streamIndex += 1;
+    this.nextStreamAt = this.streamIndex < this.streams.length ? now + this.staggerMs : undefined;
+    if (remote !== undefined) this.connect(remote, now);
   }
 
   private pauseMs(now: number): number {

@@ -625,6 +625,8 @@ export class LinkManager implements Timed {
     if (peer.member) {
       this.relays.changed(peer.nodeId, now);
       this.turn.linkChanged(peer.nodeId, now);
+      for (const other of this.streams.needlessBeside(association, this.table.associations))
+        this.drop(other, 'UDP was faster', true);
     }
     this.late.consider(association, now);
     this.settle(association, now);

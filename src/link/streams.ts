@@ -46,6 +46,21 @@ export class Streams {
     ice.setRelays([this.candidate], candidateAt(path.remote), now);
   }
 
+  /**
+   * A link that was dialed is up.
+   * @returns who is dialed by a stream where UDP passes: whoever that is, it would take the place of a better link.
+   */
+  needlessBeside({ origin, path }: Association, all: Iterable<Association>): Association[] {
+    if (origin !== 'dialed' || path === undefined || isStreamAddress(path.remote.address)) return [];
+    return [...all].filter(
+      (other) =>
+        other.origin === 'dialed' &&
+        other.state === 'connecting' &&
+        other.path !== undefined &&
+        isStreamAddress(other.path.remote.address),
+    );
+  }
+
   /** Its path is lost, or in doubt. */
   needed(association: Association, now: number): void {
     const { hit, path, connected } = association;

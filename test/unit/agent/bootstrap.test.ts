@@ -97,15 +97,34 @@ test('while a link may be the way in, nobody who is found is called; when it is 
   }
 });
 
-test('a stream is tried when the other addresses had their time, and at once when there is nothing else', (t) => {
+test('a stream is tried 400 ms after the first address, however many there are, and at once when there is nothing else', (t) => {
   const stream = { address: '6000::ffff:c000:201', port: 443 };
-  const { tried, bootstrap } = setUp(true);
-  bootstrap.start([A, stream], 1000);
-  runUntil(bootstrap, 4000);
-  const first = tried.find(({ address }) => address === stream.address);
-  t.true(first !== undefined && first.now >= 2500 && first.now < 3200, `${first?.now}`);
-  t.true(tried.filter(({ address, now }) => address === A.address && now < 2500).length > 1);
+  for (const patient of [true, false])
+    for (const many of [1, 2, 8]) {
+      const { tried, bootstrap } = setUp(patient);
+      const addresses = Array.from({ length: many }, (_, i) => ({ ...A, address: `192.0.2.${1 + i}` }));
+      bootstrap.start([...addresses, stream], 1000);
+      runUntil(bootstrap, 5000);
+      const at = tried.filter(({ address }) => address === stream.address).map(({ now }) => now);
+      t.is(at[0], 1400);
+      // In each round but the second, when rounds are shorter than 400 ms, and the last, which is under way.
+      t.true(at.length >= tried.filter(({ address }) => address === A.address).length - 2);
+    }
   const other = setUp();
   other.bootstrap.start([stream], 1000);
   t.deepEqual(other.tried, [{ address: stream.address, now: 1000 }]);
+});
+
+test('where an address answers within 400 ms no stream is tried, unless it is no way in', (t) => {
+  const stream = { address: '6000::ffff:c000:201', port: 443 };
+  const { tried, bootstrap } = setUp(true);
+  bootstrap.start([A, stream], 1000);
+  runUntil(bootstrap, 1300);
+  bootstrap.rest(1300, 5000);
+  runUntil(bootstrap, 6299);
+  t.false(tried.some(({ address }) => address === stream.address));
+  runUntil(bootstrap, 6300);
+  t.true(tried.some(({ address }) => address === stream.address));
+  bootstrap.stop();
+  t.is(bootstrap.nextTimeout(), undefined);
 });

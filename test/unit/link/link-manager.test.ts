@@ -1,5 +1,6 @@
 import test from 'ava';
 import { seededRandom } from '../../../src/base/random.ts';
+import { toStreamAddress } from '../../../src/base/stream-address.ts';
 import { GUEST_TIMEOUT_MS, MAX_GUESTS, OFFER_TIMEOUT_MS } from '../../../src/link/constants.ts';
 import type { LinkEvent } from '../../../src/link/link-manager.ts';
 import { encodeForwardingHeader } from '../../../src/reload/forwarding-header.ts';
@@ -201,6 +202,22 @@ test('an offer that a dialed handshake has overtaken leaves that link as it is: 
   network.loop.run(40_000);
   t.true(peer.links.isUp(dialer.hit));
   t.is(messages(peer).length, 20);
+});
+
+test('who is dialed by a stream beside UDP is given up when a link is up by UDP', (t) => {
+  const world = new ThreeHosts(t, 15);
+  const { network, overlay, peer } = world;
+  const dialer = new SimNode(network, network.host(network.internet, '203.0.113.9'), simHit(9), overlay);
+  const stream = toStreamAddress({ address: '203.0.113.99', port: 443 });
+  t.true(dialer.input(() => dialer.links.connectDirect(stream, network.loop.now)));
+  network.loop.run(100);
+  t.deepEqual(dialer.events, []);
+  dialer.dial(peer);
+  t.true(world.until(() => dialer.links.isUp(peer.hit), 1_000));
+  t.deepEqual(
+    dialer.events.filter(({ type }) => type === 'connectFailed'),
+    [{ type: 'connectFailed', remote: stream, reason: 'UDP was faster' }],
+  );
 });
 
 test('a closed link is down on both sides', (t) => {

@@ -1,10 +1,10 @@
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket as UdpSocket } from 'node:dgram';
+import type { Server, Socket } from 'node:net';
 import { type Clock, earliest } from '../base/clock.ts';
-import { IdlocError, MalformedMessageError, messageOf, type ReportError } from '../base/errors.ts';
+import { MalformedMessageError, type ReportError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
-import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { MAX_TCP_CLIENTS, MAX_TCP_PENDING, TCP_IDLE_MS } from './constants.ts';
 import { Forwarder } from './forwarder.ts';
 import { LookupCache } from './lookup-cache.ts';
@@ -20,6 +20,7 @@ import {
   type Response,
   udpLimit,
 } from './message.ts';
+import { listenError, listenOnBoth, type InheritedSockets } from './listen.ts';
 import { frameMessage, MessageStream } from './message-stream.ts';
 import type { NameLookup } from './name-lookup.ts';
 import { UpstreamList } from './resolv-conf.ts';
@@ -48,7 +49,7 @@ export interface DnsServerOptions {
   /** Where to bind. Port 0: any free one, the same for UDP and TCP. Ignored for kinds of socket that were handed over. */
   readonly listen: SocketAddress;
   /** Bound sockets of systemd's socket activation, as file descriptors. */
-  readonly inherited?: { readonly udp?: number | undefined; readonly tcp?: number | undefined } | undefined;
+  readonly inherited?: InheritedSockets | undefined;
   /** Servers for the rest of the DNS; undefined: those of `/etc/resolv.conf`, as it changes. */
   readonly upstreams?: readonly SocketAddress[] | undefined;
 }
@@ -106,10 +107,11 @@ export class DnsServer {
   async start(): Promise<SocketAddress> {
     const { listen, inherited } = this.options;
     try {
-      this.udp = await bindUdp(listen, inherited?.udp);
-      const { address, port } = this.udp.address();
-      this.tcp = await listenTcp({ address: listen.address, port }, inherited?.tcp);
-      this.attach(this.udp, this.tcp);
+      const { udp, tcp } = await listenOnBoth(listen, inherited);
+      this.udp = udp;
+      this.tcp = tcp;
+      this.attach(udp, tcp);
+      const { address, port } = udp.address();
       return { address, port };
     } catch (error) {
       await this.stop();
@@ -259,54 +261,4 @@ function ednsOrNone(bytes: Uint8Array): Edns | undefined {
   } catch {
     return undefined;
   }
-}
-
-function bindUdp(listen: SocketAddress, fd: number | undefined): Promise<UdpSocket> {
-  const socket = createSocket(listen.address.includes(':') ? 'udp6' : 'udp4');
-  return new Promise((resolve, reject) => {
-    socket.once('error', (error) => {
-      socket.close();
-      reject(error);
-    });
-    const done = (): void => {
-      socket.removeAllListeners('error');
-      resolve(socket);
-    };
-    if (fd === undefined) socket.bind({ address: listen.address, port: listen.port }, done);
-    else socket.bind({ fd }, done);
-  });
-}
-
-function listenTcp(listen: SocketAddress, fd: number | undefined): Promise<Server> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once('error', reject);
-    const done = (): void => {
-      server.off('error', reject);
-      resolve(server);
-    };
-    if (fd === undefined) server.listen(listen.port, listen.address, done);
-    else server.listen({ fd }, done);
-  });
-}
-
-function listenError(listen: SocketAddress, error: unknown): IdlocError {
-  const where = formatSocketAddress(listen);
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'EADDRINUSE') {
-    return new IdlocError(
-      'port_in_use',
-      `DNS on ${where}: another program has that port: choose another with dns.listen`,
-      {
-        cause: error,
-      },
-    );
-  }
-  if (code === 'EACCES') {
-    const advice = 'use a port above 1023 with dns.listen, or run it as the service idloc';
-    return new IdlocError('no_privilege', `DNS on ${where}: no permission for that port: ${advice}`, { cause: error });
-  }
-  return new IdlocError('dns_listen', `DNS on ${where}: ${messageOf(error)}: choose another address with dns.listen`, {
-    cause: error,
-  });
 }

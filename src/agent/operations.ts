@@ -8,7 +8,7 @@ import { VERSION } from '../base/version.ts';
 import { zonesOf } from '../dns/zone.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { LinkSnapshot } from '../link/link-manager.ts';
-import type { NatMapping } from '../mobility/local-addresses.ts';
+import type { MappingBehavior } from '../mobility/mapping-behavior.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { Directory } from './directory.ts';
@@ -173,7 +173,7 @@ const LINK_STATES = {
   guest: 'connected',
 } as const;
 
-function describeLink(agent: OperationsComponents, link: LinkSnapshot, mapping: NatMapping): LinkStatus {
+function describeLink(agent: OperationsComponents, link: LinkSnapshot, mapping: MappingBehavior): LinkStatus {
   const { dataPlane, directory } = agent;
   const nameOf = namesOf(agent);
   const counters = dataPlane.linkCounters(link.dataPlaneLink);

@@ -4,7 +4,7 @@ import { formatSocketAddress } from '../base/socket-address.ts';
 import { fromStreamAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { LinkStatus, PathStatus } from '../control/schemas.ts';
 import type { LinkPath } from '../link/link-manager.ts';
-import type { NatMapping } from '../mobility/local-addresses.ts';
+import { dependsOnDestination, type MappingBehavior } from '../mobility/mapping-behavior.ts';
 import type { PathReport } from '../native/data-plane.ts';
 
 export type NameOf = (hit: Hit) => string | null;
@@ -56,7 +56,7 @@ export function describePaths(
 }
 
 /** Why a path is the one it is, for a person. */
-export function whyPath({ type, via, over }: LinkPath, nameOf: NameOf, mapping: NatMapping): string {
+export function whyPath({ type, via, over }: LinkPath, nameOf: NameOf, mapping: MappingBehavior): string {
   if (over === 'tls') return 'by TLS over TCP: nothing answered by UDP, which a firewall may block';
   switch (type) {
     case 'host':
@@ -76,9 +76,9 @@ function byWhom(via: Hit | undefined, over: LinkPath['over'], nameOf: NameOf): s
 }
 
 /** What would make a relayed path a direct one, as far as this end can tell. */
-function directBy(mapping: NatMapping): string {
+function directBy(mapping: MappingBehavior): string {
   const remedy = 'a UDP port forwarded to either host, or IPv6 at both, would make one';
-  if (mapping === 'address-and-port-dependent')
+  if (dependsOnDestination(mapping))
     return `the NAT of this host gives each peer another port, and that of the other seems to let in no strangers: ${remedy}`;
   if (mapping === 'endpoint-independent' || mapping === 'none')
     return `this host can be called, so that the other's network keeps it out (a NAT with a port for each peer, or a firewall): ${remedy}`;

@@ -4,7 +4,7 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
 import type { LinkId } from '../native/data-plane.ts';
 import type { AssociationState } from './association.ts';
-import type { NatMapping } from '../mobility/local-addresses.ts';
+import type { MappingBehavior } from '../mobility/mapping-behavior.ts';
 import type { Reflexive } from '../mobility/sightings.ts';
 
 /** The path of a link as people see it. */
@@ -78,5 +78,5 @@ export interface LinkSnapshot {
 export interface LinksSnapshot {
   readonly links: readonly LinkSnapshot[];
   readonly reflexive: readonly Reflexive[];
-  readonly natMapping: NatMapping;
+  readonly natMapping: MappingBehavior;
 }

@@ -9,8 +9,8 @@ import { hostCandidates, lastResort, reflexiveCandidate } from '../ice/candidate
 import { BindingClient } from '../stun/binding-client.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { MappingWatch } from './mapping-watch.ts';
-import { isGloballyReachable } from './reachability.ts';
 import { synthesize, withoutNat64, type Nat64Prefix } from './nat64.ts';
+import { dependsOnDestination, mappingBehavior, type MappingBehavior } from './mapping-behavior.ts';
 import { agreed, type Forwarded, type Reflexive } from './sightings.ts';
 import { standingOf, type Standing } from './standing.ts';
 import {
@@ -24,12 +24,6 @@ import {
   REFLEXIVE_REFRESH_MS,
   REFLEXIVE_WORD_MS,
 } from './constants.ts';
-
-/**
- * How the NAT maps, in RFC 4787's words (s4.1). `none`: servers see our own address. One server's word is `unknown`:
- * it takes two to tell.
- */
-export type NatMapping = 'unknown' | 'none' | 'endpoint-independent' | 'address-and-port-dependent';
 
 /**
  * Our addresses, own and reflexive: what candidates are made of. Peers of the overlay, and STUN servers that the configuration
@@ -101,20 +95,9 @@ export class LocalAddresses implements Timed {
     this.doubtedSince = now;
   }
 
-  get natMapping(): NatMapping {
-    let kind: NatMapping = 'unknown';
-    for (const base of this.hosts) {
-      const all = this.reflexive.filter((known) => sameSocketAddress(known.base, base));
-      // A neighbour sees us in front of the NAT, which says nothing of it.
-      const far = all.filter(({ server }) => isGloballyReachable(server.address));
-      const seen = agreed(far.length > 0 ? far : all);
-      const distinct = new Set(seen.map(({ mapped }) => formatSocketAddress(mapped)));
-      const servers = new Set(seen.map(({ server }) => formatSocketAddress(server)));
-      if (distinct.size > 1) return 'address-and-port-dependent';
-      if (distinct.has(formatSocketAddress(base))) kind = kind === 'unknown' ? 'none' : kind;
-      else if (servers.size > 1) kind = 'endpoint-independent';
-    }
-    return kind;
+  get natMapping(): MappingBehavior {
+    const isHost = ({ base }: Reflexive): boolean => this.hosts.some((host) => sameSocketAddress(host, base));
+    return mappingBehavior(this.agreed.filter(isHost));
   }
 
   standing(now: number): Standing {
@@ -199,7 +182,7 @@ export class LocalAddresses implements Timed {
 
   /** Where peers and STUN servers see us, and others can come; none behind a NAT that gives each of them another address. */
   whereSeen(): SocketAddress[] {
-    return this.natMapping === 'address-and-port-dependent' ? [] : this.agreed.map(({ mapped }) => mapped);
+    return dependsOnDestination(this.natMapping) ? [] : this.agreed.map(({ mapped }) => mapped);
   }
 
   /** STUN servers of the configuration. */

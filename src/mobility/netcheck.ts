@@ -1,12 +1,10 @@
-import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
+import type { SocketAddress } from '../base/socket-address.ts';
 import { parseIpAddress } from '../base/ip-address.ts';
 import type { FilteringBehavior } from './filtering.ts';
-import type { NatMapping } from './local-addresses.ts';
+import { dependsOnDestination, mappingBehavior, type MappingBehavior } from './mapping-behavior.ts';
 import { isGloballyReachable } from './reachability.ts';
 import type { Reflexive } from './sightings.ts';
 
-/** RFC 5780 s4.3. `none`: no NAT. */
-export type MappingBehavior = NatMapping | 'address-dependent';
 /** Of one address family: what the best address of this host is. `shared`: RFC 6598, a carrier's NAT is in front. */
 export type AddressKind = 'none' | 'private' | 'shared' | 'global';
 
@@ -49,7 +47,7 @@ export interface NetworkVerdict {
 
 /** What follows from the facts. Where they are too few it says so. */
 export function judgeNetwork(facts: NetworkFacts): NetworkVerdict {
-  const mapping = mappingBehavior(facts.reflexive);
+  const mapping = mappingBehavior(facts.reflexive.filter(({ base }) => !base.address.includes(':')));
   const ipv4 = addressKind(facts.addresses.filter((address) => !address.includes(':')));
   const ipv6 = addressKind(facts.addresses.filter((address) => address.includes(':')));
   const udp = udpState(facts);
@@ -63,29 +61,6 @@ export function judgeNetwork(facts: NetworkFacts): NetworkVerdict {
 
 type Judged = Omit<NetworkFacts, 'mapping'> &
   Pick<NetworkVerdict, 'mapping' | 'ipv4' | 'ipv6' | 'udp'> & { readonly open: boolean; readonly carrier: boolean };
-
-/** From how servers on the Internet see one IPv4 address of ours: the worst of all. A neighbour sees us in front of the NAT. */
-export function mappingBehavior(reflexive: readonly Reflexive[]): MappingBehavior {
-  const far = reflexive.filter(
-    ({ base, server }) => !base.address.includes(':') && isGloballyReachable(server.address),
-  );
-  const order = ['unknown', 'none', 'endpoint-independent', 'address-dependent', 'address-and-port-dependent'] as const;
-  const kinds = [...Map.groupBy(far, ({ base }) => base.address).values()].map(mappingOfBase);
-  return kinds.reduce((worst, kind) => (order.indexOf(kind) > order.indexOf(worst) ? kind : worst), 'unknown');
-}
-
-function mappingOfBase(words: readonly Reflexive[]): MappingBehavior {
-  if (words.every(({ base, mapped }) => sameSocketAddress(base, mapped))) return 'none';
-  const places = (some: readonly Reflexive[]): number =>
-    new Set(some.map(({ mapped }) => formatSocketAddress(mapped))).size;
-  const servers = [...Map.groupBy(words, ({ server }) => server.address).values()];
-  if (places(words) === 1) return servers.length > 1 ? 'endpoint-independent' : 'unknown';
-  // RFC 5780 s4.3: address-dependent when one server sees the same mapping at two of its ports.
-  const twice = servers.filter((same) => new Set(same.map(({ server }) => server.port)).size > 1);
-  return twice.length > 0 && twice.every((same) => places(same) === 1)
-    ? 'address-dependent'
-    : 'address-and-port-dependent';
-}
 
 function addressKind(addresses: readonly string[]): AddressKind {
   if (addresses.some(isGloballyReachable)) return 'global';
@@ -176,7 +151,7 @@ function whatToAsk({ mapping, open, udp, ipv4, ipv6, nat64, port, carrier, asked
     ask.push('a public IPv4 address of its own, or IPv6, from the provider: no port can be forwarded here');
   else if (behindNat)
     ask.push(`switch on PCP, NAT-PMP or UPnP in the router, or forward UDP port ${port} to this host`);
-  if (behindNat && (mapping === 'address-dependent' || mapping === 'address-and-port-dependent'))
+  if (behindNat && dependsOnDestination(mapping))
     ask.push('a NAT with endpoint-independent mapping (RFC 4787 REQ-1; "full cone", "open" or "static port" in menus)');
   if (ipv6 !== 'global' && asked.length > 0 && !open) ask.push('IPv6');
   if (ipv4 === 'none' && ipv6 !== 'none' && nat64.length === 0) ask.push('IPv4, or a NAT64 with DNS64');

@@ -108,10 +108,22 @@ test('a neighbour that sees us in front of the NAT does not make it look symmetr
   const addresses = make('192.168.1.10');
   addresses.ask([{ address: '192.168.1.11', port: 6084 }], 0);
   answerAll(addresses, 0, (base) => base);
-  t.is(addresses.natMapping, 'none');
+  t.is(addresses.natMapping, 'unknown');
   addresses.ask([SERVER, SECOND], 1_000);
   answerAll(addresses, 1_000, () => ({ address: '198.51.100.1', port: 5 }));
   t.is(addresses.natMapping, 'endpoint-independent');
+});
+
+test('behind a NAT that gives each server another mapping, also one for all its ports, we are seen nowhere', (t) => {
+  for (const kind of ['address-dependent', 'address-and-port-dependent'] as const) {
+    const addresses = make('10.0.0.2');
+    addresses.ask([SERVER, { ...SERVER, port: 3479 }, SECOND], 0);
+    const ofServer = ({ address, port }: SocketAddress): number =>
+      Number(address.at(-1)) + (kind === 'address-dependent' ? 0 : port);
+    answerAll(addresses, 0, (_base, server) => ({ address: '198.51.100.1', port: ofServer(server) }));
+    t.is(addresses.natMapping, kind);
+    t.deepEqual(addresses.whereSeen(), []);
+  }
 });
 
 test('STUN servers of the configuration are asked without any peer, and leave room for one', (t) => {

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { judgeNetwork, mappingBehavior, type NetworkFacts } from '../../../src/mobility/netcheck.ts';
+import { mappingBehavior } from '../../../src/mobility/mapping-behavior.ts';
+import { judgeNetwork, type NetworkFacts } from '../../../src/mobility/netcheck.ts';
 import type { Reflexive } from '../../../src/mobility/sightings.ts';
 
 const PORT = 6084;

@@ -27,6 +27,8 @@ export function agentHandlers<G extends AnyGround>(host: Host, lives: Lives<G>, 
     revoke: (params, signal) => life().revoke(params, signal),
     rename: (params, signal) => life().rename(params, signal),
     overlay: (params, signal) => life().overlay(params, signal),
+    contacts: (params, signal) => life().contacts(params, signal),
+    changeContacts: (params, signal) => life().changeContacts(params, signal),
     status: (params, signal) => lives.current?.handlers.status(params, signal) ?? statusBetween(host, lives),
     counters: (params, signal) =>
       lives.current?.handlers.counters(params, signal) ?? { unexpectedErrors: host.guard.count },

@@ -10,6 +10,8 @@ import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { Ticket } from '../identity/ticket.ts';
 import type { Lifecycle } from '../membership/lifecycle.ts';
 import { aeadName } from '../native/native.ts';
+import { AddressBook } from './addresses/address-book.ts';
+import { documentPort } from './addresses/document-port.ts';
 import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
@@ -55,6 +57,7 @@ export class Life {
   private readonly engine: Engine;
   private readonly driver: Driver;
   private readonly places: MeetingPlaces;
+  private readonly addressBook: AddressBook;
   /** Undefined: switched off. */
   private readonly portMapping: PortMapping | undefined;
   /** Undefined: switched off. */
@@ -155,7 +158,15 @@ export class Life {
       overlay: membership.configuration.overlay,
       after: (ms, then) => void setTimeout(then, ms).unref(),
     });
+    this.addressBook = new AddressBook({
+      ...{ overlay: documentPort({ engine, driver }), identity, state, clock, random: systemRandom, logger },
+      after: (ms, then) => {
+        const timer = setTimeout(then, ms).unref();
+        return () => clearTimeout(timer);
+      },
+    });
     this.handlers = lifeHandlers({
+      addressBook: this.addressBook,
       engine,
       driver,
       directory,
@@ -234,6 +245,7 @@ export class Life {
   /** Says goodbye to the overlay; the ground is closed. Idempotent. */
   async stop(): Promise<void> {
     this.host.dns?.server.serve(undefined);
+    this.addressBook.stop();
     await this.sip?.stop();
     await Promise.all([this.sayGoodbye(), this.portMapping?.close()]);
     this.driver.stop();
@@ -290,6 +302,7 @@ export class Life {
     switch (event.type) {
       case 'joined':
         host.logger.info('joined', { overlay: engine.membership.configuration.overlay, role: event.role });
+        this.addressBook.joined();
         return;
       case 'ipv4':
         host.logger.info('address', { ipv4: event.address });

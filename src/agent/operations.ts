@@ -11,6 +11,8 @@ import type { LinkSnapshot } from '../link/link-manager.ts';
 import type { MappingBehavior } from '../mobility/mapping-behavior.ts';
 import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
 import type { DataPlane } from '../native/data-plane.ts';
+import type { AddressBook } from './addresses/address-book.ts';
+import { addressHandlers } from './addresses/address-operations.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
@@ -39,6 +41,7 @@ export interface OperationsComponents {
   readonly directory: Directory;
   readonly dataPlane: DataPlane;
   readonly membership: Membership;
+  readonly addressBook: AddressBook;
   readonly register: EnrollmentRegister;
   readonly config: AgentConfig;
   readonly logger: Logger;
@@ -69,6 +72,7 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
   const lookups = { engine, driver, directory, after };
   return {
     ...memberHandlers({ engine, driver, register }),
+    ...addressHandlers(agent.addressBook),
     ...ticketHandlers({ engine, driver, register }),
     ...overlayHandlers({ engine, driver, authority: membership.authority, canMeet: membership.secret !== null }),
     status: () => status(agent),

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import { authorityCommand } from './authority.ts';
+import { contactsCommand } from './contacts.ts';
 import { createCommand } from './create.ts';
 import { decodeCommand } from './decode.ts';
 import { doctorCommand } from './doctor.ts';
@@ -46,6 +47,7 @@ for (const command of [
   revokeCommand(),
   renameCommand(),
   authorityCommand(),
+  contactsCommand(),
   statusCommand(),
   pingCommand(),
   netcheckCommand(),
@@ -54,7 +56,7 @@ for (const command of [
   decodeCommand(),
   downCommand(),
 ]) {
-  command.copyInheritedSettings(program);
+  for (const each of [command, ...command.commands]) each.copyInheritedSettings(program);
   program.addCommand(command);
 }
 

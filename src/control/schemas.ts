@@ -302,6 +302,19 @@ const ticketSchema = z.object({
   expires: z.number(),
 });
 
+const MAX_TEXT = 255;
+/** Of one request, which is to fit MAX_REQUEST_BYTES. */
+export const MAX_CONTACTS_CHANGED = 200;
+const contactSchema = z.strictObject({
+  /** That of the vCard. */
+  uid: z.string().min(1).max(MAX_TEXT),
+  name: z.string().min(1).max(MAX_TEXT),
+  /** URIs to call: `sip:bob@home.example`, `tel:+4930123`. */
+  addresses: z.array(z.string().min(1).max(MAX_TEXT)).max(16),
+  /** The vCard (RFC 6350, 2426) without pictures. */
+  card: z.string().max(2_048),
+});
+
 /** Every method: what it takes, what it gives. */
 export const methods = {
   status: { params: z.strictObject({}), result: statusSchema },
@@ -414,6 +427,21 @@ export const methods = {
     params: z.strictObject({ text: z.string().max(MAX_REQUEST_BYTES), passphrase }),
     result: enteredSchema,
   },
+  /** The user's address book. `problem`: why the overlay, and so the user's other hosts, do not have the latest; null: they do. */
+  contacts: {
+    params: z.strictObject({}),
+    result: z.object({ contacts: z.array(contactSchema), problem: z.string().nullable() }),
+  },
+  changeContacts: {
+    params: z.strictObject({
+      /** In place of those with the same UID. */
+      put: z.array(contactSchema).max(MAX_CONTACTS_CHANGED),
+      /** UIDs. */
+      remove: z.array(z.string().max(MAX_TEXT)).max(MAX_CONTACTS_CHANGED),
+    }),
+    /** How many. */
+    result: z.object({ put: z.number(), removed: z.number() }),
+  },
   down: { params: z.strictObject({}), result: z.object({}) },
 } as const;
 
@@ -424,6 +452,7 @@ export type Result<M extends Method> = z.infer<(typeof methods)[M]['result']>;
 export type Status = Result<'status'>;
 export type LinkStatus = Status['links'][number];
 export type TicketStatus = Result<'withdraw'>['withdrawn'];
+export type ContactEntry = Result<'contacts'>['contacts'][number];
 export type MemberStatus = Result<'members'>['members'][number];
 export type PathStatus = z.infer<typeof pathSchema>;
 

@@ -8,6 +8,7 @@ import { ipv4Choice } from '../ipv4-choice.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import type { Kind } from './kinds.ts';
 import { memberShardName, memberShardOf } from './member-value.ts';
+import { ownPartNames } from './own-part.ts';
 import { type Ipv4Value, decodeIpv4Value, ipv4ResourceName, reservationOf, reservationResourceName } from './values.ts';
 
 /** Where things belong in this overlay. */
@@ -36,6 +37,8 @@ export function mayWrite(
       return (
         value.model === 'dictionary' && toHex(value.key) === signer.nodeId && isUserResource(ring, resource, signer)
       );
+    case 'USER-NODE-PART':
+      return isOwnPart(ring, resource, value, signer);
     case 'NODE-MULTIPLE':
       return isNodeMultiple(ring, kind.maxNodeMultiple ?? 1, resource, signer);
     case 'NODE-SHARD':
@@ -49,6 +52,11 @@ export function mayWrite(
 
 function isUserResource(ring: Ring, resource: ResourceId, signer: Signer): boolean {
   return signer.user !== null && ring.resourceIdOf(signer.user) === resource;
+}
+
+function isOwnPart(ring: Ring, resource: ResourceId, value: StoredDataValue, { nodeId, user }: Signer): boolean {
+  if (value.model !== 'dictionary' || toHex(value.key) !== nodeId || user === null) return false;
+  return ownPartNames(user).some((name) => ring.resourceIdOf(name) === resource);
 }
 
 /** s7.3.4: H(Node-ID || i); i is one byte here, as the iteration of a TURN-SERVICE is. */

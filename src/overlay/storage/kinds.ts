@@ -6,10 +6,18 @@ import { reservationOf } from './values.ts';
 /**
  * Who may write a value (RFC 6940 s7.3). NODE-SHARD is idloc's own: each node its entry in its part of the members' list.
  * FIRST-CLAIM is idloc's own: whoever comes first, until the claim expires or is
- * given back (`judge` in admission.ts). INVITER-CLAIM is the same for those that may let hosts in.
+ * given back (`judge` in admission.ts). INVITER-CLAIM is the same for those that may let hosts in. USER-NODE-PART is idloc's own: as
+ * USER-NODE-MATCH, at each of a few places of the user (`own-part.ts`).
  */
 export type AccessPolicy =
-  'USER-MATCH' | 'NODE-MATCH' | 'USER-NODE-MATCH' | 'NODE-MULTIPLE' | 'NODE-SHARD' | 'FIRST-CLAIM' | 'INVITER-CLAIM';
+  | 'USER-MATCH'
+  | 'NODE-MATCH'
+  | 'USER-NODE-MATCH'
+  | 'USER-NODE-PART'
+  | 'NODE-MULTIPLE'
+  | 'NODE-SHARD'
+  | 'FIRST-CLAIM'
+  | 'INVITER-CLAIM';
 
 /** A Kind definition (RFC 6940 s7.4.5, s11.1). */
 export interface Kind {
@@ -154,6 +162,16 @@ export const IDLOC_GATEWAY: Kind = {
   maxLifetimeS: 1_800,
 };
 
+/** What is a user's own, encrypted: a part for each of the user's hosts, keyed by Node-ID, at each `own:0:0:alice@example.net`. */
+export const IDLOC_OWN: Kind = {
+  id: 0xf0001011,
+  name: 'IDLOC-OWN',
+  dataModel: 'dictionary',
+  accessPolicy: 'USER-NODE-PART',
+  maxCount: 16,
+  maxSize: 2_048,
+};
+
 export const DEFAULT_KINDS: readonly Kind[] = [
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
@@ -166,6 +184,7 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   TURN_SERVICE,
   SIP_REGISTRATION,
   IDLOC_GATEWAY,
+  IDLOC_OWN,
 ];
 
 /** A Kind as the overlay's configuration defines it (RFC 6940 s11.1, kind-block). */

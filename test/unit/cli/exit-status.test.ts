@@ -60,7 +60,9 @@ const FOR_THE_MOMENT = [
 ];
 /** Of a command, which is not started again by itself. */
 const OF_COMMANDS = [
+  'ambiguous_contact',
   'ambiguous_ticket',
+  'bad_address',
   'bad_answer',
   'bad_name',
   'bad_params',
@@ -80,11 +82,13 @@ const OF_COMMANDS = [
   'no_address',
   'no_authority',
   'no_certificate',
+  'no_contacts',
   'no_overlay',
   'no_passphrase',
   'no_permission',
   'no_right',
   'no_secret',
+  'no_such_contact',
   'no_such_member',
   'no_such_name',
   'no_such_ticket',
@@ -95,6 +99,7 @@ const OF_COMMANDS = [
   'overlay_error',
   'own_address',
   'own_host',
+  'too_many_contacts',
   'unknown_method',
   'unreachable',
   'unreadable',

@@ -70,6 +70,8 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
       return { ...exampleOverlay, rendezvous, certificateLifetimeS, changed };
     },
     counters: () => ({}),
+    contacts: () => ({ contacts: [], problem: null }),
+    changeContacts: ({ put, remove }) => ({ put: put.length, removed: remove.length }),
     join: ({ ticket }) => {
       asked.push(`join ${ticket}`);
       return { overlay: 'home.example', hit: exampleStatus.hit, name: 'bob.home.example', changed: true };
@@ -117,6 +119,7 @@ test('no command at all shows the commands on stderr: bad usage', async (t) => {
     'grant',
     'revoke',
     'rename',
+    'contacts',
     'status',
     'ping',
     'resolve',
@@ -148,6 +151,8 @@ for (const args of [
   ['up', '--join', 'x', '--create', 'home.example'],
   ['up', '--log', 'loud'],
   ['decode', '--port', '0', '-'],
+  ['authority', 'export'],
+  ['contacts', 'add', 'Bob'],
 ]) {
   test(`"${args.join(' ')}" is bad usage: one line on stderr, status 2`, async (t) => {
     const { status, stdout, stderr } = await runIdloc(args);

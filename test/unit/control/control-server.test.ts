@@ -38,6 +38,8 @@ const handlers: ControlHandlers = {
   leave: () => ({ overlay: 'home.example', files: '/state/left-home.example', givenBack: true }),
   exportAuthority: () => ({ overlay: 'home.example', text: 'sealed' }),
   importAuthority: () => ({ overlay: 'home.example', hit: '2001:20::1', name: null, changed: true }),
+  contacts: () => ({ contacts: [], problem: null }),
+  changeContacts: () => ({ put: 0, removed: 0 }),
   down: () => ({}),
 };
 

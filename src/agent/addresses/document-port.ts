@@ -1,0 +1,73 @@
+import type { Hit } from '../../base/node-id.ts';
+import type { OverlayError } from '../../overlay/errors.ts';
+import { type DocumentOverlay, OwnDocuments, type OwnDocument } from '../../overlay/own-documents.ts';
+import { IDLOC_NAME } from '../../overlay/storage/kinds.ts';
+import type { FetchResult } from '../../overlay/storage/storage-client.ts';
+import { NodeCertificate } from '../../identity/certificate.ts';
+import type { Driver } from '../driver.ts';
+import type { Engine } from '../engine.ts';
+
+/** A host of our user, and the key that is proven to be its own. */
+export interface UserHost {
+  readonly hit: Hit;
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Uint8Array;
+}
+
+/** What the address book asks of the overlay. Each rejects with an OverlayError when it cannot be said. */
+export interface DocumentPort {
+  /** Our user; undefined while we are not in the overlay, null: this host has none. */
+  readonly user: string | null | undefined;
+  hosts(user: string): Promise<UserHost[]>;
+  load(user: string, hit: Hit): Promise<OwnDocument | undefined>;
+  save(user: string, document: OwnDocument): Promise<void>;
+}
+
+/** The overlay by promises. */
+export function documentPort({ engine, driver }: { engine: Engine; driver: Driver }): DocumentPort {
+  const joined = (): DocumentOverlay | undefined => (engine.overlay?.state === 'joined' ? engine.overlay : undefined);
+  const ask = <T extends { readonly ok: true } | { readonly ok: false; readonly error: OverlayError }>(
+    request: (overlay: DocumentOverlay, now: number, done: (result: T) => void) => void,
+  ): Promise<Extract<T, { ok: true }>> =>
+    new Promise((resolve, reject) => {
+      const overlay = joined();
+      if (overlay === undefined) {
+        reject(new Error('this host is not in the overlay now'));
+        return;
+      }
+      driver.run((now) => {
+        request(overlay, now, (result) => {
+          if (result.ok) resolve(result as Extract<T, { ok: true }>);
+          else reject(result.error);
+        });
+      });
+    });
+  return {
+    get user() {
+      return joined() === undefined ? undefined : engine.membership.user;
+    },
+    hosts: async (user) => {
+      const { values } = await ask<FetchResult>((overlay, now, done) => {
+        overlay.fetch({ resource: overlay.settings.ring.resourceIdOf(user), kind: IDLOC_NAME.id }, now, done);
+      });
+      return values.flatMap(({ signer, certificate }) => {
+        const isTheirs = signer.user === user && !engine.membership.revoked.has(signer.nodeId);
+        return isTheirs && certificate !== undefined
+          ? [{ hit: signer.nodeId, spki: new NodeCertificate(certificate).spki }]
+          : [];
+      });
+    },
+    load: async (user, hit) => {
+      type Loaded = { ok: true; document: OwnDocument | undefined } | { ok: false; error: OverlayError };
+      const { document } = await ask<Loaded>((overlay, now, done) => {
+        new OwnDocuments({ overlay }).load(user, hit, now, done);
+      });
+      return document;
+    },
+    save: async (user, document) => {
+      await ask<{ ok: true } | { ok: false; error: OverlayError }>((overlay, now, done) => {
+        new OwnDocuments({ overlay }).save(user, document, now, done);
+      });
+    },
+  };
+}

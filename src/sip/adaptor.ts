@@ -11,6 +11,7 @@ import { DestinationFinder, type FoundHost, type Target, type TrunkPlace } from 
 import type { SipFlow } from './flow.ts';
 import { IdentityPolicy } from './identity-policy.ts';
 import { type LanOptions, LanPhones } from './lan-phones.ts';
+import { FamilyWarnings } from './media/family-warnings.ts';
 import { MediaRelay, type MediaRelayPorts } from './media/media-relay.ts';
 import { parseSip } from './message/codec.ts';
 import { firstHeader } from './message/headers.ts';
@@ -107,6 +108,7 @@ export class SipAdaptor implements Timed {
   private readonly sdp: SdpAddresses;
   private readonly lan: LanPhones | undefined;
   private readonly media: MediaRelay | undefined;
+  private readonly families = new FamilyWarnings();
   private readonly layer: TransactionLayer;
   private readonly core: ProxyCore;
 
@@ -341,6 +343,8 @@ export class SipAdaptor implements Timed {
     else if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
     else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);
     if (isFromLan) sent = this.lan?.withoutCredentials(sent) ?? sent;
-    return this.media?.relay(sent, { from, to }) ?? sent;
+    if (this.media !== undefined) return this.media.relay(sent, { from, to });
+    if (receiver.kind === 'phone') this.families.note(sent, to);
+    return sender.kind === 'phone' ? this.families.explained(sent, from) : sent;
   }
 }

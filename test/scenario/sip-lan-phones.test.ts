@@ -238,6 +238,27 @@ for (const [caller, called] of [
     t.deepEqual(commands(bobs), ['offer', 'answer', 'offer', 'answer', 'delete']);
   });
 
+test('a phone that refuses the other family, where there is no rtpengine: the caller is told why, and by another reason nothing', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const [alice, bob] = [overlay.home('alice'), overlay.home('bob')];
+  const phone = bob.registered({ over: 'ipv6' });
+  phone.manners = { answersAfterMs: 100, status: 488 };
+  const calling = alice.registered({ over: 'ipv4' });
+  const warned = (offer: string, callId: string): string | undefined => {
+    calling.offer = offer;
+    const call = calling.call(callId);
+    network.loop.run(3_000);
+    t.deepEqual(call.heard, ['488']);
+    return call.warning;
+  };
+  t.regex(
+    warned(sdp(alice.ipv4), 'one') ?? '',
+    /^300 idloc "Incompatible network protocol: the phone is at IPv6, .*rtpengine/,
+  );
+  t.is(warned(sdp(alice.ipv6), 'two'), undefined);
+});
+
 test('phones of one family need no rtpengine', (t) => {
   const at = scene();
   const { network, alice, bobs } = at;

@@ -287,3 +287,15 @@ for (const [caller, called] of [
       await media.stop();
     },
   );
+
+systemTest(
+  'a phone that knows IPv6 alone and is called over IPv4, without rtpengine: the caller gets 488 with the reason',
+  async (t, lab) => {
+    const at = await house(lab, {});
+    const [alice, bob] = [await memberPhone(lab, at.alice, at.box, 4), await memberPhone(lab, at.bob, at.far, 6)];
+    await alice.dial(`sip:bob@${OVERLAY}`);
+    t.regex(await alice.next('CALL_CLOSED', 10_000), /488/);
+    t.regex(alice.trace, /Warning: 300 idloc "Incompatible network protocol: the phone is at IPv6/);
+    await Promise.all([alice.stop(), bob.stop()]);
+  },
+);

@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import test from 'ava';
+import test, { type ExecutionContext } from 'ava';
 import { command, eventually, tryCommand } from '../../scripts/testbed/command.ts';
 import { sanitizedAgents } from '../../scripts/testbed/sanitizers.ts';
 import { BootedDebian, bootingUnavailable } from './support/booted-debian.ts';
@@ -43,10 +43,7 @@ async function copyRtpengine(root: string): Promise<void> {
   }
 }
 
-function mediaTest(
-  title: string,
-  body: (t: Parameters<Parameters<typeof test>[1]>[0], debian: BootedDebian) => Promise<void>,
-): void {
+function mediaTest(title: string, body: (t: ExecutionContext, debian: BootedDebian) => Promise<void>): void {
   if (why !== undefined) {
     test.serial.skip(`${title} (skipped: ${why})`, () => undefined);
     return;

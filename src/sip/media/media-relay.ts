@@ -8,6 +8,7 @@ import { type AddressFamily, addressFamilies } from '../sdp/families.ts';
 import { type BodyPart, sessionParts } from '../sdp/session-parts.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
 import { MAX_CALL_ID_LENGTH, MAX_RELAYED_CALLS } from './constants.ts';
+import { familyOf } from './family-warnings.ts';
 import { Exchanges, type SessionRole } from './exchanges.ts';
 import type { NgDone } from './ng-client.ts';
 import type { NgCommand } from './ng-codec.ts';
@@ -178,7 +179,3 @@ const NO_RELAY = {
   reason: 'Not Acceptable Here',
   headers: [{ name: 'Warning', value: '399 idloc "No media relay (rtpengine) on this host"' }],
 };
-
-function familyOf({ remote: { address } }: SipFlow): AddressFamily {
-  return address.includes(':') ? 6 : 4;
-}

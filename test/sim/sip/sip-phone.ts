@@ -42,6 +42,8 @@ export class SimCall {
   readonly acks = new Map<string, () => void>();
   readonly callId: string;
   invite: ClientTransaction | undefined;
+  /** Of its refusal. */
+  warning: string | undefined;
 
   constructor(callId: string) {
     this.callId = callId;
@@ -221,6 +223,7 @@ export class SimPhone implements SipNode {
     if (response.body.length > 0) this.sessions.push(Buffer.from(response.body).toString());
     const tag = tagOf(response, 'to');
     if (response.status >= 300) call.heard.push(String(response.status));
+    call.warning = firstHeader(response, 'warning');
     if (response.status >= 300) return;
     if (!call.acks.has(tag)) {
       call.heard.push(`${response.status} ${tag}`);

@@ -57,6 +57,8 @@ export class SipSockets {
   /** By the key of the flow, the longest unused first. */
   private readonly connections = new Map<string, SipConnection>();
   private portTaken = false;
+  /** Told once. */
+  private lanMissing = false;
   private stopped = false;
 
   constructor(components: SipSocketsComponents, options: SipSocketsOptions) {
@@ -173,6 +175,13 @@ export class SipSockets {
     } else if (failure === undefined && this.portTaken && this.listensEverywhere) {
       this.portTaken = false;
       logger.info('SIP: the port is ours now', { port: local.port });
+    } else if (failure instanceof IdlocError && failure.code === 'ENODEV' && this.isOnLan(local.address)) {
+      if (!this.lanMissing)
+        logger.warn('SIP: no interface has the address where phones on the LAN are to be heard', {
+          addr: local.address,
+          advice: 'sip.lan.address is to be one of this host; it is taken as soon as it is there',
+        });
+      this.lanMissing = true;
     } else if (failure !== undefined && !isTaken) {
       // The address is not there yet, or IPv6 is switched off.
       logger.debug('sip.unbound', { addr: formatSocketAddress(local), err: messageOf(failure) });

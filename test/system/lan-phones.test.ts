@@ -17,6 +17,7 @@ const OVERLAY = 'home.example';
 const LAN = '192.168.7.1';
 const PASSWORD = 'a-long-secret';
 const TALK_MS = 2_000;
+const RECORD_MS = 3_000;
 
 /**
  *     phones .2 ---- 192.168.7.0/24 ---- .1 box (alice) .1 ---- 10.9.0.0/24 ---- .2 far (bob)
@@ -77,6 +78,8 @@ async function memberPhone(lab: Lab, agent: Agent, namespace: Namespace, family:
   const nameserver = (await agent.status()).dns?.listen;
   const at = await phone(lab, agent.name, { namespace, family, index, ...(nameserver && { nameserver }) });
   await at.registered(10_000);
+  // Until its record is stored others call a phone past its adaptor, at 5060 of its host.
+  await delay(RECORD_MS);
   return at;
 }
 

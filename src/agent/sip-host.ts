@@ -93,9 +93,7 @@ export class SipHost implements Timed {
   private readonly rtpengine: RtpengineSocket | undefined;
   private readonly gateways: GatewayDirectory;
   private readonly trunk: SipTrunk | undefined;
-  private adaptor: SipAdaptor;
-  /** Whom the adaptor was made for. */
-  private user: string | null;
+  private readonly adaptor: SipAdaptor;
 
   constructor(components: SipHostComponents, options: SipHostOptions) {
     const { engine, state, clock, logger, guard } = components;
@@ -107,7 +105,6 @@ export class SipHost implements Timed {
     this.journal = new PhoneJournal({ clock, isOwn: (address) => this.isOwn(address) });
     this.registrar = this.makeRegistrar();
     this.rtpengine = options.rtpengine && new RtpengineSocket(components, options.rtpengine);
-    this.user = engine.membership.user;
     this.callers = new CallerPolicy({ ports: { minuteOfDay: () => minuteOfDay(clock.wall()) } }, options.callers);
     this.watch = new HostWatch({
       ports: {
@@ -136,8 +133,8 @@ export class SipHost implements Timed {
         receive: (flow, incoming) => {
           this.driver.feed('SIP message', (now) => {
             this.watch.heard(flow, now);
-            if (incoming instanceof Uint8Array) this.ofUser.receiveDatagram(flow, incoming, now);
-            else this.ofUser.receive(flow, incoming, now);
+            if (incoming instanceof Uint8Array) this.adaptor.receiveDatagram(flow, incoming, now);
+            else this.adaptor.receive(flow, incoming, now);
           });
         },
         flowClosed: (flow) => void this.driver.feed('SIP flow', (now) => this.adaptor.flowClosed(flow, now)),
@@ -209,16 +206,6 @@ export class SipHost implements Timed {
     this.rtpengine?.stop();
     this.kept.flush();
     await this.sockets.stop();
-  }
-
-  /** A host that was given another name has another user from then on. */
-  private get ofUser(): SipAdaptor {
-    const { user } = this.components.engine.membership;
-    if (user !== this.user) {
-      this.user = user;
-      this.adaptor = this.makeAdaptor();
-    }
-    return this.adaptor;
   }
 
   private get own(): OwnAddresses {
@@ -303,7 +290,13 @@ export class SipHost implements Timed {
       {
         overlay,
         ipv4Prefix: parseIpv4Prefix(ipv4Prefix),
-        self: { hit: engine.hit, user: engine.membership.user },
+        self: {
+          hit: engine.hit,
+          // A host that is given another name keeps its calls.
+          get user() {
+            return engine.membership.user;
+          },
+        },
         own: this.own,
         port,
         trustHeader,
@@ -335,7 +328,7 @@ export class SipHost implements Timed {
     const toAdaptor = (message: SipMessage): void =>
       void setImmediate(() =>
         this.driver.feed('SIP trunk', (now) => {
-          if (this.trunk !== undefined) this.ofUser.receive(this.trunk.flow, message, now);
+          if (this.trunk !== undefined) this.adaptor.receive(this.trunk.flow, message, now);
         }),
       );
     const changed = (): void =>

@@ -60,7 +60,7 @@ function formatPhones(sip: Status['sip']): string[] {
 
 /** UTC. */
 function formatTime(at: number): string {
-  return `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}`;
+  return new Date(at).toISOString().slice(0, 19).replace('T', ' ');
 }
 
 function formatOverlay({ overlay, state, role, why }: Status): string {

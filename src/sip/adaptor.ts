@@ -15,6 +15,7 @@ import { FamilyWarnings } from './media/family-warnings.ts';
 import { MediaRelay, type MediaRelayPorts } from './media/media-relay.ts';
 import { parseSip } from './message/codec.ts';
 import { firstHeader } from './message/headers.ts';
+import { KnownSpeakers } from './known-speakers.ts';
 import type { SipHeader, SipMessage, SipRequest, SipResponse } from './message/message.ts';
 import { parseUri, type SipUri } from './message/uri.ts';
 import { validateRequest } from './message/validation.ts';
@@ -66,6 +67,7 @@ export interface AdaptorOptions {
   /** `home.example` */
   readonly overlay: string;
   readonly ipv4Prefix: Ipv4Prefix;
+  /** Its user may change while calls run: it is read when it is needed. */
   readonly self: ProvenMember;
   readonly own: OwnAddresses;
   /** Where adaptors listen, this one and those of other hosts. */
@@ -103,6 +105,7 @@ export class SipAdaptor implements Timed {
   private readonly identities: IdentityPolicy;
   private readonly callers: CallerPolicy | undefined;
   private readonly journal: PhoneJournal | undefined;
+  private readonly speakers = new KnownSpeakers();
   private readonly finder: DestinationFinder;
   private readonly registrar: AdaptorRegistrar;
   private readonly sdp: SdpAddresses;
@@ -157,7 +160,12 @@ export class SipAdaptor implements Timed {
           trunk: () => ports.trunk?.(),
         },
       },
-      { self: self.hit, user: self.user, port, plan: numbers },
+      {
+        ...{ self: self.hit, port, plan: numbers },
+        get user() {
+          return self.user;
+        },
+      },
     );
     const ownAddress = ({ local: { address } }: SipFlow): SocketAddress => ({
       address,
@@ -197,7 +205,10 @@ export class SipAdaptor implements Timed {
   receive(flow: SipFlow, message: SipMessage, now: number): void {
     const party = this.parties.of(flow);
     // Of who is neither here nor a member nothing is known that an answer could go to.
-    if (party.kind === 'stranger') return;
+    if (party.kind === 'stranger') {
+      this.journal?.unheard(message, flow);
+      return;
+    }
     if (party.kind === 'phone') {
       // Those on the LAN have to say a password first.
       if (!party.onLan) this.contacts.learn(message, flow);
@@ -300,7 +311,9 @@ export class SipAdaptor implements Timed {
     // In a dialog a phone writes the From by which the other end has called it. Of members each From is looked at: a To tag is soon
     // invented, and a phone may ring for it.
     if (party.kind === 'phone' && !isOnLan && tagOf(request, 'to') !== '') return undefined;
-    const refusal = this.identities.refusalOf(request, party);
+    const isKnown = party.kind === 'member' && this.speakers.has(request, party.hit);
+    const refusal = isKnown ? undefined : this.identities.refusalOf(request, party);
+    if (refusal === undefined && party.kind === 'member') this.speakers.learn(request, party.hit);
     if (refusal !== undefined) {
       this.logger.info('sip.refused', {
         method: request.method,
@@ -336,6 +349,8 @@ export class SipAdaptor implements Timed {
     if (isFromLan && message.type === 'response') this.contacts.learn(message, from);
     const told = (addresses: readonly string[]): void => this.journal?.replaced(message, from, addresses);
     let sent = sender.kind === 'phone' && !isFromLan ? this.sdp.reachable(message, to, told) : message;
+    if (sender.kind === 'member' && message.type === 'response' && this.identities.isAddressee(message, sender))
+      this.speakers.learn(message, sender.hit);
     const receiver: Party = this.parties.of(to);
     // The gateway is told who calls, too: this host's own user, where a phone does.
     if (receiver.kind === 'trunk')

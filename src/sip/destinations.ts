@@ -87,7 +87,7 @@ export class DestinationFinder {
   private readonly contacts: ContactFlows;
   private readonly ports: DestinationPorts;
   private readonly self: Hit;
-  private readonly user: string | null;
+  private readonly options: { readonly user: string | null };
   private readonly port: number;
   private readonly plan: NumberPlan;
 
@@ -95,7 +95,7 @@ export class DestinationFinder {
     components: { names: OverlayNames; parties: Parties; contacts: ContactFlows; ports: DestinationPorts },
     options: {
       readonly self: Hit;
-      /** Of this host's certificate. */
+      /** Of this host's certificate, as it is when it is asked for. */
       readonly user: string | null;
       /** Where adaptors listen. */
       readonly port: number;
@@ -107,9 +107,13 @@ export class DestinationFinder {
     this.contacts = components.contacts;
     this.ports = components.ports;
     this.self = options.self;
-    this.user = options.user;
+    this.options = options;
     this.port = options.port;
     this.plan = options.plan ?? {};
+  }
+
+  private get user(): string | null {
+    return this.options.user;
   }
 
   find(request: SipRequest, from: SipFlow, now: number, done: (found: Destinations, now: number) => void): void {

@@ -159,6 +159,12 @@ function ofNote(
         what: `${phone} registers with addresses that lead nowhere in the overlay: ${detail}; it is called where it came from`,
         mend: useInterface,
       };
+    case 'unheard':
+      return {
+        ...{ id: 'wrong-source', level: 'error' },
+        what: `${phone} sends from ${detail}, which is no address of the overlay: it is not heard`,
+        mend: useInterface,
+      };
     case 'session':
       return {
         ...{ id: 'wrong-sdp', level: 'warning' },

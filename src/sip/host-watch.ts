@@ -117,13 +117,15 @@ export class HostWatch implements Timed {
   }
 
   private echo(watched: Watched, now: number): void {
-    let isOver = false;
-    this.ports.echo(watched.flow.remote.address, now, (isThere, at) => {
-      isOver = true;
+    const { flow } = watched;
+    // One that could not be sent says nothing: its `done` comes within the call.
+    watched.echoes += 1;
+    let isSent = false;
+    this.ports.echo(flow.remote.address, now, (isThere, at) => {
       if (isThere) noteLife(watched, at);
+      else if (!isSent) watched.echoes -= 1;
     });
-    // One that could not be sent says nothing.
-    if (!isOver) watched.echoes += 1;
+    isSent = true;
   }
 
   private gone(watched: Watched, now: number): void {

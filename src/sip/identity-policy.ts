@@ -1,7 +1,7 @@
 import { hitToAddress } from '../base/node-id.ts';
 import { type Caller, callerName } from './callers.ts';
 import { headerValues, firstHeader, prependHeader, withoutHeader } from './message/headers.ts';
-import type { SipMessage, SipRequest } from './message/message.ts';
+import type { SipMessage, SipRequest, SipResponse } from './message/message.ts';
 import { parseNameAddr } from './message/name-addr.ts';
 import { parseUri } from './message/uri.ts';
 import type { OverlayNames } from './names.ts';
@@ -56,6 +56,11 @@ export class IdentityPolicy {
     return claims.every((claim) => this.isTrue(claim, member) || (isGateway && this.isForeign(claim)))
       ? undefined
       : { status: 403, reason: member.user === null ? 'This Host Has No Name' : `From Must Be ${member.user}` };
+  }
+
+  /** Whether a member that answers is whom the To says. */
+  isAddressee(response: SipResponse, member: ProvenMember): boolean {
+    return this.isTrue(firstHeader(response, 'to'), member);
   }
 
   /** Who calls, once it may say so: a member by what its link has proven, or whom a member that is a gateway brings, by its From. */

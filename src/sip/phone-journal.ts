@@ -16,6 +16,8 @@ const MAX_NOTES = 64;
 const MAX_TEXT = 128;
 
 export type PhoneNoteKind =
+  /** It sends from an address that is not of the overlay, and is not heard. */
+  | 'unheard'
   /** It writes an address of another interface into Via or Contact. */
   | 'interface'
   /** As `interface`, into its session descriptions: it was replaced. */
@@ -82,6 +84,11 @@ export class PhoneJournal {
     ];
     if (wrong.length === 0) this.kept.delete(keyOf('interface', flow));
     else this.note('interface', message, flow, wrong.join(' '));
+  }
+
+  /** It is neither here nor a member, by its address: not heard. */
+  unheard(message: SipMessage, flow: SipFlow): void {
+    this.note('unheard', message, flow, flow.remote.address);
   }
 
   /** Addresses in its session description lead nowhere, and were replaced. */

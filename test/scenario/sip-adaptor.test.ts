@@ -188,6 +188,33 @@ for (const status of [200, 486])
     t.is(call.heard.at(-1)?.slice(0, 3), String(status));
   });
 
+for (const renamed of ['alice', 'bob'] as const)
+  for (const hangsUp of ['caller', 'called'] as const)
+    test(`${renamed} is given another name while a phone rings: the call is answered, held, and ended by the ${hangsUp}`, (t) => {
+      const { network, alice, bob } = scene();
+      const [phone, bobs] = [alice.registered(), bob.registered()];
+      const call = phone.call('one', 'sip:bob@home.example');
+      network.loop.run(500);
+      t.deepEqual(call.heard, ['180']);
+      (renamed === 'alice' ? alice : bob).user = 'another@home.example';
+      network.loop.run(3_000);
+      t.regex(call.heard[1] ?? '', /^200/);
+      const held = phone.say('INVITE', call.dialog);
+      network.loop.run(3_000);
+      t.regex(held?.heard.at(-1) ?? '', /^200/);
+      if (hangsUp === 'caller') phone.say('BYE', call.dialog);
+      else bobs.say('BYE', bobs.answered.get('one'));
+      network.loop.run(40_000);
+      t.deepEqual(methods(bobs), ['INVITE', 'ACK', 'INVITE', 'ACK', ...(hangsUp === 'caller' ? ['BYE'] : [])]);
+      t.deepEqual(methods(phone), hangsUp === 'called' ? ['BYE'] : []);
+      t.is(phone.leftovers + bobs.leftovers, 0);
+      // Who calls anew as whom it was is refused.
+      if (renamed !== 'alice') return;
+      const again = phone.callBy({ address: bob.ipv6, port: 5_062 }, 'two', 'alice');
+      network.loop.run(1_000);
+      t.deepEqual(again.heard, ['403']);
+    });
+
 test('a member is led to phones of this host, and to no other host', (t) => {
   const { network, overlay, alice, bob } = scene();
   const carol = overlay.home('carol');

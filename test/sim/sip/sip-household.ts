@@ -67,7 +67,8 @@ export interface HomeExtras {
 
 /** A host with its adaptor, where phones live. */
 export class SipHome implements SipNode {
-  readonly user: string | null;
+  /** As its certificate says now. */
+  user: string | null;
   readonly hit: Hit;
   readonly ipv6: string;
   readonly ipv4: string;
@@ -93,7 +94,13 @@ export class SipHome implements SipNode {
     this.ipv6 = hitToAddress(`20010022${String(number).padStart(24, '0')}`);
     this.hit = addressToHit(this.ipv6);
     this.ipv4 = `198.18.0.${number}`;
-    const self = { hit: this.hit, user: this.user };
+    const userNow = (): string | null => this.user;
+    const self = {
+      hit: this.hit,
+      get user() {
+        return userNow();
+      },
+    };
     for (const address of [this.ipv6, this.ipv4]) members.set(address, self);
     homes.set(this.hit, this);
     const own = { ipv6: this.ipv6, ipv4: this.ipv4 };

@@ -34,6 +34,7 @@ for (const [expected, facts] of [
 
 for (const [kind, expected] of [
   ['interface', 'warning wrong-interface'],
+  ['unheard', 'error wrong-source'],
   ['session', 'warning wrong-sdp'],
   ['refused', 'error wrong-user'],
   ['gone', 'warning unregistered'],

@@ -1,6 +1,7 @@
 import test from 'ava';
 import { IdentityPolicy } from '../../../src/sip/identity-policy.ts';
 import { headerValues } from '../../../src/sip/message/headers.ts';
+import type { SipResponse } from '../../../src/sip/message/message.ts';
 import { publicGruu } from '../../../src/sip/registrar/gruu.ts';
 import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, CAROLS, from, names, parties, request } from './scene.ts';
 
@@ -36,6 +37,16 @@ test('a From that claims another member, its address, another domain or nothing 
   t.is(verdict(ALICES, `<${publicGruu(BOBS_HIT, 'bob@home.example', '<urn:uuid:1>')}>`), 403);
   t.is(verdict(ALICES, '<tel:+4930123>'), 403);
   t.is(verdict(ALICES, '<sip:alice@home.example>', 'P-Preferred-Identity: <sip:carol@home.example>'), 403);
+});
+
+test('who answers is whom the To says, or is not believed to be', (t) => {
+  const answer = (to: string): SipResponse => ({
+    ...{ type: 'response', status: 180, reason: 'Ringing', body: new Uint8Array() },
+    headers: [{ name: 'To', value: `${to};tag=1` }],
+  });
+  const alice = { hit: ALICES_HIT, user: 'alice@home.example' };
+  t.true(policy().isAddressee(answer('<sip:alice@home.example>'), alice));
+  t.false(policy().isAddressee(answer('<sip:carol@home.example>'), alice));
 });
 
 test('a member without a name calls by its address alone', (t) => {

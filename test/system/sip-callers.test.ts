@@ -29,3 +29,22 @@ systemTest(
     await Promise.all([alice.stop(), bob.stop()]);
   },
 );
+
+systemTest(
+  'a member has sixteen connections to the adaptor of another at once, and no more; what ends makes room',
+  async (t, lab) => {
+    const { alice, bob } = placesOf(await threeHosts(lab));
+    const { hit } = await alice.agent.status();
+    const script = `const { connect } = require('net');
+const open = new Set();
+const dial = () => { const s = connect(5062, '${hit}'); s.on('error', () => {}); s.on('connect', () => open.add(s)); s.on('close', () => open.delete(s)); };
+for (let i = 0; i < 24; i++) dial();
+setTimeout(() => {
+  console.log('at once', open.size);
+  for (const s of [...open].slice(0, 6)) s.destroy();
+  setTimeout(() => { for (let i = 0; i < 24; i++) dial(); setTimeout(() => { console.log('again', open.size); process.exit(); }, 3000); }, 1000);
+}, 5000);`;
+    const output = await bob.namespace.run(process.execPath, ['-e', script]);
+    t.regex(output, /at once 16\nagain 16\n/);
+  },
+);

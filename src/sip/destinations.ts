@@ -5,7 +5,7 @@ import { encodeSip } from './message/codec.ts';
 import type { SipRequest } from './message/message.ts';
 import { parseUri, type SipUri } from './message/uri.ts';
 import type { OverlayNames } from './names.ts';
-import type { Parties, Party } from './parties.ts';
+import { isLoopback, type Parties, type Party } from './parties.ts';
 import { TRUNK_USER } from './trunk/trunk-flow.ts';
 import { dialledNumber, type NumberPlan } from './numbers.ts';
 import { type GruuPlace, gruuPlace } from './registrar/gruu.ts';
@@ -126,7 +126,14 @@ export class DestinationFinder {
       return;
     }
     const addressee = uri === undefined ? undefined : this.names.addresseeOf(uri);
-    const isOutside = addressee === undefined || addressee.kind === 'foreign' || number?.isEmergency === true;
+    const isElsewhere =
+      addressee?.kind === 'address' && !this.parties.isOfOverlay(addressee.address) && !isLoopback(addressee.address);
+    const isOutside =
+      addressee === undefined ||
+      addressee.kind === 'foreign' ||
+      number?.isEmergency === true ||
+      // Of a provider that has no domain but its address.
+      (number !== undefined && isElsewhere);
     if (uri === undefined || addressee === undefined || isOutside) {
       this.outside(request, party, now, done);
       return;

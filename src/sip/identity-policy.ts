@@ -5,7 +5,7 @@ import type { SipMessage, SipRequest, SipResponse } from './message/message.ts';
 import { parseNameAddr } from './message/name-addr.ts';
 import { parseUri } from './message/uri.ts';
 import type { OverlayNames } from './names.ts';
-import type { Parties, Party, ProvenMember } from './parties.ts';
+import { isLoopback, type Parties, type Party, type ProvenMember } from './parties.ts';
 import { gruuPlace } from './registrar/gruu.ts';
 
 /** What only a proxy that is trusted may say (RFC 3325 s5, and what came before it). */
@@ -107,7 +107,10 @@ export class IdentityPolicy {
   /** Neither a name of the overlay nor an address: nobody takes it for a member. */
   private isForeign(claim: string | undefined): boolean {
     const uri = parseUri(parseNameAddr(claim ?? '')?.uri ?? '');
-    return uri !== undefined && this.names.addresseeOf(uri).kind === 'foreign';
+    const addressee = uri === undefined ? undefined : this.names.addresseeOf(uri);
+    // A provider may have no domain but its address.
+    if (addressee?.kind !== 'address') return addressee?.kind === 'foreign';
+    return !this.parties.isOfOverlay(addressee.address) && !isLoopback(addressee.address);
   }
 
   private withoutAssertions<M extends SipMessage>(message: M): M {

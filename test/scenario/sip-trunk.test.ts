@@ -163,6 +163,20 @@ test('a caller of the world that says it is a member is shown with the domain of
   t.is(invite && firstHeader(invite, 'from')?.split(';tag')[0], `"Bob" <sip:bob@${PROVIDER}>`);
 });
 
+test('a provider without a domain, by its address: its callers are heard, and called back', (t) => {
+  const { network, provider, alice, trunk } = scene({ domain: '203.0.113.1', server: { host: PROVIDER } });
+  const phone = alice.registered();
+  provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:+49301234567@203.0.113.1>');
+  network.loop.run(2_000);
+  const [invite] = phone.requests;
+  const from = invite && firstHeader(invite, 'from')?.split(';tag')[0];
+  t.is(from, '<sip:+49301234567@203.0.113.1;user=phone>');
+  const call = phone.call('back', 'sip:+49301234567@203.0.113.1;user=phone');
+  network.loop.run(2_000);
+  t.is(call.heard.at(-1), '200 callee');
+  t.is(trunk.trunk.size, 2);
+});
+
 test('who is no server of the provider is not answered', (t) => {
   const { network, alice } = scene();
   const phone = alice.registered();

@@ -201,7 +201,11 @@ export class SipHost implements Timed {
 
   /** Idempotent. Calls go on without us; registrations are there again in the next life. */
   async stop(): Promise<void> {
-    this.trunk?.stop();
+    if (this.trunk !== undefined) {
+      this.trunk.stop();
+      // What it has said goodbye with goes by the adaptor.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
     this.driver.stop();
     this.rtpengine?.stop();
     this.kept.flush();

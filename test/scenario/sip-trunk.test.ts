@@ -74,6 +74,31 @@ for (const algorithm of ['MD5', 'SHA-256'] as const)
     t.is(phone.leftovers, 0);
   });
 
+test('within a call re-INVITE and INFO pass in order, with CSeq numbers of their own on each side', (t) => {
+  const { network, provider, alice } = scene();
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const again = phone.say('INVITE', call.dialog);
+  network.loop.run(1_000);
+  t.is(again?.heard.at(-1)?.slice(0, 3), '200');
+  phone.say('INFO', call.dialog);
+  network.loop.run(500);
+  phone.say('REFER', call.dialog);
+  network.loop.run(500);
+  t.deepEqual(phone.heard.slice(-2), ['INFO 200', 'REFER 405']);
+  phone.say('BYE', call.dialog);
+  network.loop.run(500);
+  const said = provider.received.map((line) => line.split(' ')[0]).filter((method) => method !== 'REGISTER');
+  t.deepEqual(said, ['INVITE', 'ACK', 'INVITE', 'ACK', 'INFO', 'BYE']);
+  const [first, second, info, bye] = provider.requests
+    .filter(({ method }) => method !== 'REGISTER')
+    .map((request) => Number.parseInt(firstHeader(request, 'cseq') ?? '', 10));
+  t.true((first ?? 0) < (second ?? 0) && (second ?? 0) < (info ?? 0) && (info ?? 0) < (bye ?? 0));
+  network.loop.run(70_000);
+  t.is(phone.leftovers, 0);
+});
+
 test('the first gateway is dead: the call goes out by the second one within one set-up', (t) => {
   const { network, provider, alice, box, trunk } = scene();
   trunk.isDead = true;

@@ -5,7 +5,7 @@ import type { SipResponse } from '../../../src/sip/message/message.ts';
 import { publicGruu } from '../../../src/sip/registrar/gruu.ts';
 import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, CAROLS, from, names, parties, request } from './scene.ts';
 
-function policy(options: { trustHeader?: string } = {}): IdentityPolicy {
+function policy(options: { trustHeader?: string; gateways?: readonly string[] } = {}): IdentityPolicy {
   const own = { hit: BOBS_HIT, user: 'bob@home.example' };
   return new IdentityPolicy({ names, own, parties: parties() }, options);
 }
@@ -77,6 +77,33 @@ test('the called phone is told what was proven, and nothing that the caller says
   t.deepEqual(headerValues(told, 'p-asserted-identity'), ['<sip:alice@home.example>']);
   t.deepEqual(headerValues(told, 'x-trust'), [`proven; hit=${ALICES}`]);
   t.deepEqual(headerValues(told, 'remote-party-id'), []);
+});
+
+test('a gateway that this host has named brings callers of other domains, and no one else does', (t) => {
+  const alice = { kind: 'member' as const, hit: ALICES_HIT, user: 'alice@home.example' };
+  const said = (value: string, gateways: readonly string[]): number | undefined =>
+    policy({ gateways }).refusalOf(request('sip:bob@home.example', [`From: ${value};tag=1`]), alice)?.status;
+  const [named, others] = [['alice@home.example'], ['carol@home.example']];
+  for (const caller of ['<sip:+4930123@provider.example>', '<sip:+4930123@203.0.113.1;user=phone>']) {
+    t.is(said(caller, named), undefined, caller);
+    t.is(said(caller, others), 403, caller);
+  }
+  for (const caller of [
+    ...['<sip:carol@home.example>', '<sip:x@carol.home.example>', '<sip:home.example>', `<sip:x@[${CAROLS}]>`],
+    ...['<sip:x@198.18.0.7>', '<sip:x@127.0.0.1>', '<tel:+4930123>', '<sip:+4930123@home.example>'],
+  ])
+    t.is(said(caller, named), 403, caller);
+});
+
+test('whom a gateway brings, or has called, is not asserted: neither by its name nor by that of the gateway', (t) => {
+  const alice = { kind: 'member' as const, hit: ALICES_HIT, user: 'alice@home.example' };
+  const options = { gateways: ['alice@home.example'], trustHeader: 'X-Trust' };
+  const told = (value: string): string[] =>
+    ['p-asserted-identity', 'x-trust'].flatMap((name) =>
+      headerValues(policy(options).toPhone(request('sip:bob@home.example', [`From: ${value};tag=1`]), alice), name),
+    );
+  t.deepEqual(told('<sip:+4930123@provider.example>'), [`unproven; gateway=${ALICES}`]);
+  t.deepEqual(told('<sip:alice@home.example>'), ['<sip:alice@home.example>', `proven; hit=${ALICES}`]);
 });
 
 test('what a phone asserts goes no further', (t) => {

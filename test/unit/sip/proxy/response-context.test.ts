@@ -258,3 +258,39 @@ test('targets that are never named, or twice: 408 after 32 s, and what comes lat
   dones[1]?.();
   t.is(fixture.forwarded.length, 1);
 });
+
+test('a target that says nothing for three seconds is left for the next, and one that says 100 is waited for', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [
+    { ...phone(2), q: 1, respondsWithinMs: 3_000 },
+    { ...phone(3), q: 0.5, respondsWithinMs: 3_000 },
+  ];
+  fixture.receive(INVITE);
+  fixture.run(2_900);
+  t.false(fixture.forwarded.some(({ uri }) => uri === phone(3).uri));
+  fixture.run(200);
+  t.true(fixture.forwarded.some(({ uri }) => uri === phone(3).uri));
+  const requests = fixture.sent.flatMap(({ message }) => (message.type === 'request' ? [message] : []));
+  const at = requests.findIndex(({ uri }) => uri === phone(3).uri);
+  fixture.answer(at, 100);
+  fixture.run(20_000);
+  fixture.answer(at, 180);
+  t.deepEqual(fixture.statuses, [180]);
+});
+
+for (const [status, asked] of [
+  [486, 1],
+  [404, 1],
+  [503, 2],
+  [500, 2],
+] as const)
+  test(`of targets that would do the same, ${asked === 1 ? 'no other is asked' : 'the next is asked'} after ${status}`, (t) => {
+    const fixture = new ProxyFixture();
+    fixture.found = [
+      { ...phone(2), q: 1, hasAlternatives: true },
+      { ...phone(3), q: 0.5, hasAlternatives: true },
+    ];
+    fixture.receive(INVITE);
+    fixture.answer(0, status);
+    t.is(new Set(fixture.forwarded.map(({ uri }) => uri)).size, asked);
+  });

@@ -8,6 +8,8 @@ import { knownTunnels } from './testbed/handover/tunnels.ts';
 import { natMatrix } from './testbed/nat-matrix/nat-matrix.ts';
 import { KINDS, QUICK, SHARED } from './testbed/nat-matrix/kinds.ts';
 import { Lab } from './testbed/lab.ts';
+import { knownPhones } from './testbed/phones/known-phones.ts';
+import { phonePairs } from './testbed/phones/pairs.ts';
 import { Findings, printFigures, progress } from './testbed/report.ts';
 import { renewal } from './testbed/renewal.ts';
 import { threeHosts } from './testbed/three-hosts.ts';
@@ -22,6 +24,7 @@ const USES = [
   'renewal [--certificate-lifetime SECONDS] [--minutes N] [--json]',
   'nat-matrix [--quick | --only KINDS] [--json]',
   'handover [--only MOVES] [--who NAMES] [--flow NAMES] [--rtt MS,MS] [--repeat N] [--links N] [--json]',
+  'phones [--only CALLERS[:CALLEES]] [--json]',
 ];
 
 function usage(why: string): never {
@@ -119,6 +122,15 @@ const MEASURES: Readonly<Record<string, Measure>> = {
       repetitions: Math.floor(number('--repeat', values.repeat, 1)),
     };
     await handover(findings, options, progress);
+  },
+  phones: async (findings) => {
+    const known = [...knownPhones(0).keys()];
+    const [callers = '', callees = callers] = (values.only ?? known.join(',')).split(':');
+    await phonePairs(
+      findings,
+      { callers: chosen('--only', callers, known), callees: chosen('--only', callees, known) },
+      progress,
+    );
   },
 };
 

@@ -154,6 +154,11 @@ export class BackgroundProcess {
     this.child.stdin.write(text);
   }
 
+  /** Its standard input is over. */
+  endInput(): void {
+    this.child.stdin.end();
+  }
+
   /** Calls back on every output and at the end, until the returned function is called. */
   onOutput(listener: () => void): () => void {
     this.listeners.add(listener);

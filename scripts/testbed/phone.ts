@@ -46,6 +46,8 @@ export interface PhoneOptions {
   readonly rings?: boolean;
   /** Which phone of its host, from 0: each has ports of its own. */
   readonly index?: number;
+  /** As `audio_codecs` of an account; absent: Opus alone. */
+  readonly codecs?: string;
 }
 
 /** An unmodified baresip without sound card, steered by its own control socket. */
@@ -207,7 +209,8 @@ export class Phone {
   }
 }
 
-function account({ addressOfRecord, registers, account, rings }: PhoneOptions): string {
+function account(options: PhoneOptions): string {
+  const { addressOfRecord, registers, account, rings, codecs } = options;
   const transport = registers === undefined || registers === 'any' ? '' : `;transport=${registers}`;
   const secret =
     account === undefined
@@ -215,7 +218,7 @@ function account({ addressOfRecord, registers, account, rings }: PhoneOptions): 
       : `auth_user=${account.user};auth_pass=${account.password};outbound="sip:${account.proxy}${transport}"`;
   const registration = registers === undefined ? 'regint=0' : `regint=60;${secret}`;
   const answers = rings === true ? 'manual' : 'auto';
-  return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=opus/48000/2`;
+  return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=${codecs ?? 'opus/48000/2'}`;
 }
 
 function sipPort({ index = 0 }: PhoneOptions): number {

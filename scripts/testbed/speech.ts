@@ -3,7 +3,7 @@ import { seededRandom } from '../../src/base/random.ts';
 
 /** What baresip's opus wants from a file: its own rate, two channels. */
 export const SAMPLE_RATE_HZ = 48_000;
-const CHANNELS = 2;
+const STEREO = 2;
 const BYTES_PER_SAMPLE = 2;
 
 const WAV_HEADER_BYTES = 44;
@@ -60,13 +60,13 @@ export function speechLike(seconds: number, seed: number): Float32Array {
   return samples.map((sample) => (0.7 * sample) / peak);
 }
 
-/** 16-bit PCM, the same samples on both channels. */
-export function writeWav(path: string, samples: Float32Array): void {
-  const frameBytes = CHANNELS * BYTES_PER_SAMPLE;
+/** 16-bit PCM, the same samples on all channels. */
+export function writeWav(path: string, samples: Float32Array, channels = STEREO): void {
+  const frameBytes = channels * BYTES_PER_SAMPLE;
   const data = Buffer.alloc(samples.length * frameBytes);
   samples.forEach((sample, i) => {
     const value = Math.round(sample * 32767);
-    for (let channel = 0; channel < CHANNELS; channel++)
+    for (let channel = 0; channel < channels; channel++)
       data.writeInt16LE(value, i * frameBytes + channel * BYTES_PER_SAMPLE);
   });
   const header = Buffer.alloc(WAV_HEADER_BYTES);
@@ -75,7 +75,7 @@ export function writeWav(path: string, samples: Float32Array): void {
   header.write('WAVEfmt ', 8);
   header.writeUInt32LE(16, 16);
   header.writeUInt16LE(1, 20);
-  header.writeUInt16LE(CHANNELS, 22);
+  header.writeUInt16LE(channels, 22);
   header.writeUInt32LE(SAMPLE_RATE_HZ, 24);
   header.writeUInt32LE(SAMPLE_RATE_HZ * frameBytes, 28);
   header.writeUInt16LE(frameBytes, 32);

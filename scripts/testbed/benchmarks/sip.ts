@@ -147,7 +147,7 @@ async function measured(lab: Lab, { who, caller, called }: Stretch, seconds: num
 
 function sippArguments(scenario: 'register' | 'call' | 'answer', { address, host }: Side): string[] {
   const file = join(SCENARIOS, `${scenario}.xml`);
-  const keys = ['-key', 'domain', OVERLAY, '-key', 'caller', host.name];
+  const keys = ['-key', 'domain', OVERLAY, '-key', 'caller', host.name, '-key', 'expires', '300'];
   const ends = scenario === 'answer' ? [] : [`${address}:${ADAPTOR_PORT}`];
   return ['-sf', file, ...ends, '-i', address, '-p', String(PHONE_PORT), '-t', 'u1', '-nostdin', ...keys];
 }

@@ -159,6 +159,11 @@ export class Engine implements Timed {
     return this.parts.claims.addresses.hitOf(ipv4);
   }
 
+  /** The overlay IPv4 address of a member, as far as that was looked up. */
+  ipv4Of(hit: Hit): string | undefined {
+    return this.parts.claims.addresses.ipv4Of(hit);
+  }
+
   /** Phones have registered here, or are gone. */
   phonesChanged(now: number): void {
     for (const records of this.parts.node.userRecords) records.changed(now);

@@ -273,6 +273,7 @@ export class SipHost implements Timed {
             ),
           trunk: () => this.trunk,
           memberAt: (hit, address) => this.memberAt(hit, address),
+          ipv4Of: (hit) => engine.ipv4Of(hit),
           lookUp: (aor, _, done) =>
             this.lookup.lookUp(aor, (hosts) => void this.driver.feed('SIP lookup', (now) => done(hosts, now))),
           isListening: (local) => this.sockets.isListening(local),

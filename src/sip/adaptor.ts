@@ -26,6 +26,7 @@ import type { ProxyPorts, Refusal } from './proxy/ports.ts';
 import type { PhoneJournal } from './phone-journal.ts';
 import { ProxyCore } from './proxy/proxy-core.ts';
 import { SdpAddresses } from './sdp-addresses.ts';
+import { SdpFamilies } from './sdp-families.ts';
 import { responseTo, tagOf } from './transaction/responses.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import type { ServerTransaction, TransactionUser } from './transaction/transaction.ts';
@@ -50,6 +51,8 @@ export interface AdaptorPorts {
   send(flow: SipFlow, message: SipMessage): void;
   /** Who is behind an overlay address, as its link has proven. */
   memberAt(hit: Hit | undefined, address: string): ProvenMember | undefined;
+  /** Of a member, as far as it is known. */
+  ipv4Of(hit: Hit): string | undefined;
   /** Hosts where a member has phones; undefined: the overlay does not say. */
   lookUp(aor: string, now: number, done: (hosts: readonly FoundHost[] | undefined, now: number) => void): void;
   isListening(local: SocketAddress): boolean;
@@ -111,7 +114,8 @@ export class SipAdaptor implements Timed {
   private readonly sdp: SdpAddresses;
   private readonly lan: LanPhones | undefined;
   private readonly media: MediaRelay | undefined;
-  private readonly families = new FamilyWarnings();
+  private readonly families: SdpFamilies;
+  private readonly familyWarnings = new FamilyWarnings();
   private readonly layer: TransactionLayer;
   private readonly core: ProxyCore;
 
@@ -146,6 +150,7 @@ export class SipAdaptor implements Timed {
     this.lan = lan && new LanPhones({ random, logger }, { realm: overlay, users: lan.users });
     this.identities = new IdentityPolicy({ names, own: self, parties }, { trustHeader, gateways });
     this.sdp = new SdpAddresses({ parties, onWrongAddresses: (addresses) => ports.onWrongAddresses(addresses) });
+    this.families = new SdpFamilies({ parties, ipv4Of: (hit) => ports.ipv4Of(hit) });
     this.finder = new DestinationFinder(
       {
         names,
@@ -359,7 +364,10 @@ export class SipAdaptor implements Timed {
     else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);
     if (isFromLan) sent = this.lan?.withoutCredentials(sent) ?? sent;
     if (this.media !== undefined) return this.media.relay(sent, { from, to });
-    if (receiver.kind === 'phone') this.families.note(sent, to);
-    return sender.kind === 'phone' ? this.families.explained(sent, from) : sent;
+    if (receiver.kind === 'phone') {
+      sent = this.families.readable(sent, to);
+      this.familyWarnings.note(sent, to);
+    }
+    return sender.kind === 'phone' ? this.familyWarnings.explained(sent, from) : sent;
   }
 }

@@ -13,6 +13,9 @@ export interface OwnAddresses {
 /** Of an address in canonical text. */
 export type IsOverlayAddress = (address: string) => boolean;
 
+/** What is to stand in the place of an address, given as it is written; undefined: it stays. */
+export type Replacement = (address: string) => string | undefined;
+
 /**
  * A session description whose addresses are all of the overlay: each other one of connection data, origin, RTCP and candidates (RFC 8839, the
  * related one too: nobody is told an address of the LAN) becomes the own one of its family, or of the other when there is none of that. No
@@ -24,6 +27,19 @@ export function rewriteAddresses(
   own: OwnAddresses,
   isOverlayAddress: IsOverlayAddress,
 ): { body: Uint8Array; changed: string[] } {
+  return replaceAddresses(body, (address) => ownFor(address, own, isOverlayAddress));
+}
+
+/** The same of the session descriptions in a message, wherever they are in its body. Signed and encrypted bodies are left. */
+export function rewriteSessions<T extends SipMessage>(
+  message: T,
+  own: OwnAddresses,
+  isOverlayAddress: IsOverlayAddress,
+): { message: T; changed: string[] } {
+  return replaceInSessions(message, (address) => ownFor(address, own, isOverlayAddress));
+}
+
+function replaceAddresses(body: Uint8Array, replacementFor: Replacement): { body: Uint8Array; changed: string[] } {
   const text = Buffer.from(body.buffer, body.byteOffset, body.length).toString('latin1');
   const lines = sdpLines(text).filter(mayHoldAddress);
   if (lines.length > MAX_ADDRESS_LINES) return { body, changed: [] };
@@ -35,7 +51,7 @@ export function rewriteAddresses(
     copied = at + length;
   };
   for (const { address, at, familyAt } of lines.flatMap(lineAddresses)) {
-    const replacement = replacementFor(address, own, isOverlayAddress);
+    const replacement = replacementFor(address);
     if (replacement === undefined) continue;
     changed.add(canonicalAddress(address));
     if (familyAt !== undefined) replace(familyAt, 1, replacement.includes(':') ? '6' : '4');
@@ -46,17 +62,16 @@ export function rewriteAddresses(
   return { body: Buffer.from(pieces.join(''), 'latin1'), changed: [...changed] };
 }
 
-/** The same of the session descriptions in a message, wherever they are in its body. Signed and encrypted bodies are left. */
-export function rewriteSessions<T extends SipMessage>(
+/** In all session descriptions of a message. Signed and encrypted bodies are left. @returns with what was replaced, in canonical text */
+export function replaceInSessions<T extends SipMessage>(
   message: T,
-  own: OwnAddresses,
-  isOverlayAddress: IsOverlayAddress,
+  replacementFor: Replacement,
 ): { message: T; changed: string[] } {
   const changed = new Set<string>();
   const pieces: Uint8Array[] = [];
   let copied = 0;
   for (const { start, end } of sessionParts(message)) {
-    const session = rewriteAddresses(message.body.subarray(start, end), own, isOverlayAddress);
+    const session = replaceAddresses(message.body.subarray(start, end), replacementFor);
     for (const address of session.changed) changed.add(address);
     pieces.push(message.body.subarray(copied, start), session.body);
     copied = end;
@@ -66,7 +81,7 @@ export function rewriteSessions<T extends SipMessage>(
   return { message: { ...message, body: Buffer.concat(pieces) }, changed: [...changed] };
 }
 
-function replacementFor(address: string, own: OwnAddresses, isOverlayAddress: IsOverlayAddress): string | undefined {
+function ownFor(address: string, own: OwnAddresses, isOverlayAddress: IsOverlayAddress): string | undefined {
   const canonical = canonicalAddress(address);
   if (canonical === '0.0.0.0' || canonical === '::' || isOverlayAddress(canonical)) return undefined;
   if (parseIpAddress(address).isMulticast()) return undefined;

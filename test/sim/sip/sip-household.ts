@@ -124,6 +124,7 @@ export class SipHome implements SipNode {
           gateways: (now, done) => done(overlay.gatewaysOf(gateways), now),
           trunk: () => this.trunk && { flow: trunkFlow(this.ends), isReady: this.trunk.isReady },
           memberAt: (_, address) => members.get(address),
+          ipv4Of: (hit) => homes.get(hit)?.ipv4,
           lookUp: (aor, now, done) => done(overlay.hostsOf(aor, now), now),
           isListening: ({ address, port }) =>
             address === lan?.address ? port === lan.port : isOwnAddress(address) && port === ADAPTOR_PORT,

@@ -23,6 +23,11 @@ export class LocalEnds {
     return this.end(this.known.get(address));
   }
 
+  /** As `to`, and never what others are told instead. */
+  routeTo({ address }: SocketAddress): string | undefined {
+    return this.known.get(address);
+  }
+
   /** Never rejects. */
   async find(remote: SocketAddress): Promise<SocketAddress | undefined> {
     if (!this.known.has(remote.address)) this.keep(remote.address, await routeTo(remote));

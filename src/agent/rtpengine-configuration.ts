@@ -1,7 +1,7 @@
 import { chmodSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
-import { LAN_SIDE, OVERLAY_SIDE } from '../sip/media/media-relay.ts';
+import { LAN_SIDE, OUTSIDE_SIDE, OVERLAY_SIDE } from '../sip/media/sides.ts';
 import type { OwnAddresses } from '../sip/parties.ts';
 
 // Implementation constants: of Debian's rtpengine 10.5.
@@ -13,10 +13,24 @@ const TIMEOUTS_S = { media: 60, silent: 3_600, offer: 240, call: 43_200 };
 /** A family's phones. Each takes four ports. */
 const MAX_CALLS = 128;
 
+/** This host's addresses outside of the overlay; absent: no media cross there. */
+export interface RtpengineOutside {
+  readonly lan?: string | undefined;
+  /** That leads to the provider of a gateway, and what is told of it, if that is another one. */
+  readonly trunk?: { readonly address: string; readonly told: string | undefined } | undefined;
+}
+
 /** What rtpengine is to know of this host: its addresses on both sides, no kernel module, and no one to command it but us. */
-export function rtpengineConfiguration(own: OwnAddresses, lan: string | undefined, listen: SocketAddress): string {
+export function rtpengineConfiguration(
+  own: OwnAddresses,
+  { lan, trunk }: RtpengineOutside,
+  listen: SocketAddress,
+): string {
   const interfaces = [
     ...(lan === undefined ? [] : [`${LAN_SIDE}/${lan}`]),
+    ...(trunk === undefined
+      ? []
+      : [`${OUTSIDE_SIDE}/${trunk.address}${trunk.told === undefined ? '' : `!${trunk.told}`}`]),
     `${OVERLAY_SIDE}/${own.ipv6}`,
     ...(own.ipv4 === undefined ? [] : [`${OVERLAY_SIDE}/${own.ipv4}`]),
   ];

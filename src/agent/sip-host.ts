@@ -227,7 +227,8 @@ export class SipHost implements Timed {
     const { rtpengine, lan, runtimeDirectory } = this.options;
     if (rtpengine === undefined || own.ipv4 === undefined) return;
     try {
-      writeRtpengineConfiguration(runtimeDirectory, rtpengineConfiguration(own, lan?.address, rtpengine));
+      const outside = { lan: lan?.address, trunk: this.trunk?.mediaAddress };
+      writeRtpengineConfiguration(runtimeDirectory, rtpengineConfiguration(own, outside, rtpengine));
     } catch (error) {
       this.components.logger.warn('rtpengine is not told its addresses', { err: messageOf(error) });
     }
@@ -337,9 +338,13 @@ export class SipHost implements Timed {
         }),
       );
     const changed = (): void =>
-      void setImmediate(() => this.components.driver.feed('gateway', (now) => engine.phonesChanged(now)));
+      void setImmediate(() => {
+        this.tellRtpengine(this.own);
+        this.components.driver.feed('gateway', (now) => engine.phonesChanged(now));
+      });
+    const { rtpengine } = this;
     return new SipTrunk(
-      { ...this.components, toAdaptor, changed },
+      { ...this.components, rtpengine, hasIpv4: () => this.own.ipv4 !== undefined, toAdaptor, changed },
       { settings, numbers, overlay, ipv4Prefix, self: engine.hit, port },
     );
   }

@@ -6,12 +6,13 @@ import type { Random } from '../base/random.ts';
 import type { TrunkSettings } from '../config/trunk-settings.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
 import type { SipFlow } from '../sip/flow.ts';
+import type { MediaRelayPorts } from '../sip/media/media-relay.ts';
 import { encodeSip } from '../sip/message/codec.ts';
 import type { SipMessage } from '../sip/message/message.ts';
 import { OverlayNames } from '../sip/names.ts';
 import type { NumberPlan } from '../sip/numbers.ts';
 import type { TrunkAccount } from '../sip/trunk/account.ts';
-import type { MediaRelay } from '../sip/trunk/media-relay.ts';
+import { RtpengineMedia } from '../sip/trunk/rtpengine-media.ts';
 import { locateServers, type Server, type Wanted } from '../sip/trunk/server-location.ts';
 import { Trunk } from '../sip/trunk/trunk.ts';
 import { trunkFlow } from '../sip/trunk/trunk-flow.ts';
@@ -30,7 +31,10 @@ export interface SipTrunkComponents {
   readonly random: Random;
   readonly logger: Logger;
   readonly guard: Guard;
-  readonly media?: MediaRelay | undefined;
+  /** Absent: SDP passes as it is. */
+  readonly rtpengine?: Pick<MediaRelayPorts, 'ask' | 'onAnswer'> | undefined;
+  /** Whether this host has an IPv4 address in the overlay. */
+  readonly hasIpv4: () => boolean;
   /** To the adaptor beside it, as soon as that may be. Must not throw. */
   readonly toAdaptor: (message: SipMessage) => void;
   /** It has a way out, or has none any more. */
@@ -59,14 +63,27 @@ export class SipTrunk {
   private readonly resolver = sipResolver();
   private readonly random: Random;
   private readonly refresh: NodeJS.Timeout;
+  private readonly options: SipTrunkOptions;
+  /** Our address that leads to the provider. */
+  private outside: string | undefined;
 
   constructor(components: SipTrunkComponents, options: SipTrunkOptions) {
-    const { clock, random, logger, guard, media, toAdaptor, changed } = components;
+    const { clock, random, logger, guard, rtpengine, hasIpv4, toAdaptor, changed } = components;
+    const media =
+      rtpengine &&
+      new RtpengineMedia(
+        {
+          ask: (command, done) => rtpengine.ask(command, (answer) => this.run((now) => done(answer, now))),
+          onAnswer: (failure) => rtpengine.onAnswer(failure),
+        },
+        hasIpv4,
+      );
     const { settings, numbers: plan, overlay, ipv4Prefix, self, port } = options;
     const adaptor = { address: hitToAddress(self), port };
     const prefix = parseIpv4Prefix(ipv4Prefix);
     this.account = { ...settings, plan };
     this.random = random;
+    this.options = options;
     this.flow = trunkFlow(adaptor);
     this.trunk = new Trunk(
       {
@@ -108,6 +125,14 @@ export class SipTrunk {
     return this.isReady ? this.account.domain : undefined;
   }
 
+  /** Where media of the provider come to; undefined: it is not known yet where that is. */
+  get mediaAddress(): { readonly address: string; readonly told: string | undefined } | undefined {
+    const { outside, options } = this;
+    if (outside === undefined) return undefined;
+    const { address: told } = options.settings;
+    return { address: outside, told: told?.includes(':') === outside.includes(':') ? told : undefined };
+  }
+
   /** Of the adaptor beside it. */
   receive(message: SipMessage): void {
     this.run((now) => this.trunk.receiveInside(message, now));
@@ -139,6 +164,8 @@ export class SipTrunk {
       ({ remote }) => wanted === this.account.server || isGloballyReachable(remote.address),
     );
     await Promise.all(allowed.map(({ remote }) => this.sockets.ends.find(remote)));
+    const [first] = allowed;
+    if (wanted === this.account.server && first !== undefined) this.outside = this.sockets.ends.routeTo(first.remote);
     return allowed;
   }
 }

@@ -115,7 +115,7 @@ export function sipSettings(
 ): SipSettings {
   const lan = sipLanSettings(table?.lan, configuration);
   const trunk = trunkSettings(table?.trunk, configuration);
-  const rtpengine = table?.rtpengine ?? (lan && DEFAULT_RTPENGINE);
+  const rtpengine = table?.rtpengine ?? ((lan ?? trunk) && DEFAULT_RTPENGINE);
   return {
     enable: tun.enable && (table?.enable ?? true),
     port: table?.port ?? DEFAULT_PORT,

@@ -7,6 +7,7 @@ import type { Parties } from '../parties.ts';
 import { type AddressFamily, addressFamilies } from '../sdp/families.ts';
 import { type BodyPart, sessionParts } from '../sdp/session-parts.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
+import { LAN_SIDE, OVERLAY_SIDE } from './sides.ts';
 import { MAX_CALL_ID_LENGTH, MAX_RELAYED_CALLS } from './constants.ts';
 import { familyOf } from './family-warnings.ts';
 import { Exchanges, type SessionRole } from './exchanges.ts';
@@ -23,9 +24,6 @@ export interface MediaRelayPorts {
   onAnswer(failure: string | undefined): void;
 }
 
-/** The two networks that rtpengine has addresses of, as its configuration names them. */
-export const LAN_SIDE = 'lan';
-export const OVERLAY_SIDE = 'overlay';
 type Side = typeof LAN_SIDE | typeof OVERLAY_SIDE;
 
 interface Flows {

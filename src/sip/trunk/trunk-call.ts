@@ -7,7 +7,7 @@ import { parseNameAddr } from '../message/name-addr.ts';
 import { MAX_FORWARDS } from '../transaction/constants.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
-import type { MediaRelay, MediaSession } from './media-relay.ts';
+import type { TrunkMedia, MediaSession } from './trunk-media.ts';
 import { isSdp, passedHeaders, TRUNK_ALLOW } from './passing.ts';
 import type { Outgoing, OutgoingRequest } from './trunk-client.ts';
 
@@ -60,7 +60,7 @@ interface Dialog {
 
 interface Ports {
   readonly sides: Readonly<Record<End, CallSide>>;
-  readonly media: MediaRelay | undefined;
+  readonly media: TrunkMedia | undefined;
   readonly random: Random;
   /** Nothing of it is needed any more. */
   over(call: TrunkCall): void;
@@ -316,7 +316,7 @@ export class TrunkCall {
     now: number,
     done: (body: Uint8Array | undefined, now: number) => void,
   ): void {
-    const { media, sides } = this.ports;
+    const { media } = this.ports;
     const [fromTag, toTag] = from === 'caller' ? [this.callerTag, tag] : [tag ?? '', this.callerTag];
     this.queue((free) => {
       const finish = (body: Uint8Array | undefined, at: number): void => {
@@ -324,8 +324,18 @@ export class TrunkCall {
         free();
       };
       if (media === undefined || !isSdp(message)) finish(message.body, now);
-      else media[kind]({ id: this.id, fromTag, toTag, from: sides[from].from }, message.body, finish);
+      else media[kind]({ ...this.session(from), fromTag, toTag }, message.body, finish);
     });
+  }
+
+  private session(from: End): Pick<MediaSession, 'id' | 'from' | 'isOutsideIpv6'> {
+    const { sides } = this.ports;
+    const outside: End = sides.caller.from === 'outside' ? 'caller' : 'callee';
+    return {
+      id: this.id,
+      from: sides[from].from,
+      isOutsideIpv6: this.flows[outside].remote.address.includes(':'),
+    };
   }
 
   private queue(job: (done: () => void) => void): void {

@@ -17,7 +17,7 @@ import { TransactionLayer } from '../transaction/transaction-layer.ts';
 import type { ServerTransaction, TransactionUser } from '../transaction/transaction.ts';
 import type { TrunkAccount } from './account.ts';
 import { DigestClient } from './digest.ts';
-import type { MediaRelay } from './media-relay.ts';
+import type { TrunkMedia } from './trunk-media.ts';
 import { TRUNK_ALLOW, unsupported } from './passing.ts';
 import { Registration } from './registration.ts';
 import type { Server, Wanted } from './server-location.ts';
@@ -48,7 +48,7 @@ export interface TrunkPorts {
 export interface TrunkComponents {
   readonly ports: TrunkPorts;
   /** Absent: SDP goes as it is, for ends that reach each other without help. */
-  readonly media?: MediaRelay | undefined;
+  readonly media?: TrunkMedia | undefined;
   readonly names: OverlayNames;
   readonly random: Random;
   readonly logger: Logger;
@@ -66,7 +66,7 @@ type Refuse = (status: number, reason: string, name?: string, value?: string) =>
  */
 export class Trunk implements Timed {
   private readonly ports: TrunkPorts;
-  private readonly media: MediaRelay | undefined;
+  private readonly media: TrunkMedia | undefined;
   private readonly names: TrunkNames;
   private readonly random: Random;
   private readonly logger: Logger;

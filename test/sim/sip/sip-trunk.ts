@@ -4,7 +4,7 @@ import { udpFlow, type SipFlow } from '../../../src/sip/flow.ts';
 import type { SipMessage } from '../../../src/sip/message/message.ts';
 import { OverlayNames } from '../../../src/sip/names.ts';
 import type { TrunkAccount } from '../../../src/sip/trunk/account.ts';
-import type { MediaRelay, MediaSession } from '../../../src/sip/trunk/media-relay.ts';
+import type { TrunkMedia, MediaSession } from '../../../src/sip/trunk/trunk-media.ts';
 import type { Server, Wanted } from '../../../src/sip/trunk/server-location.ts';
 import { Trunk } from '../../../src/sip/trunk/trunk.ts';
 import { OVERLAY, type SipHome } from './sip-household.ts';
@@ -29,7 +29,7 @@ export function account(more: Partial<TrunkAccount> = {}): TrunkAccount {
 }
 
 /** What a media relay does to SDP: its own address of the other side. */
-export class SimMediaRelay implements MediaRelay {
+export class SimMediaRelay implements TrunkMedia {
   readonly log: string[] = [];
   works = true;
   private readonly network: SipNetwork;

@@ -7,13 +7,15 @@ export interface MediaSession {
   readonly toTag?: string | undefined;
   /** Where the SDP comes from: it goes to the other side. */
   readonly from: 'overlay' | 'outside';
+  /** Whether the outside is reached over IPv6. */
+  readonly isOutsideIpv6: boolean;
 }
 
 /**
  * What carries RTP between the overlay and the world outside of it. Each gives SDP as the other end is to have it; undefined: it does
  * not work now.
  */
-export interface MediaRelay {
+export interface TrunkMedia {
   offer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void;
   answer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void;
   /** The call is over. */

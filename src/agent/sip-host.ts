@@ -10,7 +10,7 @@ import type { SipLanSettings, SipLanUser } from '../config/sip-lan-settings.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { TrunkSettings } from '../config/trunk-settings.ts';
 import { SipAdaptor } from '../sip/adaptor.ts';
-import { CallerPolicy, type CallerSettings } from '../sip/callers.ts';
+import { callerName, CallerPolicy, type CallerSettings } from '../sip/callers.ts';
 import { HostWatch } from '../sip/host-watch.ts';
 import type { DigestUser } from '../sip/digest/authenticator.ts';
 import { type DigestAlgorithm, ha1Of } from '../sip/digest/digest.ts';
@@ -45,6 +45,8 @@ export interface SipHostComponents {
   readonly random: Random;
   readonly logger: Logger;
   readonly guard: Guard;
+  /** URIs of the user's address book; absent: there is none. */
+  readonly contacts?: () => readonly string[];
 }
 
 export interface SipHostOptions {
@@ -105,7 +107,15 @@ export class SipHost implements Timed {
     this.journal = new PhoneJournal({ clock, isOwn: (address) => this.isOwn(address) });
     this.registrar = this.makeRegistrar();
     this.rtpengine = options.rtpengine && new RtpengineSocket(components, options.rtpengine);
-    this.callers = new CallerPolicy({ ports: { minuteOfDay: () => minuteOfDay(clock.wall()) } }, options.callers);
+    this.callers = new CallerPolicy(
+      {
+        ports: {
+          minuteOfDay: () => minuteOfDay(clock.wall()),
+          isContact: (names) => components.contacts?.().some((uri) => names.includes(callerName(uri))) ?? false,
+        },
+      },
+      options.callers,
+    );
     this.watch = new HostWatch({
       ports: {
         ...hostWatchPorts({ engine, driver: components.driver, fed: this.driver }),

@@ -141,8 +141,12 @@ function isWithin({ from, to }: Night, minute: number): boolean {
   return from <= to ? from <= minute && minute < to : from <= minute || minute < to;
 }
 
-/** `+49 (30) 1234-567` is `+49301234567`. */
+/** What a contact, a URI of an address book, or a caller is called: `+49 (30) 1234-567` and `tel:+49-30-1234567` are `+49301234567`. */
 export function callerName(text: string): string {
-  const name = text.trim().toLowerCase();
+  const [name = ''] = text
+    .trim()
+    .toLowerCase()
+    .replace(/^(?:sips?|tel):/, '')
+    .split(/[;?]/);
   return /^\+?[0-9][0-9 ()/.-]*$/.test(name) ? name.replaceAll(/[ ()/.-]/g, '') : name;
 }

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { type Caller, CallerPolicy, type CallerSettings } from '../../../src/sip/callers.ts';
+import { type Caller, callerName, CallerPolicy, type CallerSettings } from '../../../src/sip/callers.ts';
 
 const MEMBERS: CallerSettings = { callers: 'members', contacts: [], block: [], callsPerMinute: 30 };
 const NIGHT = { from: 22 * 60, to: 7 * 60 };
@@ -33,6 +33,18 @@ test('members ring unless contacts alone shall; whom a gateway brings rings wher
     t.is(verdict({ callers: 'contacts', contacts: [contact] }, member('alice')), 'rings', contact);
   t.is(verdict({ callers: 'contacts', contacts: ['+49 (30) 123 45-67'] }, GATEWAY), 'rings');
 });
+
+for (const [text, name] of [
+  ['Bob', 'bob'],
+  ['sip:Bob@Home.Example;user=phone', 'bob@home.example'],
+  ['tel:+49-30-1234567;phone-context=x', '+49301234567'],
+  ['+49 (30) 1234/567', '+49301234567'],
+  ['2001:20::1', '2001:20::1'],
+  ['', ''],
+] as const)
+  test(`a contact "${text}" is "${name}"`, (t) => {
+    t.is(callerName(text), name);
+  });
 
 test('who is blocked never rings, a contact neither, and writes no message', (t) => {
   for (const callers of ['members', 'contacts', 'anyone'] as const)

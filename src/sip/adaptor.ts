@@ -21,6 +21,7 @@ import { parseUri, type SipUri } from './message/uri.ts';
 import { validateRequest } from './message/validation.ts';
 import { OverlayNames } from './names.ts';
 import type { NumberPlan } from './numbers.ts';
+import { ownEventAnswer } from './own-events.ts';
 import { type OwnAddresses, Parties, type Party, type ProvenMember } from './parties.ts';
 import type { ProxyPorts, Refusal } from './proxy/ports.ts';
 import type { PhoneJournal } from './phone-journal.ts';
@@ -100,8 +101,8 @@ export interface AdaptorOptions {
 export class SipAdaptor implements Timed {
   private readonly random: Random;
   private readonly logger: Logger;
+  /** Who this host is: its user may change. */
   private readonly self: ProvenMember;
-  private readonly user: string | null;
   private readonly names: OverlayNames;
   private readonly parties: Parties;
   private readonly contacts = new ContactFlows();
@@ -134,7 +135,6 @@ export class SipAdaptor implements Timed {
     this.random = random;
     this.logger = logger;
     this.registrar = registrar;
-    this.user = self.user;
     this.names = new OverlayNames(overlay);
     const { names, contacts } = this;
     const parties = new Parties({
@@ -236,7 +236,8 @@ export class SipAdaptor implements Timed {
 
   /** Phones are registered that a former life has heard of: their calls go on where they are. */
   restored(now: number): void {
-    for (const { uri, flow } of this.user === null ? [] : this.registrar.bindingsOf(this.user, now)) {
+    const { user } = this.self;
+    for (const { uri, flow } of user === null ? [] : this.registrar.bindingsOf(user, now)) {
       const contact = parseUri(uri);
       if (contact !== undefined) this.contacts.note(contact, flow);
     }
@@ -284,8 +285,12 @@ export class SipAdaptor implements Timed {
     };
   }
 
-  /** REGISTER of a phone, and OPTIONS about this proxy (RFC 3261 s10, s11); undefined: it is to go on. */
+  /** REGISTER of a phone, OPTIONS about this proxy (RFC 3261 s10, s11), and events that it keeps none of; undefined: it is to go on. */
   private ownAnswer({ from }: ServerTransaction, request: SipRequest, now: number): SipResponse | undefined {
+    if (validateRequest(request) === undefined && this.isAboutOwnUser(request, from)) {
+      const answer = ownEventAnswer(request);
+      if (answer !== undefined) return responseTo(request, answer, this.random);
+    }
     const isForUs = request.method === 'REGISTER' || (request.method === 'OPTIONS' && this.isAboutUs(request));
     if (!isForUs || validateRequest(request) !== undefined) return undefined;
     const refusal = this.admit(request, from, now);
@@ -300,6 +305,14 @@ export class SipAdaptor implements Timed {
       { name: 'Accept', value: 'application/sdp' },
     ];
     return responseTo(request, { status: 200, reason: 'OK', headers }, this.random);
+  }
+
+  /** Of a phone of this host, outside of a dialog. */
+  private isAboutOwnUser(request: SipRequest, from: SipFlow): boolean {
+    const uri = parseUri(request.uri);
+    if (uri === undefined || this.parties.of(from).kind !== 'phone' || tagOf(request, 'to') !== '') return false;
+    const addressee = this.names.addresseeOf(uri);
+    return addressee.kind === 'aor' && addressee.aor === this.self.user;
   }
 
   private isAboutUs(request: SipRequest): boolean {

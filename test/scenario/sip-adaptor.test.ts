@@ -135,6 +135,26 @@ test('a phone that calls as another member is refused by its own adaptor, and an
   t.deepEqual(bobs.received, []);
 });
 
+test('what a phone publishes of its user, and asks of his mailbox, is refused at once: it rings at no other phone of his', (t) => {
+  const { network, alice } = scene();
+  const [desk, mobile] = [alice.registered(), alice.registered({ over: 'ipv4' })];
+  const event = (value: string): { name: string; value: string }[] => [{ name: 'Event', value }];
+  desk.ask('PUBLISH', 'sip:alice@home.example', event('presence'));
+  desk.ask('SUBSCRIBE', 'sip:alice@home.example', event('message-summary'));
+  network.loop.run(1_000);
+  t.deepEqual(desk.heard.slice(1), ['PUBLISH 405', 'SUBSCRIBE 489']);
+  t.deepEqual(mobile.received, []);
+});
+
+test('the presence of a member is asked of his phones', (t) => {
+  const { network, alice, bob } = scene();
+  const bobs = bob.registered();
+  const phone = alice.registered();
+  phone.ask('SUBSCRIBE', 'sip:bob@home.example', [{ name: 'Event', value: 'presence' }]);
+  network.loop.run(1_000);
+  t.deepEqual(methods(bobs), ['SUBSCRIBE']);
+});
+
 test('a stranger is not answered', (t) => {
   const { network, alice, bob, overlay } = scene();
   const bobs = bob.registered();

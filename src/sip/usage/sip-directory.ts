@@ -12,8 +12,11 @@ import { ERROR_CODES, type SipRegistration, decodeSipRegistration } from '../../
 
 /** Of one user: so many are rung at once (RFC 7904 s8.2.1, fork explosion). */
 const MAX_HOSTS = 8;
-/** A call and what follows it ask once; a phone that registers is found within that time. */
-const KEPT_MS = { found: 5_000, nobody: 2_000 } as const;
+/**
+ * A call and what follows it ask once; a phone that registers is found within that time. Until then it is called where phones without
+ * a registration are, and there nobody answers: that is forgotten soonest.
+ */
+const KEPT_MS = { registrations: 5_000, names: 1_000, nobody: 2_000 } as const;
 const MAX_KEPT = 256;
 /** At a time: names, and those that wait for one. */
 const MAX_LOOKUPS = 64;
@@ -123,7 +126,7 @@ export class SipDirectory {
   private keep(aor: string, result: LookupResult<SipPlaces>, now: number): void {
     this.kept.delete(aor);
     if (!result.ok && result.error.errorCode !== ERROR_CODES.not_found) return;
-    this.kept.set(aor, { result, until: now + (result.ok ? KEPT_MS.found : KEPT_MS.nobody) });
+    this.kept.set(aor, { result, until: now + KEPT_MS[result.ok ? result.value.from : 'nobody'] });
     for (const oldest of this.kept.keys()) {
       if (this.kept.size <= MAX_KEPT) break;
       this.kept.delete(oldest);

@@ -96,6 +96,20 @@ test('that nobody is there is remembered for two seconds; what failed is asked a
   t.is(bench.fetches.length, 3);
 });
 
+test('that a user has hosts and no registration is remembered for one second: a phone may have registered meanwhile', (t) => {
+  const bench = new Bench();
+  bench.ask();
+  bench.fetches[0]?.(fetched());
+  bench.names[0]?.(HITS.map((hit) => ({ hit, ipv4: '198.18.0.1', source: SOURCE })));
+  bench.now = 999;
+  bench.ask();
+  t.is(bench.fetches.length, 1);
+  bench.now = 1_000;
+  bench.ask();
+  bench.fetches[1]?.(fetched(value(HITS[1] ?? '', 1)));
+  t.is(bench.answers.at(-1), 'registrations 1');
+});
+
 test('hosts by name are the answer where there is no registration, nor one that could be', (t) => {
   for (const none of [fetched(), failed(ERROR_CODES.not_found), failed(ERROR_CODES.unknown_kind)]) {
     const bench = new Bench();

@@ -35,7 +35,9 @@ async function baresip(place: PhonePlace): Promise<LabPhone> {
     dial: async (uri) => phone.dial(uri),
     established: async (timeoutMs) => phone.established(timeoutMs),
     hangUp: async () => phone.hangUp(),
-    ended: async (timeoutMs) => void (await phone.next('CALL_CLOSED', timeoutMs)),
+    ended: async (timeoutMs) => {
+      await phone.next('CALL_CLOSED', timeoutMs);
+    },
     stop: async () => phone.stop(),
   };
 }
@@ -48,9 +50,15 @@ async function linphone(place: PhonePlace): Promise<LabPhone> {
     speech: place.speech.wideband,
   });
   return {
-    dial: async (uri) => Promise.resolve(phone.dial(uri)),
+    dial: async (uri) => {
+      phone.dial(uri);
+      return Promise.resolve();
+    },
     established: async (timeoutMs) => phone.established(timeoutMs),
-    hangUp: async () => Promise.resolve(phone.hangUp()),
+    hangUp: async () => {
+      phone.hangUp();
+      return Promise.resolve();
+    },
     ended: async (timeoutMs) => phone.logs(/LinphoneCallReleased|LinphoneCallEnd/, timeoutMs),
     stop: async () => phone.stop(),
   };

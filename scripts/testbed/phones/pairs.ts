@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../../src/base/errors.ts';
-import { Agent, TUN_NAME } from '../agent.ts';
+import { Agent, type AgentOptions, TUN_NAME } from '../agent.ts';
 import { Capture } from '../capture.ts';
 import { ScriptError } from '../command.ts';
 import { type MovingHost, Scene } from '../handover/scene.ts';
+import type { Namespace } from '../lab.ts';
 import { table, type Findings } from '../report.ts';
 import { type RtpPacket, rtpPackets } from '../rtp-stream.ts';
 import type { LabPhone, PhoneMaker } from './lab-phone.ts';
@@ -12,6 +13,8 @@ import { placeBeside, settle } from './places.ts';
 import { knownPhones } from './known-phones.ts';
 
 const OVERLAY = 'home.example';
+/** On a machine that others use too. */
+const START_TIMEOUT_MS = 90_000;
 const ANSWER_TIMEOUT_MS = 12_000;
 const END_TIMEOUT_MS = 6_000;
 /** Of the call before the move, and after it. */
@@ -125,14 +128,15 @@ class PhoneStage {
 
   static async create(scene: Scene): Promise<PhoneStage> {
     const { lab, publicHost, a, b } = scene;
-    const founder = await Agent.start(lab, {
-      namespace: publicHost.namespace,
-      name: 'founder',
-      overlay: { create: OVERLAY },
-    });
+    const joined = async (namespace: Namespace, name: string, overlay: AgentOptions['overlay']): Promise<Agent> => {
+      const agent = Agent.launch(lab, { namespace, name, overlay });
+      await agent.ready(START_TIMEOUT_MS);
+      return agent;
+    };
+    const founder = await joined(publicHost.namespace, 'founder', { create: OVERLAY });
     const end = async (host: MovingHost, name: string): Promise<End> => {
       const { namespace } = host.host;
-      const agent = await Agent.start(lab, { namespace, name, overlay: { join: await founder.invite() } });
+      const agent = await joined(namespace, name, { join: await founder.invite() });
       await settle(lab, namespace, agent);
       return { host, agent };
     };
@@ -168,7 +172,7 @@ class PhoneStage {
       await delay(PUBLISHED_MS);
       return await this.talk(calling, called, captures);
     } catch (error) {
-      const words = messageOf(error);
+      const [words = ''] = messageOf(error).split('\n');
       return { setUp: false, setUpMs: undefined, heard: false, heardAfterMove: false, ended: false, words };
     } finally {
       await Promise.allSettled([...phones, ...captures].map(async (one) => one.stop()));

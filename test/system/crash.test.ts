@@ -89,3 +89,22 @@ systemTest(
     t.is(await leaks(lab, namespace, 'stopped', tryBoth), 0);
   },
 );
+
+systemTest(
+  'the only peer loses power after a host that is off: who asks is told that one’s addresses still',
+  async (t, lab) => {
+    const hosts = await threeHosts(lab);
+    const { hit, ipv4, user } = { ...(await hosts.alice.status()), user: 'alice' };
+    t.is((await hosts.bob.resolve(user)).ipv4, ipv4);
+    // Longer than what is written waits for.
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await hosts.alice.crash();
+    await hosts.peer.crash();
+    const peer = await hosts.peer.startAgain();
+    const found = await eventually('alice is found', RETURN_MS, async () => {
+      const answer = await peer.resolve(user).catch(() => undefined);
+      return answer?.ipv4 === ipv4 ? answer : undefined;
+    });
+    t.is(found.hit, hit);
+  },
+);

@@ -8,7 +8,7 @@ import type { Kind } from './kinds.ts';
 import { unpack } from './packed-data.ts';
 import type { Replicator } from './replicator.ts';
 import type { ResourceStore } from './resource-store.ts';
-import type { KeptValue, ValueFile, ValuePlace } from './value-file.ts';
+import type { KeptValue, ValueChange, ValueFile, ValuePlace } from './value-file.ts';
 import type { ValueVerifier } from './value-verifier.ts';
 
 // Implementation constants.
@@ -138,17 +138,17 @@ export class ValueKeeper implements Timed {
 
   /** @returns how many changes are written */
   private write(): number {
-    const names = [...this.changed.keys()].slice(0, CHANGES_PER_WRITE);
-    const changes = names.flatMap((name) => {
-      const place = this.changed.get(name);
-      return place === undefined ? [] : [{ place, value: this.store.kept(place, this.clock) }];
-    });
+    const changes: ValueChange[] = [];
+    for (const place of this.changed.values()) {
+      if (changes.length === CHANGES_PER_WRITE) break;
+      changes.push({ place, value: this.store.kept(place, this.clock) });
+    }
     const taken = this.file.write(changes);
     if (taken === 'lost') {
       this.lost();
       return 0;
     }
-    for (const name of names.slice(0, taken)) this.changed.delete(name);
+    for (const { place } of changes.slice(0, taken)) this.changed.delete(nameOf(place));
     return taken;
   }
 

@@ -188,7 +188,10 @@ export class Life {
     this.begin();
     if (config.sip.enable)
       this.sip = new SipHost(
-        { engine, driver, state, clock: systemClock, random: systemRandom, logger, guard },
+        {
+          ...{ engine, driver, state, clock: systemClock, random: systemRandom, logger, guard },
+          contacts: () => this.addressBook.addresses,
+        },
         {
           overlay: membership.configuration.overlay,
           ipv4Prefix,

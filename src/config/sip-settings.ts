@@ -120,7 +120,8 @@ export function sipSettings(
     enable: tun.enable && (table?.enable ?? true),
     port: table?.port ?? DEFAULT_PORT,
     callers: {
-      callers: table?.callers ?? 'members',
+      // Whoever names a gateway wants its calls.
+      callers: table?.callers ?? (table?.gateways === undefined && trunk === undefined ? 'members' : 'anyone'),
       contacts: table?.contacts ?? [],
       block: table?.block ?? [],
       callsPerMinute: table?.calls_per_minute ?? DEFAULT_CALLS_PER_MINUTE,

@@ -349,8 +349,11 @@ export class SipAdaptor implements Timed {
     const { callers } = this;
     if (callers === undefined) return undefined;
     const callId = firstHeader(request, 'call-id') ?? '';
-    if (party.kind === 'phone' && request.method === 'INVITE') callers.called(callId);
-    if (party.kind !== 'member') return undefined;
+    // No phone here rings for what goes on to the world outside, whoever sends it.
+    const leadsOutside = party.kind === 'member' && this.finder.leadsOutside(request);
+    if ((party.kind === 'phone' || leadsOutside) && request.method === 'INVITE') callers.called(callId);
+    if (leadsOutside) return undefined;
+    if (party.kind !== 'member' && party.kind !== 'trunk') return undefined;
     const caller = this.identities.callerOf(request, party);
     const refusal = callers.refusalOf({ method: request.method, callId }, caller, now);
     if (refusal === undefined) return undefined;

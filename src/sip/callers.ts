@@ -58,7 +58,7 @@ export interface CallerPorts {
 /**
  * Who may ring. Asked of what comes from elsewhere alone: nothing that phones of this host dial is ever held up here.
  *
- *   blocked ──> 480    no contact, no member, at night ──> 480    too many ──> 480 with Retry-After    else: it rings
+ *   too many ──> 480 with Retry-After    blocked ──> 480    no contact, no member, at night ──> 480    else: it rings
  *
  * A refused caller hears what it hears of a phone that is off.
  */
@@ -99,13 +99,14 @@ export class CallerPolicy {
     now: number,
   ): Refusal | undefined {
     if (!isDisturbing(request.method) || this.calls.has(request.callId)) return undefined;
-    const why = this.objection(request.method, caller);
-    if (why !== undefined) return { status: 480, reason: 'Temporarily Unavailable', why };
+    // First: a flood costs no search in an address book.
     if (!this.rate.take(caller.member, now)) {
       const seconds = Math.ceil((this.rate.availableAt(caller.member, now) - now) / 1000);
       const headers = [{ name: 'Retry-After', value: String(seconds) }];
       return { status: 480, reason: 'Too Many Calls', headers, why: 'too many calls' };
     }
+    const why = this.objection(request.method, caller);
+    if (why !== undefined) return { status: 480, reason: 'Temporarily Unavailable', why };
     this.remember(request.callId);
     return undefined;
   }

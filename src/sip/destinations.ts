@@ -4,10 +4,10 @@ import { type SipFlow, tcpFlow, udpFlow } from './flow.ts';
 import { encodeSip } from './message/codec.ts';
 import type { SipRequest } from './message/message.ts';
 import { parseUri, type SipUri } from './message/uri.ts';
-import type { OverlayNames } from './names.ts';
+import type { Addressee, OverlayNames } from './names.ts';
 import { isLoopback, type Parties, type Party } from './parties.ts';
 import { TRUNK_USER } from './trunk/trunk-flow.ts';
-import { dialledNumber, type NumberPlan } from './numbers.ts';
+import { type DialledNumber, dialledNumber, type NumberPlan } from './numbers.ts';
 import { type GruuPlace, gruuPlace } from './registrar/gruu.ts';
 
 /** A flow that a request is to take, with the Request-URI that it has there (RFC 3261 s16.5). */
@@ -126,15 +126,7 @@ export class DestinationFinder {
       return;
     }
     const addressee = uri === undefined ? undefined : this.names.addresseeOf(uri);
-    const isElsewhere =
-      addressee?.kind === 'address' && !this.parties.isOfOverlay(addressee.address) && !isLoopback(addressee.address);
-    const isOutside =
-      addressee === undefined ||
-      addressee.kind === 'foreign' ||
-      number?.isEmergency === true ||
-      // Of a provider that has no domain but its address.
-      (number !== undefined && isElsewhere);
-    if (uri === undefined || addressee === undefined || isOutside) {
+    if (uri === undefined || addressee === undefined || this.isOutside(number, addressee)) {
       this.outside(request, party, now, done);
       return;
     }
@@ -152,6 +144,27 @@ export class DestinationFinder {
       case 'domain':
         done(party.kind === 'phone' ? NOT_OF_THIS_OVERLAY : NOT_FOUND, now);
     }
+  }
+
+  /** Whether what a member sends goes to the world outside, if anywhere. */
+  leadsOutside({ uri: text }: SipRequest): boolean {
+    const uri = parseUri(text);
+    const number = dialledNumber(text, this.plan);
+    const addressee = uri === undefined ? undefined : this.names.addresseeOf(uri);
+    if (addressee === undefined) return number !== undefined;
+    const isMember = addressee.kind !== 'aor' || addressee.aor === this.user;
+    return this.isOutside(number, addressee) || (number !== undefined && !isMember);
+  }
+
+  private isOutside(number: DialledNumber | undefined, addressee: Addressee): boolean {
+    if (addressee.kind === 'foreign' || number?.isEmergency === true) return true;
+    // Of a provider that has no domain but its address.
+    return (
+      number !== undefined &&
+      addressee.kind === 'address' &&
+      !this.parties.isOfOverlay(addressee.address) &&
+      !isLoopback(addressee.address)
+    );
   }
 
   /** Where a URI leads that a Contact or Record-Route has brought: the rest of a dialog goes there. */

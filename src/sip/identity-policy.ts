@@ -18,6 +18,9 @@ export interface Refusal {
   readonly reason: string;
 }
 
+/** Whose calls come from elsewhere than from a phone of this host. */
+export type CallingParty = Extract<Party, { kind: 'member' | 'trunk' }>;
+
 /**
  * Who may say what of itself. What the link has proven of a member is told to the called phone in P-Asserted-Identity
  * (RFC 3325), and a From that claims another member is refused, at the caller's adaptor, and at the called one, which trusts
@@ -63,17 +66,17 @@ export class IdentityPolicy {
     return this.isTrue(firstHeader(response, 'to'), member);
   }
 
-  /** Who calls, once it may say so: a member by what its link has proven, or whom a member that is a gateway brings, by its From. */
-  callerOf(request: SipRequest, { hit, user }: ProvenMember): Caller {
+  /** Who calls, once it may say so: a member by what its link has proven, or whom a gateway brings, by its From. */
+  callerOf(request: SipRequest, party: CallingParty): Caller {
+    const { hit, user } = party.kind === 'member' ? party : this.own;
     const member = user ?? hit;
-    const uri = parseUri(parseNameAddr(firstHeader(request, 'from') ?? '')?.uri ?? '');
-    const isForeign =
-      uri !== undefined && uri.host !== ANONYMOUS_HOST && this.names.addresseeOf(uri).kind === 'foreign';
-    if (isForeign) {
-      const label = callerName(uri.user ?? '');
+    const claim = firstHeader(request, 'from');
+    if (party.kind === 'trunk' || this.isBrought(claim, party)) {
+      const uri = parseUri(parseNameAddr(claim ?? '')?.uri ?? '');
+      const label = callerName(uri?.user ?? '');
       // A label alone is a member's, in settings.
       const numbers = label.startsWith('+') ? [label] : [];
-      return { member, isMember: false, names: [...numbers, `${label}@${uri.host.toLowerCase()}`] };
+      return { member, isMember: false, names: [...numbers, `${label}@${uri?.host.toLowerCase() ?? ''}`] };
     }
     const names = user === null ? [] : [user, user.split('@')[0] ?? user];
     return { member, isMember: true, names: [...names, hitToAddress(hit)] };
@@ -90,7 +93,7 @@ export class IdentityPolicy {
     if (party.kind !== 'member' || party.user === null) return told;
     // Behind a gateway is who has proven nothing: the phone sees a domain that is not the overlay's.
     const speaker = firstHeader(message, message.type === 'request' ? 'from' : 'to');
-    if (this.isGateway(party) && !this.isTrue(speaker, party)) {
+    if (this.isBrought(speaker, party)) {
       const gateway = `unproven; gateway=${hitToAddress(party.hit)}`;
       return this.trustHeader === undefined ? told : prependHeader(told, this.trustHeader, gateway);
     }
@@ -102,6 +105,11 @@ export class IdentityPolicy {
 
   private isGateway({ user }: ProvenMember): boolean {
     return user !== null && this.gateways.includes(user);
+  }
+
+  /** A gateway brings whoever does not say that it is the gateway's own user: who says nothing, too. */
+  private isBrought(claim: string | undefined, member: ProvenMember): boolean {
+    return this.isGateway(member) && (isAnonymous(claim) || !this.isTrue(claim, member));
   }
 
   /** Neither a name of the overlay nor an address: nobody takes it for a member. */
@@ -122,9 +130,13 @@ export class IdentityPolicy {
   private isTrue(claim: string | undefined, { user, hit }: ProvenMember): boolean {
     const uri = parseUri(parseNameAddr(claim ?? '')?.uri ?? '');
     if (uri === undefined) return false;
-    if (uri.host === ANONYMOUS_HOST || gruuPlace(uri)?.hit === hit) return true;
+    if (isAnonymous(claim) || gruuPlace(uri)?.hit === hit) return true;
     const addressee = this.names.addresseeOf(uri);
     if (addressee.kind === 'address') return this.parties.hitAt(addressee.address) === hit;
     return addressee.kind === 'aor' && addressee.aor === user;
   }
+}
+
+function isAnonymous(claim: string | undefined): boolean {
+  return parseUri(parseNameAddr(claim ?? '')?.uri ?? '')?.host === ANONYMOUS_HOST;
 }

@@ -226,6 +226,30 @@ test('a member that is not among the callers hears 403, and calls for help all t
   t.deepEqual(invites(provider), Array(3).fill(`INVITE sip:112@${PROVIDER};user=phone`));
 });
 
+test("whom the gateway's own phones do not ring for calls out by it all the same, in a call too", (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const alice = overlay.home('alice', { gateways: ['box'] });
+  const box = overlay.home('box', { callers: { callers: 'contacts' } });
+  const gateway = new SimTrunk(network, box, GATEWAY, account());
+  const provider = new SimProvider(network, '203.0.113.1');
+  gateway.dns.set(PROVIDER, [serverAt('203.0.113.1')]);
+  gateway.start();
+  network.loop.run(1_000);
+  const phone = alice.registered();
+  box.registered();
+  const heard = ['sip:box@home.example', 'sip:030123456@home.example', 'urn:service:sos'].map((uri) => {
+    const call = phone.call(uri, uri);
+    network.loop.run(2_000);
+    return call.heard.at(-1);
+  });
+  t.deepEqual(heard, ['480', '200 callee', '200 callee']);
+  t.deepEqual(invites(provider).toSorted(), [
+    `INVITE sip:+4930123456@${PROVIDER};user=phone`,
+    `INVITE sip:112@${PROVIDER};user=phone`,
+  ]);
+});
+
 test('a call for help goes out when all lines are busy and the media relay has failed', (t) => {
   const { network, alice, trunk } = scene({ maxCalls: 1 }, ['box']);
   const phone = alice.registered();

@@ -89,6 +89,11 @@ export class AddressBook {
     return this.entries.all;
   }
 
+  /** URIs of all contacts. */
+  get addresses(): readonly string[] {
+    return this.entries.addresses;
+  }
+
   /** Why the overlay does not have the latest; null: it has. */
   get problem(): string | null {
     const { user } = this.components.overlay;

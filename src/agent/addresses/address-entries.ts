@@ -42,6 +42,11 @@ export class AddressEntries {
     return entries.sort((a, b) => a.name.localeCompare(b.name) || (a.uid < b.uid ? -1 : 1));
   }
 
+  /** Of all contacts. Asked for by each caller: in no order. */
+  get addresses(): string[] {
+    return [...this.kept.values()].flatMap(({ entry }) => entry?.addresses ?? []);
+  }
+
   get isEmpty(): boolean {
     return this.kept.size === 0;
   }

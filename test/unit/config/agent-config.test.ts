@@ -152,6 +152,8 @@ test('streams are accepted where it says so, and look in TLS as it says', (t) =>
 });
 
 test('who may ring: members, unless the configuration says otherwise', (t) => {
+  const named = agentConfig(file('[sip]\ngateways = ["office"]\n'), {}).sip.callers.callers;
+  t.is(named, 'anyone', 'whoever names a gateway wants its calls');
   t.deepEqual(agentConfig(undefined, {}).sip.callers, {
     callers: 'members',
     contacts: [],

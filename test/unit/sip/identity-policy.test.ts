@@ -117,3 +117,25 @@ test('what a phone asserts goes no further', (t) => {
   t.deepEqual(headerValues(sent, 'p-preferred-identity'), []);
   t.deepEqual(headerValues(sent, 'subject'), ['kept']);
 });
+
+test('whom a gateway brings without a name is nobody: no member in the eyes of who may ring, and not asserted', (t) => {
+  const alice = { hit: ALICES_HIT, user: 'alice@home.example' };
+  const gateway = policy({ gateways: ['alice@home.example'], trustHeader: 'X-Trust' });
+  const anonymous = request('sip:bob@home.example', ['From: "Anonymous" <sip:anonymous@anonymous.invalid>;tag=1']);
+  t.deepEqual(gateway.callerOf(anonymous, { kind: 'member', ...alice }), {
+    ...{ member: 'alice@home.example', isMember: false, names: ['anonymous@anonymous.invalid'] },
+  });
+  const told = gateway.toPhone(anonymous, { kind: 'member', ...alice });
+  t.deepEqual(headerValues(told, 'p-asserted-identity'), []);
+  t.deepEqual(headerValues(told, 'x-trust'), [`unproven; gateway=${ALICES}`]);
+  t.true(policy().callerOf(anonymous, { kind: 'member', ...alice }).isMember);
+});
+
+test('whom the gateway beside the phone brings is no member either, and is called by number and address', (t) => {
+  const caller = policy().callerOf(request('sip:bob@home.example', ['From: <sip:+4930123@provider.example>;tag=1']), {
+    kind: 'trunk',
+  });
+  t.deepEqual(caller, {
+    ...{ member: 'bob@home.example', isMember: false, names: ['+4930123', '+4930123@provider.example'] },
+  });
+});

@@ -153,7 +153,7 @@ export const SIP_REGISTRATION: Kind = {
  * SIP-REGISTRATION, which it is kept like.
  */
 export const IDLOC_GATEWAY: Kind = {
-  id: 0xf0001010,
+  id: 0xf0001020,
   name: 'IDLOC-GATEWAY',
   dataModel: 'dictionary',
   accessPolicy: 'USER-NODE-MATCH',
@@ -164,7 +164,7 @@ export const IDLOC_GATEWAY: Kind = {
 
 /** What is a user's own, encrypted: a part for each of the user's hosts, keyed by Node-ID, at each `own:0:0:alice@example.net`. */
 export const IDLOC_OWN: Kind = {
-  id: 0xf0001011,
+  id: 0xf0001010,
   name: 'IDLOC-OWN',
   dataModel: 'dictionary',
   accessPolicy: 'USER-NODE-PART',

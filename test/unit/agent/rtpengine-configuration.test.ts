@@ -15,11 +15,12 @@ test('rtpengine has the addresses of both sides, no kernel module, and hears com
   t.regex(rtpengineConfiguration(OWN, {}, LISTEN), /^interface = overlay\/2001:20::1;overlay\/198\.18\.0\.1$/m);
 });
 
-test('a gateway has a third side, that of its provider, who is told of another address behind a 1:1 NAT', (t) => {
-  const told = (told?: string): string =>
-    rtpengineConfiguration(OWN, { trunk: { address: '192.0.2.7', told } }, LISTEN);
-  t.regex(told(), /^interface = outside\/192\.0\.2\.7;overlay/m);
-  t.regex(told('203.0.113.7'), /^interface = outside\/192\.0\.2\.7!203\.0\.113\.7;overlay/m);
+test('of a gateway it has the address that leads to the provider, and what is told of it behind a 1:1 NAT', (t) => {
+  const address = '203.0.113.10';
+  const open = rtpengineConfiguration(OWN, { trunk: { address, told: undefined } }, LISTEN);
+  t.regex(open, /^interface = outside\/203\.0\.113\.10;overlay\/2001:20::1;/m);
+  const mapped = rtpengineConfiguration(OWN, { trunk: { address: '10.0.0.7', told: address } }, LISTEN);
+  t.regex(mapped, /^interface = outside\/10\.0\.0\.7!203\.0\.113\.10;/m);
 });
 
 test('its configuration is written as a whole, and every user can read it', (t) => {

@@ -31,6 +31,8 @@ export interface PhoneOptions {
   readonly addressOfRecord: string;
   /** 4: baresip takes IPv4 where a name has both (its default); 6: only IPv6. */
   readonly family: 4 | 6;
+  /** It knows no IPv6. Absent: it takes what DNS says first. */
+  readonly onlyIpv4?: boolean;
   readonly interfaceName: string;
   readonly nameserver?: string;
   /** What it says: a WAV file at 48 kHz with two channels, longer than the call. */
@@ -72,7 +74,13 @@ export class Phone {
     writeFileSync(join(options.directory, 'contacts'), '');
     this.process = options.namespace.start(
       'baresip',
-      ['-f', options.directory, '-v', '-s', ...(options.family === 6 ? ['-6'] : [])],
+      [
+        '-f',
+        options.directory,
+        '-v',
+        '-s',
+        ...(options.family === 6 ? ['-6'] : options.onlyIpv4 === true ? ['-4'] : []),
+      ],
       { HOME: options.directory },
     );
   }

@@ -142,6 +142,7 @@ export class DestinationFinder {
         done(this.ofAddress(request.uri, uri, from, party, now), now);
         return;
       case 'domain':
+      case 'foreign':
         done(party.kind === 'phone' ? NOT_OF_THIS_OVERLAY : NOT_FOUND, now);
     }
   }

@@ -35,6 +35,7 @@ const CONFIGURATION = [
 ];
 /** Of a start that may be well the next time: somebody else has it, nobody answers, no room, a module that is not loaded yet, a bug. */
 const FOR_THE_MOMENT = [
+  'ENODEV',
   'EADDRINUSE',
   'EUNKNOWN',
   'already_running',

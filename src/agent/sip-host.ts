@@ -35,6 +35,10 @@ import { hostWatchPorts } from './sip-reach.ts';
 import type { SipKnowledge } from './sip-report.ts';
 import { SipSockets } from './sip-sockets.ts';
 import { SipTrunk } from './sip-trunk.ts';
+import { readUdpTables, udpListener } from './udp-listeners.ts';
+
+/** RFC 3261 s19.1.2. */
+const SIP_PORT = 5_060;
 
 export interface SipHostComponents {
   readonly engine: Engine;
@@ -283,6 +287,7 @@ export class SipHost implements Timed {
               this.gateways.lookUp(now, (hosts) => void this.driver.feed('SIP gateways', (at) => done(hosts, at))),
             ),
           trunk: () => this.trunk,
+          unregisteredPhone: () => udpListener(readUdpTables(), this.own, SIP_PORT),
           memberAt: (hit, address) => this.memberAt(hit, address),
           ipv4Of: (hit) => engine.ipv4Of(hit),
           lookUp: (aor, _, done) =>

@@ -57,6 +57,8 @@ export interface AdaptorPorts {
   /** Hosts where a member has phones; undefined: the overlay does not say. */
   lookUp(aor: string, now: number, done: (hosts: readonly FoundHost[] | undefined, now: number) => void): void;
   isListening(local: SocketAddress): boolean;
+  /** As `DestinationPorts`; absent: it is not known. */
+  unregisteredPhone?(): string | undefined;
   /** Hosts of members that lead out of the overlay, the best first; absent: none. */
   gateways?(now: number, done: (hosts: readonly Hit[], now: number) => void): void;
   /** The gateway beside this adaptor; undefined, absent: there is none. */
@@ -158,6 +160,7 @@ export class SipAdaptor implements Timed {
         contacts,
         ports: {
           bindingsOf: (aor, now) => registrar.bindingsOf(aor, now),
+          unregisteredPhone: () => ports.unregisteredPhone?.(),
           gruu: (uri, now) => registrar.lookUpGruu(uri, now),
           lookUp: (aor, now, done) => ports.lookUp(aor, now, done),
           isListening: (local) => ports.isListening(local),

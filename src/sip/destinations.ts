@@ -30,7 +30,7 @@ export type Destinations = { readonly targets: readonly Target[] } | FinalAnswer
 /** A host where a member has phones. */
 export interface FoundHost {
   readonly hit: Hit;
-  /** False: it says nothing of an adaptor: a phone is to be there itself, at 5060. */
+  /** False: it is found by its name alone. A phone may listen there that has never registered. */
   readonly isRegistered: boolean;
   /** Of the latter, if it has one: not every phone knows IPv6, and all know IPv4. */
   readonly ipv4?: string | undefined;
@@ -39,6 +39,8 @@ export interface FoundHost {
 export interface DestinationPorts {
   /** Phones of this host that are registered as `aor`. */
   bindingsOf(aor: string, now: number): readonly Target[];
+  /** An address of this host where a phone listens, at SIP's own port, that has not registered; undefined: there is none. */
+  unregisteredPhone(): string | undefined;
   /** A GRUU of a phone of this host (RFC 5627). */
   gruu(uri: SipUri, now: number): readonly Target[];
   /** Hosts of a member; undefined: the overlay does not answer. In the call when it is known. */
@@ -70,6 +72,8 @@ const ADDED_BYTES = 320;
 const SIP_PORT = 5_060;
 /** A gateway that is off costs a caller no more than this. */
 const GATEWAY_RESPONDS_WITHIN_MS = 3_000;
+/** A host without an adaptor. Longer than it takes to know that a host is gone (`HostWatch`): that is the answer then. */
+const HOST_RESPONDS_WITHIN_MS = 6_000;
 const MAX_GATEWAYS = 4;
 const NOT_FOUND: FinalAnswer = { status: 404, reason: 'Not Found' };
 const NOT_OF_THIS_OVERLAY: FinalAnswer = { status: 404, reason: 'Not of This Overlay' };
@@ -196,7 +200,7 @@ export class DestinationFinder {
     }
     const here = isOwn ? this.ports.bindingsOf(aor, now).filter(({ flow }) => flow.key !== from.key) : [];
     if (party.kind === 'member') {
-      done(isOwn ? orElse(here, NOBODY_THERE) : NOT_FOUND, now);
+      done(isOwn ? orElse(here.length > 0 ? here : this.unregistered(request.uri), NOBODY_THERE) : NOT_FOUND, now);
       return;
     }
     this.ports.lookUp(aor, now, (hosts, at) => {
@@ -206,11 +210,17 @@ export class DestinationFinder {
       }
       const others = (hosts ?? []).filter(({ hit }) => hit !== this.self);
       const byTcp = isLarge(request);
+      // Whom only names tell of may have no adaptor: where it is one host, it is asked at 5060 then.
+      const isAlone = here.length === 0 && others.length === 1;
       const there = others.flatMap(({ hit, isRegistered, ipv4 }) => {
-        const flow = isRegistered
-          ? this.flow(hitToAddress(hit), this.port, byTcp)
-          : this.flow(ipv4 ?? hitToAddress(hit), SIP_PORT, false);
-        return flow === undefined ? [] : [{ uri: request.uri, flow }];
+        const adaptor = this.flow(hitToAddress(hit), this.port, byTcp);
+        const targets = adaptor === undefined ? [] : [{ uri: request.uri, flow: adaptor }];
+        if (isRegistered || !isAlone) return targets;
+        const phone = this.flow(ipv4 ?? hitToAddress(hit), SIP_PORT, false);
+        return [
+          ...targets.map((target) => ({ ...target, respondsWithinMs: HOST_RESPONDS_WITHIN_MS, hasAlternatives: true })),
+          ...(phone === undefined ? [] : [{ uri: request.uri, flow: phone, q: 0.5 }]),
+        ];
       });
       done(orElse([...here, ...there], isOwn ? NOBODY_THERE : NOT_FOUND), at);
     });
@@ -254,6 +264,13 @@ export class DestinationFinder {
       }));
       done(orElse(targets, number === undefined ? NOT_OF_THIS_OVERLAY : NO_GATEWAY), at);
     });
+  }
+
+  /** Phones that have always been at 5060, where DNS leads too, and know of no registrar. */
+  private unregistered(uri: string): Target[] {
+    const address = this.ports.unregisteredPhone();
+    const flow = address === undefined ? undefined : this.flow(address, SIP_PORT, false);
+    return flow === undefined ? [] : [{ uri, flow }];
   }
 
   /** One phone of one host (RFC 5627, RFC 7904 s6): the URI says of which. */

@@ -1,5 +1,5 @@
 import test from 'ava';
-import { headerValues } from '../../src/sip/message/headers.ts';
+import { firstHeader, headerValues } from '../../src/sip/message/headers.ts';
 import { SipNetwork } from '../sim/sip/sip-network.ts';
 import { SipOverlay, type SipHome } from '../sim/sip/sip-household.ts';
 import type { SimPhone } from '../sim/sip/sip-phone.ts';
@@ -79,6 +79,33 @@ test('a phone of a host without a registration is called at 5060, as DNS leads t
   network.loop.run(3_000);
   t.regex(call.heard.at(1) ?? '', /^200 /);
   t.deepEqual(methods(phone), ['INVITE', 'ACK']);
+});
+
+test('a phone that has never registered is called by its own adaptor, and told who calls', (t) => {
+  const { network, alice, bob } = scene();
+  const phone = bob.phone();
+  alice.registered().call('one', 'sip:bob@home.example');
+  network.loop.run(1_000);
+  const [invite] = phone.requests;
+  t.is(invite && firstHeader(invite, 'p-asserted-identity'), '<sip:alice@home.example>');
+});
+
+test('a host where no phone is says so at once', (t) => {
+  const { network, alice } = scene();
+  const call = alice.registered().call('one', 'sip:bob@home.example');
+  network.loop.run(200);
+  t.deepEqual(call.heard, ['480']);
+});
+
+test('a host that has no adaptor is called at 5060 after six seconds', (t) => {
+  const { network, alice, bob } = scene();
+  const phone = bob.phone({ over: 'ipv4' });
+  network.loses = (_, { remote }) => remote.address === bob.ipv6;
+  const call = alice.registered().call('one', 'sip:bob@home.example');
+  network.loop.run(5_900);
+  t.deepEqual(methods(phone), []);
+  network.loop.run(3_000);
+  t.regex(call.heard.at(-1) ?? '', /^200 /);
 });
 
 test('busy, unknown and cancelled calls end as they should', (t) => {

@@ -124,6 +124,7 @@ export class SipHome implements SipNode {
           gateways: (now, done) => done(overlay.gatewaysOf(gateways), now),
           trunk: () => this.trunk && { flow: trunkFlow(this.ends), isReady: this.trunk.isReady },
           memberAt: (_, address) => members.get(address),
+          unregisteredPhone: () => [this.ipv4, this.ipv6].find((address) => network.has({ address, port: 5_060 })),
           ipv4Of: (hit) => homes.get(hit)?.ipv4,
           lookUp: (aor, now, done) => done(overlay.hostsOf(aor, now), now),
           isListening: ({ address, port }) =>

@@ -42,6 +42,10 @@ export class SipNetwork {
     this.nodes.set(formatSocketAddress(address), node);
   }
 
+  has(address: SocketAddress): boolean {
+    return this.nodes.has(formatSocketAddress(address));
+  }
+
   send(flow: SipFlow, message: SipMessage): void {
     const bytes = encodeSip(message);
     const what = message.type === 'request' ? message.method : String(message.status);

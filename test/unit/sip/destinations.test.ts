@@ -21,6 +21,7 @@ function finder(hosts: Readonly<Record<string, readonly FoundHost[]>> = {}): {
             { uri: 'sip:bob@198.18.0.2:5080', flow: DESK },
           ]
         : [],
+    unregisteredPhone: () => undefined,
     gruu: () => [],
     gateways: (now: number, done: (hosts: readonly string[], now: number) => void) => done([], now),
     trunk: () => undefined,
@@ -60,13 +61,13 @@ test('a member’s call leads to all phones of this host’s user, and to nobody
   t.is(find('sip:x@elsewhere.example', alice), '404 Not Found');
 });
 
-test('a phone’s call leads to the adaptors of the other member’s hosts, or to 5060 where there is none', (t) => {
+test('a phone’s call leads to the adaptors of the other member’s hosts, and then to 5060 of a host that is known by name alone', (t) => {
   const { find } = finder({
     'alice@home.example': [{ hit: ALICES_HIT, isRegistered: true }],
     'dave@home.example': [{ hit: ALICES_HIT, isRegistered: false }],
   });
   t.is(find('sip:alice@home.example', PHONE), to(ALICES, 5062, BOBS));
-  t.is(find('sip:dave@home.example', PHONE), to(ALICES, 5060, BOBS));
+  t.is(find('sip:dave@home.example', PHONE), `${to(ALICES, 5062, BOBS)}, ${to(ALICES, 5060, BOBS)}`);
   t.is(find('sip:nobody@home.example', PHONE), '404 Not Found');
   t.is(find('sip:silent@home.example', PHONE), '504 Overlay Does Not Answer');
   t.is(find('sip:x@elsewhere.example', PHONE), '404 Not of This Overlay');

@@ -177,7 +177,7 @@ export class LinkManager implements Timed {
     this.negotiations = new Negotiations({
       table: this.table,
       sessions: this.sessions,
-      relays: this.relays,
+      ...{ relays: this.relays, turn: this.turn },
       wants: this.wants,
       repairs: this.repairs,
       open: (role, hit, now) => this.open(role, 'negotiated', hit, now),

@@ -8,6 +8,7 @@ import { CONNECT_TIMEOUT_MS, OFFER_TIMEOUT_MS, RESTART_TIMEOUT_MS } from './cons
 import type { IceSessions } from './ice-sessions.ts';
 import type { Relays } from './relays.ts';
 import type { RelayWants } from './relay-wants.ts';
+import type { TurnRelays } from './turn-relays.ts';
 
 /** What the negotiations need of the links. */
 export interface NegotiationPorts {
@@ -21,6 +22,7 @@ export interface NegotiationPorts {
   readonly drop: (association: Association, reason: string) => void;
   /** Asks how others see us. */
   readonly askReflexive: (now: number) => void;
+  readonly turn: Pick<TurnRelays, 'doubt'>;
   readonly settle: (association: Association, now: number) => void;
 }
 
@@ -37,6 +39,7 @@ export class Negotiations {
   private readonly open: NegotiationPorts['open'];
   private readonly drop: NegotiationPorts['drop'];
   private readonly askReflexive: NegotiationPorts['askReflexive'];
+  private readonly turn: NegotiationPorts['turn'];
   private readonly settle: NegotiationPorts['settle'];
 
   constructor(ports: NegotiationPorts) {
@@ -48,6 +51,7 @@ export class Negotiations {
     this.open = ports.open;
     this.drop = ports.drop;
     this.askReflexive = ports.askReflexive;
+    this.turn = ports.turn;
     this.settle = ports.settle;
   }
 
@@ -80,8 +84,9 @@ export class Negotiations {
       const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
       if (current.nextIce !== undefined) this.told(hit, current.nextIce, remote, 'they', now);
       this.settle(current, now);
-      // The peer has lost us: perhaps it is our NAT that has forgotten it, and what we answer is of no use any more.
+      // The peer has lost us: perhaps our NAT or our TURN server has forgotten us, and what we answer is of no use any more.
       this.askReflexive(now);
+      this.turn.doubt(now);
       return this.relays.name(nameAssociation(parameters, current.secrets.id), hit, this.relays.named(remote, hit));
     }
     const agent = this.sessions.make('controlled');

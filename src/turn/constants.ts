@@ -46,4 +46,4 @@ export const RETRY_MS = { least: 30_000, most: 600_000 } as const;
 /** An allocation that was lost is made anew after this. */
 export const LOST_RETRY_MS = 250;
 /** Where a link is in doubt, the server is asked whether it has the allocation still; not more often than this. */
-export const VERIFY_INTERVAL_MS = 5_000;
+export const VERIFY_INTERVAL_MS = 1_000;

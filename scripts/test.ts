@@ -27,7 +27,7 @@ const SERIAL_FOLDERS = ['system', 'native'];
 const FUZZ_SECONDS = 45;
 const FUZZ_AT_ONCE = 2;
 const IDLE = { idle: true };
-const SYSTEM_TESTS_AT_ONCE = 3;
+const SYSTEM_TESTS_AT_ONCE = 2;
 /** Where the kernel keeps files in memory, and how much of it the tests may want. */
 const SHARED_MEMORY = '/dev/shm';
 const SHARED_MEMORY_BYTES = 1 << 30;
@@ -173,7 +173,7 @@ function systemTest(file: string, build: string, extra: Readonly<Record<string, 
   return () => ava(`${file}${build === '' ? '' : ` on ${build}`}`, ['-c', '1', '--serial', file], extra);
 }
 
-/** Each lab has namespaces of its own, and most tests wait, two thirds of their time: three files at a time disturb each other little. */
+/** Each lab has namespaces of its own, and most tests wait: two files at a time disturb each other little. */
 async function systemTests(): Promise<void> {
   const why = labUnavailable();
   if (why !== undefined) {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { TUN_NAME, type Agent } from '../../../scripts/testbed/agent.ts';
+import { eventually } from '../../../scripts/testbed/command.ts';
 import type { Lab, Namespace } from '../../../scripts/testbed/lab.ts';
 import { Phone, type PhoneOptions } from '../../../scripts/testbed/phone.ts';
 import { speechLike, writeWav } from '../../../scripts/testbed/speech.ts';
@@ -17,7 +18,12 @@ export async function phoneAt(
   { agent, namespace }: Place,
   options: Pick<PhoneOptions, 'family'> & Partial<PhoneOptions>,
 ): Promise<Phone> {
-  const nameserver = (await agent.status()).dns?.listen;
+  // A phone that finds no IPv4 address of its registrar registers over IPv6.
+  const status = await eventually(`${agent.name} has an IPv4 address`, 20_000, async () => {
+    const current = await agent.status();
+    return current.ipv4 === null ? undefined : current;
+  });
+  const nameserver = status.dns?.listen;
   const speech = join(lab.directory, 'speech.wav');
   writeWav(speech, speechLike(40, 6940));
   const phone = await Phone.start({

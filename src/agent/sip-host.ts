@@ -22,6 +22,7 @@ import type { NumberPlan } from '../sip/numbers.ts';
 import { isLoopback, type OwnAddresses, type ProvenMember } from '../sip/parties.ts';
 import { PhoneJournal } from '../sip/phone-journal.ts';
 import { Registrar } from '../sip/registrar/registrar.ts';
+import { SIP_PORT } from '../sip/transaction/constants.ts';
 import { isTrunkFlow } from '../sip/trunk/trunk-flow.ts';
 import { GatewayDirectory } from '../sip/usage/gateway-directory.ts';
 import { Driver } from './driver.ts';
@@ -36,9 +37,6 @@ import type { SipKnowledge } from './sip-report.ts';
 import { SipSockets } from './sip-sockets.ts';
 import { SipTrunk } from './sip-trunk.ts';
 import { readUdpTables, udpListener } from './udp-listeners.ts';
-
-/** RFC 3261 s19.1.2. */
-const SIP_PORT = 5_060;
 
 export interface SipHostComponents {
   readonly engine: Engine;

@@ -2,15 +2,13 @@ import { z } from 'zod';
 import { canonicalAddress, isIpAddress, parseIpAddress } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { ConfigError } from './errors.ts';
-import { readSecretFile, refuseOpen } from './named-files.ts';
-import { turnText } from './turn-settings.ts';
+import { refuseOpen } from './named-files.ts';
+import { readPasswordFile, secretText } from './password-file.ts';
 
 /** Each is a key of a table that people write. */
 const MAX_USERS = 64;
 /** RFC 3261 s19.1.2: where hardware phones and door stations look. */
 const DEFAULT_PORT = 5_060;
-/** Enough for a password and the line's end. */
-const MAX_FILE_BYTES = 1_024;
 
 const path = z.string().regex(/^[^\0]{1,4096}$/, 'must be a path');
 const hex = (digits: number): z.ZodString =>
@@ -20,7 +18,7 @@ const userName = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be a name of a
 
 /** A password, a file with one, or H(A1) of RFC 7616 s3.4.2 with the overlay's name for the realm. */
 const user = z.union([
-  turnText,
+  secretText,
   z.strictObject({ password_file: path }),
   z
     .strictObject({ sha256: hex(64).optional(), md5: hex(32).optional() })
@@ -69,19 +67,10 @@ export function sipLanSettings(
   const users = given.map(([name, value]): SipLanUser => {
     if (typeof value === 'string') return { name, password: value };
     return 'password_file' in value
-      ? { name, password: passwordOf(value.password_file) }
+      ? { name, password: readPasswordFile(value.password_file) }
       : { name, ha1: { sha256: value.sha256?.toLowerCase(), md5: value.md5?.toLowerCase() } };
   });
   return { address: canonicalAddress(address), port, users };
-}
-
-function passwordOf(file: string): string {
-  const found = readSecretFile(file)
-    .slice(0, MAX_FILE_BYTES)
-    .replace(/\r?\n$/, '');
-  if (!turnText.safeParse(found).success)
-    throw new ConfigError(`${file}: must hold the password, one line, and nothing else`);
-  return found;
 }
 
 /** Loopback, multicast and "any": nobody on a LAN reaches it. */

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { isIpAddress, canonicalAddress } from '../base/ip-address.ts';
 import { isMemberLabel } from '../identity/names.ts';
 import { ConfigError } from './errors.ts';
-import { readSecretFile, refuseOpen } from './named-files.ts';
-import { turnText } from './turn-settings.ts';
+import { refuseOpen } from './named-files.ts';
+import { readPasswordFile, secretText } from './password-file.ts';
 
 /** Beside the 5060 to 5062 where phones and the adaptor listen. */
 const DEFAULT_PORT = 5_064;
@@ -12,8 +12,6 @@ const DEFAULT_CALLS = 32;
 const MAX_CALLS = 1_024;
 /** A company's numbers; each is a key of a table that people write. */
 const MAX_NUMBERS = 1_000;
-/** Enough for a password and the line's end. */
-const MAX_FILE_BYTES = 1_024;
 
 const label = z.string().refine(isMemberLabel, 'must be the first part of a user name, such as alice');
 const domain = z
@@ -37,8 +35,8 @@ export const trunkSchema = z.strictObject({
   server: server.optional(),
   transport: z.enum(['udp', 'tcp']).optional(),
   user: uriUser.optional(),
-  login: turnText.optional(),
-  password: turnText.optional(),
+  login: secretText.optional(),
+  password: secretText.optional(),
   password_file: z
     .string()
     .regex(/^[^\0]{1,4096}$/, 'must be a path')
@@ -92,7 +90,7 @@ export function trunkSettings(
   const numbers = Object.entries(table.numbers ?? {});
   if (numbers.length > MAX_NUMBERS)
     throw new ConfigError(`${configuration}: sip.trunk.numbers: must have at most ${MAX_NUMBERS} numbers`);
-  const secret = file === undefined ? password : passwordOf(file);
+  const secret = file === undefined ? password : readPasswordFile(file);
   return {
     domain: host,
     server: { ...serverOf(table.server ?? host), ...(transport !== undefined && { transport }) },
@@ -113,13 +111,4 @@ function serverOf(text: string): { host: string; port?: number } {
   if (isIpAddress(text)) return { host: canonicalAddress(text) };
   const [, host = text, port] = /^\[?(.*?)\]?(?::(\d+))?$/.exec(text) ?? [];
   return port === undefined ? { host } : { host, port: Number(port) };
-}
-
-function passwordOf(file: string): string {
-  const found = readSecretFile(file)
-    .slice(0, MAX_FILE_BYTES)
-    .replace(/\r?\n$/, '');
-  if (!turnText.safeParse(found).success)
-    throw new ConfigError(`${file}: must hold the password, one line, and nothing else`);
-  return found;
 }

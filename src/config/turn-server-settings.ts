@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { ConfigError } from './errors.ts';
 import { refuseOpen } from './named-files.ts';
-import { turnText } from './turn-settings.ts';
+import { secretText } from './password-file.ts';
 
 /** Each is a key of a table that people write. */
 const MAX_USERS = 64;
@@ -18,8 +18,8 @@ const MAX_BYTES_PER_SECOND = 0xffff_ffff;
 export const turnServerSchema = z.strictObject({
   enable: z.boolean().optional(),
   members: z.boolean().optional(),
-  realm: turnText.optional(),
-  users: z.record(turnText, turnText).optional(),
+  realm: secretText.optional(),
+  users: z.record(secretText, secretText).optional(),
   bytes_per_second: z.int().min(MIN_BYTES_PER_SECOND).max(MAX_BYTES_PER_SECOND).optional(),
   allocations: z.int().min(1).max(MAX_ALLOCATIONS).optional(),
   allocations_per_user: z.int().min(1).max(MAX_ALLOCATIONS).optional(),

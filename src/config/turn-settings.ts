@@ -3,17 +3,14 @@ import { z } from 'zod';
 import { isIpAddress } from '../base/ip-address.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
-import { readNamedFile, readSecretFile, refuseOpen } from './named-files.ts';
+import { readNamedFile, refuseOpen } from './named-files.ts';
+import { readPasswordFile, secretText } from './password-file.ts';
 
 /** RFC 8656 s2.1; of `turns` the second. */
 const TURN_PORT = 3_478;
 const TURNS_PORT = 5_349;
 /** One, and another for when that is down, each over UDP, TCP and TLS. */
 const MAX_SERVERS = 6;
-/** RFC 8489 s14.3 has 508 bytes for the user; more than people and generators write. */
-const MAX_SECRET = 256;
-/** Enough for a password and the line's end. */
-const MAX_FILE_BYTES = 1_024;
 /** All certificates of Debian have a quarter of that. */
 const MAX_AUTHORITIES_BYTES = 1_048_576;
 
@@ -34,19 +31,14 @@ const server = z.string().transform((text, context): TurnEndpoint => {
   });
   return z.NEVER;
 });
-/** A user, a password, a realm. */
-export const turnText = z
-  .string()
-  .regex(/^[^\p{Cc}]+$/u, 'must not be empty, and without control characters')
-  .max(MAX_SECRET);
 
 const path = z.string().regex(/^[^\0]{1,4096}$/, 'must be a path');
 
 /** The table `[turn]`. */
 export const turnSchema = z.strictObject({
   servers: z.array(server).max(MAX_SERVERS),
-  user: turnText,
-  password: turnText.optional(),
+  user: secretText,
+  password: secretText.optional(),
   password_file: path.optional(),
   ca_file: path.optional(),
 });
@@ -75,12 +67,7 @@ export function turnSettings(
     refuseOpen(configuration);
     return { servers, authorities, user, password: password ?? '' };
   }
-  const found = readSecretFile(file)
-    .slice(0, MAX_FILE_BYTES)
-    .replace(/\r?\n$/, '');
-  if (!turnText.safeParse(found).success)
-    throw new ConfigError(`${file}: must hold the password, one line, and nothing else`);
-  return { servers, authorities, user, password: found };
+  return { servers, authorities, user, password: readPasswordFile(file) };
 }
 
 /** @throws {ConfigError} when there is no certificate in it. */

@@ -6,6 +6,7 @@ import type { SipRequest } from './message/message.ts';
 import { parseUri, type SipUri } from './message/uri.ts';
 import type { Addressee, OverlayNames } from './names.ts';
 import { isLoopback, type Parties, type Party } from './parties.ts';
+import { SIP_PORT } from './transaction/constants.ts';
 import { TRUNK_USER } from './trunk/trunk-flow.ts';
 import { type DialledNumber, dialledNumber, type NumberPlan } from './numbers.ts';
 import { type GruuPlace, gruuPlace } from './registrar/gruu.ts';
@@ -69,7 +70,6 @@ interface Asked {
 const MAX_UDP_BYTES = 1_080;
 /** Via, Record-Route twice, and P-Asserted-Identity. */
 const ADDED_BYTES = 320;
-const SIP_PORT = 5_060;
 /** A gateway that is off costs a caller no more than this. */
 const GATEWAY_RESPONDS_WITHIN_MS = 3_000;
 /** A host without an adaptor. Longer than it takes to know that a host is gone (`HostWatch`): that is the answer then. */

@@ -4,14 +4,12 @@ import { headerValues, firstHeader, prependHeader, withoutHeader } from './messa
 import type { SipMessage, SipRequest, SipResponse } from './message/message.ts';
 import { parseNameAddr } from './message/name-addr.ts';
 import { parseUri } from './message/uri.ts';
-import type { OverlayNames } from './names.ts';
+import { ANONYMOUS_HOST, type OverlayNames } from './names.ts';
 import { isLoopback, type Parties, type Party, type ProvenMember } from './parties.ts';
 import { gruuPlace } from './registrar/gruu.ts';
 
 /** What only a proxy that is trusted may say (RFC 3325 s5, and what came before it). */
 const ASSERTIONS = ['P-Asserted-Identity', 'P-Preferred-Identity', 'Remote-Party-ID'];
-/** RFC 3261 s8.1.1.3, RFC 3323: who does not want to say. */
-const ANONYMOUS_HOST = 'anonymous.invalid';
 
 export interface Refusal {
   readonly status: number;

@@ -2,6 +2,9 @@ import { canonicalAddress, isIpAddress } from '../base/ip-address.ts';
 import { isMemberLabel } from '../identity/names.ts';
 import type { SipUri } from './message/uri.ts';
 
+/** RFC 3261 s8.1.1.3, RFC 3323: who does not want to say. */
+export const ANONYMOUS_HOST = 'anonymous.invalid';
+
 /** What the host part of a SIP URI leads to. */
 export type Addressee =
   /** `sip:bob@home.example`, and `sip:bob@bob.home.example`, which is the same member by the name of its hosts. */

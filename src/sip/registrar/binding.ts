@@ -2,9 +2,8 @@ import { isIpAddress } from '../../base/ip-address.ts';
 import { type SipFlow, tcpFlow, udpFlow } from '../flow.ts';
 import type { SipUri } from '../message/uri.ts';
 import type { ContactField } from './contact-field.ts';
+import { SIP_PORT } from '../transaction/constants.ts';
 import { canonicalHost, sameUri } from './same-uri.ts';
-
-const SIP_PORT = 5_060;
 
 /** A phone that is registered (RFC 3261 s10.3, RFC 5626 s6). */
 export interface Binding {

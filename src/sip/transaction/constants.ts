@@ -14,8 +14,8 @@ export const TIMER_D_MS = 32_000;
 export const INVITE_TRYING_MS = 200;
 /** RFC 4320 s4.1: 100 goes out when a client's timer E has reached T2, and not before. */
 export const NON_INVITE_TRYING_MS = T1_MS + 2 * T1_MS + 4 * T1_MS;
-/** s18.2.2: where there is no port in the sent-by. */
-export const DEFAULT_PORT = 5_060;
+/** s19.1.2, and s18.2.2: where none is written. */
+export const SIP_PORT = 5_060;
 /** s8.1.1.6. */
 export const MAX_FORWARDS = 70;
 

@@ -3,7 +3,7 @@ import { type SipFlow, udpFlow } from '../flow.ts';
 import { withFirstValue } from '../message/headers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { formatVia, type SipVia } from '../message/via.ts';
-import { DEFAULT_PORT } from './constants.ts';
+import { SIP_PORT } from './constants.ts';
 
 /**
  * The request with the source that its top Via did not know, or asked for (RFC 3261 s18.2.1, RFC 3581 s4). What the Via said
@@ -23,7 +23,7 @@ export function withSource(request: SipRequest, via: SipVia, { remote }: SipFlow
  * names, or its own with `rport` (RFC 3261 s18.2.2, RFC 3581 s4). `maddr` is not followed: it would send our answers to third parties.
  */
 export function replyFlow(via: SipVia, flow: SipFlow): SipFlow {
-  const port = via.port ?? DEFAULT_PORT;
+  const port = via.port ?? SIP_PORT;
   if (flow.transport !== 'udp' || via.params.has('rport') || port === flow.remote.port || port === 0) return flow;
   return udpFlow({ local: flow.local, remote: { address: flow.remote.address, port } });
 }

@@ -6,7 +6,7 @@ import { firstHeader, headerValues } from '../message/headers.ts';
 import type { SipRequest, SipResponse } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
 import { formatHostPort, parseUri } from '../message/uri.ts';
-import { MAX_FORWARDS } from '../transaction/constants.ts';
+import { MAX_FORWARDS, SIP_PORT } from '../transaction/constants.ts';
 import type { DigestClient } from './digest.ts';
 import type { TrunkClient } from './trunk-client.ts';
 
@@ -192,7 +192,7 @@ export class Registration implements Timed {
       .map((value) => parseNameAddr(value))
       .find((contact) => {
         const uri = parseUri(contact?.uri ?? '');
-        return uri?.user === this.options.user && uri.host === address && (uri.port ?? 5_060) === port;
+        return uri?.user === this.options.user && uri.host === address && (uri.port ?? SIP_PORT) === port;
       });
     const granted = Number(ours?.params.get('expires') ?? firstHeader(response, 'expires') ?? this.expiresS);
     return Number.isFinite(granted) ? Math.min(Math.max(granted, MIN_EXPIRES_S / 2), MAX_EXPIRES_S) : this.expiresS;

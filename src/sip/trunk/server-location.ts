@@ -1,10 +1,10 @@
 import { isIpAddress, canonicalAddress } from '../../base/ip-address.ts';
 import type { Random } from '../../base/random.ts';
 import type { SocketAddress } from '../../base/socket-address.ts';
+import { SIP_PORT } from '../transaction/constants.ts';
 
 // Specification: RFC 3263.
 
-const SIP_PORT = 5_060;
 const SERVICES: ReadonlyMap<string, Transport> = new Map([
   ['SIP+D2U', 'udp'],
   ['SIP+D2T', 'tcp'],

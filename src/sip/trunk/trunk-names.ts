@@ -3,13 +3,13 @@ import { firstHeader } from '../message/headers.ts';
 import type { SipHeader, SipRequest } from '../message/message.ts';
 import { formatNameAddr, parseNameAddr } from '../message/name-addr.ts';
 import { formatUri, parseUri } from '../message/uri.ts';
-import type { OverlayNames } from '../names.ts';
+import { ANONYMOUS_HOST, type OverlayNames } from '../names.ts';
 import { dialledNumber, readNumber } from '../numbers.ts';
 import type { TrunkAccount } from './account.ts';
 import type { Wanted } from './server-location.ts';
 
 /** RFC 3323 s4.1.1.3. */
-const ANONYMOUS = '"Anonymous" <sip:anonymous@anonymous.invalid>';
+const ANONYMOUS = `"Anonymous" <sip:anonymous@${ANONYMOUS_HOST}>`;
 const NO_PARAMS: ReadonlyMap<string, string> = new Map();
 
 /** A call that goes out. */
@@ -53,8 +53,7 @@ export class TrunkNames {
     const isAllowed = caller !== undefined && (account.callers?.includes(caller) ?? true);
     // Whoever is in need of help is connected.
     if (!isAllowed && number?.isEmergency !== true) return { status: 403, reason: 'Not a Caller of This Gateway' };
-    const isAnonymous =
-      parseUri(parseNameAddr(firstHeader(request, 'from') ?? '')?.uri ?? '')?.host === 'anonymous.invalid';
+    const isAnonymous = parseUri(parseNameAddr(firstHeader(request, 'from') ?? '')?.uri ?? '')?.host === ANONYMOUS_HOST;
     const identity = `<${this.identityOf(caller)}>`;
     const from = isAnonymous
       ? {
@@ -106,7 +105,7 @@ export class TrunkNames {
     const said = parseNameAddr(from);
     const uri = parseUri(said?.uri ?? '');
     const displayName = said?.displayName.slice(0, 64) ?? '';
-    if (uri?.host === 'anonymous.invalid') return ANONYMOUS;
+    if (uri?.host === ANONYMOUS_HOST) return ANONYMOUS;
     const number = readNumber(uri?.user ?? said?.uri.replace(/^tel:/i, '') ?? '', account.plan)?.number;
     if (number !== undefined)
       return formatNameAddr({

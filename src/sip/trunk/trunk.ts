@@ -25,6 +25,7 @@ import { type CallSide, type CallStart, type End, TrunkCall } from './trunk-call
 import { TrunkClient } from './trunk-client.ts';
 import { TRUNK_USER, trunkFlow } from './trunk-flow.ts';
 import { TrunkNames } from './trunk-names.ts';
+import { SIP_PORT } from '../transaction/constants.ts';
 
 // Implementation constants.
 
@@ -383,7 +384,7 @@ export class Trunk implements Timed {
         const next = parseUri(uri);
         if (next === undefined || !isIpAddress(next.host)) return flow;
         const transport = next.params.get('transport') === 'tcp' ? 'tcp' : 'udp';
-        const remote = { address: next.host, port: next.port ?? 5_060 };
+        const remote = { address: next.host, port: next.port ?? SIP_PORT };
         if (transport === flow.transport && remote.address === flow.remote.address && remote.port === flow.remote.port)
           return flow;
         return this.outsideFlow(remote, transport) ?? flow;

@@ -54,6 +54,9 @@ interface Partial {
  * Puts fragmented messages together at their destination (RFC 6940 s6.7). Fragments of one message are told by their
  * transaction ID and may overlap, since a retransmission can have been fragmented otherwise; the signature decides
  * whether what comes out is what was sent. No failure ends this machine: what does not fit is dropped and counted.
+ *
+ * Where there is no room, the oldest incomplete message gives way: its missing fragment was lost, more likely than not, and what comes
+ * now would wait for nothing. A neighbour that fills its share loses its own ones only.
  */
 export class Reassembler implements Timed {
   private readonly maxTotalBytes: number;
@@ -94,12 +97,13 @@ export class Reassembler implements Timed {
     const end = offset + length;
     const key = `${header.overlay}:${header.transactionId.toString()}`;
     const partial = this.partials.get(key) ?? this.open(key, source, now);
-    const at = partial === undefined ? -1 : placeOf(partial.pieces, offset);
-    if (partial === undefined || !this.admits(partial, at, offset, end, isLastFragment(header), bytes.length)) {
+    const at = placeOf(partial.pieces, offset);
+    if (!this.admits(partial, at, offset, end, isLastFragment(header))) {
       this.droppedFragments++;
-      if (partial?.pieces.length === 0) this.close(key, partial);
+      if (partial.pieces.length === 0) this.close(key, partial);
       return undefined;
     }
+    this.makeRoom(partial.source, costOf(bytes.length), partial);
     // A copy of its own: the input may be a view of a buffer that is used again.
     const copy = new Uint8Array(bytes);
     const piece = { offset, body: copy.subarray(header.headerLength) };
@@ -127,8 +131,8 @@ export class Reassembler implements Timed {
     }
   }
 
-  private open(key: string, source: string, now: number): Partial | undefined {
-    if (!this.hasRoom(source, REASSEMBLY_MESSAGE_COST_BYTES)) return undefined;
+  private open(key: string, source: string, now: number): Partial {
+    this.makeRoom(source, REASSEMBLY_MESSAGE_COST_BYTES, undefined);
     const partial: Partial = { source, pieces: [], head: undefined, total: undefined, cost: 0 };
     this.partials.set(key, partial);
     this.timers.set(key, now + this.timeoutMs);
@@ -150,22 +154,37 @@ export class Reassembler implements Timed {
     else this.costOfSource.delete(partial.source);
   }
 
-  private admits(partial: Partial, at: number, offset: number, end: number, last: boolean, size: number): boolean {
-    const { pieces, total, source } = partial;
+  private admits({ pieces, total }: Partial, at: number, offset: number, end: number, last: boolean): boolean {
     if (end === offset || end > this.maxMessageBytes || pieces.length >= REASSEMBLY_MAX_FRAGMENTS) return false;
     if (total !== undefined && (last ? end !== total : end > total)) return false;
     const previous = pieces[at];
     if (previous?.offset === offset && previous.body.length >= end - offset) return false;
     const final = pieces.at(-1);
-    if (last && final !== undefined && final.offset + final.body.length > end) return false;
-    return this.hasRoom(source, costOf(size));
+    return !(last && final !== undefined && final.offset + final.body.length > end);
   }
 
-  private hasRoom(source: string, cost: number): boolean {
-    const ofSource = this.costOfSource.get(source) ?? 0;
-    return (
-      this.totalCost + cost <= this.maxTotalBytes && ofSource + cost <= this.maxTotalBytes * REASSEMBLY_SOURCE_SHARE
-    );
+  /** @param spared the message that the room is for */
+  private makeRoom(source: string, cost: number, spared: Partial | undefined): void {
+    const share = this.maxTotalBytes * REASSEMBLY_SOURCE_SHARE;
+    while ((this.costOfSource.get(source) ?? 0) + cost > share && this.dropOldest(source, spared));
+    while (this.totalCost + cost > this.maxTotalBytes && this.dropOldest(this.greediest(), spared));
+  }
+
+  private greediest(): string | undefined {
+    let [most, greediest]: [number, string | undefined] = [0, undefined];
+    for (const [source, cost] of this.costOfSource) if (cost > most) [most, greediest] = [cost, source];
+    return greediest;
+  }
+
+  /** @returns whether there was one */
+  private dropOldest(source: string | undefined, spared: Partial | undefined): boolean {
+    for (const [key, partial] of this.partials) {
+      if (partial.source !== source || partial === spared) continue;
+      this.droppedFragments += partial.pieces.length;
+      this.close(key, partial);
+      return true;
+    }
+    return false;
   }
 }
 

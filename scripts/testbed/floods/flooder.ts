@@ -53,8 +53,8 @@ const JOIN_TIMEOUT_MS = 30_000;
 /** As many records as the agent lets one link keep waiting. */
 const WINDOW = 64;
 const LOST_AFTER_MS = 100;
-/** Of what the agent is to store nothing is to be lost: it takes its time for a window of signatures. */
-const FILL_PATIENCE_MS = 2_000;
+/** Of what the agent is to store nothing is to be lost: it takes its time for a window of signatures, and the flooder's own node has to say something, too. */
+const FILL = { window: 32, patienceMs: 2_000 };
 /** Distinct messages of a flood, sent over and over: signing each anew would make the flood slow. */
 const DISTINCT = 2_000;
 const FILL_SECONDS = 120;
@@ -219,11 +219,11 @@ function send(pieces: readonly Uint8Array[]): void {
 async function sendFor(
   seconds: number,
   next: () => readonly Uint8Array[] | undefined,
-  patienceMs = LOST_AFTER_MS,
+  { window, patienceMs } = { window: WINDOW, patienceMs: LOST_AFTER_MS },
 ): Promise<number> {
   const end = performance.now() + seconds * 1000;
   for (let sent = 0; ;) {
-    while (underWay < WINDOW && performance.now() < end) {
+    while (underWay < window && performance.now() < end) {
       const pieces = next();
       if (pieces === undefined) return sent;
       send(pieces);
@@ -262,7 +262,7 @@ async function fill(resources: number): Promise<Record<string, unknown>> {
       index += 1;
       return piecesOf({ body, certificates: member.certificates });
     };
-    await sendFor(FILL_SECONDS, next, FILL_PATIENCE_MS);
+    await sendFor(FILL_SECONDS, next, FILL);
     stored = await resourcesAtVictim();
   }
   return { resources: stored };

@@ -147,6 +147,28 @@ test('one neighbour can fill its share of the room, and leaves the rest to other
   t.deepEqual(receiveAll(reassembler, fragmentMessage(bytes, 1200)), [bytes]);
 });
 
+test('a neighbour of whose messages many lost a fragment is heard at once: the oldest incomplete ones give way', (t) => {
+  const reassembler = new Reassembler();
+  for (let i = 0; i < 500; i++)
+    reassembler.receive(fragmentMessage(message(2000, BigInt(i)), 700)[0] ?? new Uint8Array(0), 'a', 0);
+  const later = Array.from({ length: 50 }, (_, i) => message(5000, BigInt(1000 + i)));
+  for (const bytes of later) t.deepEqual(receiveAll(reassembler, fragmentMessage(bytes, 1200)), [bytes]);
+});
+
+test('where many neighbours fill the room, who has most there gives way, and who has nothing is heard', (t) => {
+  const reassembler = new Reassembler({ maxTotalBytes: 512 * 1024 });
+  const [kept = new Uint8Array(0), ...rest] = fragmentMessage(message(5000, 9998n), 1200);
+  reassembler.receive(kept, 'modest', 0);
+  for (let i = 0; i < 500; i++)
+    reassembler.receive(fragmentMessage(message(2000, BigInt(i)), 700)[0] ?? new Uint8Array(0), `flood${i % 5}`, 0);
+  const bytes = message(5000, 9999n);
+  t.deepEqual(receiveAll(reassembler, fragmentMessage(bytes, 1200)), [bytes]);
+  t.is(
+    rest.map((fragment) => reassembler.receive(fragment, 'modest', 0)).filter((whole) => whole !== undefined).length,
+    1,
+  );
+});
+
 test('all neighbours together stay below the total', (t) => {
   const reassembler = new Reassembler({ maxTotalBytes: 256 * 1024 });
   for (let i = 0; i < 200; i++)

@@ -1,3 +1,5 @@
+import { type NodeId, isNodeId } from '../../src/base/node-id.ts';
+
 /** Copies of a value beside the one at the responsible peer (RFC 6940 s10.4), so it is lost when so many and one more die at once. */
 const REPLICAS = 2;
 
@@ -21,7 +23,7 @@ export const MAX_NOTES = 8;
 export const MIN_RIGHT = 0.999;
 
 interface Place {
-  readonly key: string;
+  readonly key: NodeId;
   alive: boolean;
   /** When it died, or came (back) with nothing: until it had time to be given its copies it counts for nothing. */
   disturbedAt: number;
@@ -35,22 +37,27 @@ export class ChurnSchedule {
   private readonly places: Place[];
   private readonly repairMs: number;
 
-  /** @param keys Node-IDs, in any order, all of them alive and settled */
-  constructor(keys: readonly string[], options: { readonly repairMs: number }) {
+  /**
+   * @param keys in any order, all of them alive and settled
+   * @throws {RangeError} for an address in the place of a Node-ID: 2001:22:b05:: stands before 2001:22:600c:: in the ring, but not by its text.
+   */
+  constructor(keys: readonly NodeId[], options: { readonly repairMs: number }) {
+    const stranger = keys.find((key) => !isNodeId(key));
+    if (stranger !== undefined) throw new RangeError(`not a Node-ID: ${stranger}`);
     this.places = [...keys].sort().map((key) => ({ key, alive: true, disturbedAt: -Infinity }));
     this.repairMs = options.repairMs;
   }
 
   /** Those that may be killed now. */
-  candidates(now: number): string[] {
+  candidates(now: number): NodeId[] {
     return this.places.filter((place, i) => place.alive && this.isSpared(i, now)).map(({ key }) => key);
   }
 
-  died(key: string, now: number): void {
+  died(key: NodeId, now: number): void {
     this.disturb(key, false, now);
   }
 
-  cameBack(key: string, now: number): void {
+  cameBack(key: NodeId, now: number): void {
     this.disturb(key, true, now);
   }
 
@@ -71,7 +78,7 @@ export class ChurnSchedule {
     return true;
   }
 
-  private disturb(key: string, alive: boolean, now: number): void {
+  private disturb(key: NodeId, alive: boolean, now: number): void {
     const place = this.places.find((other) => other.key === key);
     if (place === undefined) throw new RangeError(`no such place: ${key}`);
     place.alive = alive;

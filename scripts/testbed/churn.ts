@@ -1,6 +1,7 @@
 import { randomInt } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { IdlocError, messageOf } from '../../src/base/errors.ts';
+import { type NodeId, addressToHit } from '../../src/base/node-id.ts';
 import { request } from '../../src/control/client.ts';
 import type { Result } from '../../src/control/schemas.ts';
 import { Agent } from './agent.ts';
@@ -44,7 +45,10 @@ interface Value {
 /** One agent over its lives. */
 interface Seat {
   readonly name: string;
+  /** As in `status`. */
   readonly hit: string;
+  /** By which the ring is sorted. */
+  readonly nodeId: NodeId;
   agent: Agent;
   /** In the overlay, so that it may be asked. */
   up: boolean;
@@ -97,7 +101,7 @@ async function settle(
     });
     const { hit, role } = await ready(agent);
     if (role !== 'peer') throw new ScriptError(`${name} is a ${role}, not a peer: what it stores is not measured`);
-    return { name, hit, agent, up: true };
+    return { name, hit, nodeId: addressToHit(hit), agent, up: true };
   };
   const founder = await start(0, { create: OVERLAY });
   const seats = [founder];
@@ -167,7 +171,7 @@ class Run {
     this.findings = findings;
     this.progress = progress;
     this.schedule = new ChurnSchedule(
-      seats.map(({ hit }) => hit),
+      seats.map(({ nodeId }) => nodeId),
       { repairMs: REPAIR_MS },
     );
   }
@@ -218,12 +222,12 @@ class Run {
 
   private killOne(now: number): boolean {
     const candidates = this.schedule.candidates(now);
-    const seats = this.seats.filter(({ hit, up }) => up && candidates.includes(hit));
+    const seats = this.seats.filter(({ nodeId, up }) => up && candidates.includes(nodeId));
     if (seats.length < 1) return false;
     const seat = oneOf(seats);
     seat.up = false;
     this.kills += 1;
-    this.schedule.died(seat.hit, now);
+    this.schedule.died(seat.nodeId, now);
     this.begin(this.away(seat));
     return true;
   }
@@ -238,7 +242,7 @@ class Run {
       this.failures.push(messageOf(error));
       return;
     }
-    this.schedule.cameBack(seat.hit, performance.now());
+    this.schedule.cameBack(seat.nodeId, performance.now());
     seat.up = true;
   }
 

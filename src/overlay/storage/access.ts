@@ -8,6 +8,7 @@ import { ipv4Choice } from '../ipv4-choice.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import type { Kind } from './kinds.ts';
 import { memberShardName, memberShardOf } from './member-value.ts';
+import { numberOf, numberResourceName } from './number-value.ts';
 import { ownPartNames } from './own-part.ts';
 import { type Ipv4Value, decodeIpv4Value, ipv4ResourceName, reservationOf, reservationResourceName } from './values.ts';
 
@@ -39,6 +40,8 @@ export function mayWrite(
       );
     case 'USER-NODE-PART':
       return isOwnPart(ring, resource, value, signer);
+    case 'USER-NODE-NUMBER':
+      return isOwnNumber(ring, resource, value, signer);
     case 'NODE-MULTIPLE':
       return isNodeMultiple(ring, kind.maxNodeMultiple ?? 1, resource, signer);
     case 'NODE-SHARD':
@@ -57,6 +60,14 @@ function isUserResource(ring: Ring, resource: ResourceId, signer: Signer): boole
 function isOwnPart(ring: Ring, resource: ResourceId, value: StoredDataValue, { nodeId, user }: Signer): boolean {
   if (value.model !== 'dictionary' || toHex(value.key) !== nodeId || user === null) return false;
   return ownPartNames(user).some((name) => ring.resourceIdOf(name) === resource);
+}
+
+/** What is taken away says where it stood, too: otherwise anybody could fill a place with what takes nothing away. */
+function isOwnNumber(ring: Ring, resource: ResourceId, value: StoredDataValue, { nodeId, user }: Signer): boolean {
+  if (value.model !== 'dictionary' || toHex(value.key) !== nodeId || user === null) return false;
+  const number = numberOf(value.value);
+  if (number === undefined || (number.user === null) === value.exists) return false;
+  return ring.resourceIdOf(numberResourceName(number.token, user)) === resource;
 }
 
 /** s7.3.4: H(Node-ID || i); i is one byte here, as the iteration of a TURN-SERVICE is. */

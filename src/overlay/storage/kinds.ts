@@ -7,13 +7,15 @@ import { reservationOf } from './values.ts';
  * Who may write a value (RFC 6940 s7.3). NODE-SHARD is idloc's own: each node its entry in its part of the members' list.
  * FIRST-CLAIM is idloc's own: whoever comes first, until the claim expires or is
  * given back (`judge` in admission.ts). INVITER-CLAIM is the same for those that may let hosts in. USER-NODE-PART is idloc's own: as
- * USER-NODE-MATCH, at each of a few places of the user (`own-part.ts`).
+ * USER-NODE-MATCH, at each of a few places of the user (`own-part.ts`). USER-NODE-NUMBER is idloc's own: as USER-NODE-MATCH, at the place
+ * that the user has for a telephone number (`number-value.ts`).
  */
 export type AccessPolicy =
   | 'USER-MATCH'
   | 'NODE-MATCH'
   | 'USER-NODE-MATCH'
   | 'USER-NODE-PART'
+  | 'USER-NODE-NUMBER'
   | 'NODE-MULTIPLE'
   | 'NODE-SHARD'
   | 'FIRST-CLAIM'
@@ -162,6 +164,31 @@ export const IDLOC_GATEWAY: Kind = {
   maxLifetimeS: 1_800,
 };
 
+/**
+ * Whom a telephone number calls, as a gateway's host says (ENUM is the like of it, RFC 6116): a dictionary keyed by Node-ID at
+ * `number:TOKEN:office@home.example`. It lives two hours (sip/usage), and the clocks of two hosts may differ.
+ */
+export const IDLOC_NUMBER: Kind = {
+  id: 0xf0001021,
+  name: 'IDLOC-NUMBER',
+  dataModel: 'dictionary',
+  accessPolicy: 'USER-NODE-NUMBER',
+  maxCount: 16,
+  maxSize: 300,
+  maxLifetimeS: 10_800,
+};
+
+/** Which numbers a gateway may have given, a dictionary keyed by Node-ID at the user's name: a mark of each. As long as they. */
+export const IDLOC_NUMBERS: Kind = {
+  id: 0xf0001022,
+  name: 'IDLOC-NUMBERS',
+  dataModel: 'dictionary',
+  accessPolicy: 'USER-NODE-MATCH',
+  maxCount: 16,
+  maxSize: 256,
+  maxLifetimeS: 10_800,
+};
+
 /** What is a user's own, encrypted: a part for each of the user's hosts, keyed by Node-ID, at each `own:0:0:alice@example.net`. */
 export const IDLOC_OWN: Kind = {
   id: 0xf0001010,
@@ -184,6 +211,8 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   TURN_SERVICE,
   SIP_REGISTRATION,
   IDLOC_GATEWAY,
+  IDLOC_NUMBER,
+  IDLOC_NUMBERS,
   IDLOC_OWN,
 ];
 

@@ -61,6 +61,8 @@ export interface AdaptorPorts {
   unregisteredPhone?(): string | undefined;
   /** Hosts of members that lead out of the overlay, the best first; absent: none. */
   gateways?(now: number, done: (hosts: readonly Hit[], now: number) => void): void;
+  /** As `DestinationPorts`; absent: no member has a number. */
+  holderOf?(number: string, now: number, done: (aor: string | undefined, now: number) => void): void;
   /** The gateway beside this adaptor; undefined, absent: there is none. */
   trunk?(): TrunkPlace | undefined;
   /** A phone writes addresses into its calls that lead nowhere here. Told once for each. */
@@ -165,6 +167,8 @@ export class SipAdaptor implements Timed {
           lookUp: (aor, now, done) => ports.lookUp(aor, now, done),
           isListening: (local) => ports.isListening(local),
           gateways: (now, done) => (ports.gateways === undefined ? done([], now) : ports.gateways(now, done)),
+          holderOf: (number, now, done) =>
+            ports.holderOf === undefined ? done(undefined, now) : ports.holderOf(number, now, done),
           trunk: () => ports.trunk?.(),
         },
       },

@@ -8,7 +8,7 @@ import type { Addressee, OverlayNames } from './names.ts';
 import { isLoopback, type Parties, type Party } from './parties.ts';
 import { SIP_PORT } from './transaction/constants.ts';
 import { TRUNK_USER } from './trunk/trunk-flow.ts';
-import { type DialledNumber, dialledNumber, type NumberPlan } from './numbers.ts';
+import { type DialledNumber, dialledNumber, isE164, type NumberPlan } from './numbers.ts';
 import { type GruuPlace, gruuPlace } from './registrar/gruu.ts';
 
 /** A flow that a request is to take, with the Request-URI that it has there (RFC 3261 s16.5). */
@@ -46,6 +46,8 @@ export interface DestinationPorts {
   gruu(uri: SipUri, now: number): readonly Target[];
   /** Hosts of a member; undefined: the overlay does not answer. In the call when it is known. */
   lookUp(aor: string, now: number, done: (hosts: readonly FoundHost[] | undefined, now: number) => void): void;
+  /** The AoR of the member whose number it is (E.164); undefined: nobody's. In the call when it is known. */
+  holderOf(number: string, now: number, done: (aor: string | undefined, now: number) => void): void;
   isListening(local: { readonly address: string; readonly port: number }): boolean;
   /** Hosts that lead out of the overlay, the best first. In the call when it is known. */
   gateways(now: number, done: (hosts: readonly Hit[], now: number) => void): void;
@@ -130,15 +132,19 @@ export class DestinationFinder {
       return;
     }
     const addressee = uri === undefined ? undefined : this.names.addresseeOf(uri);
-    if (uri === undefined || addressee === undefined || this.isOutside(number, addressee)) {
+    if (uri === undefined || addressee === undefined) {
+      this.byNumber(number, { request, from, party }, now, done);
+      return;
+    }
+    if (this.isOutside(number, addressee)) {
       this.outside(request, party, now, done);
       return;
     }
     switch (addressee.kind) {
       case 'aor':
         this.ofUser(addressee.aor, { request, uri, from, party }, now, (found, at) => {
-          // A member may have a number for a name; every other number is one of the world outside.
-          if (number !== undefined && found === NOT_FOUND) this.outside(request, party, at, done);
+          // A member may have a number for a name.
+          if (number !== undefined && found === NOT_FOUND) this.byNumber(number, { request, from, party }, at, done);
           else done(found, at);
         });
         return;
@@ -223,6 +229,28 @@ export class DestinationFinder {
         ];
       });
       done(orElse([...here, ...there], isOwn ? NOBODY_THERE : NOT_FOUND), at);
+    });
+  }
+
+  /**
+   * A number that is a member's second name leads where the first one does, and nowhere else: what a gateway has given to a member who is
+   * gone is not called at somebody's cost. Every other number is one of the world outside.
+   */
+  private byNumber(
+    number: DialledNumber | undefined,
+    { request, from, party }: Omit<Asked, 'uri'>,
+    now: number,
+    done: (found: Destinations, now: number) => void,
+  ): void {
+    // Whoever is in need of help waits for no lookup.
+    if (number === undefined || number.isEmergency || party.kind !== 'phone' || !isE164(number.number)) {
+      this.outside(request, party, now, done);
+      return;
+    }
+    this.ports.holderOf(number.number, now, (aor, at) => {
+      const uri = aor === undefined ? undefined : parseUri(`sip:${aor}`);
+      if (aor === undefined || uri === undefined) this.outside(request, party, at, done);
+      else this.ofUser(aor, { request: { ...request, uri: `sip:${aor}` }, uri, from, party }, at, done);
     });
   }
 

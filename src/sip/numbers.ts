@@ -44,6 +44,26 @@ export function dialledNumber(uri: string, plan: NumberPlan): DialledNumber | un
   return readNumber(digits.startsWith('+') ? digits : context + digits, plan);
 }
 
+/** ITU-T E.164 s6.2.1: 15 digits, the first of a country. Shorter ones than 7 are none that a line has. */
+export function isE164(number: string): boolean {
+  return /^\+[1-9][0-9]{6,14}$/.test(number);
+}
+
+/**
+ * A number that a member can have for a name.
+ * @returns E.164, or one that calls for help, with a country in front of it or not, which nobody can have; undefined: no number of the world.
+ */
+export function assignableNumber(text: string, plan: NumberPlan): DialledNumber | undefined {
+  const read = readNumber(text.replace(/^tel:/i, ''), plan);
+  if (read === undefined) return undefined;
+  const parsed = parsePhoneNumberFromString(read.number);
+  const emergency = plan.emergency ?? DEFAULT_EMERGENCY_NUMBERS;
+  const isEmergency = read.isEmergency || (parsed !== undefined && emergency.includes(parsed.nationalNumber));
+  return isEmergency || (isE164(read.number) && parsed?.isPossible() === true)
+    ? { number: read.number, isEmergency }
+    : undefined;
+}
+
 /** @param text as it was dialled or written: `030 123456`, `+49-30-123456` */
 export function readNumber(text: string, { country, emergency }: NumberPlan): DialledNumber | undefined {
   const digits = (text.split(';')[0] ?? '').replaceAll(SEPARATORS, '');

@@ -329,3 +329,62 @@ test('an open gateway calls another domain by its servers, with the name of the 
   const [invite] = world.requests;
   t.is(invite && firstHeader(invite, 'from')?.split(';tag')[0], '<sip:alice@home.example>');
 });
+
+test('a number that the gateway has given to a member rings his phone, and the provider hears nothing of it', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const alice = overlay.home('alice', { gateways: ['box'] });
+  const bob = overlay.home('bob');
+  const assigned = new Map([['+49301234567', 'bob']]);
+  overlay.numbers.set('box +49301234567', 'bob');
+  // Alice's host has not named who says this.
+  overlay.numbers.set('mallory +49307654321', 'bob');
+  const gateway = new SimTrunk(network, overlay.home('box'), GATEWAY, account({ assigned }));
+  const provider = new SimProvider(network, '203.0.113.1');
+  gateway.dns.set(PROVIDER, [serverAt('203.0.113.1')]);
+  gateway.start();
+  network.loop.run(1_000);
+  const phone = alice.registered();
+  const his = bob.registered();
+  for (const uri of ['sip:+49301234567@home.example', 'tel:030-1234567', 'sip:0301234567@home.example;user=phone']) {
+    const call = phone.call(uri, uri);
+    network.loop.run(2_000);
+    t.regex(call.heard.at(-1) ?? '', /^200/, uri);
+    phone.say('BYE', call.dialog);
+    network.loop.run(1_000);
+    t.is(phone.heard.at(-1), 'BYE 200');
+  }
+  t.deepEqual(methods(his), Array(3).fill(['INVITE', 'ACK', 'BYE']).flat());
+  const [first] = his.requests;
+  t.is(first && firstHeader(first, 'p-asserted-identity'), '<sip:alice@home.example>');
+  t.deepEqual(invites(provider), []);
+  phone.call('stolen', 'tel:030-7654321');
+  network.loop.run(2_000);
+  t.deepEqual(invites(provider), [`INVITE sip:+49307654321@${PROVIDER};user=phone`]);
+});
+
+test('a number given to a member while the gateway runs: the world rings him by it, and sees it when he calls, until it is taken away', (t) => {
+  const assigned = new Map<string, string>();
+  const { network, provider, alice, box } = scene({ assigned, numbers: new Map(), defaultUser: 'box' });
+  const phone = alice.registered();
+  const other = box.registered();
+  const ring = (): void => {
+    provider.call(GATEWAY, 'sip:030555666@192.0.2.1:5064', '<sip:+331234567@x.example>');
+    network.loop.run(2_000);
+  };
+  const shown = (): string | undefined => {
+    phone.call(String(network.loop.now), 'sip:+4930123456@home.example');
+    network.loop.run(2_000);
+    const invite = provider.requests.findLast(({ method }) => method === 'INVITE');
+    return invite && firstHeader(invite, 'from')?.split(';tag')[0];
+  };
+  assigned.set('+4930555666', 'alice');
+  ring();
+  t.is(methods(phone)[0], 'INVITE');
+  t.deepEqual(methods(other), []);
+  t.is(shown(), `<sip:+4930555666@${PROVIDER}>`);
+  assigned.clear();
+  ring();
+  t.is(methods(other)[0], 'INVITE');
+  t.is(shown(), `<sip:line7@${PROVIDER}>`);
+});

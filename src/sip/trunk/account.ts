@@ -14,6 +14,8 @@ export interface TrunkAccount {
   readonly user: string | undefined;
   /** E.164 number, or whatever else is called, to the label of a member. */
   readonly numbers: ReadonlyMap<string, string>;
+  /** Such numbers that were given to members while it runs, as they are now: E.164 number to label. Absent: none. */
+  readonly assigned?: ReadonlyMap<string, string> | undefined;
   /** Label of the member that all other calls ring; undefined: there are none. */
   readonly defaultUser: string | undefined;
   /** Labels of members that may call out; undefined: each that has a name. */

@@ -90,10 +90,10 @@ export class TrunkNames {
   }
 
   private memberOf(called: string): string | undefined {
-    const { numbers, plan, isOpen } = this.account;
+    const { numbers, assigned, plan, isOpen } = this.account;
     const uri = parseUri(called);
-    const number = dialledNumber(called, plan)?.number;
-    const byNumber = numbers.get(number ?? uri?.user ?? '');
+    const number = dialledNumber(called, plan)?.number ?? uri?.user ?? '';
+    const byNumber = numbers.get(number) ?? assigned?.get(number);
     if (byNumber !== undefined || !isOpen || uri === undefined) return byNumber;
     const addressee = this.overlay.addresseeOf(uri);
     return addressee.kind === 'aor' ? addressee.aor.split('@')[0] : undefined;
@@ -122,8 +122,9 @@ export class TrunkNames {
 
   /** The member's own number, else the account's, else its name. */
   private identityOf(caller: string | undefined): string {
-    const { numbers, user, domain } = this.account;
-    const own = caller === undefined ? undefined : [...numbers].find(([, label]) => label === caller)?.[0];
+    const { numbers, assigned = [], user, domain } = this.account;
+    const all = [...numbers, ...assigned];
+    const own = caller === undefined ? undefined : all.find(([, label]) => label === caller)?.[0];
     if (own !== undefined) return `sip:${own}@${domain}`;
     if (user !== undefined) return `sip:${user}@${domain}`;
     return `sip:${caller === undefined ? `anonymous@${domain}` : this.overlay.aorOf(caller)}`;

@@ -11,7 +11,8 @@ import { ERROR_CODES, encodeSipRegistration } from '../../reload/index.ts';
 
 /** So long a host that crashed is still called: short, since callers wait for it. Three refreshes fit, and the clocks of two hosts. */
 const LIFETIME_S = 600;
-const REFRESH_MS = 200_000;
+/** Of the life of a record, from one refresh to the next. */
+const REFRESHES = 3;
 /** A phone that starts takes its old binding away and makes another one: both in one record. */
 const SETTLE_MS = 300;
 /** Between two writes, whatever phones do. */
@@ -38,6 +39,8 @@ export interface SipRecordsPorts {
 /** What is stored at the user's name under our Node-ID. */
 export interface UserRecord {
   readonly kind: Kind;
+  /** Absent: ten minutes. */
+  readonly lifetimeS?: number;
   encode(own: string, self: NodeId): Uint8Array;
 }
 
@@ -65,6 +68,7 @@ export class SipRecords implements Timed {
   private readonly random: Random;
   private readonly logger: Logger;
   private readonly record: UserRecord;
+  private readonly lifetimeS: number;
   private writing = false;
   private writeAt: number | undefined;
   private notBefore = -Infinity;
@@ -80,6 +84,7 @@ export class SipRecords implements Timed {
     record: UserRecord = REGISTRATION,
   ) {
     this.record = record;
+    this.lifetimeS = record.lifetimeS ?? LIFETIME_S;
     this.overlay = components.overlay;
     this.ports = components.ports;
     this.random = components.random;
@@ -87,6 +92,11 @@ export class SipRecords implements Timed {
     this.overlay.onEvent((event, now) => {
       if (event.type === 'joined') this.joined(now);
     });
+  }
+
+  /** Whether the overlay has it as it is now. */
+  get isStored(): boolean {
+    return this.stored === this.describe();
   }
 
   /** Phones may have come or gone, or the user has another name. */
@@ -177,7 +187,7 @@ export class SipRecords implements Timed {
     this.retryMs = ok ? RETRY_MS.least : Math.min(this.retryMs * 2, RETRY_MS.most);
     if (this.resigned) return;
     if (!ok) this.writeBy(this.notBefore);
-    else if (said !== '') this.writeBy(now + this.jittered(REFRESH_MS));
+    else if (said !== '') this.writeBy(now + this.jittered((this.lifetimeS * 1000) / REFRESHES));
     this.changed(now);
   }
 
@@ -193,7 +203,7 @@ export class SipRecords implements Timed {
       resource: settings.ring.resourceIdOf(user),
       kind: this.record.kind.id,
       value: { model: 'dictionary' as const, key: fromHex(nodeId), exists: preferences !== undefined, value },
-      lifetimeS: LIFETIME_S,
+      lifetimeS: this.lifetimeS,
     };
     this.overlay.store(spec, now, (result, at) => {
       if (!result.ok)

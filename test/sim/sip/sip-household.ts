@@ -31,6 +31,8 @@ export class SipOverlay {
   readonly network: SipNetwork;
   readonly members = new Map<string, ProvenMember>();
   readonly homes = new Map<Hit, SipHome>();
+  /** Records of gateways: `office +4930123` to a member. */
+  readonly numbers = new Map<string, string>();
 
   constructor(network: SipNetwork) {
     this.network = network;
@@ -44,6 +46,12 @@ export class SipOverlay {
   gatewaysOf(names: readonly string[]): Hit[] {
     const all = [...this.homes.values()];
     return names.flatMap((name) => all.filter(({ user }) => user === `${name}@${OVERLAY}`).map(({ hit }) => hit));
+  }
+
+  /** As the records of the named gateways say, the first one's before the others'. */
+  holderOf(gateways: readonly string[], number: string): string | undefined {
+    const label = gateways.map((name) => this.numbers.get(`${name} ${number}`)).find((found) => found !== undefined);
+    return label === undefined ? undefined : `${label}@${OVERLAY}`;
   }
 
   /** As the overlay would say: a registration where a phone is registered, else the hosts by name. */
@@ -122,6 +130,7 @@ export class SipHome implements SipNode {
         ports: {
           send: (flow, message) => (isTrunkFlow(flow) ? this.toTrunk(message) : this.send(flow, message)),
           gateways: (now, done) => done(overlay.gatewaysOf(gateways), now),
+          holderOf: (number, now, done) => done(overlay.holderOf(gateways, number), now),
           trunk: () => this.trunk && { flow: trunkFlow(this.ends), isReady: this.trunk.isReady },
           memberAt: (_, address) => members.get(address),
           unregisteredPhone: () => [this.ipv4, this.ipv6].find((address) => network.has({ address, port: 5_060 })),

@@ -8,10 +8,16 @@ const PHONE = from(BOBS, 5060);
 const DESK = from('198.18.0.2', 5080);
 
 /** At bob's host: two phones of his are registered. */
-function finder(hosts: Readonly<Record<string, readonly FoundHost[]>> = {}): {
+function finder(
+  hosts: Readonly<Record<string, readonly FoundHost[]>> = {},
+  holders: Readonly<Record<string, string>> = {},
+): {
   find: (uri: string, flow: SipFlow, headers?: readonly string[]) => string;
   contacts: ContactFlows;
+  /** Numbers that were looked up. */
+  asked: string[];
 } {
+  const asked: string[] = [];
   const contacts = new ContactFlows();
   const ports = {
     bindingsOf: (aor: string) =>
@@ -25,14 +31,19 @@ function finder(hosts: Readonly<Record<string, readonly FoundHost[]>> = {}): {
     gruu: () => [],
     gateways: (now: number, done: (hosts: readonly string[], now: number) => void) => done([], now),
     trunk: () => undefined,
+    holderOf: (number: string, now: number, done: (aor: string | undefined, now: number) => void) => {
+      asked.push(number);
+      done(holders[number], now);
+    },
     lookUp: (aor: string, now: number, done: (found: readonly FoundHost[] | undefined, now: number) => void) =>
       done(aor === 'silent@home.example' ? undefined : (hosts[aor] ?? []), now),
     isListening: ({ address, port }: { address: string; port: number }) => parties().isOwn(address) && port === 5062,
   };
-  const options = { self: BOBS_HIT, user: 'bob@home.example', port: 5062 };
+  const options = { self: BOBS_HIT, user: 'bob@home.example', port: 5062, plan: { country: 'DE' } };
   const found = new DestinationFinder({ names, parties: parties(), contacts, ports }, options);
   return {
     contacts,
+    asked,
     find: (uri, flow, headers = []) => {
       let text = '';
       found.find(request(uri, headers), flow, 0, (result: Destinations) => {
@@ -104,4 +115,42 @@ test('a phone with a Contact that leads nowhere is reached where it wrote from, 
   t.is(find('sip:bob@192.168.1.7:5060;transport=udp', alice), DESK.key);
   contacts.flowClosed(DESK);
   t.is(find('sip:bob@192.168.1.7:5060', alice), '404 Not Found');
+});
+
+test('a number that a gateway has given to a member leads to his hosts, however it is written', (t) => {
+  const { find } = finder(
+    { 'alice@home.example': [{ hit: ALICES_HIT, isRegistered: true }] },
+    { '+49301234567': 'alice@home.example', '+49301111111': 'bob@home.example' },
+  );
+  for (const uri of [
+    'sip:+49301234567@home.example',
+    'sip:+49301234567@home.example;user=phone',
+    'sip:0301234567@home.example',
+    'sip:030-123-4567@home.example',
+    'tel:+49-30-1234567',
+    'tel:0301234567',
+    'tel:1234567;phone-context=+4930',
+  ])
+    t.is(find(uri, PHONE), to(ALICES, 5062, BOBS), uri);
+  t.is(find('tel:+49301111111', PHONE), DESK.key, 'one of our own');
+  t.is(find('tel:+49309999999', PHONE), '404 No Gateway', 'nobody has it');
+});
+
+test('the number of a member who is gone does not go out into the world', (t) => {
+  const { find } = finder({}, { '+49301234567': 'carol@home.example' });
+  t.is(find('tel:+49301234567', PHONE), '404 Not Found');
+});
+
+test('numbers for help, those at another domain, and what a member brings are not looked up', (t) => {
+  const { find, asked } = finder({}, { '112': 'alice@home.example', '+49301234567': 'alice@home.example' });
+  for (const uri of [
+    'tel:112',
+    'sip:112@home.example',
+    'urn:service:sos',
+    'sip:+49301234567@provider.example',
+    'tel:100',
+  ])
+    t.regex(find(uri, PHONE), /^404 No/, uri);
+  t.is(find('sip:+49301234567@home.example', from(ALICES, 5062)), '404 Not Found');
+  t.deepEqual(asked, []);
 });

@@ -1,5 +1,6 @@
 import test from 'ava';
-import { dialledNumber, readNumber } from '../../../src/sip/numbers.ts';
+import fc from 'fast-check';
+import { assignableNumber, dialledNumber, isE164, readNumber } from '../../../src/sip/numbers.ts';
 
 const GERMANY = { country: 'DE' };
 
@@ -40,4 +41,53 @@ test('numbers for help are known by their digits and by the URN, also those that
   t.deepEqual(dialledNumber('sip:999@x.example', { emergency: ['999'] }), { number: '999', isEmergency: true });
   t.deepEqual(dialledNumber('urn:service:sos', { emergency: ['999'] }), { number: '999', isEmergency: true });
   t.is(dialledNumber('urn:service:counseling', GERMANY), undefined);
+});
+
+test('a number that a member may have is one of the world; numbers for help are none, with a country in front either', (t) => {
+  t.deepEqual(assignableNumber('030 1234567', GERMANY), { number: '+49301234567', isEmergency: false });
+  t.is(assignableNumber('tel:+49-30-1234567', {})?.number, '+49301234567');
+  for (const text of ['bob', '100', '*21', '0301234567', '+4930', '+', '', '+1234567890123456', '0049112'])
+    t.is(assignableNumber(text, {}), undefined, text);
+  for (const text of ['112', '110', '911', '+49112', '+49110', '+1911', '+44999', 'tel:112'])
+    t.true(assignableNumber(text, GERMANY)?.isEmergency, text);
+  t.true(assignableNumber('19222', { country: 'DE', emergency: ['19222'] })?.isEmergency);
+});
+
+test('however a number is written, it is one, and its own E.164 form is read as itself', (t) => {
+  const separators = fc.array(fc.constantFrom('', ' ', '-', '.'), {
+    minLength: 11,
+    maxLength: 11,
+  });
+  const national = fc.integer({ min: 2_000_000, max: 9_999_999 }).map((digits) => `30${digits}`);
+  fc.assert(
+    fc.property(national, separators, fc.constantFrom('+49', '0049', '0'), (digits, marks, prefix) => {
+      const written =
+        prefix +
+        Array.from(digits)
+          .map((digit, i) => digit + (marks[i] ?? ''))
+          .join('');
+      const number = assignableNumber(written, GERMANY)?.number;
+      t.is(number, `+49${digits}`, written);
+      t.is(dialledNumber(`tel:${written.replaceAll(' ', '')}`, GERMANY)?.number, number);
+      t.is(assignableNumber(number ?? '', {})?.number, number);
+    }),
+  );
+});
+
+test('whatever is written, what a member may have is E.164, reads as itself in each country, and is no number for help', (t) => {
+  fc.assert(
+    fc.property(
+      fc.stringMatching(/^\+?[0-9 ().-]{0,18}$/),
+      fc.constantFrom('DE', 'US', 'FR', undefined),
+      (text, country) => {
+        const read = assignableNumber(text, { country });
+        if (read === undefined || read.isEmergency) return true;
+        const { number } = read;
+        const again = ['DE', 'US', undefined].map((abroad) => readNumber(number, { country: abroad }));
+        return isE164(number) && again.every((other) => other?.number === number && !other.isEmergency);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
+  t.pass();
 });

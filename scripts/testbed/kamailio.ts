@@ -31,7 +31,7 @@ export class Kamailio {
   }
 
   /**
-   * A provider of one line: it registers, and calls out, with digest; what is called with `number` rings it, all else goes to one phone.
+   * A provider of one line: it registers, and calls out, with digest; what is called with one of `numbers` rings it, all else goes to one phone.
    * @param options.world `zoe@203.0.113.60:5060`
    */
   static async provider(
@@ -43,11 +43,11 @@ export class Kamailio {
       readonly domain: string;
       readonly user: string;
       readonly password: string;
-      readonly number: string;
+      readonly numbers: readonly string[];
       readonly world: string;
     },
   ): Promise<Kamailio> {
-    const { domain, user, password, number, world } = options;
+    const { domain, user, password, numbers, world } = options;
     const routing = `
   if (is_method("REGISTER")) {
     if (!pv_www_authenticate("${domain}", "${password}", "0")) { www_challenge("${domain}", "1"); exit; }
@@ -55,7 +55,7 @@ export class Kamailio {
     exit;
   }
   record_route();
-  if ($rU == "${number}") {
+  if (${numbers.map((number) => `$rU == "${number}"`).join(' || ')}) {
     $ru = "sip:${user}@${domain}";
     if (!lookup("location")) { sl_send_reply("480", "Not Registered"); exit; }
     t_relay();

@@ -83,6 +83,8 @@ export interface EngineOptions {
   readonly phones?: () => string | undefined;
   /** The domain of this host's trunk; undefined: it has no way out now. Absent: nor will it have one. */
   readonly gateway?: () => string | undefined;
+  /** E.164 number to the user to whom this host's gateway has given it. Absent: it is no gateway. */
+  readonly numbers?: () => ReadonlyMap<string, string>;
   /** This host as a TURN server; absent: it is none. `off`: it may have been one in a former life. */
   readonly turnServer?: TurnServiceOptions | 'off';
 }
@@ -218,6 +220,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
       },
       phones: options.phones,
       gateway: options.gateway,
+      numbers: options.numbers,
       ipv4Claimed: (address) => {
         dataPlane.setLocalAddresses(self, address);
         hooks.tell({ type: 'ipv4', address });

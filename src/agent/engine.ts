@@ -169,6 +169,19 @@ export class Engine implements Timed {
     for (const records of this.parts.node.userRecords) records.changed(now);
   }
 
+  /** The gateway of this host has given a number to a member, or taken it away. */
+  numbersChanged(now: number): void {
+    const { numberRecords, numberMarks } = this.parts.node.parts ?? {};
+    numberRecords?.changed(now);
+    numberMarks?.changed(now);
+  }
+
+  /** Whether the overlay has a number of this gateway as it is now. */
+  isNumberStored(number: string): boolean {
+    const { numberRecords, numberMarks } = this.parts.node.parts ?? {};
+    return numberRecords?.isStored(number) === true && numberMarks?.isStored === true;
+  }
+
   /** Who has a name: also what we remember. */
   holdersOf(user: string, now: number, done: (hits: readonly Hit[] | undefined, now: number) => void): void {
     this.parts.ties.holdersOf(user, now, done);

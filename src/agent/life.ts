@@ -24,6 +24,7 @@ import { memberOf } from './member.ts';
 import { settingsOf, type Membership } from './membership.ts';
 import type { MeetingPlaces } from './meeting-places.ts';
 import { Memory } from './memory.ts';
+import { NumberBook } from './number-book.ts';
 import { problemOf } from './problem.ts';
 import { PortMapping } from './port-mapping.ts';
 import { pcpNonce } from './pcp-nonce.ts';
@@ -102,6 +103,7 @@ export class Life {
     const { bytes: maxBytes, keep } = config.storage;
     const path = state.pathOf(VALUES_FILE);
     if (keep) this.values = new ValueDatabase({ logger, clock: systemClock }, { path, maxBytes });
+    const numbers = config.sip.enable && config.sip.trunk ? new NumberBook({ state, logger }) : undefined;
     this.engine = new Engine(
       {
         dataPlane: ground.dataPlane,
@@ -129,6 +131,7 @@ export class Life {
         sleep: config.sleep,
         ...(config.sip.enable && { phones: () => this.sip?.phones }),
         ...(config.sip.enable && config.sip.trunk && { gateway: () => this.sip?.gateway }),
+        ...(numbers && { numbers: () => usersOf(numbers.assigned, membership.configuration.overlay) }),
         ...(config.turnServer !== undefined && { turnServer: config.turnServer }),
         ...(config.relayBytesPerSecond !== undefined && { relayBytesPerSecond: config.relayBytesPerSecond }),
       },
@@ -171,6 +174,7 @@ export class Life {
       driver,
       directory,
       membership,
+      numbers,
       register: member.register,
       dataPlane: ground.dataPlane,
       config,
@@ -206,6 +210,7 @@ export class Life {
           gateways: config.sip.gateways,
           numbers: config.sip.numbers,
           trunk: config.sip.trunk,
+          assigned: numbers?.assigned,
         },
       );
   }
@@ -399,6 +404,10 @@ export class Life {
       engine.finder.changed(now);
     });
   }
+}
+
+function usersOf(assigned: ReadonlyMap<string, string>, overlay: string): ReadonlyMap<string, string> {
+  return new Map([...assigned].map(([number, label]) => [number, `${label}@${overlay}`]));
 }
 
 function inviterOf({ inviter, addresses }: Ticket): Contact {

@@ -23,6 +23,8 @@ import { ping, resolve } from './lookup-operations.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
 import type { Membership } from './membership.ts';
 import { netcheck } from './netcheck-operation.ts';
+import type { NumberBook } from './number-book.ts';
+import { numberHandlers } from './number-operations.ts';
 import { overlayHandlers } from './overlay-operations.ts';
 import { describePath, describePaths, whyPath, type NameOf } from './path-status.ts';
 import { problemOf } from './problem.ts';
@@ -42,6 +44,8 @@ export interface OperationsComponents {
   readonly dataPlane: DataPlane;
   readonly membership: Membership;
   readonly addressBook: AddressBook;
+  /** Undefined: this host is no gateway. */
+  readonly numbers: NumberBook | undefined;
   readonly register: EnrollmentRegister;
   readonly config: AgentConfig;
   readonly logger: Logger;
@@ -73,6 +77,7 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
   return {
     ...memberHandlers({ engine, driver, register }),
     ...addressHandlers(agent.addressBook),
+    ...numberHandlers(agent),
     ...ticketHandlers({ engine, driver, register }),
     ...overlayHandlers({ engine, driver, authority: membership.authority, canMeet: membership.secret !== null }),
     status: () => status(agent),

@@ -16,6 +16,7 @@ import { TurnRecords, type TurnRecordsPorts } from '../overlay/turn-records.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
 import type { ValueFile } from '../overlay/storage/value-file.ts';
 import { GATEWAY_RECORD } from '../sip/usage/gateway-directory.ts';
+import { marksOf, NUMBER_MARKS_RECORD, NumberRecords } from '../sip/usage/number-records.ts';
 import { SipRecords } from '../sip/usage/sip-records.ts';
 
 // Implementation constants.
@@ -43,6 +44,8 @@ export interface OwnNodeComponents {
   readonly phones?: (() => string | undefined) | undefined;
   /** The domain of this host's trunk; undefined: it has no way out now. Absent: nor will it have one. */
   readonly gateway?: (() => string | undefined) | undefined;
+  /** E.164 number to the user to whom this host's gateway has given it. Absent: it is no gateway. */
+  readonly numbers?: (() => ReadonlyMap<string, string>) | undefined;
   /** Our overlay IPv4 address is claimed. */
   readonly ipv4Claimed: (address: string) => void;
 }
@@ -53,6 +56,9 @@ export interface OwnNodeOptions {
   /** The IPv4 address that we claimed in a former life. */
   readonly ipv4: string | undefined;
 }
+
+/** What goes with the user's name. */
+type UserRecords = Pick<SipRecords, 'changed' | 'releaseName' | 'giveBack'>;
 
 export interface NodeParts {
   readonly overlay: OverlayNode;
@@ -65,6 +71,9 @@ export interface NodeParts {
   readonly sipRecords?: SipRecords;
   /** Absent: this host is no gateway. */
   readonly gatewayRecords?: SipRecords;
+  /** Absent: this host is no gateway. */
+  readonly numberRecords?: NumberRecords;
+  readonly numberMarks?: SipRecords;
 }
 
 /** Our node of the overlay, with what it claims there for us: name, address and our line in the list of members. */
@@ -97,9 +106,10 @@ export class OwnNode {
     return this.made?.roster;
   }
 
-  /** What is stored at the user's name about SIP. */
-  get userRecords(): readonly SipRecords[] {
-    return [this.made?.sipRecords, this.made?.gatewayRecords].filter((records) => records !== undefined);
+  /** What is stored about SIP at the user's name, and at places that belong to it. */
+  get userRecords(): readonly UserRecords[] {
+    const { sipRecords, gatewayRecords, numberRecords, numberMarks } = this.made ?? {};
+    return [sipRecords, gatewayRecords, numberRecords, numberMarks].filter((records) => records !== undefined);
   }
 
   /** Undefined while it is not in the overlay. */
@@ -145,12 +155,19 @@ export class OwnNode {
     const reservations = new Reservations({ overlay });
     const turnRecords = new TurnRecords({ overlay, ports: this.components.turnServer, random, logger });
     const roster = new Roster({ overlay, clock, logger });
-    const { phones, gateway } = this.components;
+    const { phones, gateway, numbers } = this.components;
     const sip = phones && { sipRecords: new SipRecords({ overlay, ports: { own: phones }, random, logger }) };
     const out = gateway && {
       gatewayRecords: new SipRecords({ overlay, ports: { own: gateway }, random, logger }, GATEWAY_RECORD),
     };
-    this.made = { overlay, names, reservations, roster, turnRecords, ...sip, ...out };
+    const own = numbers && {
+      numberRecords: new NumberRecords({ overlay, ports: { own: numbers }, random, logger }),
+      numberMarks: new SipRecords(
+        { overlay, ports: { own: () => marksOf(configuration.name, numbers().keys()) }, random, logger },
+        NUMBER_MARKS_RECORD,
+      ),
+    };
+    this.made = { overlay, names, reservations, roster, turnRecords, ...sip, ...out, ...own };
     return this.made;
   }
 

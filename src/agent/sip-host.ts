@@ -25,6 +25,7 @@ import { Registrar } from '../sip/registrar/registrar.ts';
 import { SIP_PORT } from '../sip/transaction/constants.ts';
 import { isTrunkFlow } from '../sip/trunk/trunk-flow.ts';
 import { GatewayDirectory } from '../sip/usage/gateway-directory.ts';
+import { NumberDirectory } from '../sip/usage/number-directory.ts';
 import { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import type { Guard } from './guard.ts';
@@ -74,6 +75,8 @@ export interface SipHostOptions {
   readonly numbers?: NumberPlan | undefined;
   /** This host is a gateway itself. */
   readonly trunk?: TrunkSettings | undefined;
+  /** E.164 number to the label of the member to whom this gateway has given it, as it is now. */
+  readonly assigned?: ReadonlyMap<string, string> | undefined;
 }
 
 /**
@@ -96,6 +99,7 @@ export class SipHost implements Timed {
   private readonly journal: PhoneJournal;
   private readonly rtpengine: RtpengineSocket | undefined;
   private readonly gateways: GatewayDirectory;
+  private readonly holders: NumberDirectory;
   private readonly trunk: SipTrunk | undefined;
   private readonly adaptor: SipAdaptor;
 
@@ -126,12 +130,22 @@ export class SipHost implements Timed {
       },
     });
     const names = new OverlayNames(options.overlay);
-    this.gateways = new GatewayDirectory(
+    const gateways = (options.gateways ?? []).map((label) => names.aorOf(label));
+    const asked = {
+      overlay: () => (engine.overlay?.state === 'joined' ? engine.overlay : undefined),
+      after: (ms: number, then: (now: number) => void): void =>
+        void setTimeout(() => this.driver.feed('SIP gateways', then), ms).unref(),
+    };
+    this.gateways = new GatewayDirectory(asked, gateways);
+    this.holders = new NumberDirectory(
       {
-        overlay: () => (engine.overlay?.state === 'joined' ? engine.overlay : undefined),
-        after: (ms, then) => void setTimeout(() => this.driver.feed('SIP gateways', then), ms).unref(),
+        ...asked,
+        own: (number) => {
+          const label = options.assigned?.get(number);
+          return label === undefined ? undefined : names.aorOf(label);
+        },
       },
-      (options.gateways ?? []).map((label) => names.aorOf(label)),
+      gateways,
     );
     this.trunk = this.makeTrunk();
     this.adaptor = this.makeAdaptor();
@@ -284,6 +298,10 @@ export class SipHost implements Timed {
             this.components.driver.run((now) =>
               this.gateways.lookUp(now, (hosts) => void this.driver.feed('SIP gateways', (at) => done(hosts, at))),
             ),
+          holderOf: (number, _, done) =>
+            this.components.driver.run((now) =>
+              this.holders.lookUp(number, now, (aor) => void this.driver.feed('SIP numbers', (at) => done(aor, at))),
+            ),
           trunk: () => this.trunk,
           unregisteredPhone: () => udpListener(readUdpTables(), this.own, SIP_PORT),
           memberAt: (hit, address) => this.memberAt(hit, address),
@@ -342,7 +360,7 @@ export class SipHost implements Timed {
 
   private makeTrunk(): SipTrunk | undefined {
     const { engine } = this.components;
-    const { trunk: settings, numbers = {}, overlay, ipv4Prefix, port } = this.options;
+    const { trunk: settings, numbers = {}, assigned, overlay, ipv4Prefix, port } = this.options;
     if (settings === undefined) return undefined;
     const toAdaptor = (message: SipMessage): void =>
       void setImmediate(() =>
@@ -358,7 +376,7 @@ export class SipHost implements Timed {
     const { rtpengine } = this;
     return new SipTrunk(
       { ...this.components, rtpengine, hasIpv4: () => this.own.ipv4 !== undefined, toAdaptor, changed },
-      { settings, numbers, overlay, ipv4Prefix, self: engine.hit, port },
+      { settings, numbers, assigned, overlay, ipv4Prefix, self: engine.hit, port },
     );
   }
 

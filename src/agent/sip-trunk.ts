@@ -44,6 +44,8 @@ export interface SipTrunkComponents {
 export interface SipTrunkOptions {
   readonly settings: TrunkSettings;
   readonly numbers: NumberPlan;
+  /** Numbers of members, beside those of the settings, as they are now. */
+  readonly assigned: ReadonlyMap<string, string> | undefined;
   readonly overlay: string;
   /** CIDR. */
   readonly ipv4Prefix: string;
@@ -78,10 +80,10 @@ export class SipTrunk {
         },
         hasIpv4,
       );
-    const { settings, numbers: plan, overlay, ipv4Prefix, self, port } = options;
+    const { settings, numbers: plan, assigned, overlay, ipv4Prefix, self, port } = options;
     const adaptor = { address: hitToAddress(self), port };
     const prefix = parseIpv4Prefix(ipv4Prefix);
-    this.account = { ...settings, plan };
+    this.account = { ...settings, plan, assigned };
     this.random = random;
     this.options = options;
     this.flow = trunkFlow(adaptor);

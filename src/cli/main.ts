@@ -13,6 +13,7 @@ import { joinCommand } from './join.ts';
 import { leaveCommand } from './leave.ts';
 import { membersCommand } from './members.ts';
 import { netcheckCommand } from './netcheck.ts';
+import { numbersCommand } from './numbers.ts';
 import { printError } from './output.ts';
 import { overlayCommand } from './overlay.ts';
 import { pingCommand } from './ping.ts';
@@ -48,6 +49,7 @@ for (const command of [
   renameCommand(),
   authorityCommand(),
   contactsCommand(),
+  numbersCommand(),
   statusCommand(),
   pingCommand(),
   netcheckCommand(),

@@ -315,6 +315,13 @@ const contactSchema = z.strictObject({
   card: z.string().max(2_048),
 });
 
+const numberSchema = z.object({
+  /** E.164 */
+  number: z.string(),
+  /** The first part of a user name. */
+  member: z.string(),
+});
+
 /** Every method: what it takes, what it gives. */
 export const methods = {
   status: { params: z.strictObject({}), result: statusSchema },
@@ -442,6 +449,25 @@ export const methods = {
     /** How many. */
     result: z.object({ put: z.number(), removed: z.number() }),
   },
+  /** Of a gateway: whose numbers are. `published`: the overlay has it, so that other members find it there. */
+  numbers: {
+    params: z.strictObject({}),
+    result: z.object({
+      numbers: z.array(
+        z.object({
+          number: z.string(),
+          member: z.string(),
+          from: z.enum(['command', 'settings']),
+          published: z.boolean(),
+        }),
+      ),
+    }),
+  },
+  assignNumber: {
+    params: z.strictObject({ number: z.string().min(1).max(64), member: z.string().min(1).max(MAX_TEXT) }),
+    result: numberSchema,
+  },
+  releaseNumber: { params: z.strictObject({ number: z.string().min(1).max(64) }), result: numberSchema },
   down: { params: z.strictObject({}), result: z.object({}) },
 } as const;
 

@@ -8,13 +8,16 @@ import type { Lab } from '../../scripts/testbed/lab.ts';
 import { Phone } from '../../scripts/testbed/phone.ts';
 import { Rtpengine } from '../../scripts/testbed/rtpengine.ts';
 import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
-import { PEER_ADDRESS, twoHomes } from '../../scripts/testbed/topology.ts';
+import { type Host, PEER_ADDRESS, twoHomes } from '../../scripts/testbed/topology.ts';
+import { methods } from '../../src/control/schemas.ts';
 import { systemTest } from './support/system-test.ts';
 
 const OVERLAY = 'trunk.example';
 const PROVIDER = '203.0.113.50';
 const WORLD = '203.0.113.60';
 const NUMBER = '+4930111222';
+/** That the gateway's owner gives to bob. */
+const SECOND_NUMBER = '+4930111333';
 const PASSWORD = 'a secret of the line';
 const TALK_MS = 2_000;
 
@@ -28,26 +31,34 @@ password = "${PASSWORD}"
 numbers = { "${NUMBER}" = "alice" }
 `;
 
+const MEMBER = '[sip]\ngateways = ["office"]\ncountry = "DE"\n';
+
 interface Places {
+  readonly gateway: Agent;
   readonly alice: Phone;
+  readonly bob: Phone;
   readonly world: Phone;
 }
 
-/** Alice behind a NAT, the gateway in the open, kamailio as its provider, and a phone of the world behind that. */
+/** Alice and bob behind NATs, the gateway in the open, kamailio as its provider, and a phone of the world behind that. */
 async function places(lab: Lab): Promise<Places> {
   const homes = await twoHomes(lab);
   const provider = await homes.internet.publicHost('provider', PROVIDER);
   const outside = await homes.internet.publicHost('world', WORLD);
   await Kamailio.provider(lab, provider.namespace, {
     ...{ name: 'provider', listen: `${PROVIDER}:5060`, domain: PROVIDER, user: 'line7', password: PASSWORD },
-    ...{ number: NUMBER, world: `zoe@${WORLD}:5060` },
+    ...{ numbers: [NUMBER, SECOND_NUMBER], world: `zoe@${WORLD}:5060` },
   });
   const gateway = await Agent.start(lab, {
     ...{ namespace: homes.peer.namespace, name: 'office', overlay: { create: OVERLAY }, configuration: TRUNK },
   });
   const agent = await Agent.start(lab, {
     ...{ namespace: homes.a.namespace, name: 'alice', overlay: { join: await gateway.invite() } },
-    configuration: '[sip]\ngateways = ["office"]\ncountry = "DE"\n',
+    configuration: MEMBER,
+  });
+  const other = await Agent.start(lab, {
+    ...{ namespace: homes.b.namespace, name: 'bob', overlay: { join: await gateway.invite() } },
+    configuration: MEMBER,
   });
   const written = join(lab.directory, 'rtpengine.conf');
   await eventually('the gateway tells rtpengine of both sides', 20_000, () => {
@@ -57,24 +68,28 @@ async function places(lab: Lab): Promise<Places> {
   await Rtpengine.start(lab, homes.peer.namespace);
   const speech = join(lab.directory, 'speech.wav');
   writeWav(speech, speechLike(40, 6940));
-  const nameserver = (await agent.status()).dns?.listen;
-  const alice = await Phone.start({
-    ...{ namespace: homes.a.namespace, directory: lab.folder('phone-alice'), addressOfRecord: `alice@${OVERLAY}` },
-    ...{ interfaceName: TUN_NAME, speech, registers: 'any', family: 4 },
-    ...(nameserver === undefined ? {} : { nameserver }),
-  });
-  await alice.registered(10_000);
+  const phoneOf = async (name: string, { namespace }: Host, beside: Agent): Promise<Phone> => {
+    const nameserver = (await beside.status()).dns?.listen;
+    const phone = await Phone.start({
+      ...{ namespace, directory: lab.folder(`phone-${name}`), addressOfRecord: `${name}@${OVERLAY}` },
+      ...{ interfaceName: TUN_NAME, speech, registers: 'any', family: 4 },
+      ...(nameserver === undefined ? {} : { nameserver }),
+    });
+    await phone.registered(10_000);
+    return phone;
+  };
+  const [alice, bob] = await Promise.all([phoneOf('alice', homes.a, agent), phoneOf('bob', homes.b, other)]);
   const world = await Phone.start({
     ...{ namespace: outside.namespace, directory: lab.folder('phone-world'), addressOfRecord: `zoe@${PROVIDER}` },
     ...{ interfaceName: outside.interfaceName, speech, family: 4 },
   });
-  return { alice, world };
+  return { gateway, alice, bob, world };
 }
 
 systemTest(
-  'a phone calls a number by the gateway and its provider, is called by its own number, and both are heard',
+  'phones call a number by the gateway and its provider, and are called by their own, which members call without it; all are heard',
   async (t, lab) => {
-    const { alice, world } = await places(lab);
+    const { gateway, alice, bob, world } = await places(lab);
     let from = 0;
     await eventually('the gateway serves', 30_000, async () => {
       from = performance.now();
@@ -105,11 +120,47 @@ systemTest(
     await delay(TALK_MS);
     await world.hangUp();
     await alice.next('CALL_CLOSED', 5_000);
-    await Promise.all([alice.stop(), world.stop()]);
     const again = [alice.loudnessHeard(), world.loudnessHeard()];
     t.true(
       again.every((loudness) => loudness > 0.02),
       again.join(' '),
+    );
+
+    const assigned = await gateway.cli('numbers', 'assign', '030 111333', 'bob');
+    t.is(assigned, `${SECOND_NUMBER}  bob\n`);
+    await eventually('the overlay has the number', 10_000, async () => {
+      const { numbers } = methods.numbers.result.parse(JSON.parse(await gateway.cli('numbers', '--json')));
+      return numbers.find(({ number }) => number === SECOND_NUMBER)?.published === true || undefined;
+    });
+    from = performance.now();
+    await alice.dial(`sip:030111333@${OVERLAY}`);
+    await Promise.all([alice.next('CALL_ESTABLISHED', 5_000), bob.next('CALL_ESTABLISHED', 5_000)]);
+    t.log(`to a member by his number: established after ${(performance.now() - from).toFixed(0)} ms`);
+    t.regex(
+      bob.trace,
+      new RegExp(`P-Asserted-Identity: .*<sip:alice@${OVERLAY}>`),
+      'as alice, not as somebody outside',
+    );
+    await alice.hangUp();
+    await bob.next('CALL_CLOSED', 5_000);
+
+    await world.dial(`sip:${SECOND_NUMBER}@${PROVIDER}`);
+    await Promise.all([bob.next('CALL_ESTABLISHED', 5_000), world.next('CALL_ESTABLISHED', 5_000)]);
+    t.regex(bob.trace, new RegExp(`From: .*<sip:zoe@${PROVIDER}>`));
+    await world.hangUp();
+    await bob.next('CALL_CLOSED', 5_000);
+
+    await bob.dial(`sip:030987654@${OVERLAY}`);
+    await Promise.all([bob.next('CALL_ESTABLISHED', 5_000), world.next('CALL_ESTABLISHED', 5_000)]);
+    t.regex(world.trace, new RegExp(`From: <sip:\\${SECOND_NUMBER}@${PROVIDER}>`));
+    await delay(TALK_MS);
+    await bob.hangUp();
+    await world.next('CALL_CLOSED', 5_000);
+    await Promise.all([alice.stop(), bob.stop(), world.stop()]);
+    const last = [bob.loudnessHeard(), world.loudnessHeard()];
+    t.true(
+      last.every((loudness) => loudness > 0.02),
+      last.join(' '),
     );
   },
 );

@@ -71,6 +71,9 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
     },
     counters: () => ({}),
     contacts: () => ({ contacts: [], problem: null }),
+    numbers: () => ({ numbers: [] }),
+    assignNumber: (asked) => asked,
+    releaseNumber: ({ number }) => ({ number, member: 'bob' }),
     changeContacts: ({ put, remove }) => ({ put: put.length, removed: remove.length }),
     join: ({ ticket }) => {
       asked.push(`join ${ticket}`);
@@ -120,6 +123,7 @@ test('no command at all shows the commands on stderr: bad usage', async (t) => {
     'revoke',
     'rename',
     'contacts',
+    'numbers',
     'status',
     'ping',
     'resolve',
@@ -153,6 +157,8 @@ for (const args of [
   ['decode', '--port', '0', '-'],
   ['authority', 'export'],
   ['contacts', 'add', 'Bob'],
+  ['numbers', 'assign', '+49301234567'],
+  ['numbers', 'release'],
 ]) {
   test(`"${args.join(' ')}" is bad usage: one line on stderr, status 2`, async (t) => {
     const { status, stdout, stderr } = await runIdloc(args);

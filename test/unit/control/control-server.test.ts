@@ -39,6 +39,9 @@ const handlers: ControlHandlers = {
   exportAuthority: () => ({ overlay: 'home.example', text: 'sealed' }),
   importAuthority: () => ({ overlay: 'home.example', hit: '2001:20::1', name: null, changed: true }),
   contacts: () => ({ contacts: [], problem: null }),
+  numbers: () => ({ numbers: [] }),
+  assignNumber: (asked) => asked,
+  releaseNumber: ({ number }) => ({ number, member: 'bob' }),
   changeContacts: () => ({ put: 0, removed: 0 }),
   down: () => ({}),
 };

@@ -194,6 +194,7 @@ export class SipHost implements Timed {
       addresses: own.ipv4 === undefined ? [own.ipv6] : [own.ipv6, own.ipv4],
       isListening: notListening.length === 0,
       phones: this.registrar.bound(now),
+      trunk: this.trunk?.state,
       wallNow: clock.wall(),
     };
   }

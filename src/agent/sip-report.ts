@@ -1,6 +1,7 @@
 import { Resolver } from 'node:dns/promises';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { Result, Status } from '../control/schemas.ts';
+import type { TrunkState } from '../sip/trunk/trunk-state.ts';
 import { examineSip, proxyUri, type SipFacts } from '../sip/doctor.ts';
 import type { BoundPhone, PhoneJournal } from '../sip/phone-journal.ts';
 
@@ -20,6 +21,8 @@ export interface SipKnowledge {
   readonly notListening: readonly string[];
   readonly phones: readonly BoundPhone[];
   readonly journal: PhoneJournal;
+  /** Undefined: this host is no gateway. */
+  readonly trunk: TrunkState | undefined;
   /** Monotonic milliseconds. */
   readonly now: number;
   readonly wallNow: number;
@@ -32,6 +35,7 @@ export function sipStatus(known: SipKnowledge | undefined): Status['sip'] {
   return {
     port: known.port,
     listening: known.isListening,
+    trunk: known.trunk ?? null,
     phones: known.phones.map((phone) => ({
       user: phone.aor,
       contact: phone.contact,
@@ -72,6 +76,7 @@ export async function sipDoctor(
         leftMs: expiresAt - known.now,
         lifetimeMs: expiresAt - updatedAt,
       })) ?? [],
+    trunk: known?.trunk,
     notes: known?.journal.notes.map(({ at, ...note }) => ({ ...note, agoMs: Math.round(known.now - at) })) ?? [],
   };
   return { topic: 'sip', findings: examineSip(facts) };

@@ -15,6 +15,7 @@ import type { TrunkAccount } from '../sip/trunk/account.ts';
 import { RtpengineMedia } from '../sip/trunk/rtpengine-media.ts';
 import { locateServers, type Server, type Wanted } from '../sip/trunk/server-location.ts';
 import { Trunk } from '../sip/trunk/trunk.ts';
+import type { TrunkState } from '../sip/trunk/trunk-state.ts';
 import { trunkFlow } from '../sip/trunk/trunk-flow.ts';
 import { Driver } from './driver.ts';
 import type { Guard } from './guard.ts';
@@ -120,6 +121,10 @@ export class SipTrunk {
 
   get isReady(): boolean {
     return this.trunk.isReady;
+  }
+
+  get state(): TrunkState {
+    return this.trunk.state;
   }
 
   /** What it leads to now; undefined: nowhere. */

@@ -43,7 +43,21 @@ function formatTun({ tun, hit, ipv4 }: Status): string {
 function formatSip(sip: Status['sip']): string {
   if (sip === null) return 'off';
   const phones = sip.phones.length === 0 ? 'no phone is registered' : `phones: ${sip.phones.length}`;
-  return `port ${sip.port}, ${sip.listening ? phones : 'does not listen: see `idloc doctor sip`'}`;
+  const trunk = sip.trunk === null ? '' : `; ${formatTrunk(sip.trunk)}`;
+  return `port ${sip.port}, ${sip.listening ? phones : 'does not listen: see `idloc doctor sip`'}${trunk}`;
+}
+
+function formatTrunk({ domain, state, why }: NonNullable<NonNullable<Status['sip']>['trunk']>): string {
+  switch (state) {
+    case 'registered':
+      return `registered at ${domain}`;
+    case 'registering':
+      return `registers at ${domain}`;
+    case 'peer':
+      return `peer of ${domain}`;
+    case 'failed':
+      return `nothing passes to ${domain}: ${why ?? ''}`;
+  }
 }
 
 function formatPhones(sip: Status['sip']): string[] {

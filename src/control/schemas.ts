@@ -153,6 +153,16 @@ const statusSchema = z.object({
       port: z.number(),
       /** On all of this host's overlay addresses, and on loopback. */
       listening: z.boolean(),
+      /** null: this host is no gateway. */
+      trunk: z
+        .object({
+          /** The provider's. */
+          domain: z.string(),
+          /** `peer`: calls pass without a registration. */
+          state: z.enum(['registering', 'registered', 'peer', 'failed']),
+          why: z.string().nullable(),
+        })
+        .nullable(),
       phones: z.array(
         z.object({
           /** `alice@home.example` */

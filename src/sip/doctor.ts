@@ -1,5 +1,6 @@
 import { isIpAddress } from '../base/ip-address.ts';
 import type { PhoneNote } from './phone-journal.ts';
+import type { TrunkState } from './trunk/trunk-state.ts';
 
 // Implementation constants.
 
@@ -46,6 +47,8 @@ export interface SipFacts {
     readonly lifetimeMs: number;
   }[];
   readonly notes: readonly (Omit<PhoneNote, 'at'> & { readonly agoMs: number })[];
+  /** Undefined: this host is no gateway. */
+  readonly trunk: TrunkState | undefined;
   /** How far the host's clock is behind the overlay's. */
   readonly clockOffsetS: number;
 }
@@ -64,7 +67,7 @@ export function examineSip(facts: SipFacts): SipFinding[] {
         mend: adaptor === 'off' ? 'set sip.enable = true' : 'set tun.enable = true, and start it without --no-tun',
       },
     ];
-  const found = [...ofHost(facts), ...ofNames(facts), ...ofPhones(facts), ...ofNotes(facts)];
+  const found = [...ofHost(facts), ...ofNames(facts), ...ofPhones(facts), ...ofTrunk(facts), ...ofNotes(facts)];
   return found.sort((a, b) => rank(a) - rank(b));
 }
 
@@ -138,6 +141,20 @@ function ofPhones({ phones, user, overlay, proxies }: SipFacts): SipFinding[] {
       what: `the registration of ${contact} ends in ${Math.ceil(leftMs / 1000)} s, and the phone has not renewed it`,
       mend: 'see whether the phone runs; let it register anew',
     }));
+}
+
+function ofTrunk({ trunk }: SipFacts): SipFinding[] {
+  if (trunk?.state !== 'failed') return [];
+  const { domain, why } = trunk;
+  return [
+    {
+      ...{ id: 'trunk', level: 'error' },
+      what: `no calls pass to and from ${domain}: ${why ?? 'it is not known why'}`,
+      mend: /^4\d\d /.test(why ?? '')
+        ? 'see whether user, login and password of sip.trunk are as the provider has them'
+        : 'see whether sip.trunk.server is right, and whether this host reaches it; it is tried again',
+    },
+  ];
 }
 
 function ofNotes({ notes, ...facts }: SipFacts): SipFinding[] {

@@ -295,13 +295,29 @@ test('registered: refreshed in its time, with the Min-Expires that the provider 
 test('a wrong password: two requests, then pauses of 15 s and more, and the owner is told why', (t) => {
   const { network, provider, trunk } = scene({ credentials: { user: 'line7', password: 'wrong' } });
   t.false(trunk.isReady);
-  t.is(trunk.trunk.problem, '401 R401');
+  t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'failed', why: '401 R401' });
   network.loop.run(600_000);
   const asked = network.log.filter((line) => line.includes(`${GATEWAY} > 203.0.113.1 REGISTER`)).length;
   t.true(asked >= 8 && asked <= 16, `${asked} in ten minutes`);
   provider.password = 'wrong';
   network.loop.run(1_800_000);
   t.true(trunk.isReady);
+  t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'registered', why: null });
+});
+
+test('the owner is told that no server of a provider, or of a peer, is known', (t) => {
+  for (const more of [{}, { credentials: undefined, user: undefined }]) {
+    const network = new SipNetwork();
+    const trunk = new SimTrunk(network, new SipOverlay(network).home('box'), GATEWAY, account(more));
+    trunk.start();
+    network.loop.run(1_000);
+    t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'failed', why: 'no server is known in DNS' });
+  }
+});
+
+test('a peer without a registration is one as soon as its servers are known', (t) => {
+  const { trunk } = scene({ credentials: undefined, user: undefined });
+  t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'peer', why: null });
 });
 
 test('the registrar falls silent: the second server is registered at', (t) => {

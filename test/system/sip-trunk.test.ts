@@ -101,6 +101,7 @@ systemTest(
     });
     t.log(`out: established after ${(performance.now() - from).toFixed(0)} ms`);
     await world.next('CALL_ESTABLISHED', 5_000);
+    t.deepEqual((await gateway.status()).sip?.trunk, { domain: PROVIDER, state: 'registered', why: null });
     t.regex(world.trace, new RegExp(`From: <sip:\\${NUMBER}@${PROVIDER}>`));
     t.false(world.trace.includes('2001:2'), 'the world is told nothing of the overlay');
     await delay(TALK_MS);

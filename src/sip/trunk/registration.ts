@@ -20,6 +20,9 @@ const MAX_EXPIRES_S = 86_400;
 const RETRY_MS = { least: 30_000, most: 1_800_000 } as const;
 const ID_BYTES = 12;
 
+/** For people. */
+export const NO_SERVER = 'no server is known in DNS';
+
 type State = 'idle' | 'registering' | 'registered' | 'waiting' | 'stopped';
 
 export interface RegistrationPorts {
@@ -123,7 +126,7 @@ export class Registration implements Timed {
       // The server that knows us goes first as long as it is one of them.
       const known = flows.filter(({ key }) => key === this.flowInUse?.key);
       const order = [...known, ...flows.filter((flow) => !known.includes(flow))];
-      if (order.length === 0) this.failed('no server is known in DNS', at);
+      if (order.length === 0) this.failed(NO_SERVER, at);
       else this.ask(order, at);
     });
   }

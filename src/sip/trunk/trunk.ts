@@ -19,11 +19,12 @@ import type { TrunkAccount } from './account.ts';
 import { DigestClient } from './digest.ts';
 import type { TrunkMedia } from './trunk-media.ts';
 import { TRUNK_ALLOW, unsupported } from './passing.ts';
-import { Registration } from './registration.ts';
+import { NO_SERVER, Registration } from './registration.ts';
 import type { Server, Wanted } from './server-location.ts';
 import { type CallSide, type CallStart, type End, TrunkCall } from './trunk-call.ts';
 import { TrunkClient } from './trunk-client.ts';
 import { TRUNK_USER, trunkFlow } from './trunk-flow.ts';
+import type { TrunkState } from './trunk-state.ts';
 import { TrunkNames } from './trunk-names.ts';
 import { SIP_PORT } from '../transaction/constants.ts';
 
@@ -85,6 +86,7 @@ export class Trunk implements Timed {
   private readonly cancelled = new WeakSet<ServerTransaction>();
   private readonly idle = new TimerQueue<TrunkCall>();
   private readonly known = new Set<string>();
+  private noServer: string | undefined;
 
   constructor(
     components: TrunkComponents,
@@ -136,9 +138,13 @@ export class Trunk implements Timed {
     return this.registration === undefined || this.registration.flow !== undefined;
   }
 
-  /** For people; undefined: nothing is wrong. */
-  get problem(): string | undefined {
-    return this.registration?.problem;
+  /** `peer`: calls pass without a registration. */
+  get state(): TrunkState {
+    const { registration, account } = this;
+    if (registration?.flow !== undefined) return { domain: account.domain, state: 'registered', why: null };
+    const why = registration === undefined ? this.noServer : registration.problem;
+    const state = why !== undefined ? 'failed' : registration === undefined ? 'peer' : 'registering';
+    return { domain: account.domain, state, why: why ?? null };
   }
 
   /** Calls at a time: 0 when nothing goes on. */
@@ -329,7 +335,10 @@ export class Trunk implements Timed {
 
   private flowsTo(wanted: Wanted, now: number, done: (flows: readonly SipFlow[], now: number) => void): void {
     this.ports.locate(wanted, now, (servers, at) => {
-      if (wanted === this.account.server) this.know(servers);
+      if (wanted === this.account.server) {
+        this.know(servers);
+        this.noServer = servers.length === 0 ? NO_SERVER : undefined;
+      }
       const flows = servers.flatMap(({ transport, remote }) => this.outsideFlow(remote, transport) ?? []);
       // The server that we are registered at knows us.
       const { flow } = this.registration ?? {};

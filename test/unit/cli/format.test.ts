@@ -51,7 +51,7 @@ test('a status is a block of facts, a line a link, and a line for each path of a
     'meeting  mainline, 128 nodes known',
     'tun      idloc0, MTU 1400',
     'dns      127.0.60.84:53',
-    'sip      port 5062, phones: 1',
+    'sip      port 5062, phones: 1; registered at sip.example.net',
     'agent    0.1.0, up 1 h 1 min, pid 42',
     '',
     'PHONE OF          CONTACT                  BY                        SINCE                UNTIL',

@@ -71,6 +71,7 @@ export const exampleStatus: Status = {
   sip: {
     port: 5062,
     listening: true,
+    trunk: { domain: 'sip.example.net', state: 'registered', why: null },
     phones: [
       {
         user: 'bob@home.example',

@@ -5,13 +5,16 @@ import type { Agent } from './agent.ts';
 import { Capture } from './capture.ts';
 import { ScriptError } from './command.ts';
 import type { Lab } from './lab.ts';
-import { Phone } from './phone.ts';
+import { Phone, type PhoneOptions } from './phone.ts';
 import { compareDirections, longestGapMs, rtpPackets } from './rtp-stream.ts';
 import type { RtpDirection, RtpPacket } from './rtp-stream.ts';
 import { NAT_WAN_INTERFACE, PEER_ADDRESS } from './topology.ts';
 import type { Host, NatRouter } from './topology.ts';
 
 const ANSWER_TIMEOUT_MS = 15_000;
+const REGISTER_TIMEOUT_MS = 10_000;
+/** The phone that did not answer is told at once. */
+const STOP_RINGING_MS = 2_000;
 /** Packets that are under way when a phone hangs up still arrive. */
 const TAIL_MS = 300;
 
@@ -47,7 +50,6 @@ export interface SetupTimes {
 }
 
 export interface CallResult {
-  readonly setup: SetupTimes;
   readonly forth: RtpDirection;
   readonly back: RtpDirection;
   /** The longest silence at each end from one second before half-time on, milliseconds. */
@@ -61,16 +63,105 @@ export interface CallResult {
   readonly addresses: { readonly caller: string; readonly callee: string };
 }
 
-/** One call by name between two unmodified phones. @throws {ScriptError} when it is not answered, or ends by itself */
-export async function makeCall(plan: CallPlan): Promise<CallResult> {
+export interface CallByHostName extends CallResult {
+  readonly setup: SetupTimes;
+}
+
+export interface CallByAccount extends CallResult {
+  /** From dialling until both of the callee's phones ring, ms. */
+  readonly ringsMs: number;
+  /** What the callee's other phone did: how often it rang, and was answered. */
+  readonly otherPhone: { readonly rang: number; readonly answered: number };
+}
+
+/** One call by the name of the callee's host, between two unmodified phones. @throws {ScriptError} when it is not answered, or ends by itself */
+export async function makeCall(plan: CallPlan): Promise<CallByHostName> {
+  const { agent, router } = plan.caller;
+  const name = async ({ agent: of }: Party): Promise<string> => {
+    const status = await of.status();
+    if (status.name === null) throw new ScriptError('an agent has not claimed its name; see the agent log');
+    return status.name;
+  };
+  const [callerName, calleeName] = await Promise.all([name(plan.caller), name(plan.callee)]);
+  const [calling, called] = await Promise.all([
+    phoneAt(plan, plan.caller, `${agent.name}@${callerName}`),
+    phoneAt(plan, plan.callee, `${plan.callee.agent.name}@${calleeName}`),
+  ]);
+  const { captures, result } = await talk(plan, {
+    calling,
+    called,
+    target: `${plan.callee.agent.name}@${calleeName}`,
+  });
+  return { ...result, setup: await setupTimes(captures, router.address) };
+}
+
+/**
+ * One call by the callee's name in the overlay, as people set their phones: an account, and the phones find where to register. The
+ * callee has two phones: both ring, one answers. @throws {ScriptError} as `makeCall`
+ */
+export async function callByAccount(plan: CallPlan): Promise<CallByAccount> {
+  const { overlay } = await plan.caller.agent.status();
+  if (overlay === null) throw new ScriptError('an agent is in no overlay; see the agent log');
+  const account = ({ agent }: Party): string => `${agent.name}@${overlay}`;
+  const registered = { registers: 'any' } as const;
+  const phones = await Promise.all([
+    phoneAt(plan, plan.caller, account(plan.caller), registered),
+    phoneAt(plan, plan.callee, account(plan.callee), { ...registered, index: 0, rings: true }),
+    phoneAt(plan, plan.callee, account(plan.callee), { ...registered, index: 1, rings: true }),
+  ]);
+  const [calling, called, other] = phones;
+  await Promise.all(phones.map((phone) => phone.registered(REGISTER_TIMEOUT_MS)));
+  const from = performance.now();
+  let ringsMs = 0;
+  const answer = async (): Promise<void> => {
+    await Promise.all([called, other].map((phone) => phone.next('CALL_INCOMING', ANSWER_TIMEOUT_MS)));
+    ringsMs = performance.now() - from;
+    await called.accept();
+    await calling.established(ANSWER_TIMEOUT_MS);
+    await other.next('CALL_CLOSED', STOP_RINGING_MS);
+  };
+  const { result } = await talk(plan, { calling, called, target: account(plan.callee), answer });
+  const otherPhone = { rang: other.count('CALL_INCOMING'), answered: other.count('CALL_ESTABLISHED') };
+  await other.stop();
+  return { ...result, ringsMs, otherPhone };
+}
+
+async function phoneAt(
+  plan: CallPlan,
+  party: Party,
+  addressOfRecord: string,
+  more: Partial<PhoneOptions> = {},
+): Promise<Phone> {
+  const nameserver = (await party.agent.status()).dns?.listen;
+  return Phone.start({
+    namespace: party.host.namespace,
+    directory: plan.lab.folder(`${plan.label}-phone-${party.agent.name}${more.index ?? ''}`),
+    addressOfRecord,
+    family: plan.family,
+    interfaceName: TUN_NAME,
+    speech: plan.speech,
+    ...(nameserver === undefined ? {} : { nameserver }),
+    ...more,
+  });
+}
+
+interface Conversation {
+  readonly calling: Phone;
+  readonly called: Phone;
+  readonly target: string;
+  /** Lets the called phone answer. Absent: it does by itself. */
+  readonly answer?: () => Promise<void>;
+}
+
+async function talk(
+  plan: CallPlan,
+  { calling, called, target, answer }: Conversation,
+): Promise<{ readonly result: CallResult; readonly captures: SetupCaptures }> {
   const { lab, label, caller, callee } = plan;
   const callerStatus = await caller.agent.status();
   const calleeStatus = await callee.agent.status();
-  if (callerStatus.name === null || calleeStatus.name === null)
-    throw new ScriptError('an agent has not claimed its name; see the agent log');
   const pick = (status: typeof callerStatus): string => (plan.family === 6 ? status.hit : (status.ipv4 ?? ''));
   const addresses = { caller: pick(callerStatus), callee: pick(calleeStatus) };
-  const nameserver = callerStatus.dns?.listen;
 
   const file = (name: string): string => join(lab.directory, `${label}-${name}.pcapng`);
   const [inCaller, inCallee, dns, outer] = await Promise.all([
@@ -79,18 +170,8 @@ export async function makeCall(plan: CallPlan): Promise<CallResult> {
     Capture.start(caller.host.namespace, 'lo', file('dns'), 'udp port 53'),
     Capture.start(callee.router.namespace, NAT_WAN_INTERFACE, file('outer'), `udp and not host ${PEER_ADDRESS}`),
   ]);
-  const phone = async (party: Party, name: string): Promise<Phone> =>
-    Phone.start({
-      namespace: party.host.namespace,
-      directory: lab.folder(`${label}-phone-${party.agent.name}`),
-      addressOfRecord: `${party.agent.name}@${name}`,
-      family: plan.family,
-      interfaceName: TUN_NAME,
-      speech: plan.speech,
-      ...(nameserver === undefined ? {} : { nameserver }),
-    });
-  const [calling, called] = await Promise.all([phone(caller, callerStatus.name), phone(callee, calleeStatus.name)]);
-  await calling.dial(`sip:${callee.agent.name}@${calleeStatus.name}`);
+  await calling.dial(`sip:${target}`);
+  await answer?.();
   await Promise.all([calling.established(ANSWER_TIMEOUT_MS), called.established(ANSWER_TIMEOUT_MS)]);
   const talkFrom = Date.now() / 1000;
   await delay(plan.durationMs / 2);
@@ -113,8 +194,7 @@ export async function makeCall(plan: CallPlan): Promise<CallResult> {
   const window = { from: talkFrom, to: talkTo };
   const gapOf = (packets: readonly RtpPacket[]): number =>
     longestGapMs([...packets.map(({ at }) => at).filter((at) => at > half - 1 && at < talkTo), talkTo]);
-  return {
-    setup: await setupTimes({ dns, inCaller, outer }, caller.router.address),
+  const result: CallResult = {
     forth: compareDirections(from(atCaller, addresses.caller), from(atCallee, addresses.caller), window),
     back: compareDirections(from(atCallee, addresses.callee), from(atCaller, addresses.callee), window),
     gapAfterHalfMs: {
@@ -126,6 +206,7 @@ export async function makeCall(plan: CallPlan): Promise<CallResult> {
     renegotiations,
     addresses,
   };
+  return { result, captures: { dns, inCaller, outer } };
 }
 
 interface SetupCaptures {

@@ -25,6 +25,8 @@ export function judgeFirstCall(call: FirstCall): Findings {
     judgeCall(findings, name, result, name === 'call.v4');
   }
   findings.figure('setup_ms', call.v6.setup.totalMs);
+  const { rang, answered } = call.v4.otherPhone;
+  findings.expect('call.v4.phones', rang === 1 && answered === 0, 'both phones of the callee ring, and one answers');
   const gap = Math.max(call.v4.gapAfterHalfMs.atCallee, call.v4.gapAfterHalfMs.atCaller);
   findings.figure('move.gap_ms', gap, 1);
   findings.expect('move.gap_ms', gap <= MOST_GAP_MS, `at most ${MOST_GAP_MS}`);
@@ -104,6 +106,12 @@ export function describeFirstCall(call: FirstCall): string {
       ['HIT -> link', ms(setup.hitToLinkMs), 'INVITE leaves the phone to first protected packet between the homes'],
       ['first packet', ms(setup.firstPacketMs), "to the other phone's first answer"],
       ['together', ms(setup.totalMs), ''],
+    ]),
+    '',
+    'Set-up of the second call: phones with an account, domain and password, which have registered by themselves',
+    table([
+      ['both phones of bob ring', ms(call.v4.ringsMs), 'after alice has dialled his name in the overlay'],
+      ['the other one', call.v4.otherPhone.rang === 1 ? 'rang' : 'did not ring', 'until the first was answered'],
     ]),
     '',
     'Speech (RTP packets on the overlay interfaces)',

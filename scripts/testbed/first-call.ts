@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import type { Result, Status } from '../../src/control/schemas.ts';
 import { messageOf } from '../../src/base/errors.ts';
 import type { Agent } from './agent.ts';
-import { makeCall } from './call.ts';
-import type { CallResult } from './call.ts';
+import { callByAccount, makeCall } from './call.ts';
+import type { CallByAccount, CallByHostName } from './call.ts';
 import type { Lab } from './lab.ts';
 import { speechLike, writeWav } from './speech.ts';
 import { OVERLAY, threeHosts } from './three-hosts.ts';
@@ -27,8 +27,8 @@ export interface FirstCall {
   /** alice to bob, before the move and after it. */
   readonly pathBefore: Path;
   readonly pathAfter: Path;
-  readonly v6: CallResult;
-  readonly v4: CallResult;
+  readonly v6: CallByHostName;
+  readonly v4: CallByAccount;
   readonly move: {
     /** Where alice was and where she went: address at home, and of the router. */
     readonly from: string;
@@ -51,17 +51,19 @@ export async function firstCall(lab: Lab, onProgress: (text: string) => void): P
   const bobsStatus = await bob.status();
   const bobsName = bobsStatus.name ?? '';
 
-  onProgress('alice calls bob by name over IPv6 (HIT to HIT)');
+  onProgress('alice calls bob by the name of his host over IPv6 (HIT to HIT)');
   const v6 = await makeCall({ lab, label: 'v6', family: 6, caller, callee, speech, durationMs: CALL_MS });
   const resolution = await alice.resolve(bobsName);
   const pathBefore = await pathTo(alice, bobsName);
   const handshakesBefore = (await alice.link(bobsStatus.hit))?.handshakes ?? 0;
 
-  onProgress('alice calls bob by name over IPv4 (overlay addresses) and moves behind a third NAT in the middle');
+  onProgress(
+    `alice's phone, registered with an account, calls bob@${OVERLAY}, who has two, over IPv4, and moves behind a third NAT`,
+  );
   const cable = await homes.natC.lay(homes.a);
   const from = `${homes.a.address} behind ${homes.natA.address}`;
   let withoutNetworkMs = 0;
-  const v4 = await makeCall({
+  const v4 = await callByAccount({
     ...{ lab, label: 'v4', family: 4, caller, callee, speech, durationMs: MOVING_CALL_MS },
     halfway: async () => {
       const lost = performance.now();

@@ -15,6 +15,8 @@ const PASSWORD = 'only in the laboratory';
 export interface CoturnOptions {
   /** Over TCP too; and over TLS, with a certificate for this (as in subjectAltName: `IP:203.0.113.10`). */
   readonly certificateFor?: string;
+  /** There too it listens, and gives relayed addresses. */
+  readonly ipv6?: string;
   /** By which it tells what a NAT lets in (RFC 5780). */
   readonly otherAddress?: string;
 }
@@ -27,11 +29,14 @@ export class Coturn {
   private readonly namespace: Namespace;
   private readonly streams: boolean;
   private readonly addresses: readonly string[];
+  private readonly relays: readonly string[];
   private process: BackgroundProcess;
 
   private constructor(lab: Lab, namespace: Namespace, address: string, options: CoturnOptions) {
     this.streams = options.certificateFor !== undefined;
-    this.addresses = [address, ...(options.otherAddress === undefined ? [] : [options.otherAddress])];
+    const ipv6 = options.ipv6 === undefined ? [] : [options.ipv6];
+    this.addresses = [address, ...ipv6, ...(options.otherAddress === undefined ? [] : [options.otherAddress])];
+    this.relays = [address, ...ipv6];
     this.lab = lab;
     this.namespace = namespace;
     this.address = address;
@@ -111,7 +116,8 @@ export class Coturn {
       ...['--log-file', this.log, '--pidfile', join(this.lab.directory, 'coturn.pid')],
       ...['--userdb', join(this.lab.directory, 'coturn.db'), '--relay-threads', '1'],
       ...this.addresses.flatMap((address) => ['--listening-ip', address]),
-      ...['--relay-ip', this.address, '--listening-port', String(PORT)],
+      ...this.relays.flatMap((address) => ['--relay-ip', address]),
+      ...['--listening-port', String(PORT)],
       ...['--lt-cred-mech', '--realm', 'lab.example', '--user', `${USER}:${PASSWORD}`],
     ]);
   }

@@ -127,7 +127,7 @@ async function status(agent: OperationsComponents): Promise<Status> {
       .filter(({ state }) => state !== 'guest')
       .map((link) => ({
         ...describeLink(agent, link, natMapping),
-        paths: describePaths(reports.get(link.dataPlaneLink) ?? [], interfaces, namesOf(agent)),
+        paths: describePaths(reports.get(link.dataPlaneLink) ?? [], interfaces, namesOf(agent), engine.links.addresses),
       })),
     ...processStatus(agent.guard),
     clock: { offsetS: Math.round(engine.clock.offsetMs) / 1000, source: engine.clock.source },

@@ -1,9 +1,10 @@
-import { fromAllocationAddress, isAllocationAddress } from '../base/allocation-address.ts';
+import { isAllocationAddress } from '../base/allocation-address.ts';
 import { addressToHit, hitToAddress, isHitAddress, type Hit } from '../base/node-id.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
 import { fromStreamAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { LinkStatus, PathStatus } from '../control/schemas.ts';
 import type { LinkPath } from '../link/link-manager.ts';
+import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import { dependsOnDestination, type MappingBehavior } from '../mobility/mapping-behavior.ts';
 import type { PathReport } from '../native/data-plane.ts';
 
@@ -31,6 +32,7 @@ export function describePaths(
   reports: readonly PathReport[],
   interfaces: ReadonlyMap<string, string>,
   nameOf: NameOf,
+  own: Pick<LocalAddresses, 'relayedAt'>,
 ): KeptPath[] {
   return reports
     .toSorted((a, b) => Number(b.active) - Number(a.active))
@@ -39,9 +41,9 @@ export function describePaths(
       const uplink = local === null ? undefined : interfaces.get(local.address);
       const isStream = isStreamAddress(remote.address);
       const isTurn = local !== null && isAllocationAddress(local.address);
-      const own = isTurn ? fromAllocationAddress(local.address) : local;
+      const from = isTurn ? own.relayedAt(local.address) : local;
       return {
-        local: own === null || isStream ? 'any' : formatSocketAddress(own),
+        local: from == null || isStream ? 'any' : formatSocketAddress(from),
         remote: formatSocketAddress(isStream ? fromStreamAddress(remote) : remote),
         ...(isStream && { over: 'tls' as const }),
         ...(isTurn && { over: 'turn' as const }),

@@ -1,5 +1,5 @@
 import type { Candidate, CandidateType } from '../base/candidate.ts';
-import { fromAllocationAddress, isAllocationAddress } from '../base/allocation-address.ts';
+import { allocationScope, isAllocationAddress } from '../base/allocation-address.ts';
 import { isHitAddress } from '../base/node-id.ts';
 import { isIndirectAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
@@ -65,7 +65,7 @@ export function canPair(base: SocketAddress, remote: SocketAddress): boolean {
   if (isStreamAddress(base.address) || isStreamAddress(remote.address))
     return isStreamAddress(base.address) && isStreamAddress(remote.address);
   if (isAllocationAddress(remote.address)) return false;
-  if (isAllocationAddress(base.address)) return isBeyondServer(fromAllocationAddress(base.address), remote);
+  if (isAllocationAddress(base.address)) return isBeyondServer(allocationScope(base.address), remote);
   return (
     base.address.includes(':') === remote.address.includes(':') &&
     remote.port !== 0 &&
@@ -76,13 +76,13 @@ export function canPair(base: SocketAddress, remote: SocketAddress): boolean {
 }
 
 /**
- * A TURN server relays from an IPv4 address to IPv4 addresses. On the internet it reaches no private ones, and is not told of those:
+ * A TURN server relays from an address to those of its family (RFC 8656 s9). On the internet it reaches no private ones, and is not told of those:
  * there are servers that end an allocation when a send fails.
  */
-function isBeyondServer(relayed: SocketAddress, { address, port }: SocketAddress): boolean {
-  if (address.includes(':') || port === 0 || !isUnicast(address) || isLinkLocal(address) || isLoopback(address))
-    return false;
-  return isPrivate(relayed.address) || !isPrivate(address);
+function isBeyondServer(relayed: ReturnType<typeof allocationScope>, { address, port }: SocketAddress): boolean {
+  if (address.includes(':') !== relayed.isIpv6 || port === 0) return false;
+  if (!isUnicast(address) || isLinkLocal(address) || isLoopback(address)) return false;
+  return relayed.isPrivate || !isPrivate(address);
 }
 
 export function makePair(role: IceRole, local: Candidate, remote: Candidate): CandidatePair {

@@ -131,7 +131,7 @@ export class LinkManager implements Timed {
     this.sessions = new IceSessions({ ...components, table, addresses, streams });
     this.turn = new TurnRelays({
       ...components,
-      ...{ table, addresses },
+      ...{ table, addresses, streamsOf },
       known: (now) => {
         this.moves.relayedKnown(now);
         for (const hit of this.wants.takeUnreached()) this.handler({ type: 'needsRestart', hit });
@@ -426,7 +426,7 @@ export class LinkManager implements Timed {
     for (const association of this.table.associations) {
       const { hit, state } = association;
       if (hit === undefined || state === 'retired' || state === 'closed') continue;
-      links.push(describeAssociation(association, hit, this.dataPlane.linkCounters(association.link)));
+      links.push(describeAssociation(association, hit, this.dataPlane.linkCounters(association.link), this.addresses));
     }
     return { links, reflexive: this.addresses.reflexive, natMapping: this.addresses.natMapping };
   }

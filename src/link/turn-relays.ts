@@ -4,13 +4,14 @@ import type { Random } from '../base/random.ts';
 import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { isAllocationAddress } from '../base/allocation-address.ts';
 import type { Hit } from '../base/node-id.ts';
-import { isIndirectAddress } from '../base/stream-address.ts';
+import { fromStreamAddress, isIndirectAddress, isStreamAddress } from '../base/stream-address.ts';
 import { canPair } from '../ice/candidate-pair.ts';
 import { relayedCandidate } from '../ice/candidates.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { DataPlane, LinkId } from '../native/data-plane.ts';
 import type { StunMessage } from '../stun/message.ts';
 import { TurnClient, type TurnServer } from '../turn/turn-client.ts';
+import type { Association } from './association.ts';
 import type { ConnectionTable } from './connection-table.ts';
 
 /** What the TURN servers need of the links. */
@@ -19,6 +20,8 @@ export interface TurnPorts {
   readonly table: ConnectionTable;
   readonly addresses: LocalAddresses;
   readonly selfHit: Hit;
+  /** Where that member accepts streams. */
+  readonly streamsOf: (hit: Hit) => readonly SocketAddress[];
   readonly random: Random;
   readonly logger: Logger;
   /** There is another relayed address. */
@@ -55,7 +58,8 @@ export class TurnRelays implements Timed {
 
   /**
    * Members that are TURN servers for us, beside those of the configuration. Nothing is sent to where somebody says that he is: such a
-   * server is where our link with it goes, which has proved who is there, and the link's secrets are the password.
+   * server is where our link with it goes, over UDP or by a stream, which has proved who is there, and the link's secrets are the
+   * password.
    */
   setMembers(hits: readonly Hit[], now: number): void {
     this.members = new Map(hits.map((hit) => [hit, this.members.get(hit)]));
@@ -106,9 +110,9 @@ export class TurnRelays implements Timed {
    * @returns undefined: from our own address, as ever.
    */
   wayTo(remote: SocketAddress, now: number): SocketAddress | undefined {
-    const { besideUdp } = this.client;
-    const local = besideUdp === undefined ? undefined : this.baseOf(besideUdp);
-    if (local === undefined || !canPair(local, remote)) return undefined;
+    const locals = this.client.besideUdp.map((address) => this.baseOf(address));
+    const local = locals.find((other) => canPair(other, remote));
+    if (local === undefined) return undefined;
     if (!this.client.open(local.address, remote, undefined, now)) this.pump(now);
     return local;
   }
@@ -157,13 +161,25 @@ export class TurnRelays implements Timed {
     const current = table.link(hit)?.current;
     const { secrets, path, link } = current ?? {};
     // While it serves where it was, where its link goes by now does not matter.
-    const isThere = before !== undefined && path !== undefined && sameSocketAddress(path.remote, before.server.address);
+    const place = path === undefined || current === undefined ? undefined : this.placeOf(hit, path.remote, current);
+    const isThere = before !== undefined && place !== undefined && isSamePlace(place, before.server);
     if (before !== undefined && link === before.link && (isThere || this.isRelayed)) return false;
-    const isDirect = path !== undefined && current?.isIndirect === false && !isIndirectAddress(path.remote.address);
-    const server = isDirect &&
-      secrets !== undefined && { address: path.remote, username: selfHit, password: secrets.turnPassword };
-    this.members.set(hit, server === false || link === undefined ? undefined : { link, server });
-    return before !== undefined || server !== false;
+    const server = place && secrets && { ...place, username: selfHit, password: secrets.turnPassword };
+    this.members.set(hit, server === undefined || link === undefined ? undefined : { link, server });
+    return before !== undefined || server !== undefined;
+  }
+
+  /** Where a member is that our link leads to directly, or by a stream that it has accepted. Undefined: nowhere. */
+  private placeOf(
+    hit: Hit,
+    remote: SocketAddress,
+    { isIndirect }: Pick<Association, 'isIndirect'>,
+  ): Pick<TurnServer, 'address' | 'stream'> | undefined {
+    if (isStreamAddress(remote.address)) {
+      const isAccepting = this.ports.streamsOf(hit).some((other) => sameSocketAddress(other, remote));
+      return isAccepting ? { address: fromStreamAddress(remote), stream: { tls: 'member' } } : undefined;
+    }
+    return isIndirect || isIndirectAddress(remote.address) ? undefined : { address: remote };
   }
 
   private apply(now: number): void {
@@ -230,4 +246,8 @@ export class TurnRelays implements Timed {
   private baseOf(address: string): SocketAddress {
     return { address, port: this.ports.dataPlane.port };
   }
+}
+
+function isSamePlace(a: Pick<TurnServer, 'address' | 'stream'>, b: Pick<TurnServer, 'address' | 'stream'>): boolean {
+  return sameSocketAddress(a.address, b.address) && (a.stream === undefined) === (b.stream === undefined);
 }

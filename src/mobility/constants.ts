@@ -5,8 +5,8 @@
  * of ICE, so that the reflexive ones, which come last in order of priority, have theirs too. A relayed one takes the place of a host's.
  */
 export const MAX_HOST_CANDIDATES = 8;
-/** At TURN servers, the best of them: another one for when that is down. In the place of as many of the host. */
-export const MAX_RELAYED_CANDIDATES = 2;
+/** At TURN servers, the best of them, of each family: another one for when that is down. In the place of as many of the host. */
+export const MAX_RELAYED_CANDIDATES = 4;
 export const MAX_REFLEXIVE_CANDIDATES = 4;
 /** Peers that are asked for our reflexive addresses; more tell nothing new but the kind of the NAT. */
 export const MAX_BINDING_SERVERS = 3;

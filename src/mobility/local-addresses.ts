@@ -156,6 +156,11 @@ export class LocalAddresses implements Timed {
     this.cached = undefined;
   }
 
+  /** The relayed address that this stands for (base/allocation-address.ts). */
+  relayedAt(base: string): SocketAddress | undefined {
+    return this.relayed.find((candidate) => candidate.base?.address === base)?.address;
+  }
+
   /** Addresses that lead to us, as the configuration says. */
   setAdvertised(addresses: readonly string[]): void {
     this.advertised = addresses;

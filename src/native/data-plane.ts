@@ -94,12 +94,13 @@ export interface DataPlane {
    * A stream to a TURN server, over TCP (RFC 8656 s3.1): STUN and ChannelData go by it, sent from `TURN_SERVER_LOCAL_ADDRESS` to
    * `remote`, which stands for it, until `turnEnded` or `hangUpTurnServer`. It is not dialed again, and takes the place of an older one.
    * @param stream a number that no other one has had.
-   * @param tls null: without; else the server has to prove that name (`authorities`: PEM; empty: the system's).
+   * @param tls null: without; `member`: as streams to members, and no certificate is looked at; else the server has to prove that name
+   * (`authorities`: PEM; empty: the system's).
    */
   dialTurnServer(
     stream: number,
     remote: SocketAddress,
-    tls: { readonly name: string; readonly authorities: string } | null,
+    tls: { readonly name: string; readonly authorities: string } | 'member' | null,
   ): void;
   /** When what waits to be sent by it is with TCP. No `turnEnded` follows. */
   hangUpTurnServer(stream: number): void;

@@ -202,9 +202,10 @@ class NativePlane implements DataPlane {
   dialTurnServer(
     stream: number,
     remote: SocketAddress,
-    tls: { readonly name: string; readonly authorities: string } | null,
+    tls: { readonly name: string; readonly authorities: string } | 'member' | null,
   ): void {
-    this.native.dialTurnServer(remote.address, remote.port, stream, tls?.name ?? null, tls?.authorities ?? '');
+    const { name, authorities } = tls === 'member' || tls === null ? { name: '', authorities: '' } : tls;
+    this.native.dialTurnServer(remote.address, remote.port, stream, tls === null ? null : name, authorities);
   }
 
   hangUpTurnServer(stream: number): void {

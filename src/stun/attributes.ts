@@ -109,17 +109,41 @@ function addressAttribute(type: number, name: NamesOf<SocketAddress>, xor: boole
   );
 }
 
+/** RFC 8656 s18.6, s18.11: the rest is reserved. */
+function addressFamily(type: number, name: 'requestedAddressFamily' | 'additionalAddressFamily'): AttributeCodec {
+  return attribute(
+    type,
+    name,
+    (reader) => {
+      const family = reader.u8();
+      reader.bytes(3);
+      return family;
+    },
+    (writer, value) => writer.u32(value * 2 ** 24),
+  );
+}
+
 /*
  * RFC 8489 s14.8: 21 reserved bits, 3 bits of class (the hundreds), 8 bits of number (modulo 100), the phrase.
  */
 function decodeErrorCode(reader: ByteReader): StunErrorCode {
   reader.u16();
+  return decodeCode(reader);
+}
+
+function decodeCode(reader: ByteReader): StunErrorCode {
   const hundreds = reader.u8() & 0x07;
   const number = reader.u8();
   if (hundreds < 3 || hundreds > 6 || number > 99) reader.fail(`error code ${hundreds}, ${number}`);
   if (reader.remaining > MAX_TEXT_BYTES) reader.fail('reason phrase is too long');
   // Only people read the phrase: bytes that are not UTF-8 become replacement characters.
   return { code: hundreds * 100 + number, reason: Buffer.from(reader.rest()).toString('utf8') };
+}
+
+function encodeCode(writer: ByteWriter, { code, reason }: StunErrorCode): void {
+  writer.u8(Math.floor(code / 100));
+  writer.u8(code % 100);
+  writer.utf8(reason);
 }
 
 /*
@@ -153,12 +177,25 @@ function paddingOf(bytes: number): number {
 /** In the order in which they are written: that of RFC 5769's samples. */
 const CODECS: readonly AttributeCodec[] = [
   text(ATTRIBUTE.software, 'software', MAX_TEXT_BYTES),
-  attribute(ATTRIBUTE.errorCode, 'errorCode', decodeErrorCode, (writer, { code, reason }) => {
+  attribute(ATTRIBUTE.errorCode, 'errorCode', decodeErrorCode, (writer, error) => {
     writer.u16(0);
-    writer.u8(Math.floor(code / 100));
-    writer.u8(code % 100);
-    writer.utf8(reason);
+    encodeCode(writer, error);
   }),
+  // RFC 8656 s18.12: the family, then as ERROR-CODE.
+  attribute(
+    ATTRIBUTE.addressErrorCode,
+    'addressErrorCode',
+    (reader) => {
+      const family = reader.u8();
+      reader.u8();
+      return { family, ...decodeCode(reader) };
+    },
+    (writer, { family, ...error }) => {
+      writer.u8(family);
+      writer.u8(0);
+      encodeCode(writer, error);
+    },
+  ),
   attribute(
     ATTRIBUTE.unknownAttributes,
     'unknownAttributes',
@@ -202,16 +239,8 @@ const CODECS: readonly AttributeCodec[] = [
     (reader) => (reader.u8() & 0x80) !== 0,
     (writer, reserves) => writer.u8(reserves ? 0x80 : 0),
   ),
-  attribute(
-    ATTRIBUTE.requestedAddressFamily,
-    'requestedAddressFamily',
-    (reader) => {
-      const family = reader.u8();
-      reader.bytes(3);
-      return family;
-    },
-    (writer, value) => writer.u32(value * 2 ** 24),
-  ),
+  addressFamily(ATTRIBUTE.requestedAddressFamily, 'requestedAddressFamily'),
+  addressFamily(ATTRIBUTE.additionalAddressFamily, 'additionalAddressFamily'),
   attribute(
     ATTRIBUTE.lifetime,
     'lifetime',
@@ -300,7 +329,19 @@ export function decodeAttribute(
 
 /** Type, length, value, zero bytes up to a multiple of four (RFC 8489 s14). */
 export function encodeAttributes(writer: ByteWriter, attributes: StunAttributes, transactionId: string): void {
-  if (attributes.changeRequest !== undefined) writeChangeRequest(writer, attributes.changeRequest);
+  const { changeRequest, draftAdditionalAddressFamily: draft } = attributes;
+  if (changeRequest !== undefined) writeChangeRequest(writer, changeRequest);
+  if (draft !== undefined) {
+    writer.u16(ATTRIBUTE.draftAdditionalAddressFamily);
+    writer.u16(4);
+    writer.u32(draft * 2 ** 24);
+  }
+  writeKnown(writer, attributes, transactionId);
+  const { additionalRelayedAddress: second } = attributes;
+  if (second !== undefined) writeKnown(writer, { xorRelayedAddress: second }, transactionId);
+}
+
+function writeKnown(writer: ByteWriter, attributes: StunAttributes, transactionId: string): void {
   for (const codec of CODECS) {
     const content = codec.encode(attributes, transactionId);
     if (content === undefined) continue;

@@ -109,6 +109,10 @@ export function decodeStun(bytes: Uint8Array): StunMessage {
         const further: AttributesInProgress = {};
         decodeAttribute(attributeType, value, further, transactionId);
         if (further.xorPeerAddress !== undefined) peers.push(further.xorPeerAddress);
+      } else if (attributeType === ATTRIBUTE.xorRelayedAddress && covered) {
+        const further: AttributesInProgress = {};
+        decodeAttribute(attributeType, value, further, transactionId);
+        if (further.xorRelayedAddress !== undefined) attributes.additionalRelayedAddress ??= further.xorRelayedAddress;
       }
       continue;
     }

@@ -38,12 +38,16 @@ export const ATTRIBUTE = {
   priority: 0x0024,
   useCandidate: 0x0025,
   padding: 0x0026,
+  additionalAddressFamily: 0x8000,
+  addressErrorCode: 0x8001,
   passwordAlgorithms: 0x8002,
   software: 0x8022,
   fingerprint: 0x8028,
   iceControlled: 0x8029,
   iceControlling: 0x802a,
   otherAddress: 0x802c,
+  /** ADDITIONAL-ADDRESS-FAMILY as in the draft before RFC 8656 (draft-martinsen-tram-ssoda), which coturn still has. */
+  draftAdditionalAddressFamily: 0x8032,
 } as const;
 
 /** s14.8, RFC 8445 s16.2. The phrases are what a person sees in a capture. */

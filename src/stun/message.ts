@@ -13,7 +13,7 @@ export const CREATE_PERMISSION_METHOD = 0x008;
 export const CHANNEL_BIND_METHOD = 0x009;
 
 /**
- * Attributes by name, each at most once (RFC 8489 s14: only the first of several counts). What protects the message
+ * Attributes by name, each at most once (RFC 8489 s14: only the first of several counts, but of relayed and of peer addresses). What protects the message
  * (MESSAGE-INTEGRITY, FINGERPRINT) is not among them: `encodeStun` adds it, `verifyIntegrity` checks it.
  */
 export interface StunAttributes {
@@ -44,8 +44,16 @@ export interface StunAttributes {
   readonly requestedTransport?: number;
   /** The relayed port is to be even; true: and the next one reserved (RFC 8656 s18.8). */
   readonly evenPort?: boolean;
+  /** Of a dual allocation, the second of its addresses: XOR-RELAYED-ADDRESS again, which alone may be there twice (RFC 8656 s7.2). */
+  readonly additionalRelayedAddress?: SocketAddress;
   /** 1 is IPv4, 2 is IPv6. */
   readonly requestedAddressFamily?: number;
+  /** As above: beside an IPv4 address, 2 (RFC 8656 s18.11). */
+  readonly additionalAddressFamily?: number;
+  /** The same, under the number that coturn knows. Written only. */
+  readonly draftAdditionalAddressFamily?: number;
+  /** Why there is no address of that family (RFC 8656 s18.12). */
+  readonly addressErrorCode?: StunErrorCode & { readonly family: number };
   /** What came from, or goes to, the peer. */
   readonly data?: Uint8Array;
   readonly passwordAlgorithm?: PasswordAlgorithm;

@@ -4,6 +4,7 @@ import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { parseIpAddress } from '../base/ip-address.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
+import { isIndirectAddress } from '../base/stream-address.ts';
 import type { StunAttributes, StunMessage } from '../stun/message.ts';
 import { ALLOCATE_METHOD, CHANNEL_BIND_METHOD, REFRESH_METHOD } from '../stun/message.ts';
 import {
@@ -11,10 +12,12 @@ import {
   CHANNEL_REFRESH_MS,
   DEFAULT_LIFETIME_S,
   FIRST_CHANNEL,
+  IPV6_FAMILY,
   LAST_CHANNEL,
   MAX_CHANNELS,
   MAX_LIFETIME_S,
   MIN_LIFETIME_S,
+  NO_DUAL_CODES,
   REFRESH_BEFORE_S,
   REFUSED_CHANNEL_MS,
   UDP_PROTOCOL,
@@ -24,7 +27,7 @@ import type { LongTermCredentials } from './long-term-credentials.ts';
 import { Requests, type Answer } from './requests.ts';
 
 export type AllocationEvent =
-  | { readonly type: 'allocated'; readonly relayed: SocketAddress }
+  | { readonly type: 'allocated'; readonly relayed: readonly SocketAddress[] }
   /** It is none any more, or never was. Nothing more comes of it. */
   | { readonly type: 'ended'; readonly reason: string }
   /** What is sent to the peer by this channel gets there, from the relayed address. */
@@ -46,17 +49,32 @@ interface Channel {
 }
 
 /**
- * One allocation at a TURN server (RFC 8656 s6): a relayed address, kept alive, and channels from it to peers.
+ * What is asked for: an address of each family (s7.1: ADDITIONAL-ADDRESS-FAMILY, which coturn knows by another number; who knows neither
+ * passes over both), or of IPv4, which needs no attribute, or of IPv6.
+ */
+type Families = 'both' | 'ipv4' | 'ipv6';
+const FAMILY_ATTRIBUTES: Readonly<Record<Families, StunAttributes>> = {
+  both: { additionalAddressFamily: IPV6_FAMILY, draftAdditionalAddressFamily: IPV6_FAMILY },
+  ipv4: {},
+  ipv6: { requestedAddressFamily: IPV6_FAMILY },
+};
+
+/**
+ * One allocation at a TURN server (RFC 8656 s6), a dual one if the server gives that: relayed addresses, kept alive, and channels from
+ * them to peers of their family.
  *
  *   allocating ──success──> allocated ──437, no answer to a refresh, `release`──> ended
- *       │  └──437: an older one of this address is there──> replaced, allocating again
+ *       │  ├──437: an older one of this address is there──> replaced, allocating again
+ *       │  └──440, or no dual one──> allocating again, of one family
  *       └──refused, no answer──> ended
  */
 export class Allocation implements Timed {
   readonly server: SocketAddress;
   /** Which of our addresses the server sees behind it. */
   readonly base: SocketAddress;
-  relayed: SocketAddress | undefined;
+  /** Of each family one at the most, IPv4 first; none: it is not allocated yet. */
+  relayed: readonly SocketAddress[] = [];
+  private families: Families = 'both';
   private ended = false;
   private replaced = false;
   private refreshAt: number | undefined;
@@ -93,7 +111,7 @@ export class Allocation implements Timed {
 
   /** @returns whether datagrams to `peer` may be sent. If not yet, the channel is being bound, and `held` comes with `bound`. */
   open(peer: SocketAddress, held: Uint8Array | undefined, now: number): boolean {
-    if (this.relayed === undefined || this.ended) return false;
+    if (this.ended || this.relayedFor(peer) === undefined) return false;
     const key = formatSocketAddress(peer);
     const known = this.channels.get(key);
     if (known !== undefined) {
@@ -107,6 +125,11 @@ export class Allocation implements Timed {
     this.channels.set(key, channel);
     this.bind(channel, now);
     return false;
+  }
+
+  /** The one from which that peer is reached. */
+  relayedFor(peer: SocketAddress): SocketAddress | undefined {
+    return this.relayed.find((relayed) => isIpv6(relayed) === isIpv6(peer));
   }
 
   /** The server may have lost it, or a NAT our address there: it is asked at once, by a refresh. */
@@ -132,7 +155,7 @@ export class Allocation implements Timed {
 
   /** The server is told to forget it. No event follows. */
   release(now: number): void {
-    if (this.relayed !== undefined && !this.ended)
+    if (this.relayed.length > 0 && !this.ended)
       this.requests.send({ what: 'refresh' }, REFRESH_METHOD, { lifetime: 0 }, now);
     this.ended = true;
     this.events = [];
@@ -172,7 +195,8 @@ export class Allocation implements Timed {
   }
 
   private allocate(now: number): void {
-    this.requests.send({ what: 'allocate' }, ALLOCATE_METHOD, { requestedTransport: UDP_PROTOCOL }, now);
+    const attributes = { requestedTransport: UDP_PROTOCOL, ...FAMILY_ATTRIBUTES[this.families] };
+    this.requests.send({ what: 'allocate' }, ALLOCATE_METHOD, attributes, now);
   }
 
   private bind(channel: Channel, now: number): void {
@@ -200,13 +224,26 @@ export class Allocation implements Timed {
       this.requests.send({ what: 'replace' }, REFRESH_METHOD, { lifetime: 0 }, now);
       return;
     }
-    const { xorRelayedAddress: relayed } = attributes;
+    const other = code === undefined ? undefined : this.familiesAfter(code);
+    if (other !== undefined) {
+      this.families = other;
+      this.allocate(now);
+      return;
+    }
+    const relayed = usableOf(attributes);
     if (code !== 0) this.end(reasonOf(code, attributes));
-    else if (relayed === undefined || relayed.port === 0 || !isUsable(relayed)) this.end('it gives no usable address');
+    else if (relayed.length === 0) this.end('it gives no usable address');
     else if (this.keep(attributes, now)) {
       this.relayed = relayed;
       this.events.push({ type: 'allocated', relayed });
     }
+  }
+
+  /** What a server is asked for that has refused what it was asked for first; undefined: nothing. */
+  private familiesAfter(code: number): Families | undefined {
+    // s7.2: it relays from no IPv4 address.
+    if (code === 440 && this.families !== 'ipv6') return 'ipv6';
+    return this.families === 'both' && NO_DUAL_CODES.includes(code) ? 'ipv4' : undefined;
   }
 
   private keep({ lifetime = DEFAULT_LIFETIME_S }: StunAttributes, now: number): boolean {
@@ -261,16 +298,27 @@ export class Allocation implements Timed {
   }
 }
 
-/** IPv4 is what is asked for (s7.1: without REQUESTED-ADDRESS-FAMILY). */
-function isUsable({ address }: SocketAddress): boolean {
+/** Of each family the first. */
+function usableOf({ xorRelayedAddress, additionalRelayedAddress }: StunAttributes): SocketAddress[] {
+  const given = [xorRelayedAddress, additionalRelayedAddress].filter((other) => other !== undefined).filter(isUsable);
+  return [given.find((other) => !isIpv6(other)), given.find(isIpv6)].filter((other) => other !== undefined);
+}
+
+function isUsable({ address, port }: SocketAddress): boolean {
+  if (port === 0 || isIndirectAddress(address)) return false;
   const ip = parseIpAddress(address);
-  return !address.includes(':') && !ip.isMulticast() && !ip.isUnspecified() && !ip.isLoopback();
+  return !ip.isMulticast() && !ip.isUnspecified() && !ip.isLoopback() && !ip.isLinkLocal();
+}
+
+function isIpv6({ address }: SocketAddress): boolean {
+  return address.includes(':');
 }
 
 function reasonOf(code: number | undefined, { errorCode }: StunAttributes): string {
   if (code === undefined) return 'it does not answer';
   if (code === 401 || code === 441) return 'it does not take the user or the password';
   if (code === 438) return 'it finds every nonce stale';
+  if (code === 440) return 'it relays from no address of either family';
   if (code === 486 || code === 508) return 'it has no room for another allocation';
   // The server's own words, which are bounded, as a log is read by people.
   return `it refuses: ${code} ${(errorCode?.reason ?? '').replaceAll(/[^ -~]/g, '?').slice(0, 64)}`.trimEnd();

@@ -7,10 +7,19 @@ export const LAST_CHANNEL = 0x4fff;
 export const CHANNEL_LIFETIME_MS = 600_000;
 /** s7.1: "17 (UDP)". */
 export const UDP_PROTOCOL = 17;
+/** s18.6. */
+export const IPV4_FAMILY = 1;
+export const IPV6_FAMILY = 2;
 /** s7.2, s8: an allocation lives 600 s unless the server says otherwise. */
 export const DEFAULT_LIFETIME_S = 600;
 
 // Implementation.
+
+/**
+ * A request for both families that is refused like this may be one that the server does not understand, or has no room for: it is
+ * asked for an IPv4 address alone.
+ */
+export const NO_DUAL_CODES: readonly number[] = [400, 420, 486, 500, 508];
 
 /** RFC 8489 s6.2.1: the first retransmission is not sooner than after 500 ms; doubled each time. */
 export const REQUEST_RTO_MS = 500;

@@ -1,4 +1,4 @@
-import { fromAllocationAddress, isAllocationAddress, toAllocationAddress } from '../base/allocation-address.ts';
+import { isAllocationAddress, toAllocationAddress } from '../base/allocation-address.ts';
 import type { Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
 import type { LogFields, Logger } from '../base/logger.ts';
@@ -8,7 +8,7 @@ import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.t
 import { TURN_SERVER_LOCAL_ADDRESS, toStreamAddress } from '../base/stream-address.ts';
 import { DATA_METHOD } from '../stun/message.ts';
 import type { StunMessage } from '../stun/message.ts';
-import { Allocation } from './allocation.ts';
+import { Allocation, type AllocationEvent } from './allocation.ts';
 import { LOST_RETRY_MS, MAX_TURN_SERVERS, RETRY_MS, STREAM_HEAD_START_MS } from './constants.ts';
 import { LongTermCredentials } from './long-term-credentials.ts';
 
@@ -24,14 +24,19 @@ export interface TurnServer {
   readonly address: SocketAddress;
   readonly username: string;
   readonly password: string;
-  /** By a stream: over TCP with TLS, or (null) without. Absent: over UDP. */
-  readonly stream?: { readonly tls: TurnTls | null };
+  /** By a stream: over TCP with TLS, which proves nothing where the server is a member, or (null) without. Absent: over UDP. */
+  readonly stream?: { readonly tls: TurnTls | 'member' | null };
 }
 
 /** `stream`: the number of one. */
 export type TurnTransmit =
   | { readonly type: 'send'; readonly local: SocketAddress; readonly remote: SocketAddress; readonly data: Uint8Array }
-  | { readonly type: 'dial'; readonly stream: number; readonly remote: SocketAddress; readonly tls: TurnTls | null }
+  | {
+      readonly type: 'dial';
+      readonly stream: number;
+      readonly remote: SocketAddress;
+      readonly tls: TurnTls | 'member' | null;
+    }
   | { readonly type: 'hangUp'; readonly stream: number };
 
 /** Which of our addresses sends to the server, and where that is; or what stands for the two ends of a stream (base/stream-address.ts). */
@@ -70,7 +75,7 @@ interface Service {
 }
 
 /**
- * Relayed addresses at the TURN servers of the configuration (RFC 8656): one at each, from the first of our addresses that the
+ * Relayed addresses at the TURN servers of the configuration (RFC 8656): at each one of every family that it has, from the first of our addresses that the
  * server answers to. Whatever fails is tried again: at once when our addresses change, else after a while. Nothing that a server
  * sends ends it.
  *
@@ -137,17 +142,17 @@ export class TurnClient implements Timed {
   /** What our allocations are reached at, and from which of our addresses they are kept. */
   get allocations(): readonly { readonly local: string; readonly relayed: SocketAddress; readonly route: TurnRoute }[] {
     return this.services.flatMap(({ allocation }) => {
-      if (allocation?.relayed === undefined) return [];
-      const { relayed } = allocation;
-      return { local: toAllocationAddress(relayed), relayed, route: routeOf(allocation) };
+      if (allocation === undefined) return [];
+      const route = routeOf(allocation);
+      return allocation.relayed.map((relayed) => ({ local: toAllocationAddress(relayed), relayed, route }));
     });
   }
 
-  /** Of an allocation by a stream, where there are servers over UDP and none of them answers. */
-  get besideUdp(): string | undefined {
+  /** Of allocations by streams, where there are servers over UDP and none of them answers. */
+  get besideUdp(): readonly string[] {
     const overUdp = this.services.filter(({ server }) => server.stream === undefined);
-    if (overUdp.length === 0 || overUdp.some(({ allocation }) => allocation?.relayed !== undefined)) return undefined;
-    return this.allocations[0]?.local;
+    if (overUdp.length === 0 || overUdp.some(isAllocated)) return [];
+    return this.allocations.map(({ local }) => local);
   }
 
   has(local: string): boolean {
@@ -207,7 +212,7 @@ export class TurnClient implements Timed {
     const service = this.services.find(
       ({ allocation }) => allocation !== undefined && isRoute(allocation, local, remote),
     );
-    const relayed = service?.allocation?.relayed;
+    const relayed = service?.allocation?.relayedFor(peer);
     return relayed === undefined ? undefined : { local: toAllocationAddress(relayed), peer, data };
   }
 
@@ -251,7 +256,7 @@ export class TurnClient implements Timed {
     const { random } = this;
     const credentials = new LongTermCredentials(server);
     const isWanted = (peer: SocketAddress): boolean => {
-      const relayed = service.allocation?.relayed;
+      const relayed = service.allocation?.relayedFor(peer);
       return relayed !== undefined && this.isWanted(toAllocationAddress(relayed), peer);
     };
     const reliable = server.stream !== undefined;
@@ -280,7 +285,7 @@ export class TurnClient implements Timed {
   /** Whether servers are to be reached by streams, or are not any more. */
   private weighStreams(now: number): void {
     const overUdp = this.services.filter(({ server }) => server.stream === undefined);
-    if (overUdp.some(({ allocation }) => allocation?.relayed !== undefined)) {
+    if (overUdp.some(isAllocated)) {
       this.streamsAt = undefined;
       for (const service of this.services)
         if (service.server.stream !== undefined && (service.allocation?.bound ?? []).length === 0)
@@ -300,13 +305,18 @@ export class TurnClient implements Timed {
       this.send(allocation);
       for (let event = allocation.pollEvent(); event !== undefined; event = allocation.pollEvent()) {
         const route = routeOf(allocation);
-        const local = allocation.relayed === undefined ? undefined : toAllocationAddress(allocation.relayed);
         if (event.type === 'ended') this.ended(service, allocation, event.reason, now);
         else if (event.type === 'allocated') this.allocated(service, event.relayed, route);
-        else if (local !== undefined) this.events.push({ ...event, local, route });
+        else this.tell(allocation, event);
       }
     }
     this.weighStreams(now);
+  }
+
+  private tell(allocation: Allocation, event: Extract<AllocationEvent, { type: 'bound' | 'unbound' }>): void {
+    const relayed = allocation.relayedFor(event.peer);
+    if (relayed !== undefined)
+      this.events.push({ ...event, local: toAllocationAddress(relayed), route: routeOf(allocation) });
   }
 
   private send(allocation: Allocation): void {
@@ -315,15 +325,18 @@ export class TurnClient implements Timed {
       this.transmits.push({ type: 'send', local, remote, data });
   }
 
-  private allocated(service: Service, relayed: SocketAddress, route: TurnRoute): void {
+  private allocated(service: Service, relayed: readonly SocketAddress[], route: TurnRoute): void {
     service.tried = service.rounds = 0;
-    this.logger.info('turn.allocated', { ...fieldsOf(service.server), relayed: formatSocketAddress(relayed) });
-    this.events.push({ type: 'allocated', local: toAllocationAddress(relayed), route });
+    this.logger.info('turn.allocated', {
+      ...fieldsOf(service.server),
+      relayed: relayed.map(formatSocketAddress).join(' '),
+    });
+    for (const address of relayed) this.events.push({ type: 'allocated', local: toAllocationAddress(address), route });
   }
 
   private ended(service: Service, allocation: Allocation, reason: string, now: number): void {
     const fields = fieldsOf(service.server);
-    const wasThere = allocation.relayed !== undefined;
+    const wasThere = allocation.relayed.length > 0;
     this.drop(service);
     if (wasThere) {
       this.logger.warn('turn.lost', { ...fields, reason });
@@ -359,22 +372,23 @@ export class TurnClient implements Timed {
     service.retryAt = undefined;
     service.stream = undefined;
     if (stream !== undefined) this.transmits.push({ type: 'hangUp', stream });
-    if (allocation?.relayed === undefined) return;
-    const local = toAllocationAddress(allocation.relayed);
-    const route = routeOf(allocation);
-    for (const { peer, channel } of allocation.bound)
-      this.events.push({ type: 'unbound', local, peer, channel, route });
-    this.events.push({ type: 'ended', local, route });
+    if (allocation === undefined) return;
+    for (const { peer, channel } of allocation.bound) this.tell(allocation, { type: 'unbound', peer, channel });
+    for (const relayed of allocation.relayed)
+      this.events.push({ type: 'ended', local: toAllocationAddress(relayed), route: routeOf(allocation) });
   }
 
   private find(local: string): Allocation | undefined {
     if (!isAllocationAddress(local)) return undefined;
-    const wanted = fromAllocationAddress(local);
-    const service = this.services.find(
-      ({ allocation }) => allocation?.relayed !== undefined && sameSocketAddress(allocation.relayed, wanted),
+    const service = this.services.find(({ allocation }) =>
+      allocation?.relayed.some((relayed) => toAllocationAddress(relayed) === local),
     );
     return service?.allocation;
   }
+}
+
+function isAllocated({ allocation }: Service): boolean {
+  return allocation !== undefined && allocation.relayed.length > 0;
 }
 
 function serviceOf(server: TurnServer): Service {
@@ -388,9 +402,14 @@ function isSame(a: TurnServer, b: TurnServer): boolean {
     a.username === b.username &&
     a.password === b.password &&
     overOf(a) === overOf(b) &&
-    a.stream?.tls?.name === b.stream?.tls?.name &&
-    a.stream?.tls?.authorities === b.stream?.tls?.authorities
+    proofOf(a)?.name === proofOf(b)?.name &&
+    proofOf(a)?.authorities === proofOf(b)?.authorities
   );
+}
+
+function proofOf({ stream }: TurnServer): TurnTls | undefined {
+  const tls = stream?.tls;
+  return tls === 'member' || tls === null ? undefined : tls;
 }
 
 function overOf({ stream }: TurnServer): 'udp' | 'tcp' | 'tls' {
@@ -400,7 +419,7 @@ function overOf({ stream }: TurnServer): 'udp' | 'tcp' | 'tls' {
 
 /** Of a server, for the log. */
 function fieldsOf(server: TurnServer): LogFields {
-  const name = server.stream?.tls?.name;
+  const name = proofOf(server)?.name;
   return { addr: formatSocketAddress(server.address), over: overOf(server), ...(name !== undefined && { name }) };
 }
 

@@ -75,3 +75,43 @@ test('a client reaches the peers that it has a permission for, and no others, an
   for (const socket of [client, peer, stranger, own]) socket.close();
   plane.close();
 });
+
+test('a client with a relayed address of each family reaches peers of both by their channels, and keeps one when the other is over', async (t) => {
+  const host = await Host.start();
+  const { plane } = host;
+  const client = await socketAt('127.0.0.1');
+  const other = await socketAt('127.0.0.1');
+  const peer = await socketAt('127.0.0.3');
+  const server = { address: '127.0.0.1', port: plane.port };
+  // On loopback there is one IPv6 address: what is within reach there is another client's.
+  const [own, others] = [
+    { address: '::1', port: 50_124 },
+    { address: '::1', port: 50_125 },
+  ];
+  const say = (from: Socket, channel: number, text: string): void =>
+    from.send(channelData(channel, text), server.port, server.address);
+
+  plane.setTurnQuota(1_000_000);
+  t.true(
+    plane.openTurnAllocation(1, { user: 0, local: server, client: client.address() }, { ...RELAYED, port: 50_126 }),
+  );
+  t.true(plane.openTurnAllocation(2, { user: 0, local: server, client: client.address() }, own));
+  t.true(plane.openTurnAllocation(3, { user: 0, local: server, client: other.address() }, others));
+  plane.permitTurnPeer(1, peer.address(), 0x4001);
+  plane.permitTurnPeer(2, others, 0x4002);
+  plane.permitTurnPeer(3, own, 0x4001);
+  say(client, 0x4001, 'by IPv4');
+  t.is((await received(peer)).toString(), 'by IPv4');
+  say(client, 0x4002, 'by IPv6');
+  t.deepEqual(await received(other), channelData(0x4001, 'by IPv6'));
+  say(other, 0x4001, 'back');
+  t.deepEqual(await received(client), channelData(0x4002, 'back'));
+
+  plane.closeTurnAllocation(2);
+  say(client, 0x4002, 'refused');
+  say(client, 0x4001, 'still by IPv4');
+  t.is((await received(peer)).toString(), 'still by IPv4');
+  t.is(host.counter('dropTurnRefused'), 1);
+  for (const socket of [client, other, peer]) socket.close();
+  plane.close();
+});

@@ -149,6 +149,19 @@ test('what a TURN server says in STUN comes up from its stream, and what is said
   host.plane.close();
 });
 
+test('of a member over TLS no certificate is looked at: the secrets of its link vouch for what it says', async (t) => {
+  const server = await Streams.open('tls');
+  const host = await Host.start();
+  host.plane.dialTurnServer(1, server.remote, 'member');
+  const socket = await server.next();
+  const request = encodeStun({ class: 'request', method: 3, transactionId: '0'.repeat(24), attributes: {} });
+  host.plane.sendDatagram(localOf(host), server.remote, request);
+  const [heard] = (await once(socket, 'data')) as [Buffer];
+  t.deepEqual(heard, Buffer.from(request));
+  server.close();
+  host.plane.close();
+});
+
 test('a TURN server that does not prove its name is told nothing', async (t) => {
   const server = await Streams.open('tls');
   const host = await Host.start();

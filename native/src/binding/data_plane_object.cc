@@ -496,7 +496,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (remote.has_value()) Post(DialStream{*remote});
   }
 
-  // (remote, port, number, name: its certificate's, null: no TLS; authorities: PEM, empty: the system's)
+  // (remote, port, number, name: its certificate's, null: no TLS, empty: TLS as to members; authorities: PEM,
+  // empty: the system's)
   void DialTurnServer(const Napi::CallbackInfo& info) {
     auto remote = GetEndpoint(info, 0);
     auto id = GetUint32(info[2]);
@@ -506,8 +507,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       return;
     }
     Streams::TurnDial dial{*id, *remote, info[3].IsString(), {}, nullptr, {}};
-    if (dial.tls) {
-      const std::string name = info[3].As<Napi::String>().Utf8Value();
+    const std::string name = dial.tls ? info[3].As<Napi::String>().Utf8Value() : std::string();
+    if (!name.empty()) {
       // RFC 6066 s3: addresses are no names.
       if (!IpAddress::Parse(name).has_value()) dial.server_name = name;
       dial.problem = ShareTurnContext(name, info[4].As<Napi::String>().Utf8Value(), &dial.context);

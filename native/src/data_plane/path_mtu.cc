@@ -14,10 +14,10 @@ namespace idloc {
 
 size_t DataPlane::PlaintextLimit(const Link& link, size_t datagram) {
   if (link.path->is_hop()) return datagram - kHopOverhead - link.session->send_layout().overhead;
-  // As kHopOverhead: that of the larger family.
-  if (link.path->is_turn()) datagram -= kIpv6HeaderBytes - kIpv4HeaderBytes + kChannelHeaderBytes;
-  size_t headers =
-      kUdpHeaderBytes + (link.path->remote.address.is_v4() ? kIpv4HeaderBytes : kIpv6HeaderBytes);
+  if (link.path->is_turn()) datagram -= kChannelHeaderBytes;
+  // As kHopOverhead: to the server it may be the larger family.
+  bool is_v4 = link.path->remote.address.is_v4() && !link.path->is_turn();
+  size_t headers = kUdpHeaderBytes + (is_v4 ? kIpv4HeaderBytes : kIpv6HeaderBytes);
   return datagram - headers - link.session->send_layout().overhead;
 }
 

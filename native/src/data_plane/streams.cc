@@ -57,7 +57,7 @@ void DataPlane::HandleStreamed(const Path& path, Framing framing, uint8_t* data,
 
 void DataPlane::TendStreams() {
   streams_.HandleTimeout(now_, [this](const Path& path, bool dialed) {
-    if (IsOfTurnClient(path)) return turn_allocations_.FindClient(path) != nullptr;
+    if (IsOfTurnClient(path)) return turn_allocations_.HasClient(path);
     const LinkTable::Binding* binding = links_.FindRemote(path.remote);
     if (binding == nullptr) return false;
     const Link& link = *binding->link;

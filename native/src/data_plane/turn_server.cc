@@ -20,8 +20,8 @@
 namespace idloc {
 
 bool DataPlane::HandleTurnClient(uint8_t* data, size_t length, const Path& path) {
-  TurnAllocation* allocation = turn_allocations_.FindClient(path);
-  if (allocation == nullptr) return false;
+  if (!turn_allocations_.HasClient(path)) return false;
+  TurnAllocation* allocation = nullptr;
   Endpoint peer;
   const uint8_t* content = nullptr;
   size_t bytes = 0;
@@ -31,20 +31,22 @@ bool DataPlane::HandleTurnClient(uint8_t* data, size_t length, const Path& path)
       peer = sent->peer;
       content = sent->data;
       bytes = sent->length;
+      allocation = turn_allocations_.FindClient(path, peer.address);
     }
   } else {
     std::optional<ChannelData> sent = ReadChannelData(data, length);
-    const Endpoint* bound = sent.has_value() ? allocation->PeerOf(sent->number, now_) : nullptr;
-    if (bound != nullptr) {
-      peer = *bound;
+    if (sent.has_value()) allocation = turn_allocations_.FindChannel(path, sent->number, now_);
+    if (allocation != nullptr) {
+      peer = *allocation->PeerOf(sent->number, now_);
       content = sent->data;
       bytes = sent->length;
     }
   }
   // Of this host nothing but other relayed ports is within reach: whoever sends from there is no stranger to
   // it.
-  bool own = peer.address == allocation->relayed.address && !turn_allocations_.IsRelayed(peer);
-  if (content == nullptr || own || !allocation->IsPermitted(peer.address, now_)) {
+  bool own = allocation != nullptr && peer.address == allocation->relayed.address &&
+             !turn_allocations_.IsRelayed(peer);
+  if (allocation == nullptr || content == nullptr || own || !allocation->IsPermitted(peer.address, now_)) {
     counters_->Add(Counter::dropTurnRefused);
     return true;
   }
@@ -93,9 +95,8 @@ void DataPlane::HandleStreamClient(uint8_t* data, size_t length, const Path& cli
 }
 
 void DataPlane::StreamClientLeft(const Path& client) {
-  TurnAllocation* allocation = turn_allocations_.FindClient(client);
-  if (allocation == nullptr) return;
-  turn_allocations_.Remove(allocation->id);
+  if (!turn_allocations_.HasClient(client)) return;
+  turn_allocations_.RemoveClient(client);
   TellTurnLeft(client);
 }
 

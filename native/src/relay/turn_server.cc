@@ -153,10 +153,11 @@ uint16_t TurnAllocation::ChannelOf(const Endpoint& peer, Nanoseconds now) const 
 }
 
 TurnAllocation* TurnAllocations::Add(TurnAllocation allocation) {
-  if (all_.size() >= kMost || by_client_.contains(allocation.client) || all_.contains(allocation.id))
+  auto& by_client = by_client_[FamilyOf(allocation)];
+  if (all_.size() >= kMost || by_client.contains(allocation.client) || all_.contains(allocation.id))
     return nullptr;
   uint32_t id = allocation.id;
-  by_client_[allocation.client] = id;
+  by_client[allocation.client] = id;
   by_socket_[allocation.socket.get()] = id;
   by_relayed_[allocation.relayed] = id;
   return &all_.emplace(id, std::move(allocation)).first->second;
@@ -165,7 +166,7 @@ TurnAllocation* TurnAllocations::Add(TurnAllocation allocation) {
 void TurnAllocations::Remove(uint32_t id) {
   TurnAllocation* allocation = Find(id);
   if (allocation == nullptr) return;
-  by_client_.erase(allocation->client);
+  by_client_[FamilyOf(*allocation)].erase(allocation->client);
   by_socket_.erase(allocation->socket.get());
   by_relayed_.erase(allocation->relayed);
   all_.erase(id);
@@ -176,9 +177,23 @@ TurnAllocation* TurnAllocations::Find(uint32_t id) {
   return found == all_.end() ? nullptr : &found->second;
 }
 
-TurnAllocation* TurnAllocations::FindClient(const Path& client) {
-  auto found = by_client_.find(client);
-  return found == by_client_.end() ? nullptr : Find(found->second);
+TurnAllocation* TurnAllocations::FindClient(const Path& client, Family family) {
+  auto found = by_client_[family].find(client);
+  return found == by_client_[family].end() ? nullptr : Find(found->second);
+}
+
+TurnAllocation* TurnAllocations::FindChannel(const Path& client, uint16_t number, Nanoseconds now) {
+  for (Family family : {kIpv4, kIpv6}) {
+    TurnAllocation* allocation = FindClient(client, family);
+    if (allocation != nullptr && allocation->PeerOf(number, now) != nullptr) return allocation;
+  }
+  return nullptr;
+}
+
+void TurnAllocations::RemoveClient(const Path& client) {
+  for (Family family : {kIpv4, kIpv6})
+    if (TurnAllocation* allocation = FindClient(client, family); allocation != nullptr)
+      Remove(allocation->id);
 }
 
 TurnAllocation* TurnAllocations::FindSocket(int fd) {

@@ -81,11 +81,21 @@ class TurnAllocations {
   static constexpr size_t kMost = 1'024;
 
   bool empty() const { return all_.empty(); }
-  // nullptr: too many, or the client has one. Borrowed, as below, until it is removed.
+  // nullptr: too many, or the client has one of that family: it may have two (s5). Borrowed, as below, until
+  // it is removed.
   TurnAllocation* Add(TurnAllocation allocation);
   void Remove(uint32_t id);
   TurnAllocation* Find(uint32_t id);
-  TurnAllocation* FindClient(const Path& client);
+  // That from which an address of this family is reached.
+  TurnAllocation* FindClient(const Path& client, const IpAddress& peer) {
+    return FindClient(client, peer.is_v4() ? kIpv4 : kIpv6);
+  }
+  TurnAllocation* FindChannel(const Path& client, uint16_t number, Nanoseconds now);
+  bool HasClient(const Path& client) const {
+    return by_client_[kIpv4].contains(client) || by_client_[kIpv6].contains(client);
+  }
+  // All that this client has.
+  void RemoveClient(const Path& client);
   TurnAllocation* FindSocket(int fd);
   // Whether it is the relayed address of one of them.
   bool IsRelayed(const Endpoint& endpoint) const;
@@ -93,8 +103,15 @@ class TurnAllocations {
   Nanoseconds* PaidUntil(const TurnAllocation& allocation) { return &paid_until_[allocation.user]; }
 
  private:
+  enum Family : uint8_t { kIpv4, kIpv6 };
+
+  static Family FamilyOf(const TurnAllocation& allocation) {
+    return allocation.relayed.address.is_v4() ? kIpv4 : kIpv6;
+  }
+  TurnAllocation* FindClient(const Path& client, Family family);
+
   std::unordered_map<uint32_t, TurnAllocation> all_;
-  std::unordered_map<Path, uint32_t, PathHash> by_client_;
+  std::unordered_map<Path, uint32_t, PathHash> by_client_[2];  // by family
   std::unordered_map<int, uint32_t> by_socket_;
   std::unordered_map<Endpoint, uint32_t, AddressHash> by_relayed_;
   std::unordered_map<uint32_t, Nanoseconds> paid_until_;  // by user: as many as the configuration has

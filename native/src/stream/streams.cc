@@ -186,10 +186,7 @@ void Streams::DialTurn(TurnDial dial, Nanoseconds now) {
   made->since = now;
   turn_++;
   Stream* stream = streams_.emplace(key, std::move(made)).first->second.get();
-  Connect(stream,
-          dial.tls ? TlsStream::Create(dial.context.get(), false, dial.server_name, now, Framing::kTurn)
-                   : TlsStream::CreatePlain(Framing::kTurn, now),
-          now);
+  Connect(stream, MakeTurnClient(dial, now), now);
 }
 
 void Streams::HangUp(uint32_t id) {
@@ -208,8 +205,15 @@ void Streams::HangUp(uint32_t id) {
   streams_.erase(found);
 }
 
-std::unique_ptr<TlsStream> Streams::MakeClient(Nanoseconds now) const {
-  return TlsStream::Create(client_.get(), false, options_.guise.server_name, now);
+std::unique_ptr<TlsStream> Streams::MakeClient(Nanoseconds now, Framing framing) const {
+  return TlsStream::Create(client_.get(), false, options_.guise.server_name, now, framing);
+}
+
+std::unique_ptr<TlsStream> Streams::MakeTurnClient(const TurnDial& dial, Nanoseconds now) const {
+  if (!dial.tls) return TlsStream::CreatePlain(Framing::kTurn, now);
+  // A member: the secrets of the link with it vouch for every message (RFC 8489 s9.2), and no certificate.
+  if (dial.context == nullptr) return MakeClient(now, Framing::kTurn);
+  return TlsStream::Create(dial.context.get(), false, dial.server_name, now, Framing::kTurn);
 }
 
 void Streams::Connect(Stream* stream, std::unique_ptr<TlsStream> tls, Nanoseconds now) {

@@ -55,7 +55,7 @@ class Streams {
     Endpoint remote;
     bool tls;
     std::string server_name;  // for SNI; empty: none
-    SslContext context;       // of TLS; nullptr: there is none, for this reason
+    SslContext context;       // of TLS; nullptr: as streams to members, or there is none, for this reason
     std::string problem;
   };
   // Asked of accepted ones now and then, and of dialed ones: whether a link goes by it, or a TURN client has
@@ -168,7 +168,8 @@ class Streams {
   void Accept(int listener, Nanoseconds now);
   bool MayAccept(const IpAddress& address, Nanoseconds now);
   void Connect(Stream* stream, std::unique_ptr<TlsStream> tls, Nanoseconds now);
-  std::unique_ptr<TlsStream> MakeClient(Nanoseconds now) const;
+  std::unique_ptr<TlsStream> MakeClient(Nanoseconds now, Framing framing = Framing::kLength) const;
+  std::unique_ptr<TlsStream> MakeTurnClient(const TurnDial& dial, Nanoseconds now) const;
   static void Prepare(int fd);
   static void KeepAlive(int fd);
   bool Watch(Stream* stream, bool room);

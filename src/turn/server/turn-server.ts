@@ -19,6 +19,8 @@ import {
   CHANNEL_LIFETIME_MS,
   DEFAULT_LIFETIME_S,
   FIRST_CHANNEL,
+  IPV4_FAMILY,
+  IPV6_FAMILY,
   LAST_CHANNEL,
   MAX_CHANNELS,
   MAX_LIFETIME_S,
@@ -34,9 +36,6 @@ import {
   PORTS,
 } from './constants.ts';
 
-/** RFC 8656 s18.6: the families of REQUESTED-ADDRESS-FAMILY. */
-const IPV4 = 1;
-const IPV6 = 2;
 const METHODS: readonly number[] = [ALLOCATE_METHOD, REFRESH_METHOD, CREATE_PERMISSION_METHOD, CHANNEL_BIND_METHOD];
 
 /** What carries (native/src/relay/turn_server.h): times run there by themselves. */
@@ -62,7 +61,11 @@ export interface TurnServerOptions {
   readonly mayReach: (address: string) => boolean;
 }
 
+/** One relayed address. The two of a dual allocation (s5) have lives of their own, and the numbers of channels in common. */
 interface Given {
+  readonly key: string;
+  /** Of the client and our address. */
+  readonly tuple: string;
   readonly id: number;
   /** Of the user, for the quota. */
   readonly place: number;
@@ -80,11 +83,19 @@ interface Given {
   readonly channels: Map<number, { readonly peer: SocketAddress; until: number }>;
 }
 
+interface Wanted {
+  readonly attributes: StunAttributes;
+  readonly transactionId: string;
+  readonly user: string;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+}
+
 type Outcome = { readonly code: number } | { readonly attributes: StunAttributes };
 
 /**
- * A TURN server (RFC 8656) over UDP, TCP and TLS without its sockets: who may have a relayed address, and what it may reach. One
- * allocation by 5-tuple, of a client's stream both ends of which are what stands for them (base/stream-address.ts); no port is
+ * A TURN server (RFC 8656) over UDP, TCP and TLS without its sockets: who may have a relayed address, and what it may reach. By
+ * 5-tuple one of each family, of a client's stream both ends of which are what stands for them (base/stream-address.ts); no port is
  * reserved (508), and DONT-FRAGMENT not known (420, s7.2). No request ends it.
  */
 export class TurnServer implements Timed {
@@ -96,7 +107,7 @@ export class TurnServer implements Timed {
   private readonly challenges = new RateLimit(MAX_CHALLENGES_PER_SECOND);
   /** Over streams, so that forged datagrams keep nobody out. */
   private readonly streamChallenges = new RateLimit(MAX_CHALLENGES_PER_SECOND);
-  /** By client and our address. */
+  /** By client, our address and family. */
   private readonly given = new Map<string, Given>();
   /** When they are over. */
   private readonly timers = new TimerQueue<string>();
@@ -148,7 +159,7 @@ export class TurnServer implements Timed {
 
   /** The stream of a client is over: so is its allocation. */
   clientLeft(local: SocketAddress, remote: SocketAddress): void {
-    this.end(keyOf(local, remote));
+    for (const { key } of this.of(local, remote)) this.end(key);
   }
 
   nextTimeout(): number | undefined {
@@ -167,15 +178,15 @@ export class TurnServer implements Timed {
     now: number,
   ): Outcome {
     this.handleTimeout(now);
-    const key = keyOf(local, remote);
-    const given = this.given.get(key);
+    const all = this.of(local, remote);
+    const [given] = all;
     if (request.method === ALLOCATE_METHOD) return this.allocate(request, user, local, remote, now);
     // s5: without an allocation, and of another user.
     if (given === undefined) return { code: 437 };
     if (given.user !== user) return { code: 441 };
-    if (request.method === REFRESH_METHOD) return this.refresh(key, given, request.attributes, now);
-    if (request.method === CHANNEL_BIND_METHOD) return this.bind(given, request.attributes, now);
-    return this.permit(given, request.peerAddresses ?? [], now);
+    if (request.method === REFRESH_METHOD) return this.refresh(all, request.attributes, now);
+    if (request.method === CHANNEL_BIND_METHOD) return this.bind(all, request.attributes, now);
+    return this.permit(all, request.peerAddresses ?? [], now);
   }
 
   /** s7.2, in its order. */
@@ -186,24 +197,42 @@ export class TurnServer implements Timed {
     remote: SocketAddress,
     now: number,
   ): Outcome {
-    const key = keyOf(local, remote);
-    const isStream = isTurnClientStream(local.address);
-    const [host, client] = isStream ? [fromStreamAddress(local), fromStreamAddress(remote)] : [local, remote];
-    const known = this.given.get(key);
-    if (known !== undefined) {
-      if (known.transactionId !== transactionId || known.user !== user) return { code: 437 };
-      return allocated(known, now);
+    const known = this.of(local, remote);
+    if (known.length > 0) {
+      const isRepeated = known.every((given) => given.transactionId === transactionId && given.user === user);
+      return isRepeated ? allocated(known, now) : { code: 437 };
     }
+    const { requestedAddressFamily: requested, additionalAddressFamily: additional, evenPort } = attributes;
     if (attributes.requestedTransport === undefined) return { code: 400 };
     if (attributes.requestedTransport !== UDP_PROTOCOL) return { code: 442 };
-    const family = attributes.requestedAddressFamily ?? IPV4;
-    const address = family === IPV4 || family === IPV6 ? this.relayAddress(family, host.address) : undefined;
-    if (address === undefined) return { code: 440 };
-    const ofUser = [...this.given.values()].filter((other) => other.user === user).length;
-    if (ofUser >= this.options.allocationsPerUser) return { code: 486 };
+    if (requested !== undefined && additional !== undefined) return { code: 400 };
+    const [host] = this.endsOf(local, remote);
+    if (this.relayAddress(requested ?? IPV4_FAMILY, host.address) === undefined) return { code: 440 };
+    if (additional !== undefined && (additional !== IPV6_FAMILY || evenPort === true)) return { code: 400 };
+    // One of both families counts once.
+    const ofUser = new Set([...this.given.values()].filter((other) => other.user === user).map(({ tuple }) => tuple));
+    if (ofUser.size >= this.options.allocationsPerUser) return { code: 486 };
     if (this.given.size >= this.options.allocations) return { code: 508 };
     // s7.2: a reservation is what it "cannot" satisfy; two streams of a call need no neighbors.
-    if (attributes.evenPort === true) return { code: 508 };
+    if (evenPort === true) return { code: 508 };
+    const wanted = { attributes, transactionId, user, local, remote };
+    const first = this.give(wanted, requested ?? IPV4_FAMILY, now);
+    if (typeof first === 'number') return { code: first };
+    if (additional === undefined) return allocated([first], now);
+    const second = this.give(wanted, additional, now);
+    return typeof second === 'number' ? allocated([first], now, second) : allocated([first, second], now);
+  }
+
+  /** @returns a code: it cannot be given. */
+  private give(
+    { attributes, transactionId, user, local, remote }: Wanted,
+    family: number,
+    now: number,
+  ): Given | 440 | 508 {
+    const [host, client] = this.endsOf(local, remote);
+    const address = this.relayAddress(family, host.address);
+    if (address === undefined) return 440;
+    if (this.given.size >= this.options.allocations) return 508;
     const id = this.nextId++;
     const place = this.placeOf(user);
     for (let tries = 0; tries < PORT_TRIES; tries++) {
@@ -213,47 +242,55 @@ export class TurnServer implements Timed {
       if (!this.ports.open(id, place, local, remote, relayed)) continue;
       const given: Given = {
         ...{ id, place, user, client, relayed, transactionId },
+        ...{ key: keyOf(local, remote, family), tuple: tupleOf(local, remote) },
         expiresAt: now + 1_000 * lifetimeOf(attributes),
         permissions: new Map(),
         channels: new Map(),
       };
-      this.given.set(key, given);
-      this.timers.set(key, given.expiresAt);
+      this.given.set(given.key, given);
+      this.timers.set(given.key, given.expiresAt);
       this.logger.info('turn.served', {
         user,
         addr: formatSocketAddress(client),
         relayed: formatSocketAddress(relayed),
-        over: isStream ? 'stream' : 'udp',
+        over: isTurnClientStream(local.address) ? 'stream' : 'udp',
       });
-      return allocated(given, now);
+      return given;
     }
-    return { code: 508 };
+    return 508;
   }
 
-  private refresh(key: string, given: Given, attributes: StunAttributes, now: number): Outcome {
+  /** s8.2: of a dual allocation both, or that of the family that is named. */
+  private refresh(all: readonly Given[], attributes: StunAttributes, now: number): Outcome {
     const { requestedAddressFamily: family } = attributes;
-    if (family !== undefined && family !== familyOf(given.relayed.address)) return { code: 443 };
-    if (attributes.lifetime === 0) {
-      this.end(key);
-      return { attributes: { lifetime: 0 } };
+    const meant = all.filter(({ relayed }) => family === undefined || family === familyOf(relayed.address));
+    if (meant.length === 0) return { code: 443 };
+    const lifetime = attributes.lifetime === 0 ? 0 : lifetimeOf(attributes);
+    for (const given of meant) {
+      given.expiresAt = now + 1_000 * lifetime;
+      if (lifetime === 0) this.end(given.key);
+      else this.timers.set(given.key, given.expiresAt);
     }
-    const lifetime = lifetimeOf(attributes);
-    given.expiresAt = now + 1_000 * lifetime;
-    this.timers.set(key, given.expiresAt);
     return { attributes: { lifetime } };
   }
 
   /** s10.2: all of them, or none. */
-  private permit(given: Given, peers: readonly SocketAddress[], now: number): Outcome {
+  private permit(all: readonly Given[], peers: readonly SocketAddress[], now: number): Outcome {
     if (peers.length === 0) return { code: 400 };
-    for (const { address } of peers) {
-      const code = this.refusalOf(given, address);
-      if (code !== undefined) return { code };
-    }
-    forgetOver(given.permissions, now);
-    const added = new Set(peers.map(({ address }) => address).filter((address) => !given.permissions.has(address)));
-    if (given.permissions.size + added.size > MAX_PERMISSIONS) return { code: 508 };
+    const permitted: { readonly given: Given; readonly peer: SocketAddress }[] = [];
     for (const peer of peers) {
+      const given = ofFamily(all, peer);
+      const code = given === undefined ? 443 : this.refusalOf(given, peer.address);
+      if (code !== undefined) return { code };
+      if (given !== undefined) permitted.push({ given, peer });
+    }
+    for (const given of all) {
+      forgetOver(given.permissions, now);
+      const own = permitted.filter((other) => other.given === given).map(({ peer: { address } }) => address);
+      const added = new Set(own.filter((address) => !given.permissions.has(address)));
+      if (given.permissions.size + added.size > MAX_PERMISSIONS) return { code: 508 };
+    }
+    for (const { given, peer } of permitted) {
       given.permissions.set(peer.address, now + PERMISSION_MS);
       this.ports.permit(given.id, peer, 0);
     }
@@ -261,16 +298,23 @@ export class TurnServer implements Timed {
   }
 
   /** s12.2. */
-  private bind(given: Given, { channelNumber: number, xorPeerAddress: peer }: StunAttributes, now: number): Outcome {
+  private bind(
+    all: readonly Given[],
+    { channelNumber: number, xorPeerAddress: peer }: StunAttributes,
+    now: number,
+  ): Outcome {
     if (number === undefined || peer === undefined || peer.port === 0) return { code: 400 };
     if (number < FIRST_CHANNEL || number > LAST_CHANNEL) return { code: 400 };
-    for (const [other, { until }] of given.channels) if (now >= until + CHANNEL_REUSE_MS) given.channels.delete(other);
-    const known = given.channels.get(number);
+    for (const { channels } of all)
+      for (const [other, { until }] of channels) if (now >= until + CHANNEL_REUSE_MS) channels.delete(other);
     // A number of another peer, or a peer with another number.
-    const isTaken = [...given.channels].some(
-      ([other, { peer: bound }]) => (other === number) !== sameSocketAddress(bound, peer),
-    );
+    const isTaken = all
+      .flatMap(({ channels }) => [...channels])
+      .some(([other, { peer: bound }]) => (other === number) !== sameSocketAddress(bound, peer));
     if (isTaken) return { code: 400 };
+    const given = ofFamily(all, peer);
+    if (given === undefined) return { code: 443 };
+    const known = given.channels.get(number);
     const code = this.refusalOf(given, peer.address);
     if (code !== undefined) return { code };
     forgetOver(given.permissions, now);
@@ -284,7 +328,6 @@ export class TurnServer implements Timed {
   }
 
   private refusalOf({ relayed }: Given, address: string): number | undefined {
-    if (familyOf(address) !== familyOf(relayed.address)) return 443;
     // Of this host, relayed addresses alone: the data plane sees to it.
     if (address === relayed.address) return undefined;
     return this.hosts.includes(address) || !this.options.mayReach(address) ? 403 : undefined;
@@ -308,6 +351,18 @@ export class TurnServer implements Timed {
     return fit.includes(local) ? local : fit[0];
   }
 
+  /** Of that client, IPv4 first. */
+  private of(local: SocketAddress, remote: SocketAddress): readonly Given[] {
+    const both = [IPV4_FAMILY, IPV6_FAMILY].map((family) => this.given.get(keyOf(local, remote, family)));
+    return both.filter((given) => given !== undefined);
+  }
+
+  /** Our address and the client's, as the world sees them. */
+  private endsOf(local: SocketAddress, remote: SocketAddress): readonly [SocketAddress, SocketAddress] {
+    const isStream = isTurnClientStream(local.address);
+    return isStream ? [fromStreamAddress(local), fromStreamAddress(remote)] : [local, remote];
+  }
+
   private end(key: string): void {
     const given = this.given.get(key);
     if (given === undefined) return;
@@ -317,12 +372,20 @@ export class TurnServer implements Timed {
   }
 }
 
-function keyOf(local: SocketAddress, remote: SocketAddress): string {
+function keyOf(local: SocketAddress, remote: SocketAddress, family: number): string {
+  return `${tupleOf(local, remote)} ${family}`;
+}
+
+function tupleOf(local: SocketAddress, remote: SocketAddress): string {
   return `${local.address} ${formatSocketAddress(remote)}`;
 }
 
+function ofFamily(all: readonly Given[], { address }: SocketAddress): Given | undefined {
+  return all.find(({ relayed }) => familyOf(relayed.address) === familyOf(address));
+}
+
 function familyOf(address: string): number {
-  return address.includes(':') ? IPV6 : IPV4;
+  return address.includes(':') ? IPV6_FAMILY : IPV4_FAMILY;
 }
 
 function lifetimeOf({ lifetime = DEFAULT_LIFETIME_S }: StunAttributes): number {
@@ -333,9 +396,18 @@ function forgetOver(times: Map<string, number>, now: number): void {
   for (const [key, until] of times) if (now >= until) times.delete(key);
 }
 
-function allocated({ relayed, client, expiresAt }: Given, now: number): Outcome {
-  const lifetime = Math.max(0, Math.round((expiresAt - now) / 1_000));
-  return { attributes: { xorRelayedAddress: relayed, xorMappedAddress: client, lifetime } };
+/** @param missing why there is no IPv6 address beside the IPv4 one. */
+function allocated([first, second]: readonly Given[], now: number, missing?: 440 | 508): Outcome {
+  if (first === undefined) return { code: 437 };
+  const lifetime = Math.max(0, Math.round((first.expiresAt - now) / 1_000));
+  const addressErrorCode = missing && { family: IPV6_FAMILY, code: missing, reason: ERROR_REASONS[missing] ?? '' };
+  return {
+    attributes: {
+      ...{ xorRelayedAddress: first.relayed, xorMappedAddress: first.client, lifetime },
+      ...(second !== undefined && { additionalRelayedAddress: second.relayed }),
+      ...(addressErrorCode !== undefined && { addressErrorCode }),
+    },
+  };
 }
 
 function refusal(request: StunMessage, code: number, challenge: StunAttributes): Uint8Array {

@@ -21,6 +21,7 @@ test('of the paths of a link the one in use comes first, all, with their uplinks
     ],
     new Map([['10.0.0.2', 'wlan0']]),
     () => 'carol.home.example',
+    { relayedAt: () => undefined },
   );
   t.is(paths.length, 2);
   t.like(paths[0], { local: '10.0.0.2:6084', uplink: 'wlan0', active: true, rttMs: 12 });
@@ -48,7 +49,7 @@ test('a path by a TURN server says so, with the relayed address, whichever end h
   const remote = { address: '198.51.100.7', port: 6_084 };
   const local = { address: toAllocationAddress(relayed), port: 6_084 };
   const at = { link: 7, active: true, state: 'valid', loss: 0, rttMs: 1 } as const;
-  const [path] = describePaths([{ ...at, local, remote }], new Map(), () => null);
+  const [path] = describePaths([{ ...at, local, remote }], new Map(), () => null, { relayedAt: () => relayed });
   t.like(path, { local: '203.0.113.1:49152', remote: '198.51.100.7:6084', over: 'turn', uplink: null });
   const why = (over?: 'turn'): string =>
     whyPath({ type: 'relay', remote, ...(over === undefined ? {} : { over }) }, () => null, 'unknown');

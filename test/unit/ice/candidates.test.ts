@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import test from 'ava';
-import { fromAllocationAddress, toAllocationAddress } from '../../../src/base/allocation-address.ts';
+import { isAllocationAddress, toAllocationAddress } from '../../../src/base/allocation-address.ts';
 import type { CandidateType } from '../../../src/base/candidate.ts';
 import { canPair, pairPriority } from '../../../src/ice/candidate-pair.ts';
 import {
@@ -75,7 +75,7 @@ test('addresses that cannot reach one another, or nobody, are not paired', (t) =
   for (const nobody of ['::', 'ff02::1', 'fe80::1', '::1']) t.false(canPair(at('2001:db8::1'), at(nobody)), nobody);
 });
 
-test('from a relayed address IPv4 hosts of the internet are checked, private ones only where it is private itself', (t) => {
+test('from a relayed address hosts of its family are checked, private ones only where it is private itself', (t) => {
   const on = (relayed: string) => ({ address: toAllocationAddress({ address: relayed, port: 49_152 }), port: 6_084 });
   const to = (address: string, port = 6_084) => ({ address, port });
   t.true(canPair(on('203.0.113.1'), to('198.51.100.1')));
@@ -84,13 +84,23 @@ test('from a relayed address IPv4 hosts of the internet are checked, private one
   t.false(canPair(on('203.0.113.1'), to('198.51.100.1', 0)));
   t.true(canPair(on('192.168.1.1'), to('192.168.1.2')));
   t.false(canPair(to('2001:db8::1'), on('203.0.113.1')));
+  t.true(canPair(on('2001:db8::7'), to('2001:db8::1')));
+  t.true(canPair(on('fd00::7'), to('fd00::1')));
+  for (const nobody of ['203.0.113.1', 'fd00::1', '::1', 'fe80::1', 'ff02::1'])
+    t.false(canPair(on('2001:db8::7'), to(nobody)), nobody);
 });
 
 test('a relayed candidate goes before those of members, and is sent from what stands for the allocation', (t) => {
   const relayed = { address: '203.0.113.1', port: 49_152 };
   const base = { address: toAllocationAddress(relayed), port: 6_084 };
   const candidate = relayedCandidate(relayed, base, 0);
-  t.deepEqual(fromAllocationAddress(base.address), relayed);
+  const others = [
+    { ...relayed, port: 49_153 },
+    { address: '2001:db8::1', port: 49_152 },
+    { address: '2001:db8::1', port: 49_153 },
+  ];
+  t.is(new Set([relayed, ...others].map(toAllocationAddress)).size, 4);
+  t.true([relayed, ...others].every((address) => isAllocationAddress(toAllocationAddress(address))));
   t.deepEqual(baseOf(candidate), base);
   t.true(candidate.priority > relayedCandidate(relayed, base, 1).priority);
   t.true(candidate.priority > candidatePriority('relay', 16));

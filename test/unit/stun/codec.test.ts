@@ -114,7 +114,11 @@ test('the attributes of TURN are written and read as RFC 8656 s18 has them', (t)
     lifetime: 600,
     requestedTransport: 17,
     xorPeerAddress: { address: '192.0.2.1', port: 32_853 },
-    xorRelayedAddress: { address: '2001:db8::1', port: 49_152 },
+    xorRelayedAddress: { address: '192.0.2.1', port: 32_853 },
+    additionalRelayedAddress: { address: '2001:db8::1', port: 49_152 },
+    requestedAddressFamily: 2,
+    additionalAddressFamily: 2,
+    addressErrorCode: { family: 2, code: 440, reason: 'no' },
     data: Uint8Array.of(1, 2, 3),
     passwordAlgorithm: { number: 2, parameters: new Uint8Array() },
     passwordAlgorithms: [
@@ -124,12 +128,24 @@ test('the attributes of TURN are written and read as RFC 8656 s18 has them', (t)
   };
   const raw = encodeStun({ class: 'request', method: 3, transactionId: ID, attributes });
   t.deepEqual(decodeStun(raw).attributes, attributes);
+  const asked = { additionalAddressFamily: 2, draftAdditionalAddressFamily: 2 };
+  t.deepEqual(
+    decodeStun(encodeStun({ class: 'request', method: 3, transactionId: ID, attributes: asked })).attributes,
+    {
+      additionalAddressFamily: 2,
+    },
+  );
   const hex = toHex(raw);
   for (const part of [
     '000c000440010000',
     '000d000400000258',
     '0019000411000000',
     '001200080001a147e112a643',
+    '001600080001a147e112a643',
+    '001600140002e112',
+    '0017000402000000',
+    '8000000402000000',
+    '80010006020004286e6f0000',
     '0013000301020300',
     '001d000400020000',
     '8002000c000200000007000109000000',

@@ -266,6 +266,86 @@ test('what is not known is refused: another transport, another family', (t) => {
   t.is(scene.ask(ALLOCATE_METHOD, { ...ALLOCATE, requestedAddressFamily: 1 }), 0);
 });
 
+const OWN_IPV6 = '2a00::1';
+const PEER_IPV6 = { address: '2a00::20', port: 5_000 };
+const DUAL = { ...ALLOCATE, additionalAddressFamily: 2 };
+
+/** At a host with both families. */
+function dualScene(options?: ConstructorParameters<typeof Scene>[0]): Scene {
+  const scene = new Scene(options);
+  scene.server.setHosts([SERVER.address, OWN_IPV6]);
+  return scene;
+}
+
+test('a dual allocation has an address of each family, and a peer of either has its permission and channel at that of its own', (t) => {
+  const scene = dualScene();
+  const answer = scene.answer(ALLOCATE_METHOD, DUAL, SERVER, CLIENT)?.attributes;
+  t.is(answer?.xorRelayedAddress?.address, SERVER.address);
+  t.is(answer?.additionalRelayedAddress?.address, OWN_IPV6);
+  const bind = (channelNumber: number, xorPeerAddress: SocketAddress): number =>
+    scene.ask(CHANNEL_BIND_METHOD, { channelNumber, xorPeerAddress });
+  t.is(scene.ask(CREATE_PERMISSION_METHOD, { xorPeerAddress: PEER_IPV6 }), 0);
+  t.is(bind(0x4000, PEER), 0);
+  // The client says nothing but the number.
+  t.is(bind(0x4000, PEER_IPV6), 400);
+  t.is(bind(0x4001, PEER_IPV6), 0);
+  t.deepEqual(scene.calls, [
+    ...['open 1', 'open 2', `permit 2 ${PEER_IPV6.address} 0`],
+    ...[`permit 1 ${PEER.address} 16384`, `permit 2 ${PEER_IPV6.address} 16385`],
+  ]);
+});
+
+test('of a dual allocation each address is refreshed and given back by its family, or both together', (t) => {
+  const scene = dualScene();
+  t.is(scene.ask(ALLOCATE_METHOD, DUAL), 0);
+  t.is(scene.ask(ALLOCATE_METHOD, DUAL), 437);
+  t.is(scene.ask(REFRESH_METHOD, { lifetime: 0, requestedAddressFamily: 2 }), 0);
+  t.is(scene.ask(REFRESH_METHOD, { requestedAddressFamily: 2 }), 443);
+  t.is(scene.ask(CREATE_PERMISSION_METHOD, { xorPeerAddress: PEER_IPV6 }), 443);
+  t.is(scene.ask(CHANNEL_BIND_METHOD, { channelNumber: 0x4000, xorPeerAddress: PEER_IPV6 }), 443);
+  t.is(scene.ask(REFRESH_METHOD, {}), 0);
+  t.is(scene.ask(REFRESH_METHOD, { lifetime: 0 }), 0);
+  t.is(scene.ask(ALLOCATE_METHOD, DUAL, OTHER), 0);
+  t.is(scene.ask(REFRESH_METHOD, { lifetime: 0 }, OTHER), 0);
+  t.deepEqual(scene.calls, [
+    ...['open 1', 'open 2', 'close 2', 'close 1'],
+    ...['open 3', 'open 4', 'close 3', 'close 4'],
+  ]);
+  t.is(scene.server.nextTimeout(), undefined);
+});
+
+test('where there is no IPv6 address, or no room for a second one, the IPv4 one is given and the reason said', (t) => {
+  const missing = (scene: Scene): unknown => {
+    const { xorRelayedAddress, additionalRelayedAddress, addressErrorCode } =
+      scene.answer(ALLOCATE_METHOD, DUAL, SERVER, CLIENT)?.attributes ?? {};
+    t.is(xorRelayedAddress?.address, SERVER.address);
+    t.is(additionalRelayedAddress, undefined);
+    return [addressErrorCode?.family, addressErrorCode?.code];
+  };
+  t.deepEqual(missing(new Scene()), [2, 440]);
+  t.deepEqual(missing(dualScene({ allocations: 1 })), [2, 508]);
+  // Of one user's number it is one.
+  const scene = dualScene({ allocations: 5 });
+  t.is(scene.ask(ALLOCATE_METHOD, DUAL), 0);
+  t.is(scene.ask(ALLOCATE_METHOD, DUAL, OTHER), 0);
+  t.is(scene.ask(ALLOCATE_METHOD, DUAL, { ...OTHER, port: 1 }), 486);
+});
+
+test('families are asked for as RFC 8656 s7.2 has it: one attribute of the two, IPv6 beside IPv4, and no reservation with both', (t) => {
+  const scene = dualScene();
+  t.is(scene.ask(ALLOCATE_METHOD, { ...DUAL, requestedAddressFamily: 1 }), 400);
+  t.is(scene.ask(ALLOCATE_METHOD, { ...DUAL, additionalAddressFamily: 1 }), 400);
+  t.is(scene.ask(ALLOCATE_METHOD, { ...DUAL, evenPort: true }), 400);
+  t.is(scene.ask(ALLOCATE_METHOD, { ...ALLOCATE, requestedAddressFamily: 3 }), 440);
+  t.is(scene.ask(ALLOCATE_METHOD, { ...ALLOCATE, requestedAddressFamily: 2 }), 0);
+  t.is(scene.ask(CREATE_PERMISSION_METHOD, { xorPeerAddress: PEER }), 443);
+  t.is(scene.ask(CREATE_PERMISSION_METHOD, { xorPeerAddress: PEER_IPV6 }), 0);
+  const alone = new Scene();
+  alone.server.setHosts([OWN_IPV6]);
+  t.is(alone.ask(ALLOCATE_METHOD, ALLOCATE), 440);
+  t.is(alone.ask(ALLOCATE_METHOD, DUAL), 440);
+});
+
 test('an even port is given, and none beside it reserved', (t) => {
   const scene = new Scene();
   t.is(scene.ask(ALLOCATE_METHOD, { ...ALLOCATE, evenPort: true }), 508);

@@ -23,13 +23,15 @@ import {
   type TurnServer as Service,
   type TurnTransmit,
 } from '../../../src/turn/turn-client.ts';
-import { nextSent, PASSWORD, REALM, RELAYED, TurnServer, USER } from './turn-server.ts';
+import { nextSent, PASSWORD, REALM, RELAYED, RELAYED_IPV6, TurnServer, USER } from './turn-server.ts';
 
 const SERVER = { address: '203.0.113.1', port: 3_478 };
 const BASE = { address: '192.168.1.2', port: 6_084 };
 const OTHER_BASE = { address: '10.0.0.2', port: 6_084 };
 const PEER = { address: '198.51.100.20', port: 4_000 };
 const LOCAL = toAllocationAddress(RELAYED);
+const LOCAL_IPV6 = toAllocationAddress(RELAYED_IPV6);
+const PEER_IPV6 = { address: '2001:db8::20', port: 4_000 };
 const CHECK = Uint8Array.of(0, 1, 2);
 
 /** The client and the server, and what passes between them. */
@@ -509,4 +511,69 @@ test('when the client is closed the server of a stream is told, and then the str
     last.map((out) => out?.type),
     ['send', 'hangUp'],
   );
+});
+
+test('of a server with both families one allocation has an address of each, and a peer is reached from that of its own', (t) => {
+  const scene = new Scene();
+  scene.server.families = 'both';
+  scene.start();
+  const route = { base: BASE, server: SERVER };
+  t.deepEqual(scene.client.allocations, [
+    { local: LOCAL, relayed: RELAYED, route },
+    { local: LOCAL_IPV6, relayed: RELAYED_IPV6, route },
+  ]);
+  scene.wanted.add(PEER.address).add(PEER_IPV6.address);
+  for (const [local, peer] of [
+    [LOCAL, PEER],
+    [LOCAL_IPV6, PEER_IPV6],
+  ] as const) {
+    t.false(scene.client.open(local, peer, CHECK, scene.now));
+    scene.carry();
+    t.like(scene.events.at(-1), { type: 'bound', local, peer });
+    t.true(scene.client.open(local, peer, CHECK, scene.now));
+  }
+  // Kept alive as one, and over as one.
+  scene.advance(540_000);
+  t.is(scene.server.seen.filter(({ method }) => method === REFRESH_METHOD).length, 1);
+  scene.server.allocated = false;
+  scene.advance(540_000);
+  t.deepEqual(
+    scene.events.filter(({ type }) => type === 'ended').map(({ local }) => local),
+    [LOCAL, LOCAL_IPV6],
+  );
+  scene.client.setServers([], scene.now);
+  t.is(scene.client.allocations.length, 0);
+});
+
+test('a server without IPv4 is asked for IPv6, and one with neither is said to have none', (t) => {
+  const scene = new Scene();
+  scene.server.families = 'ipv6';
+  scene.start();
+  t.deepEqual(
+    scene.client.allocations.map(({ relayed }) => relayed),
+    [RELAYED_IPV6],
+  );
+  t.false(scene.client.open(LOCAL_IPV6, PEER, CHECK, scene.now));
+  t.is(scene.client.pollTransmit(), undefined);
+  const other = new Scene();
+  other.server.families = 'none';
+  other.start();
+  t.is(other.sent, 3);
+  t.like(other.logged.at(-1), {
+    event: 'turn.failed',
+    fields: { reason: 'it relays from no address of either family' },
+  });
+});
+
+test('a server that refuses a request for both families is asked for IPv4 alone', (t) => {
+  for (const code of [400, 420, 486, 508]) {
+    const scene = new Scene();
+    scene.server.fail = { method: ALLOCATE_METHOD, code, times: 1 };
+    scene.start();
+    t.deepEqual(
+      scene.client.allocations.map(({ relayed }) => relayed),
+      [RELAYED],
+    );
+    t.is(scene.server.messages.at(-1)?.attributes.additionalAddressFamily, undefined);
+  }
 });

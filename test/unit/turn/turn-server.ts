@@ -9,6 +9,7 @@ export const USER = 'alice';
 export const PASSWORD = 'correct horse';
 export const REALM = 'example.org';
 export const RELAYED: SocketAddress = { address: '203.0.113.7', port: 49_152 };
+export const RELAYED_IPV6: SocketAddress = { address: '2001:db8::7', port: 49_153 };
 const MAPPED: SocketAddress = { address: '198.51.100.9', port: 6_084 };
 
 /** The next datagram of a client. */
@@ -26,6 +27,8 @@ export class TurnServer {
   /** Answers with this code instead, to that method, so many times. */
   fail: { method: number; code: number; times: number } | undefined;
   allocated = false;
+  /** Of which families it has addresses; `old`: of IPv4, and it has never heard of others. */
+  families: 'old' | 'both' | 'ipv6' | 'none' = 'old';
   /** Number by peer. */
   readonly channels = new Map<string, number>();
   /** Of authentic requests. */
@@ -48,12 +51,7 @@ export class TurnServer {
     switch (method) {
       case ALLOCATE_METHOD:
         if (this.allocated) return this.reply(request, { errorCode: { code: 437, reason: '' } }, key, 'error');
-        this.allocated = true;
-        return this.reply(
-          request,
-          { xorRelayedAddress: RELAYED, xorMappedAddress: MAPPED, lifetime: this.lifetime },
-          key,
-        );
+        return this.allocate(request, key);
       case REFRESH_METHOD:
         if (!this.allocated) return this.reply(request, { errorCode: { code: 437, reason: '' } }, key, 'error');
         if (attributes.lifetime === 0) this.allocated = false;
@@ -68,6 +66,20 @@ export class TurnServer {
       }
     }
     return this.reply(request, { errorCode: { code: 400, reason: '' } }, key, 'error');
+  }
+
+  /** RFC 8656 s7.2. */
+  private allocate(request: StunMessage, key: Uint8Array): Uint8Array {
+    const { requestedAddressFamily: requested = 1, additionalAddressFamily: additional } = request.attributes;
+    const isIpv6 = this.families === 'ipv6' && requested === 2;
+    if ((this.families === 'ipv6' && !isIpv6) || this.families === 'none')
+      return this.reply(request, { errorCode: { code: 440, reason: '' } }, key, 'error');
+    this.allocated = true;
+    const attributes = {
+      xorRelayedAddress: isIpv6 ? RELAYED_IPV6 : RELAYED,
+      ...(this.families === 'both' && additional === 2 && { additionalRelayedAddress: RELAYED_IPV6 }),
+    };
+    return this.reply(request, { ...attributes, xorMappedAddress: MAPPED, lifetime: this.lifetime }, key);
   }
 
   private get fullNonce(): string {

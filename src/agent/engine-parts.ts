@@ -306,6 +306,8 @@ export function engineParts(components: EngineComponents, options: EngineOptions
     ...{ self, links, random, logger },
     overlay: () => (doubles.isAway ? undefined : node.joined?.overlay),
     dial: (remote, now, hit) => void calls.dial(remote, now, hit),
+    connect: (hit, now) => calls.connect(hit, now, () => {}),
+    streamsOf: (hit) => acquaintances.streamsOf(hit),
     isGone: (hit) => membership.revoked.has(hit),
   });
   const { places } = components;

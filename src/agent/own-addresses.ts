@@ -2,7 +2,7 @@ import { parseIpAddress } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { toStreamAddress } from '../base/stream-address.ts';
 import type { LocalAddresses } from '../mobility/local-addresses.ts';
-import { isGloballyReachable } from '../mobility/reachability.ts';
+import { isGloballyReachable, isGlobalUnicast } from '../mobility/reachability.ts';
 import type { Standing } from '../mobility/standing.ts';
 import { type KnownAddresses, ticketAddresses, type TicketStart } from './ticket-addresses.ts';
 
@@ -36,11 +36,12 @@ export class OwnAddresses {
 
   /**
    * The address of our own to which others come unasked: where this host may be a TURN server, since relayed addresses are there too.
-   * IPv4: clients ask for that. Undefined: there is none, as far as is known.
+   * An IPv4 one if there is any: who has IPv6 alone asks for a link (TurnMembers). Undefined: there is none, as far as is known.
    */
   open(now: number): SocketAddress | undefined {
     if (this.seen.standing(now).type !== 'open') return undefined;
-    const address = this.hosts.find((host) => !host.includes(':') && isGloballyReachable(host));
+    const usable = this.hosts.filter((host) => isGloballyReachable(host) && isGlobalUnicast(host));
+    const address = usable.find((host) => !host.includes(':')) ?? usable[0];
     return address === undefined ? undefined : { address, port: this.port() };
   }
 

@@ -27,12 +27,16 @@ const MAX_USELESS = 16;
 export interface TurnMembersComponents {
   readonly self: Hit;
   readonly links: Pick<LinkManager, 'isUp' | 'snapshot'> & {
-    readonly addresses: Pick<LocalAddresses, 'isOwn'>;
+    readonly addresses: Pick<LocalAddresses, 'isOwn' | 'mayReach' | 'reach'>;
     readonly turn: Pick<LinkManager['turn'], 'setMembers' | 'isRelayed'>;
   };
   /** Undefined: not in the overlay (yet). */
   readonly overlay: () => Pick<OverlayNode, 'settings' | 'requester' | 'fetch'> | undefined;
   readonly dial: (remote: SocketAddress, now: number, hit: Hit) => void;
+  /** Asks it for a link, through the overlay. */
+  readonly connect: (hit: Hit, now: number) => void;
+  /** Where that member accepts streams. */
+  readonly streamsOf: (hit: Hit) => readonly SocketAddress[];
   /** Revoked hosts serve nobody. */
   readonly isGone: (hit: Hit) => boolean;
   readonly random: Random;
@@ -130,10 +134,15 @@ export class TurnMembers implements Timed {
   }
 
   private tryThem(now: number): void {
-    const { links, dial, logger } = this.components;
+    const { links, dial, connect, streamsOf, logger } = this.components;
     for (const { hit, address } of this.found.values()) {
       logger.info('turn.found', { nodeId: hit, addr: formatSocketAddress(address) });
-      if (!links.isUp(hit)) dial(address, now, hit);
+      if (links.isUp(hit)) continue;
+      // It may have others than that of its record, of the family that we have.
+      if (links.addresses.mayReach(links.addresses.reach(address).address)) dial(address, now, hit);
+      else connect(hit, now);
+      // Where UDP passes, the stream is given up.
+      for (const remote of streamsOf(hit).slice(0, 1)) dial(remote, now, hit);
     }
     this.checkAt = now + PATIENCE_MS;
     links.turn.setMembers([...this.found.keys()], now);

@@ -395,7 +395,7 @@ export class Life {
     // Never rejects.
     const servers = await lookUpEndpoints(config.stun, logger);
     const advertised = await lookUpEndpoints(config.advertise, logger);
-    const turn = await this.turnServers.lookUp();
+    const turn = await this.turnServers.lookUp(engine.links.addresses);
     driver.feed('names of the configuration', (now) => {
       engine.links.setStunServers(servers, now);
       engine.links.turn.setServers(turn, now);

@@ -62,8 +62,9 @@ export async function enroll(
   const driver = new Driver(enroller, systemClock, guard);
   const askServers = (): void => {
     // Never rejects.
-    void new TurnServers(host.config.turn, logger).lookUp().then((servers) => {
-      driver.feed('TURN servers', (now) => enroller.links.turn.setServers(servers, now));
+    const { addresses, turn } = enroller.links;
+    void new TurnServers(host.config.turn, logger).lookUp(addresses).then((servers) => {
+      driver.feed('TURN servers', (now) => turn.setServers(servers, now));
     });
   };
   const unanswered = setTimeout(askServers, TURN_AFTER_MS);

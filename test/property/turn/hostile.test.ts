@@ -26,10 +26,11 @@ const attributes = fc.record(
     nonce: fc.constantFrom('', 'n', 'obMatJos2', 'obMatJos2AAAA', 'obMatJos2wAAAx', 'obMatJos2gAAA'),
     passwordAlgorithms: algorithms,
     errorCode: fc.record({
-      code: fc.constantFrom(300, 400, 401, 403, 420, 437, 438, 441, 486, 500, 699),
+      code: fc.constantFrom(300, 400, 401, 403, 420, 437, 438, 440, 441, 486, 500, 699),
       reason: fc.constantFrom('', 'x'.repeat(200), '\n\u0000'),
     }),
     xorRelayedAddress: address,
+    additionalRelayedAddress: address,
     xorMappedAddress: address,
     xorPeerAddress: address,
     lifetime: fc.constantFrom(0, 1, 19, 20, 600, 0xffff_ffff),

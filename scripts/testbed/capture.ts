@@ -35,6 +35,11 @@ export class Capture {
     await this.process.stop('SIGINT');
   }
 
+  /** What dumpcap said at its end: how many packets it has, and how many the kernel could not hand over. */
+  lastWords(): string {
+    return this.process.lastWords();
+  }
+
   /**
    * Fields of the packets that a display filter lets through, as tshark dissects them; first of each, '' when absent.
    * @param heuristics protocols to recognise by content, as `tshark -G heuristic-decodes` names them

@@ -4,6 +4,11 @@ import type { Capture } from './capture.ts';
 const NARROWBAND_CLOCK_HZ = 8000;
 const OPUS_CLOCK_HZ = 48_000;
 const FIRST_DYNAMIC_PAYLOAD_TYPE = 96;
+/** RFC 3550 s5.1, without contributing sources. */
+const RTP_HEADER_BYTES = 12;
+const VERSION_MASK = 0xc0;
+const SSRC_OFFSET = 8;
+const PAYLOAD_TYPE_MASK = 0x7f;
 
 /** One RTP packet as a capture saw it. */
 export interface RtpPacket {
@@ -28,29 +33,49 @@ export interface RtpDirection {
 }
 
 export async function rtpPackets(capture: Capture): Promise<RtpPacket[]> {
-  const names = [
-    'frame.time_epoch',
-    'ip.src',
-    'ipv6.src',
-    'rtp.ssrc',
-    'rtp.seq',
-    'rtp.timestamp',
-    'rtp.p_type',
-  ] as const;
   // Version 2 and a payload type of audio: RTCP (72-76 in these seven bits, RFC 5761) and chance finds stay out.
   const rows = await capture.fields(
     'rtp.version == 2 && (rtp.p_type < 64 || rtp.p_type >= 96) && !icmp && !icmpv6',
-    names,
+    ['frame.time_epoch', 'ip.src', 'ipv6.src', 'udp.payload'],
     ['rtp_udp'],
   );
-  return rows.map((row) => ({
-    at: Number(row['frame.time_epoch']),
-    source: row['ip.src'] === '' ? (row['ipv6.src'] ?? '') : (row['ip.src'] ?? ''),
-    ssrc: row['rtp.ssrc'] ?? '',
-    sequence: Number(row['rtp.seq']),
-    timestamp: Number(row['rtp.timestamp']),
-    payloadType: Number(row['rtp.p_type']),
-  }));
+  return rows.flatMap((row) => {
+    const at = Number(row['frame.time_epoch']);
+    const source = row['ip.src'] === '' ? (row['ipv6.src'] ?? '') : (row['ip.src'] ?? '');
+    return splitRtp(Buffer.from(row['udp.payload'] ?? '', 'hex')).map((packet) => ({ at, source, ...packet }));
+  });
+}
+
+/**
+ * The RTP packets in a UDP payload as captured. Of packets that come at once an agent makes one for its interface, as GRO does,
+ * and the kernel takes it apart on the way to the program, which the capture does not see: all pieces are as long as the first
+ * but the last, which may be shorter.
+ */
+export function splitRtp(payload: Buffer): Omit<RtpPacket, 'at' | 'source'>[] {
+  const packets = [];
+  const length = pieceLength(payload);
+  for (let at = 0; at + RTP_HEADER_BYTES <= payload.length; at += length)
+    packets.push({
+      ssrc: `0x${payload.toString('hex', at + SSRC_OFFSET, at + RTP_HEADER_BYTES)}`,
+      sequence: payload.readUInt16BE(at + 2),
+      timestamp: payload.readUInt32BE(at + 4),
+      payloadType: (payload[at + 1] ?? 0) & PAYLOAD_TYPE_MASK,
+    });
+  return packets;
+}
+
+/** A piece begins where a header of the same stream does: of the version and the SSRC, 34 bits, by chance nowhere else. */
+function pieceLength(payload: Buffer): number {
+  const begins = (at: number): boolean =>
+    payload.length - at >= RTP_HEADER_BYTES &&
+    (((payload[at] ?? 0) ^ (payload[0] ?? 0)) & VERSION_MASK) === 0 &&
+    payload.compare(payload, SSRC_OFFSET, RTP_HEADER_BYTES, at + SSRC_OFFSET, at + RTP_HEADER_BYTES) === 0;
+  for (let length = RTP_HEADER_BYTES; length < payload.length; length++) {
+    let at = length;
+    while (at < payload.length && begins(at)) at += length;
+    if (at >= payload.length) return length;
+  }
+  return payload.length;
 }
 
 /**

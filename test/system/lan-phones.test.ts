@@ -11,6 +11,7 @@ import { Phone, type PhoneOptions } from '../../scripts/testbed/phone.ts';
 import { Rtpengine } from '../../scripts/testbed/rtpengine.ts';
 import { rtpPackets } from '../../scripts/testbed/rtp-stream.ts';
 import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
+import { lossesAt } from './support/losses.ts';
 import { systemTest } from './support/system-test.ts';
 
 const OVERLAY = 'home.example';
@@ -113,11 +114,19 @@ async function rtpFor(lab: Lab, lan: Namespace, ms: number): Promise<{ sent: num
   return { sent, heard: packets.length - sent };
 }
 
+async function lossesIn({ alice, box, bob, far }: House): Promise<string> {
+  const hosts = [
+    { name: 'box', namespace: box, socket: alice.socket },
+    { name: 'far', namespace: far, socket: bob.socket },
+  ];
+  return (await Promise.all(hosts.map(lossesAt))).flat().join('\n');
+}
+
 /** The phone on the LAN holds the call and takes it up again: two more offers in the dialog. */
 async function holdAndResume(
   t: ExecutionContext,
   lab: Lab,
-  lan: Namespace,
+  at: House,
   { calling, called }: { calling: Phone; called: Phone },
 ): Promise<void> {
   await calling.dial(`sip:bob@${OVERLAY}`);
@@ -128,8 +137,9 @@ async function holdAndResume(
   await delay(500);
   await calling.resume();
   await delay(500);
-  const { sent, heard } = await rtpFor(lab, lan, TALK_MS);
+  const { sent, heard } = await rtpFor(lab, at.lan, TALK_MS);
   t.is(reinvited(), before + 2);
+  if (sent <= 80 || heard <= 80) t.log(await lossesIn(at));
   t.true(sent > 80 && heard > 80, `after hold, ${sent} sent and ${heard} heard`);
   await calling.hangUp();
   await called.next('CALL_CLOSED', 5_000);
@@ -153,7 +163,7 @@ systemTest(
     const bob = await memberPhone(lab, at.bob, at.far, 4);
     await talk(t, 'LAN to member', kitchen, bob, `sip:bob@${OVERLAY}`);
     await talk(t, 'member to LAN', bob, kitchen, `sip:alice@${OVERLAY}`);
-    await holdAndResume(t, lab, at.lan, { calling: kitchen, called: bob });
+    await holdAndResume(t, lab, at, { calling: kitchen, called: bob });
 
     // Two on the LAN: directly.
     const hall = await lanPhone(lab, at, {
@@ -189,6 +199,9 @@ systemTest(
     const packets = await eventually('both are heard again', 20_000, async () => {
       const { sent, heard } = await rtpFor(lab, at.lan, TALK_MS);
       return sent > 80 && heard > 80 ? { sent, heard } : undefined;
+    }).catch(async (error: unknown) => {
+      t.log(await lossesIn({ ...at, alice: again }));
+      throw error;
     });
     t.log(`RTP on the LAN in ${TALK_MS} ms after the crash: ${JSON.stringify(packets)}`);
     await bob.hangUp();

@@ -7,6 +7,7 @@ import { knownTunnels } from '../../scripts/testbed/handover/tunnels.ts';
 import { Phone } from '../../scripts/testbed/phone.ts';
 import { rtpPackets } from '../../scripts/testbed/rtp-stream.ts';
 import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
+import { lossesAt } from './support/losses.ts';
 import { systemTest } from './support/system-test.ts';
 
 /** Of `lab handover`, each of another kind: what the kernel tells of, and what nobody does. */
@@ -62,6 +63,11 @@ systemTest(
       await move.undo?.(scene);
     }
     const after = await tunnel.handshakes();
+    const losses = await Promise.all(
+      [a, b].map(({ host }, i) =>
+        lossesAt({ name: host.name, namespace: host.namespace, socket: tunnel.sockets?.[i] }),
+      ),
+    );
     t.is(calling.count('CALL_CLOSED') + called.count('CALL_CLOSED'), 0);
     t.is(after, before);
     await Promise.all([calling.stop(), called.stop()]);
@@ -71,6 +77,7 @@ systemTest(
         packets?.filter((packet) => packet.source === source && packet.at >= from && packet.at <= to).length ?? 0;
       const [byA, byB] = [heard(atA, tunnel.addressOfB), heard(atB, tunnel.addressOfA)];
       t.log(`${name}: ${byA} and ${byB} of ${MOST_PACKETS} packets`);
+      if (byA < 0.8 * MOST_PACKETS || byB < 0.8 * MOST_PACKETS) t.log(losses.flat().join('\n'));
       t.true(byA >= 0.8 * MOST_PACKETS && byB >= 0.8 * MOST_PACKETS, name);
     }
   },

@@ -1,9 +1,8 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Capture } from '../../scripts/testbed/capture.ts';
 import { Phone } from '../../scripts/testbed/phone.ts';
-import { compareDirections, rtpPackets } from '../../scripts/testbed/rtp-stream.ts';
 import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
+import { CallWatch } from './support/call-watch.ts';
 import { systemTest } from './support/system-test.ts';
 
 const TALK_MS = 2000;
@@ -28,9 +27,9 @@ for (const { family, alice, bob, uri } of [
       await a.carrier('idloc0');
       const speech = join(lab.directory, 'speech.wav');
       writeWav(speech, speechLike(10, 6940));
-      const captures = await Promise.all([
-        Capture.start(a, 'idloc0', join(lab.directory, 'a.pcapng'), 'udp'),
-        Capture.start(b, 'idloc0', join(lab.directory, 'b.pcapng'), 'udp'),
+      const watch = await CallWatch.start(lab, `v${family}`, [
+        { name: 'alice', namespace: a, addresses: [alice] },
+        { name: 'bob', namespace: b, addresses: [bob] },
       ]);
       const options = { family, interfaceName: 'idloc0', speech };
       const [calling, called] = await Promise.all([
@@ -42,16 +41,7 @@ for (const { family, alice, bob, uri } of [
       await delay(TALK_MS);
       await calling.hangUp();
       await Promise.all([calling.stop(), called.stop()]);
-      const [atA, atB] = [await rtpPackets(captures[0]), await rtpPackets(captures[1])];
-      const from = (packets: typeof atA, address: string): typeof atA =>
-        packets.filter(({ source }) => source === address);
-      for (const direction of [
-        compareDirections(from(atA, alice), from(atB, alice)),
-        compareDirections(from(atB, bob), from(atA, bob)),
-      ]) {
-        t.true(direction.sent >= (0.9 * TALK_MS) / 20, `sent ${direction.sent}`);
-        t.is(direction.lost, 0);
-      }
+      await watch.nothingLost(t, (0.9 * TALK_MS) / 20);
       t.true(calling.loudnessHeard() > 0.02);
       t.true(called.loudnessHeard() > 0.02);
     },

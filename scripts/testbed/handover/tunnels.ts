@@ -11,6 +11,8 @@ import type { Scene } from './scene.ts';
 export interface Tunnel {
   readonly addressOfA: string;
   readonly addressOfB: string;
+  /** Control sockets of a and b; absent: not of idloc. */
+  readonly sockets?: readonly string[];
   /** Handshakes so far at both ends; undefined: nobody counts them. */
   handshakes(): Promise<number | undefined>;
   /** False: not all that was there at the beginning survived a move; it is to be made anew. */
@@ -83,6 +85,7 @@ async function tunnelOf(ends: readonly [Agent, Agent]): Promise<Tunnel> {
   return {
     addressOfA: a.hit,
     addressOfB: b.hit,
+    sockets: ends.map(({ socket }) => socket),
     handshakes: async () => {
       const counters = await Promise.all(ends.map(async ({ socket }) => request(socket, 'counters', {})));
       return counters.reduce((sum, { handshakesCompleted = 0 }) => sum + handshakesCompleted, 0);

@@ -5,6 +5,7 @@ import type { Lab, Namespace } from '../../../scripts/testbed/lab.ts';
 import { Phone, type PhoneOptions } from '../../../scripts/testbed/phone.ts';
 import { speechLike, writeWav } from '../../../scripts/testbed/speech.ts';
 import { OVERLAY, type ThreeHosts } from '../../../scripts/testbed/three-hosts.ts';
+import { type CallEnd, CallWatch } from './call-watch.ts';
 
 /** A host, and where its phones live. */
 export interface Place {
@@ -45,4 +46,14 @@ export function placesOf({ homes, alice, bob }: ThreeHosts): { alice: Place; bob
     alice: { agent: alice, namespace: homes.a.namespace },
     bob: { agent: bob, namespace: homes.b.namespace },
   };
+}
+
+/** What goes between the hosts from now on. */
+export async function watchCall(
+  lab: Lab,
+  label: string,
+  { alice, bob }: { readonly alice: Place; readonly bob: Place },
+): Promise<CallWatch> {
+  const end = ({ agent, namespace }: Place): CallEnd => ({ name: agent.name, namespace, agent, uplink: 'eth0' });
+  return CallWatch.start(lab, label, [end(alice), end(bob)]);
 }

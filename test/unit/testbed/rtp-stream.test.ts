@@ -1,5 +1,5 @@
 import test from 'ava';
-import { compareDirections, jitterMs, longestGapMs } from '../../../scripts/testbed/rtp-stream.ts';
+import { compareDirections, jitterMs, longestGapMs, splitRtp } from '../../../scripts/testbed/rtp-stream.ts';
 import type { RtpPacket } from '../../../scripts/testbed/rtp-stream.ts';
 
 /** A packet every 20 ms; `delayS` later at the receiver. */
@@ -13,6 +13,37 @@ function stream(count: number, delayS = 0): RtpPacket[] {
     payloadType: 96,
   }));
 }
+
+/** RFC 3550 s5.1, version 2, with a payload whose bytes are all the same. */
+function rtp(sequence: number, payloadBytes: number, ssrc = 0x8060_8060): Buffer {
+  const packet = Buffer.alloc(12 + payloadBytes, 0x80);
+  packet[1] = 0xe0;
+  packet.writeUInt16BE(sequence, 2);
+  packet.writeUInt32BE(960 * sequence, 4);
+  packet.writeUInt32BE(ssrc, 8);
+  return packet;
+}
+
+test('one packet alone is one packet, whatever it holds', (t) => {
+  for (const bytes of [0, 1, 11, 12, 13, 160])
+    t.deepEqual(splitRtp(rtp(7, bytes)), [{ ssrc: '0x80608060', sequence: 7, timestamp: 960 * 7, payloadType: 96 }]);
+});
+
+test('packets of one length that an agent made one of are told apart, and so is a shorter one behind them', (t) => {
+  for (const bytes of [0, 1, 12, 100, 160])
+    for (const last of [0, bytes >> 1, bytes]) {
+      const joined = Buffer.concat([rtp(65_535, bytes), rtp(1, bytes), rtp(0, bytes), rtp(2, last)]);
+      t.deepEqual(
+        splitRtp(joined).map(({ sequence, timestamp }) => [sequence, timestamp]),
+        [65_535, 1, 0, 2].map((sequence) => [sequence, 960 * sequence]),
+        `${bytes} and ${last} bytes`,
+      );
+    }
+});
+
+test('what holds the header of another stream is one packet', (t) => {
+  t.is(splitRtp(Buffer.concat([rtp(7, 100), rtp(8, 100, 0x1234_5678)])).length, 1);
+});
 
 test('a stream that arrives whole across a sequence number wrap has lost nothing and has no jitter', (t) => {
   const result = compareDirections(stream(50), stream(50, 0.01));

@@ -1,7 +1,12 @@
+import { release } from 'node:os';
 import type { InterfaceAddress } from '../../src/native/data-plane.ts';
 import { wholePacket } from './support/packets.ts';
 import { ip } from './support/network.ts';
 import { onWire, until } from './support/on-wire.ts';
+
+const [MAJOR = 0, MINOR = 0] = release().split('.').map(Number);
+/** Several datagrams in one write (TUN_F_USO4, TUN_F_USO6). */
+const TUN_TAKES_UDP = MAJOR > 6 || (MAJOR === 6 && MINOR >= 2);
 
 onWire(
   'programs reach the other host by its HIT and by its IPv4 address, with packets of every size',
@@ -51,6 +56,31 @@ onWire('UDP datagrams arrive whole and in order, those larger than the MTU too',
     let received: string[] = [];
     await until(async () => (received = await wire.b.call<string[]>('receivedUdp', port)).length >= sent.length);
     t.deepEqual(received, sent);
+  }
+});
+
+onWire('datagrams that come at once are few writes to the TUN, and the program receives each', async (t, wire) => {
+  await wire.linkAndAuthorize();
+  const port = 7010;
+  await wire.b.call('listenUdp', port);
+  // Not all alike, and too large for voice, which may overtake.
+  const sizes = [780, 780, 760, 780, 800, 800, 800, 790, 800, 800];
+  const sent: string[] = [];
+  const counters = async (): Promise<Record<string, number>> => wire.b.call('counters');
+  for (const address of [wire.b.hit, wire.b.ipv4]) {
+    const before = await counters();
+    const left = (await wire.a.counter('packetsOut')) + sizes.length;
+    await wire.b.freeze();
+    sent.push(...(await wire.a.call<string[]>('sendUdp', address, port, sizes)));
+    await until(async () => (await wire.a.counter('packetsOut')) >= left);
+    wire.b.thaw();
+    let received: string[] = [];
+    await until(async () => (received = await wire.b.call<string[]>('receivedUdp', port)).length >= sent.length);
+    t.deepEqual(received, sent);
+    const after = await counters();
+    const more = (name: string): number => (after[name] ?? 0) - (before[name] ?? 0);
+    t.is(more('dropTunWrite'), 0);
+    if (TUN_TAKES_UDP) t.true(more('tunWrites') < more('packetsIn'), `${more('tunWrites')} of ${more('packetsIn')}`);
   }
 });
 

@@ -97,7 +97,12 @@ export class CallWatch {
     const own = await addressesOn(from.end);
     const left = (await from.uplink.fields('udp', names)).filter((row) => !own.includes(row['ip.dst'] ?? ''));
     const towards = new Set(left.filter((row) => all.includes(beginningOf(row))).map((row) => row['ip.dst']));
-    const lost = left.filter((row) => towards.has(row['ip.dst']) && !all.includes(beginningOf(row)));
+    // Of the time in which both captures ran.
+    const [first = Infinity, last = -Infinity] = [arrived.at(0), arrived.at(-1)].map((row) => row && timeOf(row));
+    const lost = left.filter(
+      (row) =>
+        towards.has(row['ip.dst']) && timeOf(row) >= first && timeOf(row) <= last && !all.includes(beginningOf(row)),
+    );
     return [
       `${from.end.name}'s uplink to ${to.end.name}'s: ${lost.length} datagrams did not arrive`,
       ...lost.map((row) => `  at ${row['frame.time_epoch'] ?? ''} to ${row['ip.dst'] ?? ''}: ${beginningOf(row)}`),
@@ -109,6 +114,10 @@ export class CallWatch {
 async function addressesOn({ namespace, uplink = '' }: CallEnd): Promise<string[]> {
   const text = await namespace.ip('-brief', '-4', 'address', 'show', 'dev', uplink);
   return [...text.matchAll(/([\d.]+)\/\d+/g)].map(([, address = '']) => address);
+}
+
+function timeOf(row: Record<string, string>): number {
+  return Number(row['frame.time_epoch']);
 }
 
 function beginningOf(row: Record<string, string>): string {

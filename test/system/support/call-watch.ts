@@ -66,7 +66,7 @@ export class CallWatch {
       const missing = sent.flatMap((packet, index) =>
         there.has(key(packet)) ? [] : [`number ${index} (sequence ${packet.sequence}, at ${packet.at.toFixed(6)})`],
       );
-      if (missing.length > 0)
+      if (missing.length > 0 || sent.length < leastSent)
         t.log(
           [
             `${way}: of ${sent.length} packets that entered ${TUN_NAME}, missing where ${to.end.name} receives:`,

@@ -1,5 +1,9 @@
 import type { Answer } from 'dns-packet';
-import { NAPTR_BYTES, POSITIVE_TTL_S } from './constants.ts';
+import { NAPTR_BYTES, POSITIVE_TTL_S, RECORD_HEAD_BYTES, SRV_BYTES } from './constants.ts';
+
+const ADDRESS_BYTES = 16;
+/** Two bytes of each of six names that are no letters of it (RFC 1035 s3.1). */
+const NAME_ENDS = 12;
 
 /** The SIP proxy of this host, to which phones here come with the overlay's name alone. */
 export interface OwnSip {
@@ -15,6 +19,13 @@ const SERVICES = [
   { name: '_sip._udp', service: 'SIP+D2U' },
   { name: '_sip._tcp', service: 'SIP+D2T' },
 ] as const;
+
+/**
+ * Where the proxy is over IPv4 alone. Phones that know both families and get both addresses take one of them by chance (libre, and
+ * with it baresip, orders them by a hash), and two of them that took different ones do not hear each other. No member has this name: it
+ * has two labels.
+ */
+export const IPV4_PROXY = 'ipv4.proxy';
 
 /**
  * Records of the domain itself: where the proxy is, and how it is found.
@@ -49,7 +60,8 @@ export function domainRecords(
 
 /**
  * The answer to a question for a service below the domain. The target is the domain itself: `alice.home.example` may be several hosts, of which
- * this is one, and any other label may be a member's.
+ * this is one, and any other label may be a member's. Where the proxy is reached over both families, IPv4 comes first.
+ * @param room as above: of a domain with a very long name there is one target.
  * @returns undefined: it is not offered.
  */
 export function serviceRecords(
@@ -57,14 +69,31 @@ export function serviceRecords(
   domain: string,
   below: string,
   question: { name: string; type: string },
+  room: number,
 ): { readonly answers: Answer[]; readonly additionals: Answer[] } | undefined {
   const { name, type } = question;
   if (!offered(sip).some((each) => each.name === below) || (type !== 'SRV' && type !== 'ANY')) return undefined;
-  const data = { priority: 0, weight: 0, port: sip.port, target: domain };
+  const ipv4 = `${IPV4_PROXY}.${domain}`;
+  const [v4, v6] = [addressRecords(sip, ipv4, 'A'), addressRecords(sip, domain, 'AAAA')];
+  const bytes =
+    2 * (SRV_BYTES + name.length) +
+    2 * (ipv4.length + domain.length) +
+    2 * (RECORD_HEAD_BYTES + ADDRESS_BYTES) +
+    NAME_ENDS;
+  const isEither = v4.length > 0 && v6.length > 0 && bytes <= room;
+  const targets = isEither ? [ipv4, domain] : [domain];
   return {
-    answers: [{ type: 'SRV', name, ttl: POSITIVE_TTL_S, data }],
-    additionals: [...addressRecords(sip, domain, 'AAAA'), ...addressRecords(sip, domain, 'A')],
+    answers: targets.map((target, priority) => {
+      const data = { priority, weight: 0, port: sip.port, target };
+      return { type: 'SRV', name, ttl: POSITIVE_TTL_S, data };
+    }),
+    additionals: isEither ? [...v4, ...v6] : [...v6, ...addressRecords(sip, domain, 'A')],
   };
+}
+
+/** Where the proxy is over IPv4; nothing of another family is there. */
+export function ipv4ProxyRecords(sip: OwnSip, { name, type }: { name: string; type: string }): Answer[] {
+  return type === 'A' || type === 'ANY' ? addressRecords(sip, name, 'A') : [];
 }
 
 function offered({ addresses, tcp }: OwnSip): (typeof SERVICES)[number][] {

@@ -18,7 +18,7 @@ import {
 } from './constants.ts';
 import { type Question, Rcode, type Response } from './message.ts';
 import type { LookupAnswer, LookupKey, OverlayHost } from './name-lookup.ts';
-import { domainRecords, type OwnSip, serviceRecords } from './own-sip.ts';
+import { IPV4_PROXY, domainRecords, ipv4ProxyRecords, type OwnSip, serviceRecords } from './own-sip.ts';
 
 /** What becomes of a question. */
 export type Verdict =
@@ -67,7 +67,8 @@ export function zonesOf({ overlay, ipv4Prefix }: ZoneOptions): string[] {
  *     NAME.OVERLAY               AAAA (the HIT) and A of each host of the user, NAPTR to the SRV
  *     _sip._udp.NAME.OVERLAY     SRV 0 0 5060 NAME.OVERLAY
  *     OVERLAY                    SOA; where this host has a SIP proxy: AAAA and A of this host itself, NAPTR to the SRV
- *     _sip._udp.OVERLAY, _sip._tcp.OVERLAY               SRV 0 0 5062 OVERLAY, as far as it listens
+ *     _sip._udp.OVERLAY, _sip._tcp.OVERLAY               SRV 0 0 5062 ipv4.proxy.OVERLAY, SRV 1 0 5062 OVERLAY, as far as it listens
+ *     ipv4.proxy.OVERLAY         A of this host itself
  *     HIT in ip6.arpa, overlay IPv4 in in-addr.arpa      PTR
  *
  * Everything else below these is empty or NXDOMAIN at once. Everything beside them is `outside`.
@@ -98,6 +99,7 @@ export class OverlayZone {
 
   private considerForward(question: Question, below: string): Verdict {
     if (below === '') return this.considerDomain(question);
+    if (below === IPV4_PROXY) return this.considerIpv4Proxy(question);
     if (EMPTY_BELOW_MEMBER.has(below) || below === '_sip._udp') return this.considerService(question, below);
     const labels = below.split('.');
     const member = labels.at(-1) ?? '';
@@ -122,9 +124,18 @@ export class OverlayZone {
   /** Without a SIP proxy the SRV names of the domain exist and are empty, so that nobody waits. */
   private considerService(question: Question, below: string): Verdict {
     const sip = this.ownSip();
-    const records = sip === undefined ? undefined : serviceRecords(sip, this.overlay, below, question);
+    const records =
+      sip === undefined ? undefined : serviceRecords(sip, this.overlay, below, question, roomBehind(question));
     if (records === undefined) return this.empty(this.overlay);
     return { kind: 'answer', response: { ...EMPTY, ...records } };
+  }
+
+  private considerIpv4Proxy(question: Question): Verdict {
+    const sip = this.ownSip();
+    if (sip === undefined || ipv4ProxyRecords(sip, { ...question, type: 'A' }).length === 0)
+      return this.absent(this.overlay);
+    const answers = ipv4ProxyRecords(sip, question);
+    return answers.length === 0 ? this.empty(this.overlay) : { kind: 'answer', response: { ...EMPTY, answers } };
   }
 
   private considerApex(question: Question, zone: string): Verdict {

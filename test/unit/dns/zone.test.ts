@@ -166,7 +166,7 @@ function askWith(sip: OwnSip | undefined, name: string, type: string): Response 
   return verdict.response;
 }
 
-test('the domain leads phones to the SIP proxy of their own host: NAPTR with UDP first, SRV with its port, A and AAAA', (t) => {
+test('the domain leads phones to the SIP proxy of their own host: NAPTR with UDP first, SRV with its port, IPv4 before both families', (t) => {
   const naptr = askWith(OWN_SIP, 'Home.example', 'NAPTR');
   t.like(naptr.answers, [
     { type: 'NAPTR', name: 'Home.example', data: { order: 10, flags: 's', services: 'SIP+D2U' } },
@@ -175,12 +175,17 @@ test('the domain leads phones to the SIP proxy of their own host: NAPTR with UDP
   t.like(naptr.answers[0], { data: { replacement: '_sip._udp.home.example' } });
   for (const name of ['_sip._udp.home.example', '_SIP._tcp.home.example.']) {
     const { answers, additionals } = askWith(OWN_SIP, name, 'SRV');
-    t.like(answers, [{ type: 'SRV', name, data: { priority: 0, weight: 0, port: 5062, target: 'home.example' } }]);
+    t.like(answers, [
+      { type: 'SRV', name, data: { priority: 0, weight: 0, port: 5062, target: 'ipv4.proxy.home.example' } },
+      { type: 'SRV', name, data: { priority: 1, weight: 0, port: 5062, target: 'home.example' } },
+    ]);
     t.like(additionals, [
+      { type: 'A', name: 'ipv4.proxy.home.example', data: '198.18.7.1' },
       { type: 'AAAA', name: 'home.example', data: '2001:20::a11' },
-      { type: 'A', name: 'home.example', data: '198.18.7.1' },
     ]);
   }
+  t.like(askWith(OWN_SIP, 'ipv4.proxy.home.example', 'A').answers, [{ type: 'A', data: '198.18.7.1' }]);
+  t.deepEqual(askWith(OWN_SIP, 'ipv4.proxy.home.example', 'AAAA'), askWith(OWN_SIP, 'home.example', 'MX'));
   t.like(askWith(OWN_SIP, 'home.example', 'AAAA').answers, [{ type: 'AAAA', data: '2001:20::a11' }]);
   t.like(askWith(OWN_SIP, 'home.example', 'A').answers, [{ type: 'A', data: '198.18.7.1' }]);
   const types = askWith(OWN_SIP, 'home.example', 'ANY').answers.map(({ type }) => type);
@@ -210,6 +215,18 @@ test('what the SIP proxy does not offer is empty at once: TCP where it does not 
       ['home.example', 'A'],
     ] as const)
       empty(sip, name, type);
+});
+
+test('a SIP proxy that one family reaches alone has one target, the domain, and no name for IPv4 without an IPv4 address', (t) => {
+  for (const address of OWN_SIP.addresses) {
+    const one = { ...OWN_SIP, addresses: [address] };
+    const { answers, additionals } = askWith(one, '_sip._udp.home.example', 'SRV');
+    t.like(answers, [{ data: { priority: 0, port: 5062, target: 'home.example' } }]);
+    t.is(answers.length, 1);
+    t.like(additionals, [{ name: 'home.example', data: address }]);
+  }
+  for (const sip of [{ ...OWN_SIP, addresses: ['2001:20::a11'] }, undefined])
+    t.is(askWith(sip, 'ipv4.proxy.home.example', 'A').rcode, Rcode.NXDOMAIN);
 });
 
 test('the SIP proxy of this host changes nothing below members: their SRV leads to the phone, at 5060', (t) => {

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { messageOf } from '../../src/base/errors.ts';
+import { request } from '../../src/control/client.ts';
 import { methods } from '../../src/control/schemas.ts';
 import type { Result, Status } from '../../src/control/schemas.ts';
 import { ScriptError, command, eventually, lastLine, tryCommand } from './command.ts';
@@ -99,9 +100,12 @@ export class Agent {
         throw new ScriptError(
           `${this.name}: the agent ended (${String(await this.process.exited)}): ${this.lastWords()}`,
         );
-      const answer = await this.tryCli('status', '--json');
-      if (answer.status !== 0) return undefined;
-      const status = methods.status.result.parse(JSON.parse(answer.stdout));
+      // Not by the command line: a process for each question would take from the agent what it needs to start.
+      const answer = await request(this.socket, 'status', {}, { signal: AbortSignal.timeout(limit) }).catch(
+        () => undefined,
+      );
+      if (answer === undefined) return undefined;
+      const status = methods.status.result.parse(answer);
       seen = `state ${status.state}, IPv4 ${String(status.ipv4)}`;
       const isMember = status.state === 'joined' || status.state === 'alone';
       return isMember && (status.ipv4 !== null || status.tun === null) ? status : undefined;

@@ -1,5 +1,9 @@
 {
   "variables": {"root": "."},
   "includes": ["sources.gypi"],
-  "targets": [{"target_name": "idloc", "cflags_cc": ["-O3"]}]
+  "targets": [{
+    "target_name": "idloc",
+    "sources": ["<!@(find src -name '*.cc' | sort)"],
+    "cflags_cc": ["-O3"]
+  }]
 }

@@ -3,10 +3,9 @@
     # Linked into the addon, so that there is nothing more to install; without it OpenSSL alone ciphers records.
     "ipsec_mb%": "<!(file=$(${CXX:-g++} -print-file-name=libIPSec_MB.a); test ! -f $file || echo $file)"
   },
-  # Shared by binding.gyp (release) and asan/binding.gyp: `root` is where src/ lies as seen from the including file.
+  # Shared by binding.gyp (release), asan/binding.gyp and tsan/binding.gyp: `root` is where src/ lies as seen from the including file.
   "target_defaults": {
     "type": "loadable_module",
-    "sources": ["<!@(find <(root)/src -name '*.cc' | sort)"],
     "include_dirs": ["<(root)/src"],
     "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED",
                 "OPENSSL_API_COMPAT=30000", "OPENSSL_NO_DEPRECATED"],

@@ -84,7 +84,7 @@ setup_npm() {
 setup_native() {
   local folder="$root/native/$1" stamp wanted
   stamp="$folder/build/.idloc-stamp"
-  wanted="$( (cd "$root/native" && find . -type d \( -name build -o -path ./test -o -path ./bench \) -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.gyp*' \) -print0 |
+  wanted="$( (cd "$root/native" && find . -type d \( -name build -o -path ./test -o -path ./bench \) -prune -o \( -name '*.cc' -o -name '*.h' -o -name '*.gyp*' -o -name '*.sh' \) -print0 |
     sort -z | xargs -0 sha256sum) | sha256sum) $("$node" --version) $node_arch $(dpkg-query -W -f '${Version}' libipsec-mb-dev 2>/dev/null || true)"
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   setup_say "building native${1:+/$1}"
@@ -108,14 +108,19 @@ setup_dist() {
 setup() {
   exec 9<"${BASH_SOURCE[0]}"
   flock 9
-  local need needs=(build)
+  local need needs=(build) npm=
   for need in "$@"; do [ "$need" = rivals ] || needs+=("$need"); done
+  # Both mostly wait for others; npm packages may want a compiler.
+  if command -v g++ >/dev/null; then
+    setup_npm &
+    npm=$!
+  fi
   setup_packages "${needs[@]}"
   # Not every distribution has it; OpenSSL does without.
   (setup_packages cipher) || setup_say "going on without it: records are protected by OpenSSL alone"
   # Not every Debian has all of them; a benchmark says whom it could not measure.
   case " $* " in *" rivals "*) (setup_packages rivals) || setup_say "going on without them" ;; esac
-  setup_npm
+  if [ -n "$npm" ]; then wait "$npm" || exit 1; else setup_npm; fi
   setup_native ""
   case " $* " in *" compiled "*) setup_dist ;; esac
   case " $* " in *" sanitizers "*) setup_native asan; setup_native tsan ;; esac

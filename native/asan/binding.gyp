@@ -3,8 +3,9 @@
   "includes": ["../sources.gypi"],
   "targets": [{
     "target_name": "idloc",
+    "sources": ["<!@(../together.sh ../src build/together data_plane binding)"],
     "cflags!": ["-O3", "-fomit-frame-pointer"],
-    "cflags_cc": ["-O1", "-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "cflags_cc": ["-O1", "-g1", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
     "ldflags": ["-fsanitize=address,undefined"]
   }]
 }

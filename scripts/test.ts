@@ -28,6 +28,17 @@ const FUZZ_SECONDS = 45;
 const FUZZ_AT_ONCE = 2;
 const IDLE = { idle: true };
 const SYSTEM_TESTS_AT_ONCE = 2;
+/** Begun last, one would run alone while the other lanes have nothing left. */
+const LONGEST = testFiles(
+  'operations',
+  'lan-phones',
+  'turn',
+  'sip-phones',
+  'sip-callers',
+  'turn-families',
+  'service',
+  'lives',
+);
 /** Where the kernel keeps files in memory, and how much of it the tests may want. */
 const SHARED_MEMORY = '/dev/shm';
 const SHARED_MEMORY_BYTES = 1 << 30;
@@ -36,6 +47,10 @@ const SHARED_MEMORY_BYTES = 1 << 30;
  * and what strangers throw at it. Run once more on each build with sanitizers; `IDLOC_SANITIZED_AGENTS` runs the others so.
  */
 const SANITIZED_SYSTEM_TESTS = ['first-call', 'hostile-datagrams'].map((name) => `test/system/${name}.test.ts`);
+
+function testFiles(...names: readonly string[]): string[] {
+  return names.map((name) => `${name}.test.ts`);
+}
 
 const started = performance.now();
 const total = { passed: 0, failed: 0, skipped: 0 };
@@ -64,7 +79,8 @@ function sourceFiles(folder: string, extension: RegExp): string[] {
     .map((name) => join(folder, name));
 }
 
-async function checks(): Promise<void> {
+/** Linting takes as long as all others together: it goes on beside what comes next. */
+async function checks(): Promise<{ readonly linted: Promise<void> }> {
   const inOrder: (() => Promise<void>)[] = [
     () => check('types (tsc)', bin('tsc'), '-p', '.'),
     () => check('format (prettier)', bin('prettier'), '--check', '--log-level', 'warn', '.'),
@@ -77,11 +93,9 @@ async function checks(): Promise<void> {
   if (cxx.length > 0 && formatter.status === 0)
     inOrder.push(() => check('format (clang-format)', 'clang-format', '--dry-run', '-Werror', ...cxx));
   else say('skipped format (clang-format): not installed');
-  const rest = async (): Promise<void> => {
-    for (const run of inOrder) await run();
-  };
-  // eslint takes as long as all others together.
-  await Promise.all([check('lint (eslint)', bin('eslint'), '.'), rest()]);
+  const linted = check('lint (eslint)', bin('eslint'), '.');
+  for (const run of inOrder) await run();
+  return { linted };
 }
 
 /** An npm on Node 18 leaves out the optional packages that want a newer Node, knip's parser among them. */
@@ -181,10 +195,12 @@ async function systemTests(): Promise<void> {
     return;
   }
   const files = readdirSync(join(root, 'test/system')).filter((name) => name.endsWith('.test.ts'));
+  const named = (names: readonly string[]): Job[] => names.map((name) => systemTest(`test/system/${name}`, ''));
   const jobs = [
     ...sanitizedSystemTests('tsan'),
     ...sanitizedSystemTests('asan'),
-    ...files.map((name) => systemTest(`test/system/${name}`, '')),
+    ...named(LONGEST),
+    ...named(files.filter((name) => !LONGEST.includes(name))),
   ];
   const lane = async (): Promise<void> => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job();
@@ -229,13 +245,14 @@ function filesInMemory(): Readonly<Record<string, string>> {
 }
 
 async function everything(): Promise<void> {
-  await checks();
+  const { linted } = await checks();
   const folders = readdirSync(join(root, 'test')).filter((name) => !SERIAL_FOLDERS.includes(name) && hasTests(name));
   await ava(
     'tests',
     folders.map((name) => `test/${name}/**`),
     filesInMemory(),
   );
+  await linted;
   const why = await cxxTestsUnavailable();
   if (why !== undefined) say(`skipped C++ tests and fuzzing: ${why}`);
   await nativeTests();

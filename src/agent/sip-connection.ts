@@ -12,6 +12,8 @@ import type { SipInbox } from './sip-inbox.ts';
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Of a member that reads slower than we have to say, a few dozen messages. */
 const MAX_UNSENT_BYTES = 131_072;
+/** Said on a connection since its other side was heard last: a call's INVITE, and others with it. */
+const MAX_UNHEARD = 8;
 /** Parsed at once: a few milliseconds of the smallest messages that there are. */
 const SLICE_BYTES = 8_192;
 
@@ -36,6 +38,8 @@ export class SipConnection {
   private readonly framer = new SipStreamFramer();
   /** Read, and not cut into messages yet. */
   private rest: Uint8Array = new Uint8Array();
+  private wasHeard = false;
+  private readonly unheard: Uint8Array[] = [];
 
   /**
    * @param options.idleMs closed when nothing comes and goes for so long.
@@ -57,6 +61,8 @@ export class SipConnection {
     socket.on('close', () => closed(this));
     socket.on('data', (bytes) => {
       used(this);
+      this.wasHeard = true;
+      this.unheard.length = 0;
       this.receive(bytes);
     });
     socket.setTimeout(connect ? CONNECT_TIMEOUT_MS : idleMs);
@@ -64,11 +70,23 @@ export class SipConnection {
     socket.connect(flow.remote.port, flow.remote.address, () => socket.setTimeout(idleMs));
   }
 
+  /**
+   * Once it has ended: what was said since its other side was heard last. A host that was started anew knows nothing of a connection
+   * to its former life, and says so when something comes by it. Empty: of that one nothing was ever heard.
+   */
+  get undelivered(): readonly Uint8Array[] {
+    return this.wasHeard ? this.unheard : [];
+  }
+
   /** What does not fit any more ends the connection: half a message is none. */
   send(bytes: Uint8Array): void {
     if (this.socket.destroyed) return;
     if (this.socket.writableLength + bytes.length > MAX_UNSENT_BYTES) this.close('it does not read');
-    else this.socket.write(bytes);
+    else {
+      this.unheard.push(bytes);
+      if (this.unheard.length > MAX_UNHEARD) this.unheard.shift();
+      this.socket.write(bytes);
+    }
   }
 
   /** Idempotent. */

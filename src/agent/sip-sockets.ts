@@ -222,8 +222,10 @@ export class SipSockets {
     const { logger, flowClosed } = this.components;
     const isPhone = this.isOwn(flow.remote.address) || this.isOnLan(flow.local.address);
     const closed = (connection: SipConnection): void => {
-      if (this.connections.get(flow.key) === connection) this.connections.delete(flow.key);
-      if (!this.stopped) flowClosed(flow);
+      const wasInUse = this.connections.get(flow.key) === connection;
+      if (wasInUse) this.connections.delete(flow.key);
+      if (this.stopped || (connect && wasInUse && this.sendAgain(connection))) return;
+      flowClosed(flow);
     };
     const idleMs = isPhone ? IDLE_MS.phone : IDLE_MS.member;
     const used = (connection: SipConnection): void => this.used(connection);
@@ -231,6 +233,16 @@ export class SipSockets {
     const connection = new SipConnection({ socket, inbox, logger, used, closed }, { flow, idleMs, connect });
     this.connections.set(flow.key, connection);
     return connection;
+  }
+
+  /**
+   * What was said to a former life of a member's host goes by another connection: a repeated message is none (RFC 3261 s17).
+   * @returns false: there is nothing, or no other connection.
+   */
+  private sendAgain({ flow, undelivered }: SipConnection): boolean {
+    const next = undelivered.length === 0 ? undefined : this.connect(flow);
+    for (const message of undelivered) next?.send(message);
+    return next !== undefined;
   }
 
   private isOwn(address: string): boolean {

@@ -221,6 +221,39 @@ test('a message to where no connection leads opens one, from our own address, an
   t.is(closed[0]?.key, flow.key);
 });
 
+test('what is said by a connection to the former life of a host goes by a new one, once', async (t) => {
+  const { sockets, closed } = setup(t);
+  sockets.setAddresses([OWN]);
+  let accepted = 0;
+  const heard: string[] = [];
+  const server = createServer((socket) => {
+    accepted += 1;
+    socket.on('error', () => undefined);
+    if (accepted === 1) socket.once('data', () => socket.write(options('answer')));
+    // A new connection that ends like that is not repeated.
+    else socket.on('data', (bytes) => (heard.push(String(bytes)), socket.resetAndDestroy()));
+    if (accepted === 1) former = socket;
+  });
+  let former: Socket | undefined;
+  t.teardown(() => server.close());
+  server.listen(0, MEMBER);
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const flow = tcpFlow({ local: { address: OWN, port: 0 }, remote: { address: MEMBER, port: address.port } });
+  sockets.send(flow, Buffer.from(options('one')));
+  await until(t, 'the first connection is made', () => former !== undefined && former.bytesWritten > 0);
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  // As the kernel of a host whose program has ended answers: only when something comes.
+  sockets.send(flow, Buffer.from(options('two')));
+  former?.resetAndDestroy();
+  await until(t, 'the message comes by another connection', () => heard.length > 0);
+  t.regex(heard[0] ?? '', /Call-ID: two/);
+  await until(t, 'its end is told', () => closed.length > 0);
+  t.is(accepted, 2);
+  t.is(closed.length, 1);
+});
+
 test('a connection that cannot be made is told as a flow that is gone', async (t) => {
   const { sockets, port, closed } = setup(t);
   sockets.setAddresses([OWN]);

@@ -115,7 +115,7 @@ systemTest('linphonec with an account and nothing else calls baresip, and is cal
   const hosts = await threeHosts(lab);
   const places = placesOf(hosts);
   useResolver(lab, places.alice.namespace, STUB);
-  const bob = await phoneAt(lab, places.bob, { family: 6 });
+  const bob = await phoneAt(lab, places.bob, { family: 4 });
   const speech = join(lab.directory, 'speech.wav');
   const alice = await Linphone.start({
     namespace: places.alice.namespace,

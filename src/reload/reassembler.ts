@@ -19,6 +19,9 @@ import {
   rewriteHeader,
 } from './forwarding-header.ts';
 
+/** No message is begun beyond this part of the room. */
+const OPENED_SHARE = 0.75;
+
 export interface ReassemblerOptions {
   /** What all incomplete messages together may count: their bytes, and something for each message and fragment. */
   readonly maxTotalBytes?: number;
@@ -55,8 +58,8 @@ interface Partial {
  * transaction ID and may overlap, since a retransmission can have been fragmented otherwise; the signature decides
  * whether what comes out is what was sent. No failure ends this machine: what does not fit is dropped and counted.
  *
- * Where there is no room, the oldest incomplete message gives way: its missing fragment was lost, more likely than not, and what comes
- * now would wait for nothing. A neighbour that fills its share loses its own ones only.
+ * Where a neighbour has filled its share, its oldest incomplete message gives way: the missing fragment was lost, more likely than not, and
+ * what comes now would wait for nothing.
  */
 export class Reassembler implements Timed {
   private readonly maxTotalBytes: number;
@@ -97,13 +100,16 @@ export class Reassembler implements Timed {
     const end = offset + length;
     const key = `${header.overlay}:${header.transactionId.toString()}`;
     const partial = this.partials.get(key) ?? this.open(key, source, now);
-    const at = placeOf(partial.pieces, offset);
-    if (!this.admits(partial, at, offset, end, isLastFragment(header))) {
+    const at = partial === undefined ? -1 : placeOf(partial.pieces, offset);
+    if (
+      partial === undefined ||
+      !this.admits(partial, at, offset, end, isLastFragment(header)) ||
+      !this.makeRoom(partial.source, costOf(bytes.length), partial)
+    ) {
       this.droppedFragments++;
-      if (partial.pieces.length === 0) this.close(key, partial);
+      if (partial?.pieces.length === 0) this.close(key, partial);
       return undefined;
     }
-    this.makeRoom(partial.source, costOf(bytes.length), partial);
     // A copy of its own: the input may be a view of a buffer that is used again.
     const copy = new Uint8Array(bytes);
     const piece = { offset, body: copy.subarray(header.headerLength) };
@@ -131,8 +137,10 @@ export class Reassembler implements Timed {
     }
   }
 
-  private open(key: string, source: string, now: number): Partial {
-    this.makeRoom(source, REASSEMBLY_MESSAGE_COST_BYTES, undefined);
+  private open(key: string, source: string, now: number): Partial | undefined {
+    // The rest of the room is for what is on its way to become whole.
+    if (this.totalCost > this.maxTotalBytes * OPENED_SHARE) return undefined;
+    if (!this.makeRoom(source, REASSEMBLY_MESSAGE_COST_BYTES, undefined)) return undefined;
     const partial: Partial = { source, pieces: [], head: undefined, total: undefined, cost: 0 };
     this.partials.set(key, partial);
     this.timers.set(key, now + this.timeoutMs);
@@ -163,21 +171,20 @@ export class Reassembler implements Timed {
     return !(last && final !== undefined && final.offset + final.body.length > end);
   }
 
-  /** @param spared the message that the room is for */
-  private makeRoom(source: string, cost: number, spared: Partial | undefined): void {
+  /**
+   * Of the source's own share alone: where many neighbours speak at once, each new message would take the room of one that is about to
+   * be whole, and none would ever be.
+   * @param spared the message that the room is for
+   * @returns whether there is room
+   */
+  private makeRoom(source: string, cost: number, spared: Partial | undefined): boolean {
     const share = this.maxTotalBytes * REASSEMBLY_SOURCE_SHARE;
-    while ((this.costOfSource.get(source) ?? 0) + cost > share && this.dropOldest(source, spared));
-    while (this.totalCost + cost > this.maxTotalBytes && this.dropOldest(this.greediest(), spared));
-  }
-
-  private greediest(): string | undefined {
-    let [most, greediest]: [number, string | undefined] = [0, undefined];
-    for (const [source, cost] of this.costOfSource) if (cost > most) [most, greediest] = [cost, source];
-    return greediest;
+    while ((this.costOfSource.get(source) ?? 0) + cost > share) if (!this.dropOldest(source, spared)) return false;
+    return this.totalCost + cost <= this.maxTotalBytes;
   }
 
   /** @returns whether there was one */
-  private dropOldest(source: string | undefined, spared: Partial | undefined): boolean {
+  private dropOldest(source: string, spared: Partial | undefined): boolean {
     for (const [key, partial] of this.partials) {
       if (partial.source !== source || partial === spared) continue;
       this.droppedFragments += partial.pieces.length;

@@ -54,7 +54,7 @@ const JOIN_TIMEOUT_MS = 30_000;
 const WINDOW = 64;
 const LOST_AFTER_MS = 100;
 /** Of what the agent is to store nothing is to be lost: it takes its time for a window of signatures, and the flooder's own node has to say something, too. */
-const FILL = { window: 32, patienceMs: 2_000 };
+const FILL = { window: 32, patienceMs: 2_000, repetitions: 4 };
 /** Distinct messages of a flood, sent over and over: signing each anew would make the flood slow. */
 const DISTINCT = 2_000;
 const FILL_SECONDS = 120;
@@ -116,6 +116,8 @@ const own = new Signing({
 });
 const members: PaperMember[] = [];
 let manners: Manners = 'honest';
+/** Stores of `fill` that the agent has not answered. */
+const unanswered = new Map<bigint, readonly Uint8Array[]>();
 /** Numbers that the link's own framing will not reach. */
 let frames = 2 ** 31;
 /** Frames of ours that are not acknowledged. */
@@ -149,6 +151,7 @@ async function enter(): Promise<Record<string, unknown>> {
   if (node === undefined) throw new Error('no node');
   const receive = node.receive.bind(node);
   node.receive = (from, message, now) => {
+    if (unanswered.size > 0 && from === victim) unanswered.delete(decodeEnvelope(message).header.transactionId);
     if (manners === 'honest' || !isMisbehaved(from, message)) receive(from, message, now);
   };
   return { self: hitToAddress(identity.hit) };
@@ -191,8 +194,10 @@ function headerFor(to: string, transactionId: bigint, length: number, sequence?:
 }
 
 /** The pieces of one message as links carry them, without the numbers of the frames. */
-function piecesOf({ body, by, sequence, certificates }: FloodMessage): readonly Uint8Array[] {
-  const transactionId = toBigInt(systemRandom.bytes(8));
+function piecesOf(
+  { body, by, sequence, certificates }: FloodMessage,
+  transactionId = toBigInt(systemRandom.bytes(8)),
+): readonly Uint8Array[] {
   const payload = (by?.signing ?? own).seal(transactionId, body, certificates);
   const message = concatBytes(headerFor(victim, transactionId, payload.length, sequence, by?.id), payload);
   return fragmentMessage(message, MAX_FRAME_MESSAGE_BYTES);
@@ -251,20 +256,27 @@ async function fill(resources: number): Promise<Record<string, unknown>> {
   const wallNow = systemClock.wall() - 60_000;
   // Beside what the hosts themselves have stored there.
   const wanted = resources + ((await resourcesAtVictim()) ?? 0);
-  // What was lost the first time comes the second.
-  let stored: number | undefined;
-  for (let round = 0; round < 2 && (stored ?? 0) < wanted; round++) {
-    let index = 0;
-    const next = (): readonly Uint8Array[] | undefined => {
-      const member = members[index >> 1];
-      if (member === undefined) return undefined;
-      const body = index % 2 === 0 ? member.host(1, wallNow) : member.name(1, wallNow);
-      index += 1;
-      return piecesOf({ body, certificates: member.certificates });
-    };
-    await sendFor(FILL_SECONDS, next, FILL);
-    stored = await resourcesAtVictim();
+  let index = 0;
+  const next = (): readonly Uint8Array[] | undefined => {
+    const member = members[index >> 1];
+    if (member === undefined) return undefined;
+    const body = index % 2 === 0 ? member.host(1, wallNow) : member.name(1, wallNow);
+    index += 1;
+    const transactionId = toBigInt(systemRandom.bytes(8));
+    const pieces = piecesOf({ body, certificates: member.certificates }, transactionId);
+    unanswered.set(transactionId, pieces);
+    return pieces;
+  };
+  await sendFor(FILL_SECONDS, next, FILL);
+  // What was lost comes again, as from any peer (RFC 6940 s6.2.1).
+  for (let round = 0; round < FILL.repetitions && unanswered.size > 0; round++) {
+    await delay(FILL.patienceMs);
+    const again = [...unanswered.values()].values();
+    await sendFor(FILL_SECONDS, () => again.next().value, FILL);
   }
+  unanswered.clear();
+  const stored = await resourcesAtVictim();
+  if ((stored ?? 0) < wanted) process.stderr.write(`${stored ?? 0} of ${wanted} resources are stored\n`);
   return { resources: stored };
 }
 

@@ -38,6 +38,7 @@ export class SipConnection {
   private readonly framer = new SipStreamFramer();
   /** Read, and not cut into messages yet. */
   private rest: Uint8Array = new Uint8Array();
+  private readonly isOurs: boolean;
   private wasHeard = false;
   private readonly unheard: Uint8Array[] = [];
 
@@ -55,6 +56,7 @@ export class SipConnection {
     this.logger = logger;
     this.inbox = inbox;
     this.flow = flow;
+    this.isOurs = connect;
     socket.setNoDelay(true);
     socket.on('timeout', () => this.close('silent'));
     socket.on('error', (error) => this.close(messageOf(error)));
@@ -72,7 +74,8 @@ export class SipConnection {
 
   /**
    * Once it has ended: what was said since its other side was heard last. A host that was started anew knows nothing of a connection
-   * to its former life, and says so when something comes by it. Empty: of that one nothing was ever heard.
+   * to its former life, and says so when something comes by it. Empty: of that one nothing was ever heard, or it was accepted, and is
+   * the other side's to open again.
    */
   get undelivered(): readonly Uint8Array[] {
     return this.wasHeard ? this.unheard : [];
@@ -83,9 +86,9 @@ export class SipConnection {
     if (this.socket.destroyed) return;
     if (this.socket.writableLength + bytes.length > MAX_UNSENT_BYTES) this.close('it does not read');
     else {
-      this.unheard.push(bytes);
-      if (this.unheard.length > MAX_UNHEARD) this.unheard.shift();
       this.socket.write(bytes);
+      if (this.isOurs) this.unheard.push(bytes);
+      if (this.unheard.length > MAX_UNHEARD) this.unheard.shift();
     }
   }
 

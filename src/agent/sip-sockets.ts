@@ -224,7 +224,7 @@ export class SipSockets {
     const closed = (connection: SipConnection): void => {
       const wasInUse = this.connections.get(flow.key) === connection;
       if (wasInUse) this.connections.delete(flow.key);
-      if (this.stopped || (connect && wasInUse && this.sendAgain(connection))) return;
+      if (this.stopped || (wasInUse && this.sendAgain(connection))) return;
       flowClosed(flow);
     };
     const idleMs = isPhone ? IDLE_MS.phone : IDLE_MS.member;

@@ -91,9 +91,9 @@ export function serviceRecords(
   };
 }
 
-/** Where the proxy is over IPv4; nothing of another family is there. */
-export function ipv4ProxyRecords(sip: OwnSip, { name, type }: { name: string; type: string }): Answer[] {
-  return type === 'A' || type === 'ANY' ? addressRecords(sip, name, 'A') : [];
+/** Where the proxy is over IPv4. */
+export function ipv4ProxyRecords(sip: OwnSip, name: string): Answer[] {
+  return addressRecords(sip, name, 'A');
 }
 
 function offered({ addresses, tcp }: OwnSip): (typeof SERVICES)[number][] {

@@ -132,10 +132,10 @@ export class OverlayZone {
 
   private considerIpv4Proxy(question: Question): Verdict {
     const sip = this.ownSip();
-    if (sip === undefined || ipv4ProxyRecords(sip, { ...question, type: 'A' }).length === 0)
-      return this.absent(this.overlay);
-    const answers = ipv4ProxyRecords(sip, question);
-    return answers.length === 0 ? this.empty(this.overlay) : { kind: 'answer', response: { ...EMPTY, answers } };
+    const answers = sip === undefined ? [] : ipv4ProxyRecords(sip, question.name);
+    if (answers.length === 0) return this.absent(this.overlay);
+    if (question.type !== 'A' && question.type !== 'ANY') return this.empty(this.overlay);
+    return { kind: 'answer', response: { ...EMPTY, answers } };
   }
 
   private considerApex(question: Question, zone: string): Verdict {

@@ -254,8 +254,6 @@ async function fill(resources: number): Promise<Record<string, unknown>> {
     if (members.length % 100 === 0) await delay(1);
   }
   const wallNow = systemClock.wall() - 60_000;
-  // Beside what the hosts themselves have stored there.
-  const wanted = resources + ((await resourcesAtVictim()) ?? 0);
   let index = 0;
   const next = (): readonly Uint8Array[] | undefined => {
     const member = members[index >> 1];
@@ -275,9 +273,7 @@ async function fill(resources: number): Promise<Record<string, unknown>> {
     await sendFor(FILL_SECONDS, () => again.next().value, FILL);
   }
   unanswered.clear();
-  const stored = await resourcesAtVictim();
-  if ((stored ?? 0) < wanted) process.stderr.write(`${stored ?? 0} of ${wanted} resources are stored\n`);
-  return { resources: stored };
+  return { resources: await resourcesAtVictim() };
 }
 
 async function resourcesAtVictim(): Promise<number | undefined> {

@@ -2,31 +2,20 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { silentLogger } from '../../../src/base/logger.ts';
-import { ControlServer } from '../../../src/control/control-server.ts';
-import type { ContactEntry, ControlHandlers } from '../../../src/control/schemas.ts';
-import { runIdloc } from './run-idloc.ts';
+import type { ContactEntry } from '../../../src/control/schemas.ts';
+import { stubAgent } from './stub-agent.ts';
 
 /** An agent that has an address book, and nothing else. */
-async function agent(t: ExecutionContext): Promise<(...args: string[]) => ReturnType<typeof runIdloc>> {
-  const folder = mkdtempSync(join(tmpdir(), 'idloc-contacts-'));
-  const path = join(folder, 'idloc.sock');
+function agent(t: ExecutionContext): ReturnType<typeof stubAgent> {
   const contacts = new Map<string, ContactEntry>();
-  const handlers = {
+  return stubAgent(t, 'contacts', {
     contacts: () => ({ contacts: [...contacts.values()], problem: null }),
     changeContacts: ({ put, remove }: { put: ContactEntry[]; remove: string[] }) => {
       for (const uid of remove) contacts.delete(uid);
       for (const contact of put) contacts.set(contact.uid, contact);
       return { put: put.length, removed: remove.length };
     },
-  } as unknown as ControlHandlers;
-  const server = new ControlServer({ handlers, logger: silentLogger, report: () => {} }, { path });
-  await server.start();
-  t.teardown(async () => {
-    await server.stop();
-    rmSync(folder, { recursive: true });
   });
-  return (...args) => runIdloc(['contacts', ...args, '--socket', path]);
 }
 
 test('contacts are added, listed, exported, imported again and removed', async (t) => {

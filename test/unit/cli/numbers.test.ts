@@ -1,19 +1,12 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { IdlocError } from '../../../src/base/errors.ts';
-import { silentLogger } from '../../../src/base/logger.ts';
-import { ControlServer } from '../../../src/control/control-server.ts';
-import type { ControlHandlers, Result } from '../../../src/control/schemas.ts';
-import { runIdloc } from './run-idloc.ts';
+import type { Result } from '../../../src/control/schemas.ts';
+import { stubAgent } from './stub-agent.ts';
 
 /** The agent of a gateway, and nothing else. */
-async function agent(t: ExecutionContext): Promise<(...args: string[]) => ReturnType<typeof runIdloc>> {
-  const folder = mkdtempSync(join(tmpdir(), 'idloc-numbers-'));
-  const path = join(folder, 'idloc.sock');
+function agent(t: ExecutionContext): ReturnType<typeof stubAgent> {
   const numbers: Result<'numbers'>['numbers'] = [];
-  const handlers = {
+  return stubAgent(t, 'numbers', {
     numbers: () => ({ numbers }),
     assignNumber: ({ number, member }: { number: string; member: string }) => {
       numbers.push({ number, member, from: 'command', published: numbers.length > 0 });
@@ -24,14 +17,7 @@ async function agent(t: ExecutionContext): Promise<(...args: string[]) => Return
       if (released?.number !== number) throw new IdlocError('no_such_number', `${number} is not given to anybody`);
       return { number, member: released.member };
     },
-  } as unknown as ControlHandlers;
-  const server = new ControlServer({ handlers, logger: silentLogger, report: () => {} }, { path });
-  await server.start();
-  t.teardown(async () => {
-    await server.stop();
-    rmSync(folder, { recursive: true });
   });
-  return (...args) => runIdloc(['numbers', ...args, '--socket', path]);
 }
 
 test('numbers are given, listed and taken away; what is not given is refused in one line, status 1', async (t) => {

@@ -58,7 +58,7 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   following_ = false;
   unproven_ = false;
   no_path_told_ = false;
-  heard_at_ = switched_at_ = now;
+  heard_at_ = active_heard_at_ = switched_at_ = now;
   unheard_since_ = kNever;
   ChooseSpare();
   if (InUse(now)) SendProbe(entry, now);
@@ -237,7 +237,7 @@ void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
   bool is_active = entry == Active();
   out.record[kFlagsAt] = is_active ? kSendsHere : 0;
   if (is_active && now < announce_until_) out.record[kFlagsAt] |= kSendHereToo;
-  if (is_active && now - heard_at_ >= kQuiet) out.record[kFlagsAt] |= kHearNothing;
+  if (is_active && now - active_heard_at_ >= kQuiet) out.record[kFlagsAt] |= kHearNothing;
   std::memcpy(&out.record[kNonceAt], probe.nonce.data(), kNonceBytes);
   StoreBe32(&out.record[kReceivedAt], entry->received);
   outgoing_.push_back(out);
@@ -356,7 +356,7 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
   Entry* used = Active();
   if (entry == used) {
     unheard_since_ = kNever;
-    heard_at_ = now;
+    heard_at_ = active_heard_at_ = now;
     EndOverdue();
     if (unproven_) {
       // The guess was right.
@@ -456,7 +456,7 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   entry->stranger = false;
   unproven_ = false;
   switched_ = cause;
-  switched_at_ = heard_at_ = now;
+  switched_at_ = heard_at_ = active_heard_at_ = now;
   unheard_since_ = kNever;
   ChooseSpare();
   if (following_) return;
@@ -616,7 +616,7 @@ Nanoseconds PathSet::NextTimeout() const {
 Nanoseconds PathSet::SilenceAt() const {
   if (active_ < 0 || !answers_ || entries_[static_cast<size_t>(active_)].waits) return kNever;
   Nanoseconds unheard = unheard_since_ == kNever ? kNever : unheard_since_ + Quiet(sent_at_);
-  return std::min(unheard, stream_ < kStream ? kNever : heard_at_ + kStreamSilence);
+  return std::min(unheard, stream_ < kStream ? kNever : active_heard_at_ + kStreamSilence);
 }
 
 void PathSet::HandleTimeout(Nanoseconds now) {

@@ -264,6 +264,27 @@ TEST("a path dies in one direction only: both ends leave it") {
   }
 }
 
+TEST(
+    "a stream of the peer stops, and the peer is heard by another path: it is said in time that nothing "
+    "comes by the used one") {
+  PathWorld world({30 * kMillisecond, true, false});
+  size_t other = TwoUplinks(&world, 30 * kMillisecond);
+  world.Run(3 * kSecond);
+  Nanoseconds last = world.b.heard_at;
+  world.Kill(0);
+  Nanoseconds asked = kNever;
+  for (Nanoseconds now = world.now; now <= last + 200 * kMillisecond && asked == kNever;
+       now += kMillisecond) {
+    world.b.paths.Heard(world.wires[other].of_b, kProbeDatagram, false, false, now);
+    if (world.b.paths.NextTimeout() <= now) world.b.paths.HandleTimeout(now);
+    PathSet::Outgoing out;
+    while (world.b.paths.Poll(&out)) {
+      if (out.route == *world.b.paths.active() && (out.record[1] & 0x04) != 0) asked = now;
+    }
+  }
+  CHECK(asked <= last + 81 * kMillisecond);
+}
+
 TEST("nothing is wrong: no switch, no packet twice, few probes; none at all without traffic") {
   ForEachCase([](const Case& c) {
     PathWorld world(c);

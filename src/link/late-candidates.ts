@@ -137,10 +137,13 @@ export class LateCandidates {
   }
 }
 
-/** Of those that a list has. */
+/** Of those that a list has, in whichever order: behind a NAT that gives each server another mapping, who answered last comes first. */
 function keyOf(candidates: readonly Candidate[]): string {
   const told = candidates.filter(({ type }) => type !== 'relay');
-  return told.map(({ type, address }) => `${type} ${formatSocketAddress(address)}`).join();
+  return told
+    .map(({ type, address }) => `${type} ${formatSocketAddress(address)}`)
+    .sort()
+    .join();
 }
 
 /** RFC 1982 s3.2. */

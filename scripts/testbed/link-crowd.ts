@@ -320,6 +320,8 @@ function armTimer(): void {
   if (next === undefined) return;
   timer = setTimeout(
     () => {
+      // What has come is read before what is late is done, as in src/agent/driver.ts.
+      readTurn();
       const now = systemClock.monotonic();
       for (let due = timers.due(now); due !== undefined; due = timers.due(now)) {
         for (const machine of machinesOf(due))
@@ -339,15 +341,18 @@ function memberOf(event: DataPlaneEvent): Member | undefined {
   return undefined;
 }
 
-plane.onWake(() => {
+function readTurn(): void {
   const now = systemClock.monotonic();
-  const events = plane.drain(256);
-  for (const event of events) {
+  for (const event of plane.drain(256)) {
     const member = memberOf(event);
     if (member === undefined) continue;
     member.manager.handleEvent(event, now);
     arm(member);
   }
+}
+
+plane.onWake(() => {
+  readTurn();
   armTimer();
 });
 

@@ -6,7 +6,13 @@ const MAX_DELAY_MS = 2 ** 31 - 1;
 /** What was due when the machine threw may be due still: it is not asked again at once, and again, and again. */
 const PAUSE_AFTER_ERROR_MS = 1_000;
 
-/** The one timer of the agent: wakes a sans-IO machine when it asked to be woken. */
+/** Timers that are due wait so long for what has come and is not read: longer, and they would not keep anything. */
+const INPUT_FIRST_MS = 20;
+
+/**
+ * The one timer of the agent: wakes a sans-IO machine when it asked to be woken. What has come is read first: where the host is
+ * busy an answer would count as lost while it waits to be read, and what is sent again makes everyone busier.
+ */
 export class Driver {
   private readonly machine: Timed;
   private readonly clock: Clock;
@@ -14,6 +20,9 @@ export class Driver {
   private timer: NodeJS.Timeout | undefined;
   private armedFor: number | undefined;
   private notBefore = -Infinity;
+  private input: ((now: number) => boolean) | undefined;
+  /** Since then timers that are due wait for input. */
+  private readingSince: number | undefined;
   private stopped = false;
 
   constructor(machine: Timed, clock: Clock, guard: Guard) {
@@ -36,6 +45,11 @@ export class Driver {
     return this.stopped || this.guard.run(what, () => this.run(input));
   }
 
+  /** @param take gives the machine what has come, for one turn of the event loop, and tells whether there may be more */
+  readFirst(take: (now: number) => boolean): void {
+    this.input = take;
+  }
+
   stop(): void {
     this.stopped = true;
     clearTimeout(this.timer);
@@ -55,10 +69,17 @@ export class Driver {
   }
 
   private wake(): void {
+    if (this.hasUnread()) {
+      if (!this.stopped) this.timer = setTimeout(() => this.wake(), 0);
+      return;
+    }
     this.armedFor = undefined;
+    this.readingSince = undefined;
     this.guard.run('timer', () => {
       try {
-        this.machine.handleTimeout(this.clock.monotonic());
+        const now = this.clock.monotonic();
+        // What was read may have been what the timer waited for.
+        if ((this.machine.nextTimeout() ?? Infinity) <= now) this.machine.handleTimeout(now);
       } catch (error) {
         this.notBefore = this.clock.monotonic() + PAUSE_AFTER_ERROR_MS;
         throw error;
@@ -66,5 +87,18 @@ export class Driver {
         this.arm();
       }
     });
+  }
+
+  /** Reads, and tells whether to go on with that before the timers. */
+  private hasUnread(): boolean {
+    const { input } = this;
+    if (input === undefined) return false;
+    const read = { all: true };
+    this.guard.run('input', () => {
+      read.all = !input(this.clock.monotonic());
+    });
+    const now = this.clock.monotonic();
+    this.readingSince ??= now;
+    return !read.all && now - this.readingSince < INPUT_FIRST_MS;
   }
 }

@@ -297,9 +297,9 @@ export class Engine implements Timed {
     meetings?.setHostAddresses(addresses, now);
   }
 
-  /** As many as one turn of the event loop has time for; the data plane wakes us again for the rest. */
-  drainEvents(now: number): void {
-    takeTurn(this.dataPlane, this.clock, now, (event, at) => {
+  /** As many as one turn of the event loop has time for; the data plane wakes us again for the rest. @returns whether there may be more */
+  drainEvents(now: number): boolean {
+    return takeTurn(this.dataPlane, this.clock, now, (event, at) => {
       const handled = this.components.guard.run(`event ${event.type}`, () => this.handleEvent(event, at));
       // A link that was made and that nobody knows would stay.
       if (!handled && (event.type === 'incoming' || event.type === 'connected')) this.dataPlane.closeLink(event.link);

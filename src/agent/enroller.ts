@@ -132,8 +132,9 @@ export class Enroller implements Timed {
     this.anyMemberAt = now + ANY_MEMBER_MS;
   }
 
-  drainEvents(now: number): void {
-    takeTurn(this.dataPlane, this.clock, now, (event, at) => {
+  /** @returns whether there may be more */
+  drainEvents(now: number): boolean {
+    return takeTurn(this.dataPlane, this.clock, now, (event, at) => {
       if (event.type === 'foreign') this.onForeign(event.data, event.remote);
       else this.links.handleEvent(event, at);
     });

@@ -13,17 +13,19 @@ const EVENTS_PER_TURN = 64;
 /**
  * One turn of the event loop with the events of the data plane: as many as it has time for. The data plane wakes us again for
  * the rest, so that timers and programs have their turn in between.
+ * @returns whether there may be more.
  */
 export function takeTurn(
   dataPlane: Pick<DataPlane, 'drain'>,
   clock: Pick<Clock, 'monotonic'>,
   now: number,
   handle: (event: DataPlaneEvent, now: number) => void,
-): void {
+): boolean {
   for (let taken = 0, at = now; taken < EVENTS_PER_TURN && at < now + TURN_MS; taken++) {
     const [event] = dataPlane.drain(1);
-    if (event === undefined) return;
+    if (event === undefined) return false;
     handle(event, at);
     at = clock.monotonic();
   }
+  return true;
 }

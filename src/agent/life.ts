@@ -290,7 +290,8 @@ export class Life {
     const { engine, driver, ground, host } = this;
     this.places.onEvents((input) => driver.feed('meeting place', input));
     engine.onEvent((event) => void host.guard.run(`engine ${event.type}`, () => this.onEvent(event)));
-    ground.dataPlane.onWake(() => driver.feed('data plane', (now) => engine.drainEvents(now)));
+    ground.dataPlane.onWake(() => driver.feed('data plane', (now) => void engine.drainEvents(now)));
+    driver.readFirst((now) => engine.drainEvents(now));
     driver.run((now) => {
       const { locators, deprecated } = ground.network.reachability();
       engine.setHostAddresses(locators, now, deprecated);

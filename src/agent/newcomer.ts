@@ -83,7 +83,8 @@ export async function enroll(
     }
     stop.addEventListener('abort', giveUp, { once: true });
     places.onEvents((input) => driver.feed('meeting place', input));
-    dataPlane.onWake(() => driver.feed('data plane', (now) => enroller.drainEvents(now)));
+    dataPlane.onWake(() => driver.feed('data plane', (now) => void enroller.drainEvents(now)));
+    driver.readFirst((now) => enroller.drainEvents(now));
     driver.run((now) => {
       enroller.links.setHostAddresses(network.locators(), now);
       enroller.links.addresses.setNat64(nat64);

@@ -131,3 +131,6 @@ export const LATE_LIST_PER_MS = 4;
 
 /** Paths beside the selected one that the data plane is told of at once. */
 export const MAX_SPARES = 3;
+
+/** Deadlines of many links that come at once are looked at for so long in one turn of the event loop; the rest in the next. */
+export const TIMERS_TURN_MS = 3;

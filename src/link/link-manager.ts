@@ -26,6 +26,7 @@ import {
   MAX_INCOMING,
   REST_AFTER_MS,
   RETIRE_AFTER_MS,
+  TIMERS_TURN_MS,
 } from './constants.ts';
 import type { EchoDone } from './echoes.ts';
 import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
@@ -121,8 +122,8 @@ export class LinkManager implements Timed {
     this.maySleep = components.maySleep ?? (() => false);
     this.clock = components.clock;
     this.logger = components.logger;
-    this.addresses = new LocalAddresses(components, this.dataPlane.port);
     const { dataPlane, streamsOf = (): [] => [] } = components;
+    this.addresses = new LocalAddresses(components, dataPlane.port);
     this.streams = new Streams({
       ...{ dataPlane, known: streamsOf },
       lookForDirect: (association, now) => this.beginRepair(association, 'remapped', now),
@@ -475,7 +476,11 @@ export class LinkManager implements Timed {
     this.turnServer?.handleTimeout(now);
     if (this.addresses.refreshDue(now)) this.moves.ask(now);
     this.moves.pump(now);
-    for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) this.timeout(due, now);
+    const until = this.clock.monotonic() + TIMERS_TURN_MS;
+    for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) {
+      this.timeout(due, now);
+      if (this.clock.monotonic() >= until) break;
+    }
     this.moves.handleTimeout(now);
     if ((this.repairs.nextTimeout() ?? Infinity) <= now) {
       this.repairs.handleTimeout(now);
@@ -562,11 +567,9 @@ export class LinkManager implements Timed {
     link = this.dataPlane.openLink(role),
   ): Association {
     const { dataPlane, table } = this;
-    const association = new Association(
-      { dataPlane, index: table.remotes },
-      { link, role, origin, hit, startedAt: now },
-    );
-    this.table.add(association);
+    const state = { link, role, origin, hit, startedAt: now };
+    const association = new Association({ dataPlane, index: table.remotes }, state);
+    table.add(association);
     return association;
   }
 
@@ -671,12 +674,8 @@ export class LinkManager implements Timed {
       else this.drop(before, 'replaced', false);
     }
     link.current = association;
-    this.logger.info('link.up', {
-      nodeId: hit,
-      link: association.link,
-      role: association.role,
-      origin: association.origin,
-    });
+    const { link: number, role, origin } = association;
+    this.logger.info('link.up', { nodeId: hit, link: number, role, origin });
     this.handler({ type: 'up', hit, peer, link: association.link, replaced: before !== undefined });
   }
 

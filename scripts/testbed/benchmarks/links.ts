@@ -83,6 +83,8 @@ async function recordCost(crowd: Crowd, pid: number): Promise<number> {
 
 async function agentAndCrowd(lab: Lab): Promise<{ agent: Agent; crowd: Crowd }> {
   const [here, there] = [await lab.namespace('agent'), await lab.namespace('crowd')];
+  // An address that comes up late would be a change of network: the members', which no interface has, would count as gone.
+  await there.sysctl('net.ipv6.conf.all.disable_ipv6', 1);
   await lab.cable(here, 'eth0', there, 'eth0');
   await here.ipBatch([
     `address add ${AGENT_ADDRESS}/${PREFIX_LENGTH} dev eth0`,
@@ -94,7 +96,7 @@ async function agentAndCrowd(lab: Lab): Promise<{ agent: Agent; crowd: Crowd }> 
     'link set eth0 up',
     `route add ${AGENT_SEEN} via ${AGENT_ADDRESS}`,
   ]);
-  await here.carrier('eth0');
+  await Promise.all([here.carrier('eth0'), there.carrier('eth0')]);
   const agent = await Agent.start(lab, { namespace: here, name: 'agent', overlay: { create: 'many.example' } });
   const crowd = await Crowd.start(there, agent.state, { address: AGENT_ADDRESS, port: AGENT_PORT });
   return { agent, crowd };

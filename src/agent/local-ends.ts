@@ -61,6 +61,9 @@ function routeTo({ address, port }: SocketAddress): Promise<string | undefined> 
       resolve(local);
     };
     socket.on('error', () => finish(undefined));
-    socket.connect(port === 0 ? 9 : port, address, () => finish(canonicalAddress(socket.address().address)));
+    // Where there is no route the callback is told, and nobody else.
+    socket.connect(port === 0 ? 9 : port, address, (error?: Error) =>
+      finish(error === undefined ? canonicalAddress(socket.address().address) : undefined),
+    );
   });
 }

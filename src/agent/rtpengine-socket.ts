@@ -31,8 +31,10 @@ export class RtpengineSocket {
     this.socket.on('message', (bytes) => void this.driver.feed('rtpengine', (now) => this.client.receive(bytes, now)));
     // Refused: nobody is there, which the time without an answer says.
     this.socket.on('error', (error) => logger.debug('ng.error', { err: error.message }));
-    this.socket.connect(remote.port, remote.address, () => {
-      this.connected = true;
+    // Of an address that no route leads to, the callback is told, and nobody else.
+    this.socket.connect(remote.port, remote.address, (error?: Error) => {
+      if (error !== undefined) logger.debug('ng.error', { err: error.message });
+      this.connected = error === undefined;
     });
   }
 

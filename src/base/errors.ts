@@ -30,3 +30,14 @@ export function messageOf(error: unknown): string {
 
 /** Takes what no code expected to be thrown: a bug, that ends what was asked and nothing else. */
 export type ReportError = (what: string, error: unknown) => void;
+
+/** Where an event enters from elsewhere: what is thrown in there ends that event. @returns whether it ran to its end. */
+export function reporting(report: ReportError, what: string, event: () => void): boolean {
+  try {
+    event();
+    return true;
+  } catch (error) {
+    report(what, error);
+    return false;
+  }
+}

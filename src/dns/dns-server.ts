@@ -1,7 +1,7 @@
 import type { Socket as UdpSocket } from 'node:dgram';
 import type { Server, Socket } from 'node:net';
 import { type Clock, earliest } from '../base/clock.ts';
-import { MalformedMessageError, type ReportError } from '../base/errors.ts';
+import { MalformedMessageError, type ReportError, reporting } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
@@ -24,7 +24,7 @@ import { listenError, listenOnBoth, type InheritedSockets } from './listen.ts';
 import { frameMessage, MessageStream } from './message-stream.ts';
 import type { NameLookup } from './name-lookup.ts';
 import { UpstreamList } from './resolv-conf.ts';
-import { socketTransport } from './upstream-transport.ts';
+import { reportingTransport, socketTransport } from './upstream-transport.ts';
 import type { OwnSip } from './own-sip.ts';
 import { OverlayZone } from './zone.ts';
 
@@ -92,7 +92,8 @@ export class DnsServer {
     const fixed = options.upstreams;
     const list = new UpstreamList({ clock }, { exclude: [options.listen] });
     const upstreams = fixed === undefined ? () => list.current() : () => fixed;
-    this.forwarder = new Forwarder({ clock, random, transport: socketTransport, upstreams });
+    const transport = reportingTransport(socketTransport, this.report);
+    this.forwarder = new Forwarder({ clock, random, transport, upstreams });
   }
 
   /** Answers for this overlay from now on; undefined: for none, everything is forwarded. */
@@ -136,12 +137,13 @@ export class DnsServer {
 
   private attach(udp: UdpSocket, tcp: Server): void {
     udp.on('message', (bytes, from) => {
-      this.receive(bytes, false, (answer) => {
+      const reply = (answer: Uint8Array): void => {
         if (this.stopped) return;
         udp.send(answer, from.port, from.address, (error) => {
           if (error !== null) this.logger.debug('dns answer not sent', { addr: from.address, err: error.message });
         });
-      });
+      };
+      reporting(this.report, 'dns datagram', () => this.receive(bytes, false, reply));
     });
     udp.on('error', (error) => this.logger.warn('dns socket error', { err: error.message }));
     tcp.on('connection', (socket) => this.accept(socket));
@@ -159,7 +161,7 @@ export class DnsServer {
     socket.setTimeout(TCP_IDLE_MS, () => socket.destroy());
     socket.on('error', () => socket.destroy());
     socket.on('close', () => this.clients.delete(socket));
-    socket.on('data', (bytes) => {
+    const take = (bytes: Uint8Array): void => {
       for (const message of stream.push(bytes)) {
         if (pending >= MAX_TCP_PENDING || !isQuery(message)) {
           this.counters.dropped++;
@@ -172,6 +174,9 @@ export class DnsServer {
           if (!socket.destroyed) socket.write(frameMessage(answer));
         });
       }
+    };
+    socket.on('data', (bytes) => {
+      if (!reporting(this.report, 'dns stream', () => take(bytes))) socket.destroy();
     });
   }
 
@@ -217,7 +222,13 @@ export class DnsServer {
     // RFC 6891 s6.1.3.
     if (edns !== undefined && edns.version > 0) send(errorResponse(Rcode.BADVERS));
     else if (verdict.kind === 'answer') send(verdict.response);
-    else serving.cache.ask(verdict.key, (found) => send(verdict.respond(found)));
+    else
+      serving.cache.ask(verdict.key, (found) => {
+        // Of this question; others wait for the same.
+        if (reporting(this.report, 'dns answer', () => send(verdict.respond(found)))) return;
+        this.counters.servfail++;
+        reply(encodeHeaderError(bytes, Rcode.SERVFAIL));
+      });
   }
 
   private forward(query: Query, bytes: Uint8Array, overTcp: boolean, reply: (answer: Uint8Array) => void): void {

@@ -12,8 +12,8 @@ export interface UpstreamExchange {
 }
 
 export interface UpstreamEvents {
-  message(bytes: Uint8Array): void;
-  failed(): void;
+  readonly message: (bytes: Uint8Array) => void;
+  readonly failed: () => void;
 }
 
 /** Sends one query to one server. Events come later, never from within the call. */

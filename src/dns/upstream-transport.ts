@@ -1,8 +1,21 @@
 import { createSocket } from 'node:dgram';
 import { connect } from 'node:net';
+import { type ReportError, reporting } from '../base/errors.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { UpstreamEvents, UpstreamExchange, UpstreamTransport } from './forwarder.ts';
 import { frameMessage, MessageStream } from './message-stream.ts';
+
+/** As the other, but what becomes of an event ends that event alone. */
+export function reportingTransport(transport: UpstreamTransport, report: ReportError): UpstreamTransport {
+  const guarded = ({ message, failed }: UpstreamEvents): UpstreamEvents => ({
+    message: (bytes) => void reporting(report, 'dns upstream', () => message(bytes)),
+    failed: () => void reporting(report, 'dns upstream', failed),
+  });
+  return {
+    udp: (server, query, events) => transport.udp(server, query, guarded(events)),
+    tcp: (server, query, events) => transport.tcp(server, query, guarded(events)),
+  };
+}
 
 /** Real sockets. A UDP socket is connected: the kernel drops what comes from others, and reports a closed port at once. */
 export const socketTransport: UpstreamTransport = {
@@ -21,8 +34,13 @@ export const socketTransport: UpstreamTransport = {
     };
     socket.on('error', fail);
     socket.on('message', (bytes) => events.message(bytes));
-    socket.connect(server.port, server.address, () => {
+    // Of a server that no route leads to, the callback is told, and nobody else.
+    socket.connect(server.port, server.address, (error?: Error) => {
       if (!open) return;
+      if (error !== undefined) {
+        fail();
+        return;
+      }
       // The caller uses its buffer again for the next try.
       socket.send(Uint8Array.from(query), (error) => {
         if (error !== null) fail();

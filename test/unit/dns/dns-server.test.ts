@@ -9,7 +9,9 @@ import { systemRandom } from '../../../src/base/random.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { DnsServer } from '../../../src/dns/dns-server.ts';
 import { frameMessage, MessageStream } from '../../../src/dns/message-stream.ts';
+import type { UpstreamEvents, UpstreamTransport } from '../../../src/dns/forwarder.ts';
 import type { NameLookup } from '../../../src/dns/name-lookup.ts';
+import { reportingTransport } from '../../../src/dns/upstream-transport.ts';
 
 const lookup: NameLookup = {
   lookupName: (name, done) =>
@@ -23,14 +25,16 @@ const lookup: NameLookup = {
 };
 
 async function start(t: ExecutionContext, upstreams: readonly SocketAddress[] = []) {
+  const reported: string[] = [];
+  const report = (what: string): void => void reported.push(what);
   const server = new DnsServer(
-    { clock: systemClock, random: systemRandom, logger: silentLogger, report: () => {} },
+    { clock: systemClock, random: systemRandom, logger: silentLogger, report },
     { listen: { address: '127.0.0.1', port: 0 }, upstreams },
   );
   server.serve({ lookup, overlay: 'home.example', ipv4Prefix: '198.18.0.0/15' });
   const at = await server.start();
   t.teardown(() => server.stop());
-  return { server, at };
+  return { server, at, reported };
 }
 
 async function ask(at: SocketAddress, query: Uint8Array): Promise<Buffer> {
@@ -161,6 +165,55 @@ test('an upstream server whose port is closed, or none at all, gives SERVFAIL at
     t.is((answer[3] ?? 0) & 0xf, 2);
     t.is(answer.readUInt16BE(0), 77);
   }
+});
+
+test('an upstream server that no route leads to is followed by the next; where there is no other it gives SERVFAIL', async (t) => {
+  // Nobody may send there without being asked for it (EACCES): as connect(2) refuses where the network is gone.
+  const unreachable = { address: '255.255.255.255', port: 53 };
+  const { at } = await start(t, [unreachable]);
+  t.is(((await ask(at, query('www.example.net', 'A')))[3] ?? 0) & 0xf, 2);
+  const second = await start(t, [unreachable, await startUpstream(t)]);
+  const answer = dnsPacket.decode(await ask(second.at, query('www.example.net', 'A')));
+  t.like(answer.answers?.[0], { data: '192.0.2.80' });
+});
+
+test('a bug in what becomes of an answer is reported, and costs that question: SERVFAIL, and the next one is answered', async (t) => {
+  const { at, server, reported } = await start(t);
+  const later: NameLookup = {
+    ...lookup,
+    lookupName: (name, done) =>
+      void setImmediate(() => {
+        if (name === 'bob') lookup.lookupName(name, done);
+        else done({ status: 'found', hosts: [{ hit: 'no HIT', ipv4: undefined, name }] });
+      }),
+  };
+  server.serve({ lookup: later, overlay: 'home.example', ipv4Prefix: '198.18.0.0/15' });
+  for (const exchange of [ask, askTcp]) {
+    t.is(((await exchange(at, query('eve.home.example', 'AAAA')))[3] ?? 0) & 0xf, 2);
+    t.is(((await exchange(at, query('bob.home.example', 'AAAA')))[3] ?? 0) & 0xf, 0);
+  }
+  t.deepEqual(reported, ['dns answer', 'dns answer']);
+});
+
+test('what is thrown at an answer of an upstream server is reported, and ends nothing else', (t) => {
+  const reported: string[] = [];
+  const [bytes, server] = [new Uint8Array(), { address: '192.0.2.1', port: 53 }];
+  const given: UpstreamEvents[] = [];
+  const open: UpstreamTransport['udp'] = (_server, _query, events) => {
+    given.push(events);
+    return { close: () => undefined };
+  };
+  const transport = reportingTransport({ udp: open, tcp: open }, (what) => void reported.push(what));
+  const bug = (): never => {
+    throw new Error('a bug');
+  };
+  transport.udp(server, bytes, { message: bug, failed: bug });
+  transport.tcp(server, bytes, { message: bug, failed: bug });
+  for (const { message, failed } of given) {
+    message(bytes);
+    failed();
+  }
+  t.is(reported.length, 4);
 });
 
 test('an address that is taken is one line that says what to do', async (t) => {

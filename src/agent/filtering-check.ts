@@ -1,5 +1,6 @@
 import { createSocket } from 'node:dgram';
 import { systemClock } from '../base/clock.ts';
+import { reporting } from '../base/errors.ts';
 import { systemRandom } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { type FilteringBehavior, FilteringTest } from '../mobility/filtering.ts';
@@ -16,7 +17,7 @@ export async function checkFiltering(
   const ipv4 = servers.filter(({ address }) => !address.includes(':'));
   if (ipv4.length === 0) return undefined;
   const socket = createSocket({ type: 'udp4', signal });
-  const { promise, resolve } = Promise.withResolvers<undefined>();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   // Aborted, or the network is gone: what is known until then is the answer.
   socket.on('close', () => resolve(undefined));
   socket.on('error', () => resolve(undefined));
@@ -31,21 +32,25 @@ export async function checkFiltering(
       resolve(undefined);
       return;
     }
-    timer = setTimeout(
+    timer = setTimeout(() => step((now) => test.handleTimeout(now)), Math.max(0, next - systemClock.monotonic()));
+  };
+  const step = (input: (now: number) => void): void => {
+    reporting(
+      (_, error) => reject(error),
+      'filtering',
       () => {
-        test.handleTimeout(systemClock.monotonic());
+        input(systemClock.monotonic());
         turn();
       },
-      Math.max(0, next - systemClock.monotonic()),
     );
   };
-  socket.on('message', (data, { address, port }) => {
-    test.receive(data, { address, port }, systemClock.monotonic());
-    turn();
-  });
-  turn();
-  await promise;
-  clearTimeout(timer);
-  if (!signal.aborted) socket.close();
+  socket.on('message', (data, { address, port }) => step((now) => test.receive(data, { address, port }, now)));
+  step(() => undefined);
+  try {
+    await promise;
+  } finally {
+    clearTimeout(timer);
+    if (!signal.aborted) socket.close();
+  }
   return test.result;
 }

@@ -112,9 +112,9 @@ export class Ground {
       return this.meeting.places;
     }
     this.meeting?.places.close();
-    const { config, logger, dns } = this.host;
+    const { config, logger, guard, dns } = this.host;
     const places = new MeetingPlaces(
-      { dataPlane: this.dataPlane, config, logger, random: systemRandom, dnsStub: dns?.listen },
+      { dataPlane: this.dataPlane, config, logger, random: systemRandom, guard, dnsStub: dns?.listen },
       { mode, domain },
     );
     places.setAddresses(this.network.locators());

@@ -33,6 +33,17 @@ export class Guard {
     }
   }
 
+  /** A handler of events that come from elsewhere: what it throws ends that event. */
+  handler<A extends readonly unknown[]>(what: string, handle: (...event: A) => void): (...event: A) => void {
+    return (...event) => void this.run(what, () => handle(...event));
+  }
+
+  /** Calls once, after so many milliseconds. @returns what calls it off. */
+  after(what: string, ms: number, then: () => void): () => void {
+    const timer = setTimeout(this.handler(what, then), ms).unref();
+    return () => clearTimeout(timer);
+  }
+
   report(what: string, error: unknown): void {
     this.seen += 1;
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);

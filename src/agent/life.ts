@@ -159,14 +159,11 @@ export class Life {
       engine,
       driver,
       overlay: membership.configuration.overlay,
-      after: (ms, then) => void setTimeout(then, ms).unref(),
+      after: (ms, then) => void guard.after('lookup', ms, then),
     });
     this.addressBook = new AddressBook({
       ...{ overlay: documentPort({ engine, driver }), identity, state, clock, random: systemRandom, logger },
-      after: (ms, then) => {
-        const timer = setTimeout(then, ms).unref();
-        return () => clearTimeout(timer);
-      },
+      after: (ms, then) => guard.after('address book', ms, then),
     });
     this.handlers = lifeHandlers({
       addressBook: this.addressBook,

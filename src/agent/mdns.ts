@@ -5,6 +5,7 @@ import { toHex } from '../base/bytes.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Random } from '../base/random.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
+import type { Guard } from './guard.ts';
 import { LoggedPlace } from './logged-place.ts';
 
 /** RFC 6763 s7. */
@@ -29,6 +30,7 @@ const MDNS_PORT = 5353;
 export class MulticastPlace extends LoggedPlace implements MeetingPlace {
   readonly name = 'mdns';
   readonly leastPauseMs = 2_000;
+  private readonly guard: Guard;
   private readonly port: number;
   private readonly mdnsPort: number;
   /** Not our host name, which is nobody's business. */
@@ -40,10 +42,11 @@ export class MulticastPlace extends LoggedPlace implements MeetingPlace {
 
   /** @param options.port of the data plane. @param options.mdnsPort another than 5353 for tests. */
   constructor(
-    components: { logger: Logger; random: Random },
+    components: { logger: Logger; random: Random; guard: Guard },
     options: { readonly port: number; readonly mdnsPort?: number },
   ) {
     super(components.logger);
+    this.guard = components.guard;
     this.port = options.port;
     this.mdnsPort = options.mdnsPort ?? MDNS_PORT;
     this.instance = toHex(components.random.bytes(8));
@@ -82,8 +85,15 @@ export class MulticastPlace extends LoggedPlace implements MeetingPlace {
     const socket = makeMulticastDns({ interface: address, bind: '0.0.0.0', port: this.mdnsPort, reuseAddr: true });
     this.sockets.set(address, socket);
     this.logTrouble(socket, { addr: address });
-    socket.on('query', (packet) => this.answer(socket, packet));
-    socket.on('response', (packet) => this.receive(packet));
+    const { guard } = this;
+    socket.on(
+      'query',
+      guard.handler('mDNS question', (packet: QueryPacket) => this.answer(socket, packet)),
+    );
+    socket.on(
+      'response',
+      guard.handler('mDNS answer', (packet: ResponsePacket) => this.receive(packet)),
+    );
   }
 
   private answer(socket: MulticastDNS, { questions = [], answers = [] }: QueryPacket): void {

@@ -8,6 +8,7 @@ import { UpstreamList } from '../dns/resolv-conf.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import { DnsPlace, isDelegable } from './dns-service.ts';
+import type { Guard } from './guard.ts';
 import { Mainline, MAINLINE_PAUSE_MS } from './mainline.ts';
 import { MulticastPlace } from './mdns.ts';
 
@@ -16,6 +17,7 @@ export interface MeetingPlacesComponents {
   readonly config: AgentConfig;
   readonly logger: Logger;
   readonly random: Random;
+  readonly guard: Guard;
   /** Our own DNS stub: the overlay is not asked for where the overlay is. */
   readonly dnsStub: SocketAddress | undefined;
 }
@@ -36,9 +38,9 @@ export class MeetingPlaces {
     components: MeetingPlacesComponents,
     options: { readonly mode: RendezvousMode; readonly domain: string },
   ) {
-    const { dataPlane, config, logger, random, dnsStub } = components;
+    const { dataPlane, config, logger, random, guard, dnsStub } = components;
     const { mode, domain } = options;
-    if (config.mdns) this.multicast = new MulticastPlace({ logger, random }, { port: dataPlane.port });
+    if (config.mdns) this.multicast = new MulticastPlace({ logger, random, guard }, { port: dataPlane.port });
     const bootstrap = config.mainlineBootstrap.map(formatEndpoint);
     this.makeMainline = (): Mainline => new Mainline({ dataPlane, logger }, { bootstrap });
     this.switched = new SwitchedPlace('mainline', MAINLINE_PAUSE_MS);

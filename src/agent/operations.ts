@@ -71,8 +71,8 @@ export type LifeHandlers = Omit<ControlHandlers, AgentMethod>;
 
 /** What local clients may ask of a member of an overlay. */
 export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
-  const { engine, driver, register, directory, membership } = agent;
-  const after = (ms: number, then: () => void): void => void setTimeout(then, ms);
+  const { engine, driver, register, directory, membership, guard } = agent;
+  const after = (ms: number, then: () => void): void => void guard.after('lookup', ms, then);
   const lookups = { engine, driver, directory, after };
   return {
     ...memberHandlers({ engine, driver, register }),

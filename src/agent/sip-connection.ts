@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
 import type { SipFlow } from '../sip/flow.ts';
 import { KEEPALIVE_ANSWER, SipStreamFramer } from '../sip/message/stream-framer.ts';
+import type { Guard } from './guard.ts';
 import type { SipInbox } from './sip-inbox.ts';
 
 // Implementation constants.
@@ -21,6 +22,7 @@ export interface SipConnectionComponents {
   readonly socket: Socket;
   readonly inbox: Pick<SipInbox, 'stream'>;
   readonly logger: Logger;
+  readonly guard: Guard;
   readonly used: (connection: SipConnection) => void;
   /** Told once, whatever the reason. */
   readonly closed: (connection: SipConnection) => void;
@@ -34,6 +36,7 @@ export class SipConnection {
   readonly flow: SipFlow;
   private readonly socket: Socket;
   private readonly logger: Logger;
+  private readonly guard: Guard;
   private readonly inbox: Pick<SipInbox, 'stream'>;
   private readonly framer = new SipStreamFramer();
   /** Read, and not cut into messages yet. */
@@ -50,22 +53,28 @@ export class SipConnection {
     components: SipConnectionComponents,
     options: { readonly flow: SipFlow; readonly idleMs: number; readonly connect: boolean },
   ) {
-    const { socket, logger, inbox, used, closed } = components;
+    const { socket, logger, guard, inbox, used, closed } = components;
     const { flow, idleMs, connect } = options;
     this.socket = socket;
     this.logger = logger;
+    this.guard = guard;
     this.inbox = inbox;
     this.flow = flow;
     this.isOurs = connect;
     socket.setNoDelay(true);
     socket.on('timeout', () => this.close('silent'));
     socket.on('error', (error) => this.close(messageOf(error)));
-    socket.on('close', () => closed(this));
+    socket.on(
+      'close',
+      guard.handler('SIP connection', () => closed(this)),
+    );
     socket.on('data', (bytes) => {
-      used(this);
-      this.wasHeard = true;
-      this.unheard.length = 0;
-      this.receive(bytes);
+      this.attempt(() => {
+        used(this);
+        this.wasHeard = true;
+        this.unheard.length = 0;
+        this.receive(bytes);
+      });
     });
     socket.setTimeout(connect ? CONNECT_TIMEOUT_MS : idleMs);
     if (!connect) return;
@@ -99,6 +108,11 @@ export class SipConnection {
     this.socket.destroy();
   }
 
+  /** What is thrown in there leaves half a message, which is none. */
+  private attempt(step: () => void): void {
+    if (!this.guard.run('SIP connection', step)) this.close('an unexpected error');
+  }
+
   private receive(bytes: Uint8Array): void {
     this.socket.pause();
     this.rest = bytes;
@@ -112,7 +126,7 @@ export class SipConnection {
     if (frames.some(({ type }) => type === 'keepalive')) this.send(KEEPALIVE_ANSWER);
     const messages = frames.flatMap((frame) => (frame.type === 'message' ? frame.message : []));
     if (messages.length === 0) this.goOn();
-    else this.inbox.stream(this.flow, messages, () => this.goOn());
+    else this.inbox.stream(this.flow, messages, () => this.attempt(() => this.goOn()));
   }
 
   /** What came last is handled, and answered as far as it can be at once. */

@@ -108,7 +108,7 @@ export class SipHost implements Timed {
     this.components = components;
     this.options = options;
     this.driver = new Driver(this, clock, guard);
-    this.lookup = new SipLookup({ ...components, after: (ms, then) => void setTimeout(then, ms).unref() });
+    this.lookup = new SipLookup({ ...components, after: (ms, then) => void guard.after('SIP lookup', ms, then) });
     this.kept = new KeptRegistrations({ state, logger, snapshot: () => this.registrar.snapshot() });
     this.journal = new PhoneJournal({ clock, isOwn: (address) => this.isOwn(address) });
     this.registrar = this.makeRegistrar();
@@ -154,8 +154,7 @@ export class SipHost implements Timed {
     });
     this.sockets = new SipSockets(
       {
-        clock,
-        logger,
+        ...{ clock, logger, guard },
         receive: (flow, incoming) => {
           this.driver.feed('SIP message', (now) => {
             this.watch.heard(flow, now);

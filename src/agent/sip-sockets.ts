@@ -7,6 +7,7 @@ import { formatSocketAddress, type SocketAddress } from '../base/socket-address.
 import type { OwnSip } from '../dns/own-sip.ts';
 import { bindSocket } from '../native/bound-socket.ts';
 import { type SipFlow, tcpFlow, udpFlow } from '../sip/flow.ts';
+import type { Guard } from './guard.ts';
 import { LanNetwork } from './lan-network.ts';
 import { SipConnection } from './sip-connection.ts';
 import { type Incoming, SipInbox } from './sip-inbox.ts';
@@ -24,6 +25,7 @@ const IDLE_MS = { member: 300_000, phone: 7_200_000 };
 export interface SipSocketsComponents {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly logger: Logger;
+  readonly guard: Guard;
   /** Must not throw. */
   readonly receive: (flow: SipFlow, incoming: Incoming) => void;
   /** A connection has ended, or could not be made. Must not throw. */
@@ -139,15 +141,16 @@ export class SipSockets {
   }
 
   private listen(local: SocketAddress): void {
+    const { guard } = this.components;
     const hooks = {
-      datagram: (bytes: Uint8Array, from: RemoteInfo): void => {
+      datagram: guard.handler('SIP datagram', (bytes: Uint8Array, from: RemoteInfo) => {
         if (this.isOnLan(local.address) && this.lan?.has(from.address) !== true) return;
         const flow = udpFlow({ local, remote: { address: from.address, port: from.port } });
         if (!this.inbox.datagram(flow, bytes))
           this.components.logger.debug('sip.dropped', { addr: formatSocketAddress(flow.remote) });
-      },
-      connection: (socket: Socket): void => this.accept(socket, local),
-      changed: (_: 'udp' | 'tcp', failure: unknown): void => this.note(local, failure),
+      }),
+      connection: guard.handler('SIP connection', (socket: Socket) => this.accept(socket, local)),
+      changed: guard.handler('SIP listener', (_: 'udp' | 'tcp', failure: unknown) => this.note(local, failure)),
     };
     const interfaceName = (): string => this.interfaceOf(local.address);
     this.listeners.set(local.address, new SipListener(hooks, { local, interfaceName }));
@@ -219,7 +222,7 @@ export class SipSockets {
   }
 
   private add(socket: Socket, flow: SipFlow, connect: boolean): SipConnection {
-    const { logger, flowClosed } = this.components;
+    const { logger, guard, flowClosed } = this.components;
     const isPhone = this.isOwn(flow.remote.address) || this.isOnLan(flow.local.address);
     const closed = (connection: SipConnection): void => {
       const wasInUse = this.connections.get(flow.key) === connection;
@@ -230,7 +233,7 @@ export class SipSockets {
     const idleMs = isPhone ? IDLE_MS.phone : IDLE_MS.member;
     const used = (connection: SipConnection): void => this.used(connection);
     const { inbox } = this;
-    const connection = new SipConnection({ socket, inbox, logger, used, closed }, { flow, idleMs, connect });
+    const connection = new SipConnection({ socket, inbox, logger, guard, used, closed }, { flow, idleMs, connect });
     this.connections.set(flow.key, connection);
     return connection;
   }

@@ -108,7 +108,7 @@ export class SipTrunk {
       isHitAddress(address) || (!address.includes(':') && isInPrefix(prefix, address));
     this.sockets = new TrunkSockets(
       {
-        ...{ clock, logger },
+        ...{ clock, logger, guard },
         isWelcome: (address) => !isOfOverlay(address) && this.trunk.isWelcome(address),
         receive: (flow, incoming) => this.run((now) => this.trunk.receiveOutside(flow, incoming, now)),
         flowClosed: (flow) => this.run((now) => this.trunk.flowClosed(flow, now)),

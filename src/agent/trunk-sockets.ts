@@ -1,4 +1,4 @@
-import { createSocket, type Socket as UdpSocket } from 'node:dgram';
+import { createSocket, type RemoteInfo, type Socket as UdpSocket } from 'node:dgram';
 import { createServer, type Server, Socket } from 'node:net';
 import { canonicalAddress } from '../base/ip-address.ts';
 import { messageOf } from '../base/errors.ts';
@@ -6,6 +6,7 @@ import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
 import { type SipFlow, tcpFlow, udpFlow } from '../sip/flow.ts';
+import type { Guard } from './guard.ts';
 import { LocalEnds } from './local-ends.ts';
 import { SipConnection } from './sip-connection.ts';
 import { type Incoming, SipInbox } from './sip-inbox.ts';
@@ -22,6 +23,7 @@ const MAX_UNSENT_BYTES = 262_144;
 export interface TrunkSocketsComponents {
   readonly clock: Pick<Clock, 'monotonic'>;
   readonly logger: Logger;
+  readonly guard: Guard;
   /** Whether anything is read of such a sender. */
   readonly isWelcome: (address: string) => boolean;
   /** Must not throw. */
@@ -42,7 +44,8 @@ export class TrunkSockets {
   private readonly udp = new Map<4 | 6, UdpSocket>();
   private readonly connections = new Map<string, SipConnection>();
   private tcp: Server | undefined;
-  private readonly timers = new Set<NodeJS.Timeout>();
+  /** What calls them off. */
+  private readonly retries = new Set<() => void>();
   private stopped = false;
 
   /** @param options.address what others are told; undefined: the address that leads to them */
@@ -78,7 +81,7 @@ export class TrunkSockets {
   stop(): void {
     this.stopped = true;
     this.inbox.close();
-    for (const timer of this.timers) clearTimeout(timer);
+    for (const cancel of this.retries) cancel();
     for (const connection of this.connections.values()) connection.close('we stop');
     for (const socket of this.udp.values()) socket.close();
     this.udp.clear();
@@ -88,13 +91,15 @@ export class TrunkSockets {
   private bind(family: 4 | 6): void {
     if (this.stopped) return;
     const socket = createSocket({ type: family === 4 ? 'udp4' : 'udp6', ipv6Only: family === 6 });
-    socket.on('message', (bytes, { address, port }) => {
+    const { guard } = this.components;
+    const hear = guard.handler('SIP trunk datagram', (bytes: Uint8Array, { address, port }: RemoteInfo) => {
       const remote = { address: canonicalAddress(address), port };
       if (!this.components.isWelcome(remote.address)) return;
       void this.ends.find(remote).then((local) => {
         if (local !== undefined && !this.stopped) this.inbox.datagram(udpFlow({ local, remote }), bytes);
       });
     });
+    socket.on('message', hear);
     socket.on('error', (error) => {
       this.udp.delete(family);
       socket.close();
@@ -107,7 +112,13 @@ export class TrunkSockets {
 
   private listen(): void {
     if (this.stopped) return;
-    const server = createServer((socket) => void this.accept(socket));
+    const { guard } = this.components;
+    const server = createServer((socket) => {
+      this.accept(socket).catch((error: unknown) => {
+        guard.report('SIP trunk connection', error);
+        socket.destroy();
+      });
+    });
     this.tcp = server;
     server.on('error', (error) => this.again(error, () => this.listen()));
     server.listen({ port: this.port, host: '::' });
@@ -115,11 +126,11 @@ export class TrunkSockets {
 
   private again(error: unknown, retry: () => void): void {
     this.components.logger.warn('SIP trunk: does not listen', { port: this.port, err: messageOf(error) });
-    const timer = setTimeout(() => {
-      this.timers.delete(timer);
+    const cancel = this.components.guard.after('SIP trunk', RETRY_MS, () => {
+      this.retries.delete(cancel);
       retry();
-    }, RETRY_MS);
-    this.timers.add(timer.unref());
+    });
+    this.retries.add(cancel);
   }
 
   private async accept(socket: Socket): Promise<void> {
@@ -141,14 +152,17 @@ export class TrunkSockets {
   }
 
   private add(socket: Socket, flow: SipFlow, connect: boolean): SipConnection {
-    const { logger, flowClosed } = this.components;
+    const { logger, guard, flowClosed } = this.components;
     const closed = (connection: SipConnection): void => {
       if (this.connections.get(flow.key) === connection) this.connections.delete(flow.key);
       if (!this.stopped) flowClosed(flow);
     };
     const { inbox } = this;
     const used = (): void => undefined;
-    const connection = new SipConnection({ socket, inbox, logger, used, closed }, { flow, idleMs: IDLE_MS, connect });
+    const connection = new SipConnection(
+      { socket, inbox, logger, guard, used, closed },
+      { flow, idleMs: IDLE_MS, connect },
+    );
     this.connections.set(flow.key, connection);
     logger.debug('sip.trunkConnection', { addr: formatSocketAddress(flow.remote) });
     return connection;

@@ -1,7 +1,7 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
-import { IdlocError, MalformedMessageError, messageOf, type ReportError } from '../base/errors.ts';
+import { IdlocError, MalformedMessageError, messageOf, type ReportError, reporting } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import {
   MAX_CLIENTS,
@@ -107,7 +107,7 @@ export class ControlServer {
       this.clients.delete(socket);
       gone.abort();
     });
-    socket.on('data', (bytes: Uint8Array) => {
+    const take = (bytes: Uint8Array): void => {
       let lines: string[];
       try {
         lines = reader.push(bytes);
@@ -126,9 +126,13 @@ export class ControlServer {
         pending++;
         void this.serve(line, gone.signal).then((answer) => {
           pending--;
-          write(socket, answer);
+          if (reporting(this.report, 'control answer', () => write(socket, answer))) return;
+          write(socket, { id: answer.id, error: { code: 'internal', message: 'the answer cannot be written' } });
         });
       }
+    };
+    socket.on('data', (bytes: Uint8Array) => {
+      if (!reporting(this.report, 'control input', () => take(bytes))) socket.destroy();
     });
   }
 

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { Client } from 'bittorrent-dht';
 import test, { type ExecutionContext } from 'ava';
+import { Guard } from '../../src/agent/guard.ts';
 import { MeetingPlaces } from '../../src/agent/meeting-places.ts';
 import { Mainline } from '../../src/agent/mainline.ts';
 import { silentLogger } from '../../src/base/logger.ts';
@@ -98,6 +99,7 @@ test('the place goes on, off and on again while its host runs: only while it is 
       dataPlane: plane,
       config: agentConfig(undefined, { mdns: false, mainline_bootstrap: [...network.nodes] }),
       ...{ logger: silentLogger, random: systemRandom, dnsStub: undefined },
+      guard: new Guard({ logger: silentLogger }),
     },
     { mode: 'none', domain: 'meeting.internal' },
   );

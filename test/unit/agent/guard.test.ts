@@ -26,6 +26,26 @@ test('what a handler throws is counted and logged with its stack, and goes no fu
   t.regex(String(logged[0]?.['stack']), /a bug\n +at bug .*guard\.test\.ts/);
 });
 
+test('what a handler of events or a timer throws ends that event, and the next one comes', async (t) => {
+  const { guard, logged } = watched();
+  const seen: number[] = [];
+  const handle = guard.handler('socket', (event: number) => {
+    seen.push(event);
+    if (event === 1) bug();
+  });
+  handle(1);
+  handle(2);
+  t.deepEqual(seen, [1, 2]);
+  guard.after('pause', 1, bug);
+  guard.after('pause', 1, () => t.fail('it was called off'))();
+  await new Promise<void>((resolve) => void guard.after('pause', 5, resolve));
+  t.is(guard.count, 2);
+  t.deepEqual(
+    logged.map((fields) => fields['in']),
+    ['socket', 'pause'],
+  );
+});
+
 test('a bug that every packet meets does not fill the log, whatever it says each time; another one is logged', (t) => {
   const { guard, logged } = watched();
   for (let i = 0; i < 1000; i++)

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import test, { type ExecutionContext } from 'ava';
 import packet from 'dns-packet';
+import { Guard } from '../../../src/agent/guard.ts';
 import { MulticastPlace } from '../../../src/agent/mdns.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { systemRandom } from '../../../src/base/random.ts';
@@ -21,8 +22,13 @@ async function anyPort(): Promise<number> {
   return port;
 }
 
-function place(t: ExecutionContext, port: number, mdnsPort: number): MulticastPlace {
-  const made = new MulticastPlace({ logger: silentLogger, random: systemRandom }, { port, mdnsPort });
+function place(
+  t: ExecutionContext,
+  port: number,
+  mdnsPort: number,
+  guard = new Guard({ logger: silentLogger }),
+): MulticastPlace {
+  const made = new MulticastPlace({ logger: silentLogger, random: systemRandom, guard }, { port, mdnsPort });
   made.setAddresses(['127.0.0.1']);
   t.teardown(() => made.close());
   return made;
@@ -46,6 +52,24 @@ test('two hosts on one LAN find each other by the key of their overlay', async (
     { address: '127.0.0.1', port: 2222 },
     { address: '127.0.0.1', port: 1111 },
   ]);
+});
+
+test('a bug in what an answer leads to costs that answer: it is counted, and the next one is heard', async (t) => {
+  const mdnsPort = await anyPort();
+  const guard = new Guard({ logger: silentLogger });
+  const [a, b] = [place(t, 1111, mdnsPort, guard), place(t, 2222, mdnsPort)];
+  let heard = 0;
+  const second = new Promise<void>((resolve) =>
+    a.onFound(() => {
+      heard += 1;
+      if (heard === 1) throw new Error('a bug');
+      resolve();
+    }),
+  );
+  asking(t, a, KEY);
+  asking(t, b, KEY);
+  await second;
+  t.is(guard.count, 1);
 });
 
 test('a stranger without the key is told nothing, neither asked for the service nor under another key', async (t) => {

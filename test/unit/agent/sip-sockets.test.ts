@@ -4,6 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import test, { type ExecutionContext } from 'ava';
 import { systemClock } from '../../../src/base/clock.ts';
 import type { Logger } from '../../../src/base/logger.ts';
+import { Guard } from '../../../src/agent/guard.ts';
 import { SipSockets } from '../../../src/agent/sip-sockets.ts';
 import { type SipFlow, tcpFlow, udpFlow } from '../../../src/sip/flow.ts';
 import { parseSip } from '../../../src/sip/message/codec.ts';
@@ -40,8 +41,7 @@ function setup(t: ExecutionContext, given: { port?: number; onMessage?: (flow: S
   const logger: Logger = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
   const sockets = new SipSockets(
     {
-      clock: systemClock,
-      logger,
+      ...{ clock: systemClock, logger, guard: new Guard({ logger }) },
       receive: (flow, incoming) => {
         received.push({ flow, message: incoming instanceof Uint8Array ? parseSip(incoming) : incoming });
         given.onMessage?.(flow);

@@ -88,6 +88,24 @@ test('a client gets what the agent answers, and the error that it gives', async 
   await t.throwsAsync(request(path, 'resolve', { target: 'eve' }), { code: 'internal' });
 });
 
+test('an answer that cannot be written is reported, its client hears of an internal error, and others are served', async (t) => {
+  const path = join(folder(t), 'idloc.sock');
+  const reported: string[] = [];
+  const server = new ControlServer(
+    {
+      handlers: { ...handlers, counters: () => ({ sent: 1n as unknown as number }) },
+      logger: silentLogger,
+      report: (what) => void reported.push(what),
+    },
+    { path },
+  );
+  await server.start();
+  t.teardown(() => server.stop());
+  await t.throwsAsync(request(path, 'counters', {}), { code: 'internal' });
+  t.deepEqual(reported, ['control answer']);
+  t.deepEqual(await request(path, 'status', {}), exampleStatus);
+});
+
 test('only the owner and the group may use the socket, and it goes away with the agent', async (t) => {
   const { server, path } = await start(t);
   t.is(statSync(path).mode & 0o777, 0o660);

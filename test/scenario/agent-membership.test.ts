@@ -3,6 +3,7 @@ import { fromHex } from '../../src/base/bytes.ts';
 import { parseIpv4Prefix } from '../../src/base/ipv4-prefix.ts';
 import type { Hit, ResourceId } from '../../src/base/node-id.ts';
 import type { HostIdentity } from '../../src/identity/host-identity.ts';
+import { decodeTicket } from '../../src/identity/ticket.ts';
 import { GATHER_MS } from '../../src/membership/constants.ts';
 import { orchidRing } from '../../src/overlay/chord/ring.ts';
 import { ipv4Choice } from '../../src/overlay/ipv4-choice.ts';
@@ -263,20 +264,28 @@ test('hosts that are on for ten minutes every ten days are members after two yea
   }
 });
 
-test('a lost key is replaced: the user keeps its name, the old key is out', (t) => {
-  const world = new Company(t, 704, 86_400_000);
-  const { founder, second, bob } = world;
-  bob.kill();
-  world.revoke(second, bob.hit);
-  const ticket = world.ticket(`bob@${OVERLAY}`, [world.founderLocator], second);
-  const joining = world.join(world.hostAtHome(), ticket, null);
-  t.true(world.until(() => joining.agent?.ready === true, 30_000));
-  world.run(5_000);
-  t.is(world.find(founder, `bob@${OVERLAY}`), joining.agent?.hit);
-  bob.start({ start: [world.founderLocator] });
-  world.run(30_000);
-  t.false(bob.ready);
-});
+for (const means of ['a ticket in place of its hosts', 'a revocation, and a ticket for its user'] as const)
+  test(`a lost key is replaced by ${means}: the user keeps its name, the old key is revoked everywhere`, (t) => {
+    const world = new Company(t, 704, 86_400_000);
+    const { founder, second, third, alice, bob } = world;
+    const replaces = means === 'a ticket in place of its hosts';
+    bob.kill();
+    if (!replaces) world.revoke(second, bob.hit);
+    world.run(1_000);
+    const { ticket } = world.invite(second, { user: `bob@${OVERLAY}`, addresses: [world.founderLocator], replaces });
+    t.is(founder.engine.membership.revoked.has(bob.hit), !replaces);
+    const joining = world.join(world.hostAtHome(), decodeTicket(ticket, 0), null);
+    t.true(world.until(() => joining.agent?.ready === true, 30_000));
+    world.run(5_000);
+    t.is(joining.agent?.user, `bob@${OVERLAY}`);
+    t.is(world.find(founder, `bob@${OVERLAY}`), joining.agent?.hit);
+    for (const { engine } of [founder, second, third, alice]) t.true(engine.membership.revoked.has(bob.hit));
+    bob.start({ start: [world.founderLocator] });
+    world.run(30_000);
+    t.false(bob.ready);
+    t.is(bob.engine.membership.state, 'revoked');
+    t.is(world.find(founder, `bob@${OVERLAY}`), joining.agent?.hit);
+  });
 
 test('a member gets another name while it runs: found under it, and the old one is free', (t) => {
   const world = new Company(t, 705, 86_400_000);

@@ -230,7 +230,7 @@ export class AgentWorld {
   }
 
   /** What `idloc invite` says on a host. */
-  invite(inviter: SimAgent, options: Pick<InvitationOptions, 'user' | 'addresses' | 'uses'>): Invitation {
+  invite(inviter: SimAgent, options: Pick<InvitationOptions, 'user' | 'addresses' | 'uses' | 'replaces'>): Invitation {
     const { membership, register } = inviter;
     const { random } = this.network;
     return inviter.act((engine, now) => {

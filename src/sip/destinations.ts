@@ -1,4 +1,5 @@
 import { hitToAddress, type Hit } from '../base/node-id.ts';
+import { isUserName } from '../identity/names.ts';
 import type { ContactFlows } from './contact-flows.ts';
 import { type SipFlow, tcpFlow, udpFlow } from './flow.ts';
 import { encodeSip } from './message/codec.ts';
@@ -207,6 +208,11 @@ export class DestinationFinder {
     const here = isOwn ? this.ports.bindingsOf(aor, now).filter(({ flow }) => flow.key !== from.key) : [];
     if (party.kind === 'member') {
       done(isOwn ? orElse(here.length > 0 ? here : this.unregistered(request.uri), NOBODY_THERE) : NOT_FOUND, now);
+      return;
+    }
+    if (!isUserName(aor)) {
+      // Nobody can be called that; and what is dialled with a + concerns nobody who stores names.
+      done(NOT_FOUND, now);
       return;
     }
     this.ports.lookUp(aor, now, (hosts, at) => {

@@ -16,8 +16,11 @@ function finder(
   contacts: ContactFlows;
   /** Numbers that were looked up. */
   asked: string[];
+  /** Members that were looked up. */
+  members: string[];
 } {
   const asked: string[] = [];
+  const members: string[] = [];
   const contacts = new ContactFlows();
   const ports = {
     bindingsOf: (aor: string) =>
@@ -35,8 +38,10 @@ function finder(
       asked.push(number);
       done(holders[number], now);
     },
-    lookUp: (aor: string, now: number, done: (found: readonly FoundHost[] | undefined, now: number) => void) =>
-      done(aor === 'silent@home.example' ? undefined : (hosts[aor] ?? []), now),
+    lookUp: (aor: string, now: number, done: (found: readonly FoundHost[] | undefined, now: number) => void) => {
+      members.push(aor);
+      done(aor === 'silent@home.example' ? undefined : (hosts[aor] ?? []), now);
+    },
     isListening: ({ address, port }: { address: string; port: number }) => parties().isOwn(address) && port === 5062,
   };
   const options = { self: BOBS_HIT, user: 'bob@home.example', port: 5062, plan: { country: 'DE' } };
@@ -44,6 +49,7 @@ function finder(
   return {
     contacts,
     asked,
+    members,
     find: (uri, flow, headers = []) => {
       let text = '';
       found.find(request(uri, headers), flow, 0, (result: Destinations) => {
@@ -134,6 +140,16 @@ test('a number that a gateway has given to a member leads to his hosts, however 
     t.is(find(uri, PHONE), to(ALICES, 5062, BOBS), uri);
   t.is(find('tel:+49301111111', PHONE), DESK.key, 'one of our own');
   t.is(find('tel:+49309999999', PHONE), '404 No Gateway', 'nobody has it');
+});
+
+test('what no member can be called is nobody’s name: the overlay is not asked for it, nor for a number with its +', (t) => {
+  const { find, asked, members } = finder();
+  for (const user of ['dave.jones', 'my_host', '-a', 'a%20b', 'x'.repeat(64)])
+    t.is(find(`sip:${user}@home.example`, PHONE), '404 Not Found', user);
+  t.is(find('sip:+49301234567@home.example', PHONE), '404 No Gateway');
+  t.deepEqual([members, asked], [[], ['+49301234567']]);
+  t.regex(find('sip:49301234567@home.example', PHONE), /^404/);
+  t.deepEqual(members, ['49301234567@home.example'], 'that may be a member’s name');
 });
 
 test('the number of a member who is gone does not go out into the world', (t) => {

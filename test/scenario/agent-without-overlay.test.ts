@@ -69,6 +69,28 @@ test('the overlay can be asked: what it says of a linked host comes from it', (t
   t.true(answered.ms > 0 && answered.ms < 1_000);
 });
 
+test('the only peer is gone: members that knew each other are linked without it, however much later the second one is on', (t) => {
+  const world = new TwoClients(t, 364);
+  const { a, founder } = world;
+  const carol = world.member(world.publicHost(), { user: 'carol@home.example', role: 'client' });
+  world.started(carol);
+  t.true(world.allReady([carol]));
+  a.send(carol.address, 'call');
+  t.true(world.until(() => a.isLinkedTo(carol), 10_000));
+  world.run(10_000);
+  for (const agent of [founder, carol, a]) agent.kill();
+  a.start();
+  world.run(600_000);
+  t.false(a.isLinkedTo(carol));
+  carol.start();
+  t.true(world.until(() => a.isLinkedTo(carol) && carol.isLinkedTo(a), 20_000));
+  t.false(a.joined || carol.joined);
+  a.send(carol.address, 'are you there');
+  carol.send(a.address, 'yes');
+  world.run(1_000);
+  t.deepEqual([carol.received(a), a.received(carol)], [['are you there'], ['yes']]);
+});
+
 test('nobody of the known addresses answers: the status can say so', (t) => {
   const world = new TwoClients(t, 363);
   const { a, b, founder } = world;

@@ -76,6 +76,8 @@ class TestHost {
   /** The names that it asked for. */
   readonly asked: (string | null)[] = [];
   isOnlyInviter = false;
+  /** What this host may not do. */
+  refusal: IdlocError | undefined;
   lives!: Lives<{ close(): void }>;
   store!: KeyStore;
   private readonly t: ExecutionContext;
@@ -103,6 +105,7 @@ class TestHost {
     const maker = {
       open: () => {
         steps.push('open');
+        if (this.refusal !== undefined) throw this.refusal;
         return { close: () => void steps.push('close') };
       },
       enroll: (_ground: unknown, ticket: Ticket, user: string | null, lifecycle: Lifecycle) => {
@@ -276,6 +279,20 @@ test('a ticket in the settings of a host that has an overlay of its own is follo
   host.start();
   await host.lives.begin(readWish({ join: home.ticket(), overlay: null }));
   t.is(host.overlay, 'home.example');
+});
+
+test('a host that lacks a privilege spends no ticket, by its settings or by a word', async (t) => {
+  const home = new Elsewhere(t, 'home.example');
+  const host = new TestHost(t, home);
+  const ticket = home.ticket();
+  host.refusal = new IdlocError('no_privilege', 'no interface can be made: run as root');
+  await t.throwsAsync(host.lives.begin(readWish({ join: ticket, overlay: null })), { code: 'no_privilege' });
+  t.deepEqual(host.steps, ['open']);
+  host.refusal = undefined;
+  await host.lives.begin(NOTHING);
+  host.refusal = new IdlocError('no_privilege', 'no interface can be made: run as root');
+  await t.throwsAsync(host.lives.join(ticket), { code: 'no_privilege' });
+  t.false(host.steps.includes('enroll'));
 });
 
 test('when nobody lets it in, the host goes on where it was, with nothing changed on the disk', async (t) => {

@@ -14,6 +14,7 @@ import { agentHandlers } from './agent-handlers.ts';
 import { Ground } from './ground.ts';
 import { Guard } from './guard.ts';
 import type { Host } from './host.ts';
+import { lastNet } from './last-net.ts';
 import { readLeftMark } from './left-mark.ts';
 import { Life } from './life.ts';
 import { Lives, type LifeMaker } from './lives.ts';
@@ -122,24 +123,11 @@ async function run(
   await lives.begin(wish);
   // Only with both addresses on the interface: a phone that starts after us must find them.
   void (lives.current?.addressed ?? Promise.resolve()).then(() => notifier.ready(summary(host, lives)));
-  await Promise.race([aborted(asked), lives.ended, lastNet(report, cleanup)]);
+  const net = lastNet(report);
+  cleanup.push(net.remove);
+  await Promise.race([aborted(asked), lives.ended, net.broken]);
   logger.info('stopping');
   await notifier.stopping();
-}
-
-/**
- * What no guard caught: nobody knows what state that left, so the agent ends, in order, to be started again.
- * @returns a promise that rejects then.
- */
-function lastNet(report: ReportError, cleanup: Cleanup): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const onError = (error: unknown): void => {
-    report('process', error);
-    reject(new IdlocError('internal', `an unexpected error ended the agent: ${messageOf(error)}: see the log`));
-  };
-  process.on('uncaughtException', onError);
-  cleanup.push(() => void process.off('uncaughtException', onError));
-  return promise;
 }
 
 /** Before the directory is made: what can be refused leaves nothing behind. */

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { Agent, IDLOC, TUN_NAME } from '../../scripts/testbed/agent.ts';
@@ -126,12 +126,14 @@ systemTest(
       /^document +number 4$/m.test(await back.cli('overlay')) ? true : undefined,
     );
     t.deepEqual(await meeting(back), { mode: 'none', nodes: null });
+    // For the next life, whether anybody is there to tell it then or not.
+    for (const { state } of [founder, back])
+      t.regex(readFileSync(join(state, 'overlay.xml'), 'utf8'), /\bsequence="4"/);
     await back.cli('leave');
     const begun = Date.now();
     await back.cli('join', await founder.invite());
     const { expires } = (await back.ready()).membership;
     t.true((expires ?? 0) > begun && (expires ?? 0) <= Date.now() + 3_600_000);
-    // Both have it from their disks.
     const again = await founder.startAgain();
     t.regex(await again.cli('overlay'), /^document +number 4$/m);
     await Promise.all([back.stop(), again.stop()]);

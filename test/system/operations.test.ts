@@ -180,7 +180,8 @@ const OUTCOMES: Readonly<Record<string, Check>> = {
   },
   Renewing: async (t, machines) => {
     const [member] = await machines.members('hq');
-    t.true((member?.expires ?? 0) > Date.now());
+    const leftDays = ((member?.expires ?? 0) - Date.now()) / 86_400_000;
+    t.true(leftDays > 364 && leftDays <= 365, `${leftDays} days`);
   },
   Revoking: async (t, machines) => {
     const members = await machines.members('hq');

@@ -149,7 +149,10 @@ export class SipSockets {
         if (!this.inbox.datagram(flow, bytes))
           this.components.logger.debug('sip.dropped', { addr: formatSocketAddress(flow.remote) });
       }),
-      connection: guard.handler('SIP connection', (socket: Socket) => this.accept(socket, local)),
+      connection: (socket: Socket): void => {
+        // Nobody would hear of its errors, or close it.
+        if (!guard.run('SIP connection', () => this.accept(socket, local))) socket.destroy();
+      },
       changed: guard.handler('SIP listener', (_: 'udp' | 'tcp', failure: unknown) => this.note(local, failure)),
     };
     const interfaceName = (): string => this.interfaceOf(local.address);

@@ -27,6 +27,7 @@ interface Setup {
   readonly received: { readonly flow: SipFlow; readonly message: SipMessage }[];
   readonly closed: SipFlow[];
   readonly log: string[];
+  readonly guard: Guard;
 }
 
 function setup(t: ExecutionContext, given: { port?: number; onMessage?: (flow: SipFlow) => void } = {}): Setup {
@@ -39,9 +40,10 @@ function setup(t: ExecutionContext, given: { port?: number; onMessage?: (flow: S
     (message: string): void =>
       void log.push(`${level} ${message}`);
   const logger: Logger = { debug: line('debug'), info: line('info'), warn: line('warn'), error: line('error') };
+  const guard = new Guard({ logger });
   const sockets = new SipSockets(
     {
-      ...{ clock: systemClock, logger, guard: new Guard({ logger }) },
+      ...{ clock: systemClock, logger, guard },
       receive: (flow, incoming) => {
         received.push({ flow, message: incoming instanceof Uint8Array ? parseSip(incoming) : incoming });
         given.onMessage?.(flow);
@@ -51,7 +53,7 @@ function setup(t: ExecutionContext, given: { port?: number; onMessage?: (flow: S
     { port, interfaceName: 'lo' },
   );
   t.teardown(() => sockets.stop());
-  return { sockets, port, received, closed, log };
+  return { sockets, port, received, closed, log, guard };
 }
 
 async function until(t: ExecutionContext, what: string, is: () => boolean): Promise<void> {
@@ -327,4 +329,21 @@ test('after its stop nothing is heard, and the port is free', async (t) => {
   t.teardown(() => next.close());
   next.bind(port, OWN);
   await once(next, 'listening');
+});
+
+test('a bug at a connection that comes closes that one, and the next is taken', async (t) => {
+  const { sockets, port, received, guard } = setup(t);
+  sockets.setAddresses([OWN]);
+  await until(t, 'it listens', () => sockets.ownSip?.tcp === true);
+  const makeRoom = sockets['makeRoom'].bind(sockets);
+  sockets['makeRoom'] = (address): boolean => {
+    sockets['makeRoom'] = makeRoom;
+    throw new Error(`a bug at ${address}`);
+  };
+  const first = await tcp(t, port);
+  await once(first, 'close');
+  t.is(guard.count, 1);
+  const second = await tcp(t, port);
+  second.write(options('the next'));
+  await until(t, 'it is heard', () => received.length === 1);
 });

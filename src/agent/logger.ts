@@ -30,6 +30,9 @@ export function createLogger(options: {
   readonly stream?: NodeJS.WritableStream;
 }): LeveledLogger {
   const render = RENDER[options.style];
+  const stream = options.stream ?? process.stderr;
+  // On a full disk, or when its reader is gone, a line is lost, and the next one is tried; unheard, the error would end the agent.
+  stream.on('error', () => undefined);
   const winston = createWinston({
     level: options.level,
     levels: { error: 0, warn: 1, info: 2, debug: 3 },
@@ -39,7 +42,7 @@ export function createLogger(options: {
     })(),
     // winston's types declare its own transports as interfaces beside the class they are instances of.
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
-    transports: [new transports.Stream({ stream: options.stream ?? process.stderr, eol: '\n' })],
+    transports: [new transports.Stream({ stream, eol: '\n' })],
     exitOnError: false,
   });
   const write =

@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { Writable } from 'node:stream';
 import test from 'ava';
 import { chooseStyle, createLogger, type LogLevel, type LogStyle } from '../../../src/agent/logger.ts';
@@ -59,6 +61,31 @@ test('a level can be changed while it runs', (t) => {
   logger.setLevel('debug');
   logger.debug('heard');
   t.deepEqual(lines, ['<7>heard\n']);
+});
+
+test('where nothing can be written, on a full disk or to a reader that is gone, the lines are lost and nothing else', (t) => {
+  const logger = JSON.stringify(new URL('../../../src/agent/logger.ts', import.meta.url).href);
+  const code = `
+    const { createLogger } = await import(${logger});
+    const log = createLogger({ level: 'info', style: 'json' });
+    for (let i = 0; i < 3; i++) {
+      log.info('unheard');
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    console.log('goes on');
+  `;
+  const full = openSync('/dev/full', 'w');
+  const onFullDisk = spawnSync(process.execPath, ['--input-type=module', '--eval', code], {
+    stdio: ['ignore', 'pipe', full],
+    encoding: 'utf8',
+  });
+  closeSync(full);
+  t.is(onFullDisk.stdout, 'goes on\n');
+  // Its reader is gone before the first line.
+  const node = `'${process.execPath}' --input-type=module --eval "$CODE" 2> >(head -n 0)`;
+  const env = { ...process.env, CODE: `await new Promise((resolve) => setTimeout(resolve, 100));${code}` };
+  const toNobody = spawnSync('bash', ['-c', node], { encoding: 'utf8', env });
+  t.is(toNobody.stdout, 'goes on\n');
 });
 
 test('the style follows where the output goes', (t) => {

@@ -148,6 +148,7 @@ class MemberPlane implements DataPlane {
   dialStream(): void {}
   dialTurnServer(): void {}
   hangUpTurnServer(): void {}
+  showStreamCertificate(): void {}
   setTurnChannel(): void {}
   removeTurnChannel(): void {}
   setTurnQuota(): void {}

@@ -34,7 +34,7 @@ export class Ground {
 
   /** @throws {IdlocError} when the port is taken or a privilege is missing; nothing stays open then. */
   constructor(host: Host) {
-    const { config, logger, guard } = host;
+    const { config, logger, guard, streamCertificate } = host;
     const { tun } = config;
     this.host = host;
     this.keeper = new InterfaceKeeper({ logger, putBack: () => this.putBack() });
@@ -48,10 +48,12 @@ export class Ground {
       uplinks: config.uplinks,
       streams: {
         ...config.stream,
+        ...(streamCertificate !== undefined && { certificate: streamCertificate.shown }),
         inherited: host.streamSockets,
         servesTurn: config.turnServer !== undefined && config.turnServer !== 'off',
       },
     });
+    streamCertificate?.showAt((certificate) => this.dataPlane.showStreamCertificate(certificate));
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
     if (host.streamSockets.length > 0 && config.stream.listen.length === 0)
       logger.warn('idloc-stream.socket is enabled and nothing accepts what comes there', { setting: 'stream.listen' });

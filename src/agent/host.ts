@@ -6,6 +6,7 @@ import type { HostIdentity } from '../identity/host-identity.ts';
 import type { KeyStore } from '../identity/key-store.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import type { Guard } from './guard.ts';
+import type { StreamCertificateKeeper } from './stream-certificate-keeper.ts';
 
 /** What stays while the host goes from one overlay to another. */
 export interface Host {
@@ -19,6 +20,8 @@ export interface Host {
   readonly dns: { readonly server: DnsServer; readonly listen: SocketAddress } | undefined;
   /** Descriptors of sockets for streams that listen already (systemd's idloc-stream.socket). */
   readonly streamSockets: readonly number[];
+  /** undefined: none is configured, or nothing is accepted. */
+  readonly streamCertificate: StreamCertificateKeeper | undefined;
   /** Aborted when the agent is to stop. */
   readonly stop: AbortSignal;
 }

@@ -184,6 +184,7 @@ export class Life {
       mainlineNodes: () => this.places.mainlineNodes,
       portMapping: this.portMapping,
       sip: () => this.sip?.knowledge,
+      streamCertificate: host.streamCertificate,
     });
     host.dns?.server.serve({ lookup: directory, overlay: dnsName, ipv4Prefix, ownSip: () => this.sip?.ownSip });
     this.begin();

@@ -4,6 +4,7 @@ import type { Logger } from '../base/logger.ts';
 import { hitToAddress } from '../base/node-id.ts';
 import { systemRandom } from '../base/random.ts';
 import type { AgentConfig } from '../config/agent-config.ts';
+import { renewedStreamCertificate } from '../config/stream-certificate.ts';
 import { ControlServer } from '../control/control-server.ts';
 import { DnsServer } from '../dns/dns-server.ts';
 import { HostIdentity } from '../identity/host-identity.ts';
@@ -11,6 +12,7 @@ import { KeyStore } from '../identity/key-store.ts';
 import { StateDirectory } from '../identity/state-directory.ts';
 import { notifySystemd } from '../native/systemd.ts';
 import { agentHandlers } from './agent-handlers.ts';
+import { Driver } from './driver.ts';
 import { Ground } from './ground.ts';
 import { Guard } from './guard.ts';
 import type { Host } from './host.ts';
@@ -20,6 +22,7 @@ import { Life } from './life.ts';
 import { Lives, type LifeMaker } from './lives.ts';
 import { chooseStyle, createLogger } from './logger.ts';
 import { enroll } from './newcomer.ts';
+import { StreamCertificateKeeper } from './stream-certificate-keeper.ts';
 import { type InheritedSockets, SystemdNotifier, takeListenFds, tellOverlay } from './systemd.ts';
 import { setV8Flags } from './v8-flags.ts';
 import { decide, readWish, type Wish } from './wish.ts';
@@ -92,6 +95,7 @@ async function run(
     guard,
     dns,
     streamSockets: inherited.streams,
+    streamCertificate: keepStreamCertificate(config, { logger, guard }, cleanup),
     stop: asked,
   };
 
@@ -157,6 +161,23 @@ async function startDns(
     logger.warn('no DNS stub', { err: messageOf(error) });
     return undefined;
   }
+}
+
+/** As long as the process runs, whatever overlay it is in. */
+function keepStreamCertificate(
+  { stream: { listen, certificate, certificateFiles } }: AgentConfig,
+  { logger, guard }: { readonly logger: Logger; readonly guard: Guard },
+  cleanup: Cleanup,
+): StreamCertificateKeeper | undefined {
+  if (certificate === undefined || certificateFiles === undefined || listen.length === 0) return undefined;
+  const keeper = new StreamCertificateKeeper(
+    { logger, clock: systemClock, read: (shown, now) => renewedStreamCertificate(shown, certificateFiles, now) },
+    certificate,
+  );
+  const driver = new Driver(keeper, systemClock, guard);
+  cleanup.push(() => driver.stop());
+  driver.run(() => {});
+  return keeper;
 }
 
 /** For `systemctl status`. */

@@ -30,6 +30,8 @@ import { describePath, describePaths, whyPath, type NameOf } from './path-status
 import { problemOf } from './problem.ts';
 import type { PortMapping } from './port-mapping.ts';
 import { sipDoctor, type SipKnowledge, sipStatus } from './sip-report.ts';
+import type { StreamCertificateKeeper } from './stream-certificate-keeper.ts';
+import { streamDoctor } from './stream-report.ts';
 import { ticketHandlers } from './ticket-operations.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
@@ -63,6 +65,8 @@ export interface OperationsComponents {
   readonly portMapping: PortMapping | undefined;
   /** As of now; undefined: no SIP adaptor. */
   readonly sip: () => SipKnowledge | undefined;
+  /** Undefined: streams show none that was given, or none are accepted. */
+  readonly streamCertificate: StreamCertificateKeeper | undefined;
 }
 
 /** What is asked of the agent as a whole, in whatever overlay it is. */
@@ -84,7 +88,8 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
     invite: (params) => invite(agent, params),
     ping: ({ target, count }, signal) => ping(lookups, target, count ?? 3, signal),
     netcheck: (_, signal) => netcheck(agent, mappingStatus(agent), signal),
-    doctor: () => doctor(agent),
+    doctor: ({ topic }) =>
+      topic === 'sip' ? doctor(agent) : streamDoctor(agent.streamCertificate, agent.engine.clock.wall()),
     resolve: ({ target }) => resolve(lookups, target),
     counters: () => ({
       ...Object.fromEntries(COUNTER_NAMES.map((name) => [name, Number(counterValue(agent.dataPlane.counters, name))])),

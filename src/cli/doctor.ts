@@ -8,13 +8,20 @@ interface Options {
 }
 
 export function doctorCommand(): Command {
-  const sip = new Command('sip')
-    .description('phones of this host: why they do not register, are not called, or are not heard')
+  return new Command('doctor')
+    .description('what is wrong on this machine, and how to mend it')
+    .addCommand(topic('sip', 'phones of this host: why they do not register, are not called, or are not heard'))
+    .addCommand(topic('stream', 'the certificate that streams show: that it ends soon, or why a new one is not taken'));
+}
+
+function topic(name: 'sip' | 'stream', description: string): Command {
+  return new Command(name)
+    .description(description)
     .addOption(socketOption())
     .addOption(jsonOption())
     .action(async (options: Options) => {
       const { request } = await import('../control/client.ts');
-      const result = await request(options.socket, 'doctor', { topic: 'sip' });
+      const result = await request(options.socket, 'doctor', { topic: name });
       if (options.json === true) {
         printJson(result);
         return;
@@ -22,5 +29,4 @@ export function doctorCommand(): Command {
       const { formatDoctor } = await import('./format-doctor.ts');
       print(formatDoctor(result));
     });
-  return new Command('doctor').description('what is wrong on this machine, and how to mend it').addCommand(sip);
 }

@@ -11,7 +11,7 @@ import { ConfigError } from './errors.ts';
 import type { RendezvousMode } from './overlay-configuration.ts';
 import { sipSchema, sipSettings, type SipSettings } from './sip-settings.ts';
 import { storageSchema, storageSettings, type StorageSettings } from './storage-settings.ts';
-import { streamCertificate, type StreamCertificate } from './stream-certificate.ts';
+import { streamCertificate, type StreamCertificate, type StreamCertificateFiles } from './stream-certificate.ts';
 import { turnSchema, turnSettings, type TurnSettings } from './turn-settings.ts';
 import { turnServerSchema, turnServerSettings, type TurnServerSettings } from './turn-server-settings.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
@@ -207,6 +207,8 @@ export interface AgentConfig {
     readonly serverName: string | null;
     readonly alpn: readonly string[];
     readonly certificate?: StreamCertificate;
+    /** Where it is found again, renewed. */
+    readonly certificateFiles?: StreamCertificateFiles;
   };
   /** TURN servers that hand on where no direct way leads; absent: none. */
   readonly turn?: TurnSettings;
@@ -296,7 +298,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       listen: pick((input) => input.stream?.listen) ?? [],
       serverName: pick((input) => input.stream?.server_name) ?? null,
       alpn: pick((input) => input.stream?.alpn) ?? DEFAULT_ALPN,
-      ...given({ certificate: streamCertificate(fromFile.stream ?? {}, file?.path ?? DEFAULT_CONFIG_PATH) }),
+      ...streamCertificate(fromFile.stream ?? {}, file?.path ?? DEFAULT_CONFIG_PATH),
     },
     ...given({
       turn: fromFile.turn === undefined ? undefined : turnSettings(fromFile.turn, file?.path ?? DEFAULT_CONFIG_PATH),

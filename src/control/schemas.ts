@@ -182,13 +182,14 @@ const statusSchema = z.object({
 });
 
 /** What is wrong on this host, the worst first. */
+const doctorTopic = z.enum(['sip', 'stream']);
 const doctorSchema = z.object({
-  topic: z.enum(['sip']),
+  topic: doctorTopic,
   findings: z.array(
     z.object({
       /** Stays the same from version to version. */
       id: z.string(),
-      /** `warning`: calls work all the same, or some of them. */
+      /** `warning`: it works all the same, or in part. */
       level: z.enum(['error', 'warning']),
       /** In words for a person, and so what mends it. */
       what: z.string(),
@@ -360,7 +361,7 @@ export const methods = {
   },
   ping: { params: z.strictObject({ target, count: z.number().int().min(1).max(100).optional() }), result: pingSchema },
   netcheck: { params: z.strictObject({}), result: netcheckSchema },
-  doctor: { params: z.strictObject({ topic: z.enum(['sip']) }), result: doctorSchema },
+  doctor: { params: z.strictObject({ topic: doctorTopic }), result: doctorSchema },
   resolve: { params: z.strictObject({ target }), result: resolveSchema },
   members: {
     params: z.strictObject({}),

@@ -39,6 +39,7 @@ export interface NativeDataPlane {
   dialStream(remote: string, port: number): void;
   dialTurnServer(remote: string, port: number, stream: number, name: string | null, authorities: string): void;
   hangUpTurnServer(stream: number): void;
+  showStreamCertificate(certificates: string, key: string): void;
   setTurnChannel(
     allocation: string,
     peer: string,

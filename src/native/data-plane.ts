@@ -104,6 +104,11 @@ export interface DataPlane {
   ): void;
   /** When what waits to be sent by it is with TCP. No `turnEnded` follows. */
   hangUpTurnServer(stream: number): void;
+  /**
+   * What streams show that are accepted from now on; those that there are go on.
+   * @throws {IdlocError} `bad_stream`: the pair is none that TLS takes. The one before is shown on.
+   */
+  showStreamCertificate(certificate: { readonly certificates: string; readonly key: string }): void;
 
   /**
    * A channel at a TURN server is bound (RFC 8656 s12): datagrams from the local address `allocation`, which stands for the relayed

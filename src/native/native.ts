@@ -212,6 +212,10 @@ class NativePlane implements DataPlane {
     this.native.hangUpTurnServer(stream);
   }
 
+  showStreamCertificate({ certificates, key }: { readonly certificates: string; readonly key: string }): void {
+    callAddon(() => this.native.showStreamCertificate(certificates, key));
+  }
+
   setTurnChannel(
     allocation: string,
     peer: SocketAddress,

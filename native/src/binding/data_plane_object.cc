@@ -43,6 +43,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::Dial>("dialStream"),
                            InstanceMethod<&DataPlaneObject::DialTurnServer>("dialTurnServer"),
                            InstanceMethod<&DataPlaneObject::HangUpTurnServer>("hangUpTurnServer"),
+                           InstanceMethod<&DataPlaneObject::ShowCertificate>("showStreamCertificate"),
                            InstanceMethod<&DataPlaneObject::BindChannel>("setTurnChannel"),
                            InstanceMethod<&DataPlaneObject::UnbindChannel>("removeTurnChannel"),
                            InstanceMethod<&DataPlaneObject::SetTurnQuotaTo>("setTurnQuota"),
@@ -162,8 +163,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     }
     auto alpn = GetNames(object.Get("alpn"));
     if (!alpn.has_value()) return std::nullopt;
-    out.guise = {name.As<Napi::String>().Utf8Value(), std::move(*alpn),
-                 certificates.As<Napi::String>().Utf8Value(), key.As<Napi::String>().Utf8Value()};
+    out.guise = {name.As<Napi::String>().Utf8Value(), std::move(*alpn)};
+    out.certificate = {certificates.As<Napi::String>().Utf8Value(), key.As<Napi::String>().Utf8Value()};
     out.serves_turn = turn.As<Napi::Boolean>().Value();
     for (uint32_t i = 0; i < listen.As<Napi::Array>().Length(); i++) {
       Napi::Value one = listen.As<Napi::Array>().Get(i);
@@ -535,6 +536,25 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   void HangUpTurnServer(const Napi::CallbackInfo& info) {
     auto id = GetUint32(info[0]);
     if (id.has_value()) Post(HangUpTurn{*id});
+  }
+
+  // (certificates, key)
+  void ShowCertificate(const Napi::CallbackInfo& info) {
+    if (!info[0].IsString() || !info[1].IsString()) {
+      ThrowType(info.Env(), "expected certificates and their key");
+      return;
+    }
+    StreamCertificate certificate{info[0].As<Napi::String>().Utf8Value(),
+                                  info[1].As<Napi::String>().Utf8Value()};
+    if (plane_ == nullptr) return;
+    SslContext context;
+    Error error = plane_->MakeStreamServer(certificate, &context);
+    OPENSSL_cleanse(certificate.key.data(), certificate.key.size());
+    if (error.failed()) {
+      ThrowError(info.Env(), error);
+      return;
+    }
+    Post(ShowStreamCertificate{std::move(context)});
   }
 
   // (allocation, peer, port, our address or null, server, port, number)

@@ -92,6 +92,10 @@ struct DialTurn {
 struct HangUpTurn {
   uint32_t id;
 };
+// What streams that are accepted from now on show.
+struct ShowStreamCertificate {
+  SslContext context;
+};
 // From now on the channel is bound; or no more.
 struct SetTurnChannel {
   TurnChannels::Channel channel;
@@ -129,7 +133,8 @@ struct SetLocalAddresses {
 using Command =
     std::variant<SendDatagram, SendRecord, SetCredentials, OpenLink, BindRemote, UnbindRemote, SetPath,
                  AddPath, ClearPath, CloseLink, Rest, Authorize, Refuse, SetLocalAddresses, SetPathMtu,
-                 SendProbe, SetRelay, DialStream, DialTurn, HangUpTurn, SetTurnChannel, RemoveTurnChannel,
-                 SetTurnQuota, AddTurnAllocation, RemoveTurnAllocation, PermitTurnPeer, ReportPaths>;
+                 SendProbe, SetRelay, DialStream, DialTurn, HangUpTurn, ShowStreamCertificate, SetTurnChannel,
+                 RemoveTurnChannel, SetTurnQuota, AddTurnAllocation, RemoveTurnAllocation, PermitTurnPeer,
+                 ReportPaths>;
 
 }  // namespace idloc

@@ -86,6 +86,10 @@ class DataPlane {
   void Post(Command command);
   LinkId NewLink(bool server);
   void RemoveLink(LinkId link);
+  // For ShowStreamCertificate.
+  Error MakeStreamServer(const StreamCertificate& certificate, SslContext* out) const {
+    return streams_.MakeServer(certificate, out);
+  }
   // Valid until the link is removed or the event that says so is taken; nullptr: there is no such link.
   const LinkStats* FindStats(LinkId link) const;
   // False: there is none.
@@ -174,6 +178,7 @@ class DataPlane {
   void Handle(DialStream& command);
   void Handle(DialTurn& command);
   void Handle(HangUpTurn& command);
+  void Handle(ShowStreamCertificate& command);
   void Handle(SetTurnChannel& command);
   void Handle(RemoveTurnChannel& command);
   void Handle(SetTurnQuota& command);

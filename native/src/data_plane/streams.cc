@@ -78,6 +78,10 @@ void DataPlane::Handle(DialTurn& command) { streams_.DialTurn(std::move(*command
 
 void DataPlane::Handle(HangUpTurn& command) { streams_.HangUp(command.id); }
 
+void DataPlane::Handle(ShowStreamCertificate& command) {
+  streams_.ShowCertificate(std::move(command.context));
+}
+
 void DataPlane::TellTurnEnded(uint32_t id, std::string reason) {
   Event event;
   event.type = EventType::kTurnEnded;

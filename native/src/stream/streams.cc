@@ -86,7 +86,7 @@ Error Streams::Open(Options options) {
   Error error = MakeStreamClient(options_.guise, &client_);
   server_guise_ = options_.guise;
   if (options_.serves_turn) server_guise_.alpn.emplace_back(kTurnProtocol);
-  if (!error.failed() && !options_.listen.empty()) error = MakeStreamServer(server_guise_, &server_);
+  if (!error.failed() && !options_.listen.empty()) error = MakeServer(options_.certificate, &server_);
   for (const Endpoint& local : options_.listen) {
     if (!error.failed()) error = Listen(local);
   }

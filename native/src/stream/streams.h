@@ -43,6 +43,7 @@ class Streams {
     // Sockets that listen already, for some of these addresses. They stay whose they are.
     std::vector<int> inherited;
     StreamGuise guise;
+    StreamCertificate certificate;
     // Clients of this host as a TURN server are accepted.
     bool serves_turn = false;
     // That client's stream is over, whatever it had.
@@ -80,6 +81,12 @@ class Streams {
   Error Open(Options options);
   // Says goodbye. Idempotent.
   void Close();
+  // What ShowCertificate is given. Any thread, between Open and Close.
+  Error MakeServer(const StreamCertificate& certificate, SslContext* out) const {
+    return MakeStreamServer(server_guise_, certificate, out);
+  }
+  // What is accepted from now on shows it; streams that there are stay as they are.
+  void ShowCertificate(SslContext server) { server_ = std::move(server); }
   // To wait for: readable when Run has something to do.
   int fd() const { return epoll_.get(); }
 
@@ -181,7 +188,7 @@ class Streams {
 
   Counters* counters_;  // borrowed: the data plane owns both
   Options options_;
-  StreamGuise server_guise_;  // with ALPN for TURN
+  StreamGuise server_guise_;  // with ALPN for TURN; contexts borrow it
   SslContext client_;
   SslContext server_;
   Fd epoll_;

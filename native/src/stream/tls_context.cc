@@ -112,8 +112,9 @@ struct BioFree {
 
 int NoPassword(char*, int, int, void*) { return -1; }
 
-// As StreamGuise has them. False: they are none, or not of each other.
-bool ShowCertificates(SSL_CTX* context, const std::string& certificates, const std::string& key) {
+// False: they are none, or not of each other.
+bool ShowCertificates(SSL_CTX* context, const StreamCertificate& shown) {
+  const auto& [certificates, key] = shown;
   std::unique_ptr<BIO, BioFree> in(
       BIO_new_mem_buf(certificates.data(), static_cast<int>(certificates.size())));
   std::unique_ptr<BIO, BioFree> of_key(BIO_new_mem_buf(key.data(), static_cast<int>(key.size())));
@@ -190,19 +191,19 @@ Error MakeStreamClient(const StreamGuise& guise, SslContext* out) {
   return {};
 }
 
-Error MakeStreamServer(const StreamGuise& guise, SslContext* out) {
+Error MakeStreamServer(const StreamGuise& guise, const StreamCertificate& certificate, SslContext* out) {
   SslContext context = MakeContext();
   if (context == nullptr) return Failed();
-  if (!guise.certificates.empty()) {
-    if (!ShowCertificates(context.get(), guise.certificates, guise.key)) {
+  if (!certificate.certificates.empty()) {
+    if (!ShowCertificates(context.get(), certificate)) {
       ERR_clear_error();
       return {"bad_stream", "the certificate and the key of streams are not of each other, or none"};
     }
   } else {
     std::unique_ptr<EVP_PKEY, KeyFree> key(EVP_EC_gen("P-256"));
     if (key == nullptr) return Failed();
-    auto certificate = MakeCertificate(key.get(), guise.server_name);
-    if (certificate == nullptr || SSL_CTX_use_certificate(context.get(), certificate.get()) != 1 ||
+    auto made = MakeCertificate(key.get(), guise.server_name);
+    if (made == nullptr || SSL_CTX_use_certificate(context.get(), made.get()) != 1 ||
         SSL_CTX_use_PrivateKey(context.get(), key.get()) != 1)
       return Failed();
   }

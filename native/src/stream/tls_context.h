@@ -16,8 +16,11 @@ struct StreamGuise {
   std::string server_name;
   // RFC 7301; of whom is dialed: the first one of these that the other end offers.
   std::vector<std::string> alpn;
-  // Of whom is dialed, PEM: its certificate and those between it and an authority, and the key. Empty: it
-  // shows one of its own, made at once, that has nothing to do with the host identity.
+};
+
+// Of whom is dialed, PEM: its certificate and those between it and an authority, and the key. Empty: it
+// shows one of its own, made at once, that has nothing to do with the host identity.
+struct StreamCertificate {
   std::string certificates;
   std::string key;
 };
@@ -32,6 +35,6 @@ Error MakeStreamClient(const StreamGuise& guise, SslContext* out);
 // empty.
 Error MakeTurnClient(const std::string& name, const std::string& authorities, SslContext* out);
 // `guise` is borrowed for the life of the context.
-Error MakeStreamServer(const StreamGuise& guise, SslContext* out);
+Error MakeStreamServer(const StreamGuise& guise, const StreamCertificate& certificate, SslContext* out);
 
 }  // namespace idloc

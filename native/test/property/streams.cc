@@ -20,14 +20,14 @@ Bytes MakeDatagram(Source& source, Framing framing, size_t most) {
 
 // Keys take longer than all the rest.
 struct ServedContexts {
-  StreamGuise guise{"", {"http/1.1", kTurnProtocol}, {}, {}};
+  StreamGuise guise{"", {"http/1.1", kTurnProtocol}};
   SslContext server;
   SslContext clients[2];
 
   ServedContexts() {
-    CHECK(!MakeStreamServer(guise, &server).failed());
-    CHECK(!MakeStreamClient({"", {"http/1.1"}, {}, {}}, &clients[0]).failed());
-    CHECK(!MakeStreamClient({"", {kTurnProtocol}, {}, {}}, &clients[1]).failed());
+    CHECK(!MakeStreamServer(guise, {}, &server).failed());
+    CHECK(!MakeStreamClient({"", {"http/1.1"}}, &clients[0]).failed());
+    CHECK(!MakeStreamClient({"", {kTurnProtocol}}, &clients[1]).failed());
   }
 };
 

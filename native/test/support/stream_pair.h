@@ -47,7 +47,7 @@ struct NamedServer {
     PEM_write_bio_PrivateKey(out, key, nullptr, nullptr, 0, nullptr, nullptr);
     length = BIO_get_mem_data(out, &text);
     key_pem.assign(text, static_cast<size_t>(length));
-    CHECK(!MakeStreamServer({}, &context).failed());
+    CHECK(!MakeStreamServer({}, {}, &context).failed());
     CHECK(SSL_CTX_use_certificate(context.get(), certificate) == 1);
     CHECK(SSL_CTX_use_PrivateKey(context.get(), key) == 1);
     BIO_free(out);
@@ -58,7 +58,7 @@ struct NamedServer {
 };
 
 struct StreamPair {
-  StreamGuise guise{"www.example.org", {"h2", "http/1.1"}, {}, {}};
+  StreamGuise guise{"www.example.org", {"h2", "http/1.1"}};
   SslContext client_context;
   SslContext server_context;
   std::unique_ptr<TlsStream> client;
@@ -70,7 +70,7 @@ struct StreamPair {
   // `at_client`: the framing of that end, if it is another one.
   explicit StreamPair(Framing framing = Framing::kLength, std::optional<Framing> at_client = {}) {
     CHECK(!MakeStreamClient(guise, &client_context).failed());
-    CHECK(!MakeStreamServer(guise, &server_context).failed());
+    CHECK(!MakeStreamServer(guise, {}, &server_context).failed());
     Begin(framing, at_client.value_or(framing));
   }
   // To a TURN server whose name is to be `name`.

@@ -46,8 +46,8 @@ StreamPair Accepting(Framing client, std::vector<std::string> alpn = {"http/1.1"
   StreamPair s(client);
   s.guise.alpn = std::move(alpn);
   CHECK(!MakeStreamClient(s.guise, &s.client_context).failed());
-  static const StreamGuise kGuise{"", {"http/1.1", kTurnProtocol}, {}, {}};
-  CHECK(!MakeStreamServer(kGuise, &s.server_context).failed());
+  static const StreamGuise kGuise{"", {"http/1.1", kTurnProtocol}};
+  CHECK(!MakeStreamServer(kGuise, {}, &s.server_context).failed());
   s.client = TlsStream::Create(s.client_context.get(), false, {}, s.now, client);
   s.server = TlsStream::CreateAccepted(s.server_context.get(), true, s.now);
   s.client->Start();
@@ -164,9 +164,9 @@ TEST("a stream that does not say what it is has ten seconds, in TLS too until it
 
 TEST("a certificate of the configuration is what a stream shows, with those behind it") {
   NamedServer named("DNS:turn.example.net");
-  StreamGuise guise{"", {kTurnProtocol}, named.pem, named.key_pem};
+  StreamGuise guise{"", {kTurnProtocol}};
   StreamPair s;
-  CHECK(!MakeStreamServer(guise, &s.server_context).failed());
+  CHECK(!MakeStreamServer(guise, {named.pem, named.key_pem}, &s.server_context).failed());
   CHECK(!MakeTurnClient("turn.example.net", named.pem, &s.client_context).failed());
   s.client = TlsStream::Create(s.client_context.get(), false, {}, s.now, Framing::kTurn);
   s.server = TlsStream::CreateAccepted(s.server_context.get(), true, s.now);
@@ -178,7 +178,7 @@ TEST("a certificate of the configuration is what a stream shows, with those behi
   for (const auto& [certificates, key] : {std::pair<std::string, std::string>{named.pem, other.key_pem},
                                           {named.pem, ""},
                                           {"none", named.key_pem}})
-    CHECK(MakeStreamServer({"", {}, certificates, key}, &context).code == "bad_stream" && context == nullptr);
+    CHECK(MakeStreamServer({}, {certificates, key}, &context).code == "bad_stream" && context == nullptr);
 }
 
 TEST("a TURN client's stream has our address and its own, is answered, and its end is told once") {
@@ -207,7 +207,7 @@ TEST("a TURN client over TLS is served as over TCP, and a member by the same por
   StreamHost client(false);
   StreamHost member(false);
   Streams::TurnDial dial{1, server.listener(), true, {}, nullptr, {}};
-  CHECK(!MakeStreamClient({"", {kTurnProtocol}, {}, {}}, &dial.context).failed());
+  CHECK(!MakeStreamClient({"", {kTurnProtocol}}, &dial.context).failed());
   client.streams.DialTurn(std::move(dial), client.now);
   CHECK(client.Send(Path{kTurnServerLocal, server.listener()}, StunRequest()));
   CHECK(Until({&server, &client}, [&] { return server.came.size() == 1; }));

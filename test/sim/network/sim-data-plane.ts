@@ -377,6 +377,7 @@ export class SimDataPlane implements DataPlane {
   dialTurnServer(): void {}
 
   hangUpTurnServer(): void {}
+  showStreamCertificate(): void {}
 
   setTurnChannel(...channel: Parameters<DataPlane['setTurnChannel']>): void {
     this.turn.setChannel(...channel);

@@ -89,6 +89,8 @@ export interface PathSet {
   setRanks(uplinks: readonly (readonly string[])[]): void;
   /** Paths that are not `usable` are left. */
   lose(usable: (path: PathRoute) => boolean, present: (path: PathRoute) => boolean, now: number): void;
+  /** Whether it is one of them, working or not. */
+  knows(path: PathRoute): boolean;
   /** Records of programs left by the active path. */
   sent(records: number, urgent: boolean, now: number): void;
   /** Where an urgent record of `bytes` goes as well. */

@@ -36,6 +36,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceMethod<&PathSetObject::Probed>("probed"),
                            InstanceMethod<&PathSetObject::Answered>("answered"),
                            InstanceMethod<&PathSetObject::SpareFor>("spareFor"),
+                           InstanceMethod<&PathSetObject::Knows>("knows"),
                            InstanceMethod<&PathSetObject::Poll>("poll"),
                            InstanceMethod<&PathSetObject::HandleTimeout>("handleTimeout"),
                            InstanceMethod<&PathSetObject::TakeSwitched>("takeSwitched"),
@@ -120,6 +121,11 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     auto records = GetUint32(info[0]);
     if (!records.has_value()) return;
     paths_->Sent(*records, info[1].ToBoolean().Value(), GetTime(info[2]));
+  }
+  // (path)
+  Napi::Value Knows(const Napi::CallbackInfo& info) {
+    auto path = GetRoute(info[0]);
+    return Napi::Boolean::New(info.Env(), path.has_value() && paths_->Knows(*path));
   }
   // (bytes of the record)
   Napi::Value SpareFor(const Napi::CallbackInfo& info) {

@@ -10,6 +10,7 @@ import { decide, readWish } from '../../../src/agent/wish.ts';
 import type { Clock } from '../../../src/base/clock.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { toStreamAddress } from '../../../src/base/stream-address.ts';
 import { selfSignedCertificate } from '../../../src/identity/certificate-issuer.ts';
 import { acceptEnrollmentAnswer, enrollmentRequest } from '../../../src/identity/enrollment.ts';
 import { CODE_BYTES } from '../../../src/identity/code-secret.ts';
@@ -53,6 +54,8 @@ export class AgentWorld {
   readonly clock: Clock;
   readonly founder: SimAgent;
   readonly board: SimBoard;
+  /** Where the founder is found, as a ticket says. */
+  readonly entrance: readonly SocketAddress[];
   private readonly folder: string;
   private readonly folders = new Map<KeyStore, string>();
   private readonly t: WorldTest;
@@ -73,6 +76,7 @@ export class AgentWorld {
   ) {
     t.log(`seed ${seed}`);
     this.t = t;
+    this.entrance = [this.founderLocator, ...(options.streams ?? []).map(toStreamAddress)];
     this.network = new SimNetwork(seed, options.internet);
     const { loop, random } = this.network;
     this.clock = { monotonic: () => loop.now, wall: () => WALL_START + Math.floor(loop.now) };
@@ -201,9 +205,9 @@ export class AgentWorld {
     return new SimAgent({ network, clock, host, identity, membership, store }, options);
   }
 
-  /** Members that run, each told the founder's address as a ticket would. */
+  /** Members that run, each told the founder's addresses as a ticket would. */
   started(...members: readonly SimAgent[]): void {
-    for (const member of members) member.start({ start: [this.founderLocator] });
+    for (const member of members) member.start({ start: this.entrance });
   }
 
   /** @returns whether all are in the overlay with an IPv4 address within `limitMs`, and things have settled. */

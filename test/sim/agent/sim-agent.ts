@@ -53,6 +53,8 @@ export interface SimAgentOptions {
   readonly lifetimeMs?: number;
   /** What it hands on as a peer. */
   readonly relayBytesPerSecond?: number;
+  /** TCP addresses where it accepts streams. */
+  readonly streams?: readonly SocketAddress[];
   /** It is a TURN server. */
   readonly turnServer?: TurnServiceOptions;
   /** Absent: what no code expected to be thrown ends the test. */
@@ -183,7 +185,8 @@ export class SimAgent {
     const membership = loadMembership(store, identity, { random, clock });
     if (membership === undefined) throw new Error('its state directory holds no membership');
     this.stored = membership;
-    const dataPlane = options.dataPlane ?? new SimDataPlane({ loop, random, host: this.host });
+    const dataPlane =
+      options.dataPlane ?? new SimDataPlane({ loop, random, host: this.host }, undefined, this.options.streams);
     this.contacts = ContactBook.fromJson(this.savedContacts);
     const board = (this.options.board ?? false) === false ? undefined : new SimBoardPlace(dataPlane);
     this.openBoard(board, membership.configuration);
@@ -215,6 +218,7 @@ export class SimAgent {
         ...(this.options.relayBytesPerSecond !== undefined && {
           relayBytesPerSecond: this.options.relayBytesPerSecond,
         }),
+        ...(this.options.streams !== undefined && { streams: this.options.streams }),
         ...(this.options.turnServer !== undefined && { turnServer: this.options.turnServer }),
       },
     );

@@ -84,6 +84,7 @@ export class SimHost {
   /** By name. */
   private readonly interfaces = new Map<string, Interface>();
   private readonly ports = new Map<number, PortHandler>();
+  private tcp: PortHandler | undefined;
   private readonly watchers = new Set<() => void>();
   private readonly routes = new Map<string, Interface | undefined>();
   private nextMetric = FIRST_METRIC;
@@ -197,6 +198,25 @@ export class SimHost {
     this.ports.delete(port);
   }
 
+  /** All its TCP (sim-tcp.ts); undefined: nothing answers any more, as of a machine that has lost its power. */
+  bindTcp(handler: PortHandler | undefined): void {
+    if (handler !== undefined && this.tcp !== undefined) throw new Error('somebody has its TCP');
+    this.tcp = handler;
+  }
+
+  /** The source address that the kernel chooses for `remote`; undefined: no route. */
+  sourceFor(remote: string): string | undefined {
+    return this.route(remote)?.sourceFor(familyOf(remote));
+  }
+
+  /** As the kernel routes, from an address that a socket has had since it was connected. @returns false: no route, or no such address. */
+  sendTcp(source: SocketAddress, destination: SocketAddress, data: Uint8Array): boolean {
+    const out = this.route(destination.address);
+    if (out === undefined || this.deviceOf(source.address) === undefined) return false;
+    out.segment.send({ source, destination, data: data.slice(), transport: 'tcp' }, out);
+    return true;
+  }
+
   /**
    * `from`: the source address (IP_PKTINFO), null: the kernel chooses. `device`: of a socket that is bound to one.
    * @returns false where sendmsg fails: no route (ENETUNREACH), or a source address that the host does not have (EINVAL).
@@ -212,7 +232,8 @@ export class SimHost {
   }
 
   receive(datagram: Datagram): void {
-    this.ports.get(datagram.destination.port)?.(datagram);
+    if (datagram.transport === 'tcp') this.tcp?.(datagram);
+    else this.ports.get(datagram.destination.port)?.(datagram);
   }
 
   private get all(): OwnAddress[] {

@@ -53,6 +53,9 @@ export const LINUX_NAT: NatBehaviour = {
   portOverloading: true,
 };
 
+/** Their ports are apart. */
+type Transport = 'udp' | 'tcp';
+
 interface Mapping {
   readonly inner: SocketAddress;
   readonly outer: SocketAddress;
@@ -145,7 +148,7 @@ export class Nat {
     const destination = { address: nat64 === undefined ? address : withoutNat64(nat64, address), port };
     // There is no IPv6 outside.
     if (destination.address.includes(':') && nat64 !== undefined) return;
-    const mapping = this.mappingFor(datagram.source, destination);
+    const mapping = this.mappingFor(datagram.source, destination, datagram.transport ?? 'udp');
     if (mapping === undefined) return;
     mapping.lastOutbound = this.loop.now;
     mapping.permitted.set(dependenceKey(this.behaviour.filtering, destination), this.loop.now);
@@ -156,7 +159,9 @@ export class Nat {
 
   private inbound(datagram: Datagram): void {
     if (!this.carries) return;
-    const mapping = this.byOuter.get(this.outerKey(datagram.destination.port, datagram.source));
+    const mapping = this.byOuter.get(
+      this.outerKey(datagram.destination.port, datagram.source, datagram.transport ?? 'udp'),
+    );
     if (mapping === undefined || this.expired(mapping)) return;
     const permitted = mapping.permitted.get(dependenceKey(this.behaviour.filtering, datagram.source));
     if (permitted === undefined || this.loop.now - permitted > this.behaviour.mappingTimeoutMs) return;
@@ -166,34 +171,40 @@ export class Nat {
     this.inner.send({ ...datagram, source, destination: mapping.inner });
   }
 
-  private innerKey(source: SocketAddress, destination: SocketAddress): string {
-    return `${formatSocketAddress(source)}|${dependenceKey(this.behaviour.mapping, destination)}`;
+  private innerKey(source: SocketAddress, destination: SocketAddress, transport: Transport): string {
+    return `${transport}|${formatSocketAddress(source)}|${dependenceKey(this.behaviour.mapping, destination)}`;
   }
 
-  private outerKey(port: number, remote: SocketAddress): string {
-    return this.behaviour.portOverloading === true ? `${port}|${formatSocketAddress(remote)}` : `${port}`;
+  private outerKey(port: number, remote: SocketAddress, transport: Transport): string {
+    const own = `${transport}|${port}`;
+    return this.behaviour.portOverloading === true ? `${own}|${formatSocketAddress(remote)}` : own;
   }
 
   private existing(inner: SocketAddress, remote: SocketAddress): Mapping {
-    const mapping = this.byInner.get(this.innerKey(inner, remote));
+    const mapping = this.byInner.get(this.innerKey(inner, remote, 'udp'));
     if (mapping === undefined) throw new Error(`no mapping for ${formatSocketAddress(inner)}`);
     return mapping;
   }
 
-  private mappingFor(source: SocketAddress, destination: SocketAddress): Mapping | undefined {
-    const known = this.byInner.get(this.innerKey(source, destination));
+  private mappingFor(source: SocketAddress, destination: SocketAddress, transport: Transport): Mapping | undefined {
+    const known = this.byInner.get(this.innerKey(source, destination, transport));
     if (known !== undefined && !this.expired(known)) return known;
     if (known !== undefined) this.forget(known);
     const port =
-      this.behaviour.portPreservation && this.isFree(source.port, destination)
+      this.behaviour.portPreservation && this.isFree(source.port, destination, transport)
         ? source.port
-        : this.randomPort(source, destination);
-    return port === undefined ? undefined : this.addMapping(source, destination, port);
+        : this.randomPort(source, destination, transport);
+    return port === undefined ? undefined : this.addMapping(source, destination, port, transport);
   }
 
-  private addMapping(source: SocketAddress, destination: SocketAddress, port: number): Mapping {
-    const key = this.innerKey(source, destination);
-    const outerKey = this.outerKey(port, destination);
+  private addMapping(
+    source: SocketAddress,
+    destination: SocketAddress,
+    port: number,
+    transport: Transport = 'udp',
+  ): Mapping {
+    const key = this.innerKey(source, destination, transport);
+    const outerKey = this.outerKey(port, destination, transport);
     const outer = { address: this.outerAddress, port };
     const mapping = { inner: source, outer, key, outerKey, permitted: new Map(), lastOutbound: this.loop.now };
     this.byInner.set(key, mapping);
@@ -201,8 +212,8 @@ export class Nat {
     return mapping;
   }
 
-  private isFree(port: number, remote: SocketAddress): boolean {
-    const outerKey = this.outerKey(port, remote);
+  private isFree(port: number, remote: SocketAddress, transport: Transport): boolean {
+    const outerKey = this.outerKey(port, remote, transport);
     const holder = this.byOuter.get(outerKey);
     if (holder === undefined) return true;
     if (!this.expired(holder)) return false;
@@ -210,10 +221,14 @@ export class Nat {
     return true;
   }
 
-  private randomPort({ port: but }: SocketAddress, remote: SocketAddress): number | undefined {
+  private randomPort(
+    { port: but }: SocketAddress,
+    remote: SocketAddress,
+    transport: Transport = 'udp',
+  ): number | undefined {
     for (let attempt = 0; attempt < 1000; attempt++) {
       const port = 1024 + (this.random.uint32() % 64512);
-      if (port !== but && this.isFree(port, remote)) return port;
+      if (port !== but && this.isFree(port, remote, transport)) return port;
     }
     return undefined;
   }

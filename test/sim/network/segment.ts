@@ -108,7 +108,16 @@ export class Segment {
 /** One line of a flow: `12.5 home-a 10.0.0.2:6084 -> 203.0.113.1:6084 stun 96`. */
 export function describeDatagram(now: number, segment: string, what: string, datagram: Datagram): string {
   const first = datagram.data[0] ?? 0;
-  const kind = first < 4 ? 'stun' : first === 22 ? 'handshake' : first === 23 ? 'record' : 'other';
+  const kind =
+    datagram.transport === 'tcp'
+      ? 'tcp'
+      : first < 4
+        ? 'stun'
+        : first === 22
+          ? 'handshake'
+          : first === 23
+            ? 'record'
+            : 'other';
   const route = `${formatSocketAddress(datagram.source)} -> ${formatSocketAddress(datagram.destination)}`;
   return `${now.toFixed(1)} ${segment} ${what} ${route} ${kind} ${datagram.data.length}`;
 }

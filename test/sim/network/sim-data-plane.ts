@@ -5,6 +5,7 @@ import { concatBytes, fromHex, toHex } from '../../../src/base/bytes.ts';
 import type { Random } from '../../../src/base/random.ts';
 import { formatSocketAddress, sameSocketAddress } from '../../../src/base/socket-address.ts';
 import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { isStreamAddress, STREAM_LOCAL_ADDRESS } from '../../../src/base/stream-address.ts';
 import type { DataPlane, DataPlaneEvent, LinkCounters, LinkId, PathReport } from '../../../src/native/data-plane.ts';
 import { loadAddon } from '../../../src/native/addon.ts';
 import type { PathRoute, PathSet } from '../../../src/native/addon.ts';
@@ -27,6 +28,7 @@ import {
   RECORD_BYTE,
 } from './sim-association.ts';
 import type { Handshake, OpenedRecord, RecordKind } from './sim-association.ts';
+import { SimStreams } from './sim-streams.ts';
 import { SimTurn } from './sim-turn.ts';
 import { sendByUplink } from './uplink-sockets.ts';
 
@@ -152,6 +154,7 @@ interface SimLink {
 export class SimDataPlane implements DataPlane {
   readonly port: number;
   readonly turn: SimTurn;
+  readonly streams: SimStreams;
   readonly counters = new BigUint64Array(COUNTER_NAMES.length);
   /** What came out of the TUN, oldest first. */
   readonly delivered: (Packet & { readonly from: Hit; readonly at: number })[] = [];
@@ -185,15 +188,31 @@ export class SimDataPlane implements DataPlane {
   private leaving: SimLink[] = [];
   private readonly stopWatching: () => void;
 
-  constructor(components: { loop: EventLoop; random: Random; host: SimHost }, port = 6084) {
+  /** @param listen TCP addresses where streams are accepted. */
+  constructor(
+    components: { loop: EventLoop; random: Random; host: SimHost },
+    port = 6084,
+    listen: readonly SocketAddress[] = [],
+  ) {
     this.loop = components.loop;
     this.random = components.random;
     this.host = components.host;
     this.port = port;
     this.cookieSecret = toHex(this.random.bytes(8));
     this.turn = new SimTurn({ loop: this.loop, host: this.host, port });
+    const streamed = { address: STREAM_LOCAL_ADDRESS, port };
+    this.streams = new SimStreams(
+      {
+        ...{ loop: this.loop, host: this.host },
+        // native/src/data_plane/hops.cc: MayHop.
+        deliver: (remote, data) => (data[0] ?? 255) <= RECORD_BYTE && this.take(streamed, remote, data),
+        used: (remote, dialed) => this.usesStream(remote, dialed),
+      },
+      listen,
+    );
     this.host.bind(port, (datagram) => this.receive(datagram));
     this.stopWatching = this.host.onAddressChange(() => {
+      this.streams.networkChanged();
       this.uplinksChanged();
       this.emit({ type: 'network' });
     });
@@ -218,6 +237,10 @@ export class SimDataPlane implements DataPlane {
     if (this.closed) return;
     if (local !== null && isAllocationAddress(local.address)) {
       this.turn.send(local.address, remote, data);
+      return;
+    }
+    if (isStreamAddress(remote.address)) {
+      this.streams.send(remote, data);
       return;
     }
     if (local === null || !isHitAddress(local.address)) {
@@ -292,6 +315,8 @@ export class SimDataPlane implements DataPlane {
     const link = this.links.get(id);
     if (link?.paths === undefined) return;
     if (isHitAddress(local.address)) link.relays.add(local.address);
+    // As DataPlane::Handle(AddPath): streams are for links.
+    if (isStreamAddress(remote.address) && !this.byRemote.has(formatSocketAddress(remote))) this.bind(link, remote);
     link.paths.add({ local: local.address, remote }, preference, this.loop.now);
     this.tendPaths(link);
   }
@@ -369,11 +394,11 @@ export class SimDataPlane implements DataPlane {
   /** Packets here have no sizes. */
   setPathMtu(): void {}
 
-  /** There are no bytes to count here. */
-  /** There are none here: what is sent to one is lost. */
-  dialStream(): void {}
+  dialStream(remote: SocketAddress): void {
+    this.streams.dial(remote);
+  }
 
-  /** Nor TURN servers that are dialed. */
+  /** There are no TURN servers that are dialed. */
   dialTurnServer(): void {}
 
   hangUpTurnServer(): void {}
@@ -443,6 +468,7 @@ export class SimDataPlane implements DataPlane {
     if (this.closed) return;
     this.closed = true;
     this.host.unbind(this.port);
+    this.streams.close();
     this.stopWatching();
   }
 
@@ -936,6 +962,7 @@ export class SimDataPlane implements DataPlane {
     const present = ({ local }: PathRoute): boolean => local !== null && this.host.deviceOf(local) !== undefined;
     const usable = ({ local, remote }: PathRoute): boolean => {
       if (local === null || isHitAddress(local) || isAllocationAddress(local)) return true;
+      if (isStreamAddress(remote.address)) return true;
       if (!present({ local, remote })) return false;
       return this.host.reaches(local, remote.address) || this.host.uplinks.length === 0;
     };
@@ -954,6 +981,14 @@ export class SimDataPlane implements DataPlane {
     this.loop.after(LEAVE_INTERVAL_MS, () => {
       if (this.leaving === leaving && !this.closed) this.leaveLostPaths();
     });
+  }
+
+  /** As DataPlane::TendStreams. */
+  private usesStream(remote: SocketAddress, dialed: boolean): boolean {
+    const link = this.byRemote.get(formatSocketAddress(remote));
+    if (link === undefined || !dialed) return link?.state === 'connected';
+    const isSpare = link.paths?.knows({ local: STREAM_LOCAL_ADDRESS, remote }) === true;
+    return isSpare || (link.remote !== undefined && sameSocketAddress(link.remote, remote));
   }
 
   private localOf(link: SimLink): SocketAddress | null {

@@ -3,6 +3,8 @@ import type { Logger } from '../../../src/base/logger.ts';
 import type { Hit } from '../../../src/base/node-id.ts';
 import { hitToAddress } from '../../../src/base/node-id.ts';
 import { fromHex, toHex } from '../../../src/base/bytes.ts';
+import type { SocketAddress } from '../../../src/base/socket-address.ts';
+import { toStreamAddress } from '../../../src/base/stream-address.ts';
 import type { NodeCertificate } from '../../../src/identity/certificate.ts';
 import type { VerifiedPeer } from '../../../src/identity/trust-store.ts';
 import { ATTEMPT_STALE_MS } from '../../../src/overlay/constants.ts';
@@ -47,6 +49,8 @@ export class SimNode {
   readonly dataPlane: SimDataPlane;
   readonly links: LinkManager;
   readonly events: LinkEvent[] = [];
+  /** What stands for streams to it. */
+  readonly streams: readonly SocketAddress[];
   /** Before packets are let through. */
   onUp: (hit: Hit) => void = () => undefined;
   private readonly network: SimNetwork;
@@ -68,6 +72,8 @@ export class SimNode {
       /** Whom it takes for a peer of the overlay. */
       readonly isPeer?: (hit: Hit) => boolean;
       readonly maySleep?: (hit: Hit) => boolean;
+      /** TCP addresses where it accepts streams: all nodes of the overlay know of them. */
+      readonly streams?: readonly SocketAddress[];
       /** JavaScript hears of what happens below after up to this long: it is busy. */
       readonly lagMs?: number;
     } = {},
@@ -78,7 +84,8 @@ export class SimNode {
     this.overlay = overlay;
     overlay.nodes.set(hit, this);
     const { loop, random } = network;
-    this.dataPlane = new SimDataPlane({ loop, random, host }, options.port);
+    this.streams = (options.streams ?? []).map(toStreamAddress);
+    this.dataPlane = new SimDataPlane({ loop, random, host }, options.port, options.streams);
     this.dataPlane.setCredentials([simCertificate(hit, options.member ?? true)]);
     this.links = new LinkManager({
       dataPlane: this.dataPlane,
@@ -86,6 +93,7 @@ export class SimNode {
       selfHit: hit,
       ...(options.isPeer !== undefined && { isPeer: options.isPeer }),
       ...(options.maySleep !== undefined && { maySleep: options.maySleep }),
+      streamsOf: (other) => overlay.nodes.get(other)?.streams ?? [],
       random,
       clock: { monotonic: () => loop.now, wall: () => loop.now },
       logger: options.logger ?? silentLogger,
@@ -114,6 +122,11 @@ export class SimNode {
   dial(node: SimNode): void {
     const [address = ''] = node.host.addresses;
     this.input(() => this.links.connectDirect({ address, port: node.dataPlane.port }, this.now));
+  }
+
+  /** By TLS over TCP. */
+  dialStream(node: SimNode): void {
+    for (const remote of node.streams) this.input(() => this.links.connectDirect(remote, this.now));
   }
 
   /** AppAttach: an offer there, an answer back, each through the overlay's node in the middle. */

@@ -18,6 +18,8 @@ export interface ThreeHostsOptions {
   readonly ipv6?: boolean;
   /** The peer hands on what A and B send each other. */
   readonly relay?: boolean;
+  /** The peer accepts streams at port 443. */
+  readonly streams?: boolean;
   /** Those of A and B whose link to each other may send nothing while it carries nothing. */
   readonly sleepers?: readonly ('a' | 'b')[];
 }
@@ -70,11 +72,18 @@ export class ThreeHosts {
     const ipv6 = options.ipv6 === true;
     const at = ADDRESSES[ipv6 ? 'ipv6' : 'ipv4'];
     const [lanA, lanB] = ipv6 ? [network.internet, network.internet] : [homeA.lan, homeB.lan];
-    this.peer = new SimNode(network, network.host(network.internet, at.peer), simHit(1), overlay);
+    this.peer = new SimNode(network, network.host(network.internet, at.peer), simHit(1), overlay, {
+      ...(options.streams === true && { streams: [{ address: at.peer, port: 443 }] }),
+    });
     if (options.relay === true) this.peer.dataPlane.setRelay(1_000_000);
     const node = (name: 'a' | 'b', host: SimHost, hit: Hit): SimNode => {
       const maySleep = (other: Hit): boolean => options.sleepers?.includes(name) === true && other !== this.peer.hit;
-      return new SimNode(network, host, hit, overlay, { logger: loggerOf(name), maySleep });
+      const logger = loggerOf(name);
+      return new SimNode(network, host, hit, overlay, {
+        ...{ logger, maySleep },
+        // As the overlay tells real ones: by whom a stream leads, from a path alone nobody sees that it is in the open.
+        ...(options.streams === true && { isPeer: (other: Hit) => other !== this.a.hit && other !== this.b.hit }),
+      });
     };
     this.a = node('a', network.host(lanA, at.a), simHit(2));
     this.b = node('b', network.host(lanB, at.b), simHit(3));

@@ -20,6 +20,11 @@ export const MAX_PROBES = 3;
 
 /** While programs send packets that rely on the path MTU, it is confirmed this often: a narrower path shows in seconds. */
 export const CONFIRMATION_TIMER_MS = 1_000;
+/**
+ * Of the size in use, when a smaller probe came through meanwhile: so many lost are enough, as TCP waits twice as long each time
+ * (s5.1.2 asks for more than one).
+ */
+const MAX_CONFIRMATIONS = 2;
 /** Without BASE_PLPMTU confirmed: RFC 1122 s3.3.2, what every IPv4 host takes. */
 export const ERROR_PATH_MTU = 576;
 /** Not even BASE_PLPMTU comes through: asked for again this often. */
@@ -79,6 +84,8 @@ export class PathMtu implements Timed {
   private confirmedAt = -Infinity;
   /** As `confirmedAt`, of BASE_PLPMTU. */
   private baseAt = -Infinity;
+  /** As `confirmedAt`, of any size. */
+  private anyAt = -Infinity;
   private raiseAt: number | undefined;
   private raiseAfterMs = FIRST_RAISE_MS;
   private usedSinceSearch = false;
@@ -110,6 +117,7 @@ export class PathMtu implements Timed {
     if (probe === undefined) return;
     const { size, sentAt } = probe;
     this.probes.delete(id);
+    this.anyAt = Math.max(this.anyAt, sentAt);
     if (size < BASE_PATH_MTU) return;
     if (size >= this.confirmed) this.confirmedAt = Math.max(this.confirmedAt, sentAt);
     if (size >= BASE_PATH_MTU) this.baseAt = Math.max(this.baseAt, sentAt);
@@ -139,8 +147,11 @@ export class PathMtu implements Timed {
   }
 
   handleTimeout(now: number): void {
-    if (this.confirmation !== undefined && this.confirmation.deadline <= now && !this.repeat(this.confirmation, now))
-      this.blackHole(this.confirmation, now);
+    const { confirmation } = this;
+    if (confirmation !== undefined && confirmation.deadline <= now) {
+      const isSure = confirmation.sent >= MAX_CONFIRMATIONS && this.anyAt >= confirmation.began;
+      if (isSure || !this.repeat(confirmation, now)) this.blackHole(confirmation, now);
+    }
     if (this.search !== undefined && this.search.deadline <= now && !this.repeat(this.search, now))
       this.lost(this.search, now);
     if (this.raiseAt !== undefined && this.raiseAt <= now) this.raise(now);

@@ -37,23 +37,23 @@ test('a narrow path stays at 1280 until more is confirmed, and ends within one s
   }
 });
 
-test('a path that narrows while it is used falls back within five seconds', (t) => {
-  const path = new PathUnderTest(carries((at) => (at < 10 * SECOND ? 1500 : 1300)));
+test('a path that narrows while it is used falls back within three seconds', (t) => {
+  const path = new PathUnderTest(carries((at) => (at <= 10 * SECOND ? 1500 : 1300)));
   path.sendLarge(SECOND);
   path.run(10 * SECOND);
   t.is(path.discovery.pathMtu, 1500);
-  path.run(15 * SECOND);
+  path.run(13 * SECOND);
   t.is(path.discovery.pathMtu, 1280);
   path.run(MINUTE);
   t.true(path.discovery.pathMtu > 1292 && path.discovery.pathMtu <= 1300);
 });
 
-test('a path that narrows below 1280 bytes while it is used is left for 576 within five seconds', (t) => {
-  const path = new PathUnderTest(carries((at) => (at < 10 * SECOND ? 1500 : at < MINUTE ? 1200 : 1500)));
+test('a path that narrows below 1280 bytes while it is used is left for 576 within three seconds', (t) => {
+  const path = new PathUnderTest(carries((at) => (at <= 10 * SECOND ? 1500 : at < MINUTE ? 1200 : 1500)));
   path.sendLarge(SECOND);
   path.run(10 * SECOND);
   t.is(path.discovery.pathMtu, 1500);
-  path.run(15 * SECOND);
+  path.run(13 * SECOND);
   t.is(path.discovery.state, 'error');
   t.is(path.discovery.pathMtu, 576);
   path.run(MINUTE + 3 * SECOND);

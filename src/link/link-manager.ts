@@ -1,9 +1,8 @@
 import type { IceParameters } from '../base/candidate.ts';
 import type { Clock, Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
-import { messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { addressToHit, hitToAddress, type Hit } from '../base/node-id.ts';
+import { addressToHit, type Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
@@ -14,29 +13,17 @@ import type { NodeCertificate } from '../identity/certificate.ts';
 import type { VerifiedPeer } from '../identity/trust-store.ts';
 import { RELOAD_ACK_FRAME } from '../native/data-plane.ts';
 import type { DataPlane, DataPlaneEvent, LinkId } from '../native/data-plane.ts';
-import { Association } from './association.ts';
-import type { AssociationOrigin } from './association.ts';
-import { deriveSecrets } from './association-secrets.ts';
+import type { Association } from './association.ts';
+import { AssociationLives } from './association-lives.ts';
 import { ConnectionTable } from './connection-table.ts';
-import {
-  CONNECT_TIMEOUT_MS,
-  GUEST_TIMEOUT_MS,
-  HANDSHAKE_PATIENCE_MS,
-  MAX_GUESTS,
-  MAX_INCOMING,
-  REST_AFTER_MS,
-  RETIRE_AFTER_MS,
-  TIMERS_TURN_MS,
-} from './constants.ts';
+import { CONNECT_TIMEOUT_MS, HANDSHAKE_PATIENCE_MS, REST_AFTER_MS, TIMERS_TURN_MS } from './constants.ts';
 import type { EchoDone } from './echoes.ts';
-import { endsNegotiation, isGlare, losesGlare } from './glare.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation } from './link-snapshot.ts';
 import { LateCandidates } from './late-candidates.ts';
 import { LocalAddresses } from '../mobility/local-addresses.ts';
 import { Negotiations } from './negotiations.ts';
-import { OwnEnds } from './own-ends.ts';
 import { OwnMoves } from './own-moves.ts';
 import { Paths } from './paths.ts';
 import { RecordReceiver } from './record-receiver.ts';
@@ -91,8 +78,6 @@ export class LinkManager implements Timed {
   /** Relayed addresses; servers of the configuration by `setTurnServers`. */
   readonly turn: TurnRelays;
   private readonly dataPlane: DataPlane;
-  private readonly verifyPeer: LinkManagerComponents['verifyPeer'];
-  private readonly selfHit: Hit;
   private readonly maySleep: (hit: Hit) => boolean;
   private readonly clock: Clock;
   private readonly logger: Logger;
@@ -111,14 +96,12 @@ export class LinkManager implements Timed {
   private readonly moves: OwnMoves;
   private readonly records: RecordReceiver;
   private readonly timers = new TimerQueue<Association>();
-  private readonly ownEnds = new OwnEnds();
+  private readonly lives: AssociationLives;
   private handler: (event: LinkEvent) => void = () => {};
   private unsent = 0;
 
   constructor(components: LinkManagerComponents) {
     this.dataPlane = components.dataPlane;
-    this.verifyPeer = components.verifyPeer;
-    this.selfHit = components.selfHit;
     this.maySleep = components.maySleep ?? (() => false);
     this.clock = components.clock;
     this.logger = components.logger;
@@ -156,7 +139,7 @@ export class LinkManager implements Timed {
       addresses: this.addresses,
       logger: this.logger,
       ask: (hit) => this.handler({ type: 'needsRestart', hit }),
-      giveUp: (association, reason) => this.drop(association, reason, true),
+      giveUp: (association, reason) => this.lives.drop(association, reason, true),
       settled: (association) => this.heardAgain(association),
       packetsOf: ({ link }) => this.dataPlane.linkCounters(link)?.rxPackets ?? 0n,
     });
@@ -181,16 +164,16 @@ export class LinkManager implements Timed {
       ...{ relays: this.relays, turn: this.turn },
       wants: this.wants,
       repairs: this.repairs,
-      open: (role, hit, now) => this.open(role, 'negotiated', hit, now),
-      drop: (association, reason) => this.drop(association, reason, false),
+      open: (role, hit, now) => this.lives.open(role, 'negotiated', hit, now),
+      drop: (association, reason) => this.lives.drop(association, reason, false),
       askReflexive: (now) => void this.moves.ask(now),
       settle: (association, now) => this.settle(association, now),
     });
     this.turns = new Turns({
       table: this.table,
       sessions: this.sessions,
-      open: (role, hit, now) => this.open(role, 'negotiated', hit, now),
-      drop: (association, reason) => this.drop(association, reason, association.origin !== 'negotiated'),
+      open: (role, hit, now) => this.lives.open(role, 'negotiated', hit, now),
+      drop: (association, reason) => this.lives.drop(association, reason, association.origin !== 'negotiated'),
       takePath: (association, path, now) => this.paths.take(association, path, now),
       settle: (association, now) => this.settle(association, now),
     });
@@ -203,13 +186,20 @@ export class LinkManager implements Timed {
       turns: this.turns,
       late: this.late,
       tell: (event) => this.handler(event),
-      drop: (association, reason) => this.drop(association, reason, true),
+      drop: (association, reason) => this.lives.drop(association, reason, true),
       beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),
       silent: (association, cause, now) => this.silent(association, cause, now),
       settle: (association, now) => this.settle(association, now),
       logger: this.logger,
       askReflexive: (now) => void this.moves.ask(now),
       udpPasses: (now) => this.moves.udpPasses(now),
+    });
+    const { timers, repairs, negotiations, turns, paths, late, moves, relays, sessions, turn } = this;
+    this.lives = new AssociationLives({
+      ...components,
+      ...{ table, timers, sessions, repairs, negotiations, turns, paths, late, moves, relays, streams, turn },
+      tell: (event) => this.handler(event),
+      settle: (association, now) => this.settle(association, now),
     });
   }
 
@@ -231,13 +221,13 @@ export class LinkManager implements Timed {
         this.receiveStun(event.data, event.local, event.remote, now);
         return;
       case 'incoming':
-        this.incoming(event.link, event.local, event.remote, now);
+        this.lives.incoming(event.link, event.local, event.remote, now);
         return;
       case 'connected':
-        this.connected(event.link, event.certificates, event.exporter, now);
+        this.lives.connected(event.link, event.certificates, event.exporter, now);
         return;
       case 'closed':
-        this.closed(event.link, event.reason, now);
+        this.lives.closed(event.link, event.reason, now);
         return;
       case 'record':
         this.receiveRecord(event.link, event.data, event.at, now);
@@ -310,7 +300,7 @@ export class LinkManager implements Timed {
     if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return false;
     // Another handshake with whoever is there is as good as ours, while it does not take too long.
     if (this.table.isCalledAt(remote, now, HANDSHAKE_PATIENCE_MS)) return false;
-    const association = this.open('client', 'dialed', expected, now);
+    const association = this.lives.open('client', 'dialed', expected, now);
     association.deadline = now + patienceMs;
     const isStream = isStreamAddress(remote.address);
     if (isStream) this.dataPlane.dialStream(remote);
@@ -368,15 +358,15 @@ export class LinkManager implements Timed {
   close(hit: Hit, reason: string): void {
     const link = this.table.link(hit);
     const guest = this.table.guests.get(hit);
-    if (link?.pending !== undefined) this.drop(link.pending, reason, link.current === undefined);
-    if (link?.current !== undefined) this.drop(link.current, reason, true);
-    if (guest !== undefined) this.drop(guest, reason, true);
+    if (link?.pending !== undefined) this.lives.drop(link.pending, reason, link.current === undefined);
+    if (link?.current !== undefined) this.lives.drop(link.current, reason, true);
+    if (guest !== undefined) this.lives.drop(guest, reason, true);
     this.turnServer?.endUser(hit);
   }
 
   /** Ends everything, unfinished calls too, without an event: for whoever gives the data plane to another. */
   closeAll(reason: string): void {
-    for (const association of [...this.table.associations]) this.drop(association, reason, false);
+    for (const association of [...this.table.associations]) this.lives.drop(association, reason, false);
   }
 
   /** As `closeAll`, and TURN servers are told that we go. */
@@ -491,7 +481,7 @@ export class LinkManager implements Timed {
   private timeout(association: Association, now: number): void {
     if (association.deadline !== undefined && now >= association.deadline) {
       const guest = association.state === 'guest';
-      this.drop(association, guest ? 'its time as a guest is over' : 'no connection in time', true);
+      this.lives.drop(association, guest ? 'its time as a guest is over' : 'no connection in time', true);
       return;
     }
     if (association.nextIceUntil !== undefined && now >= association.nextIceUntil) {
@@ -555,166 +545,6 @@ export class LinkManager implements Timed {
   /** Not when our own addresses are gone: with new ones the paths mend by checks, without any new association. */
   private tellWhenNoneWorks(): void {
     if (!this.hasWorkingLink && this.addresses.candidates.length > 0) this.handler({ type: 'noneWorks' });
-  }
-
-  // The life of associations.
-
-  private open(
-    role: 'client' | 'server',
-    origin: AssociationOrigin,
-    hit: Hit | undefined,
-    now: number,
-    link = this.dataPlane.openLink(role),
-  ): Association {
-    const { dataPlane, table } = this;
-    const state = { link, role, origin, hit, startedAt: now };
-    const association = new Association({ dataPlane, index: table.remotes }, state);
-    table.add(association);
-    return association;
-  }
-
-  private incoming(link: LinkId, local: SocketAddress, remote: SocketAddress, now: number): void {
-    if (this.table.incomingCount() >= MAX_INCOMING) {
-      this.dataPlane.closeLink(link);
-      return;
-    }
-    const association = this.open('server', 'incoming', undefined, now, link);
-    association.path = { local, remote };
-    association.bind(remote, now);
-    association.deadline = now + CONNECT_TIMEOUT_MS;
-    this.settle(association, now);
-  }
-
-  private connected(link: LinkId, chain: readonly Uint8Array[], exporter: Uint8Array, now: number): void {
-    const association = this.table.association(link);
-    if (association?.state !== 'connecting') return;
-    let peer: VerifiedPeer;
-    try {
-      peer = this.verifyPeer(chain, this.clock.wall());
-    } catch (error) {
-      this.drop(association, messageOf(error), true);
-      return;
-    }
-    if (peer.nodeId === this.selfHit) this.metOwnKey(association, exporter);
-    else if (association.hit !== undefined && association.hit !== peer.nodeId)
-      this.drop(association, `another host answered: ${hitToAddress(peer.nodeId)}`, true);
-    else this.established(association, peer, exporter, now);
-  }
-
-  private metOwnKey(association: Association, exporter: Uint8Array): void {
-    const { role, path } = association;
-    const isOurs = this.ownEnds.isOurs(role, deriveSecrets(exporter).id, this.table.isCalling);
-    this.drop(association, isOurs ? 'it is ourselves' : 'another host has our key', true);
-    if (!isOurs && path !== undefined) this.handler({ type: 'double', remote: path.remote });
-  }
-
-  private established(association: Association, peer: VerifiedPeer, exporter: Uint8Array, now: number): void {
-    association.hit = peer.nodeId;
-    association.peer = peer;
-    association.secrets = deriveSecrets(exporter);
-    association.connectedAt = now;
-    this.table.finish(association);
-    association.deadline = undefined;
-    association.pathWorks = true;
-    association.restAt = now + REST_AFTER_MS;
-    if (peer.member) this.promote(association, peer, now);
-    else this.admitGuest(association, peer, now);
-    if (association.state === 'closed') return;
-    this.negotiations.inheritAgent(association, now);
-    this.turns.resume(now);
-    if (association.ice === undefined) this.sessions.derive(association, now);
-    // Selected while the handshake was under way.
-    this.paths.addSpares(association);
-    if (peer.member) {
-      this.relays.changed(peer.nodeId, now);
-      this.turn.linkChanged(peer.nodeId, now);
-      for (const other of this.streams.needlessBeside(association, this.table.associations))
-        this.drop(other, 'UDP was faster', true);
-    }
-    this.late.consider(association, now);
-    this.settle(association, now);
-    this.moves.ask(now);
-    this.repairs.consider(now);
-  }
-
-  private admitGuest(association: Association, peer: VerifiedPeer, now: number): void {
-    const { nodeId: hit } = peer;
-    const before = this.table.guests.get(hit);
-    const link = this.table.link(hit);
-    if (before !== undefined) this.drop(before, 'replaced', false);
-    if (link?.pending === association) link.pending = undefined;
-    // Whoever proves the key without a membership has lost it: the host was set up anew.
-    if (link?.current !== undefined) this.drop(link.current, 'the peer is no member any more', true);
-    const [oldest] = this.table.guests.values();
-    if (this.table.guests.size >= MAX_GUESTS && oldest !== undefined) this.drop(oldest, 'too many guests', true);
-    association.state = 'guest';
-    association.deadline = now + GUEST_TIMEOUT_MS;
-    this.table.addGuest(hit, association);
-    this.handler({ type: 'up', hit, peer, link: association.link, replaced: false });
-  }
-
-  private promote(association: Association, peer: VerifiedPeer, now: number): void {
-    const { nodeId: hit } = peer;
-    const guest = this.table.guests.get(hit);
-    if (guest !== undefined) this.drop(guest, 'it became a member', false);
-    const link = this.table.openLink(hit);
-    // On a short path the handshake is done before the answer to our offer came: `accept` still has to tell ICE.
-    if (link.pending === association) link.pending = undefined;
-    const before = link.current;
-    association.state = 'up';
-    if (before !== undefined) {
-      if (losesGlare(association, before, now)) {
-        this.retire(association, now);
-        return;
-      }
-      link.current = association;
-      association.framing.inherit(before.framing, now);
-      if (endsNegotiation(association, before, now)) this.sessions.passOn(before, association);
-      if (isGlare(association, before, now)) this.retire(before, now);
-      else this.drop(before, 'replaced', false);
-    }
-    link.current = association;
-    const { link: number, role, origin } = association;
-    this.logger.info('link.up', { nodeId: hit, link: number, role, origin });
-    this.handler({ type: 'up', hit, peer, link: association.link, replaced: before !== undefined });
-  }
-
-  private retire(association: Association, now: number): void {
-    association.state = 'retired';
-    association.deadline = now + RETIRE_AFTER_MS;
-    this.repairs.end(association);
-    this.settle(association, now);
-  }
-
-  private closed(link: LinkId, reason: string, now: number): void {
-    const association = this.table.association(link);
-    if (association === undefined || this.turns.postpone(association, now)) return;
-    this.drop(association, reason, true, association.state === 'up');
-  }
-
-  /** Ends one association, here and in the data plane. `tell`: listeners learn of it, unless another one lives on. */
-  private drop(association: Association, reason: string, tell: boolean, byPeer = false): void {
-    const { hit, state, origin, path, connected } = association;
-    if (state === 'closed') return;
-    const link = hit === undefined ? undefined : this.table.link(hit);
-    const wasLink = link?.current === association || link?.pending === association || state === 'guest';
-    this.repairs.end(association);
-    this.table.remove(association);
-    for (const agent of association.agents) agent.close();
-    this.timers.clear(association);
-    association.state = 'closed';
-    this.dataPlane.closeLink(association.link);
-    this.logger.info('link.closed', { nodeId: hit, link: association.link, reason });
-    if (!connected && origin !== 'negotiated') this.turns.resume(this.clock.monotonic());
-    if (state === 'up' && hit !== undefined) {
-      this.relays.changed(hit, this.clock.monotonic());
-      this.turn.linkChanged(hit, this.clock.monotonic());
-    }
-    if (!tell || state === 'retired') return;
-    if (origin === 'dialed' && state === 'connecting') {
-      if (path !== undefined) this.handler({ type: 'connectFailed', remote: path.remote, reason });
-    } else if (hit !== undefined && wasLink && link?.current === undefined)
-      this.handler({ type: 'down', hit, reason, byPeer });
   }
 
   // Records.

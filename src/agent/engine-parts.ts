@@ -11,6 +11,7 @@ import type { TrustStore } from '../identity/trust-store.ts';
 import { LinkManager } from '../link/link-manager.ts';
 import type { TurnServiceOptions } from '../link/turn-service.ts';
 import type { Membership } from '../membership/membership.ts';
+import { SleepWatch } from '../mobility/sleep-watch.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { OverlayRole } from '../overlay/events.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
@@ -113,6 +114,7 @@ export interface EngineParts {
   readonly memberLinks: MemberLinks;
   readonly resolver: Resolver;
   readonly turn: TurnMembers;
+  readonly sleep: SleepWatch;
   /** What somebody is known by from now on. */
   readonly remember: (hit: Hit, known: Known) => void;
   // Our place in the overlay.
@@ -310,6 +312,12 @@ export function engineParts(components: EngineComponents, options: EngineOptions
     streamsOf: (hit) => acquaintances.streamsOf(hit),
     isGone: (hit) => membership.revoked.has(hit),
   });
+  const sleep = new SleepWatch(clock, (now) => {
+    logger.info('the host has slept');
+    links.awake(now);
+    // Addresses, router and names may be others, too.
+    hooks.tell({ type: 'network' });
+  });
   const { places } = components;
   const meetings =
     secret === undefined || secret === null || places === undefined
@@ -331,18 +339,18 @@ export function engineParts(components: EngineComponents, options: EngineOptions
   });
   return {
     ...{ links, pathMtus, acquaintances, members, guests, claims, addresses, finder, calls, memberLinks, resolver },
-    ...{ remember, node, entry, roles, time, doubles, ties, meetings, turn },
+    ...{ remember, node, entry, roles, time, doubles, ties, meetings, turn, sleep },
   };
 }
 
 /** Those that wait for something, by their names. */
 export function machinesOf(parts: EngineParts, membership: Timed): Record<string, Timed> {
-  const { links, resolver, entry, roles, time, claims, pathMtus, meetings, finder, node, doubles, turn } = parts;
+  const { links, resolver, entry, roles, time, claims, pathMtus, meetings, finder, node, doubles, turn, sleep } = parts;
   const meeting = meetings === undefined ? {} : { meetings };
   // Out of the overlay for another agent's sake, our node rests: it would call whom it has lost.
   const inside = doubles.isAway ? {} : node.parts;
   return {
-    ...{ links, resolver, entry, roles, time, claims, pathMtus, membership, finder, doubles, turn },
+    ...{ links, resolver, entry, roles, time, claims, pathMtus, membership, finder, doubles, turn, sleep },
     ...meeting,
     ...inside,
   };

@@ -7,6 +7,7 @@ import {
   CONSENT_TIMEOUT_MS,
   LOSS_WINDOW,
   MISSED_CONSENT_LIMIT,
+  REST_SILENCE_MS,
   TAKE_CONTROL_WAIT_MS,
 } from './constants.ts';
 
@@ -89,6 +90,12 @@ export class Consent {
   /** The peer that has control may not see what we see: that the pair is dead. From then on we nominate; undefined: it answers. */
   get claimableAt(): number | undefined {
     return this.doubtedSince === undefined ? undefined : this.doubtedSince + TAKE_CONTROL_WAIT_MS;
+  }
+
+  /** Whoever is there may not be any more, though nothing was lost: asked at once. */
+  doubt(now: number): void {
+    this.wake(now - REST_SILENCE_MS, now);
+    this.checkAt = Math.min(this.checkAt, now);
   }
 
   get verifyAt(): number | undefined {

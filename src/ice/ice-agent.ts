@@ -243,6 +243,11 @@ export class IceAgent implements Timed {
     this.selection.consent?.wake(heardAt, now);
   }
 
+  /** The peer may have given us up, or a NAT may have forgotten us: consent is asked for at once. */
+  doubt(now: number): void {
+    this.selection.consent?.doubt(now);
+  }
+
   nextTimeout(): number | undefined {
     if (this.state === 'closed') return undefined;
     return earliest(this.checker.nextTimeout(), this.nominator.nextTimeout(), this.keeper.nextTimeout());

@@ -274,6 +274,12 @@ export class LinkManager implements Timed {
     this.moves.setHosts(addresses, deprecated, now);
   }
 
+  /** This host has slept: peers may have given it up, and NATs have forgotten it, without a word. */
+  awake(now: number): void {
+    this.turn.doubt(now);
+    this.moves.awake(now);
+  }
+
   /** A router sends on what comes to a port of its own: a candidate of the links that are made, and mended, from now on. */
   setForwarded(forwarded: Forwarded | undefined): void {
     this.moves.setForwarded(forwarded, this.clock.monotonic());
@@ -297,7 +303,8 @@ export class LinkManager implements Timed {
     // An Attach with it is under way: each of two handshakes on one pair of addresses would take the other's answers.
     if (expected !== undefined && this.table.link(expected)?.pending !== undefined) return false;
     const holder = this.table.boundTo(remote);
-    if (this.table.dialing(remote) || (holder?.state === 'up' && holder.pathWorks)) return false;
+    const works = holder?.state === 'up' && holder.pathWorks && holder.repair?.isForgotten(now) !== true;
+    if (this.table.dialing(remote) || works) return false;
     // Another handshake with whoever is there is as good as ours, while it does not take too long.
     if (this.table.isCalledAt(remote, now, HANDSHAKE_PATIENCE_MS)) return false;
     const association = this.lives.open('client', 'dialed', expected, now);

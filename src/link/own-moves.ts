@@ -103,6 +103,13 @@ export class OwnMoves {
       dataPlane.sendDatagram(out.local, out.remote, out.data);
   }
 
+  /** This host has slept: each peer is asked whether it still knows us, and how it sees us. */
+  awake(now: number): void {
+    this.ports.addresses.doubt(now);
+    this.renewals.begin(this.ports.table.associations, this.askWhetherItKnowsUs, now);
+    this.ask(now);
+  }
+
   nextTimeout(): number | undefined {
     return this.renewals.nextTimeout();
   }
@@ -140,6 +147,12 @@ export class OwnMoves {
     if (association.state === 'up' && association.path?.ice?.remoteType !== 'host')
       beginRepair(association, 'remapped', now);
     settle(association, now);
+  };
+
+  private readonly askWhetherItKnowsUs = (association: Association, now: number): void => {
+    if (this.ports.table.association(association.link) !== association) return;
+    for (const agent of association.agents) agent.doubt(now);
+    this.ports.settle(association, now);
   };
 
   /** The peer was told of addresses that we no longer have, and behind a NAT it hears nothing of the new ones. */

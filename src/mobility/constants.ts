@@ -36,3 +36,8 @@ export const REPAIR_OTHER_REFLEXIVES_MS = 20;
 export const FORGOTTEN_LIMIT_MS = 6_000;
 /** Anyone on the way can forge that word, but not the answer that the peer gives to the next check: it gets this long. */
 export const FORGOTTEN_VERIFY_MS = 300;
+
+/** Whether the host has slept is looked at this often: after that it is in its overlay again. */
+export const SLEEP_LOOK_MS = 2_000;
+/** A shorter sleep is no more than a lost packet or two: peers and NATs still know us. */
+export const SHORTEST_SLEEP_MS = 5_000;

@@ -37,6 +37,11 @@ export class Repair {
     return this.since + (this.cause === 'forgotten' ? FORGOTTEN_LIMIT_MS : REPAIR_LIMIT_MS);
   }
 
+  /** The peer had its time to prove that it still has the association. */
+  isForgotten(now: number): boolean {
+    return this.cause === 'forgotten' && now >= this.since + FORGOTTEN_VERIFY_MS;
+  }
+
   /** Whether the overlay should be asked now. `possible`: see `blocked`. */
   shouldAsk(now: number, possible: boolean): boolean {
     this.blocked = !possible;

@@ -84,6 +84,8 @@ export class SimAgent {
   private savedIpv4: string | undefined;
   /** How wrong the clock of the host is now, ms; may be set while it runs. */
   clockOffsetMs: number;
+  /** How long the host has slept, ms: time that has passed for everybody else. */
+  sleptMs = 0;
 
   constructor(
     components: {
@@ -106,7 +108,7 @@ export class SimAgent {
     const { clock } = components;
     this.hostClock = {
       monotonic: () => clock.monotonic(),
-      uptime: () => clock.monotonic(),
+      uptime: () => clock.monotonic() + this.sleptMs,
       wall: () => clock.wall() + this.clockOffsetMs,
     };
     this.guard = options.guard ?? new Guard({ logger: { ...silentLogger, error: failTest } });

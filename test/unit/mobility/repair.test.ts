@@ -46,6 +46,13 @@ test('a peer that has forgotten the association gets less time', (t) => {
   t.true(new Repair('forgotten', 0, false).limitAt < new Repair('broken', 0, false).limitAt);
 });
 
+test('a peer counts as one that has forgotten the association when it had its time to prove the contrary', (t) => {
+  const repair = new Repair('forgotten', 1_000, true);
+  t.false(repair.isForgotten(1_000 + FORGOTTEN_VERIFY_MS - 1));
+  t.true(repair.isForgotten(1_000 + FORGOTTEN_VERIFY_MS));
+  t.false(new Repair('silent', 1_000, true).isForgotten(60_000));
+});
+
 test('that a peer has forgotten the association is checked before the overlay is troubled', (t) => {
   const repair = new Repair('forgotten', 0, false);
   t.false(repair.shouldAsk(FORGOTTEN_VERIFY_MS - 1, true));

@@ -201,12 +201,15 @@ test('an address that is deprecated carries the call on without a lost packet, i
   associationKept(t, world, before);
 });
 
-test("a NAT that restarts with another address is noticed by consent, and the link's association lives on", (t) => {
+test('a NAT restarts with another address and nothing is sent: within a minute the link works again, by its association', (t) => {
   const world = inCall(t, 13);
   const before = links(world);
   world.natA.reboot('198.51.100.77');
   world.network.loop.run(60_000);
   t.true(world.linked);
+  world.b.sendPacket(world.a.hit, 'there');
+  world.network.loop.run(100);
+  t.is(world.a.dataPlane.delivered.at(-1)?.payload, 'there');
   associationKept(t, world, before);
 });
 

@@ -27,6 +27,7 @@ const SECOND_ADDRESS = '10.0.3.9';
 const STRICT_NAT: NatBehaviour = { ...HOME_NAT, portPreservation: false };
 
 const AWAY_MS = 3_000;
+const FORGETS_EVERY_MS = 2_000;
 
 type Senders = 'both send' | 'only A sends' | 'only B sends';
 const ALL_SENDERS: readonly Senders[] = ['both send', 'only A sends', 'only B sends'];
@@ -357,6 +358,14 @@ for (const [routers, nat] of [
     happens: ({ natA, a, b }) => natA.forgetMapping(innerOf(a), remoteOf(a, b)),
     ...{ boundMs: 400, roundTrips: 2 },
   });
+
+situation('between home NATs that of A forgets the mapping three times in a row', {
+  happens: ({ natA, a, b, network }) => {
+    for (let i = 0; i < 3; i++)
+      network.loop.after(i * FORGETS_EVERY_MS, () => natA.forgetMapping(innerOf(a), remoteOf(a, b)));
+  },
+  ...{ lastsMs: 2 * FORGETS_EVERY_MS, boundMs: 400, roundTrips: 2 },
+});
 
 for (const senders of ALL_SENDERS)
   test(`the path between two homes is cut under a call, ${senders}: within half a second somebody asks the overlay`, (t) => {

@@ -59,7 +59,8 @@ export function describePaths(
 
 /** Why a path is the one it is, for a person. */
 export function whyPath({ type, via, over }: LinkPath, nameOf: NameOf, mapping: MappingBehavior): string {
-  if (over === 'tls') return 'by TLS over TCP: nothing answered by UDP, which a firewall may block';
+  if (over === 'tls')
+    return 'by TLS over TCP: nothing answered by UDP, which a firewall may block; a network that lets UDP out would make it direct';
   switch (type) {
     case 'host':
       return 'an address of its own answered: no NAT between';

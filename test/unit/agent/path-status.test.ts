@@ -44,6 +44,15 @@ test('why a path is relayed says by whom, and what would make it direct, by the 
   t.regex(why('endpoint-independent'), /the other's network keeps it out/);
 });
 
+test('a path by TLS says why, and what would make it direct', (t) => {
+  const remote = { address: '203.0.113.10', port: 443 };
+  const why = whyPath({ type: 'relay', remote, over: 'tls' }, () => null, 'unknown');
+  t.is(
+    why,
+    'by TLS over TCP: nothing answered by UDP, which a firewall may block; a network that lets UDP out would make it direct',
+  );
+});
+
 test('a path by a TURN server says so, with the relayed address, whichever end has it', (t) => {
   const relayed = { address: '203.0.113.1', port: 49_152 };
   const remote = { address: '198.51.100.7', port: 6_084 };

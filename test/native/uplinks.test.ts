@@ -7,6 +7,7 @@ import { TwoUplinks } from './support/two-uplinks.ts';
 const PORT = 7002;
 const VOICE = 172;
 const BULK = 1200;
+const TX_PACKETS = '/sys/class/net/u1/statistics/tx_packets';
 
 const reason = whyNoNetwork();
 let label = 0;
@@ -14,7 +15,7 @@ let label = 0;
 function onTwoUplinks(
   title: string,
   body: (t: ExecutionContext, host: TwoUplinks) => Promise<void>,
-  options: { readonly ipv6?: boolean } = {},
+  options: { readonly ipv6?: boolean; readonly forbidden?: string } = {},
 ): void {
   if (reason !== undefined) {
     test.skip(`${title} (${reason})`, (t) => t.pass());
@@ -127,6 +128,25 @@ onTwoUplinks(
     t.true(phone.sent() >= 25);
   },
 );
+
+for (const local of ['10.2.0.2', null])
+  onTwoUplinks(
+    `the first uplink is forbidden and has the better route: what is sent ${local === null ? 'from no address yet' : 'from the other one'} leaves by the other`,
+    async (t, { a, b }) => {
+      const first = Number(a.run('cat', TX_PACKETS));
+      const [linkB, linkA] = await Promise.all([
+        b.call<number>('connect', 'server', '10.2.0.2', '203.0.113.1'),
+        a.call<number>('connect', 'client', '203.0.113.1', local),
+      ]);
+      await b.call('authorize', linkB, a.hit, a.ipv4);
+      await a.call('authorize', linkA, b.hit, b.ipv4);
+      await b.call('listenUdp', PORT);
+      await a.call('sendUdp', b.ipv4, PORT, Array<number>(20).fill(VOICE));
+      await until(async () => (await sizesAt(b)).length === 20);
+      t.is(Number(a.run('cat', TX_PACKETS)), first, 'not a packet by the first one');
+    },
+    { ipv6: false, forbidden: 'u1' },
+  );
 
 onTwoUplinks('an uplink that is switched off and on again is used again', async (t, host) => {
   const { a, b } = host;

@@ -63,6 +63,7 @@ Error DataPlane::Open(Options options) {
     tun_ = {};
     return {"no_poll", "cannot wait for packets: " + reason + "; check the limit of open files"};
   }
+  for (Lane* lane : {&bulk_, &urgent_}) lane->sockets.SetGuide(&uplinks_);
   uplinks_.SetRules({options_.tun_name, options_.forbidden_uplinks, options_.preferred_uplinks});
   LoadUplinks();
   // Signals belong to node's threads.

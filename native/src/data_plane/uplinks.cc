@@ -1,6 +1,7 @@
 // By which of the host's interfaces datagrams leave. With fewer than two uplinks the kernel's routes say so,
 // as for everybody; with more, the source address of each datagram (udp/lane_sockets.h): the kernel would
-// send all of them to the one with the better metric, whatever their source.
+// send all of them to the one with the better metric, whatever their source. With one beside a forbidden
+// interface, too: that may have the better metric.
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -39,14 +40,14 @@ void DataPlane::UseUplinks() {
   for (Lane* lane : {&bulk_, &urgent_}) {
     std::vector<LaneSocket*> unused;
     for (const auto& socket : lane->sockets.others()) {
-      bool wanted = all.size() > 1 && std::any_of(all.begin(), all.end(), [&](const Uplink& uplink) {
+      bool wanted = uplinks_.must_bind() && std::any_of(all.begin(), all.end(), [&](const Uplink& uplink) {
                       return uplink.index == socket->device;
                     });
       if (!wanted && lane->sockets.Of(socket->device) == socket.get()) unused.push_back(socket.get());
     }
     for (LaneSocket* socket : unused) lane->sockets.Retire(socket, now_);
   }
-  if (all.size() > 1) {
+  if (uplinks_.must_bind()) {
     for (const Uplink& uplink : all) {
       if (bulk_.sockets.Of(uplink.index) == nullptr) OpenUplink(uplink);
       for (Lane* lane : {&bulk_, &urgent_}) {

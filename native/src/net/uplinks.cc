@@ -141,11 +141,16 @@ bool Uplinks::Update() {
   if (!std::exchange(changed_, false)) return false;
   all_.clear();
   owners_.clear();
+  forbidden_out_ = false;
   for (const auto& [index, interface] : interfaces_) {
-    if (!interface.up || interface.loopback || IsIgnored(interface)) continue;
+    if (!interface.up || interface.loopback || interface.name == rules_.own) continue;
     uint32_t v4 = BestMetric(interface, true);
     uint32_t v6 = BestMetric(interface, false);
     if (v4 == Uplink::kNoRoute && v6 == Uplink::kNoRoute) continue;
+    if (IsIgnored(interface)) {
+      forbidden_out_ = true;
+      continue;
+    }
     Uplink& uplink =
         all_.emplace_back(Uplink{index, interface.name, Names(rules_.preferred, interface.name), v4, v6, {}});
     for (const Address& address : interface.addresses) {
@@ -186,6 +191,22 @@ const Uplinks::Owner* Uplinks::Find(const IpAddress& local) const {
 const Uplink* Uplinks::UplinkOf(const IpAddress& local) const {
   const Owner* owner = Find(local);
   return owner == nullptr || owner->uplink == kNone ? nullptr : &all_[owner->uplink];
+}
+
+const Uplink* Uplinks::InsteadOfForbidden(const IpAddress& remote) const {
+  if (!forbidden_out_) return nullptr;
+  auto is_near = [&](const Route& route) {
+    return !route.is_default() && route.v4() == remote.is_v4() && route.destination.Contains(remote);
+  };
+  for (const auto& [index, interface] : interfaces_) {
+    if (interface.up && !IsIgnored(interface) &&
+        std::any_of(interface.routes.begin(), interface.routes.end(), is_near))
+      return nullptr;
+  }
+  for (const Uplink& uplink : all_) {
+    if ((remote.is_v4() ? uplink.metric_v4 : uplink.metric_v6) != Uplink::kNoRoute) return &uplink;
+  }
+  return nullptr;
 }
 
 bool Uplinks::HasAddress(const IpAddress& local) const { return Find(local) != nullptr; }

@@ -56,6 +56,12 @@ class Uplinks {
 
   // Best first.
   const std::vector<Uplink>& all() const { return all_; }
+  // The kernel's routes alone might lead out by another one than is meant: there are several, or a forbidden
+  // interface has a default route as well.
+  bool must_bind() const { return all_.size() > 1 || (!all_.empty() && forbidden_out_); }
+  // By which a datagram leaves that has no source address yet, where the kernel might take a forbidden
+  // interface; nullptr: as the kernel's routes say. Valid until the next Update.
+  const Uplink* InsteadOfForbidden(const IpAddress& remote) const;
   // By the user's preference, then the metric; those of equal uplinks are equal.
   const LocalRanks& ranks() const { return ranks_; }
   // nullptr: none has this address. Valid until the next Update.
@@ -110,6 +116,7 @@ class Uplinks {
   bool changed_ = false;
   // As of the last Update.
   std::vector<Uplink> all_;
+  bool forbidden_out_ = false;  // by a forbidden interface a default route leads out
   LocalRanks ranks_;
   std::unordered_map<IpAddress, Owner, AddressHash> owners_;
 };

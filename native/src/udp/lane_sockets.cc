@@ -19,12 +19,15 @@ LaneSocket* LaneSockets::Find(int fd) {
   return nullptr;
 }
 
-LaneSocket& LaneSockets::Choose(const IpAddress& local) {
+LaneSocket& LaneSockets::Choose(const Path& path) {
   for (const auto& socket : others_) {
     const std::vector<IpAddress>& own = socket->addresses;
-    if (std::find(own.begin(), own.end(), local) != own.end()) return *socket;
+    if (std::find(own.begin(), own.end(), path.local) != own.end()) return *socket;
   }
-  return main_;
+  if (guide_ == nullptr || !path.local.unset()) return main_;
+  const Uplink* uplink = guide_->InsteadOfForbidden(path.remote.address);
+  LaneSocket* socket = uplink == nullptr ? nullptr : Of(uplink->index);
+  return socket == nullptr ? main_ : *socket;
 }
 
 LaneSocket* LaneSockets::Of(int device) {

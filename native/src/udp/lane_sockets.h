@@ -50,11 +50,14 @@ class LaneSockets {
   // nullptr: none of these.
   LaneSocket* Find(int fd);
 
-  // By which a datagram from there leaves; an unset address: the main one.
-  LaneSocket& For(const IpAddress& local) { return others_.empty() ? main_ : Choose(local); }
+  // By which a datagram of this path leaves; without a local address: the main one, unless the kernel's
+  // routes might take a forbidden interface.
+  LaneSocket& For(const Path& path) { return others_.empty() ? main_ : Choose(path); }
   SendResult Send(const Path& path, const uint8_t* data, size_t length, size_t segment) {
-    return For(path.local).udp.Send(path, data, length, segment);
+    return For(path).udp.Send(path, data, length, segment);
   }
+  // What says which that is; nullptr: the kernel alone.
+  void SetGuide(const Uplinks* uplinks) { guide_ = uplinks; }
 
   // nullptr: there is none for this uplink.
   LaneSocket* Of(int device);
@@ -71,9 +74,10 @@ class LaneSockets {
     Nanoseconds close_at;
   };
 
-  LaneSocket& Choose(const IpAddress& local);
+  LaneSocket& Choose(const Path& path);
 
-  Counters* counters_;  // borrowed: the data plane owns both
+  Counters* counters_;              // borrowed: the data plane owns both
+  const Uplinks* guide_ = nullptr;  // borrowed: it outlives the sockets
   LaneSocket main_;
   std::vector<std::unique_ptr<LaneSocket>> others_;
   std::vector<Retired> retired_;  // oldest first

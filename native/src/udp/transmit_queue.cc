@@ -37,7 +37,7 @@ void TransmitQueue::Flush() {
   size_t kept = 0;
   for (size_t i = 0; i < queued_; i++) {
     Group& group = groups_[order_[i]];
-    LaneSocket& socket = sockets_->For(group.path.local);
+    LaneSocket& socket = sockets_->For(group.path);
     // Behind what waits for this socket, and past what waits for others.
     SendResult result = socket.full ? SendResult::kBlocked
                                     : socket.udp.Send(group.path, GroupBuffer(order_[i]), group.length,

@@ -327,6 +327,29 @@ TEST("the overlay's own interface and forbidden ones are none, preferred ones go
   CHECK(Names(preferring.uplinks) == "wlan0 eth0" && preferring.uplinks.all()[0].preferred);
 }
 
+TEST(
+    "beside a forbidden interface with a default route one uplink is bound to, and takes what has no source "
+    "yet") {
+  const IpAddress far = At("203.0.113.1");
+  TwoHomed alone({.own = "idloc0", .forbidden = {"ppp0"}, .preferred = {}});
+  CHECK(alone.uplinks.must_bind() && alone.uplinks.InsteadOfForbidden(far) == nullptr);
+  TwoHomed host({.own = "idloc0", .forbidden = {"eth0"}, .preferred = {}});
+  Uplinks& uplinks = host.uplinks;
+  CHECK(uplinks.must_bind() && uplinks.InsteadOfForbidden(far)->name == "wlan0");
+  // By wlan0 nothing leads there, and the kernel knows its neighbours.
+  CHECK(uplinks.InsteadOfForbidden(At("2001:db8::1")) == nullptr);
+  CHECK(uplinks.InsteadOfForbidden(At("fe80::9")) == nullptr);
+  Tell(uplinks, {RouteIs({.index = kWlan, .destination = "192.0.2.0", .length = 24, .metric = 0})});
+  CHECK(uplinks.InsteadOfForbidden(At("192.0.2.1")) == nullptr);
+  CHECK(uplinks.InsteadOfForbidden(far)->name == "wlan0");
+  // With the forbidden one alone there is nothing to be bound to; with the other alone no need.
+  Tell(uplinks, {LinkIs(kWlan, "wlan0", 0)});
+  CHECK(!uplinks.must_bind() && uplinks.InsteadOfForbidden(far) == nullptr);
+  Tell(uplinks, {LinkIs(kWlan, "wlan0", kUp), RouteIs({.index = kWlan, .metric = 600, .gateway = "10.2.0.1"}),
+                 LinkIs(kEth, "eth0", 0)});
+  CHECK(!uplinks.must_bind() && uplinks.InsteadOfForbidden(far) == nullptr);
+}
+
 TEST("addresses are ranked as their uplinks, those of equal ones alike; all others as the best") {
   TwoHomed host;
   auto ranks_of = [&host](size_t uplink) {

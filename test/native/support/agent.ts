@@ -18,7 +18,7 @@ import { ECHO_REPLY, ECHO_REQUEST, PROBE_REPLY } from '../../../src/native/data-
 import type { DataPlaneEvent } from '../../../src/native/data-plane.ts';
 import { makeCredentials } from './credentials.ts';
 
-const [hit = '', ipv4 = '', copyDscp = 'false', mtu = '1400'] = process.argv.slice(2);
+const [hit = '', ipv4 = '', copyDscp = 'false', mtu = '1400', forbidden = ''] = process.argv.slice(2);
 
 const PORT = 6084;
 
@@ -26,7 +26,12 @@ function write(line: unknown): void {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 }
 
-const plane = createDataPlane({ port: PORT, tun: { name: 'idloc0', mtu: Number(mtu) }, copyDscp: copyDscp === 'true' });
+const plane = createDataPlane({
+  port: PORT,
+  tun: { name: 'idloc0', mtu: Number(mtu) },
+  copyDscp: copyDscp === 'true',
+  uplinks: { forbid: forbidden === '' ? [] : [forbidden], prefer: [] },
+});
 const netlink = createNetlink();
 const credentials = await makeCredentials(hit);
 plane.setCredentials([credentials.certificate], credentials.privateKey);

@@ -49,12 +49,14 @@ export class Agent {
     this.died = reject;
   });
 
-  constructor(namespace: string, outer: string, hit: string, ipv4: string, copyDscp: boolean) {
+  /** @param forbidden an interface that nothing is to be sent from. */
+  constructor(namespace: string, outer: string, hit: string, ipv4: string, copyDscp: boolean, forbidden = '') {
     this.namespace = namespace;
     this.outer = outer;
     this.hit = hit;
     this.ipv4 = ipv4;
-    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, AGENT, hit, ipv4, String(copyDscp)], {
+    const args = [AGENT, hit, ipv4, String(copyDscp), '1400', forbidden];
+    this.child = spawn('ip', ['netns', 'exec', namespace, process.execPath, ...args], {
       stdio: ['pipe', 'pipe', 'inherit'],
     });
     this.child.on('exit', (code, signal) => {

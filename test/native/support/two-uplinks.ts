@@ -40,8 +40,11 @@ export class TwoUplinks {
       : { local: { 1: 'fd01::2', 2: 'fd02::2' }, remote: '2001:db8::1' };
   }
 
-  /** @param ipv6 false: `a` has none at all. */
-  static async lay(label: string, { ipv6 = true }: { readonly ipv6?: boolean } = {}): Promise<TwoUplinks> {
+  /** @param ipv6 false: `a` has none at all. @param forbidden an interface that `a` is not to send from */
+  static async lay(
+    label: string,
+    { ipv6 = true, forbidden = '' }: { readonly ipv6?: boolean; readonly forbidden?: string } = {},
+  ): Promise<TwoUplinks> {
     const name = (host: string): string => `idloc-${process.pid}-${label}${host}`;
     const [a, b] = [name('a'), name('b')];
     const namespaces = [a, b, name('r1'), name('r2')];
@@ -78,7 +81,7 @@ export class TwoUplinks {
       addDefault(a, n, ipv6);
     }
     const agents = [
-      new Agent(a, '10.1.0.2', '2001:20::a', '198.18.0.1', false),
+      new Agent(a, '10.1.0.2', '2001:20::a', '198.18.0.1', false, forbidden),
       new Agent(b, '203.0.113.1', '2001:20::b', '198.18.0.2', false),
     ] as const;
     const made = new TwoUplinks(namespaces, ...agents);

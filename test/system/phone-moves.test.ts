@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Capture } from '../../scripts/testbed/capture.ts';
 import { MOVES } from '../../scripts/testbed/handover/moves.ts';
-import { Scene } from '../../scripts/testbed/handover/scene.ts';
+import { Scene, type SceneKind } from '../../scripts/testbed/handover/scene.ts';
 import { knownTunnels } from '../../scripts/testbed/handover/tunnels.ts';
 import { Phone } from '../../scripts/testbed/phone.ts';
 import { rtpPackets } from '../../scripts/testbed/rtp-stream.ts';
@@ -10,8 +10,26 @@ import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
 import { lossesAt } from './support/losses.ts';
 import { systemTest } from './support/system-test.ts';
 
-/** Of `lab handover`, each of another kind: what the kernel tells of, and what nobody does. */
-const IN_ONE_CALL = ['hard_nat', 'overlap', 'both', 'rebind_nat', 'nat_reboot_nat', 'dead_path_nat'];
+interface Journey {
+  readonly title: string;
+  readonly kind: SceneKind;
+  /** Of `lab handover`. */
+  readonly moves: readonly string[];
+}
+
+const JOURNEYS: readonly Journey[] = [
+  {
+    title: 'one call of two phones behind NATs goes on through six moves',
+    kind: 'nats',
+    // Each of another kind: what the kernel tells of, and what nobody does.
+    moves: ['hard_nat', 'overlap', 'both', 'rebind_nat', 'nat_reboot_nat', 'dead_path_nat'],
+  },
+  {
+    title: 'one call of two phones goes on from a network with IPv4 alone to one with IPv6 alone and back',
+    kind: 'families',
+    moves: ['families', 'families'],
+  },
+];
 
 const ANSWER_TIMEOUT_MS = 15_000;
 /** After a move, and of those the ones at the end in which speech is counted: one packet every 20 ms. */
@@ -19,10 +37,9 @@ const HEALING_MS = 1_500;
 const COUNTED_MS = 500;
 const MOST_PACKETS = COUNTED_MS / 20;
 
-systemTest(
-  'one call of two phones behind NATs goes on through six moves, heard by both after each, with no handshake more',
-  async (t, lab) => {
-    const scene = await Scene.create('nats', { ports: 'random', links: 0 }, lab);
+for (const { title, kind, moves } of JOURNEYS)
+  systemTest(`${title}, heard by both after each move, with no handshake more`, async (t, lab) => {
+    const scene = await Scene.create(kind, { ports: 'random', links: 0 }, lab);
     const { a, b } = scene;
     const tunnel = await knownTunnels().get('idloc')?.(scene);
     if (tunnel === undefined) throw new Error('idloc makes a tunnel');
@@ -51,7 +68,7 @@ systemTest(
     await Promise.all([calling.established(ANSWER_TIMEOUT_MS), called.established(ANSWER_TIMEOUT_MS)]);
     const before = await tunnel.handshakes();
     const windows: { readonly name: string; readonly from: number; readonly to: number }[] = [];
-    for (const name of IN_ONE_CALL) {
+    for (const name of moves) {
       const move = MOVES[name];
       if (move === undefined) throw new Error(`no move ${name}`);
       await Promise.all([a.ready(), b.ready()]);
@@ -80,5 +97,4 @@ systemTest(
       if (byA < 0.8 * MOST_PACKETS || byB < 0.8 * MOST_PACKETS) t.log(losses.flat().join('\n'));
       t.true(byA >= 0.8 * MOST_PACKETS && byB >= 0.8 * MOST_PACKETS, name);
     }
-  },
-);
+  });

@@ -1,4 +1,5 @@
 import test from 'ava';
+import { SimHost } from '../sim/network/host.ts';
 import { SYMMETRIC_NAT } from '../sim/network/nat.ts';
 import type { RegisterStore } from '../../src/identity/enrollment-register.ts';
 import { AgentWorld } from '../sim/agent/agent-world.ts';
@@ -39,6 +40,23 @@ test('a ticket that lists dead addresses first still lets its newcomer in', (t) 
   const joining = world.join(world.hostAtHome(), world.ticket(null, [...dead, world.founderLocator]), 'a@home.example');
   t.true(world.until(() => joining.agent?.ready === true, 10_000));
 });
+
+for (const seed of [120, 121, 122])
+  test(`a member that starts without a network is in the overlay, and is called, three seconds after it has one (seed ${seed})`, (t) => {
+    const world = new AgentWorld(t, seed);
+    const host = new SimHost();
+    const early = world.member(host);
+    const caller = world.member(world.hostAtHome());
+    world.run(1_000);
+    world.started(early, caller);
+    t.true(world.allReady([caller]));
+    world.run(60_000);
+    t.false(early.joined);
+    host.plug(world.home(), '10.0.0.2');
+    t.true(world.until(() => early.ready, 3_000));
+    caller.send(early.address, 'there');
+    t.true(world.until(() => early.received(caller).includes('there'), 3_000));
+  });
 
 test('a ticket is used twice: the second newcomer is told why it is refused', (t) => {
   const world = new AgentWorld(t, 104);

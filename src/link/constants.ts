@@ -126,8 +126,6 @@ export const LATE_LISTS = { perSecond: 2, burst: 10 } as const;
 export const LATE_LIST_INTERVAL_MS = 200;
 /** The first copy of a list that was not taken, or twice the round trip later; then after twice that each time. */
 export const LATE_REPEAT_MS = 100;
-/** Many links are told one after the other. */
-export const LATE_LIST_PER_MS = 4;
 
 /** Paths beside the selected one that the data plane is told of at once. */
 export const MAX_SPARES = 3;

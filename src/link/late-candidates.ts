@@ -6,8 +6,7 @@ import type { LocalAddresses } from '../mobility/local-addresses.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { Association } from './association.ts';
 import { decodeCandidateList, encodeCandidateList, LIST_NUMBERS } from './candidate-list.ts';
-import type { ConnectionTable } from './connection-table.ts';
-import { LATE_LISTS, LATE_LIST_INTERVAL_MS, LATE_LIST_PER_MS, LATE_REPEAT_MS, MAX_SENDS } from './constants.ts';
+import { LATE_LISTS, LATE_LIST_INTERVAL_MS, LATE_REPEAT_MS, MAX_SENDS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
 
 /** What the two ends of an association have told each other. */
@@ -34,34 +33,22 @@ interface Exchange {
  */
 export class LateCandidates {
   private readonly dataPlane: DataPlane;
-  private readonly table: ConnectionTable;
   private readonly addresses: LocalAddresses;
   private readonly sessions: IceSessions;
   private readonly exchanges = new WeakMap<Association, Exchange>();
   private current = '';
 
-  constructor(components: {
-    dataPlane: DataPlane;
-    table: ConnectionTable;
-    addresses: LocalAddresses;
-    sessions: IceSessions;
-  }) {
+  constructor(components: { dataPlane: DataPlane; addresses: LocalAddresses; sessions: IceSessions }) {
     this.dataPlane = components.dataPlane;
-    this.table = components.table;
     this.addresses = components.addresses;
     this.sessions = components.sessions;
   }
 
-  /** Our candidates may be others. @returns the associations whose peers are to be told, some milliseconds apart. */
-  changed(now: number): Association[] {
+  /** Our candidates may be others. @returns whether they are: then each association is to be considered. */
+  changed(): boolean {
     const before = this.current;
     this.current = keyOf(this.addresses.candidates);
-    if (before === this.current) return [];
-    const concerned: Association[] = [];
-    for (const association of this.table.associations)
-      if (this.consider(association, now + Math.floor(concerned.length / LATE_LIST_PER_MS)))
-        concerned.push(association);
-    return concerned;
+    return before !== this.current;
   }
 
   /** The link may carry a list now: it has come up, works again, or rests no more. @returns whether it will, from `at` on. */

@@ -132,7 +132,7 @@ export class LinkManager implements Timed {
         if (hit !== undefined) this.relays.cameBy(hit, agent, addressToHit(address), now);
       },
     });
-    this.late = new LateCandidates({ dataPlane, table, addresses, sessions: this.sessions });
+    this.late = new LateCandidates({ dataPlane, addresses, sessions: this.sessions });
     this.records = new RecordReceiver({ ...components, late: this.late });
     this.repairs = new Repairs({
       table: this.table,

@@ -50,8 +50,8 @@ export class OwnMoves {
     if (this.ports.addresses.setHosts(addresses, deprecated)) {
       logger.info('link.addresses', { addresses });
       for (const association of table.associations) this.outdateRestart(association);
+      this.ports.late.changed();
       this.renewals.begin(table.associations, this.leaveOldAddresses, now);
-      this.tellCandidates(now);
     }
     this.ask(now);
     this.considerRepairs(now);
@@ -121,7 +121,7 @@ export class OwnMoves {
   }
 
   private readonly leaveOldAddresses = (association: Association, now: number): void => {
-    const { table, sessions, addresses, beginRepair, settle } = this.ports;
+    const { table, sessions, addresses, late, beginRepair, settle } = this.ports;
     if (table.association(association.link) !== association) return;
     sessions.refreshCandidates(association, now);
     const { path } = association;
@@ -131,6 +131,7 @@ export class OwnMoves {
     const lost = path?.local === undefined || (own && !addresses.has(path.local.address));
     if (association.state === 'up' && lost) beginRepair(association, 'broken', now);
     else if (association.state === 'up' && association.isIndirect) beginRepair(association, 'remapped', now);
+    late.consider(association, now);
     settle(association, now);
   };
 
@@ -208,8 +209,14 @@ export class OwnMoves {
 
   /** Links that are up, of where we can be reached by now. */
   private tellCandidates(now: number): void {
-    for (const association of this.ports.late.changed(now)) this.ports.settle(association, now);
+    if (this.ports.late.changed()) this.renewals.begin(this.ports.table.associations, this.tellCandidatesTo, now);
   }
+
+  private readonly tellCandidatesTo = (association: Association, now: number): void => {
+    const { table, late, settle } = this.ports;
+    if (table.association(association.link) !== association) return;
+    if (late.consider(association, now)) settle(association, now);
+  };
 
   private considerRepairs(now: number): void {
     const { repairs, settle } = this.ports;

@@ -26,8 +26,10 @@ export class Renewals {
 
   handleTimeout(now: number): void {
     let left = RENEWALS.atOnce;
+    let lists = this.waiting.size;
     for (const [renew, associations] of this.waiting) {
-      const due = associations.splice(0, left);
+      // None waits for the end of another.
+      const due = associations.splice(0, Math.ceil(left / lists--));
       left -= due.length;
       if (associations.length === 0) this.waiting.delete(renew);
       for (const association of due) renew(association, now);

@@ -37,3 +37,14 @@ test('a second move begins anew, and what waits for something else is done as we
   t.is(moved.get(2 * atOnce - 1), 2);
   t.deepEqual(mapped, [0]);
 });
+
+test('what waits for something else has its share at once, and is not behind a thousand others', (t) => {
+  const renewals = new Renewals();
+  const mapped: number[] = [];
+  let moved = 0;
+  renewals.begin(links(1_000), () => (moved += 1), 0);
+  renewals.begin(links(1_000), ({ link }) => mapped.push(link), 1);
+  renewals.handleTimeout(everyMs);
+  t.is(mapped[0], 999);
+  t.is(moved + mapped.length, 2 * atOnce);
+});

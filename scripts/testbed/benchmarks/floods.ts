@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pathToFileURL } from 'node:url';
 import { z } from 'zod';
 import { messageOf } from '../../../src/base/errors.ts';
 import { addressToHit } from '../../../src/base/node-id.ts';
@@ -13,14 +12,13 @@ import { floods } from '../floods/floods.ts';
 import type { Lab, Namespace } from '../lab.ts';
 import { percentile, progress } from '../report.ts';
 import type { Findings } from '../report.ts';
-import type { TurnFigures } from '../turn-meter.ts';
+import { METERED, Meter } from '../metered-agent.ts';
 import { type BenchmarkOptions, chosenParts } from './benchmark.ts';
 
 const OVERLAY = 'floods.example';
 /** Of all of them: they are told apart by their ports. An address for documentation, which agents take for a public one. */
 const ADDRESS = '203.0.113.10';
 const PORT = 20_000;
-const METER = pathToFileURL(join(import.meta.dirname, '../turn-meter.ts')).href;
 const FLOODER = join(import.meta.dirname, '../floods/flooder.ts');
 
 const RESOURCES = 10_000;
@@ -37,14 +35,6 @@ const MOST_TURN_MS = 10;
 const MOST_GROWTH_KB = 1_024;
 const MOST_PING_MS = 50;
 
-const turnSchema: z.ZodType<TurnFigures> = z.object({
-  worstMs: z.number(),
-  long: z.number(),
-  cpuMs: z.number(),
-  worstPauseMs: z.number(),
-  heapKb: z.number(),
-});
-
 /**
  * One agent that stores much, while a hostile peer sends it one kind of message after the other, faster than it can look at
  * them: what its event loop, its memory and the link to a neighbour that means well say to that.
@@ -52,14 +42,7 @@ const turnSchema: z.ZodType<TurnFigures> = z.object({
 export async function benchFloods(lab: Lab, findings: Findings, options: BenchmarkOptions): Promise<void> {
   const chosen = chosenParts(Object.fromEntries(Object.keys(floods).map((name) => [name, name])), options.only);
   const namespace = await oneHost(lab);
-  const victim = await agentAt(
-    lab,
-    namespace,
-    'victim',
-    PORT,
-    { create: OVERLAY },
-    { NODE_OPTIONS: `--import=${METER}` },
-  );
+  const victim = await agentAt(lab, namespace, 'victim', PORT, { create: OVERLAY }, METERED);
   const neighbor = await agentAt(lab, namespace, 'neighbor', PORT + 1, { join: await victim.invite() });
   const { hit } = await victim.status();
   const meter = new Meter(victim);
@@ -166,23 +149,6 @@ function agentAt(
   const configuration = '[dns]\nenable = false\n';
   const args = ['--listen', String(port)];
   return Agent.start(lab, { namespace, name, overlay, tun: false, configuration, arguments: args, environment });
-}
-
-/** Reads what turn-meter.ts has measured. */
-class Meter {
-  private readonly agent: Agent;
-
-  constructor(agent: Agent) {
-    this.agent = agent;
-  }
-
-  async read(): Promise<TurnFigures> {
-    const lines = (): string[] => this.agent.process.stderr.split('\n').filter((line) => line.startsWith('turns '));
-    const before = lines().length;
-    process.kill(this.agent.process.pid, 'SIGUSR2');
-    const line = await eventually('the agent says what its turns cost', 10_000, () => lines()[before]);
-    return turnSchema.parse(JSON.parse(line.slice('turns '.length)));
-  }
 }
 
 class Flooder {

@@ -32,6 +32,8 @@ const HEALED_AFTER_MS = 1500;
 const LOOK_EVERY_MS = 50;
 /** Longer silences count as so long: nobody holds a phone for more. */
 const GIVE_UP_MS = 30_000;
+/** CPU time of one turn of the mover's event loop, as many links as it may have. */
+const MOST_TURN_MS = 10;
 /** What is under way when the window ends still arrives. */
 const TAIL_MS = 400;
 
@@ -45,6 +47,8 @@ export interface Outcome {
   readonly handshakes: number | undefined;
   /** The longest time in which the TCP stream brought nothing; undefined: there was none. */
   readonly streamGapMs: number | undefined;
+  /** Of the mover's event loop, the longest; undefined: it was not measured. */
+  readonly turnMs?: number | undefined;
   readonly isUp: boolean;
 }
 
@@ -209,6 +213,7 @@ async function isUp(call: WatchedCall, timeoutMs: number): Promise<void> {
 
 async function watch(call: WatchedCall, tunnel: Tunnel, act: () => Promise<void>): Promise<Outcome> {
   const before = await tunnel.handshakes();
+  await tunnel.worstTurnMs?.();
   const fromMs = monotonicMs() - LEAD_MS;
   await act();
   const actedMs = monotonicMs();
@@ -221,6 +226,7 @@ async function watch(call: WatchedCall, tunnel: Tunnel, act: () => Promise<void>
   const toMs = monotonicMs();
   await delay(TAIL_MS);
   const after = await tunnel.handshakes();
+  const turnMs = await tunnel.worstTurnMs?.();
   const { a, b } = await call.end();
   const speaking: readonly (readonly [EndReport, EndReport])[] = call.aSends
     ? [
@@ -236,17 +242,19 @@ async function watch(call: WatchedCall, tunnel: Tunnel, act: () => Promise<void>
     reordered: sum(directions.map(({ reordered }) => reordered)),
     handshakes: before === undefined || after === undefined ? undefined : after - before,
     streamGapMs: call.aSends ? longestSilenceMs(a.streamMs, { fromMs, toMs }) : undefined,
+    turnMs,
     isUp: upSince !== Infinity,
   };
 }
 
-function inWords({ gapMs, lost, reordered, handshakes, streamGapMs, isUp }: Outcome): string {
+function inWords({ gapMs, lost, reordered, handshakes, streamGapMs, turnMs, isUp }: Outcome): string {
   return [
     isUp ? `${gapMs.toFixed(0)} ms` : 'never again',
     `${lost} lost`,
     ...(reordered > 0 ? [`${reordered} reordered`] : []),
     ...(handshakes === undefined ? [] : [`${handshakes} handshakes`]),
     ...(streamGapMs === undefined ? [] : [`TCP ${streamGapMs.toFixed(0)} ms`]),
+    ...(turnMs === undefined ? [] : [`a turn of ${turnMs.toFixed(0)} ms`]),
   ].join(', ');
 }
 
@@ -289,6 +297,8 @@ export function conclude(
     'tcp_gap_ms',
     numbers(({ streamGapMs }) => streamGapMs),
   );
+  const turns = numbers(({ turnMs }) => turnMs);
+  figure('turn_ms', turns);
   if (!isBound) return;
   const all = outcomes.length === repetitions && outcomes.every((outcome) => outcome.isUp);
   findings.expect(`${title}.gap_ms`, all, `the call is up again within ${GIVE_UP_MS / 1000} s, each time`);
@@ -301,6 +311,7 @@ export function conclude(
       `at most ${most}, ${move.bound.roundTrips} round trips of them`,
     );
   }
+  if (turns.length > 0) findings.expect(`${title}.turn_ms`, median(turns) <= MOST_TURN_MS, `at most ${MOST_TURN_MS}`);
   if (move.losesNothing === true)
     for (const [name, values] of [
       ['lost', numbers(({ lost }) => lost)],

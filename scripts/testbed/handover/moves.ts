@@ -44,7 +44,7 @@ const deadPath: Pick<Move, 'prepare' | 'act' | 'undo'> = {
   },
 };
 
-/** The names are a contract; `_nat`: the far end is behind a NAT as well. A far NAT is given one round trip more. */
+/** The names are a contract; `_nat`: the far end is behind a NAT as well. Where a far NAT has to learn of a way it is given one round trip more. */
 export const MOVES: Readonly<Record<string, Move>> = {
   hard: { scene: 'open', bound: { ms: 60, roundTrips: 1 }, act: hard },
   many: { scene: 'crowd', bound: { ms: 60, roundTrips: 1 }, act: hard },
@@ -66,7 +66,8 @@ export const MOVES: Readonly<Record<string, Move>> = {
   rebind: { scene: 'nat', bound: { ms: 200, roundTrips: 1 }, act: rebind },
   rebind_nat: { scene: 'nats', bound: { ms: 200, roundTrips: 2 }, act: rebind },
   dead_path: { scene: 'nat', bound: { ms: 120, roundTrips: 1 }, ...deadPath },
-  dead_path_nat: { scene: 'nats', bound: { ms: 120, roundTrips: 2 }, ...deadPath },
+  // The other way is known to both already.
+  dead_path_nat: { scene: 'nats', bound: { ms: 120, roundTrips: 1 }, ...deadPath },
   // To IPv6 alone and back in turn.
   families: { scene: 'families', act: hard },
   twenty: {

@@ -5,6 +5,7 @@ import { INNER } from '../contenders/contender.ts';
 import { ScriptError } from '../command.ts';
 import { Crowd } from '../crowd.ts';
 import type { Lab, Namespace } from '../lab.ts';
+import { METERED, Meter } from '../metered-agent.ts';
 import type { Scene } from './scene.ts';
 
 /** What carries the call between the ends of a scene. */
@@ -15,6 +16,8 @@ export interface Tunnel {
   readonly sockets?: readonly string[];
   /** Handshakes so far at both ends; undefined: nobody counts them. */
   handshakes(): Promise<number | undefined>;
+  /** The longest turn of the mover's event loop since the last time, ms of CPU; absent: it is not measured. */
+  worstTurnMs?(): Promise<number>;
   /** False: not all that was there at the beginning survived a move; it is to be made anew. */
   isWhole?(): Promise<boolean>;
 }
@@ -52,13 +55,15 @@ async function pairTunnel({ lab, publicHost, a, b }: Scene): Promise<Tunnel> {
 
 /** The mover has let in everybody: whom it calls, and the crowd, on the public host. */
 async function crowdTunnel({ lab, publicHost, a, b, links }: Scene): Promise<Tunnel> {
-  const mover = await readyFounder(lab, a.host.namespace);
+  const mover = await readyFounder(lab, a.host.namespace, METERED);
+  const meter = new Meter(mover);
   const tunnel = await tunnelOf([mover, await readyMember(lab, mover, b.host.namespace, 'bob')]);
   const reached = { address: a.reachedAt, port: AGENT_PORT };
   const crowd = await Crowd.start(publicHost.namespace, mover.state, reached, CROWD_NICENESS);
   await crowd.ask('grow', links, GROW_TIMEOUT_MS);
   return {
     ...tunnel,
+    worstTurnMs: async () => (await meter.read()).worstMs,
     isWhole: async () => {
       const { linked } = await crowd.ask('count', 0, COUNT_TIMEOUT_MS);
       return linked === links;
@@ -66,8 +71,17 @@ async function crowdTunnel({ lab, publicHost, a, b, links }: Scene): Promise<Tun
   };
 }
 
-async function readyFounder(lab: Lab, namespace: Namespace): Promise<Agent> {
-  const founder = Agent.launch(lab, { namespace, name: 'founder', overlay: { create: 'handover.example' } });
+async function readyFounder(
+  lab: Lab,
+  namespace: Namespace,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Agent> {
+  const founder = Agent.launch(lab, {
+    namespace,
+    name: 'founder',
+    overlay: { create: 'handover.example' },
+    environment,
+  });
   await founder.ready(START_TIMEOUT_MS);
   return founder;
 }

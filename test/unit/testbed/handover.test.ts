@@ -53,6 +53,18 @@ test('where nothing is to be lost a single packet misses, lost or out of order',
   t.deepEqual(missedOf('overlap', [none, none, { lost: 0, reordered: 1 }]), ['it.reordered']);
 });
 
+test('a turn of the event loop that is too long misses in the median, and what is not measured does not', (t) => {
+  t.deepEqual(missedOf('many', [{ turnMs: 9 }, { turnMs: 30 }, { turnMs: 8 }]), []);
+  t.deepEqual(missedOf('many', [{ turnMs: 11 }, { turnMs: 30 }, { turnMs: 8 }]), ['it.turn_ms']);
+  t.deepEqual(missedOf('many', [{}, {}, {}]), []);
+});
+
+test('where the second way is known already a far NAT is granted no more', (t) => {
+  const slow = [{ gapMs: 181 }, { gapMs: 181 }, { gapMs: 181 }];
+  for (const name of ['dead_path', 'dead_path_nat'])
+    t.deepEqual(missedOf(name, slow, { roundTripMs: 60 }), ['it.gap_ms']);
+});
+
 test('others are shown, and held to nothing', (t) => {
   t.deepEqual(missedOf('hard', [{ gapMs: 30_000, isUp: false }], { isBound: false }), []);
 });

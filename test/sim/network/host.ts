@@ -198,10 +198,14 @@ export class SimHost {
     this.ports.delete(port);
   }
 
-  /** All its TCP (sim-tcp.ts); undefined: nothing answers any more, as of a machine that has lost its power. */
-  bindTcp(handler: PortHandler | undefined): void {
-    if (handler !== undefined && this.tcp !== undefined) throw new Error('somebody has its TCP');
+  /**
+   * All its TCP (sim-tcp.ts); undefined: nothing answers any more, as of a machine that has lost its power.
+   * @returns false: another node of this host has it.
+   */
+  bindTcp(handler: PortHandler | undefined): boolean {
+    if (handler !== undefined && this.tcp !== undefined) return false;
     this.tcp = handler;
+    return true;
   }
 
   /** The source address that the kernel chooses for `remote`; undefined: no route. */

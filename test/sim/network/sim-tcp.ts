@@ -245,6 +245,7 @@ export class SimTcp {
   private readonly listen: readonly SocketAddress[];
   private readonly accept: (connection: SimConnection) => void;
   private readonly connections = new Map<string, Connection>();
+  private readonly bound: boolean;
   private nextPort = FIRST_EPHEMERAL_PORT;
 
   /** @param listen any address of the host does where it is the unspecified one. */
@@ -256,11 +257,13 @@ export class SimTcp {
     this.host = components.host;
     this.accept = components.accept;
     this.listen = listen;
-    this.host.bindTcp((datagram) => this.receive(datagram));
+    this.bound = this.host.bindTcp((datagram) => this.receive(datagram));
+    if (!this.bound && listen.length > 0) throw new Error('another node of this host has its TCP');
   }
 
   /** @returns undefined: no route. Set its handlers at once. */
   connect(remote: SocketAddress): SimConnection | undefined {
+    if (!this.bound) throw new Error('another node of this host has its TCP');
     const address = this.host.sourceFor(remote.address);
     if (address === undefined) return undefined;
     const connection = this.add({ address, port: this.nextPort++ }, remote);
@@ -271,7 +274,7 @@ export class SimTcp {
   /** As when the machine dies: nobody is told. */
   close(): void {
     for (const connection of [...this.connections.values()]) connection.abandon();
-    this.host.bindTcp(undefined);
+    if (this.bound) this.host.bindTcp(undefined);
   }
 
   private add(local: SocketAddress, remote: SocketAddress): Connection {

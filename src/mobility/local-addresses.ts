@@ -82,6 +82,15 @@ export class LocalAddresses implements Timed {
     );
   }
 
+  /** Whether one has seen the address that the kernel sends from to far away, since the last doubt. */
+  get bestKnown(): boolean {
+    const best = this.hosts.find(({ address }) => !address.includes(':'));
+    return (
+      best !== undefined &&
+      this.reflexive.some((known) => sameSocketAddress(known.base, best) && known.seenAt >= this.doubtedSince)
+    );
+  }
+
   /** When a server first told of one of them, since the last doubt. */
   get firstWordAt(): number | undefined {
     const words = this.reflexive.filter(

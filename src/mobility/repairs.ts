@@ -20,7 +20,7 @@ export interface Repairable {
   repair: Repair | undefined;
 }
 
-type RepairAddresses = Pick<LocalAddresses, 'complete' | 'firstWordAt' | 'candidates' | 'mayReach'>;
+type RepairAddresses = Pick<LocalAddresses, 'complete' | 'bestKnown' | 'firstWordAt' | 'candidates' | 'mayReach'>;
 
 /** What is to be known of all links. */
 export interface RepairableLinks<A> {
@@ -125,7 +125,9 @@ export class Repairs<A extends Repairable> implements Timed {
     const { firstWordAt } = this.addresses;
     if (this.waitUntil !== undefined && firstWordAt !== undefined)
       this.waitUntil = Math.min(this.waitUntil, firstWordAt + REPAIR_OTHER_REFLEXIVES_MS);
-    if (!working || this.addresses.complete || now >= (this.waitUntil ?? 0)) this.waitUntil = undefined;
+    // The others come later, by a list inside the link.
+    const known = this.addresses.complete || this.addresses.bestKnown;
+    if (!working || known || now >= (this.waitUntil ?? 0)) this.waitUntil = undefined;
     for (const association of [...this.broken]) this.considerOne(association, now);
   }
 

@@ -171,6 +171,17 @@ test('another mapping of the same address is told as moved', (t) => {
   t.is(addresses.reflexive.length, 1);
 });
 
+test('of two addresses the first one is the one that counts most, and is known when that one is seen', (t) => {
+  const addresses = make('10.0.0.2', '10.0.3.9');
+  addresses.ask([SERVER], 0);
+  t.false(addresses.bestKnown);
+  answerAll(addresses, 0, ({ address }) => (address === '10.0.0.2' ? OUTER : undefined));
+  t.true(addresses.bestKnown);
+  t.false(addresses.complete);
+  addresses.doubt(900);
+  t.false(addresses.bestKnown);
+});
+
 const OUTER = { address: '198.51.100.1', port: 5 };
 const OTHER_OUTER = { address: '198.51.100.77', port: 5 };
 

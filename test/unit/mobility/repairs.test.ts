@@ -21,6 +21,7 @@ class World {
   working = true;
   negotiating = false;
   complete = true;
+  bestKnown = false;
   firstWordAt: number | undefined;
   packets = 0n;
   now = 0;
@@ -44,15 +45,20 @@ class World {
 
   private addresses(): {
     readonly complete: boolean;
+    readonly bestKnown: boolean;
     readonly firstWordAt: number | undefined;
     candidates: ReturnType<typeof hostCandidates>;
     mayReach: () => true;
   } {
     const isComplete = (): boolean => this.complete;
+    const isBestKnown = (): boolean => this.bestKnown;
     const firstWordAt = (): number | undefined => this.firstWordAt;
     return {
       get complete() {
         return isComplete();
+      },
+      get bestKnown() {
+        return isBestKnown();
       },
       get firstWordAt() {
         return firstWordAt();
@@ -96,6 +102,17 @@ test('one address of ours is seen, another one has no way out: the overlay is as
   t.is(world.repairs.nextTimeout(), 60 + REPAIR_OTHER_REFLEXIVES_MS);
   world.at(60 + REPAIR_OTHER_REFLEXIVES_MS);
   t.deepEqual(world.asked, [60 + REPAIR_OTHER_REFLEXIVES_MS]);
+});
+
+test('the address that the kernel sends from is seen: the overlay is asked at once, and told of the others later', (t) => {
+  const world = new World();
+  world.complete = false;
+  world.repairs.begin(world.link, 'silent', 0);
+  world.at(0);
+  world.firstWordAt = 60;
+  world.bestKnown = true;
+  world.at(60);
+  t.deepEqual(world.asked, [60]);
 });
 
 test('how others see us is not waited for without end', (t) => {

@@ -209,8 +209,12 @@ export class LocalAddresses implements Timed {
     this.configured = servers.slice(0, MAX_CONFIGURED_SERVERS);
   }
 
-  /** Asks these peers how they see us; more than some are not asked. @returns those that are */
-  ask(servers: readonly SocketAddress[], now: number): readonly SocketAddress[] {
+  /**
+   * Asks these peers how they see us; more than some are not asked.
+   * @param eager somebody waits for it: they are asked again and again.
+   * @returns those that are
+   */
+  ask(servers: readonly SocketAddress[], now: number, eager = false): readonly SocketAddress[] {
     this.refreshAt = now + REFLEXIVE_REFRESH_MS;
     const isIpv6 = ({ address }: SocketAddress): boolean => address.includes(':');
     const asked = [...this.configured, ...servers]
@@ -220,7 +224,7 @@ export class LocalAddresses implements Timed {
     for (const server of asked)
       for (const base of this.hosts) {
         if (isIpv6(base) !== isIpv6(server)) continue;
-        if (this.client.query(base, server, now)) this.mappings.asked(formatSocketAddress(base), server.address);
+        if (this.client.query(base, server, now, eager)) this.mappings.asked(formatSocketAddress(base), server.address);
       }
     return asked;
   }

@@ -12,6 +12,7 @@ import {
   BINDING_PACING_MS,
   BINDING_RTO_MS,
   BINDING_TIMEOUT_MS,
+  EAGER_BINDING_TIMEOUT_MS,
   HEADER_BYTES,
   MAX_BINDING_QUERIES,
   PADDED_REQUEST_BYTES,
@@ -39,6 +40,8 @@ export type BindingEvent =
 interface Query {
   readonly local: SocketAddress;
   readonly server: SocketAddress;
+  /** Repeated without longer pauses each time. */
+  eager: boolean;
   padded: boolean;
   id: string;
   request: Uint8Array;
@@ -56,7 +59,7 @@ export class BindingClient implements Timed {
   private readonly logger: Logger;
   private readonly queries = new Map<string, Query>();
   /** Queries that wait for their slot. */
-  private waiting: { local: SocketAddress; server: SocketAddress }[] = [];
+  private waiting: Pick<Query, 'local' | 'server' | 'eager'>[] = [];
   private nextSlotAt = 0;
   private readonly timers = new TimerQueue<string>();
   private transmits: { local: SocketAddress; remote: SocketAddress; data: Uint8Array }[] = [];
@@ -67,13 +70,17 @@ export class BindingClient implements Timed {
     this.logger = components.logger;
   }
 
-  /** @returns false: too many queries at a time, or this one is under way. */
-  query(local: SocketAddress, server: SocketAddress, now: number): boolean {
+  /** @returns false: too many queries at a time, or this one is under way; `eager` counts then too. */
+  query(local: SocketAddress, server: SocketAddress, now: number, eager = false): boolean {
     const same = (other: { local: SocketAddress; server: SocketAddress }): boolean =>
       sameSocketAddress(other.local, local) && sameSocketAddress(other.server, server);
-    if (this.waiting.some(same) || [...this.queries.values()].some(same)) return false;
+    const known = this.waiting.find(same) ?? [...this.queries.values()].find(same);
+    if (known !== undefined) {
+      known.eager ||= eager;
+      return false;
+    }
     if (this.queries.size + this.waiting.length >= MAX_BINDING_QUERIES) return false;
-    this.waiting.push({ local, server });
+    this.waiting.push({ local, server, eager });
     this.startWaiting(now);
     return true;
   }
@@ -122,11 +129,11 @@ export class BindingClient implements Timed {
     for (let id = this.timers.due(now); id !== undefined; id = this.timers.due(now)) {
       const query = this.queries.get(id);
       if (query === undefined) continue;
-      if (now >= query.startedAt + BINDING_TIMEOUT_MS) {
+      if (now >= endOf(query)) {
         this.end(query, { type: 'failed', local: query.local, server: query.server, reason: 'timeout' });
         continue;
       }
-      query.rtoMs *= 2;
+      query.rtoMs = query.eager ? BINDING_RTO_MS : 2 * query.rtoMs;
       this.transmit(query, now);
     }
     this.startWaiting(now);
@@ -175,7 +182,7 @@ export class BindingClient implements Timed {
   private transmit(query: Query, now: number): void {
     query.sentAt = now;
     this.transmits.push({ local: query.local, remote: query.server, data: query.request });
-    this.timers.set(query.id, Math.min(now + query.rtoMs, query.startedAt + BINDING_TIMEOUT_MS));
+    this.timers.set(query.id, Math.min(now + query.rtoMs, endOf(query)));
   }
 
   private end(query: Query, event: BindingEvent): void {
@@ -188,4 +195,8 @@ export class BindingClient implements Timed {
     this.queries.delete(query.id);
     this.timers.clear(query.id);
   }
+}
+
+function endOf({ startedAt, eager }: Query): number {
+  return startedAt + (eager ? EAGER_BINDING_TIMEOUT_MS : BINDING_TIMEOUT_MS);
 }

@@ -91,5 +91,7 @@ export const BINDING_RTO_MS = 200;
 export const BINDING_PACING_MS = 20;
 /** A server that is silent this long has told nothing: hosts behind it are reached by checks all the same. */
 export const BINDING_TIMEOUT_MS = 4_000;
+/** While a call is silent its end waits for this word: a router that is back on the line is noticed at once, for as long as consent lasts. */
+export const EAGER_BINDING_TIMEOUT_MS = 30_000;
 /** Local addresses times servers, at a time. */
 export const MAX_BINDING_QUERIES = 64;

@@ -64,6 +64,22 @@ test('a request with an attribute that must be understood and is not gets 420', 
   t.deepEqual(attributes.unknownAttributes, [0x7f00]);
 });
 
+test('a question that somebody waits for is repeated without longer pauses, also when it had begun without haste', (t) => {
+  for (const beginsEagerly of [true, false]) {
+    const asker = client();
+    asker.query(LOCAL, SERVER, 0, beginsEagerly);
+    if (!beginsEagerly) t.false(asker.query(LOCAL, SERVER, 1_000, true));
+    const times: number[] = [];
+    for (let now = 0; asker.nextTimeout() !== undefined; now = asker.nextTimeout() ?? now) {
+      asker.handleTimeout(now);
+      while (asker.pollTransmit() !== undefined) times.push(now);
+    }
+    const pauses = times.slice(1).map((at, i) => at - (times[i] ?? 0));
+    t.true(pauses.length > 100 && pauses.every((pause) => pause <= 400));
+    t.is(asker.pollEvent()?.type, 'failed');
+  }
+});
+
 test('a server that does not know PADDING is asked again without it', (t) => {
   const asker = client();
   asker.query(LOCAL, SERVER, 0);

@@ -68,6 +68,11 @@ export class IceAgent implements Timed {
     return this.session.localParameters;
   }
 
+  /** Where the peer has said that it is, or its checks came from. */
+  get remoteCandidates(): readonly Candidate[] {
+    return this.session.remotes.all;
+  }
+
   /** May change: by a role conflict, or when one side takes control. */
   get role(): IceRole {
     return this.session.role;

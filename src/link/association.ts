@@ -189,6 +189,11 @@ export class Association {
     for (const path of paths) this.dataPlane.addPath(this.link, path.local, path.remote, preferenceOf(path));
   }
 
+  /** Where the peer is now, as it says by others, or was seen before: the data plane finds out, and sends some packets there meanwhile. */
+  expectAt({ local, remote }: Pick<Path, 'local' | 'remote'>): void {
+    this.dataPlane.addPath(this.link, local, remote, PATH_PREFERENCE.unknown, true);
+  }
+
   /** A way through another member, which is taken when all direct ones are lost. */
   addStandby({ local, remote }: Pick<Path, 'local' | 'remote'>): void {
     this.dataPlane.addPath(this.link, local, remote, PATH_PREFERENCE.relay);

@@ -47,6 +47,9 @@ export const RESTART_TIMEOUT_MS = 10_000;
 /** One whose answer named an address that a NAT has taken away: checks that are under way get so long. */
 export const OUTDATED_ANSWER_MS = 50;
 
+/** However many links fall silent, how others see us is asked no more often because of that. */
+export const UNHEARD_INTERVAL_MS = 1_000;
+
 /** As in native/src/data_plane/data_plane.h: whoever dialed us and is not done by then has given up, and does not say so. */
 export const HANDSHAKE_PATIENCE_MS = 1_000;
 

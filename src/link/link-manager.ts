@@ -18,6 +18,7 @@ import { AssociationLives } from './association-lives.ts';
 import { ConnectionTable } from './connection-table.ts';
 import { CONNECT_TIMEOUT_MS, HANDSHAKE_PATIENCE_MS, REST_AFTER_MS, TIMERS_TURN_MS } from './constants.ts';
 import type { EchoDone } from './echoes.ts';
+import { ExpectedPaths } from './expected-paths.ts';
 import { IceSessions } from './ice-sessions.ts';
 import type { LinkEvent, LinksSnapshot } from './link-events.ts';
 import { describeAssociation } from './link-snapshot.ts';
@@ -143,9 +144,10 @@ export class LinkManager implements Timed {
       settled: (association) => this.heardAgain(association),
       packetsOf: ({ link }) => this.dataPlane.linkCounters(link)?.rxPackets ?? 0n,
     });
+    const { sessions, repairs, late, logger } = this;
+    const expected = new ExpectedPaths(addresses);
     this.moves = new OwnMoves({
-      ...{ dataPlane, table, addresses, sessions: this.sessions, repairs: this.repairs, late: this.late },
-      logger: this.logger,
+      ...{ dataPlane, table, addresses, sessions, expected, repairs, late, logger },
       beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),
       settle: (association, now) => this.settle(association, now),
     });
@@ -159,42 +161,30 @@ export class LinkManager implements Timed {
       settle: (association, now) => this.settle(association, now),
     });
     this.negotiations = new Negotiations({
-      table: this.table,
-      sessions: this.sessions,
-      ...{ relays: this.relays, turn: this.turn },
-      wants: this.wants,
-      repairs: this.repairs,
+      ...{ table, sessions, expected, repairs, relays: this.relays, turn: this.turn, wants: this.wants },
       open: (role, hit, now) => this.lives.open(role, 'negotiated', hit, now),
       drop: (association, reason) => this.lives.drop(association, reason, false),
       askReflexive: (now) => void this.moves.ask(now),
       settle: (association, now) => this.settle(association, now),
     });
     this.turns = new Turns({
-      table: this.table,
-      sessions: this.sessions,
+      ...{ table, sessions },
       open: (role, hit, now) => this.lives.open(role, 'negotiated', hit, now),
       drop: (association, reason) => this.lives.drop(association, reason, association.origin !== 'negotiated'),
       takePath: (association, path, now) => this.paths.take(association, path, now),
       settle: (association, now) => this.settle(association, now),
     });
     this.paths = new Paths({
-      table: this.table,
-      sessions: this.sessions,
-      repairs: this.repairs,
-      streams: this.streams,
-      relays: this.relays,
-      turns: this.turns,
-      late: this.late,
+      ...{ table, sessions, repairs, streams, late, logger, relays: this.relays, turns: this.turns },
       tell: (event) => this.handler(event),
       drop: (association, reason) => this.lives.drop(association, reason, true),
       beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),
       silent: (association, cause, now) => this.silent(association, cause, now),
       settle: (association, now) => this.settle(association, now),
-      logger: this.logger,
       askReflexive: (now) => void this.moves.ask(now),
       udpPasses: (now) => this.moves.udpPasses(now),
     });
-    const { timers, repairs, negotiations, turns, paths, late, moves, relays, sessions, turn } = this;
+    const { timers, negotiations, turns, paths, moves, relays, turn } = this;
     this.lives = new AssociationLives({
       ...components,
       ...{ table, timers, sessions, repairs, negotiations, turns, paths, late, moves, relays, streams, turn },
@@ -243,6 +233,9 @@ export class LinkManager implements Timed {
         // The data plane may have gone over to what has ended since.
         if (isAllocationAddress(event.local.address) && !this.addresses.has(event.local.address))
           this.moves.relayedLost(event.local.address, now);
+        return;
+      case 'unheard':
+        this.moves.unheard(now);
         return;
       case 'noPath':
         this.paths.silent(event.link, now);

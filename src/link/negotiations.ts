@@ -1,9 +1,10 @@
-import type { IceParameters } from '../base/candidate.ts';
+import type { Candidate, IceParameters } from '../base/candidate.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { IceAgent } from '../ice/ice-agent.ts';
 import type { Association, AssociationRepairs as Repairs } from './association.ts';
 import { nameAssociation, namedAssociation } from './association-secrets.ts';
 import type { ConnectionTable, Link } from './connection-table.ts';
+import type { ExpectedPaths } from './expected-paths.ts';
 import { CONNECT_TIMEOUT_MS, OFFER_TIMEOUT_MS, RESTART_TIMEOUT_MS } from './constants.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { Relays } from './relays.ts';
@@ -15,6 +16,7 @@ export interface NegotiationPorts {
   readonly table: ConnectionTable;
   readonly sessions: IceSessions;
   readonly relays: Relays;
+  readonly expected: ExpectedPaths;
   readonly wants: RelayWants;
   readonly repairs: Pick<Repairs, 'consider'>;
   readonly open: (role: Association['role'], hit: Hit, now: number) => Association;
@@ -34,6 +36,7 @@ export class Negotiations {
   private readonly table: ConnectionTable;
   private readonly sessions: IceSessions;
   private readonly relays: Relays;
+  private readonly expected: ExpectedPaths;
   private readonly wants: RelayWants;
   private readonly repairs: NegotiationPorts['repairs'];
   private readonly open: NegotiationPorts['open'];
@@ -46,6 +49,7 @@ export class Negotiations {
     this.table = ports.table;
     this.sessions = ports.sessions;
     this.relays = ports.relays;
+    this.expected = ports.expected;
     this.wants = ports.wants;
     this.repairs = ports.repairs;
     this.open = ports.open;
@@ -82,7 +86,8 @@ export class Negotiations {
     const { current } = link;
     if (current?.secrets !== undefined && namedAssociation(remote) === current.secrets.id) {
       const parameters = this.sessions.startRestart(current, 'controlled', now + RESTART_TIMEOUT_MS);
-      if (current.nextIce !== undefined) this.told(hit, current.nextIce, remote, 'they', now);
+      if (current.nextIce !== undefined)
+        this.expected.named(current, this.told(hit, current.nextIce, remote, 'they', now));
       this.settle(current, now);
       // The peer has lost us: perhaps our NAT or our TURN server has forgotten us, and what we answer is of no use any more.
       this.askReflexive(now);
@@ -100,11 +105,20 @@ export class Negotiations {
     return this.relays.name(agent.localParameters, hit, this.relays.named(remote, hit));
   }
 
-  private told(hit: Hit, agent: IceAgent, remote: IceParameters, called: 'we' | 'they', now: number): void {
+  /** @returns where the peer says that it is. */
+  private told(
+    hit: Hit,
+    agent: IceAgent,
+    remote: IceParameters,
+    called: 'we' | 'they',
+    now: number,
+  ): readonly Candidate[] {
     const direct = this.relays.direct(remote);
-    agent.setRemote({ ...direct, candidates: this.sessions.reach(direct.candidates) }, now);
+    const candidates = this.sessions.reach(direct.candidates);
+    agent.setRemote({ ...direct, candidates }, now);
     this.relays.meet(hit, agent, this.relays.named(remote, hit), now);
     this.wants.begin(agent, called, now);
+    return candidates;
   }
 
   /** The answer to our offer came. Without an open offer it is too late, and nothing happens. */
@@ -136,7 +150,10 @@ export class Negotiations {
     if (kept) association.nextIceUntil = now + RESTART_TIMEOUT_MS;
     else if (!association.connected) association.deadline = now + CONNECT_TIMEOUT_MS;
     const agent = kept ? association.nextIce : association.ice;
-    if (agent !== undefined) this.told(hit, agent, remote, 'we', now);
+    if (agent !== undefined) {
+      const candidates = this.told(hit, agent, remote, 'we', now);
+      if (kept) this.expected.named(association, candidates);
+    }
     this.settle(association, now);
   }
 

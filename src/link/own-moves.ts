@@ -8,7 +8,8 @@ import type { DataPlane } from '../native/data-plane.ts';
 import type { Association, AssociationRepairs as Repairs } from './association.ts';
 import { bindingServers } from './binding-servers.ts';
 import type { ConnectionTable } from './connection-table.ts';
-import { OUTDATED_ANSWER_MS } from './constants.ts';
+import { OUTDATED_ANSWER_MS, UNHEARD_INTERVAL_MS } from './constants.ts';
+import type { ExpectedPaths } from './expected-paths.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { LateCandidates } from './late-candidates.ts';
 import { Renewals } from './renewals.ts';
@@ -19,6 +20,7 @@ export interface OwnMovesPorts {
   readonly table: ConnectionTable;
   readonly addresses: LocalAddresses;
   readonly sessions: IceSessions;
+  readonly expected: ExpectedPaths;
   readonly repairs: Repairs;
   readonly late: LateCandidates;
   readonly logger: Logger;
@@ -32,6 +34,7 @@ export interface OwnMovesPorts {
 export class OwnMoves {
   private readonly ports: OwnMovesPorts;
   private readonly renewals = new Renewals();
+  private unheardAt = -Infinity;
   private handler: (atOwnAddress: boolean) => void = () => {};
 
   constructor(ports: OwnMovesPorts) {
@@ -65,12 +68,20 @@ export class OwnMoves {
   }
 
   /** Whoever has no NAT in front of it can tell how it sees us; `others` too when links are few. @returns who is asked */
-  ask(now: number, others: readonly SocketAddress[] = []): readonly SocketAddress[] {
-    const linked = bindingServers(this.ports.table.associations);
+  ask(now: number, others: readonly SocketAddress[] = [], eager = false): readonly SocketAddress[] {
+    const { addresses, table } = this.ports;
+    const linked = bindingServers(table.associations, (address) => addresses.mayReach(address));
     const further = others.filter(({ address }) => !linked.some((server) => server.address === address));
-    const asked = this.ports.addresses.ask([...linked, ...further], now);
+    const asked = addresses.ask([...linked, ...further], now, eager);
     this.pump(now);
     return asked;
+  }
+
+  /** Somebody does not answer on the only path there is: perhaps our NAT has another mapping for us. */
+  unheard(now: number): void {
+    if (now < this.unheardAt + UNHEARD_INTERVAL_MS) return;
+    this.unheardAt = now;
+    this.ask(now, [], true);
   }
 
   /** Where it did not a moment ago: nobody could tell how we are seen, and links through others may become direct ones. */
@@ -129,6 +140,7 @@ export class OwnMoves {
     // The link with a relaying member moves by itself.
     const own = path?.local !== undefined && !isIndirectAddress(path.remote.address);
     const lost = path?.local === undefined || (own && !addresses.has(path.local.address));
+    if (association.state === 'up') this.ports.expected.outOfReach(association);
     if (association.state === 'up' && lost) beginRepair(association, 'broken', now);
     else if (association.state === 'up' && association.isIndirect) beginRepair(association, 'remapped', now);
     late.consider(association, now);

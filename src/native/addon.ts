@@ -25,7 +25,14 @@ export interface NativeDataPlane {
   bindRemote(link: number, remote: string, port: number): void;
   unbindRemote(link: number, remote: string, port: number): void;
   setPath(link: number, local: string | null, remote: string, port: number, preference: number): void;
-  addPath(link: number, local: string | null, remote: string, port: number, preference: number): void;
+  addPath(
+    link: number,
+    local: string | null,
+    remote: string,
+    port: number,
+    preference: number,
+    expected: boolean,
+  ): void;
   clearPath(link: number): void;
   closeLink(link: number): void;
   rest(link: number, asleep: boolean): void;
@@ -77,11 +84,13 @@ export interface PathRoute {
 
 /**
  * The paths of one link, as the data plane keeps them (native/src/link/path_set.h): for a data plane that is simulated. Times are
- * ms of its clock. After any call: `poll` until there is nothing, then look at `active`, `takeSwitched`, `takeNoPath`, `nextTimeout`.
+ * ms of its clock. After any call: `poll` until there is nothing, then look at `active`, `takeSwitched`, `takeNoPath`,
+ * `takeUnheard`, `nextTimeout`.
  */
 export interface PathSet {
   select(path: PathRoute, preference: number, now: number): void;
-  add(path: PathRoute, preference: number, now: number): void;
+  /** @param expected the peer is there now: what is urgent goes there too, before it is proven. */
+  add(path: PathRoute, preference: number, now: number, expected?: boolean): void;
   clear(): void;
   ask(now: number): void;
   doubt(now: number): void;
@@ -105,6 +114,7 @@ export interface PathSet {
   handleTimeout(now: number): void;
   takeSwitched(): 'peer' | 'silence' | 'gone' | 'better' | undefined;
   takeNoPath(): boolean;
+  takeUnheard(): boolean;
   /** Infinity: none. */
   readonly nextTimeout: number;
   /** When something urgent, when anything of programs was sent. -Infinity: never. */

@@ -45,8 +45,9 @@ export interface DataPlane {
    * over to one of them when the one in use falls silent or loses its address, and to one of greater preference after it has
    * worked for three seconds, or at once from below `PATH_PREFERENCE.direct` to above it. Of equal ones it uses the one by the better
    * uplink. `moved` tells.
+   * @param expected the peer is there now, as it says by others: until that is proven some urgent packets go there as well.
    */
-  addPath(link: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void;
+  addPath(link: LinkId, local: SocketAddress, remote: SocketAddress, preference: number, expected?: boolean): void;
   /**
    * The peer's consent is over (RFC 7675 s5.1): of a connected link nothing is sent, and what is to be is dropped (`dropNoPath`),
    * until `setPath`, or until the peer comes from elsewhere (`moved`). It is heard as ever.
@@ -256,6 +257,8 @@ export type DataPlaneEvent =
     }
   /** Packets of programs are sent on this link, and no path of it answers. Once, until one does. */
   | { readonly type: 'noPath'; readonly link: LinkId }
+  /** The only path of a link in use does not answer, whichever end sends: perhaps others see this host elsewhere by now. */
+  | { readonly type: 'unheard'; readonly link: LinkId }
   /** The stream of that client of this host as a TURN server is over, and with it its allocation; never lost. */
   | { readonly type: 'turnLeft'; readonly local: SocketAddress; readonly remote: SocketAddress }
   /** The stream of `dialTurnServer` is over, or did not come about; never lost. */

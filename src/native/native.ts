@@ -149,8 +149,8 @@ class NativePlane implements DataPlane {
     this.native.setPath(link, local?.address ?? null, remote.address, remote.port, preference);
   }
 
-  addPath(link: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void {
-    this.native.addPath(link, local.address, remote.address, remote.port, preference);
+  addPath(link: LinkId, local: SocketAddress, remote: SocketAddress, preference: number, expected = false): void {
+    this.native.addPath(link, local.address, remote.address, remote.port, preference, expected);
   }
 
   clearPath(link: LinkId): void {

@@ -28,8 +28,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::Open>("openLink"),
                            InstanceMethod<&DataPlaneObject::Bind>("bindRemote"),
                            InstanceMethod<&DataPlaneObject::Unbind>("unbindRemote"),
-                           InstanceMethod<&DataPlaneObject::PostPath<SetPath>>("setPath"),
-                           InstanceMethod<&DataPlaneObject::PostPath<AddPath>>("addPath"),
+                           InstanceMethod<&DataPlaneObject::SetPathTo>("setPath"),
+                           InstanceMethod<&DataPlaneObject::AddPathTo>("addPath"),
                            InstanceMethod<&DataPlaneObject::ClearPathOf>("clearPath"),
                            InstanceMethod<&DataPlaneObject::CloseOne>("closeLink"),
                            InstanceMethod<&DataPlaneObject::RestLink>("rest"),
@@ -308,6 +308,10 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
         type("noPath");
         link();
         break;
+      case EventType::kUnheard:
+        type("unheard");
+        link();
+        break;
       case EventType::kStirred:
         type("stirred");
         link();
@@ -408,16 +412,24 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (remote.has_value()) Post(UnbindRemote{*link, *remote});
   }
 
-  // (link, local or null, remote, port)
   // (link, local or null, remote, port, preference)
-  template <typename PathCommand>
-  void PostPath(const Napi::CallbackInfo& info) {
+  void SetPathTo(const Napi::CallbackInfo& info) {
     auto link = GetUint32(info[0]);
     if (!link.has_value()) return;
     auto path = GetPath(info, 1);
     auto preference = GetUint32(info[4]);
     if (path.has_value() && preference.has_value())
-      Post(PathCommand{*link, *path, static_cast<uint8_t>(*preference)});
+      Post(SetPath{*link, *path, static_cast<uint8_t>(*preference)});
+  }
+
+  // As setPath; expected
+  void AddPathTo(const Napi::CallbackInfo& info) {
+    auto link = GetUint32(info[0]);
+    if (!link.has_value()) return;
+    auto path = GetPath(info, 1);
+    auto preference = GetUint32(info[4]);
+    if (path.has_value() && preference.has_value())
+      Post(AddPath{*link, *path, static_cast<uint8_t>(*preference), info[5].ToBoolean().Value()});
   }
 
   void ClearPathOf(const Napi::CallbackInfo& info) {

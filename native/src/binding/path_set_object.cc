@@ -41,6 +41,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceMethod<&PathSetObject::HandleTimeout>("handleTimeout"),
                            InstanceMethod<&PathSetObject::TakeSwitched>("takeSwitched"),
                            InstanceMethod<&PathSetObject::TakeNoPath>("takeNoPath"),
+                           InstanceMethod<&PathSetObject::TakeUnheard>("takeUnheard"),
                            InstanceAccessor<&PathSetObject::NextTimeout>("nextTimeout"),
                            InstanceAccessor<&PathSetObject::UrgentAt>("urgentAt"),
                            InstanceAccessor<&PathSetObject::SentAt>("sentAt"),
@@ -85,12 +86,12 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     if (path.has_value() && preference.has_value())
       paths_->Select(*path, static_cast<uint8_t>(*preference), GetTime(info[2]));
   }
-  // As select.
+  // (path, preference, now, expected)
   void Add(const Napi::CallbackInfo& info) {
     auto path = GetRoute(info[0]);
     auto preference = GetUint32(info[1]);
     if (path.has_value() && preference.has_value())
-      paths_->Add(*path, static_cast<uint8_t>(*preference), GetTime(info[2]));
+      paths_->Add(*path, static_cast<uint8_t>(*preference), GetTime(info[2]), info[3].ToBoolean().Value());
   }
   void Clear(const Napi::CallbackInfo&) { paths_->Clear(); }
   void Ask(const Napi::CallbackInfo& info) { paths_->Ask(GetTime(info[0])); }
@@ -182,6 +183,9 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     auto cause = paths_->TakeSwitched();
     if (!cause.has_value()) return info.Env().Undefined();
     return Napi::String::New(info.Env(), NameOf(*cause));
+  }
+  Napi::Value TakeUnheard(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), paths_->TakeUnheard());
   }
   Napi::Value TakeNoPath(const Napi::CallbackInfo& info) {
     return Napi::Boolean::New(info.Env(), paths_->TakeNoPath());

@@ -49,6 +49,7 @@ struct AddPath {
   LinkId link;
   Path path;
   uint8_t preference;
+  bool expected = false;  // the peer is there now
 };
 struct ClearPath {
   LinkId link;

@@ -27,6 +27,7 @@ enum class EventType : uint8_t {
   kPaths,
   kNewPath,
   kNoPath,
+  kUnheard,
   kLargeSent,
   kTurnEnded,
   kTurnLeft

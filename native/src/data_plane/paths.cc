@@ -89,6 +89,12 @@ void DataPlane::TendPaths(Link* link) {
     event.link = link->id;
     Emit(std::move(event));
   }
+  if (link->paths->TakeUnheard()) {
+    Event event;
+    event.type = EventType::kUnheard;
+    event.link = link->id;
+    Emit(std::move(event));
+  }
   ArmPaths(link);
 }
 
@@ -124,7 +130,7 @@ void DataPlane::Handle(AddPath& command) {
   // Streams are for links (TendStreams).
   bool is_new = command.path.is_stream() && links_.FindRemote(command.path.remote) == nullptr;
   if (is_new) links_.Bind(link, command.path.remote, false);
-  link->paths->Add(command.path, command.preference, now_);
+  link->paths->Add(command.path, command.preference, now_, command.expected);
   TendPaths(link);
 }
 

@@ -57,7 +57,7 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   entry = MakeActive(entry);
   following_ = false;
   unproven_ = false;
-  no_path_told_ = false;
+  no_path_told_ = unheard_told_ = false;
   heard_at_ = active_heard_at_ = switched_at_ = now;
   unheard_since_ = kNever;
   ChooseSpare();
@@ -77,7 +77,7 @@ void PathSet::AskActive(Nanoseconds now) {
   if (!used->waits) SendProbe(used, now);
 }
 
-void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
+void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now, bool expected) {
   // One whose local address is the kernel's choice is another one, until it is seen what that is.
   Entry* entry = FindExactly(route);
   if (entry == nullptr) {
@@ -88,6 +88,10 @@ void PathSet::Add(const Path& route, uint8_t preference, Nanoseconds now) {
   entry->from_peer = false;
   if (entry->state == State::kCandidate) {
     entry->missed = 0;
+    if (expected) {
+      entry->wanted = true;
+      entry->credit_bytes = std::max(entry->credit_bytes, kExpectedBytes);
+    }
     if (!entry->waits) SendProbe(entry, now);
   } else if (entry->state == State::kSuspect && !entry->waits) {
     // Something has changed there.
@@ -236,7 +240,9 @@ void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
   out.record[0] = kPathProbe;
   bool is_active = entry == Active();
   out.record[kFlagsAt] = is_active ? kSendsHere : 0;
-  if (is_active && now < announce_until_) out.record[kFlagsAt] |= kSendHereToo;
+  // By a guess nobody is told of anything where no route leads to it.
+  bool announces = is_active ? now < announce_until_ : unproven_ && entry->wanted;
+  if (announces) out.record[kFlagsAt] |= kSendHereToo;
   if (is_active && now - active_heard_at_ >= kQuiet) out.record[kFlagsAt] |= kHearNothing;
   std::memcpy(&out.record[kNonceAt], probe.nonce.data(), kNonceBytes);
   StoreBe32(&out.record[kReceivedAt], entry->received);
@@ -352,7 +358,7 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
   entry->waits = false;
   entry->answers_in_row = static_cast<uint8_t>(std::min(entry->answers_in_row + 1, 255));
   entry->due_at = now + (entry->samples < kFewSamples ? kSampleInterval : kSpareInterval);
-  no_path_told_ = false;
+  no_path_told_ = unheard_told_ = false;
   Entry* used = Active();
   if (entry == used) {
     unheard_since_ = kNever;
@@ -534,8 +540,11 @@ void PathSet::ChooseSpare() {
     }
   }
   // Most likely the peer is there alone, and its answer takes a round trip more.
+  // What has brought something is more than a word.
   for (size_t i = 0; i < entries_.size(); i++) {
-    if (entries_[i].wanted && entries_[i].state == State::kCandidate) spare_ = static_cast<int>(i);
+    if (!entries_[i].wanted || entries_[i].state != State::kCandidate) continue;
+    if (spare_ < 0 || entries_[i].received > 0 || entries_[static_cast<size_t>(spare_)].received == 0)
+      spare_ = static_cast<int>(i);
   }
 }
 
@@ -556,7 +565,7 @@ void PathSet::EndSuspicion(Entry* entry) {
   entry->missed = 0;
   entry->waits = false;
   entry->due_at = heard_at_ + kSpareInterval;
-  no_path_told_ = false;
+  no_path_told_ = unheard_told_ = false;
   ChooseSpare();
 }
 
@@ -598,12 +607,13 @@ void PathSet::Missed(Entry* entry, Nanoseconds now) {
 }
 
 void PathSet::ConsiderNoPath(Nanoseconds now) {
-  if (now - program_sent_at_ > kInUse) return;
   const Entry* used = Active();
-  if (no_path_told_ || used == nullptr || used->state != State::kSuspect || used->missed < 2) return;
+  if (used == nullptr || used->state != State::kSuspect) return;
   for (const Entry& entry : entries_) {
     if (&entry != used && entry.state == State::kValid) return;
   }
+  if (!unheard_told_) unheard_ = unheard_told_ = true;
+  if (no_path_told_ || used->missed < 2 || now - program_sent_at_ > kInUse) return;
   no_path_told_ = no_path_ = true;
 }
 
@@ -675,5 +685,7 @@ bool PathSet::TakeNoPath() {
   no_path_ = false;
   return taken;
 }
+
+bool PathSet::TakeUnheard() { return std::exchange(unheard_, false); }
 
 }  // namespace idloc

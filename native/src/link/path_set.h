@@ -54,6 +54,8 @@ class PathSet {
     bool stranger = false;
     // The peer wants us to send by it, once it is proven.
     bool wanted = false;
+    // What it may carry before that beyond three times what it brought, on the peer's signed word.
+    uint32_t credit_bytes = 0;
     // It fell silent while it was used, or the peer did not want it any more: until it has answered a few
     // times in a row it is not gone back to.
     bool left = false;
@@ -94,8 +96,10 @@ class PathSet {
 
   // JavaScript has chosen. Ignored when this path has just failed here and another one works.
   void Select(const Path& route, uint8_t preference, Nanoseconds now);
-  // Another path may be there: probed at once.
-  void Add(const Path& route, uint8_t preference, Nanoseconds now);
+  // Another path may be there: probed at once. `expected`: and the peer is not where it was, as its offer or
+  // the loss of our address tells. What is urgent goes there as well, some packets of it, before the nonce
+  // has come back: a round trip earlier.
+  void Add(const Path& route, uint8_t preference, Nanoseconds now, bool expected = false);
   // Consent is over (RFC 7675 s5.1): nothing is sent until another path is there.
   void Clear();
   // Whether the peer answers probes is to be known before nobody sends any more: else its silence says
@@ -194,6 +198,9 @@ class PathSet {
   // Once: programs send, the active path is silent, and no other one answers. An end that only receives
   // leaves it to the other to look for new ones: both at once would be in each other's way.
   bool TakeNoPath();
+  // Once each time: the only path there is does not answer, whoever sends. Others may see this host elsewhere
+  // by now.
+  bool TakeUnheard();
 
  private:
   static constexpr size_t kMaxValid = 4;
@@ -222,6 +229,9 @@ class PathSet {
   static constexpr Nanoseconds kReturnHold = 3 * kSecond;  // hysteresis
   static constexpr uint8_t kReturnAnswers = 3;
   static constexpr Nanoseconds kAnnounce = kSecond;
+  // On the word of an offer, which is longer than a third of this (RFC 9000 s8.1): a call's packets of more
+  // than a round trip of 100 ms.
+  static constexpr uint32_t kExpectedBytes = 1'500;
   // Two ends that follow each other's packets would swap for ever.
   static constexpr Nanoseconds kFollowHold = 100 * kMillisecond;
   static constexpr Nanoseconds kServerFollowHold = 300 * kMillisecond;
@@ -256,7 +266,7 @@ class PathSet {
   void SendProbe(Entry* entry, Nanoseconds now);
   // RFC 9000 s8.1, of one that is not proven.
   static bool MayCarry(const Entry& entry, size_t bytes) {
-    return entry.sent_bytes + bytes <= 3 * entry.received_bytes;
+    return entry.sent_bytes + bytes <= 3 * entry.received_bytes + entry.credit_bytes;
   }
   // None has just left that may be answered still.
   static bool MayProbe(const Entry& entry, Nanoseconds now);
@@ -299,6 +309,8 @@ class PathSet {
   bool following_wish_ = false;  // which it has said, between paths that both ends know
   bool no_path_told_ = false;
   bool no_path_ = false;
+  bool unheard_ = false;
+  bool unheard_told_ = false;
   bool unproven_ = false;  // the active path is a guess, that nobody was told of
   int stream_ = 0;         // records of one that comes in
   bool overdue_ = false;   // such a one has stopped, and nothing is known of it

@@ -50,6 +50,7 @@ struct End {
   uint64_t voice_datagrams = 0;
   int switches = 0;
   int no_path = 0;
+  int unheard = 0;
   std::vector<bool> seen = std::vector<bool>(200'000);
 };
 
@@ -132,7 +133,7 @@ class PathWorld {
       end->longest = 0;
       end->heard_at = now;
       end->probes = end->voice_datagrams = 0;
-      end->switches = end->no_path = 0;
+      end->switches = end->no_path = end->unheard = 0;
       end->reordered = 0;
     }
   }
@@ -191,6 +192,7 @@ class PathWorld {
     }
     if (end.paths.TakeSwitched().has_value()) end.switches++;
     if (end.paths.TakeNoPath()) end.no_path++;
+    if (end.paths.TakeUnheard()) end.unheard++;
   }
   void Receive(const Packet& packet) {
     End& end = packet.to == 0 ? a : b;

@@ -124,6 +124,53 @@ TEST(
   CHECK(world.a.longest <= 150 * kMillisecond && world.b.longest <= 150 * kMillisecond);
 }
 
+TEST("the peer is elsewhere, as it has said by others: voice is there as soon as the first probe") {
+  PathWorld world(Case{30 * kMillisecond, false, true});
+  world.AddWire(At(1), At(9), 30 * kMillisecond);
+  size_t other = world.AddWire(At(2), At(9), 30 * kMillisecond);
+  world.Begin(0);
+  world.Run(3 * kSecond);
+  world.Kill(0);
+  world.Measure();
+  world.b.paths.Add(world.wires[other].of_b, kDirectPreference, world.now, true);
+  world.Run(kSecond);
+  CHECK(world.a.longest <= world.wires[other].delay + 2 * kVoice);
+  CHECK(*world.b.paths.active() == world.wires[other].of_b);
+}
+
+TEST("where the peer is expected and does not answer, a few packets go") {
+  PathWorld world(Case{30 * kMillisecond, false, true});
+  world.AddWire(At(1), At(9), 30 * kMillisecond);
+  size_t other = world.AddWire(At(2), At(9), 30 * kMillisecond);
+  world.Begin(0);
+  world.Run(3 * kSecond);
+  world.Kill(0);
+  world.Kill(other);
+  world.Measure();
+  uint64_t before = world.b.next_voice;
+  for (int i = 0; i < 5; i++) {
+    world.b.paths.Add(world.wires[other].of_b, kDirectPreference, world.now, true);
+    world.Run(100 * kMillisecond);
+  }
+  uint64_t copies = world.b.voice_datagrams - (world.b.next_voice - before);
+  CHECK(copies > 2 && copies * kVoiceDatagram <= 1'500);
+  CHECK(*world.b.paths.active() == world.wires[0].of_b);
+}
+
+TEST("the only path dies: each end is told once that it hears nothing, also the one that sends nothing") {
+  ForEachCase([](const Case& c) {
+    PathWorld world(c);
+    world.AddWire(At(1), At(9), c.delay);
+    world.Begin(0);
+    world.Run(3 * kSecond);
+    CHECK(world.a.unheard == 0 && world.b.unheard == 0);
+    world.Kill(0);
+    world.Run(5 * kSecond);
+    CHECK(world.a.unheard == 1 && world.b.unheard == 1);
+    CHECK(world.a.no_path == (c.a_speaks ? 1 : 0) && world.b.no_path == (c.b_speaks ? 1 : 0));
+  });
+}
+
 TEST("the way out of the only path is gone and its address stays: whoever sends has no path at once") {
   for (bool present : {true, false}) {
     for (bool speaks : {true, false}) {

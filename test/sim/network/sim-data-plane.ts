@@ -311,13 +311,13 @@ export class SimDataPlane implements DataPlane {
     }
   }
 
-  addPath(id: LinkId, local: SocketAddress, remote: SocketAddress, preference: number): void {
+  addPath(id: LinkId, local: SocketAddress, remote: SocketAddress, preference: number, expected = false): void {
     const link = this.links.get(id);
     if (link?.paths === undefined) return;
     if (isHitAddress(local.address)) link.relays.add(local.address);
     // As DataPlane::Handle(AddPath): streams are for links.
     if (isStreamAddress(remote.address) && !this.byRemote.has(formatSocketAddress(remote))) this.bind(link, remote);
-    link.paths.add({ local: local.address, remote }, preference, this.loop.now);
+    link.paths.add({ local: local.address, remote }, preference, this.loop.now, expected);
     this.tendPaths(link);
   }
 
@@ -931,6 +931,7 @@ export class SimDataPlane implements DataPlane {
       const local = { address: active.local ?? '::', port: this.port };
       this.emit({ type: 'moved', link: link.id, local, remote: active.remote, cause });
     }
+    if (paths.takeUnheard()) this.emit({ type: 'unheard', link: link.id });
     if (paths.takeNoPath()) this.emit({ type: 'noPath', link: link.id });
     this.armPaths(link, paths);
   }

@@ -58,7 +58,7 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   following_ = false;
   unproven_ = false;
   no_path_told_ = unheard_told_ = false;
-  heard_at_ = active_heard_at_ = switched_at_ = now;
+  heard_at_ = stream_heard_at_ = switched_at_ = now;
   unheard_since_ = kNever;
   ChooseSpare();
   if (InUse(now)) SendProbe(entry, now);
@@ -243,7 +243,7 @@ void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
   // By a guess nobody is told of anything where no route leads to it.
   bool announces = is_active ? now < announce_until_ : unproven_ && entry->wanted;
   if (announces) out.record[kFlagsAt] |= kSendHereToo;
-  if (is_active && now - active_heard_at_ >= kQuiet) out.record[kFlagsAt] |= kHearNothing;
+  if (is_active && now - stream_heard_at_ >= kQuiet) out.record[kFlagsAt] |= kHearNothing;
   std::memcpy(&out.record[kNonceAt], probe.nonce.data(), kNonceBytes);
   StoreBe32(&out.record[kReceivedAt], entry->received);
   outgoing_.push_back(out);
@@ -262,6 +262,7 @@ bool PathSet::Poll(Outgoing* out) {
 
 void PathSet::Heard(const Path& route, size_t bytes, bool newest, bool stranger, Nanoseconds now) {
   heard_at_ = now;
+  if (newest) stream_heard_at_ = now;
   Entry* entry = Find(route);
   if (entry == nullptr) {
     MakeRoom(State::kCandidate);
@@ -362,7 +363,7 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
   Entry* used = Active();
   if (entry == used) {
     unheard_since_ = kNever;
-    heard_at_ = active_heard_at_ = now;
+    heard_at_ = stream_heard_at_ = now;
     EndOverdue();
     if (unproven_) {
       // The guess was right.
@@ -462,7 +463,7 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   entry->stranger = false;
   unproven_ = false;
   switched_ = cause;
-  switched_at_ = heard_at_ = active_heard_at_ = now;
+  switched_at_ = heard_at_ = stream_heard_at_ = now;
   unheard_since_ = kNever;
   ChooseSpare();
   if (following_) return;
@@ -626,7 +627,7 @@ Nanoseconds PathSet::NextTimeout() const {
 Nanoseconds PathSet::SilenceAt() const {
   if (active_ < 0 || !answers_ || entries_[static_cast<size_t>(active_)].waits) return kNever;
   Nanoseconds unheard = unheard_since_ == kNever ? kNever : unheard_since_ + Quiet(sent_at_);
-  return std::min(unheard, stream_ < kStream ? kNever : active_heard_at_ + kStreamSilence);
+  return std::min(unheard, stream_ < kStream ? kNever : stream_heard_at_ + kStreamSilence);
 }
 
 void PathSet::HandleTimeout(Nanoseconds now) {

@@ -152,8 +152,8 @@ class PathSet {
     if (Active()->route.local.unset() && !route.local.unset() && !unproven_) LearnLocal(route);
     Entry& entry = entries_[static_cast<size_t>(active_)];
     entry.received++;
-    stream_ = now - active_heard_at_ > kStreamGap ? 0 : std::min(stream_ + 1, kStream + 1);
-    heard_at_ = active_heard_at_ = now;
+    stream_ = now - stream_heard_at_ > kStreamGap ? 0 : std::min(stream_ + 1, kStream + 1);
+    heard_at_ = stream_heard_at_ = now;
     unheard_since_ = kNever;
     if (overdue_) EndOverdue();
     if (entry.state != State::kValid) EndSuspicion(&entry);
@@ -317,7 +317,7 @@ class PathSet {
   std::optional<Cause> switched_;
   Nanoseconds unheard_since_ = kNever;
   Nanoseconds heard_at_ = kLongAgo;
-  Nanoseconds active_heard_at_ = kLongAgo;  // by the active path
+  Nanoseconds stream_heard_at_ = kLongAgo;  // anything by the active path, no probes by others
   Nanoseconds sent_at_ = kLongAgo;
   Nanoseconds program_sent_at_ = kLongAgo;
   Nanoseconds urgent_at_ = kLongAgo;

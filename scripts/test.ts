@@ -16,8 +16,15 @@ import { TapTally } from './testbed/tap-tally.ts';
 const root = join(import.meta.dirname, '..');
 const AVA = join(root, 'node_modules/ava/entrypoints/cli.js');
 const bin = (name: string): string => join(root, 'node_modules', '.bin', name);
-/** The project's runtime first: AVA, eslint and node-gyp start `node` by name. */
-const environment = { PATH: `${join(process.execPath, '..')}:${process.env.PATH ?? ''}` };
+const environment = {
+  /** The project's runtime first: AVA, eslint and node-gyp start `node` by name. */
+  PATH: `${join(process.execPath, '..')}:${process.env.PATH ?? ''}`,
+  /**
+   * Hundreds of processes load the same modules: V8's code for them, and the sources without their types, save a sixth to a
+   * third of the CPU time of unit tests. Node takes what is there only for a file with the same contents.
+   */
+  NODE_COMPILE_CACHE: join(root, '.cache/node-compile'),
+};
 
 /** A line of progress at least this often, so that a long run is seen to live. */
 const PROGRESS_MS = 15_000;

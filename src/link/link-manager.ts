@@ -235,7 +235,7 @@ export class LinkManager implements Timed {
           this.moves.relayedLost(event.local.address, now);
         return;
       case 'unheard':
-        this.moves.unheard(now);
+        if (this.table.association(event.link)?.isIndirect === false) this.moves.unheard(now);
         return;
       case 'noPath':
         this.paths.silent(event.link, now);
@@ -473,8 +473,7 @@ export class LinkManager implements Timed {
     }
     this.moves.handleTimeout(now);
     if ((this.repairs.nextTimeout() ?? Infinity) <= now) {
-      this.repairs.handleTimeout(now);
-      for (const association of this.repairs.open) this.settle(association, now);
+      for (const association of this.repairs.handleTimeout(now)) this.settle(association, now);
     }
   }
 
@@ -538,7 +537,7 @@ export class LinkManager implements Timed {
     this.turn.doubt(now);
     this.addresses.doubt(now);
     this.moves.ask(now);
-    this.repairs.consider(now);
+    this.repairs.begun(association, now);
     if (cause === 'forgotten') this.tellWhenNoneWorks();
   }
 

@@ -232,7 +232,6 @@ export class OwnMoves {
 
   private considerRepairs(now: number): void {
     const { repairs, settle } = this.ports;
-    repairs.consider(now);
-    for (const association of repairs.open) settle(association, now);
+    for (const association of repairs.consider(now)) settle(association, now);
   }
 }

@@ -116,8 +116,31 @@ export class Repairs<A extends Repairable> implements Timed {
     this.considerOne(association, now);
   }
 
-  /** Looks at all of them: something that they wait for may have happened. */
-  consider(now: number): void {
+  /** Looks at all of them: something that they wait for may have happened. @returns those that wait for something else now */
+  consider(now: number): readonly A[] {
+    this.look(now);
+    return [...this.broken].filter((association) => this.considerOne(association, now));
+  }
+
+  /** As `consider`, when one has just begun: the others only where it has changed what all wait for. Many begin at once. */
+  begun(association: A, now: number): void {
+    const before = this.ready;
+    this.look(now);
+    if (before === this.ready) this.considerOne(association, now);
+    else this.consider(now);
+  }
+
+  nextTimeout(): number | undefined {
+    return this.waitUntil;
+  }
+
+  handleTimeout(now: number): readonly A[] {
+    if (now >= (this.waitUntil ?? Infinity)) this.waitUntil = undefined;
+    return this.consider(now);
+  }
+
+  /** What all wait for: somebody who can be asked, and how others see us. */
+  private look(now: number): void {
     if (this.broken.size === 0) return;
     const working = this.table.hasWorkingLink();
     if (working && !this.working) this.waitUntil = now + REPAIR_REFLEXIVE_GRACE_MS;
@@ -128,34 +151,27 @@ export class Repairs<A extends Repairable> implements Timed {
     // The others come later, by a list inside the link.
     const known = this.addresses.complete || this.addresses.bestKnown;
     if (!working || known || now >= (this.waitUntil ?? 0)) this.waitUntil = undefined;
-    for (const association of [...this.broken]) this.considerOne(association, now);
   }
 
-  nextTimeout(): number | undefined {
-    return this.waitUntil;
-  }
-
-  handleTimeout(now: number): void {
-    if (now >= (this.waitUntil ?? Infinity)) this.waitUntil = undefined;
-    this.consider(now);
-  }
-
-  private considerOne(association: A, now: number): void {
+  /** @returns whether its deadline is another, or it has ended. */
+  private considerOne(association: A, now: number): boolean {
     const { repair, hit } = association;
-    if (repair === undefined || hit === undefined) return;
+    if (repair === undefined || hit === undefined) return false;
     if (repair.cause === 'forgotten' && this.packetsOf(association) > repair.packetsBefore) {
       this.notForgotten(association);
-      return;
+      return true;
     }
     if (now >= repair.limitAt) {
       this.end(association);
       if (repair.cause === 'broken' || repair.cause === 'forgotten')
         this.giveUp(association, repair.cause === 'broken' ? 'its path is lost' : 'the peer has forgotten it', now);
       else this.settled(association);
-      return;
+      return true;
     }
+    const before = repair.nextTimeout();
     const idle = !this.table.isNegotiating(association, now);
     if (repair.shouldAsk(now, idle && this.ready)) this.ask(hit);
+    return repair.nextTimeout() !== before;
   }
 
   /** A message can be routed, and it can tell where we are now: somewhere, and how others see that. */

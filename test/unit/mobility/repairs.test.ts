@@ -150,3 +150,44 @@ test('a peer that is said to have forgotten the link and sends on it all the sam
   t.deepEqual(world.asked, []);
   t.is(world.link.repair, undefined);
 });
+
+test('of a thousand links that break at once each is looked at when it breaks, and all when somebody can be asked', (t) => {
+  const links = Array.from({ length: 1_000 }, (_, i): Repairable => ({
+    ...new World().link,
+    hit: `2001:20::${i.toString(16)}` as Hit,
+    link: i,
+  }));
+  const state = { working: false, looked: 0, asked: 0 };
+  const repairs = new Repairs<Repairable>({
+    table: {
+      hasWorkingLink: () => state.working,
+      isNegotiating: () => {
+        state.looked += 1;
+        return false;
+      },
+    },
+    addresses: {
+      complete: true,
+      bestKnown: false,
+      firstWordAt: undefined,
+      candidates: hostCandidates(['10.0.0.2'], 1),
+      mayReach: () => true,
+    },
+    logger: silentLogger,
+    ask: () => (state.asked += 1),
+    giveUp: () => t.fail(),
+    settled: () => t.fail(),
+    packetsOf: () => 0n,
+  });
+  for (const link of links) {
+    repairs.begin(link, 'broken', 0);
+    repairs.begun(link, 0);
+  }
+  t.is(state.looked, 1_000);
+  t.is(repairs.consider(10).length, 0);
+  state.working = true;
+  t.is(repairs.consider(20).length, 1_000);
+  t.is(state.asked, 1_000);
+  // Nothing has changed for any of them.
+  t.is(repairs.consider(30).length, 0);
+});

@@ -8,8 +8,9 @@ import { RateLimit } from '../base/rate-limit.ts';
 /** Each thing that is put back is a change again, which is looked at: a dozen are put back at once, then one in a second. */
 const LOOKS_AT_ONCE = 24;
 const LOOKS_PER_SECOND = 1;
-/** Nobody says when what failed would work. */
-const RETRY_MS = 10_000;
+/** Nobody says when what failed would work: tried again after this, doubled each time. It may just have been taken away meanwhile. */
+const FIRST_RETRY_MS = 1_000;
+const MAX_RETRY_MS = 10_000;
 /** Somebody who takes it away again and again must not fill the log. */
 const LINES_AT_ONCE = 12;
 const LINES_PER_SECOND = 1 / 60;
@@ -24,6 +25,7 @@ export class InterfaceKeeper implements Timed {
   private readonly looks = new RateLimit(LOOKS_PER_SECOND, LOOKS_AT_ONCE);
   private readonly lines = new RateLimit(LINES_PER_SECOND, LINES_AT_ONCE);
   private lookAt: number | undefined;
+  private retryMs = FIRST_RETRY_MS;
   /** Since the last line in the log. */
   private times = 0;
 
@@ -53,10 +55,12 @@ export class InterfaceKeeper implements Timed {
     this.lookAt = undefined;
     try {
       const missing = this.putBack();
+      this.retryMs = FIRST_RETRY_MS;
       if (missing.length > 0) this.say('put back what someone else took away', { missing: missing.join(', ') }, now);
     } catch (error) {
       if (!(error instanceof IdlocError)) throw error;
-      this.lookAt = now + RETRY_MS;
+      this.lookAt = now + this.retryMs;
+      this.retryMs = Math.min(2 * this.retryMs, MAX_RETRY_MS);
       this.say('the interface and its routes are not as they should be', { err: messageOf(error) }, now);
     }
   }

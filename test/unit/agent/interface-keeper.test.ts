@@ -79,13 +79,22 @@ test('a few minutes later it is put back at once again', (t) => {
   t.is(lines.length, before + 1);
 });
 
-test('what the kernel refuses is said and tried again, at the latest after ten seconds', (t) => {
+test('what the kernel refuses once is there a second later', (t) => {
+  const { take, pass, fail, missing } = world();
+  fail(new IdlocError('EPERM', 'somebody has just taken the address away'));
+  take('unreachable 198.18.0.0/15');
+  fail(undefined);
+  pass(1_000);
+  t.deepEqual(missing(), []);
+});
+
+test('what the kernel refuses is said and tried again, less and less often, at the latest after ten seconds', (t) => {
   const { keeper, take, pass, fail, lines, missing } = world();
   fail(new IdlocError('EPERM', 'cannot give 198.18.0.9/15 to the interface idloc0'));
   take('198.18.0.9/15');
   t.deepEqual(lines, [{ err: 'cannot give 198.18.0.9/15 to the interface idloc0', times: 1 }]);
   pass(30_000);
-  t.is(lines.length, 4);
+  t.is(lines.length, 6);
   fail(undefined);
   pass(10_000);
   t.deepEqual(missing(), []);

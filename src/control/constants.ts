@@ -2,8 +2,8 @@
 export const DEFAULT_SOCKET = '/run/idloc/idloc.sock';
 /** The owner and the group `idloc` may command the agent, nobody else. */
 export const SOCKET_MODE = 0o660;
-/** One request or one answer: a status with some thousand links fits. */
-export const MAX_LINE_BYTES = 4 * 1024 * 1024;
+/** One request or one answer: a status with ten thousand links fits. */
+export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 /** The largest is the export of an authority with some thousand members; whoever sends more is no client of ours. */
 export const MAX_REQUEST_BYTES = 2 * 1024 * 1024;
 export const MAX_CLIENTS = 32;

@@ -154,7 +154,7 @@ test('a peer that is said to have forgotten the link and sends on it all the sam
 test('of a thousand links that break at once each is looked at when it breaks, and all when somebody can be asked', (t) => {
   const links = Array.from({ length: 1_000 }, (_, i): Repairable => ({
     ...new World().link,
-    hit: `2001:20::${i.toString(16)}` as Hit,
+    hit: `2001:20::${i.toString(16)}`,
     link: i,
   }));
   const state = { working: false, looked: 0, asked: 0 };

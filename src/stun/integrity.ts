@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { equalSecrets } from '../base/bytes.ts';
 import { FINGERPRINT_XOR, HEADER_BYTES } from './constants.ts';
@@ -42,7 +42,8 @@ export function computeIntegrity(
   const length = offset + ATTRIBUTE_HEADER_BYTES + HMAC_BYTES[algorithm] - HEADER_BYTES;
   covered[2] = length >> 8;
   covered[3] = length & 0xff;
-  return createHmac(algorithm, key).update(covered).digest();
+  // Node asks bytes whether they are a key object by an exception: three quarters of the time that this takes.
+  return createHmac(algorithm, createSecretKey(key)).update(covered).digest();
 }
 
 /** Does someone who has `key` vouch for this message? The stronger attribute decides when there are two. */

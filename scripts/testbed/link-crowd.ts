@@ -41,6 +41,12 @@ const HANDSHAKES_AT_ONCE = 64;
  * links that it has.
  */
 const MOST_A_SECOND = 80;
+/**
+ * Nor has this process, which answers for everyone: nobody joins while it was busy for more than this of the last moments. It is
+ * the agent that is to be looked at.
+ */
+const MOST_UTILIZATION = 0.6;
+const UTILIZATION_MS = 250;
 /** A handshake that was lost is begun again by its member after this. */
 const HANDSHAKE_PATIENCE_MS = 10_000;
 /** Echo requests that wait for their answers. */
@@ -366,13 +372,18 @@ async function grow(wanted: number): Promise<object> {
   let open = 0;
   let pace: NodeJS.Timeout | undefined;
   await new Promise<void>((resolve) => {
-    const begun = members.length;
+    let last = performance.eventLoopUtilization();
+    let lookedAt = from;
+    let isBusy = false;
     const step = (): void => {
-      const allowed = begun + ((performance.now() - from) / 1000) * MOST_A_SECOND;
-      while (open < HANDSHAKES_AT_ONCE && members.length < Math.min(wanted, allowed)) {
-        open += 1;
-        join(members.length);
+      if (performance.now() - lookedAt > UTILIZATION_MS) {
+        isBusy = performance.eventLoopUtilization(last).utilization > MOST_UTILIZATION;
+        last = performance.eventLoopUtilization();
+        lookedAt = performance.now();
       }
+      if (isBusy || open >= HANDSHAKES_AT_ONCE || members.length >= wanted) return;
+      open += 1;
+      join(members.length);
       armTimer();
     };
     progressed = () => {

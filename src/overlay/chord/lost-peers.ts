@@ -4,14 +4,20 @@ import type { Random } from '../../base/random.ts';
 
 /** Peers that are looked for; the one lost longest ago is given up for a new one. */
 const MAX_LOST = 32;
-/** Since it was lost: first, and then after a quarter of the time again, but at least this often. */
+/** Since it was lost, the first time. */
 const FIRST_SEARCH_MS = 10_000;
+/**
+ * Then each after this part of the time that it took so far, but at least this often, as whoever is without an overlay looks for
+ * it (src/agent/bootstrap.ts): who was apart for two minutes is with the others again four seconds from when that can be.
+ */
+const PAUSE_SHARE = 1 / 40;
+const MIN_PAUSE_MS = 3_000;
 const MAX_PAUSE_MS = 120_000;
 /** After a day, which is still within the time in which two rings are to find each other. */
 const DAY_MS = 86_400_000;
 const MAX_LATE_PAUSE_MS = 240_000;
-/** Between two searches of this node. */
-const SEARCH_GAP_MS = 10_000;
+/** Between two searches of this node, whoever they are for: as long as that, but at most this. */
+const MAX_GAP_MS = 10_000;
 /** As long as a member is remembered that was not heard (ROSTER_LIFETIME_S); then it has to find its way in itself. */
 const GIVE_UP_MS = 30 * DAY_MS;
 
@@ -75,9 +81,9 @@ export class LostPeers implements Timed {
       this.lost.delete(nodeId);
       return;
     }
-    const pause = Math.min(age > DAY_MS ? MAX_LATE_PAUSE_MS : MAX_PAUSE_MS, Math.max(FIRST_SEARCH_MS, age / 4));
-    entry.nextAt = now + pause * (0.75 + this.random.float() / 2);
-    this.freeAt = now + SEARCH_GAP_MS;
+    const pause = Math.max(MIN_PAUSE_MS, age * PAUSE_SHARE) * (0.75 + this.random.float() / 2);
+    entry.nextAt = now + Math.min(age > DAY_MS ? MAX_LATE_PAUSE_MS : MAX_PAUSE_MS, pause);
+    this.freeAt = now + Math.min(MAX_GAP_MS, pause);
     this.search(nodeId, now);
   }
 }

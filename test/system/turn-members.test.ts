@@ -1,4 +1,5 @@
 import { Agent } from '../../scripts/testbed/agent.ts';
+import { eventually } from '../../scripts/testbed/command.ts';
 import { twoHomes } from '../../scripts/testbed/topology.ts';
 import { addressToHit } from '../../src/base/node-id.ts';
 import type { Result } from '../../src/control/schemas.ts';
@@ -9,6 +10,8 @@ const ADDRESS = '203.0.113.10';
 const PORT = '6084';
 /** Nothing is handed on as a hop: only a TURN server is left. */
 const SERVER = '[relay]\nenable = false\n[turn_server]\nenable = true\n';
+
+const FOUND_MS = 10_000;
 
 systemTest(
   'two members whose NATs let no direct way be call each other by a member that is a TURN server, with none configured',
@@ -25,7 +28,11 @@ systemTest(
       Agent.start(lab, { namespace, name, overlay: { join: await carol.invite() } });
     const alice = await join('alice', a);
     const bob = await join('bob', b);
-    const { turnServers } = JSON.parse(await alice.cli('netcheck', '--json')) as Result<'netcheck'>;
+    // She offers it when others have told her that they see her at her own address.
+    const turnServers = await eventually('the TURN server is found', FOUND_MS, async () => {
+      const found = JSON.parse(await alice.cli('netcheck', '--json')) as Result<'netcheck'>;
+      return found.turnServers.length > 0 ? found.turnServers : undefined;
+    });
     t.deepEqual(turnServers, [
       { hit: (await carol.status()).hit, name: `carol.${OVERLAY}`, address: `${ADDRESS}:${PORT}` },
     ]);

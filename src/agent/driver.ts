@@ -8,6 +8,8 @@ const PAUSE_AFTER_ERROR_MS = 1_000;
 
 /** Timers that are due wait so long for what has come and is not read: longer, and they would not keep anything. */
 const INPUT_FIRST_MS = 20;
+/** What took no longer was next to nothing. */
+const SHORT_READ_MS = 0.5;
 
 /**
  * The one timer of the agent: wakes a sans-IO machine when it asked to be woken. What has come is read first: where the host is
@@ -69,7 +71,7 @@ export class Driver {
   }
 
   private wake(): void {
-    if (this.hasUnread()) {
+    if (this.reads()) {
       if (!this.stopped) this.timer = setTimeout(() => this.wake(), 0);
       return;
     }
@@ -89,16 +91,16 @@ export class Driver {
     });
   }
 
-  /** Reads, and tells whether to go on with that before the timers. */
-  private hasUnread(): boolean {
+  /** Whether it has read, and timers have their turn later: one turn of the event loop has either. */
+  private reads(): boolean {
     const { input } = this;
-    if (input === undefined) return false;
-    const read = { all: true };
-    this.guard.run('input', () => {
-      read.all = !input(this.clock.monotonic());
-    });
     const now = this.clock.monotonic();
     this.readingSince ??= now;
-    return !read.all && now - this.readingSince < INPUT_FIRST_MS;
+    if (input === undefined || now - this.readingSince >= INPUT_FIRST_MS) return false;
+    const read = { all: true };
+    this.guard.run('input', () => {
+      read.all = !input(now);
+    });
+    return !read.all || this.clock.monotonic() - now >= SHORT_READ_MS;
   }
 }

@@ -1,3 +1,4 @@
+import { reporting } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 
 /** The same bug with every packet must not fill the log. */
@@ -24,13 +25,7 @@ export class Guard {
 
   /** @returns whether it ran to its end. */
   run(what: string, action: () => void): boolean {
-    try {
-      action();
-      return true;
-    } catch (error) {
-      this.report(what, error);
-      return false;
-    }
+    return reporting((where, error) => this.report(where, error), what, action);
   }
 
   /** A handler of events that come from elsewhere: what it throws ends that event. */

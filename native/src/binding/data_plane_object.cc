@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 
@@ -28,8 +29,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
                            InstanceMethod<&DataPlaneObject::Open>("openLink"),
                            InstanceMethod<&DataPlaneObject::Bind>("bindRemote"),
                            InstanceMethod<&DataPlaneObject::Unbind>("unbindRemote"),
-                           InstanceMethod<&DataPlaneObject::SetPathTo>("setPath"),
-                           InstanceMethod<&DataPlaneObject::AddPathTo>("addPath"),
+                           InstanceMethod<&DataPlaneObject::PostPath<SetPath>>("setPath"),
+                           InstanceMethod<&DataPlaneObject::PostPath<AddPath>>("addPath"),
                            InstanceMethod<&DataPlaneObject::ClearPathOf>("clearPath"),
                            InstanceMethod<&DataPlaneObject::CloseOne>("closeLink"),
                            InstanceMethod<&DataPlaneObject::RestLink>("rest"),
@@ -412,24 +413,17 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (remote.has_value()) Post(UnbindRemote{*link, *remote});
   }
 
-  // (link, local or null, remote, port, preference)
-  void SetPathTo(const Napi::CallbackInfo& info) {
+  // (link, local or null, remote, port, preference); of addPath also: expected
+  template <typename PathCommand>
+  void PostPath(const Napi::CallbackInfo& info) {
     auto link = GetUint32(info[0]);
     if (!link.has_value()) return;
     auto path = GetPath(info, 1);
     auto preference = GetUint32(info[4]);
-    if (path.has_value() && preference.has_value())
-      Post(SetPath{*link, *path, static_cast<uint8_t>(*preference)});
-  }
-
-  // As setPath; expected
-  void AddPathTo(const Napi::CallbackInfo& info) {
-    auto link = GetUint32(info[0]);
-    if (!link.has_value()) return;
-    auto path = GetPath(info, 1);
-    auto preference = GetUint32(info[4]);
-    if (path.has_value() && preference.has_value())
-      Post(AddPath{*link, *path, static_cast<uint8_t>(*preference), info[5].ToBoolean().Value()});
+    if (!path.has_value() || !preference.has_value()) return;
+    PathCommand command{*link, *path, static_cast<uint8_t>(*preference)};
+    if constexpr (std::is_same_v<PathCommand, AddPath>) command.expected = info[5].ToBoolean().Value();
+    Post(std::move(command));
   }
 
   void ClearPathOf(const Napi::CallbackInfo& info) {

@@ -1,28 +1,19 @@
 import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { X509Certificate } from 'node:crypto';
 import test from 'ava';
 import { IdlocError } from '../../src/base/errors.ts';
 import { toStreamAddress } from '../../src/base/stream-address.ts';
 import { encodeStun } from '../../src/stun/codec.ts';
+import { freePort } from './support/free-port.ts';
 import { Host } from './support/host.ts';
 import { makeCertificateFor } from './support/named-certificate.ts';
 
 const LISTENER = '127.0.0.1';
 const REQUEST = encodeStun({ class: 'request', method: 3, transactionId: '0'.repeat(24), attributes: {} });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, LISTENER);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 test('a certificate that is shown anew is what new streams see, over which members and TURN clients come; a stream that was there lives on, and a pair that is none changes nothing', async (t) => {
-  const port = await freePort();
+  const port = await freePort(LISTENER);
   const [old, renewed] = [await makeCertificateFor('a.example.org'), await makeCertificateFor('a.example.org')];
   const listen = [{ address: LISTENER, port }];
   const streams = { listen, serverName: null, alpn: ['http/1.1'], servesTurn: true, certificate: old };

@@ -1,26 +1,18 @@
 import { createSocket, type Socket as Datagrams } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import test from 'ava';
 import type { SocketAddress } from '../../src/base/socket-address.ts';
 import { toStreamAddress } from '../../src/base/stream-address.ts';
 import { encodeStun } from '../../src/stun/codec.ts';
+import { freePort } from './support/free-port.ts';
 import { Host } from './support/host.ts';
 import { makeCertificateFor } from './support/named-certificate.ts';
 
 const NAME = 'turn.example.org';
 const CHANNEL = 0x4001;
 const LISTENER = '127.0.0.1';
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, LISTENER);
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function peerAt(address: string): Promise<Datagrams> {
   const socket = createSocket('udp4');
@@ -47,7 +39,7 @@ class Server {
   }
 
   static async start(certificate?: { certificates: string; key: string }): Promise<Server> {
-    const port = await freePort();
+    const port = await freePort(LISTENER);
     const listen = [{ address: LISTENER, port }];
     const streams = { listen, serverName: null, alpn: ['http/1.1'], servesTurn: true };
     const host = await Host.start({ streams: { ...streams, ...(certificate !== undefined && { certificate }) } });

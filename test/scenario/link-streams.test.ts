@@ -34,19 +34,36 @@ function linked(t: ExecutionContext, world: ThreeHosts): void {
   t.like(pathOf(a, b), { type: 'relay', via: peer.hit });
 }
 
+/** Of both hosts to each other and of A to the peer, and back. */
+function waysOf({ a, b, peer }: ThreeHosts): (readonly [SimNode, SimNode])[] {
+  return [
+    [a, b],
+    [b, a],
+    [a, peer],
+    [peer, a],
+  ];
+}
+
+/** From the first of each to the second. */
+function voicesOf({ network }: ThreeHosts, ways: readonly (readonly [SimNode, SimNode])[], forMs: number): Voice[] {
+  return ways.map(([from, to]) => new Voice(network.loop, from, to, forMs));
+}
+
+function heard(t: ExecutionContext, voices: readonly Voice[]): ReturnType<Voice['heard']>[] {
+  return voices.map((voice, i) => {
+    const found = voice.heard();
+    t.log(`voice ${i}: ${JSON.stringify(found)}`);
+    return found;
+  });
+}
+
 for (const seed of SEEDS) {
   const latencyMs = LATENCIES[seed % LATENCIES.length] ?? 0;
   test(`UDP passes again: links go over to it in both directions, and no packet is lost (seed ${seed}, latency ${latencyMs} ms)`, (t) => {
     const world = blocked(t, seed, { latencyMs, jitterMs: 4 });
     const { a, b, peer, network } = world;
     linked(t, world);
-    const ways = [
-      [a, b],
-      [b, a],
-      [a, peer],
-      [peer, a],
-    ] as const;
-    const voices = ways.map(([from, to]) => new Voice(network.loop, from, to, 50_000));
+    const voices = voicesOf(world, waysOf(world), 50_000);
     network.loop.run(1_000 + network.random.float() * 4_000);
     world.homeA.isCut = () => false;
     const since = a.now;
@@ -55,9 +72,7 @@ for (const seed of SEEDS) {
     t.true(world.until(() => pathOf(a, b).type !== 'relay' && pathOf(b, a).type !== 'relay', 60_000));
     t.log(`directly after ${(a.now - since).toFixed(0)} ms`);
     network.loop.run(52_000);
-    for (const [i, voice] of voices.entries()) {
-      const { lost, silenceMs } = voice.heard();
-      t.log(`voice ${i}: ${JSON.stringify(voice.heard())}`);
+    for (const { lost, silenceMs } of heard(t, voices)) {
       t.is(lost, 0);
       t.true(silenceMs < 200, `${silenceMs} ms`);
     }
@@ -71,20 +86,13 @@ for (const seed of SEEDS)
     const world = blocked(t, seed, { latencyMs: 15, jitterMs: 10, loss: seed % 2 === 0 ? 0 : 0.02 });
     const { a, b, peer, network } = world;
     linked(t, world);
-    const ways = [
-      [a, b],
-      [b, a],
-      [a, peer],
-    ] as const;
-    const voices = ways.map(([from, to]) => new Voice(network.loop, from, to, 20_000));
+    const voices = voicesOf(world, waysOf(world).slice(0, 3), 20_000);
     network.loop.run(2_000 + network.random.float() * 1_000);
     world.homeA.isCut = () => true;
     network.loop.run(3_000);
     world.homeA.isCut = ({ transport }) => transport !== 'tcp';
     network.loop.run(25_000);
-    for (const [i, voice] of voices.entries()) {
-      const { silenceMs, lost } = voice.heard();
-      t.log(`voice ${i}: ${JSON.stringify(voice.heard())}`);
+    for (const { silenceMs, lost } of heard(t, voices)) {
       t.true(silenceMs < 3_000 + 1_500, `${silenceMs} ms`);
       t.true(lost < 250, `${lost} lost`);
     }
@@ -113,13 +121,18 @@ for (const seed of SEEDS)
     t.true(world.until(() => world.linked, 10_000));
     network.loop.run(5_000);
     const [dead, left] = pathOf(a, b).via === peer.hit ? [peer, other] : [other, peer];
-    const voices = [new Voice(network.loop, a, b, 30_000), new Voice(network.loop, b, a, 30_000)];
+    const voices = voicesOf(
+      world,
+      [
+        [a, b],
+        [b, a],
+      ],
+      30_000,
+    );
     network.loop.run(1_000 + network.random.float() * 2_000);
     dead.kill();
     network.loop.run(90_000);
-    for (const [i, voice] of voices.entries()) {
-      const { silenceMs } = voice.heard();
-      t.log(`voice ${i}: ${JSON.stringify(voice.heard())}`);
+    for (const { silenceMs } of heard(t, voices)) {
       t.true(silenceMs < 500, `${silenceMs} ms`);
     }
     t.is(pathOf(a, b).via, left.hit);
@@ -137,19 +150,11 @@ for (const seed of SEEDS)
     t.true(world.join());
     t.true(world.call());
     t.not(pathOf(a, b).type, 'relay');
-    const ways = [
-      [a, b],
-      [b, a],
-      [a, peer],
-      [peer, a],
-    ] as const;
-    const voices = ways.map(([from, to]) => new Voice(network.loop, from, to, 20_000));
+    const voices = voicesOf(world, waysOf(world), 20_000);
     network.loop.run(1_000 + network.random.float() * 2_000);
     world.homeA.isCut = ({ transport }) => transport !== 'tcp';
     network.loop.run(25_000);
-    for (const [i, voice] of voices.entries()) {
-      const { silenceMs } = voice.heard();
-      t.log(`voice ${i}: ${JSON.stringify(voice.heard())}`);
+    for (const { silenceMs } of heard(t, voices)) {
       t.true(silenceMs < 3_500, `${silenceMs} ms`);
     }
     t.like(pathOf(a, peer), { over: 'tls' });
@@ -165,19 +170,11 @@ for (const seed of SEEDS)
     const { a, b, peer, network } = world;
     world.thirdHome.isCut = world.homeA.isCut;
     linked(t, world);
-    const ways = [
-      [a, b],
-      [b, a],
-      [a, peer],
-      [peer, a],
-    ] as const;
-    const voices = ways.map(([from, to]) => new Voice(network.loop, from, to, 20_000));
+    const voices = voicesOf(world, waysOf(world), 20_000);
     network.loop.run(1_000 + network.random.float() * 2_000);
     a.host.move(world.thirdHome, '10.0.3.9');
     network.loop.run(25_000);
-    for (const [i, voice] of voices.entries()) {
-      const { silenceMs } = voice.heard();
-      t.log(`voice ${i}: ${JSON.stringify(voice.heard())}`);
+    for (const { silenceMs } of heard(t, voices)) {
       t.true(silenceMs < 1_000, `${silenceMs} ms`);
     }
     t.like(pathOf(a, peer), { over: 'tls' });
@@ -191,19 +188,11 @@ for (const seed of SEEDS)
     const world = blocked(t, seed, { latencyMs, jitterMs: 4 });
     const { a, b, peer, network } = world;
     linked(t, world);
-    const ways = [
-      [a, b],
-      [b, a],
-      [a, peer],
-      [peer, a],
-    ] as const;
-    const voices = ways.map(([from, to]) => new Voice(network.loop, from, to, 20_000));
+    const voices = voicesOf(world, waysOf(world), 20_000);
     network.loop.run(1_000 + network.random.float() * 2_000);
     world.natA.reboot('198.51.100.77');
     network.loop.run(25_000);
-    for (const [i, voice] of voices.entries()) {
-      const { silenceMs } = voice.heard();
-      t.log(`voice ${i}: ${JSON.stringify(voice.heard())}`);
+    for (const { silenceMs } of heard(t, voices)) {
       t.true(silenceMs < 1_500, `${silenceMs} ms`);
     }
     t.like(pathOf(a, peer), { over: 'tls' });

@@ -32,17 +32,9 @@ for (let seed = 100; seed < 120; seed++)
       loop.run(random.float() * 2_500);
     }
     loop.run(60_000);
-    for (const node of [world.a, world.b]) if (!node.links.isUp(peer.hit)) node.dial(peer);
-    t.true(
-      world.until(() => world.a.links.isUp(peer.hit) && world.b.links.isUp(peer.hit), 40_000),
-      'with the peer',
-    );
-    // An offer needs our address as the peer sees it, and the question for that may have to be repeated.
-    loop.run(3_000);
-    if (!world.linked) world.a.connect(world.b.hit);
-    t.true(
-      world.until(() => world.linked, 40_000),
-      'with each other',
+    t.is(
+      world.reunite(peer, (node) => node.dial(peer)),
+      undefined,
     );
     loop.run(2_000);
     const mark = `${seed}`;

@@ -115,6 +115,21 @@ export class ThreeHosts {
     return this.a.links.isUp(this.b.hit) && this.b.links.isUp(this.a.hit);
   }
 
+  /**
+   * After whatever has happened: each with the peer again, and with each other.
+   * @param enter whoever is not linked with the peer dials it
+   * @returns with whom somebody is not linked
+   */
+  reunite(peer: SimNode, enter: (node: SimNode) => void): 'the peer' | 'each other' | undefined {
+    const { a, b } = this;
+    for (const node of [a, b]) if (!node.links.isUp(peer.hit)) enter(node);
+    if (!this.until(() => a.links.isUp(peer.hit) && b.links.isUp(peer.hit), 40_000)) return 'the peer';
+    // An offer needs our address as the peer sees it, and the question for that may have to be repeated.
+    this.network.loop.run(3_000);
+    if (!this.linked) a.connect(b.hit);
+    return this.until(() => this.linked, 40_000) ? undefined : 'each other';
+  }
+
   until(done: () => boolean, limitMs: number): boolean {
     return this.network.loop.runUntil(done, limitMs);
   }

@@ -150,6 +150,11 @@ export class BackgroundProcess {
     return !this.ended;
   }
 
+  /** What it has said on standard output, line by line; one that it has not finished is none yet. */
+  get lines(): string[] {
+    return this.stdout.split('\n').slice(0, -1);
+  }
+
   write(text: string): void {
     this.child.stdin.write(text);
   }

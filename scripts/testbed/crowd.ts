@@ -52,7 +52,7 @@ export class Crowd {
       const latest = this.process.stderr.trimEnd().split('\n').at(-1) ?? '';
       if (latest !== this.told) progress(latest);
       this.told = latest;
-      return this.process.stdout.split('\n').slice(0, -1)[this.answers];
+      return this.process.lines[this.answers];
     });
     this.answers += 1;
     return z.record(z.string(), z.unknown()).parse(JSON.parse(text));

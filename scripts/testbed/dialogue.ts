@@ -21,10 +21,7 @@ export class Dialogue {
   async nextLine(timeoutMs = ANSWER_TIMEOUT_MS): Promise<string> {
     const wanted = this.read;
     this.read += 1;
-    const line = (): string | undefined => {
-      const lines = this.process.stdout.split('\n');
-      return wanted < lines.length - 1 ? lines[wanted] : undefined;
-    };
+    const line = (): string | undefined => this.process.lines[wanted];
     return new Promise((resolve, reject) => {
       const finish = (done: () => void): void => {
         clearTimeout(timer);

@@ -29,7 +29,10 @@ export class Meter {
 
   /** Since the last time. */
   async read(): Promise<TurnFigures> {
-    const lines = (): string[] => this.agent.process.stderr.split('\n').filter((line) => line.startsWith('turns '));
+    const lines = (): string[] => {
+      const whole = this.agent.process.stderr.split('\n').slice(0, -1);
+      return whole.filter((line) => line.startsWith('turns '));
+    };
     const before = lines().length;
     process.kill(this.agent.process.pid, 'SIGUSR2');
     const line = await eventually('the agent says what its turns cost', ANSWER_MS, () => lines()[before]);

@@ -163,7 +163,7 @@ class Flooder {
     this.process.write(`${line}\n`);
     const text = await eventually(`the flooder: ${line}`, ANSWER_MS, () => {
       if (!this.process.alive) throw new ScriptError(`the flooder has ended: ${this.process.lastWords()}`);
-      return this.process.stdout.split('\n').slice(0, -1)[this.answers];
+      return this.process.lines[this.answers];
     });
     this.answers += 1;
     return z.record(z.string(), z.unknown()).parse(JSON.parse(text));

@@ -71,7 +71,7 @@ export class Pjsua implements LabPhone {
       `${this.name}: pjsua says ${String(pattern)}`,
       timeoutMs,
       () => {
-        const lines = this.process.stdout.split('\n');
+        const { lines } = this.process;
         const found = lines.findIndex((line, at) => !this.heard.has(at) && pattern.test(line));
         if (found === -1) return undefined;
         this.heard.add(found);
@@ -86,7 +86,7 @@ export class Pjsua implements LabPhone {
 
   /** What it has said so far is waited for no more. */
   forget(): void {
-    for (let at = 0; at < this.process.stdout.split('\n').length - 1; at += 1) this.heard.add(at);
+    for (let at = 0; at < this.process.lines.length; at += 1) this.heard.add(at);
   }
 
   get output(): string {

@@ -14,9 +14,9 @@ import { ERROR_CODES } from '../../reload/index.ts';
 // Implementation constants.
 
 /** Somebody dials again, or a number is given to somebody: what nobody has is asked for again soon. */
-const KEPT_MS = { somebody: 30_000, nobody: 5_000 } as const;
+const KEPT_MS = { somebody: 30_000, nobody: 1_000 } as const;
 /** Lists of what gateways have given, so that many calls ask once. */
-const LISTS_KEPT_MS = 5_000;
+const LISTS_KEPT_MS = 1_000;
 /** Callers wait no longer for the overlay: then the number is one of the world outside. */
 const PATIENCE_MS = 1_500;
 const MAX_KEPT = 256;

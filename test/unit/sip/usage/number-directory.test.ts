@@ -139,10 +139,10 @@ test('an answer is kept for a while, that nobody has it for a shorter one; what 
   bench.now = 31_000;
   bench.ask();
   bench.answer(NONE);
-  bench.now = 35_000;
+  bench.now = 31_900;
   bench.ask();
   t.deepEqual([bench.heard.slice(2), bench.fetches.length], [[undefined, undefined], 0]);
-  bench.now = 37_000;
+  bench.now = 32_100;
   bench.ask();
   bench.answer({ ok: false, error: new OverlayTimeoutError('fetch') });
   bench.ask();
@@ -180,9 +180,9 @@ test('a number of the world is told to no peer: its mark is in no list, and the 
     bench.lists.map(({ resource }) => resource),
     [OFFICE, ATTIC].map((gateway) => bench.settings.ring.resourceIdOf(gateway)),
   );
-  bench.now = 6_000;
+  bench.now = 1_100;
   bench.ask(NUMBER);
-  t.deepEqual([bench.lists.length, bench.fetches.length], [4, 2], 'later they are asked for anew');
+  t.deepEqual([bench.lists.length, bench.fetches.length], [4, 2], 'what was given a second ago can be called');
 });
 
 test('lists of all hosts of a gateway count, one that another member has signed does not, and a silent overlay knows none', (t) => {

@@ -19,6 +19,7 @@ import type { OwnNode } from './own-node.ts';
 import type { PeerClaims } from './peer-claims.ts';
 import type { PeerFinder } from './peer-finder.ts';
 import type { TurnMembers } from './turn-members.ts';
+import { UserNumbers } from './user-numbers.ts';
 
 export interface MemberLinksComponents {
   readonly dataPlane: Pick<DataPlane, 'authorize'>;
@@ -52,6 +53,7 @@ export class MemberLinks {
   private readonly components: MemberLinksComponents;
   /** Linked members that have not sent anything yet. */
   private readonly unheard = new Set<Hit>();
+  private readonly users = new UserNumbers();
 
   constructor(components: MemberLinksComponents) {
     this.components = components;
@@ -136,9 +138,10 @@ export class MemberLinks {
 
   /** Lets a member's packets in: from its HIT, and from the IPv4 address that it holds. */
   authorize(hit: Hit): void {
-    const { links, dataPlane, claims } = this.components;
+    const { links, dataPlane, claims, members } = this.components;
     const link = links.dataPlaneLinkOf(hit);
-    if (link !== undefined) dataPlane.authorize(link, hit, claims.addresses.ipv4Of(hit) ?? null);
+    const user = this.users.of(members.all.get(hit)?.user ?? null);
+    if (link !== undefined) dataPlane.authorize(link, hit, claims.addresses.ipv4Of(hit) ?? null, user);
   }
 
   /** Whose certificate was not in force when its link was made, as it turns out, has been let in by mistake. */

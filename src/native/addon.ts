@@ -36,7 +36,7 @@ export interface NativeDataPlane {
   clearPath(link: number): void;
   closeLink(link: number): void;
   rest(link: number, asleep: boolean): void;
-  authorize(link: number, hit: string, ipv4: string | null): void;
+  authorize(link: number, hit: string, ipv4: string | null, user: number): void;
   refuse(address: string): void;
   setLocalAddresses(hit: string, ipv4: string | null): void;
   sendRecord(link: number, data: Uint8Array): void;

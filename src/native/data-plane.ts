@@ -68,8 +68,9 @@ export interface DataPlane {
    * Application packets between the TUN and this link may pass: HIT (and overlay IPv4) are the peer's. Releases held packets
    * in order, those of programs here and those that the peer sent since `connected` (64 packets and 256 KiB of a link, for
    * at most 10 s). With `null` IPv4 packets of the peer wait on, at most 2 s, until this is called again with its address.
+   * @param user a number: all hosts of one share what is handed on for them (`setRelay`); 0: it shares with nobody.
    */
-  authorize(link: LinkId, hit: Hit, ipv4: string | null): void;
+  authorize(link: LinkId, hit: Hit, ipv4: string | null, user?: number): void;
   /** No way to this overlay address: drops what is held, answers it with ICMP unreachable into the TUN. The next packet is a new miss. */
   refuse(address: string): void;
   /** Our own addresses: inner sources of what leaves, inner destinations of what enters. */
@@ -80,7 +81,7 @@ export interface DataPlane {
 
   /**
    * Datagrams between two members, handed on from one's link to the other's: so many bytes a second of all together, a quarter of
-   * it of one; 0, as at the start: none.
+   * it of one user; 0, as at the start: none.
    */
   setRelay(bytesPerSecond: number): void;
 

@@ -165,8 +165,8 @@ class NativePlane implements DataPlane {
     this.native.rest(link, asleep);
   }
 
-  authorize(link: LinkId, hit: Hit, ipv4: string | null): void {
-    this.native.authorize(link, hitToAddress(hit), ipv4);
+  authorize(link: LinkId, hit: Hit, ipv4: string | null, user = 0): void {
+    this.native.authorize(link, hitToAddress(hit), ipv4, user);
   }
 
   refuse(address: string): void {

@@ -442,7 +442,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (link.has_value()) Post(Rest{*link, info[1].ToBoolean().Value()});
   }
 
-  // (link, HIT as address, IPv4 or null)
+  // (link, HIT as address, IPv4 or null, number of the user)
   void AuthorizeLink(const Napi::CallbackInfo& info) {
     auto link = GetUint32(info[0]);
     if (!link.has_value()) return;
@@ -450,7 +450,9 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
     if (!hit.has_value()) return;
     auto ipv4 = GetAddressOrNull(info[2]);
     if (!ipv4.has_value()) return;
-    Post(Authorize{*link, *hit, ipv4->unset() ? std::nullopt : ipv4});
+    auto user = GetUint32(info[3]);
+    if (!user.has_value()) return;
+    Post(Authorize{*link, *hit, ipv4->unset() ? std::nullopt : ipv4, *user});
   }
 
   void RefuseAddress(const Napi::CallbackInfo& info) {

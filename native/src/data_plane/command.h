@@ -65,6 +65,7 @@ struct Authorize {
   LinkId link;
   IpAddress hit;
   std::optional<IpAddress> ipv4;
+  uint32_t user = 0;
 };
 struct Refuse {
   IpAddress address;

@@ -320,6 +320,7 @@ void DataPlane::Handle(Authorize& command) {
   link->authorized = true;
   link->hit = command.hit;
   link->ipv4 = command.ipv4;
+  link->user = command.user;
   auto release = [this, link](const IpAddress& address) {
     tunnels_.Set(address, link);
     for (HeldPackets::Packet& packet : held_.Take(address)) {

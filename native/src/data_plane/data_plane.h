@@ -28,6 +28,7 @@
 #include "net/network_monitor.h"
 #include "net/uplinks.h"
 #include "relay/hop.h"
+#include "relay/quota.h"
 #include "relay/turn_channels.h"
 #include "relay/turn_server.h"
 #include "stream/streams.h"
@@ -457,10 +458,10 @@ class DataPlane {
   HeldPackets held_;
   EarlyPackets early_;
   RestingLinks resting_;
-  HopQuota hop_quota_;
+  RelayQuota hop_quota_;
   TurnChannels turn_channels_;
   TurnAllocations turn_allocations_;
-  HopQuota turn_quota_;
+  RelayQuota turn_quota_;
   Streams streams_{counters_.get()};
   MemoryTrimmer trimmer_;
   std::vector<LinkId> resting_due_;  // reused by RunResting

@@ -13,6 +13,16 @@
 
 namespace idloc {
 
+namespace {
+
+// Of a host without a user: its own.
+uint64_t QuotaUserOf(const Link& link) {
+  constexpr uint64_t kHost = uint64_t{1} << 32;
+  return link.user != 0 ? link.user : kHost | link.id;
+}
+
+}  // namespace
+
 // Sealed anew with a connection ID, the last record of a flight is so much longer than OpenSSL's.
 static_assert(DtlsSession::kHandshakeMtu + LayoutWith(kConnectionIdBytes).overhead - LayoutWith(0).overhead +
                       kHopOverhead <=
@@ -106,7 +116,7 @@ void DataPlane::ForwardHop(Link* from, const IpAddress& to, const uint8_t* datag
     counters_->Add(Counter::dropHopUnknown);
     return;
   }
-  if (!hop_quota_.Take(&from->hops_paid_until, length, now_)) {
+  if (!hop_quota_.Take(QuotaUserOf(*from), length, now_)) {
     counters_->Add(Counter::dropHopQuota);
     return;
   }

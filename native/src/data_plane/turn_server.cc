@@ -50,7 +50,7 @@ bool DataPlane::HandleTurnClient(uint8_t* data, size_t length, const Path& path)
     counters_->Add(Counter::dropTurnRefused);
     return true;
   }
-  if (!turn_quota_.Take(turn_allocations_.PaidUntil(*allocation), bytes, now_)) {
+  if (!turn_quota_.Take(allocation->user, bytes, now_)) {
     counters_->Add(Counter::dropTurnQuota);
     return true;
   }
@@ -123,7 +123,7 @@ void DataPlane::ReceiveRelayed(TurnAllocation* allocation) {
       counters_->Add(Counter::dropTurnRefused);
       continue;
     }
-    if (!turn_quota_.Take(turn_allocations_.PaidUntil(*allocation), length, now_)) {
+    if (!turn_quota_.Take(allocation->user, length, now_)) {
       counters_->Add(Counter::dropTurnQuota);
       continue;
     }

@@ -66,8 +66,6 @@ struct Link {
   // what it may.
   uint64_t carried_at_rekey = 0;
   Nanoseconds rekey_paid_until = -kNever;
-  // Up to when the peer has used what it may have handed on to others (relay/hop.h).
-  Nanoseconds hops_paid_until = -kNever;
   bool keys_due = false;  // in DataPlane::keys_due_
   // Where sends go. Until JavaScript sets it, a server answers to where the handshake came from.
   std::optional<Path> path;
@@ -91,6 +89,7 @@ struct Link {
   bool authorized = false;
   IpAddress hit;
   std::optional<IpAddress> ipv4;
+  uint32_t user = 0;  // all hosts of one user share what is handed on for them (relay/quota.h); 0: nobody's
   std::shared_ptr<LinkStats> stats;
   // When a record last proved that the peer is there.
   Nanoseconds heard_at = 0;

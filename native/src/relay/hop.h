@@ -13,7 +13,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "base/clock.h"
 #include "link/link_control.h"
 #include "link/record_format.h"
 #include "net/packet.h"
@@ -32,27 +31,5 @@ bool MayHop(const uint8_t* datagram, size_t length);
 // fits both links where both carry that size.
 inline constexpr size_t kHopOverhead =
     kIpv6HeaderBytes + kUdpHeaderBytes + LayoutWith(kConnectionIdBytes).overhead + kHopHeaderBytes;
-
-// How much is handed on: of all members together, and of one. The generic cell rate algorithm (ITU-T I.371):
-// a time up to which is paid, that each datagram moves.
-class HopQuota {
- public:
-  // Of the whole, for one member.
-  static constexpr uint64_t kMemberShare = 4;
-  // After a pause as much as in this time goes at once.
-  static constexpr Nanoseconds kBurst = 250 * kMillisecond;
-  // What a datagram costs beside its bytes.
-  static constexpr uint64_t kDatagramBytes = 128;
-
-  // Nothing at first; 0: nothing any more.
-  void SetRate(uint64_t bytes_per_second) { rate_ = bytes_per_second; }
-  bool is_off() const { return rate_ == 0; }
-  // `member_paid_until` is kept with the member's link, -kNever at first. False: too much.
-  bool Take(Nanoseconds* member_paid_until, size_t length, Nanoseconds now);
-
- private:
-  uint64_t rate_ = 0;
-  Nanoseconds paid_until_ = -kNever;
-};
 
 }  // namespace idloc

@@ -99,8 +99,6 @@ class TurnAllocations {
   TurnAllocation* FindSocket(int fd);
   // Whether it is the relayed address of one of them.
   bool IsRelayed(const Endpoint& endpoint) const;
-  // Of the user of that allocation, for its quota.
-  Nanoseconds* PaidUntil(const TurnAllocation& allocation) { return &paid_until_[allocation.user]; }
 
  private:
   enum Family : uint8_t { kIpv4, kIpv6 };
@@ -114,7 +112,6 @@ class TurnAllocations {
   std::unordered_map<Path, uint32_t, PathHash> by_client_[2];  // by family
   std::unordered_map<int, uint32_t> by_socket_;
   std::unordered_map<Endpoint, uint32_t, AddressHash> by_relayed_;
-  std::unordered_map<uint32_t, Nanoseconds> paid_until_;  // by user: as many as the configuration has
 };
 
 }  // namespace idloc

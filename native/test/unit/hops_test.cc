@@ -1,4 +1,3 @@
-#include <map>
 #include <utility>
 
 #include "support/hop_scene.h"
@@ -115,15 +114,15 @@ TEST(
   CHECK(s.relay.count(Counter::dropHopRefused) == 6 && s.relay.count(Counter::hopsForwarded) == 0);
 }
 
-TEST("a member has a quarter of what may be handed on, and another still has its own when that is used up") {
+TEST("a user has a quarter of what may be handed on, and another still has his own when that is used up") {
   constexpr uint64_t kRate = 400'000;
   HopScene s(kRate);
   s.relay.Advance(kSecond);
   Bytes datagram(900, 0);
   for (int i = 0; i < 100; i++) s.Say(kHopTo, s.b.hit(), datagram);
   uint64_t passed = s.relay.count(Counter::hopsForwarded);
-  uint64_t cost = datagram.size() + HopQuota::kDatagramBytes;
-  uint64_t burst = kRate / HopQuota::kMemberShare / 4;  // of a quarter of a second
+  uint64_t cost = datagram.size() + RelayQuota::kDatagramBytes;
+  uint64_t burst = kRate / RelayQuota::kUserShare / 4;  // of a quarter of a second
   CHECK(passed == burst / cost && s.relay.count(Counter::dropHopQuota) == 100 - passed);
   s.b.Run(SendDatagram{s.ToA(), Stun()});
   s.Carry();
@@ -135,21 +134,48 @@ TEST("a member has a quarter of what may be handed on, and another still has its
     s.Say(kHopTo, s.b.hit(), datagram);
   }
   uint64_t bytes = (s.relay.count(Counter::hopsForwarded) - before) * cost;
-  CHECK(bytes <= 10 * kRate / HopQuota::kMemberShare + cost);
-  CHECK(bytes >= 10 * kRate / HopQuota::kMemberShare * 9 / 10);
+  CHECK(bytes <= 10 * kRate / RelayQuota::kUserShare + cost);
+  CHECK(bytes >= 10 * kRate / RelayQuota::kUserShare * 9 / 10);
 }
 
-TEST("many members together have no more than what may be handed on") {
-  HopQuota quota;
+TEST("two hosts of one user have together what one has, and a host of nobody has its own") {
+  constexpr uint64_t kRate = 400'000;
+  HopScene s(kRate);
+  s.relay.Run(Authorize{s.to_a.b, s.a.hit(), s.a.ipv4(), 7});
+  s.relay.Run(Authorize{s.to_b.b, s.b.hit(), s.b.ipv4(), 7});
+  s.relay.Advance(kSecond);
+  Bytes datagram(900, 0);
+  for (int i = 0; i < 100; i++) s.Say(kHopTo, s.b.hit(), datagram);
+  uint64_t passed = s.relay.count(Counter::hopsForwarded);
+  CHECK(passed > 0 && passed < 100);
+  auto answer = [&s, &datagram] {
+    s.b.Run(SendRecord{s.to_b.a, Hop(kHopTo, s.a.hit(), datagram)});
+    s.Carry();
+  };
+  answer();
+  CHECK(s.a.count(Counter::hopsReceived) == 0);
+  s.relay.Run(Authorize{s.to_b.b, s.b.hit(), s.b.ipv4()});
+  answer();
+  CHECK(s.a.count(Counter::hopsReceived) == 1);
+}
+
+TEST("of users whose pause was long enough nothing is kept") {
+  RelayQuota quota;
+  quota.SetRate(1'000'000'000);
+  for (int user = 1; user <= 10'000; user++)
+    quota.Take(static_cast<uint64_t>(user), 100, user * 100 * kMillisecond);
+  CHECK(quota.size() <= 70);
+}
+
+TEST("many users together have no more than what may be handed on") {
+  RelayQuota quota;
   constexpr uint64_t kRate = 1'000'000;
   quota.SetRate(kRate);
-  std::map<int, Nanoseconds> paid;
-  for (int member = 0; member < 100; member++) paid[member] = -kNever;
   uint64_t passed = 0;
   Nanoseconds now = 5 * kSecond;
   for (int round = 0; round < 1000; round++) {
     now += kMillisecond;
-    for (auto& [member, until] : paid) passed += quota.Take(&until, 872, now) ? 1000 : 0;
+    for (uint64_t user = 0; user < 100; user++) passed += quota.Take(user, 872, now) ? 1000 : 0;
   }
   CHECK(passed <= kRate + kRate / 4 && passed >= kRate);
 }

@@ -44,7 +44,7 @@ const deadPath: Pick<Move, 'prepare' | 'act' | 'undo'> = {
   },
 };
 
-/** The names are a contract; `_nat`: the far end is behind a NAT as well. Where a far NAT has to learn of a way it is given one round trip more. */
+/** The names are a contract; `_nat`: the far end is behind a NAT as well. After a hard move that one has to learn of the way: a round trip more. */
 export const MOVES: Readonly<Record<string, Move>> = {
   hard: { scene: 'open', bound: { ms: 60, roundTrips: 1 }, act: hard },
   many: { scene: 'crowd', bound: { ms: 60, roundTrips: 1 }, act: hard },
@@ -62,9 +62,9 @@ export const MOVES: Readonly<Record<string, Move>> = {
     },
   },
   nat_reboot: { scene: 'nat', bound: { ms: 400, roundTrips: 2 }, act: reboot },
-  nat_reboot_nat: { scene: 'nats', bound: { ms: 400, roundTrips: 3 }, act: reboot },
+  nat_reboot_nat: { scene: 'nats', bound: { ms: 400, roundTrips: 2 }, act: reboot },
   rebind: { scene: 'nat', bound: { ms: 200, roundTrips: 1 }, act: rebind },
-  rebind_nat: { scene: 'nats', bound: { ms: 200, roundTrips: 2 }, act: rebind },
+  rebind_nat: { scene: 'nats', bound: { ms: 200, roundTrips: 1 }, act: rebind },
   dead_path: { scene: 'nat', bound: { ms: 120, roundTrips: 1 }, ...deadPath },
   // The other way is known to both already.
   dead_path_nat: { scene: 'nats', bound: { ms: 120, roundTrips: 1 }, ...deadPath },

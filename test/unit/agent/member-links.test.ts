@@ -57,7 +57,7 @@ function host({
     doubtful: note('node doubtful'),
   } as unknown as OverlayNode;
   const memberLinks = new MemberLinks({
-    dataPlane: { authorize: (_, hit, ipv4) => void log.push(`authorize ${hit} ${ipv4 ?? ''}`) },
+    dataPlane: { authorize: (_, hit, ipv4, user) => void log.push(`authorize ${hit} ${ipv4 ?? ''} ${user}`) },
     links: {
       close: (hit, why) => void log.push(`close ${hit}: ${why}`),
       closeAll: (why) => void log.push(`close all: ${why}`),
@@ -121,7 +121,7 @@ test('a member that is linked may send at once; then our node knows it, and it i
   const { tell, members } = host();
   t.deepEqual(tell(up(ALICE)), [
     'meetings linked',
-    `authorize ${ALICE} 198.18.0.2`,
+    `authorize ${ALICE} 198.18.0.2 1`,
     'node up',
     'doubles up',
     'membership up',

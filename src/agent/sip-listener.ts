@@ -48,7 +48,9 @@ export class SipListener {
   /** @returns false: not sent. What the network loses, SIP sends again. */
   send(bytes: Uint8Array, { address, port }: SocketAddress): boolean {
     const { udp } = this;
-    if (udp === undefined || !this.udpBound || udp.getSendQueueSize() + bytes.length > MAX_UNSENT_BYTES) return false;
+    // A Contact or a Via may name port 0, from which a datagram may come, too: nobody is there (RFC 768 leaves it to senders).
+    if (port === 0 || udp === undefined || !this.udpBound) return false;
+    if (udp.getSendQueueSize() + bytes.length > MAX_UNSENT_BYTES) return false;
     // An error of one datagram (unreachable, too long) is the other end's silence.
     udp.send(bytes, port, address, () => undefined);
     return true;

@@ -67,7 +67,7 @@ export class TrunkSockets {
     const { address, port } = flow.remote;
     if (flow.transport === 'udp') {
       const socket = this.udp.get(address.includes(':') ? 6 : 4);
-      if (socket === undefined || socket.getSendQueueSize() > MAX_UNSENT_BYTES) return;
+      if (port === 0 || socket === undefined || socket.getSendQueueSize() > MAX_UNSENT_BYTES) return;
       // An error of one datagram is the other end's silence.
       socket.send(bytes, port, address, () => undefined);
       return;

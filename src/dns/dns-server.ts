@@ -138,7 +138,7 @@ export class DnsServer {
   private attach(udp: UdpSocket, tcp: Server): void {
     udp.on('message', (bytes, from) => {
       const reply = (answer: Uint8Array): void => {
-        if (this.stopped) return;
+        if (this.stopped || from.port === 0) return;
         udp.send(answer, from.port, from.address, (error) => {
           if (error !== null) this.logger.debug('dns answer not sent', { addr: from.address, err: error.message });
         });

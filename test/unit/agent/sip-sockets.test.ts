@@ -81,6 +81,16 @@ async function tcp(t: ExecutionContext, port: number, to = OWN, from = '127.0.0.
   return socket;
 }
 
+test('what would go to port 0 is not sent, and is no unexpected error', async (t) => {
+  const { sockets, port, guard } = setup(t);
+  sockets.setAddresses([OWN]);
+  await until(t, 'it listens', () => sockets.ownSip?.tcp === true);
+  const ends = { local: { address: OWN, port }, remote: { address: MEMBER, port: 0 } };
+  t.notThrows(() => sockets.send(udpFlow(ends), Buffer.from(options('none'))));
+  t.notThrows(() => sockets.send(tcpFlow(ends), Buffer.from(options('none'))));
+  t.is(guard.count, 0);
+});
+
 test('a datagram to any of its addresses comes with both ends, and the answer leaves from the address that was asked', async (t) => {
   const { sockets, port, received } = setup(t);
   sockets.setAddresses([OWN]);

@@ -94,8 +94,12 @@ systemTest(
   'the only peer loses power after a host that is off: who asks is told that one’s addresses still',
   async (t, lab) => {
     const hosts = await threeHosts(lab);
-    const { hit, ipv4, user } = { ...(await hosts.alice.status()), user: 'alice' };
-    t.is((await hosts.bob.resolve(user)).ipv4, ipv4);
+    const user = 'alice';
+    const { hit, ipv4 } = await eventually('bob is told her addresses', RETURN_MS, async () => {
+      const status = await hosts.alice.status();
+      const told = await hosts.bob.resolve(user).catch(() => undefined);
+      return status.ipv4 !== null && told?.ipv4 === status.ipv4 ? status : undefined;
+    });
     // Longer than what is written waits for.
     await new Promise((resolve) => setTimeout(resolve, 1_000));
     await hosts.alice.crash();

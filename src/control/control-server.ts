@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { IdlocError, MalformedMessageError, messageOf, type ReportError, reporting } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import {
+  ALIVE,
   MAX_CLIENTS,
   MAX_LINE_BYTES,
   MAX_PENDING_REQUESTS,
@@ -24,7 +25,8 @@ export class ControlServer {
   private readonly logger: Logger;
   private readonly report: ReportError;
   private readonly path: string;
-  private readonly clients = new Set<Socket>();
+  /** With the requests that wait for an answer; who asked last comes last. */
+  private readonly clients = new Map<Socket, number>();
   private server: Server | undefined;
 
   constructor(
@@ -67,9 +69,9 @@ export class ControlServer {
     if (server === undefined) return;
     // Closing removes the socket file too.
     const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-    for (const client of this.clients) client.destroySoon();
+    for (const client of this.clients.keys()) client.destroySoon();
     const limit = setTimeout(() => {
-      for (const client of this.clients) client.destroy();
+      for (const client of this.clients.keys()) client.destroy();
     }, STOP_GRACE_MS);
     await closed;
     clearTimeout(limit);
@@ -94,14 +96,13 @@ export class ControlServer {
   }
 
   private accept(socket: Socket): void {
-    if (this.clients.size >= MAX_CLIENTS) {
+    if (this.clients.size >= MAX_CLIENTS && !this.makeRoom()) {
       socket.destroy();
       return;
     }
-    this.clients.add(socket);
+    this.clients.set(socket, 0);
     const reader = new LineReader(MAX_REQUEST_BYTES);
     const gone = new AbortController();
-    let pending = 0;
     socket.on('error', () => socket.destroy());
     socket.on('close', () => {
       this.clients.delete(socket);
@@ -118,14 +119,18 @@ export class ControlServer {
         return;
       }
       for (const line of lines) {
+        const pending = this.clients.get(socket);
+        if (pending === undefined) return;
         if (pending >= MAX_PENDING_REQUESTS) {
           write(socket, { id: null, error: { code: 'too_many', message: 'too many requests in progress' } });
           socket.destroySoon();
           return;
         }
-        pending++;
+        this.clients.delete(socket);
+        this.clients.set(socket, pending + 1);
         void this.serve(line, gone.signal).then((answer) => {
-          pending--;
+          const left = this.clients.get(socket);
+          if (left !== undefined) this.clients.set(socket, left - 1);
           if (reporting(this.report, 'control answer', () => write(socket, answer))) return;
           write(socket, { id: answer.id, error: { code: 'internal', message: 'the answer cannot be written' } });
         });
@@ -136,6 +141,17 @@ export class ControlServer {
     });
   }
 
+  /** @returns false: all wait for answers */
+  private makeRoom(): boolean {
+    for (const [client, pending] of this.clients) {
+      if (pending > 0) continue;
+      this.clients.delete(client);
+      client.destroy();
+      return true;
+    }
+    return false;
+  }
+
   private async serve(line: string, signal: AbortSignal): Promise<Answer> {
     let id: number | string | null = null;
     try {
@@ -143,6 +159,7 @@ export class ControlServer {
       if (!request.success) throw new IdlocError('bad_request', `not a request: ${firstIssue(request.error)}`);
       id = request.data.id;
       const method = request.data.method;
+      if (method === ALIVE) return { id, result: {} };
       if (!isMethod(method)) throw new IdlocError('unknown_method', `there is no method ${method}`);
       return { id, result: await this.call(method, request.data.params ?? {}, signal) };
     } catch (error) {

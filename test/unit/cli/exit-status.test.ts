@@ -83,6 +83,7 @@ const OF_COMMANDS = [
   'malformed_message',
   'name_taken',
   'no_address',
+  'no_answer',
   'no_authority',
   'no_certificate',
   'no_contacts',

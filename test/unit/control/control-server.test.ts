@@ -1,17 +1,30 @@
 import { existsSync, linkSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import test, { type ExecutionContext } from 'ava';
 import { IdlocError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { request } from '../../../src/control/client.ts';
-import { MAX_PENDING_REQUESTS, MAX_REQUEST_BYTES, MAX_UNREAD_BYTES } from '../../../src/control/constants.ts';
+import {
+  MAX_CLIENTS,
+  MAX_PENDING_REQUESTS,
+  MAX_REQUEST_BYTES,
+  MAX_UNREAD_BYTES,
+} from '../../../src/control/constants.ts';
 import { ControlServer } from '../../../src/control/control-server.ts';
 import { LineReader } from '../../../src/control/line-reader.ts';
 import type { ControlHandlers } from '../../../src/control/schemas.ts';
-import { exampleDoctor, exampleNetcheck, exampleOverlay, exampleStatus, exampleTicket } from './example-status.ts';
+import {
+  exampleDoctor,
+  exampleNetcheck,
+  exampleOverlay,
+  examplePing,
+  exampleStatus,
+  exampleTicket,
+} from './example-status.ts';
 
 const handlers: ControlHandlers = {
   status: () => exampleStatus,
@@ -218,6 +231,50 @@ test('a path that cannot be used is one line that says what to do', async (t) =>
   await t.throwsAsync(startAt(join(where, 'file')), { message: /a file that is no socket is in the way: remove it/ });
   await t.throwsAsync(startAt(join(where, 'file', 'sock')), { message: /file is no folder: choose/ });
   await t.throwsAsync(startAt(join(where, 'x'.repeat(108))), { message: /longer than the 107 bytes/ });
+});
+
+test('an agent that says nothing is waited for no longer than two of its signs of life, and the client says so', async (t) => {
+  const path = join(folder(t), 'idloc.sock');
+  const held: Socket[] = [];
+  const server = createServer((socket) => held.push(socket.resume()));
+  server.listen(path);
+  await once(server, 'listening');
+  t.teardown(() => {
+    for (const socket of held) socket.destroy();
+    server.close();
+  });
+  await t.throwsAsync(request(path, 'status', {}, { aliveEveryMs: 50 }), {
+    code: 'no_answer',
+    message:
+      'the agent does not answer `status`, nor anything else for 0.1 s: it was stopped or hangs: see `systemctl status idloc`',
+  });
+});
+
+test('an agent that is busy with what was asked, and lives, is waited for', async (t) => {
+  let finish = (): void => {};
+  const { path } = await start(t, {
+    ping: () => new Promise((resolve) => (finish = () => resolve(examplePing))),
+  });
+  const asked = request(path, 'ping', { target: 'bob' }, { aliveEveryMs: 20 });
+  await delay(200);
+  finish();
+  t.deepEqual(await asked, examplePing);
+});
+
+test('clients that ask nothing give way to others, those that wait for an answer do not', async (t) => {
+  let finish = (): void => {};
+  const { path } = await start(t, {
+    ping: () => new Promise((resolve) => (finish = () => resolve(examplePing))),
+  });
+  const asked = request(path, 'ping', { target: 'bob' });
+  for (let i = 0; i < 2 * MAX_CLIENTS; i++) {
+    const idle = connect(path).on('error', () => undefined);
+    t.teardown(() => idle.destroy());
+    await once(idle, 'connect');
+  }
+  t.deepEqual(await request(path, 'status', {}), exampleStatus);
+  finish();
+  t.deepEqual(await asked, examplePing);
 });
 
 test('without an agent the client says how to start it', async (t) => {

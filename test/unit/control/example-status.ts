@@ -1,5 +1,14 @@
 import type { MemberStatus, Result, Status, TicketStatus } from '../../../src/control/schemas.ts';
 
+export const examplePing: Result<'ping'> = {
+  target: 'bob',
+  hit: '2001:20::b0b',
+  rttMs: [24.1],
+  path: { type: 'host', local: '10.0.0.2:6084', remote: '10.0.0.3:6084' },
+  direct: true,
+  why: 'both are in one network',
+};
+
 export const exampleStatus: Status = {
   hit: '2001:20::b0b',
   ipv4: '198.18.0.9',

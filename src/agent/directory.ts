@@ -1,7 +1,9 @@
+import { isIPv4 } from 'node:net';
 import type { Hit } from '../base/node-id.ts';
 import { addressToHit, hitToAddress, isHit } from '../base/node-id.ts';
 import { IdlocError } from '../base/errors.ts';
 import type { LookupAnswer, NameLookup, OverlayHost } from '../dns/name-lookup.ts';
+import { isUserOf } from '../identity/names.ts';
 import type { LookupDone, NamedHost, NameService, RecordSource } from '../overlay/naming.ts';
 import { ERROR_CODES } from '../reload/index.ts';
 import type { Driver } from './driver.ts';
@@ -96,7 +98,7 @@ export class Directory implements NameLookup {
    * What the overlay says of a name (`bob`, `bob.home.example`, `bob@home.example`), a HIT as an address, or an overlay IPv4
    * address; of a linked host what its link shows, where the overlay cannot be asked. One host at least; of a user that has
    * several all, as `bestFirst` orders them.
-   * @throws {IdlocError} when the overlay cannot be asked or knows no such host.
+   * @throws {IdlocError} when the overlay cannot be asked or knows no such host; `bad_target` of what no host can be called.
    */
   resolve(target: string): Promise<readonly Found[]> {
     const linked = this.linked(target);
@@ -123,7 +125,7 @@ export class Directory implements NameLookup {
               : { hit, ipv4: undefined, user: undefined, source: undefined };
             settle({ ok: true, value: [found] }, at);
           });
-        else if (isIpv4Text(target))
+        else if (isIPv4(target))
           names.lookupIpv4(target, now, (result, at) => {
             settle(result.ok ? { ok: true, value: [{ ipv4: target, ...result.value }] } : result, at);
           });
@@ -223,10 +225,12 @@ export class Directory implements NameLookup {
     return this.engine.overlay?.state === 'joined';
   }
 
+  /** @throws {IdlocError} `bad_target` */
   private linked(target: string): Found[] {
     const hit = hitOf(target);
     const user = this.userOf(target.toLowerCase());
-    const wanted = hit !== undefined ? { hit } : isIpv4Text(target) ? { ipv4: target } : { user };
+    if (hit === undefined && !isIPv4(target) && !isUserOf(user, this.overlay)) throw badTarget(target, this.overlay);
+    const wanted = hit !== undefined ? { hit } : isIPv4(target) ? { ipv4: target } : { user };
     const members = this.engine.linkedMembersOf(wanted);
     return members.map(({ hit, ipv4, user: of }) => ({ hit, ipv4, user: of ?? undefined, source: undefined }));
   }
@@ -243,8 +247,12 @@ export class Directory implements NameLookup {
   }
 }
 
-function isIpv4Text(target: string): boolean {
-  return /^[0-9.]+$/.test(target);
+function badTarget(target: string, overlay: string): IdlocError {
+  const shown = target.length > 64 ? `${target.slice(0, 64)}…` : target;
+  return new IdlocError(
+    'bad_target',
+    `${shown}: neither a name in ${overlay} nor an address of it: names have a-z, 0-9 and -, such as bob or bob.${overlay}`,
+  );
 }
 
 function hitOf(target: string): Hit | undefined {
@@ -253,6 +261,6 @@ function hitOf(target: string): Hit | undefined {
     const hit = addressToHit(target);
     return isHit(hit) ? hit : undefined;
   } catch {
-    throw new IdlocError('bad_target', `${target}: neither a name nor an address`);
+    return undefined;
   }
 }

@@ -14,8 +14,8 @@ export const requestSchema = z.strictObject({
   params: z.unknown().optional(),
 });
 
-/** A name of the overlay (`bob`, `bob.home.example`), a HIT as an IPv6 address, or an overlay IPv4 address. */
-const target = z.string().min(1).max(255);
+/** A name of the overlay (`bob`, `bob.home.example`), a HIT as an IPv6 address, or an overlay IPv4 address; the agent says when it is none. */
+const target = z.string().max(1_024);
 /** As an IPv6 address: that is how people and programs see it. */
 const hit = z.string();
 const passphrase = z.string().min(1).max(1024);

@@ -94,6 +94,26 @@ test('DNS is told all hosts of a user with their IPv4 addresses, the linked ones
   t.is(world.told(second).at(-1), second.hit);
 });
 
+test('what nobody can be called is said to be no name, and is asked for nowhere; a name of digits alone is one', async (t) => {
+  const world = new Hosts(t, 373);
+  const { alice } = world;
+  const sent = (): number | undefined => alice.engine.overlay?.snapshot(world.now).counters.sent;
+  const none = ['999.1.1.1', 'a_b', 'dave.jones', 'bob@other.example', 'x'.repeat(200), '', '::1::', '2001:db8::1'];
+  for (const target of none) {
+    const before = sent();
+    const asked = resolve(alice.lookups, target);
+    t.is(sent(), before);
+    await t.throwsAsync(asked, { code: 'bad_target', message: /: neither a name in home\.example nor an address/ });
+  }
+  const before = sent();
+  const asked = resolve(alice.lookups, '123');
+  t.true((sent() ?? 0) > (before ?? 0));
+  await t.throwsAsync(world.settle(asked), {
+    code: 'not_found',
+    message: /no host has the name 123@home\.example/,
+  });
+});
+
 test('while the overlay cannot be asked all linked hosts of a user are told', (t) => {
   const world = new Hosts(t, 371);
   const { alice, bobs, founder } = world;

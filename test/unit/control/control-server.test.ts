@@ -255,8 +255,8 @@ test('an agent that is busy with what was asked, and lives, is waited for', asyn
   const { path } = await start(t, {
     ping: () => new Promise((resolve) => (finish = () => resolve(examplePing))),
   });
-  const asked = request(path, 'ping', { target: 'bob' }, { aliveEveryMs: 20 });
-  await delay(200);
+  const asked = request(path, 'ping', { target: 'bob' }, { aliveEveryMs: 400 });
+  await delay(1_300);
   finish();
   t.deepEqual(await asked, examplePing);
 });

@@ -1,6 +1,7 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, statSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { makeFolder } from '../base/make-folder.ts';
 import { IdlocError, MalformedMessageError, messageOf, type ReportError, reporting } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import {
@@ -48,7 +49,7 @@ export class ControlServer {
     }
     try {
       // The service's folder is systemd's; an agent started by hand makes its own.
-      mkdirSync(dirname(this.path), { recursive: true, mode: 0o755 });
+      makeFolder(dirname(this.path), 0o755);
       this.server = await this.listen();
     } catch (error) {
       if (codeOf(error) !== 'EADDRINUSE') throw listenError(this.path, error);

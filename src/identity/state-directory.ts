@@ -16,6 +16,7 @@ import {
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../base/errors.ts';
+import { makeFolder } from '../base/make-folder.ts';
 import { KeyStoreError, StateInUseError, StateWriteError } from './errors.ts';
 import { isErrno, LOCK_NAME, StateLock } from './state-lock.ts';
 
@@ -27,6 +28,7 @@ const PUBLIC_MODE = 0o644;
 const GROUP_AND_OTHERS = 0o077;
 /** Nothing can be written, but what is there can be read. */
 const NO_ROOM: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EROFS']);
+const DENIED: ReadonlySet<string> = new Set(['EACCES', 'EPERM']);
 /** What an agent that was killed while writing leaves. */
 const LEFTOVER = /^\..+\.\d+(\.\d+)?\.tmp$/;
 
@@ -61,16 +63,17 @@ export class StateDirectory {
   static open(path: string, acquire: (path: string) => StateLock = (own) => StateLock.acquire(own)): StateDirectory {
     const directory = new StateDirectory(path, acquire);
     try {
-      mkdirSync(path, { recursive: true, mode: 0o700 });
+      makeFolder(path, 0o700);
       readdirSync(path);
       directory.takeLock();
     } catch (error) {
       if (error instanceof StateInUseError || !isSystemError(error)) throw error;
-      if (!NO_ROOM.has(error.code))
-        throw new StateWriteError(
-          `the state directory ${path} cannot be used (${reasonOf(error)}): use --state, or run as root`,
-          { cause: error },
-        );
+      if (!NO_ROOM.has(error.code)) {
+        const advice = DENIED.has(error.code) ? 'use --state, or run as root' : 'use --state';
+        throw new StateWriteError(`the state directory ${path} cannot be used (${reasonOf(error)}): ${advice}`, {
+          cause: error,
+        });
+      }
       directory.problem = reasonOf(error);
     }
     return directory;

@@ -20,7 +20,7 @@ import { CONNECT_TIMEOUT_MS, HANDSHAKE_PATIENCE_MS, REST_AFTER_MS, TIMERS_TURN_M
 import type { EchoDone } from './echoes.ts';
 import { ExpectedPaths } from './expected-paths.ts';
 import { IceSessions } from './ice-sessions.ts';
-import type { LinkEvent, LinksSnapshot } from './link-events.ts';
+import type { LinkEvent, LinkSnapshot, LinksSnapshot } from './link-events.ts';
 import { describeAssociation } from './link-snapshot.ts';
 import { LateCandidates } from './late-candidates.ts';
 import { LocalAddresses } from '../mobility/local-addresses.ts';
@@ -33,6 +33,7 @@ import { Repairs } from '../mobility/repairs.ts';
 import type { Forwarded } from '../mobility/sightings.ts';
 import { Relays } from './relays.ts';
 import { RelayWants } from './relay-wants.ts';
+import { Renewals } from './renewals.ts';
 import { Streams } from './streams.ts';
 import { StunDispatcher } from './stun-dispatcher.ts';
 import { TurnRelays } from './turn-relays.ts';
@@ -146,8 +147,9 @@ export class LinkManager implements Timed {
     });
     const { sessions, repairs, late, logger } = this;
     const expected = new ExpectedPaths(addresses);
+    const renewals = new Renewals();
     this.moves = new OwnMoves({
-      ...{ dataPlane, table, addresses, sessions, expected, repairs, late, logger },
+      ...{ dataPlane, table, addresses, sessions, expected, repairs, renewals, late, logger },
       beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),
       settle: (association, now) => this.settle(association, now),
     });
@@ -159,6 +161,7 @@ export class LinkManager implements Timed {
       dial: (remote, hit, patienceMs, now) => void this.connectDirect(remote, now, hit, patienceMs),
       lost: (association, now) => this.beginRepair(association, 'broken', now),
       settle: (association, now) => this.settle(association, now),
+      inTurn: (associations, what, now) => renewals.begin(associations, what, now),
     });
     this.negotiations = new Negotiations({
       ...{ table, sessions, expected, repairs, relays: this.relays, turn: this.turn, wants: this.wants },
@@ -413,13 +416,26 @@ export class LinkManager implements Timed {
   }
 
   snapshot(): LinksSnapshot {
-    const links = [];
-    for (const association of this.table.associations) {
-      const { hit, state } = association;
-      if (hit === undefined || state === 'retired' || state === 'closed') continue;
-      links.push(describeAssociation(association, hit, this.dataPlane.linkCounters(association.link), this.addresses));
+    return { links: [...this.snapshots()], reflexive: this.addresses.reflexive, natMapping: this.addresses.natMapping };
+  }
+
+  /** The links that there are, each as it is when it is looked at: of thousands, not all in one turn of the event loop. */
+  *snapshots(): Generator<LinkSnapshot> {
+    for (const association of [...this.table.associations]) {
+      const snapshot = this.describe(association);
+      if (snapshot !== undefined) yield snapshot;
     }
-    return { links, reflexive: this.addresses.reflexive, natMapping: this.addresses.natMapping };
+  }
+
+  snapshotOf(hit: Hit): LinkSnapshot | undefined {
+    const current = this.table.link(hit)?.current;
+    return current && this.describe(current);
+  }
+
+  private describe(association: Association): LinkSnapshot | undefined {
+    const { hit, state, link } = association;
+    if (hit === undefined || state === 'retired' || state === 'closed') return undefined;
+    return describeAssociation(association, hit, this.dataPlane.linkCounters(link), this.addresses);
   }
 
   /** Asks around anew how others see us, `others` too when links are few. @returns who is asked; `snapshot` has the answers later */
@@ -467,13 +483,13 @@ export class LinkManager implements Timed {
     if (this.addresses.refreshDue(now)) this.moves.ask(now);
     this.moves.pump(now);
     const until = this.clock.monotonic() + TIMERS_TURN_MS;
-    for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) {
-      this.timeout(due, now);
-      if (this.clock.monotonic() >= until) break;
-    }
     this.moves.handleTimeout(now);
     if ((this.repairs.nextTimeout() ?? Infinity) <= now) {
       for (const association of this.repairs.handleTimeout(now)) this.settle(association, now);
+    }
+    for (let due = this.timers.due(now); due !== undefined; due = this.timers.due(now)) {
+      this.timeout(due, now);
+      if (this.clock.monotonic() >= until) break;
     }
   }
 

@@ -18,7 +18,7 @@ export interface NegotiationPorts {
   readonly relays: Relays;
   readonly expected: ExpectedPaths;
   readonly wants: RelayWants;
-  readonly repairs: Pick<Repairs, 'consider'>;
+  readonly repairs: Pick<Repairs, 'due'>;
   readonly open: (role: Association['role'], hit: Hit, now: number) => Association;
   /** Nobody is told. */
   readonly drop: (association: Association, reason: string) => void;
@@ -141,7 +141,7 @@ export class Negotiations {
     link.offering = 'none';
     if (kept && current?.nextIceOutdated === true) {
       this.sessions.endRestart(current);
-      this.repairs.consider(now);
+      this.repairs.due(current, now);
       this.settle(current, now);
       return;
     }

@@ -12,7 +12,7 @@ import { OUTDATED_ANSWER_MS, UNHEARD_INTERVAL_MS } from './constants.ts';
 import type { ExpectedPaths } from './expected-paths.ts';
 import type { IceSessions } from './ice-sessions.ts';
 import type { LateCandidates } from './late-candidates.ts';
-import { Renewals } from './renewals.ts';
+import type { Renewals } from './renewals.ts';
 
 /** What the moves of this host need of its links. */
 export interface OwnMovesPorts {
@@ -22,6 +22,8 @@ export interface OwnMovesPorts {
   readonly sessions: IceSessions;
   readonly expected: ExpectedPaths;
   readonly repairs: Repairs;
+  /** Its time is ours. */
+  readonly renewals: Renewals;
   readonly late: LateCandidates;
   readonly logger: Logger;
   readonly beginRepair: (association: Association, cause: RepairCause, now: number) => void;
@@ -33,12 +35,13 @@ export interface OwnMovesPorts {
  */
 export class OwnMoves {
   private readonly ports: OwnMovesPorts;
-  private readonly renewals = new Renewals();
+  private readonly renewals: Renewals;
   private unheardAt = -Infinity;
   private handler: (atOwnAddress: boolean) => void = () => {};
 
   constructor(ports: OwnMovesPorts) {
     this.ports = ports;
+    this.renewals = ports.renewals;
   }
 
   /** Told whether a peer sees us at an address of our own, or at one that a NAT gives us; at once when it is known. */
@@ -132,8 +135,8 @@ export class OwnMoves {
   }
 
   private readonly leaveOldAddresses = (association: Association, now: number): void => {
-    const { table, sessions, addresses, late, beginRepair, settle } = this.ports;
-    if (table.association(association.link) !== association) return;
+    const { sessions, addresses, late, beginRepair, settle } = this.ports;
+    if (!this.isAlive(association)) return;
     sessions.refreshCandidates(association, now);
     const { path } = association;
     // Without a pair of ICE's, the source address was the kernel's choice: it is gone or not, we cannot tell.
@@ -149,7 +152,7 @@ export class OwnMoves {
 
   private readonly leaveOldMapping = (association: Association, now: number): void => {
     const { table, sessions, beginRepair, settle } = this.ports;
-    if (table.association(association.link) !== association) return;
+    if (!this.isAlive(association)) return;
     sessions.refreshCandidates(association, now);
     // What we answered a moment ago names the old mapping. Either our checks get through to the peer all the same, or it has to hear
     // of the new one.
@@ -163,7 +166,7 @@ export class OwnMoves {
   };
 
   private readonly askWhetherItKnowsUs = (association: Association, now: number): void => {
-    if (this.ports.table.association(association.link) !== association) return;
+    if (!this.isAlive(association)) return;
     for (const agent of association.agents) agent.doubt(now);
     this.ports.settle(association, now);
   };
@@ -178,45 +181,67 @@ export class OwnMoves {
 
   /** On a path through another member, or a stream: a new address of ours may make a direct one, and the peer has to be told of it. */
   private lookForDirect(now: number): void {
-    const { table, beginRepair } = this.ports;
-    for (const association of table.associations)
-      if (association.state === 'up' && association.isIndirect) beginRepair(association, 'remapped', now);
+    this.renewals.begin([...this.ports.table.associations].filter(isUpIndirectly), this.leaveIndirect, now);
   }
+
+  private readonly leaveIndirect = (association: Association, now: number): void => {
+    if (!isUpIndirectly(association)) return;
+    this.ports.beginRepair(association, 'remapped', now);
+    this.mend(association, now);
+  };
 
   /** Paths from this relayed address are none any more. */
   relayedLost(local: string, now: number): void {
-    const { table, sessions, beginRepair, settle } = this.ports;
-    for (const association of table.associations) {
-      if (association.path?.local?.address !== local) continue;
-      sessions.refreshCandidates(association, now);
-      if (association.state === 'up') beginRepair(association, 'broken', now);
-      settle(association, now);
-    }
+    const isFromThere = ({ path }: Association): boolean => path?.local?.address === local;
+    const leave = (association: Association, at: number): void => {
+      if (this.isAlive(association) && isFromThere(association)) this.leaveRelayed(association, at);
+    };
+    this.renewals.begin([...this.ports.table.associations].filter(isFromThere), leave, now);
+  }
+
+  private leaveRelayed(association: Association, now: number): void {
+    const { sessions, beginRepair, settle } = this.ports;
+    sessions.refreshCandidates(association, now);
+    if (association.state === 'up') beginRepair(association, 'broken', now);
+    settle(association, now);
   }
 
   /** We have another relayed address: links that are being mended are to have it. */
   relayedKnown(now: number): void {
-    const { repairs, sessions, settle } = this.ports;
-    for (const association of repairs.open) {
-      this.outdateRestart(association);
-      association.repair?.askAnew(now);
-      // Where the peer was it may be reached from there, before the overlay is.
-      sessions.refreshCandidates(association, now);
-      settle(association, now);
-    }
+    this.renewals.begin(this.ports.repairs.open, this.offerRelayed, now);
     this.considerRepairs(now);
   }
 
+  private readonly offerRelayed = (association: Association, now: number): void => {
+    if (!this.isAlive(association) || association.repair === undefined) return;
+    this.outdateRestart(association);
+    association.repair.askAnew(now);
+    // Where the peer was it may be reached from there, before the overlay is.
+    this.ports.sessions.refreshCandidates(association, now);
+    this.mend(association, now);
+  };
+
   /** A peer that was told of no address outside our NAT would look for us in vain: asked before ours was known. */
   private reflexiveKnown(now: number, isFirst: boolean): void {
-    const { repairs, settle } = this.ports;
     // Where UDP did not pass nobody could see it, and where it passes again relayed links may become direct ones.
     if (isFirst) this.lookForDirect(now);
-    for (const association of repairs.open) {
-      if (association.nextIce?.localParameters.candidates.some(({ type }) => type === 'srflx') !== false) continue;
-      this.outdateRestart(association);
-      settle(association, now);
-    }
+    this.renewals.begin(this.ports.repairs.open.filter(lacksReflexive), this.offerReflexive, now);
+  }
+
+  private readonly offerReflexive = (association: Association, now: number): void => {
+    if (!this.isAlive(association) || association.repair === undefined || !lacksReflexive(association)) return;
+    this.outdateRestart(association);
+    this.mend(association, now);
+  };
+
+  /** Something of it has changed that its repair may have waited for. */
+  private mend(association: Association, now: number): void {
+    this.ports.repairs.due(association, now);
+    if (this.isAlive(association)) this.ports.settle(association, now);
+  }
+
+  private isAlive(association: Association): boolean {
+    return this.ports.table.association(association.link) === association;
   }
 
   /** Links that are up, of where we can be reached by now. */
@@ -225,8 +250,8 @@ export class OwnMoves {
   }
 
   private readonly tellCandidatesTo = (association: Association, now: number): void => {
-    const { table, late, settle } = this.ports;
-    if (table.association(association.link) !== association) return;
+    const { late, settle } = this.ports;
+    if (!this.isAlive(association)) return;
     if (late.consider(association, now)) settle(association, now);
   };
 
@@ -234,4 +259,13 @@ export class OwnMoves {
     const { repairs, settle } = this.ports;
     for (const association of repairs.consider(now)) settle(association, now);
   }
+}
+
+function isUpIndirectly({ state, isIndirect }: Association): boolean {
+  return state === 'up' && isIndirect;
+}
+
+/** The peer was, or is being, told of none by a restart of ICE. */
+function lacksReflexive({ nextIce }: Association): boolean {
+  return nextIce?.localParameters.candidates.some(({ type }) => type === 'srflx') === false;
 }

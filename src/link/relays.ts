@@ -19,23 +19,8 @@ import {
   RELAY_HEAD_START_MS,
   RELAY_PATIENCE_MS,
 } from './constants.ts';
-
-/** A member that hands datagrams on, and where the end that named it finds it. */
-interface NamedRelay {
-  readonly hit: Hit;
-  readonly address: SocketAddress | undefined;
-}
-
-/** By whom the two ends of a negotiation may come together. */
-interface Meeting {
-  /** Those that the other end has named come first. */
-  readonly relays: readonly NamedRelay[];
-  readonly theirs: number;
-  /** When they are tried, unless a direct path works by then; after that, when more of them are. */
-  at: number | undefined;
-  /** Their ways are among the agent's. */
-  tried: boolean;
-}
+import { type Meeting, type NamedRelay, RelayMeetings } from './relay-meetings.ts';
+import type { Renew } from './renewals.ts';
 
 /** What the relays need of the links. */
 export interface RelayPorts {
@@ -50,6 +35,8 @@ export interface RelayPorts {
   /** The relay of its path is gone. */
   readonly lost: (association: Association, now: number) => void;
   readonly settle: (association: Association, now: number) => void;
+  /** Does it for each, a few in each turn of the event loop. */
+  readonly inTurn: (associations: readonly Association[], what: Renew, now: number) => void;
 }
 
 /**
@@ -63,11 +50,11 @@ export interface RelayPorts {
  */
 export class Relays {
   private readonly ports: RelayPorts;
-  /** Of each negotiation's agent; whose that is, the table knows. */
-  private readonly meetings = new Map<IceAgent, Meeting>();
+  private readonly meetings: RelayMeetings;
 
   constructor(ports: RelayPorts) {
     this.ports = ports;
+    this.meetings = new RelayMeetings((agent) => ports.table.holderOf(agent) === undefined);
   }
 
   /** Our offer or answer with the relays that lead to us; those that the other end has named too come first. */
@@ -111,12 +98,12 @@ export class Relays {
   }
 
   nextTimeout({ agents }: Association): number | undefined {
-    return earliest(...agents.map((agent) => this.meetings.get(agent)?.at));
+    return earliest(...agents.map((agent) => this.meetings.of(agent)?.at));
   }
 
   handleTimeout({ agents, hit, ice, repair }: Association, now: number): void {
     for (const agent of agents) {
-      const meeting = this.meetings.get(agent);
+      const meeting = this.meetings.of(agent);
       if (hit === undefined || meeting?.at === undefined || now < meeting.at) continue;
       meeting.at = undefined;
       const doubtful = agent === ice && repair !== undefined && repair.cause !== 'remapped';
@@ -128,30 +115,39 @@ export class Relays {
 
   /** Its path is lost, or in doubt: unless that is mended soon, the relays of before are tried. */
   needed({ ice }: Association, now: number): void {
-    const meeting = ice === undefined ? undefined : this.meetings.get(ice);
+    const meeting = ice === undefined ? undefined : this.meetings.of(ice);
     if (meeting !== undefined && !meeting.tried) meeting.at ??= now + RELAY_HEAD_START_MS;
   }
 
   /** The link with a member came up, or ended: it may be a relay of others. */
   changed(relay: Hit, now: number): void {
-    for (const [agent, meeting] of this.meetings) {
-      const association = this.ports.table.holderOf(agent);
-      if (association?.hit === undefined) {
-        this.meetings.delete(agent);
-        continue;
-      }
-      if (!meeting.tried || !meeting.relays.some(({ hit }) => hit === relay)) continue;
+    const { table, inTurn } = this.ports;
+    const concerned = new Set<Association>();
+    for (const agent of this.meetings.withRelay(relay)) {
+      const association = this.meetings.of(agent)?.tried === true ? table.holderOf(agent) : undefined;
+      if (association !== undefined) concerned.add(association);
+    }
+    if (concerned.size > 0) inTurn([...concerned], (association, at) => this.tryAnew(association, relay, at), now);
+  }
+
+  private tryAnew(association: Association, relay: Hit, now: number): void {
+    const { table, lost, settle } = this.ports;
+    const { hit } = association;
+    if (hit === undefined || table.association(association.link) !== association) return;
+    for (const agent of association.agents) {
+      const meeting = this.meetings.of(agent);
+      if (meeting?.tried !== true || !meeting.relays.some((known) => known.hit === relay)) continue;
       const before = agent.selected;
-      this.apply(association.hit, agent, meeting, now);
+      this.apply(hit, agent, meeting, now);
       const { selected: after } = agent;
-      if (before !== undefined && after === undefined && association.ice === agent) this.ports.lost(association, now);
-      this.ports.settle(association, now);
+      if (before !== undefined && after === undefined && association.ice === agent) lost(association, now);
+      settle(association, now);
     }
   }
 
   /** The other end checks by a relay: from there it is answered, and checked, whatever was named. */
   cameBy(hit: Hit, agent: IceAgent, relay: Hit, now: number): void {
-    const meeting = this.meetings.get(agent) ?? { relays: [], theirs: 0, at: undefined, tried: false };
+    const meeting = this.meetings.of(agent) ?? { relays: [], theirs: 0, at: undefined, tried: false };
     const isKnown = meeting.relays.some((known) => known.hit === relay);
     if ((isKnown && meeting.tried) || this.neighbor(relay) === undefined) return;
     const found = isKnown ? [] : [{ hit: relay, address: undefined }];
@@ -166,7 +162,7 @@ export class Relays {
    * so that it is there when the direct path is lost, whatever NATs let in.
    */
   standby({ hit, ice }: Association): Pick<Path, 'local' | 'remote'> | undefined {
-    const meeting = ice === undefined ? undefined : this.meetings.get(ice);
+    const meeting = ice === undefined ? undefined : this.meetings.of(ice);
     const relay = meeting?.relays.slice(0, meeting.theirs).find((named) => this.neighbor(named.hit) !== undefined);
     if (hit === undefined || relay === undefined) return undefined;
     return { local: this.local(relay.hit, 0).address, remote: theOther(hit).address };

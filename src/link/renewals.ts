@@ -11,12 +11,14 @@ export class Renewals {
   private readonly waiting = new Map<Renew, Association[]>();
   private at: number | undefined;
 
-  /** What waits for the same is begun anew. The first ones are done when it returns. */
+  /** What waits for the same is begun anew. The first ones are done when it returns, unless it is called by one of them. */
   begin(associations: Iterable<Association>, renew: Renew, now: number): void {
-    this.waiting.set(
-      renew,
-      [...associations].sort((a, b) => b.restAt - a.restAt),
-    );
+    const sorted = [...associations].sort((a, b) => b.restAt - a.restAt);
+    if (sorted.length === 0) {
+      this.waiting.delete(renew);
+      return;
+    }
+    this.waiting.set(renew, sorted);
     if (this.at === undefined) this.handleTimeout(now);
   }
 
@@ -25,6 +27,8 @@ export class Renewals {
   }
 
   handleTimeout(now: number): void {
+    // What comes of one may begin others: those have the next turn.
+    this.at = now + RENEWALS.everyMs;
     let left = RENEWALS.atOnce;
     let lists = this.waiting.size;
     for (const [renew, associations] of this.waiting) {
@@ -34,6 +38,6 @@ export class Renewals {
       if (associations.length === 0) this.waiting.delete(renew);
       for (const association of due) renew(association, now);
     }
-    this.at = this.waiting.size === 0 ? undefined : now + RENEWALS.everyMs;
+    if (this.waiting.size === 0) this.at = undefined;
   }
 }

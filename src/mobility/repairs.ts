@@ -1,4 +1,4 @@
-import type { Timed } from '../base/clock.ts';
+import { earliest, type Timed } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
@@ -8,6 +8,7 @@ import type { LocalAddresses } from './local-addresses.ts';
 import { isGloballyReachable } from './reachability.ts';
 import { Repair } from './repair.ts';
 import type { RepairCause } from './repair.ts';
+import { Rounds } from './rounds.ts';
 
 /** A DTLS association, as far as the mending of its path goes. */
 export interface Repairable {
@@ -47,8 +48,14 @@ export class Repairs<A extends Repairable> implements Timed {
   private readonly settled: (association: A) => void;
   private readonly packetsOf: (association: A) => bigint;
   private readonly broken = new Set<A>();
+  private readonly rounds = new Rounds<A>(
+    () => this.broken,
+    (association, now) => this.considerOne(association, now),
+  );
   /** Some link works, so that asking is possible. */
   private working = false;
+  /** What all wait for was there when that was looked at last. */
+  private wasReady = false;
   /** Until then our reflexive address is waited for; absent: no longer. */
   private waitUntil: number | undefined;
 
@@ -116,30 +123,39 @@ export class Repairs<A extends Repairable> implements Timed {
     this.considerOne(association, now);
   }
 
-  /** Looks at all of them: something that they wait for may have happened. @returns those that wait for something else now */
+  /**
+   * Looks at all of them, the first at once and the others in the next turns: something that they wait for may have happened.
+   * @returns those that wait for something else now
+   */
   consider(now: number): readonly A[] {
-    this.look(now);
-    return [...this.broken].filter((association) => this.considerOne(association, now));
+    return this.becomesReady(now) ? this.rounds.beginAnew(now) : this.rounds.begin(now);
   }
 
-  /** As `consider`, when one has just begun: the others only where it has changed what all wait for. Many begin at once. */
+  /** As `consider`, when one has just begun: the others only where all can be asked for now. Many begin at once. */
   begun(association: A, now: number): void {
-    const before = this.ready;
-    this.look(now);
-    if (before === this.ready) this.considerOne(association, now);
-    else this.consider(now);
+    if (this.becomesReady(now)) this.rounds.beginAnew(now);
+    else this.considerOne(association, now);
   }
 
   nextTimeout(): number | undefined {
-    return this.waitUntil;
+    return earliest(this.waitUntil, this.rounds.nextTimeout());
   }
 
+  /** @returns those that wait for something else now */
   handleTimeout(now: number): readonly A[] {
-    if (now >= (this.waitUntil ?? Infinity)) this.waitUntil = undefined;
+    if (now < (this.waitUntil ?? Infinity)) return this.rounds.handleTimeout(now);
+    this.waitUntil = undefined;
     return this.consider(now);
   }
 
-  /** What all wait for: somebody who can be asked, and how others see us. */
+  /** @returns whether what all wait for is there, and was not: somebody who can be asked, and how others see us. */
+  private becomesReady(now: number): boolean {
+    this.look(now);
+    const { ready, wasReady } = this;
+    this.wasReady = ready;
+    return ready && !wasReady;
+  }
+
   private look(now: number): void {
     if (this.broken.size === 0) return;
     const working = this.table.hasWorkingLink();

@@ -48,3 +48,20 @@ test('what waits for something else has its share at once, and is not behind a t
   t.is(mapped[0], 999);
   t.is(moved + mapped.length, 2 * atOnce);
 });
+
+test('what comes of one and is for all has the next turn', (t) => {
+  const renewals = new Renewals();
+  let done = 0;
+  const told = (): unknown => (done += 1);
+  renewals.begin(
+    links(1_000),
+    () => {
+      done += 1;
+      renewals.begin(links(1_000), told, 0);
+    },
+    0,
+  );
+  t.is(done, atOnce);
+  renewals.handleTimeout(everyMs);
+  t.is(done, 2 * atOnce);
+});

@@ -5,6 +5,7 @@ import {
   REPAIR_LIMIT_MS,
   REPAIR_OTHER_REFLEXIVES_MS,
   REPAIR_REFLEXIVE_GRACE_MS,
+  REPAIR_ROUNDS,
 } from '../../../src/mobility/constants.ts';
 import type { Repairable } from '../../../src/mobility/repairs.ts';
 import { Repairs } from '../../../src/mobility/repairs.ts';
@@ -151,18 +152,21 @@ test('a peer that is said to have forgotten the link and sends on it all the sam
   t.is(world.link.repair, undefined);
 });
 
-test('of a thousand links that break at once each is looked at when it breaks, and all when somebody can be asked', (t) => {
-  const links = Array.from({ length: 1_000 }, (_, i): Repairable => ({
+/** A thousand links that break at once, and nobody can be asked. */
+class Many {
+  working = false;
+  looked = 0;
+  readonly asked: Hit[] = [];
+  readonly links = Array.from({ length: 1_000 }, (_, i): Repairable => ({
     ...new World().link,
     hit: `2001:20::${i.toString(16)}`,
     link: i,
   }));
-  const state = { working: false, looked: 0, asked: 0 };
-  const repairs = new Repairs<Repairable>({
+  readonly repairs = new Repairs<Repairable>({
     table: {
-      hasWorkingLink: () => state.working,
+      hasWorkingLink: () => this.working,
       isNegotiating: () => {
-        state.looked += 1;
+        this.looked += 1;
         return false;
       },
     },
@@ -174,20 +178,65 @@ test('of a thousand links that break at once each is looked at when it breaks, a
       mayReach: () => true,
     },
     logger: silentLogger,
-    ask: () => (state.asked += 1),
-    giveUp: () => t.fail(),
-    settled: () => t.fail(),
+    ask: (hit) => this.asked.push(hit),
+    giveUp: () => undefined,
+    settled: () => undefined,
     packetsOf: () => 0n,
   });
-  for (const link of links) {
-    repairs.begin(link, 'broken', 0);
-    repairs.begun(link, 0);
+
+  constructor() {
+    for (const link of this.links) {
+      this.repairs.begin(link, 'broken', 0);
+      this.repairs.begun(link, 0);
+    }
   }
-  t.is(state.looked, 1_000);
-  t.is(repairs.consider(10).length, 0);
-  state.working = true;
-  t.is(repairs.consider(20).length, 1_000);
-  t.is(state.asked, 1_000);
-  // Nothing has changed for any of them.
-  t.is(repairs.consider(30).length, 0);
+
+  /** What each turn of the event loop does until nothing is left for that moment. @returns of each how many were asked and looked at */
+  turns(): { readonly asked: number; readonly looked: number; readonly settled: number }[] {
+    const turns = [];
+    for (let at = this.repairs.nextTimeout(); at !== undefined; at = this.repairs.nextTimeout()) {
+      const [asked, looked] = [this.asked.length, this.looked];
+      const settled = this.repairs.handleTimeout(at).length;
+      turns.push({ asked: this.asked.length - asked, looked: this.looked - looked, settled });
+    }
+    return turns;
+  }
+}
+
+test('of a thousand links that break at once each is looked at when it breaks', (t) => {
+  t.is(new Many().looked, 1_000);
+});
+
+test('when somebody can be asked for a thousand links, each is asked for, few in one turn, those that broke first before others', (t) => {
+  const many = new Many();
+  many.working = true;
+  const { length } = many.repairs.consider(10);
+  t.is(length, REPAIR_ROUNDS.atOnce);
+  const turns = many.turns();
+  t.is(Math.max(...turns.map(({ asked }) => asked)), REPAIR_ROUNDS.atOnce);
+  t.true(turns.every(({ asked, settled }) => asked === settled));
+  t.deepEqual(
+    many.asked,
+    many.links.map(({ hit }) => hit),
+  );
+});
+
+test('what happens meanwhile begins no round in that turn, and one more afterwards, in which nothing is asked twice', (t) => {
+  const many = new Many();
+  many.working = true;
+  many.repairs.consider(10);
+  const { looked } = many;
+  for (let i = 0; i < 1_000; i++) t.is(many.repairs.consider(10).length, 0);
+  t.is(many.looked, looked);
+  const turns = many.turns();
+  t.true(Math.max(...turns.map((turn) => turn.looked)) <= REPAIR_ROUNDS.looks);
+  t.is(many.looked - looked, 1_000 - REPAIR_ROUNDS.atOnce + 1_000);
+  t.is(many.asked.length, 1_000);
+});
+
+test('of a thousand links that are given up at once few end in one turn', (t) => {
+  const many = new Many();
+  const before = many.repairs.open.length;
+  many.repairs.consider(REPAIR_LIMIT_MS);
+  t.is(before - many.repairs.open.length, REPAIR_ROUNDS.atOnce);
 });

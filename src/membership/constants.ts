@@ -19,6 +19,9 @@ export const COMPARE_INTERVAL_MS = 600_000;
 export const COMPARE_PATIENCE_MS = 2_000;
 /** Neighbours that are compared with at once; others wait. */
 export const MAX_COMPARISONS = 8;
+/** Neighbours that are told of new records in one turn of the event loop, each by a signed message: there may be thousands. */
+export const PUSH_PACE = { atOnce: 16, everyMs: 1 } as const;
+
 /** Messages of one neighbour about records. Pushes cost the check of signatures; a newcomer's questions come in a row. */
 export const PUSHES_PER_SECOND = 2;
 export const PUSHES_BURST = 32;

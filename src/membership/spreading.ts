@@ -10,6 +10,7 @@ import {
   COMPARE_INTERVAL_MS,
   COMPARE_PATIENCE_MS,
   MAX_COMPARISONS,
+  PUSH_PACE,
   PUSHES_BURST,
   PUSHES_PER_SECOND,
   QUESTIONS_BURST,
@@ -21,6 +22,12 @@ import { type SpreadRecord, type SpreadingMessage, decodeSpreading, encodeSpread
 
 /** Kind and length in front of a record. */
 const RECORD_OVERHEAD_BYTES = 3;
+
+/** A message, and who is to have it yet. */
+interface Push {
+  readonly body: Uint8Array;
+  readonly untold: Hit[];
+}
 
 /** What one neighbour may cost: the signatures of each record that it pushes are checked. */
 interface Limits {
@@ -41,8 +48,8 @@ export interface SpreadingPorts {
 }
 
 /**
- * Brings the ledgers of all members to the same content. A new record goes to every neighbour at once; at each new link, and
- * from time to time, both ends compare what they hold and fetch what they lack:
+ * Brings the ledgers of all members to the same content. A new record goes to every neighbour, some in each turn of the event
+ * loop; at each new link, and from time to time, both ends compare what they hold and fetch what they lack:
  *
  *   linkUp, the lower HIT ──summary──> equal: done, at both ends
  *                             └──> ids ──want──> records ──> want ... ──> nothing more is lacking: done
@@ -65,6 +72,8 @@ export class Spreading implements Timed {
   private readonly failed = new Set<Hit>();
   private readonly self: Hit;
   private nextComparison: number | undefined;
+  private pushes: readonly Push[] = [];
+  private pushAt: number | undefined;
 
   constructor(
     components: { ledger: Ledger; ports: SpreadingPorts; random: Random; logger: Logger },
@@ -127,10 +136,11 @@ export class Spreading implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.nextComparison, this.expected.next());
+    return earliest(this.nextComparison, this.expected.next(), this.pushAt);
   }
 
   handleTimeout(now: number): void {
+    if (this.pushAt !== undefined && this.pushAt <= now) this.push(PUSH_PACE.atOnce, now);
     for (let hit = this.expected.due(now); hit !== undefined; hit = this.expected.due(now)) this.compareSoon(hit, now);
     if (this.nextComparison === undefined || this.nextComparison > now) return;
     const hits = [...this.neighbors.keys()];
@@ -209,11 +219,28 @@ export class Spreading implements Timed {
     }
     if (taken.length === 0) return 0;
     // Neighbours first: what is taken may close links, and those at the other end are to know why.
+    const concerned = new Set(taken.map(({ hit }) => hit));
     const told = [...this.neighbors.keys()].filter((hit) => hit !== from);
-    for (const part of this.parts(taken))
-      for (const hit of told) this.ask(hit, { type: 'records', records: part }, now, () => {});
+    const inOrder = [...told.filter((hit) => concerned.has(hit)), ...told.filter((hit) => !concerned.has(hit))];
+    for (const records of this.parts(taken))
+      this.pushes = [...this.pushes, { body: encodeSpreading({ type: 'records', records }), untold: [...inOrder] }];
+    // Where it ends the links of this host there is no other turn.
+    if (taken.some(({ kind, hit }) => kind === 'revocation' && hit === this.self)) this.push(Infinity, now);
+    else if (this.pushAt === undefined) this.push(PUSH_PACE.atOnce, now);
     this.ports.taken(taken, now);
     return taken.length;
+  }
+
+  private push(most: number, now: number): void {
+    let left = most;
+    for (const { body, untold } of this.pushes) {
+      const due = untold.splice(0, left).filter((hit) => this.neighbors.has(hit));
+      left -= due.length;
+      for (const hit of due) this.ports.ask(hit, body, now, () => {});
+      if (left <= 0) break;
+    }
+    this.pushes = this.pushes.filter(({ untold }) => untold.length > 0);
+    this.pushAt = this.pushes.length === 0 ? undefined : now + PUSH_PACE.everyMs;
   }
 
   private ask(
@@ -224,7 +251,7 @@ export class Spreading implements Timed {
   ): void {
     this.ports.ask(hit, encodeSpreading(message), now, (body, at) => {
       // The link has ended meanwhile; at a new one everything begins anew.
-      if (message.type !== 'records' && !this.comparing.has(hit)) return;
+      if (!this.comparing.has(hit)) return;
       done(body === undefined ? undefined : this.decode(hit, body), at);
     });
   }

@@ -2,7 +2,7 @@ import test from 'ava';
 import { silentLogger } from '../../../src/base/logger.ts';
 import type { Hit } from '../../../src/base/node-id.ts';
 import { type Random, seededRandom } from '../../../src/base/random.ts';
-import { COMPARE_INTERVAL_MS, PUSHES_BURST } from '../../../src/membership/constants.ts';
+import { COMPARE_INTERVAL_MS, PUSHES_BURST, PUSH_PACE } from '../../../src/membership/constants.ts';
 import { Ledger } from '../../../src/membership/ledger.ts';
 import { Spreading } from '../../../src/membership/spreading.ts';
 import { decodeSpreading, encodeSpreading } from '../../../src/membership/spreading-message.ts';
@@ -257,4 +257,53 @@ test('what an unanswered question left out is asked for as soon as the node is i
   net.node(0).spreading.tryAgain(net.loop.now);
   net.run(1_000);
   t.true(net.same());
+});
+
+/** A member with a thousand neighbours, who has made a revocation. */
+function revoked(hit: Hit): { readonly told: Hit[]; readonly spreading: Spreading } {
+  const told: Hit[] = [];
+  const ledger = new Ledger((kind, bytes) => {
+    const read = readStatement(kind, bytes);
+    return read && { ...read, hit };
+  });
+  const spreading = new Spreading(
+    {
+      ledger,
+      ports: { ask: (to, body) => decodeSpreading(body).type === 'records' && told.push(to), taken: () => undefined },
+      random: seededRandom(9),
+      logger: silentLogger,
+    },
+    { self: hitOf(0), maxMessageBytes: MAX_MESSAGE_BYTES },
+  );
+  for (let i = 1; i <= 1_000; i++) spreading.linkUp(hitOf(i), 0);
+  spreading.publish([{ kind: 'revocation', bytes: statement(1) }], 0);
+  return { told, spreading };
+}
+
+const hitOf = (n: number): Hit => n.toString(16).padStart(32, '0');
+
+test('of a thousand neighbours few are told of a revocation in one turn, who was revoked before others, and all of them', (t) => {
+  const { told, spreading } = revoked(hitOf(700));
+  t.is(told.length, PUSH_PACE.atOnce);
+  t.is(told[0], hitOf(700));
+  for (let at = PUSH_PACE.everyMs; told.length < 1_000; at += PUSH_PACE.everyMs) {
+    const before = told.length;
+    spreading.handleTimeout(at);
+    t.true(told.length > before);
+    t.true(told.length - before <= PUSH_PACE.atOnce);
+  }
+  t.is(new Set(told).size, 1_000);
+});
+
+test('neighbours that are gone by then are not told', (t) => {
+  const { told, spreading } = revoked(hitOf(700));
+  for (let i = 1; i <= 1_000; i++) if (i % 2 === 0) spreading.linkDown(hitOf(i));
+  const before = told.length;
+  for (let at = PUSH_PACE.everyMs; spreading.nextTimeout() === at; at += PUSH_PACE.everyMs) spreading.handleTimeout(at);
+  t.true(told.slice(before).every((hit) => Number.parseInt(hit, 16) % 2 === 1));
+  t.is(told.filter((hit) => Number.parseInt(hit, 16) % 2 === 1).length, 500);
+});
+
+test('a member that learns that it is revoked tells all neighbours before its links end', (t) => {
+  t.is(revoked(hitOf(0)).told.length, 1_000);
 });

@@ -46,6 +46,9 @@ export const TUNNEL_APPLICATION_ID = 61_441;
 /** Requests of this node that wait for an answer. Beyond it new ones fail at once. */
 export const MAX_TRANSACTIONS = 4_096;
 
+/** Of those that are due in one turn of the event loop: what is sent is signed, and what fails may be tried otherwise. */
+export const TRANSACTIONS_PER_TURN = 16;
+
 /** Answers kept for retransmitted requests; one is at most as large as a message. */
 export const MAX_CACHED_ANSWERS = 512;
 

@@ -3,7 +3,7 @@ import type { NodeId } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import { ERROR_CODES, type ErrorResponse } from '../reload/index.ts';
-import { MAX_TRANSACTIONS, MAX_TRANSMISSIONS } from './constants.ts';
+import { MAX_TRANSACTIONS, MAX_TRANSMISSIONS, TRANSACTIONS_PER_TURN } from './constants.ts';
 import { OverlayBusyError, type OverlayError, OverlayTimeoutError, remoteError } from './errors.ts';
 import type { Answer, OutgoingRequest, RequestDone, RequestResult } from './requester.ts';
 
@@ -164,8 +164,11 @@ export class Transactions implements Timed {
     return this.timers.next();
   }
 
+  /** Of many that are due at once some; the others are due still. */
   handleTimeout(now: number): void {
-    for (let id = this.timers.due(now); id !== undefined; id = this.timers.due(now)) {
+    for (let i = 0; i < TRANSACTIONS_PER_TURN; i++) {
+      const id = this.timers.due(now);
+      if (id === undefined) return;
       const pending = this.pending.get(id);
       if (pending === undefined) continue;
       if (pending.outcome !== undefined) {

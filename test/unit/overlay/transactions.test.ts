@@ -1,5 +1,6 @@
 import test from 'ava';
 import { seededRandom } from '../../../src/base/random.ts';
+import { TRANSACTIONS_PER_TURN } from '../../../src/overlay/constants.ts';
 import { OverlayTimeoutError } from '../../../src/overlay/errors.ts';
 import { type RequestResult, toNode } from '../../../src/overlay/requester.ts';
 import { type PendingRequest, Transactions } from '../../../src/overlay/transactions.ts';
@@ -101,4 +102,16 @@ test('beyond the bound a request fails and the others stay', (t) => {
   transactions.handleTimeout(0);
   t.false(refused?.ok ?? true);
   t.is(transactions.size, 4_096);
+});
+
+test('of a thousand requests that are to be repeated at once few are sent in one turn, and all of them', (t) => {
+  const { transactions, sent } = start();
+  for (let i = 0; i < 1_000; i++) transactions.start(REQUEST, 0, () => {});
+  const perTurn: number[] = [];
+  for (let before = sent.length; (transactions.nextTimeout() ?? Infinity) <= 3_000; before = sent.length) {
+    transactions.handleTimeout(3_000);
+    perTurn.push(sent.length - before);
+  }
+  t.is(Math.max(...perTurn), TRANSACTIONS_PER_TURN);
+  t.is(sent.length, 2_000);
 });

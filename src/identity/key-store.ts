@@ -145,7 +145,7 @@ export class KeyStore {
 
   /** Without holding anything up. */
   saveContactsSoon(contacts: ContactBook): Promise<void> {
-    return this.directory.writeSoon(CONTACTS, contacts.toJson(), { secret: true });
+    return this.directory.writeSoon(CONTACTS, contacts.pieces(), { secret: true });
   }
 
   private load<T>(name: string, secret: boolean, parse: (text: string) => T): T | undefined {

@@ -67,3 +67,16 @@ test('a broken file is refused', (t) => {
   for (const json of ['', 'null', '{"version":2,"contacts":[]}', '{"version":1,"contacts":[{"hit":"1"}]}'])
     t.throws(() => ContactBook.fromJson(json), { instanceOf: KeyStoreError });
 });
+
+test('a thousand contacts are written in pieces of at most fifty, as they were when the first was asked for', (t) => {
+  const book = new ContactBook();
+  for (let number = 1; number <= MAX_CONTACTS; number++) book.remember(contact(number));
+  const before = book.all();
+  const pieces: string[] = [];
+  for (const piece of book.pieces()) {
+    book.remember(contact(MAX_CONTACTS + 1 + pieces.length));
+    t.true(piece.split('"hit"').length <= 51);
+    pieces.push(piece);
+  }
+  t.deepEqual(ContactBook.fromJson(pieces.join('')).all(), before);
+});

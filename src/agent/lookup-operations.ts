@@ -58,8 +58,8 @@ export async function ping(
     rttMs.push(await echo(agent, hit));
     if (i === 0) firstAt = systemClock.monotonic();
   }
-  const { links, natMapping } = engine.links.snapshot();
-  const path = links.find((other) => other.hit === hit)?.path;
+  const path = engine.links.snapshotOf(hit)?.path;
+  const { natMapping } = engine.links.addresses;
   const nameOf: NameOf = (other) => directory.hostNameOf(engine.userOf(other));
   const nameToHitMs = target.includes(':') ? null : resolvedAt - begun;
   const setup = { nameToHitMs, hitToLinkMs: linkedAt - resolvedAt, firstPacketMs: firstAt - linkedAt };

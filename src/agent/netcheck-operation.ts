@@ -4,7 +4,7 @@ import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.t
 import type { Result, Status } from '../control/schemas.ts';
 import { judgeNetwork } from '../mobility/netcheck.ts';
 import { isGloballyReachable } from '../mobility/reachability.ts';
-import { agreed } from '../mobility/sightings.ts';
+import { agreed, type Reflexive } from '../mobility/sightings.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
@@ -55,15 +55,14 @@ export async function netcheck(
     Promise.race([foundTurnServers(agent), delay(LOOK_UP_MS, [])]),
     agent.portMapping?.settled(MAPPING_MS),
   ]);
-  const fresh = (): ReturnType<typeof links.snapshot>['reflexive'] =>
-    links.snapshot().reflexive.filter(({ seenAt }) => seenAt >= begun);
+  const fresh = (): readonly Reflexive[] => links.addresses.reflexive.filter(({ seenAt }) => seenAt >= begun);
   const silent = (): boolean => asked.some((server) => !fresh().some((word) => sameSocketAddress(word.server, server)));
   for (let waited = 0; waited < ANSWERS_MS && silent() && !signal.aborted; waited += LOOK_MS) await delay(LOOK_MS);
 
   const nat64 = prefixes.map(({ address, length }) => `${address}/${length}`);
   const relays = links.relaysAvailable;
   const nameOf = (hit: Hit): string | null => directory.hostNameOf(engine.userOf(hit));
-  const reflexive = agreed(links.snapshot().reflexive);
+  const reflexive = agreed(links.addresses.reflexive);
   const { mapping, kind, ipv4, ipv6, udp, works, ask } = judgeNetwork({
     addresses: agent.locators(),
     port: dataPlane.port,

@@ -18,6 +18,7 @@ import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 import type { Guard } from './guard.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
+import { inSlices } from './in-slices.ts';
 import { type Invitation, makeInvitation } from './invitation.ts';
 import { ping, resolve } from './lookup-operations.ts';
 import { memberHandlers, noRight } from './member-operations.ts';
@@ -103,9 +104,18 @@ async function status(agent: OperationsComponents): Promise<Status> {
   const { engine, config, dataPlane, directory } = agent;
   const reports = Map.groupBy(await dataPlane.paths(), ({ link }) => link);
   const interfaces = agent.interfaceNames();
-  const { links, reflexive, natMapping } = engine.links.snapshot();
   const { overlay } = engine;
-  const alone = overlay?.state === 'joined' && links.length === 0;
+  const { addresses } = engine.links;
+  const { reflexive, natMapping } = addresses;
+  const shown = await inSlices(engine.links.snapshots(), (link) =>
+    link.state === 'guest'
+      ? undefined
+      : {
+          ...describeLink(agent, link, natMapping),
+          paths: describePaths(reports.get(link.dataPlaneLink) ?? [], interfaces, namesOf(agent), addresses),
+        },
+  );
+  const alone = overlay?.state === 'joined' && shown.length === 0;
   const { state, lapsed, expires, user, configuration } = engine.membership;
   return {
     hit: hitToAddress(engine.hit),
@@ -128,12 +138,7 @@ async function status(agent: OperationsComponents): Promise<Status> {
     problem: problemOf(engine.membership, engine.double),
     unwritten: [...engine.membership.unwritten],
     listen: agent.locators().map((address) => formatSocketAddress({ address, port: dataPlane.port })),
-    links: links
-      .filter(({ state }) => state !== 'guest')
-      .map((link) => ({
-        ...describeLink(agent, link, natMapping),
-        paths: describePaths(reports.get(link.dataPlaneLink) ?? [], interfaces, namesOf(agent), engine.links.addresses),
-      })),
+    links: shown.filter((link) => link !== undefined),
     ...processStatus(agent.guard),
     clock: { offsetS: Math.round(engine.clock.offsetMs) / 1000, source: engine.clock.source },
     nat: {

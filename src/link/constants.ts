@@ -59,8 +59,11 @@ export const GUEST_TIMEOUT_MS = 30_000;
 /** Handshakes that strangers started, unfinished. Each proved its address by a cookie. */
 export const MAX_INCOMING = 256;
 
-/** Links that look for their paths anew after a move of this host, at the pace of the data plane (native/src/data_plane/data_plane.h). */
-export const RENEWALS = { atOnce: 4, everyMs: 2 } as const;
+/**
+ * Links that look for their paths anew after a move of this host, at the pace of the data plane (native/src/data_plane/data_plane.h).
+ * Code that never ran takes ten times as long, and a host may not have moved before: no other begins after `turnMs`.
+ */
+export const RENEWALS = { atOnce: 4, everyMs: 2, turnMs: 1 } as const;
 
 /** A link that carries nothing is left to the data plane after this, and again this long after every stir. */
 export const REST_AFTER_MS = 10_000;

@@ -137,9 +137,9 @@ export class LinkManager implements Timed {
     this.late = new LateCandidates({ dataPlane, addresses, sessions: this.sessions });
     this.records = new RecordReceiver({ ...components, late: this.late });
     this.repairs = new Repairs({
+      ...components,
       table: this.table,
       addresses: this.addresses,
-      logger: this.logger,
       ask: (hit) => this.handler({ type: 'needsRestart', hit }),
       giveUp: (association, reason) => this.lives.drop(association, reason, true),
       settled: (association) => this.heardAgain(association),
@@ -147,7 +147,7 @@ export class LinkManager implements Timed {
     });
     const { sessions, repairs, late, logger } = this;
     const expected = new ExpectedPaths(addresses);
-    const renewals = new Renewals();
+    const renewals = new Renewals(components.clock);
     this.moves = new OwnMoves({
       ...{ dataPlane, table, addresses, sessions, expected, repairs, renewals, late, logger },
       beginRepair: (association, cause, now) => this.beginRepair(association, cause, now),

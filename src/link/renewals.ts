@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.ts';
 import type { Association } from './association.ts';
 import { RENEWALS } from './constants.ts';
 
@@ -9,7 +10,12 @@ export type Renew = (association: Association, now: number) => unknown;
  */
 export class Renewals {
   private readonly waiting = new Map<Renew, Association[]>();
+  private readonly clock: Pick<Clock, 'monotonic'>;
   private at: number | undefined;
+
+  constructor(clock: Pick<Clock, 'monotonic'>) {
+    this.clock = clock;
+  }
 
   /** What waits for the same is begun anew. The first ones are done when it returns, unless it is called by one of them. */
   begin(associations: Iterable<Association>, renew: Renew, now: number): void {
@@ -29,15 +35,19 @@ export class Renewals {
   handleTimeout(now: number): void {
     // What comes of one may begin others: those have the next turn.
     this.at = now + RENEWALS.everyMs;
-    let left = RENEWALS.atOnce;
-    let lists = this.waiting.size;
-    for (const [renew, associations] of this.waiting) {
+    const begun = this.clock.monotonic();
+    for (let done = 0; done < RENEWALS.atOnce; done++) {
+      const [first] = this.waiting;
+      if (first === undefined) break;
+      const [renew, associations] = first;
       // None waits for the end of another.
-      const due = associations.splice(0, Math.ceil(left / lists--));
-      left -= due.length;
-      if (associations.length === 0) this.waiting.delete(renew);
-      for (const association of due) renew(association, now);
+      this.waiting.delete(renew);
+      const association = associations.shift();
+      if (associations.length > 0) this.waiting.set(renew, associations);
+      if (association !== undefined) renew(association, now);
+      if (this.clock.monotonic() - begun >= RENEWALS.turnMs) break;
     }
-    if (this.waiting.size === 0) this.at = undefined;
+    const end = now + this.clock.monotonic() - begun;
+    this.at = this.waiting.size === 0 ? undefined : end + RENEWALS.everyMs;
   }
 }

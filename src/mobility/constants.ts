@@ -25,7 +25,7 @@ export const MAPPING_DOUBT_MS = 1_000;
  * Of many links whose paths are broken so many are looked at in one turn of the event loop, and few of them asked for: that is a
  * signature, a message and an ICE agent each. Their renewals have the same pace (src/link/constants.ts).
  */
-export const REPAIR_ROUNDS = { looks: 64, atOnce: 4, everyMs: 2 } as const;
+export const REPAIR_ROUNDS = { looks: 64, atOnce: 4, everyMs: 2, turnMs: 1 } as const;
 
 /** A broken path is asked to be mended again after this, doubled each time. */
 export const REPAIR_FIRST_RETRY_MS = 1_000;

@@ -1,4 +1,4 @@
-import { earliest, type Timed } from '../base/clock.ts';
+import { type Clock, type Timed, earliest } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Hit } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
@@ -48,10 +48,7 @@ export class Repairs<A extends Repairable> implements Timed {
   private readonly settled: (association: A) => void;
   private readonly packetsOf: (association: A) => bigint;
   private readonly broken = new Set<A>();
-  private readonly rounds = new Rounds<A>(
-    () => this.broken,
-    (association, now) => this.considerOne(association, now),
-  );
+  private readonly rounds: Rounds<A>;
   /** Some link works, so that asking is possible. */
   private working = false;
   /** What all wait for was there when that was looked at last. */
@@ -69,6 +66,7 @@ export class Repairs<A extends Repairable> implements Timed {
     settled: (association: A) => void;
     /** Of the peer, that the association has proven. */
     packetsOf: (association: A) => bigint;
+    clock: Pick<Clock, 'monotonic'>;
   }) {
     this.table = components.table;
     this.addresses = components.addresses;
@@ -77,6 +75,8 @@ export class Repairs<A extends Repairable> implements Timed {
     this.giveUp = components.giveUp;
     this.settled = components.settled;
     this.packetsOf = components.packetsOf;
+    const consider = (association: A, now: number): boolean => this.considerOne(association, now);
+    this.rounds = new Rounds<A>(() => this.broken, consider, components);
   }
 
   begin(association: A, cause: RepairCause, now: number): void {

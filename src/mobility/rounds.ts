@@ -1,4 +1,4 @@
-import type { Timed } from '../base/clock.ts';
+import type { Clock, Timed } from '../base/clock.ts';
 import { REPAIR_ROUNDS } from './constants.ts';
 
 /**
@@ -8,15 +8,21 @@ import { REPAIR_ROUNDS } from './constants.ts';
 export class Rounds<T> implements Timed {
   private readonly all: () => Iterable<T>;
   private readonly visit: (item: T, now: number) => boolean;
+  private readonly clock: Pick<Clock, 'monotonic'>;
   private waiting: readonly T[] = [];
   private index = 0;
   private at: number | undefined;
   private again = false;
 
   /** @param visit whether something came of it */
-  constructor(all: () => Iterable<T>, visit: (item: T, now: number) => boolean) {
+  constructor(
+    all: () => Iterable<T>,
+    visit: (item: T, now: number) => boolean,
+    { clock }: { readonly clock: Pick<Clock, 'monotonic'> },
+  ) {
     this.all = all;
     this.visit = visit;
+    this.clock = clock;
   }
 
   /** One more round, after the one that is under way, if any. @returns of what something came at once */
@@ -52,13 +58,16 @@ export class Rounds<T> implements Timed {
     const { waiting } = this;
     // What comes of it may ask for another round.
     this.at = now + REPAIR_ROUNDS.everyMs;
+    const begun = this.clock.monotonic();
     for (let looks = 0; looks < REPAIR_ROUNDS.looks && found.length < REPAIR_ROUNDS.atOnce; looks++) {
       const item = waiting[this.index];
       if (item === undefined) break;
       this.index += 1;
       if (this.visit(item, now)) found.push(item);
       if (this.waiting !== waiting) return found;
+      if (this.clock.monotonic() - begun >= REPAIR_ROUNDS.turnMs) break;
     }
+    this.at = now + this.clock.monotonic() - begun + REPAIR_ROUNDS.everyMs;
     if (this.index < waiting.length) return found;
     if (this.again) this.fill();
     else this.waiting = [];

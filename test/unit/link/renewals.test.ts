@@ -6,10 +6,12 @@ import { Renewals } from '../../../src/link/renewals.ts';
 /** The last one was in use last. */
 const links = (count: number): Association[] =>
   Array.from({ length: count }, (_, i) => ({ link: i, restAt: i }) as unknown as Association);
-const { atOnce, everyMs } = RENEWALS;
+const { atOnce, everyMs, turnMs } = RENEWALS;
+/** A turn of the event loop takes no time. */
+const clock = { monotonic: () => 0 };
 
 test('those that were in use last come first, and no more at once than is said', (t) => {
-  const renewals = new Renewals();
+  const renewals = new Renewals(clock);
   const done: { readonly link: number; readonly at: number }[] = [];
   renewals.begin(links(2 * atOnce + 1), ({ link }, at) => done.push({ link, at }), 100);
   t.is(done.length, atOnce);
@@ -25,7 +27,7 @@ test('those that were in use last come first, and no more at once than is said',
 });
 
 test('a second move begins anew, and what waits for something else is done as well', (t) => {
-  const renewals = new Renewals();
+  const renewals = new Renewals(clock);
   const moved = new Map<number, number>();
   const mapped: number[] = [];
   const move = ({ link }: Association): unknown => moved.set(link, (moved.get(link) ?? 0) + 1);
@@ -39,7 +41,7 @@ test('a second move begins anew, and what waits for something else is done as we
 });
 
 test('what waits for something else has its share at once, and is not behind a thousand others', (t) => {
-  const renewals = new Renewals();
+  const renewals = new Renewals(clock);
   const mapped: number[] = [];
   let moved = 0;
   renewals.begin(links(1_000), () => (moved += 1), 0);
@@ -50,7 +52,7 @@ test('what waits for something else has its share at once, and is not behind a t
 });
 
 test('what comes of one and is for all has the next turn', (t) => {
-  const renewals = new Renewals();
+  const renewals = new Renewals(clock);
   let done = 0;
   const told = (): unknown => (done += 1);
   renewals.begin(
@@ -64,4 +66,26 @@ test('what comes of one and is for all has the next turn', (t) => {
   t.is(done, atOnce);
   renewals.handleTimeout(everyMs);
   t.is(done, 2 * atOnce);
+});
+
+test('where each takes a millisecond, as the first time, one has its turn, and the others later', (t) => {
+  let ms = 0;
+  let done = 0;
+  const renewals = new Renewals({ monotonic: () => ms });
+  renewals.begin(
+    links(10),
+    () => {
+      done += 1;
+      ms += turnMs;
+    },
+    0,
+  );
+  t.is(done, 1);
+  t.is(renewals.nextTimeout(), turnMs + everyMs);
+  for (let now = renewals.nextTimeout(), before = 1; now !== undefined; now = renewals.nextTimeout()) {
+    renewals.handleTimeout(now);
+    t.is(done, before + 1);
+    before = done;
+  }
+  t.is(done, 10);
 });

@@ -42,6 +42,7 @@ class World {
     giveUp: (_, reason) => this.given.push(reason),
     settled: () => (this.settled += 1),
     packetsOf: () => this.packets,
+    clock: { monotonic: () => this.now },
   });
 
   private addresses(): {
@@ -154,6 +155,9 @@ test('a peer that is said to have forgotten the link and sends on it all the sam
 
 /** A thousand links that break at once, and nobody can be asked. */
 class Many {
+  now = 0;
+  /** What it takes to ask for one. */
+  askMs = 0;
   working = false;
   looked = 0;
   readonly asked: Hit[] = [];
@@ -178,10 +182,14 @@ class Many {
       mayReach: () => true,
     },
     logger: silentLogger,
-    ask: (hit) => this.asked.push(hit),
+    ask: (hit) => {
+      this.asked.push(hit);
+      this.now += this.askMs;
+    },
     giveUp: () => undefined,
     settled: () => undefined,
     packetsOf: () => 0n,
+    clock: { monotonic: () => this.now },
   });
 
   constructor() {
@@ -196,6 +204,7 @@ class Many {
     const turns = [];
     for (let at = this.repairs.nextTimeout(); at !== undefined; at = this.repairs.nextTimeout()) {
       const [asked, looked] = [this.asked.length, this.looked];
+      this.now = Math.max(this.now, at);
       const settled = this.repairs.handleTimeout(at).length;
       turns.push({ asked: this.asked.length - asked, looked: this.looked - looked, settled });
     }
@@ -219,6 +228,15 @@ test('when somebody can be asked for a thousand links, each is asked for, few in
     many.asked,
     many.links.map(({ hit }) => hit),
   );
+});
+
+test('where it takes a millisecond to ask for one, as it does the first time, one is asked for in a turn, and each of them', (t) => {
+  const many = new Many();
+  many.askMs = REPAIR_ROUNDS.turnMs;
+  many.working = true;
+  t.is(many.repairs.consider(0).length, 1);
+  t.is(Math.max(...many.turns().map(({ asked }) => asked)), 1);
+  t.is(many.asked.length, 1_000);
 });
 
 test('what happens meanwhile begins no round in that turn, and one more afterwards, in which nothing is asked twice', (t) => {

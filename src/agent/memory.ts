@@ -11,6 +11,9 @@ const SAVE_DELAY_MS = 1_000;
 const RETRY_MS = 60_000;
 const OWN_IPV4 = 'ipv4';
 
+const PARTS = ['contacts', 'ipv4'] as const;
+type Part = (typeof PARTS)[number];
+
 /**
  * What the agent remembers from life to life beside its keys: peers, and the IPv4 address it has claimed. What cannot be written
  * is remembered all the same, until the agent stops, and tried again.
@@ -21,7 +24,7 @@ export class Memory {
   private readonly logger: Logger;
   private readonly book: ContactBook;
   private address: string | undefined;
-  private readonly unsaved = new Set<'contacts' | 'ipv4'>();
+  private readonly unsaved = new Set<Part>();
   private timer: NodeJS.Timeout | undefined;
   private saving = false;
   private failing = false;
@@ -58,7 +61,7 @@ export class Memory {
     if (address === this.address) return;
     this.address = address;
     this.unsaved.add('ipv4');
-    this.save();
+    this.save(['ipv4']);
   }
 
   /** Writes what is not written yet. */
@@ -86,7 +89,8 @@ export class Memory {
     this.saving = true;
     try {
       if (this.unsaved.delete('contacts')) await this.store.saveContactsSoon(this.book);
-      this.save();
+      // Contacts that have changed meanwhile have their time already.
+      this.save(['ipv4']);
     } catch (error) {
       this.unsaved.add('contacts');
       this.failed(error);
@@ -95,9 +99,10 @@ export class Memory {
     }
   }
 
-  private save(): void {
+  private save(parts: readonly Part[] = PARTS): void {
     try {
-      for (const what of this.unsaved) {
+      for (const what of parts) {
+        if (!this.unsaved.has(what)) continue;
         this.write(what);
         this.unsaved.delete(what);
       }
@@ -115,7 +120,7 @@ export class Memory {
     this.saveIn(RETRY_MS);
   }
 
-  private write(what: 'contacts' | 'ipv4'): void {
+  private write(what: Part): void {
     if (what === 'contacts') this.store.saveContacts(this.book);
     else if (this.address !== undefined) this.state.write(OWN_IPV4, `${this.address}\n`, { secret: false });
   }

@@ -10,21 +10,28 @@ import { KeyStoreError } from '../../../src/identity/errors.ts';
 import { KeyStore } from '../../../src/identity/key-store.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
 
-function open(t: ExecutionContext): { memory: Memory; again: () => Memory; disk: { full: boolean } } {
+interface Disk {
+  full: boolean;
+  /** Writes that hold up everything else. */
+  waitedFor: number;
+}
+
+function open(t: ExecutionContext): { memory: Memory; again: () => Memory; disk: Disk; state: StateDirectory } {
   const path = mkdtempSync(join(tmpdir(), 'idloc-memory-'));
   const state = StateDirectory.open(path);
   t.teardown(() => {
     state.close();
     rmSync(path, { recursive: true });
   });
-  const disk = { full: false };
+  const disk = { full: false, waitedFor: 0 };
   const write = state.write.bind(state);
   state.write = (...args) => {
     if (disk.full) throw new KeyStoreError('contacts.json cannot be written: ENOSPC: no space left on device');
+    disk.waitedFor += 1;
     write(...args);
   };
   const make = (): Memory => new Memory({ store: new KeyStore(state), state, logger: silentLogger });
-  return { memory: make(), again: make, disk };
+  return { memory: make(), again: make, disk, state };
 }
 
 function contact(last: string, locators: Contact['locators'] = []): Contact {
@@ -80,4 +87,19 @@ test('what is being written when the agent stops is there, in its latest form', 
   t.is(again().contacts.length, 3);
   await delay(200);
   t.is(again().contacts.length, 3);
+});
+
+test('contacts that change while others are being written hold nothing up, and are written later', async (t) => {
+  const { memory, again, disk, state } = open(t);
+  memory.remember(contact('1', WAY_IN));
+  const before = disk.waitedFor;
+  const writeSoon = state.writeSoon.bind(state);
+  state.writeSoon = async (...args) => {
+    await writeSoon(...args);
+    if (memory.contacts.length === 2) memory.remember(contact('3', WAY_IN));
+  };
+  memory.remember(contact('2', WAY_IN));
+  for (let waited = 0; again().contacts.length < 3 && waited < 10_000; waited += 100) await delay(100);
+  t.is(again().contacts.length, 3);
+  t.is(disk.waitedFor, before);
 });

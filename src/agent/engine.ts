@@ -207,7 +207,7 @@ export class Engine implements Timed {
 
   // From the first packet to the last.
 
-  /** Host addresses must be known before: `setHostAddresses`. */
+  /** Host addresses must be known before: `setHostAddresses`, `hostAddressesChanged`. */
   start(now: number): void {
     const { time, ties, entry, roles, meetings } = this.parts;
     this.dataPlane.setLocalAddresses(this.hit, this.options.ipv4 ?? null);
@@ -286,15 +286,19 @@ export class Engine implements Timed {
 
   // What comes from below, and time.
 
-  /** @param deprecated no more to be told to others, but still ours. */
+  /** What links, and calls with them, need at once. `hostAddressesChanged` is to follow. @param deprecated no more to be told to others, but still ours. */
   setHostAddresses(addresses: readonly string[], now: number, deprecated: readonly string[] = []): void {
-    const { links, finder, roles, meetings } = this.parts;
     this.addresses.hosts = addresses;
-    links.setHostAddresses(addresses, now, deprecated);
+    this.parts.links.setHostAddresses(addresses, now, deprecated);
+  }
+
+  /** Where others find this host, and what it is to the overlay. */
+  hostAddressesChanged(now: number): void {
+    const { finder, roles, meetings } = this.parts;
     finder.changed(now);
     this.parts.node.parts?.turnRecords.changed(now);
     roles.consider(now);
-    meetings?.setHostAddresses(addresses, now);
+    meetings?.setHostAddresses(this.addresses.hosts, now);
   }
 
   /** As many as one turn of the event loop has time for; the data plane wakes us again for the rest. @returns whether there may be more */

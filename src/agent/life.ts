@@ -31,6 +31,7 @@ import { pcpNonce } from './pcp-nonce.ts';
 import { nat64Needed } from './nat64-lookup.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
 import { SipHost } from './sip-host.ts';
+import { turnByTurn } from './turn-by-turn.ts';
 import { ValueDatabase, VALUES_FILE } from './value-database.ts';
 
 /** How long the neighbours are given to take over what we store. */
@@ -65,6 +66,8 @@ export class Life {
   private sip: SipHost | undefined;
   private readonly onAddressed: () => void;
   private readonly onTunLost: () => void;
+  /** Of what a change of the network brings about. */
+  private callOffRest = (): void => {};
 
   /**
    * @param options.lifecycle a member's, until this life ends.
@@ -250,6 +253,7 @@ export class Life {
 
   /** Says goodbye to the overlay; the ground is closed. Idempotent. */
   async stop(): Promise<void> {
+    this.callOffRest();
     this.host.dns?.server.serve(undefined);
     this.addressBook.stop();
     await this.sip?.stop();
@@ -293,6 +297,7 @@ export class Life {
     driver.run((now) => {
       const { locators, deprecated } = ground.network.reachability();
       engine.setHostAddresses(locators, now, deprecated);
+      engine.hostAddressesChanged(now);
       engine.start(now);
     });
     this.portMapping?.onChange(({ external }, local) => this.mapped(external, local));
@@ -351,13 +356,18 @@ export class Life {
   private networkChanged(): void {
     const { engine, driver, ground } = this;
     const { locators, deprecated } = ground.network.reachability();
-    this.places.setAddresses(locators);
     driver.run((now) => engine.setHostAddresses(locators, now, deprecated));
-    ground.refresh();
-    this.portMapping?.refresh();
-    this.sip?.networkChanged();
-    void this.lookUpNames();
-    void this.findNat64();
+    // What no call waits for.
+    this.callOffRest();
+    this.callOffRest = turnByTurn(this.host.guard, 'network', [
+      () => this.places.setAddresses(locators),
+      () => driver.run((now) => engine.hostAddressesChanged(now)),
+      () => ground.refresh(),
+      () => this.portMapping?.refresh(),
+      () => this.sip?.networkChanged(),
+      () => void this.lookUpNames(),
+      () => void this.findNat64(),
+    ]);
   }
 
   private mapped(external: SocketAddress | undefined, local: string | undefined): void {

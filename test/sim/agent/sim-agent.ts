@@ -231,6 +231,7 @@ export class SimAgent {
     driver.pump(dataPlane);
     driver.run((now) => {
       engine.setHostAddresses(this.host.addresses, now);
+      engine.hostAddressesChanged(now);
       engine.start(now);
     });
   }
@@ -359,7 +360,10 @@ export class SimAgent {
     life.events.push(event);
     switch (event.type) {
       case 'network':
-        life.driver.run((now) => life.engine.setHostAddresses(this.host.addresses, now, this.host.deprecated));
+        life.driver.run((now) => {
+          life.engine.setHostAddresses(this.host.addresses, now, this.host.deprecated);
+          life.engine.hostAddressesChanged(now);
+        });
         return;
       case 'foreign':
         life.board?.receive(event.data);

@@ -20,12 +20,13 @@ export function bindingServers(
     const { ice } = path;
     if (ice !== undefined && ice.remoteType !== 'host' && sameSocketAddress(ice.remote, path.remote)) continue;
     if (isStreamAddress(path.remote.address)) continue;
+    considered += 1;
+    if (considered > MAX_SERVERS_CONSIDERED) break;
     const remote = mayReach(path.remote.address) ? path.remote : otherAddress(association, mayReach);
     if (remote === undefined) continue;
     const found = isGloballyReachable(remote.address) ? reachable : others;
     if (!found.some(({ address }) => address === remote.address)) found.push(remote);
-    considered += 1;
-    if (reachable.length >= MAX_BINDING_SERVERS || considered >= MAX_SERVERS_CONSIDERED) break;
+    if (reachable.length >= MAX_BINDING_SERVERS) break;
   }
   return [...reachable, ...others];
 }

@@ -552,7 +552,7 @@ export class LinkManager implements Timed {
     this.streams.needed(association, now);
     this.turn.doubt(now);
     this.addresses.doubt(now);
-    this.moves.ask(now);
+    this.moves.askInDoubt(now);
     this.repairs.begun(association, now);
     if (cause === 'forgotten') this.tellWhenNoneWorks();
   }

@@ -37,6 +37,7 @@ export class OwnMoves {
   private readonly ports: OwnMovesPorts;
   private readonly renewals: Renewals;
   private unheardAt = -Infinity;
+  private doubtedAt = -Infinity;
   private handler: (atOwnAddress: boolean) => void = () => {};
 
   constructor(ports: OwnMovesPorts) {
@@ -73,11 +74,18 @@ export class OwnMoves {
   /** Whoever has no NAT in front of it can tell how it sees us; `others` too when links are few. @returns who is asked */
   ask(now: number, others: readonly SocketAddress[] = [], eager = false): readonly SocketAddress[] {
     const { addresses, table } = this.ports;
-    const linked = bindingServers(table.associations, (address) => addresses.mayReach(address));
+    const linked = addresses.any ? bindingServers(table.associations, (address) => addresses.mayReach(address)) : [];
     const further = others.filter(({ address }) => !linked.some((server) => server.address === address));
     const asked = addresses.ask([...linked, ...further], now, eager);
     this.pump(now);
     return asked;
+  }
+
+  /** The path of a link is in doubt. However many are in one instant, it is asked once for all. */
+  askInDoubt(now: number): void {
+    if (now === this.doubtedAt) return;
+    this.doubtedAt = now;
+    this.ask(now);
   }
 
   /** Somebody does not answer on the only path there is: perhaps our NAT has another mapping for us. */

@@ -127,6 +127,11 @@ export class LocalAddresses implements Timed {
     return isRelayed || this.deprecated.includes(address) || this.hosts.some((own) => own.address === address);
   }
 
+  /** Whether this host has an address. */
+  get any(): boolean {
+    return this.hosts.length > 0;
+  }
+
   /** Whether we have an address of the family of this one. */
   mayReach(address: string): boolean {
     return this.hosts.some((own) => own.address.includes(':') === address.includes(':'));

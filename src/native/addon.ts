@@ -104,7 +104,14 @@ export interface PathSet {
   sent(records: number, urgent: boolean, now: number): void;
   /** Where an urgent record of `bytes` goes as well. */
   spareFor(bytes: number): PathRoute | undefined;
+  /** Before `sent` tells of the record. */
   sentTwice(bytes: number): void;
+  /** Where the newest urgent record, of so many bytes, is sent once more since that way has opened after it had left; ask again until there is none. */
+  takeAgain(bytes: number, now: number): PathRoute | undefined;
+  /** Once each time: data goes another way. Then, for other links by this peer as a relay: `askHopsAgain`. */
+  takeOpened(): boolean;
+  /** @returns whether there is something to `poll`. */
+  askHopsAgain(relay: string, now: number): boolean;
   /** @param newest it is no probe, and none before had a higher number. @param stranger JavaScript does not know the address. */
   heard(path: PathRoute, bytes: number, newest: boolean, stranger: boolean, now: number): void;
   /** @returns the answer, which leaves by the same path. */

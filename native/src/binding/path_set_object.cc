@@ -32,6 +32,9 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceMethod<&PathSetObject::Lose>("lose"),
                            InstanceMethod<&PathSetObject::Sent>("sent"),
                            InstanceMethod<&PathSetObject::SentTwice>("sentTwice"),
+                           InstanceMethod<&PathSetObject::TakeAgain>("takeAgain"),
+                           InstanceMethod<&PathSetObject::TakeOpened>("takeOpened"),
+                           InstanceMethod<&PathSetObject::AskHopsAgain>("askHopsAgain"),
                            InstanceMethod<&PathSetObject::Heard>("heard"),
                            InstanceMethod<&PathSetObject::Probed>("probed"),
                            InstanceMethod<&PathSetObject::Answered>("answered"),
@@ -137,6 +140,20 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
   void SentTwice(const Napi::CallbackInfo& info) {
     auto bytes = GetUint32(info[0]);
     if (bytes.has_value() && paths_->SpareFor(*bytes) != nullptr) paths_->SentTwice(*bytes);
+  }
+  // (bytes of the newest urgent record, now)
+  Napi::Value TakeAgain(const Napi::CallbackInfo& info) {
+    auto bytes = GetUint32(info[0]);
+    return ToRoute(info.Env(), bytes.has_value() ? paths_->TakeAgain(*bytes, GetTime(info[1])) : nullptr);
+  }
+  Napi::Value TakeOpened(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), paths_->TakeOpened());
+  }
+  // (address of the relay, now)
+  Napi::Value AskHopsAgain(const Napi::CallbackInfo& info) {
+    auto relay = GetAddress(info[0]);
+    bool asked = relay.has_value() && paths_->AskHopsAgain(*relay, GetTime(info[1]));
+    return Napi::Boolean::New(info.Env(), asked);
   }
   // (path, bytes, newest and no probe, from where JavaScript knows nobody, now)
   void Heard(const Napi::CallbackInfo& info) {

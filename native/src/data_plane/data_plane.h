@@ -292,6 +292,8 @@ class DataPlane {
   bool TakePathRecord(Link* link, const Path& path, const uint8_t* data, size_t length);
   // After anything that its paths were told.
   void TendPaths(Link* link);
+  // Another way to the peer of `link` has opened: links of this host that go by hops over it are probed.
+  void AskHopsAgain(const Link* link);
   void ArmPaths(Link* link);
   Nanoseconds NextPathTimeout() const;
   void RunPathTimers();
@@ -322,6 +324,8 @@ class DataPlane {
   // One record, whose `size` bytes of content `write` puts in place. False: the queue is full.
   template <typename Write>
   bool SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t size, Write write);
+  // A record that has left by another path already.
+  bool SendCopy(const Path& path, const std::vector<uint8_t>& record, uint8_t traffic_class);
   // DSCP and ECN of the datagram that carries `packet`.
   uint8_t OuterClass(const uint8_t* packet) const;
   bool SendRecordTo(Link* link, const uint8_t* data, size_t length);
@@ -342,8 +346,10 @@ class DataPlane {
     uint8_t* data = nullptr;  // borrowed from the lane's queue; nullptr: none, which the caller counts
     // Of a hop only: the record around it.
     Link* relay = nullptr;  // borrowed until Commit
+    Link* from = nullptr;   // of what is handed on: who pays for a copy; borrowed as well
     uint8_t* record = nullptr;
     size_t content = 0;
+    uint8_t traffic_class = 0;
     // Of a stream only: all that is written, and where to.
     size_t streamed = 0;
     Path stream{};
@@ -368,8 +374,10 @@ class DataPlane {
     return slot;
   }
   void Commit(Lane* lane, const Slot& slot) {
-    if (slot.relay != nullptr) [[unlikely]]
+    if (slot.relay != nullptr) [[unlikely]] {
       CommitHop(lane, slot);
+      return;
+    }
     if (slot.streamed != 0) [[unlikely]]
       streams_.Queue(slot.stream, slot.streamed, lane == &urgent_, now_);
   }
@@ -382,6 +390,8 @@ class DataPlane {
   Slot ReserveRecord(Lane* lane, Link* neighbor, uint8_t type, const IpAddress& other, size_t length,
                      uint8_t traffic_class);
   void CommitHop(Lane* lane, const Slot& slot);
+  // Where what is urgent goes as well; nullptr: nowhere.
+  const Path* SpareOfHop(const Lane* lane, const Link& relay, size_t record_bytes) const;
   // A record of `link`, which came by `path`. Ends any link, this one too.
   void HandleHop(Link* link, uint8_t* data, size_t length, const Path& path);
   void ForwardHop(Link* from, const IpAddress& to, const uint8_t* datagram, size_t length);
@@ -474,7 +484,7 @@ class DataPlane {
     bool operator>(const PathTimer& other) const { return at > other.at; }
   };
   std::vector<PathTimer> path_timers_;  // a heap, the earliest in front
-  std::vector<uint8_t> spare_record_;   // reused by SealPacket
+  std::vector<uint8_t> hop_record_;     // reused by CommitHop
   Link* rekey_link_ = nullptr;          // borrowed during a RekeyScope
   SslContext ssl_context_;
   std::unique_ptr<DtlsSession> listener_;

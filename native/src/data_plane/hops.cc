@@ -36,6 +36,7 @@ DataPlane::Slot DataPlane::ReserveHop(Lane* lane, const Path& path, size_t lengt
     return {};
   }
   if (relay->resting) Stir(relay, false);
+  relay->carries_hops = true;
   Slot slot = ReserveRecord(lane, relay, kHopTo, path.remote.address, length, traffic_class);
   if (slot.data != nullptr) counters_->Add(Counter::hopsSent);
   return slot;
@@ -55,19 +56,37 @@ DataPlane::Slot DataPlane::ReserveRecord(Lane* lane, Link* neighbor, uint8_t typ
   slot.data = inside + kHopHeaderBytes;
   slot.relay = neighbor;
   slot.content = content;
+  slot.traffic_class = traffic_class;
   return slot;
 }
 
 void DataPlane::CommitHop(Lane* lane, const Slot& slot) {
   Link* relay = slot.relay;
-  if (!relay->session->SealRecord(slot.record, slot.content, kContentApplicationData, lane == &urgent_)) {
-    // As in SealPacket.
-    std::memset(slot.record, 0xff, slot.content + relay->session->send_layout().overhead);
+  const size_t total = slot.content + relay->session->send_layout().overhead;
+  const bool sealed =
+      relay->session->SealRecord(slot.record, slot.content, kContentApplicationData, lane == &urgent_);
+  // As in SealPacket.
+  if (!sealed) std::memset(slot.record, 0xff, total);
+  const Path* spare = sealed ? SpareOfHop(lane, *relay, total) : nullptr;
+  if (spare != nullptr) hop_record_.assign(slot.record, slot.record + total);
+  if (slot.streamed != 0) streams_.Queue(slot.stream, slot.streamed, lane == &urgent_, now_);
+  if (!sealed) {
     counters_->Add(Counter::dropSendFailed);
     return;
   }
   relay->stats->AddSent(slot.content, 1);
+  const bool may_copy =
+      spare != nullptr && (slot.from == nullptr ||
+                           hop_quota_.Take(QuotaUserOf(*slot.from), slot.content - kHopHeaderBytes, now_));
+  if (may_copy && SendCopy(*spare, hop_record_, slot.traffic_class)) relay->paths->SentTwice(total);
   CheckKeys(relay);
+}
+
+const Path* DataPlane::SpareOfHop(const Lane* lane, const Link& relay, size_t record_bytes) const {
+  if (lane != &urgent_ || relay.paths == nullptr) return nullptr;
+  const Path* spare = relay.paths->SpareFor(record_bytes);
+  // A hop on a hop would have no end.
+  return spare == nullptr || spare->is_hop() ? nullptr : spare;
 }
 
 bool DataPlane::SendVia(const Path& path, const uint8_t* data, size_t length) {
@@ -121,11 +140,12 @@ void DataPlane::ForwardHop(Link* from, const IpAddress& to, const uint8_t* datag
     return;
   }
   // In the lane in which it came, and with its mark of congestion.
-  const Slot slot = ReserveRecord(receiving_, link, kHopFrom, from->hit, length, outer_ecn_);
+  Slot slot = ReserveRecord(receiving_, link, kHopFrom, from->hit, length, outer_ecn_);
   if (slot.data == nullptr) {
     counters_->Add(Counter::dropSendQueueFull);
     return;
   }
+  slot.from = from;
   std::memcpy(slot.data, datagram, length);
   Commit(receiving_, slot);
   counters_->Add(Counter::hopsForwarded);

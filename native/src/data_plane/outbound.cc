@@ -214,20 +214,25 @@ bool DataPlane::SealPacket(Link* link, Lane* lane, uint8_t traffic_class, size_t
     Commit(lane, slot);
     return true;
   }
-  const Path* spare =
-      lane == &urgent_ && link->paths != nullptr ? link->paths->SpareFor(size + layout.overhead) : nullptr;
-  if (spare == nullptr) [[likely]] {
+  if (lane != &urgent_ || link->paths == nullptr) [[likely]] {
     Commit(lane, slot);
     return true;
   }
   // The place is borrowed until the next one is reserved.
-  spare_record_.assign(record, record + size + layout.overhead);
+  link->newest_urgent.assign(record, record + size + layout.overhead);
+  link->newest_urgent_class = traffic_class;
   Commit(lane, slot);
-  const Slot twice = Reserve(lane, *spare, spare_record_.size(), traffic_class);
-  if (twice.data == nullptr) return true;
-  std::memcpy(twice.data, spare_record_.data(), spare_record_.size());
-  Commit(lane, twice);
-  link->paths->SentTwice(spare_record_.size());
+  const Path* spare = link->paths->SpareFor(link->newest_urgent.size());
+  if (spare != nullptr && SendCopy(*spare, link->newest_urgent, traffic_class))
+    link->paths->SentTwice(link->newest_urgent.size());
+  return true;
+}
+
+bool DataPlane::SendCopy(const Path& path, const std::vector<uint8_t>& record, uint8_t traffic_class) {
+  const Slot slot = Reserve(&urgent_, path, record.size(), traffic_class);
+  if (slot.data == nullptr) return false;
+  std::memcpy(slot.data, record.data(), record.size());
+  Commit(&urgent_, slot);
   counters_->Add(Counter::recordsSentTwice);
   return true;
 }

@@ -95,7 +95,18 @@ void DataPlane::TendPaths(Link* link) {
     event.link = link->id;
     Emit(std::move(event));
   }
+  if (!link->newest_urgent.empty()) {
+    while (const Path* path = link->paths->TakeAgain(link->newest_urgent.size(), now_))
+      SendCopy(*path, link->newest_urgent, link->newest_urgent_class);
+  }
+  if (link->paths->TakeOpened() && link->carries_hops) AskHopsAgain(link);
   ArmPaths(link);
+}
+
+void DataPlane::AskHopsAgain(const Link* link) {
+  for (const auto& [id, other] : links_.all()) {
+    if (other->paths != nullptr && other->paths->AskHopsAgain(link->hit, now_)) TendPaths(other.get());
+  }
 }
 
 void DataPlane::ArmPaths(Link* link) {

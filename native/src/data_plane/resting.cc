@@ -46,6 +46,7 @@ void DataPlane::Handle(Rest& command) {
   link->unanswered = 0;
   // JavaScript's last check has just been answered.
   link->heard_at = link->quiet_since = now_;
+  link->newest_urgent = {};
   link->asleep = command.asleep;
   if (link->asleep) {
     TellAsleep(link);

@@ -77,6 +77,12 @@ struct Link {
   Nanoseconds next_large_report_at = 0;
   // `path` is its active one. Absent before the link is connected, and without connection IDs.
   std::unique_ptr<PathSet> paths;
+  // The newest urgent record as it left, and its traffic class: for another path that opens after it. Empty
+  // while the link rests.
+  std::vector<uint8_t> newest_urgent;
+  uint8_t newest_urgent_class = 0;
+  // Links of this host go by hops over the peer.
+  bool carries_hops = false;
   Nanoseconds paths_at = kNever;  // when the data plane looks at them next
   Nanoseconds started_at = 0;
   // Of a client: when the server answered by more than a cookie, and when a ClientHello of that host was

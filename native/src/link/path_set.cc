@@ -54,6 +54,7 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   entry->state = State::kValid;
   entry->from_peer = false;
   entry->wanted = false;
+  GoBy(entry);
   entry = MakeActive(entry);
   following_ = false;
   unproven_ = false;
@@ -448,6 +449,7 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   Entry* before = Active();
   if (before == entry) return;
   bool by_uplink = before != nullptr && cause == Cause::kBetter && HasBetterUplink(*entry, *before);
+  GoBy(entry);
   if (before != nullptr) {
     before->left = cause == Cause::kSilence || cause == Cause::kPeer;
     before->answers_in_row = 0;
@@ -471,6 +473,26 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   // for both directions.
   if (cause != Cause::kBetter || by_uplink) announce_until_ = now + kAnnounce;
   SendProbe(entry, now);
+}
+
+void PathSet::GoBy(const Entry* entry) {
+  const Entry* before = Active();
+  // Where the peer is now alone, or beside one that is in doubt, what left last may not have got there.
+  bool was_spare = spare_ >= 0 && entry == &entries_[static_cast<size_t>(spare_)];
+  bool in_doubt = before == nullptr || before->state == State::kSuspect;
+  lacks_active_ = was_spare ? !newest_copied_ : in_doubt;
+  opened_ = true;
+}
+
+const Path* PathSet::TakeAgain(size_t bytes, Nanoseconds now) {
+  bool by_active = std::exchange(lacks_active_, false) && active_ >= 0;
+  if (!by_active && (!std::exchange(lacks_spare_, false) || SpareFor(bytes) == nullptr)) return nullptr;
+  // Nobody waits for it any more.
+  if (now - urgent_at_ > kStreamGap) return nullptr;
+  if (!by_active) newest_copied_ = true;
+  Entry* entry = &entries_[static_cast<size_t>(by_active ? active_ : spare_)];
+  CountCopy(entry, bytes);
+  return &entry->route;
 }
 
 void PathSet::GoOnWithout(const Path& before, bool present, Nanoseconds now) {
@@ -502,18 +524,25 @@ void PathSet::GoOnWithout(const Path& before, bool present, Nanoseconds now) {
   if (present && now - program_sent_at_ <= kInUse) no_path_told_ = no_path_ = true;
 }
 
-void PathSet::AskAgain(Nanoseconds now) {
+bool PathSet::AskAgain(Entry* entry, Nanoseconds now) {
+  bool is_active = entry == Active();
+  bool is_doubtful = entry->state == State::kSuspect && (is_active || InUse(now));
+  // It may have become the better one.
+  bool may_return = active_ >= 0 && entry->state == State::kValid && InUse(now) &&
+                    IsBetter(*entry, *Active()) && MayProbe(*entry, now);
+  // A probe that left between two addresses has gone nowhere.
+  if (!is_doubtful && !may_return && !(is_active && entry->waits)) return false;
+  entry->missed = std::min<uint8_t>(entry->missed, 1);
+  SendProbe(entry, now);
+  return true;
+}
+
+bool PathSet::AskHopsAgain(const IpAddress& relay, Nanoseconds now) {
+  bool asked = false;
   for (Entry& entry : entries_) {
-    bool is_active = &entry == Active();
-    bool is_doubtful = entry.state == State::kSuspect && (is_active || InUse(now));
-    // It may have become the better one.
-    bool may_return = active_ >= 0 && entry.state == State::kValid && InUse(now) &&
-                      IsBetter(entry, *Active()) && MayProbe(entry, now);
-    // A probe that left between two addresses has gone nowhere.
-    if (!is_doubtful && !may_return && !(is_active && entry.waits)) continue;
-    entry.missed = std::min<uint8_t>(entry.missed, 1);
-    SendProbe(&entry, now);
+    if (entry.route.is_hop() && entry.route.local == relay) asked = AskAgain(&entry, now) || asked;
   }
+  return asked;
 }
 
 PathSet::Entry* PathSet::BestOther() {
@@ -528,25 +557,35 @@ PathSet::Entry* PathSet::BestOther() {
 }
 
 void PathSet::ChooseSpare() {
-  spare_ = -1;
+  int spare = FindSpare();
+  if (spare >= 0 && spare != spare_) {
+    lacks_spare_ = true;
+    newest_copied_ = false;
+    // While a path is in mere doubt, what is inside has doubts of its own.
+    opened_ = opened_ || entries_[static_cast<size_t>(spare)].state == State::kCandidate;
+  }
+  spare_ = spare;
+}
+
+int PathSet::FindSpare() {
   const Entry* used = Active();
-  if (used == nullptr) return;
+  if (used == nullptr) return -1;
   bool is_suspect = used->state == State::kSuspect;
   if (!unproven_ && (is_suspect || overdue_ || deaf_until_ != kNever)) {
     const Entry* other = BestOther();
     // A relay is not asked to carry more on a mere doubt.
-    if (other != nullptr && (is_suspect || !other->route.is_hop())) {
-      spare_ = static_cast<int>(other - entries_.data());
-      return;
-    }
+    if (other != nullptr && (is_suspect || !other->route.is_hop()))
+      return static_cast<int>(other - entries_.data());
   }
   // Most likely the peer is there alone, and its answer takes a round trip more.
   // What has brought something is more than a word.
+  int spare = -1;
   for (size_t i = 0; i < entries_.size(); i++) {
     if (!entries_[i].wanted || entries_[i].state != State::kCandidate) continue;
-    if (spare_ < 0 || entries_[i].received > 0 || entries_[static_cast<size_t>(spare_)].received == 0)
-      spare_ = static_cast<int>(i);
+    if (spare < 0 || entries_[i].received > 0 || entries_[static_cast<size_t>(spare)].received == 0)
+      spare = static_cast<int>(i);
   }
+  return spare;
 }
 
 void PathSet::Suspect(Nanoseconds now) {

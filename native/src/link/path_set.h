@@ -10,12 +10,14 @@
 // is probed; a probe that is late makes it suspect: all others are probed as well, what is urgent goes twice
 // (`SpareFor`), and the first path that answers becomes the active one. Twice it goes too while a stream of
 // the peer is overdue, or one of ours by the peer's word, and until the nonce comes back from where the peer
-// has moved to. A link that sends nothing has no timer.
+// has moved to. What was urgent and left last before such a way was open goes there at once (`TakeAgain`):
+// the next packet of a call is up to 20 ms away. A link that sends nothing has no timer.
 #include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -132,6 +134,8 @@ class PathSet {
     if (urgent) {
       if (now - urgent_at_ > kStreamGap) run_since_ = now;
       urgent_at_ = now;
+      newest_copied_ = std::exchange(copied_, false);
+      lacks_active_ = lacks_spare_ = false;
     }
     bool begins = now - sent_at_ > kInUse;
     sent_at_ = program_sent_at_ = now;
@@ -140,12 +144,21 @@ class PathSet {
     if (begins) Begin(now);
     return true;
   }
-  // Its copy, by the spare one.
+  // Its copy, by the spare one, before `Sent` tells of it.
   void SentTwice(size_t bytes) {
-    Entry& entry = entries_[static_cast<size_t>(spare_)];
-    entry.sent++;
-    entry.sent_bytes += bytes;
+    CountCopy(&entries_[static_cast<size_t>(spare_)], bytes);
+    copied_ = true;
   }
+  // Where the newest urgent record, `bytes` as a datagram, goes as well, since it left before that way was
+  // open, and most likely came to nothing; nullptr: nowhere. Once for each way; ask again until there is
+  // none.
+  const Path* TakeAgain(size_t bytes, Nanoseconds now);
+  // Once each time: data goes another way, or what is urgent goes to where the peer is by now, as well. What
+  // is inside of records that left before, and is repeated at long intervals, is to be repeated.
+  bool TakeOpened() { return std::exchange(opened_, false); }
+  // The link with the member `relay`, which hands on what goes by hops, has opened such a way. True: there is
+  // something to do now.
+  bool AskHopsAgain(const IpAddress& relay, Nanoseconds now);
   // An authentic record came by the active path, to `route.local`. True as above.
   bool HeardActive(const Path& route, Nanoseconds now) {
     // Of a link that was dialed: now it is known which one the kernel takes, and no other stands for it.
@@ -278,14 +291,24 @@ class PathSet {
   void ToldUnheard(Nanoseconds now);
   void Sample(Entry* entry, const Entry::Probe& probe, const uint8_t* record, Nanoseconds now);
   void Switch(Entry* entry, Cause cause, Nanoseconds now);
+  // Before it becomes the active one.
+  void GoBy(const Entry* entry);
   // The network is another one: what did not answer may do so.
-  void AskAgain(Nanoseconds now);
+  void AskAgain(Nanoseconds now) {
+    for (Entry& entry : entries_) AskAgain(&entry, now);
+  }
+  bool AskAgain(Entry* entry, Nanoseconds now);
   // The kernel's choice of a local address for the active path was this one.
   void LearnLocal(const Path& route);
   void GoOnWithout(const Path& before, bool present, Nanoseconds now);
   // Of a path whose address is gone, the way from wherever the kernel sends it.
   static bool HasGuess(const Path& before) { return !before.local.unset() && !before.is_hop(); }
   void ChooseSpare();
+  int FindSpare();
+  static void CountCopy(Entry* entry, size_t bytes) {
+    entry->sent++;
+    entry->sent_bytes += bytes;
+  }
   Entry* BestOther();
   bool MayFollow(Nanoseconds now) const;
   bool IsBetter(const Entry& entry, const Entry& than) const;
@@ -314,6 +337,12 @@ class PathSet {
   bool unproven_ = false;  // the active path is a guess, that nobody was told of
   int stream_ = 0;         // records of one that comes in
   bool overdue_ = false;   // such a one has stopped, and nothing is known of it
+  // Of the newest urgent record: a copy has left by the spare path, or has yet to leave by one that is new.
+  bool copied_ = false;  // the one that `Sent` has yet to tell of
+  bool newest_copied_ = false;
+  bool lacks_active_ = false;
+  bool lacks_spare_ = false;
+  bool opened_ = false;
   std::optional<Cause> switched_;
   Nanoseconds unheard_since_ = kNever;
   Nanoseconds heard_at_ = kLongAgo;

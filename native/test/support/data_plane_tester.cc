@@ -16,8 +16,9 @@ constexpr size_t kHeadroom = 64;
 
 // As the filter of the urgent socket decides: a protected record whose sender marked it.
 bool IsUrgent(const Bytes& datagram) {
-  return datagram.size() > kRecordHeaderBytes && datagram[kRecordEpochOffset + 1] != 0 &&
-         (datagram[kRecordHeaderBytes] & kUrgentNonceBit) != 0;
+  if (datagram.size() <= kRecordHeaderBytes || datagram[kRecordEpochOffset + 1] == 0) return false;
+  size_t nonce = kRecordHeaderBytes + (datagram[0] == kContentConnectionId ? kConnectionIdBytes : 0);
+  return datagram.size() > nonce && (datagram[nonce] & kUrgentNonceBit) != 0;
 }
 }  // namespace
 

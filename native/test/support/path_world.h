@@ -94,6 +94,11 @@ class PathWorld {
     Send(0);
     Send(1);
   }
+  void AddToOne(End* end, size_t wire, bool expected) {
+    bool is_a = end == &a;
+    end->paths.Add(is_a ? wires[wire].of_a : wires[wire].of_b, kDirectPreference, now, expected);
+    Send(is_a ? 0 : 1);
+  }
   void Kill(size_t wire) { wires[wire].dead[0] = wires[wire].dead[1] = true; }
 
   void Run(Nanoseconds time) {
@@ -172,13 +177,13 @@ class PathWorld {
     packet.probe = false;
     packet.voice = ++end.next_voice;
     end.voice_datagrams++;
-    end.paths.Sent(1, true, now);
     Put(from, *end.paths.active(), packet);
-    const Path* spare = end.paths.SpareFor(kVoiceDatagram);
-    if (spare == nullptr) return;
-    end.paths.SentTwice(kVoiceDatagram);
-    end.voice_datagrams++;
-    Put(from, *spare, packet);
+    if (const Path* spare = end.paths.SpareFor(kVoiceDatagram); spare != nullptr) {
+      end.paths.SentTwice(kVoiceDatagram);
+      end.voice_datagrams++;
+      Put(from, *spare, packet);
+    }
+    end.paths.Sent(1, true, now);
   }
   void Send(int from) {
     End& end = from == 0 ? a : b;
@@ -189,6 +194,13 @@ class PathWorld {
       packet.record = out.record;
       end.probes++;
       Put(from, out.route, packet);
+    }
+    while (const Path* again = end.paths.TakeAgain(kVoiceDatagram, now)) {
+      Packet packet{};
+      packet.probe = false;
+      packet.voice = end.next_voice;
+      end.voice_datagrams++;
+      Put(from, *again, packet);
     }
     if (end.paths.TakeSwitched().has_value()) end.switches++;
     if (end.paths.TakeNoPath()) end.no_path++;

@@ -124,18 +124,70 @@ TEST(
   CHECK(world.a.longest <= 150 * kMillisecond && world.b.longest <= 150 * kMillisecond);
 }
 
-TEST("the peer is elsewhere, as it has said by others: voice is there as soon as the first probe") {
-  PathWorld world(Case{30 * kMillisecond, false, true});
-  world.AddWire(At(1), At(9), 30 * kMillisecond);
-  size_t other = world.AddWire(At(2), At(9), 30 * kMillisecond);
-  world.Begin(0);
-  world.Run(3 * kSecond);
-  world.Kill(0);
-  world.Measure();
-  world.b.paths.Add(world.wires[other].of_b, kDirectPreference, world.now, true);
-  world.Run(kSecond);
-  CHECK(world.a.longest <= world.wires[other].delay + 2 * kVoice);
-  CHECK(*world.b.paths.active() == world.wires[other].of_b);
+TEST(
+    "the peer is elsewhere, as it has said by others: the newest voice is there as soon as the first probe") {
+  for (Nanoseconds phase = 0; phase < kVoice; phase += kMillisecond) {
+    PathWorld world(Case{30 * kMillisecond, false, true});
+    world.AddWire(At(1), At(9), 30 * kMillisecond);
+    size_t other = world.AddWire(At(2), At(9), 30 * kMillisecond);
+    world.Begin(0);
+    world.Run(3 * kSecond + phase);
+    world.Kill(0);
+    world.Run(50 * kMillisecond);
+    uint64_t said = world.b.next_voice;
+    CHECK(world.a.newest < said);
+    world.AddToOne(&world.b, other, true);
+    world.Run(world.wires[other].delay + 1);
+    CHECK(world.a.newest >= said);
+    world.Run(kSecond);
+    CHECK(*world.b.paths.active() == world.wires[other].of_b);
+  }
+}
+
+TEST("the only path has died and another one answers: what was said last is said again there, at once") {
+  for (Nanoseconds phase = 0; phase < kVoice; phase += kMillisecond) {
+    PathWorld world(Case{30 * kMillisecond, true, false});
+    world.AddWire(At(1), At(9), 30 * kMillisecond);
+    size_t other = world.AddWire(At(2), At(9), 30 * kMillisecond);
+    world.Begin(0);
+    world.Run(3 * kSecond + phase);
+    world.Kill(0);
+    world.Run(600 * kMillisecond);
+    world.AddToOne(&world.a, other, false);
+    world.Run(2 * world.wires[other].delay - 1);
+    uint64_t said = world.a.next_voice;
+    world.Run(world.wires[other].delay + 2);
+    CHECK(world.b.newest >= said);
+  }
+}
+
+TEST(
+    "what was said last is not said again when it was long ago, or when it has got there by a path that "
+    "works") {
+  PathWorld silent(Case{30 * kMillisecond, false, true});
+  silent.AddWire(At(1), At(9), 30 * kMillisecond);
+  size_t other = silent.AddWire(At(2), At(9), 30 * kMillisecond);
+  silent.Begin(0);
+  silent.Run(3 * kSecond);
+  silent.b.speaks = false;
+  silent.Run(100 * kMillisecond);
+  silent.Measure();
+  silent.AddToOne(&silent.b, other, true);
+  silent.Run(kSecond);
+  CHECK(silent.b.voice_datagrams == 0);
+
+  PathWorld better;
+  better.AddWire(At(1), At(9), 30 * kMillisecond);
+  better.AddWire(At(2), At(9), 30 * kMillisecond);
+  better.Begin(0, 100);
+  better.Run(3 * kSecond);
+  better.Measure();
+  uint64_t before = better.a.next_voice + better.b.next_voice;
+  better.AddToBoth(1);
+  better.Run(kSecond);
+  CHECK(better.a.switches == 1 && better.b.switches == 1);
+  CHECK(better.a.voice_datagrams + better.b.voice_datagrams ==
+        better.a.next_voice + better.b.next_voice - before);
 }
 
 TEST("where the peer is expected and does not answer, a few packets go") {

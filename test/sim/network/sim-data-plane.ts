@@ -131,6 +131,10 @@ interface SimLink {
   /** Of the records that leave, and the highest of those that came. */
   nextNumber: number;
   highestNumber: number;
+  /** The newest packet's record. */
+  newest: Uint8Array | undefined;
+  /** Links of this host go by hops over the peer. */
+  carriesHops: boolean;
   /** Of records that came lately: a copy is dropped. */
   readonly numbers: Set<number>;
   /** Counts rests and their ends: a timer of an earlier one does nothing. Odd: it rests. */
@@ -250,7 +254,8 @@ export class SimDataPlane implements DataPlane {
     const relay = this.neighbor(local.address);
     if (relay === undefined) return;
     this.stir(relay, 'traffic');
-    this.sendOn(relay, 'record', hop(HOP_TO, addressToHit(remote.address), data));
+    relay.carriesHops = true;
+    this.sendHop(relay, hop(HOP_TO, addressToHit(remote.address), data));
   }
 
   setCredentials(certificateChain: readonly Uint8Array[]): void {
@@ -546,7 +551,7 @@ export class SimDataPlane implements DataPlane {
     const to = this.relays ? this.neighbor(other) : undefined;
     if (to !== undefined && to !== link) {
       this.forwarded += 1;
-      this.sendOn(to, 'record', hop(HOP_FROM, hit, this.onForward(datagram)));
+      this.sendHop(to, hop(HOP_FROM, hit, this.onForward(datagram)));
     }
   }
 
@@ -792,6 +797,8 @@ export class SimDataPlane implements DataPlane {
       relays: new Set(),
       nextNumber: 1,
       highestNumber: 0,
+      newest: undefined,
+      carriesHops: false,
       numbers: new Set(),
       rests: 0,
       unanswered: 0,
@@ -865,10 +872,21 @@ export class SimDataPlane implements DataPlane {
     return encodeRecord(secret, { kind, from: role, number }, data);
   }
 
+  /** As DataPlane::CommitHop: all that goes by hops here is urgent, and costs nothing. */
+  private sendHop(relay: SimLink, data: Uint8Array): void {
+    const copy = this.seal(relay, 'record', relay.nextNumber, data);
+    const spare = relay.paths?.spareFor(copy.length);
+    this.sendOn(relay, 'record', data);
+    if (spare === undefined || isHitAddress(spare.remote.address)) return;
+    this.sendBy(spare, copy);
+    relay.paths?.sentTwice(copy.length);
+  }
+
   private sendPacketOn(link: SimLink, packet: Packet): void {
     this.stir(link, 'traffic');
     const data = Buffer.from(JSON.stringify(packet));
     const copy = this.seal(link, 'packet', link.nextNumber, data);
+    if (link.state === 'connected' && link.remote !== undefined) link.newest = copy;
     const spare = link.paths?.spareFor(copy.length);
     if (spare !== undefined && link.state === 'connected') {
       this.sendBy(spare, copy);
@@ -933,7 +951,20 @@ export class SimDataPlane implements DataPlane {
     }
     if (paths.takeUnheard()) this.emit({ type: 'unheard', link: link.id });
     if (paths.takeNoPath()) this.emit({ type: 'noPath', link: link.id });
+    const { newest } = link;
+    if (newest !== undefined) {
+      const next = (): PathRoute | undefined => paths.takeAgain(newest.length, this.loop.now);
+      for (let by = next(); by !== undefined; by = next()) this.sendBy(by, newest);
+    }
+    if (paths.takeOpened() && link.carriesHops) this.askHopsAgain(link);
     this.armPaths(link, paths);
+  }
+
+  private askHopsAgain({ authorized }: SimLink): void {
+    if (authorized === undefined) return;
+    const relay = hitToAddress(authorized.hit);
+    for (const other of this.links.values())
+      if (other.paths?.askHopsAgain(relay, this.loop.now) === true) this.tendPaths(other);
   }
 
   private armPaths(link: SimLink, paths: PathSet): void {

@@ -112,6 +112,9 @@ export interface PathSet {
   takeOpened(): boolean;
   /** @returns whether there is something to `poll`. */
   askHopsAgain(relay: string, now: number): boolean;
+  /** A path by this peer as a relay is tried, since nothing has answered on another one. @returns whether there is something to `poll`. */
+  askUnheard(now: number): boolean;
+  readonly inDoubt: boolean;
   /** @param newest it is no probe, and none before had a higher number. @param stranger JavaScript does not know the address. */
   heard(path: PathRoute, bytes: number, newest: boolean, stranger: boolean, now: number): void;
   /** @returns the answer, which leaves by the same path. */

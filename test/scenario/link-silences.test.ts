@@ -1,6 +1,7 @@
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import type { SocketAddress } from '../../src/base/socket-address.ts';
+import type { Datagram } from '../sim/network/datagram.ts';
 import { HOME_NAT, LINUX_NAT } from '../sim/network/nat.ts';
 import type { NatBehaviour } from '../sim/network/nat.ts';
 import type { SimNode } from '../sim/network/sim-node.ts';
@@ -251,6 +252,22 @@ situation('the used path dies silently, five seconds after a second uplink came 
   },
   ...{ lastsMs: 5_000, boundMs: 120, roundTrips: 1 },
   handedOn: ['both send'],
+});
+
+function isBetween({ source, destination }: Datagram, one: string, other: string): boolean {
+  const ends = [source.address, destination.address];
+  return ends.includes(one) && ends.includes(other);
+}
+
+situation('the used path dies silently and a second uplink leads to the member that hands on alone', {
+  options: { relay: true },
+  prepare: (world) => {
+    secondUplink(world);
+    world.network.internet.isCut = (datagram) => isBetween(datagram, '198.51.100.3', '198.51.100.2');
+  },
+  happens: ({ natA }) => natA.die(),
+  // One after the other the path to B is found silent, and that to the member is another one.
+  ...{ boundMs: 400, roundTrips: 5 },
 });
 
 situation('the router of the used uplink loses its line', {

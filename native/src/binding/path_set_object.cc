@@ -35,6 +35,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceMethod<&PathSetObject::TakeAgain>("takeAgain"),
                            InstanceMethod<&PathSetObject::TakeOpened>("takeOpened"),
                            InstanceMethod<&PathSetObject::AskHopsAgain>("askHopsAgain"),
+                           InstanceMethod<&PathSetObject::AskUnheard>("askUnheard"),
                            InstanceMethod<&PathSetObject::Heard>("heard"),
                            InstanceMethod<&PathSetObject::Probed>("probed"),
                            InstanceMethod<&PathSetObject::Answered>("answered"),
@@ -49,6 +50,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
                            InstanceAccessor<&PathSetObject::UrgentAt>("urgentAt"),
                            InstanceAccessor<&PathSetObject::SentAt>("sentAt"),
                            InstanceAccessor<&PathSetObject::Active>("active"),
+                           InstanceAccessor<&PathSetObject::InDoubt>("inDoubt"),
                        });
   }
 
@@ -155,6 +157,9 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     bool asked = relay.has_value() && paths_->AskHopsAgain(*relay, GetTime(info[1]));
     return Napi::Boolean::New(info.Env(), asked);
   }
+  Napi::Value AskUnheard(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), paths_->AskUnheard(GetTime(info[0])));
+  }
   // (path, bytes, newest and no probe, from where JavaScript knows nobody, now)
   void Heard(const Napi::CallbackInfo& info) {
     auto path = GetRoute(info[0]);
@@ -217,6 +222,10 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
   Napi::Value UrgentAt(const Napi::CallbackInfo& info) { return ToTime(info.Env(), paths_->urgent_at()); }
   Napi::Value SentAt(const Napi::CallbackInfo& info) { return ToTime(info.Env(), paths_->sent_at()); }
   Napi::Value Active(const Napi::CallbackInfo& info) { return ToRoute(info.Env(), paths_->active()); }
+
+  Napi::Value InDoubt(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), paths_->in_doubt());
+  }
 
   LocalRanks ranks_;
   std::unique_ptr<PathSet> paths_;

@@ -292,6 +292,9 @@ class DataPlane {
   bool TakePathRecord(Link* link, const Path& path, const uint8_t* data, size_t length);
   // After anything that its paths were told.
   void TendPaths(Link* link);
+  // Nothing has answered on a path, and one by that member is tried: often they end at one uplink, that is
+  // dead, and on the link with the member nobody would notice, since programs do not use it.
+  void AskRelay(const IpAddress& hit);
   // Another way to the peer of `link` has opened: links of this host that go by hops over it are probed.
   void AskHopsAgain(const Link* link);
   void ArmPaths(Link* link);

@@ -59,6 +59,7 @@ void DataPlane::TendPaths(Link* link) {
   while (link->paths->Poll(&out)) {
     if (SendRecordOn(out.route, link, out.record.data(), out.record.size()))
       counters_->Add(Counter::pathProbesSent);
+    if (out.route.is_hop() && link->paths->in_doubt()) AskRelay(out.route.local);
   }
   const Path* active = link->paths->active();
   bool moved = active != nullptr && !(link->path == *active);
@@ -101,6 +102,11 @@ void DataPlane::TendPaths(Link* link) {
   }
   if (link->paths->TakeOpened() && link->carries_hops) AskHopsAgain(link);
   ArmPaths(link);
+}
+
+void DataPlane::AskRelay(const IpAddress& hit) {
+  Link* relay = FindNeighbor(hit);
+  if (relay != nullptr && relay->paths != nullptr && relay->paths->AskUnheard(now_)) TendPaths(relay);
 }
 
 void DataPlane::AskHopsAgain(const Link* link) {

@@ -107,6 +107,17 @@ class PathSet {
   // Whether the peer answers probes is to be known before nobody sends any more: else its silence says
   // nothing.
   void Ask(Nanoseconds now);
+  // What this link carries for others has found no answer: its own path is asked, unless the peer was just
+  // heard. True: there is something to do now.
+  bool AskUnheard(Nanoseconds now) {
+    if (active_ < 0 || !answers_ || Active()->waits || now - heard_at_ <= kQuiet) return false;
+    AskActive(now);
+    return true;
+  }
+  // Nothing has answered on the active path.
+  bool in_doubt() const {
+    return active_ >= 0 && entries_[static_cast<size_t>(active_)].state == State::kSuspect;
+  }
   // Without a keepalive's answer: as a probe that is late.
   void Doubt(Nanoseconds now);
   // `usable` tells whether the local address of a route is there, and has a way out; `present` the former

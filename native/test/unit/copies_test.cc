@@ -186,4 +186,38 @@ TEST("what a relay hands on twice costs its sender twice") {
   }
 }
 
+TEST(
+    "nothing answers on a direct path, and one by a relay is tried: the path to the relay is probed as "
+    "well") {
+  HopScene s;
+  Linked link = Connect(s.a, s.b);
+  s.a.Run(Authorize{link.a, s.b.hit(), s.b.ipv4()});
+  s.b.Run(Authorize{link.b, s.a.hit(), s.a.ipv4()});
+  s.Forget();
+  s.a.ReadTun(Urgent(1, 2));
+  Carry(s.a, s.b);
+  s.a.ReadTun(Urgent(1, 3));
+  s.a.Run(AddPath{link.a, s.ToB(), PathSet::kHopPreference});
+  s.Carry();
+  // Programs use that link no more.
+  s.a.Advance(3 * kSecond);
+  s.Forget();
+  auto say = [&](bool answered) {
+    uint64_t hops = s.a.count(Counter::hopsSent);
+    size_t to_relay = 0;
+    for (int i = 0; i < 20; i++) {
+      s.a.ReadTun(Urgent(1, 2));
+      s.a.Advance(20 * kMillisecond);
+      for (const SentGroup& group : udp_sent) {
+        if (group.path.remote == s.relay.endpoint()) to_relay += Datagrams(group).size();
+      }
+      if (answered) Carry(s.a, s.b);
+      udp_sent.clear();
+    }
+    return to_relay - (s.a.count(Counter::hopsSent) - hops);
+  };
+  CHECK(say(true) == 0);
+  CHECK(say(false) > 0);
+}
+
 }  // namespace idloc::test

@@ -936,8 +936,11 @@ export class SimDataPlane implements DataPlane {
   private tendPaths(link: SimLink): void {
     const { paths } = link;
     if (paths === undefined) return;
-    for (let out = paths.poll(); out !== undefined; out = paths.poll())
+    for (let out = paths.poll(); out !== undefined; out = paths.poll()) {
       this.sendBy(out.path, this.seal(link, 'record', link.nextNumber++, out.record));
+      const { local } = out.path;
+      if (local !== null && isHitAddress(local) && paths.inDoubt) this.askRelay(local);
+    }
     const { active } = paths;
     link.local = active?.local ?? null;
     const same = link.remote !== undefined && active !== undefined && sameSocketAddress(link.remote, active.remote);
@@ -958,6 +961,11 @@ export class SimDataPlane implements DataPlane {
     }
     if (paths.takeOpened() && link.carriesHops) this.askHopsAgain(link);
     this.armPaths(link, paths);
+  }
+
+  private askRelay(address: string): void {
+    const relay = this.neighbor(address);
+    if (relay?.paths?.askUnheard(this.loop.now) === true) this.tendPaths(relay);
   }
 
   private askHopsAgain({ authorized }: SimLink): void {

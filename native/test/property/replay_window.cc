@@ -14,7 +14,9 @@ void RemembersWhatWasSeen(Source& source) {
   ReplayWindow window;
   std::set<uint64_t> seen;
   uint64_t newest = 0;
-  uint64_t base = source.OneIn(4) ? source.U64() & kLast : source.Below(5000);
+  // As most links are: numbers from the first on, of which few are missing at a time.
+  bool calm = source.OneIn(2);
+  uint64_t base = calm ? source.Below(8) : source.OneIn(4) ? source.U64() & kLast : source.Below(5000);
   size_t rounds = source.Between(1, 500);
   for (size_t round = 0; round < rounds; round++) {
     uint64_t number = base;
@@ -26,16 +28,16 @@ void RemembersWhatWasSeen(Source& source) {
         number = newest - source.Below(256);
         break;
       case 2:  // far ahead, whole words of the window and beyond
-        number = newest + source.Below(3 * kWidth);
+        number = newest + source.Below(calm ? 6 : 3 * kWidth);
         break;
       case 3:
-        number = newest + 64 * source.Below(200);
+        number = calm ? newest - source.Below(16) : newest + 64 * source.Below(200);
         break;
       case 4:
         number = newest - source.Below(kWidth + 64);
         break;
       case 5:
-        number = source.OneIn(16) ? source.U64() & kLast : newest + 1;
+        number = source.OneIn(calm ? 200 : 16) ? source.U64() & kLast : newest + 1;
         break;
       default:
         number = newest + 1;

@@ -1,9 +1,10 @@
 import type { CandidatePair } from './candidate-pair.ts';
 import { NOMINATION_HOLD_MS, MAX_NOMINATIONS_SEEN } from './constants.ts';
+import { RecentTransactions } from './recent-transactions.ts';
 
 /** Tells nominations by the peer that are meant now from late copies: by transaction, and by the pair that was left last. */
 export class NominationHistory {
-  private seen: string[] = [];
+  private readonly seen = new RecentTransactions(MAX_NOMINATIONS_SEEN);
   private left: { readonly pair: CandidatePair; readonly at: number } | undefined;
 
   leave(pair: CandidatePair, now: number): void {
@@ -22,9 +23,8 @@ export class NominationHistory {
 
   /** @returns false: not for the first time. */
   takes(transactionId: string): boolean {
-    if (this.seen.includes(transactionId)) return false;
-    this.seen.push(transactionId);
-    if (this.seen.length > MAX_NOMINATIONS_SEEN) this.seen.shift();
+    if (this.seen.indexOf(transactionId) >= 0) return false;
+    this.seen.add(transactionId);
     return true;
   }
 }

@@ -12,12 +12,21 @@ export class RateLimit {
     this.left = burst;
   }
 
+  /** Nothing of what has passed counts any more: a new one would let through as many. */
+  isFull(now: number): boolean {
+    return this.leftAt(now) >= this.burst;
+  }
+
   /** @returns whether one more may pass now. */
   take(now: number): boolean {
-    this.left = Math.min(this.burst, this.left + ((now - this.at) / 1_000) * this.perSecond);
+    this.left = this.leftAt(now);
     this.at = now;
     if (this.left < 1) return false;
     this.left -= 1;
     return true;
+  }
+
+  private leftAt(now: number): number {
+    return Math.min(this.burst, this.left + ((now - this.at) / 1_000) * this.perSecond);
   }
 }

@@ -28,17 +28,22 @@ export interface CheckTransaction {
 
 export type TransactionTimeout = 'repeat' | 'late' | 'expired';
 
+interface OpenTransactions {
+  readonly byId: Map<string, CheckTransaction>;
+  readonly timers: TimerQueue<string>;
+}
+
 /** Binding requests that are on their way, found by transaction ID. */
 export class CheckTransactions {
-  private readonly byId = new Map<string, CheckTransaction>();
-  private readonly timers = new TimerQueue<string>();
+  /** Absent while there are none: most links rest, and an empty table is as large as one of four. */
+  private open: OpenTransactions | undefined;
 
   get(id: string): CheckTransaction | undefined {
-    return this.byId.get(id);
+    return this.open?.byId.get(id);
   }
 
   has(transaction: CheckTransaction): boolean {
-    return this.byId.get(transaction.id) === transaction;
+    return this.get(transaction.id) === transaction;
   }
 
   /** @param firstTimeoutMs until the first repetition, or until the answer counts as late. */
@@ -59,19 +64,21 @@ export class CheckTransactions {
       late: false,
       disowned: false,
     };
-    this.byId.set(transaction.id, transaction);
-    this.timers.set(transaction.id, now + firstTimeoutMs);
+    this.open ??= { byId: new Map(), timers: new TimerQueue() };
+    this.open.byId.set(transaction.id, transaction);
+    this.open.timers.set(transaction.id, now + firstTimeoutMs);
     return transaction;
   }
 
   end(transaction: CheckTransaction): void {
-    this.byId.delete(transaction.id);
-    this.timers.clear(transaction.id);
+    this.open?.byId.delete(transaction.id);
+    this.open?.timers.clear(transaction.id);
+    if (this.open?.byId.size === 0) this.open = undefined;
   }
 
   /** The checks of `pair`, or all, are not repeated any more. */
   cancel(pair?: CandidatePair): void {
-    for (const transaction of this.byId.values())
+    for (const transaction of this.all())
       if (pair === undefined || transaction.pair === pair) this.stopRepeating(transaction);
   }
 
@@ -90,7 +97,7 @@ export class CheckTransactions {
    */
   supersedeNominations(kept?: CandidatePair): Set<CandidatePair> {
     const repeating = new Set<CandidatePair>();
-    for (const transaction of this.byId.values()) {
+    for (const transaction of this.all()) {
       if (transaction.pair === kept || !transaction.nominating) continue;
       transaction.nominating = false;
       transaction.superseded = true;
@@ -101,7 +108,7 @@ export class CheckTransactions {
 
   /** Some nomination gave way to another, and no answer tells which of them the peer has heard first. */
   get hasSuperseded(): boolean {
-    return [...this.byId.values()].some(({ superseded }) => superseded);
+    return this.all().some(({ superseded }) => superseded);
   }
 
   /** Answers on a pair that is gone, or to which consent was lost, are not taken. */
@@ -110,17 +117,18 @@ export class CheckTransactions {
   }
 
   clear(): void {
-    for (const transaction of [...this.byId.values()]) this.end(transaction);
+    this.open = undefined;
   }
 
   next(): number | undefined {
-    return this.timers.next();
+    return this.open?.timers.next();
   }
 
   /** Call until undefined. An `expired` transaction is gone already. */
   due(now: number): { transaction: CheckTransaction; timeout: TransactionTimeout } | undefined {
-    for (let id = this.timers.due(now); id !== undefined; id = this.timers.due(now)) {
-      const transaction = this.byId.get(id);
+    const { open } = this;
+    for (let id = open?.timers.due(now); open !== undefined && id !== undefined; id = open.timers.due(now)) {
+      const transaction = open.byId.get(id);
       if (transaction === undefined) continue;
       const lastAt = transaction.startedAt + CHECK_LIFETIME_MS;
       if (now >= lastAt) {
@@ -128,14 +136,14 @@ export class CheckTransactions {
         return { transaction, timeout: 'expired' };
       }
       if (!transaction.repeats) {
-        this.timers.set(id, lastAt);
+        open.timers.set(id, lastAt);
         if (transaction.late || transaction.purpose === 'check') continue;
         transaction.late = true;
         return { transaction, timeout: 'late' };
       }
       transaction.sends += 1;
       transaction.rtoMs = Math.min(transaction.rtoMs * 2, Math.max(MAX_CHECK_RTO_MS, transaction.rtoMs));
-      this.timers.set(id, Math.min(now + transaction.rtoMs, lastAt));
+      open.timers.set(id, Math.min(now + transaction.rtoMs, lastAt));
       return { transaction, timeout: 'repeat' };
     }
     return undefined;
@@ -144,10 +152,14 @@ export class CheckTransactions {
   private stopRepeating(transaction: CheckTransaction): void {
     if (!transaction.repeats) return;
     transaction.repeats = false;
-    this.timers.set(transaction.id, transaction.startedAt + CHECK_LIFETIME_MS);
+    this.open?.timers.set(transaction.id, transaction.startedAt + CHECK_LIFETIME_MS);
   }
 
   private of(pair: CandidatePair): CheckTransaction[] {
-    return [...this.byId.values()].filter((transaction) => transaction.pair === pair);
+    return this.all().filter((transaction) => transaction.pair === pair);
+  }
+
+  private all(): CheckTransaction[] {
+    return this.open === undefined ? [] : [...this.open.byId.values()];
   }
 }

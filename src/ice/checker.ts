@@ -101,6 +101,11 @@ export class Checker {
     this.transactions.forget(pair);
   }
 
+  /** The session rests: what is kept of it is what may still count. */
+  tidy(now: number): void {
+    this.unanswered.tidy(now);
+  }
+
   nextTimeout(): number | undefined {
     return earliest(this.transactions.next(), this.checklist.hasNext ? this.nextSlotAt : undefined, this.patienceAt);
   }

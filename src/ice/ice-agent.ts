@@ -223,8 +223,9 @@ export class IceAgent implements Timed {
    * No consent checks until `wake`, a change of addresses, or a check by the peer on another pair. RFC 7675 s5.1: "An endpoint
    * that is not sending any application data does not need to maintain consent."
    */
-  rest(): void {
+  rest(now: number): void {
     this.selection.consent?.rest();
+    this.checker.tidy(now);
   }
 
   /** Ways that may serve when the selected one does not (spares.ts). */

@@ -603,7 +603,7 @@ export class LinkManager implements Timed {
     if (association.framing.takeFailure() && association.state === 'up') this.silent(association, 'silent', now);
     if (!this.isAlive(association)) return;
     if (association.mayRest(now)) {
-      association.ice?.rest();
+      association.ice?.rest(now);
       const { hit } = association;
       this.dataPlane.rest(association.link, { asleep: hit !== undefined && this.maySleep(hit) });
     }

@@ -838,7 +838,7 @@ function restingHosts(t: ExecutionContext): ReturnType<typeof publicHosts> {
   exchange(hosts);
   t.true(bothSelected(hosts));
   t.true(network.loop.runUntil(() => a.agent.isSteady(network.loop.now), 30_000));
-  a.agent.rest();
+  a.agent.rest(network.loop.now);
   return hosts;
 }
 

@@ -3,7 +3,7 @@ import { allocationScope, isAllocationAddress } from '../base/allocation-address
 import { isHitAddress } from '../base/node-id.ts';
 import { isIndirectAddress, isStreamAddress } from '../base/stream-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
-import { formatSocketAddress, sameSocketAddress } from '../base/socket-address.ts';
+import { sameSocketAddress } from '../base/socket-address.ts';
 import { baseOf, isLinkLocal, isLoopback, isPrivate, isUnicast } from './candidates.ts';
 import { CHECK_LIFETIME_MS, CONSENT_TIMEOUT_MS, NOMINATION_PATIENCE_MS } from './constants.ts';
 import type { IceRole, Path } from './path.ts';
@@ -13,7 +13,6 @@ import { RELAYED, distanceOf } from './path.ts';
 export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed';
 
 export interface CandidatePair {
-  readonly key: string;
   readonly base: SocketAddress;
   readonly local: Candidate;
   /** A peer-reflexive one is replaced when the peer names it. */
@@ -35,10 +34,6 @@ export interface CandidatePair {
   expired: boolean;
   /** Transaction of the request by the peer that made us check last: a copy of it does not do so again. */
   triggeredBy: string | undefined;
-}
-
-export function pairKey(base: SocketAddress, remote: SocketAddress): string {
-  return `${formatSocketAddress(base)} ${formatSocketAddress(remote)}`;
 }
 
 /** RFC 8445 s6.1.2.3: 2^32 MIN(G,D) + 2 MAX(G,D) + (G>D ? 1 : 0). */
@@ -88,7 +83,6 @@ function isBeyondServer(relayed: ReturnType<typeof allocationScope>, { address, 
 export function makePair(role: IceRole, local: Candidate, remote: Candidate): CandidatePair {
   const base = baseOf(local);
   return {
-    key: pairKey(base, remote.address),
     base,
     local,
     remote,

@@ -1,6 +1,6 @@
-import type { SocketAddress } from '../base/socket-address.ts';
+import { sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import type { CandidatePair } from './candidate-pair.ts';
-import { isRelayed, pairKey, priorityFor } from './candidate-pair.ts';
+import { isRelayed, priorityFor } from './candidate-pair.ts';
 import { MAX_PAIRS } from './constants.ts';
 import type { IceRole } from './path.ts';
 
@@ -13,8 +13,8 @@ import type { IceRole } from './path.ts';
  * A paused list (something is selected) serves the triggered-check queue only.
  */
 export class Checklist {
-  private readonly byKey = new Map<string, CandidatePair>();
-  private sorted: CandidatePair[] = [];
+  /** Few, in an array without room for more: every link keeps its own, and looks into it seldom. */
+  private sorted: readonly CandidatePair[] = [];
   private triggered: CandidatePair[] = [];
   private paused = false;
 
@@ -28,7 +28,9 @@ export class Checklist {
   }
 
   find(base: SocketAddress, remote: SocketAddress): CandidatePair | undefined {
-    return this.byKey.get(pairKey(base, remote));
+    return this.sorted.find(
+      (pair) => sameSocketAddress(pair.remote.address, remote) && sameSocketAddress(pair.base, base),
+    );
   }
 
   /**
@@ -38,20 +40,17 @@ export class Checklist {
   add(pairs: readonly CandidatePair[]): CandidatePair[] {
     const added: CandidatePair[] = [];
     for (const pair of pairs.toSorted(byPriority)) {
-      if (this.byKey.has(pair.key) || !this.makeRoom(pair)) continue;
-      this.byKey.set(pair.key, pair);
+      if (this.find(pair.base, pair.remote.address) !== undefined || !this.makeRoom(pair)) continue;
       added.push(pair);
       const sameFoundation = this.sorted.filter((other) => foundationOf(other) === foundationOf(pair));
       const blocked = sameFoundation.some((other) => other.state !== 'succeeded' && other.state !== 'failed');
       pair.state = blocked || this.paused ? 'frozen' : 'waiting';
-      this.sorted.push(pair);
-      this.sorted.sort(byPriority);
+      this.sorted = this.sorted.concat(pair).sort(byPriority);
     }
-    return added.filter((pair) => this.byKey.get(pair.key) === pair);
+    return added.filter((pair) => this.sorted.includes(pair));
   }
 
   remove(pair: CandidatePair): void {
-    this.byKey.delete(pair.key);
     this.sorted = this.sorted.filter((other) => other !== pair);
     this.triggered = this.triggered.filter((other) => other !== pair);
   }
@@ -59,7 +58,7 @@ export class Checklist {
   /** RFC 8445 s7.2.5.1: priorities depend on the role. */
   setRole(role: IceRole): void {
     for (const pair of this.sorted) pair.priority = priorityFor(role, pair.local, pair.remote);
-    this.sorted.sort(byPriority);
+    this.sorted = this.sorted.toSorted(byPriority);
   }
 
   /** Puts a pair into the triggered-check queue (RFC 8445 s7.3.1.4); `first` ahead of all. */

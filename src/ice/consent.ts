@@ -20,7 +20,9 @@ export class Consent {
   readonly selectedAt: number;
   private readonly random: Random;
   private smoothedRttMs: number | undefined;
-  private outcomes: boolean[] = [];
+  /** A bit for each, the latest one lowest; 1: lost. */
+  private outcomes = 0;
+  private outcomeCount = 0;
   private missedInRow = 0;
   private checkAt: number;
   private answeredAt: number;
@@ -45,7 +47,9 @@ export class Consent {
 
   /** 0 to 1, of the last consent checks whose time for an answer is over. */
   get loss(): number {
-    return this.outcomes.length === 0 ? 0 : this.outcomes.filter((answered) => !answered).length / this.outcomes.length;
+    let lost = 0;
+    for (let left = this.outcomes; left !== 0; left >>>= 1) lost += left & 1;
+    return this.outcomeCount === 0 ? 0 : lost / this.outcomeCount;
   }
 
   /** Infinity while it rests. */
@@ -134,8 +138,8 @@ export class Consent {
 
   /** What became of one consent check. @returns true when so many got lost that other pairs should be tried. */
   record(answered: boolean): boolean {
-    this.outcomes.push(answered);
-    if (this.outcomes.length > LOSS_WINDOW) this.outcomes.shift();
+    this.outcomes = ((this.outcomes << 1) | Number(!answered)) & (2 ** LOSS_WINDOW - 1);
+    this.outcomeCount = Math.min(this.outcomeCount + 1, LOSS_WINDOW);
     if (!answered) this.missedInRow += 1;
     return this.missedInRow >= MISSED_CONSENT_LIMIT;
   }

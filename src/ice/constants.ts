@@ -69,7 +69,7 @@ export const NOMINATION_HOLD_MS = 1_000;
 export const CONSENT_ANSWER_MS = { least: 500, most: 4_000 } as const;
 /** Consent checks lost in a row until the other pairs are tried. */
 export const MISSED_CONSENT_LIMIT = 2;
-/** Of how many consent checks `loss` is the mean. */
+/** Of how many consent checks `loss` is the mean: a bit of an integer for each. */
 export const LOSS_WINDOW = 20;
 
 /** On a pair that rests the peer is heard at least this often, or whoever looks after it wakes us. */

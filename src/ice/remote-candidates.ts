@@ -8,10 +8,11 @@ import { MAX_REMOTE_CANDIDATES } from './constants.ts';
 
 /** Addresses of the peer: those it named, and those that its checks came from. Bounded. */
 export class RemoteCandidates {
-  private readonly byAddress = new Map<string, Candidate>();
+  /** The oldest first, in an array without room for more: every link keeps some. */
+  private candidates: readonly Candidate[] = [];
 
   get all(): readonly Candidate[] {
-    return [...this.byAddress.values()];
+    return this.candidates;
   }
 
   /**
@@ -21,19 +22,18 @@ export class RemoteCandidates {
   add(candidates: readonly Candidate[], pairs: readonly CandidatePair[]): Candidate[] {
     const fresh: Candidate[] = [];
     for (const named of candidates.toSorted((a, b) => b.priority - a.priority)) {
-      const key = formatSocketAddress(named.address);
       // What is no IP address (a name, say) reaches nobody.
-      const address = parseSocketAddress(key);
+      const address = parseSocketAddress(formatSocketAddress(named.address));
       if (address === undefined) continue;
       const candidate = { ...named, address };
-      const known = this.byAddress.get(formatSocketAddress(address));
+      const known = this.at(address);
       if (known !== undefined && known.type !== 'prflx') continue;
       if (known === undefined) {
         // What nobody named gives way: between two NATs with a mapping for each destination there is always more of it.
         if (!this.makeRoomForOne(undefined)) continue;
         fresh.push(candidate);
-      }
-      this.byAddress.set(formatSocketAddress(address), candidate);
+        this.candidates = this.candidates.concat(candidate);
+      } else this.candidates = this.candidates.map((other) => (other === known ? candidate : other));
       for (const pair of pairs) if (sameSocketAddress(pair.remote.address, address)) pair.remote = candidate;
     }
     return fresh;
@@ -44,38 +44,43 @@ export class RemoteCandidates {
    * @returns the addresses that are not known any more.
    */
   makeRoom(named: readonly Candidate[], kept: SocketAddress | undefined): SocketAddress[] {
-    const still = new Set(named.map(({ address }) => formatSocketAddress(address)));
-    if (kept !== undefined) still.add(formatSocketAddress(kept));
-    let missing = named.filter(({ address }) => !this.byAddress.has(formatSocketAddress(address))).length;
-    missing -= MAX_REMOTE_CANDIDATES - this.byAddress.size;
-    const gone: SocketAddress[] = [];
-    for (const [key, { address }] of this.byAddress) {
-      if (gone.length >= missing) break;
-      if (still.has(key)) continue;
-      this.byAddress.delete(key);
-      gone.push(address);
-    }
-    return gone;
+    const still = [...named.map(({ address }) => address), ...(kept === undefined ? [] : [kept])];
+    let missing = named.filter(({ address }) => this.at(address) === undefined).length;
+    missing -= MAX_REMOTE_CANDIDATES - this.candidates.length;
+    const isOver = ({ address }: Candidate): boolean => !still.some((other) => sameSocketAddress(other, address));
+    const gone = this.candidates.filter(isOver).slice(0, Math.max(0, missing));
+    if (gone.length > 0) this.candidates = this.candidates.filter((candidate) => !gone.includes(candidate));
+    return gone.map(({ address }) => address);
   }
 
   /** The candidate at an address that a check came from; a new one is peer-reflexive. `kept` is not dropped for it. */
   learn(address: SocketAddress, priority: number, kept: SocketAddress | undefined): Candidate {
-    const key = formatSocketAddress(address);
-    const known = this.byAddress.get(key);
+    const known = this.at(address);
     if (known !== undefined) return known;
     const hasRoom = this.makeRoomForOne(kept);
     const type = isIndirectAddress(address.address) ? 'relay' : 'prflx';
-    const candidate: Candidate = { type, address, priority, foundation: formFoundation(type, key) };
-    if (hasRoom) this.byAddress.set(key, candidate);
+    const candidate: Candidate = {
+      type,
+      address,
+      priority,
+      foundation: formFoundation(type, formatSocketAddress(address)),
+    };
+    if (hasRoom) this.candidates = this.candidates.concat(candidate);
     return candidate;
+  }
+
+  private at(address: SocketAddress): Candidate | undefined {
+    return this.candidates.find((candidate) => sameSocketAddress(candidate.address, address));
   }
 
   /** For one more: the oldest that was learned goes, if it has to. */
   private makeRoomForOne(kept: SocketAddress | undefined): boolean {
-    if (this.byAddress.size < MAX_REMOTE_CANDIDATES) return true;
-    const oldest = [...this.byAddress].find(
-      ([, { type, address: other }]) => type === 'prflx' && (kept === undefined || !sameSocketAddress(other, kept)),
+    if (this.candidates.length < MAX_REMOTE_CANDIDATES) return true;
+    const oldest = this.candidates.find(
+      ({ type, address: other }) => type === 'prflx' && (kept === undefined || !sameSocketAddress(other, kept)),
     );
-    return oldest !== undefined && this.byAddress.delete(oldest[0]);
+    if (oldest === undefined) return false;
+    this.candidates = this.candidates.filter((candidate) => candidate !== oldest);
+    return true;
   }
 }

@@ -114,6 +114,16 @@ export function baseOf(candidate: Candidate): SocketAddress {
     : (candidate.relatedAddress ?? candidate.address);
 }
 
+let latestBases: ReadonlyMap<string, Candidate> = new Map();
+
+/** As `bestOfEachBase`: the same map for all links that have the same ones, one after the other. */
+export function basesOf(candidates: readonly Candidate[]): ReadonlyMap<string, Candidate> {
+  const best = bestOfEachBase(candidates);
+  const isSame = best.size === latestBases.size && [...best].every(([key, one]) => latestBases.get(key) === one);
+  if (!isSame) latestBases = best;
+  return latestBases;
+}
+
 /** One candidate for each base, the best: a check from a reflexive candidate leaves from its base (RFC 8445 s6.1.2.4). */
 export function bestOfEachBase(candidates: readonly Candidate[]): Map<string, Candidate> {
   const best = new Map<string, Candidate>();

@@ -5,12 +5,14 @@ import { formatSocketAddress } from '../base/socket-address.ts';
 import type { IceAgentOptions } from './agent-options.ts';
 import type { CandidatePair } from './candidate-pair.ts';
 import { canPair, makePair, makePairs } from './candidate-pair.ts';
-import { bestOfEachBase } from './candidates.ts';
+import { bestOfEachBase, basesOf } from './candidates.ts';
 import type { Credentials, IceCredentials } from './credentials.ts';
 import { randomCredentials, splitUsername } from './credentials.ts';
 import type { IceRole } from './path.ts';
 import { RemoteCandidates } from './remote-candidates.ts';
 import { TieBreaker } from './tie-breaker.ts';
+
+const NONE: readonly Candidate[] = [];
 
 /** What both sides of an ICE session (RFC 8445 s4) are to each other: credentials, candidates, and who controls. */
 export class Session {
@@ -20,14 +22,14 @@ export class Session {
   role: IceRole;
   private current: Credentials;
   private named: readonly Candidate[];
-  private relays: readonly Candidate[] = [];
-  private bases: Map<string, Candidate>;
+  private relays = NONE;
+  private bases: ReadonlyMap<string, Candidate>;
 
   constructor(random: Random, options: IceAgentOptions) {
     this.role = options.role;
     this.tieBreaker = new TieBreaker(random);
     this.named = options.localCandidates;
-    this.bases = bestOfEachBase(options.localCandidates);
+    this.bases = basesOf(options.localCandidates);
     this.current = { local: options.localCredentials ?? randomCredentials(random), remote: undefined };
   }
 
@@ -59,7 +61,7 @@ export class Session {
 
   setLocalCandidates(candidates: readonly Candidate[]): void {
     this.named = candidates;
-    this.bases = bestOfEachBase([...candidates, ...this.relays]);
+    this.bases = this.relays.length === 0 ? basesOf(candidates) : bestOfEachBase([...candidates, ...this.relays]);
   }
 
   setRelays(relays: readonly Candidate[]): void {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Candidate } from '../base/candidate.ts';
 import type { Timed } from '../base/clock.ts';
 import { earliest } from '../base/clock.ts';
@@ -45,6 +46,8 @@ export class LocalAddresses implements Timed {
   /** What was told before this time may be wrong by now. */
   private doubtedSince = -Infinity;
   private cached: readonly Candidate[] | undefined;
+  /** The same array as long as it says the same, and the same candidates in the next one: every link holds what its own were. */
+  private latest: readonly Candidate[] = [];
 
   constructor(components: { random: Random; logger: Logger }, port: number) {
     this.client = new BindingClient(components);
@@ -53,7 +56,13 @@ export class LocalAddresses implements Timed {
 
   /** Ready at any time; reflexive ones as far as they are known. */
   get candidates(): readonly Candidate[] {
-    this.cached ??= this.gather();
+    if (this.cached === undefined) {
+      const { latest } = this;
+      const gathered = this.gather().map((made) => latest.find((known) => isDeepStrictEqual(known, made)) ?? made);
+      const isSame = gathered.length === latest.length && gathered.every((candidate, i) => candidate === latest[i]);
+      if (!isSame) this.latest = gathered;
+      this.cached = this.latest;
+    }
     return this.cached;
   }
 

@@ -67,6 +67,17 @@ test('host candidates are there at once, reflexive ones after a server has told'
   t.true(addresses.complete);
 });
 
+test('candidates that are the same as before are the same array, whatever servers tell again', (t) => {
+  const addresses = make('10.0.0.2');
+  const before = addresses.candidates;
+  addresses.ask([SERVER], 0);
+  answerAll(addresses, 0, (local) => local);
+  t.is(addresses.candidates, before);
+  addresses.ask([SERVER], 1_000);
+  answerAll(addresses, 1_000, ({ port }) => ({ address: '198.51.100.1', port }));
+  t.is(addresses.candidates.length, 2);
+});
+
 test('what a router sends on is a candidate as long as its base is ours, once, and our own address', (t) => {
   const addresses = make('10.0.0.2');
   const base = { address: '10.0.0.2', port: 6084 };

@@ -24,7 +24,13 @@ export interface AssociationSecrets {
 /** @param exporter 32 bytes of the `connected` event. */
 export function deriveSecrets(exporter: Uint8Array): AssociationSecrets {
   const derive = (label: string, digits: number): string =>
-    toHex(createHmac('sha256', exporter).update(label).digest()).slice(0, digits);
+    // Of as many bytes: a part of a longer text would keep all of it in memory.
+    toHex(
+      createHmac('sha256', exporter)
+        .update(label)
+        .digest()
+        .subarray(0, digits / 2),
+    );
   const credentials = (end: string): StunCredentials => ({
     ufrag: derive(`idloc ${end} ufrag`, 16),
     // RFC 8445 s5.3: at least 128 bits of randomness.

@@ -84,7 +84,8 @@ export class Association {
   supersedes = false;
   private readonly dataPlane: DataPlane;
   private readonly index: RemoteIndex<Association>;
-  private readonly remotes = new Map<string, SocketAddress>();
+  /** The longest unused first. One as a rule: in an array without room for more. */
+  private remotes: readonly SocketAddress[] = [];
   private unproven = 0;
 
   constructor(
@@ -139,29 +140,26 @@ export class Association {
   }
 
   isBound(remote: SocketAddress): boolean {
-    return this.remotes.has(formatSocketAddress(remote));
+    return this.remotes.some((bound) => sameSocketAddress(bound, remote));
   }
 
   sharesRemote(other: Association): boolean {
-    for (const key of this.remotes.keys()) if (other.remotes.has(key)) return true;
-    return false;
+    return this.remotes.some((remote) => other.isBound(remote));
   }
 
   /** Datagrams from `remote` are this association's. Of too many, the longest unused that is no path is let go. */
   bind(remote: SocketAddress, now: number): void {
     this.handshakeSince ??= now;
-    const key = formatSocketAddress(remote);
-    this.remotes.delete(key);
-    this.remotes.set(key, remote);
-    this.index.add(key, this);
+    this.remotes = this.remotes.filter((bound) => !sameSocketAddress(bound, remote)).concat(remote);
+    this.index.add(formatSocketAddress(remote), this);
     this.dataPlane.bindRemote(this.link, remote);
-    const current = this.path === undefined ? undefined : formatSocketAddress(this.path.remote);
-    for (const [oldest, address] of this.remotes) {
-      if (this.remotes.size <= MAX_BOUND_REMOTES) break;
-      if (oldest === current || oldest === key) continue;
-      this.remotes.delete(oldest);
-      this.index.remove(oldest, this);
-      this.dataPlane.unbindRemote(this.link, address);
+    const mayGo = this.remotes.filter(
+      (bound) => bound !== remote && (this.path === undefined || !sameSocketAddress(bound, this.path.remote)),
+    );
+    for (const oldest of mayGo.slice(0, Math.max(0, this.remotes.length - MAX_BOUND_REMOTES))) {
+      this.remotes = this.remotes.filter((bound) => bound !== oldest);
+      this.index.remove(formatSocketAddress(oldest), this);
+      this.dataPlane.unbindRemote(this.link, oldest);
     }
   }
 
@@ -174,8 +172,8 @@ export class Association {
 
   /** Its end: it holds no address any more. */
   release(): void {
-    for (const key of this.remotes.keys()) this.index.remove(key, this);
-    this.remotes.clear();
+    for (const remote of this.remotes) this.index.remove(formatSocketAddress(remote), this);
+    this.remotes = [];
   }
 
   take(path: AssociationPath, now: number): void {

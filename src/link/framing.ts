@@ -40,7 +40,8 @@ export class Framing implements Timed {
   private readonly queue = new SendQueue();
   private readonly timeout = new RetransmissionTimeout();
   private readonly window = new CongestionWindow();
-  private readonly received: number[] = [];
+  /** The oldest first, in an array without room for more: every link keeps one. */
+  private received: readonly number[] = [];
   private transmits: Uint8Array[] = [];
   /** Oldest first. */
   private inFlight: InFlight[] = [];
@@ -113,8 +114,7 @@ export class Framing implements Timed {
       encodeFrame({ type: 'ack', ackSequence: frame.sequence, received: receivedMask(frame.sequence, this.received) }),
     );
     if (repeated) return undefined;
-    this.received.push(frame.sequence);
-    if (this.received.length > RECEIVED_WINDOW) this.received.shift();
+    this.received = this.received.slice(1 - RECEIVED_WINDOW).concat(frame.sequence);
     return frame.message;
   }
 

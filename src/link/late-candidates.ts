@@ -23,7 +23,8 @@ interface Exchange {
   at: number | undefined;
   /** Of the peer's last list. */
   heard: number | undefined;
-  readonly limit: RateLimit;
+  /** Absent until the peer sends lists. */
+  limit: RateLimit | undefined;
 }
 
 /**
@@ -89,6 +90,7 @@ export class LateCandidates {
       if (number === exchange.number && exchange.told !== undefined) exchange.at = undefined;
       return;
     }
+    exchange.limit ??= new RateLimit(LATE_LISTS.perSecond, LATE_LISTS.burst);
     if (!exchange.limit.take(now)) return;
     this.dataPlane.sendRecord(association.link, encodeCandidateList({ number, candidates: [] }));
     if (!isLater(number, exchange.heard)) return;
@@ -114,10 +116,12 @@ export class LateCandidates {
     let exchange = this.exchanges.get(association);
     if (exchange?.agent === agent) return exchange;
     const offered = this.sessions.offered.get(agent);
-    const told = offered === undefined ? undefined : keyOf(offered);
+    const key = offered === undefined ? undefined : keyOf(offered);
+    // One text for all links.
+    const told = key === this.current ? this.current : key;
     if (exchange === undefined) {
-      const limit = new RateLimit(LATE_LISTS.perSecond, LATE_LISTS.burst);
-      exchange = { told, agent, number: 0, sends: 0, sentAt: -Infinity, at: undefined, heard: undefined, limit };
+      const unsent = { number: 0, sends: 0, sentAt: -Infinity, at: undefined };
+      exchange = { told, agent, ...unsent, heard: undefined, limit: undefined };
       this.exchanges.set(association, exchange);
     } else Object.assign(exchange, { agent, told, at: undefined });
     return exchange;

@@ -14,9 +14,10 @@ export class RemoteIndex<T extends { readonly link: LinkId }> {
   add(key: string, association: T): void {
     const others = this.holders.get(key) ?? [];
     if (others.includes(association)) return;
+    // Without room for more, which a literal would have.
     this.holders.set(
       key,
-      [...others, association].sort((a, b) => a.link - b.link),
+      others.concat(association).sort((a, b) => a.link - b.link),
     );
   }
 

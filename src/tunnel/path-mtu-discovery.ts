@@ -2,7 +2,7 @@ import type { Timed } from '../base/clock.ts';
 import { formatSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 import { TimerQueue } from '../base/timer-queue.ts';
 import { BASE_PATH_MTU, PROBE_REPLY, type DataPlane, type DataPlaneEvent, type LinkId } from '../native/data-plane.ts';
-import { PathMtu } from './path-mtu.ts';
+import { PathMtu, type PathMtuPort } from './path-mtu.ts';
 
 /** Paths of a link whose sizes are remembered while it is on another one. */
 const MAX_KNOWN_PATHS = 4;
@@ -12,8 +12,8 @@ interface LinkPaths {
   /** Of the path that is in use. */
   pathMtu: PathMtu;
   key: string;
-  /** Sizes of the paths before, the longest unused first. */
-  readonly known: Map<string, number>;
+  /** Sizes of the paths before, the longest unused first. Absent on the first one. */
+  readonly known: Map<string, number> | undefined;
 }
 
 /** Path MTU discovery of every connected link, each on the path that it is on. */
@@ -79,27 +79,28 @@ export class PathMtuDiscovery implements Timed {
 
   private newPath(link: LinkId, remote: SocketAddress, now: number): void {
     const before = this.links.get(link);
-    const known = before?.known ?? new Map<string, number>();
-    if (before !== undefined) {
+    const known = before && (before.known ?? new Map<string, number>());
+    if (before !== undefined && known !== undefined) {
       known.delete(before.key);
       known.set(before.key, before.pathMtu.pathMtu);
       const [oldest] = known.keys();
       if (known.size > MAX_KNOWN_PATHS && oldest !== undefined) known.delete(oldest);
     }
     const key = formatSocketAddress(remote);
-    const port = {
-      sendProbe: (size: number) => {
-        this.lastProbe = (this.lastProbe + 1) % 2 ** 32;
-        this.dataPlane.sendProbe(link, size, this.lastProbe);
-        return this.lastProbe;
-      },
-      setPathMtu: (size: number) => {
-        this.dataPlane.setPathMtu(link, size);
-        if (size > BASE_PATH_MTU) this.handler(size);
-      },
-    };
-    this.links.set(link, { key, known, pathMtu: new PathMtu(port, now, known.get(key)) });
+    this.links.set(link, { key, known, pathMtu: new PathMtu(new LinkPort(this, link), now, known?.get(key)) });
     this.schedule(link);
+  }
+
+  /** @returns its identification */
+  sendProbe(link: LinkId, size: number): number {
+    this.lastProbe = (this.lastProbe + 1) % 2 ** 32;
+    this.dataPlane.sendProbe(link, size, this.lastProbe);
+    return this.lastProbe;
+  }
+
+  setPathMtu(link: LinkId, size: number): void {
+    this.dataPlane.setPathMtu(link, size);
+    if (size > BASE_PATH_MTU) this.handler(size);
   }
 
   private acknowledged(link: LinkId, record: Uint8Array, now: number): void {
@@ -118,5 +119,24 @@ export class PathMtuDiscovery implements Timed {
     const at = this.links.get(link)?.pathMtu.nextTimeout();
     if (at === undefined) this.timers.clear(link);
     else this.timers.set(link, at);
+  }
+}
+
+/** What the discovery of one link does to its path: two functions for each link would take four times the memory. */
+class LinkPort implements PathMtuPort {
+  private readonly links: PathMtuDiscovery;
+  private readonly link: LinkId;
+
+  constructor(links: PathMtuDiscovery, link: LinkId) {
+    this.links = links;
+    this.link = link;
+  }
+
+  sendProbe(size: number): number {
+    return this.links.sendProbe(this.link, size);
+  }
+
+  setPathMtu(size: number): void {
+    this.links.setPathMtu(this.link, size);
   }
 }

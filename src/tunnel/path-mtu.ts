@@ -39,6 +39,7 @@ const STEP = 8;
 const JUMBO_STEP = 64;
 /** Answers to probes of a size given up may still come. */
 const REMEMBERED_PROBES = 16;
+const PROBE_NUMBERS = 3;
 
 /**
  * ```
@@ -89,8 +90,11 @@ export class PathMtu implements Timed {
   private raiseAt: number | undefined;
   private raiseAfterMs = FIRST_RAISE_MS;
   private usedSinceSearch = false;
-  /** By identification, oldest first. */
-  private readonly probes = new Map<number, { readonly size: number; readonly sentAt: number }>();
+  /**
+   * Oldest first, PROBE_NUMBERS of each: its identification, its size, when it was sent. Those of sizes that a path does not carry
+   * are never answered, and stay: of every link.
+   */
+  private probes: readonly number[] = [];
 
   /** @param known what the same path carried when it was last used; confirmed at once */
   constructor(port: PathMtuPort, now: number, known = BASE_PATH_MTU) {
@@ -113,10 +117,10 @@ export class PathMtu implements Timed {
 
   /** The peer answered the probe `id`. */
   acknowledged(id: number, now: number): void {
-    const probe = this.probes.get(id);
-    if (probe === undefined) return;
-    const { size, sentAt } = probe;
-    this.probes.delete(id);
+    const at = this.probes.findIndex((number, index) => index % PROBE_NUMBERS === 0 && number === id);
+    const [, size, sentAt] = at < 0 ? [] : this.probes.slice(at, at + PROBE_NUMBERS);
+    if (size === undefined || sentAt === undefined) return;
+    this.probes = this.probes.slice(0, at).concat(this.probes.slice(at + PROBE_NUMBERS));
     this.anyAt = Math.max(this.anyAt, sentAt);
     if (size < BASE_PATH_MTU) return;
     if (size >= this.confirmed) this.confirmedAt = Math.max(this.confirmedAt, sentAt);
@@ -208,9 +212,8 @@ export class PathMtu implements Timed {
   }
 
   private sendProbe(size: number, now: number): void {
-    this.probes.set(this.port.sendProbe(size), { size, sentAt: now });
-    const [oldest] = this.probes.keys();
-    if (this.probes.size > REMEMBERED_PROBES && oldest !== undefined) this.probes.delete(oldest);
+    const id = this.port.sendProbe(size);
+    this.probes = this.probes.slice((1 - REMEMBERED_PROBES) * PROBE_NUMBERS).concat([id, size, now]);
   }
 
   /** All probes of the search's size were lost. */

@@ -13,7 +13,13 @@ const MAX_SIGNATURE_BYTES = 512;
 
 const cache = new KeyCache(MAX_CACHED_KEYS);
 
-function isAcceptable(key: KeyObject): boolean {
+/** RFC 5480: how the SubjectPublicKeyInfo of an uncompressed point of P-256 begins, and how long it is. */
+const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex').toString('latin1');
+const P256_BYTES = 91;
+
+/** @param name its bytes as latin1 text. What they tell is not asked of the key: what it then keeps is as large as itself. */
+function isAcceptable(key: KeyObject, name: string): boolean {
+  if (name.length === P256_BYTES && name.startsWith(P256_PREFIX)) return true;
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'ec') return namedCurve === 'prime256v1';
   return (
@@ -39,7 +45,7 @@ export function publicKeyOf(spki: Uint8Array): KeyObject {
   } catch (cause) {
     throw new CertificateError('the public key cannot be read', { cause });
   }
-  if (!isAcceptable(key))
+  if (!isAcceptable(key, name))
     throw new CertificateError('the public key is neither ECDSA P-256 nor RSA of 2048 to 4096 bits');
   cache.add(name, key);
   return key;

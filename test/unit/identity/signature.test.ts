@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from 'node:crypto';
 import test from 'ava';
+import { CertificateError } from '../../../src/identity/errors.ts';
 import { publicKeyOf } from '../../../src/identity/signature.ts';
 
 function someKey(): Uint8Array {
@@ -24,4 +25,14 @@ test('as many keys as are in use at a time are all kept', (t) => {
     keys.map((spki, i) => publicKeyOf(spki) === kept[i]),
     keys.map(() => true),
   );
+});
+
+test('a key of P-256 is told by its bytes, and its point has to lie on the curve', (t) => {
+  const spki = someKey();
+  t.is(publicKeyOf(spki).asymmetricKeyDetails?.namedCurve, 'prime256v1');
+  t.throws(() => publicKeyOf(spki.with(60, (spki[60] ?? 0) ^ 1)), { instanceOf: CertificateError });
+  for (const namedCurve of ['secp256k1', 'P-384']) {
+    const other = generateKeyPairSync('ec', { namedCurve }).publicKey.export({ format: 'der', type: 'spki' });
+    t.throws(() => publicKeyOf(other), { instanceOf: CertificateError }, namedCurve);
+  }
 });

@@ -18,7 +18,8 @@ void MemoryTrimmer::Run(Nanoseconds now) {
     return;
   }
   freed_ = 0;
-  at_ = kNever;
+  at_ = again_ ? now + kAgain : kNever;
+  again_ = false;
   if (thread_.joinable()) thread_.join();
   done_.store(false, std::memory_order_relaxed);
   thread_ = std::thread([this] {

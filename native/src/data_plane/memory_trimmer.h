@@ -15,6 +15,8 @@ class MemoryTrimmer {
  public:
   static constexpr size_t kWorthwhile = 32;
   static constexpr Nanoseconds kDelay = 2 * kSecond;
+  // Once more: JavaScript lets go of its part when it collects garbage (src/agent/left-garbage.ts).
+  static constexpr Nanoseconds kAgain = 25 * kSecond;
 
   MemoryTrimmer() = default;
   MemoryTrimmer(const MemoryTrimmer&) = delete;
@@ -23,7 +25,9 @@ class MemoryTrimmer {
 
   // The state of a handshake was freed.
   void HandshakeFreed(Nanoseconds now) {
-    if (++freed_ == kWorthwhile) at_ = now + kDelay;
+    if (++freed_ != kWorthwhile) return;
+    at_ = now + kDelay;
+    again_ = true;
   }
   // kNever when there is nothing to do.
   Nanoseconds NextTime() const { return at_; }
@@ -32,6 +36,7 @@ class MemoryTrimmer {
 
  private:
   size_t freed_ = 0;
+  bool again_ = false;
   Nanoseconds at_ = kNever;
   std::thread thread_;
   std::atomic<bool> done_{true};

@@ -4,7 +4,7 @@
 
 namespace idloc::test {
 
-TEST("memory is looked through some time after many handshakes, once, and not after a few") {
+TEST("memory is looked through some time after many handshakes, once more later, and not after a few") {
   MemoryTrimmer trimmer;
   Nanoseconds now = kSecond;
   for (size_t i = 1; i < MemoryTrimmer::kWorthwhile; i++) trimmer.HandshakeFreed(now);
@@ -17,11 +17,18 @@ TEST("memory is looked through some time after many handshakes, once, and not af
   trimmer.Run(due - 1);
   CHECK(trimmer.NextTime() == due);
   trimmer.Run(due);
-  CHECK(trimmer.NextTime() == kNever);
+  CHECK(trimmer.NextTime() == due + MemoryTrimmer::kAgain);
   // Again, also while the last time is not over: then it is put off.
   for (size_t i = 0; i < MemoryTrimmer::kWorthwhile; i++) trimmer.HandshakeFreed(due);
-  trimmer.Run(due + MemoryTrimmer::kDelay);
-  CHECK(trimmer.NextTime() == kNever || trimmer.NextTime() == due + 2 * MemoryTrimmer::kDelay);
+  Nanoseconds next = due + MemoryTrimmer::kDelay;
+  CHECK(trimmer.NextTime() == next);
+  trimmer.Run(next);
+  while (trimmer.NextTime() == next + MemoryTrimmer::kDelay) trimmer.Run(next += MemoryTrimmer::kDelay);
+  CHECK(trimmer.NextTime() == next + MemoryTrimmer::kAgain);
+  next += MemoryTrimmer::kAgain;
+  trimmer.Run(next);
+  while (trimmer.NextTime() == next + MemoryTrimmer::kDelay) trimmer.Run(next += MemoryTrimmer::kDelay);
+  CHECK(trimmer.NextTime() == kNever);
 }
 
 }  // namespace idloc::test

@@ -9,7 +9,6 @@ import type { Contact } from '../identity/contacts.ts';
 import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { Ticket } from '../identity/ticket.ts';
 import type { Lifecycle } from '../membership/lifecycle.ts';
-import { counterValue } from '../native/counters.ts';
 import { aeadName } from '../native/native.ts';
 import { AddressBook } from './addresses/address-book.ts';
 import { documentPort } from './addresses/document-port.ts';
@@ -21,7 +20,6 @@ import type { Double } from './doubles.ts';
 import { Engine, type EngineEvent } from './engine.ts';
 import type { Ground } from './ground.ts';
 import type { Host } from './host.ts';
-import { LeftGarbage } from './left-garbage.ts';
 import { memberOf } from './member.ts';
 import { settingsOf, type Membership } from './membership.ts';
 import type { MeetingPlaces } from './meeting-places.ts';
@@ -60,7 +58,6 @@ export class Life {
   private readonly register: EnrollmentRegister;
   private readonly engine: Engine;
   private readonly driver: Driver;
-  private readonly garbage: LeftGarbage;
   private readonly places: MeetingPlaces;
   private readonly addressBook: AddressBook;
   /** Undefined: switched off. */
@@ -143,9 +140,6 @@ export class Life {
       },
     );
     this.driver = new Driver(this.engine, systemClock, guard);
-    this.garbage = new LeftGarbage({
-      handshakes: () => counterValue(ground.dataPlane.counters, 'handshakesCompleted'),
-    });
     const addressed = Promise.withResolvers<undefined>();
     this.addressed = addressed.promise;
     this.onAddressed = (): void => addressed.resolve(undefined);
@@ -265,7 +259,6 @@ export class Life {
     await this.sip?.stop();
     await Promise.all([this.sayGoodbye(), this.portMapping?.close()]);
     this.driver.stop();
-    this.garbage.stop();
     await this.values?.settled();
     this.engine.overlay?.keepValues();
     await this.values?.close();
@@ -299,10 +292,7 @@ export class Life {
     const { engine, driver, ground, host } = this;
     this.places.onEvents((input) => driver.feed('meeting place', input));
     engine.onEvent((event) => void host.guard.run(`engine ${event.type}`, () => this.onEvent(event)));
-    ground.dataPlane.onWake(() => {
-      this.garbage.stirred();
-      driver.feed('data plane', (now) => void engine.drainEvents(now));
-    });
+    ground.dataPlane.onWake(() => driver.feed('data plane', (now) => void engine.drainEvents(now)));
     driver.readFirst((now) => engine.drainEvents(now));
     driver.run((now) => {
       const { locators, deprecated } = ground.network.reachability();

@@ -13,8 +13,8 @@ const STARTED_MS = 5_000;
  * No code is optimized while it starts: that costs more than it saves by then.
  *
  * Not said on the command line: with other flags V8 refuses the code that was compiled ahead, Node's own too, and the start
- * takes a third longer. `--optimize-for-size` for good is no help: a third of the memory of idle links, but pauses of 20 ms
- * where others' data is stored.
+ * takes a third longer. `--optimize-for-size` is no help: a third of the memory of idle links, but pauses of 20 ms where
+ * others' data is stored.
  */
 export function setV8Flags(): void {
   setFlagsFromString('--no-separate-gc-phases');
@@ -24,9 +24,4 @@ export function setV8Flags(): void {
     setFlagsFromString('--maglev');
     setFlagsFromString('--turbofan');
   }, STARTED_MS).unref();
-}
-
-/** Garbage is collected before there is much of it, the heap made as small as it can be: for when nothing else is to be done. */
-export function preferSize(on: boolean): void {
-  setFlagsFromString(on ? '--optimize-for-size' : '--no-optimize-for-size');
 }

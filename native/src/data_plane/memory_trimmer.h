@@ -15,7 +15,7 @@ class MemoryTrimmer {
  public:
   static constexpr size_t kWorthwhile = 32;
   static constexpr Nanoseconds kDelay = 2 * kSecond;
-  // Once more: JavaScript lets go of its part when it collects garbage (src/agent/left-garbage.ts).
+  // Once more: JavaScript lets go of its part when it has collected garbage, in the rest behind the storm.
   static constexpr Nanoseconds kAgain = 25 * kSecond;
 
   MemoryTrimmer() = default;

@@ -147,8 +147,17 @@ const OUTCOMES: Readonly<Record<string, Check>> = {
       );
   },
   'Moving the founder': async (t, machines) => {
-    t.true((await usersOf(machines, 'third')).includes('third'));
-    t.true((await machines.members('third')).some(({ user, inviter }) => inviter && user === 'new@move.example'));
+    // The overlay tells, from which `old` has just gone.
+    const living = await eventually('third sees itself and new', PATIENCE_MS, async () => {
+      const all = (await machines.members('third')).filter(
+        ({ user, state }) => state !== 'revoked' && !user?.startsWith('old@'),
+      );
+      return all.length === 2 ? all : undefined;
+    });
+    t.deepEqual(living.map(({ user, inviter }) => [user, inviter]).sort(), [
+      ['new@move.example', true],
+      ['third@move.example', false],
+    ]);
   },
   'Losing the founder': async (t, machines) => {
     // It may hear of it a moment after the command on deputy has ended.

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import test from 'ava';
 import type { ExecutionContext } from 'ava';
 import { whyNoNetwork } from './support/network.ts';
@@ -166,9 +167,13 @@ onTwoUplinks('an uplink that is switched off and on again is used again', async 
     a.run('ip', 'route', 'add', 'default', ...route, 'dev', 'u2', 'metric', '200');
   await a.call('setPath', links.a, '2001:db8::1', 'fd02::2');
   await b.call('setPath', links.b, 'fd02::2', '2001:db8::1');
-  await a.call('sendUdp', b.hit, PORT, [BULK]);
-  await until(async () => (await sizesAt(b)).length === 2);
-  t.deepEqual(await sizesAt(b), [VOICE, BULK]);
+  // The router's end may still look whether its address is a duplicate, since its carrier was gone: what is sent then can be lost.
+  await until(async () => {
+    await a.call('sendUdp', b.hit, PORT, [BULK]);
+    await delay(100);
+    return (await sizesAt(b)).length > 1;
+  });
+  t.deepEqual((await sizesAt(b)).slice(0, 2), [VOICE, BULK]);
 });
 
 async function sizesAt(agent: TwoUplinks['a']): Promise<number[]> {

@@ -23,7 +23,11 @@ export function onWire(
   });
 }
 
-/** Until `probe` holds; the network itself is awaited here, so there is no event to wait for. */
+/**
+ * Until `probe` holds; the network itself is awaited here, so there is no event to wait for.
+ * @throws {Error} when it does not within a minute, which is long also with sanitizers.
+ */
 export async function until(probe: () => Promise<boolean>): Promise<void> {
-  while (!(await probe()));
+  const end = performance.now() + 60_000;
+  while (!(await probe())) if (performance.now() > end) throw new Error(`did not happen within 60 s: ${String(probe)}`);
 }

@@ -42,6 +42,15 @@ struct HopScene {
   Path ToB() { return {relay.hit(), {b.hit(), 0}}; }
   Path ToA() { return {relay.hit(), {a.hit(), 0}}; }
 
+  // The two ends without the relay.
+  Linked LinkDirectly() {
+    Linked link = Connect(a, b);
+    a.Run(Authorize{link.a, b.hit(), b.ipv4()});
+    b.Run(Authorize{link.b, a.hit(), a.ipv4()});
+    Forget();
+    return link;
+  }
+
   void Forget() {
     for (DataPlaneTester* host : {&a, &b, &relay}) host->TakeEvents();
     ResetDevices();

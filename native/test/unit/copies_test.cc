@@ -190,10 +190,7 @@ TEST(
     "nothing answers on a direct path, and one by a relay is tried: the path to the relay is probed as "
     "well") {
   HopScene s;
-  Linked link = Connect(s.a, s.b);
-  s.a.Run(Authorize{link.a, s.b.hit(), s.b.ipv4()});
-  s.b.Run(Authorize{link.b, s.a.hit(), s.a.ipv4()});
-  s.Forget();
+  Linked link = s.LinkDirectly();
   s.a.ReadTun(Urgent(1, 2));
   Carry(s.a, s.b);
   s.a.ReadTun(Urgent(1, 3));

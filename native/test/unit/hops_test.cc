@@ -254,10 +254,7 @@ TEST(
     "a peer that has lost its direct path goes on by the relay at once, and back, with the same "
     "association") {
   HopScene s;
-  Linked link = Connect(s.a, s.b);
-  s.a.Run(Authorize{link.a, s.b.hit(), s.b.ipv4()});
-  s.b.Run(Authorize{link.b, s.a.hit(), s.a.ipv4()});
-  s.Forget();
+  Linked link = s.LinkDirectly();
   s.a.Run(SetPath{link.a, s.ToB()});
   s.a.ReadTun(FromTun(1, 2, 100));
   s.Carry();

@@ -55,8 +55,6 @@ export class Ground {
     });
     streamCertificate?.showAt((certificate) => this.dataPlane.showStreamCertificate(certificate));
     this.network = this.networkOf(config.ipv4Prefix ?? DEFAULT_IPV4_PREFIX);
-    if (host.streamSockets.length > 0 && config.stream.listen.length === 0)
-      logger.warn('idloc-stream.socket is enabled and nothing accepts what comes there', { setting: 'stream.listen' });
     for (const absent of absentStreams(config.stream.listen, [...this.network.interfaceNames().keys()]))
       logger.warn('no interface has that address yet', { addr: formatSocketAddress(absent), setting: 'stream.listen' });
     try {

@@ -10,6 +10,7 @@ import { DnsServer } from '../dns/dns-server.ts';
 import { HostIdentity } from '../identity/host-identity.ts';
 import { KeyStore } from '../identity/key-store.ts';
 import { StateDirectory } from '../identity/state-directory.ts';
+import { listeningAddress } from '../native/bound-socket.ts';
 import { notifySystemd } from '../native/systemd.ts';
 import { agentHandlers } from './agent-handlers.ts';
 import { Driver } from './driver.ts';
@@ -23,7 +24,14 @@ import { Lives, type LifeMaker } from './lives.ts';
 import { chooseStyle, createLogger } from './logger.ts';
 import { enroll } from './newcomer.ts';
 import { StreamCertificateKeeper } from './stream-certificate-keeper.ts';
-import { type InheritedSockets, SystemdNotifier, takeListenFds, tellOverlay } from './systemd.ts';
+import {
+  type InheritedSockets,
+  closeUnused,
+  keepNamedStreams,
+  SystemdNotifier,
+  takeListenFds,
+  tellOverlay,
+} from './systemd.ts';
 import { setV8Flags } from './v8-flags.ts';
 import { decide, readWish, type Wish } from './wish.ts';
 
@@ -94,7 +102,7 @@ async function run(
     logger,
     guard,
     dns,
-    streamSockets: inherited.streams,
+    streamSockets: keepNamedStreams(inherited.streams, config.stream.listen, { logger, listeningAddress }),
     streamCertificate: keepStreamCertificate(config, { logger, guard }, cleanup),
     stop: asked,
   };
@@ -149,8 +157,11 @@ async function startDns(
   },
   cleanup: Cleanup,
 ): Promise<Host['dns']> {
-  if (!config.dns.enable) return undefined;
   const { logger, inherited, report } = given;
+  if (!config.dns.enable) {
+    closeUnused([inherited.udp, inherited.tcp]);
+    return undefined;
+  }
   const components = { clock: systemClock, random: systemRandom, logger, report };
   const server = new DnsServer(components, { listen: config.dns.listen, inherited });
   cleanup.push(() => server.stop());

@@ -1,8 +1,9 @@
-import { writeFileSync } from 'node:fs';
+import { closeSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { IdlocError, messageOf } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { formatSocketAddress, sameSocketAddress, type SocketAddress } from '../base/socket-address.ts';
 
 /** systemd takes messages in order and quickly; after a second of a full queue it is stuck itself. */
 const FULL_QUEUE_TRIES = 10;
@@ -41,6 +42,33 @@ export function takeListenFds(env: NodeJS.ProcessEnv, pid: number): InheritedSoc
 }
 
 /**
+ * Sockets that nothing reads here. Whoever asked there would wait for an answer that never comes: also when systemd has ended its
+ * unit, a socket takes what arrives for as long as any process has it.
+ */
+export function closeUnused(sockets: readonly (number | undefined)[]): void {
+  for (const socket of sockets) if (socket !== undefined) closeSync(socket);
+}
+
+/**
+ * Of the sockets for streams those that the settings name; the others are closed.
+ * @param listeningAddress of a descriptor; undefined: it does not listen.
+ */
+export function keepNamedStreams(
+  sockets: readonly number[],
+  listen: readonly SocketAddress[],
+  { logger, listeningAddress }: { readonly logger: Logger; readonly listeningAddress: ListeningAddress },
+): number[] {
+  return sockets.filter((socket) => {
+    const address = listeningAddress(socket);
+    if (address !== undefined && listen.some((named) => sameSocketAddress(named, address))) return true;
+    closeUnused([socket]);
+    const addr = address === undefined ? undefined : formatSocketAddress(address);
+    logger.warn(`${STREAM_UNIT} listens where nothing is accepted`, { addr, setting: 'stream.listen' });
+    return false;
+  });
+}
+
+/**
  * For idloc-names.path, which hands the names of the overlay to the machine's own resolver: written anew each time that the
  * interface is. Only under systemd, where the service has a directory of its own.
  */
@@ -53,6 +81,9 @@ export function tellOverlay(env: NodeJS.ProcessEnv, overlay: string, logger: Log
     logger.warn('names are not handed to the resolver of this host', { err: messageOf(error) });
   }
 }
+
+/** Of a socket's descriptor (native/bound-socket.ts). */
+export type ListeningAddress = (descriptor: number) => SocketAddress | undefined;
 
 /** Sends lines of NAME=value to a notification socket (native/systemd.ts). */
 export type Notify = (socketPath: string, text: string) => void;

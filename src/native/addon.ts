@@ -163,6 +163,8 @@ export interface Addon {
   /** What protects records: `openssl` or `ipsec-mb`. */
   readonly aead: string;
   bindSocket(transport: 'udp' | 'tcp', address: string, port: number, interfaceName: string): number;
+  /** undefined: it does not listen for connections. */
+  listeningAddress(descriptor: number): SocketAddress | undefined;
   notifySystemd(socketPath: string, text: string): void;
   readonly netlink: {
     addresses(): InterfaceAddress[];

@@ -1,3 +1,4 @@
+import { canonicalAddress } from '../base/ip-address.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import { callAddon, loadAddon } from './addon.ts';
 
@@ -10,4 +11,10 @@ import { callAddon, loadAddon } from './addon.ts';
 export function bindSocket(transport: 'udp' | 'tcp', { address, port }: SocketAddress, interfaceName: string): number {
   if (!Number.isInteger(port) || port < 0 || port > 65_535) throw new RangeError(`not a port: ${port}`);
   return callAddon(() => loadAddon().bindSocket(transport, address, port, interfaceName));
+}
+
+/** Where the socket of this descriptor listens for connections; undefined: it is none of IP, or does not listen. */
+export function listeningAddress(descriptor: number): SocketAddress | undefined {
+  const found = loadAddon().listeningAddress(descriptor);
+  return found === undefined ? undefined : { address: canonicalAddress(found.address), port: found.port };
 }

@@ -1,9 +1,10 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { closeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { Server } from 'node:net';
 import test from 'ava';
 import { IdlocError } from '../../src/base/errors.ts';
-import { bindSocket } from '../../src/native/bound-socket.ts';
+import { bindSocket, listeningAddress } from '../../src/native/bound-socket.ts';
 
 test('a socket bound to loopback hears programs of this host at its own address alone', async (t) => {
   const socket = createSocket('udp4');
@@ -32,3 +33,17 @@ for (const transport of ['udp', 'tcp'] as const)
     t.throws(() => bindSocket(transport, { address: '127.0.0.1', port: 70_000 }, 'lo'), { instanceOf: RangeError });
     t.throws(() => bindSocket(transport, { address: 'localhost', port: 45_065 }, 'lo'), { instanceOf: TypeError });
   });
+
+test('where a socket listens is told by its descriptor; one that does not listen, a file and none are nowhere', async (t) => {
+  const fd = bindSocket('tcp', { address: '127.0.60.97', port: 0 }, 'lo');
+  t.is(listeningAddress(fd), undefined);
+  const server = new Server().listen({ fd });
+  t.teardown(() => server.close());
+  await once(server, 'listening');
+  const bound = server.address();
+  if (bound === null || typeof bound === 'string') return t.fail('it has no port');
+  t.deepEqual(listeningAddress(fd), { address: '127.0.60.97', port: bound.port });
+  const file = openSync('/dev/null', 'r');
+  t.teardown(() => closeSync(file));
+  for (const other of [file, 1_000_000]) t.is(listeningAddress(other), undefined);
+});

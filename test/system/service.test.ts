@@ -20,7 +20,11 @@ const NODE_THERE = `/usr/lib/idloc/node_modules/node-linux-${process.arch}/bin/n
 const DIAL_TLS = `const socket = require('node:tls').connect({ host: 'HOST', port: 443, rejectUnauthorized: false }, () => {
   console.log(socket.getProtocol());
   socket.destroy();
-});`;
+});
+setTimeout(() => {
+  console.error('no answer');
+  process.exit(1);
+}, 5_000).unref();`;
 /** A service that is begun anew, on a busy machine. */
 const PATIENCE_MS = 30_000;
 

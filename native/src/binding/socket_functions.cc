@@ -33,10 +33,20 @@ Napi::Value Bind(const Napi::CallbackInfo& info) {
   return Napi::Number::New(env, fd.Release());
 }
 
+// (descriptor): {address, port}, undefined when it does not listen for connections
+Napi::Value ListeningAddress(const Napi::CallbackInfo& info) {
+  auto fd = GetUint32(info[0]);
+  if (!fd.has_value()) return info.Env().Undefined();
+  auto local = ListensAt(static_cast<int>(*fd));
+  if (!local.has_value()) return info.Env().Undefined();
+  return ToSocketAddress(info.Env(), *local);
+}
+
 }  // namespace
 
 void DefineSockets(Napi::Env env, Napi::Object exports) {
   exports.Set("bindSocket", Napi::Function::New(env, Bind));
+  exports.Set("listeningAddress", Napi::Function::New(env, ListeningAddress));
 }
 
 }  // namespace idloc

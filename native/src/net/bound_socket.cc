@@ -43,4 +43,16 @@ Error BindSocket(Transport transport, const Endpoint& local, const std::string& 
   return {};
 }
 
+std::optional<Endpoint> ListensAt(int fd) {
+  sockaddr_storage address;
+  socklen_t length = sizeof address;
+  int listens = 0;
+  socklen_t size = sizeof listens;
+  bool does = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0 &&
+              getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
+              (address.ss_family == AF_INET || address.ss_family == AF_INET6);
+  if (!does) return std::nullopt;
+  return FromSockaddr(address);
+}
+
 }  // namespace idloc

@@ -1,5 +1,6 @@
 #pragma once
 // Sockets for programs in JavaScript that must know by which interface something came.
+#include <optional>
 #include <string>
 
 #include "base/error.h"
@@ -14,5 +15,8 @@ enum class Transport { kUdp, kTcp };
 // other for an address of this host too, with whatever sender it names. Not blocking; of TCP not listening
 // yet. `code` is the errno's name.
 Error BindSocket(Transport transport, const Endpoint& local, const std::string& interface_name, Fd* out);
+
+// Where this socket of IP listens for connections, if it is one and does.
+std::optional<Endpoint> ListensAt(int fd);
 
 }  // namespace idloc

@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "net/bound_socket.h"
 #include "net/sockaddr.h"
 
 namespace idloc {
@@ -31,15 +32,7 @@ constexpr char kNoAnswer[] = "it does not answer";
 // for.
 Fd Inherited(const std::vector<int>& sockets, const Endpoint& local) {
   for (int fd : sockets) {
-    sockaddr_storage address;
-    socklen_t length = sizeof address;
-    int listens = 0;
-    socklen_t size = sizeof listens;
-    bool there = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0 &&
-                 getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length) == 0 &&
-                 (address.ss_family == AF_INET || address.ss_family == AF_INET6) &&
-                 FromSockaddr(address) == local;
-    if (!there) continue;
+    if (ListensAt(fd) != local) continue;
     Fd out(fcntl(fd, F_DUPFD_CLOEXEC, 0));
     if (out.valid() && fcntl(out.get(), F_SETFL, fcntl(out.get(), F_GETFL) | O_NONBLOCK) == 0) return out;
   }

@@ -1,10 +1,10 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { IdlocError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
-import { SystemdNotifier, takeListenFds, tellOverlay } from '../../../src/agent/systemd.ts';
+import { keepNamedStreams, SystemdNotifier, takeListenFds, tellOverlay } from '../../../src/agent/systemd.ts';
 
 /** A notification socket that writes down what it was told; `fail` throws instead. */
 function fakeSystemd(fail: (call: number) => Error | undefined = () => undefined) {
@@ -79,6 +79,28 @@ test('sockets for streams are told from those for DNS by the unit that they come
   t.deepEqual(of(dns, dns, stream, stream), { dns: { udp: 3, tcp: 4 }, streams: [5, 6] });
   t.deepEqual(of(stream, stream, dns, dns), { dns: { udp: 5, tcp: 6 }, streams: [3, 4] });
   t.deepEqual(of(stream), { dns: { udp: undefined, tcp: undefined }, streams: [3] });
+});
+
+test('of the sockets for streams those that the settings name are kept, the others are closed and said', (t) => {
+  const warned: unknown[] = [];
+  const logger = { ...silentLogger, warn: (...said: unknown[]) => warned.push(said) };
+  const sockets = [openSync('/dev/null', 'r'), openSync('/dev/null', 'r'), openSync('/dev/null', 'r')] as const;
+  const addresses = new Map([
+    [sockets[0], { address: '::', port: 443 }],
+    [sockets[1], { address: '0.0.0.0', port: 443 }],
+  ]);
+  const components = { logger, listeningAddress: (socket: number) => addresses.get(socket) };
+  const kept = keepNamedStreams(sockets, [{ address: '0.0.0.0', port: 443 }], components);
+  t.deepEqual(kept, [sockets[1]]);
+  const message = 'idloc-stream.socket listens where nothing is accepted';
+  t.deepEqual(warned, [
+    [message, { addr: '[::]:443', setting: 'stream.listen' }],
+    [message, { addr: undefined, setting: 'stream.listen' }],
+  ]);
+  for (const closed of [sockets[0], sockets[2]]) t.throws(() => fstatSync(closed), { code: 'EBADF' });
+  t.notThrows(() => fstatSync(sockets[1]));
+  t.deepEqual(keepNamedStreams(kept, [], components), []);
+  t.throws(() => fstatSync(sockets[1]), { code: 'EBADF' });
 });
 
 test('a service writes into its directory which overlay it is in; without one, or without room, nothing else happens', (t) => {

@@ -4,7 +4,7 @@ import { median } from '../report.ts';
 import type { Findings } from '../report.ts';
 import { Internet } from '../topology.ts';
 import { type BenchmarkOptions, chosenParts } from './benchmark.ts';
-import { APART_S, SAVED_MS, Village } from './village.ts';
+import { APART_S, type CrowdTime, SAVED_MS, Village } from './village.ts';
 
 const CROWDS = 5;
 
@@ -53,15 +53,19 @@ async function restarts(lab: Lab, internet: Internet, findings: Findings): Promi
 
 /** Each crowd comes to a founder and members of its own. */
 async function crowds(lab: Lab, internet: Internet, findings: Findings): Promise<void> {
-  const tookMs: number[] = [];
+  const times: CrowdTime[] = [];
   for (let i = 1; i <= CROWDS; i++) {
     const village = await Village.create(lab, internet, { place: 'public', suffix: `c${i}`, firstHost: 50 + i * 20 });
-    tookMs.push(await village.crowd());
+    times.push(await village.crowd());
     await village.end();
   }
+  const tookMs = times.map((time) => time.tookMs);
   report(findings, 'join.crowd_ms', median(tookMs), MOST_CROWD_MS);
   report(findings, 'join.crowd_worst_ms', Math.max(...tookMs), MOST_CROWD_MS);
-  findings.note(`crowds ${shown(tookMs)}`);
+  const cpu = (which: 'founderCpuMs' | 'newcomerCpuMs'): string => shown(times.map((time) => time[which]));
+  findings.note(
+    `crowds ${shown(tookMs)}; CPU of the founder ${cpu('founderCpuMs')}, of a newcomer ${cpu('newcomerCpuMs')}`,
+  );
 }
 
 function shown(times: readonly number[]): string {

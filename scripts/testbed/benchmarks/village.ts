@@ -3,7 +3,8 @@ import { z } from 'zod';
 import { seededRandom } from '../../../src/base/random.ts';
 import { Agent } from '../agent.ts';
 import type { Lab, Namespace } from '../lab.ts';
-import { progress } from '../report.ts';
+import { cpuMs } from '../processes.ts';
+import { median, progress } from '../report.ts';
 import type { Internet } from '../topology.ts';
 
 const MEMBERS = 3;
@@ -28,6 +29,15 @@ export interface VillageOptions {
   readonly suffix: string;
   /** The last octet of the founder's address; each host that comes has the next one. */
   readonly firstHost: number;
+}
+
+export interface CrowdTime {
+  /** How long after the last one's start all of them are in. */
+  readonly tookMs: number;
+  /** What it takes of the cores, which other work on them does not change much. */
+  readonly founderCpuMs: number;
+  /** The runtime's start included; the median. */
+  readonly newcomerCpuMs: number;
 }
 
 /** Where an agent runs, and the one that runs there now. */
@@ -113,8 +123,7 @@ export class Village {
     return times;
   }
 
-  /** @returns how long after the last one's start all of them are in. */
-  async crowd(): Promise<number> {
+  async crowd(): Promise<CrowdTime> {
     progress(`${CROWD} newcomers in one second`);
     const tickets: string[] = [];
     const namespaces: Namespace[] = [];
@@ -122,6 +131,8 @@ export class Village {
       tickets.push(await this.founder.agent.invite());
       namespaces.push(await this.hostFor(`c${i + 1}-${this.options.suffix}`));
     }
+    const founderPid = this.founder.agent.process.pid;
+    const founderBefore = cpuMs(founderPid);
     const seats = await Promise.all(
       tickets.map(async (ticket, i): Promise<Seat> => {
         const name = `c${i + 1}-${this.options.suffix}`;
@@ -138,8 +149,10 @@ export class Village {
       }),
     );
     const tookMs = await this.lastJoined(seats, 'enrolling');
+    const founderCpuMs = cpuMs(founderPid) - founderBefore;
+    const newcomerCpuMs = median(seats.map(({ agent }) => cpuMs(agent.process.pid)));
     for (const { agent } of seats) await agent.crash();
-    return tookMs;
+    return { tookMs, founderCpuMs, newcomerCpuMs };
   }
 
   async end(): Promise<void> {

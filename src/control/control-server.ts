@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { makeFolder } from '../base/make-folder.ts';
 import { IdlocError, MalformedMessageError, messageOf, type ReportError, reporting } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { answerBytes } from './answer-bytes.ts';
 import {
   ALIVE,
   MAX_CLIENTS,
@@ -129,17 +130,28 @@ export class ControlServer {
         }
         this.clients.delete(socket);
         this.clients.set(socket, pending + 1);
-        void this.serve(line, gone.signal).then((answer) => {
+        void this.serve(line, gone.signal).then(async (answer) => {
+          const bytes = await this.bytesOf(answer);
           const left = this.clients.get(socket);
           if (left !== undefined) this.clients.set(socket, left - 1);
-          if (reporting(this.report, 'control answer', () => write(socket, answer))) return;
-          write(socket, { id: answer.id, error: { code: 'internal', message: 'the answer cannot be written' } });
+          writeBytes(socket, bytes);
         });
       }
     };
     socket.on('data', (bytes: Uint8Array) => {
       if (!reporting(this.report, 'control input', () => take(bytes))) socket.destroy();
     });
+  }
+
+  private async bytesOf(answer: Answer): Promise<Buffer[]> {
+    try {
+      const bytes = await answerBytes(answer);
+      if (lengthOf(bytes) <= MAX_LINE_BYTES) return bytes;
+      return [lineOf({ id: answer.id, error: { code: 'too_large', message: 'the answer is too large' } })];
+    } catch (error) {
+      this.report('control answer', error);
+      return [lineOf({ id: answer.id, error: { code: 'internal', message: 'the answer cannot be written' } })];
+    }
   }
 
   /** @returns false: all wait for answers */
@@ -183,14 +195,26 @@ type Answer =
   | { id: number | string | null; result: unknown }
   | { id: number | string | null; error: { code: string; message: string } };
 
+/** A short one. */
 function write(socket: Socket, answer: Answer): void {
+  writeBytes(socket, [lineOf(answer)]);
+}
+
+/** All at once: answers of one client do not mix. */
+function writeBytes(socket: Socket, bytes: readonly Buffer[]): void {
   if (socket.destroyed || !socket.writable) return;
-  let line = JSON.stringify(answer);
-  if (Buffer.byteLength(line) >= MAX_LINE_BYTES) {
-    line = JSON.stringify({ id: answer.id, error: { code: 'too_large', message: 'the answer is too large' } });
-  }
-  socket.write(`${line}\n`);
+  socket.cork();
+  for (const piece of bytes) socket.write(piece);
+  socket.uncork();
   if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy();
+}
+
+function lineOf(answer: Answer): Buffer {
+  return Buffer.from(`${JSON.stringify(answer)}\n`);
+}
+
+function lengthOf(bytes: readonly Buffer[]): number {
+  return bytes.reduce((sum, { length }) => sum + length, 0);
 }
 
 function isMethod(text: string): text is Method {

@@ -71,8 +71,12 @@ export interface NativeDataPlane {
   permitTurnPeer(id: number, peer: string, port: number, channel: number): void;
   linkCounters(link: number): LinkCounters | undefined;
   askPaths(): void;
-  /** `local` as text; null: the kernel chooses. */
-  takePaths(): (Omit<PathReport, 'local'> & { readonly local: string | null })[];
+  /**
+   * `local` as text; null: the kernel chooses.
+   * @param begins with what was reported last, at its beginning
+   * @param most how many; fewer come at its end
+   */
+  takePaths(begins: boolean, most: number): (Omit<PathReport, 'local'> & { readonly local: string | null })[];
   close(): void;
 }
 

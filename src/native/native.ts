@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Hit } from '../base/node-id.ts';
 import { hitToAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
@@ -7,6 +8,8 @@ import { PATH_PREFERENCE } from './data-plane.ts';
 import type { DataPlane, DataPlaneEvent, DataPlaneOptions, LinkCounters, LinkId, PathReport } from './data-plane.ts';
 
 const DEFAULT_DRAIN = 256;
+/** Each takes some microseconds. */
+const PATHS_PER_TURN = 256;
 const MIN_TUN_MTU = 1280; // RFC 8200 s5: the least an IPv6 link may have
 const MAX_TUN_MTU = 16_000; // a DTLS record holds 2^14 bytes
 /** A record from JavaScript fits every path without fragments. */
@@ -52,6 +55,7 @@ class NativePlane implements DataPlane {
   private wokenEarly = false;
   private closed = false;
   private readonly pathsWanted: ((reports: readonly PathReport[]) => void)[] = [];
+  private toldPaths: Promise<void> = Promise.resolve();
 
   constructor(options: DataPlaneOptions) {
     const {
@@ -110,7 +114,7 @@ class NativePlane implements DataPlane {
     if (events.length === max) this.wake();
     return events.flatMap((event) => {
       if (event.type === 'paths') {
-        this.tellPaths();
+        this.toldPaths = this.toldPaths.then(() => this.tellPaths());
         return [];
       }
       if (event.type === 'stirred') return { ...event, heardAt: event.heardAt + this.clockOffset };
@@ -271,7 +275,7 @@ class NativePlane implements DataPlane {
   paths(): Promise<readonly PathReport[]> {
     return new Promise((resolve) => {
       this.pathsWanted.push(resolve);
-      if (this.closed) this.tellPaths();
+      if (this.closed) void this.tellPaths();
       else this.native.askPaths();
     });
   }
@@ -280,15 +284,22 @@ class NativePlane implements DataPlane {
     this.closed = true;
     clearImmediate(this.turn);
     this.native.close();
-    this.tellPaths();
+    void this.tellPaths();
   }
 
-  private tellPaths(): void {
-    const reports = this.native.takePaths().map((report) => ({
-      ...report,
-      local: report.local === null ? null : { address: report.local, port: this.port },
-    }));
-    for (const resolve of this.pathsWanted.splice(0)) resolve(reports);
+  /** Of ten thousand links some in each turn of the event loop. One after the other. */
+  private async tellPaths(): Promise<void> {
+    const wanted = this.pathsWanted.splice(0);
+    if (wanted.length === 0) return;
+    const reports: PathReport[] = [];
+    for (let isLast = false; !isLast;) {
+      const some = this.native.takePaths(reports.length === 0, PATHS_PER_TURN);
+      for (const report of some)
+        reports.push({ ...report, local: report.local === null ? null : { address: report.local, port: this.port } });
+      isLast = some.length < PATHS_PER_TURN;
+      if (!isLast) await nextTurn();
+    }
+    for (const resolve of wanted) resolve(reports);
   }
 
   /** Once a turn of the event loop: timers and everything else have theirs in between. */

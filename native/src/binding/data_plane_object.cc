@@ -636,13 +636,20 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
 
   void AskPathReports(const Napi::CallbackInfo&) { Post(ReportPaths{}); }
 
+  // (whether from the beginning of what is newest, how many at most): fewer are the last ones
   Napi::Value TakePathReports(const Napi::CallbackInfo& info) {
     Napi::Env env = info.Env();
     Napi::Array out = Napi::Array::New(env);
-    auto reports = plane_ == nullptr ? nullptr : plane_->TakePathReports();
-    if (reports == nullptr) return out;
+    auto most = GetUint32(info[1]);
+    if (!most.has_value()) return out;
+    if (info[0].ToBoolean().Value()) {
+      path_reports_ = plane_ == nullptr ? nullptr : plane_->TakePathReports();
+      path_reports_taken_ = 0;
+    }
+    if (path_reports_ == nullptr) return out;
     uint32_t count = 0;
-    for (const DataPlane::PathReport& report : *reports) {
+    while (count < *most && path_reports_taken_ < path_reports_->size()) {
+      const DataPlane::PathReport& report = (*path_reports_)[path_reports_taken_++];
       Napi::Object path = Napi::Object::New(env);
       path.Set("link", Napi::Number::New(env, report.link));
       path.Set("local", report.route.local.unset() ? env.Null()
@@ -655,6 +662,7 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
       path.Set("loss", Napi::Number::New(env, report.loss));
       out.Set(count++, path);
     }
+    if (count < *most) path_reports_ = nullptr;
     return out;
   }
 
@@ -685,6 +693,8 @@ class DataPlaneObject : public Napi::ObjectWrap<DataPlaneObject> {
   std::shared_ptr<Counters> counters_;
   Wake* wake_ = nullptr;  // frees itself once Shutdown has closed it
   uint16_t port_ = 0;
+  std::unique_ptr<std::vector<DataPlane::PathReport>> path_reports_;
+  size_t path_reports_taken_ = 0;
   std::unordered_map<std::string, SslContext> turn_contexts_;  // of servers, by name and authorities
 };
 

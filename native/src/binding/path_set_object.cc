@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
+#include <vector>
 
 #include "binding/exports.h"
 #include "binding/values.h"
@@ -174,7 +175,7 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
   }
   static bool GetRecord(const Napi::Value& value, std::array<uint8_t, PathSet::kRecordBytes>* out) {
     auto bytes = GetBytes(value);
-    if (!bytes.has_value() || bytes->size() != out->size()) return false;
+    if (!bytes.has_value() || bytes->size() < out->size()) return false;
     std::memcpy(out->data(), bytes->data(), out->size());
     return true;
   }
@@ -197,7 +198,9 @@ class PathSetObject : public Napi::ObjectWrap<PathSetObject> {
     if (!paths_->Poll(&outgoing)) return info.Env().Undefined();
     Napi::Object out = Napi::Object::New(info.Env());
     out.Set("path", ToRoute(info.Env(), &outgoing.route));
-    out.Set("record", ToBytes(info.Env(), {outgoing.record.begin(), outgoing.record.end()}));
+    std::vector<uint8_t> record(outgoing.record.begin(), outgoing.record.end());
+    record.resize(record.size() + outgoing.padding);
+    out.Set("record", ToBytes(info.Env(), record));
     return out;
   }
   void HandleTimeout(const Napi::CallbackInfo& info) { paths_->HandleTimeout(GetTime(info[0])); }

@@ -40,7 +40,7 @@ void DataPlane::NoteHeard(Link* link, const RecordView& record, const Plaintext&
 
 bool DataPlane::TakePathRecord(Link* link, const Path& path, const uint8_t* data, size_t length) {
   if (length == 0 || (data[0] != kPathProbe && data[0] != kPathProbeAnswer)) return false;
-  if (length != PathSet::kRecordBytes || link->paths == nullptr) {
+  if (length < PathSet::kRecordBytes || length > PathSet::kPaddedBytes || link->paths == nullptr) {
     counters_->Add(Counter::dropUnexpectedContent);
     return true;
   }
@@ -57,7 +57,9 @@ bool DataPlane::TakePathRecord(Link* link, const Path& path, const uint8_t* data
 void DataPlane::TendPaths(Link* link) {
   PathSet::Outgoing out;
   while (link->paths->Poll(&out)) {
-    if (SendRecordOn(out.route, link, out.record.data(), out.record.size()))
+    uint8_t record[PathSet::kPaddedBytes] = {};
+    std::copy(out.record.begin(), out.record.end(), record);
+    if (SendRecordOn(out.route, link, record, out.record.size() + out.padding))
       counters_->Add(Counter::pathProbesSent);
     if (out.route.is_hop() && link->paths->in_doubt()) AskRelay(out.route.local);
   }

@@ -23,8 +23,8 @@ inline constexpr uint8_t kHopFrom = 0x2c;
 inline constexpr size_t kHopHeaderBytes = 1 + 16;
 
 // Whether a path of the link works in both directions, and which of them the sender uses: flags, nonce (8
-// bytes), count of records received on this path (4 bytes). Answered with the same nonce, by the path by
-// which it came.
+// bytes), count of records received on this path (4 bytes), zeros. Answered with the same nonce, by the path
+// by which it came, without the zeros.
 inline constexpr uint8_t kPathProbe = 0x24;
 inline constexpr uint8_t kPathProbeAnswer = 0x25;
 

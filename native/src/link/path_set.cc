@@ -233,7 +233,6 @@ void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
   if (RAND_bytes(probe.nonce.data(), kNonceBytes) != 1) return;
   probe.sent_at = now;
   probe.sent = ++entry->sent;
-  entry->sent_bytes += probe_bytes_;
   entry->waits = true;
   entry->due_at = now + std::max(Late(*entry), Backoff(*entry));
   Outgoing out;
@@ -244,7 +243,15 @@ void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
   // By a guess nobody is told of anything where no route leads to it.
   bool announces = is_active ? now < announce_until_ : unproven_ && entry->wanted;
   if (announces) out.record[kFlagsAt] |= kSendHereToo;
-  if (is_active && now - stream_heard_at_ >= kQuiet) out.record[kFlagsAt] |= kHearNothing;
+  bool hears_nothing = is_active && now - stream_heard_at_ >= kQuiet;
+  if (hears_nothing) out.record[kFlagsAt] |= kHearNothing;
+  // Most likely it comes from where the peer does not know us to be. What goes there in doubt is limited: it
+  // is for a call of ours first.
+  bool is_strange = hears_nothing || (announces && entry->proven_at == kLongAgo);
+  bool has_room = is_active || now - urgent_at_ > kInUse;
+  if (is_strange && has_room && !entry->from_peer && !entry->route.is_hop() && InCall(now))
+    out.padding = kPaddedBytes - kRecordBytes;
+  entry->sent_bytes += probe_bytes_ + out.padding;
   std::memcpy(&out.record[kNonceAt], probe.nonce.data(), kNonceBytes);
   StoreBe32(&out.record[kReceivedAt], entry->received);
   outgoing_.push_back(out);
@@ -432,9 +439,13 @@ bool PathSet::IsBetter(const Entry& entry, const Entry& than) const {
 bool PathSet::MayReturn(const Entry& entry, const Entry& used, Nanoseconds now) const {
   if (!IsBetter(entry, used)) return false;
   if (entry.preference / kDirect > used.preference / kDirect) return true;
+  // Two that each have a better one would never agree: this end has tried, and the peer has not stayed there.
+  // Among its own addresses it may choose once more.
+  bool same_remote = entry.route.remote == used.route.remote;
+  if (server_ && undone_ > (same_remote ? 1 : 0)) return false;
   if (HasBetterUplink(entry, used)) {
     // The peer has wished for its end of this one: two that insist, each on its own, would never agree.
-    if (following_wish_ && !(entry.route.remote == used.route.remote)) return false;
+    if (following_wish_ && !same_remote) return false;
     // An uplink that has just come up is to be used before the other one is gone.
     if (!entry.left) return true;
   }
@@ -442,7 +453,7 @@ bool PathSet::MayReturn(const Entry& entry, const Entry& used, Nanoseconds now) 
 }
 
 bool PathSet::MayFollow(Nanoseconds now) const {
-  return !following_wish_ || now - switched_at_ >= (server_ ? kServerFollowHold : kFollowHold);
+  return !following_wish_ || now - switched_at_ >= (server_ ? kServerFollowHold : kFollowHold) << swaps_;
 }
 
 void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
@@ -459,6 +470,12 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   entry = MakeActive(entry);
   entry->wanted = false;
   entry->waits = false;
+  // Ever longer stays end what two that follow each other would go on with for ever.
+  bool swaps = following_wish_ && cause == Cause::kPeer && now - switched_at_ < (kReturnHold << swaps_);
+  swaps_ = swaps ? std::min(swaps_ + 1, kMostSwaps) : 0;
+  bool undoes = before != nullptr && last_cause_ == Cause::kBetter && cause == Cause::kPeer;
+  if (undoes) undone_ = static_cast<uint8_t>(std::min(undone_ + 1, 255));
+  last_cause_ = cause;
   following_ = cause == Cause::kPeer;
   following_wish_ = following_ && !entry->stranger;
   // JavaScript is told of it now: the next time it is a path among others, that both ends may swap for ever.
@@ -592,6 +609,7 @@ void PathSet::Suspect(Nanoseconds now) {
   Entry* used = Active();
   if (used->state == State::kSuspect) return;
   used->state = State::kSuspect;
+  undone_ = 0;
   for (Entry& entry : entries_) {
     if (!entry.waits || entry.state == State::kValid) SendProbe(&entry, now);
   }

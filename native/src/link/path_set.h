@@ -40,9 +40,13 @@ class PathSet {
   // Link control (link_control.h): first byte, flags, nonce, records received on this path (4 bytes, wraps).
   static constexpr size_t kNonceBytes = 8;
   static constexpr size_t kRecordBytes = 1 + 1 + kNonceBytes + 4;
+  // Zeros may follow: where the peer does not know that we are there, it may send three times what came (RFC
+  // 9000 s8.1), which with these is a call's packets of more than a round trip of 100 ms.
+  static constexpr size_t kPaddedBytes = 480;
   struct Outgoing {
     Path route;
     std::array<uint8_t, kRecordBytes> record;
+    size_t padding = 0;  // bytes
   };
 
   struct Entry {
@@ -131,6 +135,7 @@ class PathSet {
       lost = lost || static_cast<int>(i) == active_;
       Erase(i);
     }
+    undone_ = 0;
     if (lost) {
       GoOnWithout(before, present(before), now);
     } else {
@@ -192,7 +197,7 @@ class PathSet {
   // One came by another. `newest`: it is no probe, and no record that came before has a higher number.
   // `stranger`: an address that JavaScript does not know of either.
   void Heard(const Path& route, size_t bytes, bool newest, bool stranger, Nanoseconds now);
-  // The contents of a record, kRecordBytes long. The answer is to leave by the same route.
+  // The first kRecordBytes of a record. The answer is to leave by the same route.
   std::array<uint8_t, kRecordBytes> Probed(const Path& route, const uint8_t* record, Nanoseconds now);
   void Answered(const Path& route, const uint8_t* record, Nanoseconds now);
 
@@ -259,6 +264,7 @@ class PathSet {
   // Two ends that follow each other's packets would swap for ever.
   static constexpr Nanoseconds kFollowHold = 100 * kMillisecond;
   static constexpr Nanoseconds kServerFollowHold = 300 * kMillisecond;
+  static constexpr int kMostSwaps = 6;
   // A direct path takes over from a relayed one at once.
   static constexpr uint8_t kDirect = 128;
 
@@ -288,6 +294,8 @@ class PathSet {
   // As if programs had sent: when it does not answer, it is left.
   void AskActive(Nanoseconds now);
   void SendProbe(Entry* entry, Nanoseconds now);
+  // What is sent or comes is a call: the peer has something to send that cannot wait.
+  bool InCall(Nanoseconds now) const { return stream_ >= kStream || overdue_ || now - urgent_at_ <= kInUse; }
   // RFC 9000 s8.1, of one that is not proven.
   static bool MayCarry(const Entry& entry, size_t bytes) {
     return entry.sent_bytes + bytes <= 3 * entry.received_bytes + entry.credit_bytes;
@@ -341,6 +349,9 @@ class PathSet {
   bool answers_ = false;         // the peer knows probes: silence means something
   bool following_ = false;       // the last switch was the peer's wish
   bool following_wish_ = false;  // which it has said, between paths that both ends know
+  Cause last_cause_ = Cause::kSilence;
+  int swaps_ = 0;       // in a row we have followed the peer to another path
+  uint8_t undone_ = 0;  // how often, as things are, we went to a better one and the peer wanted another
   bool no_path_told_ = false;
   bool no_path_ = false;
   bool unheard_ = false;

@@ -62,6 +62,7 @@ struct Packet {
   bool probe;
   uint64_t voice;
   std::array<uint8_t, PathSet::kRecordBytes> record;
+  size_t padding;
   bool operator>(const Packet& other) const { return std::tie(at, order) > std::tie(other.at, other.order); }
 };
 
@@ -192,6 +193,7 @@ class PathWorld {
       Packet packet{};
       packet.probe = true;
       packet.record = out.record;
+      packet.padding = out.padding;
       end.probes++;
       Put(from, out.route, packet);
     }
@@ -211,7 +213,7 @@ class PathWorld {
     const Wire& wire = wires[packet.wire];
     const Path& route = packet.to == 0 ? wire.of_a : wire.of_b;
     bool newest = !packet.probe && packet.voice > end.newest;
-    size_t bytes = packet.probe ? kProbeDatagram : kVoiceDatagram;
+    size_t bytes = packet.probe ? kProbeDatagram + packet.padding : kVoiceDatagram;
     if (!packet.probe) {
       // The replay window.
       if (end.seen[packet.voice]) return;

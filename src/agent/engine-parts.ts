@@ -17,6 +17,7 @@ import type { OverlayRole } from '../overlay/events.ts';
 import type { OverlayNode } from '../overlay/overlay-node.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
 import type { ValueFile } from '../overlay/storage/value-file.ts';
+import type { VerifySignature } from '../overlay/security/signing.ts';
 import { TimeKeeper } from '../overlay/time-keeper.ts';
 import type { MeetingPlace } from '../rendezvous/meeting-place.ts';
 import { Resolver } from '../resolver/resolver.ts';
@@ -57,6 +58,8 @@ export interface EngineComponents {
   readonly clock: OverlayClock;
   readonly logger: Logger;
   readonly guard: Guard;
+  /** Absent: OpenSSL by Node. */
+  readonly verifySignature?: VerifySignature;
 }
 
 export interface EngineOptions {
@@ -214,6 +217,7 @@ export function engineParts(components: EngineComponents, options: EngineOptions
       random,
       clock,
       logger,
+      verifySignature: components.verifySignature,
       timeIsKnown,
       turnServer: {
         own: () => (turnServer?.members === true && timeIsKnown() ? addresses.open(clock.monotonic()) : undefined),

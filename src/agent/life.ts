@@ -33,6 +33,7 @@ import { lifeHandlers, type LifeHandlers } from './operations.ts';
 import { SipHost } from './sip-host.ts';
 import { turnByTurn } from './turn-by-turn.ts';
 import { ValueDatabase, VALUES_FILE } from './value-database.ts';
+import { verifyMemberSignature } from './verify-signature.ts';
 
 /** How long the neighbours are given to take over what we store. */
 const LEAVE_MS = 4_000;
@@ -121,6 +122,7 @@ export class Life {
         clock,
         logger,
         guard,
+        verifySignature: verifyMemberSignature,
       },
       {
         role: config.role,

@@ -13,6 +13,7 @@ import { NameService } from '../overlay/naming.ts';
 import { OverlayNode } from '../overlay/overlay-node.ts';
 import { Reservations } from '../overlay/reservations.ts';
 import { TurnRecords, type TurnRecordsPorts } from '../overlay/turn-records.ts';
+import type { VerifySignature } from '../overlay/security/signing.ts';
 import type { OverlaySettings } from '../overlay/settings.ts';
 import type { ValueFile } from '../overlay/storage/value-file.ts';
 import { GATEWAY_RECORD } from '../sip/usage/gateway-directory.ts';
@@ -37,6 +38,7 @@ export interface OwnNodeComponents {
   readonly random: Random;
   readonly clock: OverlayClock;
   readonly logger: Logger;
+  readonly verifySignature?: VerifySignature | undefined;
   readonly timeIsKnown: () => boolean;
   /** This host as a TURN server for members. */
   readonly turnServer: TurnRecordsPorts;
@@ -125,7 +127,7 @@ export class OwnNode {
   /** Our role is decided; the node knows of no link yet. */
   make(role: OverlayRole): NodeParts {
     const { membership, trust, timeIsKnown, identity, configuration, values, links } = this.components;
-    const { random, clock, logger } = this.components;
+    const { random, clock, logger, verifySignature } = this.components;
     const overlay = new OverlayNode(
       {
         identity,
@@ -143,6 +145,7 @@ export class OwnNode {
         acceptConfiguration: membership.acceptConfiguration,
         experimental: membership.answer,
         mayEnter: timeIsKnown,
+        ...(verifySignature && { verifySignature }),
       },
       { role },
     );

@@ -2,20 +2,27 @@ import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
 import { CertificateError } from './errors.ts';
 import { KeyCache } from './key-cache.ts';
 
-/** As many as there are members whose values a peer with 10,000 resources holds; about 2 KiB each. To read one costs nearly as much as to verify with it. */
-const MAX_CACHED_KEYS = 8_192;
+/** Of whoever issues certificates and has others than P-256; about 3 KiB each. To read one costs nearly as much as to verify with it. */
+const MAX_CACHED_KEYS = 256;
 /** Bounds the work that a stranger's key may cause: a larger RSA key costs more per verification. */
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 4096;
 /** DER of a 4096-bit key is 550 bytes. */
 const MAX_SPKI_BYTES = 600;
-const MAX_SIGNATURE_BYTES = 512;
+export const MAX_SIGNATURE_BYTES = 512;
 
 const cache = new KeyCache(MAX_CACHED_KEYS);
 
 /** RFC 5480: how the SubjectPublicKeyInfo of an uncompressed point of P-256 begins, and how long it is. */
 const P256_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex').toString('latin1');
 const P256_BYTES = 91;
+
+/** The point in a DER SubjectPublicKeyInfo of P-256, not compressed; undefined: it is of another kind. It may be none of the curve. */
+export function p256PointOf(spki: Uint8Array): Uint8Array | undefined {
+  if (spki.length !== P256_BYTES) return undefined;
+  const prefix = Buffer.from(spki.buffer, spki.byteOffset, P256_PREFIX.length).toString('latin1');
+  return prefix === P256_PREFIX ? spki.subarray(P256_PREFIX.length - 1) : undefined;
+}
 
 /** @param name its bytes as latin1 text. What they tell is not asked of the key: what it then keeps is as large as itself. */
 function isAcceptable(key: KeyObject, name: string): boolean {

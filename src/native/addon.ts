@@ -169,6 +169,7 @@ export interface Addon {
   bindSocket(transport: 'udp' | 'tcp', address: string, port: number, interfaceName: string): number;
   /** undefined: it does not listen for connections. */
   listeningAddress(descriptor: number): SocketAddress | undefined;
+  verifyP256(point: Uint8Array, data: Uint8Array, signature: Uint8Array): boolean;
   notifySystemd(socketPath: string, text: string): void;
   readonly netlink: {
     addresses(): InterfaceAddress[];

@@ -60,7 +60,7 @@ export interface OverlayComponents {
   readonly experimental?: ExperimentalHandler;
   /** Where what is stored here outlives a restart. Absent: it does not. */
   readonly values?: ValueFile | undefined;
-  /** Another check of signatures, for simulations. */
+  /** Another check of signatures: a faster one, or a simulated one. Absent: OpenSSL by Node. */
   readonly verifySignature?: VerifySignature;
 }
 

@@ -20,6 +20,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("counterNames", names);
   exports.Set("aead", Napi::String::New(env, AeadName()));
   DefineNetlink(env, exports);
+  DefineSignature(env, exports);
   DefineSockets(env, exports);
   DefineSystemd(env, exports);
   return exports;

@@ -9,6 +9,7 @@ namespace idloc {
 Napi::Function DefineDataPlane(Napi::Env env);
 Napi::Function DefinePathSet(Napi::Env env);
 void DefineNetlink(Napi::Env env, Napi::Object exports);
+void DefineSignature(Napi::Env env, Napi::Object exports);
 void DefineSockets(Napi::Env env, Napi::Object exports);
 void DefineSystemd(Napi::Env env, Napi::Object exports);
 

@@ -18,7 +18,7 @@ const ECHOES = 20_000;
 const AGENT_PORT = 6084;
 const DATA_PLANE_THREAD = 'idloc-data';
 
-const MOST_BYTES_EACH = 24 * 1024;
+const MOST_BYTES_EACH = 16 * 1024;
 const MOST_IDLE_CPU_PERCENT = 2;
 /** The table is larger than the processor's caches, which costs some; a search would cost a hundred times as much. */
 const MOST_RECORD_RATIO = 2;

@@ -1,0 +1,59 @@
+#include "signature/p256_verifier.h"
+
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/params.h>
+
+#include <utility>
+
+namespace idloc {
+
+P256Verifier::Key P256Verifier::Read(const uint8_t* point) {
+  struct FreeContext {
+    void operator()(EVP_PKEY_CTX* context) const { EVP_PKEY_CTX_free(context); }
+  };
+  std::unique_ptr<EVP_PKEY_CTX, FreeContext> context(EVP_PKEY_CTX_new_from_name(nullptr, "EC", nullptr));
+  char group[] = "prime256v1";
+  std::vector<uint8_t> own(point, point + kPointBytes);
+  OSSL_PARAM parameters[] = {
+      OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
+      OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, own.data(), own.size()),
+      OSSL_PARAM_construct_end()};
+  EVP_PKEY* key = nullptr;
+  if (context == nullptr || EVP_PKEY_fromdata_init(context.get()) != 1 ||
+      EVP_PKEY_fromdata(context.get(), &key, EVP_PKEY_PUBLIC_KEY, parameters) != 1)
+    return nullptr;
+  return Key(key);
+}
+
+EVP_PKEY* P256Verifier::KeyOf(const uint8_t* point) {
+  std::string name(reinterpret_cast<const char*>(point), kPointBytes);
+  auto found = keys_.find(name);
+  if (found != keys_.end()) return found->second.get();
+  Key key = Read(point);
+  if (key == nullptr) return nullptr;
+  if (names_.size() < kMostKeys) {
+    names_.push_back(name);
+  } else {
+    keys_.erase(std::exchange(names_[next_], name));
+    next_ = (next_ + 1) % kMostKeys;
+  }
+  return keys_.emplace(std::move(name), std::move(key)).first->second.get();
+}
+
+bool P256Verifier::Verify(const uint8_t* point, const uint8_t* data, size_t length, const uint8_t* signature,
+                          size_t signature_bytes) {
+  struct FreeContext {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  ERR_clear_error();
+  EVP_PKEY* key = KeyOf(point);
+  std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
+  bool verified = key != nullptr && context != nullptr &&
+                  EVP_DigestVerifyInit(context.get(), nullptr, EVP_sha256(), nullptr, key) == 1 &&
+                  EVP_DigestVerify(context.get(), signature, signature_bytes, data, length) == 1;
+  ERR_clear_error();
+  return verified;
+}
+
+}  // namespace idloc

@@ -101,12 +101,14 @@ systemTest(
         (await agent.status()).rendezvous?.mode === mode ? true : undefined,
       );
     t.deepEqual(await meeting(founder), { mode: 'none', nodes: null });
-    const refused = await guest.tryCli('overlay', '--rendezvous', 'mainline');
-    t.is(refused.status, EXIT.failed);
-    t.is(
-      refused.stderr,
-      `idloc: only with the authority's key can ${OVERLAY} be changed: run this where it is (founder@${OVERLAY}), or \`idloc authority import\` it\n`,
-    );
+    // Whose key it is it is told a moment after it has joined.
+    const where = `run this where it is (founder@${OVERLAY}), or \`idloc authority import\` it\n`;
+    await eventually('it is refused, and told where to run it', PATIENCE_MS, async () => {
+      const { status, stderr } = await guest.tryCli('overlay', '--rendezvous', 'mainline');
+      t.is(status, EXIT.failed);
+      t.true(stderr.startsWith(`idloc: only with the authority's key can ${OVERLAY} be changed: `), stderr);
+      return stderr.endsWith(where) ? true : undefined;
+    });
 
     const { stdout, stderr } = await founder.tryCli('overlay', '--rendezvous', 'mainline');
     t.regex(stdout, /^document +number 2, just made$/m);

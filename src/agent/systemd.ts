@@ -46,7 +46,13 @@ export function takeListenFds(env: NodeJS.ProcessEnv, pid: number): InheritedSoc
  * unit, a socket takes what arrives for as long as any process has it.
  */
 export function closeUnused(sockets: readonly (number | undefined)[]): void {
-  for (const socket of sockets) if (socket !== undefined) closeSync(socket);
+  for (const socket of sockets) {
+    try {
+      if (socket !== undefined) closeSync(socket);
+    } catch {
+      // LISTEN_FDS named one that is not there.
+    }
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { createPublicKey, hash, verify, type KeyObject } from 'node:crypto';
 import { CertificateError } from './errors.ts';
 import { KeyCache } from './key-cache.ts';
 
-/** Of whoever issues certificates and has others than P-256; about 3 KiB each. To read one costs nearly as much as to verify with it. */
+/** Of inviters, newcomers and whoever has others than P-256: what members sign is verified elsewhere. About 3 KiB each. To read one costs nearly as much as to verify with it. */
 const MAX_CACHED_KEYS = 256;
 /** Bounds the work that a stranger's key may cause: a larger RSA key costs more per verification. */
 const MIN_RSA_BITS = 2048;

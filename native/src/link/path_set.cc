@@ -57,6 +57,7 @@ void PathSet::Select(const Path& route, uint8_t preference, Nanoseconds now) {
   GoBy(entry);
   entry = MakeActive(entry);
   following_ = false;
+  ForgetSwaps();
   unproven_ = false;
   no_path_told_ = unheard_told_ = false;
   heard_at_ = stream_heard_at_ = switched_at_ = now;
@@ -109,6 +110,7 @@ void PathSet::Clear() {
   if (active_ >= 0 && Active()->route.local.unset()) Erase(static_cast<size_t>(active_));
   active_ = spare_ = -1;
   unproven_ = following_ = overdue_ = false;
+  ForgetSwaps();
   deaf_until_ = kNever;
   unheard_since_ = kNever;
 }
@@ -245,12 +247,11 @@ void PathSet::SendProbe(Entry* entry, Nanoseconds now) {
   if (announces) out.record[kFlagsAt] |= kSendHereToo;
   bool hears_nothing = is_active && now - stream_heard_at_ >= kQuiet;
   if (hears_nothing) out.record[kFlagsAt] |= kHearNothing;
-  // Most likely it comes from where the peer does not know us to be. What goes there in doubt is limited: it
-  // is for a call of ours first.
+  // Most likely it comes from where the peer does not know us to be. What is urgent of ours brings as much by
+  // itself. The next one is short again: peers of earlier versions know no other.
   bool is_strange = hears_nothing || (announces && entry->proven_at == kLongAgo);
-  bool has_room = is_active || now - urgent_at_ > kInUse;
-  if (is_strange && has_room && !entry->from_peer && !entry->route.is_hop() && InCall(now))
-    out.padding = kPaddedBytes - kRecordBytes;
+  bool may_pad = entry->missed == 0 && !entry->from_peer && !entry->route.is_hop();
+  if (is_strange && may_pad && HearsCallOnly(now)) out.padding = kPaddedBytes - kRecordBytes;
   entry->sent_bytes += probe_bytes_ + out.padding;
   std::memcpy(&out.record[kNonceAt], probe.nonce.data(), kNonceBytes);
   StoreBe32(&out.record[kReceivedAt], entry->received);
@@ -466,6 +467,10 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
     before->answers_in_row = 0;
     before->wanted = false;
     if (!before->waits) before->due_at = now + kReturnInterval;
+    // Not because it has failed or the peer has moved.
+    bool undoes = cause == Cause::kPeer && last_cause_ == Cause::kBetter && now - switched_at_ <= kConsent &&
+                  before->state == State::kValid && !entry->stranger;
+    if (undoes) undone_ = static_cast<uint8_t>(std::min(undone_ + 1, 255));
   }
   entry = MakeActive(entry);
   entry->wanted = false;
@@ -473,8 +478,6 @@ void PathSet::Switch(Entry* entry, Cause cause, Nanoseconds now) {
   // Ever longer stays end what two that follow each other would go on with for ever.
   bool swaps = following_wish_ && cause == Cause::kPeer && now - switched_at_ < (kReturnHold << swaps_);
   swaps_ = swaps ? std::min(swaps_ + 1, kMostSwaps) : 0;
-  bool undoes = before != nullptr && last_cause_ == Cause::kBetter && cause == Cause::kPeer;
-  if (undoes) undone_ = static_cast<uint8_t>(std::min(undone_ + 1, 255));
   last_cause_ = cause;
   following_ = cause == Cause::kPeer;
   following_wish_ = following_ && !entry->stranger;
@@ -530,6 +533,7 @@ void PathSet::GoOnWithout(const Path& before, bool present, Nanoseconds now) {
   entry->state = State::kSuspect;
   entry = MakeActive(entry);
   following_ = false;
+  ForgetSwaps();
   unproven_ = true;
   switched_at_ = now;
   announce_until_ = now + kAnnounce;

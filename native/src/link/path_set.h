@@ -294,8 +294,15 @@ class PathSet {
   // As if programs had sent: when it does not answer, it is left.
   void AskActive(Nanoseconds now);
   void SendProbe(Entry* entry, Nanoseconds now);
-  // What is sent or comes is a call: the peer has something to send that cannot wait.
-  bool InCall(Nanoseconds now) const { return stream_ >= kStream || overdue_ || now - urgent_at_ <= kInUse; }
+  // A call comes, and nothing of one is sent: the peer has something to send that cannot wait.
+  bool HearsCallOnly(Nanoseconds now) const {
+    return (stream_ >= kStream || overdue_) && now - urgent_at_ > kInUse;
+  }
+  void ForgetSwaps() {
+    following_wish_ = false;
+    swaps_ = undone_ = 0;
+    last_cause_ = Cause::kSilence;
+  }
   // RFC 9000 s8.1, of one that is not proven.
   static bool MayCarry(const Entry& entry, size_t bytes) {
     return entry.sent_bytes + bytes <= 3 * entry.received_bytes + entry.credit_bytes;

@@ -26,19 +26,31 @@ P256Verifier::Key P256Verifier::Read(const uint8_t* point) {
   return Key(key);
 }
 
+size_t P256Verifier::FreePlace() {
+  if (places_.size() < kMostKeys) {
+    places_.emplace_back();
+    return places_.size() - 1;
+  }
+  while (std::exchange(places_[next_].used_again, false)) next_ = (next_ + 1) % kMostKeys;
+  size_t place = std::exchange(next_, (next_ + 1) % kMostKeys);
+  place_of_.erase(places_[place].name);
+  return place;
+}
+
 EVP_PKEY* P256Verifier::KeyOf(const uint8_t* point) {
   std::string name(reinterpret_cast<const char*>(point), kPointBytes);
-  auto found = keys_.find(name);
-  if (found != keys_.end()) return found->second.get();
+  auto found = place_of_.find(name);
+  if (found != place_of_.end()) {
+    Place& place = places_[found->second];
+    place.used_again = true;
+    return place.key.get();
+  }
   Key key = Read(point);
   if (key == nullptr) return nullptr;
-  if (names_.size() < kMostKeys) {
-    names_.push_back(name);
-  } else {
-    keys_.erase(std::exchange(names_[next_], name));
-    next_ = (next_ + 1) % kMostKeys;
-  }
-  return keys_.emplace(std::move(name), std::move(key)).first->second.get();
+  size_t place = FreePlace();
+  places_[place] = {name, std::move(key), false};
+  place_of_.emplace(std::move(name), place);
+  return places_[place].key.get();
 }
 
 bool P256Verifier::Verify(const uint8_t* point, const uint8_t* data, size_t length, const uint8_t* signature,

@@ -22,7 +22,7 @@ class P256Verifier {
   // `signature` is DER. False, too, where `point` is none of the curve.
   bool Verify(const uint8_t* point, const uint8_t* data, size_t length, const uint8_t* signature,
               size_t signature_bytes);
-  size_t kept() const { return keys_.size(); }
+  size_t kept() const { return place_of_.size(); }
 
  private:
   struct Free {
@@ -32,10 +32,16 @@ class P256Verifier {
 
   static Key Read(const uint8_t* point);
   EVP_PKEY* KeyOf(const uint8_t* point);
+  // Where all are taken, that of a key that was not used since it was looked at last.
+  size_t FreePlace();
 
-  std::unordered_map<std::string, Key> keys_;
-  // Their names; where all places are taken the oldest one's is next.
-  std::vector<std::string> names_;
+  struct Place {
+    std::string name;
+    Key key;
+    bool used_again = false;
+  };
+  std::vector<Place> places_;
+  std::unordered_map<std::string, size_t> place_of_;
   size_t next_ = 0;
 };
 

@@ -47,6 +47,7 @@ struct End {
   Nanoseconds heard_at = 0;
   Nanoseconds longest = 0;
   uint64_t probes = 0;
+  uint64_t padded_probes = 0;
   uint64_t voice_datagrams = 0;
   int switches = 0;
   int no_path = 0;
@@ -138,7 +139,7 @@ class PathWorld {
     for (End* end : {&a, &b}) {
       end->longest = 0;
       end->heard_at = now;
-      end->probes = end->voice_datagrams = 0;
+      end->probes = end->padded_probes = end->voice_datagrams = 0;
       end->switches = end->no_path = end->unheard = 0;
       end->reordered = 0;
     }
@@ -194,6 +195,7 @@ class PathWorld {
       packet.probe = true;
       packet.record = out.record;
       packet.padding = out.padding;
+      if (out.padding > 0) end.padded_probes++;
       end.probes++;
       Put(from, out.route, packet);
     }

@@ -398,6 +398,7 @@ TEST("nothing is wrong: no switch, no packet twice, few probes; none at all with
           world.a.next_voice + world.b.next_voice - before);
     // One way each 40 ms with an answer; both ways each path's, every five seconds.
     CHECK(world.a.probes + world.b.probes <= (c.a_speaks && c.b_speaks ? 12U : 270U));
+    CHECK(world.a.padded_probes + world.b.padded_probes == 0);
     world.a.speaks = world.b.speaks = false;
     world.Run(20 * kSecond);
     world.Measure();
@@ -533,6 +534,8 @@ TEST("the only address is gone, a new one is there: sent from it at once, heard 
     world.Run(5 * kSecond);
     if (c.a_speaks) CHECK(world.b.longest <= 2 * kVoice + 2 * c.delay);
     if (c.b_speaks) CHECK(world.a.longest <= 2 * kVoice + 2 * c.delay);
+    // The mover's alone, where nothing else of it says as much.
+    CHECK(world.a.padded_probes <= (c.a_speaks ? 0U : 1U) && world.b.padded_probes == 0);
     CHECK(*world.a.paths.active() == world.wires[0].of_a);
     CHECK(*world.b.paths.active() == world.wires[0].of_b);
     CHECK(world.a.switches == 1 && world.b.switches == 1);

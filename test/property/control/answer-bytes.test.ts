@@ -20,8 +20,8 @@ testProp(
   },
 );
 
-test('while a status with ten thousand links is made text, others have their turn', async (t) => {
-  const links = Array.from({ length: 10_000 }, (_, i) => ({ hit: `2001:20::${i}`, name: 'x'.repeat(400) }));
+test('while a status with twenty thousand links is made text, others have their turn', async (t) => {
+  const links = Array.from({ length: 20_000 }, (_, i) => ({ hit: `2001:20::${i}`, name: 'x'.repeat(1_000) }));
   const done = new AbortController();
   const answered = answerBytes({ id: 1, result: { links } }).finally(() => done.abort());
   let turns = 0;

@@ -27,7 +27,7 @@ export async function answerBytes(answer: unknown): Promise<Buffer[]> {
 }
 
 /** @param value a tree of what JSON knows; `undefined` as `JSON.stringify` has it. */
-export function* piecesOf(value: unknown): Generator<string> {
+function* piecesOf(value: unknown): Generator<string> {
   if (Array.isArray(value) && value.length > AT_ONCE) {
     for (let from = 0; from < value.length; from += AT_ONCE) {
       const text = JSON.stringify(value.slice(from, from + AT_ONCE));

@@ -24,9 +24,9 @@ export function p256PointOf(spki: Uint8Array): Uint8Array | undefined {
   return prefix === P256_PREFIX ? spki.subarray(P256_PREFIX.length - 1) : undefined;
 }
 
-/** @param name its bytes as latin1 text. What they tell is not asked of the key: what it then keeps is as large as itself. */
-function isAcceptable(key: KeyObject, name: string): boolean {
-  if (name.length === P256_BYTES && name.startsWith(P256_PREFIX)) return true;
+/** What its bytes tell is not asked of the key: what it then keeps is as large as itself. */
+function isAcceptable(key: KeyObject, spki: Uint8Array): boolean {
+  if (p256PointOf(spki) !== undefined) return true;
   const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
   if (key.asymmetricKeyType === 'ec') return namedCurve === 'prime256v1';
   return (
@@ -52,7 +52,7 @@ export function publicKeyOf(spki: Uint8Array): KeyObject {
   } catch (cause) {
     throw new CertificateError('the public key cannot be read', { cause });
   }
-  if (!isAcceptable(key, name))
+  if (!isAcceptable(key, spki))
     throw new CertificateError('the public key is neither ECDSA P-256 nor RSA of 2048 to 4096 bits');
   cache.add(name, key);
   return key;

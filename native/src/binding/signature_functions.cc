@@ -8,10 +8,6 @@ namespace idloc {
 
 namespace {
 
-bool IsBytes(const Napi::Value& value) {
-  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
-}
-
 // (point, data, signature)
 Napi::Value Verify(const Napi::CallbackInfo& info) {
   // Of this environment's thread.

@@ -23,8 +23,12 @@ inline void ThrowType(Napi::Env env, const char* what) {
   if (!env.IsExceptionPending()) Napi::TypeError::New(env, what).ThrowAsJavaScriptException();
 }
 
+inline bool IsBytes(const Napi::Value& value) {
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint8_array;
+}
+
 inline std::optional<std::vector<uint8_t>> GetBytes(const Napi::Value& value) {
-  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) {
+  if (!IsBytes(value)) {
     ThrowType(value.Env(), "expected a Uint8Array");
     return std::nullopt;
   }

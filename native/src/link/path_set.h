@@ -264,7 +264,7 @@ class PathSet {
   // Two ends that follow each other's packets would swap for ever.
   static constexpr Nanoseconds kFollowHold = 100 * kMillisecond;
   static constexpr Nanoseconds kServerFollowHold = 300 * kMillisecond;
-  static constexpr int kMostSwaps = 6;
+  static constexpr int kMostSwaps = 3;
   // A direct path takes over from a relayed one at once.
   static constexpr uint8_t kDirect = 128;
 

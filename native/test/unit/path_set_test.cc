@@ -41,7 +41,7 @@ void LivesThrough(Source& source) {
     wire.dead[0] = wire.dead[1] = false;
     wire.lose_each = 0;
   }
-  world.Run(30 * kSecond);
+  world.Run(15 * kSecond);
   world.Measure();
   world.Run(5 * kSecond);
   CHECK(world.a.longest <= 200 * kMillisecond && world.b.longest <= 200 * kMillisecond);
@@ -55,7 +55,7 @@ PROPERTY("paths die and come back at random: in the end both hear each other, an
 
 TEST("ends that follow each other, or each have a better path than the other's, do not swap for ever") {
   for (uint64_t seed :
-       {600'023, 1'100'012, 1'600'020, 5'200'019, 5'900'028, 9'597, 102'761, 129'516, 171'366, 180'325}) {
+       {600'023, 1'100'012, 1'600'020, 5'200'019, 5'900'028, 9'597, 12'079, 102'761, 171'366, 180'325}) {
     Source source(seed);
     LivesThrough(source);
   }

@@ -3,7 +3,8 @@ import { Dialogue } from './dialogue.ts';
 import type { Namespace } from './lab.ts';
 import { tool } from './tools.ts';
 
-const FIRST_PORT = 5204;
+/** None of them is another program's: an agent listens to its router at 5350 and to its neighbours at 5353. */
+const FIRST_PORT = 7_000;
 const PORTS = 1_000;
 
 const lookSchema = z.object({ nowMs: z.number(), heardMs: z.number().nullable(), streamMs: z.number().nullable() });

@@ -388,6 +388,12 @@ void PathSet::Answered(const Path& route, const uint8_t* record, Nanoseconds now
   } else if (entry->wanted) {
     Switch(entry, Cause::kPeer, now);
   } else if (MayReturn(*entry, *used, now)) {
+    // Not to one after the other, each better than the one before.
+    for (Entry& other : entries_) {
+      bool may =
+          other.state == State::kValid && now - other.proven_at <= kFreshProof && !other.route.local.unset();
+      if (may && IsBetter(other, *entry) && MayReturn(other, *used, now)) entry = &other;
+    }
     Switch(entry, Cause::kBetter, now);
   } else {
     if (IsBetter(*entry, *used)) entry->due_at = std::min(entry->due_at, now + kReturnInterval);

@@ -1,0 +1,44 @@
+import type { Message, Recording } from './recording.ts';
+
+/** What the hosts of a member say to whoever calls in vain. */
+export interface MailboxOffer {
+  /** So long it rings before. */
+  readonly ringMs: number;
+  /** Of a recording. */
+  readonly maxSeconds: number;
+  /** Ogg Opus; undefined: there is none, or the overlay does not give it now. Never rejects. */
+  readonly greeting: () => Promise<Uint8Array | undefined>;
+}
+
+/** How many messages there are: for the lamp. */
+export interface MessageCounts {
+  readonly new: number;
+  readonly old: number;
+}
+
+/** Voice mail, for whoever answers calls and plays messages. */
+export interface VoiceMailPort {
+  /**
+   * Never rejects, and takes two seconds at most: to be asked at every call set-up.
+   * @param user `bob@home.example`
+   * @returns undefined: the member takes no voice mail, or the overlay does not say.
+   */
+  offerOf(user: string): Promise<MailboxOffer | undefined>;
+  /**
+   * Leaves a recording for a member. It is on the disk when this has returned its promise, and is tried until it is stored, in the next
+   * life of the agent, too: the promise may stay open for long.
+   * @returns when the overlay has it.
+   * @throws {IdlocError} when nobody takes it: `bad_recording`, `outbox_full`, `mailbox_full`, `mail_quota`, `recording_expired`.
+   */
+  leave(user: string, recording: Recording): Promise<void>;
+  /** Of this host's user, the oldest first. @throws {IdlocError} `no_mailbox`, `mail_unavailable` */
+  list(): Promise<readonly Message[]>;
+  /** Ogg Opus. @throws {IdlocError} `no_such_message`, `mail_unavailable` */
+  read(id: string): Promise<Uint8Array>;
+  /** On this host. What is not known is passed over. */
+  markHeard(ids: readonly string[]): Promise<void>;
+  /** For all hosts of the user. @throws {IdlocError} `no_such_message`, `mail_unavailable` */
+  remove(ids: readonly string[]): Promise<void>;
+  /** Called with each change; now, too, where the counts are known. */
+  onChange(listener: (counts: MessageCounts) => void): void;
+}

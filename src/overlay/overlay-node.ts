@@ -29,6 +29,8 @@ import { ResourceStore } from './storage/resource-store.ts';
 import {
   type FetchResult,
   type FetchSpec,
+  type StatResult,
+  type StatSpec,
   StorageClient,
   type StoreResult,
   type StoreSpec,
@@ -430,6 +432,11 @@ export class OverlayNode implements Timed {
   /** @throws {TypeError} when the Kind is not of this overlay. */
   fetch(spec: FetchSpec, now: number, done: (result: FetchResult, now: number) => void): void {
     this.storage.fetch(spec, now, done);
+  }
+
+  /** @throws {TypeError} when the Kind is not of this overlay. */
+  stat(spec: StatSpec, now: number, done: (result: StatResult, now: number) => void): void {
+    this.storage.stat(spec, now, done);
   }
 
   /** Reaches a node through the overlay, without a link to it. */

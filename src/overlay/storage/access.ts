@@ -1,12 +1,13 @@
 import { concatBytes, fromHex, toHex } from '../../base/bytes.ts';
 import type { Ipv4Prefix } from '../../base/ipv4-prefix.ts';
-import type { NodeId, ResourceId } from '../../base/node-id.ts';
+import { isNodeId, type NodeId, type ResourceId } from '../../base/node-id.ts';
 import type { StoredDataValue } from '../../reload/index.ts';
 import type { Ring } from '../chord/ring.ts';
 import { MAX_IPV4_CHOICES } from '../constants.ts';
 import { ipv4Choice } from '../ipv4-choice.ts';
 import type { Signer } from '../security/certificate-cache.ts';
 import type { Kind } from './kinds.ts';
+import { mailOf, mailPartName, mailPartOf, mailboxPlaceName } from './mail-value.ts';
 import { memberShardName, memberShardOf } from './member-value.ts';
 import { numberOf, numberResourceName } from './number-value.ts';
 import { ownPartNames } from './own-part.ts';
@@ -42,6 +43,10 @@ export function mayWrite(
       return isOwnPart(ring, resource, value, signer);
     case 'USER-NODE-NUMBER':
       return isOwnNumber(ring, resource, value, signer);
+    case 'MAILBOX':
+      return isMail(ring, resource, value, signer);
+    case 'NODE-PART':
+      return isOwnMailPart(ring, resource, value, signer);
     case 'NODE-MULTIPLE':
       return isNodeMultiple(ring, kind.maxNodeMultiple ?? 1, resource, signer);
     case 'NODE-SHARD':
@@ -68,6 +73,25 @@ function isOwnNumber(ring: Ring, resource: ResourceId, value: StoredDataValue, {
   const number = numberOf(value.value);
   if (number === undefined || (number.user === null) === value.exists) return false;
   return ring.resourceIdOf(numberResourceName(number.token, user)) === resource;
+}
+
+/**
+ * Whoever leaves a message, under its own key; who takes one away, its writer or a host of the user whose mailbox it is. Either says whose
+ * that is: otherwise anybody could fill other places with it.
+ */
+function isMail(ring: Ring, resource: ResourceId, value: StoredDataValue, { nodeId, user }: Signer): boolean {
+  const mail = value.model === 'dictionary' ? mailOf(value.value) : undefined;
+  if (value.model !== 'dictionary' || mail === undefined || value.exists === (mail.sealed.length === 0)) return false;
+  const key = toHex(value.key);
+  const mayTakeAway = !value.exists && user === mail.user && isNodeId(key);
+  return (key === nodeId || mayTakeAway) && ring.resourceIdOf(mailboxPlaceName(mail.place, mail.user)) === resource;
+}
+
+/** What is taken away has no content. */
+function isOwnMailPart(ring: Ring, resource: ResourceId, value: StoredDataValue, { nodeId }: Signer): boolean {
+  const part = mailPartOf(value.value);
+  if (part === undefined || value.exists === (part.content.length === 0)) return false;
+  return ring.resourceIdOf(mailPartName(nodeId, part.slot, part.index)) === resource;
 }
 
 /** s7.3.4: H(Node-ID || i); i is one byte here, as the iteration of a TURN-SERVICE is. */

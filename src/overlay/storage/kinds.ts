@@ -1,6 +1,7 @@
 import type { DataModel } from '../../reload/index.ts';
 import { ABANDONED_AFTER_MS } from '../../identity/enrollment-register.ts';
 import { KIND_IDS } from '../../reload/index.ts';
+import { MAIL_LIFETIME_S, MAX_MAIL_PART_BYTES } from './mail-value.ts';
 import { reservationOf } from './values.ts';
 
 /**
@@ -8,7 +9,8 @@ import { reservationOf } from './values.ts';
  * FIRST-CLAIM is idloc's own: whoever comes first, until the claim expires or is
  * given back (`judge` in admission.ts). INVITER-CLAIM is the same for those that may let hosts in. USER-NODE-PART is idloc's own: as
  * USER-NODE-MATCH, at each of a few places of the user (`own-part.ts`). USER-NODE-NUMBER is idloc's own: as USER-NODE-MATCH, at the place
- * that the user has for a telephone number (`number-value.ts`).
+ * that the user has for a telephone number (`number-value.ts`). MAILBOX is idloc's own: each node its entry at the places of a user's
+ * mailbox, which that user's nodes may take away. NODE-PART is idloc's own: each node at the places that it has for parts (`mail-value.ts`).
  */
 export type AccessPolicy =
   | 'USER-MATCH'
@@ -16,6 +18,8 @@ export type AccessPolicy =
   | 'USER-NODE-MATCH'
   | 'USER-NODE-PART'
   | 'USER-NODE-NUMBER'
+  | 'MAILBOX'
+  | 'NODE-PART'
   | 'NODE-MULTIPLE'
   | 'NODE-SHARD'
   | 'FIRST-CLAIM'
@@ -38,6 +42,8 @@ export interface Kind {
   readonly maxLifetimeS?: number;
   /** For NODE-MULTIPLE (s7.3.4). */
   readonly maxNodeMultiple?: number;
+  /** What is left for others, large and not needed for the overlay to live: it has bounds of its own (`MailShare`). */
+  readonly isMail?: boolean;
   /** Of a claim: how long after it was written it keeps others away, in milliseconds. Absent: as long as it lives. */
   readonly claimMs?: (value: Uint8Array) => number;
 }
@@ -199,6 +205,44 @@ export const IDLOC_OWN: Kind = {
   maxSize: 2_048,
 };
 
+/** That a user takes voice mail, and how: a dictionary keyed by Node-ID at the user's name. No longer than the mail itself. */
+export const IDLOC_MAILBOX: Kind = {
+  id: 0xf0001030,
+  name: 'IDLOC-MAILBOX',
+  dataModel: 'dictionary',
+  accessPolicy: 'USER-NODE-MATCH',
+  maxCount: 16,
+  maxSize: 64,
+  maxLifetimeS: MAIL_LIFETIME_S,
+};
+
+/**
+ * Who has left a message for a user, a dictionary keyed by the Node-ID of who has, at `mail:0:bob@example.net` to `mail:7:...`. What all of
+ * a place are is told in one message; a host has one at each place, of 256 in the whole mailbox.
+ */
+export const IDLOC_MAIL: Kind = {
+  id: 0xf0001031,
+  name: 'IDLOC-MAIL',
+  dataModel: 'dictionary',
+  accessPolicy: 'MAILBOX',
+  maxCount: 32,
+  maxSize: 2_048,
+  maxLifetimeS: MAIL_LIFETIME_S,
+  isMail: true,
+};
+
+/** A part of a recording, at `mail-part:NODE-ID:SLOT:INDEX` of the host that has left it. */
+export const IDLOC_MAIL_PART: Kind = {
+  id: 0xf0001032,
+  name: 'IDLOC-MAIL-PART',
+  dataModel: 'single',
+  accessPolicy: 'NODE-PART',
+  maxCount: 1,
+  maxSize: MAX_MAIL_PART_BYTES,
+  maxLifetimeS: MAIL_LIFETIME_S,
+  isMail: true,
+};
+
 export const DEFAULT_KINDS: readonly Kind[] = [
   CERTIFICATE_BY_NODE,
   CERTIFICATE_BY_USER,
@@ -214,6 +258,9 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   IDLOC_NUMBER,
   IDLOC_NUMBERS,
   IDLOC_OWN,
+  IDLOC_MAILBOX,
+  IDLOC_MAIL,
+  IDLOC_MAIL_PART,
 ];
 
 /** A Kind as the overlay's configuration defines it (RFC 6940 s11.1, kind-block). */

@@ -7,6 +7,7 @@ import { INVITER_VALUES_FACTOR } from '../constants.ts';
 import { type Origin, type SignedValue, type Verdict, endOf, judge } from './admission.ts';
 import { ForgottenHolders, Holders } from './holders.ts';
 import type { Kind } from './kinds.ts';
+import { MailShare } from './mail-share.ts';
 import { type PackedData, pack, sizeOf, unpack } from './packed-data.ts';
 import { SortedIds } from './sorted-ids.ts';
 import type { KeptValue, ValuePlace } from './value-file.ts';
@@ -47,6 +48,8 @@ interface Writer {
   /** The last one seen: each of its values that was signed with the same certificate refers to this object. */
   signer: Signer;
   values: number;
+  /** Of those, what is no mail. */
+  counted: number;
 }
 
 export interface KindValues {
@@ -64,7 +67,10 @@ export interface StoreOutcome {
   readonly wrongGeneration: boolean;
 }
 
-/** What is stored here for the overlay (RFC 6940 s7): bounded in bytes, in values of a writer and in values of a Kind. */
+/**
+ * What is stored here for the overlay (RFC 6940 s7): bounded in bytes, in values of a writer and in values of a Kind. Voice mail has a part
+ * of it, with bounds of its own.
+ */
 export class ResourceStore {
   private readonly resources = new Map<ResourceId, Resource>();
   private readonly writers = new Map<NodeId, Writer>();
@@ -74,6 +80,7 @@ export class ResourceStore {
   private readonly maxBytes: number;
   private readonly maxPerWriter: number;
   private readonly isInviter: (writer: NodeId) => boolean;
+  private readonly mail: MailShare;
   private used = 0;
   private revisions = 0;
   private changed: (place: ValuePlace) => void = () => {};
@@ -82,6 +89,7 @@ export class ResourceStore {
     this.maxBytes = options.maxBytes;
     this.maxPerWriter = options.maxPerWriter;
     this.isInviter = options.isInviter ?? (() => false);
+    this.mail = new MailShare(options.maxBytes);
   }
 
   get size(): number {
@@ -90,6 +98,11 @@ export class ResourceStore {
 
   get bytes(): number {
     return this.used;
+  }
+
+  /** Of these, those of voice mail. */
+  get mailBytes(): number {
+    return this.mail.bytes;
   }
 
   /** Whom each change is told, but not that all is cleared. */
@@ -188,7 +201,7 @@ export class ResourceStore {
     if (found === undefined) return;
     for (const { kind, entries } of found.kinds) {
       for (const entry of entries) {
-        this.forget(entry);
+        this.forget(kind, entry);
         this.changed({ resource, kind: kind.id, key: entry.key });
       }
       this.idsOf.get(kind.id)?.delete(resource);
@@ -201,6 +214,7 @@ export class ResourceStore {
   clear(): void {
     this.resources.clear();
     this.writers.clear();
+    this.mail.clear();
     this.idsOf.clear();
     this.ids = new SortedIds();
     this.used = 0;
@@ -230,7 +244,7 @@ export class ResourceStore {
       if (left.length === kindData.entries.length) continue;
       for (const entry of kindData.entries) {
         if (!isGone(entry)) continue;
-        this.forget(entry);
+        this.forget(kindData.kind, entry);
         this.changed({ resource: id, kind: kindData.kind.id, key: entry.key });
       }
       kindData.entries = left;
@@ -253,15 +267,17 @@ export class ResourceStore {
     const entries = this.kindData(id, kind.id)?.entries ?? [];
     const key = trial.keyOf(kind, value.data.value, entries);
     const writer = value.signer.nodeId;
+    const before =
+      trial.at(kind, key) ??
+      takenOf(
+        kind,
+        entries.find((entry) => entry.key === key),
+      );
     const place = {
-      current:
-        trial.at(kind, key) ??
-        signedValue(
-          kind,
-          entries.find((entry) => entry.key === key),
-        ),
+      current: before,
       countOfKind: entries.length + trial.addedTo(kind),
-      countOfWriter: (this.writers.get(writer)?.values ?? 0) + trial.addedBy(writer),
+      // Mail is counted by its size, below.
+      countOfWriter: kind.isMail === true ? 0 : (this.writers.get(writer)?.counted ?? 0) + trial.addedBy(writer),
       maxPerWriter: this.maxPerWriter * (this.isInviter(writer) ? INVITER_VALUES_FACTOR : 1),
     };
     const verdict = judge(kind, value, origin, place, wallNow);
@@ -270,8 +286,16 @@ export class ResourceStore {
     const packed = pack(
       data.value.model === 'array' ? { ...data, value: { ...data.value, index: Number(key) } } : data,
     );
-    if (this.used + trial.bytes + sizeOf(packed) > this.maxBytes) return 'full';
-    trial.take(kind, key, { ...value, packed }, place.current);
+    const more = sizeOf(packed) - (before === undefined ? 0 : sizeOf(before.packed));
+    // What takes no more room than what it replaces has it, whoever has used up the rest: a removal, mostly.
+    if (more > 0 && this.used + trial.bytes + more > this.maxBytes) return 'full';
+    if (kind.isMail === true && more > 0) {
+      const isOwn = before?.signer.nodeId === writer;
+      const added = { values: isOwn ? 0 : 1, bytes: isOwn ? more : sizeOf(packed) };
+      const refusal = this.mail.refusal(writer, trial.mailOf(writer, added), trial.mailBytes + more);
+      if (refusal !== undefined) return refusal;
+    }
+    trial.take(kind, key, { ...value, packed }, before);
     return 'taken';
   }
 
@@ -291,13 +315,13 @@ export class ResourceStore {
       const entry: Entry = {
         key,
         packed,
-        signer: this.written(signer),
+        signer: this.written(kind, signer, sizeOf(packed)),
         expiresAt: endOf(kind, data, now, wallNow),
         revision: resource.revision,
       };
       const at = kindData.entries.findIndex((other) => other.key === key);
       const old = kindData.entries[at];
-      if (old !== undefined) this.forget(old);
+      if (old !== undefined) this.forget(kind, old);
       // By `concat`: lists of just their length; those that grow otherwise are made for 17.
       kindData.entries = old === undefined ? kindData.entries.concat(entry) : kindData.entries.with(at, entry);
       this.used += sizeOf(entry.packed);
@@ -324,22 +348,27 @@ export class ResourceStore {
   }
 
   /** Counts a value of this writer; returns the signer to keep with it. */
-  private written(signer: Signer): Signer {
+  private written({ isMail = false }: Kind, signer: Signer, bytes: number): Signer {
+    const counted = isMail ? 0 : 1;
+    if (isMail) this.mail.add(signer.nodeId, bytes);
     const writer = this.writers.get(signer.nodeId);
     if (writer === undefined) {
-      this.writers.set(signer.nodeId, { signer, values: 1 });
+      this.writers.set(signer.nodeId, { signer, values: 1, counted });
       return signer;
     }
     writer.values += 1;
+    writer.counted += counted;
     if (writer.signer.hash !== signer.hash) writer.signer = signer;
     return writer.signer;
   }
 
-  private forget({ packed, signer }: Entry): void {
+  private forget({ isMail = false }: Kind, { packed, signer }: Entry): void {
     this.used -= sizeOf(packed);
+    if (isMail) this.mail.remove(signer.nodeId, sizeOf(packed));
     const writer = this.writers.get(signer.nodeId);
     if (writer === undefined) return;
     writer.values -= 1;
+    if (!isMail) writer.counted -= 1;
     if (writer.values === 0) this.writers.delete(signer.nodeId);
   }
 }
@@ -354,7 +383,10 @@ class Trial {
   private readonly taken = new Map<number, Map<string, Taken>>();
   private readonly added = new Map<number, number>();
   private readonly writers = new Map<NodeId, number>();
+  private readonly mail = new Map<NodeId, { values: number; bytes: number }>();
+  /** More than before. */
   bytes = 0;
+  mailBytes = 0;
 
   /** Where a value stands among those of its Kind; an append (s7.4.1.1) gets the place after the last. */
   keyOf(kind: Kind, value: StoredDataValue, entries: readonly Entry[]): string {
@@ -371,8 +403,20 @@ class Trial {
     }
   }
 
-  at(kind: Kind, key: string): SignedValue | undefined {
+  at(kind: Kind, key: string): Taken | undefined {
     return this.taken.get(kind.id)?.get(key);
+  }
+
+  /** What a writer would have more of mail, with what comes now. */
+  mailOf(
+    writer: NodeId,
+    { values, bytes }: { readonly values: number; readonly bytes: number },
+  ): {
+    values: number;
+    bytes: number;
+  } {
+    const before = this.mail.get(writer) ?? { values: 0, bytes: 0 };
+    return { values: before.values + values, bytes: before.bytes + bytes };
   }
 
   addedTo(kind: Kind): number {
@@ -387,14 +431,20 @@ class Trial {
     return [...(this.taken.get(kind.id) ?? [])];
   }
 
-  take(kind: Kind, key: string, value: Taken, current: SignedValue | undefined): void {
+  take(kind: Kind, key: string, value: Taken, before: Taken | undefined): void {
     let taken = this.taken.get(kind.id);
     if (taken === undefined) this.taken.set(kind.id, (taken = new Map<string, Taken>()));
     taken.set(key, value);
-    this.bytes += sizeOf(value.packed);
-    if (current === undefined) this.added.set(kind.id, this.addedTo(kind) + 1);
+    const size = sizeOf(value.packed);
+    const more = size - (before === undefined ? 0 : sizeOf(before.packed));
+    this.bytes += more;
+    if (before === undefined) this.added.set(kind.id, this.addedTo(kind) + 1);
     const { nodeId } = value.signer;
-    if (current?.signer.nodeId !== nodeId) this.writers.set(nodeId, this.addedBy(nodeId) + 1);
+    const isOwn = before?.signer.nodeId === nodeId;
+    if (kind.isMail === true) {
+      this.mail.set(nodeId, this.mailOf(nodeId, { values: isOwn ? 0 : 1, bytes: isOwn ? more : size }));
+      this.mailBytes += more;
+    } else if (!isOwn) this.writers.set(nodeId, this.addedBy(nodeId) + 1);
   }
 }
 
@@ -406,6 +456,6 @@ function kindDataOf(resource: Resource | undefined, kind: number): KindData | un
   return resource?.kinds.find((data) => data.kind.id === kind);
 }
 
-function signedValue({ dataModel }: Kind, entry: Entry | undefined): SignedValue | undefined {
-  return entry && { data: unpack(entry.packed, dataModel), signer: entry.signer };
+function takenOf({ dataModel }: Kind, entry: Entry | undefined): Taken | undefined {
+  return entry && { data: unpack(entry.packed, dataModel), signer: entry.signer, packed: entry.packed };
 }

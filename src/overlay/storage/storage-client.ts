@@ -1,6 +1,12 @@
 import type { Clock } from '../../base/clock.ts';
 import type { NodeId, ResourceId } from '../../base/node-id.ts';
-import { ERROR_CODES, type FetchAnswer, type StoredDataValue, dataSignatureInput } from '../../reload/index.ts';
+import {
+  ERROR_CODES,
+  type FetchAnswer,
+  type StoredDataValue,
+  type StoredMetaData,
+  dataSignatureInput,
+} from '../../reload/index.ts';
 import { OverlayError } from '../errors.ts';
 import { type Answer, type Requester, toNode, toResource } from '../requester.ts';
 import type { Signing } from '../security/signing.ts';
@@ -17,6 +23,8 @@ export interface StoreSpec {
   readonly lifetimeS: number;
   /** The generation counter that is expected; 0n or absent: any. */
   readonly generation?: bigint;
+  /** Milliseconds since the epoch: when another has written what it is to replace, by a clock that may be ahead. */
+  readonly laterThan?: number;
 }
 
 export type StoreResult =
@@ -59,6 +67,8 @@ export type FetchResult =
         readonly nodeId: NodeId;
         readonly user: string | null;
         readonly storageTime: number;
+        /** What stands in its place. */
+        readonly value: StoredDataValue;
       }[];
       /** Values that came but were not proven. */
       readonly refused: number;
@@ -66,6 +76,16 @@ export type FetchResult =
       readonly responder: NodeId;
       readonly hops: number;
     }
+  | { readonly ok: false; readonly error: OverlayError };
+
+export interface StatSpec {
+  readonly resource: ResourceId;
+  readonly kind: number;
+}
+
+/** What is at a place, as the peer says that answers: nothing of it is proven. */
+export type StatResult =
+  | { readonly ok: true; readonly values: readonly StoredMetaData[] }
   | { readonly ok: false; readonly error: OverlayError };
 
 /** Stores in a row are dated ahead of the clock by so much at most. */
@@ -91,7 +111,7 @@ export class StorageClient {
     const kind = this.knownKind(spec.kind);
     if (kind.dataModel !== spec.value.model)
       throw new TypeError(`values of ${kind.name} are of the model ${kind.dataModel}`);
-    this.storeAt(spec, kind, this.nextStorageTime(0n), now, (result, at) => {
+    this.storeAt(spec, kind, this.nextStorageTime(BigInt(spec.laterThan ?? 0)), now, (result, at) => {
       const isTooOld = !result.ok && result.error.errorCode === ERROR_CODES.data_too_old;
       if (isTooOld && (spec.generation ?? 0n) === 0n) this.storeLater(spec, kind, result, at, done);
       else done(result, at);
@@ -168,6 +188,23 @@ export class StorageClient {
     });
   }
 
+  /** RFC 6940 s7.4.3. @throws {TypeError} when the Kind is not one of the overlay. */
+  stat(spec: StatSpec, now: number, done: (result: StatResult, now: number) => void): void {
+    const kind = this.knownKind(spec.kind);
+    const specifiers = [{ kind: kind.id, generation: 0n, specifier: specifierOf(kind) }];
+    const body = { type: 'stat_req' as const, resource: spec.resource, specifiers };
+    this.requester.request({ destination: [toResource(spec.resource)], body }, now, (result, at) => {
+      if (!result.ok) {
+        done(result, at);
+        return;
+      }
+      const response =
+        result.body.type === 'stat_ans' ? result.body.kindResponses.find((entry) => entry.kind === kind.id) : undefined;
+      if (response === undefined) done({ ok: false, error: unexpected('Stat') }, at);
+      else done({ ok: true, values: response.values }, at);
+    });
+  }
+
   private proven(resource: ResourceId, kind: Kind, answer: Answer<FetchAnswer>): FetchResult {
     const response = answer.body.kindResponses.find((entry) => entry.kind === kind.id);
     if (response === undefined) return { ok: false, error: unexpected('Fetch') };
@@ -191,7 +228,7 @@ export class StorageClient {
         });
       else {
         const { nodeId, user } = signed.signer;
-        removed.push({ nodeId, user, storageTime: Number(data.storageTime) });
+        removed.push({ nodeId, user, storageTime: Number(data.storageTime), value: data.value });
       }
     }
     const { generation } = response;

@@ -14,6 +14,7 @@ import { storageSchema, storageSettings, type StorageSettings } from './storage-
 import { streamCertificate, type StreamCertificate, type StreamCertificateFiles } from './stream-certificate.ts';
 import { turnSchema, turnSettings, type TurnSettings } from './turn-settings.ts';
 import { turnServerSchema, turnServerSettings, type TurnServerSettings } from './turn-server-settings.ts';
+import { voiceMailSchema, voiceMailSettings, type VoiceMailSettings } from './voice-mail-settings.ts';
 import { isIpv4Prefix } from '../base/ipv4-prefix.ts';
 
 export const DEFAULT_CONFIG_PATH = '/etc/idloc/config.toml';
@@ -130,6 +131,7 @@ export const agentConfigSchema = z.strictObject({
     })
     .optional(),
   sip: sipSchema.optional(),
+  voicemail: voiceMailSchema.optional(),
   storage: storageSchema.optional(),
   turn: turnSchema.optional(),
   turn_server: turnServerSchema.optional(),
@@ -197,6 +199,8 @@ export interface AgentConfig {
   readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
   readonly sip: SipSettings;
+  /** What this host says for its user to whoever calls in vain; absent: nothing. */
+  readonly voiceMail?: VoiceMailSettings;
   readonly storage: StorageSettings;
   /**
    * TCP addresses where streams of hosts whose UDP is blocked, and of TURN clients, are accepted; what this host's streams show in TLS
@@ -301,6 +305,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
       ...streamCertificate(fromFile.stream ?? {}, file?.path ?? DEFAULT_CONFIG_PATH),
     },
     ...given({
+      voiceMail: voiceMailSettings(fromFile.voicemail),
       turn: fromFile.turn === undefined ? undefined : turnSettings(fromFile.turn, file?.path ?? DEFAULT_CONFIG_PATH),
       turnServer:
         fromFile.turn_server === undefined

@@ -170,12 +170,12 @@ export class StateDirectory {
   /**
    * As `write`, for what changes while the agent runs: a slow disk holds nothing up. A write of the same file that begins
    * later wins.
-   * @param content in pieces: the event loop turns between them.
+   * @param content text may come in pieces: the event loop turns between them.
    * @throws {KeyStoreError} when that fails; the old file is then untouched.
    */
   async writeSoon(
     name: string,
-    content: string | Iterable<string>,
+    content: string | Uint8Array | Iterable<string>,
     { secret }: { readonly secret: boolean },
   ): Promise<void> {
     const path = this.pathOf(name);

@@ -2,7 +2,7 @@ import type { Hit } from '../../base/node-id.ts';
 import type { OverlayError } from '../../overlay/errors.ts';
 import { type DocumentOverlay, OwnDocuments, type OwnDocument } from '../../overlay/own-documents.ts';
 import { IDLOC_NAME } from '../../overlay/storage/kinds.ts';
-import type { FetchResult } from '../../overlay/storage/storage-client.ts';
+import type { FetchedValue, FetchResult } from '../../overlay/storage/storage-client.ts';
 import { NodeCertificate } from '../../identity/certificate.ts';
 import type { Driver } from '../driver.ts';
 import type { Engine } from '../engine.ts';
@@ -21,6 +21,15 @@ export interface DocumentPort {
   hosts(user: string): Promise<UserHost[]>;
   load(user: string, hit: Hit): Promise<OwnDocument | undefined>;
   save(user: string, document: OwnDocument): Promise<void>;
+}
+
+/** @param values IDLOC-NAME at the user's name, of hosts that are not revoked. */
+export function userHosts(values: readonly FetchedValue[], user: string): UserHost[] {
+  return values.flatMap(({ signer, certificate }) =>
+    signer.user === user && certificate !== undefined
+      ? [{ hit: signer.nodeId, spki: new NodeCertificate(certificate).spki }]
+      : [],
+  );
 }
 
 /** The overlay by promises. */
@@ -50,12 +59,11 @@ export function documentPort({ engine, driver }: { engine: Engine; driver: Drive
       const { values } = await ask<FetchResult>((overlay, now, done) => {
         overlay.fetch({ resource: overlay.settings.ring.resourceIdOf(user), kind: IDLOC_NAME.id }, now, done);
       });
-      return values.flatMap(({ signer, certificate }) => {
-        const isTheirs = signer.user === user && !engine.membership.revoked.has(signer.nodeId);
-        return isTheirs && certificate !== undefined
-          ? [{ hit: signer.nodeId, spki: new NodeCertificate(certificate).spki }]
-          : [];
-      });
+      const { revoked } = engine.membership;
+      return userHosts(
+        values.filter(({ signer }) => !revoked.has(signer.nodeId)),
+        user,
+      );
     },
     load: async (user, hit) => {
       type Loaded = { ok: true; document: OwnDocument | undefined } | { ok: false; error: OverlayError };

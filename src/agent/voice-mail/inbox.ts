@@ -1,0 +1,264 @@
+import { hash } from 'node:crypto';
+import { fromHex, toHex } from '../../base/bytes.ts';
+import { IdlocError, messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { hitToAddress, isNodeId, type NodeId } from '../../base/node-id.ts';
+import { isOggOpus } from '../../base/ogg-opus.ts';
+import type { HostIdentity } from '../../identity/host-identity.ts';
+import { openDocument } from '../../identity/sealed-document.ts';
+import { IDLOC_MAIL } from '../../overlay/storage/kinds.ts';
+import {
+  MAILBOX_PLACES,
+  MAIL_LIFETIME_S,
+  type MailHead,
+  encodeMail,
+  mailHeadOf,
+  mailOf,
+  mailboxPlaceName,
+} from '../../overlay/storage/mail-value.ts';
+import type { FetchedValue } from '../../overlay/storage/storage-client.ts';
+import { shownCaller } from './shown-caller.ts';
+import type { VoiceMailJournal } from './journal.ts';
+import type { MailOverlay } from './mail-overlay.ts';
+import type { PartStore } from './part-store.ts';
+import type { Message } from './recording.ts';
+import { headContext, recordingContext } from './sealed-mail.ts';
+import type { MessageCounts } from './voice-mail-port.ts';
+
+const LIFETIME_MS = MAIL_LIFETIME_S * 1_000;
+/** Clocks of callers may be ahead by so much. */
+const MAX_AHEAD_MS = 600_000;
+/** Messages that were read a moment ago, and are played again. */
+const MAX_READ = 4;
+const ID_DIGITS = 16;
+/** Of an id, what names it where no other begins so. */
+const LEAST_DIGITS = 4;
+
+/** What stands at a place of the mailbox, as it was seen last. */
+interface Entry {
+  readonly place: number;
+  readonly writer: NodeId;
+  /** By the writer's clock. */
+  readonly storageTime: number;
+  /** Undefined: it is not for this host, or nothing that can be read. */
+  readonly letter:
+    { readonly mailId: string; readonly head: MailHead; readonly message: Omit<Message, 'isNew'> } | undefined;
+}
+
+export interface InboxComponents {
+  readonly overlay: MailOverlay;
+  readonly parts: PartStore;
+  readonly journal: VoiceMailJournal;
+  readonly identity: Pick<HostIdentity, 'hit' | 'pkcs8'>;
+  readonly clock: { wall(): number };
+  readonly logger: Logger;
+  /** Users whose gateways this host believes about who calls. */
+  readonly gateways: readonly string[];
+  /** Whether messages of a member are shown at all. */
+  readonly isWelcome: (names: readonly string[]) => boolean;
+}
+
+/** The mailbox of this host's user: what others have left there (IDLOC-MAIL), opened, and taken away when asked. */
+export class Inbox {
+  private readonly components: InboxComponents;
+  private readonly entries = new Map<string, Entry>();
+  private readonly recordings = new Map<string, Uint8Array>();
+  private user: string | undefined;
+  private hasLooked = false;
+  private listeners: ((counts: MessageCounts) => void)[] = [];
+  private told: MessageCounts | undefined;
+
+  constructor(components: InboxComponents) {
+    this.components = components;
+  }
+
+  /** The oldest first. */
+  get messages(): Message[] {
+    const { journal, clock } = this.components;
+    const oldest = clock.wall() - LIFETIME_MS;
+    return [...this.entries.values()]
+      .flatMap(({ letter, storageTime }) => (letter === undefined || storageTime < oldest ? [] : [letter.message]))
+      .sort((a, b) => a.at - b.at)
+      .map((message) => ({ ...message, isNew: !journal.isHeard(message.id) }));
+  }
+
+  /** Whether all of the mailbox has been seen, at some time. */
+  get isKnown(): boolean {
+    return this.hasLooked;
+  }
+
+  onChange(listener: (counts: MessageCounts) => void): void {
+    this.listeners.push(listener);
+    if (this.told !== undefined) listener(this.told);
+  }
+
+  /** Looks at all places. Rejects when one of them could not be; the others are up to date then. */
+  async look(user: string): Promise<void> {
+    if (this.user !== user) {
+      this.user = user;
+      this.hasLooked = false;
+      this.entries.clear();
+      this.recordings.clear();
+    }
+    const places = Array.from({ length: MAILBOX_PLACES }, (_, place) => place);
+    const looks = await Promise.allSettled(places.map((place) => this.lookAt(user, place)));
+    const failed = looks.find((look) => look.status === 'rejected');
+    this.hasLooked ||= failed === undefined;
+    if (this.hasLooked) this.tell();
+    if (failed !== undefined) throw failed.reason;
+  }
+
+  /** @param text an id, or what it begins with. @throws {IdlocError} */
+  idOf(text: string): string {
+    return this.find(text).letter.message.id;
+  }
+
+  /** @throws {IdlocError} */
+  async read(id: string): Promise<Uint8Array> {
+    const { overlay, parts, identity } = this.components;
+    const { writer, letter } = this.find(id);
+    const { message, mailId, head } = letter;
+    const known = this.recordings.get(message.id);
+    if (known !== undefined) return known;
+    const { user = '' } = this;
+    let sealed: Uint8Array | undefined;
+    try {
+      sealed = await parts.load(writer, head.parts);
+    } catch (cause) {
+      throw unavailable(`message ${message.id} cannot be read now: ${messageOf(cause)}`, cause);
+    }
+    if (sealed === undefined)
+      throw unavailable(`the overlay does not give all of message ${message.id}: try again later`);
+    const context = recordingContext(user, writer, mailId, head.parts.savedAt);
+    const ogg = await openDocument(sealed, identity, context);
+    if (ogg === undefined || !isOggOpus(ogg))
+      throw unavailable(`message ${message.id} is no recording, or not for this host: remove it`);
+    if (overlay.user === user) {
+      this.recordings.set(message.id, ogg);
+      for (const first of this.recordings.keys()) if (this.recordings.size > MAX_READ) this.recordings.delete(first);
+    }
+    return ogg;
+  }
+
+  async markHeard(ids: readonly string[]): Promise<void> {
+    const { journal, clock } = this.components;
+    const found = this.messages.filter(({ id, isNew }) => isNew && ids.includes(id));
+    if (found.length === 0) return;
+    const until = clock.wall() + LIFETIME_MS + MAX_AHEAD_MS;
+    await journal.markHeard(
+      found.map(({ id }) => ({ id, until })),
+      clock.wall(),
+    );
+    this.tell();
+  }
+
+  /** None when one of them is not known. @returns their ids in full. @throws {IdlocError} */
+  async remove(ids: readonly string[]): Promise<string[]> {
+    const { overlay } = this.components;
+    const { user } = this;
+    const found = ids.map((id) => this.find(id));
+    if (user === undefined) return [];
+    for (const { place, writer, storageTime, letter } of found) {
+      const value = encodeMail({ place, user, id: letter.mailId, sealed: new Uint8Array() });
+      try {
+        await overlay.store({
+          name: mailboxPlaceName(place, user),
+          kind: IDLOC_MAIL.id,
+          value: { model: 'dictionary', key: fromHex(writer), exists: false, value },
+          lifetimeS: MAIL_LIFETIME_S,
+          laterThan: storageTime,
+        });
+      } catch (cause) {
+        throw unavailable(`message ${letter.message.id} cannot be removed now: ${messageOf(cause)}`, cause);
+      }
+      const current = this.entries.get(nameOf(place, writer));
+      if (current?.letter === letter) this.entries.set(nameOf(place, writer), { ...current, letter: undefined });
+      this.recordings.delete(letter.message.id);
+      this.tell();
+    }
+    return found.map(({ letter }) => letter.message.id);
+  }
+
+  /** @param text an id, or what it begins with. @throws {IdlocError} */
+  private find(text: string): Entry & { readonly letter: NonNullable<Entry['letter']> } {
+    const found: (Entry & { readonly letter: NonNullable<Entry['letter']> })[] = [];
+    for (const entry of this.entries.values()) {
+      const { letter } = entry;
+      if (letter !== undefined && text.length >= LEAST_DIGITS && letter.message.id.startsWith(text))
+        found.push({ ...entry, letter });
+    }
+    const [first, second] = found;
+    if (first !== undefined && second === undefined) return first;
+    throw first === undefined
+      ? new IdlocError('no_such_message', `${text}: no message of that id: \`idloc voicemail\` shows all`)
+      : new IdlocError('no_such_message', `${text}: several messages begin so: write more of the id`);
+  }
+
+  private async lookAt(user: string, place: number): Promise<void> {
+    const { overlay, clock } = this.components;
+    const name = mailboxPlaceName(place, user);
+    for (const { storageTime, metadata } of await overlay.stat(name, IDLOC_MAIL.id)) {
+      const writer = metadata.model === 'dictionary' ? toHex(metadata.key) : '';
+      if (!isNodeId(writer)) continue;
+      const known = this.entries.get(nameOf(place, writer));
+      const at = Number(storageTime);
+      if (known !== undefined && at <= known.storageTime) continue;
+      if (metadata.exists) await this.fetch(user, place, writer);
+      else if (known !== undefined) this.entries.delete(nameOf(place, writer));
+    }
+    // What a peer does not tell of may be at the next one: it ends with its time.
+    for (const [key, entry] of this.entries)
+      if (entry.place === place && entry.storageTime + LIFETIME_MS < clock.wall()) this.entries.delete(key);
+  }
+
+  private async fetch(user: string, place: number, writer: NodeId): Promise<void> {
+    const spec = { name: mailboxPlaceName(place, user), kind: IDLOC_MAIL.id, keys: [fromHex(writer)] };
+    const { values } = await this.components.overlay.fetch(spec);
+    const found = values.find(({ signer }) => signer.nodeId === writer);
+    if (found === undefined || this.user !== user) return;
+    const letter = await this.open(user, place, found);
+    this.entries.set(nameOf(place, writer), { place, writer, storageTime: found.storageTime, letter });
+  }
+
+  /** What was sealed before this host was the user's is for the others. */
+  private async open(user: string, place: number, found: FetchedValue): Promise<Entry['letter']> {
+    const { identity, overlay, gateways, isWelcome, logger } = this.components;
+    const { nodeId: writer, user: writtenBy } = found.signer;
+    const mail = mailOf(found.value.value);
+    if (mail === undefined || mail.user !== user || mail.place !== place) return undefined;
+    const opened = await openDocument(mail.sealed, identity, headContext(user, writer, mail.id));
+    const head = opened && mailHeadOf(opened);
+    if (head === undefined) {
+      logger.debug('message not for this host', { nodeId: writer });
+      return undefined;
+    }
+    const member = writtenBy ?? hitToAddress(writer);
+    const from = shownCaller(head.from, member, { overlay: overlay.overlay, gateways });
+    if (!isWelcome([member, from])) return undefined;
+    const { storageTime } = found;
+    const isPlausible = head.at > storageTime - LIFETIME_MS && head.at <= storageTime + MAX_AHEAD_MS;
+    const message = {
+      // Nobody can have the id of another's message.
+      id: hash('sha256', `${writer} ${mail.id}`).slice(0, ID_DIGITS),
+      ...{ from, at: isPlausible ? head.at : storageTime, seconds: head.seconds },
+    };
+    return { mailId: mail.id, head, message };
+  }
+
+  private tell(): void {
+    const { messages } = this;
+    const fresh = messages.filter(({ isNew }) => isNew).length;
+    const counts = { new: fresh, old: messages.length - fresh };
+    if (this.told?.new === counts.new && this.told.old === counts.old) return;
+    this.told = counts;
+    for (const listener of this.listeners) listener(counts);
+  }
+}
+
+function nameOf(place: number, writer: NodeId): string {
+  return `${place} ${writer}`;
+}
+
+function unavailable(what: string, cause?: unknown): IdlocError {
+  return new IdlocError('mail_unavailable', what, { cause });
+}

@@ -1,0 +1,310 @@
+import test, { type ExecutionContext } from 'ava';
+import { fromHex } from '../../src/base/bytes.ts';
+import { IDLOC_MAIL, IDLOC_MAIL_PART, IDLOC_NAME } from '../../src/overlay/storage/kinds.ts';
+import { encodeMail, mailPartName, mailboxPlaceName } from '../../src/overlay/storage/mail-value.ts';
+import { type StoredDataValue, dataSignatureInput } from '../../src/reload/index.ts';
+import { growNamed } from '../sim/overlay/named-host.ts';
+import { OverlayWorld, type SimNode, resourceOf } from '../sim/overlay/overlay-world.ts';
+import { RawMember } from '../sim/overlay/raw-member.ts';
+import { fetchFrom, settled } from '../sim/overlay/records.ts';
+import { MailHost, type MailHostOptions, MemoryState, awaited, passing } from '../sim/voice-mail/mail-host.ts';
+import { oggOfBytes } from '../sim/voice-mail/ogg.ts';
+
+const SEED = 20261130;
+const OVERLAY = 'overlay.example.net';
+const BOB = `bob@${OVERLAY}`;
+const CAROL = `carol@${OVERLAY}`;
+const MALLORY = `mallory@${OVERLAY}`;
+const WALL_START = 1_700_000_000_000;
+const DAY_MS = 86_400_000;
+const TAKES = { settings: { ringSeconds: 20, maxSeconds: 120 } };
+
+const recording = (
+  length: number,
+  seed = 1,
+  from = CAROL,
+): { ogg: Uint8Array; seconds: number; at: number; from: string } => ({
+  ...{ ogg: oggOfBytes(length, seed), seconds: 12, at: WALL_START + 60_000, from },
+});
+
+/** Peers with names; those that stay are the last ones. Messages are as large as in every overlay. */
+function ring(
+  t: ExecutionContext,
+  users: readonly (string | null)[],
+  settings: Partial<OverlayWorld['settings']> = {},
+): { world: OverlayWorld; nodes: SimNode[] } {
+  t.log(`seed ${SEED}`);
+  const world = new OverlayWorld({ seed: SEED, settings: { maxMessageBytes: 5_000, ...settings } });
+  const hosts = growNamed(world, users);
+  for (const { node, names } of hosts) {
+    const { user } = node;
+    if (user !== null) world.run(node, (now) => names.claimName(user, now));
+  }
+  world.loop.run(10_000);
+  return { world, nodes: hosts.map(({ node }) => node) };
+}
+
+function host(world: OverlayWorld, node: SimNode | undefined, options?: MailHostOptions): MailHost {
+  if (node === undefined) throw new Error('no node');
+  return new MailHost(world, node, options);
+}
+
+/** Switched on again, with its key and its state directory. */
+async function back(
+  world: OverlayWorld,
+  { node, state }: MailHost,
+  by: SimNode,
+  options?: MailHostOptions,
+): Promise<MailHost> {
+  const again = world.comeBack(node);
+  world.join(again, by);
+  await passing(world, 10_000);
+  return new MailHost(world, again, { ...options, state });
+}
+
+test('carol leaves a message while bob is off, and goes off herself; bob comes, hears it byte by byte, removes it, and his other host sees that', async (t) => {
+  const { world, nodes } = ring(t, [BOB, BOB, CAROL, null, null, null]);
+  const [bobsPhone, bobsLaptop, carols, , , stays] = nodes;
+  if (stays === undefined) return void t.fail();
+  let phone = host(world, bobsPhone, TAKES);
+  const laptop = host(world, bobsLaptop);
+  const carol = host(world, carols);
+  await awaited(world, phone.mail.sync());
+  world.leave(phone.node);
+  await passing(world, 5_000);
+  const offer = await awaited(world, carol.mail.offerOf('Bob@Overlay.Example.net'));
+  t.like(offer, { ringMs: 20_000, maxSeconds: 120 });
+  t.is(await awaited(world, offer?.greeting() ?? Promise.reject(new Error('none'))), undefined);
+  t.is(await awaited(world, carol.mail.offerOf(CAROL)), undefined, 'she takes none herself');
+  const said = recording(60_000);
+  await awaited(world, carol.mail.leave(BOB, said));
+  t.deepEqual([...carol.state.files.keys()], ['voice-mail.json'], 'it does not wait on her disk any more');
+  world.leave(carol.node);
+  await passing(world, 20_000);
+  phone = await back(world, phone, stays, TAKES);
+  const counts: unknown[] = [];
+  phone.mail.onChange((count) => counts.push(count));
+  const [message, ...others] = await awaited(world, phone.mail.list());
+  t.like(message, { from: CAROL, at: said.at, seconds: 12, isNew: true });
+  t.is(others.length, 0);
+  const { id = '' } = message ?? {};
+  t.deepEqual(await awaited(world, phone.mail.read(id)), said.ogg);
+  await awaited(world, phone.mail.markHeard([id, 'ffffffffffffffff']));
+  t.deepEqual(counts, [
+    { new: 1, old: 0 },
+    { new: 0, old: 1 },
+  ]);
+  t.like((await awaited(world, laptop.mail.list()))[0], { id, isNew: true });
+  t.deepEqual(await awaited(world, laptop.mail.read(id)), said.ogg, 'the other host opens it too');
+  await awaited(world, phone.mail.remove([id]));
+  t.deepEqual(counts.at(-1), { new: 0, old: 0 });
+  t.deepEqual(await awaited(world, phone.mail.list()), []);
+  await passing(world, 6_000);
+  t.deepEqual(await awaited(world, laptop.mail.list()), []);
+  await t.throwsAsync(awaited(world, phone.mail.read(id)), { code: 'no_such_message' });
+});
+
+for (const victim of [0, 1, 2, 3, 4])
+  test(`a message outlives the death of peer ${victim} of five; the first is bob's, the second carol's`, async (t) => {
+    const { world, nodes } = ring(t, [BOB, CAROL, null, null, null]);
+    const bob = host(world, nodes[0], TAKES);
+    const said = recording(30_000, victim);
+    await awaited(world, host(world, nodes[1]).mail.leave(BOB, said));
+    await passing(world, 5_000);
+    const [dead, stays] = [nodes[victim], nodes[4 - victim] ?? nodes[4]];
+    if (dead === undefined || stays === undefined) return void t.fail();
+    world.crash(dead);
+    await passing(world, 60_000);
+    const reader = victim === 0 ? await back(world, bob, stays, TAKES) : bob;
+    const [message] = await awaited(world, reader.mail.list());
+    t.deepEqual(await awaited(world, reader.mail.read(message?.id ?? '')), said.ogg);
+  });
+
+test('what was said is not lost when the overlay cannot be reached, nor when the agent ends before it can be', async (t) => {
+  const { world, nodes } = ring(t, [BOB, CAROL, null, null]);
+  const bob = host(world, nodes[0], TAKES);
+  let carol = host(world, nodes[1]);
+  const stays = nodes[2];
+  if (stays === undefined) return void t.fail();
+  const apart = world.separated;
+  world.separated = (a, b) => (a === carol.node.id) !== (b === carol.node.id);
+  const said = recording(5_000);
+  const leaving = t.throwsAsync(carol.mail.leave(BOB, said), { code: 'stopped' });
+  await passing(world, 60_000);
+  t.true(carol.state.files.has('voice-mail.out.0'));
+  carol.mail.stop();
+  await leaving;
+  world.crash(carol.node);
+  world.separated = apart;
+  await passing(world, 30_000);
+  carol = await back(world, carol, stays);
+  t.deepEqual(await awaited(world, bob.mail.list()), []);
+  carol.mail.joined();
+  await passing(world, 30_000);
+  const [message, ...others] = await awaited(world, bob.mail.list());
+  t.is(others.length, 0);
+  t.deepEqual(await awaited(world, bob.mail.read(message?.id ?? '')), said.ogg);
+  t.false(carol.state.files.has('voice-mail.out.0'));
+});
+
+test('a greeting is heard by whoever calls, a new one after it was changed, and nothing when voice mail is switched off', async (t) => {
+  const { world, nodes } = ring(t, [BOB, CAROL, null]);
+  const carol = host(world, nodes[1]);
+  const state = new MemoryState();
+  const greetings: (Uint8Array | undefined)[] = [];
+  for (const greeting of [oggOfBytes(65_536), oggOfBytes(20_000, 2), undefined]) {
+    const bob = host(world, nodes[0], {
+      state,
+      settings: { ringSeconds: 20, maxSeconds: 60, ...(greeting && { greeting }) },
+    });
+    await awaited(world, bob.mail.sync());
+    bob.mail.stop();
+    // What was asked a moment ago is not asked again.
+    await passing(world, 61_000);
+    const offer = await awaited(world, carol.mail.offerOf(BOB));
+    greetings.push(await awaited(world, offer?.greeting() ?? Promise.reject(new Error('no offer'))));
+  }
+  t.deepEqual(greetings, [oggOfBytes(65_536), oggOfBytes(20_000, 2), undefined]);
+  const off = host(world, nodes[0], { state });
+  await awaited(world, off.mail.sync());
+  await passing(world, 61_000);
+  t.is(await awaited(world, carol.mail.offerOf(BOB)), undefined);
+});
+
+test('whoever calls is who the signature says; what a host says of a caller counts where it is a gateway that this host has named', async (t) => {
+  const OFFICE = `office@${OVERLAY}`;
+  const { world, nodes } = ring(t, [BOB, CAROL, OFFICE, MALLORY]);
+  const bob = host(world, nodes[0], { ...TAKES, gateways: [OFFICE], blocked: [MALLORY] });
+  const [carol, office, mallory] = [host(world, nodes[1]), host(world, nodes[2]), host(world, nodes[3])];
+  for (const [by, from] of [
+    [carol, '+49301234567'],
+    [carol, BOB],
+    [office, '+49301234567'],
+    [office, CAROL],
+    [office, 'zoe@provider.example'],
+    [office, `x@phones.${OVERLAY}`],
+    [office, 'somebody\u001b[2J'],
+    [mallory, MALLORY],
+  ] as const) {
+    await awaited(world, by.mail.leave(BOB, { ...recording(500, 1, from), at: WALL_START + world.now }));
+    await passing(world, 100);
+  }
+  const shown = (await awaited(world, bob.mail.list())).map(({ from }) => from);
+  t.deepEqual(shown, [CAROL, CAROL, '+49301234567', OFFICE, 'zoe@provider.example', OFFICE, OFFICE]);
+});
+
+test('a host leaves eight messages in a mailbox, is told that it is full, and others have room; when it is emptied there is room again', async (t) => {
+  const { world, nodes } = ring(t, [BOB, CAROL, `dan@${OVERLAY}`, null]);
+  const bob = host(world, nodes[0], TAKES);
+  const [carol, dan] = [host(world, nodes[1]), host(world, nodes[2])];
+  for (let i = 0; i < 8; i++) await awaited(world, carol.mail.leave(BOB, recording(3_000, i)));
+  await t.throwsAsync(awaited(world, carol.mail.leave(BOB, recording(3_000, 9))), {
+    code: 'mailbox_full',
+    message: /the mailbox of bob@overlay.example.net is full/,
+  });
+  await awaited(world, dan.mail.leave(BOB, recording(3_000, 10)));
+  const messages = await awaited(world, bob.mail.list());
+  t.is(messages.length, 9);
+  const theirs = messages.filter(({ from }) => from === CAROL).map(({ id }) => id);
+  await awaited(world, bob.mail.remove(theirs));
+  // What was taken away makes room as soon as it is asked for.
+  await awaited(world, carol.mail.leave(BOB, recording(3_000, 11)));
+  await passing(world, 6_000);
+  const rest = await awaited(world, bob.mail.list());
+  t.is(rest.length, 2);
+  const partOf = (slot: number): number | undefined => {
+    const found = fetchFrom(world, carol.node, resourceOf(mailPartName(carol.node.id, slot, 0)), IDLOC_MAIL_PART.id);
+    return found.ok ? found.values.length : undefined;
+  };
+  t.deepEqual([partOf(2), partOf(9)], [1, 0], 'the parts of what was heard are gone');
+  await awaited(world, bob.mail.remove(rest.map(({ id }) => id)));
+  carol.mail.joined();
+  await passing(world, 30_000);
+  t.is(partOf(2), 0, 'also where nothing asks for the room');
+});
+
+test('a host that has used up its room is told so, its name is renewed as ever, and nothing of the refused message stays', async (t) => {
+  // A sixteenth of it is a writer's at each of the three peers.
+  const { world, nodes } = ring(t, [BOB, CAROL, null], { maxStoredBytes: 4 * 1024 * 1024 });
+  const bob = host(world, nodes[0], TAKES);
+  const carol = host(world, nodes[1]);
+  await awaited(world, carol.mail.leave(BOB, recording(150_000, 1)));
+  await t.throwsAsync(awaited(world, carol.mail.leave(BOB, recording(150_000, 2))), {
+    code: 'mail_quota',
+    message: /the overlay keeps no more of yours/,
+  });
+  t.false(carol.state.files.has('voice-mail.out.0'));
+  const part = fetchFrom(world, bob.node, resourceOf(mailPartName(carol.node.id, 3, 0)), IDLOC_MAIL_PART.id);
+  t.true(part.ok && part.values.length === 0);
+  const named = (): number => {
+    const found = fetchFrom(world, bob.node, resourceOf(CAROL), IDLOC_NAME.id);
+    return found.ok ? Math.max(...found.values.map(({ storageTime }) => storageTime)) : 0;
+  };
+  const before = named();
+  const value = { model: 'dictionary' as const, key: fromHex(carol.node.id), exists: true, value: Uint8Array.of(1) };
+  const name = { resource: resourceOf(CAROL), kind: IDLOC_NAME.id, value, lifetimeS: 600 };
+  const stored = settled<{ ok: boolean }>(world, carol.node, (now, done) => carol.node.overlay.store(name, now, done));
+  t.true(stored.ok && named() > before);
+  const [message] = await awaited(world, bob.mail.list());
+  t.deepEqual(await awaited(world, bob.mail.read(message?.id ?? '')), recording(150_000, 1).ogg);
+});
+
+test('no third member reads, takes away or replaces a message, or writes under the key of another, however he sends it', async (t) => {
+  const { world, nodes } = ring(t, [BOB, CAROL, null, null, null]);
+  const bob = host(world, nodes[0], TAKES);
+  const carol = host(world, nodes[1]);
+  const said = recording(3_000);
+  await awaited(world, carol.mail.leave(BOB, said));
+  const entry = nodes[2];
+  if (entry === undefined) return void t.fail();
+  const thief = new RawMember(world, entry, MALLORY);
+  const places = Array.from({ length: 8 }, (_, place) => place);
+  const values = places.flatMap((place): { resource: string; kind: number; value: StoredDataValue }[] => {
+    const resource = resourceOf(mailboxPlaceName(place, BOB));
+    return [carol.node.id, bob.node.id].flatMap((key) =>
+      [Uint8Array.of(1), new Uint8Array()].flatMap((sealed) =>
+        [true, false].map((exists) => ({
+          ...{ resource, kind: IDLOC_MAIL.id },
+          value: {
+            ...{ model: 'dictionary' as const, key: fromHex(key), exists },
+            value: encodeMail({ place, user: BOB, id: '0123456789abcdef', sealed }),
+          },
+        })),
+      ),
+    );
+  });
+  const gone = { model: 'single' as const, exists: false, value: new Uint8Array() };
+  const part = { resource: resourceOf(mailPartName(carol.node.id, 2, 0)), kind: IDLOC_MAIL_PART.id, value: gone };
+  let tries = 0;
+  for (const { resource, kind, value } of [...values, part])
+    for (const replicaNumber of [0, 1]) {
+      const storageTime = BigInt(WALL_START + world.now + 1_000);
+      const signature = thief.signing.signValue((identity) =>
+        dataSignatureInput(resource, kind, storageTime, value, identity),
+      );
+      const stored = [{ storageTime, lifetime: 7_200, value, signature }];
+      const kindData = [{ kind, generationCounter: replicaNumber === 0 ? 0n : 9n, values: stored }];
+      const body = { type: 'store_req' as const, resource, replicaNumber, kindData };
+      thief.send(body, { destinationList: [{ type: 'resource', resourceId: resource }] });
+      for (const { id } of nodes) thief.send(body, { destinationList: [{ type: 'node', nodeId: id }] });
+      tries += 1;
+      await passing(world, 20);
+    }
+  await passing(world, 2_000);
+  t.log(`${tries} tries`);
+  const [message, ...others] = await awaited(world, bob.mail.list());
+  t.is(others.length, 0);
+  t.deepEqual(await awaited(world, bob.mail.read(message?.id ?? '')), said.ogg);
+});
+
+test('a message is shown for two weeks', async (t) => {
+  const { world, nodes } = ring(t, [BOB, CAROL, null]);
+  const bob = host(world, nodes[0], TAKES);
+  const carol = host(world, nodes[1]);
+  await awaited(world, carol.mail.leave(BOB, recording(3_000)));
+  t.is((await awaited(world, bob.mail.list())).length, 1);
+  await passing(world, 6_000);
+  // Whatever peers do that hold on to it.
+  bob.node.wallOffsetMs = 14 * DAY_MS;
+  t.deepEqual(await awaited(world, bob.mail.list()), []);
+});

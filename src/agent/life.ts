@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { setTimeout as setTimeoutPromise } from 'node:timers/promises';
 import { systemClock } from '../base/clock.ts';
 import { messageOf } from '../base/errors.ts';
 import { hitToAddress } from '../base/node-id.ts';
@@ -34,6 +35,8 @@ import { SipHost } from './sip-host.ts';
 import { turnByTurn } from './turn-by-turn.ts';
 import { ValueDatabase, VALUES_FILE } from './value-database.ts';
 import { verifyMemberSignature } from './verify-signature.ts';
+import { voiceMailOf } from './voice-mail/voice-mail-of.ts';
+import type { VoiceMail } from './voice-mail/voice-mail.ts';
 
 /** How long the neighbours are given to take over what we store. */
 const LEAVE_MS = 4_000;
@@ -61,6 +64,7 @@ export class Life {
   private readonly driver: Driver;
   private readonly places: MeetingPlaces;
   private readonly addressBook: AddressBook;
+  private readonly voiceMail: VoiceMail;
   /** Undefined: switched off. */
   private readonly portMapping: PortMapping | undefined;
   /** Undefined: switched off. */
@@ -170,8 +174,10 @@ export class Life {
       ...{ overlay: documentPort({ engine, driver }), identity, state, clock, random: systemRandom, logger },
       after: (ms, then) => guard.after('address book', ms, then),
     });
+    this.voiceMail = voiceMailOf({ engine, driver, clock, host }, membership.configuration.overlay);
     this.handlers = lifeHandlers({
       addressBook: this.addressBook,
+      voiceMail: this.voiceMail,
       engine,
       driver,
       directory,
@@ -240,6 +246,7 @@ export class Life {
 
   /** For good: our name and address are free for others. @returns whether the overlay has taken them back. */
   async leave(): Promise<boolean> {
+    await Promise.race([this.voiceMail.resign(), setTimeoutPromise(RESIGN_MS, undefined, { ref: false })]);
     const complete = await new Promise<boolean>((resolve) => {
       const limit = setTimeout(() => resolve(false), RESIGN_MS);
       this.driver.run((now) => {
@@ -258,6 +265,7 @@ export class Life {
     this.callOffRest();
     this.host.dns?.server.serve(undefined);
     this.addressBook.stop();
+    this.voiceMail.stop();
     await this.sip?.stop();
     await Promise.all([this.sayGoodbye(), this.portMapping?.close()]);
     this.driver.stop();
@@ -317,6 +325,7 @@ export class Life {
       case 'joined':
         host.logger.info('joined', { overlay: engine.membership.configuration.overlay, role: event.role });
         this.addressBook.joined();
+        this.voiceMail.joined();
         return;
       case 'ipv4':
         host.logger.info('address', { ipv4: event.address });

@@ -34,6 +34,8 @@ import { sipDoctor, type SipKnowledge, sipStatus } from './sip-report.ts';
 import type { StreamCertificateKeeper } from './stream-certificate-keeper.ts';
 import { streamDoctor } from './stream-report.ts';
 import { ticketHandlers } from './ticket-operations.ts';
+import { voiceMailHandlers } from './voice-mail/voice-mail-operations.ts';
+import type { VoiceMail } from './voice-mail/voice-mail.ts';
 
 /** Used or not, a ticket that lies around is a risk. */
 const DEFAULT_TICKET_LIFETIME_S = 24 * 3600;
@@ -47,6 +49,7 @@ export interface OperationsComponents {
   readonly dataPlane: DataPlane;
   readonly membership: Membership;
   readonly addressBook: AddressBook;
+  readonly voiceMail: VoiceMail;
   /** Undefined: this host is no gateway. */
   readonly numbers: NumberBook | undefined;
   readonly register: EnrollmentRegister;
@@ -82,6 +85,7 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
   return {
     ...memberHandlers({ engine, driver, register }),
     ...addressHandlers(agent.addressBook),
+    ...voiceMailHandlers(agent.voiceMail),
     ...numberHandlers(agent),
     ...ticketHandlers({ engine, driver, register }),
     ...overlayHandlers({ engine, driver, authority: membership.authority, canMeet: membership.secret !== null }),

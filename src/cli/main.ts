@@ -23,6 +23,7 @@ import { revokeCommand } from './revoke.ts';
 import { statusCommand } from './status.ts';
 import { ticketsCommand } from './tickets.ts';
 import { upCommand } from './up.ts';
+import { voicemailCommand } from './voicemail.ts';
 import { VERSION } from '../base/version.ts';
 
 /*
@@ -50,6 +51,7 @@ for (const command of [
   authorityCommand(),
   contactsCommand(),
   numbersCommand(),
+  voicemailCommand(),
   statusCommand(),
   pingCommand(),
   netcheckCommand(),

@@ -7,9 +7,9 @@ export function checkNewFile(path: string): void {
 }
 
 /** For its owner alone. @throws {IdlocError} when it is there already, or cannot be written. */
-export function writeNewFile(path: string, text: string): void {
+export function writeNewFile(path: string, content: string | Uint8Array): void {
   try {
-    writeFileSync(path, text, { mode: 0o600, flag: 'wx' });
+    writeFileSync(path, content, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') throw exists(path);
     throw new IdlocError('cannot_write', `${path} cannot be written: ${reasonOf(error)}`, { cause: error });

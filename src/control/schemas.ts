@@ -326,6 +326,11 @@ const contactSchema = z.strictObject({
   card: z.string().max(2_048),
 });
 
+/** Of `voicemail`, or what it begins with. */
+const messageId = z.string().regex(/^[0-9a-f]{1,16}$/, 'must be an id that `idloc voicemail` shows');
+/** A mailbox holds no more. */
+const MAX_MESSAGES_REMOVED = 256;
+
 const numberSchema = z.object({
   /** E.164 */
   number: z.string(),
@@ -460,6 +465,35 @@ export const methods = {
     /** How many. */
     result: z.object({ put: z.number(), removed: z.number() }),
   },
+  /** What others have left for the user, the oldest first. `problem`: why that may not be all; null: it is. */
+  voicemail: {
+    params: z.strictObject({}),
+    result: z.object({
+      messages: z.array(
+        z.object({
+          id: z.string(),
+          /** `carol@home.example`; a number, where a gateway of this host has taken the call. */
+          from: z.string(),
+          /** Milliseconds since the epoch, by the caller's clock. */
+          at: z.number(),
+          seconds: z.number(),
+          /** Nobody has heard it on this host. */
+          isNew: z.boolean(),
+        }),
+      ),
+      problem: z.string().nullable(),
+    }),
+  },
+  /** `ogg`: Ogg Opus, in base64. The message counts as heard then. */
+  readVoicemail: {
+    params: z.strictObject({ id: messageId }),
+    result: z.object({ id: z.string(), ogg: z.string() }),
+  },
+  removeVoicemail: {
+    params: z.strictObject({ ids: z.array(messageId).min(1).max(MAX_MESSAGES_REMOVED) }),
+    /** Their ids in full. */
+    result: z.object({ removed: z.array(z.string()) }),
+  },
   /** Of a gateway: whose numbers are. `published`: the overlay has it, so that other members find it there. */
   numbers: {
     params: z.strictObject({}),
@@ -490,6 +524,7 @@ export type Status = Result<'status'>;
 export type LinkStatus = Status['links'][number];
 export type TicketStatus = Result<'withdraw'>['withdrawn'];
 export type ContactEntry = Result<'contacts'>['contacts'][number];
+export type VoiceMessage = Result<'voicemail'>['messages'][number];
 export type MemberStatus = Result<'members'>['members'][number];
 export type PathStatus = z.infer<typeof pathSchema>;
 

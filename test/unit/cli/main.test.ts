@@ -70,6 +70,9 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
       return { ...exampleOverlay, rendezvous, certificateLifetimeS, changed };
     },
     counters: () => ({}),
+    voicemail: () => ({ messages: [], problem: null }),
+    readVoicemail: ({ id }) => ({ id, ogg: '' }),
+    removeVoicemail: ({ ids }) => ({ removed: ids }),
     contacts: () => ({ contacts: [], problem: null }),
     numbers: () => ({ numbers: [] }),
     assignNumber: (asked) => asked,

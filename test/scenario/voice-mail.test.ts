@@ -297,6 +297,51 @@ test('no third member reads, takes away or replaces a message, or writes under t
   t.deepEqual(await awaited(world, bob.mail.read(message?.id ?? '')), said.ogg);
 });
 
+for (const [who, ahead] of [
+  ['the caller', [0, 300_000]],
+  ['the called host', [300_000, 0]],
+] as const)
+  test(`the clock of ${who} is five minutes ahead: messages are removed at once all the same, and the next one arrives`, async (t) => {
+    const { world, nodes } = ring(t, [BOB, CAROL, null]);
+    const bob = host(world, nodes[0], TAKES);
+    const carol = host(world, nodes[1]);
+    [bob.node.wallOffsetMs, carol.node.wallOffsetMs] = ahead;
+    for (const seed of [1, 2]) {
+      await awaited(world, carol.mail.leave(BOB, recording(3_000, seed)));
+      await passing(world, 6_000);
+      const [message, ...others] = await awaited(world, bob.mail.list());
+      t.is(others.length, 0);
+      const { id = '' } = message ?? {};
+      t.deepEqual(await awaited(world, bob.mail.read(id)), recording(3_000, seed).ogg);
+      await awaited(world, bob.mail.remove([id]));
+    }
+    await passing(world, 6_000);
+    t.deepEqual(await awaited(world, bob.mail.list()), []);
+  });
+
+test('a host that is cut off shows what it has seen and says that this may not be all; one that has seen nothing says so', async (t) => {
+  const { world, nodes } = ring(t, [BOB, CAROL, null, null]);
+  const bob = host(world, nodes[0], TAKES);
+  const late = host(world, nodes[0]);
+  const carol = host(world, nodes[1]);
+  await awaited(world, carol.mail.leave(BOB, recording(3_000)));
+  const [message] = await awaited(world, bob.mail.list());
+  await t.throwsAsync(awaited(world, host(world, nodes[2]).mail.list()), { code: 'no_mailbox' });
+  const together = world.separated;
+  world.separated = (a, b) => (a === bob.node.id) !== (b === bob.node.id);
+  await passing(world, 6_000);
+  t.deepEqual(await awaited(world, bob.mail.list()), message === undefined ? undefined : [message]);
+  await passing(world, 16_000);
+  t.regex(bob.mail.problem ?? '', /not all of the mailbox can be seen now/);
+  await t.throwsAsync(awaited(world, late.mail.list()), { code: 'mail_unavailable' });
+  await t.throwsAsync(awaited(world, bob.mail.read(message?.id ?? '')), { code: 'mail_unavailable' });
+  world.separated = together;
+  await passing(world, 60_000);
+  t.is((await awaited(world, bob.mail.list())).length, 1);
+  t.is(bob.mail.problem, null);
+  t.deepEqual(await awaited(world, bob.mail.read(message?.id ?? '')), recording(3_000).ogg);
+});
+
 test('a message is shown for two weeks', async (t) => {
   const { world, nodes } = ring(t, [BOB, CAROL, null]);
   const bob = host(world, nodes[0], TAKES);

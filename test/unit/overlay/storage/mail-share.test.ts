@@ -40,12 +40,12 @@ class Peer {
     kind: Kind,
     place: string,
     value: StoredDataValue,
-    over: { origin?: Origin; at?: number } = {},
+    over: { origin?: Origin; at?: number; writtenAt?: number } = {},
   ): Verdict {
-    const { origin = ORIGINAL, at = 0 } = over;
+    const { origin = ORIGINAL, at = 0, writtenAt } = over;
     this.time += 1;
     const signer: Signer = { nodeId: nodeId(by), user: null, spki: new Uint8Array(), chain: [], hash: nodeId(by) };
-    const storageTime = BigInt(WALL + at + this.time);
+    const storageTime = BigInt(WALL + (writtenAt ?? at + this.time));
     const data = { storageTime, lifetime: 14 * 86_400, value, signature: EMPTY_SIGNATURE };
     const offered = [{ kind, generation: 0n, values: [{ data, signer }] }];
     const { verdicts } = this.store.offer(resourceIdOf(place), offered, origin, at, WALL + at + this.time);
@@ -122,6 +122,18 @@ test('the owner of a mailbox takes a message away though he has used up his own 
     peer.store.values(resourceIdOf('mail'), IDLOC_MAIL.id, 0).map(({ data }) => data.value.exists),
     [false],
   );
+});
+
+test('what was taken away by another than its writer does not come back by a replay, as an original or as a copy, as long as it could live', (t) => {
+  const peer = new Peer();
+  const replay = (origin: Origin, at: number): Verdict =>
+    peer.put(2, IDLOC_MAIL, 'mail', entry(nodeId(2), 500), { origin, at, writtenAt: 0 });
+  t.is(replay(ORIGINAL, 0), 'taken');
+  t.is(peer.put(1, IDLOC_MAIL, 'mail', { ...entry(nodeId(2), 30), exists: false }), 'taken');
+  for (const at of [0, 3_600_000, 13 * DAY_MS])
+    for (const origin of [ORIGINAL, COPY]) t.is(replay(origin, at), 'older', `${at}`);
+  for (const origin of [ORIGINAL, COPY]) t.is(replay(origin, 14 * DAY_MS + 1_000), 'expired');
+  t.is(peer.put(2, IDLOC_MAIL, 'mail', entry(nodeId(2), 500), { at: DAY_MS }), 'taken', 'the next message is taken');
 });
 
 test('a full store takes the next value of a place in place of the one before', (t) => {

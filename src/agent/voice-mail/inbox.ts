@@ -197,7 +197,9 @@ export class Inbox {
   private async lookAt(user: string, place: number): Promise<void> {
     const { overlay, clock } = this.components;
     const name = mailboxPlaceName(place, user);
-    for (const { storageTime, metadata } of await overlay.stat(name, IDLOC_MAIL.id)) {
+    // Nothing of it is proven: a peer that makes up more costs no more than a full place.
+    const told = (await overlay.stat(name, IDLOC_MAIL.id)).slice(0, IDLOC_MAIL.maxCount);
+    for (const { storageTime, metadata } of told) {
       const writer = metadata.model === 'dictionary' ? toHex(metadata.key) : '';
       if (!isNodeId(writer)) continue;
       const known = this.entries.get(nameOf(place, writer));

@@ -326,3 +326,15 @@ test('glare: both ends send a re-INVITE at once, and both pass', (t) => {
   network.loop.run(OVER_MS);
   t.is(leftovers(), 0);
 });
+
+test('nothing of a called phone gets through for 33 s, and it has answered meanwhile: the caller hears 408, and the phone is hung up', (t) => {
+  const { network, alice, bob, leftovers } = twoHomes();
+  bob.manners = { answersAfterMs: 20_000 };
+  network.loses = (_, { local }) => local.address === bob.address.address && network.loop.now < 33_000;
+  const call = alice.call('one');
+  network.loop.run(40_000);
+  t.deepEqual(call.heard, ['408']);
+  t.deepEqual(bob.received, ['INVITE one', 'ACK one', 'BYE one']);
+  network.loop.run(2 * OVER_MS);
+  t.is(leftovers(), 0);
+});

@@ -142,6 +142,57 @@ test("the provider's first server is silent: its second one has the call after f
   t.is(invites(spare).length, 1);
 });
 
+test("the provider's first server answers when its second one has the call: that call goes on, and the late one is hung up", (t) => {
+  const { network, provider, spare, alice, trunk } = scene({}, ['box']);
+  provider.wantsDigest = spare.wantsDigest = false;
+  provider.answerMs = 6_000;
+  network.loses = (_, { local }) => local.address === '203.0.113.1' && network.loop.now < 6_500;
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(10_000);
+  const said = ({ received }: SimProvider): string[] =>
+    received.map((line) => line.split(' ')[0] ?? '').filter((method) => method !== 'REGISTER');
+  t.deepEqual(said(provider), ['INVITE', 'ACK', 'BYE']);
+  t.deepEqual(said(spare), ['INVITE', 'ACK']);
+  t.deepEqual(call.heard.slice(-1), ['200 callee']);
+  phone.say('BYE', call.dialog);
+  network.loop.run(40_000);
+  t.is(said(spare).at(-1), 'BYE');
+  t.is(trunk.trunk.size, 0);
+});
+
+test('the caller has given up and the provider connects all the same, too late to be heard: it is hung up', (t) => {
+  const { network, provider, alice, trunk } = scene({}, ['box']);
+  provider.answerMs = 40_000;
+  network.loses = (message, { remote }) =>
+    message.type === 'request' && message.method === 'CANCEL' && remote.address === '203.0.113.1';
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(1_000);
+  phone.cancel(call);
+  network.loop.run(60_000);
+  t.deepEqual(call.heard, ['180', 'timeout']);
+  t.deepEqual(
+    provider.received.slice(-3).map((line) => line.split(' ')[0]),
+    ['INVITE', 'ACK', 'BYE'],
+  );
+  t.is(trunk.trunk.size, 0);
+});
+
+test('a gateway that stops while a call of it rings: the ringing ends, and the caller hears so', (t) => {
+  const { network, provider, alice, trunk } = scene({}, ['box']);
+  provider.answerMs = 60_000;
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(1_000);
+  trunk.trunk.stop(network.loop.now);
+  network.schedule(trunk);
+  network.loop.run(2_000);
+  t.deepEqual(call.heard, ['180', '500']);
+  t.true(provider.received.includes('CANCEL'));
+  t.is(trunk.trunk.size, 0);
+});
+
 test('a call of the world reaches the member whose number it is: the phone sees a number, its domain, and no proof', (t) => {
   const { network, provider, alice, trunk } = scene();
   const phone = alice.registered();

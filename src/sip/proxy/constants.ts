@@ -18,6 +18,8 @@ export const UNRECORDED_METHODS: ReadonlySet<string> = new Set([
 
 /** Of one request: devices of a user, on all hosts. */
 export const MAX_TARGETS = 32;
+/** Of one INVITE, calls that were answered too late and are ended: it may have forked behind us. */
+export const MAX_PARTINGS = 16;
 /** Values in Route: each of ours is looked at. */
 export const MAX_ROUTES = 64;
 /** How long finding the targets may take: a caller without an answer gives up then. */

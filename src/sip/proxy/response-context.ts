@@ -3,12 +3,13 @@ import type { Random } from '../../base/random.ts';
 import type { TimerQueue } from '../../base/timer-queue.ts';
 import { firstHeader, headerRows, withFirstValue, withHeader } from '../message/headers.ts';
 import type { SipHeader, SipRequest, SipResponse } from '../message/message.ts';
-import { responseTo } from '../transaction/responses.ts';
+import { responseTo, tagOf } from '../transaction/responses.ts';
 import type { ClientTransaction, ServerTransaction } from '../transaction/transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import { bestResponse } from './best-response.ts';
-import { DEFAULT_Q, MAX_LOCATING_MS, MAX_TARGETS, TIMER_C_MS } from './constants.ts';
+import { DEFAULT_Q, MAX_LOCATING_MS, MAX_PARTINGS, MAX_TARGETS, TIMER_C_MS } from './constants.ts';
 import { copyFor } from './forwarding.ts';
+import { Partings } from './partings.ts';
 import type { ProxyPorts, Refusal, Target } from './ports.ts';
 
 type State = 'locating' | 'forking' | 'stopping' | 'answered';
@@ -22,7 +23,7 @@ export interface ContextComponents {
   readonly random: Random;
   readonly logger: Logger;
   readonly ports: ProxyPorts;
-  readonly layer: Pick<TransactionLayer, 'request' | 'respond' | 'cancel'>;
+  readonly layer: Pick<TransactionLayer, 'request' | 'forward' | 'respond' | 'cancel'>;
   readonly timers: TimerQueue<Expiring>;
 }
 
@@ -68,7 +69,8 @@ const ELSEWHERE: readonly SipHeader[] = [{ name: 'Reason', value: 'SIP;cause=200
  *                   v                       v                 v
  *                 answered <----------------+-----------------+   further 2xx of an INVITE are passed on
  *
- * 1xx but 100 are passed on until it is answered. Of requests that are no INVITE no 408 is, nor an answer after their time (RFC 4320).
+ * 1xx but 100 are passed on until it is answered. What is answered when the caller has heard another end is ended by us. Of requests
+ * that are no INVITE no 408 is passed on, nor an answer after their time (RFC 4320).
  */
 export class ResponseContext implements Expiring {
   private readonly components: ContextComponents;
@@ -77,6 +79,11 @@ export class ResponseContext implements Expiring {
   private asked: Asked | undefined;
   private readonly pending = new Set<Branch>();
   private isCancelled = false;
+  /** An INVITE outside of a dialog. */
+  private readonly begins: boolean;
+  /** To tags of 2xx that the caller has. */
+  private readonly passed = new Set<string>();
+  private partings: Partings | undefined;
 
   constructor(
     components: ContextComponents,
@@ -87,6 +94,7 @@ export class ResponseContext implements Expiring {
     this.components = components;
     this.transaction = transaction;
     this.asked = { ...asked, groups: [], responses: [] };
+    this.begins = transaction.isInvite && tagOf(asked.request, 'to') === '';
     components.timers.set(this, now + MAX_LOCATING_MS);
   }
 
@@ -143,6 +151,7 @@ export class ResponseContext implements Expiring {
       onFinal: (response: SipResponse, at: number) => this.final(branch, response, at),
       onTimeout: (at: number) => this.ended(branch, TIMEOUT, at),
       onTransportError: (at: number) => this.ended(branch, ports.unreachable ?? UNAVAILABLE, at),
+      onLate: (response: SipResponse, at: number) => this.final(branch, response, at),
     };
     const copy = copyFor(request, target, this.transaction.from, ports);
     const transaction = layer.request(copy, target.flow, now, handlers, asked.mark);
@@ -175,12 +184,24 @@ export class ResponseContext implements Expiring {
     }
     const passed = this.toCaller(branch, response);
     if (passed === undefined) {
+      this.part(branch, response, now);
       this.ended(branch, BAD_GATEWAY, now);
       return;
     }
     this.drop(branch);
+    const { state } = this.transaction;
+    if (state !== 'proceeding' && state !== 'accepted') this.part(branch, response, now);
+    else if (this.passed.size < MAX_PARTINGS) this.passed.add(tagOf(response, 'to'));
     this.components.layer.respond(this.transaction, passed, now);
     this.answered(ELSEWHERE, now);
+  }
+
+  /** Its 2xx comes to nobody. In a dialog that goes on, that is the caller's matter (RFC 3261 s14.2). */
+  private part({ target }: Branch, response: SipResponse, now: number): void {
+    if (!this.begins || this.passed.has(tagOf(response, 'to'))) return;
+    this.components.logger.debug('sip.lateAnswer', { remote: target.flow.key });
+    this.partings ??= new Partings(this.components);
+    this.partings.end(response, { caller: this.transaction.from, callee: target.flow }, now);
   }
 
   /** The branch has no 2xx to offer. */

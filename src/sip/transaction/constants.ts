@@ -29,6 +29,8 @@ export const MAX_BYTES = 128 * 1024 * 1024;
 export const MAX_BYTES_PER_SOURCE = 32 * 1024 * 1024;
 /** Of client transactions: a request may fork. */
 export const MAX_CLIENT_TRANSACTIONS = 80_000;
+/** INVITEs that ended without an answer, of which a late one is still known. */
+export const MAX_LAPSED = 4_096;
 /** Random, of a branch: s8.1.1.7 wants it unique, and nobody may guess it. */
 export const BRANCH_BYTES = 16;
 /** Bytes of a To tag that we write (s19.3: at least 32 random bits). */

@@ -12,6 +12,7 @@ import { formatVia, parseVia } from '../message/via.ts';
 import { BRANCH_BYTES, MAX_CLIENT_TRANSACTIONS, MAX_TIMEOUTS_PER_TURN, RETRY_AFTER_S } from './constants.ts';
 import { InviteClientTransaction } from './invite-client.ts';
 import { InviteServerTransaction } from './invite-server.ts';
+import { LapsedInvites } from './lapsed-invites.ts';
 import { Ledger, type LedgerLimits } from './ledger.ts';
 import { clientKey, clientKeyOf, serverKeys, type ServerKeys } from './matching.ts';
 import { NonInviteClientTransaction } from './non-invite-client.ts';
@@ -74,6 +75,7 @@ export class TransactionLayer implements Timed {
   /** By key of their flows. */
   private readonly byFlow = new Map<string, Set<Machine>>();
   private readonly timers = new TimerQueue<Machine>();
+  private readonly lapsed = new LapsedInvites();
   /** Whose flow failed: they are told later, not from within `send`. */
   private readonly failing = new Set<Machine>();
   private readonly failedFlows = new Set<string>();
@@ -97,8 +99,8 @@ export class TransactionLayer implements Timed {
 
   /** Transactions, and whatever else is remembered: all 0 when nothing goes on. */
   get sizes(): { readonly servers: number; readonly clients: number; readonly others: number } {
-    const others =
-      this.serverEntries.size + this.clientEntries.size + this.byFlow.size + this.timers.size + this.ledger.sources;
+    const { serverEntries, clientEntries, byFlow, timers, ledger, lapsed } = this;
+    const others = serverEntries.size + clientEntries.size + byFlow.size + timers.size + ledger.sources + lapsed.size;
     return { servers: this.servers.size, clients: this.clients.size, others };
   }
 
@@ -165,11 +167,12 @@ export class TransactionLayer implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.timers.next(), this.failedAt);
+    return earliest(this.timers.next(), this.lapsed.nextTimeout(), this.failedAt);
   }
 
   /** Takes so much as fits into a turn of the event loop: what is left is due at once. */
   handleTimeout(now: number): void {
+    this.lapsed.handleTimeout(now);
     for (const key of this.failedFlows) for (const machine of this.byFlow.get(key) ?? []) this.failing.add(machine);
     this.failedFlows.clear();
     for (let count = 0; count < MAX_TIMEOUTS_PER_TURN; count += 1) {
@@ -275,7 +278,8 @@ export class TransactionLayer implements Timed {
     const key = clientKeyOf(response);
     const machine = key === undefined ? undefined : this.clients.get(key);
     if (machine === undefined) {
-      this.user.onStrayResponse(response, flow, now);
+      const isLate = key !== undefined && this.lapsed.receive(key, response, now);
+      if (!isLate) this.user.onStrayResponse(response, flow, now);
       return;
     }
     machine.receive(response, now);
@@ -290,8 +294,20 @@ export class TransactionLayer implements Timed {
     now: number,
   ): ClientTransaction {
     const key = clientKey(branch, request.method);
+    const lapse = (at: number): void => {
+      if (request.method !== 'INVITE' || handlers.onLate === undefined) return;
+      this.lapsed.add(key, (response, then) => handlers.onLate?.(response, then), at);
+    };
     const ports: ClientPorts = {
       ...handlers,
+      onTimeout: (at) => {
+        lapse(at);
+        handlers.onTimeout(at);
+      },
+      onTransportError: (at) => {
+        lapse(at);
+        handlers.onTransportError(at);
+      },
       send: (message) => this.ports.send(flow, message),
       cancel: (message, at) => this.start(message, branch, flow, NOBODY, at),
     };

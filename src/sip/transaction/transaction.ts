@@ -9,6 +9,8 @@ export interface ClientHandlers {
   /** Timer B or F, or a CANCEL that had no effect (RFC 3261 s9.1). */
   onTimeout(now: number): void;
   onTransportError(now: number): void;
+  /** Of an INVITE, a 2xx after one of the last two; absent: it is a stray. */
+  onLate?(response: SipResponse, now: number): void;
 }
 
 /** What a client transaction does to the world. */

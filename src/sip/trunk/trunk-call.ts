@@ -70,14 +70,15 @@ interface Ports {
 
 const NO_ANSWER = { status: 503, reason: 'Gateway Has No Way Out' };
 const TERMINATED = { status: 487, reason: 'Request Terminated' };
+const STOPPED = { status: 503, reason: 'Gateway Stops' };
 const RELAY_FAILS = { status: 503, reason: 'Media Relay Unavailable' };
 
 /**
  * A call through a gateway: a dialog with each end (a back-to-back user agent, RFC 7092 s3.2.1), which have nothing in common but To
  * tags of the called end: where that has forked, the caller sees as many dialogs.
  *
- *    inviting ──2xx──> answered ──BYE of either end──> over
- *       └──refused, cancelled, nobody answers──────────^
+ *    inviting ──2xx──> answered ──BYE of either end──> over ──2xx: ACK, BYE──┐
+ *       └──refused, cancelled, nobody answers──────────^ ^───────────────────┘
  *
  * What is repeated because of loss is repeated end to end: nothing here waits for an ACK.
  */
@@ -101,6 +102,8 @@ export class TrunkCall {
   private outgoing: OutgoingRequest | undefined;
   private state: 'inviting' | 'answered' | 'over' = 'inviting';
   private isCancelled = false;
+  /** To tags of who answered too late. */
+  private readonly dismissed = new Set<string>();
 
   constructor(ports: Ports, start: CallStart) {
     const { invite, transaction } = start;
@@ -163,8 +166,14 @@ export class TrunkCall {
     });
   }
 
-  /** Nothing was heard of it for long: both ends are told that it is over. */
+  /** Nothing was heard of it for long, or the gateway stops: both ends are told that it is over. */
   end(now: number): void {
+    if (this.state === 'over') return;
+    if (this.state === 'inviting') {
+      this.cancel([], now);
+      this.fail(STOPPED, now);
+      return;
+    }
     for (const tag of this.dialogs.keys()) for (const to of ['caller', 'callee'] as const) this.sayBye(to, tag, now);
     this.finish();
   }
@@ -199,12 +208,17 @@ export class TrunkCall {
         onSent: () => this.remember('caller', invite, this.cseqs.callee),
         onProvisional: relay,
         onFinal: (response, at, flow) => {
+          if (this.state === 'over' && response.status < 300) {
+            this.dismiss(response, flow, at);
+            return;
+          }
           this.flows.callee = flow;
           relay(response, at);
         },
         onFailure: (at) => {
           this.fail(this.isCancelled ? TERMINATED : NO_ANSWER, at);
         },
+        onLate: (response, at, flow) => this.dismiss(response, flow, at),
       },
       now,
     );
@@ -281,8 +295,13 @@ export class TrunkCall {
   }
 
   /** Within the dialog with that end. */
-  private build(to: End, tag: string, request: SipRequest, number: number): SipRequest {
-    const dialog = to === 'caller' ? this.caller : this.dialogs.get(tag);
+  private build(
+    to: End,
+    tag: string,
+    request: SipRequest,
+    number: number,
+    dialog = to === 'caller' ? this.caller : this.dialogs.get(tag),
+  ): SipRequest {
     const { from, to: called, calledAs, invite } = this.start;
     const tagged = (value: string, own: string): string => `${value};tag=${own}`;
     const [ours, theirs] =
@@ -370,10 +389,14 @@ export class TrunkCall {
     if (isRefresh && target !== undefined && dialog !== undefined) dialog.target = target;
   }
 
-  private flowOf(end: End, tag: string): SipFlow {
-    const dialog = end === 'caller' ? this.caller : this.dialogs.get(tag);
+  private flowOf(
+    end: End,
+    tag: string,
+    dialog = end === 'caller' ? this.caller : this.dialogs.get(tag),
+    flow = this.flows[end],
+  ): SipFlow {
     const next = parseNameAddr(dialog?.routes[0] ?? '')?.uri ?? dialog?.target ?? '';
-    return this.ports.sides[end].flowTo(next, this.flows[end]);
+    return this.ports.sides[end].flowTo(next, flow);
   }
 
   private remember(end: End, request: SipRequest, number: number): void {
@@ -382,12 +405,28 @@ export class TrunkCall {
     if (this.invites.size > MAX_INVITES && oldest !== undefined) this.invites.delete(oldest);
   }
 
+  /**
+   * A 2xx that comes when the caller has heard another end (RFC 3261 s9.1: a CANCEL may be too late), or of a server that was left:
+   * whoever has answered shall not be in a call that nobody holds.
+   */
+  private dismiss(response: SipResponse, flow: SipFlow, now: number): void {
+    const tag = tagOf(response, 'to');
+    const target = contactOf(response);
+    const number = parseCSeq(firstHeader(response, 'cseq') ?? '')?.number;
+    if (target === undefined || number === undefined || tag === '') return;
+    const dialog = { target, routes: headerValues(response, 'record-route').reverse(), isAnswered: true };
+    const side = this.ports.sides.callee;
+    const to = this.flowOf('callee', tag, dialog, flow);
+    side.forward(this.build('callee', tag, saying('ACK'), number, dialog), to);
+    if (this.dismissed.has(tag) || this.dismissed.size >= MAX_DIALOGS) return;
+    this.dismissed.add(tag);
+    const build = (): SipRequest => this.build('callee', tag, saying('BYE'), (this.cseqs.callee += 1), dialog);
+    side.request({ flows: [to], build, ...UNHEARD }, now);
+  }
+
   private sayBye(to: End, tag: string, now: number): void {
-    const request: SipRequest = { type: 'request', method: 'BYE', uri: '', headers: [], body: new Uint8Array() };
-    const ignore = (): void => undefined;
-    const build = (): SipRequest => this.build(to, tag, request, (this.cseqs[to] += 1));
-    const flows = [this.flowOf(to, tag)];
-    this.ports.sides[to].request({ flows, build, onProvisional: ignore, onFinal: ignore, onFailure: ignore }, now);
+    const build = (): SipRequest => this.build(to, tag, saying('BYE'), (this.cseqs[to] += 1));
+    this.ports.sides[to].request({ flows: [this.flowOf(to, tag)], build, ...UNHEARD }, now);
   }
 
   private leaving(tag: string): void {
@@ -415,6 +454,14 @@ export class TrunkCall {
   private unique(): string {
     return Buffer.from(this.ports.random.bytes(ID_BYTES)).toString('hex');
   }
+}
+
+const ignore = (): void => undefined;
+const UNHEARD = { onProvisional: ignore, onFinal: ignore, onFailure: ignore };
+
+/** Of ours, before it is built for an end. */
+function saying(method: string): SipRequest {
+  return { type: 'request', method, uri: '', headers: [], body: new Uint8Array() };
 }
 
 function otherEnd(end: End): End {

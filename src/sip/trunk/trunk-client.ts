@@ -29,6 +29,8 @@ export interface Outgoing {
   onFinal(response: SipResponse, now: number, flow: SipFlow): void;
   /** No server has answered. */
   onFailure(now: number): void;
+  /** Of an INVITE, a 2xx of a server that was left, or after `onFailure`. Absent: it is not minded. */
+  onLate?(response: SipResponse, now: number, flow: SipFlow): void;
 }
 
 /**
@@ -75,15 +77,20 @@ export class OutgoingRequest {
       (...given: A): void => {
         if (attempt === this.attempt) handle(...given);
       };
+    const late = (response: SipResponse, at: number): void => this.outgoing.onLate?.(response, at, flow);
     this.outgoing.onSent?.(request);
     this.transaction = this.client.layer.request(request, flow, now, {
       onProvisional: ofThis((response: SipResponse, at: number) => {
         this.client.timers.clear(this);
         if (response.status > 100) this.outgoing.onProvisional(response, at);
       }),
-      onFinal: ofThis((response: SipResponse, at: number) => this.answered(response, flow, at)),
+      onFinal: (response, at) => {
+        if (attempt === this.attempt) this.answered(response, flow, at);
+        else if (response.status < 300) late(response, at);
+      },
       onTimeout: ofThis((at: number) => this.next(at)),
       onTransportError: ofThis((at: number) => this.next(at)),
+      onLate: late,
     });
     if (this.transaction === undefined) this.outgoing.onFailure(now);
     else this.client.timers.set(this, now + RESPONDS_WITHIN_MS);

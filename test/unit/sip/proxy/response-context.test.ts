@@ -1,5 +1,6 @@
 import test from 'ava';
-import { firstHeader, withHeader } from '../../../../src/sip/message/headers.ts';
+import type { SipFlow } from '../../../../src/sip/flow.ts';
+import { firstHeader, headerValues, prependHeader, withHeader } from '../../../../src/sip/message/headers.ts';
 import { MAX_LOCATING_MS, MAX_TARGETS, TIMER_C_MS } from '../../../../src/sip/proxy/constants.ts';
 import { request, response } from '../../../sim/sip/messages.ts';
 import { phone, ProxyFixture } from './proxy-fixture.ts';
@@ -294,3 +295,115 @@ for (const [status, asked] of [
     fixture.answer(0, status);
     t.is(new Set(fixture.forwarded.map(({ uri }) => uri)).size, asked);
   });
+
+const contactAt = ({ remote }: SipFlow) => ({ name: 'Contact', value: `<sip:bob@${remote.address}:5060>` });
+
+/** A 200 of the target of the `index`-th request that was sent, with a Contact. */
+function accept(fixture: ProxyFixture, index: number, tag = 'callee'): void {
+  const entry = fixture.sent.filter(({ message: { type } }) => type === 'request')[index];
+  if (entry?.message.type !== 'request') throw new Error(`request ${index} was not sent`);
+  fixture.receive(response(entry.message, 200, { tag, headers: [contactAt(entry.flow)] }), entry.flow);
+}
+
+/** Of requests to that phone, without repetitions. */
+function toldTo(fixture: ProxyFixture, host: number): string[] {
+  const { key } = phone(host).flow;
+  const sent = new Set(fixture.sent.flatMap(({ flow, message }) => (flow.key === key ? [message] : [])));
+  return [...sent].flatMap((message) => (message.type === 'request' ? [message.method] : []));
+}
+
+test('a phone that was given up answers after the caller has heard 486: it is acknowledged each time, and hung up, once', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [
+    { ...phone(2), answerWithinMs: 2_000 },
+    { ...phone(3), q: 0.1 },
+  ];
+  fixture.receive(INVITE);
+  fixture.run(2_000);
+  fixture.answer(3, 486);
+  accept(fixture, 0);
+  accept(fixture, 0);
+  t.deepEqual(fixture.statuses, [486]);
+  t.deepEqual(toldTo(fixture, 2), ['INVITE', 'ACK', 'BYE', 'ACK']);
+  const [ack, bye] = fixture.forwarded.filter(({ uri, method }) => uri === phone(2).uri && method !== 'INVITE');
+  if (ack === undefined || bye === undefined) return void t.fail();
+  t.deepEqual([firstHeader(ack, 'cseq'), firstHeader(bye, 'cseq')], ['1 ACK', '2 BYE']);
+  for (const sent of [ack, bye]) {
+    t.is(firstHeader(sent, 'to'), '<sip:bob@home.example>;tag=callee');
+    t.is(firstHeader(sent, 'from'), firstHeader(INVITE, 'from'));
+    t.deepEqual(headerValues(sent, 'route'), []);
+    t.is(headerValues(sent, 'via').length, 1);
+  }
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('a phone that minds neither CANCEL nor time answers when the caller has 487: it is hung up', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.receive(INVITE);
+  fixture.answer(0, 180);
+  fixture.receive(request('CANCEL'));
+  fixture.run(32_000);
+  t.is(fixture.statuses.filter((status) => status === 487).length, 1);
+  accept(fixture, 0);
+  t.deepEqual(toldTo(fixture, 2), ['INVITE', 'CANCEL', 'ACK', 'BYE']);
+  t.false(fixture.statuses.slice(2).includes(200));
+  fixture.run(2 * OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+for (const breaks of [false, true])
+  test(`a phone ${breaks ? 'whose flow broke' : 'that was silent for 32 s'} answers yet: it is hung up, and a minute later nothing is known of it`, (t) => {
+    const fixture = new ProxyFixture();
+    fixture.receive(INVITE);
+    if (breaks) fixture.layer.transportFailed(phone(2).flow, 0);
+    fixture.run(breaks ? 1_000 : 32_000);
+    t.is(fixture.statuses[0], breaks ? 500 : 408);
+    accept(fixture, 0);
+    t.deepEqual(toldTo(fixture, 2), ['INVITE', 'ACK', 'BYE']);
+    fixture.run(2 * OVER_MS);
+    t.true(fixture.isEmpty);
+    const before = fixture.sent.length;
+    accept(fixture, 0);
+    t.is(fixture.sent.length, before);
+  });
+
+test('what was answered too late behind another proxy is ended by way of that', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.receive(INVITE);
+  fixture.run(32_000);
+  const [sent] = fixture.forwarded;
+  if (sent === undefined) return void t.fail();
+  const answer = response(sent, 200, { headers: [contactAt(phone(2).flow)] });
+  fixture.receive(prependHeader(answer, 'Record-Route', '<sip:198.18.0.8;lr>'), phone(2).flow);
+  t.deepEqual(
+    fixture.sent.slice(-2).map(({ flow, message }) => ({
+      method: message.type === 'request' ? message.method : undefined,
+      to: flow.remote.address,
+      routes: headerValues(message, 'route'),
+    })),
+    ['ACK', 'BYE'].map((method) => ({ method, to: '198.18.0.8', routes: ['<sip:198.18.0.8;lr>'] })),
+  );
+});
+
+test('a re-INVITE that is answered too late ends no call: its dialog is held', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.receive(request('INVITE', { to: '<sip:bob@home.example>;tag=callee' }));
+  fixture.run(32_000);
+  accept(fixture, 0);
+  t.false(fixture.forwarded.some(({ method }) => method !== 'INVITE'));
+});
+
+test('a phone that answers when another has had the call for 40 s is hung up, and the call goes on', (t) => {
+  const fixture = new ProxyFixture();
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(INVITE);
+  fixture.answer(0, 200, 'first');
+  fixture.run(20_000);
+  fixture.answer(1, 180);
+  fixture.run(20_000);
+  accept(fixture, 1, 'second');
+  t.deepEqual(toldTo(fixture, 3), ['INVITE', 'CANCEL', 'ACK', 'BYE']);
+  t.deepEqual(toldTo(fixture, 2), ['INVITE']);
+  t.deepEqual(fixture.statuses, [200]);
+});

@@ -17,13 +17,19 @@ import { locateServers, type Server, type Wanted } from '../sip/trunk/server-loc
 import { Trunk } from '../sip/trunk/trunk.ts';
 import type { TrunkState } from '../sip/trunk/trunk-state.ts';
 import { trunkFlow } from '../sip/trunk/trunk-flow.ts';
+import type { StateDirectory } from '../identity/state-directory.ts';
 import { Driver } from './driver.ts';
 import type { Guard } from './guard.ts';
+import { KeptFile } from './kept-file.ts';
 import { sipResolver } from './sip-resolver.ts';
 import { TrunkSockets } from './trunk-sockets.ts';
 
 // Implementation constants.
 
+/** Who talks with whom by this gateway: nobody else's business. */
+const CALLS_FILE = 'gateway-calls';
+/** A call is answered, and acknowledged. */
+const SAVE_CALLS_MS = 100;
 /** Where a peer that is not registered at may call from: DNS is asked again. */
 const REFRESH_MS = 300_000;
 
@@ -32,6 +38,7 @@ export interface SipTrunkComponents {
   readonly random: Random;
   readonly logger: Logger;
   readonly guard: Guard;
+  readonly state: StateDirectory;
   /** Absent: SDP passes as it is. */
   readonly rtpengine?: Pick<MediaRelayPorts, 'ask' | 'onAnswer'> | undefined;
   /** Whether this host has an IPv4 address in the overlay. */
@@ -63,6 +70,8 @@ export class SipTrunk {
   private readonly account: TrunkAccount;
   private readonly driver: Driver;
   private readonly sockets: TrunkSockets;
+  /** Calls from life to life: an agent that crashes takes none of them along. */
+  private readonly kept: KeptFile;
   private readonly resolver = sipResolver();
   private readonly random: Random;
   private readonly refresh: NodeJS.Timeout;
@@ -71,7 +80,7 @@ export class SipTrunk {
   private outside: string | undefined;
 
   constructor(components: SipTrunkComponents, options: SipTrunkOptions) {
-    const { clock, random, logger, guard, rtpengine, hasIpv4, toAdaptor, changed } = components;
+    const { clock, random, logger, guard, state, rtpengine, hasIpv4, toAdaptor, changed } = components;
     const media =
       rtpengine &&
       new RtpengineMedia(
@@ -88,6 +97,10 @@ export class SipTrunk {
     this.random = random;
     this.options = options;
     this.flow = trunkFlow(adaptor);
+    this.kept = new KeptFile(
+      { state, logger, snapshot: () => this.trunk.snapshot(clock.monotonic(), clock.wall()) },
+      { file: CALLS_FILE, what: 'calls of the gateway', saveDelayMs: SAVE_CALLS_MS },
+    );
     this.trunk = new Trunk(
       {
         ports: {
@@ -97,6 +110,7 @@ export class SipTrunk {
             void this.locate(wanted).then((servers) => this.run((now) => done(servers, now))),
           localOutside: (remote) => this.sockets.ends.to(remote),
           changed,
+          callsChanged: () => this.kept.changed(),
         },
         ...{ media, names: new OverlayNames(overlay), random, logger },
       },
@@ -116,6 +130,7 @@ export class SipTrunk {
       settings,
     );
     this.refresh = setInterval(() => this.run((now) => this.trunk.start(now)), REFRESH_MS).unref();
+    this.run((now) => this.trunk.restore(this.kept.load(), now, clock.wall()));
     this.run((now) => this.trunk.start(now));
   }
 
@@ -155,6 +170,7 @@ export class SipTrunk {
     clearInterval(this.refresh);
     this.run((now) => this.trunk.stop(now));
     this.driver.stop();
+    this.kept.flush();
     // What was sent now is on its way.
     setImmediate(() => this.sockets.stop());
   }

@@ -455,3 +455,106 @@ test('a number given to a member while the gateway runs: the world rings him by 
   t.is(methods(other)[0], 'INVITE');
   t.is(shown(), `<sip:line7@${PROVIDER}>`);
 });
+
+for (const ends of ['member', 'world'] as const)
+  test(`the gateway crashes in a call: it goes on, with a re-INVITE, and the ${ends} ends it by BYE`, (t) => {
+    const { network, provider, alice, trunk } = scene({}, ['box']);
+    const phone = alice.registered();
+    const call = phone.call('one', 'sip:+4930123456@home.example');
+    network.loop.run(2_000);
+    phone.say('INFO', call.dialog);
+    network.loop.run(500);
+    trunk.crash();
+    network.loop.run(100);
+    t.is(trunk.trunk.size, 1);
+    const again = phone.say('INVITE', call.dialog);
+    network.loop.run(1_000);
+    t.is(again?.heard.at(-1)?.slice(0, 3), '200');
+    t.is(provider.received.at(-1)?.split(' ')[0], 'ACK');
+    if (ends === 'member') phone.say('BYE', call.dialog);
+    else provider.hangUp();
+    network.loop.run(40_000);
+    t.is(ends === 'member' ? phone.heard.at(-1) : provider.heard.at(-1), 'BYE 200');
+    t.is(ends === 'member' ? provider.received.at(-1)?.split(' ')[0] : methods(phone).at(-1), 'BYE');
+    const cseqs = provider.requests
+      .filter(({ method }) => ['INVITE', 'INFO', 'BYE'].includes(method))
+      .map((request) => Number.parseInt(firstHeader(request, 'cseq') ?? '', 10));
+    t.deepEqual(
+      cseqs,
+      cseqs.toSorted((a, b) => a - b),
+    );
+    t.is(trunk.trunk.size, 0);
+    t.is(phone.leftovers, 0);
+    t.deepEqual(trunk.trunk.snapshot(0, 0).calls, []);
+  });
+
+for (const ends of ['member', 'world'] as const)
+  test(`the gateway crashes in a call of the world: the ${ends} ends it by BYE`, (t) => {
+    const { network, provider, alice, trunk } = scene();
+    const phone = alice.registered();
+    provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '<sip:0301234567@203.0.113.1>', `sip:030111@${PROVIDER}`);
+    network.loop.run(2_000);
+    trunk.crash();
+    trunk.crash();
+    network.loop.run(100);
+    if (ends === 'member') phone.say('BYE', [...phone.answered.values()][0]);
+    else provider.hangUpOwn();
+    network.loop.run(40_000);
+    t.is(ends === 'member' ? phone.heard.at(-1) : provider.heard.at(-1), 'BYE 200');
+    t.is(ends === 'member' ? provider.received.at(-1)?.split(' ')[0] : methods(phone).at(-1), 'BYE');
+    t.is(trunk.trunk.size, 0);
+  });
+
+test('a gateway that was away for an hour tells both ends that their call is over; one that was ringing is not kept', (t) => {
+  const { network, provider, alice, trunk } = scene({}, ['box']);
+  const phone = alice.registered();
+  phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  provider.answerMs = 60_000;
+  phone.call('two', 'sip:+4930123457@home.example');
+  network.loop.run(1_000);
+  t.is(trunk.trunk.size, 2);
+  t.is(trunk.trunk.snapshot(0, 0).calls.length, 1);
+  trunk.crash(3_600_000);
+  network.loop.run(1_000);
+  t.is(methods(phone).at(-1), 'BYE');
+  t.is(provider.received.findLast((line) => !line.startsWith('REGISTER'))?.split(' ')[0], 'BYE');
+  t.is(trunk.trunk.size, 0);
+});
+
+test('what is no snapshot of calls, or one of another provider, restores none', (t) => {
+  const { network, alice, trunk } = scene({}, ['box']);
+  alice.registered().call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const kept = trunk.trunk.snapshot(0, 0);
+  t.is(kept.calls.length, 1);
+  trunk.trunk.stop(network.loop.now);
+  for (const data of [
+    undefined,
+    null,
+    [],
+    { ...kept, version: 2 },
+    { ...kept, domain: 'other.example' },
+    { ...kept, calls: [{}] },
+  ]) {
+    trunk.trunk.restore(data, 0, 0);
+    t.is(trunk.trunk.size, 0);
+  }
+  trunk.trunk.restore(kept, 0, 0);
+  t.is(trunk.trunk.size, 1);
+});
+
+test('while a call runs, that the gateway is alive is written down each minute', (t) => {
+  const { network, alice, trunk } = scene({}, ['box']);
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const before = trunk.changes;
+  network.loop.run(300_000);
+  t.is(trunk.changes - before, 5);
+  phone.say('BYE', call.dialog);
+  network.loop.run(1_000);
+  const after = trunk.changes;
+  network.loop.run(300_000);
+  t.is(trunk.changes, after);
+});

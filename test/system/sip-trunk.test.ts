@@ -165,3 +165,46 @@ systemTest(
     );
   },
 );
+
+systemTest(
+  "a gateway's agent that is killed in a call goes on with it when it is back: both are heard, and either end hangs up",
+  async (t, lab) => {
+    const { gateway, alice, world } = await places(lab);
+    await eventually('the gateway serves', 30_000, async () => {
+      await alice.dial(`sip:030987654@${OVERLAY}`);
+      return alice.next('CALL_ESTABLISHED', 3_000).then(
+        () => true,
+        () => undefined,
+      );
+    });
+    await world.next('CALL_ESTABLISHED', 5_000);
+    await delay(TALK_MS);
+    const again = await dieAndServe(gateway);
+    await delay(TALK_MS);
+    await alice.hangUp();
+    await world.next('CALL_CLOSED', 20_000);
+    const heard = [alice.loudnessHeard(), world.loudnessHeard()];
+    t.true(
+      heard.every((loudness) => loudness > 0.02),
+      heard.join(' '),
+    );
+
+    await world.dial(`sip:${NUMBER}@${PROVIDER}`);
+    await Promise.all([alice.next('CALL_ESTABLISHED', 10_000), world.next('CALL_ESTABLISHED', 10_000)]);
+    await delay(TALK_MS);
+    await dieAndServe(again);
+    await world.hangUp();
+    await alice.next('CALL_CLOSED', 20_000);
+    await Promise.all([alice.stop(), world.stop()]);
+  },
+);
+
+/** Kills it in a call that is written down by now, and waits until it is registered again. */
+async function dieAndServe(gateway: Agent): Promise<Agent> {
+  await gateway.crash();
+  const again = await gateway.startAgain();
+  await eventually('the gateway is registered again', 30_000, async () =>
+    (await again.status()).sip?.trunk?.state === 'registered' ? true : undefined,
+  );
+  return again;
+}

@@ -7,6 +7,7 @@ import { parseNameAddr } from '../message/name-addr.ts';
 import { MAX_FORWARDS } from '../transaction/constants.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
+import { type KeptCall, keptFlow } from './kept-calls.ts';
 import type { TrunkMedia, MediaSession } from './trunk-media.ts';
 import { isSdp, passedHeaders, TRUNK_ALLOW } from './passing.ts';
 import type { Outgoing, OutgoingRequest } from './trunk-client.ts';
@@ -19,6 +20,8 @@ const MAX_INVITES = 8;
 /** Messages that wait for the media relay. */
 const MAX_WAITING = 32;
 const ID_BYTES = 12;
+/** What was said after a call was written down is not known in the next life: numbers go on behind it (RFC 3261 s12.2.1.1). */
+const CSEQ_GAP = 1_000;
 
 /** The two ends of a call; the gateway is the callee of the one and the caller of the other. */
 export type End = 'caller' | 'callee';
@@ -58,13 +61,30 @@ interface Dialog {
   isAnswered: boolean;
 }
 
+/** What the two dialogs of a call are: all that is needed once it is answered. */
+interface Facts {
+  readonly id: string;
+  /** Call-IDs. */
+  readonly callIds: Readonly<Record<End, string>>;
+  readonly tags: { readonly caller: string; readonly own: string };
+  /** From and To that the called end is told, From of what the caller is told later, and the caller's own From with its tag. */
+  readonly names: {
+    readonly from: string;
+    readonly to: string;
+    readonly calledAs: string;
+    readonly callerFrom: string;
+  };
+  readonly caller: Dialog;
+  readonly flows: Readonly<Record<End, SipFlow>>;
+}
+
 interface Ports {
   readonly sides: Readonly<Record<End, CallSide>>;
   readonly media: TrunkMedia | undefined;
   readonly random: Random;
   /** Nothing of it is needed any more. */
   over(call: TrunkCall): void;
-  /** Something was said in it. */
+  /** Something was said in it, and what is kept of it is another. */
   alive(call: TrunkCall, now: number): void;
 }
 
@@ -87,9 +107,10 @@ export class TrunkCall {
   /** Call-IDs. */
   readonly callIds: Readonly<Record<End, string>>;
   private readonly ports: Ports;
-  private readonly start: CallStart;
-  private readonly callerTag: string;
-  private readonly ownTag: string;
+  /** Undefined: it was answered in a former life. */
+  private readonly start: CallStart | undefined;
+  private readonly tags: Facts['tags'];
+  private readonly names: Facts['names'];
   private readonly caller: Dialog;
   /** By the To tag of the called end. */
   private readonly dialogs = new Map<string, Dialog>();
@@ -104,27 +125,79 @@ export class TrunkCall {
   private isCancelled = false;
   /** To tags of who answered too late. */
   private readonly dismissed = new Set<string>();
+  private saidAt: number;
 
-  constructor(ports: Ports, start: CallStart) {
-    const { invite, transaction } = start;
+  private constructor(ports: Ports, facts: Facts, start: CallStart | undefined, now: number) {
     this.ports = ports;
     this.start = start;
-    this.id = start.id;
-    this.callIds = { caller: firstHeader(invite, 'call-id') ?? '', callee: this.unique() };
-    this.callerTag = tagOf(invite, 'from');
-    this.ownTag = this.unique();
-    this.caller = { target: contactOf(invite) ?? '', routes: headerValues(invite, 'record-route'), isAnswered: true };
-    this.flows = { caller: transaction.from, callee: start.flows[0] ?? transaction.from };
+    this.id = facts.id;
+    this.callIds = facts.callIds;
+    this.tags = facts.tags;
+    this.names = facts.names;
+    this.caller = facts.caller;
+    this.flows = { ...facts.flows };
+    this.saidAt = now;
+  }
+
+  static of(ports: Ports, start: CallStart, now: number): TrunkCall {
+    const { id, invite, transaction, flows, from, to, calledAs } = start;
+    const unique = (): string => Buffer.from(ports.random.bytes(ID_BYTES)).toString('hex');
+    const facts: Facts = {
+      id,
+      callIds: { caller: firstHeader(invite, 'call-id') ?? '', callee: unique() },
+      tags: { caller: tagOf(invite, 'from'), own: unique() },
+      names: { from, to, calledAs, callerFrom: firstHeader(invite, 'from') ?? '' },
+      caller: { target: contactOf(invite) ?? '', routes: headerValues(invite, 'record-route'), isAnswered: true },
+      flows: { caller: transaction.from, callee: flows[0] ?? transaction.from },
+    };
+    return new TrunkCall(ports, facts, start, now);
+  }
+
+  /** A call of a former life goes on. @param inside the flow to the adaptor @param saidAt in monotonic time, as `now` */
+  static restored(ports: Ports, kept: KeptCall, inside: SipFlow, saidAt: number): TrunkCall {
+    const { id, callIds, tags, names, callerDialog, dialogs, cseqs, invites } = kept;
+    const outside = keptFlow(kept.flow);
+    const flows = kept.caller === 'inside' ? { caller: inside, callee: outside } : { caller: outside, callee: inside };
+    const call = new TrunkCall(
+      ports,
+      { id, callIds, tags, names, caller: { ...callerDialog }, flows },
+      undefined,
+      saidAt,
+    );
+    call.state = 'answered';
+    for (const [tag, dialog] of dialogs) call.dialogs.set(tag, { ...dialog });
+    for (const [invite, number] of invites) call.invites.set(invite, number);
+    for (const end of ['caller', 'callee'] as const) call.cseqs[end] = cseqs[end] + CSEQ_GAP;
+    return call;
+  }
+
+  /** What the next life needs. @param elapsed what the wall clock is ahead of monotonic time @returns undefined: nothing, it is not answered */
+  kept(elapsed: number): KeptCall | undefined {
+    if (this.state !== 'answered') return undefined;
+    const { id, callIds, tags, names, cseqs } = this;
+    const caller = this.ports.sides.caller.from === 'overlay' ? 'inside' : 'outside';
+    const { transport, local, remote } = this.flows[caller === 'inside' ? 'callee' : 'caller'];
+    return {
+      ...{ id, caller, callIds: { ...callIds }, tags: { ...tags }, names: { ...names } },
+      callerDialog: plain(this.caller),
+      dialogs: [...this.dialogs].map(([tag, dialog]) => [tag, plain(dialog)]),
+      cseqs: { ...cseqs },
+      invites: [...this.invites],
+      flow: { transport, local: { ...local }, remote: { ...remote } },
+      saidAt: Math.round(this.saidAt + elapsed),
+    };
   }
 
   /** The INVITE goes on. */
   begin(now: number): void {
-    const { invite, flows, isEmergency } = this.start;
+    const { start } = this;
+    if (start === undefined) return;
+    const { invite, isEmergency } = start;
     this.translate('caller', invite, 'offer', undefined, now, (body, at) => {
       if (this.state !== 'inviting') return;
       if (this.isCancelled) this.fail(TERMINATED, at);
       else if (body === undefined && !isEmergency) this.fail(RELAY_FAILS, at);
-      else this.invite(flows, body ?? invite.body, at);
+      else this.invite(start, body ?? invite.body, at);
     });
   }
 
@@ -138,14 +211,14 @@ export class TrunkCall {
   has(end: End, request: SipRequest): boolean {
     const [ours, theirs] = [tagOf(request, 'to'), tagOf(request, 'from')];
     return end === 'caller'
-      ? theirs === this.callerTag && this.dialogs.has(ours)
-      : ours === this.ownTag && this.dialogs.has(theirs);
+      ? theirs === this.tags.caller && this.dialogs.has(ours)
+      : ours === this.tags.own && this.dialogs.has(theirs);
   }
 
   /** A request within the call, which goes on to the other end. */
   receive(end: End, request: SipRequest, transaction: ServerTransaction, now: number): void {
     const tag = tagOf(request, end === 'caller' ? 'to' : 'from');
-    this.ports.alive(this, now);
+    this.said(now);
     this.refresh(end, tag, request);
     if (request.method === 'BYE') this.leaving(tag);
     this.translate(end, request, 'offer', tag, now, (body, at) => {
@@ -178,8 +251,8 @@ export class TrunkCall {
     this.finish();
   }
 
-  private invite(flows: readonly SipFlow[], body: Uint8Array, now: number): void {
-    const { invite, transaction, uri, from, to, headers } = this.start;
+  private invite(start: CallStart, body: Uint8Array, now: number): void {
+    const { invite, transaction, uri, from, to, headers, flows } = start;
     const side = this.ports.sides.callee;
     const build = (flow: SipFlow): SipRequest => {
       this.cseqs.callee += 1;
@@ -187,7 +260,7 @@ export class TrunkCall {
         ...{ type: 'request', method: 'INVITE', uri, body },
         headers: [
           { name: 'Max-Forwards', value: String(Number(firstHeader(invite, 'max-forwards') ?? MAX_FORWARDS) - 1) },
-          { name: 'From', value: `${from};tag=${this.ownTag}` },
+          { name: 'From', value: `${from};tag=${this.tags.own}` },
           { name: 'To', value: to },
           { name: 'Call-ID', value: this.callIds.callee },
           { name: 'CSeq', value: `${this.cseqs.callee} INVITE` },
@@ -259,10 +332,11 @@ export class TrunkCall {
     now: number,
   ): void {
     const { request, transaction, hadOffer } = asked;
-    const isFirst = request === this.start.invite;
+    const isFirst = request === this.start?.invite;
     const tag = isFirst ? tagOf(response, 'to') : tagOf(request, from === 'callee' ? 'to' : 'from');
     if (isFirst) this.learn(tag, response);
     else if (response.status < 300) this.refresh(from, tag, response);
+    if (response.status >= 200 && response.status < 300) this.said(now);
     this.translate(from, response, hadOffer ? 'answer' : 'offer', tag, now, (body, at) => {
       // Who asks for the password asks the gateway, which has no better one.
       const isChallenge = response.status === 401 || response.status === 407;
@@ -302,12 +376,10 @@ export class TrunkCall {
     number: number,
     dialog = to === 'caller' ? this.caller : this.dialogs.get(tag),
   ): SipRequest {
-    const { from, to: called, calledAs, invite } = this.start;
+    const { from, to: called, calledAs, callerFrom } = this.names;
     const tagged = (value: string, own: string): string => `${value};tag=${own}`;
     const [ours, theirs] =
-      to === 'callee'
-        ? [tagged(from, this.ownTag), tagged(called, tag)]
-        : [tagged(calledAs, tag), firstHeader(invite, 'from') ?? ''];
+      to === 'callee' ? [tagged(from, this.tags.own), tagged(called, tag)] : [tagged(calledAs, tag), callerFrom];
     const takesContact = request.method === 'INVITE' || request.method === 'UPDATE';
     const contact = { name: 'Contact', value: this.ports.sides[to].contact(this.flows[to]) };
     return {
@@ -336,7 +408,7 @@ export class TrunkCall {
     done: (body: Uint8Array | undefined, now: number) => void,
   ): void {
     const { media } = this.ports;
-    const [fromTag, toTag] = from === 'caller' ? [this.callerTag, tag] : [tag ?? '', this.callerTag];
+    const [fromTag, toTag] = from === 'caller' ? [this.tags.caller, tag] : [tag ?? '', this.tags.caller];
     this.queue((free) => {
       const finish = (body: Uint8Array | undefined, at: number): void => {
         done(body, at);
@@ -440,8 +512,7 @@ export class TrunkCall {
   }
 
   private fail(answer: { readonly status: number; readonly reason: string }, now: number): void {
-    const { invite, transaction } = this.start;
-    this.answer('caller', invite, transaction, answer, now);
+    if (this.start !== undefined) this.answer('caller', this.start.invite, this.start.transaction, answer, now);
     this.finish();
   }
 
@@ -451,8 +522,10 @@ export class TrunkCall {
     this.ports.over(this);
   }
 
-  private unique(): string {
-    return Buffer.from(this.ports.random.bytes(ID_BYTES)).toString('hex');
+  private said(now: number): void {
+    if (this.state === 'over') return;
+    this.saidAt = now;
+    this.ports.alive(this, now);
   }
 }
 
@@ -462,6 +535,10 @@ const UNHEARD = { onProvisional: ignore, onFinal: ignore, onFailure: ignore };
 /** Of ours, before it is built for an end. */
 function saying(method: string): SipRequest {
   return { type: 'request', method, uri: '', headers: [], body: new Uint8Array() };
+}
+
+function plain({ target, routes, isAnswered }: Dialog): { target: string; routes: string[]; isAnswered: boolean } {
+  return { target, routes: [...routes], isAnswered };
 }
 
 function otherEnd(end: End): End {

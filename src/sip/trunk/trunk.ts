@@ -19,6 +19,7 @@ import type { TrunkAccount } from './account.ts';
 import { DigestClient } from './digest.ts';
 import type { TrunkMedia } from './trunk-media.ts';
 import { TRUNK_ALLOW, unsupported } from './passing.ts';
+import { fromKept, type KeptCalls, toKept } from './kept-calls.ts';
 import { NO_SERVER, Registration } from './registration.ts';
 import type { Server, Wanted } from './server-location.ts';
 import { type CallSide, type CallStart, type End, TrunkCall } from './trunk-call.ts';
@@ -32,6 +33,10 @@ import { SIP_PORT } from '../transaction/constants.ts';
 
 /** Without a word of signalling: whoever crashed has not said BYE. */
 const MAX_CALL_MS = 12 * 3_600_000;
+/** While calls run, when it was alive is written down so often: what it was away is known to that. */
+const HEARTBEAT_MS = 60_000;
+/** Who was away for longer ends its calls: their ends have hung up, and their lines are needed. */
+const MAX_AWAY_MS = 300_000;
 /** Addresses of the provider that calls are taken from: of the latest answers of DNS. */
 const MAX_KNOWN = 64;
 
@@ -45,6 +50,8 @@ export interface TrunkPorts {
   localOutside(remote: SocketAddress, transport: 'udp' | 'tcp'): SocketAddress | undefined;
   /** It serves, or does not any more. */
   changed(now: number): void;
+  /** The snapshot is another one. Absent: calls end with a life. */
+  callsChanged?(): void;
 }
 
 export interface TrunkComponents {
@@ -55,6 +62,11 @@ export interface TrunkComponents {
   readonly random: Random;
   readonly logger: Logger;
 }
+
+/** Of the caller, and of the called end. */
+type Sides = readonly ['inside' | 'outside', 'inside' | 'outside'];
+const INSIDE_OUT: Sides = ['inside', 'outside'];
+const OUTSIDE_IN: Sides = ['outside', 'inside'];
 
 type Refuse = (status: number, reason: string, name?: string, value?: string) => void;
 
@@ -85,7 +97,10 @@ export class Trunk implements Timed {
   /** Some of them while it is looked for where they go. */
   private readonly cancelled = new WeakSet<ServerTransaction>();
   private readonly idle = new TimerQueue<TrunkCall>();
+  private heartbeatAt: number | undefined;
   private readonly known = new Set<string>();
+  /** Where calls of a former life lead: they are heard, and given no password. */
+  private readonly former = new Set<string>();
   private noServer: string | undefined;
 
   constructor(
@@ -158,6 +173,38 @@ export class Trunk implements Timed {
     else this.flowsTo(this.account.server, now, () => this.ports.changed(now));
   }
 
+  /** Calls that are answered, as plain data for JSON, for `restore` in the next life. */
+  snapshot(now: number, wallNow: number): KeptCalls {
+    const calls = new Set([...this.calls.values()].map(({ call }) => call));
+    const kept = [...calls].flatMap((call) => call.kept(wallNow - now) ?? []);
+    return toKept(kept, this.account.domain, wallNow);
+  }
+
+  /**
+   * Calls of a former life go on: the provider and the members know of none. After a long time away they are ended, at both ends.
+   * @param data what `snapshot` gave then, or anything
+   */
+  restore(data: unknown, now: number, wallNow: number): void {
+    const kept = fromKept(data);
+    if (kept?.domain !== this.account.domain) return;
+    const isOver = wallNow - kept.savedAt > MAX_AWAY_MS;
+    for (const one of kept.calls) {
+      const sides = one.caller === 'inside' ? INSIDE_OUT : OUTSIDE_IN;
+      const saidAt = Math.min(now, one.saidAt - wallNow + now);
+      const call: TrunkCall = TrunkCall.restored(
+        this.portsOf(() => call, sides),
+        one,
+        this.insideFlow,
+        saidAt,
+      );
+      this.former.add(one.flow.remote.address);
+      this.enter(call, sides, saidAt);
+      this.logger.info('SIP trunk: a call of a former life', { goesOn: !isOver });
+      if (isOver) call.end(now);
+    }
+    if (kept.calls.length > 0) this.keep(now);
+  }
+
   networkChanged(now: number): void {
     this.registration?.restart(now);
   }
@@ -173,7 +220,7 @@ export class Trunk implements Timed {
 
   /** Whether anything is read of such a sender: the provider's servers, or of an open gateway everybody. */
   isWelcome(address: string): boolean {
-    return this.account.isOpen || this.known.has(address);
+    return this.account.isOpen || this.known.has(address) || this.former.has(address);
   }
 
   /** What is no SIP message, or comes from nobody that may call, is dropped. */
@@ -198,6 +245,7 @@ export class Trunk implements Timed {
       ...[inside, outside, this.clients.inside, this.clients.outside].map((timed) => timed.nextTimeout()),
       this.registration?.nextTimeout(),
       this.idle.next(),
+      this.heartbeatAt,
     );
   }
 
@@ -208,6 +256,7 @@ export class Trunk implements Timed {
     this.clients.outside.handleTimeout(now);
     this.registration?.handleTimeout(now);
     for (let due = this.idle.due(now); due !== undefined; due = this.idle.due(now)) due.end(now);
+    if (this.heartbeatAt !== undefined && now >= this.heartbeatAt) this.keep(now);
   }
 
   private user(where: 'inside' | 'outside'): TransactionUser {
@@ -300,31 +349,54 @@ export class Trunk implements Timed {
   }
 
   private begin(where: 'inside' | 'outside', start: CallStart, now: number): void {
-    const [near, far] = where === 'inside' ? (['inside', 'outside'] as const) : (['outside', 'inside'] as const);
-    const { media, random } = this;
-    const call: TrunkCall = new TrunkCall(
-      {
-        sides: { caller: this.sides[near], callee: this.sides[far] },
-        media,
-        random,
-        over: () => this.over(call, start.transaction, [near, far]),
-        alive: (_, at) => this.idle.set(call, at + MAX_CALL_MS),
-      },
+    const sides = where === 'inside' ? INSIDE_OUT : OUTSIDE_IN;
+    const call: TrunkCall = TrunkCall.of(
+      this.portsOf(() => call, sides, start.transaction),
       start,
+      now,
     );
-    this.calls.set(`${near} ${call.callIds.caller}`, { call, end: 'caller' });
-    this.calls.set(`${far} ${call.callIds.callee}`, { call, end: 'callee' });
     this.inviting.set(start.transaction, call);
-    this.idle.set(call, now + MAX_CALL_MS);
+    this.enter(call, sides, now);
     call.begin(now);
   }
 
-  private over(call: TrunkCall, invite: ServerTransaction, [near, far]: readonly [string, string]): void {
+  private portsOf(
+    of: () => TrunkCall,
+    [near, far]: Sides,
+    invite?: ServerTransaction,
+  ): Parameters<typeof TrunkCall.of>[0] {
+    const { media, random } = this;
+    return {
+      sides: { caller: this.sides[near], callee: this.sides[far] },
+      media,
+      random,
+      over: () => this.over(of(), invite, [near, far]),
+      alive: (call, at) => {
+        this.idle.set(call, at + MAX_CALL_MS);
+        this.keep(at);
+      },
+    };
+  }
+
+  private enter(call: TrunkCall, [near, far]: Sides, saidAt: number): void {
+    this.calls.set(`${near} ${call.callIds.caller}`, { call, end: 'caller' });
+    this.calls.set(`${far} ${call.callIds.callee}`, { call, end: 'callee' });
+    this.idle.set(call, saidAt + MAX_CALL_MS);
+  }
+
+  private keep(now: number): void {
+    this.heartbeatAt = this.calls.size === 0 ? undefined : now + HEARTBEAT_MS;
+    this.ports.callsChanged?.();
+  }
+
+  private over(call: TrunkCall, invite: ServerTransaction | undefined, [near, far]: Sides): void {
     this.calls.delete(`${near} ${call.callIds.caller}`);
     this.calls.delete(`${far} ${call.callIds.callee}`);
-    this.inviting.delete(invite);
+    if (invite !== undefined) this.inviting.delete(invite);
     this.idle.clear(call);
     this.media?.delete(call.id);
+    if (this.calls.size === 0) this.heartbeatAt = undefined;
+    this.ports.callsChanged?.();
   }
 
   private callOf(where: string, request: SipRequest): { readonly call: TrunkCall; readonly end: End } | undefined {

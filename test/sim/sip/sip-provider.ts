@@ -31,6 +31,7 @@ export class SimProvider implements SipNode {
   isDead = false;
   /** Within the last call. */
   dialog: { request: SipRequest; tag: string; flow: SipFlow } | undefined;
+  private made: { request: SipRequest; response: SipResponse; flow: SipFlow } | undefined;
   private readonly network: SipNetwork;
   private readonly address: string;
   private readonly layer: TransactionLayer;
@@ -104,6 +105,18 @@ export class SimProvider implements SipNode {
     this.send('BYE', parseNameAddr(firstHeader(request, 'contact') ?? '')?.uri ?? '', headers, back);
   }
 
+  /** In the call that it made last. */
+  hangUpOwn(): void {
+    if (this.made === undefined) throw new Error('no call');
+    const { request, response, flow } = this.made;
+    const headers = [
+      { name: 'From', value: firstHeader(request, 'from') ?? '' },
+      { name: 'To', value: firstHeader(response, 'to') ?? '' },
+      { name: 'Call-ID', value: firstHeader(request, 'call-id') ?? '' },
+    ];
+    this.send('BYE', parseNameAddr(firstHeader(response, 'contact') ?? '')?.uri ?? '', headers, flow);
+  }
+
   private send(
     method: string,
     uri: string,
@@ -128,6 +141,7 @@ export class SimProvider implements SipNode {
   private onAnswer(request: SipRequest, response: SipResponse, flow: SipFlow): void {
     this.heard.push(`${request.method} ${response.status}`);
     if (request.method !== 'INVITE' || response.status >= 300) return;
+    this.made = { request, response, flow };
     const number = Number.parseInt(firstHeader(request, 'cseq') ?? '', 10);
     const headers = [
       { name: 'From', value: firstHeader(request, 'from') ?? '' },

@@ -1,5 +1,6 @@
 import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
+import type { SocketAddress } from '../../../src/base/socket-address.ts';
 import { udpFlow, type SipFlow } from '../../../src/sip/flow.ts';
 import type { SipMessage } from '../../../src/sip/message/message.ts';
 import { OverlayNames } from '../../../src/sip/names.ts';
@@ -67,19 +68,40 @@ export class SimMediaRelay implements TrunkMedia {
 
 /** The gateway of a home, with an address in the world outside. */
 export class SimTrunk implements SipNode {
-  readonly trunk: Trunk;
+  trunk: Trunk;
   readonly media: SimMediaRelay;
   /** What DNS says of a host name. */
   readonly dns = new Map<string, readonly Server[]>();
   private readonly network: SipNetwork;
+  private readonly make: () => Trunk;
   /** Its host is switched off. */
   isDead = false;
+  /** How often what is to be kept of its calls was another. */
+  changes = 0;
 
   constructor(network: SipNetwork, home: SipHome, address: string, given: TrunkAccount = account()) {
     this.network = network;
     this.media = new SimMediaRelay(network);
     const local = { address, port: 5_064 };
-    this.trunk = new Trunk(
+    let lives = 0;
+    this.make = () => this.born(home, local, given, (lives += 1));
+    this.trunk = this.make();
+    home.trunk = this;
+    network.attach(local, this);
+  }
+
+  /** Its agent has crashed, and is there again. @param awayMs how long ago it wrote down its calls */
+  crash(awayMs = 1_000): void {
+    const { now } = this.network.loop;
+    const kept: unknown = JSON.parse(JSON.stringify(this.trunk.snapshot(now, now)));
+    this.trunk = this.make();
+    this.trunk.restore(kept, now, now + awayMs);
+    this.start();
+  }
+
+  private born(home: SipHome, local: SocketAddress, given: TrunkAccount, life: number): Trunk {
+    const { network } = this;
+    return new Trunk(
       {
         ports: {
           sendInside: (message) => home.fromTrunk(message),
@@ -93,16 +115,15 @@ export class SimTrunk implements SipNode {
             }),
           localOutside: () => local,
           changed: () => {},
+          callsChanged: () => void (this.changes += 1),
         },
         media: this.media,
         names: new OverlayNames(OVERLAY),
-        random: seededRandom(77),
+        random: seededRandom(76 + life),
         logger: silentLogger,
       },
       { account: given, adaptor: home.ends },
     );
-    home.trunk = this;
-    network.attach(local, this);
   }
 
   get isReady(): boolean {

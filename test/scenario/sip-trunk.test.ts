@@ -9,6 +9,7 @@ import { account, PROVIDER, serverAt, SimTrunk } from '../sim/sip/sip-trunk.ts';
 
 interface Scene {
   readonly network: SipNetwork;
+  readonly overlay: SipOverlay;
   readonly provider: SimProvider;
   readonly spare: SimProvider;
   readonly alice: SipHome;
@@ -35,7 +36,7 @@ function scene(more: Partial<TrunkAccount> = {}, gateways: readonly string[] = [
     gateway.start();
   }
   network.loop.run(1_000);
-  return { network, provider, spare, alice, box, trunk, other };
+  return { network, overlay, provider, spare, alice, box, trunk, other };
 }
 
 const methods = (phone: SimPhone): string[] => phone.received.map((line) => line.split(' ')[0] ?? '');
@@ -498,7 +499,7 @@ for (const ends of ['member', 'world'] as const)
     trunk.crash();
     network.loop.run(100);
     if (ends === 'member') phone.say('BYE', [...phone.answered.values()][0]);
-    else provider.hangUpOwn();
+    else provider.sayOwn('BYE');
     network.loop.run(40_000);
     t.is(ends === 'member' ? phone.heard.at(-1) : provider.heard.at(-1), 'BYE 200');
     t.is(ends === 'member' ? provider.received.at(-1)?.split(' ')[0] : methods(phone).at(-1), 'BYE');
@@ -557,4 +558,144 @@ test('while a call runs, that the gateway is alive is written down each minute',
   const after = trunk.changes;
   network.loop.run(300_000);
   t.is(trunk.changes, after);
+});
+
+test('what rings reliably is acknowledged end to end (100rel), with the numbers that the INVITE has on each leg', (t) => {
+  const { network, provider, alice } = scene({}, ['box']);
+  provider.rseq = 7_001;
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example', [{ name: 'Supported', value: '100rel, replaces' }]);
+  network.loop.run(90);
+  t.deepEqual(call.heard, ['180 RSeq 7001']);
+  const invite = provider.requests.findLast(({ method }) => method === 'INVITE');
+  t.is(invite && firstHeader(invite, 'supported'), '100rel');
+  phone.say('PRACK', call.early, [{ name: 'RAck', value: `7001 ${phone.lastCSeq} INVITE` }]);
+  phone.say('PRACK', call.early, [{ name: 'RAck', value: '7001 4711 INVITE' }]);
+  network.loop.run(1_000);
+  t.deepEqual(phone.heard.filter((line) => line.startsWith('PRACK')).toSorted(), ['PRACK 200', 'PRACK 481']);
+  const pracks = provider.requests.filter(({ method }) => method === 'PRACK');
+  t.deepEqual(
+    pracks.map((prack) => firstHeader(prack, 'rack')),
+    [`7001 ${Number.parseInt((invite && firstHeader(invite, 'cseq')) ?? '', 10)} INVITE`],
+  );
+  t.is(call.heard.at(-1), '200 callee');
+});
+
+/** A bob who may call by the same gateways. */
+function withBob(): ReturnType<typeof scene> & { readonly bob: SimPhone } {
+  const all = scene({ callers: ['alice', 'bob'] }, ['box']);
+  const bob = all.overlay.home('bob', { gateways: ['box'] }).registered();
+  return { ...all, bob };
+}
+
+test('alice hands a call with a number to bob (Replaces): he talks with it, she hears BYE, and no line more is taken', (t) => {
+  const { network, provider, alice, bob, trunk } = withBob();
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const replaces = [
+    { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
+    { name: 'Require', value: 'replaces' },
+  ];
+  const his = bob.call('two', 'sip:+4930123456@home.example', replaces);
+  network.loop.run(2_000);
+  t.deepEqual(his.heard, ['200 callee']);
+  t.is(call.heard.at(-1), '200 callee');
+  t.is(methods(phone).at(-1), 'BYE');
+  const said = (): string[] => provider.requests.map(({ method }) => method).filter((method) => method !== 'REGISTER');
+  t.deepEqual(said(), ['INVITE', 'INVITE']);
+  const [first, second] = provider.requests.filter(({ method }) => method === 'INVITE');
+  t.is(second && firstHeader(second, 'call-id'), first && firstHeader(first, 'call-id'));
+  t.is(second && headerValues(second, 'require').length, 0);
+  t.is(trunk.trunk.size, 1);
+  trunk.crash();
+  bob.say('INFO', his.dialog);
+  network.loop.run(500);
+  t.is(bob.heard.at(-1), 'INFO 200');
+  provider.hangUp();
+  network.loop.run(40_000);
+  t.is(methods(bob).at(-1), 'BYE');
+  t.is(provider.heard.at(-1), 'BYE 200');
+  t.is(trunk.trunk.size, 0);
+  t.is(phone.leftovers + bob.leftovers, 0);
+});
+
+test('alice hands on a call that the world has made: bob talks, holds and hangs up', (t) => {
+  const { network, provider, alice, bob, trunk } = withBob();
+  const phone = alice.registered();
+  provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '<sip:0301234567@203.0.113.1>', `sip:030111@${PROVIDER}`);
+  network.loop.run(2_000);
+  const [dialog] = phone.answered.values();
+  const [invite] = phone.requests;
+  if (dialog === undefined || invite === undefined) return void t.fail();
+  const tag = (value: string): string => value.split(';tag=')[1] ?? '';
+  const value = `${dialog.callId};to-tag=${tag(dialog.remote)};from-tag=${tag(dialog.local)}`;
+  const his = bob.call('two', 'sip:+49301234567@home.example', [{ name: 'Replaces', value }]);
+  network.loop.run(2_000);
+  t.regex(his.heard.at(-1) ?? '', /^200/);
+  t.is(methods(phone).at(-1), 'BYE');
+  trunk.crash();
+  const again = bob.say('INVITE', his.dialog);
+  network.loop.run(1_000);
+  t.regex(again?.heard.at(-1) ?? '', /^200/);
+  provider.sayOwn('INFO');
+  network.loop.run(500);
+  t.is(methods(bob).at(-1), 'INFO');
+  t.is(provider.heard.at(-1), 'INFO 200');
+  bob.say('BYE', his.dialog);
+  network.loop.run(40_000);
+  t.is(bob.heard.at(-1), 'BYE 200');
+  t.is(provider.received.at(-1)?.split(' ')[0], 'BYE');
+  t.is(trunk.trunk.size, 0);
+  t.is(bob.leftovers, 0);
+});
+
+for (const [why, value, status] of [
+  ['of a call that is not here', 'other;to-tag=callee;from-tag=alice', '481'],
+  ['with a tag that is another', 'one;to-tag=callee;from-tag=mallory', '481'],
+  ['that is none', 'one', '400'],
+  ['of a call that has only to ring', 'one;to-tag=callee;from-tag=alice;early-only', '486'],
+] as const)
+  test(`a Replaces ${why}: ${status}, and the call goes on`, (t) => {
+    const { network, provider, alice, bob, trunk } = withBob();
+    const phone = alice.registered();
+    phone.call('one', 'sip:+4930123456@home.example');
+    network.loop.run(2_000);
+    const his = bob.call('two', 'sip:+4930123456@home.example', [{ name: 'Replaces', value }]);
+    network.loop.run(2_000);
+    t.deepEqual(his.heard, [status]);
+    t.is(invites(provider).length, 1);
+    t.is(trunk.trunk.size, 1);
+    t.false(methods(phone).includes('BYE'));
+  });
+
+test('the number refuses to talk with another (488): bob hears so, and alice has her call still', (t) => {
+  const { network, provider, alice, bob, trunk } = withBob();
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  provider.inCall = 488;
+  const his = bob.call('two', 'sip:+4930123456@home.example', [
+    { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
+  ]);
+  network.loop.run(2_000);
+  t.deepEqual(his.heard, ['488']);
+  t.is(trunk.trunk.size, 1);
+  phone.say('INFO', call.dialog);
+  network.loop.run(500);
+  t.is(phone.heard.at(-1), 'INFO 488');
+});
+
+test('a REFER to the world is refused, in a call and outside of one: 405, with what is allowed', (t) => {
+  const { network, provider, alice } = scene({}, ['box']);
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const refer = [{ name: 'Refer-To', value: '<sip:bob@home.example>' }];
+  phone.say('REFER', call.dialog, refer);
+  network.loop.run(500);
+  phone.ask('REFER', 'sip:+4930123456@home.example', refer);
+  network.loop.run(500);
+  t.deepEqual(phone.heard.slice(-2), ['REFER 405', 'REFER 405']);
+  t.false(provider.received.some((line) => line.startsWith('REFER')));
 });

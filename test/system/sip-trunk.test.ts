@@ -5,7 +5,10 @@ import { Agent, TUN_NAME } from '../../scripts/testbed/agent.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
 import { Kamailio } from '../../scripts/testbed/kamailio.ts';
 import type { Lab } from '../../scripts/testbed/lab.ts';
+import { Linphone } from '../../scripts/testbed/linphone.ts';
 import { Phone } from '../../scripts/testbed/phone.ts';
+import { placeBeside, settle } from '../../scripts/testbed/phones/places.ts';
+import { Pjsua } from '../../scripts/testbed/phones/pjsua.ts';
 import { Rtpengine } from '../../scripts/testbed/rtpengine.ts';
 import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
 import { type Host, PEER_ADDRESS, twoHomes } from '../../scripts/testbed/topology.ts';
@@ -33,15 +36,24 @@ numbers = { "${NUMBER}" = "alice" }
 
 const MEMBER = '[sip]\ngateways = ["office"]\ncountry = "DE"\n';
 
-interface Places {
+interface Hosts {
   readonly gateway: Agent;
-  readonly alice: Phone;
-  readonly bob: Phone;
+  readonly alice: { readonly agent: Agent; readonly host: Host };
+  readonly bob: { readonly agent: Agent; readonly host: Host };
+  readonly speech: string;
   readonly world: Phone;
 }
 
-/** Alice and bob behind NATs, the gateway in the open, kamailio as its provider, and a phone of the world behind that. */
-async function places(lab: Lab): Promise<Places> {
+interface Places extends Pick<Hosts, 'gateway' | 'world'> {
+  readonly alice: Phone;
+  readonly bob: Phone;
+}
+
+/**
+ * Alice and bob behind NATs, the gateway in the open, kamailio as its provider, and a phone of the world behind that.
+ * @param isNarrow that phone speaks PCMU alone
+ */
+async function hostsOf(lab: Lab, isNarrow = false): Promise<Hosts> {
   const homes = await twoHomes(lab);
   const provider = await homes.internet.publicHost('provider', PROVIDER);
   const outside = await homes.internet.publicHost('world', WORLD);
@@ -66,8 +78,17 @@ async function places(lab: Lab): Promise<Places> {
     return Promise.resolve(text.includes(`outside/${PEER_ADDRESS}`) || undefined);
   });
   await Rtpengine.start(lab, homes.peer.namespace);
-  const speech = join(lab.directory, 'speech.wav');
-  writeWav(speech, speechLike(40, 6940));
+  const speech = join(lab.directory, 'said.wav');
+  writeWav(speech, speechLike(40, 6940), isNarrow ? 1 : 2);
+  const world = await Phone.start({
+    ...{ namespace: outside.namespace, directory: lab.folder('phone-world'), addressOfRecord: `zoe@${PROVIDER}` },
+    ...{ interfaceName: outside.interfaceName, speech, family: 4, ...(isNarrow && { codecs: 'PCMU/8000/1' }) },
+  });
+  return { gateway, alice: { agent, host: homes.a }, bob: { agent: other, host: homes.b }, speech, world };
+}
+
+async function places(lab: Lab): Promise<Places> {
+  const { gateway, speech, world, ...members } = await hostsOf(lab);
   const phoneOf = async (name: string, { namespace }: Host, beside: Agent): Promise<Phone> => {
     const nameserver = (await beside.status()).dns?.listen;
     const phone = await Phone.start({
@@ -78,11 +99,10 @@ async function places(lab: Lab): Promise<Places> {
     await phone.registered(10_000);
     return phone;
   };
-  const [alice, bob] = await Promise.all([phoneOf('alice', homes.a, agent), phoneOf('bob', homes.b, other)]);
-  const world = await Phone.start({
-    ...{ namespace: outside.namespace, directory: lab.folder('phone-world'), addressOfRecord: `zoe@${PROVIDER}` },
-    ...{ interfaceName: outside.interfaceName, speech, family: 4 },
-  });
+  const [alice, bob] = await Promise.all([
+    phoneOf('alice', members.alice.host, members.alice.agent),
+    phoneOf('bob', members.bob.host, members.bob.agent),
+  ]);
   return { gateway, alice, bob, world };
 }
 
@@ -196,6 +216,54 @@ systemTest(
     await world.hangUp();
     await alice.next('CALL_CLOSED', 20_000);
     await Promise.all([alice.stop(), world.stop()]);
+  },
+);
+
+systemTest(
+  'alice, who talks with bob, calls a number and hands it to him by an attended transfer: those two hear each other, in one call at the provider',
+  async (t, lab) => {
+    const { alice, bob, world, speech } = await hostsOf(lab, true);
+    for (const { agent, host } of [alice, bob]) await settle(lab, host.namespace, agent);
+    const at = { agent: alice.agent, namespace: alice.host.namespace, domain: OVERLAY, folder: 'phone-alice' };
+    const calling = await Pjsua.start(await placeBeside(lab, at));
+    const called = await Linphone.start({
+      ...{ namespace: bob.host.namespace, directory: lab.folder('phone-bob'), addressOfRecord: `bob@${OVERLAY}` },
+      ...{ transport: 'udp', speech },
+    });
+    await eventually('bob is called', 30_000, async () => {
+      await calling.dial(`sip:bob@${OVERLAY}`);
+      return calling.established(3_000).then(
+        () => true,
+        () => undefined,
+      );
+    });
+    calling.command('hold');
+    await calling.next(/^MEDIA 2/, 5_000);
+    await eventually('the gateway serves', 30_000, async () => {
+      await calling.dial(`sip:030987654@${OVERLAY}`);
+      return calling.established(3_000).then(
+        () => true,
+        () => undefined,
+      );
+    });
+    await world.next('CALL_ESTABLISHED', 5_000);
+    await delay(TALK_MS / 2);
+    calling.command('replace');
+    await eventually('the call of alice with the number is over', 15_000, () =>
+      (calling.output.match(/^DISCONNECTED/gm)?.length ?? 0) >= 1 ? true : undefined,
+    );
+    await delay(TALK_MS);
+    t.is(world.count('CALL_ESTABLISHED'), 1, 'one call at the provider');
+    t.is(world.count('CALL_CLOSED'), 0);
+    t.regex(called.trace, /^Replaces: /m);
+    called.hangUp();
+    await world.next('CALL_CLOSED', 5_000);
+    await Promise.all([calling.stop(), called.stop(), world.stop()]);
+    const heard = [await called.loudnessHeard(), world.loudnessHeard()];
+    t.true(
+      heard.every((loudness) => loudness > 0.02),
+      heard.join(' '),
+    );
   },
 );
 

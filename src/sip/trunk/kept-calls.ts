@@ -24,6 +24,7 @@ const dialog = z.strictObject({
   target: text,
   routes: z.array(text).max(MAX_KEPT_ROUTES),
   isAnswered: z.boolean(),
+  remoteTag: tag.optional(),
 });
 
 const keptCall = z.strictObject({

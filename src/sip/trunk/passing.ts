@@ -2,15 +2,18 @@ import { headerRows, headerValues } from '../message/headers.ts';
 import type { SipHeader, SipMessage } from '../message/message.ts';
 
 /** What this gateway understands and answers (RFC 3261 s20.5): it makes no calls for others, so no REFER. */
-export const TRUNK_ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE';
+export const TRUNK_ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK';
 
 /** Fields that mean the same on both sides. */
 const PASSED = [
   ...['content-type', 'content-disposition', 'content-encoding', 'content-language', 'mime-version'],
   ...['accept', 'session-expires', 'min-se', 'reason', 'info-package', 'warning', 'retry-after', 'date', 'subject'],
+  ...['rseq', 'rack', 'unsupported'],
 ];
-/** RFC 4028: its timers are refreshed end to end. 100rel would want PRACK translated, and is not offered. */
-const EXTENSIONS = ['timer'];
+/** RFC 4028: its timers are refreshed end to end. RFC 3262: what rings is acknowledged end to end, with the numbers of each leg. */
+const EXTENSIONS = ['timer', '100rel'];
+/** RFC 3891: of members' calls, which the gateway does itself. */
+const REPLACES = 'replaces';
 
 /** Fields of a request or response that go to the other side. */
 export function passedHeaders(message: SipMessage): SipHeader[] {
@@ -22,9 +25,10 @@ export function passedHeaders(message: SipMessage): SipHeader[] {
   return [...rows, ...lists];
 }
 
-/** Extensions that a request cannot do without and that do not pass (RFC 3261 s8.2.2.3). */
-export function unsupported(message: SipMessage): string[] {
-  return headerValues(message, 'require').filter((option) => !EXTENSIONS.includes(option.toLowerCase()));
+/** Extensions that a request cannot do without and that do not pass (RFC 3261 s8.2.2.3). @param isInside of a member */
+export function unsupported(message: SipMessage, isInside: boolean): string[] {
+  const known = isInside ? [...EXTENSIONS, REPLACES] : EXTENSIONS;
+  return headerValues(message, 'require').filter((option) => !known.includes(option.toLowerCase()));
 }
 
 export function isSdp(message: SipMessage): boolean {

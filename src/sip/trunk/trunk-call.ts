@@ -3,11 +3,12 @@ import type { SipFlow } from '../flow.ts';
 import { parseCSeq } from '../message/cseq.ts';
 import { firstHeader, headerRows, headerValues, withHeader } from '../message/headers.ts';
 import type { SipHeader, SipRequest, SipResponse } from '../message/message.ts';
-import { parseNameAddr } from '../message/name-addr.ts';
+import { formatNameAddr, parseNameAddr } from '../message/name-addr.ts';
 import { MAX_FORWARDS } from '../transaction/constants.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
 import { type KeptCall, keptFlow } from './kept-calls.ts';
+import type { Replaces } from './replaces.ts';
 import type { TrunkMedia, MediaSession } from './trunk-media.ts';
 import { isSdp, passedHeaders, TRUNK_ALLOW } from './passing.ts';
 import type { Outgoing, OutgoingRequest } from './trunk-client.ts';
@@ -59,6 +60,8 @@ interface Dialog {
   target: string;
   routes: readonly string[];
   isAnswered: boolean;
+  /** Of the called end, where another phone has taken its place: the caller goes on with the former one's. */
+  remoteTag?: string | undefined;
 }
 
 /** What the two dialogs of a call are: all that is needed once it is answered. */
@@ -88,6 +91,9 @@ interface Ports {
   alive(call: TrunkCall, now: number): void;
 }
 
+type Said = { readonly status: number; readonly reason: string; readonly body?: Uint8Array } | SipResponse;
+
+const UNKNOWN = { status: 481, reason: 'Call/Transaction Does Not Exist' };
 const NO_ANSWER = { status: 503, reason: 'Gateway Has No Way Out' };
 const TERMINATED = { status: 487, reason: 'Request Terminated' };
 const STOPPED = { status: 503, reason: 'Gateway Stops' };
@@ -100,19 +106,21 @@ const RELAY_FAILS = { status: 503, reason: 'Media Relay Unavailable' };
  *    inviting ──2xx──> answered ──BYE of either end──> over ──2xx: ACK, BYE──┐
  *       └──refused, cancelled, nobody answers──────────^ ^───────────────────┘
  *
+ * Another phone may take the place of one end (RFC 3891): it hears how the other end likes its session, and the former one BYE.
+ *
  * What is repeated because of loss is repeated end to end: nothing here waits for an ACK.
  */
 export class TrunkCall {
   readonly id: string;
   /** Call-IDs. */
-  readonly callIds: Readonly<Record<End, string>>;
+  callIds: Readonly<Record<End, string>>;
   private readonly ports: Ports;
   /** Undefined: it was answered in a former life. */
   private readonly start: CallStart | undefined;
-  private readonly tags: Facts['tags'];
-  private readonly names: Facts['names'];
-  private readonly caller: Dialog;
-  /** By the To tag of the called end. */
+  private tags: Facts['tags'];
+  private names: Facts['names'];
+  private caller: Dialog;
+  /** By the To tag that the caller knows, which is the called end's. */
   private readonly dialogs = new Map<string, Dialog>();
   private readonly flows: Record<End, SipFlow>;
   private readonly cseqs: Record<End, number> = { caller: 0, callee: 0 };
@@ -212,24 +220,143 @@ export class TrunkCall {
     const [ours, theirs] = [tagOf(request, 'to'), tagOf(request, 'from')];
     return end === 'caller'
       ? theirs === this.tags.caller && this.dialogs.has(ours)
-      : ours === this.tags.own && this.dialogs.has(theirs);
+      : ours === this.tags.own && this.dialogs.has(this.keyOf(theirs));
   }
 
   /** A request within the call, which goes on to the other end. */
   receive(end: End, request: SipRequest, transaction: ServerTransaction, now: number): void {
-    const tag = tagOf(request, end === 'caller' ? 'to' : 'from');
+    const tag = this.dialogOf(end, request);
     this.said(now);
     this.refresh(end, tag, request);
     if (request.method === 'BYE') this.leaving(tag);
-    this.translate(end, request, 'offer', tag, now, (body, at) => {
+    const isPrack = request.method === 'PRACK';
+    const passed = isPrack ? this.acknowledging(end, request) : request;
+    if (passed === undefined) {
+      this.answer(end, request, transaction, UNKNOWN, now);
+      return;
+    }
+    // RFC 3262 s5: an offer in what rings is answered by its PRACK.
+    const isAnswer = isPrack && this.start !== undefined && !isSdp(this.start.invite);
+    this.translate(end, request, isAnswer ? 'answer' : 'offer', tag, now, (body, at) => {
       if (body === undefined) this.answer(end, request, transaction, RELAY_FAILS, at);
-      else this.pass(end, tag, { ...request, body }, transaction, at);
+      else this.pass(end, tag, { ...passed, body }, transaction, at);
     });
+  }
+
+  /** @returns whether another phone may take the place of that end of that dialog (RFC 3891 s3): the call is answered. */
+  isReplaceable(end: End, { toTag, fromTag }: Replaces): boolean {
+    const [isThis, tag] =
+      end === 'caller' ? [fromTag === this.tags.caller, toTag] : [toTag === this.tags.own, this.keyOf(fromTag)];
+    return this.state === 'answered' && isThis && this.dialogs.get(tag)?.isAnswered === true;
+  }
+
+  /**
+   * An INVITE takes the place of an end: the other one hears of it in its dialog, as of a re-INVITE, and the former end BYE once that is
+   * accepted.
+   * @param moved the end has another Call-ID now
+   */
+  replace(
+    end: End,
+    { toTag, fromTag }: Replaces,
+    { invite, transaction, moved }: { invite: SipRequest; transaction: ServerTransaction; moved: () => void },
+    now: number,
+  ): void {
+    const other = otherEnd(end);
+    const tag = end === 'caller' ? toTag : this.keyOf(fromTag);
+    const side = this.ports.sides[other];
+    const ends =
+      end === 'caller'
+        ? { caller: tagOf(invite, 'from'), callee: tag }
+        : { ...this.tags, callee: tagOf(invite, 'from') };
+    const hadOffer = isSdp(invite);
+    const own = end === 'caller' ? tag : Buffer.from(this.ports.random.bytes(ID_BYTES)).toString('hex');
+    const answer = (said: Said, at: number): void => this.answer(end, invite, transaction, said, at, own);
+    const onFinal = (response: SipResponse, at: number): void => {
+      // The former end may have hung up meanwhile, and the other one with it.
+      const isHeld = this.state === 'answered' && this.dialogs.get(tag)?.isAnswered === true;
+      if (response.status >= 300 || !isHeld) {
+        answer(response.status >= 300 ? unchallenged(response) : UNKNOWN, at);
+        return;
+      }
+      this.refresh(other, tag, response);
+      this.translate(
+        other,
+        response,
+        hadOffer ? 'answer' : 'offer',
+        tag,
+        at,
+        (body, then) => {
+          if (firstHeader(invite, 'call-id') !== this.callIds[end])
+            this.take(end, tag, { invite, transaction, own }, then);
+          moved();
+          answer({ ...response, body: body ?? response.body }, then);
+        },
+        ends,
+      );
+    };
+    this.translate(
+      end,
+      invite,
+      'offer',
+      tag,
+      now,
+      (body, at) => {
+        if (body === undefined || this.state !== 'answered') {
+          answer(body === undefined ? RELAY_FAILS : UNKNOWN, at);
+          return;
+        }
+        side.request(
+          {
+            flows: [this.flowOf(other, tag)],
+            build: () => this.build(other, tag, { ...invite, body }, (this.cseqs[other] += 1)),
+            onSent: () => this.remember(end, invite, this.cseqs[other]),
+            onProvisional: () => undefined,
+            onFinal,
+            onFailure: (then) => answer(NO_ANSWER, then),
+          },
+          at,
+        );
+      },
+      ends,
+    );
+  }
+
+  /** The end is another phone from now on. What it is told of who speaks stays what members' hosts take from a gateway. */
+  private take(
+    end: End,
+    tag: string,
+    { invite, transaction, own }: { invite: SipRequest; transaction: ServerTransaction; own: string },
+    now: number,
+  ): void {
+    this.sayBye(end, tag, now);
+    const from = firstHeader(invite, 'from') ?? '';
+    const dialog = { target: contactOf(invite) ?? '', routes: headerValues(invite, 'record-route'), isAnswered: true };
+    this.callIds = { ...this.callIds, [end]: firstHeader(invite, 'call-id') ?? '' };
+    this.flows[end] = transaction.from;
+    if (end === 'caller') {
+      this.tags = { ...this.tags, caller: tagOf(invite, 'from') };
+      this.names = { ...this.names, callerFrom: from };
+      this.caller = dialog;
+    } else {
+      this.tags = { ...this.tags, own };
+      this.names = { ...this.names, to: withoutTag(from) };
+      this.dialogs.clear();
+      this.dialogs.set(tag, { ...dialog, remoteTag: tagOf(invite, 'from') });
+    }
+    this.said(now);
+  }
+
+  /** With the number that the INVITE has on the other side; undefined: it acknowledges nothing that is known. */
+  private acknowledging(end: End, prack: SipRequest): SipRequest | undefined {
+    const [rseq = '', cseq = '', method = ''] = (firstHeader(prack, 'rack') ?? '').trim().split(/[ \t]+/);
+    const number = this.invites.get(`${end} ${Number(cseq)}`);
+    const isRack = /^\d{1,10}$/.test(rseq) && method === 'INVITE' && number !== undefined;
+    return isRack ? withHeader(prack, 'RAck', `${rseq} ${number} INVITE`) : undefined;
   }
 
   /** Of a 2xx. */
   receiveAck(end: End, request: SipRequest, now: number): void {
-    const tag = tagOf(request, end === 'caller' ? 'to' : 'from');
+    const tag = this.dialogOf(end, request);
     const other = otherEnd(end);
     const number = this.invites.get(`${end} ${parseCSeq(firstHeader(request, 'cseq') ?? '')?.number ?? ''}`);
     if (number === undefined) return;
@@ -333,14 +460,12 @@ export class TrunkCall {
   ): void {
     const { request, transaction, hadOffer } = asked;
     const isFirst = request === this.start?.invite;
-    const tag = isFirst ? tagOf(response, 'to') : tagOf(request, from === 'callee' ? 'to' : 'from');
+    const tag = isFirst ? tagOf(response, 'to') : this.dialogOf(otherEnd(from), request);
     if (isFirst) this.learn(tag, response);
     else if (response.status < 300) this.refresh(from, tag, response);
     if (response.status >= 200 && response.status < 300) this.said(now);
     this.translate(from, response, hadOffer ? 'answer' : 'offer', tag, now, (body, at) => {
-      // Who asks for the password asks the gateway, which has no better one.
-      const isChallenge = response.status === 401 || response.status === 407;
-      const said = isChallenge ? { ...response, status: 503, reason: 'Gateway Not Let In' } : response;
+      const said = unchallenged(response);
       this.answer(otherEnd(from), request, transaction, { ...said, body: body ?? response.body }, at, tag);
       if (isFirst && response.status >= 300) this.finish();
     });
@@ -350,7 +475,7 @@ export class TrunkCall {
     end: End,
     request: SipRequest,
     transaction: ServerTransaction,
-    said: { readonly status: number; readonly reason: string; readonly body?: Uint8Array } | SipResponse,
+    said: Said,
     now: number,
     tag = '',
   ): void {
@@ -379,7 +504,9 @@ export class TrunkCall {
     const { from, to: called, calledAs, callerFrom } = this.names;
     const tagged = (value: string, own: string): string => `${value};tag=${own}`;
     const [ours, theirs] =
-      to === 'callee' ? [tagged(from, this.tags.own), tagged(called, tag)] : [tagged(calledAs, tag), callerFrom];
+      to === 'callee'
+        ? [tagged(from, this.tags.own), tagged(called, dialog?.remoteTag ?? tag)]
+        : [tagged(calledAs, tag), callerFrom];
     const takesContact = request.method === 'INVITE' || request.method === 'UPDATE';
     const contact = { name: 'Contact', value: this.ports.sides[to].contact(this.flows[to]) };
     return {
@@ -406,9 +533,13 @@ export class TrunkCall {
     tag: string | undefined,
     now: number,
     done: (body: Uint8Array | undefined, now: number) => void,
+    ends: { readonly caller: string; readonly callee: string | undefined } = {
+      ...{ caller: this.tags.caller, callee: tag && (this.dialogs.get(tag)?.remoteTag ?? tag) },
+    },
   ): void {
     const { media } = this.ports;
-    const [fromTag, toTag] = from === 'caller' ? [this.tags.caller, tag] : [tag ?? '', this.tags.caller];
+    const { caller, callee } = ends;
+    const [fromTag, toTag] = from === 'caller' ? [caller, callee] : [callee ?? '', caller];
     this.queue((free) => {
       const finish = (body: Uint8Array | undefined, at: number): void => {
         done(body, at);
@@ -522,6 +653,17 @@ export class TrunkCall {
     this.ports.over(this);
   }
 
+  /** Whose dialog a request of that end is of. */
+  private dialogOf(end: End, request: SipRequest): string {
+    return end === 'caller' ? tagOf(request, 'to') : this.keyOf(tagOf(request, 'from'));
+  }
+
+  /** @param tag of the called end */
+  private keyOf(tag: string): string {
+    for (const [key, { remoteTag = key }] of this.dialogs) if (remoteTag === tag) return key;
+    return '';
+  }
+
   private said(now: number): void {
     if (this.state === 'over') return;
     this.saidAt = now;
@@ -537,8 +679,22 @@ function saying(method: string): SipRequest {
   return { type: 'request', method, uri: '', headers: [], body: new Uint8Array() };
 }
 
-function plain({ target, routes, isAnswered }: Dialog): { target: string; routes: string[]; isAnswered: boolean } {
-  return { target, routes: [...routes], isAnswered };
+function plain({ target, routes, isAnswered, remoteTag }: Dialog): KeptCall['callerDialog'] {
+  return { target, routes: [...routes], isAnswered, ...(remoteTag !== undefined && { remoteTag }) };
+}
+
+/** Who asks for the password asks the gateway, which has no better one. */
+function unchallenged(response: SipResponse): SipResponse {
+  const isChallenge = response.status === 401 || response.status === 407;
+  return isChallenge ? { ...response, status: 503, reason: 'Gateway Not Let In' } : response;
+}
+
+/** Of a From or To as it came. */
+function withoutTag(value: string): string {
+  const parsed = parseNameAddr(value);
+  if (parsed === undefined) return value;
+  const params = new Map([...parsed.params].filter(([name]) => name !== 'tag'));
+  return formatNameAddr({ ...parsed, params });
 }
 
 function otherEnd(end: End): End {

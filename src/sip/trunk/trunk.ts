@@ -21,6 +21,7 @@ import type { TrunkMedia } from './trunk-media.ts';
 import { TRUNK_ALLOW, unsupported } from './passing.ts';
 import { fromKept, type KeptCalls, toKept } from './kept-calls.ts';
 import { NO_SERVER, Registration } from './registration.ts';
+import { type Replaces, replacesOf } from './replaces.ts';
 import type { Server, Wanted } from './server-location.ts';
 import { type CallSide, type CallStart, type End, TrunkCall } from './trunk-call.ts';
 import { TrunkClient } from './trunk-client.ts';
@@ -289,8 +290,8 @@ export class Trunk implements Timed {
     const { method } = request;
     if (invalid !== undefined) refuse(invalid.status, invalid.reason);
     else if (!TRUNK_ALLOW.split(', ').includes(method)) refuse(405, 'Method Not Allowed', 'Allow', TRUNK_ALLOW);
-    else if (unsupported(request).length > 0)
-      refuse(420, 'Bad Extension', 'Unsupported', unsupported(request).join(', '));
+    else if (unsupported(request, where === 'inside').length > 0)
+      refuse(420, 'Bad Extension', 'Unsupported', unsupported(request, where === 'inside').join(', '));
     else if (tagOf(request, 'to') !== '') {
       const found = this.callOf(where, request);
       if (found === undefined) refuse(481, 'Call/Transaction Does Not Exist');
@@ -319,6 +320,11 @@ export class Trunk implements Timed {
       refuse(found.status, found.reason);
       return;
     }
+    const replaces = replacesOf(invite);
+    if (replaces !== undefined && !found.isEmergency) {
+      this.replace(replaces, transaction, invite, refuse, now);
+      return;
+    }
     // Whoever is in need of help is connected.
     if (this.size >= this.account.maxCalls && !found.isEmergency) {
       refuse(503, 'All Lines Busy');
@@ -329,6 +335,28 @@ export class Trunk implements Timed {
       else if (flows.length === 0) refuse(503, 'Gateway Has No Way Out');
       else this.begin('inside', { ...this.startOf(invite, transaction), ...found, calledAs: found.to, flows }, at);
     });
+  }
+
+  /** A member hands a call of his to another one (RFC 3891): only who is in a call knows what names it. */
+  private replace(
+    replaces: Replaces | 'malformed',
+    transaction: ServerTransaction,
+    invite: SipRequest,
+    refuse: Refuse,
+    now: number,
+  ): void {
+    const found = replaces === 'malformed' ? undefined : this.calls.get(`inside ${replaces.callId}`);
+    if (replaces === 'malformed') refuse(400, 'Malformed Replaces');
+    else if (found?.call.isReplaceable(found.end, replaces) !== true) refuse(481, 'Call/Transaction Does Not Exist');
+    else if (replaces.earlyOnly) refuse(486, 'Busy Here');
+    else {
+      const { call, end } = found;
+      const moved = (): void => {
+        this.calls.delete(`inside ${replaces.callId}`);
+        this.calls.set(`inside ${call.callIds[end]}`, found);
+      };
+      call.replace(end, replaces, { invite, transaction, moved }, now);
+    }
   }
 
   private callIn(transaction: ServerTransaction, invite: SipRequest, refuse: Refuse, now: number): void {

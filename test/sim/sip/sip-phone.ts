@@ -42,6 +42,8 @@ export class SimCall {
   readonly acks = new Map<string, () => void>();
   readonly callId: string;
   invite: ClientTransaction | undefined;
+  /** Of the last response that rang (RFC 3261 s12.1). */
+  early: Dialog | undefined;
   /** Of its refusal. */
   warning: string | undefined;
 
@@ -115,6 +117,10 @@ export class SimPhone implements SipNode {
     return servers + clients + others + this.ringing.size + this.unacknowledged.size;
   }
 
+  get lastCSeq(): number {
+    return this.cseq;
+  }
+
   receive(message: SipMessage, flow: SipFlow, now: number): void {
     this.layer.receive(message, flow, now);
   }
@@ -163,10 +169,11 @@ export class SimPhone implements SipNode {
   }
 
   /** In a dialog; `INVITE` too. */
-  say(method: string, dialog: Dialog | undefined): SimCall | undefined {
+  say(method: string, dialog: Dialog | undefined, headers: readonly SipHeader[] = []): SimCall | undefined {
     if (dialog === undefined) throw new Error('no dialog');
     const routes = dialog.routes.map((value) => ({ name: 'Route', value }));
-    const request = this.build(method, dialog.target, dialog.remote, dialog.local, dialog.callId, routes);
+    const more = [...routes, ...headers];
+    const request = this.build(method, dialog.target, dialog.remote, dialog.local, dialog.callId, more);
     if (method !== 'INVITE') {
       this.request(request);
       return undefined;
@@ -193,8 +200,12 @@ export class SimPhone implements SipNode {
 
   private invite(call: SimCall, request: SipRequest, flow = this.flow): void {
     call.invite = this.layer.request(request, flow, this.network.loop.now, {
-      onProvisional: ({ status }) => {
-        if (status > 100) call.heard.push(String(status));
+      onProvisional: (response) => {
+        const { status } = response;
+        if (status === 100) return;
+        const rseq = firstHeader(response, 'rseq');
+        call.heard.push(rseq === undefined ? String(status) : `${status} RSeq ${rseq}`);
+        call.early = dialogOf(call, response);
       },
       onFinal: (response) => this.onAnswer(call, request, response),
       onTimeout: () => void call.heard.push('timeout'),
@@ -227,13 +238,7 @@ export class SimPhone implements SipNode {
     if (response.status >= 300) return;
     if (!call.acks.has(tag)) {
       call.heard.push(`${response.status} ${tag}`);
-      const dialog: Dialog = {
-        callId: call.callId,
-        local: firstHeader(response, 'from') ?? '',
-        remote: firstHeader(response, 'to') ?? '',
-        target: parseNameAddr(firstHeader(response, 'contact') ?? '')?.uri ?? '',
-        routes: headerValues(response, 'record-route').reverse(),
-      };
+      const dialog = dialogOf(call, response);
       call.dialogs.set(tag, dialog);
       const routes = dialog.routes.map((value) => ({ name: 'Route', value }));
       const cseq = Number.parseInt(firstHeader(invite, 'cseq') ?? '0', 10);
@@ -349,6 +354,17 @@ export class SimPhone implements SipNode {
       ),
     };
   }
+}
+
+/** As the caller knows it. */
+function dialogOf({ callId }: SimCall, response: SipResponse): Dialog {
+  return {
+    callId,
+    local: firstHeader(response, 'from') ?? '',
+    remote: firstHeader(response, 'to') ?? '',
+    target: parseNameAddr(firstHeader(response, 'contact') ?? '')?.uri ?? '',
+    routes: headerValues(response, 'record-route').reverse(),
+  };
 }
 
 function withSession(headers: SipHeader[], sdp: string | undefined): { headers: SipHeader[]; body: Uint8Array } {

@@ -22,6 +22,8 @@ export class SimProvider implements SipNode {
   readonly registrations: string[] = [];
   /** How calls are answered. */
   answers = 200;
+  /** What it answers in a call, but to BYE. */
+  inCall = 200;
   ringMs = 20;
   answerMs = 100;
   password = 'a secret';
@@ -29,6 +31,8 @@ export class SimProvider implements SipNode {
   minExpires = 0;
   algorithm: 'MD5' | 'SHA-256' = 'SHA-256';
   isDead = false;
+  /** RSeq of what rings, which is to be acknowledged (RFC 3262); absent: it is not. */
+  rseq: number | undefined;
   /** Within the last call. */
   dialog: { request: SipRequest; tag: string; flow: SipFlow } | undefined;
   private made: { request: SipRequest; response: SipResponse; flow: SipFlow } | undefined;
@@ -106,7 +110,7 @@ export class SimProvider implements SipNode {
   }
 
   /** In the call that it made last. */
-  hangUpOwn(): void {
+  sayOwn(method: string): void {
     if (this.made === undefined) throw new Error('no call');
     const { request, response, flow } = this.made;
     const headers = [
@@ -114,7 +118,7 @@ export class SimProvider implements SipNode {
       { name: 'To', value: firstHeader(response, 'to') ?? '' },
       { name: 'Call-ID', value: firstHeader(request, 'call-id') ?? '' },
     ];
-    this.send('BYE', parseNameAddr(firstHeader(response, 'contact') ?? '')?.uri ?? '', headers, flow);
+    this.send(method, parseNameAddr(firstHeader(response, 'contact') ?? '')?.uri ?? '', headers, flow);
   }
 
   private send(
@@ -183,7 +187,8 @@ export class SimProvider implements SipNode {
       return;
     }
     if (method !== 'INVITE' || tagOf(request, 'to') !== '') {
-      respond(200, method === 'INVITE' ? [{ name: 'Contact', value: `<sip:callee@${this.address}:5060>` }] : []);
+      const status = method === 'BYE' ? 200 : this.inCall;
+      respond(status, method === 'INVITE' ? [{ name: 'Contact', value: `<sip:callee@${this.address}:5060>` }] : []);
       return;
     }
     this.pending.set(transaction, request);
@@ -205,6 +210,12 @@ export class SimProvider implements SipNode {
       to,
       ...headerValues(request, 'record-route').map((value) => ({ name: 'Record-Route', value })),
       { name: 'Contact', value: `<sip:callee@${this.address}:5060>` },
+      ...(isAnswer || this.rseq === undefined
+        ? []
+        : [
+            { name: 'Require', value: '100rel' },
+            { name: 'RSeq', value: String(this.rseq) },
+          ]),
       ...(isAnswer ? [{ name: 'Content-Type', value: 'application/sdp' }] : []),
     ];
     if (isAnswer) this.dialog = { request, tag, flow: transaction.from };

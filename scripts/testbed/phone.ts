@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -48,6 +49,8 @@ export interface PhoneOptions {
   readonly rings?: boolean;
   /** Which phone of its host, from 0: each has ports of its own. */
   readonly index?: number;
+  /** It says which device it is (RFC 5626), and is given an address of its own for that (GRUU, RFC 5627). */
+  readonly namesItself?: boolean;
   /** As `audio_codecs` of an account; absent: Opus alone. */
   readonly codecs?: string;
 }
@@ -72,6 +75,8 @@ export class Phone {
     writeFileSync(join(options.directory, 'config'), configuration(options, this.recordings));
     writeFileSync(join(options.directory, 'accounts'), `${account(options)}\n`);
     writeFileSync(join(options.directory, 'contacts'), '');
+    // What baresip makes itself is the same on each host of one name.
+    if (options.namesItself === true) writeFileSync(join(options.directory, 'uuid'), randomUUID());
     this.process = options.namespace.start(
       'baresip',
       [
@@ -218,13 +223,15 @@ export class Phone {
 }
 
 function account(options: PhoneOptions): string {
-  const { addressOfRecord, registers, account, rings, codecs } = options;
+  const { addressOfRecord, registers, account, rings, namesItself, codecs } = options;
   const transport = registers === undefined || registers === 'any' ? '' : `;transport=${registers}`;
   const secret =
     account === undefined
       ? 'auth_pass=x'
       : `auth_user=${account.user};auth_pass=${account.password};outbound="sip:${account.proxy}${transport}"`;
-  const registration = registers === undefined ? 'regint=0' : `regint=60;${secret}`;
+  const domain = addressOfRecord.split('@')[1] ?? '';
+  const nat = namesItself === true ? `sipnat=outbound;outbound="sip:${domain}${transport}";` : '';
+  const registration = registers === undefined ? 'regint=0' : `regint=60;${nat}${secret}`;
   const answers = rings === true ? 'manual' : 'auto';
   return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=${codecs ?? 'opus/48000/2'}`;
 }
@@ -252,7 +259,7 @@ module aubridge.so
 module sndfile.so
 module opus.so
 module g711.so
-module_tmp account.so
+${options.namesItself === true ? 'module_tmp uuid.so\n' : ''}module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:${controlPort(options)}

@@ -16,11 +16,12 @@ export interface ThreeHosts {
 /**
  * @param onProgress told what is done next
  * @param options.configuration of the peer, which decides about the overlay
+ * @param options.bobs configuration of bob's host
  */
 export async function threeHosts(
   lab: Lab,
   onProgress: (text: string) => void = () => undefined,
-  options: { readonly configuration?: string } = {},
+  { bobs, ...options }: { readonly configuration?: string; readonly bobs?: string } = {},
 ): Promise<ThreeHosts> {
   onProgress('network: two homes behind NATs, a third place, a public peer');
   const homes = await twoHomes(lab);
@@ -36,7 +37,10 @@ export async function threeHosts(
   onProgress('alice and bob join by ticket');
   const [alice, bob] = await Promise.all([
     Agent.start(lab, { namespace: homes.a.namespace, name: 'alice', overlay: { join: ticketForAlice } }),
-    Agent.start(lab, { namespace: homes.b.namespace, name: 'bob', overlay: { join: ticketForBob } }),
+    Agent.start(lab, {
+      ...{ namespace: homes.b.namespace, name: 'bob', overlay: { join: ticketForBob } },
+      ...(bobs !== undefined && { configuration: bobs }),
+    }),
   ]);
   return { homes, peer, alice, bob };
 }

@@ -24,7 +24,9 @@ import { PhoneJournal } from '../sip/phone-journal.ts';
 import { Registrar } from '../sip/registrar/registrar.ts';
 import { SIP_PORT } from '../sip/transaction/constants.ts';
 import { isTrunkFlow } from '../sip/trunk/trunk-flow.ts';
-import { GatewayDirectory } from '../sip/usage/gateway-directory.ts';
+import { withAdaptorPort } from '../sip/usage/contact-preferences.ts';
+import { GatewayDirectory, gatewayText } from '../sip/usage/gateway-directory.ts';
+import { KnownPorts } from '../sip/usage/known-ports.ts';
 import { NumberDirectory } from '../sip/usage/number-directory.ts';
 import { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
@@ -101,6 +103,8 @@ export class SipHost implements Timed {
   private readonly gateways: GatewayDirectory;
   private readonly holders: NumberDirectory;
   private readonly trunk: SipTrunk | undefined;
+  /** Of other hosts. */
+  private readonly ports = new KnownPorts();
   private readonly adaptor: SipAdaptor;
 
   constructor(components: SipHostComponents, options: SipHostOptions) {
@@ -108,7 +112,12 @@ export class SipHost implements Timed {
     this.components = components;
     this.options = options;
     this.driver = new Driver(this, clock, guard);
-    this.lookup = new SipLookup({ ...components, after: (ms, then) => void guard.after('SIP lookup', ms, then) });
+    const { ports } = this;
+    this.lookup = new SipLookup({
+      ...components,
+      ports,
+      after: (ms, then) => void guard.after('SIP lookup', ms, then),
+    });
     this.kept = new KeptRegistrations({ state, logger, snapshot: () => this.registrar.snapshot() });
     this.journal = new PhoneJournal({ clock, isOwn: (address) => this.isOwn(address) });
     this.registrar = this.makeRegistrar();
@@ -136,7 +145,7 @@ export class SipHost implements Timed {
       after: (ms: number, then: (now: number) => void): void =>
         void setTimeout(() => this.driver.feed('SIP gateways', then), ms).unref(),
     };
-    this.gateways = new GatewayDirectory(asked, gateways);
+    this.gateways = new GatewayDirectory({ ...asked, ports }, gateways);
     this.holders = new NumberDirectory(
       {
         ...asked,
@@ -174,11 +183,12 @@ export class SipHost implements Timed {
     return this.sockets.ownSip;
   }
 
-  /** What phones of this host's user take; undefined: none is registered. */
+  /** What phones of this host's user take, and where they are called; undefined: none is registered. */
   get phones(): string | undefined {
     const { engine, clock } = this.components;
     const { user } = engine.membership;
-    return user === null ? undefined : this.registrar.preferencesOf(user, clock.monotonic());
+    const preferences = user === null ? undefined : this.registrar.preferencesOf(user, clock.monotonic());
+    return preferences === undefined ? undefined : withAdaptorPort(preferences, this.options.port);
   }
 
   /** What is known of phones and sockets now. */
@@ -200,7 +210,8 @@ export class SipHost implements Timed {
 
   /** What this host's trunk leads to; undefined: nowhere, now. */
   get gateway(): string | undefined {
-    return this.trunk?.domain;
+    const domain = this.trunk?.domain;
+    return domain === undefined ? undefined : gatewayText(domain, this.options.port);
   }
 
   /** This host has other addresses than before. */
@@ -309,6 +320,7 @@ export class SipHost implements Timed {
           lookUp: (aor, _, done) =>
             this.lookup.lookUp(aor, (hosts) => void this.driver.feed('SIP lookup', (now) => done(hosts, now))),
           isListening: (local) => this.sockets.isListening(local),
+          portOf: (hit) => this.ports.of(hit),
           onWrongAddresses: (addresses) =>
             logger.warn('a phone tells others addresses that they cannot reach', {
               addresses: addresses.join(' '),

@@ -1,5 +1,6 @@
 import type { Hit } from '../base/node-id.ts';
 import type { FoundHost } from '../sip/destinations.ts';
+import { KnownPorts } from '../sip/usage/known-ports.ts';
 import { SipDirectory } from '../sip/usage/sip-directory.ts';
 import { ERROR_CODES } from '../reload/index.ts';
 import type { Driver } from './driver.ts';
@@ -15,16 +16,19 @@ export class SipLookup {
   private readonly engine: Pick<Engine, 'overlay' | 'names' | 'linkedMembersOf'>;
   private readonly driver: Pick<Driver, 'run'>;
   private readonly after: (ms: number, then: () => void) => void;
+  private readonly ports: KnownPorts;
   private directory: SipDirectory | undefined;
 
   constructor(components: {
     readonly engine: Pick<Engine, 'overlay' | 'names' | 'linkedMembersOf'>;
     readonly driver: Pick<Driver, 'run'>;
     readonly after: (ms: number, then: () => void) => void;
+    readonly ports?: KnownPorts;
   }) {
     this.engine = components.engine;
     this.driver = components.driver;
     this.after = components.after;
+    this.ports = components.ports ?? new KnownPorts();
   }
 
   /** @param done called once, now or later; undefined: nobody can say. */
@@ -57,7 +61,7 @@ export class SipLookup {
   private opened(): SipDirectory | undefined {
     const { overlay, names } = this.engine;
     if (overlay?.state !== 'joined' || names === undefined) return undefined;
-    this.directory ??= new SipDirectory({ overlay, names });
+    this.directory ??= new SipDirectory({ overlay, names, ports: this.ports });
     return this.directory;
   }
 }

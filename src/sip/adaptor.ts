@@ -57,6 +57,8 @@ export interface AdaptorPorts {
   /** Hosts where a member has phones; undefined: the overlay does not say. */
   lookUp(aor: string, now: number, done: (hosts: readonly FoundHost[] | undefined, now: number) => void): void;
   isListening(local: SocketAddress): boolean;
+  /** As `DestinationPorts`; absent: all adaptors listen where this one does. */
+  portOf?(hit: Hit): number | undefined;
   /** As `DestinationPorts`; absent: it is not known. */
   unregisteredPhone?(): string | undefined;
   /** Hosts of members that lead out of the overlay, the best first; absent: none. */
@@ -78,7 +80,7 @@ export interface AdaptorOptions {
   /** Its user may change while calls run: it is read when it is needed. */
   readonly self: ProvenMember;
   readonly own: OwnAddresses;
-  /** Where adaptors listen, this one and those of other hosts. */
+  /** Where this adaptor listens, and those of other hosts that do not say. */
   readonly port: number;
   /** AoRs of members whose hosts bring calls of the world outside. */
   readonly gateways?: readonly string[] | undefined;
@@ -166,6 +168,7 @@ export class SipAdaptor implements Timed {
           gruu: (uri, now) => registrar.lookUpGruu(uri, now),
           lookUp: (aor, now, done) => ports.lookUp(aor, now, done),
           isListening: (local) => ports.isListening(local),
+          portOf: (hit) => ports.portOf?.(hit),
           gateways: (now, done) => (ports.gateways === undefined ? done([], now) : ports.gateways(now, done)),
           holderOf: (number, now, done) =>
             ports.holderOf === undefined ? done(undefined, now) : ports.holderOf(number, now, done),

@@ -50,6 +50,8 @@ export interface DestinationPorts {
   /** The AoR of the member whose number it is (E.164); undefined: nobody's. In the call when it is known. */
   holderOf(number: string, now: number, done: (aor: string | undefined, now: number) => void): void;
   isListening(local: { readonly address: string; readonly port: number }): boolean;
+  /** Where the adaptor of another host listens, as it says; undefined: it is not known to. Absent: of none. */
+  portOf?(hit: Hit): number | undefined;
   /** Hosts that lead out of the overlay, the best first. In the call when it is known. */
   gateways(now: number, done: (hosts: readonly Hit[], now: number) => void): void;
   /** The gateway beside this adaptor; undefined: there is none. */
@@ -104,7 +106,7 @@ export class DestinationFinder {
       readonly self: Hit;
       /** Of this host's certificate, as it is when it is asked for. */
       readonly user: string | null;
-      /** Where adaptors listen. */
+      /** Where this adaptor listens, and those that do not say. */
       readonly port: number;
       readonly plan?: NumberPlan | undefined;
     },
@@ -202,7 +204,11 @@ export class DestinationFinder {
     const isOwn = aor === this.user;
     const place = gruuPlace(uri);
     if (place !== undefined) {
-      done(this.ofGruu(asked, place, now), now);
+      // Its host is known; where the adaptor there listens, the user's record says.
+      const isKnown =
+        place.hit === this.self || party.kind === 'member' || this.ports.portOf?.(place.hit) !== undefined;
+      if (isKnown || !isUserName(aor)) done(this.ofGruu(asked, place, now), now);
+      else this.ports.lookUp(aor, now, (_, at) => done(this.ofGruu(asked, place, at), at));
       return;
     }
     const here = isOwn ? this.ports.bindingsOf(aor, now).filter(({ flow }) => flow.key !== from.key) : [];
@@ -225,7 +231,7 @@ export class DestinationFinder {
       // Whom only names tell of may have no adaptor: where it is one host, it is asked at 5060 then.
       const isAlone = here.length === 0 && others.length === 1;
       const there = others.flatMap(({ hit, isRegistered, ipv4 }) => {
-        const adaptor = this.flow(hitToAddress(hit), this.port, byTcp);
+        const adaptor = this.adaptorOf(hit, byTcp);
         const targets = adaptor === undefined ? [] : [{ uri: request.uri, flow: adaptor }];
         if (isRegistered || !isAlone) return targets;
         const phone = this.flow(ipv4 ?? hitToAddress(hit), SIP_PORT, false);
@@ -287,9 +293,7 @@ export class DestinationFinder {
     }
     this.ports.gateways(now, (hosts, at) => {
       const byTcp = isLarge(request);
-      const others = hosts
-        .filter((hit) => hit !== this.self)
-        .flatMap((hit) => this.flow(hitToAddress(hit), this.port, byTcp) ?? []);
+      const others = hosts.filter((hit) => hit !== this.self).flatMap((hit) => this.adaptorOf(hit, byTcp) ?? []);
       const here = own === undefined ? [] : [own.flow];
       const flows = own?.isReady === false ? [...others, ...here] : [...here, ...others];
       const targets = flows.slice(0, MAX_GATEWAYS).map((flow, index) => ({
@@ -310,7 +314,7 @@ export class DestinationFinder {
   /** One phone of one host (RFC 5627, RFC 7904 s6): the URI says of which. */
   private ofGruu({ uri, request, party }: Asked, { hit }: GruuPlace, now: number): Destinations {
     if (hit === this.self) return orElse(this.ports.gruu(uri, now), NOBODY_THERE);
-    const flow = party.kind === 'member' ? undefined : this.flow(hitToAddress(hit), this.port, isLarge(request));
+    const flow = party.kind === 'member' ? undefined : this.adaptorOf(hit, isLarge(request));
     return flow === undefined ? NOT_FOUND : { targets: [{ uri: request.uri, flow }] };
   }
 
@@ -324,6 +328,10 @@ export class DestinationFinder {
     const flow = this.flowTo(uri, from);
     if (flow !== undefined && flow.key !== from.key) return { targets: [{ uri: text, flow }] };
     return party.kind === 'phone' ? NOT_OF_THIS_OVERLAY : NOT_FOUND;
+  }
+
+  private adaptorOf(hit: Hit, isTcp: boolean): SipFlow | undefined {
+    return this.flow(hitToAddress(hit), this.ports.portOf?.(hit) ?? this.port, isTcp);
   }
 
   private flow(address: string, port: number, isTcp: boolean): SipFlow | undefined {

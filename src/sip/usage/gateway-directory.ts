@@ -2,6 +2,7 @@ import type { Hit } from '../../base/node-id.ts';
 import type { OverlayNode } from '../../overlay/overlay-node.ts';
 import { IDLOC_GATEWAY } from '../../overlay/storage/kinds.ts';
 import type { FetchedValue } from '../../overlay/storage/storage-client.ts';
+import { KnownPorts, readPort } from './known-ports.ts';
 import { decodeText, encodeText } from '../message/text.ts';
 import type { UserRecord } from './sip-records.ts';
 
@@ -14,13 +15,20 @@ const FRESH_MS = 60_000;
 const PATIENCE_MS = 1_500;
 const MAX_HOSTS = 8;
 
-/** Of a host with a trunk: the trunk's domain. */
+/** Of a host with a trunk: the trunk's domain, and where its adaptor listens. */
 export const GATEWAY_RECORD: UserRecord = { kind: IDLOC_GATEWAY, encode: (domain) => encodeText(domain) };
+
+/** What such a host says. */
+export function gatewayText(domain: string, port: number): string {
+  return `${domain};port=${port}`;
+}
 
 export interface Gateway {
   readonly hit: Hit;
   /** What it leads to, as it says. */
   readonly domain: string;
+  /** Of its adaptor; undefined: it does not say. */
+  readonly port: number | undefined;
 }
 
 type Overlay = Pick<OverlayNode, 'settings' | 'fetch' | 'state'>;
@@ -34,6 +42,7 @@ export class GatewayDirectory {
   private readonly overlay: () => Overlay | undefined;
   private readonly after: (ms: number, then: (now: number) => void) => void;
   private readonly names: readonly string[];
+  private readonly ports: KnownPorts;
   private readonly found = new Map<string, readonly Gateway[]>();
   private askedAt = -Infinity;
   private waiting: Done[] = [];
@@ -44,11 +53,14 @@ export class GatewayDirectory {
     components: {
       readonly overlay: () => Overlay | undefined;
       readonly after: (ms: number, then: (now: number) => void) => void;
+      /** Learns where their adaptors listen. */
+      readonly ports?: KnownPorts;
     },
     names: readonly string[],
   ) {
     this.overlay = components.overlay;
     this.after = components.after;
+    this.ports = components.ports ?? new KnownPorts();
     this.names = names;
   }
 
@@ -82,7 +94,7 @@ export class GatewayDirectory {
     for (const name of this.names) {
       const resource = overlay.settings.ring.resourceIdOf(name);
       overlay.fetch({ resource, kind: IDLOC_GATEWAY.id }, now, (result, at) => {
-        if (result.ok) this.found.set(name, gatewaysOf(name, result.values));
+        if (result.ok) this.note(name, result.values);
         left -= 1;
         if (left > 0) return;
         this.isAsking = false;
@@ -90,6 +102,12 @@ export class GatewayDirectory {
         this.answer(at);
       });
     }
+  }
+
+  private note(name: string, values: readonly FetchedValue[]): void {
+    const found = gatewaysOf(name, values);
+    this.found.set(name, found);
+    for (const { hit, port } of found) this.ports.learn(hit, port);
   }
 
   private answer(now: number): void {
@@ -104,5 +122,9 @@ function gatewaysOf(name: string, values: readonly FetchedValue[]): Gateway[] {
   return values
     .filter(({ signer }) => signer.user === name)
     .sort((a, b) => b.storageTime - a.storageTime)
-    .map(({ value, signer }) => ({ hit: signer.nodeId, domain: decodeText(value.value) }));
+    .map(({ value, signer }) => {
+      const [domain = '', ...params] = decodeText(value.value).split(';');
+      const port = params.find((param) => param.startsWith('port='))?.slice('port='.length);
+      return { hit: signer.nodeId, domain, port: readPort(port) };
+    });
 }

@@ -6,6 +6,8 @@ import type { LookupDone, LookupResult, NameService } from '../../overlay/naming
 import type { OverlayNode } from '../../overlay/overlay-node.ts';
 import { SIP_REGISTRATION } from '../../overlay/storage/kinds.ts';
 import type { FetchedValue } from '../../overlay/storage/storage-client.ts';
+import type { KnownPorts } from './known-ports.ts';
+import { adaptorPortOf } from './contact-preferences.ts';
 import { ERROR_CODES, type SipRegistration, decodeSipRegistration } from '../../reload/index.ts';
 
 // Implementation constants.
@@ -44,6 +46,8 @@ export interface SipPlaces {
 export interface SipDirectoryComponents {
   readonly overlay: Pick<OverlayNode, 'settings' | 'fetch'>;
   readonly names: Pick<NameService, 'lookupName'>;
+  /** Learns where their adaptors listen. */
+  readonly ports?: KnownPorts;
 }
 
 /**
@@ -53,13 +57,15 @@ export interface SipDirectoryComponents {
 export class SipDirectory {
   private readonly overlay: SipDirectoryComponents['overlay'];
   private readonly names: SipDirectoryComponents['names'];
+  private readonly ports: KnownPorts | undefined;
   /** Answers that are still good, the oldest first. */
   private readonly kept = new Map<string, { readonly result: LookupResult<SipPlaces>; readonly until: number }>();
   private readonly waiting = new Map<string, LookupDone<SipPlaces>[]>();
 
-  constructor({ overlay, names }: SipDirectoryComponents) {
+  constructor({ overlay, names, ports }: SipDirectoryComponents) {
     this.overlay = overlay;
     this.names = names;
+    this.ports = ports;
   }
 
   /**
@@ -93,6 +99,7 @@ export class SipDirectory {
     const resource = this.overlay.settings.ring.resourceIdOf(aor);
     this.overlay.fetch({ resource, kind: SIP_REGISTRATION.id }, now, (result, at) => {
       const hosts = result.ok ? hostsOf(aor, result.values) : [];
+      for (const { hit, preferences } of hosts) this.ports?.learn(hit, adaptorPortOf(preferences));
       if (hosts.length > 0) {
         this.answer(aor, { ok: true, value: { from: 'registrations', hosts } }, at);
         return;

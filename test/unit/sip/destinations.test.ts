@@ -2,6 +2,7 @@ import test from 'ava';
 import { ContactFlows } from '../../../src/sip/contact-flows.ts';
 import { DestinationFinder, type Destinations, type FoundHost } from '../../../src/sip/destinations.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
+import { publicGruu } from '../../../src/sip/registrar/gruu.ts';
 import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, from, names, parties, request } from './scene.ts';
 
 const PHONE = from(BOBS, 5060);
@@ -11,6 +12,7 @@ const DESK = from('198.18.0.2', 5080);
 function finder(
   hosts: Readonly<Record<string, readonly FoundHost[]>> = {},
   holders: Readonly<Record<string, string>> = {},
+  listens: Readonly<Record<string, number>> = {},
 ): {
   find: (uri: string, flow: SipFlow, headers?: readonly string[]) => string;
   contacts: ContactFlows;
@@ -42,6 +44,7 @@ function finder(
       members.push(aor);
       done(aor === 'silent@home.example' ? undefined : (hosts[aor] ?? []), now);
     },
+    portOf: (hit: string) => listens[hit],
     isListening: ({ address, port }: { address: string; port: number }) => parties().isOwn(address) && port === 5062,
   };
   const options = { self: BOBS_HIT, user: 'bob@home.example', port: 5062, plan: { country: 'DE' } };
@@ -90,6 +93,18 @@ test('a phone’s call leads to the adaptors of the other member’s hosts, and 
   t.is(find('sip:x@elsewhere.example', PHONE), '404 Not of This Overlay');
   t.is(find('tel:+4930123', PHONE), '404 No Gateway');
   t.is(find('sips:alice@home.example', PHONE), '416 Unsupported URI Scheme');
+});
+
+test('an adaptor that says that it listens elsewhere is called there, by name, GRUU and TCP; one that says nothing where ours is', (t) => {
+  const hosts = { 'alice@home.example': [{ hit: ALICES_HIT, isRegistered: true }] };
+  const { find } = finder(hosts, {}, { [ALICES_HIT]: 5070 });
+  t.is(find('sip:alice@home.example', PHONE), to(ALICES, 5070, BOBS));
+  t.is(find('sip:alice@home.example', PHONE, [`Subject: ${'x'.repeat(700)}`]), `tcp ${BOBS} [${ALICES}]:5070`);
+  const gruu = publicGruu(ALICES_HIT, 'alice@home.example', '<urn:uuid:1>');
+  t.is(find(gruu, PHONE), to(ALICES, 5070, BOBS));
+  const silent = finder(hosts);
+  t.is(silent.find(gruu, PHONE), to(ALICES, 5062, BOBS));
+  t.deepEqual(silent.members, ['alice@home.example'], 'the overlay is asked where it listens');
 });
 
 test('a request that is too large for a datagram goes to the other adaptor by TCP', (t) => {

@@ -3,13 +3,14 @@ import { fromHex } from '../../../../src/base/bytes.ts';
 import { OverlayTimeoutError } from '../../../../src/overlay/errors.ts';
 import { overlaySettings } from '../../../../src/overlay/settings.ts';
 import type { FetchedValue, FetchResult } from '../../../../src/overlay/storage/storage-client.ts';
-import { GatewayDirectory, GATEWAY_RECORD } from '../../../../src/sip/usage/gateway-directory.ts';
+import { KnownPorts } from '../../../../src/sip/usage/known-ports.ts';
+import { GatewayDirectory, GATEWAY_RECORD, gatewayText } from '../../../../src/sip/usage/gateway-directory.ts';
 
 const [OFFICE, HOME] = ['office@home.example', 'attic@home.example'];
 const HITS = Array.from({ length: 10 }, (_, i) => `20010022${'0'.repeat(23)}${i}`);
 
-function record(hit: string, storageTime: number, user = OFFICE): FetchedValue {
-  const value = GATEWAY_RECORD.encode('sip.example.org', hit);
+function record(hit: string, storageTime: number, user = OFFICE, says = 'sip.example.org'): FetchedValue {
+  const value = GATEWAY_RECORD.encode(says, hit);
   return {
     value: { model: 'dictionary', key: fromHex(hit), exists: true, value },
     signer: { nodeId: hit, user },
@@ -29,6 +30,7 @@ class Bench {
   readonly timers: (() => void)[] = [];
   now = 0;
   readonly settings = overlaySettings({ name: 'home.example', sequence: 1 });
+  readonly ports = new KnownPorts();
   readonly directory: GatewayDirectory;
 
   constructor(names: readonly string[] = [OFFICE, HOME]) {
@@ -41,6 +43,7 @@ class Bench {
           },
         }),
         after: (_, then) => void this.timers.push(() => then(this.now)),
+        ports: this.ports,
       },
       names,
     );
@@ -100,4 +103,22 @@ test('where no gateway is named nothing is asked', (t) => {
   const bench = new Bench([]);
   bench.ask();
   t.deepEqual([bench.heard, bench.fetches.length], [[''], 0]);
+});
+
+test('a gateway says where its adaptor listens, beside its domain; one of an earlier version does not', (t) => {
+  const bench = new Bench([OFFICE]);
+  bench.ask();
+  const [first = '', second = '', third = ''] = HITS;
+  bench.fetches[0]?.answer(
+    fetched(
+      record(first, 3, OFFICE, gatewayText('sip.example.org', 5070)),
+      record(second, 2),
+      record(third, 1, OFFICE, 'sip.example.org;port=70000'),
+    ),
+  );
+  t.deepEqual(
+    HITS.slice(0, 3).map((hit) => bench.ports.of(hit)),
+    [5070, undefined, undefined],
+  );
+  t.deepEqual(new Set(bench.directory.known.map(({ domain }) => domain)), new Set(['sip.example.org']));
 });

@@ -6,6 +6,8 @@ import type { LookupDone, NamedHost } from '../../../../src/overlay/naming.ts';
 import { overlaySettings } from '../../../../src/overlay/settings.ts';
 import type { FetchResult, FetchedValue } from '../../../../src/overlay/storage/storage-client.ts';
 import { ERROR_CODES, type SipRegistration, encodeSipRegistration } from '../../../../src/reload/index.ts';
+import { withAdaptorPort } from '../../../../src/sip/usage/contact-preferences.ts';
+import { KnownPorts } from '../../../../src/sip/usage/known-ports.ts';
 import { SipDirectory, type SipDirectoryComponents } from '../../../../src/sip/usage/sip-directory.ts';
 
 const ALICE = 'alice@home.example';
@@ -17,6 +19,7 @@ class Bench {
   readonly fetches: ((result: FetchResult) => void)[] = [];
   readonly names: ((hosts: readonly NamedHost[] | OverlayError) => void)[] = [];
   readonly answers: string[] = [];
+  readonly ports = new KnownPorts();
   readonly directory: SipDirectory;
   now = 0;
 
@@ -32,7 +35,7 @@ class Bench {
         done(hosts instanceof OverlayError ? { ok: false, error: hosts } : { ok: true, value: hosts }, this.now);
       });
     };
-    this.directory = new SipDirectory({ overlay, names: { lookupName } });
+    this.directory = new SipDirectory({ overlay, names: { lookupName }, ports: this.ports });
   }
 
   ask(aor = ALICE): void {
@@ -159,4 +162,20 @@ test('so many users are looked up at a time, and so many wait for one; more are 
   t.is(bench.answers.length, 2);
   bench.fetches[0]?.(fetched(value(HITS[1] ?? '', 1)));
   t.is(bench.answers.length, 66);
+});
+
+test('where the adaptor of a host listens is learnt from its own record, and forgotten with a record that does not say', (t) => {
+  const bench = new Bench();
+  const [first = '', second = '', third = ''] = HITS;
+  const says = (port: number): Partial<SipRegistration> => ({ contactPrefs: withAdaptorPort('', port) });
+  bench.ask();
+  bench.fetches[0]?.(
+    fetched(value(first, 1, says(5070)), value(second, 2), value(third, 3, says(5071), 'mallory@home.example')),
+  );
+  const known = (): (number | undefined)[] => [first, second, third].map((hit) => bench.ports.of(hit));
+  t.deepEqual(known(), [5070, undefined, undefined]);
+  bench.now = 5_000;
+  bench.ask();
+  bench.fetches[1]?.(fetched(value(first, 4), value(second, 4, says(5072))));
+  t.deepEqual(known(), [undefined, 5072, undefined]);
 });

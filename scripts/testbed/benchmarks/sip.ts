@@ -1,26 +1,35 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { z } from 'zod';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Agent } from '../agent.ts';
 import { ScriptError } from '../command.ts';
+import { DSCP_EF, type EchoResult, echoFlow } from '../echo-flow.ts';
 import { Kamailio } from '../kamailio.ts';
 import type { Lab } from '../lab.ts';
 import { cpuSeconds } from '../processes.ts';
 import { type Findings, median, progress } from '../report.ts';
 import { type Host, Internet } from '../topology.ts';
-import type { BenchmarkOptions } from './benchmark.ts';
+import { type Benchmark, type BenchmarkOptions, chosenParts } from './benchmark.ts';
+import { coldCalls } from './sip-cold.ts';
+import {
+  ADAPTOR_PORT,
+  OVERLAY,
+  PHONE_PORT,
+  registerBob,
+  responseTimes,
+  sippArguments,
+  type SippSide,
+} from './sipp-runs.ts';
 
-const OVERLAY = 'sip.example';
-const SCENARIOS = join(import.meta.dirname, '../sipp');
 const CALLS_PER_SECOND = 200;
 const SECONDS = 10;
 const HELD_MS = 200;
-const ADAPTOR_PORT = 5_062;
-const PHONE_PORT = 5_060;
 /** Beyond what the calls take. */
 const GRACE_S = 30;
 const MOST_SETUP_P99_MS = 50;
 const MOST_CORES = 1;
+/** As of the benchmark `voice`. */
+const MOST_VOICE_P99_MS = 5;
+/** The calls have begun before the voice does, and go on behind it. */
+const VOICE_MARGIN_S = 1;
 
 /** Two hosts, with a proxy each between their sipps: `address` is what all of it is bound to. */
 interface Stretch {
@@ -29,10 +38,7 @@ interface Stretch {
   readonly called: Side;
 }
 
-interface Side {
-  readonly host: Host;
-  /** As sipp writes it: `[2001:db8::1]`. */
-  readonly address: string;
+interface Side extends SippSide {
   /** Of its proxy. */
   readonly pids: () => readonly number[];
 }
@@ -44,15 +50,27 @@ interface Calls {
   readonly cores: number;
 }
 
-/** Calls of sipp through two proxies, set up and ended: two adaptors over the tunnel, and two kamailios over the plain network. */
+const PARTS: Readonly<Record<string, Benchmark>> = {
+  calls: manyCalls,
+  cold: async (_, findings) => coldCalls(findings),
+};
+
 export async function benchSip(lab: Lab, findings: Findings, options: BenchmarkOptions): Promise<void> {
+  for (const part of chosenParts(PARTS, options.only)) await part(lab, findings, options);
+}
+
+/**
+ * Calls of sipp through two proxies, set up and ended: two adaptors over the tunnel, and two kamailios over the plain network. Once more
+ * through the adaptors, with a voice beside them.
+ */
+async function manyCalls(lab: Lab, findings: Findings, options: BenchmarkOptions): Promise<void> {
   const internet = await Internet.create(lab);
   const hosts = [
     await internet.publicHost('alice', '203.0.113.10'),
     await internet.publicHost('bob', '203.0.113.11'),
   ] as const;
   const seconds = options.seconds ?? SECONDS;
-  const idloc = await throughAdaptors(lab, hosts, seconds);
+  const { alone: idloc, voice } = await throughAdaptors(lab, hosts, seconds);
   report(findings, 'idloc', idloc);
   findings.expect(
     'sip.idloc.calls_per_s',
@@ -62,6 +80,14 @@ export async function benchSip(lab: Lab, findings: Findings, options: BenchmarkO
   const p99 = percentile(idloc.setupMs, 0.99);
   findings.expect('sip.idloc.setup_p99_ms', p99 <= MOST_SETUP_P99_MS, `at most ${MOST_SETUP_P99_MS}`);
   findings.expect('sip.idloc.cores', idloc.cores <= MOST_CORES, `at most ${MOST_CORES} for each adaptor`);
+  findings.figure('sip.voice_p99_ms', percentile(voice.rttMs, 0.99), 2);
+  findings.figure('sip.voice_lost', voice.sent - voice.rttMs.length, 0);
+  findings.expect(
+    'sip.voice_p99_ms',
+    percentile(voice.rttMs, 0.99) <= MOST_VOICE_P99_MS,
+    `at most ${MOST_VOICE_P99_MS}: of a voice beside the calls`,
+  );
+  findings.expect('sip.voice_lost', voice.sent === voice.rttMs.length, 'none');
   const kamailio = await throughKamailios(lab, hosts, seconds);
   report(findings, 'kamailio', kamailio);
   // sipp counts whole milliseconds: the median of kamailio is none.
@@ -79,7 +105,11 @@ function report(findings: Findings, who: string, { setupMs, perSecond, cores }: 
   findings.figure(`sip.${who}.cores`, cores, 2);
 }
 
-async function throughAdaptors(lab: Lab, [a, b]: readonly [Host, Host], seconds: number): Promise<Calls> {
+async function throughAdaptors(
+  lab: Lab,
+  [a, b]: readonly [Host, Host],
+  seconds: number,
+): Promise<{ alone: Calls; voice: EchoResult }> {
   progress(`idloc: two hosts join ${OVERLAY}`);
   const alice = await Agent.start(lab, { namespace: a.namespace, name: 'alice', overlay: { create: OVERLAY } });
   const ticket = await alice.invite();
@@ -91,14 +121,17 @@ async function throughAdaptors(lab: Lab, [a, b]: readonly [Host, Host], seconds:
     return { host, address: `[${hit}]`, pids: () => [agent.process.pid] };
   };
   const stretch = { who: 'idloc' as const, caller: await side(a, alice), called: await side(b, bob) };
-  const registered = await b.namespace.tryRun('sipp', [
-    ...sippArguments('register', stretch.called),
-    ...['-s', 'bob', '-m', '1'],
+  await registerBob(stretch.called);
+  const alone = await measured(lab, stretch, seconds);
+  progress('the same, and a voice');
+  const address = stretch.called.address.slice(1, -1);
+  const flow = { from: a.namespace, to: b.namespace, address, dscp: DSCP_EF, seconds };
+  const [, voice] = await Promise.all([
+    measured(lab, stretch, seconds + 2 * VOICE_MARGIN_S, 'voice'),
+    delay(1_000 * VOICE_MARGIN_S).then(async () => echoFlow(flow)),
   ]);
-  if (registered.status !== 0) throw new ScriptError(`bob's phone does not register: ${registered.stderr}`);
-  const calls = await measured(lab, stretch, seconds);
   await Promise.all([alice.stop(), bob.stop()]);
-  return calls;
+  return { alone, voice };
 }
 
 async function throughKamailios(lab: Lab, [a, b]: readonly [Host, Host], seconds: number): Promise<Calls> {
@@ -117,7 +150,12 @@ async function throughKamailios(lab: Lab, [a, b]: readonly [Host, Host], seconds
   return calls;
 }
 
-async function measured(lab: Lab, { who, caller, called }: Stretch, seconds: number): Promise<Calls> {
+async function measured(
+  lab: Lab,
+  { who, caller, called }: Stretch,
+  seconds: number,
+  label: string = who,
+): Promise<Calls> {
   progress(`${who}: ${CALLS_PER_SECOND} calls a second for ${seconds} s`);
   const answering = called.host.namespace.start('sipp', sippArguments('answer', called));
   const sides = [caller, called];
@@ -125,7 +163,7 @@ async function measured(lab: Lab, { who, caller, called }: Stretch, seconds: num
   const before = await used();
   const from = performance.now();
   const count = CALLS_PER_SECOND * seconds;
-  const folder = lab.folder(`sipp-call-${who}`);
+  const folder = lab.folder(`sipp-call-${label}`);
   const result = await caller.host.namespace.tryRun(
     'sipp',
     [
@@ -143,23 +181,6 @@ async function measured(lab: Lab, { who, caller, called }: Stretch, seconds: num
     throw new ScriptError(`${who}: ${setupMs.length} of ${count} calls: ${result.stdout.slice(-1_000)}`);
   const cores = Math.max(...after.map((seconds_, index) => seconds_ - (before[index] ?? 0))) / tookS;
   return { setupMs, perSecond: setupMs.length / tookS, cores };
-}
-
-function sippArguments(scenario: 'register' | 'call' | 'answer', { address, host }: Side): string[] {
-  const file = join(SCENARIOS, `${scenario}.xml`);
-  const keys = ['-key', 'domain', OVERLAY, '-key', 'caller', host.name, '-key', 'expires', '300'];
-  const ends = scenario === 'answer' ? [] : [`${address}:${ADAPTOR_PORT}`];
-  return ['-sf', file, ...ends, '-i', address, '-p', String(PHONE_PORT), '-t', 'u1', '-nostdin', ...keys];
-}
-
-const row = z.tuple([z.string(), z.coerce.number(), z.string()]).rest(z.string());
-
-/** Of each call, in milliseconds: sipp's `Date;response_time(ms);rtd_name`. */
-function responseTimes(folder: string): number[] {
-  const file = readdirSync(folder).find((name) => name.endsWith('_rtt.csv'));
-  if (file === undefined) throw new ScriptError('sipp wrote no response times');
-  const [, ...lines] = readFileSync(join(folder, file), 'utf8').trim().split('\n');
-  return lines.map((line) => row.parse(line.split(';'))[1]);
 }
 
 function percentile(values: readonly number[], part: number): number {

@@ -19,6 +19,7 @@ const layers = {
   sip: ['base', 'reload', 'identity', 'overlay'],
   config: ['base', 'reload', 'identity'],
   control: ['base'],
+  machine: ['base'],
   cli: ['base', 'config', 'control', 'agent', 'identity', 'reload'],
 };
 const forbidden = Object.entries(layers).map(([from, to]) => ({

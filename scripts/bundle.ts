@@ -10,8 +10,8 @@ import { build } from 'esbuild';
 const root = join(import.meta.dirname, '..');
 const src = join(root, 'src');
 
-/** The command line, and the agent that it loads for `up`. */
-const ENTRIES = ['cli/main', 'agent/main'];
+/** The command line, the agent that it loads for `up`, and the answering machine. */
+const ENTRIES = ['cli/main', 'agent/main', 'machine/main'];
 /** Packages that are CommonJS ask for Node's modules by it. */
 const REQUIRE = "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);";
 

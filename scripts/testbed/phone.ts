@@ -174,12 +174,17 @@ export class Phone {
 
   /** How loud what it heard in its last call was: root mean square, 0 to 1. */
   loudnessHeard(): number {
+    const file = this.heardFile();
+    return file === undefined ? 0 : loudnessOf(file);
+  }
+
+  /** A WAV file: what it heard in its last call; undefined: there was none. */
+  heardFile(): string | undefined {
     const file = readdirSync(this.recordings)
       .filter((name) => name.endsWith('-dec.wav'))
       .sort()
       .at(-1);
-    if (file === undefined) return 0;
-    return loudnessOf(join(this.recordings, file));
+    return file === undefined ? undefined : join(this.recordings, file);
   }
 
   async stop(): Promise<void> {

@@ -1,9 +1,10 @@
-import { copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { command, eventually, tryCommand } from '../../scripts/testbed/command.ts';
 import { sanitizedAgents } from '../../scripts/testbed/sanitizers.ts';
 import { BootedDebian, bootingUnavailable } from './support/booted-debian.ts';
+import { copyPrograms } from './support/copied-programs.ts';
 
 const CHECKOUT = join(import.meta.dirname, '../..');
 const UNIT = join(CHECKOUT, 'systemd/idloc-media.service');
@@ -32,17 +33,6 @@ async function unavailable(): Promise<string | undefined> {
 
 const why = await unavailable();
 
-/** This machine's rtpengine, of the same Debian, with the libraries that it needs. */
-async function copyRtpengine(root: string): Promise<void> {
-  const libraries = [...(await command('ldd', [RTPENGINE])).matchAll(/=> (\/\S+)/g)].map(([, path = '']) => path);
-  for (const path of [RTPENGINE, ...libraries]) {
-    const there = join(root, path);
-    if (existsSync(there)) continue;
-    mkdirSync(dirname(there), { recursive: true });
-    copyFileSync(path, there);
-  }
-}
-
 function mediaTest(title: string, body: (t: ExecutionContext, debian: BootedDebian) => Promise<void>): void {
   if (why !== undefined) {
     test.serial.skip(`${title} (skipped: ${why})`, () => undefined);
@@ -53,7 +43,7 @@ function mediaTest(title: string, body: (t: ExecutionContext, debian: BootedDebi
     const debian = await BootedDebian.prepare();
     t.teardown(() => debian.remove());
     await command(join(CHECKOUT, 'scripts/install'), ['--root', debian.root]);
-    await copyRtpengine(debian.root);
+    await copyPrograms(debian.root, [RTPENGINE]);
     await debian.boot();
     await body(t, debian);
   });

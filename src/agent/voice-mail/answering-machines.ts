@@ -1,0 +1,127 @@
+import { statSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { SocketAddress } from '../../base/socket-address.ts';
+import {
+  encodeFrame,
+  encodeJson,
+  FRAME,
+  type Frame,
+  FrameReader,
+  type Orders,
+  parseReady,
+  parseReport,
+  type Report,
+} from '../../machine/frames.ts';
+import type { Guard } from '../guard.ts';
+
+// Implementation constants.
+
+/** As idloc-voicemail.socket. */
+const MAX_MACHINES = 8;
+/** A busy host starts programs slowly, and a greeting is to be unpacked. */
+const READY_WITHIN_MS = 10_000;
+/** Beyond what was ordered: until it is called, and to pack what was said. */
+const SLACK_MS = 120_000;
+const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
+
+export interface MachineResult extends Report {
+  /** Ogg Opus; undefined: nobody has spoken. */
+  readonly ogg: Uint8Array | undefined;
+}
+
+export interface MachineRun {
+  /** Where it hears SIP; undefined: it does not. Never rejects. */
+  readonly ready: Promise<SocketAddress | undefined>;
+  /** Undefined: it has failed, or the agent is about to end. Never rejects. */
+  readonly over: Promise<MachineResult | undefined>;
+}
+
+/** The answering machines of this host: a process for each call, which systemd starts with each connection. */
+export class AnsweringMachines {
+  private readonly logger: Logger;
+  private readonly guard: Guard;
+  private readonly options: { readonly socket: string; readonly interfaceName: string };
+  private readonly running = new Set<Socket>();
+  private stopped = false;
+
+  /** @param options.interfaceName that has this host's overlay addresses */
+  constructor(
+    components: { readonly logger: Logger; readonly guard: Guard },
+    options: { readonly socket: string; readonly interfaceName: string },
+  ) {
+    this.logger = components.logger;
+    this.guard = components.guard;
+    this.options = options;
+  }
+
+  /** Whether somebody has switched them on. */
+  get areThere(): boolean {
+    return statSync(this.options.socket, { throwIfNoEntry: false })?.isSocket() === true;
+  }
+
+  /** @param sounds Ogg Opus: a greeting, or messages */
+  start(orders: Omit<Orders, 'interfaceName'>, sounds: readonly Uint8Array[]): MachineRun {
+    const ready = Promise.withResolvers<SocketAddress | undefined>();
+    const over = Promise.withResolvers<MachineResult | undefined>();
+    if (this.stopped || this.running.size >= MAX_MACHINES) {
+      if (!this.stopped) this.logger.info('voice mail: all answering machines are busy', { count: MAX_MACHINES });
+      ready.resolve(undefined);
+      over.resolve(undefined);
+      return { ready: ready.promise, over: over.promise };
+    }
+    const { socket: path, interfaceName } = this.options;
+    const socket = connect(path);
+    this.running.add(socket);
+    const found: { report: Report | undefined; ogg: Uint8Array | undefined } = { report: undefined, ogg: undefined };
+    const late = (): void => void socket.destroy(new Error('it takes too long'));
+    let timer = setTimeout(late, READY_WITHIN_MS);
+    const handle = ({ type, payload }: Frame): void => {
+      if (type === FRAME.ready) {
+        clearTimeout(timer);
+        timer = setTimeout(late, 1_000 * orders.maxSeconds + SLACK_MS);
+        ready.resolve({ address: LOOPBACK[orders.family], port: parseReady(payload) });
+      } else if (type === FRAME.recording) found.ogg = payload;
+      else if (type === FRAME.over) found.report = parseReport(payload);
+    };
+    const reader = new FrameReader();
+    socket.on('data', (piece: Buffer) => {
+      try {
+        for (const frame of reader.push(piece)) handle(frame);
+      } catch (error) {
+        socket.destroy(error instanceof Error ? error : undefined);
+      }
+    });
+    let failure: string | undefined;
+    socket.on('error', (error) => {
+      failure = messageOf(error);
+    });
+    socket.on(
+      'close',
+      this.guard.handler('answering machine', () => {
+        clearTimeout(timer);
+        this.running.delete(socket);
+        ready.resolve(undefined);
+        const { report, ogg } = found;
+        over.resolve(report && { ...report, ogg });
+        if (report !== undefined || this.stopped) return;
+        this.logger.warn('voice mail: an answering machine has failed', {
+          why: failure ?? 'it ended',
+          advice:
+            'systemctl status idloc-voicemail.socket; journalctl -u "idloc-voicemail@*"; apt-get install baresip-core opus-tools',
+        });
+      }),
+    );
+    socket.write(encodeJson(FRAME.orders, { ...orders, interfaceName }));
+    for (const sound of sounds) socket.write(encodeFrame(FRAME.sound, sound));
+    socket.write(encodeFrame(FRAME.start));
+    return { ready: ready.promise, over: over.promise };
+  }
+
+  /** Calls end. Idempotent. */
+  stop(): void {
+    this.stopped = true;
+    for (const socket of this.running) socket.destroy();
+  }
+}

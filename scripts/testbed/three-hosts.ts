@@ -15,13 +15,16 @@ export interface ThreeHosts {
 
 /**
  * @param onProgress told what is done next
- * @param options.configuration of the peer, which decides about the overlay
- * @param options.bobs configuration of bob's host
+ * @param options.configuration of the peer, which decides about the overlay; `alice` and `bob`: of theirs, once the network is there
  */
 export async function threeHosts(
   lab: Lab,
   onProgress: (text: string) => void = () => undefined,
-  { bobs, ...options }: { readonly configuration?: string; readonly bobs?: string } = {},
+  options: {
+    readonly configuration?: string;
+    readonly alice?: (homes: TwoHomes) => Promise<string>;
+    readonly bob?: (homes: TwoHomes) => Promise<string>;
+  } = {},
 ): Promise<ThreeHosts> {
   onProgress('network: two homes behind NATs, a third place, a public peer');
   const homes = await twoHomes(lab);
@@ -30,17 +33,19 @@ export async function threeHosts(
     namespace: homes.peer.namespace,
     name: 'peer',
     overlay: { create: OVERLAY },
-    ...options,
+    ...(options.configuration !== undefined && { configuration: options.configuration }),
   });
+  const configured = async (of: 'alice' | 'bob'): Promise<{ readonly configuration?: string }> => {
+    const configuration = await options[of]?.(homes);
+    return configuration === undefined ? {} : { configuration };
+  };
   const ticketForAlice = await peer.invite();
   const ticketForBob = await peer.invite();
   onProgress('alice and bob join by ticket');
+  const [ofAlice, ofBob] = [await configured('alice'), await configured('bob')];
   const [alice, bob] = await Promise.all([
-    Agent.start(lab, { namespace: homes.a.namespace, name: 'alice', overlay: { join: ticketForAlice } }),
-    Agent.start(lab, {
-      ...{ namespace: homes.b.namespace, name: 'bob', overlay: { join: ticketForBob } },
-      ...(bobs !== undefined && { configuration: bobs }),
-    }),
+    Agent.start(lab, { namespace: homes.a.namespace, name: 'alice', overlay: { join: ticketForAlice }, ...ofAlice }),
+    Agent.start(lab, { namespace: homes.b.namespace, name: 'bob', overlay: { join: ticketForBob }, ...ofBob }),
   ]);
   return { homes, peer, alice, bob };
 }

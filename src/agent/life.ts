@@ -215,6 +215,7 @@ export class Life {
           ipv4: this.memory.ownIpv4,
           lan: config.sip.lan,
           rtpengine: config.sip.rtpengine,
+          answeringMachine: config.sip.answeringMachine,
           runtimeDirectory: dirname(config.socket),
           gateways: config.sip.gateways,
           numbers: config.sip.numbers,

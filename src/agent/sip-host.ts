@@ -40,6 +40,9 @@ import type { SipKnowledge } from './sip-report.ts';
 import { SipSockets } from './sip-sockets.ts';
 import { SipTrunk } from './sip-trunk.ts';
 import { readUdpTables, udpListener } from './udp-listeners.ts';
+import { AnsweringMachines } from './voice-mail/answering-machines.ts';
+import { MachineCalls } from './voice-mail/machine-calls.ts';
+import type { VoiceMailPort } from './voice-mail/voice-mail-port.ts';
 
 export interface SipHostComponents {
   readonly engine: Engine;
@@ -52,6 +55,8 @@ export interface SipHostComponents {
   readonly guard: Guard;
   /** URIs of the user's address book; absent: there is none. */
   readonly contacts?: () => readonly string[];
+  /** Absent: there is no voice mail. */
+  readonly voiceMail?: VoiceMailPort | undefined;
 }
 
 export interface SipHostOptions {
@@ -70,7 +75,9 @@ export interface SipHostOptions {
   readonly lan?: SipLanSettings | undefined;
   /** Where rtpengine hears commands; absent: there is none. */
   readonly rtpengine?: SocketAddress | undefined;
-  /** Where its configuration is written. */
+  /** Where answering machines are asked for (idloc-voicemail.socket). */
+  readonly answeringMachine: string;
+  /** Where rtpengine's configuration is written. */
   readonly runtimeDirectory: string;
   /** Labels of members whose hosts are gateways. */
   readonly gateways?: readonly string[] | undefined;
@@ -105,6 +112,7 @@ export class SipHost implements Timed {
   private readonly trunk: SipTrunk | undefined;
   /** Of other hosts. */
   private readonly ports = new KnownPorts();
+  private readonly machines: AnsweringMachines;
   private readonly adaptor: SipAdaptor;
 
   constructor(components: SipHostComponents, options: SipHostOptions) {
@@ -157,6 +165,10 @@ export class SipHost implements Timed {
       gateways,
     );
     this.trunk = this.makeTrunk();
+    this.machines = new AnsweringMachines(components, {
+      socket: options.answeringMachine,
+      interfaceName: options.interfaceName,
+    });
     this.adaptor = this.makeAdaptor();
     this.driver.run((now) => {
       if (this.registrar.restore(this.kept.load(), now, clock.wall())) this.adaptor.restored(now);
@@ -176,6 +188,9 @@ export class SipHost implements Timed {
       { port: options.port, interfaceName: options.interfaceName, lan: lanAddress(options) },
     );
     this.addressesChanged();
+    components.voiceMail?.onChange(
+      (counts) => void this.driver.feed('SIP messages', (now) => this.adaptor.messagesChanged(counts, now)),
+    );
   }
 
   /** Where phones of this host find it; undefined: it does not listen. */
@@ -245,6 +260,7 @@ export class SipHost implements Timed {
     }
     this.driver.stop();
     this.rtpengine?.stop();
+    this.machines.stop();
     this.kept.flush();
     await this.sockets.stop();
   }
@@ -296,7 +312,7 @@ export class SipHost implements Timed {
   }
 
   private makeAdaptor(): SipAdaptor {
-    const { engine, random, logger } = this.components;
+    const { engine, random, logger, clock, voiceMail } = this.components;
     const { overlay, ipv4Prefix, port, trustHeader, lan } = this.options;
     const { rtpengine } = this;
     const names = new OverlayNames(overlay);
@@ -332,6 +348,12 @@ export class SipHost implements Timed {
               rtpengine.ask(command, (answer) => void this.driver.feed('media', (now) => done(answer, now))),
             onAnswer: (failure) => rtpengine.onAnswer(failure),
           },
+          voiceMail:
+            voiceMail &&
+            new MachineCalls({
+              ...{ mail: voiceMail, machines: this.machines, clock, logger },
+              feed: (input) => void this.driver.feed('voice mail', input),
+            }),
         },
         random,
         logger,

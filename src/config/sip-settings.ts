@@ -24,6 +24,9 @@ const DEFAULT_PORT = 5_062;
 /** Not 2223, where Debian's own service has one for others. */
 const DEFAULT_RTPENGINE: SocketAddress = { address: '127.0.0.1', port: 6_085 };
 
+/** Of idloc-voicemail.socket. */
+const DEFAULT_ANSWERING_MACHINE = '/run/idloc-voicemail.sock';
+
 const loopback = z.string().transform((text, context): SocketAddress => {
   const parsed = parseSocketAddress(text);
   // Whoever commands it hears and leads astray every call.
@@ -66,6 +69,7 @@ export const sipSchema = z.strictObject({
   calls_per_minute: z.int().min(1).max(MAX_CALLS_PER_MINUTE).optional(),
   trust_header: headerName.optional(),
   rtpengine: loopback.optional(),
+  answering_machine: z.string().regex(/^\//, 'must be the path of a socket').max(100).optional(),
   lan: sipLanSchema.optional(),
   gateways: z
     .array(z.string().refine(isMemberLabel, 'must be the first part of a user name, such as office'))
@@ -93,6 +97,8 @@ export interface SipSettings {
   readonly trustHeader?: string;
   /** Where rtpengine is told what to relay; absent: there is none. */
   readonly rtpengine?: SocketAddress;
+  /** The socket of the answering machine; where there is none, no messages are taken on this host. */
+  readonly answeringMachine: string;
   /** Absent: no phone on the LAN is heard. */
   readonly lan?: SipLanSettings;
   /** Labels of members whose hosts lead to the world outside, the best first, and may bring its calls. */
@@ -129,6 +135,7 @@ export function sipSettings(
     },
     ...(table?.trust_header !== undefined && { trustHeader: table.trust_header }),
     ...(rtpengine && { rtpengine }),
+    answeringMachine: table?.answering_machine ?? DEFAULT_ANSWERING_MACHINE,
     ...(lan && { lan }),
     ...(table?.gateways && { gateways: table.gateways }),
     ...((table?.country ?? table?.emergency) !== undefined && {

@@ -17,7 +17,7 @@ import { parseSip } from './message/codec.ts';
 import { firstHeader } from './message/headers.ts';
 import { KnownSpeakers } from './known-speakers.ts';
 import type { SipHeader, SipMessage, SipRequest, SipResponse } from './message/message.ts';
-import { parseUri, type SipUri } from './message/uri.ts';
+import { formatHostPort, parseUri, type SipUri } from './message/uri.ts';
 import { validateRequest } from './message/validation.ts';
 import { OverlayNames } from './names.ts';
 import type { NumberPlan } from './numbers.ts';
@@ -31,6 +31,9 @@ import { SdpFamilies } from './sdp-families.ts';
 import { responseTo, tagOf } from './transaction/responses.ts';
 import { TransactionLayer } from './transaction/transaction-layer.ts';
 import type { ServerTransaction, TransactionUser } from './transaction/transaction.ts';
+import { type MessageCounts, MessageLamp } from './voice-mail/message-lamp.ts';
+import type { VoiceMailPorts } from './voice-mail/ports.ts';
+import { MAILBOX_USER, VoiceMail } from './voice-mail/voice-mail.ts';
 
 /** What this proxy passes on, and what it answers itself (RFC 3261 s20.5). */
 const ALLOW =
@@ -71,6 +74,8 @@ export interface AdaptorPorts {
   onWrongAddresses(addresses: readonly string[]): void;
   /** rtpengine, for media that cannot go from end to end; absent: there is none. */
   readonly media?: Pick<MediaRelayPorts, 'ask' | 'onAnswer'> | undefined;
+  /** Absent: nobody takes messages. */
+  readonly voiceMail?: VoiceMailPorts | undefined;
 }
 
 export interface AdaptorOptions {
@@ -123,6 +128,8 @@ export class SipAdaptor implements Timed {
   private readonly media: MediaRelay | undefined;
   private readonly families: SdpFamilies;
   private readonly familyWarnings = new FamilyWarnings();
+  private readonly voiceMail: VoiceMail | undefined;
+  private readonly lamp: MessageLamp | undefined;
   private readonly layer: TransactionLayer;
   private readonly core: ProxyCore;
 
@@ -182,10 +189,34 @@ export class SipAdaptor implements Timed {
         },
       },
     );
+    this.voiceMail =
+      ports.voiceMail &&
+      new VoiceMail(
+        {
+          ...{ names, parties, ports: ports.voiceMail, own: self },
+          callerOf: (request, party) => this.identities.callerOf(request, party).names[0],
+        },
+        { port },
+      );
     const ownAddress = ({ local: { address } }: SipFlow): SocketAddress => ({
       address,
       port: address === lan?.address ? lan.port : port,
     });
+    this.lamp =
+      ports.voiceMail &&
+      new MessageLamp(
+        {
+          random,
+          ports: {
+            request: (request, flow, now, handlers) => this.layer.request(request, flow, now, handlers),
+            contactAt: (flow) => {
+              const { address, port } = ownAddress(flow);
+              return `sip:${formatHostPort(address, port)}${flow.transport === 'tcp' ? ';transport=tcp' : ''}`;
+            },
+          },
+        },
+        { account: `sip:${names.aorOf(MAILBOX_USER)}` },
+      );
     const send = (flow: SipFlow, message: SipMessage): void => ports.send(flow, message);
     const answered = (flow: SipFlow, response: SipResponse, now: number): void =>
       this.layer.receive(response, flow, now);
@@ -257,14 +288,21 @@ export class SipAdaptor implements Timed {
     this.parties.addressesChanged(own);
   }
 
+  /** So many messages wait for this host's user. */
+  messagesChanged(counts: MessageCounts, now: number): void {
+    this.lamp?.changed(counts, now);
+  }
+
   nextTimeout(): number | undefined {
-    return earliest(this.layer.nextTimeout(), this.core.nextTimeout(), this.registrar.nextTimeout());
+    const { layer, core, registrar, lamp } = this;
+    return earliest(layer.nextTimeout(), core.nextTimeout(), registrar.nextTimeout(), lamp?.nextTimeout());
   }
 
   handleTimeout(now: number): void {
     this.layer.handleTimeout(now);
     this.core.handleTimeout(now);
     this.registrar.handleTimeout(now);
+    this.lamp?.handleTimeout(now);
   }
 
   /** The proxy core, but for what is for this host itself. */
@@ -274,6 +312,7 @@ export class SipAdaptor implements Timed {
         const answer = this.ownAnswer(transaction, request, now);
         if (answer === undefined) this.core.onRequest(transaction, request, now);
         else this.layer.respond(transaction, answer, now);
+        this.lamp?.flush(now);
       },
       onAck: (request, flow, now) => this.core.onAck(request, flow, now),
       onCancel: (invite, cancel, now) => this.core.onCancel(invite, cancel, now),
@@ -288,8 +327,13 @@ export class SipAdaptor implements Timed {
       ownAddress,
       isOwn: (uri) => this.finder.isSelf(uri),
       admit: (request, from, now) => this.admit(request, from, now),
-      targets: (request, from, now, done) =>
-        this.finder.find(request, from, now, (found, at) => done('targets' in found ? found.targets : found, at)),
+      targets: (request, from, now, done) => {
+        if (this.voiceMail?.pickUp(request, from, done) === true) return;
+        this.finder.find(request, from, now, (found, at) => done('targets' in found ? found.targets : found, at));
+      },
+      lastResort: (request, from) =>
+        // Numbers of the world have no mailbox here, whoever is called by one.
+        this.finder.leadsOutside(request) ? undefined : this.voiceMail?.lastResortOf(request, from),
       flowTo: (uri, from) => this.finder.flowTo(uri, from),
       outgoing: (message, flows) => this.outgoing(message, flows),
     };
@@ -297,12 +341,17 @@ export class SipAdaptor implements Timed {
 
   /** REGISTER of a phone, OPTIONS about this proxy (RFC 3261 s10, s11), and events that it keeps none of; undefined: it is to go on. */
   private ownAnswer({ from }: ServerTransaction, request: SipRequest, now: number): SipResponse | undefined {
-    if (validateRequest(request) === undefined && this.isAboutOwnUser(request, from)) {
+    const isValid = validateRequest(request) === undefined;
+    if (isValid && this.lamp !== undefined && this.isLampAsked(request, from)) {
+      const refusal = this.admit(request, from, now);
+      return refusal === undefined ? this.lamp.answer(request, from, now) : responseTo(request, refusal, this.random);
+    }
+    if (isValid && this.isAboutOwnUser(request, from)) {
       const answer = ownEventAnswer(request);
       if (answer !== undefined) return responseTo(request, answer, this.random);
     }
     const isForUs = request.method === 'REGISTER' || (request.method === 'OPTIONS' && this.isAboutUs(request));
-    if (!isForUs || validateRequest(request) !== undefined) return undefined;
+    if (!isForUs || !isValid) return undefined;
     const refusal = this.admit(request, from, now);
     if (refusal !== undefined) return responseTo(request, refusal, this.random);
     if (request.method === 'REGISTER') {
@@ -323,6 +372,13 @@ export class SipAdaptor implements Timed {
     if (uri === undefined || this.parties.of(from).kind !== 'phone' || tagOf(request, 'to') !== '') return false;
     const addressee = this.names.addresseeOf(uri);
     return addressee.kind === 'aor' && addressee.aor === this.self.user;
+  }
+
+  /** By a phone of this host, of its own user; in a dialog, of this host: the Contact that it was told. */
+  private isLampAsked(request: SipRequest, from: SipFlow): boolean {
+    const uri = parseUri(request.uri);
+    if (uri === undefined || !MessageLamp.isAsked(request) || this.parties.of(from).kind !== 'phone') return false;
+    return tagOf(request, 'to') === '' ? this.isAboutOwnUser(request, from) : this.finder.isSelf(uri);
   }
 
   private isAboutUs(request: SipRequest): boolean {

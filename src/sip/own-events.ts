@@ -13,7 +13,7 @@ const MAILBOX = 'message-summary';
 
 /**
  * What a phone asks about its own user of a server, which its other phones are not: nobody here keeps published state (RFC 3903 s6), nor
- * a mailbox (RFC 3842). Told so at once, phones do without.
+ * a mailbox where there is no voice mail (RFC 3842; else `MessageLamp` answers). Told so at once, phones do without.
  * @returns undefined: it is for other phones, as presence is (RFC 3856), which each of them tells of itself.
  */
 export function ownEventAnswer(request: SipRequest): Answer | undefined {

@@ -9,7 +9,7 @@ const TALK_MS = 1_000;
 systemTest(
   'an adaptor at another port than 5062: phones with ordinary settings find it by DNS, and callers by its record, in both directions',
   async (t, lab) => {
-    const hosts = await threeHosts(lab, undefined, { bobs: '[sip]\nport = 5070\n' });
+    const hosts = await threeHosts(lab, undefined, { bob: () => Promise.resolve('[sip]\nport = 5070\n') });
     const places = placesOf(hosts);
     const [alice, bob] = [
       await phoneAt(lab, places.alice, { family: 4 }),

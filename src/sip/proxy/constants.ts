@@ -24,6 +24,13 @@ export const MAX_PARTINGS = 16;
 export const MAX_ROUTES = 64;
 /** How long finding the targets may take: a caller without an answer gives up then. */
 export const MAX_LOCATING_MS = 32_000;
+/** How long it may take until a last resort is there: its greeting may be elsewhere in the overlay. */
+export const MAX_SEEKING_MS = 12_000;
+/**
+ * Refusals that say nothing of what the called one wants: gone, off, busy, or a fault on the way. 6xx is final: RFC 3261 s21.6.1 has 600 only
+ * where "no other end point (such as a voice mail system) will answer the request".
+ */
+export const LEFT_FOR_LAST: ReadonlySet<number> = new Set([404, 408, 410, 480, 486, 487, 500, 502, 503, 504]);
 /** Hexadecimal digits that say whether a request has looped (s16.6 step 8); with the salt, nobody else can write them. */
 export const MARK_DIGITS = 16;
 export const SALT_BYTES = 16;

@@ -29,6 +29,14 @@ export interface Refusal {
   readonly headers?: readonly SipHeader[] | undefined;
 }
 
+/** One more target, for when all others have failed: it costs something to have it, and is not had before. */
+export interface LastResort {
+  /** @param known called once, now or later: how long others may ring before it is tried. Not called where it is none after all. */
+  onKnown(now: number, known: (ringMs: number, now: number) => void): void;
+  /** @param done called once, now or later; undefined: it is none */
+  open(now: number, done: (target: Target | undefined, now: number) => void): void;
+}
+
 export interface ProxyPorts {
   /** What a target has answered whose flow broke. Absent: 503 (RFC 3261 s16.9). */
   readonly unreachable?: Refusal;
@@ -45,6 +53,8 @@ export interface ProxyPorts {
     now: number,
     done: (found: readonly Target[] | Refusal, now: number) => void,
   ): void;
+  /** Of an INVITE that `targets` is about to be asked of; undefined, absent: when all have failed, that is the answer. */
+  lastResort?(request: SipRequest, from: SipFlow): LastResort | undefined;
   /** Where a URI of a Route or of a dialog's end leads; undefined: it is no address that requests from there may go to. */
   flowTo(uri: SipUri, from: SipFlow): SipFlow | undefined;
   /** Each request and response that is passed on may be changed; `from` and `to` are the flows of that message. */

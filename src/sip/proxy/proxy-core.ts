@@ -63,7 +63,9 @@ export class ProxyCore implements TransactionUser, Timed {
     const { random, logger, ports, layer, timers } = this;
     const routed = preprocessRoute(request, (uri) => ports.isOwn(uri));
     const onAnswered = (): void => void this.contexts.delete(transaction);
-    const asked = { request: routed, mark, breadth, onAnswered };
+    const isLocated = tagOf(routed, 'to') === '' && headerValues(routed, 'route').length === 0;
+    const lastResort = isLocated ? ports.lastResort?.(routed, transaction.from) : undefined;
+    const asked = { request: routed, mark, breadth, onAnswered, lastResort };
     const context = new ResponseContext({ random, logger, ports, layer, timers }, transaction, asked, now);
     this.contexts.set(transaction, context);
     this.locate(routed, transaction.from, now, (found, at) => context.begin(found, at));

@@ -7,12 +7,20 @@ import { responseTo, tagOf } from '../transaction/responses.ts';
 import type { ClientTransaction, ServerTransaction } from '../transaction/transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import { bestResponse } from './best-response.ts';
-import { DEFAULT_Q, MAX_LOCATING_MS, MAX_PARTINGS, MAX_TARGETS, TIMER_C_MS } from './constants.ts';
+import {
+  DEFAULT_Q,
+  LEFT_FOR_LAST,
+  MAX_LOCATING_MS,
+  MAX_PARTINGS,
+  MAX_SEEKING_MS,
+  MAX_TARGETS,
+  TIMER_C_MS,
+} from './constants.ts';
 import { copyFor } from './forwarding.ts';
 import { Partings } from './partings.ts';
-import type { ProxyPorts, Refusal, Target } from './ports.ts';
+import type { LastResort, ProxyPorts, Refusal, Target } from './ports.ts';
 
-type State = 'locating' | 'forking' | 'stopping' | 'answered';
+type State = 'locating' | 'forking' | 'seeking' | 'stopping' | 'answered';
 
 /** What waits for a time. */
 export interface Expiring {
@@ -38,6 +46,8 @@ interface Asked {
   readonly responses: SipResponse[];
   /** Nothing more is heard of it then: its context is over, but for more 2xx. */
   readonly onAnswered: () => void;
+  /** Until it is tried. */
+  lastResort: LastResort | undefined;
 }
 
 interface Branch extends Expiring {
@@ -49,6 +59,8 @@ const TIMEOUT: Refusal = { status: 408, reason: 'Request Timeout' };
 const UNAVAILABLE: Refusal = { status: 503, reason: 'Service Unavailable' };
 /** Its answer cannot be passed on. */
 const BAD_GATEWAY: Refusal = { status: 502, reason: 'Bad Gateway' };
+/** It rang as long as the called one wants it to. */
+const NO_ANSWER: Refusal = { status: 480, reason: 'No Answer' };
 const TERMINATED: Refusal = { status: 487, reason: 'Request Terminated' };
 /** RFC 3326: what a phone that rang in vain shows, no missed call. */
 const ELSEWHERE: readonly SipHeader[] = [{ name: 'Reason', value: 'SIP;cause=200;text="Call completed elsewhere"' }];
@@ -69,6 +81,9 @@ const ELSEWHERE: readonly SipHeader[] = [{ name: 'Reason', value: 'SIP;cause=200
  *                   v                       v                 v
  *                 answered <----------------+-----------------+   further 2xx of an INVITE are passed on
  *
+ * Where there is a last resort, it is sought before the best refusal goes out, and is the one target of a group more: forking -> seeking ->
+ * forking. As soon as its limit of ringing is known, all branches that ring longer are given up.
+ *
  * 1xx but 100 are passed on until it is answered. What is answered when the caller has heard another end is ended by us. Of requests
  * that are no INVITE no 408 is passed on, nor an answer after their time (RFC 4320).
  */
@@ -84,11 +99,12 @@ export class ResponseContext implements Expiring {
   /** To tags of 2xx that the caller has. */
   private readonly passed = new Set<string>();
   private partings: Partings | undefined;
+  private hasRungOut = false;
 
   constructor(
     components: ContextComponents,
     transaction: ServerTransaction,
-    asked: Pick<Asked, 'request' | 'mark' | 'breadth' | 'onAnswered'>,
+    asked: Pick<Asked, 'request' | 'mark' | 'breadth' | 'onAnswered' | 'lastResort'>,
     now: number,
   ) {
     this.components = components;
@@ -102,14 +118,19 @@ export class ResponseContext implements Expiring {
   begin(found: readonly Target[] | Refusal, now: number): void {
     if (this.state !== 'locating' || this.asked === undefined) return;
     this.components.timers.clear(this);
-    if ('status' in found) {
-      this.refuse(this.asked, found, now);
-    } else if (found.length === 0) {
-      this.refuse(this.asked, { status: 480, reason: 'Temporarily Unavailable' }, now);
+    if ('status' in found || found.length === 0) {
+      const refusal = 'status' in found ? found : { status: 480, reason: 'Temporarily Unavailable' };
+      if (this.asked.lastResort !== undefined) this.asked.responses.push(this.own(this.asked, refusal));
+      if (!this.seek(this.asked, now)) this.refuse(this.asked, refusal, now);
     } else {
+      const { lastResort, breadth } = this.asked;
       this.changeState('forking');
-      this.asked.groups = groupsOf(found, this.asked.breadth);
+      this.asked.groups = groupsOf(found, breadth);
       this.advance(now);
+      lastResort?.onKnown(now, (ringMs, at) => {
+        if (this.state === 'forking' && this.asked?.lastResort !== undefined)
+          this.components.timers.set(this, Math.max(at, now + ringMs));
+      });
     }
   }
 
@@ -117,13 +138,19 @@ export class ResponseContext implements Expiring {
   cancel(cancel: SipRequest, now: number): void {
     if (this.asked === undefined) return;
     this.isCancelled = true;
-    if (this.state === 'locating') this.refuse(this.asked, TERMINATED, now);
+    if (this.state === 'locating' || this.state === 'seeking') this.refuse(this.asked, TERMINATED, now);
     else this.stop(headerRows(cancel.headers, 'reason'), now);
   }
 
-  /** Nobody said where to. */
+  /** Nobody said where to; or it rang long enough. */
   expire(now: number): void {
-    if (this.state === 'locating' && this.asked !== undefined) this.finish(this.asked, now);
+    if (this.asked === undefined) return;
+    if (this.state === 'locating' || this.state === 'seeking') this.finish(this.asked, now);
+    else if (this.state === 'forking') {
+      this.hasRungOut = true;
+      this.asked.groups = [];
+      for (const branch of [...this.pending]) this.giveUp(branch, now);
+    }
   }
 
   private advance(now: number): void {
@@ -132,7 +159,7 @@ export class ResponseContext implements Expiring {
       const mayFork = this.state === 'forking' && this.transaction.state !== 'terminated';
       const group = mayFork ? this.asked.groups.shift() : undefined;
       if (group === undefined) {
-        this.finish(this.asked, now);
+        if (!mayFork || !this.seek(this.asked, now)) this.finish(this.asked, now);
         return;
       }
       const share = Math.floor(this.asked.breadth / group.length);
@@ -140,6 +167,27 @@ export class ResponseContext implements Expiring {
       for (const [index, target] of group.entries())
         this.fork(this.asked, target, share + (index < extra ? 1 : 0), now);
     }
+  }
+
+  /** @returns false: there is no last resort, or it is not for such a refusal. */
+  private seek(asked: Asked, now: number): boolean {
+    const { lastResort } = asked;
+    const best = bestResponse(asked.responses, false);
+    if (lastResort === undefined || (best !== undefined && !LEFT_FOR_LAST.has(best.status))) return false;
+    asked.lastResort = undefined;
+    if (this.hasRungOut) asked.responses.push(this.own(asked, NO_ANSWER));
+    this.changeState('seeking');
+    this.components.timers.set(this, now + MAX_SEEKING_MS);
+    lastResort.open(now, (target, at) => this.sought(target, at));
+    return true;
+  }
+
+  private sought(target: Target | undefined, now: number): void {
+    if (this.state !== 'seeking' || this.asked === undefined) return;
+    this.components.timers.clear(this);
+    this.changeState('forking');
+    if (target !== undefined) this.asked.groups = [[target]];
+    this.advance(now);
   }
 
   private fork(asked: Asked, target: Target, breadth: number, now: number): void {

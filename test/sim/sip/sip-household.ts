@@ -71,6 +71,7 @@ export interface HomeExtras {
   readonly callers?: Partial<CallerSettings>;
   /** Members that may bring calls of the world outside, and take calls to it; absent: none. */
   readonly gateways?: readonly string[];
+  readonly voiceMail?: AdaptorPorts['voiceMail'];
 }
 
 /** A host with its adaptor, where phones live. */
@@ -95,7 +96,7 @@ export class SipHome implements SipNode {
   private phones = 0;
 
   constructor(overlay: SipOverlay, user: string | null, number: number, extras: HomeExtras) {
-    const { lan, media, callers, gateways = [] } = extras;
+    const { lan, media, callers, voiceMail, gateways = [] } = extras;
     const { network, members, homes } = overlay;
     this.overlay = overlay;
     this.user = user === null ? null : `${user}@${OVERLAY}`;
@@ -139,6 +140,7 @@ export class SipHome implements SipNode {
           isListening: ({ address, port }) =>
             address === lan?.address ? port === lan.port : isOwnAddress(address) && port === ADAPTOR_PORT,
           media,
+          voiceMail,
           onWrongAddresses: (addresses) => void this.wrong.push(...addresses),
         },
         random,

@@ -12,8 +12,10 @@ const lan = (...lines: string[]): string =>
   ['[sip.lan]', 'enable = true', 'address = "192.168.1.2"', ...lines, ''].join('\n');
 
 test('phones on the LAN have port 5060, and rtpengine is on loopback, unless said otherwise; neither is there unless asked for', (t) => {
-  const { callers, ...settings } = sipOf(lan('users = { kitchen = "a b" }'));
+  const { callers, answeringMachine, ...settings } = sipOf(lan('users = { kitchen = "a b" }'));
   t.is(callers.callers, 'members');
+  t.is(answeringMachine, '/run/idloc-voicemail.sock');
+  t.is(sipOf('[sip]\nanswering_machine = "/run/other.sock"\n').answeringMachine, '/run/other.sock');
   t.deepEqual(settings, {
     ...{ enable: true, port: 5_062, rtpengine: { address: '127.0.0.1', port: 6_085 } },
     lan: { address: '192.168.1.2', port: 5_060, users: [{ name: 'kitchen', password: 'a b' }] },
@@ -65,6 +67,7 @@ for (const [what, text, message] of [
   ['an empty password', lan('users = { a = "" }'), /sip\.lan\.users/],
   ['a hash that is too short', lan('users = { a = { md5 = "ab" } }'), /sip\.lan\.users/],
   ['no hash at all', lan('users = { a = { } }'), /sip\.lan\.users/],
+  ['an answering machine nowhere', '[sip]\nanswering_machine = "here"\n', /:2: sip\.answering_machine: .*socket/],
   ['rtpengine elsewhere', '[sip]\nrtpengine = "192.168.1.3:2223"\n', /:2: sip\.rtpengine: .*loopback/],
 ] as const)
   test(`refused: ${what}`, (t) => {

@@ -1,7 +1,7 @@
 import test from 'ava';
 import type { SipFlow } from '../../../../src/sip/flow.ts';
 import { firstHeader, headerValues, prependHeader, withHeader } from '../../../../src/sip/message/headers.ts';
-import { MAX_LOCATING_MS, MAX_TARGETS, TIMER_C_MS } from '../../../../src/sip/proxy/constants.ts';
+import { MAX_LOCATING_MS, MAX_SEEKING_MS, MAX_TARGETS, TIMER_C_MS } from '../../../../src/sip/proxy/constants.ts';
 import { request, response } from '../../../sim/sip/messages.ts';
 import { phone, ProxyFixture } from './proxy-fixture.ts';
 
@@ -406,4 +406,106 @@ test('a phone that answers when another has had the call for 40 s is hung up, an
   t.deepEqual(toldTo(fixture, 3), ['INVITE', 'CANCEL', 'ACK', 'BYE']);
   t.deepEqual(toldTo(fixture, 2), ['INVITE']);
   t.deepEqual(fixture.statuses, [200]);
+});
+
+/** A last resort that is `phone(9)`, as soon as `open` says so. */
+function withLastResort(ringMs: number, opensAt: 'once' | 'later' | 'never') {
+  const waiting: (() => void)[] = [];
+  const fixture: ProxyFixture = new ProxyFixture({
+    lastResort: ({ method }) =>
+      method !== 'INVITE'
+        ? undefined
+        : {
+            onKnown: (now, known) => known(ringMs, now),
+            open: (now, done) => {
+              if (opensAt === 'later') waiting.push(() => done(phone(9), fixture.now));
+              else done(opensAt === 'once' ? phone(9) : undefined, now);
+            },
+          },
+  });
+  return { fixture, waiting };
+}
+
+test('all branches refuse: the last resort is tried once, and where it refuses too the best refusal is the answer', (t) => {
+  const { fixture } = withLastResort(20_000, 'once');
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(INVITE);
+  fixture.answer(0, 486);
+  t.is(fixture.forwarded.filter(({ method }) => method === 'INVITE').length, 2);
+  fixture.answer(1, 480);
+  t.is(fixture.forwarded.at(-1)?.uri, phone(9).uri);
+  fixture.receive(response(fixture.forwarded.at(-1) ?? INVITE, 500), phone(9).flow);
+  t.deepEqual(fixture.statuses, [486]);
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('branches that ring too long are given up for the last resort, those that have said nothing at once', (t) => {
+  const { fixture } = withLastResort(20_000, 'once');
+  fixture.found = [phone(2), phone(3), { ...phone(4), q: 0.1 }];
+  fixture.receive(INVITE);
+  fixture.answer(0, 180);
+  fixture.run(20_000);
+  t.deepEqual(
+    fixture.forwarded.map(({ method }) => method),
+    ['INVITE', 'INVITE', 'CANCEL'],
+  );
+  fixture.answer(0, 487);
+  const last = fixture.forwarded.at(-1);
+  t.is(last?.uri, phone(9).uri, 'and no lower q is tried');
+  fixture.receive(response(last ?? INVITE, 200), phone(9).flow);
+  t.deepEqual(fixture.statuses, [180, 200]);
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('no last resort after all: what rang too long is not answered (480), and what is refused has the refusal', (t) => {
+  const { fixture } = withLastResort(20_000, 'never');
+  fixture.receive(INVITE);
+  fixture.answer(0, 180);
+  fixture.run(20_000);
+  fixture.answer(0, 487);
+  t.deepEqual(fixture.statuses, [180, 480]);
+  const refused = withLastResort(20_000, 'never').fixture;
+  refused.found = { status: 404, reason: 'Not Found' };
+  refused.receive(INVITE);
+  t.deepEqual(refused.statuses, [404]);
+  refused.run(OVER_MS);
+  t.true(refused.isEmpty);
+});
+
+test('the caller gives up while the last resort is sought: 487, and what is found later is not called', (t) => {
+  const { fixture, waiting } = withLastResort(20_000, 'later');
+  fixture.found = [];
+  fixture.receive(INVITE);
+  t.deepEqual(fixture.statuses, []);
+  fixture.receive(request('CANCEL'));
+  t.true(fixture.statuses.includes(487));
+  for (const open of waiting) open();
+  t.is(fixture.forwarded.length, 0);
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
+test('a last resort that is not there in time: the refusal goes out, and later it is not called', (t) => {
+  const { fixture, waiting } = withLastResort(20_000, 'later');
+  fixture.found = [];
+  fixture.receive(INVITE);
+  fixture.run(MAX_SEEKING_MS);
+  t.deepEqual(fixture.statuses, [480]);
+  for (const open of waiting) open();
+  t.is(fixture.forwarded.length, 0);
+});
+
+test('a decline, a challenge and an incomplete number have no last resort, nor has a request that is no INVITE', (t) => {
+  for (const status of [603, 407, 484, 403]) {
+    const { fixture } = withLastResort(20_000, 'once');
+    fixture.receive(INVITE);
+    fixture.answer(0, status);
+    t.deepEqual(fixture.statuses, [status]);
+  }
+  const { fixture } = withLastResort(20_000, 'once');
+  fixture.found = [];
+  fixture.receive(request('MESSAGE'));
+  t.deepEqual(fixture.statuses, [480]);
 });

@@ -1,0 +1,141 @@
+import type { Clock } from '../../base/clock.ts';
+import { messageOf } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import { MAX_SECONDS, MAX_SOUND_BYTES, MAX_SOUNDS } from '../../machine/frames.ts';
+import type { MachineCall, MachineReady, VoiceMailPorts } from '../../sip/voice-mail/ports.ts';
+import type { AnsweringMachines } from './answering-machines.ts';
+import type { Message } from './recording.ts';
+import type { MailboxOffer, VoiceMailPort } from './voice-mail-port.ts';
+
+// Implementation constants.
+
+/** A caller waits no longer for somebody else's words. */
+const GREETING_WITHIN_MS = 4_000;
+/** A phone that calls for messages gives up after half a minute. */
+const MESSAGES_WITHIN_MS = 15_000;
+/** Less is a click. */
+const LEAST_SECONDS = 1;
+
+type PlayBack = Parameters<VoiceMailPorts['playBack']>[1];
+
+export interface MachineCallsComponents {
+  readonly mail: VoiceMailPort;
+  readonly machines: Pick<AnsweringMachines, 'areThere' | 'start'>;
+  readonly clock: Pick<Clock, 'wall' | 'monotonic'>;
+  readonly logger: Logger;
+  /** Gives the adaptor an input. */
+  readonly feed: (input: (now: number) => void) => void;
+}
+
+/** Between calls, answering machines and mailboxes. Nothing here rejects, and what fails is one line in the log. */
+export class MachineCalls implements VoiceMailPorts {
+  private readonly components: MachineCallsComponents;
+
+  constructor(components: MachineCallsComponents) {
+    this.components = components;
+  }
+
+  isThere(): boolean {
+    return this.components.machines.areThere;
+  }
+
+  offerOf(user: string, done: Parameters<VoiceMailPorts['offerOf']>[1]): void {
+    const { mail, feed } = this.components;
+    void this.attempt('a mailbox is not known', mail.offerOf(user)).then((offer) => {
+      const answer = (call: MachineCall & { readonly from: string }, ready: MachineReady): void =>
+        void this.attempt('a message is not taken', this.record(user, offer, call, ready));
+      feed((now) => done(offer && { ringMs: offer.ringMs, answer }, now));
+    });
+  }
+
+  playBack(call: MachineCall, done: PlayBack): void {
+    void this.attempt('messages are not played', this.play(call, done));
+  }
+
+  private async record(
+    user: string,
+    offer: MailboxOffer | undefined,
+    { family, codec, from }: MachineCall & { readonly from: string },
+    ready: MachineReady,
+  ): Promise<void> {
+    const { mail, machines, clock, feed } = this.components;
+    const greeting = await within(GREETING_WITHIN_MS, this.attempt('no greeting', offer?.greeting()));
+    const maxSeconds = Math.min(MAX_SECONDS, Math.max(1, offer?.maxSeconds ?? 1));
+    const sounds = greeting === undefined ? [] : [greeting];
+    const run = machines.start({ task: 'record', family, codec, maxSeconds }, sounds);
+    const at = await run.ready;
+    feed((now) => ready(at, now));
+    const result = await run.over;
+    if (result?.ogg === undefined || result.seconds < LEAST_SECONDS) return;
+    const { ogg, seconds } = result;
+    await mail.leave(user, { ogg, seconds, at: clock.wall() - 1_000 * seconds, from });
+  }
+
+  private async play({ family, codec }: MachineCall, done: PlayBack): Promise<void> {
+    const { mail, machines, feed } = this.components;
+    const refuse = (reason: string): void => feed((now) => done({ status: 480, reason }, now));
+    if (!machines.areThere) {
+      refuse('No Answering Machine');
+      return;
+    }
+    const messages = await this.attempt('messages are not listed', mail.list());
+    const fresh = messages?.filter(({ isNew }) => isNew) ?? [];
+    const chosen = fresh.length > 0 ? fresh : (messages ?? []);
+    if (chosen.length === 0) {
+      refuse(messages === undefined ? 'Mailbox Unavailable' : 'No Messages');
+      return;
+    }
+    const found = await this.read(chosen);
+    if (found.length === 0) {
+      refuse('Messages Unavailable');
+      return;
+    }
+    const run = machines.start(
+      { task: 'play', family, codec, maxSeconds: MAX_SECONDS },
+      found.map(({ ogg }) => ogg),
+    );
+    const at = await run.ready;
+    if (at === undefined) refuse('Answering Machine Failed');
+    else feed((now) => done(at, now));
+    const played = (await run.over)?.played ?? 0;
+    if (played > 0) await mail.markHeard(found.slice(0, played).map(({ id }) => id));
+  }
+
+  /** As many as there is time and room for: the others are for the next call. */
+  private async read(messages: readonly Message[]): Promise<{ readonly id: string; readonly ogg: Uint8Array }[]> {
+    const { mail, clock } = this.components;
+    const end = clock.monotonic() + MESSAGES_WITHIN_MS;
+    const found: { readonly id: string; readonly ogg: Uint8Array }[] = [];
+    let bytes = 0;
+    for (const { id } of messages) {
+      const left = end - clock.monotonic();
+      if (left <= 0 || found.length >= MAX_SOUNDS) break;
+      const ogg = await within(left, this.attempt('a message is not read', mail.read(id)));
+      if (ogg === undefined) continue;
+      bytes += ogg.length;
+      if (bytes > MAX_SOUND_BYTES) break;
+      found.push({ id, ogg });
+    }
+    return found;
+  }
+
+  private async attempt<T>(what: string, promise: Promise<T> | undefined): Promise<T | undefined> {
+    try {
+      return await promise;
+    } catch (error) {
+      this.components.logger.warn(`voice mail: ${what}`, { err: messageOf(error) });
+      return undefined;
+    }
+  }
+}
+
+/** @returns undefined: not in that time. */
+async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  const limit = Promise.withResolvers<undefined>();
+  const timer = setTimeout(() => limit.resolve(undefined), ms);
+  try {
+    return await Promise.race([promise, limit.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

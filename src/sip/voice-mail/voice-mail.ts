@@ -1,0 +1,110 @@
+import type { SocketAddress } from '../../base/socket-address.ts';
+import { isUserName } from '../../identity/names.ts';
+import { type SipFlow, udpFlow } from '../flow.ts';
+import type { SipRequest } from '../message/message.ts';
+import { formatHostPort, parseUri } from '../message/uri.ts';
+import type { OverlayNames } from '../names.ts';
+import { isLoopback, type Parties, type Party } from '../parties.ts';
+import type { LastResort, Refusal, Target } from '../proxy/ports.ts';
+import { gruuPlace } from '../registrar/gruu.ts';
+import { sessionFamilies } from '../sdp/families.ts';
+import { sdpLines } from '../sdp/lines.ts';
+import { sessionParts } from '../sdp/session-parts.ts';
+import { MailboxCall } from './mailbox-call.ts';
+import type { MachineCall, VoiceMailPorts } from './ports.ts';
+
+/** The user part of what a phone calls to hear the messages of its user. */
+export const MAILBOX_USER = 'voicemail';
+/** Where an answering machine answers (src/machine/baresip.ts). */
+const MACHINE_USER = 'voicemail';
+
+/**
+ * Voice mail beside the proxy: which calls have a mailbox for a last resort, and the call of a phone to the messages of its user.
+ * The machine that answers is a phone of this host, on loopback.
+ */
+export class VoiceMail {
+  private readonly components: {
+    readonly names: OverlayNames;
+    readonly parties: Parties;
+    readonly ports: VoiceMailPorts;
+    readonly own: { readonly user: string | null };
+    readonly callerOf: (request: SipRequest, party: Extract<Party, { kind: 'trunk' }>) => string | undefined;
+  };
+  /** Where the adaptor hears SIP. */
+  private readonly port: number;
+
+  constructor(components: VoiceMail['components'], options: { readonly port: number }) {
+    this.components = components;
+    this.port = options.port;
+  }
+
+  /** Of a call outside of a dialog to a member: by a phone of this host, or from the gateway beside it. The caller's host keeps what is said until it is stored. */
+  lastResortOf(request: SipRequest, from: SipFlow): LastResort | undefined {
+    const { names, parties, ports } = this.components;
+    const uri = request.method === 'INVITE' ? parseUri(request.uri) : undefined;
+    const party = parties.of(from);
+    // One phone of many, by its GRUU, has no mailbox.
+    if (uri === undefined || (party.kind !== 'phone' && party.kind !== 'trunk') || gruuPlace(uri) !== undefined)
+      return undefined;
+    const addressee = names.addresseeOf(uri);
+    const caller = this.callerOf(request, party);
+    if (addressee.kind !== 'aor' || !isUserName(addressee.aor) || caller === undefined || !ports.isThere())
+      return undefined;
+    if (this.isMailbox(addressee.aor)) return undefined;
+    return new MailboxCall({
+      lookUp: (done) => ports.offerOf(addressee.aor, done),
+      answer: (offer, done) => {
+        const call = { ...machineCall(request, from), from: caller };
+        offer.answer(call, (at, now) => done(at && this.targetAt(at), now));
+      },
+    });
+  }
+
+  /** @returns whether a phone of this host asks for its user's messages: `done` is called once then, now or later. */
+  pickUp(request: SipRequest, from: SipFlow, done: (found: readonly Target[] | Refusal, now: number) => void): boolean {
+    const { names, parties, ports } = this.components;
+    const uri = request.method === 'INVITE' ? parseUri(request.uri) : undefined;
+    const addressee = uri === undefined ? undefined : names.addresseeOf(uri);
+    if (addressee?.kind !== 'aor' || !this.isMailbox(addressee.aor) || parties.of(from).kind !== 'phone') return false;
+    ports.playBack(machineCall(request, from), (at, now) => {
+      const target = 'status' in at ? undefined : this.targetAt(at);
+      done('status' in at ? at : target === undefined ? [] : [target], now);
+    });
+    return true;
+  }
+
+  /** Unless the user of this host was called so before there was voice mail. */
+  private isMailbox(aor: string): boolean {
+    return aor === this.components.names.aorOf(MAILBOX_USER) && aor !== this.components.own.user;
+  }
+
+  private callerOf(request: SipRequest, party: Extract<Party, { kind: 'phone' | 'trunk' }>): string | undefined {
+    const { own, callerOf } = this.components;
+    return party.kind === 'phone' ? (own.user ?? undefined) : callerOf(request, party);
+  }
+
+  private targetAt(remote: SocketAddress): Target | undefined {
+    const { address, port } = remote;
+    const own = isLoopback(address) ? address : this.components.parties.towards(address);
+    if (own === undefined) return undefined;
+    const flow = udpFlow({ local: { address: own, port: this.port }, remote });
+    return { uri: `sip:${MACHINE_USER}@${formatHostPort(address, port)}`, flow };
+  }
+}
+
+function machineCall(request: SipRequest, from: SipFlow): MachineCall {
+  const families = sessionFamilies(request);
+  const ofFlow = from.remote.address.includes(':') ? 6 : 4;
+  const family = families.size === 0 ? ofFlow : families.has(4) ? 4 : 6;
+  return { family, codec: offersG711(request) ? 'g711' : 'opus' };
+}
+
+/** RFC 3551 s6: payload types 0 and 8 are PCMU and PCMA. Whoever offers nothing yet has them. */
+function offersG711(request: SipRequest): boolean {
+  const media = sessionParts(request).flatMap(({ start, end }) =>
+    [...sdpLines(Buffer.from(request.body.subarray(start, end)).toString('latin1'))]
+      .map(({ text }) => text)
+      .filter((line) => line.startsWith('m=audio ')),
+  );
+  return media.length === 0 || media.some((line) => /^m=audio \S+ \S+(?: \d+)* [08](?: |$)/.test(line));
+}

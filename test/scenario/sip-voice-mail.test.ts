@@ -1,5 +1,7 @@
 import test from 'ava';
 import { firstHeader } from '../../src/sip/message/headers.ts';
+import { LAN, lanPhone, lanUser } from '../sim/sip/lan-phone.ts';
+import { SimRtpengine } from '../sim/sip/sim-rtpengine.ts';
 import { SimVoiceMail } from '../sim/sip/sim-voice-mail.ts';
 import { SipNetwork } from '../sim/sip/sip-network.ts';
 import { type SipHome, SipOverlay } from '../sim/sip/sip-household.ts';
@@ -256,6 +258,45 @@ test('who calls in by a gateway and finds nobody leaves a message on the gateway
   network.loop.run(4_000);
   t.like(mail.recorded[0], { user: 'alice@home.example', from: '+331234567' });
   t.deepEqual(methods(mail.machines[0]), ['INVITE', 'ACK']);
+});
+
+test('a phone on the LAN leaves a message, by its password and through rtpengine, hears its messages, and has the lamp', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const mail = new SimVoiceMail(network);
+  const rtpengine = new SimRtpengine(network, () => alice);
+  const lan = { ...LAN, users: [lanUser('kitchen', 'secret')] };
+  const alice: SipHome = overlay.home('alice', { lan, media: rtpengine.port, voiceMail: mail });
+  mail.of(alice);
+  mail.offers.set('bob', RING_MS);
+  const bob = overlay.home('bob');
+  bob.registered().manners = { answersAfterMs: 100, status: 486 };
+  const [kitchen, thief] = [lanPhone(network, 20), lanPhone(network, 21, { password: 'wrong' })];
+  for (const phone of [kitchen, thief]) phone.offer = OFFER('0');
+  const call = kitchen.call('one', 'sip:bob@home.example');
+  network.loop.run(4_000);
+  t.regex(finals(call.heard)[0] ?? '', /^200 /);
+  t.like(mail.recorded[0], { from: 'alice@home.example', codec: 'g711' });
+  const [invite] = mail.machines[0]?.requests ?? [];
+  t.regex(Buffer.from(invite?.body ?? []).toString(), /^c=overlay IP/m);
+  kitchen.say('BYE', call.dialog);
+  network.loop.run(1_000);
+  t.deepEqual(methods(mail.machines[0]), ['INVITE', 'ACK', 'BYE']);
+
+  mail.messages = 1;
+  const played = kitchen.call('two', 'sip:voicemail@home.example');
+  const stolen = thief.call('three', 'sip:voicemail@home.example');
+  network.loop.run(4_000);
+  t.regex(finals(played.heard)[0] ?? '', /^200 /);
+  t.is(finals(stolen.heard).at(-1), '407');
+  t.is(mail.machines.length, 2);
+  for (const phone of [kitchen, thief])
+    phone.ask('SUBSCRIBE', 'sip:alice@home.example', [{ name: 'Event', value: 'message-summary' }]);
+  network.loop.run(1_000);
+  t.deepEqual(
+    [kitchen, thief].map((phone) => methods(phone).includes('NOTIFY')),
+    [true, false],
+  );
 });
 
 test('a phone asks for the lamp: it is told how many messages wait, and of each change, until it asks no more', (t) => {

@@ -2,6 +2,7 @@ import { fc, testProp } from '@fast-check/ava';
 import { encodeSip, parseSip } from '../../../src/sip/message/codec.ts';
 import { firstHeader, withHeader, withoutHeader } from '../../../src/sip/message/headers.ts';
 import type { SipRequest } from '../../../src/sip/message/message.ts';
+import type { LastResort } from '../../../src/sip/proxy/ports.ts';
 import { request, response } from '../../sim/sip/messages.ts';
 import { MEMBER, phone, PHONE, ProxyFixture } from '../../unit/sip/proxy/proxy-fixture.ts';
 
@@ -62,6 +63,7 @@ const step = fc.oneof(
   answer,
   fc.record({ advanceMs: fc.constantFrom(1, 1, 500, 500, 4_000, 32_000, 181_000) }),
   fc.record({ fails: fc.nat(3) }),
+  fc.record({ resort: fc.nat(5), as: fc.constantFrom('known', 'there', 'none') }),
 );
 
 function finals(fixture: ProxyFixture): Map<string, Set<number>> {
@@ -78,7 +80,14 @@ testProp(
   'whatever comes, each request has one final answer or only 2xx, what goes out can be read, and nothing is left in the end',
   [fc.array(step, { minLength: 20, maxLength: 100, size: 'max' })],
   (t, steps) => {
-    const fixture = new ProxyFixture();
+    // Of a last resort: what waits to be told.
+    const limits: Parameters<LastResort['onKnown']>[1][] = [];
+    const sought: Parameters<LastResort['open']>[1][] = [];
+    const lastResort: LastResort = {
+      onKnown: (_now, known) => void limits.push(known),
+      open: (_now, done) => void sought.push(done),
+    };
+    const fixture = new ProxyFixture({ lastResort: ({ method }) => (method === 'INVITE' ? lastResort : undefined) });
     const came: { readonly message: SipRequest; readonly flow: (typeof FLOWS)[number]; until: number }[] = [];
     for (const [index, one] of steps.entries()) {
       if ('incoming' in one) {
@@ -107,6 +116,13 @@ testProp(
         fixture.receive(one.mangled === '' ? answer : withoutHeader(answer, one.mangled), entry.flow);
       } else if ('advanceMs' in one) {
         fixture.run(one.advanceMs);
+      } else if ('resort' in one) {
+        const { resort: at, as } = one;
+        if (as === 'known')
+          for (const known of limits.splice(at % Math.max(1, limits.length), 1)) known(1_000 * at, fixture.now);
+        else
+          for (const done of sought.splice(at % Math.max(1, sought.length), 1))
+            done(as === 'there' ? phone(9) : undefined, fixture.now);
       } else {
         // Of callers, what they repeat would be new requests then.
         fixture.layer.transportFailed(FLOWS[2 + (one.fails % 2)] ?? PHONE, fixture.now);

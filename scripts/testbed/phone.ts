@@ -53,6 +53,8 @@ export interface PhoneOptions {
   readonly namesItself?: boolean;
   /** As `audio_codecs` of an account; absent: Opus alone. */
   readonly codecs?: string;
+  /** Subscribes to message waiting (RFC 3842) as soon as it is registered, and prints what it is told. */
+  readonly hasLamp?: boolean;
 }
 
 /** An unmodified baresip without sound card, steered by its own control socket. */
@@ -228,7 +230,7 @@ export class Phone {
 }
 
 function account(options: PhoneOptions): string {
-  const { addressOfRecord, registers, account, rings, namesItself, codecs } = options;
+  const { addressOfRecord, registers, account, rings, namesItself, codecs, hasLamp } = options;
   const transport = registers === undefined || registers === 'any' ? '' : `;transport=${registers}`;
   const secret =
     account === undefined
@@ -238,7 +240,7 @@ function account(options: PhoneOptions): string {
   const nat = namesItself === true ? `sipnat=outbound;outbound="sip:${domain}${transport}";` : '';
   const registration = registers === undefined ? 'regint=0' : `regint=60;${nat}${secret}`;
   const answers = rings === true ? 'manual' : 'auto';
-  return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=${codecs ?? 'opus/48000/2'}`;
+  return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=${codecs ?? 'opus/48000/2'}${hasLamp === true ? ';mwi=yes' : ''}`;
 }
 
 function sipPort({ index = 0 }: PhoneOptions): number {
@@ -267,7 +269,7 @@ module g711.so
 ${options.namesItself === true ? 'module_tmp uuid.so\n' : ''}module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen 127.0.0.1:${controlPort(options)}
+${options.hasLamp === true ? 'module_app mwi.so\n' : ''}ctrl_tcp_listen 127.0.0.1:${controlPort(options)}
 snd_path ${recordings}
 sip_listen ${any}:${sipPort(options)}
 net_interface ${options.interfaceName}

@@ -204,6 +204,7 @@ export class Life {
         {
           ...{ engine, driver, state, clock: systemClock, random: systemRandom, logger, guard },
           contacts: () => this.addressBook.addresses,
+          voiceMail: this.voiceMail,
         },
         {
           overlay: membership.configuration.overlay,
@@ -215,6 +216,7 @@ export class Life {
           ipv4: this.memory.ownIpv4,
           lan: config.sip.lan,
           rtpengine: config.sip.rtpengine,
+          hasMailbox: config.voiceMail !== undefined,
           answeringMachine: config.sip.answeringMachine,
           runtimeDirectory: dirname(config.socket),
           gateways: config.sip.gateways,

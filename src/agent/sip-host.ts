@@ -75,6 +75,8 @@ export interface SipHostOptions {
   readonly lan?: SipLanSettings | undefined;
   /** Where rtpengine hears commands; absent: there is none. */
   readonly rtpengine?: SocketAddress | undefined;
+  /** Its user takes messages: phones may have a lamp for them. */
+  readonly hasMailbox: boolean;
   /** Where answering machines are asked for (idloc-voicemail.socket). */
   readonly answeringMachine: string;
   /** Where rtpengine's configuration is written. */
@@ -376,6 +378,7 @@ export class SipHost implements Timed {
         lan: lan && { ...lan, users: lan.users.map((user) => digestUser(user, overlay)) },
         gateways: (this.options.gateways ?? []).map((label) => names.aorOf(label)),
         numbers: this.options.numbers,
+        hasMailbox: this.options.hasMailbox,
       },
     );
   }

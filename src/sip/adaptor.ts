@@ -98,6 +98,8 @@ export interface AdaptorOptions {
   readonly callers?: CallerPolicy | undefined;
   /** Phones on the LAN; absent: none are heard. */
   readonly lan?: LanOptions | undefined;
+  /** This host's user takes messages: phones may have a lamp for them. */
+  readonly hasMailbox?: boolean | undefined;
 }
 
 /**
@@ -202,9 +204,8 @@ export class SipAdaptor implements Timed {
       address,
       port: address === lan?.address ? lan.port : port,
     });
-    this.lamp =
-      ports.voiceMail &&
-      new MessageLamp(
+    if (options.hasMailbox === true)
+      this.lamp = new MessageLamp(
         {
           random,
           ports: {

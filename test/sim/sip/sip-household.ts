@@ -150,6 +150,7 @@ export class SipHome implements SipNode {
         ...{ overlay: OVERLAY, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), self, own, port: ADAPTOR_PORT, lan },
         gateways: gateways.map((name) => `${name}@${OVERLAY}`),
         numbers: { country: 'DE' },
+        hasMailbox: voiceMail !== undefined,
         callers:
           callers &&
           new CallerPolicy(

@@ -60,6 +60,14 @@ test('the host of who is called is off: a machine of the caller’s host answers
   t.deepEqual(alice.adaptor.sizes, { transactions: 0, requests: 0 });
 });
 
+test('the host of who is called has no phone: the machine answers at once', (t) => {
+  const { network, alice, mail } = scene();
+  const call = alice.registered().call('one', 'sip:bob@home.example');
+  network.loop.run(1_000);
+  t.regex(finals(call.heard)[0] ?? '', /^200 /);
+  t.is(mail.machines.length, 1);
+});
+
 test('a member of whom no host is known any more has his mailbox still', (t) => {
   const { network, alice, mail } = scene();
   mail.offers.set('carol', RING_MS);

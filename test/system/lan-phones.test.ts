@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { Agent, TUN_NAME } from '../../scripts/testbed/agent.ts';
+import { AnsweringMachine } from '../../scripts/testbed/answering-machine.ts';
 import { Capture } from '../../scripts/testbed/capture.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
 import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
@@ -11,14 +12,19 @@ import { Phone, type PhoneOptions } from '../../scripts/testbed/phone.ts';
 import { Rtpengine } from '../../scripts/testbed/rtpengine.ts';
 import { rtpPackets } from '../../scripts/testbed/rtp-stream.ts';
 import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
+import { methods } from '../../src/control/schemas.ts';
 import { lossesAt } from './support/losses.ts';
 import { systemTest } from './support/system-test.ts';
+import { decoded, toneFile } from './support/tones.ts';
 
 const OVERLAY = 'home.example';
 const LAN = '192.168.7.1';
 const PASSWORD = 'a-long-secret';
 const TALK_MS = 2_000;
 const RECORD_MS = 3_000;
+const TONE_HZ = 700;
+/** What a host says of its user's mailbox is in the overlay a moment after it has joined. */
+const ANNOUNCED_MS = 10_000;
 
 /**
  *     phones .2 ---- 192.168.7.0/24 ---- .1 box (alice) .1 ---- 10.9.0.0/24 ---- .2 far (bob)
@@ -288,6 +294,41 @@ systemTest(
     const log = at.alice.process.stderr;
     t.is(log.match(/wrong password","user":"kitchen","addr":"192.168.7.2"/g)?.length, 5);
     t.notRegex(log, /guess-of-a-thief/);
+  },
+);
+
+systemTest(
+  'a phone on the LAN calls a member who has no phone, and leaves a message through rtpengine',
+  async (t, lab) => {
+    const machineSetting = `[sip]\nanswering_machine = "${join(lab.directory, 'box-voicemail.sock')}"\n`;
+    const at = await house(lab, {
+      alice: `${machineSetting}${LAN_SETTINGS}`,
+      bob: '[voicemail]\nenable = true\nring_seconds = 5\n',
+    });
+    const machine = await AnsweringMachine.start(lab, at.box, 'box');
+    const media = await Rtpengine.start(lab, at.box);
+    const kitchen = await lanPhone(lab, at, {
+      codecs: 'PCMU/8000/1',
+      speech: toneFile(join(lab.directory, 'tone.wav'), TONE_HZ, 60, 1),
+    });
+    await delay(ANNOUNCED_MS);
+    await kitchen.dial(`sip:bob@${OVERLAY}`);
+    await kitchen.next('CALL_ESTABLISHED', 20_000);
+    await delay(2 * TALK_MS);
+    await kitchen.hangUp();
+    t.true(kitchen.loudnessHeard() > 0.005, `the beep: ${kitchen.loudnessHeard()}`);
+    const message = await eventually('bob has the message', 60_000, async () => {
+      const text = await at.bob.cli('voicemail', 'list', '--json');
+      return methods.voicemail.result.parse(JSON.parse(text)).messages[0];
+    });
+    t.is(message.from, `alice@${OVERLAY}`);
+    const file = join(lab.directory, 'message.ogg');
+    await at.bob.cli('voicemail', 'save', message.id, file);
+    const said = await decoded(file);
+    t.true(said.share(TONE_HZ) > 0.7, `its tone: ${said.share(TONE_HZ)}`);
+    await kitchen.stop();
+    await machine.stop();
+    await media.stop();
   },
 );
 

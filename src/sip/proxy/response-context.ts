@@ -261,8 +261,16 @@ export class ResponseContext implements Expiring {
     if (response.status !== 408 || this.transaction.isInvite) this.asked.responses.push(response);
     const { hasAlternatives = false } = branch.target;
     const isSettled = hasAlternatives && outcome.status !== 408 && outcome.status < 500;
-    if (outcome.status >= 600 || isSettled) this.stop([], now);
-    else this.advance(now);
+    if (outcome.status >= 600) {
+      this.stop([], now);
+      return;
+    }
+    if (isSettled) {
+      // All others would say the same; a last resort does something else.
+      this.asked.groups = [];
+      this.cancelPending([], now);
+    }
+    this.advance(now);
   }
 
   /** Timer C, or the target rang long enough (s16.8). */

@@ -440,6 +440,22 @@ test('all branches refuse: the last resort is tried once, and where it refuses t
   t.true(fixture.isEmpty);
 });
 
+test('a target that has alternatives refuses: they are not tried, and the last resort is', (t) => {
+  const { fixture } = withLastResort(20_000, 'once');
+  fixture.found = [
+    { ...phone(2), hasAlternatives: true, respondsWithinMs: 6_000 },
+    { ...phone(3), q: 0.5 },
+  ];
+  fixture.receive(INVITE);
+  fixture.answer(0, 480);
+  t.deepEqual(
+    fixture.forwarded.filter(({ method }) => method === 'INVITE').map(({ uri }) => uri),
+    [phone(2).uri, phone(9).uri],
+  );
+  fixture.run(OVER_MS);
+  t.true(fixture.isEmpty);
+});
+
 test('branches that ring too long are given up for the last resort, those that have said nothing at once', (t) => {
   const { fixture } = withLastResort(20_000, 'once');
   fixture.found = [phone(2), phone(3), { ...phone(4), q: 0.1 }];

@@ -3,7 +3,7 @@ import type { Hit } from '../base/node-id.ts';
 import { backdate } from './certificate-issuer.ts';
 import { secretOfCode } from './code-secret.ts';
 import { EnrollmentError, KeyStoreError, NameTakenError } from './errors.ts';
-import { isUserOf } from './names.ts';
+import { isUserOf, MAILBOX_LABEL } from './names.ts';
 import {
   MAX_CODES,
   MAX_FORMER_NAMES,
@@ -184,7 +184,7 @@ export class EnrollmentRegister {
    */
   addCode(code: Uint8Array, options: CodeOptions): void {
     const { expiresAt, user, uses = 1, replaces = false, wallNow } = options;
-    if (user !== null) this.checkName(user);
+    if (user !== null) this.checkName(user, false);
     if (!(Number.isInteger(uses) && uses >= 1 && uses <= MAX_USES))
       throw new RangeError(`a ticket lets in 1 to ${MAX_USES} hosts, not ${uses}`);
     if (replaces && (user === null || uses !== 1))
@@ -427,7 +427,7 @@ export class EnrollmentRegister {
       throw new EnrollmentError('failed_authentication', 'this key is no member: a new ticket is needed');
     if (known === undefined && this.members.size >= MAX_MEMBERS)
       throw new EnrollmentError('failed_authentication', 'the overlay is full');
-    if (user !== null) this.checkName(user);
+    if (user !== null) this.checkName(user, known?.user === user);
     if (code !== undefined && code.user !== null && user !== null && user !== code.user)
       throw new EnrollmentError('username_not_available', `the ticket is for the user ${code.user}`);
     const has = known?.user ?? shown?.user ?? null;
@@ -515,7 +515,10 @@ export class EnrollmentRegister {
     return isAwaited ? 'awaited' : 'nobody';
   }
 
-  private checkName(user: string): void {
+  /** @param isHeld it is its own: it was given before that name had a meaning */
+  private checkName(user: string, isHeld: boolean): void {
+    if (!isHeld && user === `${MAILBOX_LABEL}@${this.overlay}`)
+      throw new EnrollmentError('username_not_available', `${user} is what phones call for their messages`);
     if (!isUserOf(user, this.overlay))
       throw new EnrollmentError(
         'username_not_available',

@@ -14,6 +14,9 @@ const OVERLAY_NAME = new RegExp(`^${LABEL}(?:\\.${LABEL})*\\.(?![0-9]+$)${LABEL}
 /** A label, a dot and the overlay's name, below `_sip._udp.`, stay below the 253 characters of a name in the DNS. */
 const MAX_OVERLAY_NAME_LENGTH = 128;
 
+/** `sip:voicemail@home.example` is what phones call to hear the messages of their user: nobody new is called so. */
+export const MAILBOX_LABEL = 'voicemail';
+
 /** What members are called within their overlay: `alice`. */
 export function isMemberLabel(text: string): boolean {
   return ONE_LABEL.test(text);

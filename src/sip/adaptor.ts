@@ -6,6 +6,7 @@ import type { Hit } from '../base/node-id.ts';
 import type { Random } from '../base/random.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { CallerPolicy } from './callers.ts';
+import { MAILBOX_LABEL } from '../identity/names.ts';
 import { ContactFlows } from './contact-flows.ts';
 import { DestinationFinder, type FoundHost, type Target, type TrunkPlace } from './destinations.ts';
 import type { SipFlow } from './flow.ts';
@@ -33,7 +34,7 @@ import { TransactionLayer } from './transaction/transaction-layer.ts';
 import type { ServerTransaction, TransactionUser } from './transaction/transaction.ts';
 import { type MessageCounts, MessageLamp } from './voice-mail/message-lamp.ts';
 import type { VoiceMailPorts } from './voice-mail/ports.ts';
-import { MAILBOX_USER, VoiceMail } from './voice-mail/voice-mail.ts';
+import { VoiceMail } from './voice-mail/voice-mail.ts';
 
 /** What this proxy passes on, and what it answers itself (RFC 3261 s20.5). */
 const ALLOW =
@@ -216,7 +217,7 @@ export class SipAdaptor implements Timed {
             },
           },
         },
-        { account: `sip:${names.aorOf(MAILBOX_USER)}` },
+        { account: `sip:${names.aorOf(MAILBOX_LABEL)}` },
       );
     const send = (flow: SipFlow, message: SipMessage): void => ports.send(flow, message);
     const answered = (flow: SipFlow, response: SipResponse, now: number): void =>

@@ -1,5 +1,5 @@
 import type { SocketAddress } from '../../base/socket-address.ts';
-import { isUserName } from '../../identity/names.ts';
+import { isUserName, MAILBOX_LABEL } from '../../identity/names.ts';
 import { type SipFlow, udpFlow } from '../flow.ts';
 import type { SipRequest } from '../message/message.ts';
 import { formatHostPort, parseUri } from '../message/uri.ts';
@@ -13,8 +13,6 @@ import { sessionParts } from '../sdp/session-parts.ts';
 import { MailboxCall } from './mailbox-call.ts';
 import type { MachineCall, VoiceMailPorts } from './ports.ts';
 
-/** The user part of what a phone calls to hear the messages of its user. */
-export const MAILBOX_USER = 'voicemail';
 /** Where an answering machine answers (src/machine/baresip.ts). */
 const MACHINE_USER = 'voicemail';
 
@@ -75,7 +73,7 @@ export class VoiceMail {
 
   /** Unless the user of this host was called so before there was voice mail. */
   private isMailbox(aor: string): boolean {
-    return aor === this.components.names.aorOf(MAILBOX_USER) && aor !== this.components.own.user;
+    return aor === this.components.names.aorOf(MAILBOX_LABEL) && aor !== this.components.own.user;
   }
 
   private callerOf(request: SipRequest, party: Extract<Party, { kind: 'phone' | 'trunk' }>): string | undefined {

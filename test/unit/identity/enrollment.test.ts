@@ -253,6 +253,21 @@ test('a newcomer is no user of another domain and no name that the DNS would not
   t.throws(() => office.code('x3@other.example'), refused('no user of example.net'));
 });
 
+test('nobody new is called as phones call for their messages, by a ticket, at the door or by another name', (t) => {
+  const office = new Office();
+  const user = 'voicemail@example.net';
+  t.throws(() => office.code(user), refused('messages'));
+  const host = generateHostIdentity();
+  t.throws(() => office.enroll(host, { code: office.code(), user }), refused('messages'));
+  office.enroll(host, { code: office.code(), user: 'alice@example.net' });
+  t.throws(() => office.enroll(host, { user }), refused('messages'));
+  // Who was called so before that had a meaning keeps the name.
+  const former = generateHostIdentity();
+  const times = { issuedAt: wallNow - 1_000, expiresAt: wallNow + 86_400_000 };
+  office.register.noteMembers([{ hit: former.hit, user, ...times, issuer: null }], wallNow);
+  t.is(office.enroll(former, { user }).certificate.user, user);
+});
+
 test('a ticket that names the user gives another host of that user the same name', (t) => {
   const office = new Office();
   office.enroll(generateHostIdentity(), { code: office.code(), user: 'alice@example.net' });

@@ -46,6 +46,7 @@ const LONGEST = testFiles(
   'sip-callers',
   'turn-families',
   'service',
+  'voice-mail',
   'lives',
 );
 /** Where the kernel keeps files in memory, and how much of it the tests may want. */

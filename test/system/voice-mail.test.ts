@@ -5,6 +5,8 @@ import type { Agent } from '../../scripts/testbed/agent.ts';
 import { AnsweringMachine } from '../../scripts/testbed/answering-machine.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
 import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
+import { Linphone } from '../../scripts/testbed/linphone.ts';
+import { useResolver } from '../../scripts/testbed/nat64.ts';
 import type { Phone } from '../../scripts/testbed/phone.ts';
 import { OVERLAY, type ThreeHosts, threeHosts } from '../../scripts/testbed/three-hosts.ts';
 import { methods, type VoiceMessage } from '../../src/control/schemas.ts';
@@ -12,6 +14,8 @@ import { phoneAt, placesOf } from './support/sip-places.ts';
 import { systemTest } from './support/system-test.ts';
 import { decoded, heardIn, toneFile, toneOgg } from './support/tones.ts';
 
+/** The agent's DNS stub. */
+const STUB = '127.0.60.84';
 const [GREETING_HZ, SPEECH_HZ] = [440, 700];
 const GREETING_SECONDS = 2;
 const RING_SECONDS = 5;
@@ -141,4 +145,26 @@ systemTest('nobody has left a message: a call to voicemail@ is refused, and says
   t.regex(await bob.next('CALL_CLOSED', 10_000), /480/);
   t.regex(bob.trace, /480 (No Messages|Mailbox Unavailable)/);
   await bob.stop();
+});
+
+systemTest('linphonec calls bob, who has no phone: it hears the greeting, and bob has its words', async (t, lab) => {
+  const at = await hosts(lab);
+  const { namespace } = placesOf(at).alice;
+  useResolver(lab, namespace, STUB);
+  const alice = await Linphone.start({
+    ...{ namespace, directory: lab.folder('linphone'), addressOfRecord: `alice@${OVERLAY}`, transport: 'udp' },
+    speech: toneFile(join(lab.directory, 'tone.wav'), SPEECH_HZ, 60, 2),
+  });
+  await delay(ANNOUNCED_MS);
+  alice.dial(`sip:bob@${OVERLAY}`);
+  await alice.established(ANSWERED_MS);
+  await delay(1_000 * (GREETING_SECONDS + 1) + SPOKEN_MS);
+  alice.hangUp();
+  const message = await eventually('bob has the message', STORED_MS, async () => (await messagesOf(at.bob))[0]);
+  t.true((await alice.loudnessHeard()) > 0.02);
+  const file = join(lab.directory, 'message.ogg');
+  await at.bob.cli('voicemail', 'save', message.id, file);
+  const said = await decoded(file);
+  t.true(said.share(SPEECH_HZ) > 0.5, `its tone: ${said.share(SPEECH_HZ)}`);
+  await alice.stop();
 });

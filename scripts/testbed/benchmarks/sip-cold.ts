@@ -97,5 +97,5 @@ const kept = z.looseObject({ contacts: z.array(z.looseObject({ peer: z.boolean()
 function forgetOthers({ state }: Agent): void {
   const file = join(state, 'contacts.json');
   const { contacts, ...rest } = kept.parse(JSON.parse(readFileSync(file, 'utf8')));
-  writeFileSync(file, JSON.stringify({ ...rest, contacts: contacts.filter(({ peer }) => peer === true) }));
+  writeFileSync(file, JSON.stringify({ ...rest, contacts: contacts.filter(({ peer }) => peer) }));
 }

@@ -29,7 +29,7 @@ export interface SipConnectionComponents {
 }
 
 /**
- * One TCP connection, accepted or opened (RFC 3261 s18.3): cut into messages, and read only as fast as they are handled. It ends by
+ * One connection, TCP or TLS, accepted or opened (RFC 3261 s18.3): cut into messages, and read only as fast as they are handled. It ends by
  * either side's end, by silence, by what is no SIP, and when the other side does not read.
  */
 export class SipConnection {
@@ -44,10 +44,12 @@ export class SipConnection {
   private readonly isOurs: boolean;
   private wasHeard = false;
   private readonly unheard: Uint8Array[] = [];
+  /** Until it is known who is at the other end of TLS: nothing is said to anybody else. Undefined: it is known. */
+  private untold: Uint8Array[] | undefined;
 
   /**
    * @param options.idleMs closed when nothing comes and goes for so long.
-   * @param options.connect false: it is connected.
+   * @param options.connect false: it is connected. A socket of TLS is on its way already.
    */
   constructor(
     components: SipConnectionComponents,
@@ -78,7 +80,20 @@ export class SipConnection {
     });
     socket.setTimeout(connect ? CONNECT_TIMEOUT_MS : idleMs);
     if (!connect) return;
-    socket.connect(flow.remote.port, flow.remote.address, () => socket.setTimeout(idleMs));
+    const connected = (): void => {
+      socket.setTimeout(idleMs);
+      for (const bytes of this.untold ?? []) socket.write(bytes);
+      this.untold = undefined;
+    };
+    if (flow.transport === 'tls') {
+      this.untold = [];
+      socket.once('secureConnect', connected);
+    } else socket.connect(flow.remote.port, flow.remote.address, connected);
+  }
+
+  /** Our address of it; undefined: it is not connected. */
+  get localAddress(): string | undefined {
+    return this.socket.localAddress;
   }
 
   /**
@@ -93,9 +108,11 @@ export class SipConnection {
   /** What does not fit any more ends the connection: half a message is none. */
   send(bytes: Uint8Array): void {
     if (this.socket.destroyed) return;
-    if (this.socket.writableLength + bytes.length > MAX_UNSENT_BYTES) this.close('it does not read');
+    const unsent = this.untold?.reduce((sum, { length }) => sum + length, 0) ?? this.socket.writableLength;
+    if (unsent + bytes.length > MAX_UNSENT_BYTES) this.close('it does not read');
     else {
-      this.socket.write(bytes);
+      if (this.untold === undefined) this.socket.write(bytes);
+      else this.untold.push(bytes);
       if (this.isOurs) this.unheard.push(bytes);
       if (this.unheard.length > MAX_UNHEARD) this.unheard.shift();
     }

@@ -39,7 +39,7 @@ export function sipStatus(known: SipKnowledge | undefined): Status['sip'] {
     phones: known.phones.map((phone) => ({
       user: phone.aor,
       contact: phone.contact,
-      transport: phone.flow.transport,
+      transport: phone.flow.transport === 'udp' ? 'udp' : 'tcp',
       address: formatSocketAddress(phone.flow.remote),
       since: atWall(journal.since(phone)),
       until: atWall(phone.expiresAt),

@@ -122,10 +122,10 @@ export class SipTrunk {
       isHitAddress(address) || (!address.includes(':') && isInPrefix(prefix, address));
     this.sockets = new TrunkSockets(
       {
-        ...{ clock, logger, guard },
+        ...{ clock, random, logger, guard },
         isWelcome: (address) => !isOfOverlay(address) && this.trunk.isWelcome(address),
         receive: (flow, incoming) => this.run((now) => this.trunk.receiveOutside(flow, incoming, now)),
-        flowClosed: (flow) => this.run((now) => this.trunk.flowClosed(flow, now)),
+        flowClosed: (flow, why) => this.run((now) => this.trunk.flowClosed(flow, now, why)),
       },
       settings,
     );
@@ -161,7 +161,7 @@ export class SipTrunk {
   }
 
   networkChanged(): void {
-    this.sockets.ends.forget();
+    this.sockets.networkChanged();
     this.run((now) => this.trunk.networkChanged(now));
   }
 

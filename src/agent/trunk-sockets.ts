@@ -4,12 +4,16 @@ import { canonicalAddress } from '../base/ip-address.ts';
 import { messageOf } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import type { Random } from '../base/random.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
+import type { TrunkTls } from '../config/trunk-tls-settings.ts';
 import { type SipFlow, tcpFlow, udpFlow } from '../sip/flow.ts';
 import type { Guard } from './guard.ts';
 import { LocalEnds } from './local-ends.ts';
 import { SipConnection } from './sip-connection.ts';
 import { type Incoming, SipInbox } from './sip-inbox.ts';
+import { PING, StreamPings } from './stream-pings.ts';
+import { ProviderTls } from './trunk-tls.ts';
 
 // Implementation constants.
 
@@ -17,22 +21,27 @@ import { type Incoming, SipInbox } from './sip-inbox.ts';
 const MAX_CONNECTIONS = 64;
 const IDLE_MS = 900_000;
 const RETRY_MS = 5_000;
+/** Until the kernel asks whether the other end is there: for those that do not know pings of SIP. */
+const TCP_KEEPALIVE_MS = 60_000;
 /** What the kernel does not take at once; more would be late anyway. */
 const MAX_UNSENT_BYTES = 262_144;
 
 export interface TrunkSocketsComponents {
-  readonly clock: Pick<Clock, 'monotonic'>;
+  readonly clock: Pick<Clock, 'monotonic' | 'wall'>;
+  readonly random: Random;
   readonly logger: Logger;
   readonly guard: Guard;
   /** Whether anything is read of such a sender. */
   readonly isWelcome: (address: string) => boolean;
   /** Must not throw. */
   readonly receive: (flow: SipFlow, incoming: Incoming) => void;
-  readonly flowClosed: (flow: SipFlow) => void;
+  /** @param why for people; undefined: as connections end */
+  readonly flowClosed: (flow: SipFlow, why?: string) => void;
 }
 
 /**
- * A gateway's sockets to the world outside: UDP and TCP at one port of every address, of both families.
+ * A gateway's sockets to the world outside: UDP and TCP at one port of every address, of both families. Where TLS is spoken, connections
+ * to the provider and nothing else.
  *
  *     datagrams, connections of who is welcome ──> inbox ──> receive
  */
@@ -43,6 +52,7 @@ export class TrunkSockets {
   private readonly inbox: SipInbox;
   private readonly udp = new Map<4 | 6, UdpSocket>();
   private readonly connections = new Map<string, SipConnection>();
+  private readonly tls: ProviderTls | undefined;
   private tcp: Server | undefined;
   /** What calls them off. */
   private readonly retries = new Set<() => void>();
@@ -51,12 +61,16 @@ export class TrunkSockets {
   /** @param options.address what others are told; undefined: the address that leads to them */
   constructor(
     components: TrunkSocketsComponents,
-    options: { readonly port: number; readonly address: string | undefined },
+    options: { readonly port: number; readonly address: string | undefined; readonly tls: TrunkTls | undefined },
   ) {
+    const { logger, clock } = components;
     this.components = components;
     this.port = options.port;
     this.ends = new LocalEnds(options);
-    this.inbox = new SipInbox({ clock: components.clock, handle: components.receive });
+    this.inbox = new SipInbox({ clock, handle: components.receive });
+    this.tls = options.tls && new ProviderTls({ logger, wallNow: () => clock.wall() }, options.tls);
+    // What did not come through TLS would not be heard.
+    if (this.tls !== undefined) return;
     this.bind(4);
     this.bind(6);
     this.listen();
@@ -75,6 +89,12 @@ export class TrunkSockets {
     const connection = this.connections.get(flow.key) ?? this.connect(flow);
     if (connection !== undefined) connection.send(bytes);
     else setImmediate(() => this.components.flowClosed(flow));
+  }
+
+  /** The network is another one: connections from addresses that we have no more are closed. */
+  networkChanged(): void {
+    this.ends.forget();
+    for (const connection of this.connections.values()) void this.closeStale(connection);
   }
 
   /** Idempotent. */
@@ -148,23 +168,42 @@ export class TrunkSockets {
   }
 
   private connect(flow: SipFlow): SipConnection | undefined {
-    return this.connections.size >= MAX_CONNECTIONS ? undefined : this.add(new Socket(), flow, true);
+    if (this.connections.size >= MAX_CONNECTIONS) return undefined;
+    // Where TLS is spoken, nothing goes without it.
+    if ((flow.transport === 'tls') !== (this.tls !== undefined)) return undefined;
+    return this.add(this.tls?.open(flow.remote) ?? new Socket(), flow, true);
   }
 
   private add(socket: Socket, flow: SipFlow, connect: boolean): SipConnection {
-    const { logger, guard, flowClosed } = this.components;
+    const { logger, guard, random, flowClosed } = this.components;
+    let why: string | undefined;
+    socket.on('error', (error) => {
+      why = this.tls?.troubleWith(flow.remote, error);
+    });
+    socket.setKeepAlive(true, TCP_KEEPALIVE_MS);
+    let pings: StreamPings | undefined;
     const closed = (connection: SipConnection): void => {
+      pings?.stop();
       if (this.connections.get(flow.key) === connection) this.connections.delete(flow.key);
-      if (!this.stopped) flowClosed(flow);
+      if (!this.stopped) flowClosed(flow, why);
     };
     const { inbox } = this;
-    const used = (): void => undefined;
+    const used = (): void => pings?.heard();
     const connection = new SipConnection(
       { socket, inbox, logger, guard, used, closed },
       { flow, idleMs: IDLE_MS, connect },
     );
     this.connections.set(flow.key, connection);
+    const ports = { ping: () => connection.send(PING), dead: () => connection.close('it answers pings no more') };
+    if (connect) pings = new StreamPings({ guard, random }, ports);
     logger.debug('sip.trunkConnection', { addr: formatSocketAddress(flow.remote) });
     return connection;
+  }
+
+  private async closeStale(connection: SipConnection): Promise<void> {
+    const { localAddress, flow } = connection;
+    await this.ends.find(flow.remote);
+    const isOurs = localAddress?.replace(/^::ffff:(?=\d+\.)/, '') === this.ends.routeTo(flow.remote);
+    if (localAddress !== undefined && !isOurs) connection.close('the network is another one');
   }
 }

@@ -20,7 +20,7 @@ export interface StreamCertificateFiles {
 }
 
 /**
- * @param configuration where the table `[stream]` stands.
+ * @param configuration where the table stands. @param name of the table
  * @returns undefined: there is none.
  * @throws {ConfigError} for one file without the other, one that is not what it has to be, and a key that is another's, or that every
  *   user can read.
@@ -28,11 +28,12 @@ export interface StreamCertificateFiles {
 export function streamCertificate(
   table: { readonly certificate_file?: string | undefined; readonly key_file?: string | undefined },
   configuration: string,
+  name = 'stream',
 ): { readonly certificate: StreamCertificate; readonly certificateFiles: StreamCertificateFiles } | undefined {
   const { certificate_file: certificates, key_file: key } = table;
   if (certificates === undefined && key === undefined) return undefined;
   if (certificates === undefined || key === undefined)
-    throw new ConfigError(`${configuration}: stream: certificate_file and key_file are of each other; needs both`);
+    throw new ConfigError(`${configuration}: ${name}: certificate_file and key_file are of each other; needs both`);
   const certificateFiles = { certificates, key };
   const certificate = readPair(certificateFiles);
   check(certificate, certificateFiles);

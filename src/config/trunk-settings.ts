@@ -4,6 +4,7 @@ import { isMemberLabel } from '../identity/names.ts';
 import { ConfigError } from './errors.ts';
 import { refuseOpen } from './named-files.ts';
 import { readPasswordFile, secretText } from './password-file.ts';
+import { trunkTls, type TrunkTls, trunkTlsShape } from './trunk-tls-settings.ts';
 
 /** Beside the 5060 to 5062 where phones and the adaptor listen. */
 const DEFAULT_PORT = 5_064;
@@ -33,7 +34,8 @@ export const trunkSchema = z.strictObject({
   enable: z.boolean().optional(),
   domain,
   server: server.optional(),
-  transport: z.enum(['udp', 'tcp']).optional(),
+  transport: z.enum(['udp', 'tcp', 'tls']).optional(),
+  ...trunkTlsShape,
   user: uriUser.optional(),
   login: secretText.optional(),
   password: secretText.optional(),
@@ -53,12 +55,14 @@ export const trunkSchema = z.strictObject({
 /** This host as a gateway to a provider, or a domain that it peers with. */
 export interface TrunkSettings {
   readonly domain: string;
-  readonly server: { readonly host: string; readonly port?: number; readonly transport?: 'udp' | 'tcp' };
+  readonly server: { readonly host: string; readonly port?: number; readonly transport?: 'udp' | 'tcp' | 'tls' };
   /** In the AoR at the provider. */
   readonly user: string | undefined;
   /** Never logged. Undefined: it registers nowhere. */
   readonly credentials: { readonly user: string; readonly password: string } | undefined;
-  /** UDP and TCP. */
+  /** Undefined: it is not spoken. */
+  readonly tls: TrunkTls | undefined;
+  /** UDP and TCP; with TLS nobody listens there, and it is only told. */
   readonly port: number;
   /** What others are told; undefined: the address that leads to them. */
   readonly address: string | undefined;
@@ -73,7 +77,7 @@ export interface TrunkSettings {
 /**
  * @param configuration where the table stands: with a password, nobody but its owner and group may be able to read it.
  * @returns undefined: it is switched off.
- * @throws {ConfigError} for a user without a password or a password without a user, and for a file that every user can read.
+ * @throws {ConfigError} for a password without a user, for a file that every user can read, and as `trunkTls`.
  */
 export function trunkSettings(
   table: z.output<typeof trunkSchema> | undefined,
@@ -91,9 +95,11 @@ export function trunkSettings(
   if (numbers.length > MAX_NUMBERS)
     throw new ConfigError(`${configuration}: sip.trunk.numbers: must have at most ${MAX_NUMBERS} numbers`);
   const secret = file === undefined ? password : readPasswordFile(file);
+  const found = serverOf(table.server ?? host);
   return {
     domain: host,
-    server: { ...serverOf(table.server ?? host), ...(transport !== undefined && { transport }) },
+    server: { ...found, ...(transport !== undefined && { transport }) },
+    tls: trunkTls(table, { isRegistered: secret !== undefined, names: [found.host, host] }, configuration),
     user,
     credentials:
       secret === undefined || user === undefined ? undefined : { user: table.login ?? user, password: secret },

@@ -1,9 +1,9 @@
-import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 import { isIpAddress } from '../base/ip-address.ts';
+import { readAuthorities } from './authorities-file.ts';
 import { parseEndpoint, type Endpoint } from './endpoint.ts';
 import { ConfigError } from './errors.ts';
-import { readNamedFile, refuseOpen } from './named-files.ts';
+import { refuseOpen } from './named-files.ts';
 import { readPasswordFile, secretText } from './password-file.ts';
 
 /** RFC 8656 s2.1; of `turns` the second. */
@@ -11,8 +11,6 @@ const TURN_PORT = 3_478;
 const TURNS_PORT = 5_349;
 /** One, and another for when that is down, each over UDP, TCP and TLS. */
 const MAX_SERVERS = 6;
-/** All certificates of Debian have a quarter of that. */
-const MAX_AUTHORITIES_BYTES = 1_048_576;
 
 export interface TurnEndpoint extends Endpoint {
   readonly over: 'udp' | 'tcp' | 'tls';
@@ -68,16 +66,4 @@ export function turnSettings(
     return { servers, authorities, user, password: password ?? '' };
   }
   return { servers, authorities, user, password: readPasswordFile(file) };
-}
-
-/** @throws {ConfigError} when there is no certificate in it. */
-function readAuthorities(file: string): string {
-  const found = readNamedFile(file);
-  try {
-    if (found.length > MAX_AUTHORITIES_BYTES) throw new RangeError('too large');
-    new X509Certificate(found);
-  } catch (cause) {
-    throw new ConfigError(`${file}: must hold certificates of authorities, in PEM, and no more than 1 MiB`, { cause });
-  }
-  return found;
 }

@@ -150,11 +150,18 @@ function ofTrunk({ trunk }: SipFacts): SipFinding[] {
     {
       ...{ id: 'trunk', level: 'error' },
       what: `no calls pass to and from ${domain}: ${why ?? 'it is not known why'}`,
-      mend: /^4\d\d /.test(why ?? '')
-        ? 'see whether user, login and password of sip.trunk are as the provider has them'
-        : 'see whether sip.trunk.server is right, and whether this host reaches it; it is tried again',
+      mend: mendOfTrunk(why ?? ''),
     },
   ];
+}
+
+function mendOfTrunk(why: string): string {
+  if (/^4\d\d /.test(why)) return 'see whether user, login and password of sip.trunk are as the provider has them';
+  if (/certificate is of .* not of /.test(why))
+    return 'see whether domain and server of sip.trunk are as the provider has them; if it has another name in its certificate, that is sip.trunk.tls_name';
+  if (why.includes('certificate'))
+    return 'see what the provider says of its certificates, and this host of the time; nothing is sent to it until then, and it is tried again';
+  return 'see whether sip.trunk.server is right, and whether this host reaches it; it is tried again';
 }
 
 function ofNotes({ notes, ...facts }: SipFacts): SipFinding[] {

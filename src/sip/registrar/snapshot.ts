@@ -87,7 +87,8 @@ function written(aor: string, one: Binding, elapsed: number): RegistrarSnapshot[
     ...{ aor, contact, callId, cseq, q, methods: [...methods] },
     ...(instance !== undefined && { instance }),
     ...(regId !== undefined && { regId }),
-    transport: flow.transport,
+    // Phones come by these two alone.
+    transport: flow.transport === 'udp' ? 'udp' : 'tcp',
     local: { ...flow.local },
     remote: { ...flow.remote },
     expiresAt: Math.round(one.expiresAt + elapsed),

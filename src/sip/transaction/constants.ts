@@ -16,6 +16,8 @@ export const INVITE_TRYING_MS = 200;
 export const NON_INVITE_TRYING_MS = T1_MS + 2 * T1_MS + 4 * T1_MS;
 /** s19.1.2, and s18.2.2: where none is written. */
 export const SIP_PORT = 5_060;
+/** s19.1.2: of TLS. */
+export const SIPS_PORT = 5_061;
 /** s8.1.1.6. */
 export const MAX_FORWARDS = 70;
 

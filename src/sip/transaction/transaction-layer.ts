@@ -364,6 +364,8 @@ export class TransactionLayer implements Timed {
       ['branch', branch],
       ['rport', ''],
     ]);
+    // RFC 5923 s5: what the other end has to say comes by this connection, for nobody listens for another one.
+    if (flow.transport === 'tls') params.set('alias', '');
     return prependHeader(request, 'Via', formatVia({ transport: flow.transport.toUpperCase(), host, port, params }));
   }
 }

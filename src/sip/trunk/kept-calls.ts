@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { canonicalAddress, isIpAddress } from '../../base/ip-address.ts';
-import { type SipFlow, tcpFlow, udpFlow } from '../flow.ts';
+import { flowBy, type SipFlow } from '../flow.ts';
 
 // Implementation constants.
 
@@ -44,7 +44,7 @@ const keptCall = z.strictObject({
   cseqs: z.strictObject({ caller: number, callee: number }),
   invites: z.array(z.tuple([z.string().max(32), number])).max(MAX_KEPT_INVITES),
   /** Towards the world outside. */
-  flow: z.strictObject({ transport: z.enum(['udp', 'tcp']), local: socketAddress, remote: socketAddress }),
+  flow: z.strictObject({ transport: z.enum(['udp', 'tcp', 'tls']), local: socketAddress, remote: socketAddress }),
   /** When something was said in it, in milliseconds since the epoch. */
   saidAt: z.number(),
 });
@@ -73,5 +73,5 @@ export function fromKept(data: unknown): KeptCalls | undefined {
 }
 
 export function keptFlow({ transport, local, remote }: KeptCall['flow']): SipFlow {
-  return (transport === 'tcp' ? tcpFlow : udpFlow)({ local, remote });
+  return flowBy(transport, { local, remote });
 }

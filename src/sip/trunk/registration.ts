@@ -18,6 +18,8 @@ const MIN_EXPIRES_S = 60;
 const MAX_EXPIRES_S = 86_400;
 /** RFC 5626 s4.5: after all servers have failed; doubled each time. */
 const RETRY_MS = { least: 30_000, most: 1_800_000 } as const;
+/** A server that takes a connection and ends it is not asked again at once. */
+const MIN_FLOW_MS = 30_000;
 const ID_BYTES = 12;
 
 /** For people. */
@@ -30,6 +32,8 @@ export interface RegistrationPorts {
   locate(now: number, done: (flows: readonly SipFlow[], now: number) => void): void;
   /** Our Contact there. */
   contact(flow: SipFlow): { readonly address: string; readonly port: number };
+  /** Why these do not answer, if it is known. */
+  trouble(flows: readonly SipFlow[]): string | undefined;
   /** Registered, or not any more. */
   changed(now: number): void;
 }
@@ -37,7 +41,7 @@ export interface RegistrationPorts {
 /**
  * A registration of ours at a provider (RFC 3261 s10.2):
  *
- *   idle ──start──> registering ──200──> registered ──half of its time, or a server that fails──> registering
+ *   idle ──start──> registering ──200──> registered ──half of its time, or a server or connection that fails──> registering
  *                    │  ▲  └─423: with its Min-Expires
  *                    │  └──30 s, 60 s... 30 min──┐
  *                    └──refused, or no server answers──> waiting
@@ -57,6 +61,7 @@ export class Registration implements Timed {
   private expiresS = EXPIRES_S;
   private dueAt: number | undefined;
   private goodUntil = -Infinity;
+  private registeredAt = -Infinity;
   private retryMs: number = RETRY_MS.least;
   private flowInUse: SipFlow | undefined;
   /** `403 Forbidden`, for people; undefined: nothing is wrong. */
@@ -93,6 +98,12 @@ export class Registration implements Timed {
   restart(now: number): void {
     if (this.state === 'stopped' || this.state === 'idle' || this.state === 'registering') return;
     this.register(now);
+  }
+
+  /** RFC 5626 s4.5: the provider calls by this connection, so another one is made. */
+  flowClosed({ key }: SipFlow, now: number): void {
+    if (this.state !== 'registered' || key !== this.flowInUse?.key || this.dueAt === undefined) return;
+    this.dueAt = Math.min(this.dueAt, Math.max(now, this.registeredAt + MIN_FLOW_MS * (0.5 + this.random.float() / 2)));
   }
 
   /** Takes the binding away, if it can. */
@@ -140,7 +151,7 @@ export class Registration implements Timed {
         build: (flow) => this.build(this.expiresS, flow),
         onProvisional: () => undefined,
         onFinal: (response, at, flow) => this.answered(response, flow, flows, at),
-        onFailure: (at) => this.failed('no server answers', at),
+        onFailure: (at) => this.failed(this.ports.trouble(flows) ?? 'no server answers', at),
       },
       now,
     );
@@ -165,6 +176,7 @@ export class Registration implements Timed {
     this.failure = undefined;
     this.retryMs = RETRY_MS.least;
     this.goodUntil = now + grantedMs;
+    this.registeredAt = now;
     this.changeState('registered');
     this.dueAt = now + grantedMs * (0.5 + this.random.float() / 4);
     if (isNew) this.logger.info('SIP trunk: registered', { domain: this.options.domain, remote: flow.key });
@@ -206,7 +218,7 @@ export class Registration implements Timed {
     this.cseq += 1;
     const aor = `<sip:${user}@${domain}>`;
     const { address, port } = this.ports.contact(flow);
-    const transport = flow.transport === 'tcp' ? ';transport=tcp' : '';
+    const transport = flow.transport === 'udp' ? '' : `;transport=${flow.transport}`;
     return {
       type: 'request',
       method: 'REGISTER',

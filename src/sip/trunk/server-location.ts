@@ -1,13 +1,15 @@
 import { isIpAddress, canonicalAddress } from '../../base/ip-address.ts';
 import type { Random } from '../../base/random.ts';
 import type { SocketAddress } from '../../base/socket-address.ts';
-import { SIP_PORT } from '../transaction/constants.ts';
+import type { SipTransport } from '../flow.ts';
+import { SIP_PORT, SIPS_PORT } from '../transaction/constants.ts';
 
 // Specification: RFC 3263.
 
-const SERVICES: ReadonlyMap<string, Transport> = new Map([
+const SERVICES: ReadonlyMap<string, SipTransport> = new Map([
   ['SIP+D2U', 'udp'],
   ['SIP+D2T', 'tcp'],
+  ['SIPS+D2T', 'tls'],
 ]);
 
 // Implementation constants.
@@ -16,11 +18,9 @@ const SERVICES: ReadonlyMap<string, Transport> = new Map([
 const MAX_SERVERS = 8;
 const MAX_RECORDS = 16;
 
-type Transport = 'udp' | 'tcp';
-
 /** Where a request may go; earlier ones first. */
 export interface Server {
-  readonly transport: Transport;
+  readonly transport: SipTransport;
   readonly remote: SocketAddress;
 }
 
@@ -51,17 +51,18 @@ export interface Wanted {
   /** Host part of the URI. */
   readonly host: string;
   readonly port?: number | undefined;
-  /** Of a URI that says so. */
-  readonly transport?: Transport | undefined;
+  /** Of a URI, or a setting, that says so. TLS is never left for another one. */
+  readonly transport?: SipTransport | undefined;
 }
 
 /**
- * The servers of a SIP URI (RFC 3263 s4): by NAPTR and SRV, or by its address; TLS is not spoken here.
+ * The servers of a SIP URI (RFC 3263 s4): by NAPTR and SRV, or by its address; over TLS where that is wanted, and nowhere else.
  * @returns the order in which they are tried; empty: there is none.
  */
 export async function locateServers(wanted: Wanted, resolver: Resolver, random: Random): Promise<Server[]> {
   const { host, port, transport = 'udp' } = wanted;
-  if (isIpAddress(host)) return [{ transport, remote: { address: canonicalAddress(host), port: port ?? SIP_PORT } }];
+  const usual = transport === 'tls' ? SIPS_PORT : SIP_PORT;
+  if (isIpAddress(host)) return [{ transport, remote: { address: canonicalAddress(host), port: port ?? usual } }];
   // s4.2: "If the TARGET was not a numeric IP address, but a port is present in the URI", it is looked up as it is.
   if (port !== undefined) return serversAt(host, port, transport, resolver);
   const services = await servicesOf(wanted, resolver);
@@ -75,27 +76,30 @@ export async function locateServers(wanted: Wanted, resolver: Resolver, random: 
       servers.push(...(await serversAt(record.name, record.port, by, resolver)));
     }
   }
-  return servers.length > 0 ? servers.slice(0, MAX_SERVERS) : serversAt(host, SIP_PORT, transport, resolver);
+  return servers.length > 0 ? servers.slice(0, MAX_SERVERS) : serversAt(host, usual, transport, resolver);
 }
 
 /** s4.1: names of SRV records by falling preference. */
 async function servicesOf(
   { host, transport }: Wanted,
   resolver: Resolver,
-): Promise<{ name: string; transport: Transport }[]> {
-  if (transport !== undefined) return [{ name: `_sip._${transport}.${host}`, transport }];
+): Promise<{ name: string; transport: SipTransport }[]> {
+  const isSecure = transport === 'tls';
+  if (transport !== undefined && !isSecure) return [{ name: `_sip._${transport}.${host}`, transport }];
   const records = (await resolver.naptr(host)).slice(0, MAX_RECORDS);
   const found = records
     .toSorted((a, b) => a.order - b.order || a.preference - b.preference)
     .flatMap(({ flags, service, replacement }) => {
       const by = SERVICES.get(service.toUpperCase());
-      return by === undefined || flags.toLowerCase() !== 's' ? [] : [{ name: replacement, transport: by }];
+      const isWanted = by !== undefined && (by === 'tls') === isSecure && flags.toLowerCase() === 's';
+      return isWanted ? [{ name: replacement, transport: by }] : [];
     });
   if (found.length > 0) return found;
+  if (isSecure) return [{ name: `_sips._tcp.${host}`, transport }];
   return (['udp', 'tcp'] as const).map((by) => ({ name: `_sip._${by}.${host}`, transport: by }));
 }
 
-async function serversAt(name: string, port: number, transport: Transport, resolver: Resolver): Promise<Server[]> {
+async function serversAt(name: string, port: number, transport: SipTransport, resolver: Resolver): Promise<Server[]> {
   const addresses = isIpAddress(name) ? [name] : await resolver.addresses(name);
   return addresses.slice(0, MAX_SERVERS).map((address) => ({ transport, remote: { address, port } }));
 }

@@ -5,7 +5,7 @@ import type { Random } from '../../base/random.ts';
 import type { SocketAddress } from '../../base/socket-address.ts';
 import { isIpAddress } from '../../base/ip-address.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
-import { type SipFlow, tcpFlow, udpFlow } from '../flow.ts';
+import { flowBy, type SipFlow, type SipTransport } from '../flow.ts';
 import { parseSip } from '../message/codec.ts';
 import { firstHeader, headerRows } from '../message/headers.ts';
 import type { SipMessage, SipRequest } from '../message/message.ts';
@@ -28,7 +28,7 @@ import { TrunkClient } from './trunk-client.ts';
 import { TRUNK_USER, trunkFlow } from './trunk-flow.ts';
 import type { TrunkState } from './trunk-state.ts';
 import { TrunkNames } from './trunk-names.ts';
-import { SIP_PORT } from '../transaction/constants.ts';
+import { SIP_PORT, SIPS_PORT } from '../transaction/constants.ts';
 
 // Implementation constants.
 
@@ -48,7 +48,7 @@ export interface TrunkPorts {
   /** RFC 3263. @param done called once, now or later; empty: it is nowhere */
   locate(wanted: Wanted, now: number, done: (servers: readonly Server[], now: number) => void): void;
   /** Our end of what goes there; undefined: there is no way now. */
-  localOutside(remote: SocketAddress, transport: 'udp' | 'tcp'): SocketAddress | undefined;
+  localOutside(remote: SocketAddress, transport: SipTransport): SocketAddress | undefined;
   /** It serves, or does not any more. */
   changed(now: number): void;
   /** The snapshot is another one. Absent: calls end with a life. */
@@ -103,6 +103,8 @@ export class Trunk implements Timed {
   /** Where calls of a former life lead: they are heard, and given no password. */
   private readonly former = new Set<string>();
   private noServer: string | undefined;
+  /** By flow, what has ended it, for people. */
+  private readonly troubles = new Map<string, string>();
 
   constructor(
     components: TrunkComponents,
@@ -141,6 +143,7 @@ export class Trunk implements Timed {
           ports: {
             locate: (now, done) => this.flowsTo(account.server, now, done),
             contact: ({ local }) => local,
+            trouble: (flows) => flows.map(({ key }) => this.troubles.get(key)).find((why) => why !== undefined),
             changed: (now) => ports.changed(now),
           },
           ...common,
@@ -226,7 +229,10 @@ export class Trunk implements Timed {
 
   /** What is no SIP message, or comes from nobody that may call, is dropped. */
   receiveOutside(flow: SipFlow, incoming: Uint8Array | SipMessage, now: number): void {
-    if (!this.isWelcome(flow.remote.address)) return;
+    // Whose certificate nobody has seen is nobody's provider.
+    const isSecure = flow.transport === 'tls' || this.account.server.transport !== 'tls';
+    if (!isSecure || !this.isWelcome(flow.remote.address)) return;
+    this.troubles.delete(flow.key);
     try {
       const message = incoming instanceof Uint8Array ? parseSip(incoming) : incoming;
       this.layers.outside.receive(message, flow, now);
@@ -236,8 +242,14 @@ export class Trunk implements Timed {
     }
   }
 
-  flowClosed(flow: SipFlow, now: number): void {
+  /** @param why for people; undefined: as connections end */
+  flowClosed(flow: SipFlow, now: number, why?: string): void {
     this.layers.outside.transportFailed(flow, now);
+    this.registration?.flowClosed(flow, now);
+    if (why === undefined) return;
+    this.troubles.set(flow.key, why);
+    const [oldest] = this.troubles.keys();
+    if (this.troubles.size > MAX_KNOWN && oldest !== undefined) this.troubles.delete(oldest);
   }
 
   nextTimeout(): number | undefined {
@@ -459,10 +471,9 @@ export class Trunk implements Timed {
     }
   }
 
-  private outsideFlow(remote: SocketAddress, transport: 'udp' | 'tcp'): SipFlow | undefined {
+  private outsideFlow(remote: SocketAddress, transport: SipTransport): SipFlow | undefined {
     const local = this.ports.localOutside(remote, transport);
-    if (local === undefined) return undefined;
-    return (transport === 'tcp' ? tcpFlow : udpFlow)({ local, remote });
+    return local && flowBy(transport, { local, remote });
   }
 
   private insideSide(): CallSide {
@@ -492,14 +503,16 @@ export class Trunk implements Timed {
       flowTo: (uri, flow) => {
         const next = parseUri(uri);
         if (next === undefined || !isIpAddress(next.host)) return flow;
-        const transport = next.params.get('transport') === 'tcp' ? 'tcp' : 'udp';
-        const remote = { address: next.host, port: next.port ?? SIP_PORT };
+        // What began in TLS stays there, whatever a Contact says.
+        const isSecure = flow.transport === 'tls';
+        const transport = isSecure ? 'tls' : next.params.get('transport') === 'tcp' ? 'tcp' : 'udp';
+        const remote = { address: next.host, port: next.port ?? (isSecure ? SIPS_PORT : SIP_PORT) };
         if (transport === flow.transport && remote.address === flow.remote.address && remote.port === flow.remote.port)
           return flow;
         return this.outsideFlow(remote, transport) ?? flow;
       },
       contact: ({ local: { address, port }, transport }) =>
-        `<sip:${user}@${formatHostPort(address, port)}${transport === 'tcp' ? ';transport=tcp' : ''}>`,
+        `<sip:${user}@${formatHostPort(address, port)}${transport === 'udp' ? '' : `;transport=${transport}`}>`,
     };
   }
 

@@ -85,13 +85,17 @@ export class SipNetwork {
 }
 
 /** By stream, between these two. */
-export function tcpFlow({ local, remote }: Pick<SipFlow, 'local' | 'remote'>): SipFlow {
+export function tcpFlow(
+  { local, remote }: Pick<SipFlow, 'local' | 'remote'>,
+  transport: 'tcp' | 'tls' = 'tcp',
+): SipFlow {
   return {
-    ...{ transport: 'tcp', local, remote },
-    key: `tcp ${formatSocketAddress(local)} ${formatSocketAddress(remote)}`,
+    ...{ transport, local, remote },
+    key: `${transport} ${formatSocketAddress(local)} ${formatSocketAddress(remote)}`,
   };
 }
 
 function reverse({ transport, local, remote }: SipFlow): SipFlow {
-  return transport === 'tcp' ? tcpFlow({ local: remote, remote: local }) : udpFlow({ local: remote, remote: local });
+  const ends = { local: remote, remote: local };
+  return transport === 'udp' ? udpFlow(ends) : tcpFlow(ends, transport);
 }

@@ -96,8 +96,8 @@ export class SimProvider implements SipNode {
     this.send('INVITE', uri, headers, flowFrom(this.address, gateway), SDP);
   }
 
-  /** In the dialog of the last call to this provider. */
-  hangUp(): void {
+  /** In the dialog of the last call to this provider. @param over absent: UDP */
+  hangUp(over?: SipFlow): void {
     if (this.dialog === undefined) throw new Error('no call');
     const { request, tag, flow } = this.dialog;
     const headers = [
@@ -105,7 +105,7 @@ export class SimProvider implements SipNode {
       { name: 'To', value: firstHeader(request, 'from') ?? '' },
       { name: 'Call-ID', value: firstHeader(request, 'call-id') ?? '' },
     ];
-    const back = flowFrom(this.address, flow.remote.address);
+    const back = over ?? flowFrom(this.address, flow.remote.address);
     this.send('BYE', parseNameAddr(firstHeader(request, 'contact') ?? '')?.uri ?? '', headers, back);
   }
 

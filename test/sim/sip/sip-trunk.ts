@@ -9,7 +9,7 @@ import type { TrunkMedia, MediaSession } from '../../../src/sip/trunk/trunk-medi
 import type { Server, Wanted } from '../../../src/sip/trunk/server-location.ts';
 import { Trunk } from '../../../src/sip/trunk/trunk.ts';
 import { OVERLAY, type SipHome } from './sip-household.ts';
-import type { SipNetwork, SipNode } from './sip-network.ts';
+import { type SipNetwork, type SipNode, tcpFlow } from './sip-network.ts';
 
 export const PROVIDER = 'provider.example';
 
@@ -156,6 +156,11 @@ export class SimTrunk implements SipNode {
 
 export function serverAt(address: string, port = 5_060): Server {
   return { transport: 'udp', remote: { address, port } };
+}
+
+/** By the gateway's connection, back to it. */
+export function secureFlowFrom(server: string, gateway: string): SipFlow {
+  return tcpFlow({ local: { address: server, port: 5_060 }, remote: { address: gateway, port: 5_064 } }, 'tls');
 }
 
 /** From a server to a gateway. */

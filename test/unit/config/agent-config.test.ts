@@ -208,7 +208,7 @@ test('a trunk has a domain, an account with a password, and numbers; without a p
     ...{ domain: 'sip.example.org', server: { host: 'sip.example.org' }, user: '4930', port: 5064, address: undefined },
     credentials: { user: '4930', password: 'a b' },
     ...{ numbers: new Map([['+4930111', 'alice']]), defaultUser: undefined, callers: undefined },
-    ...{ isOpen: false, maxCalls: 32 },
+    ...{ isOpen: false, maxCalls: 32, tls: undefined },
   });
   const peer = trunk('domain = "pbx.example"\nserver = "[2001:db8::7]:5080"\ntransport = "tcp"\nopen = true');
   t.deepEqual(peer?.server, { host: '2001:db8::7', port: 5080, transport: 'tcp' });
@@ -227,6 +227,42 @@ test('a trunk has a domain, an account with a password, and numbers; without a p
     ['domain = "x.example"\ndefault = "alice@home.example"', /first part of a user name/],
   ] as const)
     t.throws(() => trunk(bad), { instanceOf: ConfigError, message });
+});
+
+test('a trunk over TLS: names that the certificate may have, and files; what makes no sense without it is refused', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'idloc-trunk-'));
+  t.teardown(() => rmSync(directory, { recursive: true }));
+  const { certificates, key } = await makeCertificateFor('gateway.example');
+  const [ca, keyFile] = [join(directory, 'ca.pem'), join(directory, 'key.pem')];
+  writeFileSync(ca, certificates);
+  writeFileSync(keyFile, key, { mode: 0o600 });
+  const account = 'domain = "sip.example.org"\nuser = "a"\npassword = "b"\n';
+  const trunk = (text: string) => agentConfig(file(`[sip]\n[sip.trunk]\n${account}${text}\n`), {}).sip.trunk;
+  const plain = trunk('transport = "tls"');
+  t.deepEqual(plain?.server, { host: 'sip.example.org', transport: 'tls' });
+  t.deepEqual(plain?.tls, {
+    ...{ names: ['sip.example.org'], serverName: 'sip.example.org', authorities: '', own: undefined },
+  });
+  t.deepEqual(trunk('transport = "tls"\nserver = "192.0.2.7:5071"')?.tls?.names, ['192.0.2.7', 'sip.example.org']);
+  const more = trunk(
+    `transport = "tls"\ntls_name = "*.Example.org"\nca_file = "${ca}"\ncertificate_file = "${ca}"\nkey_file = "${keyFile}"`,
+  );
+  t.deepEqual(more?.tls?.names, ['*.example.org']);
+  t.is(more?.tls?.serverName, 'sip.example.org');
+  t.is(more?.tls?.authorities, certificates);
+  t.is(more?.tls?.own?.certificate.key, key);
+  for (const [bad, message] of [
+    ['tls_name = "x.example"', /sip\.trunk\.tls_name: needs transport = "tls"/],
+    [`ca_file = "${ca}"`, /sip\.trunk\.ca_file: needs transport = "tls"/],
+    ['transport = "tls"\nopen = true', /sip\.trunk\.open: other domains are not called over TLS/],
+    [`transport = "tls"\ncertificate_file = "${ca}"`, /sip\.trunk: certificate_file and key_file are of each other/],
+    [`transport = "tls"\nca_file = "${keyFile}"`, /must hold certificates of authorities/],
+    ['transport = "tls"\ntls_name = "a b"', /must be a name as the certificate has it/],
+    ['transport = "dtls"', /sip\.trunk\.transport/],
+  ] as const)
+    t.throws(() => trunk(bad), { instanceOf: ConfigError, message }, bad);
+  const peer = file('[sip]\n[sip.trunk]\ndomain = "x.example"\ntransport = "tls"\n');
+  t.throws(() => agentConfig(peer, {}), { instanceOf: ConfigError, message: /"tls" needs user and password/ });
 });
 
 const TURN = '[turn]\nuser = "alice"\nservers = ["turn:turn.example.org"]\n';

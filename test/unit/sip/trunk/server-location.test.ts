@@ -70,3 +70,25 @@ test('a zone of a thousand records is looked at no longer than one of eight serv
   const many = Array.from({ length: 1_000 }, (_, i) => srv(i, `192.0.2.${i % 256}`));
   t.is((await find({ host: 'p.example' }, { srv: { '_sip._udp.p.example': many } })).length, 8);
 });
+
+test('over TLS: the services that say so, else _sips._tcp, else port 5061 of the domain, and never what is not TLS', async (t) => {
+  const wanted: Wanted = { host: 'p.example', transport: 'tls' };
+  const zone = {
+    ...ZONE,
+    srv: { ...ZONE.srv, '_sips._tcp.p.example': [srv(2, 'b.p.example', 5_063), srv(1, 'a.p.example', 5_061)] },
+  };
+  const found = ['tls 192.0.2.1 5061', 'tls 2001:db8::1 5061', 'tls 192.0.2.2 5063'];
+  t.deepEqual(await find(wanted, zone), found);
+  t.deepEqual(await find(wanted, { ...zone, naptr: {} }), found);
+  const elsewhere = {
+    'p.example': [naptr(10, 'SIPS+D2T', '_sips._tcp.q.example'), naptr(5, 'SIP+D2T', '_sip._tcp.p.example')],
+  };
+  const srvs = {
+    '_sips._tcp.q.example': [srv(1, 'b.p.example', 5_071)],
+    '_sip._tcp.p.example': [srv(1, 'a.p.example')],
+  };
+  t.deepEqual(await find(wanted, { ...ZONE, naptr: elsewhere, srv: srvs }), ['tls 192.0.2.2 5071']);
+  t.deepEqual(await find(wanted, { ...ZONE, naptr: {} }), ['tls 192.0.2.9 5061']);
+  t.deepEqual(await find({ ...wanted, host: '192.0.2.7' }, {}), ['tls 192.0.2.7 5061']);
+  t.deepEqual(await find({ ...wanted, port: 5_080 }, ZONE), ['tls 192.0.2.9 5080']);
+});

@@ -1,0 +1,164 @@
+import test from 'ava';
+import { tlsFlow } from '../../src/sip/flow.ts';
+import { firstHeader } from '../../src/sip/message/headers.ts';
+import type { Server } from '../../src/sip/trunk/server-location.ts';
+import { SipNetwork } from '../sim/sip/sip-network.ts';
+import { type SipHome, SipOverlay } from '../sim/sip/sip-household.ts';
+import type { SimPhone } from '../sim/sip/sip-phone.ts';
+import { SimProvider } from '../sim/sip/sip-provider.ts';
+import { account, PROVIDER, secureFlowFrom, SimTrunk } from '../sim/sip/sip-trunk.ts';
+
+interface Scene {
+  readonly network: SipNetwork;
+  readonly provider: SimProvider;
+  readonly spare: SimProvider;
+  readonly alice: SipHome;
+  readonly trunk: SimTrunk;
+}
+
+const GATEWAY = '192.0.2.1';
+const OFFER = 'v=0\r\nc=IN IP4 198.18.0.7\r\nm=audio 4000 RTP/AVP 0\r\n';
+
+/** Alice's host, a gateway with TLS, and a provider with two servers. */
+function scene(): Scene {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const alice = overlay.home('alice', { gateways: ['box'] });
+  const server = { host: PROVIDER, transport: 'tls' as const };
+  const trunk = new SimTrunk(network, overlay.home('box'), GATEWAY, account({ server }));
+  const provider = new SimProvider(network, '203.0.113.1');
+  const spare = new SimProvider(network, '203.0.113.2');
+  trunk.dns.set(PROVIDER, [secureAt('203.0.113.1'), secureAt('203.0.113.2')]);
+  trunk.start();
+  network.loop.run(1_000);
+  return { network, provider, spare, alice, trunk };
+}
+
+function secureAt(address: string): Server {
+  return { transport: 'tls', remote: { address, port: 5_060 } };
+}
+
+/** The connection to that server ends. */
+function close({ network, trunk }: Scene, server = '203.0.113.1', why?: string): void {
+  const flow = tlsFlow({ local: { address: GATEWAY, port: 5_064 }, remote: { address: server, port: 5_060 } });
+  trunk.trunk.flowClosed(flow, network.loop.now, why);
+  network.schedule(trunk);
+}
+
+const said = ({ received }: SimProvider): string[] =>
+  received.map((line) => line.split(' ')[0] ?? '').filter((method) => method !== 'REGISTER');
+
+function caller(alice: SipHome): SimPhone {
+  const phone = alice.registered();
+  phone.offer = OFFER;
+  return phone;
+}
+
+test('over TLS the gateway names its connection as the way back, and hears nothing that comes without it', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  t.true(trunk.isReady);
+  const phone = caller(alice);
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  t.is(call.heard.at(-1), '200 callee');
+  for (const request of provider.requests) {
+    t.regex(firstHeader(request, 'contact') ?? '', /^<sip:line7@192\.0\.2\.1:5064;transport=tls>/);
+    t.regex(firstHeader(request, 'via') ?? '', /^SIP\/2\.0\/TLS 192\.0\.2\.1:5064;branch=[^;]+;(?:.*;)?alias/);
+  }
+  const before = phone.received.length;
+  provider.call(GATEWAY, 'sip:+4930111@192.0.2.1:5064', '<sip:030123@x.example>');
+  network.loop.run(40_000);
+  t.deepEqual(provider.heard, ['timeout']);
+  t.is(phone.received.length, before);
+  phone.say('BYE', call.dialog);
+  network.loop.run(1_000);
+  t.is(provider.received.at(-1)?.split(' ')[0], 'BYE');
+});
+
+test('a connection that ends is made anew at once, with the registration, and the call on it goes on', (t) => {
+  const all = scene();
+  const { network, provider, alice } = all;
+  const phone = caller(alice);
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(60_000);
+  const before = provider.registrations.length;
+  close(all);
+  network.loop.run(200);
+  t.is(provider.registrations.length, before + 1);
+  t.true(all.trunk.isReady);
+  phone.say('INFO', call.dialog);
+  network.loop.run(500);
+  t.is(phone.heard.at(-1), 'INFO 200');
+  phone.say('BYE', call.dialog);
+  network.loop.run(500);
+  t.deepEqual(said(provider), ['INVITE', 'ACK', 'INFO', 'BYE']);
+});
+
+for (const ends of ['member', 'world'] as const)
+  test(`the gateway crashes in a call over TLS: it goes on by the new connection, and the ${ends} ends it by BYE`, (t) => {
+    const { network, provider, alice, trunk } = scene();
+    const phone = caller(alice);
+    const call = phone.call('one', 'sip:+4930123456@home.example');
+    network.loop.run(2_000);
+    const before = provider.requests.length;
+    trunk.crash();
+    network.loop.run(1_000);
+    t.true(trunk.isReady);
+    t.is(trunk.trunk.size, 1);
+    const again = phone.say('INVITE', call.dialog);
+    network.loop.run(1_000);
+    t.is(again?.heard.at(-1)?.slice(0, 3), '200');
+    if (ends === 'member') phone.say('BYE', call.dialog);
+    else provider.hangUp(secureFlowFrom('203.0.113.1', GATEWAY));
+    network.loop.run(40_000);
+    t.is(ends === 'member' ? phone.heard.at(-1) : provider.heard.at(-1), 'BYE 200');
+    t.is(ends === 'member' ? said(provider).at(-1) : phone.received.at(-1)?.split(' ')[0], 'BYE');
+    const later = provider.requests.slice(before);
+    t.true(later.length > 0);
+    for (const request of later) t.regex(firstHeader(request, 'via') ?? '', /^SIP\/2\.0\/TLS 192\.0\.2\.1:5064;/);
+    t.is(trunk.trunk.size, 0);
+  });
+
+test('a server that ends every connection is asked again every 15 s at most', (t) => {
+  const all = scene();
+  const before = all.provider.registrations.length;
+  for (let seconds = 0; seconds < 120; seconds += 1) {
+    close(all);
+    all.network.loop.run(1_000);
+  }
+  const asked = all.provider.registrations.length - before;
+  t.true(asked >= 4 && asked <= 8, `${asked} in two minutes`);
+});
+
+test('the server where the gateway is registered has died: the other one is registered at, and has the next call', (t) => {
+  const all = scene();
+  const { network, provider, spare, alice } = all;
+  network.loop.run(60_000);
+  provider.isDead = true;
+  close(all);
+  network.loop.run(5_000);
+  t.is(spare.registrations.length, 1);
+  const call = caller(alice).call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  t.is(call.heard.at(-1), '200 callee');
+  t.deepEqual(said(spare), ['INVITE', 'ACK']);
+});
+
+test('what is wrong with TLS is what the owner is told, until it is right', (t) => {
+  const all = scene();
+  const { network, provider, trunk } = all;
+  const why = '203.0.113.1:5060: its certificate has expired';
+  provider.isDead = true;
+  trunk.dns.set(PROVIDER, [secureAt('203.0.113.1')]);
+  network.loop.run(60_000);
+  close(all, '203.0.113.1', why);
+  network.loop.run(100);
+  close(all, '203.0.113.1', why);
+  network.loop.run(600_000);
+  close(all, '203.0.113.1', why);
+  network.loop.run(60_000);
+  t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'failed', why });
+  provider.isDead = false;
+  network.loop.run(1_800_000);
+  t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'registered', why: null });
+});

@@ -1,0 +1,26 @@
+import test from 'ava';
+import { flowBy } from '../../../../src/sip/flow.ts';
+import { fromKept, type KeptCall, keptFlow, toKept } from '../../../../src/sip/trunk/kept-calls.ts';
+
+function callBy(transport: KeptCall['flow']['transport']): KeptCall {
+  const dialog = { target: 'sip:callee@203.0.113.1:5061', routes: [], isAnswered: true };
+  const [local, remote] = [
+    { address: '192.0.2.1', port: 5_064 },
+    { address: '203.0.113.1', port: 5_061 },
+  ];
+  return {
+    ...{ id: 'ab', caller: 'inside', callIds: { caller: 'one', callee: 'two' }, tags: { caller: 'a', own: 'b' } },
+    names: { from: '<sip:a@x.example>', to: '<sip:b@x.example>', calledAs: '', callerFrom: '' },
+    ...{ callerDialog: dialog, dialogs: [['callee', dialog]], cseqs: { caller: 1, callee: 2 }, invites: [] },
+    ...{ flow: { transport, local, remote }, saidAt: 1_000 },
+  };
+}
+
+for (const transport of ['udp', 'tcp', 'tls'] as const)
+  test(`a call by ${transport} is read again as it was written, with a flow of ${transport} to the same server`, (t) => {
+    const call = callBy(transport);
+    const written: unknown = JSON.parse(JSON.stringify(toKept([call], 'provider.example', 2_000)));
+    const [read] = fromKept(written)?.calls ?? [];
+    t.deepEqual(read, call);
+    t.deepEqual(read && keptFlow(read.flow), flowBy(transport, call.flow));
+  });

@@ -88,7 +88,7 @@ export class SipTrunk {
           ask: (command, done) => rtpengine.ask(command, (answer) => this.run((now) => done(answer, now))),
           onAnswer: (failure) => rtpengine.onAnswer(failure),
         },
-        hasIpv4,
+        { hasIpv4, protection: options.settings.media },
       );
     const { settings, numbers: plan, assigned, overlay, ipv4Prefix, self, port } = options;
     const adaptor = { address: hitToAddress(self), port };

@@ -4,7 +4,7 @@ import { isMemberLabel } from '../identity/names.ts';
 import { ConfigError } from './errors.ts';
 import { refuseOpen } from './named-files.ts';
 import { readPasswordFile, secretText } from './password-file.ts';
-import { trunkTls, type TrunkTls, trunkTlsShape } from './trunk-tls-settings.ts';
+import { trunkTls, type TrunkMediaProtection, type TrunkTls, trunkTlsShape } from './trunk-tls-settings.ts';
 
 /** Beside the 5060 to 5062 where phones and the adaptor listen. */
 const DEFAULT_PORT = 5_064;
@@ -62,6 +62,7 @@ export interface TrunkSettings {
   readonly credentials: { readonly user: string; readonly password: string } | undefined;
   /** Undefined: it is not spoken. */
   readonly tls: TrunkTls | undefined;
+  readonly media: TrunkMediaProtection;
   /** UDP and TCP; with TLS nobody listens there, and it is only told. */
   readonly port: number;
   /** What others are told; undefined: the address that leads to them. */
@@ -100,6 +101,7 @@ export function trunkSettings(
     domain: host,
     server: { ...found, ...(transport !== undefined && { transport }) },
     tls: trunkTls(table, { isRegistered: secret !== undefined, names: [found.host, host] }, configuration),
+    media: table.media ?? 'rtp',
     user,
     credentials:
       secret === undefined || user === undefined ? undefined : { user: table.login ?? user, password: secret },

@@ -8,6 +8,7 @@ const path = z.string().regex(/^[^\0]{1,4096}$/, 'must be a path');
 
 /** Those rows of the table `[sip.trunk]` that are about encryption. */
 export const trunkTlsShape = {
+  media: z.enum(['rtp', 'srtp', 'srtp-optional']).optional(),
   tls_name: z
     .string()
     .toLowerCase()
@@ -22,6 +23,9 @@ export const trunkTlsShape = {
 };
 
 type Table = z.output<z.ZodObject<typeof trunkTlsShape>>;
+
+/** How media go to a provider: `srtp-optional` lets those through that it does not encrypt. */
+export type TrunkMediaProtection = 'rtp' | 'srtp' | 'srtp-optional';
 
 /** How TLS is spoken to a provider. */
 export interface TrunkTls {
@@ -49,6 +53,9 @@ export function trunkTls(
   const refused = (setting: string, why: string): ConfigError =>
     new ConfigError(`${configuration}: sip.trunk.${setting}: ${why}`);
   if (table.transport !== 'tls') {
+    if (table.media !== undefined && table.media !== 'rtp')
+      // RFC 4568 s8.1: "security services SHOULD be provided" for what carries keys.
+      throw refused('media', 'needs transport = "tls": the keys of SRTP are in SIP messages, for everybody to read');
     for (const setting of ['tls_name', 'ca_file', 'certificate_file', 'key_file'] as const)
       if (table[setting] !== undefined) throw refused(setting, 'needs transport = "tls"');
     return undefined;

@@ -4,12 +4,13 @@ import { firstHeader } from '../../src/sip/message/headers.ts';
 import type { Server } from '../../src/sip/trunk/server-location.ts';
 import { SipNetwork } from '../sim/sip/sip-network.ts';
 import { type SipHome, SipOverlay } from '../sim/sip/sip-household.ts';
-import type { SimPhone } from '../sim/sip/sip-phone.ts';
+import type { SimCall, SimPhone } from '../sim/sip/sip-phone.ts';
 import { SimProvider } from '../sim/sip/sip-provider.ts';
 import { account, PROVIDER, secureFlowFrom, SimTrunk } from '../sim/sip/sip-trunk.ts';
 
 interface Scene {
   readonly network: SipNetwork;
+  readonly overlay: SipOverlay;
   readonly provider: SimProvider;
   readonly spare: SimProvider;
   readonly alice: SipHome;
@@ -31,7 +32,7 @@ function scene(): Scene {
   trunk.dns.set(PROVIDER, [secureAt('203.0.113.1'), secureAt('203.0.113.2')]);
   trunk.start();
   network.loop.run(1_000);
-  return { network, provider, spare, alice, trunk };
+  return { network, overlay, provider, spare, alice, trunk };
 }
 
 function secureAt(address: string): Server {
@@ -161,4 +162,158 @@ test('what is wrong with TLS is what the owner is told, until it is right', (t) 
   provider.isDead = false;
   network.loop.run(1_800_000);
   t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'registered', why: null });
+});
+
+const WHY = 'Media Not Encrypted by Provider';
+
+test('a provider that answers without encryption is hung up on at once, and the caller hears why', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  trunk.media.objects = () => WHY;
+  const call = caller(alice).call('one', 'sip:+4930123456@home.example');
+  network.loop.run(5_000);
+  t.deepEqual(call.heard, ['180', '488']);
+  t.deepEqual(said(provider), ['INVITE', 'ACK', 'BYE']);
+  network.loop.run(70_000);
+  t.is(trunk.trunk.size, 0);
+});
+
+test('the second end of a forked call answers without encryption: it alone is hung up on', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  let answers = 0;
+  trunk.media.objects = () => ((answers += 1) > 1 ? WHY : undefined);
+  provider.forksTo = 'fork';
+  const phone = caller(alice);
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(5_000);
+  t.deepEqual(call.heard, ['180', '200 callee']);
+  t.deepEqual(said(provider).toSorted(), ['ACK', 'ACK', 'BYE', 'INVITE']);
+  const bye = provider.requests.find(({ method }) => method === 'BYE');
+  t.regex((bye && firstHeader(bye, 'to')) ?? '', /;tag=fork$/);
+  t.is(trunk.trunk.size, 1);
+  phone.say('BYE', call.dialog);
+  network.loop.run(1_000);
+  t.is(phone.heard.at(-1), 'BYE 200');
+  t.is(trunk.trunk.size, 0);
+});
+
+test('a call of the world without encryption rings nobody', (t) => {
+  const all = scene();
+  const { network, provider, alice, trunk } = all;
+  trunk.media.objects = () => WHY;
+  const phone = caller(alice);
+  const before = phone.received.length;
+  provider.callBySecure(GATEWAY, 'sip:+4930111@192.0.2.1:5064', '<sip:030123@x.example>');
+  network.loop.run(2_000);
+  t.deepEqual(provider.heard, ['INVITE 488']);
+  t.is(provider.reasons.at(-1), WHY);
+  t.is(phone.received.length, before);
+  t.is(trunk.trunk.size, 0);
+});
+
+test('a provider that offers media in clear in a call is refused, and the call goes on', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  const phone = caller(alice);
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  trunk.media.objects = () => WHY;
+  const before = phone.received.length;
+  provider.reoffer(secureFlowFrom('203.0.113.1', GATEWAY));
+  network.loop.run(1_000);
+  t.is(provider.heard.at(-1), 'INVITE 488');
+  t.is(phone.received.length, before);
+  phone.say('BYE', call.dialog);
+  network.loop.run(1_000);
+  t.deepEqual(said(provider).slice(-1), ['BYE']);
+});
+
+test('a call for help goes through whatever the provider answers', (t) => {
+  const { network, alice, trunk } = scene();
+  const phone = caller(alice);
+  const sessions: boolean[] = [];
+  trunk.media.objects = () => WHY;
+  trunk.media.saw = ({ isEmergency }) => void sessions.push(isEmergency);
+  phone.call('one', 'sip:112@home.example');
+  network.loop.run(2_000);
+  t.true(sessions.length > 0 && sessions.every((isEmergency) => isEmergency));
+});
+
+test('the media relay fails while a call is answered: nothing of the overlay is told, and both ends are free', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  const phone = caller(alice);
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(50);
+  trunk.media.works = false;
+  network.loop.run(5_000);
+  t.is(call.heard.at(-1), '500');
+  t.deepEqual(said(provider), ['INVITE', 'ACK', 'BYE']);
+  t.is(trunk.trunk.size, 0);
+});
+
+interface HandedOn extends Scene {
+  readonly phone: SimPhone;
+  readonly his: SimCall;
+}
+
+/** Alice's call with a number is handed on to bob, whose phone calls with `Replaces` (RFC 3891), after something has happened. */
+function handedOn(offer: string | undefined, happens: (all: Scene) => void): HandedOn {
+  const all = scene();
+  const { network, overlay, provider, alice } = all;
+  const phone = caller(alice);
+  const bob = overlay.home('bob', { gateways: ['box'] }).registered();
+  bob.offer = offer;
+  phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  provider.describesInCall = true;
+  happens(all);
+  const replaces = { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' };
+  const his = bob.call('two', 'sip:+4930123456@home.example', [replaces]);
+  network.loop.run(5_000);
+  return { ...all, phone, his };
+}
+
+test('bob takes the place of alice: the provider is told of his media by the relay alone, as of hers', (t) => {
+  const { provider, his } = handedOn(OFFER, () => undefined);
+  t.is(his.heard.at(-1), '200 callee');
+  t.is(provider.told.length, 3);
+  for (const sdp of provider.told) t.regex(sdp, /^c=IN IP4 192\.0\.2\.77$/m);
+});
+
+for (const [what, offer] of [
+  ['an answer', OFFER],
+  ['an offer', undefined],
+] as const)
+  test(`bob takes the place of alice, and the provider has ${what} in clear for him: he hears 488 and nothing of it, and the call ends`, (t) => {
+    const all = handedOn(offer, ({ trunk }) => {
+      trunk.media.objects = () => WHY;
+    });
+    const { network, provider, phone, his, trunk } = all;
+    t.deepEqual(his.heard, ['488']);
+    t.deepEqual(said(provider).slice(-3), ['INVITE', 'ACK', 'BYE']);
+    t.is(phone.received.at(-1)?.split(' ')[0], 'BYE');
+    for (const sdp of provider.told) t.regex(sdp, /^c=IN IP4 192\.0\.2\.77$/m);
+    network.loop.run(70_000);
+    t.is(trunk.trunk.size, 0);
+  });
+
+test('bob would take the place of alice while the media relay fails: the provider hears nothing, and she has her call still', (t) => {
+  const { provider, phone, his, trunk } = handedOn(OFFER, (all) => {
+    all.trunk.media.works = false;
+  });
+  t.deepEqual(his.heard, ['500']);
+  t.deepEqual(said(provider), ['INVITE', 'ACK']);
+  t.false(phone.received.some((line) => line.startsWith('BYE')));
+  t.is(trunk.trunk.size, 1);
+});
+
+test('the media relay fails while bob takes the place of alice: he hears so, nothing of the provider, and the call ends', (t) => {
+  const { provider, his, trunk } = handedOn(OFFER, ({ trunk: { media } }) => {
+    media.saw = ({ from }) => {
+      // After his offer, and before the answer to it.
+      if (from === 'outside') media.works = false;
+    };
+  });
+  t.deepEqual(his.heard, ['500']);
+  t.deepEqual(said(provider).slice(-3), ['INVITE', 'ACK', 'BYE']);
+  for (const sdp of provider.told) t.regex(sdp, /^c=IN IP4 192\.0\.2\.77$/m);
+  t.is(trunk.trunk.size, 0);
 });

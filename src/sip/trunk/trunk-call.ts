@@ -91,13 +91,20 @@ interface Ports {
   alive(call: TrunkCall, now: number): void;
 }
 
-type Said = { readonly status: number; readonly reason: string; readonly body?: Uint8Array } | SipResponse;
+type Said = (Refusal & { readonly body?: Uint8Array }) | SipResponse;
 
 const UNKNOWN = { status: 481, reason: 'Call/Transaction Does Not Exist' };
 const NO_ANSWER = { status: 503, reason: 'Gateway Has No Way Out' };
 const TERMINATED = { status: 487, reason: 'Request Terminated' };
 const STOPPED = { status: 503, reason: 'Gateway Stops' };
 const RELAY_FAILS = { status: 503, reason: 'Media Relay Unavailable' };
+/** RFC 3261 s21.4.26. */
+const NOT_ACCEPTABLE = 488;
+
+interface Refusal {
+  readonly status: number;
+  readonly reason: string;
+}
 
 /**
  * A call through a gateway: a dialog with each end (a back-to-back user agent, RFC 7092 s3.2.1), which have nothing in common but To
@@ -131,7 +138,7 @@ export class TrunkCall {
   private outgoing: OutgoingRequest | undefined;
   private state: 'inviting' | 'answered' | 'over' = 'inviting';
   private isCancelled = false;
-  /** To tags of who answered too late. */
+  /** To tags of who has answered in vain, or too late. */
   private readonly dismissed = new Set<string>();
   private saidAt: number;
 
@@ -201,10 +208,10 @@ export class TrunkCall {
     const { start } = this;
     if (start === undefined) return;
     const { invite, isEmergency } = start;
-    this.translate('caller', invite, 'offer', undefined, now, (body, at) => {
+    this.translate('caller', invite, 'offer', undefined, now, (body, at, refusal) => {
       if (this.state !== 'inviting') return;
       if (this.isCancelled) this.fail(TERMINATED, at);
-      else if (body === undefined && !isEmergency) this.fail(RELAY_FAILS, at);
+      else if (body === undefined && !isEmergency) this.fail(refusal, at);
       else this.invite(start, body ?? invite.body, at);
     });
   }
@@ -213,6 +220,11 @@ export class TrunkCall {
   cancel(headers: readonly SipHeader[], now: number): void {
     this.isCancelled = true;
     this.outgoing?.cancel(headers, now);
+  }
+
+  /** In a call of a former life nothing is spared. */
+  private get isEmergency(): boolean {
+    return this.start?.isEmergency ?? false;
   }
 
   /** @returns whether such a request belongs to a dialog of this call. */
@@ -237,8 +249,8 @@ export class TrunkCall {
     }
     // RFC 3262 s5: an offer in what rings is answered by its PRACK.
     const isAnswer = isPrack && this.start !== undefined && !isSdp(this.start.invite);
-    this.translate(end, request, isAnswer ? 'answer' : 'offer', tag, now, (body, at) => {
-      if (body === undefined) this.answer(end, request, transaction, RELAY_FAILS, at);
+    this.translate(end, request, isAnswer ? 'answer' : 'offer', tag, now, (body, at, refusal) => {
+      if (body === undefined) this.answer(end, request, transaction, refusal, at);
       else this.pass(end, tag, { ...passed, body }, transaction, at);
     });
   }
@@ -285,7 +297,13 @@ export class TrunkCall {
         hadOffer ? 'answer' : 'offer',
         tag,
         at,
-        (body, then) => {
+        (body, then, refusal) => {
+          if (body === undefined && !this.isEmergency) {
+            this.acknowledge(other, tag, saying('ACK'), numberOf(response));
+            answer(refusal, then);
+            this.end(then, refusal);
+            return;
+          }
           if (firstHeader(invite, 'call-id') !== this.callIds[end])
             this.take(end, tag, { invite, transaction, own }, then);
           moved();
@@ -300,9 +318,9 @@ export class TrunkCall {
       'offer',
       tag,
       now,
-      (body, at) => {
+      (body, at, refusal) => {
         if (body === undefined || this.state !== 'answered') {
-          answer(body === undefined ? RELAY_FAILS : UNKNOWN, at);
+          answer(body === undefined ? refusal : UNKNOWN, at);
           return;
         }
         side.request(
@@ -360,18 +378,26 @@ export class TrunkCall {
     const other = otherEnd(end);
     const number = this.invites.get(`${end} ${parseCSeq(firstHeader(request, 'cseq') ?? '')?.number ?? ''}`);
     if (number === undefined) return;
-    this.translate(end, request, 'answer', tag, now, (body) => {
-      const ack = this.build(other, tag, { ...request, body: body ?? request.body }, number);
-      this.ports.sides[other].forward(ack, this.flowOf(other, tag));
+    this.translate(end, request, 'answer', tag, now, (body, at, refusal) => {
+      const isTaken = body !== undefined || this.isEmergency;
+      if (isTaken) this.acknowledge(other, tag, { ...request, body: body ?? request.body }, number);
+      else {
+        // An offer without its answer is no call (RFC 3261 s13.2.2.4).
+        this.acknowledge(other, tag, saying('ACK'), number);
+        this.end(at, refusal);
+      }
     });
   }
 
-  /** Nothing was heard of it for long, or the gateway stops: both ends are told that it is over. */
-  end(now: number): void {
+  /**
+   * Nothing was heard of it for long, or the gateway stops: both ends are told that it is over.
+   * @param why for a caller that nobody has answered
+   */
+  end(now: number, why: Refusal = STOPPED): void {
     if (this.state === 'over') return;
     if (this.state === 'inviting') {
       this.cancel([], now);
-      this.fail(STOPPED, now);
+      this.fail(why, now);
       return;
     }
     for (const tag of this.dialogs.keys()) for (const to of ['caller', 'callee'] as const) this.sayBye(to, tag, now);
@@ -464,11 +490,43 @@ export class TrunkCall {
     if (isFirst) this.learn(tag, response);
     else if (response.status < 300) this.refresh(from, tag, response);
     if (response.status >= 200 && response.status < 300) this.said(now);
-    this.translate(from, response, hadOffer ? 'answer' : 'offer', tag, now, (body, at) => {
+    this.translate(from, response, hadOffer ? 'answer' : 'offer', tag, now, (body, at, refusal) => {
+      if (body === undefined && response.status < 300 && !this.isEmergency) {
+        this.spurn(from, response, asked, refusal, at);
+        return;
+      }
       const said = unchallenged(response);
       this.answer(otherEnd(from), request, transaction, { ...said, body: body ?? response.body }, at, tag);
       if (isFirst && response.status >= 300) this.finish();
     });
+  }
+
+  /** What an end says of its media cannot be taken: whoever has answered so is hung up on, and who has asked hears why. */
+  private spurn(
+    from: End,
+    response: SipResponse,
+    { request, transaction }: { readonly request: SipRequest; readonly transaction: ServerTransaction },
+    refusal: Refusal,
+    now: number,
+  ): void {
+    const isAnswered = response.status >= 200;
+    if (request !== this.start?.invite) {
+      const tag = this.dialogOf(otherEnd(from), request);
+      if (isAnswered && request.method === 'INVITE') this.acknowledge(from, tag, saying('ACK'), numberOf(response));
+      this.answer(otherEnd(from), request, transaction, refusal, now);
+      this.end(now, refusal);
+      return;
+    }
+    if (isAnswered) this.dismiss(response, this.flows.callee, now);
+    this.dialogs.delete(tagOf(response, 'to'));
+    // Another end of a forked call has answered as it should.
+    if ([...this.dialogs.values()].some((dialog) => dialog.isAnswered)) return;
+    if (!isAnswered) this.cancel([], now);
+    this.fail(refusal, now);
+  }
+
+  private acknowledge(to: End, tag: string, ack: SipRequest, number: number): void {
+    this.ports.sides[to].forward(this.build(to, tag, ack, number), this.flowOf(to, tag));
   }
 
   private answer(
@@ -525,14 +583,17 @@ export class TrunkCall {
     };
   }
 
-  /** Hands on the body with addresses that the other side reaches; undefined: the media relay fails. One message after the other. */
+  /**
+   * Hands on the body with addresses that the other side reaches; undefined: the media relay fails, or objects. One message after the
+   * other.
+   */
   private translate(
     from: End,
     message: SipRequest | SipResponse,
     kind: 'offer' | 'answer',
     tag: string | undefined,
     now: number,
-    done: (body: Uint8Array | undefined, now: number) => void,
+    done: (body: Uint8Array | undefined, now: number, refusal: Refusal) => void,
     ends: { readonly caller: string; readonly callee: string | undefined } = {
       ...{ caller: this.tags.caller, callee: tag && (this.dialogs.get(tag)?.remoteTag ?? tag) },
     },
@@ -541,22 +602,29 @@ export class TrunkCall {
     const { caller, callee } = ends;
     const [fromTag, toTag] = from === 'caller' ? [caller, callee] : [callee ?? '', caller];
     this.queue((free) => {
-      const finish = (body: Uint8Array | undefined, at: number): void => {
-        done(body, at);
+      const finish = (body: Uint8Array | undefined, at: number, why?: string): void => {
+        done(body, at, why === undefined ? RELAY_FAILS : { status: NOT_ACCEPTABLE, reason: why });
         free();
       };
-      if (media === undefined || !isSdp(message)) finish(message.body, now);
-      else media[kind]({ ...this.session(from), fromTag, toTag }, message.body, finish);
+      if (media === undefined || !isSdp(message)) {
+        finish(message.body, now);
+        return;
+      }
+      const session = { ...this.session(from), fromTag, toTag };
+      const objection = media.objection(session, message.body);
+      if (objection !== undefined) finish(undefined, now, objection);
+      else media[kind](session, message.body, finish);
     });
   }
 
-  private session(from: End): Pick<MediaSession, 'id' | 'from' | 'isOutsideIpv6'> {
+  private session(from: End): Pick<MediaSession, 'id' | 'from' | 'isOutsideIpv6' | 'isEmergency'> {
     const { sides } = this.ports;
     const outside: End = sides.caller.from === 'outside' ? 'caller' : 'callee';
     return {
       id: this.id,
       from: sides[from].from,
       isOutsideIpv6: this.flows[outside].remote.address.includes(':'),
+      isEmergency: this.isEmergency,
     };
   }
 
@@ -642,7 +710,7 @@ export class TrunkCall {
     if (this.state === 'answered' && [...this.dialogs.values()].every(({ isAnswered }) => !isAnswered)) this.finish();
   }
 
-  private fail(answer: { readonly status: number; readonly reason: string }, now: number): void {
+  private fail(answer: Refusal, now: number): void {
     if (this.start !== undefined) this.answer('caller', this.start.invite, this.start.transaction, answer, now);
     this.finish();
   }
@@ -695,6 +763,10 @@ function withoutTag(value: string): string {
   if (parsed === undefined) return value;
   const params = new Map([...parsed.params].filter(([name]) => name !== 'tag'));
   return formatNameAddr({ ...parsed, params });
+}
+
+function numberOf(response: SipResponse): number {
+  return parseCSeq(firstHeader(response, 'cseq') ?? '')?.number ?? 0;
 }
 
 function otherEnd(end: End): End {

@@ -9,6 +9,8 @@ export interface MediaSession {
   readonly from: 'overlay' | 'outside';
   /** Whether the outside is reached over IPv6. */
   readonly isOutsideIpv6: boolean;
+  /** A call for help: it is connected without what it may be spared. */
+  readonly isEmergency: boolean;
 }
 
 /**
@@ -18,6 +20,8 @@ export interface MediaSession {
 export interface TrunkMedia {
   offer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void;
   answer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void;
+  /** What that end says is not taken, and why: the reason of a SIP response. Undefined: it is. */
+  objection(session: MediaSession, sdp: Uint8Array): string | undefined;
   /** The call is over. */
   delete(id: string): void;
 }

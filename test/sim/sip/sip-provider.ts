@@ -9,7 +9,7 @@ import { responseTo, tagOf } from '../../../src/sip/transaction/responses.ts';
 import { TransactionLayer } from '../../../src/sip/transaction/transaction-layer.ts';
 import type { ServerTransaction } from '../../../src/sip/transaction/transaction.ts';
 import type { SipNetwork, SipNode } from './sip-network.ts';
-import { flowFrom } from './sip-trunk.ts';
+import { flowFrom, secureFlowFrom } from './sip-trunk.ts';
 
 const SDP = 'v=0\r\no=- 1 1 IN IP4 203.0.113.9\r\ns=-\r\nc=IN IP4 203.0.113.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n';
 
@@ -18,12 +18,20 @@ export class SimProvider implements SipNode {
   /** `INVITE sip:...`, once authorized. */
   readonly received: string[] = [];
   readonly requests: SipRequest[] = [];
+  /** Session descriptions, of whatever they are in. */
+  readonly told: string[] = [];
   readonly heard: string[] = [];
+  /** Of its own requests' final answers. */
+  readonly reasons: string[] = [];
   readonly registrations: string[] = [];
   /** How calls are answered. */
   answers = 200;
   /** What it answers in a call, but to BYE. */
   inCall = 200;
+  /** Whether an INVITE in a call is answered with a session description. */
+  describesInCall = false;
+  /** The To tag of a second end that answers right after the first one: the call has forked. */
+  forksTo: string | undefined;
   ringMs = 20;
   answerMs = 100;
   password = 'a secret';
@@ -73,6 +81,7 @@ export class SimProvider implements SipNode {
   }
 
   receive(message: SipMessage, flow: SipFlow, now: number): void {
+    if (message.body.length > 0) this.told.push(new TextDecoder().decode(message.body));
     if (!this.isDead) this.layer.receive(message, flow, now);
   }
 
@@ -85,7 +94,7 @@ export class SimProvider implements SipNode {
   }
 
   /** Somebody calls a number of the gateway. */
-  call(gateway: string, uri: string, from: string, to = uri): void {
+  call(gateway: string, uri: string, from: string, to = uri, flow = flowFrom(this.address, gateway)): void {
     const headers = [
       { name: 'From', value: `${from};tag=world` },
       { name: 'To', value: `<${to}>` },
@@ -93,11 +102,25 @@ export class SimProvider implements SipNode {
       { name: 'Contact', value: `<sip:world@${this.address}:5060>` },
       { name: 'Content-Type', value: 'application/sdp' },
     ];
-    this.send('INVITE', uri, headers, flowFrom(this.address, gateway), SDP);
+    this.send('INVITE', uri, headers, flow, SDP);
+  }
+
+  /** By the connection that the gateway has opened. */
+  callBySecure(gateway: string, uri: string, from: string): void {
+    this.call(gateway, uri, from, uri, secureFlowFrom(this.address, gateway));
   }
 
   /** In the dialog of the last call to this provider. @param over absent: UDP */
   hangUp(over?: SipFlow): void {
+    this.say('BYE', over);
+  }
+
+  /** An offer, in that dialog too. @param flow absent: over UDP */
+  reoffer(flow?: SipFlow): void {
+    this.say('INVITE', flow, SDP);
+  }
+
+  private say(method: string, over?: SipFlow, sdp = ''): void {
     if (this.dialog === undefined) throw new Error('no call');
     const { request, tag, flow } = this.dialog;
     const headers = [
@@ -106,7 +129,9 @@ export class SimProvider implements SipNode {
       { name: 'Call-ID', value: firstHeader(request, 'call-id') ?? '' },
     ];
     const back = over ?? flowFrom(this.address, flow.remote.address);
-    this.send('BYE', parseNameAddr(firstHeader(request, 'contact') ?? '')?.uri ?? '', headers, back);
+    const type = sdp === '' ? [] : [{ name: 'Content-Type', value: 'application/sdp' }];
+    const uri = parseNameAddr(firstHeader(request, 'contact') ?? '')?.uri ?? '';
+    this.send(method, uri, [...headers, ...type], back, sdp);
   }
 
   /** In the call that it made last. */
@@ -144,6 +169,7 @@ export class SimProvider implements SipNode {
 
   private onAnswer(request: SipRequest, response: SipResponse, flow: SipFlow): void {
     this.heard.push(`${request.method} ${response.status}`);
+    this.reasons.push(response.reason);
     if (request.method !== 'INVITE' || response.status >= 300) return;
     this.made = { request, response, flow };
     const number = Number.parseInt(firstHeader(request, 'cseq') ?? '', 10);
@@ -160,8 +186,9 @@ export class SimProvider implements SipNode {
   }
 
   private onRequest(transaction: ServerTransaction, request: SipRequest, now: number): void {
-    const respond = (status: number, headers: readonly { name: string; value: string }[] = []): void => {
-      this.layer.respond(transaction, responseTo(request, { status, reason: `R${status}`, headers }, this.random), now);
+    const respond = (status: number, headers: readonly { name: string; value: string }[] = [], sdp = ''): void => {
+      const response = responseTo(request, { status, reason: `R${status}`, headers }, this.random);
+      this.layer.respond(transaction, { ...response, body: new TextEncoder().encode(sdp) }, now);
     };
     const { method, uri } = request;
     const [asks, answers] =
@@ -188,20 +215,24 @@ export class SimProvider implements SipNode {
     }
     if (method !== 'INVITE' || tagOf(request, 'to') !== '') {
       const status = method === 'BYE' ? 200 : this.inCall;
-      respond(status, method === 'INVITE' ? [{ name: 'Contact', value: `<sip:callee@${this.address}:5060>` }] : []);
+      const target = { name: 'Contact', value: `<sip:callee@${this.address}:5060>` };
+      const type = { name: 'Content-Type', value: 'application/sdp' };
+      const isDescribed = method === 'INVITE' && this.describesInCall;
+      const headers = method === 'INVITE' ? [target, ...(isDescribed ? [type] : [])] : [];
+      respond(status, headers, isDescribed ? SDP : '');
       return;
     }
     this.pending.set(transaction, request);
     this.network.loop.after(this.ringMs, () => this.answer(transaction, request, 180));
     this.network.loop.after(this.answerMs, () => {
       this.answer(transaction, request, this.answers);
+      if (this.forksTo !== undefined) this.answer(transaction, request, this.answers, this.forksTo);
       this.pending.delete(transaction);
     });
   }
 
-  private answer(transaction: ServerTransaction, request: SipRequest, status: number): void {
+  private answer(transaction: ServerTransaction, request: SipRequest, status: number, tag = 'callee'): void {
     if (!this.pending.has(transaction)) return;
-    const tag = 'callee';
     const plain = responseTo(request, { status, reason: `R${status}` }, this.random);
     const to = { name: 'To', value: `${firstHeader(request, 'to') ?? ''};tag=${tag}` };
     const isAnswer = status === 200;

@@ -33,6 +33,10 @@ export function account(more: Partial<TrunkAccount> = {}): TrunkAccount {
 export class SimMediaRelay implements TrunkMedia {
   readonly log: string[] = [];
   works = true;
+  /** Why SDP of the world outside is not taken. */
+  objects: (sdp: string) => string | undefined = () => undefined;
+  /** Of each session description that came here. */
+  saw: (session: MediaSession) => void = () => undefined;
   private readonly network: SipNetwork;
 
   constructor(network: SipNetwork) {
@@ -45,6 +49,12 @@ export class SimMediaRelay implements TrunkMedia {
 
   answer(session: MediaSession, sdp: Uint8Array, done: (sdp: Uint8Array | undefined, now: number) => void): void {
     this.change('answer', session, sdp, done);
+  }
+
+  objection(session: MediaSession, sdp: Uint8Array): string | undefined {
+    this.saw(session);
+    const isTaken = session.from === 'overlay' || session.isEmergency;
+    return isTaken ? undefined : this.objects(new TextDecoder().decode(sdp));
   }
 
   delete(): void {

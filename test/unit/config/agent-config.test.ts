@@ -208,7 +208,7 @@ test('a trunk has a domain, an account with a password, and numbers; without a p
     ...{ domain: 'sip.example.org', server: { host: 'sip.example.org' }, user: '4930', port: 5064, address: undefined },
     credentials: { user: '4930', password: 'a b' },
     ...{ numbers: new Map([['+4930111', 'alice']]), defaultUser: undefined, callers: undefined },
-    ...{ isOpen: false, maxCalls: 32, tls: undefined },
+    ...{ isOpen: false, maxCalls: 32, tls: undefined, media: 'rtp' },
   });
   const peer = trunk('domain = "pbx.example"\nserver = "[2001:db8::7]:5080"\ntransport = "tcp"\nopen = true');
   t.deepEqual(peer?.server, { host: '2001:db8::7', port: 5080, transport: 'tcp' });
@@ -245,13 +245,16 @@ test('a trunk over TLS: names that the certificate may have, and files; what mak
   });
   t.deepEqual(trunk('transport = "tls"\nserver = "192.0.2.7:5071"')?.tls?.names, ['192.0.2.7', 'sip.example.org']);
   const more = trunk(
-    `transport = "tls"\ntls_name = "*.Example.org"\nca_file = "${ca}"\ncertificate_file = "${ca}"\nkey_file = "${keyFile}"`,
+    `transport = "tls"\nmedia = "srtp"\ntls_name = "*.Example.org"\nca_file = "${ca}"\ncertificate_file = "${ca}"\nkey_file = "${keyFile}"`,
   );
+  t.is(more?.media, 'srtp');
   t.deepEqual(more?.tls?.names, ['*.example.org']);
   t.is(more?.tls?.serverName, 'sip.example.org');
   t.is(more?.tls?.authorities, certificates);
   t.is(more?.tls?.own?.certificate.key, key);
   for (const [bad, message] of [
+    ['media = "srtp"', /sip\.trunk\.media: needs transport = "tls"/],
+    ['media = "srtp-optional"\ntransport = "tcp"', /sip\.trunk\.media: needs transport = "tls"/],
     ['tls_name = "x.example"', /sip\.trunk\.tls_name: needs transport = "tls"/],
     [`ca_file = "${ca}"`, /sip\.trunk\.ca_file: needs transport = "tls"/],
     ['transport = "tls"\nopen = true', /sip\.trunk\.open: other domains are not called over TLS/],

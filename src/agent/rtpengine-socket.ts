@@ -43,12 +43,21 @@ export class RtpengineSocket {
     this.driver.feed('rtpengine', (now) => this.client.ask(command, now, done));
   }
 
+  get addr(): string {
+    return formatSocketAddress(this.remote);
+  }
+
+  /** Whether it answers now. */
+  async isThere(): Promise<boolean> {
+    return new Promise((resolve) => this.ask({ command: 'ping' }, (answer) => resolve(answer !== undefined)));
+  }
+
   /** @param failure of the last command of a call; undefined: it did as it was told. */
   onAnswer(failure: string | undefined): void {
     const hasFailed = failure !== undefined;
     if (hasFailed === this.failed) return;
     this.failed = hasFailed;
-    const addr = formatSocketAddress(this.remote);
+    const { addr } = this;
     if (!hasFailed) this.logger.info('rtpengine relays media again', { addr });
     else
       this.logger.warn('rtpengine does not relay media: calls that need it are refused', {

@@ -212,7 +212,7 @@ export class SipHost implements Timed {
   get knowledge(): SipKnowledge {
     const { clock } = this.components;
     const { port, interfaceName } = this.options;
-    const { sockets, own, journal } = this;
+    const { sockets, own, journal, rtpengine } = this;
     const now = clock.monotonic();
     const { notListening, isPortTaken } = sockets;
     return {
@@ -221,6 +221,10 @@ export class SipHost implements Timed {
       isListening: notListening.length === 0,
       phones: this.registrar.bound(now),
       trunk: this.trunk?.state,
+      relay: rtpengine && {
+        ...{ neededBy: neededBy(this.options), addr: rtpengine.addr },
+        isThere: async () => rtpengine.isThere(),
+      },
       wallNow: clock.wall(),
     };
   }
@@ -438,6 +442,12 @@ function digestUser(user: SipLanUser, realm: string): DigestUser {
   if ('ha1' in user) return { name, ha1: { 'SHA-256': user.ha1.sha256, MD5: user.ha1.md5 } };
   const ha1 = (algorithm: DigestAlgorithm): string => ha1Of(algorithm, name, realm, user.password);
   return { name, ha1: { 'SHA-256': ha1('SHA-256'), MD5: ha1('MD5') } };
+}
+
+/** The setting that brings media to rtpengine. */
+function neededBy({ lan, trunk }: SipHostOptions): string {
+  if (trunk !== undefined) return trunk.media === 'rtp' ? 'sip.trunk' : `sip.trunk.media = "${trunk.media}"`;
+  return lan === undefined ? 'sip.rtpengine' : 'sip.lan';
 }
 
 /** And nothing else of its settings: flows keep it, and are written to a file. */

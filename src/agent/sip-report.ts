@@ -23,6 +23,9 @@ export interface SipKnowledge {
   readonly journal: PhoneJournal;
   /** Undefined: this host is no gateway. */
   readonly trunk: TrunkState | undefined;
+  /** What relays media: who needs it, as its settings call that, where it is to be, and whether it is. Undefined: nobody needs it. */
+  readonly relay:
+    { readonly neededBy: string; readonly addr: string; readonly isThere: () => Promise<boolean> } | undefined;
   /** Monotonic milliseconds. */
   readonly now: number;
   readonly wallNow: number;
@@ -61,6 +64,7 @@ export async function sipDoctor(
 ): Promise<Result<'doctor'>> {
   const { hasTun, user, overlay, dnsName, stub, clockOffsetS } = host;
   const dns = known === undefined || stub === undefined ? 'off' : await asksUs(dnsName, known.port);
+  const relay = known?.relay;
   const facts: SipFacts = {
     adaptor: known !== undefined ? 'on' : hasTun ? 'off' : 'no tun',
     ...{ user, overlay, dns, clockOffsetS },
@@ -77,6 +81,7 @@ export async function sipDoctor(
         lifetimeMs: expiresAt - updatedAt,
       })) ?? [],
     trunk: known?.trunk,
+    missingRelay: relay === undefined || (await relay.isThere()) ? undefined : relay,
     notes: known?.journal.notes.map(({ at, ...note }) => ({ ...note, agoMs: Math.round(known.now - at) })) ?? [],
   };
   return { topic: 'sip', findings: examineSip(facts) };

@@ -49,6 +49,8 @@ export interface SipFacts {
   readonly notes: readonly (Omit<PhoneNote, 'at'> & { readonly agoMs: number })[];
   /** Undefined: this host is no gateway. */
   readonly trunk: TrunkState | undefined;
+  /** What relays media does not answer at that address; it is needed by that setting. Undefined: all is well with it. */
+  readonly missingRelay: { readonly neededBy: string; readonly addr: string } | undefined;
   /** How far the host's clock is behind the overlay's. */
   readonly clockOffsetS: number;
 }
@@ -67,7 +69,14 @@ export function examineSip(facts: SipFacts): SipFinding[] {
         mend: adaptor === 'off' ? 'set sip.enable = true' : 'set tun.enable = true, and start it without --no-tun',
       },
     ];
-  const found = [...ofHost(facts), ...ofNames(facts), ...ofPhones(facts), ...ofTrunk(facts), ...ofNotes(facts)];
+  const found = [
+    ...ofHost(facts),
+    ...ofNames(facts),
+    ...ofPhones(facts),
+    ...ofTrunk(facts),
+    ...ofRelay(facts),
+    ...ofNotes(facts),
+  ];
   return found.sort((a, b) => rank(a) - rank(b));
 }
 
@@ -162,6 +171,18 @@ function mendOfTrunk(why: string): string {
   if (why.includes('certificate'))
     return 'see what the provider says of its certificates, and this host of the time; nothing is sent to it until then, and it is tried again';
   return 'see whether sip.trunk.server is right, and whether this host reaches it; it is tried again';
+}
+
+function ofRelay({ missingRelay }: SipFacts): SipFinding[] {
+  if (missingRelay === undefined) return [];
+  const { neededBy, addr } = missingRelay;
+  return [
+    {
+      ...{ id: 'media-relay', level: 'error' },
+      what: `rtpengine does not answer at ${addr}, and ${neededBy} needs it`,
+      mend: 'apt-get install rtpengine-daemon && systemctl enable --now idloc-media',
+    },
+  ];
 }
 
 function ofNotes({ notes, ...facts }: SipFacts): SipFinding[] {

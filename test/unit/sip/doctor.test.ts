@@ -6,7 +6,7 @@ const HEALTHY: SipFacts = {
   proxies: ['sip:[2001:20::1]:5062', 'sip:198.18.0.1:5062'],
   ...{ isPortTaken: false, notListening: [], dns: 'asked', stub: '127.0.60.84:53' },
   phones: [{ contact: 'sip:alice@198.18.0.1:5060', leftMs: 30_000, lifetimeMs: 60_000 }],
-  ...{ notes: [], clockOffsetS: 0, trunk: undefined },
+  ...{ notes: [], clockOffsetS: 0, trunk: undefined, missingRelay: undefined },
 };
 
 const ids = (facts: Partial<SipFacts>): string[] =>
@@ -24,6 +24,7 @@ for (const [expected, facts] of [
   ['error not-listening', { notListening: ['udp 198.18.0.1:5062'] }],
   ['error no-phone', { phones: [] }],
   ['error trunk', { trunk: { domain: 'sip.example.net', state: 'failed', why: '403 Forbidden' } }],
+  ['error media-relay', { missingRelay: { neededBy: 'sip.trunk.media = "srtp"', addr: '127.0.0.1:6085' } }],
   ['warning resolver', { dns: 'not asked' }],
   ['warning dns-off', { dns: 'off', stub: undefined }],
   ['warning clock', { clockOffsetS: -90 }],

@@ -38,8 +38,8 @@ packages_for() {
     sip) echo "sip-tester kamailio" ;; # calls, and the proxy to compare with
     rivals) echo "nebula yggdrasil tinc openvpn openssl" ;; # more peers to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python; a router that
-    # maps ports; a TURN server; another phone; what relays media; a SIP provider; an answering machine
-    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables coturn linphone-cli rtpengine-daemon kamailio baresip-core opus-tools" ;;
+    # maps ports; a TURN server; another phone; what relays media; a SIP provider, over TLS too; an answering machine
+    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables coturn linphone-cli rtpengine-daemon kamailio kamailio-tls-modules baresip-core opus-tools" ;;
     sanitizers | compiled) ;; # they come with g++ and npm
   esac
 }

@@ -33,6 +33,7 @@ export class Kamailio {
   /**
    * A provider of one line: it registers, and calls out, with digest; what is called with one of `numbers` rings it, all else goes to one phone.
    * @param options.world `zoe@203.0.113.60:5060`
+   * @param options.tls how the line is reached: only so. Absent: over UDP.
    */
   static async provider(
     lab: Lab,
@@ -45,10 +46,13 @@ export class Kamailio {
       readonly password: string;
       readonly numbers: readonly string[];
       readonly world: string;
+      readonly tls?: Tls;
     },
   ): Promise<Kamailio> {
-    const { domain, user, password, numbers, world } = options;
+    const { domain, user, password, numbers, world, tls } = options;
+    const isSecure = 'if (is_method("REGISTER") && $proto != "tls") { sl_send_reply("403", "TLS Only"); exit; }';
     const routing = `
+  ${tls === undefined ? '' : isSecure}
   if (is_method("REGISTER")) {
     if (!pv_www_authenticate("${domain}", "${password}", "0")) { www_challenge("${domain}", "1"); exit; }
     if (!save("location")) { sl_reply_error(); }
@@ -93,25 +97,35 @@ export class Kamailio {
   }
 }
 
+/** Files in PEM; where it listens. */
+interface Tls {
+  readonly listen: string;
+  readonly certificate: string;
+  readonly key: string;
+}
+
 interface Settings {
   readonly name: string;
   readonly listen: string;
+  readonly tls?: Tls;
   readonly modules?: readonly string[];
   readonly parameters?: string;
   /** What becomes of a request outside of a dialog. */
   readonly routing: string;
 }
 
-function configurationOf({ listen, modules = [], parameters = '', routing }: Settings): string {
+function configurationOf({ listen, tls, modules = [], parameters = '', routing }: Settings): string {
+  const all = [...(tls === undefined ? [] : ['tls']), ...MODULE_NAMES, ...modules];
   return `debug=0
 log_stderror=yes
 fork=yes
 children=2
-disable_tcp=yes
 listen=udp:${listen}
+${tls === undefined ? 'disable_tcp=yes' : overTls(tls)}
 mpath="${MODULES}"
-${[...MODULE_NAMES, ...modules].map((name) => `loadmodule "${name}.so"`).join('\n')}
+${all.map((name) => `loadmodule "${name}.so"`).join('\n')}
 ${parameters}
+${tls === undefined ? '' : tlsParameters(tls)}
 request_route {
   if (is_method("CANCEL")) { if (t_check_trans()) { t_relay(); } exit; }
   if (has_totag()) {
@@ -123,4 +137,15 @@ request_route {
   ${routing}
 }
 `;
+}
+
+/** RFC 5923: requests go by the connection that a Via with `alias` came by. */
+function overTls({ listen }: Tls): string {
+  return `enable_tls=yes\nlisten=tls:${listen}\ntcp_children=2\ntcp_accept_aliases=yes\ntcp_connection_lifetime=3600`;
+}
+
+function tlsParameters({ certificate, key }: Tls): string {
+  return `modparam("tls", "tls_method", "TLSv1.2+")
+modparam("tls", "certificate", "${certificate}")
+modparam("tls", "private_key", "${key}")`;
 }

@@ -55,6 +55,8 @@ export interface PhoneOptions {
   readonly codecs?: string;
   /** Subscribes to message waiting (RFC 3842) as soon as it is registered, and prints what it is told. */
   readonly hasLamp?: boolean;
+  /** SRTP with keys in SDP, and nothing else. */
+  readonly encrypts?: boolean;
 }
 
 /** An unmodified baresip without sound card, steered by its own control socket. */
@@ -230,7 +232,8 @@ export class Phone {
 }
 
 function account(options: PhoneOptions): string {
-  const { addressOfRecord, registers, account, rings, namesItself, codecs, hasLamp } = options;
+  const { addressOfRecord, registers, account, rings, namesItself, codecs, hasLamp, encrypts } = options;
+  const encryption = encrypts === true ? ';mediaenc=srtp-mand' : '';
   const transport = registers === undefined || registers === 'any' ? '' : `;transport=${registers}`;
   const secret =
     account === undefined
@@ -240,7 +243,7 @@ function account(options: PhoneOptions): string {
   const nat = namesItself === true ? `sipnat=outbound;outbound="sip:${domain}${transport}";` : '';
   const registration = registers === undefined ? 'regint=0' : `regint=60;${nat}${secret}`;
   const answers = rings === true ? 'manual' : 'auto';
-  return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=${codecs ?? 'opus/48000/2'}${hasLamp === true ? ';mwi=yes' : ''}`;
+  return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=${codecs ?? 'opus/48000/2'}${hasLamp === true ? ';mwi=yes' : ''}${encryption}`;
 }
 
 function sipPort({ index = 0 }: PhoneOptions): number {
@@ -266,7 +269,7 @@ module aubridge.so
 module sndfile.so
 module opus.so
 module g711.so
-${options.namesItself === true ? 'module_tmp uuid.so\n' : ''}module_tmp account.so
+${options.encrypts === true ? 'module srtp.so\n' : ''}${options.namesItself === true ? 'module_tmp uuid.so\n' : ''}module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ${options.hasLamp === true ? 'module_app mwi.so\n' : ''}ctrl_tcp_listen 127.0.0.1:${controlPort(options)}

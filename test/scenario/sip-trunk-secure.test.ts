@@ -237,6 +237,23 @@ test('a call for help goes through whatever the provider answers', (t) => {
   t.true(sessions.length > 0 && sessions.every((isEmergency) => isEmergency));
 });
 
+test('a call for help goes on whatever the provider answers in it, also when the gateway has crashed', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  const phone = caller(alice);
+  trunk.media.objects = () => WHY;
+  provider.describesInCall = true;
+  const call = phone.call('one', 'sip:112@home.example');
+  network.loop.run(2_000);
+  for (const crashes of [false, true]) {
+    if (crashes) trunk.crash();
+    const again = phone.say('INVITE', call.dialog);
+    network.loop.run(2_000);
+    t.is(again?.heard.at(-1)?.slice(0, 3), '200');
+    t.is(trunk.trunk.size, 1);
+  }
+  t.is(said(provider).at(-1), 'ACK');
+});
+
 test('the media relay fails while a call is answered: nothing of the overlay is told, and both ends are free', (t) => {
   const { network, provider, alice, trunk } = scene();
   const phone = caller(alice);

@@ -45,6 +45,8 @@ const keptCall = z.strictObject({
   invites: z.array(z.tuple([z.string().max(32), number])).max(MAX_KEPT_INVITES),
   /** Towards the world outside. */
   flow: z.strictObject({ transport: z.enum(['udp', 'tcp', 'tls']), local: socketAddress, remote: socketAddress }),
+  /** A call for help goes on whatever the provider says of its media. */
+  isEmergency: z.boolean(),
   /** When something was said in it, in milliseconds since the epoch. */
   saidAt: z.number(),
 });

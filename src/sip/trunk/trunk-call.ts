@@ -79,6 +79,7 @@ interface Facts {
   };
   readonly caller: Dialog;
   readonly flows: Readonly<Record<End, SipFlow>>;
+  readonly isEmergency: boolean;
 }
 
 interface Ports {
@@ -124,6 +125,7 @@ export class TrunkCall {
   private readonly ports: Ports;
   /** Undefined: it was answered in a former life. */
   private readonly start: CallStart | undefined;
+  private readonly isEmergency: boolean;
   private tags: Facts['tags'];
   private names: Facts['names'];
   private caller: Dialog;
@@ -146,6 +148,7 @@ export class TrunkCall {
     this.ports = ports;
     this.start = start;
     this.id = facts.id;
+    this.isEmergency = facts.isEmergency;
     this.callIds = facts.callIds;
     this.tags = facts.tags;
     this.names = facts.names;
@@ -155,7 +158,7 @@ export class TrunkCall {
   }
 
   static of(ports: Ports, start: CallStart, now: number): TrunkCall {
-    const { id, invite, transaction, flows, from, to, calledAs } = start;
+    const { id, invite, transaction, flows, from, to, calledAs, isEmergency } = start;
     const unique = (): string => Buffer.from(ports.random.bytes(ID_BYTES)).toString('hex');
     const facts: Facts = {
       id,
@@ -164,18 +167,19 @@ export class TrunkCall {
       names: { from, to, calledAs, callerFrom: firstHeader(invite, 'from') ?? '' },
       caller: { target: contactOf(invite) ?? '', routes: headerValues(invite, 'record-route'), isAnswered: true },
       flows: { caller: transaction.from, callee: flows[0] ?? transaction.from },
+      isEmergency,
     };
     return new TrunkCall(ports, facts, start, now);
   }
 
   /** A call of a former life goes on. @param inside the flow to the adaptor @param saidAt in monotonic time, as `now` */
   static restored(ports: Ports, kept: KeptCall, inside: SipFlow, saidAt: number): TrunkCall {
-    const { id, callIds, tags, names, callerDialog, dialogs, cseqs, invites } = kept;
+    const { id, callIds, tags, names, callerDialog, dialogs, cseqs, invites, isEmergency } = kept;
     const outside = keptFlow(kept.flow);
     const flows = kept.caller === 'inside' ? { caller: inside, callee: outside } : { caller: outside, callee: inside };
     const call = new TrunkCall(
       ports,
-      { id, callIds, tags, names, caller: { ...callerDialog }, flows },
+      { id, callIds, tags, names, caller: { ...callerDialog }, flows, isEmergency },
       undefined,
       saidAt,
     );
@@ -189,7 +193,7 @@ export class TrunkCall {
   /** What the next life needs. @param elapsed what the wall clock is ahead of monotonic time @returns undefined: nothing, it is not answered */
   kept(elapsed: number): KeptCall | undefined {
     if (this.state !== 'answered') return undefined;
-    const { id, callIds, tags, names, cseqs } = this;
+    const { id, callIds, tags, names, cseqs, isEmergency } = this;
     const caller = this.ports.sides.caller.from === 'overlay' ? 'inside' : 'outside';
     const { transport, local, remote } = this.flows[caller === 'inside' ? 'callee' : 'caller'];
     return {
@@ -199,6 +203,7 @@ export class TrunkCall {
       cseqs: { ...cseqs },
       invites: [...this.invites],
       flow: { transport, local: { ...local }, remote: { ...remote } },
+      isEmergency,
       saidAt: Math.round(this.saidAt + elapsed),
     };
   }
@@ -207,11 +212,11 @@ export class TrunkCall {
   begin(now: number): void {
     const { start } = this;
     if (start === undefined) return;
-    const { invite, isEmergency } = start;
+    const { invite } = start;
     this.translate('caller', invite, 'offer', undefined, now, (body, at, refusal) => {
       if (this.state !== 'inviting') return;
       if (this.isCancelled) this.fail(TERMINATED, at);
-      else if (body === undefined && !isEmergency) this.fail(refusal, at);
+      else if (body === undefined && !this.isEmergency) this.fail(refusal, at);
       else this.invite(start, body ?? invite.body, at);
     });
   }
@@ -220,11 +225,6 @@ export class TrunkCall {
   cancel(headers: readonly SipHeader[], now: number): void {
     this.isCancelled = true;
     this.outgoing?.cancel(headers, now);
-  }
-
-  /** In a call of a former life nothing is spared. */
-  private get isEmergency(): boolean {
-    return this.start?.isEmergency ?? false;
   }
 
   /** @returns whether such a request belongs to a dialog of this call. */

@@ -12,7 +12,7 @@ function callBy(transport: KeptCall['flow']['transport']): KeptCall {
     ...{ id: 'ab', caller: 'inside', callIds: { caller: 'one', callee: 'two' }, tags: { caller: 'a', own: 'b' } },
     names: { from: '<sip:a@x.example>', to: '<sip:b@x.example>', calledAs: '', callerFrom: '' },
     ...{ callerDialog: dialog, dialogs: [['callee', dialog]], cseqs: { caller: 1, callee: 2 }, invites: [] },
-    ...{ flow: { transport, local, remote }, saidAt: 1_000 },
+    ...{ flow: { transport, local, remote }, isEmergency: false, saidAt: 1_000 },
   };
 }
 

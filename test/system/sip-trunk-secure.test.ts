@@ -115,7 +115,7 @@ async function startProvider(
 }
 
 systemTest(
-  'over TLS and SRTP a gateway and its provider carry calls both ways, and the wire shows neither signalling nor voice; another certificate, and media in clear, are refused',
+  'over TLS and SRTP a gateway and its provider carry calls both ways, and the wire shows neither signalling nor voice; a call outlives either of them; another certificate, and media in clear, are refused',
   async (t, lab) => {
     const authority = await makeAuthority();
     const all = await scene(lab, authority.certificate, await authority.issue(['other.example']));
@@ -235,6 +235,24 @@ systemTest(
     await delay(1_000);
     await world.hangUp();
     await alice.next('CALL_CLOSED', 10_000);
+
+    // So does one in which the gateway's agent is killed: by the connection of its next life.
+    await alice.dial(`sip:030987654@${OVERLAY}`);
+    await Promise.all([alice.next('CALL_ESTABLISHED', 5_000), world.next('CALL_ESTABLISHED', 5_000)]);
+    await delay(TALK_MS);
+    const closed = [alice.count('CALL_CLOSED'), world.count('CALL_CLOSED')];
+    await gateway.crash();
+    const nextLife = await gateway.startAgain();
+    await eventually('the next life is registered', AGAIN_MS, async () =>
+      (await trunkOf(nextLife)) === 'registered: ' ? true : undefined,
+    );
+    await alice.hold();
+    await delay(500);
+    await alice.resume();
+    await delay(500);
+    t.deepEqual([alice.count('CALL_CLOSED'), world.count('CALL_CLOSED')], closed, 'held and resumed once more');
+    await world.hangUp();
+    await alice.next('CALL_CLOSED', 20_000);
 
     await world.stop();
     world = await worldPhone(all, false);

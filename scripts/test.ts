@@ -47,6 +47,8 @@ const LONGEST = testFiles(
   'turn-families',
   'service',
   'voice-mail',
+  'sip-trunk',
+  'sip-trunk-secure',
   'lives',
 );
 /** Where the kernel keeps files in memory, and how much of it the tests may want. */

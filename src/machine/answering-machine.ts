@@ -20,6 +20,8 @@ const TAIL_SECONDS = 0.7;
 const MAX_GREETING_SECONDS = 60;
 /** The caller's adaptor knows where to as soon as the machine is ready. */
 const CALLED_WITHIN_MS = 15_000;
+/** Who has asked for the machine waits no longer. */
+const READY_WITHIN_MS = 10_000;
 const LOOK_EVERY_MS = 1_000;
 const SILENCE_ENDS_AFTER_MS = 10_000;
 const BYTES_PER_SECOND = 2 * RATE_HZ;
@@ -65,9 +67,14 @@ export async function answerCall(ports: CallPorts, options: CallOptions): Promis
   const call = { answeredAt: undefined as number | undefined, heardMs: 0, why: 'nobody called' };
   const talking = new AbortController();
   try {
-    await baresip.ready;
+    const isReady = await firstOf([baresip.ready.then(() => true)], READY_WITHIN_MS, signal);
+    if (isReady !== true) throw new IdlocError('program_failed', 'baresip is not ready in time');
     ports.ready(baresip.port);
-    const isAnswered = await firstOf([baresip.answered.then(() => true)], CALLED_WITHIN_MS, signal);
+    const isAnswered = await firstOf(
+      [baresip.answered.then(() => true), baresip.closed.then(() => false)],
+      CALLED_WITHIN_MS,
+      signal,
+    );
     if (isAnswered === true) {
       call.answeredAt = performance.now();
       ports.answered();

@@ -36,6 +36,8 @@ export interface MachineRun {
   readonly ready: Promise<SocketAddress | undefined>;
   /** Undefined: it has failed, or the agent is about to end. Never rejects. */
   readonly over: Promise<MachineResult | undefined>;
+  /** Nobody calls it any more. */
+  stop(): void;
 }
 
 /** The answering machines of this host: a process for each call, which systemd starts with each connection. */
@@ -69,7 +71,7 @@ export class AnsweringMachines {
       if (!this.stopped) this.logger.info('voice mail: all answering machines are busy', { count: MAX_MACHINES });
       ready.resolve(undefined);
       over.resolve(undefined);
-      return { ready: ready.promise, over: over.promise };
+      return { ready: ready.promise, over: over.promise, stop: () => undefined };
     }
     const { socket: path, interfaceName } = this.options;
     const socket = connect(path);
@@ -85,6 +87,7 @@ export class AnsweringMachines {
       } else if (type === FRAME.recording) found.ogg = payload;
       else if (type === FRAME.over) found.report = parseReport(payload);
     };
+    let isCalledOff = false;
     const reader = new FrameReader();
     socket.on('data', (piece: Buffer) => {
       try {
@@ -105,7 +108,7 @@ export class AnsweringMachines {
         ready.resolve(undefined);
         const { report, ogg } = found;
         over.resolve(report && { ...report, ogg });
-        if (report !== undefined || this.stopped) return;
+        if (report !== undefined || isCalledOff || this.stopped) return;
         this.logger.warn('voice mail: an answering machine has failed', {
           why: failure ?? 'it ended',
           advice:
@@ -116,7 +119,11 @@ export class AnsweringMachines {
     socket.write(encodeJson(FRAME.orders, { ...orders, interfaceName }));
     for (const sound of sounds) socket.write(encodeFrame(FRAME.sound, sound));
     socket.write(encodeFrame(FRAME.start));
-    return { ready: ready.promise, over: over.promise };
+    const stop = (): void => {
+      isCalledOff = true;
+      socket.destroy();
+    };
+    return { ready: ready.promise, over: over.promise, stop };
   }
 
   /** Calls end. Idempotent. */

@@ -10,7 +10,9 @@ import type { MailboxOffer, VoiceMailPort } from './voice-mail-port.ts';
 // Implementation constants.
 
 /** A caller waits no longer for somebody else's words. */
-const GREETING_WITHIN_MS = 4_000;
+const GREETING_WITHIN_MS = 2_000;
+/** As the setting: what a stranger's mailbox says more takes room here, on the caller's host. */
+const MAX_MESSAGE_SECONDS = 180;
 /** A phone that calls for messages gives up after half a minute. */
 const MESSAGES_WITHIN_MS = 15_000;
 /** Less is a click. */
@@ -60,11 +62,13 @@ export class MachineCalls implements VoiceMailPorts {
   ): Promise<void> {
     const { mail, machines, clock, feed } = this.components;
     const greeting = await within(GREETING_WITHIN_MS, this.attempt('no greeting', offer?.greeting()));
-    const maxSeconds = Math.min(MAX_SECONDS, Math.max(1, offer?.maxSeconds ?? 1));
+    const maxSeconds = Math.min(MAX_MESSAGE_SECONDS, Math.max(1, offer?.maxSeconds ?? 1));
     const sounds = greeting === undefined ? [] : [greeting];
     const run = machines.start({ task: 'record', family, codec, maxSeconds }, sounds);
     const at = await run.ready;
-    feed((now) => ready(at, now));
+    feed((now) => {
+      if (!ready(at, now)) run.stop();
+    });
     const result = await run.over;
     if (result?.ogg === undefined || result.seconds < LEAST_SECONDS) return;
     const { ogg, seconds } = result;

@@ -44,10 +44,11 @@ export interface MailSenderComponents {
  *
  *   noted ──> parts stored ──> head in the mailbox ──> taken away by its owner, or 14 days over ──> parts taken away ──> forgotten
  *
- * Who reads the mailbox finds the parts; so the head comes last. One call at a time.
+ * Who reads the mailbox finds the parts; so the head comes last. One thing at a time: what frees a slot is not to meet what fills it.
  */
 export class MailSender {
   private readonly components: MailSenderComponents;
+  private last: Promise<unknown> = Promise.resolve();
 
   constructor(components: MailSenderComponents) {
     this.components = components;
@@ -56,26 +57,44 @@ export class MailSender {
   /**
    * @throws {IdlocError} `mailbox_full`, `mail_quota`, `bad_recording`: nothing of it stays in the overlay. Any other error may pass.
    */
-  async send(letter: Letter): Promise<void> {
-    try {
-      await this.trySend(letter);
-    } catch (error) {
-      // What was heard meanwhile makes room.
-      if (!isFull(error) || (await this.sweep()) === 0) throw error;
-      await this.trySend(letter);
-    }
+  send(letter: Letter): Promise<void> {
+    return this.inTurn(async () => {
+      try {
+        await this.trySend(letter);
+      } catch (error) {
+        // What was heard meanwhile makes room.
+        if (!isFull(error) || (await this.sweepNow()) === 0) throw error;
+        await this.trySend(letter);
+      }
+    });
   }
 
   /** Frees what others have taken away, and forgets what is over. Rejects when the overlay does not say. @returns how many */
-  async sweep(): Promise<number> {
+  sweep(): Promise<number> {
+    return this.inTurn(() => this.sweepNow());
+  }
+
+  private inTurn<T>(act: () => Promise<T>): Promise<T> {
+    const done = this.last.then(act);
+    this.last = done.catch(() => undefined);
+    return done;
+  }
+
+  /** What one entry is in the way of is done for the others. */
+  private async sweepNow(): Promise<number> {
     const { journal, clock } = this.components;
     let freed = 0;
-    for (const sent of journal.sent) {
-      if (sent.until <= clock.wall()) await journal.dropSent(sent.id);
-      else if (await this.isTakenAway(sent)) await this.free(sent);
-      else continue;
-      freed += 1;
-    }
+    const failures: unknown[] = [];
+    for (const sent of journal.sent)
+      try {
+        if (sent.until <= clock.wall()) await journal.dropSent(sent.id);
+        else if (await this.isTakenAway(sent)) await this.free(sent);
+        else continue;
+        freed += 1;
+      } catch (error) {
+        failures.push(error);
+      }
+    if (freed === 0 && failures.length > 0) throw failures[0];
     return freed;
   }
 
@@ -111,7 +130,10 @@ export class MailSender {
   }
 
   private async free({ id, parts }: Sent): Promise<void> {
-    await this.components.parts.remove(parts);
+    await this.components.parts.remove(parts).catch((error: unknown) => {
+      // Where there is no room to say that it is gone, it goes with its time.
+      if (!isRefusal(error, 'full') && !isRefusal(error, 'quota')) throw error;
+    });
     await this.components.journal.dropSent(id);
   }
 

@@ -33,8 +33,8 @@ export interface Refusal {
 export interface LastResort {
   /** @param known called once, now or later: how long others may ring before it is tried. Not called where it is none after all. */
   onKnown(now: number, known: (ringMs: number, now: number) => void): void;
-  /** @param done called once, now or later; undefined: it is none */
-  open(now: number, done: (target: Target | undefined, now: number) => void): void;
+  /** @param done called once, now or later; undefined: it is none. It returns whether it is wanted still. */
+  open(now: number, done: (target: Target | undefined, now: number) => boolean): void;
 }
 
 export interface ProxyPorts {

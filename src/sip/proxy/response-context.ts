@@ -173,7 +173,9 @@ export class ResponseContext implements Expiring {
   private seek(asked: Asked, now: number): boolean {
     const { lastResort } = asked;
     const best = bestResponse(asked.responses, false);
-    if (lastResort === undefined || (best !== undefined && !LEFT_FOR_LAST.has(best.status))) return false;
+    if (lastResort === undefined) return false;
+    // Who rang out was cut off for it, whatever others have said.
+    if (!this.hasRungOut && best !== undefined && !LEFT_FOR_LAST.has(best.status)) return false;
     asked.lastResort = undefined;
     if (this.hasRungOut) asked.responses.push(this.own(asked, NO_ANSWER));
     this.changeState('seeking');
@@ -182,12 +184,13 @@ export class ResponseContext implements Expiring {
     return true;
   }
 
-  private sought(target: Target | undefined, now: number): void {
-    if (this.state !== 'seeking' || this.asked === undefined) return;
+  private sought(target: Target | undefined, now: number): boolean {
+    if (this.state !== 'seeking' || this.asked === undefined) return false;
     this.components.timers.clear(this);
     this.changeState('forking');
     if (target !== undefined) this.asked.groups = [[target]];
     this.advance(now);
+    return true;
   }
 
   private fork(asked: Asked, target: Target, breadth: number, now: number): void {

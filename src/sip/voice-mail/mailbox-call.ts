@@ -2,7 +2,7 @@ import type { LastResort, Target } from '../proxy/ports.ts';
 import type { MailOffer } from './ports.ts';
 
 type Known = (ringMs: number, now: number) => void;
-type Opened = (target: Target | undefined, now: number) => void;
+type Opened = (target: Target | undefined, now: number) => boolean;
 
 export interface MailboxCallPorts {
   /** @param done called once, now or later */

@@ -10,8 +10,8 @@ export interface MachineCall {
   readonly codec: 'g711' | 'opus';
 }
 
-/** @param at where it hears SIP; undefined: there is none */
-export type MachineReady = (at: SocketAddress | undefined, now: number) => void;
+/** @param at where it hears SIP; undefined: there is none @returns whether the call waits for it still */
+export type MachineReady = (at: SocketAddress | undefined, now: number) => boolean;
 
 /** What a member says to whoever calls in vain. */
 export interface MailOffer {

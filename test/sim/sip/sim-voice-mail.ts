@@ -52,7 +52,7 @@ export class SimVoiceMail implements VoiceMailPorts {
     else this.start((at, now) => done(at ?? { status: 480, reason: 'Answering Machine Failed' }, now));
   }
 
-  private start(ready: MachineReady): void {
+  private start(ready: (...told: Parameters<MachineReady>) => unknown): void {
     this.later(this.readyAfterMs, (now) => ready(this.fails ? undefined : this.machine(), now));
   }
 

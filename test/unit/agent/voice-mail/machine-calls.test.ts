@@ -25,6 +25,9 @@ class Fixture {
   leave: () => Promise<void> = () => Promise.resolve();
   readonly calls: MachineCalls;
 
+  stopped = 0;
+  isWaiting = true;
+
   constructor() {
     const mail: VoiceMailPort = {
       offerOf: () => Promise.resolve(this.offer),
@@ -49,7 +52,8 @@ class Fixture {
         areThere: true,
         start: (orders, sounds) => {
           this.started.push({ orders, sounds });
-          return { ready: Promise.resolve(this.at), over: Promise.resolve(this.result) };
+          const stop = (): void => void (this.stopped += 1);
+          return { ready: Promise.resolve(this.at), over: Promise.resolve(this.result), stop };
         },
       },
       clock: { wall: () => 1_000_000, monotonic: () => 0 },
@@ -66,7 +70,10 @@ class Fixture {
   async take(): Promise<SocketAddress | undefined> {
     const offer = await this.offered();
     const at = await new Promise<SocketAddress | undefined>((resolve) =>
-      offer?.answer({ ...CALL, from: 'alice@home.example' }, resolve),
+      offer?.answer({ ...CALL, from: 'alice@home.example' }, (place) => {
+        resolve(place);
+        return this.isWaiting;
+      }),
     );
     await settled();
     return at;
@@ -97,6 +104,15 @@ test('a machine plays the greeting, and what was said is left for who was called
   ]);
 });
 
+test('a machine whose caller has hung up meanwhile is ended', async (t) => {
+  const fixture = new Fixture();
+  await fixture.take();
+  t.is(fixture.stopped, 0);
+  fixture.isWaiting = false;
+  await fixture.take();
+  t.is(fixture.stopped, 1);
+});
+
 test('less than a second, nothing, and a machine that fails leave no message', async (t) => {
   for (const result of [
     { ogg: OGG, seconds: 0.9, played: 0, why: '' },
@@ -120,7 +136,7 @@ test('a greeting that does not come is left out; a message that nobody takes is 
   fixture.leave = () => Promise.reject(new IdlocError('mailbox_full', 'full'));
   t.deepEqual(await fixture.take(), AT);
   t.deepEqual(fixture.started[0]?.sounds, []);
-  t.is(fixture.started[0]?.orders.maxSeconds, 600);
+  t.is(fixture.started[0]?.orders.maxSeconds, 180);
   t.deepEqual(fixture.warnings, ['voice mail: no greeting', 'voice mail: a message is not taken']);
   fixture.offer = undefined;
   t.is(await fixture.offered(), undefined);

@@ -410,7 +410,7 @@ test('a phone that answers when another has had the call for 40 s is hung up, an
 
 /** A last resort that is `phone(9)`, as soon as `open` says so. */
 function withLastResort(ringMs: number, opensAt: 'once' | 'later' | 'never') {
-  const waiting: (() => void)[] = [];
+  const waiting: (() => boolean)[] = [];
   const fixture: ProxyFixture = new ProxyFixture({
     lastResort: ({ method }) =>
       method !== 'INVITE'
@@ -475,6 +475,17 @@ test('branches that ring too long are given up for the last resort, those that h
   t.true(fixture.isEmpty);
 });
 
+test('one phone cannot take the call (488), the other rings too long: there is the last resort', (t) => {
+  const { fixture } = withLastResort(20_000, 'once');
+  fixture.found = [phone(2), phone(3)];
+  fixture.receive(INVITE);
+  fixture.answer(0, 488);
+  fixture.answer(1, 180);
+  fixture.run(20_000);
+  fixture.answer(1, 487);
+  t.is(fixture.forwarded.at(-1)?.uri, phone(9).uri);
+});
+
 test('no last resort after all: what rang too long is not answered (480), and what is refused has the refusal', (t) => {
   const { fixture } = withLastResort(20_000, 'never');
   fixture.receive(INVITE);
@@ -497,7 +508,10 @@ test('the caller gives up while the last resort is sought: 487, and what is foun
   t.deepEqual(fixture.statuses, []);
   fixture.receive(request('CANCEL'));
   t.true(fixture.statuses.includes(487));
-  for (const open of waiting) open();
+  t.deepEqual(
+    waiting.map((open) => open()),
+    [false],
+  );
   t.is(fixture.forwarded.length, 0);
   fixture.run(OVER_MS);
   t.true(fixture.isEmpty);
@@ -509,7 +523,10 @@ test('a last resort that is not there in time: the refusal goes out, and later i
   fixture.receive(INVITE);
   fixture.run(MAX_SEEKING_MS);
   t.deepEqual(fixture.statuses, [480]);
-  for (const open of waiting) open();
+  t.deepEqual(
+    waiting.map((open) => open()),
+    [false],
+  );
   t.is(fixture.forwarded.length, 0);
 });
 

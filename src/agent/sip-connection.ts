@@ -23,7 +23,7 @@ export interface SipConnectionComponents {
   readonly inbox: Pick<SipInbox, 'stream'>;
   readonly logger: Logger;
   readonly guard: Guard;
-  readonly used: (connection: SipConnection) => void;
+  readonly used: (connection: SipConnection, bytes: Uint8Array) => void;
   /** Told once, whatever the reason. */
   readonly closed: (connection: SipConnection) => void;
 }
@@ -72,7 +72,7 @@ export class SipConnection {
     );
     socket.on('data', (bytes) => {
       this.attempt(() => {
-        used(this);
+        used(this, bytes);
         this.wasHeard = true;
         this.unheard.length = 0;
         this.receive(bytes);

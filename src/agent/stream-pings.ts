@@ -9,6 +9,7 @@ const EVERY_MS = 120_000;
 const ANSWERED_WITHIN_MS = 10_000;
 
 export const PING: Uint8Array = Buffer.from('\r\n\r\n');
+const PONG: Uint8Array = Buffer.from('\r\n');
 
 /**
  * Signs of life on a connection that we have opened, which also keep it in a NAT:
@@ -37,10 +38,11 @@ export class StreamPings {
     this.cancel = this.rest();
   }
 
-  /** Something came. */
-  heard(): void {
+  /** Something came. A pong is CRLF: a message says nothing of whether the other side knows pings. */
+  heard(bytes: Uint8Array): void {
     if (this.state === 'resting') return;
-    this.hasAnswered = true;
+    const isPong = bytes[0] === PONG[0] && bytes[1] === PONG[1] && bytes[2] !== PONG[0];
+    this.hasAnswered = this.hasAnswered || isPong;
     this.cancel();
     this.cancel = this.rest();
   }

@@ -86,9 +86,16 @@ export class TrunkSockets {
       socket.send(bytes, port, address, () => undefined);
       return;
     }
-    const connection = this.connections.get(flow.key) ?? this.connect(flow);
+    let why: string | undefined;
+    let connection = this.connections.get(flow.key);
+    try {
+      connection ??= this.connect(flow);
+    } catch (error) {
+      // OpenSSL takes neither every certificate nor every list of authorities.
+      why = this.tls?.troubleWith(flow.remote, error);
+    }
     if (connection !== undefined) connection.send(bytes);
-    else setImmediate(() => this.components.flowClosed(flow));
+    else setImmediate(() => this.components.flowClosed(flow, why));
   }
 
   /** The network is another one: connections from addresses that we have no more are closed. */
@@ -188,7 +195,7 @@ export class TrunkSockets {
       if (!this.stopped) flowClosed(flow, why);
     };
     const { inbox } = this;
-    const used = (): void => pings?.heard();
+    const used = (_: SipConnection, bytes: Uint8Array): void => pings?.heard(bytes);
     const connection = new SipConnection(
       { socket, inbox, logger, guard, used, closed },
       { flow, idleMs: IDLE_MS, connect },

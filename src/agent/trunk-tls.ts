@@ -1,5 +1,12 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { connect, getCACertificates, type PeerCertificate, type TLSSocket } from 'node:tls';
+import { readFileSync, statSync } from 'node:fs';
+import {
+  connect,
+  createSecureContext,
+  getCACertificates,
+  type PeerCertificate,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { Certificate, id_ce_subjectAltName, SubjectAlternativeName } from '@peculiar/asn1-x509';
 import { canonicalAddress, isIpAddress } from '../base/ip-address.ts';
@@ -44,6 +51,9 @@ export class ProviderTls {
   private readonly wallNow: () => number;
   private readonly settings: TrunkTls;
   private own: StreamCertificate | undefined;
+  /** Hundreds of authorities are read once, and when they have changed. */
+  private context:
+    { readonly own: StreamCertificate | undefined; readonly stamp: string; readonly of: SecureContext } | undefined;
 
   constructor(components: { readonly logger: Logger; readonly wallNow: () => number }, settings: TrunkTls) {
     this.logger = components.logger;
@@ -54,13 +64,11 @@ export class ProviderTls {
 
   /** `secureConnect` comes when it is known who is there, `error` when it is another one. */
   open({ address: host, port }: SocketAddress): TLSSocket {
-    const { names, serverName, authorities } = this.settings;
+    const { names, serverName } = this.settings;
     this.renew();
     return connect({
-      ...{ host, port, minVersion: 'TLSv1.2', rejectUnauthorized: true },
+      ...{ host, port, secureContext: this.secureContext(), rejectUnauthorized: true },
       ...(serverName !== undefined && { servername: serverName }),
-      ca: authorities === '' ? systemAuthorities() : authorities,
-      ...(this.own !== undefined && { cert: this.own.certificates, key: this.own.key }),
       checkServerIdentity: (_, { raw }: PeerCertificate) => wrongName(raw, names),
     });
   }
@@ -81,6 +89,24 @@ export class ProviderTls {
     return `${at}: TLS fails: ${code === '' ? messageOf(error) : code}`;
   }
 
+  private secureContext(): SecureContext {
+    const { own } = this;
+    const { authorities } = this.settings;
+    const bundle = authorities === '' ? systemBundle() : undefined;
+    const stamp = bundle === undefined ? '' : `${bundle.path} ${bundle.changedMs}`;
+    if (this.context?.stamp === stamp && this.context.own === own) return this.context.of;
+    // Without such a file Node looks into folders, too, which takes a third of a second.
+    const ofSystem = (): string | string[] =>
+      bundle === undefined ? getCACertificates('system') : readFileSync(bundle.path, 'utf8');
+    const of = createSecureContext({
+      minVersion: 'TLSv1.2',
+      ca: authorities === '' ? ofSystem() : authorities,
+      ...(own !== undefined && { cert: own.certificates, key: own.key }),
+    });
+    this.context = { own, stamp, of };
+    return of;
+  }
+
   /** One that was renewed is shown from the next connection on. */
   private renew(): void {
     if (this.own === undefined || this.settings.own === undefined) return;
@@ -92,11 +118,12 @@ export class ProviderTls {
   }
 }
 
-/** As they are now. */
-function systemAuthorities(): string | string[] {
-  const bundle = SYSTEM_AUTHORITIES.find((path) => existsSync(path));
-  // Node looks into folders, too, which takes a third of a second.
-  return bundle === undefined ? getCACertificates('system') : readFileSync(bundle, 'utf8');
+function systemBundle(): { readonly path: string; readonly changedMs: number } | undefined {
+  for (const path of SYSTEM_AUTHORITIES) {
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found !== undefined) return { path, changedMs: found.mtimeMs };
+  }
+  return undefined;
 }
 
 /** RFC 5922 s7.2: who a certificate is of. @returns undefined: of one of these */

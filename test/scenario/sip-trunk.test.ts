@@ -669,6 +669,22 @@ for (const [why, value, status] of [
     t.false(methods(phone).includes('BYE'));
   });
 
+test('two phones would take the place of alice at once: one does, the other hears 491, and no line is held when all is over', (t) => {
+  const { network, provider, alice, bob, trunk } = withBob();
+  const phone = alice.registered();
+  phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const replaces = [{ name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' }];
+  const calls = ['two', 'three'].map((id) => bob.call(id, 'sip:+4930123456@home.example', replaces));
+  network.loop.run(2_000);
+  t.deepEqual(calls.map(({ heard }) => heard.at(-1)).sort(), ['200 callee', '491']);
+  t.is(methods(phone).at(-1), 'BYE');
+  t.is(trunk.trunk.size, 1);
+  provider.hangUp();
+  network.loop.run(40_000);
+  t.is(trunk.trunk.size, 0);
+});
+
 test('the number refuses to talk with another (488): bob hears so, and alice has her call still', (t) => {
   const { network, provider, alice, bob, trunk } = withBob();
   const phone = alice.registered();

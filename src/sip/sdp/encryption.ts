@@ -25,7 +25,10 @@ export function isEncrypted(body: Uint8Array): boolean {
     }
     const medium = media.at(-1);
     if (medium === undefined || line.length > MAX_LINE_CHARACTERS) continue;
-    if (CRYPTO.test(line) && !IN_CLEAR.test(line)) medium.hasKey = true;
+    if (!CRYPTO.test(line)) continue;
+    // Beside a better one it may be the one that is used.
+    if (IN_CLEAR.test(line)) medium.isSecure = false;
+    else medium.hasKey = true;
   }
   return media.every(({ isSecure, hasKey }) => isSecure && hasKey);
 }

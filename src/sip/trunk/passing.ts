@@ -1,5 +1,6 @@
 import { headerRows, headerValues } from '../message/headers.ts';
-import type { SipHeader, SipMessage } from '../message/message.ts';
+import type { SipHeader, SipMessage, SipResponse } from '../message/message.ts';
+import { formatNameAddr, parseNameAddr } from '../message/name-addr.ts';
 
 /** What this gateway understands and answers (RFC 3261 s20.5): it makes no calls for others, so no REFER. */
 export const TRUNK_ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK';
@@ -38,4 +39,18 @@ export function isSdp(message: SipMessage): boolean {
     type.startsWith('application/sdp') &&
     !headerRows(message.headers, 'content-encoding').length
   );
+}
+
+/** Who asks for the password asks the gateway, which has no better one. */
+export function unchallenged(response: SipResponse): SipResponse {
+  const isChallenge = response.status === 401 || response.status === 407;
+  return isChallenge ? { ...response, status: 503, reason: 'Gateway Not Let In' } : response;
+}
+
+/** Of a From or To as it came. */
+export function withoutTag(value: string): string {
+  const parsed = parseNameAddr(value);
+  if (parsed === undefined) return value;
+  const params = new Map([...parsed.params].filter(([name]) => name !== 'tag'));
+  return formatNameAddr({ ...parsed, params });
 }

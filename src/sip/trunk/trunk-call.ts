@@ -3,14 +3,14 @@ import type { SipFlow } from '../flow.ts';
 import { parseCSeq } from '../message/cseq.ts';
 import { firstHeader, headerRows, headerValues, withHeader } from '../message/headers.ts';
 import type { SipHeader, SipRequest, SipResponse } from '../message/message.ts';
-import { formatNameAddr, parseNameAddr } from '../message/name-addr.ts';
+import { parseNameAddr } from '../message/name-addr.ts';
 import { MAX_FORWARDS } from '../transaction/constants.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
 import { type KeptCall, keptFlow } from './kept-calls.ts';
 import type { Replaces } from './replaces.ts';
 import type { TrunkMedia, MediaSession } from './trunk-media.ts';
-import { isSdp, passedHeaders, TRUNK_ALLOW } from './passing.ts';
+import { isSdp, passedHeaders, TRUNK_ALLOW, unchallenged, withoutTag } from './passing.ts';
 import type { Outgoing, OutgoingRequest } from './trunk-client.ts';
 
 // Implementation constants.
@@ -94,6 +94,8 @@ interface Ports {
 
 type Said = (Refusal & { readonly body?: Uint8Array }) | SipResponse;
 
+/** RFC 3261 s14.1: one re-INVITE at a time. */
+const PENDING = { status: 491, reason: 'Request Pending' };
 const UNKNOWN = { status: 481, reason: 'Call/Transaction Does Not Exist' };
 const NO_ANSWER = { status: 503, reason: 'Gateway Has No Way Out' };
 const TERMINATED = { status: 487, reason: 'Request Terminated' };
@@ -142,6 +144,8 @@ export class TrunkCall {
   private isCancelled = false;
   /** To tags of who has answered in vain, or too late. */
   private readonly dismissed = new Set<string>();
+  /** An INVITE is about to take the place of an end. */
+  private isReplacing = false;
   private saidAt: number;
 
   private constructor(ports: Ports, facts: Facts, start: CallStart | undefined, now: number) {
@@ -193,13 +197,15 @@ export class TrunkCall {
   /** What the next life needs. @param elapsed what the wall clock is ahead of monotonic time @returns undefined: nothing, it is not answered */
   kept(elapsed: number): KeptCall | undefined {
     if (this.state !== 'answered') return undefined;
+    const held = [...this.dialogs].filter(([, { isAnswered }]) => isAnswered);
+    if (held.length === 0) return undefined;
     const { id, callIds, tags, names, cseqs, isEmergency } = this;
     const caller = this.ports.sides.caller.from === 'overlay' ? 'inside' : 'outside';
     const { transport, local, remote } = this.flows[caller === 'inside' ? 'callee' : 'caller'];
     return {
       ...{ id, caller, callIds: { ...callIds }, tags: { ...tags }, names: { ...names } },
       callerDialog: plain(this.caller),
-      dialogs: [...this.dialogs].map(([tag, dialog]) => [tag, plain(dialog)]),
+      dialogs: held.map(([tag, dialog]) => [tag, plain(dialog)]),
       cseqs: { ...cseqs },
       invites: [...this.invites],
       flow: { transport, local: { ...local }, remote: { ...remote } },
@@ -250,7 +256,9 @@ export class TrunkCall {
     // RFC 3262 s5: an offer in what rings is answered by its PRACK.
     const isAnswer = isPrack && this.start !== undefined && !isSdp(this.start.invite);
     this.translate(end, request, isAnswer ? 'answer' : 'offer', tag, now, (body, at, refusal) => {
-      if (body === undefined) this.answer(end, request, transaction, refusal, at);
+      // Another phone may have taken its place while the relay was asked.
+      if (firstHeader(request, 'call-id') !== this.callIds[end]) this.answer(end, request, transaction, UNKNOWN, at);
+      else if (body === undefined) this.answer(end, request, transaction, refusal, at);
       else this.pass(end, tag, { ...passed, body }, transaction, at);
     });
   }
@@ -269,12 +277,12 @@ export class TrunkCall {
    */
   replace(
     end: End,
-    { toTag, fromTag }: Replaces,
+    replaces: Replaces,
     { invite, transaction, moved }: { invite: SipRequest; transaction: ServerTransaction; moved: () => void },
     now: number,
   ): void {
     const other = otherEnd(end);
-    const tag = end === 'caller' ? toTag : this.keyOf(fromTag);
+    const tag = end === 'caller' ? replaces.toTag : this.keyOf(replaces.fromTag);
     const side = this.ports.sides[other];
     const ends =
       end === 'caller'
@@ -282,12 +290,31 @@ export class TrunkCall {
         : { ...this.tags, callee: tagOf(invite, 'from') };
     const hadOffer = isSdp(invite);
     const own = end === 'caller' ? tag : Buffer.from(this.ports.random.bytes(ID_BYTES)).toString('hex');
-    const answer = (said: Said, at: number): void => this.answer(end, invite, transaction, said, at, own);
+    if (this.isReplacing) {
+      this.answer(end, invite, transaction, PENDING, now, own);
+      return;
+    }
+    this.isReplacing = true;
+    const answer = (said: Said, at: number): void => {
+      this.isReplacing = false;
+      this.answer(end, invite, transaction, said, at, own);
+    };
+    const tooLate = (response: SipResponse, at: number): void => {
+      this.acknowledge(other, tag, saying('ACK'), numberOf(response));
+      answer(UNKNOWN, at);
+    };
+    const isTaken = (): boolean => this.callIds[end] === firstHeader(invite, 'call-id');
+    // The former end may have hung up meanwhile, and the other one with it; and a 2xx comes more than once.
+    const isHeld = (): boolean =>
+      this.state === 'answered' &&
+      (isTaken() || (this.callIds[end] === replaces.callId && this.isReplaceable(end, replaces)));
     const onFinal = (response: SipResponse, at: number): void => {
-      // The former end may have hung up meanwhile, and the other one with it.
-      const isHeld = this.state === 'answered' && this.dialogs.get(tag)?.isAnswered === true;
-      if (response.status >= 300 || !isHeld) {
-        answer(response.status >= 300 ? unchallenged(response) : UNKNOWN, at);
+      if (response.status >= 300) {
+        answer(unchallenged(response), at);
+        return;
+      }
+      if (!isHeld()) {
+        tooLate(response, at);
         return;
       }
       this.refresh(other, tag, response);
@@ -304,9 +331,14 @@ export class TrunkCall {
             this.end(then, refusal);
             return;
           }
-          if (firstHeader(invite, 'call-id') !== this.callIds[end])
+          if (!isHeld()) {
+            tooLate(response, then);
+            return;
+          }
+          if (!isTaken()) {
             this.take(end, tag, { invite, transaction, own }, then);
-          moved();
+            moved();
+          }
           answer({ ...response, body: body ?? response.body }, then);
         },
         ends,
@@ -749,20 +781,6 @@ function saying(method: string): SipRequest {
 
 function plain({ target, routes, isAnswered, remoteTag }: Dialog): KeptCall['callerDialog'] {
   return { target, routes: [...routes], isAnswered, ...(remoteTag !== undefined && { remoteTag }) };
-}
-
-/** Who asks for the password asks the gateway, which has no better one. */
-function unchallenged(response: SipResponse): SipResponse {
-  const isChallenge = response.status === 401 || response.status === 407;
-  return isChallenge ? { ...response, status: 503, reason: 'Gateway Not Let In' } : response;
-}
-
-/** Of a From or To as it came. */
-function withoutTag(value: string): string {
-  const parsed = parseNameAddr(value);
-  if (parsed === undefined) return value;
-  const params = new Map([...parsed.params].filter(([name]) => name !== 'tag'));
-  return formatNameAddr({ ...parsed, params });
 }
 
 function numberOf(response: SipResponse): number {

@@ -505,6 +505,7 @@ export class Trunk implements Timed {
         if (next === undefined || !isIpAddress(next.host)) return flow;
         // What began in TLS stays there, whatever a Contact says.
         const isSecure = flow.transport === 'tls';
+        if (isSecure && next.scheme !== 'sips' && next.params.get('transport') !== 'tls') return flow;
         const transport = isSecure ? 'tls' : next.params.get('transport') === 'tcp' ? 'tcp' : 'udp';
         const remote = { address: next.host, port: next.port ?? (isSecure ? SIPS_PORT : SIP_PORT) };
         if (transport === flow.transport && remote.address === flow.remote.address && remote.port === flow.remote.port)

@@ -2,6 +2,8 @@ import test from 'ava';
 import { StreamPings } from '../../../src/agent/stream-pings.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 
+const PONG = Buffer.from('\r\n');
+
 interface Bench {
   readonly pings: StreamPings;
   readonly log: string[];
@@ -48,7 +50,7 @@ function bench(onPing: (bench: Bench) => void = () => undefined): Bench {
 }
 
 test('a server that answers is pinged every 96 to 120 s, and lives', (t) => {
-  const { log, run } = bench(({ pings }) => pings.heard());
+  const { log, run } = bench(({ pings }) => pings.heard(PONG));
   run(3_600_000);
   t.true(log.length >= 30 && log.length <= 37, String(log.length));
   t.true(log.every((line) => line.startsWith('ping')));
@@ -57,13 +59,22 @@ test('a server that answers is pinged every 96 to 120 s, and lives', (t) => {
 test('one that has answered and answers no more is dead ten seconds later', (t) => {
   let answers = 2;
   const { log, run } = bench(({ pings }) => {
-    if (answers-- > 0) pings.heard();
+    if (answers-- > 0) pings.heard(PONG);
   });
   run(600_000);
   const [, , last = '', dead = ''] = log;
   t.is(log.length, 4);
   t.is(Number(dead.split(' ')[1]) - Number(last.split(' ')[1]), 10);
   t.true(dead.startsWith('dead'));
+});
+
+test('one that never answers pings, but says something else just then, is believed to live', (t) => {
+  let messages = 2;
+  const { log, run } = bench(({ pings }) => {
+    if (messages-- > 0) pings.heard(Buffer.from('OPTIONS sip:a@b SIP/2.0\r\n'));
+  });
+  run(3_600_000);
+  t.true(log.every((line) => line.startsWith('ping')));
 });
 
 test('one that never answers pings is believed to live', (t) => {

@@ -23,6 +23,7 @@ for (const [lines, expected] of [
   [['m=audio 4000 RTP/SAVP 0', `${AES} UNENCRYPTED_SRTP`], false],
   [['m=audio 4000 RTP/SAVP 0', `${AES} FEC_ORDER=FEC_SRTP UNENCRYPTED_SRTCP`], false],
   [['m=audio 4000 RTP/SAVP 0', `${AES} UNAUTHENTICATED_SRTP`], false],
+  [['m=audio 4000 RTP/SAVP 0', `${AES} UNENCRYPTED_SRTP`, `a=crypto:2 AES_256_CM_HMAC_SHA1_80 ${KEY}`], false],
   [[AES, 'm=audio 4000 RTP/SAVP 0'], false],
   [['m=audio 4000 RTP/SAVP 0', AES, 'm=video 4002 RTP/AVP 96'], false],
   [['m=audio 4000 RTP/SAVP 0', AES, 'm=image 4002 udptl t38'], false],

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { seededRandom } from '../../src/base/random.ts';
+import { wavFile } from '../../src/machine/wav.ts';
 
 /** What baresip's opus wants from a file: its own rate, two channels. */
 export const SAMPLE_RATE_HZ = 48_000;
@@ -69,20 +70,7 @@ export function writeWav(path: string, samples: Float32Array, channels = STEREO)
     for (let channel = 0; channel < channels; channel++)
       data.writeInt16LE(value, i * frameBytes + channel * BYTES_PER_SAMPLE);
   });
-  const header = Buffer.alloc(WAV_HEADER_BYTES);
-  header.write('RIFF', 0);
-  header.writeUInt32LE(36 + data.length, 4);
-  header.write('WAVEfmt ', 8);
-  header.writeUInt32LE(16, 16);
-  header.writeUInt16LE(1, 20);
-  header.writeUInt16LE(channels, 22);
-  header.writeUInt32LE(SAMPLE_RATE_HZ, 24);
-  header.writeUInt32LE(SAMPLE_RATE_HZ * frameBytes, 28);
-  header.writeUInt16LE(frameBytes, 32);
-  header.writeUInt16LE(8 * BYTES_PER_SAMPLE, 34);
-  header.write('data', 36);
-  header.writeUInt32LE(data.length, 40);
-  writeFileSync(path, Buffer.concat([header, data]));
+  writeFileSync(path, wavFile({ rate: SAMPLE_RATE_HZ, channels, data }));
 }
 
 /** Root mean square of a WAV file of 16 bits, 0 to 1. */

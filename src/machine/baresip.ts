@@ -5,12 +5,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { IdlocError } from '../base/errors.ts';
+import { LOOPBACK } from './frames.ts';
 import { RATE_HZ } from './opus.ts';
 
 /** The user part of the URI that it answers at. */
-export const MACHINE_USER = 'voicemail';
+const MACHINE_USER = 'voicemail';
 const KILL_AFTER_MS = 2_000;
-const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
 
 export interface BaresipOptions {
   /** Its own: for its configuration, and what it hears. */

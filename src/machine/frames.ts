@@ -34,6 +34,8 @@ export const MAX_PAYLOAD_BYTES = 8 << 20;
 export const MAX_SOUNDS = 64;
 export const MAX_SOUND_BYTES = 16 << 20;
 export const MAX_SECONDS = 600;
+/** Where a machine hears SIP. */
+export const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
 
 export interface Orders {
   /** `record`: what is played is a greeting, and what is said behind it is kept. `play`: what is played is all, and it hangs up then. */

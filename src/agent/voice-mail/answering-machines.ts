@@ -9,6 +9,7 @@ import {
   FRAME,
   type Frame,
   FrameReader,
+  LOOPBACK,
   type Orders,
   parseReady,
   parseReport,
@@ -24,7 +25,6 @@ const MAX_MACHINES = 8;
 const READY_WITHIN_MS = 10_000;
 /** Beyond what was ordered: until it is called, and to pack what was said. */
 const SLACK_MS = 120_000;
-const LOOPBACK = { 4: '127.0.0.1', 6: '::1' } as const;
 
 export interface MachineResult extends Report {
   /** Ogg Opus; undefined: nobody has spoken. */

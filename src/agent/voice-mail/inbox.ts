@@ -23,7 +23,7 @@ import type { MailOverlay } from './mail-overlay.ts';
 import type { PartStore } from './part-store.ts';
 import type { Message } from './recording.ts';
 import { headContext, recordingContext } from './sealed-mail.ts';
-import type { MessageCounts } from './voice-mail-port.ts';
+import type { MessageCounts } from '../../sip/voice-mail/message-lamp.ts';
 
 const LIFETIME_MS = MAIL_LIFETIME_S * 1_000;
 /** Clocks of callers may be ahead by so much. */

@@ -1,3 +1,4 @@
+import type { MessageCounts } from '../../sip/voice-mail/message-lamp.ts';
 import type { Message, Recording } from './recording.ts';
 
 /** What the hosts of a member say to whoever calls in vain. */
@@ -8,12 +9,6 @@ export interface MailboxOffer {
   readonly maxSeconds: number;
   /** Ogg Opus; undefined: there is none, or the overlay does not give it now. Never rejects. */
   readonly greeting: () => Promise<Uint8Array | undefined>;
-}
-
-/** How many messages there are: for the lamp. */
-export interface MessageCounts {
-  readonly new: number;
-  readonly old: number;
 }
 
 /** Voice mail, for whoever answers calls and plays messages. */

@@ -13,7 +13,8 @@ import { Offers } from './offers.ts';
 import { Outbox } from './outbox.ts';
 import { PartStore } from './part-store.ts';
 import type { Message, Recording } from './recording.ts';
-import type { MailboxOffer, MessageCounts, VoiceMailPort } from './voice-mail-port.ts';
+import type { MessageCounts } from '../../sip/voice-mail/message-lamp.ts';
+import type { MailboxOffer, VoiceMailPort } from './voice-mail-port.ts';
 
 /** Names have to be stored first. */
 const JOIN_DELAY_MS = 5_000;

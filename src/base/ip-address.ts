@@ -3,15 +3,19 @@ import { Address4, Address6, AddressError } from 'ip-address';
 export type IpAddress = Address4 | Address6;
 
 /** Parsing takes 2 to 7 us and the same few addresses come with every packet that JavaScript sees: so many are remembered. */
-const MAX_REMEMBERED = 4_096;
+const MAX_TEXTS = 4_096;
+/** The library's objects take 500 bytes each, and are asked for when an address is new. */
+const MAX_PARSED = 512;
 const ADDRESS_BYTES = { 4: 4, 6: 16 } as const;
 
 /** What was worked out last, bounded: strangers choose the keys. */
 class Remembered<V> {
   private readonly values = new Map<string, V>();
+  private readonly limit: number;
   private readonly make: (key: string) => V;
 
-  constructor(make: (key: string) => V) {
+  constructor(limit: number, make: (key: string) => V) {
+    this.limit = limit;
     this.make = make;
   }
 
@@ -20,7 +24,7 @@ class Remembered<V> {
     if (value !== undefined) return value;
     value = this.make(key);
     for (const oldest of this.values.keys()) {
-      if (this.values.size < MAX_REMEMBERED) break;
+      if (this.values.size < this.limit) break;
       this.values.delete(oldest);
     }
     this.values.set(key, value);
@@ -28,25 +32,25 @@ class Remembered<V> {
   }
 }
 
-/** `bytes` as latin1 text: an array of four bytes takes three hundred once it is looked at. */
-const parsed = new Remembered((text: string): { address: IpAddress; bytes: string } => {
+const parsed = new Remembered(MAX_PARSED, (text: string): IpAddress => {
   // The library takes prefixes and zones too.
   if (text.includes('/') || text.includes('%')) throw new TypeError(`not an IP address: ${text.slice(0, 64)}`);
   try {
-    if (!text.includes(':')) {
-      const address = new Address4(text);
-      return { address, bytes: String.fromCharCode(...address.toArray()) };
-    }
-    const address = new Address6(text);
-    return { address, bytes: String.fromCharCode(...address.toUnsignedByteArray()) };
+    return text.includes(':') ? new Address6(text) : new Address4(text);
   } catch (cause) {
     if (cause instanceof AddressError) throw new TypeError(`not an IP address: ${text.slice(0, 64)}`, { cause });
     throw cause;
   }
 });
 
+/** As latin1 text: an array of four bytes takes three hundred once it is looked at. */
+const bytesOf = new Remembered(MAX_TEXTS, (text: string): string => {
+  const address = parsed.get(text);
+  return String.fromCharCode(...(address instanceof Address4 ? address.toArray() : address.toUnsignedByteArray()));
+});
+
 /** By the bytes as latin1 text. */
-const formatted = new Remembered((key: string): string => {
+const formatted = new Remembered(MAX_TEXTS, (key: string): string => {
   const bytes = [...Buffer.from(key, 'latin1')];
   if (bytes.length === ADDRESS_BYTES[4]) return Address4.fromByteArray(bytes).correctForm();
   const address = Address6.fromUnsignedByteArray(bytes);
@@ -55,12 +59,12 @@ const formatted = new Remembered((key: string): string => {
 
 /** @throws {TypeError} when the text is no IP address. */
 export function parseIpAddress(text: string): IpAddress {
-  return parsed.get(text).address;
+  return parsed.get(text);
 }
 
 export function isIpAddress(text: string): boolean {
   try {
-    parsed.get(text);
+    bytesOf.get(text);
     return true;
   } catch {
     return false;
@@ -72,7 +76,7 @@ export function isIpAddress(text: string): boolean {
  * @throws {TypeError} when it is none.
  */
 export function addressToBytes(address: string): Uint8Array {
-  const { bytes } = parsed.get(address);
+  const bytes = bytesOf.get(address);
   const out = new Uint8Array(bytes.length);
   for (let i = 0; i < bytes.length; i++) out[i] = bytes.charCodeAt(i);
   return out;
@@ -90,5 +94,5 @@ export function addressFromBytes(bytes: Uint8Array): string {
 
 /** @throws {TypeError} when the text is no IP address. */
 export function canonicalAddress(address: string): string {
-  return formatted.get(parsed.get(address).bytes);
+  return formatted.get(bytesOf.get(address));
 }

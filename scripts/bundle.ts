@@ -1,8 +1,4 @@
-/**
- * `scripts/bundle.ts FOLDER`: what is installed. Three hundred modules and those of the packages become a few files, and V8's
- * code for them is kept beside: an agent is up after a third of the CPU time that the single files take.
- */
-import { spawnSync } from 'node:child_process';
+/** `scripts/bundle.ts FOLDER`: what is installed: three hundred modules and those of the packages become a few files. */
 import { rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
@@ -38,24 +34,8 @@ await build({
   minifyWhitespace: true,
   minifySyntax: true,
   lineLimit: 120,
-  // Of the packages, which are copied with theirs.
+  // They stand beside (licenses.ts).
   legalComments: 'none',
   banner: { js: REQUIRE },
   logLevel: 'warning',
 });
-
-for (const entry of ENTRIES) {
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    ['-e', `import(${JSON.stringify(join(dist, `${entry}.js`))})`, '--', '--version'],
-    {
-      // Portable: the folder may be moved with all that is in it.
-      env: { ...process.env, NODE_COMPILE_CACHE: join(dist, 'cache'), NODE_COMPILE_CACHE_PORTABLE: '1' },
-      encoding: 'utf8',
-    },
-  );
-  if (status !== 0) {
-    process.stderr.write(`bundle: ${entry} does not load: ${stderr}\n`);
-    process.exit(1);
-  }
-}

@@ -38,8 +38,9 @@ packages_for() {
     sip) echo "sip-tester kamailio" ;; # calls, and the proxy to compare with
     rivals) echo "nebula yggdrasil tinc openvpn openssl" ;; # more peers to compare with
     # sanitizers and fuzzing, format of the C++; another SIP stack; the service in a booted Debian; stacks in Python; a router that
-    # maps ports; a TURN server; another phone; what relays media; a SIP provider, over TLS too; an answering machine
-    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables coturn linphone-cli rtpengine-daemon kamailio kamailio-tls-modules baresip-core opus-tools" ;;
+    # maps ports; a TURN server; another phone; what relays media; a SIP provider, over TLS too; an answering machine; what judges
+    # the package
+    test) echo "clang clang-format libclang-rt-14-dev libssl-dev sip-tester debootstrap systemd-container ethtool python3-venv miniupnpd-nftables coturn linphone-cli rtpengine-daemon kamailio kamailio-tls-modules baresip-core opus-tools lintian" ;;
     sanitizers | compiled) ;; # they come with g++ and npm
   esac
 }
@@ -96,10 +97,10 @@ setup_native() {
 # dist/: the compiled sources in a few files, as they are installed.
 setup_dist() {
   local stamp="$root/dist/.idloc-stamp" wanted
-  wanted=$( (cd "$root" && find src scripts/bundle.ts package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum)
+  wanted=$( (cd "$root" && find src scripts/bundle.ts systemd/compile-ahead package-lock.json -type f -print0 | sort -z | xargs -0 sha256sum) | sha256sum)
   if [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; then return 0; fi
   setup_say "compiling src"
-  setup_quietly "$node" "$root/scripts/bundle.ts" "$root/dist" ||
+  { setup_quietly "$node" "$root/scripts/bundle.ts" "$root/dist" && setup_quietly "$root/systemd/compile-ahead"; } ||
     setup_fail "the sources do not compile; see above"
   echo "$wanted" >"$stamp"
 }

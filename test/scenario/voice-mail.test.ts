@@ -193,47 +193,59 @@ test('whoever calls is who the signature says; what a host says of a caller coun
   t.deepEqual(shown, [CAROL, CAROL, '+49301234567', OFFICE, 'zoe@provider.example', OFFICE, OFFICE]);
 });
 
-test('a host leaves eight messages in a mailbox, is told that it is full, and others have room; when it is emptied there is room again', async (t) => {
+test('a host leaves eight messages in a mailbox; of the ninth it is told before that there is no room, others have some; when it is emptied the ninth arrives', async (t) => {
   const { world, nodes } = ring(t, [BOB, CAROL, `dan@${OVERLAY}`, null]);
   const bob = host(world, nodes[0], TAKES);
   const [carol, dan] = [host(world, nodes[1]), host(world, nodes[2])];
-  for (let i = 0; i < 8; i++) await awaited(world, carol.mail.leave(BOB, recording(3_000, i)));
-  await t.throwsAsync(awaited(world, carol.mail.leave(BOB, recording(3_000, 9))), {
-    code: 'mailbox_full',
-    message: /the mailbox of bob@overlay.example.net is full/,
-  });
+  const haveRoom = (): Promise<boolean[]> =>
+    awaited(world, Promise.all([carol, dan].map(({ mail }) => mail.hasRoomFor('Bob@overlay.example.net', 0))));
+  for (let i = 0; i < 8; i++) {
+    t.deepEqual(await haveRoom(), [true, true]);
+    await awaited(world, carol.mail.leave(BOB, recording(3_000, i)));
+  }
+  t.deepEqual(await haveRoom(), [false, true]);
+  t.true(await awaited(world, carol.mail.hasRoomFor(`dan@${OVERLAY}`, 0)));
+  // Who has spoken all the same.
+  const ninth = carol.mail.leave(BOB, recording(3_000, 9));
+  await passing(world, 60_000);
+  t.true(carol.state.files.has('voice-mail.out.0'));
   await awaited(world, dan.mail.leave(BOB, recording(3_000, 10)));
   const messages = await awaited(world, bob.mail.list());
   t.is(messages.length, 9);
   const theirs = messages.filter(({ from }) => from === CAROL).map(({ id }) => id);
   await awaited(world, bob.mail.remove(theirs));
   // What was taken away makes room as soon as it is asked for.
+  t.deepEqual(await haveRoom(), [true, true]);
   await awaited(world, carol.mail.leave(BOB, recording(3_000, 11)));
+  await awaited(world, ninth);
+  t.false(carol.state.files.has('voice-mail.out.0'));
   await passing(world, 6_000);
   const rest = await awaited(world, bob.mail.list());
-  t.is(rest.length, 2);
+  t.is(rest.length, 3);
   const partOf = (slot: number): number | undefined => {
     const found = fetchFrom(world, carol.node, resourceOf(mailPartName(carol.node.id, slot, 0)), IDLOC_MAIL_PART.id);
     return found.ok ? found.values.length : undefined;
   };
-  t.deepEqual([partOf(2), partOf(9)], [1, 0], 'the parts of what was heard are gone');
+  t.deepEqual(
+    Array.from({ length: 8 }, (_, i) => partOf(2 + i)),
+    [1, 1, 0, 0, 0, 0, 0, 0],
+    'the parts of what was heard are gone',
+  );
   await awaited(world, bob.mail.remove(rest.map(({ id }) => id)));
   carol.mail.joined();
   await passing(world, 30_000);
   t.is(partOf(2), 0, 'also where nothing asks for the room');
 });
 
-test('a host that has used up its room is told so, its name is renewed as ever, and nothing of the refused message stays', async (t) => {
+test('a host that has used up its room: its name is renewed as ever, nothing of the refused message stays in the overlay, and it arrives when there is room', async (t) => {
   // A sixteenth of it is a writer's at each of the three peers.
   const { world, nodes } = ring(t, [BOB, CAROL, null], { maxStoredBytes: 4 * 1024 * 1024 });
   const bob = host(world, nodes[0], TAKES);
   const carol = host(world, nodes[1]);
   await awaited(world, carol.mail.leave(BOB, recording(150_000, 1)));
-  await t.throwsAsync(awaited(world, carol.mail.leave(BOB, recording(150_000, 2))), {
-    code: 'mail_quota',
-    message: /the overlay keeps no more of yours/,
-  });
-  t.false(carol.state.files.has('voice-mail.out.0'));
+  const second = carol.mail.leave(BOB, recording(150_000, 2));
+  await passing(world, 30_000);
+  t.true(carol.state.files.has('voice-mail.out.0'), 'it waits for room');
   const part = fetchFrom(world, bob.node, resourceOf(mailPartName(carol.node.id, 3, 0)), IDLOC_MAIL_PART.id);
   t.true(part.ok && part.values.length === 0);
   const named = (): number => {
@@ -247,6 +259,11 @@ test('a host that has used up its room is told so, its name is renewed as ever, 
   t.true(stored.ok && named() > before);
   const [message] = await awaited(world, bob.mail.list());
   t.deepEqual(await awaited(world, bob.mail.read(message?.id ?? '')), recording(150_000, 1).ogg);
+  await awaited(world, bob.mail.remove([message?.id ?? '']));
+  carol.mail.joined();
+  await awaited(world, second);
+  const [next] = await awaited(world, bob.mail.list());
+  t.deepEqual(await awaited(world, bob.mail.read(next?.id ?? '')), recording(150_000, 2).ogg);
 });
 
 test('no third member reads, takes away or replaces a message, or writes under the key of another, however he sends it', async (t) => {

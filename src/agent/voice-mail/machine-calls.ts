@@ -3,14 +3,14 @@ import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { MAX_SECONDS, MAX_SOUND_BYTES, MAX_SOUNDS } from '../../machine/frames.ts';
 import type { MachineCall, MachineReady, VoiceMailPorts } from '../../sip/voice-mail/ports.ts';
-import type { AnsweringMachines } from './answering-machines.ts';
+import type { AnsweringMachines, MachineResult } from './answering-machines.ts';
 import type { Message } from './recording.ts';
 import type { MailboxOffer, VoiceMailPort } from './voice-mail-port.ts';
 
 // Implementation constants.
 
-/** A caller waits no longer for somebody else's words. */
-const GREETING_WITHIN_MS = 2_000;
+/** A caller waits no longer for somebody else's words, nor to hear that there is no room for his. */
+const PREPARED_WITHIN_MS = 2_000;
 /** As the setting: what a stranger's mailbox says more takes room here, on the caller's host. */
 const MAX_MESSAGE_SECONDS = 180;
 /** A phone that calls for messages gives up after half a minute. */
@@ -32,6 +32,8 @@ export interface MachineCallsComponents {
 /** Between calls, answering machines and mailboxes. Nothing here rejects, and what fails is one line in the log. */
 export class MachineCalls implements VoiceMailPorts {
   private readonly components: MachineCallsComponents;
+  /** Recordings that are being made. */
+  private underWay = 0;
 
   constructor(components: MachineCallsComponents) {
     this.components = components;
@@ -60,8 +62,43 @@ export class MachineCalls implements VoiceMailPorts {
     { family, codec, from }: MachineCall & { readonly from: string },
     ready: MachineReady,
   ): Promise<void> {
-    const { mail, machines, clock, feed } = this.components;
-    const greeting = await within(GREETING_WITHIN_MS, this.attempt('no greeting', offer?.greeting()));
+    const { mail, clock } = this.components;
+    // What the overlay does not say in time is for the outbox, which keeps the message.
+    const room = this.attempt('room is not known', mail.hasRoomFor(user, this.underWay));
+    this.underWay += 1;
+    let result: MachineResult | undefined;
+    try {
+      const [greeting, hasRoom] = await Promise.all([
+        within(PREPARED_WITHIN_MS, this.attempt('no greeting', offer?.greeting())),
+        within(PREPARED_WITHIN_MS, room),
+      ]);
+      if (hasRoom === false) this.refuse(user, ready);
+      else result = await this.recorded({ family, codec, greeting, offer }, ready);
+    } finally {
+      this.underWay -= 1;
+    }
+    if (result?.ogg === undefined || result.seconds < LEAST_SECONDS) return;
+    const { ogg, seconds } = result;
+    await mail.leave(user, { ogg, seconds, at: clock.wall() - 1_000 * seconds, from });
+  }
+
+  /** The caller hears what he would have heard without a mailbox. */
+  private refuse(user: string, ready: MachineReady): void {
+    const { logger, feed } = this.components;
+    logger.info('voice mail: no room for a message', { user });
+    feed((now) => void ready(undefined, now));
+  }
+
+  private async recorded(
+    {
+      family,
+      codec,
+      greeting,
+      offer,
+    }: MachineCall & { readonly greeting: Uint8Array | undefined; readonly offer: MailboxOffer | undefined },
+    ready: MachineReady,
+  ): Promise<MachineResult | undefined> {
+    const { machines, feed } = this.components;
     const maxSeconds = Math.min(MAX_MESSAGE_SECONDS, Math.max(1, offer?.maxSeconds ?? 1));
     const sounds = greeting === undefined ? [] : [greeting];
     const run = machines.start({ task: 'record', family, codec, maxSeconds }, sounds);
@@ -69,10 +106,7 @@ export class MachineCalls implements VoiceMailPorts {
     feed((now) => {
       if (!ready(at, now)) run.stop();
     });
-    const result = await run.over;
-    if (result?.ogg === undefined || result.seconds < LEAST_SECONDS) return;
-    const { ogg, seconds } = result;
-    await mail.leave(user, { ogg, seconds, at: clock.wall() - 1_000 * seconds, from });
+    return run.over;
   }
 
   private async play({ family, codec }: MachineCall, done: PlayBack): Promise<void> {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto';
-import { fromHex } from '../../base/bytes.ts';
+import { fromHex, toHex } from '../../base/bytes.ts';
 import { IdlocError, messageOf } from '../../base/errors.ts';
 import type { Random } from '../../base/random.ts';
 import { MAX_RECIPIENTS, sealDocument } from '../../identity/sealed-document.ts';
@@ -23,6 +23,9 @@ import type { PartStore } from './part-store.ts';
 import type { Recording } from './recording.ts';
 import { headContext, recordingContext } from './sealed-mail.ts';
 
+/** Recordings of this host that the overlay keeps at a time. */
+const SLOTS = MAIL_SLOTS - GREETING_SLOTS;
+
 /** A recording on its way. */
 export interface Letter extends Recording {
   /** Of the message: the same however often it is tried. */
@@ -37,6 +40,8 @@ export interface MailSenderComponents {
   readonly journal: VoiceMailJournal;
   readonly clock: { wall(): number };
   readonly random: Random;
+  /** Others have taken away what was in the way. */
+  readonly onRoom: () => void;
 }
 
 /**
@@ -55,7 +60,8 @@ export class MailSender {
   }
 
   /**
-   * @throws {IdlocError} `mailbox_full`, `mail_quota`, `bad_recording`: nothing of it stays in the overlay. Any other error may pass.
+   * @throws {IdlocError} `bad_recording`: nobody ever takes it. `mailbox_full`, `mail_quota`: not before others are removed, and nothing of
+   *   it stays in the overlay. Any other error may pass.
    */
   send(letter: Letter): Promise<void> {
     return this.inTurn(async () => {
@@ -67,6 +73,27 @@ export class MailSender {
         await this.trySend(letter);
       }
     });
+  }
+
+  /**
+   * Whether a message for somebody has room in the overlay, before anything is said: what was taken away meanwhile counts as room. Rejects
+   * when the overlay does not say.
+   */
+  async hasRoomFor(user: string): Promise<boolean> {
+    const { journal, clock } = this.components;
+    let sent = journal.sent.filter(({ until }) => until > clock.wall());
+    const isFull = (): boolean =>
+      sent.length >= SLOTS || sent.filter((entry) => entry.user === user).length >= MAILBOX_PLACES;
+    if (isFull()) {
+      const gone = await Promise.all(sent.map((entry) => this.isTakenAway(entry)));
+      sent = sent.filter((_, i) => gone[i] !== true);
+      if (isFull()) return false;
+    }
+    const used = new Set(sent.filter((entry) => entry.user === user).map(({ place }) => place));
+    return this.isOneFree(
+      user,
+      this.placesOf(user).filter((place) => !used.has(place)),
+    );
   }
 
   /** Frees what others have taken away, and forgets what is over. Rejects when the overlay does not say. @returns how many */
@@ -82,7 +109,7 @@ export class MailSender {
 
   /** What one entry is in the way of is done for the others. */
   private async sweepNow(): Promise<number> {
-    const { journal, clock } = this.components;
+    const { journal, clock, onRoom } = this.components;
     let freed = 0;
     const failures: unknown[] = [];
     for (const sent of journal.sent)
@@ -95,6 +122,7 @@ export class MailSender {
         failures.push(error);
       }
     if (freed === 0 && failures.length > 0) throw failures[0];
+    if (freed > 0) onRoom();
     return freed;
   }
 
@@ -109,7 +137,9 @@ export class MailSender {
     }
     const recipients = (await overlay.hosts(user)).slice(0, MAX_RECIPIENTS).map(({ spki }) => spki);
     if (recipients.length === 0) throw new Error(`no host of ${user} is known in the overlay`);
-    if (this.placesFor(letter).length === 0) throw mailboxFull(user);
+    // Before all of it is carried there in vain; what was on its way before may have its place.
+    const places = this.placesFor(letter);
+    if (places.length === 0 || (known === undefined && !(await this.isOneFree(user, places)))) throw mailboxFull(user);
     const sent = await this.placed(letter, known);
     const { slot, savedAt } = sent.parts;
     const context = recordingContext(user, overlay.nodeId, id, savedAt);
@@ -157,7 +187,7 @@ export class MailSender {
     }
     throw new IdlocError(
       'mail_quota',
-      `${MAIL_SLOTS - GREETING_SLOTS} messages of this host wait to be heard, and the overlay keeps no more of yours: wait until some are`,
+      `${SLOTS} messages of this host wait to be heard, and the overlay keeps no more of yours: wait until some are`,
     );
   }
 
@@ -189,15 +219,31 @@ export class MailSender {
     throw mailboxFull(user);
   }
 
-  /** Where the mailbox has room for this host; another order for each host, so that none of the places is filled before the others. */
+  /** Another order for each host, so that none of the places is filled before the others. */
+  private placesOf(user: string): number[] {
+    const first = Number.parseInt(hash('sha256', `${this.components.overlay.nodeId} ${user}`).slice(0, 2), 16);
+    return Array.from({ length: MAILBOX_PLACES }, (_, i) => (first + i) % MAILBOX_PLACES);
+  }
+
+  /** Where the mailbox has room for this host. */
   private placesFor({ id, user }: Letter): number[] {
-    const { overlay, journal, clock } = this.components;
+    const { journal, clock } = this.components;
     const others = journal.sent.filter((sent) => sent.id !== id && sent.user === user && sent.until > clock.wall());
     const used = new Set(others.map(({ place }) => place));
-    const first = Number.parseInt(hash('sha256', `${overlay.nodeId} ${user}`).slice(0, 2), 16);
-    const places = Array.from({ length: MAILBOX_PLACES }, (_, i) => (first + i) % MAILBOX_PLACES);
+    const places = this.placesOf(user);
     const known = journal.sent.find((sent) => sent.id === id)?.place ?? null;
     return [...(known === null ? [] : [known]), ...places.filter((place) => place !== known && !used.has(place))];
+  }
+
+  /** What was taken away of others holds its place, too, until its time is over. */
+  private async isOneFree(user: string, places: readonly number[]): Promise<boolean> {
+    const { overlay } = this.components;
+    for (const place of places) {
+      const there = await overlay.stat(mailboxPlaceName(place, user), IDLOC_MAIL.id);
+      const keys = there.map(({ metadata }) => (metadata.model === 'dictionary' ? toHex(metadata.key) : ''));
+      if (keys.includes(overlay.nodeId) || keys.length < IDLOC_MAIL.maxCount) return true;
+    }
+    return false;
   }
 
   /** Whether this host has nothing there, or this very message. */

@@ -17,6 +17,8 @@ const MAX_FROM = 255;
 /** Nobody listens to what is older. */
 const MAX_AGE_MS = MAIL_LIFETIME_S * 1_000;
 const RETRY_MS = { least: 5_000, most: 600_000 } as const;
+/** Where a mailbox is full others have to make room first. */
+const FULL_RETRY_MS = 3_600_000;
 const NEW_LINE = 0x0a;
 
 const headSchema = z.object({
@@ -31,6 +33,8 @@ interface Waiting {
   readonly file: number;
   readonly letter: Letter;
   readonly stored: PromiseWithResolvers<undefined>;
+  /** By the wall clock: it is no use before. */
+  notBefore: number;
 }
 
 export interface OutboxComponents {
@@ -48,7 +52,7 @@ export interface OutboxComponents {
  *
  *   taken ──> on the disk ──> sending ──> stored: the file is gone
  *                               ^ │ └──> refused for good: the file is gone, and the log says so
- *                               └─┘ later, and in the next life
+ *                               └─┘ later, and in the next life; where there is no room, much later, or when some is made
  */
 export class Outbox {
   private readonly components: OutboxComponents;
@@ -64,12 +68,23 @@ export class Outbox {
     this.components = components;
     for (let file = 0; file < FILES; file++) {
       const letter = this.load(file);
-      if (letter !== undefined) this.waiting.push({ file, letter, stored: unwatched() });
+      if (letter !== undefined) this.waiting.push({ file, letter, stored: unwatched(), notBefore: 0 });
     }
   }
 
   get size(): number {
     return this.waiting.length;
+  }
+
+  /** @param underWay recordings that will come. @returns whether there is a file for one more. */
+  hasRoom(underWay: number): boolean {
+    return !this.stopped && this.waiting.length + this.writing.size + underWay < FILES;
+  }
+
+  /** What waited for room is tried again. */
+  roomMade(): void {
+    for (const entry of this.waiting) entry.notBefore = 0;
+    void this.sendAll();
   }
 
   /** Resolves when the overlay has it. @throws {IdlocError} when nobody takes it. */
@@ -85,7 +100,7 @@ export class Outbox {
       );
     const { ogg, at, seconds, from } = recording;
     const letter: Letter = { id: toHex(random.bytes(8)), user: user.toLowerCase(), ogg, at, seconds, from };
-    const entry = { file, letter, stored: unwatched() };
+    const entry = { file, letter, stored: unwatched(), notBefore: 0 };
     this.writing.add(file);
     try {
       await state.writeSoon(nameOf(file), bytesOf(letter), { secret: true });
@@ -127,10 +142,16 @@ export class Outbox {
   }
 
   private async sendEach(): Promise<void> {
-    for (const entry of [...this.waiting]) if (!this.stopped) await this.sendOne(entry);
+    for (const entry of [...this.waiting]) if (!this.stopped && this.isDue(entry)) await this.sendOne(entry);
     if (this.waiting.length === 0 || this.stopped) return;
     this.sendIn(this.retryMs);
     this.retryMs = Math.min(this.retryMs * 2, RETRY_MS.most);
+  }
+
+  /** A clock that was set back holds it up no longer. */
+  private isDue({ notBefore }: Waiting): boolean {
+    const ms = notBefore - this.components.clock.wall();
+    return ms <= 0 || ms > FULL_RETRY_MS;
   }
 
   private sendIn(ms: number): void {
@@ -151,6 +172,11 @@ export class Outbox {
       this.drop(entry);
       stored.resolve(undefined);
     } catch (error) {
+      if (isFull(error)) {
+        if (entry.notBefore === 0) logger.warn('a message waits for room', { err: messageOf(error) });
+        entry.notBefore = clock.wall() + FULL_RETRY_MS;
+        return;
+      }
       if (!isFinal(error)) {
         logger.debug('message not stored yet', { err: messageOf(error) });
         return;
@@ -198,8 +224,11 @@ function check({ ogg, at, seconds, from }: Recording): void {
 
 /** Of those that `send` and the outbox throw on purpose. */
 function isFinal(error: unknown): boolean {
-  const codes = ['bad_recording', 'mailbox_full', 'mail_quota', 'recording_expired'];
-  return error instanceof IdlocError && codes.includes(error.code);
+  return error instanceof IdlocError && ['bad_recording', 'recording_expired'].includes(error.code);
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof IdlocError && ['mailbox_full', 'mail_quota'].includes(error.code);
 }
 
 function stoppedError(): IdlocError {

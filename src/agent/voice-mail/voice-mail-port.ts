@@ -20,10 +20,16 @@ export interface VoiceMailPort {
    */
   offerOf(user: string): Promise<MailboxOffer | undefined>;
   /**
+   * Whether what is said for a member would have room here, and in the overlay as far as it says. To be asked before anybody speaks.
+   * @param underWay recordings that are being made
+   * Rejects when the overlay does not say.
+   */
+  hasRoomFor(user: string, underWay: number): Promise<boolean>;
+  /**
    * Leaves a recording for a member. It is on the disk when this has returned its promise, and is tried until it is stored, in the next
-   * life of the agent, too: the promise may stay open for long.
+   * life of the agent, too, and where a mailbox is full until it has room: the promise may stay open for long.
    * @returns when the overlay has it.
-   * @throws {IdlocError} when nobody takes it: `bad_recording`, `outbox_full`, `mailbox_full`, `mail_quota`, `recording_expired`.
+   * @throws {IdlocError} when nobody takes it: `bad_recording`, `outbox_full`, `recording_expired`.
    */
   leave(user: string, recording: Recording): Promise<void>;
   /** Of this host's user, the oldest first. @throws {IdlocError} `no_mailbox`, `mail_unavailable` */

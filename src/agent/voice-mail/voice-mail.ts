@@ -76,7 +76,8 @@ export class VoiceMail implements VoiceMailPort {
     const journal = new VoiceMailJournal({ state, logger });
     this.announcement = new Announcement({ overlay, parts, journal, clock }, settings);
     this.offers = new Offers({ overlay, parts, clock, logger, after });
-    this.sender = new MailSender({ overlay, parts, journal, clock, random });
+    const onRoom = (): void => this.outbox.roomMade();
+    this.sender = new MailSender({ overlay, parts, journal, clock, random, onRoom });
     this.outbox = new Outbox({ send: (letter) => this.sender.send(letter), state, clock, random, logger, after });
     const isWelcome = components.isWelcome ?? ((): boolean => true);
     this.inbox = new Inbox({ overlay, parts, journal, identity, clock, logger, gateways, isWelcome });
@@ -116,6 +117,10 @@ export class VoiceMail implements VoiceMailPort {
 
   offerOf(user: string): Promise<MailboxOffer | undefined> {
     return this.offers.of(user.toLowerCase());
+  }
+
+  async hasRoomFor(user: string, underWay: number): Promise<boolean> {
+    return this.outbox.hasRoom(underWay) && (await this.sender.hasRoomFor(user.toLowerCase()));
   }
 
   leave(user: string, recording: Recording): Promise<void> {

@@ -22,6 +22,11 @@ class Fixture {
   result: MachineResult | undefined = { ogg: OGG, seconds: 7, played: 0, why: '' };
   at: SocketAddress | undefined = AT;
   areThere = true;
+  room: Promise<boolean> = Promise.resolve(true);
+  /** That were being made when room was asked for. */
+  readonly underWay: number[] = [];
+  /** Machines talk so long. */
+  over: Promise<unknown> | undefined;
   leave: () => Promise<void> = () => Promise.resolve();
   readonly calls: MachineCalls;
 
@@ -31,6 +36,10 @@ class Fixture {
   constructor() {
     const mail: VoiceMailPort = {
       offerOf: () => Promise.resolve(this.offer),
+      hasRoomFor: (_user, underWay) => {
+        this.underWay.push(underWay);
+        return this.room;
+      },
       leave: (user, recording) => {
         this.left.push({ ...recording, user });
         return this.leave();
@@ -53,7 +62,8 @@ class Fixture {
         start: (orders, sounds) => {
           this.started.push({ orders, sounds });
           const stop = (): void => void (this.stopped += 1);
-          return { ready: Promise.resolve(this.at), over: Promise.resolve(this.result), stop };
+          const over = (this.over ?? Promise.resolve()).then(() => this.result);
+          return { ready: Promise.resolve(this.at), over, stop };
         },
       },
       clock: { wall: () => 1_000_000, monotonic: () => 0 },
@@ -104,6 +114,32 @@ test('a machine plays the greeting, and what was said is left for who was called
   ]);
 });
 
+test('a mailbox without room: no machine is started, and the caller hears what he would have heard without', async (t) => {
+  const fixture = new Fixture();
+  fixture.room = Promise.resolve(false);
+  t.is(await fixture.take(), undefined);
+  t.deepEqual([fixture.started, fixture.left], [[], []]);
+});
+
+test('whether there is room is not known: the message is taken all the same', async (t) => {
+  const fixture = new Fixture();
+  fixture.room = Promise.reject(new Error('nobody answers'));
+  t.deepEqual(await fixture.take(), AT);
+  t.is(fixture.left.length, 1);
+});
+
+test('room is asked for beside the recordings that are being made', async (t) => {
+  const fixture = new Fixture();
+  const talking = Promise.withResolvers<undefined>();
+  fixture.over = talking.promise;
+  await fixture.take();
+  await fixture.take();
+  talking.resolve(undefined);
+  await settled();
+  await fixture.take();
+  t.deepEqual(fixture.underWay, [0, 1, 0]);
+});
+
 test('a machine whose caller has hung up meanwhile is ended', async (t) => {
   const fixture = new Fixture();
   await fixture.take();
@@ -133,7 +169,7 @@ test('less than a second, nothing, and a machine that fails leave no message', a
 test('a greeting that does not come is left out; a message that nobody takes is one line in the log', async (t) => {
   const fixture = new Fixture();
   fixture.offer = { ringMs: 1, maxSeconds: 9_999, greeting: () => Promise.reject(new Error('nowhere')) };
-  fixture.leave = () => Promise.reject(new IdlocError('mailbox_full', 'full'));
+  fixture.leave = () => Promise.reject(new IdlocError('outbox_full', 'full'));
   t.deepEqual(await fixture.take(), AT);
   t.deepEqual(fixture.started[0]?.sounds, []);
   t.is(fixture.started[0]?.orders.maxSeconds, 180);

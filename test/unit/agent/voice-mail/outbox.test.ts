@@ -86,14 +86,28 @@ test('a recording of a former life is sent as it was, and nobody is told', async
   t.deepEqual(host.files, []);
 });
 
-test('what nobody takes is told to whoever has left it and to the log, and is not kept', async (t) => {
-  for (const code of ['mailbox_full', 'mail_quota']) {
-    const host = new Host();
-    host.failures.push(new IdlocError(code, 'the mailbox is full'));
-    await t.throwsAsync(host.outbox.leave(BOB, RECORDING), { code });
-    t.deepEqual(host.files, []);
-    t.deepEqual(host.warnings, ['a message is lost']);
-  }
+test('a message that finds no room is kept: it is tried after an hour, or when room is made, and the log says so once', async (t) => {
+  for (const code of ['mailbox_full', 'mail_quota'])
+    for (const how of ['an hour', 'room', 'a clock that is set back'] as const) {
+      const host = new Host();
+      host.failures.push(new IdlocError(code, 'the mailbox is full'));
+      const left = host.outbox.leave(BOB, RECORDING);
+      while (host.warnings.length === 0) await host.outbox.sendAll();
+      for (let i = 0; i < 3; i++) await host.outbox.sendAll();
+      t.deepEqual([host.files, host.sent, host.warnings], [['voice-mail.out.0'], [], ['a message waits for room']]);
+      if (how === 'room') host.outbox.roomMade();
+      else host.now += how === 'an hour' ? 3_600_000 : -DAY_MS;
+      while (host.sent.length === 0) await host.outbox.sendAll();
+      await left;
+      t.deepEqual(host.files, []);
+    }
+});
+
+test('what cannot be stored at all, or is too old, is told to whoever has left it and to the log, and is not kept', async (t) => {
+  const host = new Host();
+  host.failures.push(new IdlocError('bad_recording', 'the recording cannot be stored'));
+  await t.throwsAsync(host.outbox.leave(BOB, RECORDING), { code: 'bad_recording' });
+  t.deepEqual([host.files, host.warnings], [[], ['a message is lost']]);
   const late = new Host();
   late.now = WALL + 15 * DAY_MS;
   await t.throwsAsync(late.outbox.leave(BOB, RECORDING), { code: 'recording_expired' });
@@ -106,6 +120,7 @@ test('sixteen recordings wait at most; one more is refused, and all are sent lat
   const left = Array.from({ length: 16 }, () => host.outbox.leave(BOB, { ...RECORDING, ogg: oggOfBytes(262_144) }));
   await t.throwsAsync(host.outbox.leave(BOB, RECORDING), { code: 'outbox_full' });
   while (host.outbox.size < 16) await host.outbox.sendAll();
+  t.false(host.outbox.hasRoom(0));
   const bytes = [...host.state.files.values()].reduce((sum, { length }) => sum + length, 0);
   t.is(host.files.length, 16);
   t.true(bytes < 4.1 * 1024 * 1024, `${bytes} bytes`);
@@ -113,6 +128,10 @@ test('sixteen recordings wait at most; one more is refused, and all are sent lat
   await host.outbox.sendAll();
   await host.outbox.sendAll();
   await Promise.all(left);
+  t.deepEqual(
+    [0, 15, 16].map((underWay) => host.outbox.hasRoom(underWay)),
+    [true, true, false],
+  );
   t.is(new Set(host.sent.map(({ id }) => id)).size, 16);
 });
 

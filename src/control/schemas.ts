@@ -479,6 +479,8 @@ export const methods = {
           seconds: z.number(),
           /** Nobody has heard it on this host. */
           isNew: z.boolean(),
+          /** False: parts of it were missing, or it was no recording, when it was read last. */
+          isWhole: z.boolean(),
         }),
       ),
       problem: z.string().nullable(),

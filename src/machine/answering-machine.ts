@@ -118,12 +118,13 @@ async function arrange({ orders, sounds, directory, signal }: CallOptions): Prom
   const isRecording = orders.task === 'record';
   const limit = isRecording ? MAX_GREETING_SECONDS : orders.maxSeconds;
   for (const [index, sound] of sounds.entries()) {
-    const maxSeconds = Math.floor(limit - seconds);
-    if (maxSeconds < 1) break;
+    const left = Math.floor(limit - seconds);
+    if (left < 1) break;
+    const maxSeconds = Math.min(left, orders.soundSeconds?.[index] ?? left);
     // What cannot be played is passed over: it would stand before all others in each call.
     const samples = await decodeOpus(sound, directory, { maxSeconds, signal }).catch(unlessMissing);
     // A message that has no room is for the next call.
-    if (index > 0 && samples.length >= BYTES_PER_SECOND * maxSeconds) break;
+    if (index > 0 && samples.length >= BYTES_PER_SECOND * left) break;
     if (index > 0) {
       add(beep(BEEP_SECONDS, RATE_HZ));
       add(silence(GAP_SECONDS, RATE_HZ));

@@ -48,6 +48,8 @@ export interface Orders {
   readonly codec: 'g711' | 'opus';
   /** Of a recording, or of what is played. */
   readonly maxSeconds: number;
+  /** Of each sound, in their order: what is longer than it should be is cut off there. Absent, or behind the last: as long as there is time. */
+  readonly soundSeconds?: readonly number[] | undefined;
 }
 
 /** How a call was. */
@@ -101,7 +103,7 @@ export class FrameReader {
 
 /** @throws {MalformedMessageError} */
 export function parseOrders(payload: Uint8Array): Orders {
-  const { task, family, interfaceName, codec, maxSeconds } = parseObject(payload);
+  const { task, family, interfaceName, codec, maxSeconds, soundSeconds } = parseObject(payload);
   if (task !== 'record' && task !== 'play') throw new MalformedMessageError(0, 'no task');
   if (family !== 4 && family !== 6) throw new MalformedMessageError(0, 'no address family');
   // It is written into a file of lines.
@@ -110,7 +112,10 @@ export function parseOrders(payload: Uint8Array): Orders {
   if (codec !== 'g711' && codec !== 'opus') throw new MalformedMessageError(0, 'no codec');
   if (typeof maxSeconds !== 'number' || !(maxSeconds >= 1 && maxSeconds <= MAX_SECONDS))
     throw new MalformedMessageError(0, `seconds are 1 to ${MAX_SECONDS}`);
-  return { task, family, interfaceName, codec, maxSeconds };
+  const orders = { task, family, interfaceName, codec, maxSeconds } as const;
+  if (soundSeconds === undefined) return orders;
+  if (!isSeconds(soundSeconds)) throw new MalformedMessageError(0, 'no seconds of sounds');
+  return { ...orders, soundSeconds };
 }
 
 /** @throws {MalformedMessageError} */
@@ -139,6 +144,11 @@ function parseObject(payload: Uint8Array): Partial<Record<string, unknown>> {
   }
   if (typeof value === 'object' && value !== null) return value;
   throw new MalformedMessageError(0, 'no JSON object');
+}
+
+function isSeconds(value: unknown): value is readonly number[] {
+  const isOne = (seconds: unknown): boolean => typeof seconds === 'number' && seconds >= 1 && seconds <= MAX_SECONDS;
+  return Array.isArray(value) && value.length <= MAX_SOUNDS && value.every(isOne);
 }
 
 function isFrameType(type: number): type is FrameType {

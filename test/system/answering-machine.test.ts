@@ -131,6 +131,27 @@ systemTest(
   },
 );
 
+systemTest('a message that is longer than it says is cut off there, and the next one follows', async (t, lab) => {
+  const at = await scene(lab);
+  const calling = await phone(lab, at, {
+    family: 4,
+    speech: toneFile(join(lab.directory, 'silence.wav'), undefined, 60, 1),
+    codecs: 'PCMA/8000/1',
+  });
+  const sounds = [await toneOgg(lab.directory, 440, 60), await toneOgg(lab.directory, 800, 2)];
+  const run = at.machines.start(
+    { task: 'play', family: 4, codec: 'g711', maxSeconds: 600, soundSeconds: [2, 2] },
+    sounds,
+  );
+  await dial(calling, run);
+  await calling.next('CALL_CLOSED', 15_000);
+  t.is((await run.over)?.played, 2);
+  const heard = heardIn(readFileSync(calling.heardFile() ?? ''));
+  for (const hz of [440, 800]) t.true(heard.share(hz) > 0.3, `${hz} Hz: ${heard.share(hz)}`);
+  await calling.stop();
+  await at.listener.stop();
+});
+
 systemTest(
   'who says nothing is hung up on and leaves nothing; who does not stop is hung up on when the recording is full',
   async (t, lab) => {

@@ -28,6 +28,8 @@ import type { MessageCounts } from '../../sip/voice-mail/message-lamp.ts';
 const LIFETIME_MS = MAIL_LIFETIME_S * 1_000;
 /** Clocks of callers may be ahead by so much. */
 const MAX_AHEAD_MS = 600_000;
+/** Of what is not whole for so long the rest comes no more: it counts as heard. Peers that come and go have it back before. */
+const BROKEN_AFTER_MS = 3_600_000;
 /** Messages that were read a moment ago, and are played again. */
 const MAX_READ = 4;
 const ID_DIGITS = 16;
@@ -42,7 +44,8 @@ interface Entry {
   readonly storageTime: number;
   /** Undefined: it is not for this host, or nothing that can be read. */
   readonly letter:
-    { readonly mailId: string; readonly head: MailHead; readonly message: Omit<Message, 'isNew'> } | undefined;
+    | { readonly mailId: string; readonly head: MailHead; readonly message: Omit<Message, 'isNew' | 'isWhole'> }
+    | undefined;
 }
 
 export interface InboxComponents {
@@ -63,6 +66,8 @@ export class Inbox {
   private readonly components: InboxComponents;
   private readonly entries = new Map<string, Entry>();
   private readonly recordings = new Map<string, Uint8Array>();
+  /** Messages that were not whole when they were read last, with the time when that was seen first. */
+  private readonly broken = new Map<string, number>();
   private user: string | undefined;
   private hasLooked = false;
   private listeners: ((counts: MessageCounts) => void)[] = [];
@@ -79,7 +84,11 @@ export class Inbox {
     return [...this.entries.values()]
       .flatMap(({ letter, storageTime }) => (letter === undefined || storageTime < oldest ? [] : [letter.message]))
       .sort((a, b) => a.at - b.at)
-      .map((message) => ({ ...message, isNew: !journal.isHeard(message.id) }));
+      .map((message) => ({
+        ...message,
+        isNew: !journal.isHeard(message.id),
+        isWhole: !this.broken.has(message.id),
+      }));
   }
 
   /** Whether all of the mailbox has been seen, at some time. */
@@ -99,10 +108,13 @@ export class Inbox {
       this.hasLooked = false;
       this.entries.clear();
       this.recordings.clear();
+      this.broken.clear();
     }
     const places = Array.from({ length: MAILBOX_PLACES }, (_, place) => place);
     const looks = await Promise.allSettled(places.map((place) => this.lookAt(user, place)));
     const failed = looks.find((look) => look.status === 'rejected');
+    const ids = new Set([...this.entries.values()].map(({ letter }) => letter?.message.id));
+    for (const id of this.broken.keys()) if (!ids.has(id)) this.broken.delete(id);
     this.hasLooked ||= failed === undefined;
     if (this.hasLooked) this.tell();
     if (failed !== undefined) throw failed.reason;
@@ -113,7 +125,7 @@ export class Inbox {
     return this.find(text).letter.message.id;
   }
 
-  /** @throws {IdlocError} */
+  /** What is not whole after a while counts as heard. @throws {IdlocError} */
   async read(id: string): Promise<Uint8Array> {
     const { overlay, parts, identity } = this.components;
     const { writer, letter } = this.find(id);
@@ -128,11 +140,12 @@ export class Inbox {
       throw unavailable(`message ${message.id} cannot be read now: ${messageOf(cause)}`, cause);
     }
     if (sealed === undefined)
-      throw unavailable(`the overlay does not give all of message ${message.id}: try again later`);
+      return this.isBroken(message.id, 'parts of it are missing in the overlay: try again later, or remove it');
     const context = recordingContext(user, writer, mailId, head.parts.savedAt);
     const ogg = await openDocument(sealed, identity, context);
     if (ogg === undefined || !isOggOpus(ogg))
-      throw unavailable(`message ${message.id} is no recording, or not for this host: remove it`);
+      return this.isBroken(message.id, 'it is no recording, or not for this host: remove it');
+    this.broken.delete(message.id);
     if (overlay.user === user) {
       this.recordings.set(message.id, ogg);
       for (const first of this.recordings.keys()) if (this.recordings.size > MAX_READ) this.recordings.delete(first);
@@ -177,6 +190,15 @@ export class Inbox {
       this.tell();
     }
     return found.map(({ letter }) => letter.message.id);
+  }
+
+  /** @throws {IdlocError} always */
+  private async isBroken(id: string, why: string): Promise<never> {
+    const now = this.components.clock.wall();
+    const since = this.broken.get(id) ?? now;
+    this.broken.set(id, since);
+    if (now - since >= BROKEN_AFTER_MS) await this.markHeard([id]);
+    throw new IdlocError('mail_broken', `message ${id} is not whole: ${why}`);
   }
 
   /** @param text an id, or what it begins with. @throws {IdlocError} */

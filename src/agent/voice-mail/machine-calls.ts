@@ -13,12 +13,15 @@ import type { MailboxOffer, VoiceMailPort } from './voice-mail-port.ts';
 const PREPARED_WITHIN_MS = 2_000;
 /** As the setting: what a stranger's mailbox says more takes room here, on the caller's host. */
 const MAX_MESSAGE_SECONDS = 180;
+/** Machines see a second later that a recording is full, and a file has more behind the last word. */
+const MORE_SECONDS = 5;
 /** A phone that calls for messages gives up after half a minute. */
 const MESSAGES_WITHIN_MS = 15_000;
 /** Less is a click. */
 const LEAST_SECONDS = 1;
 
 type PlayBack = Parameters<VoiceMailPorts['playBack']>[1];
+type Played = Pick<Message, 'id' | 'seconds'> & { readonly ogg: Uint8Array };
 
 export interface MachineCallsComponents {
   readonly mail: VoiceMailPort;
@@ -110,7 +113,7 @@ export class MachineCalls implements VoiceMailPorts {
   }
 
   private async play({ family, codec }: MachineCall, done: PlayBack): Promise<void> {
-    const { mail, machines, feed } = this.components;
+    const { mail, machines, clock, feed } = this.components;
     const refuse = (reason: string): void => feed((now) => done({ status: 480, reason }, now));
     if (!machines.areThere) {
       refuse('No Answering Machine');
@@ -118,18 +121,24 @@ export class MachineCalls implements VoiceMailPorts {
     }
     const messages = await this.attempt('messages are not listed', mail.list());
     const fresh = messages?.filter(({ isNew }) => isNew) ?? [];
-    const chosen = fresh.length > 0 ? fresh : (messages ?? []);
+    const heard = messages?.filter(({ isNew }) => !isNew) ?? [];
+    const chosen = fresh.length > 0 ? fresh : heard;
     if (chosen.length === 0) {
       refuse(messages === undefined ? 'Mailbox Unavailable' : 'No Messages');
       return;
     }
-    const found = await this.read(chosen);
+    const until = clock.monotonic() + MESSAGES_WITHIN_MS;
+    const readable = await this.read(chosen, until);
+    // New ones that cannot be read do not stand before the others for ever.
+    const found = readable.length > 0 || fresh.length === 0 ? readable : await this.read(heard, until);
     if (found.length === 0) {
       refuse('Messages Unavailable');
       return;
     }
+    // Nobody has more of the call than he says, nor than a message may have.
+    const soundSeconds = found.map(({ seconds }) => Math.max(1, Math.min(seconds, MAX_MESSAGE_SECONDS)) + MORE_SECONDS);
     const run = machines.start(
-      { task: 'play', family, codec, maxSeconds: MAX_SECONDS },
+      { task: 'play', family, codec, maxSeconds: MAX_SECONDS, soundSeconds },
       found.map(({ ogg }) => ogg),
     );
     const at = await run.ready;
@@ -140,19 +149,18 @@ export class MachineCalls implements VoiceMailPorts {
   }
 
   /** As many as there is time and room for: the others are for the next call. */
-  private async read(messages: readonly Message[]): Promise<{ readonly id: string; readonly ogg: Uint8Array }[]> {
+  private async read(messages: readonly Message[], until: number): Promise<Played[]> {
     const { mail, clock } = this.components;
-    const end = clock.monotonic() + MESSAGES_WITHIN_MS;
-    const found: { readonly id: string; readonly ogg: Uint8Array }[] = [];
+    const found: Played[] = [];
     let bytes = 0;
-    for (const { id } of messages) {
-      const left = end - clock.monotonic();
+    for (const { id, seconds } of messages) {
+      const left = until - clock.monotonic();
       if (left <= 0 || found.length >= MAX_SOUNDS) break;
       const ogg = await within(left, this.attempt('a message is not read', mail.read(id)));
       if (ogg === undefined) continue;
       bytes += ogg.length;
       if (bytes > MAX_SOUND_BYTES) break;
-      found.push({ id, ogg });
+      found.push({ id, seconds, ogg });
     }
     return found;
   }

@@ -20,4 +20,6 @@ export interface Message {
   readonly seconds: number;
   /** Nobody has heard it on this host. */
   readonly isNew: boolean;
+  /** False: parts of it were missing, or it was no recording, when it was read last. */
+  readonly isWhole: boolean;
 }

@@ -34,7 +34,7 @@ export interface VoiceMailPort {
   leave(user: string, recording: Recording): Promise<void>;
   /** Of this host's user, the oldest first. @throws {IdlocError} `no_mailbox`, `mail_unavailable` */
   list(): Promise<readonly Message[]>;
-  /** Ogg Opus. @throws {IdlocError} `no_such_message`, `mail_unavailable` */
+  /** Ogg Opus. @throws {IdlocError} `no_such_message`, `mail_unavailable`; `mail_broken`: after a while it counts as heard */
   read(id: string): Promise<Uint8Array>;
   /** On this host. What is not known is passed over. */
   markHeard(ids: readonly string[]): Promise<void>;

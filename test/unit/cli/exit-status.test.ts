@@ -81,6 +81,7 @@ const OF_COMMANDS = [
   'empty',
   'file_exists',
   'interrupted',
+  'mail_broken',
   'mail_quota',
   'mail_unavailable',
   'mailbox_full',

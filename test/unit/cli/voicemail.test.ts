@@ -12,8 +12,10 @@ type Messages = Result<'voicemail'>['messages'];
 const OGG = oggOfBytes(262_144);
 const at = new Date(2026, 10, 30, 14, 5).getTime();
 const MESSAGES: Messages = [
-  { id: '0123456789abcdef', from: 'carol@home.example', at, seconds: 75, isNew: true },
-  { id: 'fedcba9876543210', from: '+49301234567', at: at + 60_000, seconds: 4, isNew: false },
+  { id: '0123456789abcdef', from: 'carol@home.example', at, seconds: 75, isNew: true, isWhole: true },
+  { id: 'fedcba9876543210', from: '+49301234567', at: at + 60_000, seconds: 4, isNew: false, isWhole: true },
+  { id: 'aaaaaaaaaaaaaaaa', from: 'dan@home.example', at: at + 60_000, seconds: 5, isNew: true, isWhole: false },
+  { id: 'bbbbbbbbbbbbbbbb', from: 'dan@home.example', at: at + 60_000, seconds: 5, isNew: false, isWhole: false },
 ];
 
 /** The agent of a host with a mailbox, and nothing else. */
@@ -46,6 +48,8 @@ test('messages are listed for a person and as JSON, and what keeps some from bei
         'ID                LEFT              LENGTH      FROM',
         '0123456789abcdef  2026-11-30 14:05  1 min 15 s  carol@home.example  new',
         'fedcba9876543210  2026-11-30 14:06  4 s         +49301234567',
+        'aaaaaaaaaaaaaaaa  2026-11-30 14:06  5 s         dan@home.example    new, not whole',
+        'bbbbbbbbbbbbbbbb  2026-11-30 14:06  5 s         dan@home.example    not whole',
         '',
       ].join('\n'),
       'not all of the mailbox can be seen now\n',

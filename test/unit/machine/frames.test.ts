@@ -31,6 +31,7 @@ test('frames come out whole and in order, in whatever pieces a stream brings the
       [FRAME.orders, FRAME.sound, FRAME.start],
     );
     t.deepEqual(parseOrders(frames[0]?.payload ?? sound), ORDERS);
+    t.deepEqual(parseOrders(json({ ...ORDERS, soundSeconds: [1, 5.5] })).soundSeconds, [1, 5.5]);
     t.true(Buffer.from(frames[1]?.payload ?? []).equals(sound));
   }
 });
@@ -53,6 +54,11 @@ test('orders, reports and ports that are none are refused', (t) => {
     { ...ORDERS, maxSeconds: MAX_SECONDS + 1 },
     { ...ORDERS, maxSeconds: 0 },
     { ...ORDERS, maxSeconds: null },
+    { ...ORDERS, soundSeconds: 3 },
+    { ...ORDERS, soundSeconds: [0] },
+    { ...ORDERS, soundSeconds: [MAX_SECONDS + 1] },
+    { ...ORDERS, soundSeconds: ['3'] },
+    { ...ORDERS, soundSeconds: Array.from({ length: 65 }, () => 3) },
     null,
     7,
   ])

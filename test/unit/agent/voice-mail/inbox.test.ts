@@ -3,16 +3,23 @@ import { Inbox } from '../../../../src/agent/voice-mail/inbox.ts';
 import { VoiceMailJournal } from '../../../../src/agent/voice-mail/journal.ts';
 import type { MailOverlay } from '../../../../src/agent/voice-mail/mail-overlay.ts';
 import { PartStore } from '../../../../src/agent/voice-mail/part-store.ts';
-import { headContext } from '../../../../src/agent/voice-mail/sealed-mail.ts';
+import { headContext, recordingContext } from '../../../../src/agent/voice-mail/sealed-mail.ts';
 import { fromHex } from '../../../../src/base/bytes.ts';
 import { silentLogger } from '../../../../src/base/logger.ts';
 import { seededRandom } from '../../../../src/base/random.ts';
 import { HostIdentity } from '../../../../src/identity/host-identity.ts';
 import { sealDocument } from '../../../../src/identity/sealed-document.ts';
-import { encodeMail, encodeMailHead, mailboxPlaceName } from '../../../../src/overlay/storage/mail-value.ts';
+import {
+  encodeMail,
+  encodeMailHead,
+  encodeMailPart,
+  mailPartName,
+  mailboxPlaceName,
+} from '../../../../src/overlay/storage/mail-value.ts';
 import type { FetchedValue } from '../../../../src/overlay/storage/storage-client.ts';
 import type { StoredMetaData } from '../../../../src/reload/index.ts';
 import { MemoryState } from '../../../sim/voice-mail/mail-host.ts';
+import { oggOfBytes } from '../../../sim/voice-mail/ogg.ts';
 
 const BOB = 'bob@home.example';
 const CAROL = 'carol@home.example';
@@ -39,6 +46,7 @@ class Mailbox {
   readonly stored = new Map<string, { key: string; value: FetchedValue }[]>();
   /** More keys, of which nothing is stored. */
   madeUp = 0;
+  wall = WALL;
   fetches = 0;
   readonly inbox = this.makeInbox();
 
@@ -64,23 +72,35 @@ class Mailbox {
     this.stored.set(name, [...(this.stored.get(name) ?? []).filter((other) => other.key !== key), entry]);
   }
 
+  /** The part of what `leave` has left. */
+  async record(ogg: Uint8Array, writer = 1): Promise<void> {
+    const key = writerOf(writer);
+    const context = recordingContext(BOB, key, ID, 1);
+    const content = await sealDocument(ogg, [this.identity.spki], context, random);
+    const part = encodeMailPart({ slot: 2, index: 0, count: 1, savedAt: 1, content });
+    const value = { model: 'single' as const, exists: true, value: part };
+    const signer = { nodeId: key, user: CAROL };
+    const entry = { key, value: { value, signer, certificate: undefined, storageTime: WALL, lifetimeS: 1 } };
+    this.stored.set(mailPartName(key, 2, 0), [entry]);
+  }
+
   private makeInbox(): Inbox {
     const overlay: MailOverlay = {
       ...{ nodeId: this.identity.hit, user: BOB, overlay: 'home.example' },
       hosts: () => Promise.resolve([]),
       store: () => Promise.resolve(),
       stat: (name) => Promise.resolve(this.told(name)),
-      fetch: ({ name, keys = [] }) => {
+      fetch: ({ name, keys }) => {
         this.fetches += 1;
-        const asked = keys.map((key) => Buffer.from(key).toString('hex'));
-        const found = (this.stored.get(name) ?? []).filter(({ key }) => asked.includes(key));
+        const asked = keys?.map((key) => Buffer.from(key).toString('hex'));
+        const found = (this.stored.get(name) ?? []).filter(({ key }) => asked?.includes(key) ?? true);
         return Promise.resolve({ values: found.map(({ value }) => value), removed: [] });
       },
     };
     return new Inbox({
       ...{ overlay, parts: new PartStore({ overlay }), identity: this.identity, logger: silentLogger },
       journal: new VoiceMailJournal({ state: new MemoryState(), logger: silentLogger }),
-      clock: { wall: () => WALL },
+      clock: { wall: () => this.wall },
       ...{ gateways: [], isWelcome: () => true },
     });
   }
@@ -143,6 +163,39 @@ test('a time that cannot be is the one when the message was stored', async (t) =
     await mailbox.inbox.look(BOB);
     t.like(mailbox.inbox.messages, [{ at: WALL }], `${at}`);
   }
+});
+
+test('a message of which parts are missing is told as such, counts as heard when they do not come for an hour, and can be removed', async (t) => {
+  const mailbox = new Mailbox();
+  await mailbox.leave({});
+  await mailbox.inbox.look(BOB);
+  const [{ id } = { id: '' }] = mailbox.inbox.messages;
+  const read = (): Promise<Uint8Array> => mailbox.inbox.read(id);
+  t.like(mailbox.inbox.messages, [{ isNew: true, isWhole: true }]);
+  const error = await t.throwsAsync(read(), { code: 'mail_broken' });
+  t.regex(error.message, /parts of it are missing/);
+  mailbox.wall += 3_599_000;
+  await t.throwsAsync(read(), { code: 'mail_broken' });
+  await mailbox.inbox.look(BOB);
+  t.like(mailbox.inbox.messages, [{ isNew: true, isWhole: false }]);
+  mailbox.wall += 1_000;
+  await t.throwsAsync(read(), { code: 'mail_broken' });
+  t.like(mailbox.inbox.messages, [{ isNew: false, isWhole: false }]);
+  await mailbox.record(oggOfBytes(500));
+  t.deepEqual(await read(), oggOfBytes(500), 'they have come after all');
+  t.like(mailbox.inbox.messages, [{ isNew: false, isWhole: true }]);
+  t.deepEqual(await mailbox.inbox.remove([id]), [id]);
+});
+
+test('what is no recording behind a good head is told as such, too', async (t) => {
+  const mailbox = new Mailbox();
+  await mailbox.leave({});
+  await mailbox.record(new Uint8Array(500));
+  await mailbox.inbox.look(BOB);
+  const [{ id } = { id: '' }] = mailbox.inbox.messages;
+  const error = await t.throwsAsync(mailbox.inbox.read(id), { code: 'mail_broken' });
+  t.regex(error.message, /no recording/);
+  t.like(mailbox.inbox.messages, [{ isWhole: false }]);
 });
 
 test('two messages with the same id by different hosts have different ids here, and each is named by what its id begins with', async (t) => {

@@ -100,8 +100,8 @@ async function settled(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-function message(id: string, isNew: boolean): Message {
-  return { id, from: 'alice@home.example', at: 0, seconds: 3, isNew };
+function message(id: string, isNew: boolean, seconds = 3): Message {
+  return { id, from: 'alice@home.example', at: 0, seconds, isNew, isWhole: true };
 }
 
 test('a machine plays the greeting, and what was said is left for who was called, by the time when it began', async (t) => {
@@ -192,6 +192,20 @@ test('new messages are played in their order, and those that were heard to the e
   t.deepEqual(fixture.started[0]?.sounds.map(String), ['b', 'c', 'd']);
   t.is(fixture.started[0]?.orders.task, 'play');
   t.deepEqual(fixture.heard, ['b', 'c']);
+});
+
+test('each message has the time that it says it has, and none more than a message may have', async (t) => {
+  const fixture = new Fixture();
+  fixture.messages = [0, 3, 180, 65_535].map((seconds) => message(`${seconds}`, true, seconds));
+  await fixture.play();
+  t.deepEqual(fixture.started[0]?.orders.soundSeconds, [6, 8, 185, 185]);
+});
+
+test('new messages that cannot be read do not stand before the old ones', async (t) => {
+  const fixture = new Fixture();
+  fixture.messages = [message('a', false), message('gone', true)];
+  t.deepEqual(await fixture.play(), AT);
+  t.deepEqual(fixture.started[0]?.sounds.map(String), ['a']);
 });
 
 test('without new messages the old ones are played; without any, or when none can be had, the call is refused', async (t) => {

@@ -16,11 +16,22 @@ export class AnsweringMachine {
     this.process = process;
   }
 
-  static async start(lab: Lab, namespace: Namespace, name: string): Promise<AnsweringMachine> {
+  /** @param roomBytes for their files; absent: as much as there is */
+  static async start(lab: Lab, namespace: Namespace, name: string, roomBytes?: number): Promise<AnsweringMachine> {
     const socket = join(lab.directory, `${name}-voicemail.sock`);
     const files = lab.folder(`${name}-voicemail`);
-    const process = namespace.start('systemd-socket-activate', [
-      ...['--accept', '--inetd', '--setenv', `RUNTIME_DIRECTORY=${files}`],
+    // Each program of a namespace sees mounts of its own.
+    const mount = roomBytes === undefined ? '' : `mount -t tmpfs -o size=${roomBytes} room ${files} && `;
+    const process = namespace.start('sh', [
+      ...[
+        '-c',
+        `${mount}exec systemd-socket-activate "$@"`,
+        'sh',
+        '--accept',
+        '--inetd',
+        '--setenv',
+        `RUNTIME_DIRECTORY=${files}`,
+      ],
       ...['--listen', socket, MACHINE],
     ]);
     await eventually('answering machines are listened for', START_TIMEOUT_MS, () =>

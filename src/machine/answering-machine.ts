@@ -26,6 +26,9 @@ const LOOK_EVERY_MS = 1_000;
 const SILENCE_ENDS_AFTER_MS = 10_000;
 const BYTES_PER_SECOND = 2 * RATE_HZ;
 
+const CALLED_OFF = 'it was called off';
+const NO_ROOM = 'there is no room for more';
+
 export interface CallPorts {
   ready(port: number): void;
   answered(): void;
@@ -60,7 +63,7 @@ export async function answerCall(ports: CallPorts, options: CallOptions): Promis
   await writeFile(plays, wavFile({ rate: RATE_HZ, channels: 1, data: Buffer.concat(played.pieces) }));
   const lengthSeconds = played.pieces.reduce((sum, { length }) => sum + length, 0) / BYTES_PER_SECOND;
   const baresip = await Baresip.start({
-    ...{ directory, plays, ...orders },
+    ...{ directory, plays, records: isRecording, ...orders },
     maxSeconds: Math.ceil(lengthSeconds + CALLED_WITHIN_MS / 1_000 + 5),
   });
   const recording = new Recording(directory);
@@ -91,7 +94,7 @@ export async function answerCall(ports: CallPorts, options: CallOptions): Promis
   const said = isRecording && call.answeredAt !== undefined ? recording.take() : undefined;
   if (said !== undefined) {
     const { seconds } = said;
-    ports.recorded(await encodeOpus(wavFile(said), directory, { seconds, signal }));
+    ports.recorded(await encodeOpus(wavFile(said), { seconds, signal }));
   }
   const count = isRecording ? 0 : played.endsAt.filter((seconds) => 1_000 * seconds <= call.heardMs).length;
   ports.over({ seconds: said?.seconds ?? 0, played: Math.min(count, sounds.length), why: call.why });
@@ -107,7 +110,7 @@ interface Arrangement {
 }
 
 /** What the caller hears. */
-async function arrange({ orders, sounds, directory, signal }: CallOptions): Promise<Arrangement> {
+async function arrange({ orders, sounds, signal }: CallOptions): Promise<Arrangement> {
   const pieces: Buffer[] = [silence(LEAD_SECONDS, RATE_HZ)];
   const endsAt: number[] = [];
   let seconds = LEAD_SECONDS;
@@ -122,7 +125,7 @@ async function arrange({ orders, sounds, directory, signal }: CallOptions): Prom
     if (left < 1) break;
     const maxSeconds = Math.min(left, orders.soundSeconds?.[index] ?? left);
     // What cannot be played is passed over: it would stand before all others in each call.
-    const samples = await decodeOpus(sound, directory, { maxSeconds, signal }).catch(unlessMissing);
+    const samples = await decodeOpus(sound, { maxSeconds, signal }).catch(unlessMissing);
     // A message that has no room is for the next call.
     if (index > 0 && samples.length >= BYTES_PER_SECOND * left) break;
     if (index > 0) {
@@ -151,14 +154,20 @@ async function watch(
   { fromMs, maxMs }: { readonly fromMs: number; readonly maxMs: number },
   signal: AbortSignal,
 ): Promise<string> {
-  await pause(fromMs, signal);
-  if (!signal.aborted) recording.begin();
+  const answered = performance.now();
+  for (let leftMs = fromMs; leftMs > 0; leftMs = fromMs - (performance.now() - answered)) {
+    await pause(Math.min(leftMs, LOOK_EVERY_MS), signal);
+    if (signal.aborted) return CALLED_OFF;
+    if (!recording.makeRoom()) return NO_ROOM;
+  }
+  recording.begin();
   const began = performance.now();
   for (let loudAt = began; ;) {
     await pause(LOOK_EVERY_MS, signal);
-    if (signal.aborted) return 'it was called off';
+    if (signal.aborted) return CALLED_OFF;
     const now = performance.now();
     if (recording.look()) loudAt = now;
+    if (!recording.makeRoom()) return NO_ROOM;
     if (now - began >= maxMs) return 'the recording is full';
     if (now - loudAt >= SILENCE_ENDS_AFTER_MS) return 'nobody speaks';
   }

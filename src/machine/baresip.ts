@@ -20,6 +20,8 @@ export interface BaresipOptions {
   readonly codec: 'g711' | 'opus';
   /** A WAV file, `RATE_HZ`, one channel. At its end it hangs up. */
   readonly plays: string;
+  /** What it hears is written down. */
+  readonly records: boolean;
   /** Whatever happens. */
   readonly maxSeconds: number;
 }
@@ -91,7 +93,7 @@ export class Baresip {
 
 const CODECS = { g711: 'PCMU/8000/1,PCMA/8000/1', opus: 'opus/48000/2' } as const;
 
-function configuration(port: number, { directory, interfaceName, family, plays }: BaresipOptions): string {
+function configuration(port: number, { directory, interfaceName, family, plays, records }: BaresipOptions): string {
   return `poll_method epoll
 module_path /usr/lib/baresip/modules
 sip_listen ${bracketed(LOOPBACK[family])}:${port}
@@ -107,8 +109,7 @@ module g711.so
 module opus.so
 module aufile.so
 module aubridge.so
-module sndfile.so
-module_tmp account.so
+${records ? 'module sndfile.so\n' : ''}module_tmp account.so
 `;
 }
 

@@ -28,8 +28,9 @@ else void serve(new Socket({ fd: 0, readable: true, writable: true }));
 
 async function serve(socket: Socket): Promise<void> {
   const over = new AbortController();
-  const directory = await mkdtemp(join(process.env.RUNTIME_DIRECTORY ?? tmpdir(), 'call-'));
+  let directory: string | undefined;
   try {
+    directory = await mkdtemp(join(process.env.RUNTIME_DIRECTORY ?? tmpdir(), 'call-'));
     socket.on('error', () => over.abort());
     const { orders, sounds } = await readOrders(socket, over);
     const say = (frame: Buffer): void => void socket.write(frame);
@@ -46,7 +47,7 @@ async function serve(socket: Socket): Promise<void> {
     if (!over.signal.aborted) process.stderr.write(`answering machine: ${messageOf(error)}\n`);
     process.exitCode = 1;
   } finally {
-    await rm(directory, { recursive: true, force: true });
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true });
     socket.end();
     // What the agent does not take is not waited for.
     socket.setTimeout(ORDERED_WITHIN_MS, () => socket.destroy());

@@ -5,6 +5,8 @@ import { IdlocError } from '../base/errors.ts';
 const KEPT_CHARACTERS = 2_048;
 
 export interface ProgramOptions {
+  /** For its standard input. */
+  readonly input: Uint8Array;
   readonly signal: AbortSignal;
   /** What it says more than that is not waited for. */
   readonly maxBytes: number;
@@ -18,13 +20,16 @@ export interface ProgramOptions {
 export async function run(
   file: string,
   args: readonly string[],
-  { signal, maxBytes }: ProgramOptions,
+  { input, signal, maxBytes }: ProgramOptions,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
+    const child = spawn(file, args, { stdio: ['pipe', 'pipe', 'pipe'], signal, killSignal: 'SIGKILL' });
     const pieces: Buffer[] = [];
     let bytes = 0;
     let said = '';
+    // What it does not read it does not want: its status says whether that is well.
+    child.stdin.on('error', () => undefined);
+    child.stdin.end(input);
     child.stdout.on('data', (piece: Buffer) => {
       pieces.push(piece);
       bytes += piece.length;

@@ -1,9 +1,13 @@
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync, statfsSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { loudness, type Pcm, parseWav } from './wav.ts';
 
 /** What baresip's `sndfile` makes of what it hears. */
 const SUFFIX = '-dec.wav';
+/** And of what it plays, which nobody wants and nothing switches off. */
+const PLAYED_SUFFIX = '-enc.wav';
+/** What comes until the next look has room in it. */
+const LEAST_FREE_BYTES = 512 * 1_024;
 const HEADER_BYTES = 44;
 /** -50 dB: a quiet voice is louder, a quiet room is not. */
 const QUIET = 0.003;
@@ -27,6 +31,14 @@ export class Recording {
   begin(): void {
     this.from = Math.max(HEADER_BYTES, this.size());
     this.seen = this.from;
+  }
+
+  /** The file of what is played takes no room: baresip writes on behind the hole. @returns whether there is room for what comes next. */
+  makeRoom(): boolean {
+    for (const name of readdirSync(this.directory))
+      if (name.endsWith(PLAYED_SUFFIX)) truncateSync(join(this.directory, name));
+    const { bavail, bsize } = statfsSync(this.directory);
+    return bavail * bsize >= LEAST_FREE_BYTES;
   }
 
   /** @returns whether somebody has spoken since the last time. */

@@ -21,7 +21,7 @@ interface Scene {
   readonly listener: AnsweringMachine;
 }
 
-async function scene(lab: Lab): Promise<Scene> {
+async function scene(lab: Lab, roomBytes?: number): Promise<Scene> {
   const namespace = await lab.namespace('host');
   await namespace.ipBatch([
     ...[
@@ -33,7 +33,7 @@ async function scene(lab: Lab): Promise<Scene> {
     `address add 198.18.0.1/15 dev ${TUN_NAME}`,
     `address add 2001:20::1/28 dev ${TUN_NAME} nodad`,
   ]);
-  const listener = await AnsweringMachine.start(lab, namespace, 'host');
+  const listener = await AnsweringMachine.start(lab, namespace, 'host', roomBytes);
   const machines = new AnsweringMachines(
     { logger: silentLogger, guard: new Guard({ logger: silentLogger }) },
     { socket: listener.socket, interfaceName: TUN_NAME },
@@ -179,6 +179,34 @@ systemTest(
     t.is(result?.why, 'the recording is full');
     t.true((result?.seconds ?? 0) > 2 && (result?.seconds ?? 0) < 6, `${result?.seconds ?? 0} s`);
     await speaking.stop();
+    await at.listener.stop();
+  },
+);
+
+systemTest(
+  'a machine whose folder is full hangs up, and what was said until then is there; one that has no room at all is not ready',
+  async (t, lab) => {
+    const at = await scene(lab, 3 << 20);
+    const calling = await phone(lab, at, {
+      family: 4,
+      speech: toneFile(join(lab.directory, 'speech.wav'), SPEECH_HZ, 60, 2),
+      codecs: 'opus/48000/2',
+    });
+    const orders = { task: 'record', family: 4, codec: 'opus' } as const;
+    const run = at.machines.start({ ...orders, maxSeconds: 50 }, []);
+    await dial(calling, run);
+    await calling.next('CALL_CLOSED', 30_000);
+    const result = await run.over;
+    t.is(result?.why, 'there is no room for more');
+    const file = join(lab.directory, 'said.ogg');
+    writeFileSync(file, result?.ogg ?? new Uint8Array());
+    const said = await decoded(file);
+    t.log(`${said.seconds.toFixed(1)} s had room`);
+    t.true(said.seconds > 2 && said.share(SPEECH_HZ) > 0.7, `${said.seconds} s, ${said.share(SPEECH_HZ)}`);
+    const none = at.machines.start({ ...orders, maxSeconds: 300 }, []);
+    t.is(await none.ready, undefined);
+    t.is(await none.over, undefined);
+    await calling.stop();
     await at.listener.stop();
   },
 );

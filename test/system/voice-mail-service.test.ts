@@ -66,6 +66,13 @@ else
     const uid = /^Uid:\s*(\d+)/m.exec(proc)?.[1] ?? '0';
     t.true(Number(uid) > 0);
     t.not(uid, (await debian.run('id', '-u', 'idloc')).trim());
+    // Machines have limits together: each alone may have as much as a small host has.
+    t.regex(
+      await debian.run('cat', `/proc/${pid}/cgroup`),
+      /\/idloc-voicemail\.slice\/idloc-voicemail@[^/]*\.service$/m,
+    );
+    const limits = await debian.run('systemctl', 'show', 'idloc-voicemail.slice', '-p', 'MemoryMax', '-p', 'TasksMax');
+    t.deepEqual(limits.trim().split('\n').toSorted(), ['MemoryMax=1073741824', 'TasksMax=256']);
     const { stdout } = await asked;
     t.regex(stdout, /"port":\d+/, 'ready, within its unit');
     // Whoever asked is gone: so is the machine, and what it had.

@@ -193,12 +193,7 @@ export class StateDirectory {
       if (this.writes.get(name) !== count) return;
       this.checkLocked(path);
       renameSync(prepared, path);
-      const directory = await open(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
-      try {
-        await directory.sync();
-      } finally {
-        await directory.close();
-      }
+      await this.syncDirectorySoon();
     } catch (cause) {
       throw writeError(`${path} cannot be written`, cause);
     } finally {
@@ -223,6 +218,24 @@ export class StateDirectory {
       this.checkLocked(path);
       rmSync(path, { force: true });
       this.syncDirectory();
+    } catch (cause) {
+      throw writeError(`${path} cannot be removed`, cause);
+    }
+  }
+
+  /**
+   * As `remove`, for what changes while the agent runs: nobody finds the file from now on, and a slow disk holds nothing up. A write of it
+   * that has not ended does not bring it back; one that begins later does.
+   * @throws {KeyStoreError} when it is there and stays.
+   */
+  async removeSoon(name: string): Promise<void> {
+    const path = this.pathOf(name);
+    this.countWrite(name);
+    if (!this.has(name)) return;
+    try {
+      this.checkLocked(path);
+      rmSync(path, { force: true });
+      await this.syncDirectorySoon();
     } catch (cause) {
       throw writeError(`${path} cannot be removed`, cause);
     }
@@ -268,6 +281,15 @@ export class StateDirectory {
     if (this.acquire === undefined)
       throw new KeyStoreError(`${path} cannot be written: the state directory was opened to read`);
     this.takeLock();
+  }
+
+  private async syncDirectorySoon(): Promise<void> {
+    const directory = await open(this.path, constants.O_RDONLY | constants.O_DIRECTORY);
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
   }
 
   /** Makes the new name itself survive a power failure. */

@@ -40,7 +40,7 @@ interface Waiting {
 export interface OutboxComponents {
   /** @throws {IdlocError} when it is no use to try again. */
   readonly send: (letter: Letter) => Promise<void>;
-  readonly state: Pick<StateDirectory, 'read' | 'writeSoon' | 'remove'>;
+  readonly state: Pick<StateDirectory, 'read' | 'writeSoon' | 'removeSoon'>;
   readonly clock: { wall(): number };
   readonly random: Random;
   readonly logger: Logger;
@@ -169,7 +169,7 @@ export class Outbox {
           `the message for ${letter.user} could not be stored for two weeks: it is over`,
         );
       await send(letter);
-      this.drop(entry);
+      await this.drop(entry);
       stored.resolve(undefined);
     } catch (error) {
       if (isFull(error)) {
@@ -181,17 +181,17 @@ export class Outbox {
         logger.debug('message not stored yet', { err: messageOf(error) });
         return;
       }
-      this.drop(entry);
+      await this.drop(entry);
       logger.warn('a message is lost', { err: messageOf(error) });
       stored.reject(error);
     }
   }
 
-  private drop(entry: Waiting): void {
+  private async drop(entry: Waiting): Promise<void> {
     const { state, logger } = this.components;
     this.waiting = this.waiting.filter((other) => other !== entry);
     try {
-      state.remove(nameOf(entry.file));
+      await state.removeSoon(nameOf(entry.file));
     } catch (error) {
       logger.warn('a message that was stored is still on the disk', { err: messageOf(error) });
     }

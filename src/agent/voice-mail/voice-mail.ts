@@ -28,7 +28,7 @@ const FRESH_MS = 5_000;
 export interface VoiceMailComponents {
   readonly overlay: MailOverlay;
   readonly identity: Pick<HostIdentity, 'hit' | 'pkcs8'>;
-  readonly state: Pick<StateDirectory, 'read' | 'writeSoon' | 'remove'>;
+  readonly state: Pick<StateDirectory, 'read' | 'writeSoon' | 'removeSoon'>;
   readonly clock: { wall(): number; monotonic(): number };
   readonly random: Random;
   readonly logger: Logger;

@@ -31,8 +31,9 @@ export class MemoryState {
     return Promise.resolve();
   }
 
-  remove(name: string): void {
+  removeSoon(name: string): Promise<void> {
     this.files.delete(name);
+    return Promise.resolve();
   }
 }
 

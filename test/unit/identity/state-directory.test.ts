@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
-import { StateInUseError, StateWriteError } from '../../../src/identity/errors.ts';
+import { KeyStoreError, StateInUseError, StateWriteError } from '../../../src/identity/errors.ts';
 import { StateDirectory } from '../../../src/identity/state-directory.ts';
 import { StateLock } from '../../../src/identity/state-lock.ts';
 
@@ -91,6 +91,24 @@ test('of writes that overlap the one that began last is kept, nothing else is le
     readdirSync(path).filter((name) => name.endsWith('.tmp')),
     [],
   );
+});
+
+test('what is removed soon is gone at once, also from under a write that has not ended; one that begins later is kept', async (t) => {
+  const path = folder(t);
+  const directory = StateDirectory.open(path);
+  t.teardown(() => directory.close());
+  directory.write('message', 'old', PUBLIC);
+  const writing = directory.writeSoon('message', 'x'.repeat(100_000), PUBLIC);
+  const removing = directory.removeSoon('message');
+  t.false(directory.has('message'));
+  await Promise.all([writing, removing]);
+  t.false(directory.has('message'));
+  const again = directory.removeSoon('message');
+  await directory.writeSoon('message', 'new', PUBLIC);
+  await again;
+  t.is(Buffer.from(directory.read('message', PUBLIC) ?? []).toString(), 'new');
+  directory.close();
+  await t.throwsAsync(directory.removeSoon('message'), { instanceOf: KeyStoreError });
 });
 
 test('a write that is not done when the directory is closed fails, and leaves nothing', async (t) => {

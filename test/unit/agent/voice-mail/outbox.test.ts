@@ -135,6 +135,31 @@ test('sixteen recordings wait at most; one more is refused, and all are sent lat
   t.is(new Set(host.sent.map(({ id }) => id)).size, 16);
 });
 
+test('a disk that is slow to remove holds nothing up: what comes meanwhile is sent, and its file is not the one that goes', async (t) => {
+  const host = new Host();
+  const { state } = host;
+  const disk = Promise.withResolvers<undefined>();
+  const removed: string[] = [];
+  state.removeSoon = async (name) => {
+    state.files.delete(name);
+    removed.push(name);
+    await disk.promise;
+  };
+  const first = host.outbox.leave(BOB, RECORDING);
+  while (removed.length === 0) await Promise.resolve();
+  host.failures.push(new Error('nobody answers'));
+  const second = host.outbox.leave(BOB, RECORDING);
+  while (host.outbox.size === 0) await Promise.resolve();
+  t.is(host.files.length, 1);
+  disk.resolve(undefined);
+  await first;
+  await host.outbox.sendAll();
+  t.is(host.files.length, 1, 'the second waits on the disk');
+  while (host.sent.length < 2) await host.outbox.sendAll();
+  await second;
+  t.deepEqual(host.files, []);
+});
+
 test('what is no recording is refused at once', async (t) => {
   const host = new Host();
   for (const wrong of [

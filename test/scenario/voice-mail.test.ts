@@ -171,6 +171,25 @@ test('a greeting is heard by whoever calls, a new one after it was changed, and 
   t.is(await awaited(world, carol.mail.offerOf(BOB)), undefined);
 });
 
+test('a host that leaves while it announces its mailbox has none afterwards, and says no more of it', async (t) => {
+  for (const [greeting, afterMs] of [
+    [undefined, 0],
+    [oggOfBytes(65_536), 0],
+    [oggOfBytes(65_536), 200],
+    [oggOfBytes(5_000), 60_000],
+  ] as const) {
+    const { world, nodes } = ring(t, [BOB, CAROL, null]);
+    const bob = host(world, nodes[0], { settings: { ringSeconds: 20, maxSeconds: 60, ...(greeting && { greeting }) } });
+    const syncing = bob.mail.sync();
+    await passing(world, afterMs);
+    t.true(await awaited(world, bob.mail.resign()));
+    await awaited(world, syncing);
+    bob.mail.joined();
+    await passing(world, 400_000);
+    t.is(await awaited(world, host(world, nodes[1]).mail.offerOf(BOB)), undefined);
+  }
+});
+
 test('whoever calls is who the signature says; what a host says of a caller counts where it is a gateway that this host has named', async (t) => {
   const OFFICE = `office@${OVERLAY}`;
   const { world, nodes } = ring(t, [BOB, CAROL, OFFICE, MALLORY]);

@@ -18,6 +18,11 @@ export class Announcement {
   private readonly clock: { wall(): number };
   private readonly settings: VoiceMailSettings | undefined;
   private isDoubtful = true;
+  private bringing: Promise<void> = Promise.resolve();
+  /** Nothing is said any more but that nothing is. */
+  private isOver = false;
+  /** In this life: it may have arrived where nobody has told us. */
+  private mayBeSaid = false;
 
   /** @param settings undefined: it takes none. */
   constructor(
@@ -42,9 +47,22 @@ export class Announcement {
   }
 
   /** Brings the overlay to what is to be said. Rejects when it cannot be. */
-  async bringUp(): Promise<void> {
+  bringUp(): Promise<void> {
+    const brought = this.bringing.then(() => this.bringUpNow());
+    this.bringing = brought.catch(() => undefined);
+    return brought;
+  }
+
+  /** For good: what is under way is waited for. Callers hear nothing of this host then. Rejects when it cannot be said. */
+  async resign(): Promise<void> {
+    this.isOver = true;
+    await this.bringing;
+    await this.withdraw();
+  }
+
+  private async bringUpNow(): Promise<void> {
     const { user } = this.overlay;
-    if (user === undefined || user === null) return;
+    if (user === undefined || user === null || this.isOver) return;
     const { announced } = this.journal;
     if (this.settings === undefined) {
       if (announced?.user === user) await this.withdraw();
@@ -58,19 +76,28 @@ export class Announcement {
     const isFresh = said?.digest === digest && age >= 0 && age < RENEW_AFTER_MS;
     if (isFresh && !this.isDoubtful) return;
     const placed = isFresh ? said.greeting : await this.storeGreeting(greeting, greetingDigest, announced);
+    if (this.wasEnded()) return;
+    this.mayBeSaid = true;
     await this.store(encodeMailbox({ ringSeconds, maxSeconds, greeting: placed }), true);
     this.isDoubtful = false;
     const storedAt = isFresh ? said.storedAt : this.clock.wall();
     await this.journal.setAnnounced({ user, digest, greeting: placed, storedAt });
   }
 
-  /** Callers hear nothing of this host any more. Rejects when it cannot be said. */
-  async withdraw(): Promise<void> {
+  private async withdraw(): Promise<void> {
     const { announced } = this.journal;
-    if (announced === null || announced.user !== this.overlay.user) return;
+    const wasSaid = announced !== null && announced.user === this.overlay.user;
+    if (this.overlay.user === null || (!wasSaid && !this.mayBeSaid)) return;
     await this.store(new Uint8Array(), false);
+    this.mayBeSaid = false;
+    if (!wasSaid) return;
     await this.journal.setAnnounced(null);
     if (announced.greeting !== null) await this.parts.remove(announced.greeting);
+  }
+
+  /** Meanwhile. */
+  private wasEnded(): boolean {
+    return this.isOver;
   }
 
   /** Beside the one before, which is there until this one is whole. The same again is written where it is. */

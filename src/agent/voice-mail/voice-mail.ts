@@ -103,9 +103,10 @@ export class VoiceMail implements VoiceMailPort {
     return this.running;
   }
 
-  /** Before this host leaves for good: callers are not told to speak to nobody. @returns whether that is said. */
+  /** Stops, before this host leaves for good: callers are not told to speak to nobody. @returns whether that is said. */
   async resign(): Promise<boolean> {
-    return this.tried('voice mail not taken back', () => this.announcement.withdraw());
+    this.stop();
+    return this.tried('voice mail not taken back', () => this.announcement.resign());
   }
 
   /** Idempotent. */

@@ -49,6 +49,7 @@ function saveCommand(): Command {
       const found = await request(socket, 'readVoicemail', { id });
       const ogg = Buffer.from(found.ogg, 'base64');
       writeNewFile(file, ogg);
+      await request(socket, 'markVoicemailHeard', { id: found.id });
       if (json === true) printJson({ id: found.id, file, bytes: ogg.length });
       else print(`${found.id}  ${file}`);
     });

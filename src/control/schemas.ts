@@ -486,11 +486,13 @@ export const methods = {
       problem: z.string().nullable(),
     }),
   },
-  /** `ogg`: Ogg Opus, in base64. The message counts as heard then. */
+  /** `ogg`: Ogg Opus, in base64. The message is as new as before: whoever has got it says that it is heard. */
   readVoicemail: {
     params: z.strictObject({ id: messageId }),
     result: z.object({ id: z.string(), ogg: z.string() }),
   },
+  /** On this host. */
+  markVoicemailHeard: { params: z.strictObject({ id: messageId }), result: z.object({}) },
   removeVoicemail: {
     params: z.strictObject({ ids: z.array(messageId).min(1).max(MAX_MESSAGES_REMOVED) }),
     /** Their ids in full. */

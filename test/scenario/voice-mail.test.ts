@@ -1,7 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { fromHex } from '../../src/base/bytes.ts';
 import { IDLOC_MAIL, IDLOC_MAIL_PART, IDLOC_NAME } from '../../src/overlay/storage/kinds.ts';
-import { encodeMail, mailPartName, mailboxPlaceName } from '../../src/overlay/storage/mail-value.ts';
+import { encodeMail, encodeMailPart, mailPartName, mailboxPlaceName } from '../../src/overlay/storage/mail-value.ts';
 import { type StoredDataValue, dataSignatureInput } from '../../src/reload/index.ts';
 import { growNamed } from '../sim/overlay/named-host.ts';
 import { OverlayWorld, type SimNode, resourceOf } from '../sim/overlay/overlay-world.ts';
@@ -169,6 +169,27 @@ test('a greeting is heard by whoever calls, a new one after it was changed, and 
   await awaited(world, off.mail.sync());
   await passing(world, 61_000);
   t.is(await awaited(world, carol.mail.offerOf(BOB)), undefined);
+});
+
+test('peers that had a greeting are gone: after a new join it is there again', async (t) => {
+  const { world, nodes } = ring(t, [BOB, CAROL, null]);
+  const greeting = oggOfBytes(20_000);
+  const bob = host(world, nodes[0], { settings: { ringSeconds: 20, maxSeconds: 60, greeting } });
+  await awaited(world, bob.mail.sync());
+  // As if nobody had kept them.
+  for (let index = 0; index < 10; index++) {
+    const name = mailPartName(bob.node.id, 0, index);
+    const gone = encodeMailPart({ slot: 0, index, count: 10, savedAt: 1, content: new Uint8Array() });
+    const value = { model: 'single' as const, exists: false, value: gone };
+    const spec = { resource: resourceOf(name), kind: IDLOC_MAIL_PART.id, value, lifetimeS: 60 };
+    t.true(settled<{ ok: boolean }>(world, bob.node, (now, done) => bob.node.overlay.store(spec, now, done)).ok);
+  }
+  const carol = host(world, nodes[1]);
+  const heard = async (): Promise<Uint8Array | undefined> => (await carol.mail.offerOf(BOB))?.greeting();
+  t.is(await awaited(world, heard()), undefined);
+  bob.mail.joined();
+  await passing(world, 70_000);
+  t.deepEqual(await awaited(world, heard()), greeting);
 });
 
 test('a host that leaves while it announces its mailbox has none afterwards, and says no more of it', async (t) => {

@@ -75,13 +75,19 @@ export class Announcement {
     const age = this.clock.wall() - (said?.storedAt ?? 0);
     const isFresh = said?.digest === digest && age >= 0 && age < RENEW_AFTER_MS;
     if (isFresh && !this.isDoubtful) return;
-    const placed = isFresh ? said.greeting : await this.storeGreeting(greeting, greetingDigest, announced);
-    if (this.wasEnded()) return;
-    this.mayBeSaid = true;
-    await this.store(encodeMailbox({ ringSeconds, maxSeconds, greeting: placed }), true);
+    // A join meanwhile is one more doubt.
     this.isDoubtful = false;
-    const storedAt = isFresh ? said.storedAt : this.clock.wall();
-    await this.journal.setAnnounced({ user, digest, greeting: placed, storedAt });
+    try {
+      // What peers may have lost is the greeting as well as where it is.
+      const placed = await this.storeGreeting(greeting, greetingDigest, announced);
+      if (this.wasEnded()) return;
+      this.mayBeSaid = true;
+      await this.store(encodeMailbox({ ringSeconds, maxSeconds, greeting: placed }), true);
+      await this.journal.setAnnounced({ user, digest, greeting: placed, storedAt: this.clock.wall() });
+    } catch (error) {
+      this.isDoubtful = true;
+      throw error;
+    }
   }
 
   private async withdraw(): Promise<void> {

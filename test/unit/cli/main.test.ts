@@ -72,6 +72,7 @@ async function startAgent(t: ExecutionContext, changed: Partial<ControlHandlers>
     counters: () => ({}),
     voicemail: () => ({ messages: [], problem: null }),
     readVoicemail: ({ id }) => ({ id, ogg: '' }),
+    markVoicemailHeard: () => ({}),
     removeVoicemail: ({ ids }) => ({ removed: ids }),
     contacts: () => ({ contacts: [], problem: null }),
     numbers: () => ({ numbers: [] }),

@@ -19,13 +19,21 @@ const MESSAGES: Messages = [
 ];
 
 /** The agent of a host with a mailbox, and nothing else. */
-function agent(t: ExecutionContext, messages: Messages, problem: string | null = null): ReturnType<typeof stubAgent> {
+function agent(
+  t: ExecutionContext,
+  messages: Messages,
+  { problem = null, onHeard = () => {} }: { problem?: string | null; onHeard?: (id: string) => void } = {},
+): ReturnType<typeof stubAgent> {
   return stubAgent(t, 'voicemail', {
     voicemail: () => ({ messages, problem }),
     readVoicemail: ({ id }) => {
       const found = messages.find((message) => message.id.startsWith(id));
       if (found === undefined) throw new IdlocError('no_such_message', `${id}: no message of that id`);
       return { id: found.id, ogg: Buffer.from(OGG).toString('base64') };
+    },
+    markVoicemailHeard: ({ id }) => {
+      onHeard(id);
+      return {};
     },
     removeVoicemail: ({ ids }) => ({ removed: ids }),
   });
@@ -38,7 +46,7 @@ function folder(t: ExecutionContext): string {
 }
 
 test('messages are listed for a person and as JSON, and what keeps some from being seen is said beside them', async (t) => {
-  const voicemail = await agent(t, [...MESSAGES], 'not all of the mailbox can be seen now');
+  const voicemail = await agent(t, [...MESSAGES], { problem: 'not all of the mailbox can be seen now' });
   const listed = await voicemail();
   t.deepEqual(
     [listed.status, listed.stdout, listed.stderr],
@@ -78,6 +86,18 @@ test('a recording is saved for its owner alone, and no file is overwritten', asy
   t.throws(() => statSync(other), { code: 'ENOENT' });
   const json = await voicemail('save', 'fedc', other, '--json');
   t.deepEqual(JSON.parse(json.stdout), { id: 'fedcba9876543210', file: other, bytes: OGG.length });
+});
+
+test('a message counts as heard when its file is written, and not when it cannot be', async (t) => {
+  const path = folder(t);
+  const heard: unknown[] = [];
+  const file = join(path, 'carol.ogg');
+  const voicemail = await agent(t, [...MESSAGES], { onHeard: (id) => heard.push([id, readFileSync(file).length]) });
+  const nowhere = await voicemail('save', '0123', join(path, 'no-folder', 'carol.ogg'));
+  t.is(nowhere.status, 1);
+  t.deepEqual(heard, []);
+  await voicemail('save', '0123', file);
+  t.deepEqual(heard, [['0123456789abcdef', OGG.length]]);
 });
 
 test('messages are removed by their ids; what is no id is refused before anything is removed', async (t) => {

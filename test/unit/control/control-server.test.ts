@@ -53,6 +53,7 @@ const handlers: ControlHandlers = {
   importAuthority: () => ({ overlay: 'home.example', hit: '2001:20::1', name: null, changed: true }),
   voicemail: () => ({ messages: [], problem: null }),
   readVoicemail: ({ id }) => ({ id, ogg: '' }),
+  markVoicemailHeard: () => ({}),
   removeVoicemail: ({ ids }) => ({ removed: ids }),
   contacts: () => ({ contacts: [], problem: null }),
   numbers: () => ({ numbers: [] }),

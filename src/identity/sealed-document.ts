@@ -16,6 +16,12 @@ const TAG_BYTES = 16;
 export const MAX_RECIPIENTS = 8;
 const CIPHER = 'aes-256-gcm';
 
+interface Recipient {
+  readonly hit: Hit;
+  readonly enc: Uint8Array;
+  readonly key: Uint8Array;
+}
+
 const { subtle } = webcrypto;
 /** What the key does here; its certificate says that it signs. */
 const ECDH = { name: 'ECDH', namedCurve: 'P-256' };
@@ -42,7 +48,7 @@ export async function sealDocument(
   const key = random.bytes(KEY_BYTES);
   const nonce = random.bytes(NONCE_BYTES);
   const aad = Buffer.from(context);
-  const sealed: { readonly hit: Hit; readonly enc: Uint8Array; readonly key: Uint8Array }[] = [];
+  const sealed: Recipient[] = [];
   for (const spki of recipients.slice(0, MAX_RECIPIENTS)) {
     const recipientPublicKey = await subtle.importKey('spki', plain(spki), ECDH, true, []);
     const sender = await suite.createSenderContext({ recipientPublicKey, info: plain(INFO) });
@@ -78,7 +84,7 @@ export async function openDocument(
   try {
     const reader = new ByteReader(sealed);
     if (reader.u8() !== VERSION) return undefined;
-    const recipient = ownRecipient(reader.vector(2), own.hit);
+    const recipient = recipients(reader.vector(2)).findLast(({ hit }) => hit === own.hit);
     const nonce = reader.bytes(NONCE_BYTES);
     const ciphertext = reader.bytes(reader.remaining - TAG_BYTES);
     const tag = reader.bytes(TAG_BYTES);
@@ -95,15 +101,24 @@ export async function openDocument(
   }
 }
 
-function ownRecipient(reader: ByteReader, hit: Hit): { enc: Uint8Array; key: Uint8Array } | undefined {
-  let own: { enc: Uint8Array; key: Uint8Array } | undefined;
-  while (reader.remaining > 0) {
-    const name = toHex(reader.bytes(HIT_BYTES));
-    const enc = reader.vector(1).rest();
-    const key = reader.vector(1).rest();
-    if (name === hit) own = { enc, key };
+/** For whom it says that it is: nobody, where it is broken. Undefined: it is of another version, which others may know. */
+export function recipientsOf(sealed: Uint8Array): Hit[] | undefined {
+  if (sealed[0] !== VERSION) return undefined;
+  try {
+    return recipients(new ByteReader(sealed.subarray(1)).vector(2)).map(({ hit }) => hit);
+  } catch {
+    return [];
   }
-  return own;
+}
+
+function recipients(reader: ByteReader): Recipient[] {
+  const found: Recipient[] = [];
+  while (reader.remaining > 0) {
+    const hit = toHex(reader.bytes(HIT_BYTES));
+    const enc = reader.vector(1).rest();
+    found.push({ hit, enc, key: reader.vector(1).rest() });
+  }
+  return found;
 }
 
 let loaded: Promise<CipherSuite> | undefined;

@@ -1,7 +1,16 @@
 import test, { type ExecutionContext } from 'ava';
 import { fromHex } from '../../src/base/bytes.ts';
 import { IDLOC_MAIL, IDLOC_MAIL_PART, IDLOC_NAME } from '../../src/overlay/storage/kinds.ts';
-import { encodeMail, encodeMailPart, mailPartName, mailboxPlaceName } from '../../src/overlay/storage/mail-value.ts';
+import {
+  encodeMail,
+  encodeMailHead,
+  encodeMailPart,
+  mailPartName,
+  mailboxPlaceName,
+} from '../../src/overlay/storage/mail-value.ts';
+import { HostIdentity } from '../../src/identity/host-identity.ts';
+import { sealDocument } from '../../src/identity/sealed-document.ts';
+import { headContext } from '../../src/agent/voice-mail/sealed-mail.ts';
 import { type StoredDataValue, dataSignatureInput } from '../../src/reload/index.ts';
 import { growNamed } from '../sim/overlay/named-host.ts';
 import { OverlayWorld, type SimNode, resourceOf } from '../sim/overlay/overlay-world.ts';
@@ -47,6 +56,15 @@ function ring(
 function host(world: OverlayWorld, node: SimNode | undefined, options?: MailHostOptions): MailHost {
   if (node === undefined) throw new Error('no node');
   return new MailHost(world, node, options);
+}
+
+/** Where her one message is. */
+function carolsPlace(world: OverlayWorld, { node }: MailHost): number {
+  const places = Array.from({ length: 8 }, (_, place) => place);
+  return places.findIndex((place) => {
+    const found = fetchFrom(world, node, resourceOf(mailboxPlaceName(place, BOB)), IDLOC_MAIL.id);
+    return found.ok && found.values.some(({ signer }) => signer.nodeId === node.id);
+  });
 }
 
 /** Switched on again, with its key and its state directory. */
@@ -231,6 +249,43 @@ test('whoever calls is who the signature says; what a host says of a caller coun
   }
   const shown = (await awaited(world, bob.mail.list())).map(({ from }) => from);
   t.deepEqual(shown, [CAROL, CAROL, '+49301234567', OFFICE, 'zoe@provider.example', OFFICE, OFFICE]);
+});
+
+test('what a blocked member has left, and what no host of the user can open, is taken away; what another of his hosts can open stays', async (t) => {
+  const { world, nodes } = ring(t, [BOB, BOB, CAROL, MALLORY, null]);
+  const bob = host(world, nodes[0], { ...TAKES, blocked: [MALLORY] });
+  const laptop = host(world, nodes[1]);
+  const [carol, mallory] = [host(world, nodes[2]), host(world, nodes[3])];
+  await awaited(world, mallory.mail.leave(BOB, recording(500)));
+  await awaited(world, carol.mail.leave(BOB, recording(500)));
+  const leave = async (place: number, recipients: readonly Uint8Array[]): Promise<void> => {
+    const head = { at: WALL_START, seconds: 3, parts: { slot: 2, savedAt: 1, count: 1 }, from: '' };
+    const id = '0123456789abcdef';
+    const context = headContext(BOB, carol.node.id, id);
+    const sealed = await sealDocument(encodeMailHead(head), recipients, context, world.random);
+    const value = {
+      ...{ model: 'dictionary' as const, key: fromHex(carol.node.id), exists: true },
+      value: encodeMail({ place, user: BOB, id, sealed }),
+    };
+    const spec = { resource: resourceOf(mailboxPlaceName(place, BOB)), kind: IDLOC_MAIL.id, value, lifetimeS: 86_400 };
+    t.true(settled<{ ok: boolean }>(world, carol.node, (now, done) => carol.node.overlay.store(spec, now, done)).ok);
+  };
+  const { identity } = laptop.node.enrolled;
+  if (!(identity instanceof HostIdentity)) return void t.fail();
+  const taken = carolsPlace(world, carol);
+  const [lost, elsewhere] = [(taken + 1) % 8, (taken + 2) % 8];
+  await leave(lost, [HostIdentity.generate().spki]);
+  await leave(elsewhere, [identity.spki]);
+  const standing = (): string[] =>
+    Array.from({ length: 8 }, (_, place) => place).flatMap((place) => {
+      const found = fetchFrom(world, carol.node, resourceOf(mailboxPlaceName(place, BOB)), IDLOC_MAIL.id);
+      return found.ok ? found.values.map(({ signer }) => `${place} ${signer.user ?? ''}`) : [];
+    });
+  t.is(standing().length, 4);
+  await awaited(world, bob.mail.sync());
+  t.deepEqual(standing().toSorted(), [`${taken} ${CAROL}`, `${elsewhere} ${CAROL}`].toSorted());
+  t.is((await awaited(world, bob.mail.list())).length, 1);
+  t.is((await awaited(world, laptop.mail.list())).length, 2);
 });
 
 test('a host leaves eight messages in a mailbox; of the ninth it is told before that there is no room, others have some; when it is emptied the ninth arrives', async (t) => {

@@ -2,10 +2,10 @@ import { hash } from 'node:crypto';
 import { fromHex, toHex } from '../../base/bytes.ts';
 import { IdlocError, messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import { hitToAddress, isNodeId, type NodeId } from '../../base/node-id.ts';
+import { type Hit, hitToAddress, isNodeId, type NodeId } from '../../base/node-id.ts';
 import { isOggOpus } from '../../base/ogg-opus.ts';
 import type { HostIdentity } from '../../identity/host-identity.ts';
-import { openDocument } from '../../identity/sealed-document.ts';
+import { openDocument, recipientsOf } from '../../identity/sealed-document.ts';
 import { IDLOC_MAIL } from '../../overlay/storage/kinds.ts';
 import {
   MAILBOX_PLACES,
@@ -28,6 +28,8 @@ import type { MessageCounts } from '../../sip/voice-mail/message-lamp.ts';
 const LIFETIME_MS = MAIL_LIFETIME_S * 1_000;
 /** Clocks of callers may be ahead by so much. */
 const MAX_AHEAD_MS = 600_000;
+/** At a time: the rest is for the next look. */
+const WASTE_AT_ONCE = 16;
 /** Of what is not whole for so long the rest comes no more: it counts as heard. Peers that come and go have it back before. */
 const BROKEN_AFTER_MS = 3_600_000;
 /** Messages that were read a moment ago, and are played again. */
@@ -42,10 +44,18 @@ interface Entry {
   readonly writer: NodeId;
   /** By the writer's clock. */
   readonly storageTime: number;
-  /** Undefined: it is not for this host, or nothing that can be read. */
+  /** Undefined: it is not for this host, or nothing that is shown. */
   readonly letter:
     | { readonly mailId: string; readonly head: MailHead; readonly message: Omit<Message, 'isNew' | 'isWhole'> }
     | undefined;
+  /** That this host does not show; undefined: it does, or it is taken away. */
+  readonly waste: Waste | undefined;
+}
+
+interface Waste {
+  readonly mailId: string;
+  /** Hosts that can show it, if they are the user's. */
+  readonly readers: readonly Hit[];
 }
 
 export interface InboxComponents {
@@ -167,20 +177,13 @@ export class Inbox {
 
   /** None when one of them is not known. @returns their ids in full. @throws {IdlocError} */
   async remove(ids: readonly string[]): Promise<string[]> {
-    const { overlay } = this.components;
     const { user } = this;
     const found = ids.map((id) => this.find(id));
     if (user === undefined) return [];
-    for (const { place, writer, storageTime, letter } of found) {
-      const value = encodeMail({ place, user, id: letter.mailId, sealed: new Uint8Array() });
+    for (const entry of found) {
+      const { place, writer, letter } = entry;
       try {
-        await overlay.store({
-          name: mailboxPlaceName(place, user),
-          kind: IDLOC_MAIL.id,
-          value: { model: 'dictionary', key: fromHex(writer), exists: false, value },
-          lifetimeS: MAIL_LIFETIME_S,
-          laterThan: storageTime,
-        });
+        await this.takeAway(user, entry, letter.mailId);
       } catch (cause) {
         throw unavailable(`message ${letter.message.id} cannot be removed now: ${messageOf(cause)}`, cause);
       }
@@ -199,6 +202,40 @@ export class Inbox {
     this.broken.set(id, since);
     if (now - since >= BROKEN_AFTER_MS) await this.markHeard([id]);
     throw new IdlocError('mail_broken', `message ${id} is not whole: ${why}`);
+  }
+
+  /** Messages of blocked members, and what no host of the user can open, make room for others. Rejects when the overlay does not say. */
+  async clear(): Promise<void> {
+    const { overlay } = this.components;
+    const { user } = this;
+    const wasted = [...this.entries.values()].flatMap((entry) =>
+      entry.waste === undefined ? [] : [{ entry, waste: entry.waste }],
+    );
+    if (user === undefined || wasted.length === 0) return;
+    const hosts = new Set((await overlay.hosts(user)).map(({ hit }) => hit));
+    // Where this host does not see itself it does not see all others either.
+    if (!hosts.delete(overlay.nodeId)) return;
+    const unread = wasted.filter(({ waste }) => !waste.readers.some((hit) => hosts.has(hit)));
+    for (const { entry, waste } of unread.slice(0, WASTE_AT_ONCE)) {
+      await this.takeAway(user, entry, waste.mailId);
+      const name = nameOf(entry.place, entry.writer);
+      if (this.entries.get(name) === entry) this.entries.set(name, { ...entry, waste: undefined });
+    }
+  }
+
+  private takeAway(
+    user: string,
+    { place, writer, storageTime }: Pick<Entry, 'place' | 'writer' | 'storageTime'>,
+    mailId: string,
+  ): Promise<void> {
+    const value = encodeMail({ place, user, id: mailId, sealed: new Uint8Array() });
+    return this.components.overlay.store({
+      name: mailboxPlaceName(place, user),
+      kind: IDLOC_MAIL.id,
+      value: { model: 'dictionary', key: fromHex(writer), exists: false, value },
+      lifetimeS: MAIL_LIFETIME_S,
+      laterThan: storageTime,
+    });
   }
 
   /** @param text an id, or what it begins with. @throws {IdlocError} */
@@ -240,25 +277,32 @@ export class Inbox {
     const { values } = await this.components.overlay.fetch(spec);
     const found = values.find(({ signer }) => signer.nodeId === writer);
     if (found === undefined || this.user !== user) return;
-    const letter = await this.open(user, place, found);
-    this.entries.set(nameOf(place, writer), { place, writer, storageTime: found.storageTime, letter });
+    const opened = await this.open(user, place, found);
+    this.entries.set(nameOf(place, writer), {
+      ...{ place, writer, storageTime: found.storageTime },
+      letter: opened !== undefined && 'head' in opened ? opened : undefined,
+      waste: opened !== undefined && 'readers' in opened ? opened : undefined,
+    });
   }
 
   /** What was sealed before this host was the user's is for the others. */
-  private async open(user: string, place: number, found: FetchedValue): Promise<Entry['letter']> {
+  private async open(user: string, place: number, found: FetchedValue): Promise<Entry['letter'] | Entry['waste']> {
     const { identity, overlay, gateways, isWelcome, logger } = this.components;
     const { nodeId: writer, user: writtenBy } = found.signer;
     const mail = mailOf(found.value.value);
     if (mail === undefined || mail.user !== user || mail.place !== place) return undefined;
     const opened = await openDocument(mail.sealed, identity, headContext(user, writer, mail.id));
-    const head = opened && mailHeadOf(opened);
-    if (head === undefined) {
+    if (opened === undefined) {
       logger.debug('message not for this host', { nodeId: writer });
-      return undefined;
+      const readers = recipientsOf(mail.sealed)?.filter((hit) => hit !== identity.hit);
+      return readers && { mailId: mail.id, readers };
     }
+    const head = mailHeadOf(opened);
+    if (head === undefined) return undefined;
     const member = writtenBy ?? hitToAddress(writer);
     const from = shownCaller(head.from, member, { overlay: overlay.overlay, gateways });
-    if (!isWelcome([member, from])) return undefined;
+    // Whoever is blocked by one host of the user is so by its mailbox.
+    if (!isWelcome([member, from])) return { mailId: mail.id, readers: [] };
     const { storageTime } = found;
     const isPlausible = head.at > storageTime - LIFETIME_MS && head.at <= storageTime + MAX_AHEAD_MS;
     const message = {

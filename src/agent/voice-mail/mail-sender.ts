@@ -235,11 +235,11 @@ export class MailSender {
     return [...(known === null ? [] : [known]), ...places.filter((place) => place !== known && !used.has(place))];
   }
 
-  /** What was taken away of others holds its place, too, until its time is over. */
   private async isOneFree(user: string, places: readonly number[]): Promise<boolean> {
     const { overlay } = this.components;
     for (const place of places) {
-      const there = await overlay.stat(mailboxPlaceName(place, user), IDLOC_MAIL.id);
+      const told = await overlay.stat(mailboxPlaceName(place, user), IDLOC_MAIL.id);
+      const there = told.filter(({ metadata }) => metadata.exists);
       const keys = there.map(({ metadata }) => (metadata.model === 'dictionary' ? toHex(metadata.key) : ''));
       if (keys.includes(overlay.nodeId) || keys.length < IDLOC_MAIL.maxCount) return true;
     }

@@ -175,7 +175,9 @@ export class VoiceMail implements VoiceMailPort {
     void this.outbox.sendAll();
     if (clock.monotonic() - this.sweptAt >= SWEEP_MS)
       if (await this.tried('voice mail not swept', () => this.sender.sweep())) this.sweptAt = clock.monotonic();
-    if (this.isEnabled) await this.look();
+    if (!this.isEnabled) return;
+    await this.look();
+    await this.tried('mailbox not cleared', () => this.inbox.clear());
   }
 
   /** Never rejects. Calls at once share one. */

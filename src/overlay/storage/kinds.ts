@@ -33,6 +33,8 @@ export interface Kind {
   readonly accessPolicy: AccessPolicy;
   /** Values under one Resource-ID. */
   readonly maxCount: number;
+  /** Where there are as many as there may be, what was taken away gives way to what comes: others have its place. */
+  readonly removedGiveWay?: boolean;
   /** Bytes of one value. */
   readonly maxSize: number;
   /**
@@ -226,6 +228,7 @@ export const IDLOC_MAIL: Kind = {
   dataModel: 'dictionary',
   accessPolicy: 'MAILBOX',
   maxCount: 32,
+  removedGiveWay: true,
   maxSize: 2_048,
   maxLifetimeS: MAIL_LIFETIME_S,
   isMail: true,

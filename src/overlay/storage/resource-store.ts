@@ -275,7 +275,7 @@ export class ResourceStore {
       );
     const place = {
       current: before,
-      countOfKind: entries.length + trial.addedTo(kind),
+      countOfKind: inTheWay(kind, entries, value) + trial.addedTo(kind),
       // Mail is counted by its size, below.
       countOfWriter: kind.isMail === true ? 0 : (this.writers.get(writer)?.counted ?? 0) + trial.addedBy(writer),
       maxPerWriter: this.maxPerWriter * (this.isInviter(writer) ? INVITER_VALUES_FACTOR : 1),
@@ -326,9 +326,20 @@ export class ResourceStore {
       kindData.entries = old === undefined ? kindData.entries.concat(entry) : kindData.entries.with(at, entry);
       this.used += sizeOf(entry.packed);
       this.changed({ resource: id, kind: kind.id, key });
+      if (kind.removedGiveWay === true && kindData.entries.length > kind.maxCount) this.makeWay(id, kindData);
     }
     // s7.4.1.1: an original raises the counter, a copy brings it.
     kindData.generation = given === 0n ? kindData.generation + 1n : max(given, kindData.generation);
+  }
+
+  /** Of what was taken away that is forgotten which would be so first. */
+  private makeWay(id: ResourceId, kindData: KindData): void {
+    const removed = kindData.entries.filter((entry) => !exists(kindData.kind, entry));
+    const first = removed.toSorted((a, b) => a.expiresAt - b.expiresAt)[0];
+    if (first === undefined) return;
+    kindData.entries = kindData.entries.filter((entry) => entry !== first);
+    this.forget(kindData.kind, first);
+    this.changed({ resource: id, kind: kindData.kind.id, key: first.key });
   }
 
   private make(id: ResourceId): Resource {
@@ -371,6 +382,16 @@ export class ResourceStore {
     if (!isMail) writer.counted -= 1;
     if (writer.values === 0) this.writers.delete(signer.nodeId);
   }
+}
+
+/** Of the values that stand there, those that one more cannot take the place of. */
+function inTheWay(kind: Kind, entries: readonly Entry[], { data }: SignedValue): number {
+  if (kind.removedGiveWay !== true || !data.value.exists || entries.length < kind.maxCount) return entries.length;
+  return entries.filter((entry) => exists(kind, entry)).length;
+}
+
+function exists({ dataModel }: Kind, { packed }: Entry): boolean {
+  return unpack(packed, dataModel).value.exists;
 }
 
 /** A value that is to be kept. */

@@ -1,7 +1,7 @@
 import test from 'ava';
 import { systemRandom } from '../../../src/base/random.ts';
 import { HostIdentity } from '../../../src/identity/host-identity.ts';
-import { openDocument, sealDocument } from '../../../src/identity/sealed-document.ts';
+import { openDocument, recipientsOf, sealDocument } from '../../../src/identity/sealed-document.ts';
 
 const TEXT = Buffer.from('Bob Meier, sip:bob@home.example');
 const [alice, laptop, stranger] = [1, 2, 3].map(() => HostIdentity.generate());
@@ -11,6 +11,9 @@ test('each host that it is sealed for opens it, and no other', async (t) => {
   const sealed = await sealDocument(TEXT, [alice.spki, laptop.spki], 'contacts', systemRandom);
   for (const host of [alice, laptop]) t.deepEqual(await openDocument(sealed, host, 'contacts'), new Uint8Array(TEXT));
   t.is(await openDocument(sealed, stranger, 'contacts'), undefined);
+  t.deepEqual(recipientsOf(sealed), [alice.hit, laptop.hit]);
+  t.deepEqual(recipientsOf(sealed.subarray(0, 40)), [], 'cut short it is for nobody');
+  t.is(recipientsOf(Uint8Array.of(2, ...sealed.subarray(1))), undefined, 'of another version nothing is known');
   t.false(Buffer.from(sealed).includes('Meier'));
 });
 

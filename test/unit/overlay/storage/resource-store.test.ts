@@ -1,13 +1,14 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import test from 'ava';
-import { fromHex } from '../../../../src/base/bytes.ts';
+import { fromHex, toHex } from '../../../../src/base/bytes.ts';
 import { resourceIdOf } from '../../../../src/overlay/chord/ring.ts';
 import type { Signer } from '../../../../src/overlay/security/certificate-cache.ts';
 import {
   CERTIFICATE_BY_NODE,
   IDLOC_HOST,
   IDLOC_IPV4,
+  IDLOC_MAIL,
   IDLOC_NAME,
   type Kind,
 } from '../../../../src/overlay/storage/kinds.ts';
@@ -161,6 +162,31 @@ test('what was taken away does not come back by a copy, even when its tombstone 
   kept.sweep(R, later);
   t.deepEqual(store(kept, IDLOC_HOST, [first], { origin: COPY, at: later }), ['older']);
   t.deepEqual(store(kept, IDLOC_HOST, [first], { origin: COPY, at: 31 * 86_400_000 }), ['expired']);
+});
+
+test('in a mailbox that is full what was taken away gives way to what comes, the longest ago first; what stands there does not', (t) => {
+  const { maxCount } = IDLOC_MAIL;
+  const kept = make({ maxBytes: 10_000_000 });
+  const host = (i: number): string => i.toString(16).padStart(2, '0');
+  const leave = (i: number, exists = true, origin = ORIGINAL): Verdict | undefined =>
+    store(kept, IDLOC_MAIL, [signed(entry(host(i), exists), exists ? i : 1_000 - i, host(i))], { origin })[0];
+  const keys = (): string[] =>
+    kept
+      .values(R, IDLOC_MAIL.id, 0)
+      .flatMap(({ data: { value } }) =>
+        value.model === 'dictionary' ? [`${value.exists ? '' : '-'}${toHex(value.key)}`] : [],
+      );
+  for (let i = 0; i < maxCount; i++) t.is(leave(i), 'taken');
+  t.is(leave(60), 'full');
+  for (const i of [3, 7]) t.is(leave(i, false), 'taken');
+  t.is(leave(61, false), 'full', 'what was never there is not taken away in its place');
+  t.is(leave(60), 'taken');
+  t.is(keys().length, maxCount);
+  t.true(keys().includes('-03') && !keys().includes('-07'), 'what was taken away first is forgotten first');
+  t.is(leave(61, true, COPY), 'taken');
+  t.false(keys().includes('-03'));
+  t.is(leave(62), 'full');
+  t.is(keys().length, maxCount);
 });
 
 test('an append gets the place after the last element, also within one request', (t) => {

@@ -31,7 +31,6 @@ const NO_ROOM = 'there is no room for more';
 
 export interface CallPorts {
   ready(port: number): void;
-  answered(): void;
   /** Ogg Opus. */
   recorded(ogg: Uint8Array): void;
   over(report: Report): void;
@@ -80,7 +79,6 @@ export async function answerCall(ports: CallPorts, options: CallOptions): Promis
     );
     if (isAnswered === true) {
       call.answeredAt = performance.now();
-      ports.answered();
       const limits = { fromMs: 1_000 * played.beepEndsAt, maxMs: 1_000 * orders.maxSeconds };
       const watched = isRecording ? [watch(recording, limits, AbortSignal.any([signal, talking.signal]))] : [];
       call.why = (await firstOf([baresip.closed, ...watched], 1_000 * (lengthSeconds + 1), signal)) ?? 'time is up';

@@ -37,7 +37,6 @@ async function serve(socket: Socket): Promise<void> {
     await answerCall(
       {
         ready: (port) => say(encodeJson(FRAME.ready, { port })),
-        answered: () => say(encodeFrame(FRAME.answered)),
         recorded: (ogg) => say(encodeFrame(FRAME.recording, ogg)),
         over: (report) => say(encodeJson(FRAME.over, report)),
       },

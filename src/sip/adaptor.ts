@@ -331,7 +331,7 @@ export class SipAdaptor implements Timed {
       admit: (request, from, now) => this.admit(request, from, now),
       targets: (request, from, now, done) => {
         if (this.voiceMail?.pickUp(request, from, done) === true) return;
-        this.finder.find(request, from, now, (found, at) => done('targets' in found ? found.targets : found, at));
+        this.finder.find(request, from, now, (found, at) => void done('targets' in found ? found.targets : found, at));
       },
       lastResort: (request, from) =>
         // Numbers of the world have no mailbox here, whoever is called by one.

@@ -248,6 +248,19 @@ test('a phone calls voicemail@ and hears its messages; without any it is told so
   t.is(mail.machines.length, 1);
 });
 
+test('a phone that hangs up before its messages are played: 487, and the machine that was being started is called off', (t) => {
+  const { network, alice, mail } = scene();
+  mail.messages = 1;
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:voicemail@home.example');
+  network.loop.run(mail.readyAfterMs / 2);
+  phone.cancel(call);
+  network.loop.run(OVER_MS);
+  t.deepEqual(finals(call.heard), ['487']);
+  t.deepEqual([mail.machines.flatMap(methods), mail.calledOff], [[], 1]);
+  t.deepEqual(alice.adaptor.sizes, { transactions: 0, requests: 0 });
+});
+
 test('who calls in by a gateway and finds nobody leaves a message on the gateway’s host, by the caller’s number', (t) => {
   const network = new SipNetwork();
   const overlay = new SipOverlay(network);

@@ -1,9 +1,9 @@
 import type { Hit } from '../../base/node-id.ts';
-import type { OverlayError } from '../../overlay/errors.ts';
 import { type DocumentOverlay, OwnDocuments, type OwnDocument } from '../../overlay/own-documents.ts';
 import { IDLOC_NAME } from '../../overlay/storage/kinds.ts';
 import type { FetchedValue, FetchResult } from '../../overlay/storage/storage-client.ts';
 import { NodeCertificate } from '../../identity/certificate.ts';
+import { type Answer, askOverlay } from '../ask-overlay.ts';
 import type { Driver } from '../driver.ts';
 import type { Engine } from '../engine.ts';
 
@@ -35,22 +35,10 @@ export function userHosts(values: readonly FetchedValue[], user: string): UserHo
 /** The overlay by promises. */
 export function documentPort({ engine, driver }: { engine: Engine; driver: Driver }): DocumentPort {
   const joined = (): DocumentOverlay | undefined => (engine.overlay?.state === 'joined' ? engine.overlay : undefined);
-  const ask = <T extends { readonly ok: true } | { readonly ok: false; readonly error: OverlayError }>(
-    request: (overlay: DocumentOverlay, now: number, done: (result: T) => void) => void,
-  ): Promise<Extract<T, { ok: true }>> =>
-    new Promise((resolve, reject) => {
-      const overlay = joined();
-      if (overlay === undefined) {
-        reject(new Error('this host is not in the overlay now'));
-        return;
-      }
-      driver.run((now) => {
-        request(overlay, now, (result) => {
-          if (result.ok) resolve(result as Extract<T, { ok: true }>);
-          else reject(result.error);
-        });
-      });
-    });
+  const ask = <T>(
+    request: (overlay: DocumentOverlay, now: number, done: (answer: Answer<T>) => void) => void,
+  ): Promise<T & { readonly ok: true }> =>
+    askOverlay({ overlay: joined(), run: (input) => driver.run(input) }, request);
   return {
     get user() {
       return joined() === undefined ? undefined : engine.membership.user;
@@ -66,14 +54,13 @@ export function documentPort({ engine, driver }: { engine: Engine; driver: Drive
       );
     },
     load: async (user, hit) => {
-      type Loaded = { ok: true; document: OwnDocument | undefined } | { ok: false; error: OverlayError };
-      const { document } = await ask<Loaded>((overlay, now, done) => {
+      const { document } = await ask<{ document: OwnDocument | undefined }>((overlay, now, done) => {
         new OwnDocuments({ overlay }).load(user, hit, now, done);
       });
       return document;
     },
     save: async (user, document) => {
-      await ask<{ ok: true } | { ok: false; error: OverlayError }>((overlay, now, done) => {
+      await ask<object>((overlay, now, done) => {
         new OwnDocuments({ overlay }).save(user, document, now, done);
       });
     },

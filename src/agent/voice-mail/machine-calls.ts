@@ -114,7 +114,7 @@ export class MachineCalls implements VoiceMailPorts {
 
   private async play({ family, codec }: MachineCall, done: PlayBack): Promise<void> {
     const { mail, machines, clock, feed } = this.components;
-    const refuse = (reason: string): void => feed((now) => done({ status: 480, reason }, now));
+    const refuse = (reason: string): void => feed((now) => void done({ status: 480, reason }, now));
     if (!machines.areThere) {
       refuse('No Answering Machine');
       return;
@@ -143,7 +143,10 @@ export class MachineCalls implements VoiceMailPorts {
     );
     const at = await run.ready;
     if (at === undefined) refuse('Answering Machine Failed');
-    else feed((now) => done(at, now));
+    else
+      feed((now) => {
+        if (!done(at, now)) run.stop();
+      });
     const played = (await run.over)?.played ?? 0;
     if (played > 0) await mail.markHeard(found.slice(0, played).map(({ id }) => id));
   }

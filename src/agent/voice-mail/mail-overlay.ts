@@ -1,6 +1,5 @@
 import type { NodeId } from '../../base/node-id.ts';
 import { ERROR_CODES, type StoredMetaData } from '../../reload/index.ts';
-import type { OverlayError } from '../../overlay/errors.ts';
 import type { OverlayNode } from '../../overlay/overlay-node.ts';
 import { IDLOC_NAME } from '../../overlay/storage/kinds.ts';
 import type {
@@ -12,6 +11,7 @@ import type {
   StoreSpec,
 } from '../../overlay/storage/storage-client.ts';
 import { userHosts, type UserHost } from '../addresses/document-port.ts';
+import { type Answer, askOverlay } from '../ask-overlay.ts';
 
 /** What peers say that hold nothing of it, or that are of an earlier version. */
 const SAYS_NONE: ReadonlySet<string> = new Set(['not_found', 'unknown_kind']);
@@ -48,27 +48,14 @@ export interface MailOverlayPorts {
   readonly overlay: string;
   user(): string | null;
   isRevoked(nodeId: NodeId): boolean;
-  run(input: (now: number) => void): void;
+  readonly run: (input: (now: number) => void) => void;
 }
-
-type Result<T> = (T & { readonly ok: true }) | { readonly ok: false; readonly error: OverlayError };
 
 /** The overlay by promises. */
 export function mailOverlay(ports: MailOverlayPorts): MailOverlay {
   const ask = <T>(
-    request: (node: OverlayNode, now: number, done: (result: Result<T>) => void) => void,
-  ): Promise<T & { readonly ok: true }> =>
-    new Promise((resolve, reject) => {
-      const node = ports.node();
-      if (node === undefined) reject(new Error('this host is not in the overlay now'));
-      else
-        ports.run((now) => {
-          request(node, now, (result) => {
-            if (result.ok) resolve(result);
-            else reject(result.error);
-          });
-        });
-    });
+    request: (node: OverlayNode, now: number, done: (answer: Answer<T>) => void) => void,
+  ): Promise<T & { readonly ok: true }> => askOverlay({ overlay: ports.node(), run: ports.run }, request);
   const at = (name: string): string => ports.node()?.settings.ring.resourceIdOf(name) ?? '';
   const fetch = async ({ name, ...spec }: Named<FetchSpec>): Promise<FetchedMail> => {
     const asked = ask<FetchResult>((node, now, done) => node.fetch({ ...spec, resource: at(name) }, now, done));

@@ -37,6 +37,9 @@ export interface LastResort {
   open(now: number, done: (target: Target | undefined, now: number) => boolean): void;
 }
 
+/** @returns whether the request waits for it still. */
+export type Located = (found: readonly Target[] | Refusal, now: number) => boolean;
+
 export interface ProxyPorts {
   /** What a target has answered whose flow broke. Absent: 503 (RFC 3261 s16.9). */
   readonly unreachable?: Refusal;
@@ -46,13 +49,8 @@ export interface ProxyPorts {
   isOwn(uri: SipUri): boolean;
   /** Whether such a request may be sent at all: asked of each but CANCEL, in dialogs and outside. To an ACK there is no answer. */
   admit(request: SipRequest, from: SipFlow, now: number): Refusal | undefined;
-  /** Where a request goes that no Route and no dialog leads. @param done is called once, now or later. */
-  targets(
-    request: SipRequest,
-    from: SipFlow,
-    now: number,
-    done: (found: readonly Target[] | Refusal, now: number) => void,
-  ): void;
+  /** Where a request goes that no Route and no dialog leads. @param done is called once, now or later. It returns whether it is wanted still. */
+  targets(request: SipRequest, from: SipFlow, now: number, done: Located): void;
   /** Of an INVITE that `targets` is about to be asked of; undefined, absent: when all have failed, that is the answer. */
   lastResort?(request: SipRequest, from: SipFlow): LastResort | undefined;
   /** Where a URI of a Route or of a dialog's end leads; undefined: it is no address that requests from there may go to. */

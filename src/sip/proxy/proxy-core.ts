@@ -14,7 +14,7 @@ import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import { MAX_ROUTES, MAX_TIMEOUTS_PER_TURN, SALT_BYTES } from './constants.ts';
 import { copyFor, hopsLeft } from './forwarding.ts';
 import { hasLooped, loopMark, maxBreadth, statelessBranch } from './loops.ts';
-import type { ProxyPorts, Refusal, Target } from './ports.ts';
+import type { Located, ProxyPorts, Refusal } from './ports.ts';
 import { ResponseContext, type Expiring } from './response-context.ts';
 import { firstRoute, preprocessRoute } from './routing.ts';
 
@@ -81,9 +81,10 @@ export class ProxyCore implements TransactionUser, Timed {
     const routed = preprocessRoute(request, (uri) => this.ports.isOwn(uri));
     this.locate(routed, from, now, (found) => {
       const target = 'status' in found ? undefined : found[0];
-      if (target === undefined) return;
+      if (target === undefined) return true;
       const branch = `${MAGIC_COOKIE}${statelessBranch(request, this.salt)}`;
       this.layer.forward(copyFor(routed, target, from, this.ports), target.flow, branch);
+      return true;
     });
   }
 
@@ -133,12 +134,7 @@ export class ProxyCore implements TransactionUser, Timed {
   }
 
   /** RFC 3261 s16.5, s16.12: by Route, else by the dialog, else whoever knows where its Request-URI is. */
-  private locate(
-    request: SipRequest,
-    from: SipFlow,
-    now: number,
-    done: (found: readonly Target[] | Refusal, now: number) => void,
-  ): void {
+  private locate(request: SipRequest, from: SipFlow, now: number, done: Located): void {
     const isRouted = headerValues(request, 'route').length > 0;
     const next = isRouted ? firstRoute(request) : parseUri(request.uri);
     const follows = isRouted || tagOf(request, 'to') !== '';

@@ -114,9 +114,9 @@ export class ResponseContext implements Expiring {
     components.timers.set(this, now + MAX_LOCATING_MS);
   }
 
-  /** The targets are found, or there are none. */
-  begin(found: readonly Target[] | Refusal, now: number): void {
-    if (this.state !== 'locating' || this.asked === undefined) return;
+  /** The targets are found, or there are none. @returns false: nobody wants them any more. */
+  begin(found: readonly Target[] | Refusal, now: number): boolean {
+    if (this.state !== 'locating' || this.asked === undefined) return false;
     this.components.timers.clear(this);
     if ('status' in found || found.length === 0) {
       const refusal = 'status' in found ? found : { status: 480, reason: 'Temporarily Unavailable' };
@@ -132,6 +132,7 @@ export class ResponseContext implements Expiring {
           this.components.timers.set(this, Math.max(at, now + ringMs));
       });
     }
+    return true;
   }
 
   /** The caller gave up. */

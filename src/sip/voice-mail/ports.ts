@@ -26,6 +26,9 @@ export interface VoiceMailPorts {
   isThere(): boolean;
   /** @param done called once, now or later; undefined: the member takes no messages, or the overlay does not say */
   offerOf(user: string, done: (offer: MailOffer | undefined, now: number) => void): void;
-  /** Starts a machine that plays the messages of this host's user. @param done called once, now or later; a refusal: there is nothing to hear */
-  playBack(call: MachineCall, done: (at: SocketAddress | Refusal, now: number) => void): void;
+  /**
+   * Starts a machine that plays the messages of this host's user.
+   * @param done called once, now or later; a refusal: there is nothing to hear. It returns whether the call waits for it still.
+   */
+  playBack(call: MachineCall, done: (at: SocketAddress | Refusal, now: number) => boolean): void;
 }

@@ -5,7 +5,7 @@ import type { SipRequest } from '../message/message.ts';
 import { formatHostPort, parseUri } from '../message/uri.ts';
 import type { OverlayNames } from '../names.ts';
 import { isLoopback, type Parties, type Party } from '../parties.ts';
-import type { LastResort, Refusal, Target } from '../proxy/ports.ts';
+import type { LastResort, Located, Target } from '../proxy/ports.ts';
 import { gruuPlace } from '../registrar/gruu.ts';
 import { sessionFamilies } from '../sdp/families.ts';
 import { sdpLines } from '../sdp/lines.ts';
@@ -59,14 +59,14 @@ export class VoiceMail {
   }
 
   /** @returns whether a phone of this host asks for its user's messages: `done` is called once then, now or later. */
-  pickUp(request: SipRequest, from: SipFlow, done: (found: readonly Target[] | Refusal, now: number) => void): boolean {
+  pickUp(request: SipRequest, from: SipFlow, done: Located): boolean {
     const { names, parties, ports } = this.components;
     const uri = request.method === 'INVITE' ? parseUri(request.uri) : undefined;
     const addressee = uri === undefined ? undefined : names.addresseeOf(uri);
     if (addressee?.kind !== 'aor' || !this.isMailbox(addressee.aor) || parties.of(from).kind !== 'phone') return false;
     ports.playBack(machineCall(request, from), (at, now) => {
       const target = 'status' in at ? undefined : this.targetAt(at);
-      done('status' in at ? at : target === undefined ? [] : [target], now);
+      return done('status' in at ? at : target === undefined ? [] : [target], now);
     });
     return true;
   }

@@ -20,6 +20,8 @@ export class SimVoiceMail implements VoiceMailPorts {
   fails = false;
   knownAfterMs = 20;
   readyAfterMs = 300;
+  /** Machines that were not wanted any more when they were ready. */
+  calledOff = 0;
   /** That wait for the user of the host. */
   messages = 0;
   private readonly network: SipNetwork;
@@ -52,8 +54,10 @@ export class SimVoiceMail implements VoiceMailPorts {
     else this.start((at, now) => done(at ?? { status: 480, reason: 'Answering Machine Failed' }, now));
   }
 
-  private start(ready: (...told: Parameters<MachineReady>) => unknown): void {
-    this.later(this.readyAfterMs, (now) => ready(this.fails ? undefined : this.machine(), now));
+  private start(ready: MachineReady): void {
+    this.later(this.readyAfterMs, (now) => {
+      if (!ready(this.fails ? undefined : this.machine(), now)) this.calledOff += 1;
+    });
   }
 
   private machine(): SocketAddress {

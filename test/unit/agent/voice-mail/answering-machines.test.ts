@@ -54,7 +54,6 @@ test('orders and sounds reach the machine; its address, the recording and the re
       heard.push(...reader.push(piece));
       if (heard.at(-1)?.type !== FRAME.start) return;
       socket.write(encodeJson(FRAME.ready, { port: 6_000 }));
-      socket.write(encodeFrame(FRAME.answered));
       socket.write(encodeFrame(FRAME.recording, Buffer.from('said')));
       socket.end(encodeJson(FRAME.over, { seconds: 3, played: 0, why: 'hung up' }));
     });

@@ -90,7 +90,12 @@ class Fixture {
   }
 
   async play(): Promise<unknown> {
-    const at = await new Promise((resolve) => this.calls.playBack(CALL, resolve));
+    const at = await new Promise((resolve) =>
+      this.calls.playBack(CALL, (place) => {
+        resolve(place);
+        return this.isWaiting;
+      }),
+    );
     await settled();
     return at;
   }
@@ -144,9 +149,14 @@ test('a machine whose caller has hung up meanwhile is ended', async (t) => {
   const fixture = new Fixture();
   await fixture.take();
   t.is(fixture.stopped, 0);
+  fixture.messages = [message('a', true)];
+  await fixture.play();
+  t.is(fixture.stopped, 0);
   fixture.isWaiting = false;
   await fixture.take();
   t.is(fixture.stopped, 1);
+  await fixture.play();
+  t.is(fixture.stopped, 2);
 });
 
 test('less than a second, nothing, and a machine that fails leave no message', async (t) => {

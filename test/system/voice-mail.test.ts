@@ -20,7 +20,7 @@ const [GREETING_HZ, SPEECH_HZ] = [440, 700];
 const GREETING_SECONDS = 2;
 const RING_SECONDS = 5;
 const SPOKEN_MS = 4_000;
-/** What a host says of its user's mailbox is said once it has joined; who asks before remembers for a minute that there was none. */
+/** What a host says of its user's mailbox is said once it has joined; who asks before remembers for a moment that there was none. */
 const ANNOUNCED_MS = 10_000;
 /** What bob's host says of its mailbox, or a message, is in the overlay, and read there. */
 const STORED_MS = 100_000;

@@ -11,6 +11,8 @@ import type { MailboxOffer } from './voice-mail-port.ts';
 
 /** Whoever calls somebody calls him again soon. */
 const FRESH_MS = 60_000;
+/** Of a member who takes none: who has just switched it on is not to wait. Calls of one attempt share it. */
+const NONE_FRESH_MS = 5_000;
 const MAX_KNOWN = 256;
 const MAX_GREETINGS = 8;
 /** So long a call is held up at most. */
@@ -49,7 +51,8 @@ export class Offers {
 
   async of(user: string): Promise<MailboxOffer | undefined> {
     const known = this.known.get(user);
-    if (known !== undefined && this.clock.monotonic() - known.at < FRESH_MS) return known.offer;
+    const freshMs = known?.offer === undefined ? NONE_FRESH_MS : FRESH_MS;
+    if (known !== undefined && this.clock.monotonic() - known.at < freshMs) return known.offer;
     let asking = this.asking.get(user);
     if (asking === undefined) {
       asking = this.ask(user).finally(() => this.asking.delete(user));

@@ -85,6 +85,17 @@ test('what a member says is asked once a minute, however often and however many 
   t.deepEqual(overlay.timers, []);
 });
 
+test('a mailbox that was switched on is known five seconds after somebody has heard that there was none', async (t) => {
+  const overlay = new Overlay();
+  t.is(await overlay.offers.of(BOB), undefined);
+  overlay.says({});
+  overlay.now = 4_900;
+  t.is(await overlay.offers.of(BOB), undefined);
+  t.is(overlay.fetches, 1);
+  overlay.now = 5_000;
+  t.is((await overlay.offers.of(BOB))?.ringMs, 25_000);
+});
+
 test('an overlay that does not answer, or refuses, costs a call two seconds at most, and what was known before holds', async (t) => {
   const overlay = new Overlay();
   overlay.answers = 'never';

@@ -24,7 +24,7 @@ import { OverlayNames } from './names.ts';
 import type { NumberPlan } from './numbers.ts';
 import { ownEventAnswer } from './own-events.ts';
 import { type OwnAddresses, Parties, type Party, type ProvenMember } from './parties.ts';
-import type { ProxyPorts, Refusal } from './proxy/ports.ts';
+import type { LastResort, ProxyPorts, Refusal } from './proxy/ports.ts';
 import type { PhoneJournal } from './phone-journal.ts';
 import { ProxyCore } from './proxy/proxy-core.ts';
 import { SdpAddresses } from './sdp-addresses.ts';
@@ -126,6 +126,7 @@ export class SipAdaptor implements Timed {
   private readonly speakers = new KnownSpeakers();
   private readonly finder: DestinationFinder;
   private readonly registrar: AdaptorRegistrar;
+  private readonly ports: Pick<AdaptorPorts, 'holderOf'>;
   private readonly sdp: SdpAddresses;
   private readonly lan: LanPhones | undefined;
   private readonly media: MediaRelay | undefined;
@@ -151,6 +152,7 @@ export class SipAdaptor implements Timed {
     this.random = random;
     this.logger = logger;
     this.registrar = registrar;
+    this.ports = ports;
     this.names = new OverlayNames(overlay);
     const { names, contacts } = this;
     const parties = new Parties({
@@ -333,12 +335,19 @@ export class SipAdaptor implements Timed {
         if (this.voiceMail?.pickUp(request, from, done) === true) return;
         this.finder.find(request, from, now, (found, at) => void done('targets' in found ? found.targets : found, at));
       },
-      lastResort: (request, from) =>
-        // Numbers of the world have no mailbox here, whoever is called by one.
-        this.finder.leadsOutside(request) ? undefined : this.voiceMail?.lastResortOf(request, from),
+      lastResort: (request, from, now) => this.lastResort(request, from, now),
       flowTo: (uri, from) => this.finder.flowTo(uri, from),
       outgoing: (message, flows) => this.outgoing(message, flows),
     };
+  }
+
+  /** Numbers of the world have no mailbox here, but a member who has one for a second name has his. */
+  private lastResort(request: SipRequest, from: SipFlow, now: number): LastResort | undefined {
+    const { finder, voiceMail, ports } = this;
+    if (!finder.leadsOutside(request)) return voiceMail?.lastResortOf(request, from);
+    const number = finder.secondNameIn(request);
+    if (number === undefined || ports.holderOf === undefined) return undefined;
+    return voiceMail?.lastResortOf(request, from, (done) => ports.holderOf?.(number, now, done));
   }
 
   /** REGISTER of a phone, OPTIONS about this proxy (RFC 3261 s10, s11), and events that it keeps none of; undefined: it is to go on. */

@@ -170,6 +170,12 @@ export class DestinationFinder {
     return this.isOutside(number, addressee) || (number !== undefined && !isMember);
   }
 
+  /** Of what leads outside, a number that may be a member's second name instead; undefined: there is none, or it calls for help. */
+  secondNameIn({ uri }: SipRequest): string | undefined {
+    const number = dialledNumber(uri, this.plan);
+    return number === undefined || number.isEmergency || !isE164(number.number) ? undefined : number.number;
+  }
+
   private isOutside(number: DialledNumber | undefined, addressee: Addressee): boolean {
     if (addressee.kind === 'foreign' || number?.isEmergency === true) return true;
     // Of a provider that has no domain but its address.

@@ -281,6 +281,55 @@ test('who calls in by a gateway and finds nobody leaves a message on the gateway
   t.deepEqual(methods(mail.machines[0]), ['INVITE', 'ACK']);
 });
 
+test('who calls in by a gateway and is not answered hears the mailbox when it has rung long enough, and hangs up', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const mail = new SimVoiceMail(network);
+  const box = overlay.home('box', { voiceMail: mail });
+  mail.of(box);
+  mail.offers.set('alice', RING_MS);
+  const alice = overlay.home('alice', { gateways: ['box'] });
+  const trunk = new SimTrunk(network, box, '192.0.2.1', account());
+  const provider = new SimProvider(network, '203.0.113.1');
+  trunk.dns.set(PROVIDER, [serverAt('203.0.113.1')]);
+  trunk.start();
+  network.loop.run(1_000);
+  const phone = alice.registered();
+  phone.manners = { ringsAfterMs: 100 };
+  provider.call('192.0.2.1', 'sip:030111@192.0.2.1:5064', '<sip:+331234567@x.example>');
+  network.loop.run(RING_MS + 2_000);
+  t.deepEqual(methods(phone), ['INVITE', 'CANCEL']);
+  t.deepEqual(methods(mail.machines[0]), ['INVITE', 'ACK']);
+});
+
+test('a member who is called by the number that is his second name has his mailbox, whoever else is called by one has none', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  overlay.numbers.set('office +4930777', 'bob');
+  const mail = new SimVoiceMail(network);
+  const alice = overlay.home('alice', { voiceMail: mail, gateways: ['office'] });
+  mail.of(alice);
+  mail.offers.set('bob', RING_MS);
+  const bob = overlay.home('bob');
+  bob.registered().manners = { answersAfterMs: 100, status: 486 };
+  const phone = alice.registered();
+  for (const [id, number] of Object.entries({ one: 'tel:+4930777', two: 'sip:+4930777@home.example' })) {
+    const call = phone.call(id, number);
+    network.loop.run(4_000);
+    t.regex(finals(call.heard)[0] ?? '', /^200 /, number);
+  }
+  t.deepEqual(
+    mail.recorded.map(({ user }) => user),
+    ['bob@home.example', 'bob@home.example'],
+  );
+  for (const [id, number] of Object.entries({ three: 'sip:+4930778@home.example', four: 'sip:112@home.example' })) {
+    const call = phone.call(id, number);
+    network.loop.run(4_000);
+    t.regex(finals(call.heard)[0] ?? '', /^[45]/, number);
+  }
+  t.is(mail.recorded.length, 2);
+});
+
 test('a phone on the LAN leaves a message, by its password and through rtpengine, hears its messages, and has the lamp', (t) => {
   const network = new SipNetwork();
   const overlay = new SipOverlay(network);

@@ -52,7 +52,7 @@ export interface ProxyPorts {
   /** Where a request goes that no Route and no dialog leads. @param done is called once, now or later. It returns whether it is wanted still. */
   targets(request: SipRequest, from: SipFlow, now: number, done: Located): void;
   /** Of an INVITE that `targets` is about to be asked of; undefined, absent: when all have failed, that is the answer. */
-  lastResort?(request: SipRequest, from: SipFlow): LastResort | undefined;
+  lastResort?(request: SipRequest, from: SipFlow, now: number): LastResort | undefined;
   /** Where a URI of a Route or of a dialog's end leads; undefined: it is no address that requests from there may go to. */
   flowTo(uri: SipUri, from: SipFlow): SipFlow | undefined;
   /** Each request and response that is passed on may be changed; `from` and `to` are the flows of that message. */

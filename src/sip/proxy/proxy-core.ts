@@ -64,7 +64,7 @@ export class ProxyCore implements TransactionUser, Timed {
     const routed = preprocessRoute(request, (uri) => ports.isOwn(uri));
     const onAnswered = (): void => void this.contexts.delete(transaction);
     const isLocated = tagOf(routed, 'to') === '' && headerValues(routed, 'route').length === 0;
-    const lastResort = isLocated ? ports.lastResort?.(routed, transaction.from) : undefined;
+    const lastResort = isLocated ? ports.lastResort?.(routed, transaction.from, now) : undefined;
     const asked = { request: routed, mark, breadth, onAnswered, lastResort };
     const context = new ResponseContext({ random, logger, ports, layer, timers }, transaction, asked, now);
     this.contexts.set(transaction, context);

@@ -36,21 +36,30 @@ export class VoiceMail {
     this.port = options.port;
   }
 
-  /** Of a call outside of a dialog to a member: by a phone of this host, or from the gateway beside it. The caller's host keeps what is said until it is stored. */
-  lastResortOf(request: SipRequest, from: SipFlow): LastResort | undefined {
-    const { names, parties, ports } = this.components;
-    const uri = request.method === 'INVITE' ? parseUri(request.uri) : undefined;
+  /**
+   * Of a call outside of a dialog to a member: by a phone of this host, or from the gateway beside it. The caller's host keeps what is said until it is stored.
+   * @param findHolder of a call by a number: says, now or later, which member has it; absent: the Request-URI names the member.
+   */
+  lastResortOf(
+    request: SipRequest,
+    from: SipFlow,
+    findHolder?: (done: (aor: string | undefined, now: number) => void) => void,
+  ): LastResort | undefined {
+    const { parties, ports } = this.components;
     const party = parties.of(from);
-    // One phone of many, by its GRUU, has no mailbox.
-    if (uri === undefined || (party.kind !== 'phone' && party.kind !== 'trunk') || gruuPlace(uri) !== undefined)
-      return undefined;
-    const addressee = names.addresseeOf(uri);
+    if (request.method !== 'INVITE' || (party.kind !== 'phone' && party.kind !== 'trunk')) return undefined;
+    const named = findHolder === undefined ? this.namedIn(request) : undefined;
     const caller = this.callerOf(request, party);
-    if (addressee.kind !== 'aor' || !isUserName(addressee.aor) || caller === undefined || !ports.isThere())
-      return undefined;
-    if (this.isMailbox(addressee.aor)) return undefined;
+    if ((findHolder === undefined && named === undefined) || caller === undefined || !ports.isThere()) return undefined;
     return new MailboxCall({
-      lookUp: (done) => ports.offerOf(addressee.aor, done),
+      lookUp: (done) => {
+        if (named !== undefined) ports.offerOf(named, done);
+        else
+          findHolder?.((aor, now) => {
+            if (aor === undefined || !this.hasMailbox(aor)) done(undefined, now);
+            else ports.offerOf(aor, done);
+          });
+      },
       answer: (offer, done) => {
         const call = { ...machineCall(request, from), from: caller };
         offer.answer(call, (at, now) => done(at && this.targetAt(at), now));
@@ -69,6 +78,18 @@ export class VoiceMail {
       return done('status' in at ? at : target === undefined ? [] : [target], now);
     });
     return true;
+  }
+
+  /** One phone of many, by its GRUU, has no mailbox. */
+  private namedIn(request: SipRequest): string | undefined {
+    const uri = parseUri(request.uri);
+    const addressee =
+      uri === undefined || gruuPlace(uri) !== undefined ? undefined : this.components.names.addresseeOf(uri);
+    return addressee?.kind === 'aor' && this.hasMailbox(addressee.aor) ? addressee.aor : undefined;
+  }
+
+  private hasMailbox(aor: string): boolean {
+    return isUserName(aor) && !this.isMailbox(aor);
   }
 
   /** Unless the user of this host was called so before there was voice mail. */

@@ -268,8 +268,9 @@ export class Life {
     this.callOffRest();
     this.host.dns?.server.serve(undefined);
     this.addressBook.stop();
-    this.voiceMail.stop();
     await this.sip?.stop();
+    // What was said to answering machines until now is kept.
+    await this.voiceMail.stop();
     await Promise.all([this.sayGoodbye(), this.portMapping?.close()]);
     this.driver.stop();
     await this.values?.settled();

@@ -259,6 +259,8 @@ export class SipHost implements Timed {
 
   /** Idempotent. Calls go on without us; registrations are there again in the next life. */
   async stop(): Promise<void> {
+    // Who speaks to a machine is hung up on by way of the adaptor.
+    await this.machines.stop();
     if (this.trunk !== undefined) {
       this.trunk.stop();
       // What it has said goodbye with goes by the adaptor.
@@ -266,7 +268,6 @@ export class SipHost implements Timed {
     }
     this.driver.stop();
     this.rtpengine?.stop();
-    this.machines.stop();
     this.kept.flush();
     await this.sockets.stop();
   }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IdlocError } from '../base/errors.ts';
@@ -44,18 +45,21 @@ export interface CallOptions {
   readonly directory: string;
   /** Nobody wants it any more. */
   readonly signal: AbortSignal;
+  /** What was said until then is wanted, and no more. */
+  readonly enough: AbortSignal;
 }
 
 /**
  * One call, from the orders to the report.
  *
- *     preparing ──baresip is ready──> waiting ──the call is answered──> talking ──hung up, time, silence──> ending ──> over
+ *     preparing ──baresip is ready──> waiting ──the call is answered──> talking ──hung up, time, silence, enough──> ending ──> over
  *         └──a program fails──> (throws)   └──nobody calls──────────────────────────────────────────────────^
  *
  * @throws {IdlocError} when a program fails before the call.
  */
 export async function answerCall(ports: CallPorts, options: CallOptions): Promise<void> {
-  const { orders, sounds, directory, signal } = options;
+  const { orders, sounds, directory, signal, enough } = options;
+  const ended = aborted(enough);
   const isRecording = orders.task === 'record';
   const played = await arrange(options);
   const plays = join(directory, 'plays.wav');
@@ -73,7 +77,7 @@ export async function answerCall(ports: CallPorts, options: CallOptions): Promis
     if (isReady !== true) throw new IdlocError('program_failed', 'baresip is not ready in time');
     ports.ready(baresip.port);
     const isAnswered = await firstOf(
-      [baresip.answered.then(() => true), baresip.closed.then(() => false)],
+      [baresip.answered.then(() => true), baresip.closed.then(() => false), ended.then(() => false)],
       CALLED_WITHIN_MS,
       signal,
     );
@@ -81,7 +85,8 @@ export async function answerCall(ports: CallPorts, options: CallOptions): Promis
       call.answeredAt = performance.now();
       const limits = { fromMs: 1_000 * played.beepEndsAt, maxMs: 1_000 * orders.maxSeconds };
       const watched = isRecording ? [watch(recording, limits, AbortSignal.any([signal, talking.signal]))] : [];
-      call.why = (await firstOf([baresip.closed, ...watched], 1_000 * (lengthSeconds + 1), signal)) ?? 'time is up';
+      call.why =
+        (await firstOf([baresip.closed, ended, ...watched], 1_000 * (lengthSeconds + 1), signal)) ?? 'time is up';
       call.heardMs = performance.now() - call.answeredAt;
     }
   } finally {
@@ -169,6 +174,11 @@ async function watch(
     if (now - began >= maxMs) return 'the recording is full';
     if (now - loudAt >= SILENCE_ENDS_AFTER_MS) return 'nobody speaks';
   }
+}
+
+async function aborted(signal: AbortSignal): Promise<string> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return 'the agent ends';
 }
 
 /** @returns undefined: none of them in that time, or it was called off. */

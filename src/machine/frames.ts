@@ -6,6 +6,7 @@ import { MalformedMessageError } from '../base/errors.ts';
  *     agent                                    machine
  *       |--- ORDERS, SOUND, SOUND..., START --->|
  *       |<-- READY: where it hears SIP ---------|
+ *       |--- ENOUGH, if the agent ends -------->|
  *       |<-- RECORDING, if somebody spoke ------|
  *       |<-- OVER ------------------------------|
  *
@@ -17,8 +18,8 @@ import { MalformedMessageError } from '../base/errors.ts';
  *     +--------+-----------------+-----------+
  */
 
-/** Payloads: of `orders`, `ready` and `over` JSON, of `sound` and `recording` Ogg Opus, of `start` none. */
-export const FRAME = { orders: 1, sound: 2, start: 3, ready: 4, recording: 5, over: 6 } as const;
+/** Payloads: of `orders`, `ready` and `over` JSON, of `sound` and `recording` Ogg Opus, of the others none. */
+export const FRAME = { orders: 1, sound: 2, start: 3, ready: 4, recording: 5, over: 6, enough: 7 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 export interface Frame {

@@ -28,11 +28,12 @@ else void serve(new Socket({ fd: 0, readable: true, writable: true }));
 
 async function serve(socket: Socket): Promise<void> {
   const over = new AbortController();
+  const enough = new AbortController();
   let directory: string | undefined;
   try {
     directory = await mkdtemp(join(process.env.RUNTIME_DIRECTORY ?? tmpdir(), 'call-'));
     socket.on('error', () => over.abort());
-    const { orders, sounds } = await readOrders(socket, over);
+    const { orders, sounds } = await readOrders(socket, over, enough);
     const say = (frame: Buffer): void => void socket.write(frame);
     await answerCall(
       {
@@ -40,7 +41,7 @@ async function serve(socket: Socket): Promise<void> {
         recorded: (ogg) => say(encodeFrame(FRAME.recording, ogg)),
         over: (report) => say(encodeJson(FRAME.over, report)),
       },
-      { orders, sounds, directory, signal: over.signal },
+      { orders, sounds, directory, signal: over.signal, enough: enough.signal },
     );
   } catch (error) {
     if (!over.signal.aborted) process.stderr.write(`answering machine: ${messageOf(error)}\n`);
@@ -57,6 +58,7 @@ async function serve(socket: Socket): Promise<void> {
 async function readOrders(
   socket: Socket,
   over: AbortController,
+  enough: AbortController,
 ): Promise<{ readonly orders: Orders; readonly sounds: readonly Uint8Array[] }> {
   const reader = new FrameReader();
   const sounds: Uint8Array[] = [];
@@ -74,6 +76,7 @@ async function readOrders(
         for (const { type, payload } of reader.push(piece)) {
           if (type === FRAME.orders) orders = parseOrders(payload);
           else if (type === FRAME.sound) sounds.push(payload);
+          else if (type === FRAME.enough) enough.abort();
           else if (type !== FRAME.start || orders === undefined) throw new Error('not what an agent says');
           else {
             clearTimeout(timer);

@@ -150,7 +150,7 @@ test('what was said is not lost when the overlay cannot be reached, nor when the
   const leaving = t.throwsAsync(carol.mail.leave(BOB, said), { code: 'stopped' });
   await passing(world, 60_000);
   t.true(carol.state.files.has('voice-mail.out.0'));
-  carol.mail.stop();
+  await carol.mail.stop();
   await leaving;
   world.crash(carol.node);
   world.separated = apart;
@@ -176,7 +176,7 @@ test('a greeting is heard by whoever calls, a new one after it was changed, and 
       settings: { ringSeconds: 20, maxSeconds: 60, ...(greeting && { greeting }) },
     });
     await awaited(world, bob.mail.sync());
-    bob.mail.stop();
+    await bob.mail.stop();
     // What was asked a moment ago is not asked again.
     await passing(world, 61_000);
     const offer = await awaited(world, carol.mail.offerOf(BOB));

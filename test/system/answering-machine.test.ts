@@ -212,7 +212,7 @@ systemTest(
 );
 
 systemTest(
-  'a machine that nobody calls ends by itself, and one whose agent goes away ends the call',
+  'a machine that nobody calls ends by itself, one whose agent goes away ends the call, and one whose agent ends gives what was said until then',
   async (t, lab) => {
     const at = await scene(lab);
     const calling = await phone(lab, at, {
@@ -226,9 +226,17 @@ systemTest(
     const run = at.machines.start(orders, []);
     await dial(calling, run);
     t.like(await alone.over, { ogg: undefined, why: 'nobody called' });
-    at.machines.stop();
+    run.stop();
     await calling.next('CALL_CLOSED', 5_000);
     t.is(await run.over, undefined);
+    const kept = at.machines.start(orders, []);
+    await dial(calling, kept);
+    await delay(4_000);
+    await at.machines.stop();
+    await calling.next('CALL_CLOSED', 5_000);
+    const result = await kept.over;
+    t.is(result?.why, 'the agent ends');
+    t.true((result?.seconds ?? 0) > 2, `${result?.seconds ?? 0} s`);
     await calling.stop();
     await at.listener.stop();
   },

@@ -147,6 +147,32 @@ systemTest('nobody has left a message: a call to voicemail@ is refused, and says
   await bob.stop();
 });
 
+systemTest(
+  'alice’s agent ends while she speaks: what she has said until then is bob’s when it is back',
+  async (t, lab) => {
+    const at = await hosts(lab);
+    const alice = await phoneAt(lab, placesOf(at).alice, {
+      family: 4,
+      codecs: 'PCMU/8000/1',
+      speech: toneFile(join(lab.directory, 'tone.wav'), SPEECH_HZ, 60, 1),
+    });
+    await delay(ANNOUNCED_MS);
+    await alice.dial(`sip:bob@${OVERLAY}`);
+    await alice.next('CALL_ESTABLISHED', ANSWERED_MS);
+    await delay(1_000 * (GREETING_SECONDS + 1) + SPOKEN_MS);
+    await at.alice.stop();
+    await alice.next('CALL_CLOSED', 10_000);
+    at.alice = await at.alice.startAgain();
+    const message = await eventually('bob has the message', STORED_MS, async () => (await messagesOf(at.bob))[0]);
+    const file = join(lab.directory, 'message.ogg');
+    await at.bob.cli('voicemail', 'save', message.id, file);
+    const said = await decoded(file);
+    t.log(`${said.seconds.toFixed(1)} s`);
+    t.true(said.seconds > 2 && said.share(SPEECH_HZ) > 0.7, `${said.seconds} s, ${said.share(SPEECH_HZ)}`);
+    await alice.stop();
+  },
+);
+
 systemTest('linphonec calls bob, who has no phone: it hears the greeting, and bob has its words', async (t, lab) => {
   const at = await hosts(lab);
   const { namespace } = placesOf(at).alice;

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
 import { messageOf } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { SocketAddress } from '../../base/socket-address.ts';
@@ -25,6 +26,14 @@ const MAX_MACHINES = 8;
 const READY_WITHIN_MS = 10_000;
 /** Beyond what was ordered: until it is called, and to pack what was said. */
 const SLACK_MS = 120_000;
+/** When the agent ends: to hang up, and to pack what was said. */
+const ENOUGH_WITHIN_MS = 3_000;
+
+/** A machine that somebody speaks to, or hears. */
+interface Running {
+  readonly records: boolean;
+  readonly over: Promise<unknown>;
+}
 
 export interface MachineResult extends Report {
   /** Ogg Opus; undefined: nobody has spoken. */
@@ -45,7 +54,7 @@ export class AnsweringMachines {
   private readonly logger: Logger;
   private readonly guard: Guard;
   private readonly options: { readonly socket: string; readonly interfaceName: string };
-  private readonly running = new Set<Socket>();
+  private readonly running = new Map<Socket, Running>();
   private stopped = false;
 
   /** @param options.interfaceName that has this host's overlay addresses */
@@ -75,7 +84,7 @@ export class AnsweringMachines {
     }
     const { socket: path, interfaceName } = this.options;
     const socket = connect(path);
-    this.running.add(socket);
+    this.running.set(socket, { records: orders.task === 'record', over: over.promise });
     const found: { report: Report | undefined; ogg: Uint8Array | undefined } = { report: undefined, ogg: undefined };
     const late = (): void => void socket.destroy(new Error('it takes too long'));
     let timer = setTimeout(late, READY_WITHIN_MS);
@@ -126,9 +135,19 @@ export class AnsweringMachines {
     return { ready: ready.promise, over: over.promise, stop };
   }
 
-  /** Calls end. Idempotent. */
-  stop(): void {
+  /** Calls end; what was said in them until now is there when this resolves, with whoever waits for it. Idempotent. */
+  async stop(): Promise<void> {
     this.stopped = true;
-    for (const socket of this.running) socket.destroy();
+    for (const [socket, { records }] of this.running)
+      if (records) socket.write(encodeFrame(FRAME.enough));
+      else socket.destroy();
+    const recordings = [...this.running.values()].filter(({ records }) => records);
+    if (recordings.length === 0) return;
+    const limit = new AbortController();
+    const late = delay(ENOUGH_WITHIN_MS, undefined, { signal: limit.signal }).catch(() => undefined);
+    await Promise.race([Promise.all(recordings.map(({ over }) => over)), late]);
+    limit.abort();
+    for (const socket of this.running.keys()) socket.destroy();
+    await nextTurn();
   }
 }

@@ -57,7 +57,8 @@ export interface OutboxComponents {
 export class Outbox {
   private readonly components: OutboxComponents;
   private waiting: Waiting[] = [];
-  private readonly writing = new Set<number>();
+  /** Files that are being written. */
+  private readonly writing = new Map<number, Promise<void>>();
   private running: Promise<void> | undefined;
   private isAskedAgain = false;
   private cancel: (() => void) | undefined;
@@ -91,7 +92,7 @@ export class Outbox {
   async leave(user: string, recording: Recording): Promise<void> {
     const { state, random, logger } = this.components;
     check(recording);
-    const used = new Set([...this.waiting.map((entry) => entry.file), ...this.writing]);
+    const used = new Set([...this.waiting.map((entry) => entry.file), ...this.writing.keys()]);
     const file = Array.from({ length: FILES }, (_, i) => i).find((i) => !used.has(i));
     if (file === undefined || this.stopped)
       throw new IdlocError(
@@ -101,9 +102,10 @@ export class Outbox {
     const { ogg, at, seconds, from } = recording;
     const letter: Letter = { id: toHex(random.bytes(8)), user: user.toLowerCase(), ogg, at, seconds, from };
     const entry = { file, letter, stored: unwatched(), notBefore: 0 };
-    this.writing.add(file);
+    const written = state.writeSoon(nameOf(file), bytesOf(letter), { secret: true });
+    this.writing.set(file, written);
     try {
-      await state.writeSoon(nameOf(file), bytesOf(letter), { secret: true });
+      await written;
     } catch (error) {
       logger.warn('a message does not outlive a restart until it is stored', { err: messageOf(error) });
     }
@@ -128,11 +130,12 @@ export class Outbox {
     return this.running;
   }
 
-  /** Idempotent. What waits is there in the next life. */
-  stop(): void {
+  /** Resolves when what waits is on the disk: it is there in the next life. Idempotent. */
+  async stop(): Promise<void> {
     this.stopped = true;
     this.cancel?.();
     for (const { stored } of this.waiting) stored.reject(stoppedError());
+    await Promise.allSettled(this.writing.values());
   }
 
   /** @throws {IdlocError} in the next life it is sent. */

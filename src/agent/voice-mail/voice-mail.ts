@@ -105,15 +105,15 @@ export class VoiceMail implements VoiceMailPort {
 
   /** Stops, before this host leaves for good: callers are not told to speak to nobody. @returns whether that is said. */
   async resign(): Promise<boolean> {
-    this.stop();
+    await this.stop();
     return this.tried('voice mail not taken back', () => this.announcement.resign());
   }
 
-  /** Idempotent. */
-  stop(): void {
+  /** Resolves when what waits is on the disk. Idempotent. */
+  async stop(): Promise<void> {
     this.stopped = true;
     this.cancel?.();
-    this.outbox.stop();
+    await this.outbox.stop();
   }
 
   offerOf(user: string): Promise<MailboxOffer | undefined> {

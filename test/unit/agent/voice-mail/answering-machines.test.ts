@@ -90,6 +90,28 @@ for (const [what, bytes] of [
     t.deepEqual(warnings, ['voice mail: an answering machine has failed']);
   });
 
+test('the agent ends: a machine that records is told that it is enough, and what it has is there; one that plays ends at once', async (t) => {
+  const { machines, warnings } = await machine(t, (socket) => {
+    const reader = new FrameReader();
+    socket.on('data', (piece: Buffer) => {
+      for (const { type } of reader.push(piece)) {
+        if (type === FRAME.start) socket.write(encodeJson(FRAME.ready, { port: 6_000 }));
+        if (type !== FRAME.enough) continue;
+        socket.write(encodeFrame(FRAME.recording, Buffer.from('said')));
+        socket.end(encodeJson(FRAME.over, { seconds: 3, played: 0, why: 'the agent ends' }));
+      }
+    });
+  });
+  const [recording, playing] = [machines.start(ORDERS, []), machines.start({ ...ORDERS, task: 'play' }, [])];
+  for (const { ready } of [recording, playing]) t.not(await ready, undefined);
+  let said: Uint8Array | undefined;
+  void recording.over.then((result) => (said = result?.ogg));
+  await machines.stop();
+  t.is(Buffer.from(said ?? []).toString(), 'said');
+  t.is(await playing.over, undefined);
+  t.deepEqual(warnings, []);
+});
+
 test('nobody has switched machines on: there are none; and a socket that nobody listens at is one that fails', async (t) => {
   const { machines } = agent('/nowhere/idloc.sock');
   t.false(machines.areThere);
@@ -105,7 +127,7 @@ test('eight calls at a time have a machine, the ninth has none, and all end with
   const runs = Array.from({ length: 8 }, () => machines.start(ORDERS, []));
   for (const { ready } of runs) t.not(await ready, undefined);
   t.is(await machines.start(ORDERS, []).ready, undefined);
-  machines.stop();
+  await machines.stop();
   for (const { over } of runs) t.is(await over, undefined);
   t.is(await machines.start(ORDERS, []).ready, undefined);
   t.deepEqual(warnings, []);

@@ -74,7 +74,7 @@ test('a recording of a former life is sent as it was, and nobody is told', async
   host.failures.push(...Array.from({ length: 50 }, () => new Error('nobody answers')));
   const left = host.outbox.leave(BOB, RECORDING);
   while (host.outbox.size === 0) await host.outbox.sendAll();
-  host.outbox.stop();
+  await host.outbox.stop();
   await t.throwsAsync(left, { code: 'stopped' });
   t.deepEqual(host.files, ['voice-mail.out.0']);
   host.failures.length = 0;
@@ -133,6 +133,26 @@ test('sixteen recordings wait at most; one more is refused, and all are sent lat
     [true, true, false],
   );
   t.is(new Set(host.sent.map(({ id }) => id)).size, 16);
+});
+
+test('what was said when the agent ends is on the disk when the outbox has stopped, and sent in the next life', async (t) => {
+  const host = new Host();
+  const { state } = host;
+  const write = state.writeSoon.bind(state);
+  const disk = Promise.withResolvers<undefined>();
+  state.writeSoon = async (name, content) => {
+    await disk.promise;
+    await write(name, content);
+  };
+  const left = t.throwsAsync(host.outbox.leave(BOB, RECORDING), { code: 'stopped' });
+  const stopping = host.outbox.stop();
+  disk.resolve(undefined);
+  await stopping;
+  t.deepEqual(host.files, ['voice-mail.out.0']);
+  await left;
+  host.start();
+  await host.outbox.sendAll();
+  t.is(host.sent.length, 1);
 });
 
 test('a disk that is slow to remove holds nothing up: what comes meanwhile is sent, and its file is not the one that goes', async (t) => {

@@ -126,7 +126,7 @@ async function arrange({ orders, sounds, signal }: CallOptions): Promise<Arrange
   for (const [index, sound] of sounds.entries()) {
     const left = Math.floor(limit - seconds);
     if (left < 1) break;
-    const maxSeconds = Math.min(left, orders.soundSeconds?.[index] ?? left);
+    const maxSeconds = Math.min(left, Math.floor(orders.soundSeconds?.[index] ?? left));
     // What cannot be played is passed over: it would stand before all others in each call.
     const samples = await decodeOpus(sound, { maxSeconds, signal }).catch(unlessMissing);
     // A message that has no room is for the next call.

@@ -150,11 +150,11 @@ export class Inbox {
       throw unavailable(`message ${message.id} cannot be read now: ${messageOf(cause)}`, cause);
     }
     if (sealed === undefined)
-      return this.isBroken(message.id, 'parts of it are missing in the overlay: try again later, or remove it');
+      return this.refuseBroken(message.id, 'parts of it are missing in the overlay: try again later, or remove it');
     const context = recordingContext(user, writer, mailId, head.parts.savedAt);
     const ogg = await openDocument(sealed, identity, context);
     if (ogg === undefined || !isOggOpus(ogg))
-      return this.isBroken(message.id, 'it is no recording, or not for this host: remove it');
+      return this.refuseBroken(message.id, 'it is no recording, or not for this host: remove it');
     this.broken.delete(message.id);
     if (overlay.user === user) {
       this.recordings.set(message.id, ogg);
@@ -196,7 +196,7 @@ export class Inbox {
   }
 
   /** @throws {IdlocError} always */
-  private async isBroken(id: string, why: string): Promise<never> {
+  private async refuseBroken(id: string, why: string): Promise<never> {
     const now = this.components.clock.wall();
     const since = this.broken.get(id) ?? now;
     this.broken.set(id, since);

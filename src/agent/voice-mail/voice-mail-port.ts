@@ -20,9 +20,9 @@ export interface VoiceMailPort {
    */
   offerOf(user: string): Promise<MailboxOffer | undefined>;
   /**
-   * Whether what is said for a member would have room here, and in the overlay as far as it says. To be asked before anybody speaks.
+   * Whether what is said for a member would have room here, and in the overlay as far as it says. To be asked before anybody speaks. Rejects
+   * when the overlay does not say.
    * @param underWay recordings that are being made
-   * Rejects when the overlay does not say.
    */
   hasRoomFor(user: string, underWay: number): Promise<boolean>;
   /**

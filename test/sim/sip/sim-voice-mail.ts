@@ -56,7 +56,8 @@ export class SimVoiceMail implements VoiceMailPorts {
 
   private start(ready: MachineReady): void {
     this.later(this.readyAfterMs, (now) => {
-      if (!ready(this.fails ? undefined : this.machine(), now)) this.calledOff += 1;
+      const isWanted: unknown = ready(this.fails ? undefined : this.machine(), now);
+      if (isWanted === false) this.calledOff += 1;
     });
   }
 

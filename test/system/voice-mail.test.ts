@@ -50,8 +50,10 @@ async function hosts(lab: Lab): Promise<ThreeHosts> {
   });
 }
 
+/** None, too, where the mailbox cannot be seen in a moment: on a busy machine the overlay takes longer. */
 async function messagesOf(agent: Agent): Promise<VoiceMessage[]> {
-  return methods.voicemail.result.parse(JSON.parse(await agent.cli('voicemail', 'list', '--json'))).messages;
+  const listed = await agent.cli('voicemail', 'list', '--json').catch(() => undefined);
+  return listed === undefined ? [] : methods.voicemail.result.parse(JSON.parse(listed)).messages;
 }
 
 /** Alice calls bob, hears his greeting, speaks and hangs up. */
@@ -124,9 +126,10 @@ systemTest(
     await hearing.next('CALL_CLOSED', 60_000);
     const played = heardIn(readFileSync(hearing.heardFile() ?? ''));
     t.true(played.share(SPEECH_HZ) > 0.5, `alice’s tone: ${played.share(SPEECH_HZ)}`);
-    await eventually('they count as heard', 10_000, async () =>
-      (await messagesOf(at.bob)).every(({ isNew }) => !isNew) ? true : undefined,
-    );
+    await eventually('they count as heard', 10_000, async () => {
+      const heard = (await messagesOf(at.bob)).filter(({ isNew }) => !isNew);
+      return heard.length >= 2 ? true : undefined;
+    });
     await lamp('0/2');
     const file = join(lab.directory, 'message.ogg');
     await at.bob.cli('voicemail', 'save', messages.at(-1)?.id ?? '', file);

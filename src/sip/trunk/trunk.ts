@@ -16,6 +16,7 @@ import { responseTo, tagOf } from '../transaction/responses.ts';
 import { TransactionLayer } from '../transaction/transaction-layer.ts';
 import type { ServerTransaction, TransactionUser } from '../transaction/transaction.ts';
 import type { TrunkAccount } from './account.ts';
+import type { CallSide, End } from './call-side.ts';
 import { DigestClient } from './digest.ts';
 import type { TrunkMedia } from './trunk-media.ts';
 import { TRUNK_ALLOW, unsupported } from './passing.ts';
@@ -23,7 +24,7 @@ import { fromKept, type KeptCalls, toKept } from './kept-calls.ts';
 import { NO_SERVER, Registration } from './registration.ts';
 import { type Replaces, replacesOf } from './replaces.ts';
 import type { Server, Wanted } from './server-location.ts';
-import { type CallSide, type CallStart, type End, TrunkCall } from './trunk-call.ts';
+import { type CallStart, TrunkCall, type TrunkCallPorts } from './trunk-call.ts';
 import { TrunkClient } from './trunk-client.ts';
 import { TRUNK_USER, trunkFlow } from './trunk-flow.ts';
 import type { TrunkState } from './trunk-state.ts';
@@ -362,12 +363,7 @@ export class Trunk implements Timed {
     else if (found?.call.isReplaceable(found.end, replaces) !== true) refuse(481, 'Call/Transaction Does Not Exist');
     else if (replaces.earlyOnly) refuse(486, 'Busy Here');
     else {
-      const { call, end } = found;
-      const moved = (): void => {
-        this.calls.delete(`inside ${replaces.callId}`);
-        this.calls.set(`inside ${call.callIds[end]}`, found);
-      };
-      call.replace(end, replaces, { invite, transaction, moved }, now);
+      found.call.replace(found.end, replaces, invite, transaction, now);
     }
   }
 
@@ -404,7 +400,7 @@ export class Trunk implements Timed {
     of: () => TrunkCall,
     [near, far]: Sides,
     invite?: ServerTransaction,
-  ): Parameters<typeof TrunkCall.of>[0] {
+  ): TrunkCallPorts {
     const { media, random } = this;
     return {
       sides: { caller: this.sides[near], callee: this.sides[far] },
@@ -414,6 +410,11 @@ export class Trunk implements Timed {
       alive: (call, at) => {
         this.idle.set(call, at + MAX_CALL_MS);
         this.keep(at);
+      },
+      moved: (call, end, from) => {
+        const side = end === 'caller' ? near : far;
+        this.calls.delete(`${side} ${from}`);
+        this.calls.set(`${side} ${call.callIds[end]}`, { call, end });
       },
     };
   }

@@ -8,8 +8,8 @@ const RETRY_MS = 60_000;
 export interface KeptFileComponents {
   readonly state: Pick<StateDirectory, 'read' | 'write' | 'writeSoon'>;
   readonly logger: Logger;
-  /** What is to be written; plain data. */
-  readonly snapshot: () => unknown;
+  /** What is to be written; in pieces, between which the event loop turns. */
+  readonly text: () => string | Iterable<string>;
 }
 
 interface KeptFileOptions {
@@ -35,13 +35,13 @@ export class KeptFile {
     this.options = options;
   }
 
-  /** Undefined: none, or none that can be read. It may hold anything. */
-  load(): unknown {
+  /** @param read of its text, which may be anything: what it throws is said @returns undefined: none, or none that can be read */
+  loadBy<T>(read: (text: string) => T): T | undefined {
     const { state, logger } = this.components;
     const { file, what } = this.options;
     try {
       const bytes = state.read(file, { secret: true });
-      return bytes === undefined ? undefined : JSON.parse(Buffer.from(bytes).toString());
+      return bytes === undefined ? undefined : read(Buffer.from(bytes).toString());
     } catch (error) {
       logger.warn(`${what} are not restored`, { err: messageOf(error) });
       return undefined;
@@ -59,7 +59,9 @@ export class KeptFile {
     this.timer = undefined;
     if (!this.unsaved && !this.saving) return;
     try {
-      this.components.state.write(this.options.file, this.text(), { secret: true });
+      const text = this.components.text();
+      const whole = typeof text === 'string' ? text : [...text].join('');
+      this.components.state.write(this.options.file, whole, { secret: true });
       this.unsaved = false;
     } catch (error) {
       this.failed(error);
@@ -81,7 +83,7 @@ export class KeptFile {
     this.saving = true;
     this.unsaved = false;
     try {
-      await this.components.state.writeSoon(this.options.file, this.text(), { secret: true });
+      await this.components.state.writeSoon(this.options.file, this.components.text(), { secret: true });
       this.failing = false;
     } catch (error) {
       this.unsaved = true;
@@ -97,9 +99,5 @@ export class KeptFile {
     if (!this.failing)
       this.components.logger.warn(`${what} are not remembered over a restart`, { err: messageOf(error) });
     this.failing = true;
-  }
-
-  private text(): string {
-    return `${JSON.stringify(this.components.snapshot())}\n`;
   }
 }

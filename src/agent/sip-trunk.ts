@@ -20,6 +20,7 @@ import { trunkFlow } from '../sip/trunk/trunk-flow.ts';
 import type { StateDirectory } from '../identity/state-directory.ts';
 import { Driver } from './driver.ts';
 import type { Guard } from './guard.ts';
+import { inSlices } from './in-slices.ts';
 import { KeptFile } from './kept-file.ts';
 import { sipResolver } from './sip-resolver.ts';
 import { TrunkSockets } from './trunk-sockets.ts';
@@ -28,8 +29,10 @@ import { TrunkSockets } from './trunk-sockets.ts';
 
 /** Who talks with whom by this gateway: nobody else's business. */
 const CALLS_FILE = 'gateway-calls';
-/** A call is answered, and acknowledged. */
-const SAVE_CALLS_MS = 100;
+/** Calls that are answered at once are written at once. */
+const SAVE_CALLS_MS = 50;
+/** Messages that wait until calls of a former life are read. */
+const MAX_EARLY = 256;
 /** Where a peer that is not registered at may call from: DNS is asked again. */
 const REFRESH_MS = 300_000;
 
@@ -78,6 +81,8 @@ export class SipTrunk {
   private readonly options: SipTrunkOptions;
   /** Our address that leads to the provider. */
   private outside: string | undefined;
+  /** What has come while calls of a former life are read: it may be of one of them. */
+  private early: ((now: number) => void)[] | undefined = [];
 
   constructor(components: SipTrunkComponents, options: SipTrunkOptions) {
     const { clock, random, logger, guard, state, rtpengine, hasIpv4, toAdaptor, changed } = components;
@@ -98,7 +103,7 @@ export class SipTrunk {
     this.options = options;
     this.flow = trunkFlow(adaptor);
     this.kept = new KeptFile(
-      { state, logger, snapshot: () => this.trunk.snapshot(clock.monotonic(), clock.wall()) },
+      { state, logger, text: () => this.trunk.snapshot(clock.monotonic(), clock.wall()) },
       { file: CALLS_FILE, what: 'calls of the gateway', saveDelayMs: SAVE_CALLS_MS },
     );
     this.trunk = new Trunk(
@@ -124,13 +129,13 @@ export class SipTrunk {
       {
         ...{ clock, random, logger, guard },
         isWelcome: (address) => !isOfOverlay(address) && this.trunk.isWelcome(address),
-        receive: (flow, incoming) => this.run((now) => this.trunk.receiveOutside(flow, incoming, now)),
+        receive: (flow, incoming) => this.heard((now) => this.trunk.receiveOutside(flow, incoming, now)),
         flowClosed: (flow, why) => this.run((now) => this.trunk.flowClosed(flow, now, why)),
       },
       settings,
     );
     this.refresh = setInterval(() => this.run((now) => this.trunk.start(now)), REFRESH_MS).unref();
-    this.run((now) => this.trunk.restore(this.kept.load(), now, clock.wall()));
+    void this.restore(clock.wall());
     this.run((now) => this.trunk.start(now));
   }
 
@@ -157,7 +162,7 @@ export class SipTrunk {
 
   /** Of the adaptor beside it. */
   receive(message: SipMessage): void {
-    this.run((now) => this.trunk.receiveInside(message, now));
+    this.heard((now) => this.trunk.receiveInside(message, now));
   }
 
   networkChanged(): void {
@@ -173,6 +178,21 @@ export class SipTrunk {
     this.kept.flush();
     // What was sent now is on its way.
     setImmediate(() => this.sockets.stop());
+  }
+
+  /** Never rejects. A thousand calls are read in many turns of the event loop. */
+  private async restore(wallNow: number): Promise<void> {
+    const [head = '', ...lines] = this.kept.loadBy((text) => text.split('\n')) ?? [];
+    const restore = this.trunk.restorer(head, wallNow);
+    if (restore !== undefined) await inSlices(lines, (line) => this.run((now) => restore(line, now)));
+    const { early = [] } = this;
+    this.early = undefined;
+    for (const input of early) this.run(input);
+  }
+
+  private heard(input: (now: number) => void): void {
+    if (this.early === undefined) this.run(input);
+    else if (this.early.length < MAX_EARLY) this.early.push(input);
   }
 
   private run(input: (now: number) => void): void {

@@ -17,6 +17,8 @@ export const MAX_DIALOGS = 16;
 const MAX_INVITES = 8;
 /** What was said after a call was written down is not known in the next life: numbers go on behind it (RFC 3261 s12.2.1.1). */
 const CSEQ_GAP = 1_000;
+/** A number is written down when it is so much further: each digit that is dialled in a call has one. */
+const CSEQ_STEP = 500;
 
 export interface Dialog {
   target: string;
@@ -108,7 +110,7 @@ export class CallDialogs {
       ...{ id, caller, callIds: { ...callIds }, tags: { ...tags }, names: { ...names } },
       callerDialog: plain(this.caller),
       dialogs: held.map(([tag, dialog]) => [tag, plain(dialog)]),
-      cseqs: { ...cseqs },
+      cseqs: { caller: stepOf(cseqs.caller), callee: stepOf(cseqs.callee) },
       invites: [...this.invites],
       flow: { transport, local: { ...local }, remote: { ...remote } },
       isEmergency,
@@ -264,6 +266,10 @@ export function dialogBy(message: SipMessage): Dialog | undefined {
 /** Of CSeq. */
 export function numberOf(message: SipMessage): number {
   return parseCSeq(firstHeader(message, 'cseq') ?? '')?.number ?? 0;
+}
+
+function stepOf(number: number): number {
+  return number - (number % CSEQ_STEP);
 }
 
 function contactOf(message: SipMessage): string | undefined {

@@ -5,7 +5,7 @@ import { flowBy, type SipFlow } from '../flow.ts';
 // Implementation constants.
 
 /** As many as a trunk has lines, and those that called for help. */
-const MAX_KEPT_CALLS = 1_100;
+export const MAX_KEPT_CALLS = 1_100;
 /** Of an early dialog each: what has forked more is not kept. */
 const MAX_KEPT_DIALOGS = 16;
 const MAX_KEPT_ROUTES = 16;
@@ -47,33 +47,52 @@ const keptCall = z.strictObject({
   flow: z.strictObject({ transport: z.enum(['udp', 'tcp', 'tls']), local: socketAddress, remote: socketAddress }),
   /** A call for help goes on whatever the provider says of its media. */
   isEmergency: z.boolean(),
-  /** When something was said in it, in milliseconds since the epoch. */
+  /** When something was said in it, by the clock of `KeptHead.now`. */
   saidAt: z.number(),
 });
 
-const keptCalls = z.strictObject({
-  version: z.literal(1),
+const keptHead = z.strictObject({
+  version: z.literal(2),
   domain: z.string().max(MAX_TAG),
-  /** In milliseconds since the epoch. */
+  /** When it was written: in milliseconds since the epoch, and of the clock that calls go by. */
   savedAt: z.number(),
-  calls: z.array(keptCall).max(MAX_KEPT_CALLS),
+  now: z.number(),
 });
 
 /** A call that was answered, as plain data: what the two ends have to be told by. */
 export type KeptCall = z.infer<typeof keptCall>;
-export type KeptCalls = z.infer<typeof keptCalls>;
+/** What all calls of a file have in common. */
+export type KeptHead = z.infer<typeof keptHead>;
 
-/** For JSON: those that can be read again. */
-export function toKept(calls: readonly KeptCall[], domain: string, wallNow: number): KeptCalls {
-  const kept = calls.flatMap((call) => keptCall.safeParse(call).data ?? []);
-  return { version: 1, domain, savedAt: wallNow, calls: kept.slice(0, MAX_KEPT_CALLS) };
+/** The first line of the file; each other line is a call. So what has changed is written, and it is all read, a few lines at a time. */
+export function writeHead(head: Omit<KeptHead, 'version'>): string {
+  return `${JSON.stringify({ version: 2, ...head } satisfies KeptHead)}\n`;
 }
 
-/** @param data may be anything @returns undefined: it is none */
-export function fromKept(data: unknown): KeptCalls | undefined {
-  return keptCalls.safeParse(data).data;
+/** @param line may be anything @returns undefined: it is none */
+export function readHead(line: string): KeptHead | undefined {
+  return keptHead.safeParse(parsed(line)).data;
+}
+
+/** A line. @returns undefined: it could not be read again */
+export function writeCall(call: KeptCall): string | undefined {
+  const { data } = keptCall.safeParse(call);
+  return data && `${JSON.stringify(data)}\n`;
+}
+
+/** @param line may be anything @returns undefined: it is none */
+export function readCall(line: string): KeptCall | undefined {
+  return keptCall.safeParse(parsed(line)).data;
 }
 
 export function keptFlow({ transport, local, remote }: KeptCall['flow']): SipFlow {
   return flowBy(transport, { local, remote });
+}
+
+function parsed(line: string): unknown {
+  try {
+    return JSON.parse(line);
+  } catch {
+    return undefined;
+  }
 }

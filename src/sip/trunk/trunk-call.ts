@@ -18,6 +18,8 @@ import type { TrunkMedia } from './trunk-media.ts';
 // Implementation constants.
 
 const ID_BYTES = 12;
+/** That something was said in a call is written down so often. */
+const SAID_STEP_MS = 600_000;
 
 export interface CallStart {
   readonly id: string;
@@ -41,7 +43,7 @@ export interface TrunkCallPorts {
   readonly random: Random;
   /** Nothing of it is needed any more. */
   over(call: TrunkCall): void;
-  /** Something was said in it, and what is kept of it is another. */
+  /** Something was said in it: what is kept of it may be another. */
   alive(call: TrunkCall, now: number): void;
   /** That end has another Call-ID now. */
   moved(call: TrunkCall, end: End, from: string): void;
@@ -120,10 +122,10 @@ export class TrunkCall {
     return this.dialogs.callIds;
   }
 
-  /** What the next life needs. @param elapsed what the wall clock is ahead of monotonic time @returns undefined: nothing, it is not answered */
-  kept(elapsed: number): KeptCall | undefined {
+  /** What the next life needs. @returns undefined: nothing, it is not answered */
+  kept(): KeptCall | undefined {
     const kept = this.state === 'answered' ? this.dialogs.kept() : undefined;
-    return kept && { ...kept, saidAt: Math.round(this.saidAt + elapsed) };
+    return kept && { ...kept, saidAt: this.saidAt - (this.saidAt % SAID_STEP_MS) };
   }
 
   /** The INVITE goes on. */

@@ -16,11 +16,12 @@ import { responseTo, tagOf } from '../transaction/responses.ts';
 import { TransactionLayer } from '../transaction/transaction-layer.ts';
 import type { ServerTransaction, TransactionUser } from '../transaction/transaction.ts';
 import type { TrunkAccount } from './account.ts';
+import { CallBook } from './call-book.ts';
 import type { CallSide, End } from './call-side.ts';
 import { DigestClient } from './digest.ts';
 import type { TrunkMedia } from './trunk-media.ts';
 import { TRUNK_ALLOW, unsupported } from './passing.ts';
-import { fromKept, type KeptCalls, toKept } from './kept-calls.ts';
+import { MAX_KEPT_CALLS, readCall, readHead, writeCall, writeHead } from './kept-calls.ts';
 import { NO_SERVER, Registration } from './registration.ts';
 import { type Replaces, replacesOf } from './replaces.ts';
 import type { Server, Wanted } from './server-location.ts';
@@ -52,7 +53,7 @@ export interface TrunkPorts {
   localOutside(remote: SocketAddress, transport: SipTransport): SocketAddress | undefined;
   /** It serves, or does not any more. */
   changed(now: number): void;
-  /** The snapshot is another one. Absent: calls end with a life. */
+  /** The snapshot is another one, or is to say that we live. Absent: calls end with a life. */
   callsChanged?(): void;
 }
 
@@ -99,6 +100,7 @@ export class Trunk implements Timed {
   /** Some of them while it is looked for where they go. */
   private readonly cancelled = new WeakSet<ServerTransaction>();
   private readonly idle = new TimerQueue<TrunkCall>();
+  private readonly book: CallBook<TrunkCall>;
   private heartbeatAt: number | undefined;
   private readonly known = new Set<string>();
   /** Where calls of a former life lead: they are heard, and given no password. */
@@ -134,6 +136,15 @@ export class Trunk implements Timed {
       }),
     };
     this.clients = { inside: new TrunkClient(this.layers.inside), outside: new TrunkClient(this.layers.outside) };
+    this.book = new CallBook({
+      ports: {
+        lineOf: (call) => {
+          const kept = call.kept();
+          return kept && writeCall(kept);
+        },
+        changed: () => ports.callsChanged?.(),
+      },
+    });
     const { credentials, user, domain } = account;
     this.digest = credentials && new DigestClient(credentials, random);
     this.sides = { inside: this.insideSide(), outside: this.outsideSide() };
@@ -178,36 +189,40 @@ export class Trunk implements Timed {
     else this.flowsTo(this.account.server, now, () => this.ports.changed(now));
   }
 
-  /** Calls that are answered, as plain data for JSON, for `restore` in the next life. */
-  snapshot(now: number, wallNow: number): KeptCalls {
-    const calls = new Set([...this.calls.values()].map(({ call }) => call));
-    const kept = [...calls].flatMap((call) => call.kept(wallNow - now) ?? []);
-    return toKept(kept, this.account.domain, wallNow);
+  /** Calls that are answered, as text for `restorer` in the next life: a head, and a few lines in each piece. */
+  *snapshot(now: number, wallNow: number): Generator<string> {
+    yield writeHead({ domain: this.account.domain, savedAt: wallNow, now });
+    yield* this.book.pieces();
   }
 
   /**
    * Calls of a former life go on: the provider and the members know of none. After a long time away they are ended, at both ends.
-   * @param data what `snapshot` gave then, or anything
+   * @param head the first line of what `snapshot` gave then, or anything
+   * @returns what takes each of the other lines; undefined: they are of no use here
    */
-  restore(data: unknown, now: number, wallNow: number): void {
-    const kept = fromKept(data);
-    if (kept?.domain !== this.account.domain) return;
-    const isOver = wallNow - kept.savedAt > MAX_AWAY_MS;
-    for (const one of kept.calls) {
+  restorer(head: string, wallNow: number): ((line: string, now: number) => void) | undefined {
+    const kept = readHead(head);
+    if (kept?.domain !== this.account.domain) return undefined;
+    const awayMs = wallNow - kept.savedAt;
+    let left = MAX_KEPT_CALLS;
+    return (line, now) => {
+      const one = readCall(line);
+      if (one === undefined || (left -= 1) < 0) return;
       const sides = one.caller === 'inside' ? INSIDE_OUT : OUTSIDE_IN;
-      const saidAt = Math.min(now, one.saidAt - wallNow + now);
+      const saidAt = Math.min(now, now - awayMs - (kept.now - one.saidAt));
       const call: TrunkCall = TrunkCall.restored(
         this.portsOf(() => call, sides),
         one,
         this.insideFlow,
         saidAt,
       );
+      const isOver = awayMs > MAX_AWAY_MS;
       this.former.add(one.flow.remote.address);
       this.enter(call, sides, saidAt);
       this.logger.info('SIP trunk: a call of a former life', { goesOn: !isOver });
       if (isOver) call.end(now);
-    }
-    if (kept.calls.length > 0) this.keep(now);
+      else this.alive(call, now);
+    };
   }
 
   networkChanged(now: number): void {
@@ -259,6 +274,7 @@ export class Trunk implements Timed {
       ...[inside, outside, this.clients.inside, this.clients.outside].map((timed) => timed.nextTimeout()),
       this.registration?.nextTimeout(),
       this.idle.next(),
+      this.book.nextTimeout(),
       this.heartbeatAt,
     );
   }
@@ -270,7 +286,10 @@ export class Trunk implements Timed {
     this.clients.outside.handleTimeout(now);
     this.registration?.handleTimeout(now);
     for (let due = this.idle.due(now); due !== undefined; due = this.idle.due(now)) due.end(now);
-    if (this.heartbeatAt !== undefined && now >= this.heartbeatAt) this.keep(now);
+    this.book.handleTimeout(now);
+    if (this.heartbeatAt === undefined || now < this.heartbeatAt) return;
+    this.heartbeatAt = now + HEARTBEAT_MS;
+    this.ports.callsChanged?.();
   }
 
   private user(where: 'inside' | 'outside'): TransactionUser {
@@ -409,7 +428,7 @@ export class Trunk implements Timed {
       over: () => this.over(of(), invite, [near, far]),
       alive: (call, at) => {
         this.idle.set(call, at + MAX_CALL_MS);
-        this.keep(at);
+        this.alive(call, at);
       },
       moved: (call, end, from) => {
         const side = end === 'caller' ? near : far;
@@ -425,9 +444,9 @@ export class Trunk implements Timed {
     this.idle.set(call, saidAt + MAX_CALL_MS);
   }
 
-  private keep(now: number): void {
-    this.heartbeatAt = this.calls.size === 0 ? undefined : now + HEARTBEAT_MS;
-    this.ports.callsChanged?.();
+  private alive(call: TrunkCall, now: number): void {
+    this.heartbeatAt ??= now + HEARTBEAT_MS;
+    this.book.touch(call, now);
   }
 
   private over(call: TrunkCall, invite: ServerTransaction | undefined, [near, far]: Sides): void {
@@ -436,8 +455,8 @@ export class Trunk implements Timed {
     if (invite !== undefined) this.inviting.delete(invite);
     this.idle.clear(call);
     this.media?.delete(call.id);
+    this.book.forget(call);
     if (this.calls.size === 0) this.heartbeatAt = undefined;
-    this.ports.callsChanged?.();
   }
 
   private callOf(where: string, request: SipRequest): { readonly call: TrunkCall; readonly end: End } | undefined {

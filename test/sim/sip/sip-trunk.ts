@@ -102,11 +102,23 @@ export class SimTrunk implements SipNode {
 
   /** Its agent has crashed, and is there again. @param awayMs how long ago it wrote down its calls */
   crash(awayMs = 1_000): void {
-    const { now } = this.network.loop;
-    const kept: unknown = JSON.parse(JSON.stringify(this.trunk.snapshot(now, now)));
+    const lines = this.kept();
     this.trunk = this.make();
-    this.trunk.restore(kept, now, now + awayMs);
+    this.restore(lines, awayMs);
     this.start();
+  }
+
+  /** What it would write down now: a head, and a line of each call. */
+  kept(): string[] {
+    const { now } = this.network.loop;
+    return [...this.trunk.snapshot(now, now)].join('').split('\n').slice(0, -1);
+  }
+
+  restore([head = '', ...lines]: readonly string[], awayMs = 0): void {
+    const { now } = this.network.loop;
+    const restore = this.trunk.restorer(head, now + awayMs);
+    for (const line of lines) restore?.(line, now);
+    this.network.schedule(this);
   }
 
   private born(home: SipHome, local: SocketAddress, given: TrunkAccount, life: number): Trunk {

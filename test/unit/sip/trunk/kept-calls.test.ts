@@ -1,6 +1,6 @@
 import test from 'ava';
 import { flowBy } from '../../../../src/sip/flow.ts';
-import { fromKept, type KeptCall, keptFlow, toKept } from '../../../../src/sip/trunk/kept-calls.ts';
+import { type KeptCall, keptFlow, readCall, readHead, writeCall, writeHead } from '../../../../src/sip/trunk/kept-calls.ts';
 
 function callBy(transport: KeptCall['flow']['transport']): KeptCall {
   const dialog = { target: 'sip:callee@203.0.113.1:5061', routes: [], isAnswered: true };
@@ -19,8 +19,19 @@ function callBy(transport: KeptCall['flow']['transport']): KeptCall {
 for (const transport of ['udp', 'tcp', 'tls'] as const)
   test(`a call by ${transport} is read again as it was written, with a flow of ${transport} to the same server`, (t) => {
     const call = callBy(transport);
-    const written: unknown = JSON.parse(JSON.stringify(toKept([call], 'provider.example', 2_000)));
-    const [read] = fromKept(written)?.calls ?? [];
+    const written = writeCall(call);
+    t.regex(written ?? '', /^[^\n]+\n$/);
+    const read = readCall(written ?? '');
     t.deepEqual(read, call);
     t.deepEqual(read && keptFlow(read.flow), flowBy(transport, call.flow));
   });
+
+test('the head of the file is read again as it was written; what is none is not', (t) => {
+  const head = { domain: 'provider.example', savedAt: 2_000, now: 5 };
+  t.deepEqual(readHead(writeHead(head)), { version: 2, ...head });
+  for (const line of ['', '{', 'null', '{}', writeHead(head).replace('2', '3')]) t.is(readHead(line), undefined);
+});
+
+test('what could not be read again is not written', (t) => {
+  t.is(writeCall({ ...callBy('udp'), id: 'no hexadecimal' }), undefined);
+});

@@ -1,50 +1,14 @@
 import test from 'ava';
 import { firstHeader, headerValues } from '../../src/sip/message/headers.ts';
-import type { TrunkAccount } from '../../src/sip/trunk/account.ts';
 import { SipNetwork } from '../sim/sip/sip-network.ts';
-import { type SipHome, SipOverlay } from '../sim/sip/sip-household.ts';
-import type { SimPhone } from '../sim/sip/sip-phone.ts';
+import { SipOverlay } from '../sim/sip/sip-household.ts';
 import { SimProvider } from '../sim/sip/sip-provider.ts';
 import { account, PROVIDER, serverAt, SimTrunk } from '../sim/sip/sip-trunk.ts';
-
-interface Scene {
-  readonly network: SipNetwork;
-  readonly overlay: SipOverlay;
-  readonly provider: SimProvider;
-  readonly spare: SimProvider;
-  readonly alice: SipHome;
-  readonly box: SipHome;
-  readonly trunk: SimTrunk;
-  readonly other: SimTrunk;
-}
-
-const GATEWAY = '192.0.2.1';
-const OTHER = '192.0.2.2';
-
-/** Alice's host, the gateways `box` and `other`, and a provider with two servers. */
-function scene(more: Partial<TrunkAccount> = {}, gateways: readonly string[] = ['box', 'other']): Scene {
-  const network = new SipNetwork();
-  const overlay = new SipOverlay(network);
-  const alice = overlay.home('alice', { gateways });
-  const box = overlay.home('box');
-  const trunk = new SimTrunk(network, box, GATEWAY, account(more));
-  const other = new SimTrunk(network, overlay.home('other'), OTHER, account(more));
-  const provider = new SimProvider(network, '203.0.113.1');
-  const spare = new SimProvider(network, '203.0.113.2');
-  for (const gateway of [trunk, other]) {
-    gateway.dns.set(PROVIDER, [serverAt('203.0.113.1'), serverAt('203.0.113.2')]);
-    gateway.start();
-  }
-  network.loop.run(1_000);
-  return { network, overlay, provider, spare, alice, box, trunk, other };
-}
-
-const methods = (phone: SimPhone): string[] => phone.received.map((line) => line.split(' ')[0] ?? '');
-const invites = ({ received }: SimProvider): string[] => received.filter((line) => line.startsWith('INVITE'));
+import { GATEWAY, invites, methods, OTHER, trunkScene } from '../sim/sip/trunk-scene.ts';
 
 for (const algorithm of ['MD5', 'SHA-256'] as const)
   test(`a member calls a national number: the provider, which wants ${algorithm}, is asked for E.164, and both hang up in turn`, (t) => {
-    const { network, provider, alice, trunk } = scene();
+    const { network, provider, alice, trunk } = trunkScene();
     provider.algorithm = algorithm;
     const phone = alice.registered();
     const call = phone.call('one', 'sip:030 123456@home.example'.replace(' ', ''));
@@ -76,7 +40,7 @@ for (const algorithm of ['MD5', 'SHA-256'] as const)
   });
 
 test('within a call re-INVITE and INFO pass in order, with CSeq numbers of their own on each side', (t) => {
-  const { network, provider, alice } = scene();
+  const { network, provider, alice } = trunkScene();
   const phone = alice.registered();
   const call = phone.call('one', 'sip:+4930123456@home.example');
   network.loop.run(2_000);
@@ -101,7 +65,7 @@ test('within a call re-INVITE and INFO pass in order, with CSeq numbers of their
 });
 
 test('the first gateway is dead: the call goes out by the second one within one set-up', (t) => {
-  const { network, provider, alice, box, trunk } = scene();
+  const { network, provider, alice, box, trunk } = trunkScene();
   trunk.isDead = true;
   network.loses = (_, { remote }) => remote.address === box.ipv6;
   const from = network.loop.now;
@@ -114,7 +78,7 @@ test('the first gateway is dead: the call goes out by the second one within one 
 });
 
 test('the first gateway is not registered: it says so at once, and the second one is asked', (t) => {
-  const { network, provider, alice, trunk } = scene();
+  const { network, provider, alice, trunk } = trunkScene();
   trunk.dns.clear();
   trunk.trunk.stop(network.loop.now);
   network.loop.run(500);
@@ -125,7 +89,7 @@ test('the first gateway is not registered: it says so at once, and the second on
 });
 
 test('the called number is busy: that is the answer, and no other gateway calls it again', (t) => {
-  const { network, provider, alice } = scene();
+  const { network, provider, alice } = trunkScene();
   provider.answers = 486;
   const call = alice.registered().call('one', 'sip:+4930123456@home.example');
   network.loop.run(40_000);
@@ -134,7 +98,7 @@ test('the called number is busy: that is the answer, and no other gateway calls 
 });
 
 test("the provider's first server is silent: its second one has the call after four seconds", (t) => {
-  const { network, provider, spare, alice } = scene({}, ['box']);
+  const { network, provider, spare, alice } = trunkScene({}, ['box']);
   provider.isDead = true;
   spare.wantsDigest = false;
   const call = alice.registered().call('one', 'sip:+4930123456@home.example');
@@ -144,7 +108,7 @@ test("the provider's first server is silent: its second one has the call after f
 });
 
 test("the provider's first server answers when its second one has the call: that call goes on, and the late one is hung up", (t) => {
-  const { network, provider, spare, alice, trunk } = scene({}, ['box']);
+  const { network, provider, spare, alice, trunk } = trunkScene({}, ['box']);
   provider.wantsDigest = spare.wantsDigest = false;
   provider.answerMs = 6_000;
   network.loses = (_, { local }) => local.address === '203.0.113.1' && network.loop.now < 6_500;
@@ -163,7 +127,7 @@ test("the provider's first server answers when its second one has the call: that
 });
 
 test('the caller has given up and the provider connects all the same, too late to be heard: it is hung up', (t) => {
-  const { network, provider, alice, trunk } = scene({}, ['box']);
+  const { network, provider, alice, trunk } = trunkScene({}, ['box']);
   provider.answerMs = 40_000;
   network.loses = (message, { remote }) =>
     message.type === 'request' && message.method === 'CANCEL' && remote.address === '203.0.113.1';
@@ -181,7 +145,7 @@ test('the caller has given up and the provider connects all the same, too late t
 });
 
 test('a gateway that stops while a call of it rings: the ringing ends, and the caller hears so', (t) => {
-  const { network, provider, alice, trunk } = scene({}, ['box']);
+  const { network, provider, alice, trunk } = trunkScene({}, ['box']);
   provider.answerMs = 60_000;
   const phone = alice.registered();
   const call = phone.call('one', 'sip:+4930123456@home.example');
@@ -195,7 +159,7 @@ test('a gateway that stops while a call of it rings: the ringing ends, and the c
 });
 
 test('a call of the world reaches the member whose number it is: the phone sees a number, its domain, and no proof', (t) => {
-  const { network, provider, alice, trunk } = scene();
+  const { network, provider, alice, trunk } = trunkScene();
   const phone = alice.registered();
   provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '"Zoe" <sip:0301234567@203.0.113.1>', `sip:030111@${PROVIDER}`);
   network.loop.run(2_000);
@@ -213,7 +177,7 @@ test('a call of the world reaches the member whose number it is: the phone sees 
 });
 
 test('a call of the world to another number rings the default member; it gives up, and the phone stops', (t) => {
-  const { network, provider, box } = scene();
+  const { network, provider, box } = trunkScene();
   const phone = box.registered();
   phone.manners = { ringsAfterMs: 50, answersAfterMs: 500, status: 603 };
   provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '<sip:+331234@x.example>');
@@ -223,7 +187,7 @@ test('a call of the world to another number rings the default member; it gives u
 });
 
 test('a host that has not named the gateway hears no foreign caller', (t) => {
-  const { network, provider, alice } = scene({}, []);
+  const { network, provider, alice } = trunkScene({}, []);
   const phone = alice.registered();
   provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:+331234567@x.example>');
   network.loop.run(2_000);
@@ -232,7 +196,7 @@ test('a host that has not named the gateway hears no foreign caller', (t) => {
 });
 
 test('a caller of the world that says it is a member is shown with the domain of the trunk', (t) => {
-  const { network, provider, alice } = scene();
+  const { network, provider, alice } = trunkScene();
   const phone = alice.registered();
   provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '"Bob" <sip:bob@home.example>');
   network.loop.run(2_000);
@@ -241,7 +205,7 @@ test('a caller of the world that says it is a member is shown with the domain of
 });
 
 test('a provider without a domain, by its address: its callers are heard, and called back', (t) => {
-  const { network, provider, alice, trunk } = scene({ domain: '203.0.113.1', server: { host: PROVIDER } });
+  const { network, provider, alice, trunk } = trunkScene({ domain: '203.0.113.1', server: { host: PROVIDER } });
   const phone = alice.registered();
   provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:+49301234567@203.0.113.1>');
   network.loop.run(2_000);
@@ -255,7 +219,7 @@ test('a provider without a domain, by its address: its callers are heard, and ca
 });
 
 test('who is no server of the provider is not answered', (t) => {
-  const { network, alice } = scene();
+  const { network, alice } = trunkScene();
   const phone = alice.registered();
   const scanner = new SimProvider(network, '198.51.100.66');
   scanner.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:100@1.1.1.1>');
@@ -265,7 +229,7 @@ test('who is no server of the provider is not answered', (t) => {
 });
 
 test('a member that is not among the callers hears 403, and calls for help all the same', (t) => {
-  const { network, provider, alice } = scene({ callers: ['bob'] });
+  const { network, provider, alice } = trunkScene({ callers: ['bob'] });
   const phone = alice.registered();
   const call = phone.call('one', 'sip:+4930123456@home.example');
   network.loop.run(2_000);
@@ -303,7 +267,7 @@ test("whom the gateway's own phones do not ring for calls out by it all the same
 });
 
 test('a call for help goes out when all lines are busy and the media relay has failed', (t) => {
-  const { network, alice, trunk } = scene({ maxCalls: 1 }, ['box']);
+  const { network, alice, trunk } = trunkScene({ maxCalls: 1 }, ['box']);
   const phone = alice.registered();
   phone.call('one', 'sip:+4930123456@home.example');
   network.loop.run(2_000);
@@ -316,7 +280,7 @@ test('a call for help goes out when all lines are busy and the media relay has f
 });
 
 test('a phone beside the gateway calls a number, and gives up while it rings', (t) => {
-  const { network, provider, box, trunk } = scene();
+  const { network, provider, box, trunk } = trunkScene();
   provider.answerMs = 60_000;
   const phone = box.registered();
   const call = phone.call('one', 'sip:+4930123456@home.example');
@@ -330,7 +294,7 @@ test('a phone beside the gateway calls a number, and gives up while it rings', (
 });
 
 test('registered: refreshed in its time, with the Min-Expires that the provider wants, and taken away at the end', (t) => {
-  const { network, provider, trunk } = scene();
+  const { network, provider, trunk } = trunkScene();
   t.is(provider.registrations.length, 2);
   network.loop.run(600_000);
   const refreshes = provider.registrations.length;
@@ -345,7 +309,7 @@ test('registered: refreshed in its time, with the Min-Expires that the provider 
 });
 
 test('a wrong password: two requests, then pauses of 15 s and more, and the owner is told why', (t) => {
-  const { network, provider, trunk } = scene({ credentials: { user: 'line7', password: 'wrong' } });
+  const { network, provider, trunk } = trunkScene({ credentials: { user: 'line7', password: 'wrong' } });
   t.false(trunk.isReady);
   t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'failed', why: '401 R401' });
   network.loop.run(600_000);
@@ -368,12 +332,12 @@ test('the owner is told that no server of a provider, or of a peer, is known', (
 });
 
 test('a peer without a registration is one as soon as its servers are known', (t) => {
-  const { trunk } = scene({ credentials: undefined, user: undefined });
+  const { trunk } = trunkScene({ credentials: undefined, user: undefined });
   t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'peer', why: null });
 });
 
 test('the registrar falls silent: the second server is registered at', (t) => {
-  const { network, provider, spare, trunk } = scene();
+  const { network, provider, spare, trunk } = trunkScene();
   provider.isDead = true;
   network.loop.run(500_000);
   t.true(spare.registrations.length >= 1);
@@ -381,7 +345,7 @@ test('the registrar falls silent: the second server is registered at', (t) => {
 });
 
 test('an open gateway calls another domain by its servers, with the name of the member', (t) => {
-  const { network, alice, trunk } = scene({
+  const { network, alice, trunk } = trunkScene({
     isOpen: true,
     credentials: undefined,
     user: undefined,
@@ -433,7 +397,7 @@ test('a number that the gateway has given to a member rings his phone, and the p
 
 test('a number given to a member while the gateway runs: the world rings him by it, and sees it when he calls, until it is taken away', (t) => {
   const assigned = new Map<string, string>();
-  const { network, provider, alice, box } = scene({ assigned, numbers: new Map(), defaultUser: 'box' });
+  const { network, provider, alice, box } = trunkScene({ assigned, numbers: new Map(), defaultUser: 'box' });
   const phone = alice.registered();
   const other = box.registered();
   const ring = (): void => {
@@ -457,155 +421,8 @@ test('a number given to a member while the gateway runs: the world rings him by 
   t.is(shown(), `<sip:line7@${PROVIDER}>`);
 });
 
-for (const ends of ['member', 'world'] as const)
-  test(`the gateway crashes in a call: it goes on, with a re-INVITE, and the ${ends} ends it by BYE`, (t) => {
-    const { network, provider, alice, trunk } = scene({}, ['box']);
-    const phone = alice.registered();
-    const call = phone.call('one', 'sip:+4930123456@home.example');
-    network.loop.run(2_000);
-    phone.say('INFO', call.dialog);
-    network.loop.run(500);
-    trunk.crash();
-    network.loop.run(100);
-    t.is(trunk.trunk.size, 1);
-    const again = phone.say('INVITE', call.dialog);
-    network.loop.run(1_000);
-    t.is(again?.heard.at(-1)?.slice(0, 3), '200');
-    t.is(provider.received.at(-1)?.split(' ')[0], 'ACK');
-    if (ends === 'member') phone.say('BYE', call.dialog);
-    else provider.hangUp();
-    network.loop.run(40_000);
-    t.is(ends === 'member' ? phone.heard.at(-1) : provider.heard.at(-1), 'BYE 200');
-    t.is(ends === 'member' ? provider.received.at(-1)?.split(' ')[0] : methods(phone).at(-1), 'BYE');
-    const cseqs = provider.requests
-      .filter(({ method }) => ['INVITE', 'INFO', 'BYE'].includes(method))
-      .map((request) => Number.parseInt(firstHeader(request, 'cseq') ?? '', 10));
-    t.deepEqual(
-      cseqs,
-      cseqs.toSorted((a, b) => a - b),
-    );
-    t.is(trunk.trunk.size, 0);
-    t.is(phone.leftovers, 0);
-    t.is(trunk.kept().length, 1);
-  });
-
-for (const ends of ['member', 'world'] as const)
-  test(`the gateway crashes in a call of the world: the ${ends} ends it by BYE`, (t) => {
-    const { network, provider, alice, trunk } = scene();
-    const phone = alice.registered();
-    provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '<sip:0301234567@203.0.113.1>', `sip:030111@${PROVIDER}`);
-    network.loop.run(2_000);
-    trunk.crash();
-    trunk.crash();
-    network.loop.run(100);
-    if (ends === 'member') phone.say('BYE', [...phone.answered.values()][0]);
-    else provider.sayOwn('BYE');
-    network.loop.run(40_000);
-    t.is(ends === 'member' ? phone.heard.at(-1) : provider.heard.at(-1), 'BYE 200');
-    t.is(ends === 'member' ? provider.received.at(-1)?.split(' ')[0] : methods(phone).at(-1), 'BYE');
-    t.is(trunk.trunk.size, 0);
-  });
-
-test('a gateway that was away for an hour tells both ends that their call is over; one that was ringing is not kept', (t) => {
-  const { network, provider, alice, trunk } = scene({}, ['box']);
-  const phone = alice.registered();
-  phone.call('one', 'sip:+4930123456@home.example');
-  network.loop.run(2_000);
-  provider.answerMs = 60_000;
-  phone.call('two', 'sip:+4930123457@home.example');
-  network.loop.run(1_000);
-  t.is(trunk.trunk.size, 2);
-  t.is(trunk.kept().length, 2);
-  trunk.crash(3_600_000);
-  network.loop.run(1_000);
-  t.is(methods(phone).at(-1), 'BYE');
-  t.is(provider.received.findLast((line) => !line.startsWith('REGISTER'))?.split(' ')[0], 'BYE');
-  t.is(trunk.trunk.size, 0);
-});
-
-test('what is no snapshot of calls, or one of another provider, restores none', (t) => {
-  const { network, alice, trunk } = scene({}, ['box']);
-  alice.registered().call('one', 'sip:+4930123456@home.example');
-  network.loop.run(2_000);
-  const [head = '', line = ''] = trunk.kept();
-  t.is(trunk.kept().length, 2);
-  trunk.trunk.stop(network.loop.now);
-  for (const lines of [
-    [],
-    ['', line],
-    ['null', line],
-    [head.replace('"version":2', '"version":1'), line],
-    [head.replace(PROVIDER, 'other.example'), line],
-    [head, '{}', '[', '', line.slice(0, -1)],
-  ]) {
-    trunk.restore(lines);
-    t.is(trunk.trunk.size, 0);
-  }
-  trunk.restore([head, '{}', line]);
-  t.is(trunk.trunk.size, 1);
-});
-
-test('what changes nothing that is kept is not written down: a call that rings, digits in one that runs, a refused one', (t) => {
-  const { network, provider, alice, trunk } = scene({}, ['box']);
-  const phone = alice.registered();
-  provider.answerMs = 5_000;
-  const call = phone.call('one', 'sip:+4930123456@home.example');
-  network.loop.run(3_000);
-  t.is(trunk.changes, 0);
-  network.loop.run(5_000);
-  t.is(trunk.changes, 1);
-  for (let digit = 0; digit < 20; digit += 1) {
-    phone.say('INFO', call.dialog);
-    network.loop.run(500);
-  }
-  t.is(phone.heard.filter((line) => line === 'INFO 200').length, 20);
-  provider.answers = 486;
-  phone.call('two', 'sip:+4930123457@home.example');
-  network.loop.run(10_000);
-  t.is(trunk.changes, 1);
-  phone.say('INVITE', call.dialog);
-  network.loop.run(1_000);
-  t.is(trunk.changes, 2, 'a number of an INVITE is to be known for its ACK');
-  phone.say('BYE', call.dialog);
-  network.loop.run(1_000);
-  t.is(trunk.changes, 3);
-});
-
-test('a thousand calls are written and read a few at a time', (t) => {
-  const { network, alice, trunk } = scene({ maxCalls: 1_000 }, ['box']);
-  alice.registered().call('one', 'sip:+4930123456@home.example');
-  network.loop.run(2_000);
-  const [head = '', line = ''] = trunk.kept();
-  const id = /"id":"([0-9a-f]+)"/.exec(line)?.[1] ?? '';
-  const many = Array.from({ length: 1_000 }, (_, index) =>
-    line.replace(id, index.toString(16)).replace(/("callIds":\{"caller":")[^"]*(","callee":")[^"]*/, `$1a${index}$2b${index}`),
-  );
-  trunk.trunk.stop(network.loop.now);
-  network.loop.run(40_000);
-  trunk.restore([head, ...many]);
-  t.is(trunk.trunk.size, 1_000);
-  const pieces = [...trunk.trunk.snapshot(0, 0)];
-  t.true(pieces.every((piece) => piece.split('\n').length <= 33));
-  t.deepEqual(trunk.kept().length, 1_001);
-});
-
-test('while a call runs, that the gateway is alive is written down each minute', (t) => {
-  const { network, alice, trunk } = scene({}, ['box']);
-  const phone = alice.registered();
-  const call = phone.call('one', 'sip:+4930123456@home.example');
-  network.loop.run(2_000);
-  const before = trunk.changes;
-  network.loop.run(300_000);
-  t.is(trunk.changes - before, 5);
-  phone.say('BYE', call.dialog);
-  network.loop.run(1_000);
-  const after = trunk.changes;
-  network.loop.run(300_000);
-  t.is(trunk.changes, after);
-});
-
 test('what rings reliably is acknowledged end to end (100rel), with the numbers that the INVITE has on each leg', (t) => {
-  const { network, provider, alice } = scene({}, ['box']);
+  const { network, provider, alice } = trunkScene({}, ['box']);
   provider.rseq = 7_001;
   const phone = alice.registered();
   const call = phone.call('one', 'sip:+4930123456@home.example', [{ name: 'Supported', value: '100rel, replaces' }]);
@@ -623,139 +440,4 @@ test('what rings reliably is acknowledged end to end (100rel), with the numbers 
     [`7001 ${Number.parseInt((invite && firstHeader(invite, 'cseq')) ?? '', 10)} INVITE`],
   );
   t.is(call.heard.at(-1), '200 callee');
-});
-
-/** A bob who may call by the same gateways. */
-function withBob(): ReturnType<typeof scene> & { readonly bob: SimPhone } {
-  const all = scene({ callers: ['alice', 'bob'] }, ['box']);
-  const bob = all.overlay.home('bob', { gateways: ['box'] }).registered();
-  return { ...all, bob };
-}
-
-test('alice hands a call with a number to bob (Replaces): he talks with it, she hears BYE, and no line more is taken', (t) => {
-  const { network, provider, alice, bob, trunk } = withBob();
-  const phone = alice.registered();
-  const call = phone.call('one', 'sip:+4930123456@home.example');
-  network.loop.run(2_000);
-  const replaces = [
-    { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
-    { name: 'Require', value: 'replaces' },
-  ];
-  const his = bob.call('two', 'sip:+4930123456@home.example', replaces);
-  network.loop.run(2_000);
-  t.deepEqual(his.heard, ['200 callee']);
-  t.is(call.heard.at(-1), '200 callee');
-  t.is(methods(phone).at(-1), 'BYE');
-  const said = (): string[] => provider.requests.map(({ method }) => method).filter((method) => method !== 'REGISTER');
-  t.deepEqual(said(), ['INVITE', 'INVITE']);
-  const [first, second] = provider.requests.filter(({ method }) => method === 'INVITE');
-  t.is(second && firstHeader(second, 'call-id'), first && firstHeader(first, 'call-id'));
-  t.is(second && headerValues(second, 'require').length, 0);
-  t.is(trunk.trunk.size, 1);
-  trunk.crash();
-  bob.say('INFO', his.dialog);
-  network.loop.run(500);
-  t.is(bob.heard.at(-1), 'INFO 200');
-  provider.hangUp();
-  network.loop.run(40_000);
-  t.is(methods(bob).at(-1), 'BYE');
-  t.is(provider.heard.at(-1), 'BYE 200');
-  t.is(trunk.trunk.size, 0);
-  t.is(phone.leftovers + bob.leftovers, 0);
-});
-
-test('alice hands on a call that the world has made: bob talks, holds and hangs up', (t) => {
-  const { network, provider, alice, bob, trunk } = withBob();
-  const phone = alice.registered();
-  provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '<sip:0301234567@203.0.113.1>', `sip:030111@${PROVIDER}`);
-  network.loop.run(2_000);
-  const [dialog] = phone.answered.values();
-  const [invite] = phone.requests;
-  if (dialog === undefined || invite === undefined) return void t.fail();
-  const tag = (value: string): string => value.split(';tag=')[1] ?? '';
-  const value = `${dialog.callId};to-tag=${tag(dialog.remote)};from-tag=${tag(dialog.local)}`;
-  const his = bob.call('two', 'sip:+49301234567@home.example', [{ name: 'Replaces', value }]);
-  network.loop.run(2_000);
-  t.regex(his.heard.at(-1) ?? '', /^200/);
-  t.is(methods(phone).at(-1), 'BYE');
-  trunk.crash();
-  const again = bob.say('INVITE', his.dialog);
-  network.loop.run(1_000);
-  t.regex(again?.heard.at(-1) ?? '', /^200/);
-  provider.sayOwn('INFO');
-  network.loop.run(500);
-  t.is(methods(bob).at(-1), 'INFO');
-  t.is(provider.heard.at(-1), 'INFO 200');
-  bob.say('BYE', his.dialog);
-  network.loop.run(40_000);
-  t.is(bob.heard.at(-1), 'BYE 200');
-  t.is(provider.received.at(-1)?.split(' ')[0], 'BYE');
-  t.is(trunk.trunk.size, 0);
-  t.is(bob.leftovers, 0);
-});
-
-for (const [why, value, status] of [
-  ['of a call that is not here', 'other;to-tag=callee;from-tag=alice', '481'],
-  ['with a tag that is another', 'one;to-tag=callee;from-tag=mallory', '481'],
-  ['that is none', 'one', '400'],
-  ['of a call that has only to ring', 'one;to-tag=callee;from-tag=alice;early-only', '486'],
-] as const)
-  test(`a Replaces ${why}: ${status}, and the call goes on`, (t) => {
-    const { network, provider, alice, bob, trunk } = withBob();
-    const phone = alice.registered();
-    phone.call('one', 'sip:+4930123456@home.example');
-    network.loop.run(2_000);
-    const his = bob.call('two', 'sip:+4930123456@home.example', [{ name: 'Replaces', value }]);
-    network.loop.run(2_000);
-    t.deepEqual(his.heard, [status]);
-    t.is(invites(provider).length, 1);
-    t.is(trunk.trunk.size, 1);
-    t.false(methods(phone).includes('BYE'));
-  });
-
-test('two phones would take the place of alice at once: one does, the other hears 491, and no line is held when all is over', (t) => {
-  const { network, provider, alice, bob, trunk } = withBob();
-  const phone = alice.registered();
-  phone.call('one', 'sip:+4930123456@home.example');
-  network.loop.run(2_000);
-  const replaces = [{ name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' }];
-  const calls = ['two', 'three'].map((id) => bob.call(id, 'sip:+4930123456@home.example', replaces));
-  network.loop.run(2_000);
-  t.deepEqual(calls.map(({ heard }) => heard.at(-1)).sort(), ['200 callee', '491']);
-  t.is(methods(phone).at(-1), 'BYE');
-  t.is(trunk.trunk.size, 1);
-  provider.hangUp();
-  network.loop.run(40_000);
-  t.is(trunk.trunk.size, 0);
-});
-
-test('the number refuses to talk with another (488): bob hears so, and alice has her call still', (t) => {
-  const { network, provider, alice, bob, trunk } = withBob();
-  const phone = alice.registered();
-  const call = phone.call('one', 'sip:+4930123456@home.example');
-  network.loop.run(2_000);
-  provider.inCall = 488;
-  const his = bob.call('two', 'sip:+4930123456@home.example', [
-    { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
-  ]);
-  network.loop.run(2_000);
-  t.deepEqual(his.heard, ['488']);
-  t.is(trunk.trunk.size, 1);
-  phone.say('INFO', call.dialog);
-  network.loop.run(500);
-  t.is(phone.heard.at(-1), 'INFO 488');
-});
-
-test('a REFER to the world is refused, in a call and outside of one: 405, with what is allowed', (t) => {
-  const { network, provider, alice } = scene({}, ['box']);
-  const phone = alice.registered();
-  const call = phone.call('one', 'sip:+4930123456@home.example');
-  network.loop.run(2_000);
-  const refer = [{ name: 'Refer-To', value: '<sip:bob@home.example>' }];
-  phone.say('REFER', call.dialog, refer);
-  network.loop.run(500);
-  phone.ask('REFER', 'sip:+4930123456@home.example', refer);
-  network.loop.run(500);
-  t.deepEqual(phone.heard.slice(-2), ['REFER 405', 'REFER 405']);
-  t.false(provider.received.some((line) => line.startsWith('REFER')));
 });

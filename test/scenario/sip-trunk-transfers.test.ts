@@ -1,0 +1,132 @@
+import test from 'ava';
+import { firstHeader, headerValues } from '../../src/sip/message/headers.ts';
+import { PROVIDER } from '../sim/sip/sip-trunk.ts';
+import { GATEWAY, invites, methods, sceneWithBob, trunkScene } from '../sim/sip/trunk-scene.ts';
+
+test('alice hands a call with a number to bob (Replaces): he talks with it, she hears BYE, and no line more is taken', (t) => {
+  const { network, provider, alice, bob, trunk } = sceneWithBob();
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const replaces = [
+    { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
+    { name: 'Require', value: 'replaces' },
+  ];
+  const his = bob.call('two', 'sip:+4930123456@home.example', replaces);
+  network.loop.run(2_000);
+  t.deepEqual(his.heard, ['200 callee']);
+  t.is(call.heard.at(-1), '200 callee');
+  t.is(methods(phone).at(-1), 'BYE');
+  const said = (): string[] => provider.requests.map(({ method }) => method).filter((method) => method !== 'REGISTER');
+  t.deepEqual(said(), ['INVITE', 'INVITE']);
+  const [first, second] = provider.requests.filter(({ method }) => method === 'INVITE');
+  t.is(second && firstHeader(second, 'call-id'), first && firstHeader(first, 'call-id'));
+  t.is(second && headerValues(second, 'require').length, 0);
+  t.is(trunk.trunk.size, 1);
+  trunk.crash();
+  bob.say('INFO', his.dialog);
+  network.loop.run(500);
+  t.is(bob.heard.at(-1), 'INFO 200');
+  provider.hangUp();
+  network.loop.run(40_000);
+  t.is(methods(bob).at(-1), 'BYE');
+  t.is(provider.heard.at(-1), 'BYE 200');
+  t.is(trunk.trunk.size, 0);
+  t.is(phone.leftovers + bob.leftovers, 0);
+});
+
+test('alice hands on a call that the world has made: bob talks, holds and hangs up', (t) => {
+  const { network, provider, alice, bob, trunk } = sceneWithBob();
+  const phone = alice.registered();
+  provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '<sip:0301234567@203.0.113.1>', `sip:030111@${PROVIDER}`);
+  network.loop.run(2_000);
+  const [dialog] = phone.answered.values();
+  const [invite] = phone.requests;
+  if (dialog === undefined || invite === undefined) return void t.fail();
+  const tag = (value: string): string => value.split(';tag=')[1] ?? '';
+  const value = `${dialog.callId};to-tag=${tag(dialog.remote)};from-tag=${tag(dialog.local)}`;
+  const his = bob.call('two', 'sip:+49301234567@home.example', [{ name: 'Replaces', value }]);
+  network.loop.run(2_000);
+  t.regex(his.heard.at(-1) ?? '', /^200/);
+  t.is(methods(phone).at(-1), 'BYE');
+  trunk.crash();
+  const again = bob.say('INVITE', his.dialog);
+  network.loop.run(1_000);
+  t.regex(again?.heard.at(-1) ?? '', /^200/);
+  provider.sayOwn('INFO');
+  network.loop.run(500);
+  t.is(methods(bob).at(-1), 'INFO');
+  t.is(provider.heard.at(-1), 'INFO 200');
+  bob.say('BYE', his.dialog);
+  network.loop.run(40_000);
+  t.is(bob.heard.at(-1), 'BYE 200');
+  t.is(provider.received.at(-1)?.split(' ')[0], 'BYE');
+  t.is(trunk.trunk.size, 0);
+  t.is(bob.leftovers, 0);
+});
+
+for (const [why, value, status] of [
+  ['of a call that is not here', 'other;to-tag=callee;from-tag=alice', '481'],
+  ['with a tag that is another', 'one;to-tag=callee;from-tag=mallory', '481'],
+  ['that is none', 'one', '400'],
+  ['of a call that has only to ring', 'one;to-tag=callee;from-tag=alice;early-only', '486'],
+] as const)
+  test(`a Replaces ${why}: ${status}, and the call goes on`, (t) => {
+    const { network, provider, alice, bob, trunk } = sceneWithBob();
+    const phone = alice.registered();
+    phone.call('one', 'sip:+4930123456@home.example');
+    network.loop.run(2_000);
+    const his = bob.call('two', 'sip:+4930123456@home.example', [{ name: 'Replaces', value }]);
+    network.loop.run(2_000);
+    t.deepEqual(his.heard, [status]);
+    t.is(invites(provider).length, 1);
+    t.is(trunk.trunk.size, 1);
+    t.false(methods(phone).includes('BYE'));
+  });
+
+test('two phones would take the place of alice at once: one does, the other hears 491, and no line is held when all is over', (t) => {
+  const { network, provider, alice, bob, trunk } = sceneWithBob();
+  const phone = alice.registered();
+  phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const replaces = [{ name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' }];
+  const calls = ['two', 'three'].map((id) => bob.call(id, 'sip:+4930123456@home.example', replaces));
+  network.loop.run(2_000);
+  t.deepEqual(calls.map(({ heard }) => heard.at(-1)).sort(), ['200 callee', '491']);
+  t.is(methods(phone).at(-1), 'BYE');
+  t.is(trunk.trunk.size, 1);
+  provider.hangUp();
+  network.loop.run(40_000);
+  t.is(trunk.trunk.size, 0);
+});
+
+test('the number refuses to talk with another (488): bob hears so, and alice has her call still', (t) => {
+  const { network, provider, alice, bob, trunk } = sceneWithBob();
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  provider.inCall = 488;
+  const his = bob.call('two', 'sip:+4930123456@home.example', [
+    { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
+  ]);
+  network.loop.run(2_000);
+  t.deepEqual(his.heard, ['488']);
+  t.is(trunk.trunk.size, 1);
+  phone.say('INFO', call.dialog);
+  network.loop.run(500);
+  t.is(phone.heard.at(-1), 'INFO 488');
+});
+
+test('a REFER to the world is refused, in a call and outside of one: 405, with what is allowed', (t) => {
+  const { network, provider, alice } = trunkScene({}, ['box']);
+  const phone = alice.registered();
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  const refer = [{ name: 'Refer-To', value: '<sip:bob@home.example>' }];
+  phone.say('REFER', call.dialog, refer);
+  network.loop.run(500);
+  phone.ask('REFER', 'sip:+4930123456@home.example', refer);
+  network.loop.run(500);
+  t.deepEqual(phone.heard.slice(-2), ['REFER 405', 'REFER 405']);
+  t.false(provider.received.some((line) => line.startsWith('REFER')));
+});

@@ -1,7 +1,10 @@
 import test from 'ava';
 import { firstHeader } from '../../src/sip/message/headers.ts';
+import type { SipRequest } from '../../src/sip/message/message.ts';
+import type { SimPhone } from '../sim/sip/sip-phone.ts';
+import type { SimProvider } from '../sim/sip/sip-provider.ts';
 import { PROVIDER } from '../sim/sip/sip-trunk.ts';
-import { GATEWAY, methods, trunkScene } from '../sim/sip/trunk-scene.ts';
+import { GATEWAY, methods, sceneWithBob, trunkScene } from '../sim/sip/trunk-scene.ts';
 
 for (const ends of ['member', 'world'] as const)
   test(`the gateway crashes in a call: it goes on, with a re-INVITE, and the ${ends} ends it by BYE`, (t) => {
@@ -148,4 +151,93 @@ test('while a call runs, that the gateway is alive is written down each minute',
   const after = trunk.changes;
   network.loop.run(300_000);
   t.is(trunk.changes, after);
+});
+
+/** A call in which the gateway has crashed, and what an end of it does then. */
+function crashed(happens: (all: ReturnType<typeof trunkScene> & { phone: SimPhone }) => void): {
+  readonly asked: number;
+  readonly all: ReturnType<typeof trunkScene> & { phone: SimPhone };
+} {
+  const scene = trunkScene({}, ['box']);
+  const all = { ...scene, phone: scene.alice.registered() };
+  const { network, provider, phone, trunk } = all;
+  phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  trunk.crash();
+  happens(all);
+  network.loop.run(60_000);
+  const asked = [...provider.requests, ...phone.requests].filter(({ method }) => method === 'OPTIONS').length;
+  return { asked, all };
+}
+
+const ofCall = (requests: readonly SipRequest[]): string[] =>
+  requests.map(({ method }) => method).filter((method) => method !== 'REGISTER');
+
+test('the gateway has crashed in a call that both ends are in still: each is asked once, and it goes on', (t) => {
+  const { asked, all } = crashed(() => undefined);
+  t.is(asked, 2);
+  t.deepEqual(ofCall(all.provider.requests), ['INVITE', 'OPTIONS']);
+  t.deepEqual(ofCall(all.phone.requests), ['OPTIONS']);
+  const [options] = all.phone.requests;
+  t.is(options && firstHeader(options, 'call-id'), 'one');
+  t.is(all.trunk.trunk.size, 1);
+  all.network.loop.run(600_000);
+  t.is(ofCall(all.phone.requests).length, 1);
+});
+
+for (const [what, status] of [
+  ['does not do that (501)', 501],
+  ['may not say (403)', 403],
+] as const)
+  test(`an end that ${what} is in the call still, as far as anybody knows`, (t) => {
+    const { all } = crashed(({ provider }) => void (provider.inCall = status));
+    t.is(all.trunk.trunk.size, 1);
+    t.false(all.phone.received.some((line) => line.startsWith('BYE')));
+  });
+
+test('the member has hung up while the gateway was away: the provider hears BYE, and the line is free', (t) => {
+  const { all } = crashed(({ phone }) => void (phone.forgets = true));
+  t.deepEqual(ofCall(all.provider.requests).slice(-1), ['BYE']);
+  t.false(all.phone.received.some((line) => line.startsWith('BYE')));
+  t.is(all.trunk.trunk.size, 0);
+});
+
+for (const [how, happens] of [
+  ['says so (481)', (provider: SimProvider) => void (provider.inCall = 481)],
+  ['says nothing', (provider: SimProvider) => void (provider.isDead = true)],
+] as const)
+  test(`the number has hung up while the gateway was away, and ${how}: the member hears BYE, and the line is free`, (t) => {
+    const { all } = crashed(({ provider }) => happens(provider));
+    t.is(methods(all.phone).at(-1), 'BYE');
+    t.is(all.trunk.trunk.size, 0);
+    t.deepEqual(all.trunk.media.log.filter((line) => line === 'delete'), ['delete']);
+  });
+
+test('both ends have gone while the gateway was away: the line is free', (t) => {
+  const { all } = crashed(({ provider, phone }) => {
+    provider.inCall = 481;
+    phone.forgets = true;
+  });
+  t.is(all.trunk.trunk.size, 0);
+  t.is(all.phone.leftovers, 0);
+});
+
+test('an end that was put in the place of another one meanwhile is not hung up on for what that one says', (t) => {
+  const { network, provider, alice, bob, trunk } = sceneWithBob();
+  const phone = alice.registered();
+  phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  trunk.crash();
+  phone.forgets = true;
+  network.loses = (message) => message.type === 'response' && firstHeader(message, 'cseq')?.endsWith('OPTIONS') === true;
+  network.loop.run(6_000);
+  const his = bob.call('two', 'sip:+4930123456@home.example', [
+    { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
+  ]);
+  network.loop.run(2_000);
+  t.is(his.heard.at(-1), '200 callee');
+  network.loses = () => false;
+  network.loop.run(60_000);
+  t.false(methods(bob).includes('BYE'));
+  t.is(trunk.trunk.size, 1);
 });

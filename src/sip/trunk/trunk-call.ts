@@ -2,7 +2,7 @@ import type { Random } from '../../base/random.ts';
 import type { SipFlow } from '../flow.ts';
 import { firstHeader, headerRows, withHeader } from '../message/headers.ts';
 import type { SipHeader, SipRequest, SipResponse } from '../message/message.ts';
-import { MAX_FORWARDS } from '../transaction/constants.ts';
+import { MAX_FORWARDS, TRANSACTION_TIMEOUT_MS } from '../transaction/constants.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
 import { CallDialogs, type Dialog, dialogBy, MAX_DIALOGS, numberOf } from './call-dialogs.ts';
@@ -126,6 +126,41 @@ export class TrunkCall {
   kept(): KeptCall | undefined {
     const kept = this.state === 'answered' ? this.dialogs.kept() : undefined;
     return kept && { ...kept, saidAt: this.saidAt - (this.saidAt % SAID_STEP_MS) };
+  }
+
+  /** After a crash: each end is asked whether it is in the call still (RFC 3261 s11); what it said meanwhile nobody has heard. */
+  check(now: number): void {
+    for (const tag of this.dialogs.keys) for (const end of ['caller', 'callee'] as const) this.checkEnd(end, tag, now);
+  }
+
+  private checkEnd(end: End, tag: string, now: number): void {
+    const { dialogs } = this;
+    const callId = dialogs.callIds[end];
+    const options = { ...saying('OPTIONS'), headers: [{ name: 'Accept', value: 'application/sdp' }] };
+    const isHeld = (): boolean =>
+      this.state === 'answered' && dialogs.callIds[end] === callId && dialogs.isAnswered(tag);
+    const gone = (at: number): void => {
+      if (!isHeld()) return;
+      this.sayBye(otherEnd(end), tag, at);
+      this.left(tag);
+    };
+    dialogs.sides[end].request(
+      {
+        flows: [dialogs.flowOf(end, tag)],
+        build: () => dialogs.build(end, tag, options, (dialogs.cseqs[end] += 1)),
+        onProvisional: ignore,
+        // s12.2.1.2: "If the response for a request within a dialog is a 481 or a 408, the UAC SHOULD terminate the dialog", and where
+        // there is none. Who is not reached at all may speak and hear all the same.
+        onFinal: ({ status }, at) => {
+          if (status === 481 || status === 408) gone(at);
+          else if (isHeld()) this.said(at);
+        },
+        onFailure: (at) => {
+          if (at - now >= TRANSACTION_TIMEOUT_MS) gone(at);
+        },
+      },
+      now,
+    );
   }
 
   /** The INVITE goes on. */

@@ -40,6 +40,9 @@ const MAX_CALL_MS = 12 * 3_600_000;
 const HEARTBEAT_MS = 60_000;
 /** Who was away for longer ends its calls: their ends have hung up, and their lines are needed. */
 const MAX_AWAY_MS = 300_000;
+/** Ends of calls of a former life are asked whether they are there still: when links and connections are, and not all at once. */
+const CHECK_AFTER_MS = 5_000;
+const CHECK_EVERY_MS = 50;
 /** Addresses of the provider that calls are taken from: of the latest answers of DNS. */
 const MAX_KNOWN = 64;
 
@@ -101,6 +104,8 @@ export class Trunk implements Timed {
   private readonly cancelled = new WeakSet<ServerTransaction>();
   private readonly idle = new TimerQueue<TrunkCall>();
   private readonly book: CallBook<TrunkCall>;
+  /** Calls of a former life. */
+  private readonly checks = new TimerQueue<TrunkCall>();
   private heartbeatAt: number | undefined;
   private readonly known = new Set<string>();
   /** Where calls of a former life lead: they are heard, and given no password. */
@@ -221,7 +226,10 @@ export class Trunk implements Timed {
       this.enter(call, sides, saidAt);
       this.logger.info('SIP trunk: a call of a former life', { goesOn: !isOver });
       if (isOver) call.end(now);
-      else this.alive(call, now);
+      else {
+        this.alive(call, now);
+        this.checks.set(call, now + CHECK_AFTER_MS + this.checks.size * CHECK_EVERY_MS);
+      }
     };
   }
 
@@ -275,6 +283,7 @@ export class Trunk implements Timed {
       this.registration?.nextTimeout(),
       this.idle.next(),
       this.book.nextTimeout(),
+      this.checks.next(),
       this.heartbeatAt,
     );
   }
@@ -286,6 +295,7 @@ export class Trunk implements Timed {
     this.clients.outside.handleTimeout(now);
     this.registration?.handleTimeout(now);
     for (let due = this.idle.due(now); due !== undefined; due = this.idle.due(now)) due.end(now);
+    for (let due = this.checks.due(now); due !== undefined; due = this.checks.due(now)) due.check(now);
     this.book.handleTimeout(now);
     if (this.heartbeatAt === undefined || now < this.heartbeatAt) return;
     this.heartbeatAt = now + HEARTBEAT_MS;
@@ -455,6 +465,7 @@ export class Trunk implements Timed {
     if (invite !== undefined) this.inviting.delete(invite);
     this.idle.clear(call);
     this.media?.delete(call.id);
+    this.checks.clear(call);
     this.book.forget(call);
     if (this.calls.size === 0) this.heartbeatAt = undefined;
   }

@@ -69,6 +69,8 @@ export class SimPhone implements SipNode {
   readonly sessions: string[] = [];
   /** Of what it calls with; absent: it offers nothing. */
   offer: string | undefined;
+  /** It was switched off and on: it is in no call. */
+  forgets = false;
   /** Answers a challenge (401, 407) of its proxy; absent: it has no account. */
   credentials: ((challenged: SipRequest, by: SipResponse) => SipHeader | undefined) | undefined;
   /** Responses to requests that are no INVITE: `BYE 200`. */
@@ -253,7 +255,9 @@ export class SimPhone implements SipNode {
     this.received.push(`${request.method} ${firstHeader(request, 'call-id') ?? ''}`);
     this.requests.push(request);
     if (request.method !== 'INVITE') {
-      this.layer.respond(transaction, responseTo(request, { status: 200, reason: 'OK' }, this.random), now);
+      const isOfNone = this.forgets && tagOf(request, 'to') !== '';
+      const answer = isOfNone ? { status: 481, reason: 'No Such Call' } : { status: 200, reason: 'OK' };
+      this.layer.respond(transaction, responseTo(request, answer, this.random), now);
       return;
     }
     this.ringing.set(transaction, request);

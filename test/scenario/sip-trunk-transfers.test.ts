@@ -1,5 +1,6 @@
 import test from 'ava';
 import { firstHeader, headerValues } from '../../src/sip/message/headers.ts';
+import type { SimProvider } from '../sim/sip/sip-provider.ts';
 import { PROVIDER } from '../sim/sip/sip-trunk.ts';
 import { GATEWAY, invites, methods, sceneWithBob, trunkScene } from '../sim/sip/trunk-scene.ts';
 
@@ -115,6 +116,64 @@ test('the number refuses to talk with another (488): bob hears so, and alice has
   phone.say('INFO', call.dialog);
   network.loop.run(500);
   t.is(phone.heard.at(-1), 'INFO 488');
+});
+
+const HERS = 'v=0\r\nc=IN IP4 198.18.0.1\r\nm=audio 4000 RTP/AVP 0\r\n';
+const HIS = 'v=0\r\nc=IN IP4 198.18.0.3\r\nm=audio 6000 RTP/AVP 0\r\n';
+
+for (const [what, refuse] of [
+  ['refuses bob (488)', (provider: SimProvider) => void (provider.inCall = 488)],
+  ['says nothing to that', (provider: SimProvider) => void (provider.isDead = true)],
+] as const)
+  test(`bob would take the place of alice, and the number ${what}: the media relay is told again of her, as they had agreed`, (t) => {
+    const { network, provider, alice, bob, trunk } = sceneWithBob();
+    const phone = alice.registered();
+    phone.offer = HERS;
+    bob.offer = HIS;
+    phone.call('one', 'sip:+4930123456@home.example');
+    network.loop.run(2_000);
+    t.deepEqual(
+      trunk.media.asked.map(({ what: said }) => said),
+      ['offer alice', 'answer callee alice'],
+    );
+    refuse(provider);
+    bob.call('two', 'sip:+4930123456@home.example', [
+      { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
+    ]);
+    network.loop.run(40_000);
+    const [, answer, his, again, answeredAgain, ...more] = trunk.media.asked;
+    t.is(his?.what, 'offer bob callee');
+    t.deepEqual(again, { what: 'offer alice callee', sdp: HERS });
+    t.deepEqual(answeredAgain, answer);
+    t.deepEqual(more, []);
+    t.is(trunk.trunk.size, 1);
+  });
+
+test('a re-INVITE with another offer is refused: the media relay is told again of what was agreed, and the next one is passed as it is', (t) => {
+  const { network, provider, alice, trunk } = trunkScene({}, ['box']);
+  const phone = alice.registered();
+  phone.offer = HERS;
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  provider.inCall = 488;
+  phone.offer = HIS;
+  const again = phone.say('INVITE', call.dialog);
+  network.loop.run(2_000);
+  t.deepEqual(again?.heard, ['488']);
+  const asked = (): string[] => trunk.media.asked.slice(2).map(({ what, sdp }) => `${what} ${sdp.slice(7, 29)}`);
+  t.deepEqual(asked(), [
+    'offer alice callee IN IP4 198.18.0.3\r\nm=',
+    'offer alice callee IN IP4 198.18.0.1\r\nm=',
+    `answer callee alice ${trunk.media.asked[1]?.sdp.slice(7, 29)}`,
+  ]);
+  provider.inCall = 200;
+  provider.describesInCall = true;
+  phone.say('INVITE', call.dialog);
+  network.loop.run(2_000);
+  t.is(asked().length, 5);
+  phone.say('INFO', call.dialog);
+  network.loop.run(2_000);
+  t.is(asked().length, 5);
 });
 
 test('a REFER to the world is refused, in a call and outside of one: 405, with what is allowed', (t) => {

@@ -28,12 +28,31 @@ export interface EndTags {
 /** @param body undefined: the media relay fails, or objects. */
 type Translated = (body: Uint8Array | undefined, now: number, refusal: Refusal) => void;
 
-/** What the two ends of a call tell each other of their media, one message after the other. */
+/** What an end has said of its media, as it came. */
+interface Description {
+  readonly from: End;
+  readonly body: Uint8Array;
+}
+
+interface Agreement {
+  readonly offer: Description;
+  readonly answer: Description;
+  readonly ends: EndTags;
+}
+
+/**
+ * What the two ends of a call tell each other of their media, one message after the other. The media relay does as the last offer says,
+ * before anybody has agreed to it: what is refused is taken back, by what was agreed on before (RFC 3261 s14.1: "the session parameters
+ * remain unchanged"). Of a former life that is not known: it would be keys of media on the disk.
+ */
 export class CallMedia {
   private readonly media: TrunkMedia | undefined;
   private readonly dialogs: CallDialogs;
   private readonly waiting: ((done: () => void) => void)[] = [];
   private isBusy = false;
+  /** Offers without an answer, by tag of the dialog; of the first INVITE, which has none yet, by ''. */
+  private readonly offers = new Map<string, Description>();
+  private readonly agreements = new Map<string, Agreement>();
 
   constructor(components: { readonly media: TrunkMedia | undefined; readonly dialogs: CallDialogs }) {
     this.media = components.media;
@@ -51,8 +70,6 @@ export class CallMedia {
     ends: EndTags = this.endsOf(tag),
   ): void {
     const { media } = this;
-    const { caller, callee } = ends;
-    const [fromTag, toTag] = from === 'caller' ? [caller, callee] : [callee ?? '', caller];
     this.queue((free) => {
       const finish = (body: Uint8Array | undefined, at: number, why?: string): void => {
         done(body, at, why === undefined ? RELAY_FAILS : { status: NOT_ACCEPTABLE, reason: why });
@@ -62,11 +79,48 @@ export class CallMedia {
         finish(message.body, now);
         return;
       }
-      const session = { ...this.session(from), fromTag, toTag };
+      const session = this.sessionOf(from, ends);
       const objection = media.objection(session, message.body);
       if (objection !== undefined) finish(undefined, now, objection);
-      else media[kind](session, message.body, finish);
+      else
+        media[kind](session, message.body, (body, at) => {
+          if (body !== undefined) this.note(kind, tag ?? '', { from, body: message.body }, ends);
+          finish(body, at);
+        });
     });
+  }
+
+  /** What was offered last in that dialog is refused: media go on as they did. */
+  putBack(tag: string): void {
+    const { media } = this;
+    if (media === undefined || !this.offers.delete(tag)) return;
+    this.queue((free) => {
+      const agreed = this.agreements.get(tag);
+      if (agreed === undefined) {
+        free();
+        return;
+      }
+      const { offer, answer, ends } = agreed;
+      media.offer(this.sessionOf(offer.from, ends), offer.body, (body) => {
+        if (body === undefined || this.agreements.get(tag) !== agreed) free();
+        else media.answer(this.sessionOf(answer.from, ends), answer.body, free);
+      });
+    });
+  }
+
+  /** That dialog is over. */
+  forget(tag: string): void {
+    this.offers.delete(tag);
+    this.agreements.delete(tag);
+  }
+
+  private note(kind: 'offer' | 'answer', tag: string, said: Description, ends: EndTags): void {
+    const offer = this.offers.get(tag) ?? this.offers.get('');
+    if (kind === 'offer') this.offers.set(tag, said);
+    else if (offer !== undefined) {
+      this.agreements.set(tag, { offer, answer: said, ends });
+      if (tag !== '') this.offers.delete(tag);
+    }
   }
 
   private endsOf(tag: string | undefined): EndTags {
@@ -74,14 +128,14 @@ export class CallMedia {
     return { caller: tags.caller, callee: tag && this.dialogs.remoteTagOf(tag) };
   }
 
-  private session(from: End): Pick<MediaSession, 'id' | 'from' | 'isOutsideIpv6' | 'isEmergency'> {
+  private sessionOf(from: End, { caller, callee }: EndTags): MediaSession {
     const { id, sides, flows, isEmergency } = this.dialogs;
+    const [fromTag, toTag] = from === 'caller' ? [caller, callee] : [callee ?? '', caller];
     const outside: End = sides.caller.from === 'outside' ? 'caller' : 'callee';
     return {
-      id,
+      ...{ id, fromTag, toTag, isEmergency },
       from: sides[from].from,
       isOutsideIpv6: flows[outside].remote.address.includes(':'),
-      isEmergency,
     };
   }
 

@@ -226,10 +226,7 @@ export class TrunkCall {
       this.answer(end, invite, transaction, PENDING, now, own);
       return;
     }
-    const answer = (said: Said, at: number): void => {
-      this.isReplacing = false;
-      this.answer(end, invite, transaction, said, at, own);
-    };
+    const answer = (said: Said, at: number): void => this.answer(end, invite, transaction, said, at, own);
     const its = tagOf(invite, 'from');
     this.takeOver(
       {
@@ -262,7 +259,18 @@ export class TrunkCall {
         },
         end: (at, why) => this.end(at, why),
       },
-      candidate,
+      {
+        ...candidate,
+        onTaken: (response, at) => {
+          this.isReplacing = false;
+          candidate.onTaken(response, at);
+        },
+        onRefused: (said, at) => {
+          this.isReplacing = false;
+          this.media.putBack(candidate.tag);
+          candidate.onRefused(said, at);
+        },
+      },
     ).begin(now);
   }
 
@@ -372,6 +380,7 @@ export class TrunkCall {
         },
         onFailure: (at) => {
           this.answer(end, request, transaction, NO_ANSWER, at);
+          this.media.putBack(tag);
           if (isBye) this.left(tag);
         },
       },
@@ -399,7 +408,9 @@ export class TrunkCall {
       }
       const said = unchallenged(response);
       this.answer(otherEnd(from), request, transaction, { ...said, body: body ?? response.body }, at, tag);
-      if (isFirst && response.status >= 300) this.finish();
+      if (response.status < 300) return;
+      if (isFirst) this.finish();
+      else if (hadOffer) this.media.putBack(tag);
     });
   }
 
@@ -420,7 +431,7 @@ export class TrunkCall {
       return;
     }
     if (isAnswered) this.dismiss(response, this.dialogs.flows.callee, now);
-    this.dialogs.delete(tagOf(response, 'to'));
+    this.forget(tagOf(response, 'to'));
     // Another end of a forked call has answered as it should.
     if (this.dialogs.isAnyAnswered) return;
     if (!isAnswered) this.cancel([], now);
@@ -482,8 +493,13 @@ export class TrunkCall {
   }
 
   private left(tag: string): void {
-    this.dialogs.delete(tag);
+    this.forget(tag);
     if (this.state === 'answered' && !this.dialogs.isAnyAnswered) this.finish();
+  }
+
+  private forget(tag: string): void {
+    this.dialogs.delete(tag);
+    this.media.forget(tag);
   }
 
   private fail(answer: Refusal, now: number): void {
@@ -494,6 +510,7 @@ export class TrunkCall {
   private finish(): void {
     if (this.state === 'over') return;
     this.state = 'over';
+    for (const tag of this.dialogs.keys) this.media.forget(tag);
     this.ports.over(this);
   }
 

@@ -32,6 +32,8 @@ export function account(more: Partial<TrunkAccount> = {}): TrunkAccount {
 /** What a media relay does to SDP: its own address of the other side. */
 export class SimMediaRelay implements TrunkMedia {
   readonly log: string[] = [];
+  /** `offer alice callee`, and the session description: who says it to whom. */
+  readonly asked: { readonly what: string; readonly sdp: string }[] = [];
   works = true;
   /** Why SDP of the world outside is not taken. */
   objects: (sdp: string) => string | undefined = () => undefined;
@@ -63,11 +65,12 @@ export class SimMediaRelay implements TrunkMedia {
 
   private change(
     what: string,
-    { from }: MediaSession,
+    { from, fromTag, toTag = '' }: MediaSession,
     sdp: Uint8Array,
     done: (sdp: Uint8Array | undefined, now: number) => void,
   ): void {
     this.log.push(`${what} from ${from}`);
+    this.asked.push({ what: `${what} ${fromTag} ${toTag}`.trim(), sdp: new TextDecoder().decode(sdp) });
     const side = from === 'overlay' ? '192.0.2.77' : '2001:20::77';
     const text = new TextDecoder().decode(sdp).replace(/c=.*/, `c=IN IP4 ${side}`);
     this.network.loop.after(2, () =>

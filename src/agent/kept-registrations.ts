@@ -3,11 +3,7 @@ import { KeptFile, type KeptFileComponents } from './kept-file.ts';
 /** Registrations of phones from life to life: after a restart they are called without their doing. */
 export class KeptRegistrations extends KeptFile {
   /** @param components.snapshot what is to be written; plain data */
-  constructor({
-    state,
-    logger,
-    snapshot,
-  }: Omit<KeptFileComponents, 'text'> & { readonly snapshot: () => unknown }) {
+  constructor({ state, logger, snapshot }: Omit<KeptFileComponents, 'text'> & { readonly snapshot: () => unknown }) {
     super(
       { state, logger, text: () => `${JSON.stringify(snapshot())}\n` },
       {

@@ -158,6 +158,27 @@ test('without rtpengine a call between the LAN and the overlay is refused with t
   t.deepEqual(hall.received, ['INVITE three', 'ACK three']);
 });
 
+test('a session description that rtpengine could not be shown goes out of the LAN no more than into it: 415; on the LAN it is between phones', (t) => {
+  const at = scene();
+  const { network, rtpengine, kitchen } = at;
+  const phone = bobsPhone(at);
+  const hall = lanPhone(network, 21, { user: 'hall', password: 'other secret' });
+  hall.manners = { answersAfterMs: 100, sdp: sdp('192.168.1.21') };
+  register(network, hall);
+  const coded = [{ name: 'Content-Encoding', value: 'gzip' }];
+  const out = kitchen.call('one', 'sip:bob@home.example', coded);
+  network.loop.run(3_000);
+  t.deepEqual(out.heard, ['415']);
+  const into = phone.call('two', 'sip:alice@home.example', coded);
+  network.loop.run(3_000);
+  t.deepEqual(into.heard, ['415']);
+  t.deepEqual([...phone.received, ...kitchen.received], []);
+  t.deepEqual(rtpengine.told, [], 'nothing is wrong with it');
+  const here = kitchen.call('three', 'sip:alice@home.example', coded);
+  network.loop.run(3_000);
+  t.regex(here.heard.at(-1) ?? '', /^200 /);
+});
+
 test('a wrong password, another account, and another From are refused, and nobody rings', (t) => {
   const at = scene();
   const { network, alice, kitchen } = at;

@@ -127,7 +127,9 @@ test('a thousand calls are written and read a few at a time', (t) => {
   const [head = '', line = ''] = trunk.kept();
   const id = /"id":"([0-9a-f]+)"/.exec(line)?.[1] ?? '';
   const many = Array.from({ length: 1_000 }, (_, index) =>
-    line.replace(id, index.toString(16)).replace(/("callIds":\{"caller":")[^"]*(","callee":")[^"]*/, `$1a${index}$2b${index}`),
+    line
+      .replace(id, index.toString(16))
+      .replace(/("callIds":\{"caller":")[^"]*(","callee":")[^"]*/, `$1a${index}$2b${index}`),
   );
   trunk.trunk.stop(network.loop.now);
   network.loop.run(40_000);
@@ -210,7 +212,10 @@ for (const [how, happens] of [
     const { all } = crashed(({ provider }) => happens(provider));
     t.is(methods(all.phone).at(-1), 'BYE');
     t.is(all.trunk.trunk.size, 0);
-    t.deepEqual(all.trunk.media.log.filter((line) => line === 'delete'), ['delete']);
+    t.deepEqual(
+      all.trunk.media.log.filter((line) => line === 'delete'),
+      ['delete'],
+    );
   });
 
 test('both ends have gone while the gateway was away: the line is free', (t) => {
@@ -223,13 +228,14 @@ test('both ends have gone while the gateway was away: the line is free', (t) => 
 });
 
 test('an end that was put in the place of another one meanwhile is not hung up on for what that one says', (t) => {
-  const { network, provider, alice, bob, trunk } = sceneWithBob();
+  const { network, alice, bob, trunk } = sceneWithBob();
   const phone = alice.registered();
   phone.call('one', 'sip:+4930123456@home.example');
   network.loop.run(2_000);
   trunk.crash();
   phone.forgets = true;
-  network.loses = (message) => message.type === 'response' && firstHeader(message, 'cseq')?.endsWith('OPTIONS') === true;
+  network.loses = (message) =>
+    message.type === 'response' && firstHeader(message, 'cseq')?.endsWith('OPTIONS') === true;
   network.loop.run(6_000);
   const his = bob.call('two', 'sip:+4930123456@home.example', [
     { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },

@@ -164,6 +164,7 @@ test('what is wrong with TLS is what the owner is told, until it is right', (t) 
   t.deepEqual(trunk.trunk.state, { domain: PROVIDER, state: 'registered', why: null });
 });
 
+const TYPE = { name: 'Content-Type', value: 'application/sdp' };
 const WHY = 'Media Not Encrypted by Provider';
 
 test('a provider that answers without encryption is hung up on at once, and the caller hears why', (t) => {
@@ -264,6 +265,105 @@ test('the media relay fails while a call is answered: nothing of the overlay is 
   t.is(call.heard.at(-1), '500');
   t.deepEqual(said(provider), ['INVITE', 'ACK', 'BYE']);
   t.is(trunk.trunk.size, 0);
+});
+
+const MIXED = 'multipart/mixed;boundary=b';
+const mixed = (sdp: string): string =>
+  `--b\r\nContent-Type: application/sdp\r\n\r\n${sdp}\r\n--b\r\nContent-Type: application/isup\r\n\r\nIAM\r\n--b--\r\n`;
+
+test('a session description beside something else (multipart/mixed) is told by the media relay, at its place, both ways', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  const phone = caller(alice);
+  phone.offer = mixed(OFFER);
+  phone.offerType = MIXED;
+  provider.writes = (sdp) => ({ headers: [{ name: 'Content-Type', value: MIXED }], body: mixed(sdp) });
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  t.is(call.heard.at(-1), '200 callee');
+  t.deepEqual(
+    trunk.media.asked.map(({ what, sdp }) => [what, sdp.startsWith('v=0'), sdp.includes('--b')]),
+    [
+      ['offer alice', true, false],
+      ['answer callee alice', true, false],
+    ],
+  );
+  t.deepEqual([...new Set(provider.told)], [mixed(OFFER.replace('198.18.0.7', '192.0.2.77'))]);
+  t.regex(
+    phone.sessions[0] ?? '',
+    /^--b\r\nContent-Type: application\/sdp\r\n\r\nv=0[^]*2001:20::77[^]*\r\n\r\nIAM\r\n--b--\r\n$/,
+  );
+  t.false(phone.sessions[0]?.includes('c=IN IP4 203.0.113.9'));
+});
+
+test('where the provider answers in clear within multipart/mixed it is hung up on, as elsewhere', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  trunk.media.objects = (sdp) => (sdp.includes('RTP/AVP') ? WHY : undefined);
+  provider.writes = (sdp) => ({ headers: [{ name: 'Content-Type', value: MIXED }], body: mixed(sdp) });
+  const call = caller(alice).call('one', 'sip:+4930123456@home.example');
+  network.loop.run(5_000);
+  t.deepEqual(call.heard, ['180', '488']);
+  t.deepEqual(said(provider), ['INVITE', 'ACK', 'BYE']);
+});
+
+for (const [what, headers] of [
+  ['encoded', [{ name: 'Content-Encoding', value: 'gzip' }, TYPE]],
+  ['signed', [{ name: 'Content-Type', value: 'multipart/signed;boundary=b' }]],
+  ['of no type', []],
+] as const) {
+  test(`a session description of the provider that is ${what} goes past nobody: it is hung up on, and its calls hear 415`, (t) => {
+    const { network, provider, alice, trunk } = scene();
+    provider.writes = (sdp) => ({ headers, body: what === 'signed' ? mixed(sdp) : sdp });
+    const phone = caller(alice);
+    const call = phone.call('one', 'sip:+4930123456@home.example');
+    network.loop.run(5_000);
+    t.deepEqual(call.heard, ['180', '488']);
+    t.deepEqual(said(provider), ['INVITE', 'ACK', 'BYE']);
+    provider.callBySecure(GATEWAY, 'sip:+4930111@192.0.2.1:5064', '<sip:030123@x.example>');
+    network.loop.run(2_000);
+    t.is(provider.heard.at(-1), 'INVITE 415');
+    t.false(phone.received.some((line) => line.startsWith('INVITE')));
+    t.deepEqual(phone.sessions, []);
+    network.loop.run(70_000);
+    t.is(trunk.trunk.size, 0);
+  });
+
+  test(`a session description of a member that is ${what} goes nowhere: 415 says what would`, (t) => {
+    const { network, provider, alice, trunk } = scene();
+    const phone = caller(alice);
+    const [last] = headers.slice(-1);
+    phone.offer = what === 'signed' ? mixed(OFFER) : OFFER;
+    phone.offerType = last?.value ?? '';
+    const call = phone.call('one', 'sip:+4930123456@home.example', headers.slice(0, -1));
+    network.loop.run(2_000);
+    t.deepEqual(call.heard, ['415']);
+    t.is(call.accepts, 'application/sdp');
+    t.deepEqual(said(provider), []);
+    t.is(trunk.trunk.size, 0);
+  });
+}
+
+test('what the provider can do, in an answer to OPTIONS or a refusal, is no offer and no answer: the media relay and the member see nothing of it', (t) => {
+  const { network, provider, alice, trunk } = scene();
+  const phone = caller(alice);
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  t.is(trunk.media.asked.length, 2);
+  provider.describesAlways = true;
+  provider.inCall = 488;
+  const again = phone.say('INVITE', call.dialog);
+  network.loop.run(1_000);
+  t.deepEqual(again?.heard, ['488']);
+  t.is(
+    trunk.media.asked.filter(({ what }) => what.startsWith('answer')).length,
+    2,
+    'of the first INVITE, and taken back',
+  );
+  t.is(phone.sessions.length, 1);
+  provider.inCall = 200;
+  phone.say('OPTIONS', call.dialog);
+  network.loop.run(1_000);
+  t.is(phone.heard.at(-1), 'OPTIONS 200');
+  t.is(trunk.media.asked.length, 5);
 });
 
 interface HandedOn extends Scene {

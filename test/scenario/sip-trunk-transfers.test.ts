@@ -137,9 +137,7 @@ for (const [what, refuse] of [
       ['offer alice', 'answer callee alice'],
     );
     refuse(provider);
-    bob.call('two', 'sip:+4930123456@home.example', [
-      { name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' },
-    ]);
+    bob.call('two', 'sip:+4930123456@home.example', [{ name: 'Replaces', value: 'one;to-tag=callee;from-tag=alice' }]);
     network.loop.run(40_000);
     const [, answer, his, again, answeredAgain, ...more] = trunk.media.asked;
     t.is(his?.what, 'offer bob callee');
@@ -160,11 +158,11 @@ test('a re-INVITE with another offer is refused: the media relay is told again o
   const again = phone.say('INVITE', call.dialog);
   network.loop.run(2_000);
   t.deepEqual(again?.heard, ['488']);
-  const asked = (): string[] => trunk.media.asked.slice(2).map(({ what, sdp }) => `${what} ${sdp.slice(7, 29)}`);
+  const asked = (): string[] => trunk.media.asked.slice(2).map(({ what, sdp }) => `${what} ${sdp.slice(7, 24)}`);
   t.deepEqual(asked(), [
-    'offer alice callee IN IP4 198.18.0.3\r\nm=',
-    'offer alice callee IN IP4 198.18.0.1\r\nm=',
-    `answer callee alice ${trunk.media.asked[1]?.sdp.slice(7, 29)}`,
+    'offer alice callee IN IP4 198.18.0.3',
+    'offer alice callee IN IP4 198.18.0.1',
+    `answer callee alice ${trunk.media.asked[1]?.sdp.slice(7, 24)}`,
   ]);
   provider.inCall = 200;
   provider.describesInCall = true;

@@ -15,6 +15,12 @@ export interface SessionRole {
 /** Those that carry offers and answers (RFC 6337 s2.2). Of OPTIONS it is what a phone can do. */
 const METHODS: readonly (string | undefined)[] = ['INVITE', 'ACK', 'PRACK', 'UPDATE'];
 
+/** Whether a session description in it is an offer or an answer; else it says what its sender can do (RFC 3261 s11.2, s21.4.26). */
+export function isOfSession(message: SipMessage): boolean {
+  const isRefusal = message.type === 'response' && message.status >= 300;
+  return !isRefusal && METHODS.includes(parseCSeq(firstHeader(message, 'cseq') ?? '')?.method);
+}
+
 /** Which session description is an offer and which an answer (RFC 3264, RFC 6337): an answer follows what came with its request. */
 export class Exchanges {
   /** Whether a request had one; the longest unused first. */
@@ -23,7 +29,7 @@ export class Exchanges {
   /** Of each message that is passed on. @returns undefined when what it carries is no part of a session. */
   roleOf(message: SipMessage, hasSession: boolean): SessionRole | undefined {
     const cseq = parseCSeq(firstHeader(message, 'cseq') ?? '');
-    if (cseq === undefined || !METHODS.includes(cseq.method)) return undefined;
+    if (cseq === undefined || !isOfSession(message)) return undefined;
     const [local, remote] = [tagOf(message, 'from'), tagOf(message, 'to')];
     const key = (number: number | string, method: string): string =>
       `${firstHeader(message, 'call-id') ?? ''} ${local} ${number} ${method}`;

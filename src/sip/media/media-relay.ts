@@ -5,7 +5,7 @@ import { firstHeader } from '../message/headers.ts';
 import type { SipMessage, SipResponse } from '../message/message.ts';
 import type { Parties } from '../parties.ts';
 import { type AddressFamily, addressFamilies } from '../sdp/families.ts';
-import { type BodyPart, sessionParts } from '../sdp/session-parts.ts';
+import { type BodyPart, READABLE, sessionIn } from '../sdp/session-parts.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
 import { LAN_SIDE, OVERLAY_SIDE } from './sides.ts';
 import { MAX_CALL_ID_LENGTH, MAX_RELAYED_CALLS } from './constants.ts';
@@ -38,6 +38,8 @@ interface LateBody {
   state: 'new' | 'asked' | 'known' | 'failed';
   /** What becomes of it. */
   body: Uint8Array;
+  /** What a request is answered with where it fails. */
+  readonly refusal: typeof NO_RELAY | typeof UNREADABLE;
   /** Said again meanwhile: it goes out once. */
   waiting: { flow: SipFlow; message: SipMessage } | undefined;
 }
@@ -48,6 +50,8 @@ interface LateBody {
  *
  *     relay(message) ──> new ──send──> asked ──rtpengine says so──> known: sent, and again as often as it is sent
  *                                        └──it does not──> failed: a request is answered with 488, all else goes out as it was
+ *
+ * A request whose session description it could not read is answered with 415.
  *
  * What rtpengine keeps of a call ends with its BYE, else by its own time-outs. No packet of a call comes here.
  */
@@ -75,14 +79,26 @@ export class MediaRelay {
       if (this.byFamily.delete(call) || crosses) this.end(call, message);
       return message;
     }
-    const [part, ...others] = sessionParts(message);
-    const role = this.exchanges.roleOf(message, part !== undefined);
-    if (part === undefined || role === undefined || others.length > 0) return message;
+    const part = sessionIn(message);
+    const role = this.exchanges.roleOf(message, part !== 'none');
+    if (part === 'none' || role === undefined) return message;
+    if (part === 'hidden') return crosses || this.byFamily.has(call) ? this.unreadable(message) : message;
     if (!crosses && !this.isRelayed(call, message.body.subarray(part.start, part.end), role, flows.to)) return message;
     // A body of its own: by that `send` knows it.
     const body = Buffer.from(message.body);
     const command = this.commandOf(call, body.subarray(part.start, part.end), role, flows);
-    this.late.set(body, { part, command, state: 'new', body, waiting: undefined });
+    this.late.set(body, { part, command, state: 'new', body, refusal: NO_RELAY, waiting: undefined });
+    return { ...message, body };
+  }
+
+  /** What waits for its answer is refused, and not before it is sent: rtpengine is asked for nothing. */
+  private unreadable<M extends SipMessage>(message: M): M {
+    if (message.type === 'response' || message.method === 'ACK') return message;
+    const body = Buffer.from(message.body);
+    const part = { start: 0, end: body.length };
+    this.late.set(body, {
+      ...{ part, command: { command: 'ping' }, state: 'new', body, refusal: UNREADABLE, waiting: undefined },
+    });
     return { ...message, body };
   }
 
@@ -99,17 +115,18 @@ export class MediaRelay {
   private ask(late: LateBody): void {
     late.state = 'asked';
     this.ports.ask(late.command, (answer, now) => {
-      const { waiting, part, body } = late;
+      const { waiting, part, body, refusal } = late;
       late.waiting = undefined;
       const isDone = answer?.result === 'ok' && answer.sdp !== undefined;
-      this.ports.onAnswer(isDone ? undefined : (answer?.reason ?? answer?.result ?? 'it does not answer'));
+      if (refusal === NO_RELAY)
+        this.ports.onAnswer(isDone ? undefined : (answer?.reason ?? answer?.result ?? 'it does not answer'));
       late.state = isDone ? 'known' : 'failed';
       if (answer?.sdp !== undefined && isDone)
         late.body = Buffer.concat([body.subarray(0, part.start), answer.sdp, body.subarray(part.end)]);
       if (waiting === undefined) return;
       const { flow, message } = waiting;
       if (late.state === 'known' || message.type === 'response' || message.method === 'ACK') this.send(flow, message);
-      else this.ports.answered(flow, responseTo(message, NO_RELAY, this.random), now);
+      else this.ports.answered(flow, responseTo(message, refusal, this.random), now);
     });
   }
 
@@ -170,6 +187,13 @@ export class MediaRelay {
     return `${other?.kind === 'member' ? hitToAddress(other.hit) : 'here'}/${callId}`;
   }
 }
+
+/** RFC 3261 s21.4.13. */
+const UNREADABLE = {
+  status: 415,
+  reason: 'Unsupported Media Type',
+  headers: READABLE,
+};
 
 /** RFC 3261 s20.43: what a phone shows. */
 const NO_RELAY = {

@@ -1,7 +1,8 @@
-import type { SipMessage } from '../message/message.ts';
+import { isOfSession } from '../media/exchanges.ts';
+import type { SipHeader, SipMessage } from '../message/message.ts';
+import { READABLE, sessionIn } from '../sdp/session-parts.ts';
 import type { CallDialogs } from './call-dialogs.ts';
 import type { End } from './call-side.ts';
-import { isSdp } from './passing.ts';
 import type { MediaSession, TrunkMedia } from './trunk-media.ts';
 
 // Implementation constants.
@@ -12,11 +13,17 @@ const MAX_WAITING = 32;
 const RELAY_FAILS = { status: 503, reason: 'Media Relay Unavailable' };
 /** RFC 3261 s21.4.26. */
 const NOT_ACCEPTABLE = 488;
+/** s21.4.13: who has sent it may say it otherwise; who has asked for it hears that it cannot be had. */
+const UNREADABLE = {
+  request: { status: 415, reason: 'Unsupported Media Type', headers: READABLE },
+  response: { status: NOT_ACCEPTABLE, reason: 'Session Not Readable' },
+};
 
 /** A final answer of ours. */
 export interface Refusal {
   readonly status: number;
   readonly reason: string;
+  readonly headers?: readonly SipHeader[];
 }
 
 /** Tags of the two ends between which something is said. */
@@ -25,7 +32,7 @@ export interface EndTags {
   readonly callee: string | undefined;
 }
 
-/** @param body undefined: the media relay fails, or objects. */
+/** @param body undefined: the media relay fails, or objects, or what is said cannot be read. */
 type Translated = (body: Uint8Array | undefined, now: number, refusal: Refusal) => void;
 
 /** What an end has said of its media, as it came. */
@@ -71,22 +78,27 @@ export class CallMedia {
   ): void {
     const { media } = this;
     this.queue((free) => {
-      const finish = (body: Uint8Array | undefined, at: number, why?: string): void => {
-        done(body, at, why === undefined ? RELAY_FAILS : { status: NOT_ACCEPTABLE, reason: why });
+      const finish = (body: Uint8Array | undefined, at: number, refusal: Refusal = RELAY_FAILS): void => {
+        done(body, at, refusal);
         free();
       };
-      if (media === undefined || !isSdp(message)) {
-        finish(message.body, now);
-        return;
+      const { body } = message;
+      const part = sessionIn(message);
+      if (media === undefined || part === 'none') finish(body, now);
+      // What somebody can do, with addresses that lead nowhere there.
+      else if (!isOfSession(message)) finish(new Uint8Array(), now);
+      else if (part === 'hidden') finish(undefined, now, UNREADABLE[message.type]);
+      else {
+        const said = body.subarray(part.start, part.end);
+        const session = this.sessionOf(from, ends);
+        const objection = media.objection(session, said);
+        if (objection !== undefined) finish(undefined, now, { status: NOT_ACCEPTABLE, reason: objection });
+        else
+          media[kind](session, said, (sdp, at) => {
+            if (sdp !== undefined) this.note(kind, tag ?? '', { from, body: said }, ends);
+            finish(sdp && Buffer.concat([body.subarray(0, part.start), sdp, body.subarray(part.end)]), at);
+          });
       }
-      const session = this.sessionOf(from, ends);
-      const objection = media.objection(session, message.body);
-      if (objection !== undefined) finish(undefined, now, objection);
-      else
-        media[kind](session, message.body, (body, at) => {
-          if (body !== undefined) this.note(kind, tag ?? '', { from, body: message.body }, ends);
-          finish(body, at);
-        });
     });
   }
 

@@ -1,16 +1,18 @@
+import { isOfSession } from '../media/exchanges.ts';
 import { headerRows, headerValues } from '../message/headers.ts';
 import type { SipHeader, SipMessage, SipResponse } from '../message/message.ts';
 import { formatNameAddr, parseNameAddr } from '../message/name-addr.ts';
+import { sessionIn } from '../sdp/session-parts.ts';
 
 /** What this gateway understands and answers (RFC 3261 s20.5): it makes no calls for others, so no REFER. */
 export const TRUNK_ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK';
 
 /** Fields that mean the same on both sides. */
 const PASSED = [
-  ...['content-type', 'content-disposition', 'content-encoding', 'content-language', 'mime-version'],
   ...['accept', 'session-expires', 'min-se', 'reason', 'info-package', 'warning', 'retry-after', 'date', 'subject'],
   ...['rseq', 'rack', 'unsupported'],
 ];
+const OF_BODY = ['content-type', 'content-disposition', 'content-encoding', 'content-language', 'mime-version'];
 /** RFC 4028: its timers are refreshed end to end. RFC 3262: what rings is acknowledged end to end, with the numbers of each leg. */
 const EXTENSIONS = ['timer', '100rel'];
 /** RFC 3891: of members' calls, which the gateway does itself. */
@@ -18,7 +20,8 @@ const REPLACES = 'replaces';
 
 /** Fields of a request or response that go to the other side. */
 export function passedHeaders(message: SipMessage): SipHeader[] {
-  const rows = PASSED.flatMap((name) => headerRows(message.headers, name));
+  const names = message.body.length === 0 ? PASSED : [...OF_BODY, ...PASSED];
+  const rows = names.flatMap((name) => headerRows(message.headers, name));
   const lists = ['Supported', 'Require'].flatMap((name) => {
     const known = headerValues(message, name).filter((option) => EXTENSIONS.includes(option.toLowerCase()));
     return known.length === 0 ? [] : [{ name, value: known.join(', ') }];
@@ -32,13 +35,9 @@ export function unsupported(message: SipMessage, isInside: boolean): string[] {
   return headerValues(message, 'require').filter((option) => !known.includes(option.toLowerCase()));
 }
 
-export function isSdp(message: SipMessage): boolean {
-  const type = headerRows(message.headers, 'content-type')[0]?.value.toLowerCase() ?? '';
-  return (
-    message.body.length > 0 &&
-    type.startsWith('application/sdp') &&
-    !headerRows(message.headers, 'content-encoding').length
-  );
+/** Whether it offers media, or answers an offer. */
+export function isDescribing(message: SipMessage): boolean {
+  return isOfSession(message) && sessionIn(message) !== 'none';
 }
 
 /** Who asks for the password asks the gateway, which has no better one. */

@@ -2,7 +2,7 @@ import type { SipMessage, SipRequest, SipResponse } from '../message/message.ts'
 import { type CallDialogs, type Newcomer, numberOf } from './call-dialogs.ts';
 import type { CallMedia, EndTags, Refusal } from './call-media.ts';
 import { type End, otherEnd } from './call-side.ts';
-import { isSdp, unchallenged } from './passing.ts';
+import { isDescribing, unchallenged } from './passing.ts';
 
 /** Who would take the place of an end of a call. */
 export interface Candidate {
@@ -104,7 +104,7 @@ export class Takeover {
     media.translate(
       other,
       response,
-      isSdp(message) ? 'answer' : 'offer',
+      isDescribing(message) ? 'answer' : 'offer',
       tag,
       now,
       (body, at, refusal) => {

@@ -9,7 +9,7 @@ import { CallDialogs, type Dialog, dialogBy, MAX_DIALOGS, numberOf } from './cal
 import { CallMedia, type Refusal } from './call-media.ts';
 import { type CallSide, type End, otherEnd } from './call-side.ts';
 import type { KeptCall } from './kept-calls.ts';
-import { isSdp, passedHeaders, TRUNK_ALLOW, unchallenged } from './passing.ts';
+import { isDescribing, passedHeaders, TRUNK_ALLOW, unchallenged } from './passing.ts';
 import type { Replaces } from './replaces.ts';
 import { type Candidate, Takeover } from './takeover.ts';
 import type { OutgoingRequest } from './trunk-client.ts';
@@ -200,10 +200,11 @@ export class TrunkCall {
       return;
     }
     // RFC 3262 s5: an offer in what rings is answered by its PRACK.
-    const isAnswer = isPrack && this.start !== undefined && !isSdp(this.start.invite);
+    const isAnswer = isPrack && this.start !== undefined && !isDescribing(this.start.invite);
     this.media.translate(end, request, isAnswer ? 'answer' : 'offer', tag, now, (body, at, refusal) => {
       // Another phone may have taken its place while the relay was asked.
-      if (firstHeader(request, 'call-id') !== this.dialogs.callIds[end]) this.answer(end, request, transaction, UNKNOWN, at);
+      if (firstHeader(request, 'call-id') !== this.dialogs.callIds[end])
+        this.answer(end, request, transaction, UNKNOWN, at);
       else if (body === undefined) this.answer(end, request, transaction, refusal, at);
       else this.pass(end, tag, { ...passed, body }, transaction, at);
     });
@@ -330,11 +331,11 @@ export class TrunkCall {
           { name: 'Contact', value: side.contact(flow) },
           { name: 'Allow', value: TRUNK_ALLOW },
           ...headers,
-          ...passedHeaders(invite),
+          ...passedHeaders({ ...invite, body }),
         ],
       };
     };
-    const hadOffer = isSdp(invite);
+    const hadOffer = isDescribing(invite);
     const relay = (response: SipResponse, at: number): void =>
       this.relay('callee', response, { request: invite, transaction, hadOffer }, at);
     this.outgoing = side.request(
@@ -364,7 +365,7 @@ export class TrunkCall {
     const other = otherEnd(end);
     const side = this.ports.sides[other];
     const flow = this.dialogs.flowOf(other, tag);
-    const hadOffer = isSdp(request);
+    const hadOffer = isDescribing(request);
     const isBye = request.method === 'BYE';
     side.request(
       {
@@ -456,7 +457,7 @@ export class TrunkCall {
       ...(isDialog ? headerRows(request.headers, 'record-route') : []),
       ...(isDialog ? [{ name: 'Contact', value: side.contact(this.dialogs.flows[end]) }] : []),
       ...(request.method === 'INVITE' ? [{ name: 'Allow', value: TRUNK_ALLOW }] : []),
-      ...('type' in said ? passedHeaders(said) : []),
+      ...('type' in said ? passedHeaders(said) : (said.headers ?? [])),
     ];
     let response = responseTo(request, { ...said, headers }, this.ports.random);
     const to = firstHeader(request, 'to') ?? '';
@@ -483,7 +484,8 @@ export class TrunkCall {
     side.forward(this.dialogs.build('callee', tag, saying('ACK'), number, dialog), to);
     if (this.dismissed.has(tag) || this.dismissed.size >= MAX_DIALOGS) return;
     this.dismissed.add(tag);
-    const build = (): SipRequest => this.dialogs.build('callee', tag, saying('BYE'), (this.dialogs.cseqs.callee += 1), dialog);
+    const build = (): SipRequest =>
+      this.dialogs.build('callee', tag, saying('BYE'), (this.dialogs.cseqs.callee += 1), dialog);
     side.request({ flows: [to], build, ...UNHEARD }, now);
   }
 

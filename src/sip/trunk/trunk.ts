@@ -425,11 +425,7 @@ export class Trunk implements Timed {
     call.begin(now);
   }
 
-  private portsOf(
-    of: () => TrunkCall,
-    [near, far]: Sides,
-    invite?: ServerTransaction,
-  ): TrunkCallPorts {
+  private portsOf(of: () => TrunkCall, [near, far]: Sides, invite?: ServerTransaction): TrunkCallPorts {
     const { media, random } = this;
     return {
       sides: { caller: this.sides[near], callee: this.sides[far] },

@@ -46,6 +46,8 @@ export class SimCall {
   early: Dialog | undefined;
   /** Of its refusal. */
   warning: string | undefined;
+  /** Of its refusal: what would have been taken. */
+  accepts: string | undefined;
 
   constructor(callId: string) {
     this.callId = callId;
@@ -69,6 +71,7 @@ export class SimPhone implements SipNode {
   readonly sessions: string[] = [];
   /** Of what it calls with; absent: it offers nothing. */
   offer: string | undefined;
+  offerType = 'application/sdp';
   /** It was switched off and on: it is in no call. */
   forgets = false;
   /** Answers a challenge (401, 407) of its proxy; absent: it has no account. */
@@ -237,6 +240,7 @@ export class SimPhone implements SipNode {
     const tag = tagOf(response, 'to');
     if (response.status >= 300) call.heard.push(String(response.status));
     call.warning = firstHeader(response, 'warning');
+    call.accepts = firstHeader(response, 'accept');
     if (response.status >= 300) return;
     if (!call.acks.has(tag)) {
       call.heard.push(`${response.status} ${tag}`);
@@ -355,6 +359,7 @@ export class SimPhone implements SipNode {
           ...headers,
         ],
         method === 'INVITE' ? this.offer : undefined,
+        this.offerType,
       ),
     };
   }
@@ -371,7 +376,11 @@ function dialogOf({ callId }: SimCall, response: SipResponse): Dialog {
   };
 }
 
-function withSession(headers: SipHeader[], sdp: string | undefined): { headers: SipHeader[]; body: Uint8Array } {
+function withSession(
+  headers: SipHeader[],
+  sdp: string | undefined,
+  type = 'application/sdp',
+): { headers: SipHeader[]; body: Uint8Array } {
   if (sdp === undefined) return { headers, body: new Uint8Array() };
-  return { headers: [...headers, { name: 'Content-Type', value: 'application/sdp' }], body: Buffer.from(sdp) };
+  return { headers: [...headers, { name: 'Content-Type', value: type }], body: Buffer.from(sdp) };
 }

@@ -3,7 +3,7 @@ import { silentLogger } from '../../../src/base/logger.ts';
 import { seededRandom } from '../../../src/base/random.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
 import { firstHeader, headerRows, headerValues } from '../../../src/sip/message/headers.ts';
-import type { SipMessage, SipRequest, SipResponse } from '../../../src/sip/message/message.ts';
+import type { SipHeader, SipMessage, SipRequest, SipResponse } from '../../../src/sip/message/message.ts';
 import { parseNameAddr } from '../../../src/sip/message/name-addr.ts';
 import { responseTo, tagOf } from '../../../src/sip/transaction/responses.ts';
 import { TransactionLayer } from '../../../src/sip/transaction/transaction-layer.ts';
@@ -28,8 +28,15 @@ export class SimProvider implements SipNode {
   answers = 200;
   /** What it answers in a call, but to BYE. */
   inCall = 200;
+  /** How it writes its session descriptions. */
+  writes: (sdp: string) => { readonly headers: readonly SipHeader[]; readonly body: string } = (sdp) => ({
+    headers: [{ name: 'Content-Type', value: 'application/sdp' }],
+    body: sdp,
+  });
   /** Whether an INVITE in a call is answered with a session description. */
   describesInCall = false;
+  /** Whether whatever is said in a call is answered with one. */
+  describesAlways = false;
   /** The To tag of a second end that answers right after the first one: the call has forked. */
   forksTo: string | undefined;
   ringMs = 20;
@@ -100,7 +107,6 @@ export class SimProvider implements SipNode {
       { name: 'To', value: `<${to}>` },
       { name: 'Call-ID', value: `world-${this.cseq}` },
       { name: 'Contact', value: `<sip:world@${this.address}:5060>` },
-      { name: 'Content-Type', value: 'application/sdp' },
     ];
     this.send('INVITE', uri, headers, flow, SDP);
   }
@@ -129,9 +135,8 @@ export class SimProvider implements SipNode {
       { name: 'Call-ID', value: firstHeader(request, 'call-id') ?? '' },
     ];
     const back = over ?? flowFrom(this.address, flow.remote.address);
-    const type = sdp === '' ? [] : [{ name: 'Content-Type', value: 'application/sdp' }];
     const uri = parseNameAddr(firstHeader(request, 'contact') ?? '')?.uri ?? '';
-    this.send(method, uri, [...headers, ...type], back, sdp);
+    this.send(method, uri, headers, back, sdp);
   }
 
   /** In the call that it made last. */
@@ -154,9 +159,15 @@ export class SimProvider implements SipNode {
     sdp = '',
   ): void {
     const cseq = (this.cseq += 1);
+    const written = this.written(sdp);
     const request: SipRequest = {
-      ...{ type: 'request', method, uri, body: new TextEncoder().encode(sdp) },
-      headers: [...headers, { name: 'CSeq', value: `${cseq} ${method}` }, { name: 'Max-Forwards', value: '70' }],
+      ...{ type: 'request', method, uri, body: written.body },
+      headers: [
+        ...headers,
+        ...written.headers,
+        { name: 'CSeq', value: `${cseq} ${method}` },
+        { name: 'Max-Forwards', value: '70' },
+      ],
     };
     this.layer.request(request, flow, this.network.loop.now, {
       onProvisional: ({ status }) => void this.heard.push(String(status)),
@@ -187,8 +198,10 @@ export class SimProvider implements SipNode {
 
   private onRequest(transaction: ServerTransaction, request: SipRequest, now: number): void {
     const respond = (status: number, headers: readonly { name: string; value: string }[] = [], sdp = ''): void => {
-      const response = responseTo(request, { status, reason: `R${status}`, headers }, this.random);
-      this.layer.respond(transaction, { ...response, body: new TextEncoder().encode(sdp) }, now);
+      const written = this.written(sdp);
+      const more = [...headers, ...written.headers];
+      const response = responseTo(request, { status, reason: `R${status}`, headers: more }, this.random);
+      this.layer.respond(transaction, { ...response, body: written.body }, now);
     };
     const { method, uri } = request;
     const [asks, answers] =
@@ -216,9 +229,8 @@ export class SimProvider implements SipNode {
     if (method !== 'INVITE' || tagOf(request, 'to') !== '') {
       const status = method === 'BYE' ? 200 : this.inCall;
       const target = { name: 'Contact', value: `<sip:callee@${this.address}:5060>` };
-      const type = { name: 'Content-Type', value: 'application/sdp' };
-      const isDescribed = method === 'INVITE' && this.describesInCall;
-      const headers = method === 'INVITE' ? [target, ...(isDescribed ? [type] : [])] : [];
+      const isDescribed = this.describesAlways || (method === 'INVITE' && this.describesInCall);
+      const headers = method === 'INVITE' ? [target] : [];
       respond(status, headers, isDescribed ? SDP : '');
       return;
     }
@@ -236,6 +248,7 @@ export class SimProvider implements SipNode {
     const plain = responseTo(request, { status, reason: `R${status}` }, this.random);
     const to = { name: 'To', value: `${firstHeader(request, 'to') ?? ''};tag=${tag}` };
     const isAnswer = status === 200;
+    const written = this.written(isAnswer ? SDP : '');
     const headers = [
       ...plain.headers.filter(({ name }) => name !== 'To'),
       to,
@@ -247,12 +260,16 @@ export class SimProvider implements SipNode {
             { name: 'Require', value: '100rel' },
             { name: 'RSeq', value: String(this.rseq) },
           ]),
-      ...(isAnswer ? [{ name: 'Content-Type', value: 'application/sdp' }] : []),
+      ...written.headers,
     ];
     if (isAnswer) this.dialog = { request, tag, flow: transaction.from };
-    const body = new TextEncoder().encode(isAnswer ? SDP : '');
-    this.layer.respond(transaction, { ...plain, headers, body }, this.network.loop.now);
+    this.layer.respond(transaction, { ...plain, headers, body: written.body }, this.network.loop.now);
     this.network.schedule(this);
+  }
+
+  private written(sdp: string): { readonly headers: readonly SipHeader[]; readonly body: Uint8Array } {
+    const { headers, body } = sdp === '' ? { headers: [], body: '' } : this.writes(sdp);
+    return { headers, body: new TextEncoder().encode(body) };
   }
 
   /** RFC 7616 s3.4.1, written down once more. */

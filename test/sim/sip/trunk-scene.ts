@@ -20,7 +20,10 @@ export const GATEWAY = '192.0.2.1';
 export const OTHER = '192.0.2.2';
 
 /** Alice's host, the gateways `box` and `other`, and a provider with two servers. */
-export function trunkScene(more: Partial<TrunkAccount> = {}, gateways: readonly string[] = ['box', 'other']): TrunkScene {
+export function trunkScene(
+  more: Partial<TrunkAccount> = {},
+  gateways: readonly string[] = ['box', 'other'],
+): TrunkScene {
   const network = new SipNetwork();
   const overlay = new SipOverlay(network);
   const alice = overlay.home('alice', { gateways });

@@ -6,6 +6,7 @@ import { validateRequest } from '../../../src/sip/message/validation.ts';
 import { MAX_ADDRESS_LINES } from '../../../src/sip/sdp/constants.ts';
 import { addressFamilies, sessionFamilies } from '../../../src/sip/sdp/families.ts';
 import { type OwnAddresses, rewriteAddresses, rewriteSessions } from '../../../src/sip/sdp/rewrite.ts';
+import { sessionIn } from '../../../src/sip/sdp/session-parts.ts';
 import { PHONES, phoneInvite, requestOf, vector, written } from './vectors.ts';
 
 const OWN = { ipv4: '198.18.4.2', ipv6: '2001:20:4::2' };
@@ -198,6 +199,53 @@ test('a signed part within a multipart body is left, and the part beside it is n
 test('mpart01 of RFC 4475 is signed: no byte of it changes', (t) => {
   const message = parseSip(vector('mpart01'));
   t.is(rewriteSessions(message, OWN, () => false).message, message);
+});
+
+test('the one session description of a message, wherever it is; or that there is none, or one that nobody sees here', (t) => {
+  const part = `Content-Type: application/sdp\r\n\r\n${SDP}`;
+  const other = 'Content-Type: application/isup\r\nContent-Transfer-Encoding: base64\r\n\r\nSUFN';
+  const mixed = (...parts: string[]): SipMessage => invite('multipart/mixed;boundary=b', multipart('b', ...parts));
+  const found = (message: SipMessage): string => {
+    const session = sessionIn(message);
+    return typeof session === 'string' ? session : bodyText(message).slice(session.start, session.end);
+  };
+  for (const message of [
+    invite('application/sdp', SDP),
+    invite('Application/SDP;charset=utf-8', SDP, 'Content-Disposition: session;handling=required'),
+    invite('application/sdp', SDP, 'Content-Encoding: identity'),
+    mixed(part, other),
+    mixed(other, part, '\r\ntext'),
+    mixed(`Content-Type: multipart/related;boundary=i\r\n\r\n${multipart('i', part)}`),
+  ])
+    t.is(found(message), SDP);
+  for (const message of [
+    invite('application/sdp', ''),
+    invite('application/isup', 'IAM', 'Content-Encoding: gzip'),
+    invite('text/plain', SDP),
+    mixed(other, `Content-Type: text/plain\r\n\r\n${SDP}`, `\r\n${SDP}`),
+    written(['INVITE sip:b@c SIP/2.0'], ''),
+  ])
+    t.is(found(message), 'none');
+  for (const message of [
+    invite('application/sdp', SDP, 'Content-Encoding: gzip'),
+    invite('application/sdp', SDP, 'Content-Disposition: early-session'),
+    invite('application/sdp;;', SDP),
+    written(['INVITE sip:b@c SIP/2.0'], SDP),
+    mixed(part, part),
+    mixed(part, `Content-Disposition: early-session\r\n${part}`),
+    mixed(`Content-Transfer-Encoding: base64\r\n${part}`),
+    mixed(`Content-Encoding: gzip\r\n${part}`),
+    mixed(`Content-Type: text/plain\r\n${part}`),
+    mixed(`Content-Type: text/plain\r\n\r\n`, 'Content-Type: message/external-body\r\n\r\nx'),
+    invite('multipart/signed;protocol="application/pkcs7-signature";boundary=b', multipart('b', part)),
+    invite('multipart/new;boundary=b', multipart('b', part)),
+    invite('application/pkcs7-mime;smime-type=enveloped-data', 'x'),
+    invite('multipart/mixed', multipart('b', part)),
+    invite('multipart/mixed;boundary=x', multipart('b', part)),
+    invite('multipart/mixed;boundary=b', multipart('b', part).replace('--b--', '')),
+    invite('multipart/mixed;boundary=b', multipart('b', ...Array<string>(40).fill('\r\ntext'), part)),
+  ])
+    t.is(found(message), 'hidden', bodyText(message).slice(0, 200));
 });
 
 test('the families of the media are those of their connection data, the session one for those without', (t) => {

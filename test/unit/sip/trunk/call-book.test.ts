@@ -56,7 +56,10 @@ test('of many calls a few lines are made in a turn, and what is left is due at o
     turns.push(made.length - before);
   }
   t.deepEqual(turns, [32, 32, 32, 4]);
-  t.deepEqual([...book.pieces()].map((piece) => piece.split('\n').length - 1), [32, 32, 32, 4]);
+  t.deepEqual(
+    [...book.pieces()].map((piece) => piece.split('\n').length - 1),
+    [32, 32, 32, 4],
+  );
 });
 
 test('the text is of the calls as they are when their piece is taken', (t) => {

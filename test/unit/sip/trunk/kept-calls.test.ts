@@ -1,6 +1,13 @@
 import test from 'ava';
 import { flowBy } from '../../../../src/sip/flow.ts';
-import { type KeptCall, keptFlow, readCall, readHead, writeCall, writeHead } from '../../../../src/sip/trunk/kept-calls.ts';
+import {
+  type KeptCall,
+  keptFlow,
+  readCall,
+  readHead,
+  writeCall,
+  writeHead,
+} from '../../../../src/sip/trunk/kept-calls.ts';
 
 function callBy(transport: KeptCall['flow']['transport']): KeptCall {
   const dialog = { target: 'sip:callee@203.0.113.1:5061', routes: [], isAnswered: true };

@@ -1,5 +1,6 @@
 import test from 'ava';
 import { firstHeader, headerValues } from '../../src/sip/message/headers.ts';
+import type { SipMessage } from '../../src/sip/message/message.ts';
 import type { SimProvider } from '../sim/sip/sip-provider.ts';
 import { PROVIDER } from '../sim/sip/sip-trunk.ts';
 import { GATEWAY, invites, methods, sceneWithBob, trunkScene } from '../sim/sip/trunk-scene.ts';
@@ -64,6 +65,26 @@ test('alice hands on a call that the world has made: bob talks, holds and hangs 
   t.is(provider.received.at(-1)?.split(' ')[0], 'BYE');
   t.is(trunk.trunk.size, 0);
   t.is(bob.leftovers, 0);
+});
+
+test('a member is told that Replaces works here, in calls of both ways and when it asks (OPTIONS); the provider is not', (t) => {
+  const { network, provider, alice } = trunkScene({}, ['box']);
+  const phone = alice.registered();
+  const supports = (message: SipMessage | undefined): readonly string[] =>
+    message === undefined ? [] : headerValues(message, 'supported');
+  phone.ask('OPTIONS', 'sip:+4930123456@home.example');
+  network.loop.run(1_000);
+  t.is(phone.heard.at(-1), 'OPTIONS 200');
+  t.true(supports(phone.finals.at(-1)).includes('replaces'));
+  phone.call('one', 'sip:+4930123456@home.example', [{ name: 'Supported', value: 'timer' }]);
+  network.loop.run(2_000);
+  t.is(phone.finals.at(-1)?.status, 200);
+  t.true(supports(phone.finals.at(-1)).includes('replaces'));
+  provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:0301234567@203.0.113.1>');
+  network.loop.run(2_000);
+  t.deepEqual(supports(phone.requests.find(({ method }) => method === 'INVITE')), ['replaces']);
+  const told = provider.requests.filter(({ method }) => method === 'INVITE');
+  t.deepEqual(told.map(supports), [['timer']]);
 });
 
 for (const [why, value, status] of [

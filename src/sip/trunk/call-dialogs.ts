@@ -7,7 +7,7 @@ import { MAX_FORWARDS } from '../transaction/constants.ts';
 import { tagOf } from '../transaction/responses.ts';
 import type { CallSide, End } from './call-side.ts';
 import { type KeptCall, keptFlow } from './kept-calls.ts';
-import { passedHeaders, TRUNK_ALLOW, withoutTag } from './passing.ts';
+import { passedHeaders, withoutTag } from './passing.ts';
 import type { Replaces } from './replaces.ts';
 
 // Implementation constants.
@@ -232,8 +232,7 @@ export class CallDialogs {
         { name: 'Call-ID', value: this.callIds[to] },
         { name: 'CSeq', value: `${number} ${request.method}` },
         ...(takesContact ? [contact] : []),
-        ...(request.method === 'INVITE' ? [{ name: 'Allow', value: TRUNK_ALLOW }] : []),
-        ...passedHeaders(request),
+        ...passedHeaders(request, request.method === 'INVITE' ? this.sides[to].does : undefined),
       ],
     };
   }

@@ -7,9 +7,18 @@ import type { MediaSession } from './trunk-media.ts';
 /** The two ends of a call; the gateway is the callee of the one and the caller of the other. */
 export type End = 'caller' | 'callee';
 
+export interface Abilities {
+  /** Methods. */
+  readonly allow: readonly string[];
+  /** Extensions. */
+  readonly supported: readonly string[];
+}
+
 /** One side of the gateway. */
 export interface CallSide {
   readonly from: MediaSession['from'];
+  /** What the gateway does there, whatever the other end can (RFC 3261 s20.5, s20.37). */
+  readonly does: Abilities;
   respond(transaction: ServerTransaction, response: SipResponse, now: number): void;
   request(outgoing: Outgoing, now: number): OutgoingRequest;
   /** An ACK. */

@@ -2,10 +2,17 @@ import { isOfSession } from '../media/exchanges.ts';
 import { headerRows, headerValues } from '../message/headers.ts';
 import type { SipHeader, SipMessage, SipResponse } from '../message/message.ts';
 import { formatNameAddr, parseNameAddr } from '../message/name-addr.ts';
-import { sessionIn } from '../sdp/session-parts.ts';
+import { READABLE, sessionIn } from '../sdp/session-parts.ts';
+import type { Abilities } from './call-side.ts';
 
-/** What this gateway understands and answers (RFC 3261 s20.5): it makes no calls for others, so no REFER. */
-export const TRUNK_ALLOW = 'INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK';
+const METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO', 'UPDATE', 'PRACK'];
+
+/** What this gateway understands and answers: for the world outside it makes no calls, so no REFER. */
+export const DOES: Readonly<Record<'inside' | 'outside', Abilities>> = {
+  // RFC 3891: of members' calls, which the gateway does itself.
+  inside: { allow: METHODS, supported: ['replaces'] },
+  outside: { allow: METHODS, supported: [] },
+};
 
 /** Fields that mean the same on both sides. */
 const PASSED = [
@@ -15,23 +22,31 @@ const PASSED = [
 const OF_BODY = ['content-type', 'content-disposition', 'content-encoding', 'content-language', 'mime-version'];
 /** RFC 4028: its timers are refreshed end to end. RFC 3262: what rings is acknowledged end to end, with the numbers of each leg. */
 const EXTENSIONS = ['timer', '100rel'];
-/** RFC 3891: of members' calls, which the gateway does itself. */
-const REPLACES = 'replaces';
 
-/** Fields of a request or response that go to the other side. */
-export function passedHeaders(message: SipMessage): SipHeader[] {
+/** Fields of a request or response that go to the other side. @param does absent: nothing is said of it */
+export function passedHeaders(message: SipMessage, does?: Abilities): SipHeader[] {
   const names = message.body.length === 0 ? PASSED : [...OF_BODY, ...PASSED];
   const rows = names.flatMap((name) => headerRows(message.headers, name));
   const lists = ['Supported', 'Require'].flatMap((name) => {
     const known = headerValues(message, name).filter((option) => EXTENSIONS.includes(option.toLowerCase()));
-    return known.length === 0 ? [] : [{ name, value: known.join(', ') }];
+    const all = name === 'Supported' ? [...known, ...(does?.supported ?? [])] : known;
+    return all.length === 0 ? [] : [{ name, value: all.join(', ') }];
   });
-  return [...rows, ...lists];
+  return [...(does === undefined ? [] : [allowing(does)]), ...rows, ...lists];
 }
 
-/** Extensions that a request cannot do without and that do not pass (RFC 3261 s8.2.2.3). @param isInside of a member */
-export function unsupported(message: SipMessage, isInside: boolean): string[] {
-  const known = isInside ? [...EXTENSIONS, REPLACES] : EXTENSIONS;
+/** What is answered to OPTIONS (RFC 3261 s11.2). */
+export function capabilities(does: Abilities): SipHeader[] {
+  return [allowing(does), ...READABLE, { name: 'Supported', value: [...EXTENSIONS, ...does.supported].join(', ') }];
+}
+
+export function allowing({ allow }: Abilities): SipHeader {
+  return { name: 'Allow', value: allow.join(', ') };
+}
+
+/** Extensions that a request cannot do without and that do not pass (RFC 3261 s8.2.2.3). */
+export function unsupported(message: SipMessage, { supported }: Abilities): string[] {
+  const known = [...EXTENSIONS, ...supported];
   return headerValues(message, 'require').filter((option) => !known.includes(option.toLowerCase()));
 }
 

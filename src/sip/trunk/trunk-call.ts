@@ -9,7 +9,7 @@ import { CallDialogs, type Dialog, dialogBy, MAX_DIALOGS, numberOf } from './cal
 import { CallMedia, type Refusal } from './call-media.ts';
 import { type CallSide, type End, otherEnd } from './call-side.ts';
 import type { KeptCall } from './kept-calls.ts';
-import { isDescribing, passedHeaders, TRUNK_ALLOW, unchallenged } from './passing.ts';
+import { allowing, isDescribing, passedHeaders, unchallenged } from './passing.ts';
 import type { Replaces } from './replaces.ts';
 import { type Candidate, Takeover } from './takeover.ts';
 import type { OutgoingRequest } from './trunk-client.ts';
@@ -329,9 +329,8 @@ export class TrunkCall {
           { name: 'Call-ID', value: this.dialogs.callIds.callee },
           { name: 'CSeq', value: `${this.dialogs.cseqs.callee} INVITE` },
           { name: 'Contact', value: side.contact(flow) },
-          { name: 'Allow', value: TRUNK_ALLOW },
           ...headers,
-          ...passedHeaders({ ...invite, body }),
+          ...passedHeaders({ ...invite, body }, side.does),
         ],
       };
     };
@@ -453,11 +452,11 @@ export class TrunkCall {
   ): void {
     const side = this.ports.sides[end];
     const isDialog = said.status < 300 && request.method !== 'BYE';
+    const does = request.method === 'INVITE' ? side.does : undefined;
     const headers: SipHeader[] = [
       ...(isDialog ? headerRows(request.headers, 'record-route') : []),
       ...(isDialog ? [{ name: 'Contact', value: side.contact(this.dialogs.flows[end]) }] : []),
-      ...(request.method === 'INVITE' ? [{ name: 'Allow', value: TRUNK_ALLOW }] : []),
-      ...('type' in said ? passedHeaders(said) : (said.headers ?? [])),
+      ...('type' in said ? passedHeaders(said, does) : [...(does ? [allowing(does)] : []), ...(said.headers ?? [])]),
     ];
     let response = responseTo(request, { ...said, headers }, this.ports.random);
     const to = firstHeader(request, 'to') ?? '';

@@ -8,7 +8,7 @@ import { TimerQueue } from '../../base/timer-queue.ts';
 import { flowBy, type SipFlow, type SipTransport } from '../flow.ts';
 import { parseSip } from '../message/codec.ts';
 import { firstHeader, headerRows } from '../message/headers.ts';
-import type { SipMessage, SipRequest } from '../message/message.ts';
+import type { SipHeader, SipMessage, SipRequest } from '../message/message.ts';
 import { formatHostPort, parseUri } from '../message/uri.ts';
 import { validateRequest } from '../message/validation.ts';
 import type { OverlayNames } from '../names.ts';
@@ -20,7 +20,7 @@ import { CallBook } from './call-book.ts';
 import type { CallSide, End } from './call-side.ts';
 import { DigestClient } from './digest.ts';
 import type { TrunkMedia } from './trunk-media.ts';
-import { TRUNK_ALLOW, unsupported } from './passing.ts';
+import { allowing, capabilities, DOES, unsupported } from './passing.ts';
 import { MAX_KEPT_CALLS, readCall, readHead, writeCall, writeHead } from './kept-calls.ts';
 import { NO_SERVER, Registration } from './registration.ts';
 import { type Replaces, replacesOf } from './replaces.ts';
@@ -74,7 +74,7 @@ type Sides = readonly ['inside' | 'outside', 'inside' | 'outside'];
 const INSIDE_OUT: Sides = ['inside', 'outside'];
 const OUTSIDE_IN: Sides = ['outside', 'inside'];
 
-type Refuse = (status: number, reason: string, name?: string, value?: string) => void;
+type Refuse = (status: number, reason: string, ...headers: readonly SipHeader[]) => void;
 
 /**
  * The gateway to the SIP world of a whole overlay: a user agent on both sides.
@@ -324,21 +324,21 @@ export class Trunk implements Timed {
     request: SipRequest,
     now: number,
   ): void {
-    const refuse: Refuse = (status, reason, name, value) => {
-      const headers = name === undefined || value === undefined ? [] : [{ name, value }];
+    const refuse: Refuse = (status, reason, ...headers) => {
       this.layers[where].respond(transaction, responseTo(request, { status, reason, headers }, this.random), now);
     };
     const invalid = validateRequest(request);
     const { method } = request;
+    const does = DOES[where];
+    const foreign = unsupported(request, does);
     if (invalid !== undefined) refuse(invalid.status, invalid.reason);
-    else if (!TRUNK_ALLOW.split(', ').includes(method)) refuse(405, 'Method Not Allowed', 'Allow', TRUNK_ALLOW);
-    else if (unsupported(request, where === 'inside').length > 0)
-      refuse(420, 'Bad Extension', 'Unsupported', unsupported(request, where === 'inside').join(', '));
+    else if (!does.allow.includes(method)) refuse(405, 'Method Not Allowed', allowing(does));
+    else if (foreign.length > 0) refuse(420, 'Bad Extension', { name: 'Unsupported', value: foreign.join(', ') });
     else if (tagOf(request, 'to') !== '') {
       const found = this.callOf(where, request);
       if (found === undefined) refuse(481, 'Call/Transaction Does Not Exist');
       else found.call.receive(found.end, request, transaction, now);
-    } else if (method === 'OPTIONS') refuse(200, 'OK', 'Allow', TRUNK_ALLOW);
+    } else if (method === 'OPTIONS') refuse(200, 'OK', ...capabilities(does));
     else if (method === 'INVITE') this.invited(where, transaction, request, refuse, now);
     else refuse(481, 'Call/Transaction Does Not Exist');
   }
@@ -507,6 +507,7 @@ export class Trunk implements Timed {
     const { inside } = this.layers;
     return {
       from: 'overlay',
+      does: DOES.inside,
       respond: (transaction, response, now) => void inside.respond(transaction, response, now),
       request: (outgoing, now) => this.clients.inside.request(outgoing, now),
       forward: (request, flow) => inside.forward(request, flow, this.branch()),
@@ -520,6 +521,7 @@ export class Trunk implements Timed {
     const user = this.account.user ?? TRUNK_USER;
     return {
       from: 'outside',
+      does: DOES.outside,
       respond: (transaction, response, now) => void outside.respond(transaction, response, now),
       request: (outgoing, now) => {
         // Nobody else is given what a password could be guessed by.

@@ -46,8 +46,6 @@ export class SimCall {
   early: Dialog | undefined;
   /** Of its refusal. */
   warning: string | undefined;
-  /** Of its refusal: what would have been taken. */
-  accepts: string | undefined;
 
   constructor(callId: string) {
     this.callId = callId;
@@ -76,6 +74,8 @@ export class SimPhone implements SipNode {
   forgets = false;
   /** Answers a challenge (401, 407) of its proxy; absent: it has no account. */
   credentials: ((challenged: SipRequest, by: SipResponse) => SipHeader | undefined) | undefined;
+  /** Final responses, as they came. */
+  readonly finals: SipResponse[] = [];
   /** Responses to requests that are no INVITE: `BYE 200`. */
   readonly heard: string[] = [];
   /** Those that it is in, having been called, by Call-ID. */
@@ -193,6 +193,7 @@ export class SimPhone implements SipNode {
     this.layer.request(request, this.flow, this.network.loop.now, {
       onProvisional: () => {},
       onFinal: (response) => {
+        this.finals.push(response);
         const again = this.answered401(request, response);
         if (again !== undefined) this.request(again);
         else this.heard.push(`${method} ${response.status}`);
@@ -231,6 +232,7 @@ export class SimPhone implements SipNode {
   }
 
   private onAnswer(call: SimCall, invite: SipRequest, response: SipResponse): void {
+    this.finals.push(response);
     const again = this.answered401(invite, response);
     if (again !== undefined) {
       this.invite(call, again);
@@ -240,7 +242,6 @@ export class SimPhone implements SipNode {
     const tag = tagOf(response, 'to');
     if (response.status >= 300) call.heard.push(String(response.status));
     call.warning = firstHeader(response, 'warning');
-    call.accepts = firstHeader(response, 'accept');
     if (response.status >= 300) return;
     if (!call.acks.has(tag)) {
       call.heard.push(`${response.status} ${tag}`);

@@ -131,6 +131,11 @@ export class Phone {
     await this.command('hold');
   }
 
+  /** Its call is to be somebody else's (REFER). */
+  async transfer(uri: string): Promise<void> {
+    await this.command('transfer', uri);
+  }
+
   async resume(): Promise<void> {
     await this.command('resume');
   }

@@ -75,8 +75,9 @@ function call(protection: RtpengineMediaOptions['protection']) {
     body: Uint8Array,
     more: Partial<MediaSession> = {},
   ): Promise<string | undefined> => {
-    const tags = { fromTag: from, toTag: kind === 'answer' ? (from === 'overlay' ? 'outside' : 'overlay') : undefined };
-    const session = { id, ...tags, from, isOutsideIpv6: false, isEmergency: false, ...more };
+    const to = from === 'overlay' ? ('outside' as const) : ('overlay' as const);
+    const tags = { fromTag: from, toTag: kind === 'answer' ? to : undefined };
+    const session = { id, ...tags, from, to, isOutsideIpv6: false, isEmergency: false, ...more };
     const got = new Promise<Uint8Array | undefined>((resolve) => media[kind](session, body, resolve));
     const found = await within(got, `rtpengine's ${kind}`);
     return found && Buffer.from(found).toString('latin1');

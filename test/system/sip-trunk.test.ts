@@ -267,6 +267,36 @@ systemTest(
   },
 );
 
+systemTest(
+  'alice hands her call with a number on to bob, whom she has not asked (REFER): those two hear each other, in one call at the provider',
+  async (t, lab) => {
+    const { alice, bob, world } = await places(lab);
+    await eventually('the gateway serves', 30_000, async () => {
+      await alice.dial(`sip:030987654@${OVERLAY}`);
+      return alice.next('CALL_ESTABLISHED', 3_000).then(
+        () => true,
+        () => undefined,
+      );
+    });
+    await world.next('CALL_ESTABLISHED', 5_000);
+    await delay(TALK_MS / 2);
+    await alice.transfer(`sip:bob@${OVERLAY}`);
+    await Promise.all([alice.next('CALL_CLOSED', 10_000), bob.next('CALL_ESTABLISHED', 10_000)]);
+    t.regex(bob.trace, new RegExp(`From: .*<sip:\\+4930987654@${PROVIDER}`));
+    await delay(TALK_MS);
+    t.is(world.count('CALL_ESTABLISHED'), 1, 'one call at the provider');
+    t.is(world.count('CALL_CLOSED'), 0);
+    await bob.hangUp();
+    await world.next('CALL_CLOSED', 5_000);
+    await Promise.all([alice.stop(), bob.stop(), world.stop()]);
+    const heard = [bob.loudnessHeard(), world.loudnessHeard()];
+    t.true(
+      heard.every((loudness) => loudness > 0.02),
+      heard.join(' '),
+    );
+  },
+);
+
 /** Kills it in a call that is written down by now, and waits until it is registered again. */
 async function dieAndServe(gateway: Agent): Promise<Agent> {
   await gateway.crash();

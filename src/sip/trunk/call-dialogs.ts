@@ -56,13 +56,19 @@ export interface Newcomer {
   readonly own: string;
   readonly dialog: Dialog;
   readonly flow: SipFlow;
+  /** Absent: as the former end. */
+  readonly side?: CallSide;
+  /** Our From to it, without a tag; absent: as to the former end. */
+  readonly as?: string;
+  /** Of what we have said to it; absent: nothing. */
+  readonly cseq?: number;
 }
 
 /** The dialogs of a call through a gateway, one with its caller and one with each end that has answered it (RFC 3261 s12). */
 export class CallDialogs {
   readonly id: string;
   readonly isEmergency: boolean;
-  readonly sides: Readonly<Record<End, CallSide>>;
+  sides: Readonly<Record<End, CallSide>>;
   readonly flows: Record<End, SipFlow>;
   readonly cseqs: Record<End, number> = { caller: 0, callee: 0 };
   callIds: Facts['callIds'];
@@ -88,8 +94,10 @@ export class CallDialogs {
   /** Those of a former life. @param inside the flow to the adaptor */
   static restored(sides: Readonly<Record<End, CallSide>>, kept: KeptCall, inside: SipFlow): CallDialogs {
     const { id, callIds, tags, names, callerDialog, dialogs: called, cseqs, invites, isEmergency } = kept;
-    const outside = keptFlow(kept.flow);
-    const flows = kept.caller === 'inside' ? { caller: inside, callee: outside } : { caller: outside, callee: inside };
+    const flows = {
+      caller: kept.flows.caller === null ? inside : keptFlow(kept.flows.caller),
+      callee: kept.flows.callee === null ? inside : keptFlow(kept.flows.callee),
+    };
     const dialogs = new CallDialogs(sides, {
       ...{ id, callIds, tags, names, caller: { ...callerDialog }, flows, isEmergency },
     });
@@ -104,15 +112,13 @@ export class CallDialogs {
     const held = [...this.called].filter(([, { isAnswered }]) => isAnswered);
     if (held.length === 0) return undefined;
     const { id, callIds, tags, names, cseqs, isEmergency } = this;
-    const caller = this.sides.caller.from === 'overlay' ? 'inside' : 'outside';
-    const { transport, local, remote } = this.flows[caller === 'inside' ? 'callee' : 'caller'];
     return {
-      ...{ id, caller, callIds: { ...callIds }, tags: { ...tags }, names: { ...names } },
+      ...{ id, callIds: { ...callIds }, tags: { ...tags }, names: { ...names } },
       callerDialog: plain(this.caller),
       dialogs: held.map(([tag, dialog]) => [tag, plain(dialog)]),
       cseqs: { caller: stepOf(cseqs.caller), callee: stepOf(cseqs.callee) },
       invites: [...this.invites],
-      flow: { transport, local: { ...local }, remote: { ...remote } },
+      flows: { caller: this.keptFlow('caller'), callee: this.keptFlow('callee') },
       isEmergency,
     };
   }
@@ -185,16 +191,19 @@ export class CallDialogs {
   }
 
   /** The end is another phone from now on. What it is told of who speaks stays what members' hosts take from a gateway. */
-  take(end: End, tag: string, { callId, name, tag: its, own, dialog, flow }: Newcomer): void {
+  take(end: End, tag: string, newcomer: Newcomer): void {
+    const { callId, name, tag: its, own, dialog, flow, side, as, cseq } = newcomer;
     this.callIds = { ...this.callIds, [end]: callId };
     this.flows[end] = flow;
+    if (side !== undefined) this.sides = { ...this.sides, [end]: side };
+    if (cseq !== undefined) this.cseqs[end] = cseq;
     if (end === 'caller') {
       this.tags = { ...this.tags, caller: its };
-      this.names = { ...this.names, callerFrom: name };
+      this.names = { ...this.names, callerFrom: name, calledAs: as ?? this.names.calledAs };
       this.caller = dialog;
     } else {
       this.tags = { ...this.tags, own };
-      this.names = { ...this.names, to: withoutTag(name) };
+      this.names = { ...this.names, to: withoutTag(name), from: as ?? this.names.from };
       this.called.clear();
       this.called.set(tag, { ...dialog, remoteTag: its });
     }
@@ -243,6 +252,11 @@ export class CallDialogs {
     return this.sides[end].flowTo(next, flow);
   }
 
+  private keptFlow(end: End): KeptCall['flows'][End] {
+    const { transport, local, remote } = this.flows[end];
+    return this.sides[end].where === 'inside' ? null : { transport, local: { ...local }, remote: { ...remote } };
+  }
+
   private with(end: End, tag: string): Dialog | undefined {
     return end === 'caller' ? this.caller : this.called.get(tag);
   }
@@ -260,6 +274,11 @@ export function dialogBy(message: SipMessage): Dialog | undefined {
   const routes = headerValues(message, 'record-route');
   if (message.type === 'response') routes.reverse();
   return target === undefined ? undefined : { target, routes, isAnswered: true };
+}
+
+/** Of ours, before it is built for an end. */
+export function saying(method: string): SipRequest {
+  return { type: 'request', method, uri: '', headers: [], body: new Uint8Array() };
 }
 
 /** Of CSeq. */

@@ -2,7 +2,7 @@ import { isOfSession } from '../media/exchanges.ts';
 import type { SipHeader, SipMessage } from '../message/message.ts';
 import { READABLE, sessionIn } from '../sdp/session-parts.ts';
 import type { CallDialogs } from './call-dialogs.ts';
-import type { End } from './call-side.ts';
+import { type End, otherEnd } from './call-side.ts';
 import type { MediaSession, TrunkMedia } from './trunk-media.ts';
 
 // Implementation constants.
@@ -143,10 +143,11 @@ export class CallMedia {
   private sessionOf(from: End, { caller, callee }: EndTags): MediaSession {
     const { id, sides, flows, isEmergency } = this.dialogs;
     const [fromTag, toTag] = from === 'caller' ? [caller, callee] : [callee ?? '', caller];
-    const outside: End = sides.caller.from === 'outside' ? 'caller' : 'callee';
+    const other = otherEnd(from);
+    const outside = sides[other].from === 'outside' ? other : from;
     return {
       ...{ id, fromTag, toTag, isEmergency },
-      from: sides[from].from,
+      ...{ from: sides[from].from, to: sides[other].from },
       isOutsideIpv6: flows[outside].remote.address.includes(':'),
     };
   }

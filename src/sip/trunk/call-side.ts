@@ -16,6 +16,7 @@ export interface Abilities {
 
 /** One side of the gateway. */
 export interface CallSide {
+  readonly where: 'inside' | 'outside';
   readonly from: MediaSession['from'];
   /** What the gateway does there, whatever the other end can (RFC 3261 s20.5, s20.37). */
   readonly does: Abilities;

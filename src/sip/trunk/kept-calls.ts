@@ -27,10 +27,14 @@ const dialog = z.strictObject({
   remoteTag: tag.optional(),
 });
 
+const flow = z.strictObject({
+  transport: z.enum(['udp', 'tcp', 'tls']),
+  local: socketAddress,
+  remote: socketAddress,
+});
+
 const keptCall = z.strictObject({
   id: z.string().regex(/^[0-9a-f]{1,64}$/),
-  /** Where the caller is. */
-  caller: z.enum(['inside', 'outside']),
   callIds: z.strictObject({ caller: text, callee: text }),
   tags: z.strictObject({ caller: tag, own: tag }),
   /** From and To of the INVITE as it came and as it went on, without our tags. */
@@ -43,8 +47,8 @@ const keptCall = z.strictObject({
     .max(MAX_KEPT_DIALOGS),
   cseqs: z.strictObject({ caller: number, callee: number }),
   invites: z.array(z.tuple([z.string().max(32), number])).max(MAX_KEPT_INVITES),
-  /** Towards the world outside. */
-  flow: z.strictObject({ transport: z.enum(['udp', 'tcp', 'tls']), local: socketAddress, remote: socketAddress }),
+  /** Towards the world outside; null: the end is inside. */
+  flows: z.strictObject({ caller: flow.nullable(), callee: flow.nullable() }),
   /** A call for help goes on whatever the provider says of its media. */
   isEmergency: z.boolean(),
   /** When something was said in it, by the clock of `KeptHead.now`. */
@@ -85,7 +89,7 @@ export function readCall(line: string): KeptCall | undefined {
   return keptCall.safeParse(parsed(line)).data;
 }
 
-export function keptFlow({ transport, local, remote }: KeptCall['flow']): SipFlow {
+export function keptFlow({ transport, local, remote }: z.infer<typeof flow>): SipFlow {
   return flowBy(transport, { local, remote });
 }
 

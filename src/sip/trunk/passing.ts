@@ -7,10 +7,10 @@ import type { Abilities } from './call-side.ts';
 
 const METHODS = ['INVITE', 'ACK', 'CANCEL', 'BYE', 'OPTIONS', 'INFO', 'UPDATE', 'PRACK'];
 
-/** What this gateway understands and answers: for the world outside it makes no calls, so no REFER. */
+/** What this gateway understands and answers: for the world outside it calls nobody, so no REFER. */
 export const DOES: Readonly<Record<'inside' | 'outside', Abilities>> = {
   // RFC 3891: of members' calls, which the gateway does itself.
-  inside: { allow: METHODS, supported: ['replaces'] },
+  inside: { allow: [...METHODS, 'REFER'], supported: ['replaces'] },
   outside: { allow: METHODS, supported: [] },
 };
 
@@ -33,6 +33,11 @@ export function passedHeaders(message: SipMessage, does?: Abilities): SipHeader[
     return all.length === 0 ? [] : [{ name, value: all.join(', ') }];
   });
   return [...(does === undefined ? [] : [allowing(does)]), ...rows, ...lists];
+}
+
+/** What says what the body is. */
+export function bodyHeaders(message: SipMessage): SipHeader[] {
+  return OF_BODY.flatMap((name) => headerRows(message.headers, name));
 }
 
 /** What is answered to OPTIONS (RFC 3261 s11.2). */

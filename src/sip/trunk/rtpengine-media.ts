@@ -4,6 +4,8 @@ import { OUTSIDE_SIDE, OVERLAY_SIDE } from '../media/sides.ts';
 import { isEncrypted } from '../sdp/encryption.ts';
 import type { MediaSession, TrunkMedia } from './trunk-media.ts';
 
+const SIDES = { overlay: OVERLAY_SIDE, outside: OUTSIDE_SIDE };
+
 type Done = (sdp: Uint8Array | undefined, now: number) => void;
 
 /** A phone shows it to who called. */
@@ -40,10 +42,8 @@ export class RtpengineMedia implements TrunkMedia {
   }
 
   offer(session: MediaSession, sdp: Uint8Array, done: Done): void {
-    const isOutward = session.from === 'overlay';
-    const isIpv6 = isOutward ? session.isOutsideIpv6 : !this.options.hasIpv4();
-    const sides = [OVERLAY_SIDE, OUTSIDE_SIDE];
-    const direction = isOutward ? sides : sides.toReversed();
+    const isIpv6 = session.to === 'outside' ? session.isOutsideIpv6 : !this.options.hasIpv4();
+    const direction = [SIDES[session.from], SIDES[session.to]];
     const family = isIpv6 ? 'IP6' : 'IP4';
     this.ask({ command: 'offer', direction, 'address-family': family, ...this.profile(session) }, session, sdp, done);
   }
@@ -69,7 +69,7 @@ export class RtpengineMedia implements TrunkMedia {
   /** What an offer becomes on the other side. */
   private profile(session: MediaSession): NgCommand {
     if (this.options.protection === 'rtp') return {};
-    const isOutward = session.from === 'overlay';
+    const isOutward = session.to === 'outside';
     const profile = isOutward && this.isBound(session) ? 'RTP/SAVP' : 'RTP/AVP';
     // RFC 8643: who offers both in one says RTP/AVP, and keys.
     const both = this.isBound(session) ? {} : { OSRTP: [isOutward ? 'offer' : 'accept'] };
@@ -77,14 +77,14 @@ export class RtpengineMedia implements TrunkMedia {
   }
 
   private ask(command: NgCommand, session: MediaSession, sdp: Uint8Array, done: Done): void {
-    const { id, from, fromTag, toTag = '' } = session;
+    const { id, to, fromTag, toTag = '' } = session;
     // Tags of an answer are those of its offer: first of whoever made that.
     const [first, second] = command['command'] === 'answer' ? [toTag, fromTag] : [fromTag, toTag];
     const tags = { 'call-id': callOf(id), 'from-tag': first, ...(second !== '' && { 'to-tag': second }) };
     this.ports.ask({ ...command, ...tags, sdp, ICE: 'remove', replace: ['origin'] }, (answer, now) => {
       const said = answer?.result === 'ok' ? answer.sdp : undefined;
       // What is told outside is looked at once more: no bug of anybody's gives a call away.
-      const isTold = said !== undefined && (from === 'outside' || !this.isBound(session) || isEncrypted(said));
+      const isTold = said !== undefined && (to === 'overlay' || !this.isBound(session) || isEncrypted(said));
       const failure = said === undefined ? (answer?.reason ?? answer?.result) : 'it does not encrypt';
       this.ports.onAnswer(isTold ? undefined : (failure ?? 'it does not answer'));
       done(isTold ? said : undefined, now);

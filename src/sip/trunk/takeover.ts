@@ -18,6 +18,8 @@ export interface Candidate {
   readonly invite: SipRequest;
   /** The other end is asked with that number. */
   onAsked?(number: number): void;
+  /** It is in the call as soon as that is said: the former end hears so. */
+  farewell(now: number): void;
   /** It is in the call now, with what the other end says. Comes again as often as the other end says it. */
   onTaken(response: SipResponse, now: number): void;
   /** The call is as it was, or is over. */

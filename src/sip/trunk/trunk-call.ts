@@ -5,11 +5,12 @@ import type { SipHeader, SipRequest, SipResponse } from '../message/message.ts';
 import { MAX_FORWARDS, TRANSACTION_TIMEOUT_MS } from '../transaction/constants.ts';
 import { responseTo, tagOf } from '../transaction/responses.ts';
 import type { ServerTransaction } from '../transaction/transaction.ts';
-import { CallDialogs, type Dialog, dialogBy, MAX_DIALOGS, numberOf } from './call-dialogs.ts';
+import { CallDialogs, type Dialog, dialogBy, MAX_DIALOGS, numberOf, saying } from './call-dialogs.ts';
 import { CallMedia, type Refusal } from './call-media.ts';
 import { type CallSide, type End, otherEnd } from './call-side.ts';
 import type { KeptCall } from './kept-calls.ts';
 import { allowing, isDescribing, passedHeaders, unchallenged } from './passing.ts';
+import { Referral, type Referred } from './referral.ts';
 import type { Replaces } from './replaces.ts';
 import { type Candidate, Takeover } from './takeover.ts';
 import type { OutgoingRequest } from './trunk-client.ts';
@@ -46,7 +47,13 @@ export interface TrunkCallPorts {
   /** Something was said in it: what is kept of it may be another. */
   alive(call: TrunkCall, now: number): void;
   /** That end has another Call-ID now. */
-  moved(call: TrunkCall, end: End, from: string): void;
+  moved(call: TrunkCall, end: End, from: Place): void;
+}
+
+/** How requests of an end are told from others'. */
+export interface Place {
+  readonly where: 'inside' | 'outside';
+  readonly callId: string;
 }
 
 type Said = (Refusal & { readonly body?: Uint8Array }) | SipResponse;
@@ -56,6 +63,8 @@ const PENDING = { status: 491, reason: 'Request Pending' };
 const UNKNOWN = { status: 481, reason: 'Call/Transaction Does Not Exist' };
 const NO_ANSWER = { status: 503, reason: 'Gateway Has No Way Out' };
 const TERMINATED = { status: 487, reason: 'Request Terminated' };
+const ACCEPTED = { status: 202, reason: 'Accepted' };
+const NOT_THIS_CALL = { status: 403, reason: 'Calls for Help Are Not Handed On' };
 const STOPPED = { status: 503, reason: 'Gateway Stops' };
 
 /**
@@ -65,7 +74,8 @@ const STOPPED = { status: 503, reason: 'Gateway Stops' };
  *    inviting ──2xx──> answered ──BYE of either end──> over ──2xx: ACK, BYE──┐
  *       └──refused, cancelled, nobody answers──────────^ ^───────────────────┘
  *
- * Another phone may take the place of one end (RFC 3891): it hears how the other end likes its session, and the former one BYE.
+ * Another phone may take the place of one end, of itself (RFC 3891) or because that asks for it (RFC 3515): it hears how the other end
+ * likes its session, and the former one BYE.
  *
  * What is repeated because of loss is repeated end to end: nothing here waits for an ACK.
  */
@@ -80,8 +90,10 @@ export class TrunkCall {
   private isCancelled = false;
   /** To tags of who has answered in vain, or too late. */
   private readonly dismissed = new Set<string>();
-  /** An INVITE is about to take the place of an end. */
+  /** Somebody is about to take the place of an end. */
   private isReplacing = false;
+  /** Somebody is called for that. */
+  private referral: Referral | undefined;
   private saidAt: number;
 
   private constructor(ports: TrunkCallPorts, dialogs: CallDialogs, start: CallStart | undefined, now: number) {
@@ -117,9 +129,14 @@ export class TrunkCall {
     return this.dialogs.id;
   }
 
-  /** Call-IDs. */
-  get callIds(): Readonly<Record<End, string>> {
-    return this.dialogs.callIds;
+  placeOf(end: End): Place {
+    return { where: this.dialogs.sides[end].where, callId: this.dialogs.callIds[end] };
+  }
+
+  /** Of the provider, that it takes. */
+  get lines(): number {
+    const outside = (['caller', 'callee'] as const).filter((end) => this.dialogs.sides[end].where === 'outside');
+    return outside.length + (this.referral?.isOutside === true ? 1 : 0);
   }
 
   /** What the next life needs. @returns undefined: nothing, it is not answered */
@@ -192,7 +209,10 @@ export class TrunkCall {
     const tag = this.dialogs.keyFor(end, request);
     this.said(now);
     this.dialogs.refresh(end, tag, request);
-    if (request.method === 'BYE') this.dialogs.leaving(tag);
+    if (request.method === 'BYE') {
+      if (this.referral?.tag === tag && this.leavesReferral(this.referral, end, request, transaction, now)) return;
+      this.dialogs.leaving(tag);
+    }
     const isPrack = request.method === 'PRACK';
     const passed = isPrack ? this.acknowledging(end, request) : request;
     if (passed === undefined) {
@@ -238,9 +258,60 @@ export class TrunkCall {
           ...{ dialog: dialogBy(invite) ?? nowhere(), flow: transaction.from },
         },
         onAsked: (number) => dialogs.remember(end, invite, number),
+        farewell: (at) => this.sayBye(end, tag, at),
       },
       now,
     );
+  }
+
+  /** A member's REFER: somebody else is called in its place. */
+  refer(end: End, request: SipRequest, transaction: ServerTransaction, referred: Referred, now: number): void {
+    const { dialogs } = this;
+    const { random } = this.ports;
+    const tag = dialogs.keyFor(end, request);
+    if (this.state !== 'answered' || !dialogs.has(end, request) || !dialogs.isAnswered(tag))
+      this.answer(end, request, transaction, UNKNOWN, now);
+    else if (this.isReplacing || this.referral !== undefined) this.answer(end, request, transaction, PENDING, now);
+    else if (dialogs.isEmergency) this.answer(end, request, transaction, NOT_THIS_CALL, now);
+    else {
+      this.said(now);
+      this.answer(end, request, transaction, ACCEPTED, now);
+      const referral = new Referral(
+        {
+          dialogs,
+          isOn: () => this.state === 'answered' && dialogs.isAnswered(tag),
+          takeOver: (candidate, at) => this.takeOver(candidate, at),
+          acknowledge: (to, of, number) => this.acknowledge(to, of, saying('ACK'), number),
+          sayBye: (to, of, at) => this.sayBye(to, of, at),
+          over: (isTaken, at) => {
+            this.referral = undefined;
+            if (isTaken || !referral.isLeft || this.state !== 'answered' || !dialogs.isAnswered(tag)) return;
+            this.sayBye(otherEnd(end), tag, at);
+            this.left(tag);
+          },
+        },
+        { end, tag, referred, callId: unique(random), own: end === 'caller' ? tag : unique(random) },
+      );
+      this.referral = referral;
+      referral.begin(now);
+    }
+  }
+
+  /** Somebody hangs up while another one is called. @returns whether that is all: the end that stays waits, or is alone */
+  private leavesReferral(
+    referral: Referral,
+    end: End,
+    request: SipRequest,
+    transaction: ServerTransaction,
+    now: number,
+  ): boolean {
+    const isReferrer = referral.end === end;
+    if (!isReferrer) referral.cancel(now);
+    if (!isReferrer && !referral.isLeft) return false;
+    this.answer(end, request, transaction, { status: 200, reason: 'OK' }, now);
+    if (isReferrer) referral.isLeft = true;
+    else this.left(referral.tag);
+    return true;
   }
 
   private takeOver(candidate: Candidate, now: number): void {
@@ -251,9 +322,10 @@ export class TrunkCall {
         ...{ dialogs, media },
         isOn: () => this.state === 'answered',
         acknowledge: (to, tag, number) => this.acknowledge(to, tag, saying('ACK'), number),
-        take: ({ end, tag, newcomer }, at) => {
-          this.sayBye(end, tag, at);
-          const former = dialogs.callIds[end];
+        take: (taken, at) => {
+          const { end, tag, newcomer } = taken;
+          taken.farewell(at);
+          const former = this.placeOf(end);
           dialogs.take(end, tag, newcomer);
           this.ports.moved(this, end, former);
           this.said(at);
@@ -311,13 +383,14 @@ export class TrunkCall {
       this.fail(why, now);
       return;
     }
+    this.referral?.cancel(now);
     for (const tag of this.dialogs.keys) for (const to of ['caller', 'callee'] as const) this.sayBye(to, tag, now);
     this.finish();
   }
 
   private invite(start: CallStart, body: Uint8Array, now: number): void {
     const { invite, transaction, uri, from, to, headers, flows } = start;
-    const side = this.ports.sides.callee;
+    const side = this.dialogs.sides.callee;
     const build = (flow: SipFlow): SipRequest => {
       this.dialogs.cseqs.callee += 1;
       return {
@@ -362,7 +435,7 @@ export class TrunkCall {
 
   private pass(end: End, tag: string, request: SipRequest, transaction: ServerTransaction, now: number): void {
     const other = otherEnd(end);
-    const side = this.ports.sides[other];
+    const side = this.dialogs.sides[other];
     const flow = this.dialogs.flowOf(other, tag);
     const hadOffer = isDescribing(request);
     const isBye = request.method === 'BYE';
@@ -439,7 +512,7 @@ export class TrunkCall {
   }
 
   private acknowledge(to: End, tag: string, ack: SipRequest, number: number): void {
-    this.ports.sides[to].forward(this.dialogs.build(to, tag, ack, number), this.dialogs.flowOf(to, tag));
+    this.dialogs.sides[to].forward(this.dialogs.build(to, tag, ack, number), this.dialogs.flowOf(to, tag));
   }
 
   private answer(
@@ -450,7 +523,7 @@ export class TrunkCall {
     now: number,
     tag = '',
   ): void {
-    const side = this.ports.sides[end];
+    const side = this.dialogs.sides[end];
     const isDialog = said.status < 300 && request.method !== 'BYE';
     const does = request.method === 'INVITE' ? side.does : undefined;
     const headers: SipHeader[] = [
@@ -478,7 +551,7 @@ export class TrunkCall {
     const dialog = dialogBy(response);
     const number = numberOf(response);
     if (dialog === undefined || tag === '') return;
-    const side = this.ports.sides.callee;
+    const side = this.dialogs.sides.callee;
     const to = this.dialogs.flowOf('callee', tag, dialog, flow);
     side.forward(this.dialogs.build('callee', tag, saying('ACK'), number, dialog), to);
     if (this.dismissed.has(tag) || this.dismissed.size >= MAX_DIALOGS) return;
@@ -490,7 +563,7 @@ export class TrunkCall {
 
   private sayBye(to: End, tag: string, now: number): void {
     const build = (): SipRequest => this.dialogs.build(to, tag, saying('BYE'), (this.dialogs.cseqs[to] += 1));
-    this.ports.sides[to].request({ flows: [this.dialogs.flowOf(to, tag)], build, ...UNHEARD }, now);
+    this.dialogs.sides[to].request({ flows: [this.dialogs.flowOf(to, tag)], build, ...UNHEARD }, now);
   }
 
   private left(tag: string): void {
@@ -532,9 +605,4 @@ function unique(random: Random): string {
 /** Of who has named no Contact. */
 function nowhere(): Dialog {
   return { target: '', routes: [], isAnswered: true };
-}
-
-/** Of ours, before it is built for an end. */
-function saying(method: string): SipRequest {
-  return { type: 'request', method, uri: '', headers: [], body: new Uint8Array() };
 }

@@ -5,8 +5,10 @@ export interface MediaSession {
   readonly fromTag: string;
   /** Tag of the other end, where it is known. */
   readonly toTag?: string | undefined;
-  /** Where the SDP comes from: it goes to the other side. */
+  /** Where the SDP comes from. */
   readonly from: 'overlay' | 'outside';
+  /** Where it goes to: to the other side, but for a call that was handed on outside. */
+  readonly to: 'overlay' | 'outside';
   /** Whether the outside is reached over IPv6. */
   readonly isOutsideIpv6: boolean;
   /** A call for help: it is connected without what it may be spared. */

@@ -1,8 +1,8 @@
 import { isIpAddress } from '../../base/ip-address.ts';
-import { firstHeader } from '../message/headers.ts';
+import { firstHeader, headerRows } from '../message/headers.ts';
 import type { SipHeader, SipRequest } from '../message/message.ts';
 import { formatNameAddr, parseNameAddr } from '../message/name-addr.ts';
-import { formatUri, parseUri } from '../message/uri.ts';
+import { formatUri, parseUri, type SipUri } from '../message/uri.ts';
 import { ANONYMOUS_HOST, type OverlayNames } from '../names.ts';
 import { dialledNumber, readNumber } from '../numbers.ts';
 import type { TrunkAccount } from './account.ts';
@@ -33,6 +33,13 @@ export interface Inbound {
 export interface Refusal {
   readonly status: number;
   readonly reason: string;
+}
+
+/** Whom a member has called in its place: a member. */
+export interface ReferredInside {
+  readonly uri: string;
+  readonly to: string;
+  readonly headers: readonly SipHeader[];
 }
 
 /** Who is who on both sides of a trunk: numbers and domains outside, members inside. */
@@ -89,14 +96,43 @@ export class TrunkNames {
     return { uri, to: `<${uri}>`, from: this.callerOf(firstHeader(request, 'from') ?? '') };
   }
 
+  /** @param request a member's REFER, in a call. */
+  referred(request: SipRequest): ReferredInside | Outbound | Refusal {
+    const { account, overlay } = this;
+    const rows = headerRows(request.headers, 'refer-to');
+    const text = parseNameAddr(rows[0]?.value ?? '')?.uri ?? '';
+    const uri = parseUri(text);
+    const number = dialledNumber(text, account.plan);
+    // RFC 3515 s2.4.1: "exactly one".
+    if (rows.length !== 1 || (uri === undefined && number === undefined))
+      return { status: 400, reason: 'Bad Refer-To' };
+    if ((uri?.params.get('method') ?? 'INVITE').toUpperCase() !== 'INVITE')
+      return { status: 403, reason: 'Only Calls Are Handed On' };
+    if (number?.isEmergency === true) return { status: 403, reason: 'Calls for Help Are Not Handed On' };
+    const replaces = replacesIn(uri?.headers ?? '');
+    if (replaces === null) return { status: 400, reason: 'Bad Refer-To' };
+    const headers = replaces === undefined ? [] : [{ name: 'Replaces', value: replaces }];
+    const label = number && this.byNumber(number.number);
+    const addressee = uri && overlay.addresseeOf(uri);
+    const aor = label ?? (number === undefined && addressee?.kind === 'aor' ? addressee.aor.split('@')[0] : undefined);
+    const isPhone = number === undefined && addressee?.kind === 'address';
+    const plain = uri && formatUri({ ...uri, params: withoutMethod(uri), password: undefined, headers: '' });
+    const member = aor === undefined ? (isPhone ? plain : undefined) : `sip:${overlay.aorOf(aor)}`;
+    if (member !== undefined) return { uri: member, to: `<${member}>`, headers };
+    return this.outbound({ ...request, uri: plain ?? text });
+  }
+
   private memberOf(called: string): string | undefined {
-    const { numbers, assigned, plan, isOpen } = this.account;
+    const { plan, isOpen } = this.account;
     const uri = parseUri(called);
-    const number = dialledNumber(called, plan)?.number ?? uri?.user ?? '';
-    const byNumber = numbers.get(number) ?? assigned?.get(number);
+    const byNumber = this.byNumber(dialledNumber(called, plan)?.number ?? uri?.user ?? '');
     if (byNumber !== undefined || !isOpen || uri === undefined) return byNumber;
     const addressee = this.overlay.addresseeOf(uri);
     return addressee.kind === 'aor' ? addressee.aor.split('@')[0] : undefined;
+  }
+
+  private byNumber(number: string): string | undefined {
+    return this.account.numbers.get(number) ?? this.account.assigned?.get(number);
   }
 
   /** Never a name of the overlay: who calls from outside has proven nothing to it. */
@@ -134,5 +170,21 @@ export class TrunkNames {
     const uri = parseUri(parseNameAddr(asserted ?? '')?.uri ?? '');
     const addressee = uri === undefined ? undefined : this.overlay.addresseeOf(uri);
     return addressee?.kind === 'aor' ? addressee.aor.split('@')[0] : undefined;
+  }
+}
+
+function withoutMethod({ params }: SipUri): ReadonlyMap<string, string> {
+  return new Map([...params].filter(([name]) => name !== 'method'));
+}
+
+/** RFC 3891 s4: in a Refer-To, the call of his that somebody is to leave. @param headers of its URI @returns null: it is none */
+function replacesIn(headers: string): string | null | undefined {
+  const found = headers.split('&').find((header) => /^replaces=/i.test(header));
+  if (found === undefined) return undefined;
+  try {
+    const value = decodeURIComponent(found.slice(found.indexOf('=') + 1));
+    return /^[\x21-\x7e][\x20-\x7e]{0,511}$/.test(value) ? value : null;
+  } catch {
+    return null;
   }
 }

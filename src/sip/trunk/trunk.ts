@@ -25,7 +25,7 @@ import { MAX_KEPT_CALLS, readCall, readHead, writeCall, writeHead } from './kept
 import { NO_SERVER, Registration } from './registration.ts';
 import { type Replaces, replacesOf } from './replaces.ts';
 import type { Server, Wanted } from './server-location.ts';
-import { type CallStart, TrunkCall, type TrunkCallPorts } from './trunk-call.ts';
+import { type CallStart, type Place, TrunkCall, type TrunkCallPorts } from './trunk-call.ts';
 import { TrunkClient } from './trunk-client.ts';
 import { TRUNK_USER, trunkFlow } from './trunk-flow.ts';
 import type { TrunkState } from './trunk-state.ts';
@@ -69,10 +69,12 @@ export interface TrunkComponents {
   readonly logger: Logger;
 }
 
-/** Of the caller, and of the called end. */
-type Sides = readonly ['inside' | 'outside', 'inside' | 'outside'];
-const INSIDE_OUT: Sides = ['inside', 'outside'];
-const OUTSIDE_IN: Sides = ['outside', 'inside'];
+type Where = Place['where'];
+
+interface CallEnd {
+  readonly call: TrunkCall;
+  readonly end: End;
+}
 
 type Refuse = (status: number, reason: string, ...headers: readonly SipHeader[]) => void;
 
@@ -98,7 +100,7 @@ export class Trunk implements Timed {
   private readonly digest: DigestClient | undefined;
   private readonly registration: Registration | undefined;
   /** By `inside` or `outside`, and Call-ID. */
-  private readonly calls = new Map<string, { readonly call: TrunkCall; readonly end: End }>();
+  private readonly calls = new Map<string, CallEnd>();
   private readonly inviting = new Map<ServerTransaction, TrunkCall>();
   /** Some of them while it is looked for where they go. */
   private readonly cancelled = new WeakSet<ServerTransaction>();
@@ -188,6 +190,12 @@ export class Trunk implements Timed {
     return this.calls.size / 2;
   }
 
+  /** Of the provider, that are taken. */
+  private get lines(): number {
+    const calls = new Set([...this.calls.values()].map(({ call }) => call));
+    return [...calls].reduce((sum, { lines }) => sum + lines, 0);
+  }
+
   start(now: number): void {
     if (this.registration !== undefined) this.registration.start(now);
     // Who are the peer's servers has to be known before it calls.
@@ -213,7 +221,8 @@ export class Trunk implements Timed {
     return (line, now) => {
       const one = readCall(line);
       if (one === undefined || (left -= 1) < 0) return;
-      const sides = one.caller === 'inside' ? INSIDE_OUT : OUTSIDE_IN;
+      const { caller, callee } = one.flows;
+      const sides = { caller: this.sideBy(caller), callee: this.sideBy(callee) };
       const saidAt = Math.min(now, now - awayMs - (kept.now - one.saidAt));
       const call: TrunkCall = TrunkCall.restored(
         this.portsOf(() => call, sides),
@@ -222,8 +231,8 @@ export class Trunk implements Timed {
         saidAt,
       );
       const isOver = awayMs > MAX_AWAY_MS;
-      this.former.add(one.flow.remote.address);
-      this.enter(call, sides, saidAt);
+      for (const flow of [caller, callee]) if (flow !== null) this.former.add(flow.remote.address);
+      this.enter(call, saidAt);
       this.logger.info('SIP trunk: a call of a former life', { goesOn: !isOver });
       if (isOver) call.end(now);
       else {
@@ -337,8 +346,11 @@ export class Trunk implements Timed {
     else if (tagOf(request, 'to') !== '') {
       const found = this.callOf(where, request);
       if (found === undefined) refuse(481, 'Call/Transaction Does Not Exist');
+      else if (method === 'REFER') this.refer(found, transaction, request, refuse, now);
       else found.call.receive(found.end, request, transaction, now);
     } else if (method === 'OPTIONS') refuse(200, 'OK', ...capabilities(does));
+    // Whoever is in no call has nothing to hand on.
+    else if (method === 'REFER') refuse(405, 'Method Not Allowed', allowing(DOES.outside));
     else if (method === 'INVITE') this.invited(where, transaction, request, refuse, now);
     else refuse(481, 'Call/Transaction Does Not Exist');
   }
@@ -368,7 +380,7 @@ export class Trunk implements Timed {
       return;
     }
     // Whoever is in need of help is connected.
-    if (this.size >= this.account.maxCalls && !found.isEmergency) {
+    if (this.lines >= this.account.maxCalls && !found.isEmergency) {
       refuse(503, 'All Lines Busy');
       return;
     }
@@ -387,7 +399,8 @@ export class Trunk implements Timed {
     refuse: Refuse,
     now: number,
   ): void {
-    const found = replaces === 'malformed' ? undefined : this.calls.get(`inside ${replaces.callId}`);
+    const found =
+      replaces === 'malformed' ? undefined : this.calls.get(keyOf({ where: 'inside', callId: replaces.callId }));
     if (replaces === 'malformed') refuse(400, 'Malformed Replaces');
     else if (found?.call.isReplaceable(found.end, replaces) !== true) refuse(481, 'Call/Transaction Does Not Exist');
     else if (replaces.earlyOnly) refuse(486, 'Busy Here');
@@ -396,10 +409,32 @@ export class Trunk implements Timed {
     }
   }
 
+  /** A member has somebody else called in its place, inside or outside, where it might call itself. */
+  private refer(
+    { call, end }: CallEnd,
+    transaction: ServerTransaction,
+    request: SipRequest,
+    refuse: Refuse,
+    now: number,
+  ): void {
+    const found = this.names.referred(request);
+    const { inside, outside } = this.sides;
+    if ('status' in found) refuse(found.status, found.reason);
+    else if (!('servers' in found)) {
+      const referred = { ...found, side: inside, flows: [this.insideFlow], from: undefined };
+      call.refer(end, request, transaction, referred, now);
+    } else if (this.lines >= this.account.maxCalls) refuse(503, 'All Lines Busy');
+    else
+      this.flowsTo(found.servers, now, (flows, at) => {
+        if (flows.length === 0) refuse(503, 'Gateway Has No Way Out');
+        else call.refer(end, request, transaction, { ...found, side: outside, flows }, at);
+      });
+  }
+
   private callIn(transaction: ServerTransaction, invite: SipRequest, refuse: Refuse, now: number): void {
     const found = this.names.inbound(invite);
     if ('status' in found) refuse(found.status, found.reason);
-    else if (this.size >= this.account.maxCalls) refuse(486, 'All Lines Busy');
+    else if (this.lines >= this.account.maxCalls) refuse(486, 'All Lines Busy');
     else {
       const more = { headers: [], calledAs: firstHeader(invite, 'to') ?? '', isEmergency: false };
       this.begin('outside', { ...this.startOf(invite, transaction), ...found, ...more, flows: [this.insideFlow] }, now);
@@ -414,39 +449,38 @@ export class Trunk implements Timed {
   }
 
   private begin(where: 'inside' | 'outside', start: CallStart, now: number): void {
-    const sides = where === 'inside' ? INSIDE_OUT : OUTSIDE_IN;
+    const { inside, outside } = this.sides;
+    const sides = where === 'inside' ? { caller: inside, callee: outside } : { caller: outside, callee: inside };
     const call: TrunkCall = TrunkCall.of(
       this.portsOf(() => call, sides, start.transaction),
       start,
       now,
     );
     this.inviting.set(start.transaction, call);
-    this.enter(call, sides, now);
+    this.enter(call, now);
     call.begin(now);
   }
 
-  private portsOf(of: () => TrunkCall, [near, far]: Sides, invite?: ServerTransaction): TrunkCallPorts {
+  private portsOf(of: () => TrunkCall, sides: TrunkCallPorts['sides'], invite?: ServerTransaction): TrunkCallPorts {
     const { media, random } = this;
     return {
-      sides: { caller: this.sides[near], callee: this.sides[far] },
+      sides,
       media,
       random,
-      over: () => this.over(of(), invite, [near, far]),
+      over: () => this.over(of(), invite),
       alive: (call, at) => {
         this.idle.set(call, at + MAX_CALL_MS);
         this.alive(call, at);
       },
       moved: (call, end, from) => {
-        const side = end === 'caller' ? near : far;
-        this.calls.delete(`${side} ${from}`);
-        this.calls.set(`${side} ${call.callIds[end]}`, { call, end });
+        this.calls.delete(keyOf(from));
+        this.calls.set(keyOf(call.placeOf(end)), { call, end });
       },
     };
   }
 
-  private enter(call: TrunkCall, [near, far]: Sides, saidAt: number): void {
-    this.calls.set(`${near} ${call.callIds.caller}`, { call, end: 'caller' });
-    this.calls.set(`${far} ${call.callIds.callee}`, { call, end: 'callee' });
+  private enter(call: TrunkCall, saidAt: number): void {
+    for (const end of ['caller', 'callee'] as const) this.calls.set(keyOf(call.placeOf(end)), { call, end });
     this.idle.set(call, saidAt + MAX_CALL_MS);
   }
 
@@ -455,9 +489,8 @@ export class Trunk implements Timed {
     this.book.touch(call, now);
   }
 
-  private over(call: TrunkCall, invite: ServerTransaction | undefined, [near, far]: Sides): void {
-    this.calls.delete(`${near} ${call.callIds.caller}`);
-    this.calls.delete(`${far} ${call.callIds.callee}`);
+  private over(call: TrunkCall, invite: ServerTransaction | undefined): void {
+    for (const end of ['caller', 'callee'] as const) this.calls.delete(keyOf(call.placeOf(end)));
     if (invite !== undefined) this.inviting.delete(invite);
     this.idle.clear(call);
     this.media?.delete(call.id);
@@ -466,8 +499,8 @@ export class Trunk implements Timed {
     if (this.calls.size === 0) this.heartbeatAt = undefined;
   }
 
-  private callOf(where: string, request: SipRequest): { readonly call: TrunkCall; readonly end: End } | undefined {
-    const found = this.calls.get(`${where} ${firstHeader(request, 'call-id') ?? ''}`);
+  private callOf(where: Where, request: SipRequest): CallEnd | undefined {
+    const found = this.calls.get(keyOf({ where, callId: firstHeader(request, 'call-id') ?? '' }));
     if (tagOf(request, 'to') === '') return found;
     return found?.call.has(found.end, request) === true ? found : undefined;
   }
@@ -485,6 +518,10 @@ export class Trunk implements Timed {
       const others = flows.filter(({ key }) => key !== flow?.key);
       done(isOurs ? [flow, ...others] : flows, at);
     });
+  }
+
+  private sideBy(flow: object | null): CallSide {
+    return flow === null ? this.sides.inside : this.sides.outside;
   }
 
   private know(servers: readonly Server[]): void {
@@ -506,7 +543,7 @@ export class Trunk implements Timed {
   private insideSide(): CallSide {
     const { inside } = this.layers;
     return {
-      from: 'overlay',
+      ...{ where: 'inside', from: 'overlay' },
       does: DOES.inside,
       respond: (transaction, response, now) => void inside.respond(transaction, response, now),
       request: (outgoing, now) => this.clients.inside.request(outgoing, now),
@@ -520,7 +557,7 @@ export class Trunk implements Timed {
     const { outside } = this.layers;
     const user = this.account.user ?? TRUNK_USER;
     return {
-      from: 'outside',
+      ...{ where: 'outside', from: 'outside' },
       does: DOES.outside,
       respond: (transaction, response, now) => void outside.respond(transaction, response, now),
       request: (outgoing, now) => {
@@ -549,4 +586,8 @@ export class Trunk implements Timed {
   private branch(): string {
     return `z9hG4bK${Buffer.from(this.random.bytes(16)).toString('hex')}`;
   }
+}
+
+function keyOf({ where, callId }: Place): string {
+  return `${where} ${callId}`;
 }

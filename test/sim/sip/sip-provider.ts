@@ -121,12 +121,21 @@ export class SimProvider implements SipNode {
     this.say('BYE', over);
   }
 
+  /** Of an INVITE that has come, and was answered. */
+  hangUpIn(request: SipRequest): void {
+    const { dialog } = this;
+    if (dialog === undefined) throw new Error('no call');
+    this.dialog = { ...dialog, request };
+    this.say('BYE');
+  }
+
   /** An offer, in that dialog too. @param flow absent: over UDP */
   reoffer(flow?: SipFlow): void {
     this.say('INVITE', flow, SDP);
   }
 
-  private say(method: string, over?: SipFlow, sdp = ''): void {
+  /** In the call that it was called in last. */
+  say(method: string, over?: SipFlow, sdp = ''): void {
     if (this.dialog === undefined) throw new Error('no call');
     const { request, tag, flow } = this.dialog;
     const headers = [

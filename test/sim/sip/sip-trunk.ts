@@ -82,6 +82,8 @@ export class SimMediaRelay implements TrunkMedia {
 /** The gateway of a home, with an address in the world outside. */
 export class SimTrunk implements SipNode {
   trunk: Trunk;
+  /** What its owner has said, and may say otherwise. */
+  readonly account: { -readonly [K in keyof TrunkAccount]: TrunkAccount[K] };
   readonly media: SimMediaRelay;
   /** What DNS says of a host name. */
   readonly dns = new Map<string, readonly Server[]>();
@@ -97,7 +99,8 @@ export class SimTrunk implements SipNode {
     this.media = new SimMediaRelay(network);
     const local = { address, port: 5_064 };
     let lives = 0;
-    this.make = () => this.born(home, local, given, (lives += 1));
+    this.account = { ...given };
+    this.make = () => this.born(home, local, this.account, (lives += 1));
     this.trunk = this.make();
     home.trunk = this;
     network.attach(local, this);

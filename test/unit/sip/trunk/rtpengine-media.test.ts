@@ -5,8 +5,15 @@ import { RtpengineMedia, type RtpengineMediaOptions } from '../../../../src/sip/
 import type { MediaSession } from '../../../../src/sip/trunk/trunk-media.ts';
 
 const SDP = new TextEncoder().encode('v=0');
-const OUT: MediaSession = { id: '7', fromTag: 'a', from: 'overlay', isOutsideIpv6: false, isEmergency: false };
-const IN: MediaSession = { ...OUT, from: 'outside' };
+const OUT: MediaSession = {
+  id: '7',
+  fromTag: 'a',
+  from: 'overlay',
+  to: 'outside',
+  isOutsideIpv6: false,
+  isEmergency: false,
+};
+const IN: MediaSession = { ...OUT, from: 'outside', to: 'overlay' };
 const KEY = 'inline:cJOJ7kxQjhFBp2fP6AYjs3vKw7CeBdWZCj0isbJv';
 const session = (media: string): Uint8Array => new TextEncoder().encode(`v=0\r\n${media.replaceAll('|', '\r\n')}\r\n`);
 const SECURE = session(`m=audio 4000 RTP/SAVP 0|a=crypto:1 AES_CM_128_HMAC_SHA1_80 ${KEY}`);
@@ -32,7 +39,7 @@ function bench(
 test('an offer of the overlay goes outside in the family of the provider, and one from there in IPv4, which every phone knows', (t) => {
   const { media, asked } = bench();
   media.offer(OUT, SDP, () => {});
-  media.offer({ ...OUT, from: 'outside', isOutsideIpv6: true }, SDP, () => {});
+  media.offer({ ...IN, isOutsideIpv6: true }, SDP, () => {});
   media.offer({ ...OUT, isOutsideIpv6: true }, SDP, () => {});
   t.deepEqual(
     asked.map(({ command }) => [command['direction'], command['address-family'], command['call-id']]),
@@ -46,7 +53,7 @@ test('an offer of the overlay goes outside in the family of the provider, and on
 
 test("an answer has its offer's tags: first of who offered", (t) => {
   const { media, asked } = bench();
-  media.answer({ ...OUT, fromTag: 'b', toTag: 'a', from: 'outside' }, SDP, () => {});
+  media.answer({ ...IN, fromTag: 'b', toTag: 'a' }, SDP, () => {});
   t.is(asked[0]?.command['from-tag'], 'a');
   t.is(asked[0]?.command['to-tag'], 'b');
 });
@@ -120,4 +127,16 @@ test('what rtpengine did not encrypt is not told outside', (t) => {
   asked[2]?.done({ result: 'ok', sdp: PLAIN }, 1);
   t.deepEqual(heard, [undefined, SECURE, PLAIN]);
   t.deepEqual(failures, ['it does not encrypt', undefined, undefined]);
+});
+
+test('between two ends outside nothing goes in clear either, and neither end is taken without', (t) => {
+  const { media, asked } = bench(true, 'srtp');
+  const heard: (Uint8Array | undefined)[] = [];
+  const both: MediaSession = { ...IN, to: 'outside' };
+  t.is(media.objection(both, PLAIN), 'Media Not Encrypted by Provider');
+  media.offer(both, SECURE, (sdp) => void heard.push(sdp));
+  t.deepEqual(asked[0]?.command['direction'], ['outside', 'outside']);
+  t.is(asked[0]?.command['transport-protocol'], 'RTP/SAVP');
+  asked[0]?.done({ result: 'ok', sdp: PLAIN }, 1);
+  t.deepEqual(heard, [undefined]);
 });

@@ -1,54 +1,20 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createSocket } from 'node:dgram';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import test from 'ava';
-import { decodeNg, encodeNg, type NgAnswer } from '../../src/sip/media/ng-codec.ts';
 import { isEncrypted } from '../../src/sip/sdp/encryption.ts';
-import { RtpengineMedia, type RtpengineMediaOptions } from '../../src/sip/trunk/rtpengine-media.ts';
+import type { RtpengineMediaOptions } from '../../src/sip/trunk/rtpengine-media.ts';
 import type { MediaSession } from '../../src/sip/trunk/trunk-media.ts';
+import { InteropRtpengine } from './support/rtpengine.ts';
 import { within } from './support/within.ts';
 
 /** Debian's rtpengine makes of a gateway's session descriptions what `RtpengineMedia` says it does. */
 
-const present = spawnSync('rtpengine', ['--version']).error === undefined;
+const present = InteropRtpengine.isInstalled;
 if (!present) console.log('skipped: rtpengine is not installed');
 const run = present ? test.serial : test.skip;
+const rtpengine = present ? new InteropRtpengine(45_222) : undefined;
+let calls = 0;
 
-const NG_PORT = 45_222;
-const CLIENT = createSocket('udp4');
-const folder = mkdtempSync(join(tmpdir(), 'idloc-rtpengine-'));
-let daemon: ChildProcess | undefined;
-let commands = 0;
-
-test.before(async () => {
-  if (!present) return;
-  daemon = spawn('rtpengine', [
-    ...['--config-file=none', '--foreground', '--log-stderr', '--table=-1', `--listen-ng=127.0.0.1:${NG_PORT}`],
-    ...['--interface=outside/127.0.0.1', '--interface=overlay/127.0.0.2', '--port-min=45300', '--port-max=45398'],
-    `--pidfile=${join(folder, 'pid')}`,
-  ]);
-  daemon.stderr?.on('data', () => undefined);
-  while ((await ask({ command: 'ping' }, 200)) === undefined);
-});
-
-test.after.always(() => {
-  daemon?.kill();
-  CLIENT.close();
-  rmSync(folder, { recursive: true });
-});
-
-async function ask(command: Parameters<typeof encodeNg>[1], waitMs = 5_000): Promise<NgAnswer | undefined> {
-  const cookie = `c${(commands += 1)}`;
-  const answer = once(CLIENT, 'message', { signal: AbortSignal.timeout(waitMs) }).then(
-    ([bytes]) => decodeNg(bytes as Uint8Array).answer,
-    () => undefined,
-  );
-  CLIENT.send(encodeNg(cookie, command), NG_PORT, '127.0.0.1');
-  return answer;
-}
+test.before(async () => rtpengine?.isThere());
+test.after.always(() => rtpengine?.stop());
 
 const KEY = 'inline:cJOJ7kxQjhFBp2fP6AYjs3vKw7CeBdWZCj0isbJv';
 const sdp = (profile: string, ...more: string[]): Uint8Array =>
@@ -64,11 +30,9 @@ const SECURE = sdp('RTP/SAVP', AES);
 
 /** A call in which each side says what it does. */
 function call(protection: RtpengineMediaOptions['protection']) {
-  const media = new RtpengineMedia(
-    { ask: (command, done) => void ask(command).then((answer) => done(answer, 0)), onAnswer: () => undefined },
-    { hasIpv4: () => true, protection },
-  );
-  const id = `test-${(commands += 1)}`;
+  const media = rtpengine?.media(protection);
+  if (media === undefined) throw new Error('it is not installed');
+  const id = `test-${(calls += 1)}`;
   const said = async (
     kind: 'offer' | 'answer',
     from: MediaSession['from'],

@@ -132,6 +132,8 @@ test('bob is busy: alice hears so, and has her call still, as it was', (t) => {
   bob.manners = { answersAfterMs: 100, sdp: HIS };
   network.loop.run(2_000);
   t.is(notified(phone).at(-1), ended('200 OK'), 'another time');
+  const events = phone.requests.flatMap((request) => headerValues(request, 'event'));
+  t.deepEqual(events, ['refer', 'refer', ...Array<string>(2).fill(`refer;id=${phone.lastCSeq}`)]);
 });
 
 test('bob is busy, and alice has hung up: the number hears BYE', (t) => {

@@ -420,6 +420,11 @@ test('bob would take the place of alice while the media relay fails: the provide
   });
   t.deepEqual(his.heard, ['500']);
   t.deepEqual(said(provider), ['INVITE', 'ACK']);
+  t.deepEqual(
+    trunk.media.asked.slice(2).map(({ what }) => what),
+    ['offer bob callee', 'offer alice callee'],
+    'it may do as bob says all the same',
+  );
   t.false(phone.received.some((line) => line.startsWith('BYE')));
   t.is(trunk.trunk.size, 1);
 });

@@ -89,16 +89,33 @@ export class CallMedia {
       else if (!isOfSession(message)) finish(new Uint8Array(), now);
       else if (part === 'hidden') finish(undefined, now, UNREADABLE[message.type]);
       else {
-        const said = body.subarray(part.start, part.end);
-        const session = this.sessionOf(from, ends);
-        const objection = media.objection(session, said);
-        if (objection !== undefined) finish(undefined, now, { status: NOT_ACCEPTABLE, reason: objection });
-        else
-          media[kind](session, said, (sdp, at) => {
-            if (sdp !== undefined) this.note(kind, tag ?? '', { from, body: said }, ends);
-            finish(sdp && Buffer.concat([body.subarray(0, part.start), sdp, body.subarray(part.end)]), at);
-          });
+        const said = { from, body: body.subarray(part.start, part.end) };
+        this.relay(media, kind, said, { tag: tag ?? '', ends, now }, (sdp, at, refusal) => {
+          finish(sdp && Buffer.concat([body.subarray(0, part.start), sdp, body.subarray(part.end)]), at, refusal);
+        });
       }
+    });
+  }
+
+  private relay(
+    media: TrunkMedia,
+    kind: 'offer' | 'answer',
+    said: Description,
+    { tag, ends, now }: { readonly tag: string; readonly ends: EndTags; readonly now: number },
+    done: (sdp: Uint8Array | undefined, now: number, refusal?: Refusal) => void,
+  ): void {
+    const session = this.sessionOf(said.from, ends);
+    const objection = media.objection(session, said.body);
+    if (objection !== undefined) {
+      done(undefined, now, { status: NOT_ACCEPTABLE, reason: objection });
+      return;
+    }
+    if (kind === 'offer') this.offers.set(tag, said);
+    media[kind](session, said.body, (sdp, at) => {
+      // The relay may do as it says all the same.
+      if (kind === 'offer' && sdp === undefined) this.putBack(tag);
+      else if (kind === 'answer' && sdp !== undefined) this.agree(tag, said, ends);
+      done(sdp, at);
     });
   }
 
@@ -126,13 +143,11 @@ export class CallMedia {
     this.agreements.delete(tag);
   }
 
-  private note(kind: 'offer' | 'answer', tag: string, said: Description, ends: EndTags): void {
+  private agree(tag: string, answer: Description, ends: EndTags): void {
     const offer = this.offers.get(tag) ?? this.offers.get('');
-    if (kind === 'offer') this.offers.set(tag, said);
-    else if (offer !== undefined) {
-      this.agreements.set(tag, { offer, answer: said, ends });
-      if (tag !== '') this.offers.delete(tag);
-    }
+    if (offer === undefined) return;
+    this.agreements.set(tag, { offer, answer, ends });
+    if (tag !== '') this.offers.delete(tag);
   }
 
   private endsOf(tag: string | undefined): EndTags {

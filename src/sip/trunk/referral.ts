@@ -57,6 +57,7 @@ export class Referral {
   private readonly referred: Referred;
   private readonly callId: string;
   private readonly own: string;
+  private readonly event: string;
   private outgoing: OutgoingRequest | undefined;
   private cseq = 0;
   /** To tag of whose offer has gone to the other end. */
@@ -68,7 +69,7 @@ export class Referral {
   private isDone = false;
   private isOver = false;
 
-  /** @param options.own our tag towards who is called */
+  /** @param options.own our tag towards who is called @param options.event of what comes of it: more than one REFER has a number each */
   constructor(
     ports: ReferralPorts,
     options: {
@@ -77,6 +78,7 @@ export class Referral {
       readonly referred: Referred;
       readonly callId: string;
       readonly own: string;
+      readonly event: string;
     },
   ) {
     this.ports = ports;
@@ -85,6 +87,7 @@ export class Referral {
     this.referred = options.referred;
     this.callId = options.callId;
     this.own = options.own;
+    this.event = options.event;
   }
 
   begin(now: number): void {
@@ -212,7 +215,7 @@ export class Referral {
       const built = dialogs.build(end, tag, notify, (dialogs.cseqs[end] += 1));
       const own = [
         { name: 'Contact', value: side.contact(flow) },
-        { name: 'Event', value: 'refer' },
+        { name: 'Event', value: this.event },
         { name: 'Subscription-State', value: state },
       ];
       return { ...built, headers: [...built.headers, ...own] };

@@ -94,6 +94,8 @@ export class TrunkCall {
   private isReplacing = false;
   /** Somebody is called for that. */
   private referral: Referral | undefined;
+  /** Not for the first time. */
+  private isReferred = false;
   private saidAt: number;
 
   private constructor(ports: TrunkCallPorts, dialogs: CallDialogs, start: CallStart | undefined, now: number) {
@@ -276,6 +278,9 @@ export class TrunkCall {
     else {
       this.said(now);
       this.answer(end, request, transaction, ACCEPTED, now);
+      // RFC 3515 s2.4.6.
+      const event = this.isReferred ? `refer;id=${numberOf(request)}` : 'refer';
+      this.isReferred = true;
       const referral = new Referral(
         {
           dialogs,
@@ -290,7 +295,7 @@ export class TrunkCall {
             this.left(tag);
           },
         },
-        { end, tag, referred, callId: unique(random), own: end === 'caller' ? tag : unique(random) },
+        { end, tag, referred, event, callId: unique(random), own: end === 'caller' ? tag : unique(random) },
       );
       this.referral = referral;
       referral.begin(now);

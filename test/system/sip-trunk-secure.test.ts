@@ -1,25 +1,21 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent, TUN_NAME } from '../../scripts/testbed/agent.ts';
+import { type Agent, TUN_NAME } from '../../scripts/testbed/agent.ts';
 import { Capture } from '../../scripts/testbed/capture.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
 import { Kamailio } from '../../scripts/testbed/kamailio.ts';
-import type { Lab, Namespace } from '../../scripts/testbed/lab.ts';
-import { Phone } from '../../scripts/testbed/phone.ts';
+import type { Lab } from '../../scripts/testbed/lab.ts';
+import type { Phone } from '../../scripts/testbed/phone.ts';
 import { Rtpengine } from '../../scripts/testbed/rtpengine.ts';
-import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
-import { type Host, PEER_ADDRESS, twoHomes } from '../../scripts/testbed/topology.ts';
+import { type Host, PEER_ADDRESS } from '../../scripts/testbed/topology.ts';
 import { methods } from '../../src/control/schemas.ts';
 import { makeAuthority } from '../native/support/named-certificate.ts';
 import { systemTest } from './support/system-test.ts';
+import { NUMBER, PASSWORD, PROVIDER, TrunkPlaces, WORLD } from './support/trunk-places.ts';
 
 const OVERLAY = 'secure.example';
-const PROVIDER = '203.0.113.50';
 const DOMAIN = 'provider.example';
-const WORLD = '203.0.113.60';
-const NUMBER = '+4930111222';
-const PASSWORD = 'a secret of the line';
 const TALK_MS = 3_000;
 /** Of both phones: then what rtpengine sends on is what it got, but for its encryption. */
 const CODEC = 'PCMU/8000/1';
@@ -35,64 +31,35 @@ interface Pair {
 }
 
 interface Scene {
-  readonly lab: Lab;
+  readonly places: TrunkPlaces;
   /** It has the provider's address. */
   readonly impostor: Kamailio;
   readonly gateway: Agent;
   readonly box: Host;
   readonly alice: Phone;
-  readonly outside: Host;
-  readonly provider: Namespace;
-  readonly speech: string;
 }
 
-/** Alice behind a NAT, the gateway in the open, an impostor in the place of its provider, and where a phone of the world is to be. */
+/** Alice behind a NAT, the gateway in the open, and an impostor in the place of its provider. */
 async function scene(lab: Lab, authority: string, other: Pair): Promise<Scene> {
-  const homes = await twoHomes(lab);
-  const provider = await homes.internet.publicHost('provider', PROVIDER);
-  const outside = await homes.internet.publicHost('world', WORLD);
-  const impostor = await startProvider({ lab, provider: provider.namespace }, 'impostor', other);
+  const places = await TrunkPlaces.of(lab, OVERLAY, 1);
+  const impostor = await startProvider(places, 'impostor', other);
   const ca = join(lab.directory, 'authority.pem');
   writeFileSync(ca, authority);
-  const gateway = await Agent.start(lab, {
-    ...{ namespace: homes.peer.namespace, name: 'office', overlay: { create: OVERLAY } },
-    configuration: `
-[sip]
-country = "DE"
-[sip.trunk]
+  const gateway = await places.gateway(`
 domain = "${DOMAIN}"
 server = "${PROVIDER}"
 transport = "tls"
 media = "srtp"
 ca_file = "${ca}"
-user = "line7"
-password = "${PASSWORD}"
-numbers = { "${NUMBER}" = "alice" }
-`,
-  });
-  const agent = await Agent.start(lab, {
-    ...{ namespace: homes.a.namespace, name: 'alice', overlay: { join: await gateway.invite() } },
-    configuration: '[sip]\ngateways = ["office"]\ncountry = "DE"\n',
-  });
-  const speech = join(lab.directory, 'speech.wav');
-  writeWav(speech, speechLike(60, 5630), 1);
-  const nameserver = (await agent.status()).dns?.listen;
-  const alice = await Phone.start({
-    ...{ namespace: homes.a.namespace, directory: lab.folder('phone-alice'), addressOfRecord: `alice@${OVERLAY}` },
-    ...{ interfaceName: TUN_NAME, speech, registers: 'any', family: 4, codecs: CODEC },
-    ...(nameserver === undefined ? {} : { nameserver }),
-  });
-  await alice.registered(10_000);
-  return { lab, impostor, gateway, box: homes.peer, alice, outside, provider: provider.namespace, speech };
+`);
+  const member = await places.member('alice', places.homes.a, gateway);
+  const alice = await places.phone('alice', member, { codecs: CODEC });
+  return { places, impostor, gateway, box: places.homes.peer, alice };
 }
 
 /** A phone of the world, with SRTP or without. */
-async function worldPhone({ lab, outside, speech }: Scene, encrypts: boolean): Promise<Phone> {
-  return Phone.start({
-    ...{ namespace: outside.namespace, directory: lab.folder(`phone-world-${encrypts}`) },
-    ...{ addressOfRecord: `zoe@${PROVIDER}`, interfaceName: outside.interfaceName, speech, family: 4 },
-    ...{ codecs: CODEC, encrypts },
-  });
+function worldPhone({ places }: Scene, encrypts: boolean): Promise<Phone> {
+  return places.worldPhone(`phone-world-${encrypts}`, { codecs: CODEC, encrypts });
 }
 
 async function trunkOf(gateway: Agent): Promise<string> {
@@ -101,14 +68,14 @@ async function trunkOf(gateway: Agent): Promise<string> {
 }
 
 async function startProvider(
-  { lab, provider }: Pick<Scene, 'lab' | 'provider'>,
+  { lab, provider }: TrunkPlaces,
   name: string,
   { certificates, key }: Pair,
 ): Promise<Kamailio> {
   const files = { certificate: join(lab.directory, `${name}.pem`), key: join(lab.directory, `${name}-key.pem`) };
   writeFileSync(files.certificate, certificates);
   writeFileSync(files.key, key);
-  return Kamailio.provider(lab, provider, {
+  return Kamailio.provider(lab, provider.namespace, {
     ...{ name, listen: `${PROVIDER}:5060`, domain: DOMAIN, user: 'line7', password: PASSWORD },
     ...{ numbers: [NUMBER], world: `zoe@${WORLD}:5060`, tls: { ...files, listen: `${PROVIDER}:5061` } },
   });
@@ -138,7 +105,7 @@ systemTest(
     );
     await impostor.stop();
 
-    let provider = await startProvider(all, 'provider', await authority.issue([DOMAIN]));
+    let provider = await startProvider(all.places, 'provider', await authority.issue([DOMAIN]));
     const registered = async (): Promise<boolean> =>
       eventually('the gateway is registered', AGAIN_MS, async () =>
         (await trunkOf(gateway)) === 'registered: ' ? true : undefined,
@@ -226,9 +193,14 @@ systemTest(
     await alice.dial(`sip:030987654@${OVERLAY}`);
     await Promise.all([alice.next('CALL_ESTABLISHED', 5_000), world.next('CALL_ESTABLISHED', 5_000)]);
     await provider.stop();
-    provider = await startProvider(all, 'provider', await authority.issue([DOMAIN]));
+    provider = await startProvider(all.places, 'provider', await authority.issue([DOMAIN]));
     await eventually('the gateway has a new connection', AGAIN_MS, async () => {
-      const { stdout } = await all.provider.tryRun('ss', ['-Htn', 'state', 'established', 'sport = :5061']);
+      const { stdout } = await all.places.provider.namespace.tryRun('ss', [
+        '-Htn',
+        'state',
+        'established',
+        'sport = :5061',
+      ]);
       return stdout.includes(PEER_ADDRESS) || undefined;
     });
     await registered();

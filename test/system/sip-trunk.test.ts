@@ -1,50 +1,34 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Agent, TUN_NAME } from '../../scripts/testbed/agent.ts';
+import type { Agent } from '../../scripts/testbed/agent.ts';
 import { eventually } from '../../scripts/testbed/command.ts';
 import { Kamailio } from '../../scripts/testbed/kamailio.ts';
 import type { Lab } from '../../scripts/testbed/lab.ts';
 import { Linphone } from '../../scripts/testbed/linphone.ts';
-import { Phone } from '../../scripts/testbed/phone.ts';
+import type { Phone } from '../../scripts/testbed/phone.ts';
 import { placeBeside, settle } from '../../scripts/testbed/phones/places.ts';
 import { Pjsua } from '../../scripts/testbed/phones/pjsua.ts';
 import { Rtpengine } from '../../scripts/testbed/rtpengine.ts';
-import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
-import { type Host, PEER_ADDRESS, twoHomes } from '../../scripts/testbed/topology.ts';
+import { PEER_ADDRESS } from '../../scripts/testbed/topology.ts';
 import { methods } from '../../src/control/schemas.ts';
 import { systemTest } from './support/system-test.ts';
+import { type Member, NUMBER, PASSWORD, PROVIDER, TrunkPlaces, WORLD } from './support/trunk-places.ts';
 
 const OVERLAY = 'trunk.example';
-const PROVIDER = '203.0.113.50';
-const WORLD = '203.0.113.60';
-const NUMBER = '+4930111222';
 /** That the gateway's owner gives to bob. */
 const SECOND_NUMBER = '+4930111333';
-const PASSWORD = 'a secret of the line';
 const TALK_MS = 2_000;
 
-const TRUNK = `
-[sip]
-country = "DE"
-[sip.trunk]
-domain = "${PROVIDER}"
-user = "line7"
-password = "${PASSWORD}"
-numbers = { "${NUMBER}" = "alice" }
-`;
-
-const MEMBER = '[sip]\ngateways = ["office"]\ncountry = "DE"\n';
-
 interface Hosts {
+  readonly places: TrunkPlaces;
   readonly gateway: Agent;
-  readonly alice: { readonly agent: Agent; readonly host: Host };
-  readonly bob: { readonly agent: Agent; readonly host: Host };
-  readonly speech: string;
+  readonly alice: Member;
+  readonly bob: Member;
   readonly world: Phone;
 }
 
-interface Places extends Pick<Hosts, 'gateway' | 'world'> {
+interface Phones extends Pick<Hosts, 'gateway' | 'world'> {
   readonly alice: Phone;
   readonly bob: Phone;
 }
@@ -54,62 +38,34 @@ interface Places extends Pick<Hosts, 'gateway' | 'world'> {
  * @param isNarrow that phone speaks PCMU alone
  */
 async function hostsOf(lab: Lab, isNarrow = false): Promise<Hosts> {
-  const homes = await twoHomes(lab);
-  const provider = await homes.internet.publicHost('provider', PROVIDER);
-  const outside = await homes.internet.publicHost('world', WORLD);
-  await Kamailio.provider(lab, provider.namespace, {
+  const places = await TrunkPlaces.of(lab, OVERLAY, isNarrow ? 1 : 2);
+  await Kamailio.provider(lab, places.provider.namespace, {
     ...{ name: 'provider', listen: `${PROVIDER}:5060`, domain: PROVIDER, user: 'line7', password: PASSWORD },
     ...{ numbers: [NUMBER, SECOND_NUMBER], world: `zoe@${WORLD}:5060` },
   });
-  const gateway = await Agent.start(lab, {
-    ...{ namespace: homes.peer.namespace, name: 'office', overlay: { create: OVERLAY }, configuration: TRUNK },
-  });
-  const agent = await Agent.start(lab, {
-    ...{ namespace: homes.a.namespace, name: 'alice', overlay: { join: await gateway.invite() } },
-    configuration: MEMBER,
-  });
-  const other = await Agent.start(lab, {
-    ...{ namespace: homes.b.namespace, name: 'bob', overlay: { join: await gateway.invite() } },
-    configuration: MEMBER,
-  });
+  const gateway = await places.gateway(`domain = "${PROVIDER}"`);
+  const alice = await places.member('alice', places.homes.a, gateway);
+  const bob = await places.member('bob', places.homes.b, gateway);
   const written = join(lab.directory, 'rtpengine.conf');
   await eventually('the gateway tells rtpengine of both sides', 20_000, () => {
     const text = existsSync(written) ? readFileSync(written, 'utf8') : '';
     return Promise.resolve(text.includes(`outside/${PEER_ADDRESS}`) || undefined);
   });
-  await Rtpengine.start(lab, homes.peer.namespace);
-  const speech = join(lab.directory, 'said.wav');
-  writeWav(speech, speechLike(40, 6940), isNarrow ? 1 : 2);
-  const world = await Phone.start({
-    ...{ namespace: outside.namespace, directory: lab.folder('phone-world'), addressOfRecord: `zoe@${PROVIDER}` },
-    ...{ interfaceName: outside.interfaceName, speech, family: 4, ...(isNarrow && { codecs: 'PCMU/8000/1' }) },
-  });
-  return { gateway, alice: { agent, host: homes.a }, bob: { agent: other, host: homes.b }, speech, world };
+  await Rtpengine.start(lab, places.homes.peer.namespace);
+  const world = await places.worldPhone('phone-world', isNarrow ? { codecs: 'PCMU/8000/1' } : {});
+  return { places, gateway, alice, bob, world };
 }
 
-async function places(lab: Lab): Promise<Places> {
-  const { gateway, speech, world, ...members } = await hostsOf(lab);
-  const phoneOf = async (name: string, { namespace }: Host, beside: Agent): Promise<Phone> => {
-    const nameserver = (await beside.status()).dns?.listen;
-    const phone = await Phone.start({
-      ...{ namespace, directory: lab.folder(`phone-${name}`), addressOfRecord: `${name}@${OVERLAY}` },
-      ...{ interfaceName: TUN_NAME, speech, registers: 'any', family: 4 },
-      ...(nameserver === undefined ? {} : { nameserver }),
-    });
-    await phone.registered(10_000);
-    return phone;
-  };
-  const [alice, bob] = await Promise.all([
-    phoneOf('alice', members.alice.host, members.alice.agent),
-    phoneOf('bob', members.bob.host, members.bob.agent),
-  ]);
+async function phonesOf(lab: Lab): Promise<Phones> {
+  const { places, gateway, world, ...members } = await hostsOf(lab);
+  const [alice, bob] = await Promise.all([places.phone('alice', members.alice), places.phone('bob', members.bob)]);
   return { gateway, alice, bob, world };
 }
 
 systemTest(
   'phones call a number by the gateway and its provider, and are called by their own, which members call without it; all are heard',
   async (t, lab) => {
-    const { gateway, alice, bob, world } = await places(lab);
+    const { gateway, alice, bob, world } = await phonesOf(lab);
     let from = 0;
     await eventually('the gateway serves', 30_000, async () => {
       from = performance.now();
@@ -189,7 +145,7 @@ systemTest(
 systemTest(
   "a gateway's agent that is killed in a call goes on with it when it is back: both are heard, and either end hangs up",
   async (t, lab) => {
-    const { gateway, alice, world } = await places(lab);
+    const { gateway, alice, world } = await phonesOf(lab);
     await eventually('the gateway serves', 30_000, async () => {
       await alice.dial(`sip:030987654@${OVERLAY}`);
       return alice.next('CALL_ESTABLISHED', 3_000).then(
@@ -222,7 +178,8 @@ systemTest(
 systemTest(
   'alice, who talks with bob, calls a number and hands it to him by an attended transfer: those two hear each other, in one call at the provider',
   async (t, lab) => {
-    const { alice, bob, world, speech } = await hostsOf(lab, true);
+    const { places, alice, bob, world } = await hostsOf(lab, true);
+    const { speech } = places;
     for (const { agent, host } of [alice, bob]) await settle(lab, host.namespace, agent);
     const at = { agent: alice.agent, namespace: alice.host.namespace, domain: OVERLAY, folder: 'phone-alice' };
     const calling = await Pjsua.start(await placeBeside(lab, at));
@@ -270,7 +227,7 @@ systemTest(
 systemTest(
   'alice hands her call with a number on to bob, whom she has not asked (REFER): those two hear each other, in one call at the provider',
   async (t, lab) => {
-    const { alice, bob, world } = await places(lab);
+    const { alice, bob, world } = await phonesOf(lab);
     await eventually('the gateway serves', 30_000, async () => {
       await alice.dial(`sip:030987654@${OVERLAY}`);
       return alice.next('CALL_ESTABLISHED', 3_000).then(

@@ -11,8 +11,8 @@ import type { EnrollmentRegister } from '../identity/enrollment-register.ts';
 import type { Ticket } from '../identity/ticket.ts';
 import type { Lifecycle } from '../membership/lifecycle.ts';
 import { aeadName } from '../native/native.ts';
+import { IDLOC_FILES, IDLOC_OWN } from '../overlay/storage/kinds.ts';
 import { AddressBook } from './addresses/address-book.ts';
-import { documentPort } from './addresses/document-port.ts';
 import { Directory } from './directory.ts';
 import { Driver } from './driver.ts';
 import { lookUpEndpoints } from './endpoint-lookup.ts';
@@ -26,6 +26,7 @@ import { settingsOf, type Membership } from './membership.ts';
 import type { MeetingPlaces } from './meeting-places.ts';
 import { Memory } from './memory.ts';
 import { NumberBook } from './number-book.ts';
+import { PhoneFiles } from './phone-files/phone-files.ts';
 import { problemOf } from './problem.ts';
 import { PortMapping } from './port-mapping.ts';
 import { pcpNonce } from './pcp-nonce.ts';
@@ -33,6 +34,7 @@ import { nat64Needed } from './nat64-lookup.ts';
 import { lifeHandlers, type LifeHandlers } from './operations.ts';
 import { SipHost } from './sip-host.ts';
 import { turnByTurn } from './turn-by-turn.ts';
+import { documentPort, type DocumentPorts } from './user-documents/document-port.ts';
 import { ValueDatabase, VALUES_FILE } from './value-database.ts';
 import { verifyMemberSignature } from './verify-signature.ts';
 import { voiceMailOf } from './voice-mail/voice-mail-of.ts';
@@ -64,6 +66,7 @@ export class Life {
   private readonly driver: Driver;
   private readonly places: MeetingPlaces;
   private readonly addressBook: AddressBook;
+  private readonly phoneFiles: PhoneFiles;
   private readonly voiceMail: VoiceMail;
   /** Undefined: switched off. */
   private readonly portMapping: PortMapping | undefined;
@@ -170,13 +173,17 @@ export class Life {
       overlay: membership.configuration.overlay,
       after: (ms, then) => void guard.after('lookup', ms, then),
     });
-    this.addressBook = new AddressBook({
-      ...{ overlay: documentPort({ engine, driver }), identity, state, clock, random: systemRandom, logger },
-      after: (ms, then) => guard.after('address book', ms, then),
-    });
+    const ofUser = {
+      ...{ identity, state, clock, random: systemRandom, logger },
+      after: (ms: number, then: () => void) => guard.after('user document', ms, then),
+    };
+    const documents = documentPorts(engine, driver);
+    this.addressBook = new AddressBook({ ...ofUser, overlay: documentPort(documents, IDLOC_OWN) });
+    this.phoneFiles = new PhoneFiles({ ...ofUser, overlay: documentPort(documents, IDLOC_FILES) });
     this.voiceMail = voiceMailOf({ engine, driver, clock, host }, membership.configuration.overlay);
     this.handlers = lifeHandlers({
       addressBook: this.addressBook,
+      phoneFiles: this.phoneFiles,
       voiceMail: this.voiceMail,
       engine,
       driver,
@@ -268,6 +275,7 @@ export class Life {
     this.callOffRest();
     this.host.dns?.server.serve(undefined);
     this.addressBook.stop();
+    this.phoneFiles.stop();
     await this.sip?.stop();
     // What was said to answering machines until now is kept.
     await this.voiceMail.stop();
@@ -329,6 +337,7 @@ export class Life {
       case 'joined':
         host.logger.info('joined', { overlay: engine.membership.configuration.overlay, role: event.role });
         this.addressBook.joined();
+        this.phoneFiles.joined();
         this.voiceMail.joined();
         return;
       case 'ipv4':
@@ -343,6 +352,8 @@ export class Life {
         return;
       case 'contact':
         memory.remember(event.contact);
+        this.addressBook.seen(event.contact);
+        this.phoneFiles.seen(event.contact);
         return;
       case 'foreign':
         this.places.receive(event.data, event.remote);
@@ -428,6 +439,17 @@ export class Life {
       engine.finder.changed(now);
     });
   }
+}
+
+function documentPorts(engine: Engine, driver: Driver): DocumentPorts {
+  return {
+    node: () => (engine.overlay?.state === 'joined' ? engine.overlay : undefined),
+    user: () => engine.membership.user,
+    isRevoked: (nodeId) => engine.membership.revoked.has(nodeId),
+    run: (input) => {
+      driver.run(input);
+    },
+  };
 }
 
 function usersOf(assigned: ReadonlyMap<string, string>, overlay: string): ReadonlyMap<string, string> {

@@ -13,6 +13,8 @@ import { COUNTER_NAMES, counterValue } from '../native/counters.ts';
 import type { DataPlane } from '../native/data-plane.ts';
 import type { AddressBook } from './addresses/address-book.ts';
 import { addressHandlers } from './addresses/address-operations.ts';
+import { phoneFileHandlers } from './phone-files/phone-file-operations.ts';
+import type { PhoneFiles } from './phone-files/phone-files.ts';
 import type { Directory } from './directory.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
@@ -49,6 +51,7 @@ export interface OperationsComponents {
   readonly dataPlane: DataPlane;
   readonly membership: Membership;
   readonly addressBook: AddressBook;
+  readonly phoneFiles: PhoneFiles;
   readonly voiceMail: VoiceMail;
   /** Undefined: this host is no gateway. */
   readonly numbers: NumberBook | undefined;
@@ -85,6 +88,7 @@ export function lifeHandlers(agent: OperationsComponents): LifeHandlers {
   return {
     ...memberHandlers({ engine, driver, register }),
     ...addressHandlers(agent.addressBook),
+    ...phoneFileHandlers(agent.phoneFiles),
     ...voiceMailHandlers(agent.voiceMail),
     ...numberHandlers(agent),
     ...ticketHandlers({ engine, driver, register }),

@@ -6,6 +6,11 @@ export function print(line: string): void {
   write(1, line);
 }
 
+/** As it is: a file, for another program or into a file. */
+export function printBytes(bytes: Uint8Array): void {
+  writeAll(1, Buffer.from(bytes));
+}
+
 /** One object on one line. */
 export function printJson(value: unknown): void {
   print(JSON.stringify(value));
@@ -21,9 +26,13 @@ export function printError(error: unknown): void {
   write(2, `idloc: ${messageOf(error).replaceAll(/\s*\n\s*/g, ' ')}`);
 }
 
-/** Synchronous: nothing is lost when the process exits next. A reader that has gone (`| head -1`) is no failure. */
 function write(fd: number, line: string): void {
-  let rest = Buffer.from(`${line}\n`);
+  writeAll(fd, Buffer.from(`${line}\n`));
+}
+
+/** Synchronous: nothing is lost when the process exits next. A reader that has gone (`| head -1`) is no failure. */
+function writeAll(fd: number, bytes: Buffer): void {
+  let rest = bytes;
   while (rest.length > 0) {
     try {
       rest = rest.subarray(writeSync(fd, rest));

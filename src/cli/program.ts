@@ -14,6 +14,7 @@ import { membersCommand } from './members.ts';
 import { netcheckCommand } from './netcheck.ts';
 import { numbersCommand } from './numbers.ts';
 import { overlayCommand } from './overlay.ts';
+import { phonesCommand } from './phones.ts';
 import { pingCommand } from './ping.ts';
 import { renameCommand } from './rename.ts';
 import { resolveCommand } from './resolve.ts';
@@ -49,6 +50,7 @@ export function idlocProgram(): Command {
     renameCommand(),
     authorityCommand(),
     contactsCommand(),
+    phonesCommand(),
     numbersCommand(),
     voicemailCommand(),
     statusCommand(),

@@ -6,6 +6,10 @@ export const SOCKET_MODE = 0o660;
 export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 /** The largest is the export of an authority with some thousand members; whoever sends more is no client of ours. */
 export const MAX_REQUEST_BYTES = 2 * 1024 * 1024;
+/** Files of phones that a user has in the overlay. */
+export const MAX_PHONE_FILES = 16;
+/** Of one. */
+export const MAX_PHONE_FILE_BYTES = 65_536;
 /** Of more the one gives way that has asked nothing for longest; those that wait for an answer stay. */
 export const MAX_CLIENTS = 32;
 /** What the server answers by itself: a client may ask for it while it waits for another answer. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { CERTIFICATE_LIFETIME_S } from '../base/certificate-lifetime.ts';
-import { MAX_REQUEST_BYTES } from './constants.ts';
+import { MAX_PHONE_FILES, MAX_PHONE_FILE_BYTES, MAX_REQUEST_BYTES } from './constants.ts';
 
 /**
  * The control socket's protocol: one JSON object a line. A request `{id, method, params}` is answered by
@@ -326,6 +326,22 @@ const contactSchema = z.strictObject({
   card: z.string().max(2_048),
 });
 
+/** What a file of a phone is kept under: nothing that moves the cursor, or looks like nothing. */
+const fileName = z
+  .string()
+  .max(64)
+  .regex(
+    /^(?!\s)[^\p{C}\p{Zl}\p{Zp}]+(?<!\s)$/u,
+    'must be a name of 1 to 64 characters in one line, such as baresip/accounts',
+  );
+const fileContent = z.base64().max(4 * Math.ceil(MAX_PHONE_FILE_BYTES / 3));
+const phoneFileSchema = z.object({
+  name: z.string(),
+  bytes: z.number(),
+  /** Milliseconds since the epoch, by the clock of the host where that was. */
+  savedAt: z.number(),
+});
+
 /** Of `voicemail`, or what it begins with. */
 const messageId = z.string().regex(/^[0-9a-f]{1,16}$/, 'must be an id that `idloc voicemail` shows');
 /** A mailbox holds no more. */
@@ -465,6 +481,26 @@ export const methods = {
     /** How many. */
     result: z.object({ put: z.number(), removed: z.number() }),
   },
+  /** Files of the user's phones; `problem` as of `contacts`. */
+  phoneFiles: {
+    params: z.strictObject({}),
+    result: z.object({ files: z.array(phoneFileSchema), problem: z.string().nullable() }),
+  },
+  readPhoneFile: {
+    params: z.strictObject({ name: fileName }),
+    /** `content`: in base64. */
+    result: phoneFileSchema.extend({ content: z.string() }),
+  },
+  savePhoneFile: {
+    /** In place of the one with the same name. `content`: in base64. */
+    params: z.strictObject({ name: fileName, content: fileContent }),
+    result: phoneFileSchema.extend({ problem: z.string().nullable() }),
+  },
+  /** None where there is no file of one of the names. */
+  removePhoneFiles: {
+    params: z.strictObject({ names: z.array(fileName).min(1).max(MAX_PHONE_FILES) }),
+    result: z.object({ removed: z.array(z.string()), problem: z.string().nullable() }),
+  },
   /** What others have left for the user, the oldest first. `problem`: why that may not be all; null: it is. */
   voicemail: {
     params: z.strictObject({}),
@@ -528,6 +564,7 @@ export type Status = Result<'status'>;
 export type LinkStatus = Status['links'][number];
 export type TicketStatus = Result<'withdraw'>['withdrawn'];
 export type ContactEntry = Result<'contacts'>['contacts'][number];
+export type PhoneFileEntry = Result<'phoneFiles'>['files'][number];
 export type VoiceMessage = Result<'voicemail'>['messages'][number];
 export type MemberStatus = Result<'members'>['members'][number];
 export type PathStatus = z.infer<typeof pathSchema>;

@@ -4,9 +4,11 @@ import type { NodeId } from '../base/node-id.ts';
 import { ERROR_CODES } from '../reload/index.ts';
 import type { OverlayError } from './errors.ts';
 import type { OverlayNode } from './overlay-node.ts';
-import { IDLOC_OWN } from './storage/kinds.ts';
+import type { DocumentKind } from './storage/kinds.ts';
 import { OWN_SLOTS, type OwnPart, decodeOwnPart, encodeOwnPart, ownPartName, partsOf } from './storage/own-part.ts';
 
+/** Of a document, asked for or stored at the same time: of 64, one after the other would take seconds. */
+const PARTS_AT_ONCE = 6;
 /** As long as anything may live: a host that is off for weeks finds what is its own. */
 const LIFETIME_S = 30 * 86_400;
 /** What peers say that hold nothing of it, or that are of an earlier version. */
@@ -31,40 +33,43 @@ export type LoadDone = (
 export type SaveDone = (result: { readonly ok: true } | { ok: false; error: OverlayError }, now: number) => void;
 
 /**
- * What is a user's own in the overlay (IDLOC-OWN): each host of the user has one document there, in parts at several places, and reads
- * those of the user's other hosts. A document is stored beside the one before, part by part, so that there is always a whole one.
+ * What is a user's own in the overlay: of each Kind of documents (IDLOC-OWN, IDLOC-FILES) each host of the user has one there, in parts at
+ * several places, and reads those of the user's other hosts. A document is stored beside the one before, part by part, so that there is
+ * always a whole one.
  */
 export class OwnDocuments {
   private readonly overlay: DocumentOverlay;
+  private readonly kind: DocumentKind;
 
-  constructor(components: { overlay: DocumentOverlay }) {
+  constructor(components: { overlay: DocumentOverlay }, options: { kind: DocumentKind }) {
     this.overlay = components.overlay;
+    this.kind = options.kind;
   }
 
   /**
    * Stores this host's document.
    * @param document.slot another one than that of the document before.
-   * @throws {RangeError} when it is longer than MAX_OWN_BYTES.
+   * @throws {RangeError} when it is longer than the Kind allows.
    */
   save(user: string, document: OwnDocument, now: number, done: SaveDone): void {
     const { slot, savedAt, content } = document;
-    const parts = partsOf(content, savedAt);
-    // The first part last: whoever finds it finds the others.
-    const next = (index: number, at: number): void => {
-      const part = parts[index];
-      if (part === undefined) {
-        done({ ok: true }, at);
-        return;
-      }
-      const key = fromHex(this.overlay.nodeId);
+    const [first, ...others] = partsOf(this.kind.parts, content, savedAt);
+    const key = fromHex(this.overlay.nodeId);
+    let failed: OverlayError | undefined;
+    const store = (part: OwnPart, at: number, next: Next): void => {
       const value = { model: 'dictionary' as const, key, exists: true, value: encodeOwnPart(part) };
-      const spec = { resource: this.placeOf(user, slot, index), kind: IDLOC_OWN.id, value, lifetimeS: LIFETIME_S };
-      this.overlay.store(spec, at, (result, later) => {
-        if (result.ok) next(index - 1, later);
-        else done(result, later);
+      const resource = this.placeOf(user, slot, part.index);
+      this.overlay.store({ resource, kind: this.kind.id, value, lifetimeS: LIFETIME_S }, at, (result, later) => {
+        if (!result.ok) failed ??= result.error;
+        next(later, result.ok);
       });
     };
-    next(parts.length - 1, now);
+    const end = (at: number): void => done(failed === undefined ? { ok: true } : { ok: false, error: failed }, at);
+    // The first part last: whoever finds it finds the others.
+    severalAtOnce(others, now, store, (at) => {
+      if (failed === undefined) severalAtOnce(first === undefined ? [] : [first], at, store, end);
+      else end(at);
+    });
   }
 
   /** The document of a host of the user, the latest one that is whole. */
@@ -105,23 +110,21 @@ export class OwnDocuments {
     const { slot } = first;
     const { savedAt, count, content } = first.part;
     const contents = [content];
-    const next = (at: number): void => {
-      const index = contents.length;
-      if (index === count) {
-        done({ ok: true, document: { savedAt, slot, content: concatBytes(...contents) } }, at);
-        return;
-      }
+    let failed: OverlayError | undefined;
+    const read = (index: number, at: number, next: Next): void =>
       this.part(user, nodeId, slot, index, at, (result, later) => {
-        if (!result.ok) done(result, later);
-        else if (result.part?.savedAt !== savedAt || result.part.count !== count || result.part.index !== index)
-          this.complete(user, nodeId, others, later, done);
-        else {
-          contents.push(result.part.content);
-          next(later);
-        }
+        const part = result.ok ? result.part : undefined;
+        if (!result.ok) failed ??= result.error;
+        const isOfIt = part?.savedAt === savedAt && part.count === count && part.index === index;
+        if (isOfIt) contents[index] = part.content;
+        next(later, isOfIt);
       });
-    };
-    next(now);
+    const indices = Array.from({ length: count - 1 }, (_, i) => i + 1);
+    severalAtOnce(indices, now, read, (at, isWhole) => {
+      if (isWhole) done({ ok: true, document: { savedAt, slot, content: concatBytes(...contents) } }, at);
+      else if (failed !== undefined) done({ ok: false, error: failed }, at);
+      else this.complete(user, nodeId, others, at, done);
+    });
   }
 
   private part(
@@ -132,7 +135,7 @@ export class OwnDocuments {
     now: number,
     done: (result: { ok: true; part: OwnPart | undefined } | { ok: false; error: OverlayError }, now: number) => void,
   ): void {
-    const spec = { resource: this.placeOf(user, slot, index), kind: IDLOC_OWN.id, keys: [fromHex(nodeId)] };
+    const spec = { resource: this.placeOf(user, slot, index), kind: this.kind.id, keys: [fromHex(nodeId)] };
     this.overlay.fetch(spec, now, (result, at) => {
       if (!result.ok) {
         if (SAYS_NONE.has(result.error.errorCode)) done({ ok: true, part: undefined }, at);
@@ -140,20 +143,55 @@ export class OwnDocuments {
         return;
       }
       const found = result.values.find(({ signer }) => signer.nodeId === nodeId && signer.user === user);
-      done({ ok: true, part: found && decoded(found.value.value) }, at);
+      done({ ok: true, part: found && this.decoded(found.value.value) }, at);
     });
   }
 
   private placeOf(user: string, slot: number, index: number): string {
-    return this.overlay.settings.ring.resourceIdOf(ownPartName(user, slot, index));
+    return this.overlay.settings.ring.resourceIdOf(ownPartName(this.kind.parts, user, slot, index));
+  }
+
+  private decoded(bytes: Uint8Array): OwnPart | undefined {
+    try {
+      return decodeOwnPart(this.kind.parts, bytes);
+    } catch (error) {
+      if (error instanceof MalformedMessageError) return undefined;
+      throw error;
+    }
   }
 }
 
-function decoded(bytes: Uint8Array): OwnPart | undefined {
-  try {
-    return decodeOwnPart(bytes);
-  } catch (error) {
-    if (error instanceof MalformedMessageError) return undefined;
-    throw error;
-  }
+/** @param ok false: no other item is begun. */
+type Next = (now: number, ok: boolean) => void;
+
+/** @param then when all items are done, or those that were under way when one was not. */
+function severalAtOnce<T>(
+  items: readonly T[],
+  now: number,
+  act: (item: T, now: number, next: Next) => void,
+  then: (now: number, ok: boolean) => void,
+): void {
+  const waiting = [...items];
+  let open = 0;
+  let isGood = true;
+  const goOn = (at: number): void => {
+    while (isGood && open < PARTS_AT_ONCE) {
+      const item = waiting.shift();
+      if (item === undefined) break;
+      open += 1;
+      act(item, at, (later, ok) => {
+        open -= 1;
+        isGood &&= ok;
+        goOn(later);
+      });
+    }
+    if (open === 0 && (waiting.length === 0 || !isGood)) end(at);
+  };
+  let isOver = false;
+  const end = (at: number): void => {
+    if (isOver) return;
+    isOver = true;
+    then(at, isGood);
+  };
+  goOn(now);
 }

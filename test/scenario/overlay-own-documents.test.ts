@@ -1,6 +1,7 @@
 import test from 'ava';
 import { OwnDocuments, type LoadDone, type OwnDocument } from '../../src/overlay/own-documents.ts';
-import { MAX_OWN_BYTES } from '../../src/overlay/storage/own-part.ts';
+import { type DocumentKind, IDLOC_FILES, IDLOC_OWN } from '../../src/overlay/storage/kinds.ts';
+import { maxDocumentBytes } from '../../src/overlay/storage/own-part.ts';
 import { OverlayWorld, type SimNode } from '../sim/overlay/overlay-world.ts';
 import { settled } from '../sim/overlay/records.ts';
 
@@ -25,27 +26,37 @@ function world(): { world: OverlayWorld; phone: SimNode; laptop: SimNode; peers:
 const bytes = (length: number, seed = 1): Uint8Array => Uint8Array.from({ length }, (_, i) => (i * 7 + seed) & 0xff);
 const of = (content: Uint8Array, savedAt: number, slot = 0): OwnDocument => ({ content, savedAt, slot });
 
-function save(world: OverlayWorld, node: SimNode, document: OwnDocument): boolean {
-  const documents = new OwnDocuments({ overlay: node.overlay });
+function save(world: OverlayWorld, node: SimNode, document: OwnDocument, kind: DocumentKind = IDLOC_OWN): boolean {
+  const documents = new OwnDocuments({ overlay: node.overlay }, { kind });
   return settled<{ ok: boolean }>(world, node, (now, done) => documents.save(ALICE, document, now, done)).ok;
 }
 
-function load(world: OverlayWorld, node: SimNode, from: SimNode): OwnDocument | string | undefined {
-  const documents = new OwnDocuments({ overlay: node.overlay });
+function load(
+  world: OverlayWorld,
+  node: SimNode,
+  from: SimNode,
+  kind: DocumentKind = IDLOC_OWN,
+): OwnDocument | string | undefined {
+  const documents = new OwnDocuments({ overlay: node.overlay }, { kind });
   const result = settled<Parameters<LoadDone>[0]>(world, node, (now, done) =>
     documents.load(ALICE, from.id, now, done),
   );
   return result.ok ? result.document : result.error.code;
 }
 
-for (const length of [0, 100, 5_000, MAX_OWN_BYTES])
-  test(`a document of ${length} bytes is found by the other host of its user, and that one has none`, (t) => {
-    const { world: net, phone, laptop } = world();
-    const document = of(bytes(length), 1_000);
-    t.true(save(net, phone, document));
-    t.deepEqual(load(net, laptop, phone), document);
-    t.is(load(net, laptop, laptop), undefined);
-  });
+for (const [kind, other] of [
+  [IDLOC_OWN, IDLOC_FILES],
+  [IDLOC_FILES, IDLOC_OWN],
+] as const)
+  for (const length of [0, 100, 5_000, maxDocumentBytes(kind.parts)])
+    test(`${kind.name}: a document of ${length} bytes is found by the other host of its user, and that one has none`, (t) => {
+      const { world: net, phone, laptop } = world();
+      const document = of(bytes(length), 1_000);
+      t.true(save(net, phone, document, kind));
+      t.deepEqual(load(net, laptop, phone, kind), document);
+      t.is(load(net, laptop, laptop, kind), undefined);
+      t.is(load(net, laptop, phone, other), undefined, 'nor one of another sort');
+    });
 
 test('the latest is found, and the one before while the latest is not whole', (t) => {
   const { world: net, phone, laptop } = world();
@@ -61,7 +72,7 @@ test('the latest is found, and the one before while the latest is not whole', (t
       },
     },
   }) as typeof phone.overlay;
-  net.run(phone, (now) => new OwnDocuments({ overlay }).save(ALICE, second, now, () => {}));
+  net.run(phone, (now) => new OwnDocuments({ overlay }, { kind: IDLOC_OWN }).save(ALICE, second, now, () => {}));
   net.loop.run(2_000);
   t.is(sent, 2);
   t.deepEqual(load(net, laptop, phone), first);

@@ -10,7 +10,7 @@ import type {
   StoreResult,
   StoreSpec,
 } from '../../overlay/storage/storage-client.ts';
-import { userHosts, type UserHost } from '../addresses/document-port.ts';
+import { userHosts, type UserHost } from '../user-documents/document-port.ts';
 import { type Answer, askOverlay } from '../ask-overlay.ts';
 
 /** What peers say that hold nothing of it, or that are of an earlier version. */

@@ -1,4 +1,5 @@
 import { concatBytes, fromHex, toHex } from '../../base/bytes.ts';
+import { MalformedMessageError } from '../../base/errors.ts';
 import type { Ipv4Prefix } from '../../base/ipv4-prefix.ts';
 import { isNodeId, type NodeId, type ResourceId } from '../../base/node-id.ts';
 import type { StoredDataValue } from '../../reload/index.ts';
@@ -10,7 +11,7 @@ import type { Kind } from './kinds.ts';
 import { mailOf, mailPartName, mailPartOf, mailboxPlaceName } from './mail-value.ts';
 import { memberShardName, memberShardOf } from './member-value.ts';
 import { numberOf, numberResourceName } from './number-value.ts';
-import { ownPartNames } from './own-part.ts';
+import { decodeOwnPart, ownPartNames, type PartPlaces } from './own-part.ts';
 import { type Ipv4Value, decodeIpv4Value, ipv4ResourceName, reservationOf, reservationResourceName } from './values.ts';
 
 /** Where things belong in this overlay. */
@@ -40,7 +41,7 @@ export function mayWrite(
         value.model === 'dictionary' && toHex(value.key) === signer.nodeId && isUserResource(ring, resource, signer)
       );
     case 'USER-NODE-PART':
-      return isOwnPart(ring, resource, value, signer);
+      return kind.parts !== undefined && isOwnPart(ring, kind.parts, resource, value, signer);
     case 'USER-NODE-NUMBER':
       return isOwnNumber(ring, resource, value, signer);
     case 'MAILBOX':
@@ -62,9 +63,26 @@ function isUserResource(ring: Ring, resource: ResourceId, signer: Signer): boole
   return signer.user !== null && ring.resourceIdOf(signer.user) === resource;
 }
 
-function isOwnPart(ring: Ring, resource: ResourceId, value: StoredDataValue, { nodeId, user }: Signer): boolean {
+function isOwnPart(
+  ring: Ring,
+  places: PartPlaces,
+  resource: ResourceId,
+  value: StoredDataValue,
+  { nodeId, user }: Signer,
+): boolean {
   if (value.model !== 'dictionary' || toHex(value.key) !== nodeId || user === null) return false;
-  return ownPartNames(user).some((name) => ring.resourceIdOf(name) === resource);
+  const index = partIndexOf(places, value.value);
+  return index !== undefined && ownPartNames(places, user, index).some((name) => ring.resourceIdOf(name) === resource);
+}
+
+/** Undefined: it is no part. */
+function partIndexOf(places: PartPlaces, value: Uint8Array): number | undefined {
+  try {
+    return decodeOwnPart(places, value).index;
+  } catch (error) {
+    if (error instanceof MalformedMessageError) return undefined;
+    throw error;
+  }
 }
 
 /** What is taken away says where it stood, too: otherwise anybody could fill a place with what takes nothing away. */

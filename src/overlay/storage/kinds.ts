@@ -2,6 +2,7 @@ import type { DataModel } from '../../reload/index.ts';
 import { ABANDONED_AFTER_MS } from '../../identity/enrollment-register.ts';
 import { KIND_IDS } from '../../reload/index.ts';
 import { MAIL_LIFETIME_S, MAX_MAIL_PART_BYTES } from './mail-value.ts';
+import { FILE_PLACES, MAX_PART_BYTES, OWN_PLACES, type PartPlaces } from './own-part.ts';
 import { reservationOf } from './values.ts';
 
 /**
@@ -44,8 +45,10 @@ export interface Kind {
   readonly maxLifetimeS?: number;
   /** For NODE-MULTIPLE (s7.3.4). */
   readonly maxNodeMultiple?: number;
-  /** What is left for others, large and not needed for the overlay to live: it has bounds of its own (`MailShare`). */
-  readonly isMail?: boolean;
+  /** What is large, and not needed for the overlay to live: it has bounds of its own (`BulkShare`). */
+  readonly isBulk?: boolean;
+  /** For USER-NODE-PART. */
+  readonly parts?: PartPlaces;
   /** Of a claim: how long after it was written it keeps others away, in milliseconds. Absent: as long as it lives. */
   readonly claimMs?: (value: Uint8Array) => number;
 }
@@ -197,14 +200,30 @@ export const IDLOC_NUMBERS: Kind = {
   maxLifetimeS: 10_800,
 };
 
-/** What is a user's own, encrypted: a part for each of the user's hosts, keyed by Node-ID, at each `own:0:0:alice@example.net`. */
-export const IDLOC_OWN: Kind = {
+/** Of documents of a user's hosts. */
+export type DocumentKind = Kind & { readonly parts: PartPlaces };
+
+/** The user's contacts, encrypted: a part for each of the user's hosts, keyed by Node-ID, at each `own:0:0:alice@example.net`. */
+export const IDLOC_OWN: DocumentKind = {
   id: 0xf0001010,
   name: 'IDLOC-OWN',
   dataModel: 'dictionary',
   accessPolicy: 'USER-NODE-PART',
   maxCount: 16,
-  maxSize: 2_048,
+  maxSize: MAX_PART_BYTES,
+  parts: OWN_PLACES,
+};
+
+/** The files of the user's phones, encrypted, in the same way at each `files:0:0:alice@example.net`. */
+export const IDLOC_FILES: DocumentKind = {
+  id: 0xf0001011,
+  name: 'IDLOC-FILES',
+  dataModel: 'dictionary',
+  accessPolicy: 'USER-NODE-PART',
+  maxCount: 16,
+  maxSize: MAX_PART_BYTES,
+  parts: FILE_PLACES,
+  isBulk: true,
 };
 
 /** That a user takes voice mail, and how: a dictionary keyed by Node-ID at the user's name. No longer than the mail itself. */
@@ -231,7 +250,7 @@ export const IDLOC_MAIL: Kind = {
   removedGiveWay: true,
   maxSize: 2_048,
   maxLifetimeS: MAIL_LIFETIME_S,
-  isMail: true,
+  isBulk: true,
 };
 
 /** A part of a recording, at `mail-part:NODE-ID:SLOT:INDEX` of the host that has left it. */
@@ -243,7 +262,7 @@ export const IDLOC_MAIL_PART: Kind = {
   maxCount: 1,
   maxSize: MAX_MAIL_PART_BYTES,
   maxLifetimeS: MAIL_LIFETIME_S,
-  isMail: true,
+  isBulk: true,
 };
 
 export const DEFAULT_KINDS: readonly Kind[] = [
@@ -261,6 +280,7 @@ export const DEFAULT_KINDS: readonly Kind[] = [
   IDLOC_NUMBER,
   IDLOC_NUMBERS,
   IDLOC_OWN,
+  IDLOC_FILES,
   IDLOC_MAILBOX,
   IDLOC_MAIL,
   IDLOC_MAIL_PART,

@@ -7,7 +7,7 @@ import { INVITER_VALUES_FACTOR } from '../constants.ts';
 import { type Origin, type SignedValue, type Verdict, endOf, judge } from './admission.ts';
 import { ForgottenHolders, Holders } from './holders.ts';
 import type { Kind } from './kinds.ts';
-import { MailShare } from './mail-share.ts';
+import { BulkShare } from './bulk-share.ts';
 import { type PackedData, pack, sizeOf, unpack } from './packed-data.ts';
 import { SortedIds } from './sorted-ids.ts';
 import type { KeptValue, ValuePlace } from './value-file.ts';
@@ -48,7 +48,7 @@ interface Writer {
   /** The last one seen: each of its values that was signed with the same certificate refers to this object. */
   signer: Signer;
   values: number;
-  /** Of those, what is no mail. */
+  /** Of those, what counts in the quota of a writer. */
   counted: number;
 }
 
@@ -68,8 +68,8 @@ export interface StoreOutcome {
 }
 
 /**
- * What is stored here for the overlay (RFC 6940 s7): bounded in bytes, in values of a writer and in values of a Kind. Voice mail has a part
- * of it, with bounds of its own.
+ * What is stored here for the overlay (RFC 6940 s7): bounded in bytes, in values of a writer and in values of a Kind. What is bulky (voice
+ * mail, files) has a part of it, with bounds of its own.
  */
 export class ResourceStore {
   private readonly resources = new Map<ResourceId, Resource>();
@@ -80,7 +80,7 @@ export class ResourceStore {
   private readonly maxBytes: number;
   private readonly maxPerWriter: number;
   private readonly isInviter: (writer: NodeId) => boolean;
-  private readonly mail: MailShare;
+  private readonly bulk: BulkShare;
   private used = 0;
   private revisions = 0;
   private changed: (place: ValuePlace) => void = () => {};
@@ -89,7 +89,7 @@ export class ResourceStore {
     this.maxBytes = options.maxBytes;
     this.maxPerWriter = options.maxPerWriter;
     this.isInviter = options.isInviter ?? (() => false);
-    this.mail = new MailShare(options.maxBytes);
+    this.bulk = new BulkShare(options.maxBytes);
   }
 
   get size(): number {
@@ -100,9 +100,9 @@ export class ResourceStore {
     return this.used;
   }
 
-  /** Of these, those of voice mail. */
-  get mailBytes(): number {
-    return this.mail.bytes;
+  /** Of these, those of what is bulky: voice mail, files. */
+  get bulkBytes(): number {
+    return this.bulk.bytes;
   }
 
   /** Whom each change is told, but not that all is cleared. */
@@ -214,7 +214,7 @@ export class ResourceStore {
   clear(): void {
     this.resources.clear();
     this.writers.clear();
-    this.mail.clear();
+    this.bulk.clear();
     this.idsOf.clear();
     this.ids = new SortedIds();
     this.used = 0;
@@ -276,8 +276,8 @@ export class ResourceStore {
     const place = {
       current: before,
       countOfKind: inTheWay(kind, entries, value) + trial.addedTo(kind),
-      // Mail is counted by its size, below.
-      countOfWriter: kind.isMail === true ? 0 : (this.writers.get(writer)?.counted ?? 0) + trial.addedBy(writer),
+      // What is bulky is counted by its size, below.
+      countOfWriter: kind.isBulk === true ? 0 : (this.writers.get(writer)?.counted ?? 0) + trial.addedBy(writer),
       maxPerWriter: this.maxPerWriter * (this.isInviter(writer) ? INVITER_VALUES_FACTOR : 1),
     };
     const verdict = judge(kind, value, origin, place, wallNow);
@@ -289,10 +289,10 @@ export class ResourceStore {
     const more = sizeOf(packed) - (before === undefined ? 0 : sizeOf(before.packed));
     // What takes no more room than what it replaces has it, whoever has used up the rest: a removal, mostly.
     if (more > 0 && this.used + trial.bytes + more > this.maxBytes) return 'full';
-    if (kind.isMail === true && more > 0) {
+    if (kind.isBulk === true && more > 0) {
       const isOwn = before?.signer.nodeId === writer;
       const added = { values: isOwn ? 0 : 1, bytes: isOwn ? more : sizeOf(packed) };
-      const refusal = this.mail.refusal(writer, trial.mailOf(writer, added), trial.mailBytes + more);
+      const refusal = this.bulk.refusal(writer, trial.bulkOf(writer, added), trial.bulkBytes + more);
       if (refusal !== undefined) return refusal;
     }
     trial.take(kind, key, { ...value, packed }, before);
@@ -359,9 +359,9 @@ export class ResourceStore {
   }
 
   /** Counts a value of this writer; returns the signer to keep with it. */
-  private written({ isMail = false }: Kind, signer: Signer, bytes: number): Signer {
-    const counted = isMail ? 0 : 1;
-    if (isMail) this.mail.add(signer.nodeId, bytes);
+  private written({ isBulk = false }: Kind, signer: Signer, bytes: number): Signer {
+    const counted = isBulk ? 0 : 1;
+    if (isBulk) this.bulk.add(signer.nodeId, bytes);
     const writer = this.writers.get(signer.nodeId);
     if (writer === undefined) {
       this.writers.set(signer.nodeId, { signer, values: 1, counted });
@@ -373,13 +373,13 @@ export class ResourceStore {
     return writer.signer;
   }
 
-  private forget({ isMail = false }: Kind, { packed, signer }: Entry): void {
+  private forget({ isBulk = false }: Kind, { packed, signer }: Entry): void {
     this.used -= sizeOf(packed);
-    if (isMail) this.mail.remove(signer.nodeId, sizeOf(packed));
+    if (isBulk) this.bulk.remove(signer.nodeId, sizeOf(packed));
     const writer = this.writers.get(signer.nodeId);
     if (writer === undefined) return;
     writer.values -= 1;
-    if (!isMail) writer.counted -= 1;
+    if (!isBulk) writer.counted -= 1;
     if (writer.values === 0) this.writers.delete(signer.nodeId);
   }
 }
@@ -404,10 +404,10 @@ class Trial {
   private readonly taken = new Map<number, Map<string, Taken>>();
   private readonly added = new Map<number, number>();
   private readonly writers = new Map<NodeId, number>();
-  private readonly mail = new Map<NodeId, { values: number; bytes: number }>();
+  private readonly bulk = new Map<NodeId, { values: number; bytes: number }>();
   /** More than before. */
   bytes = 0;
-  mailBytes = 0;
+  bulkBytes = 0;
 
   /** Where a value stands among those of its Kind; an append (s7.4.1.1) gets the place after the last. */
   keyOf(kind: Kind, value: StoredDataValue, entries: readonly Entry[]): string {
@@ -428,15 +428,15 @@ class Trial {
     return this.taken.get(kind.id)?.get(key);
   }
 
-  /** What a writer would have more of mail, with what comes now. */
-  mailOf(
+  /** What a writer would have more of what is bulky, with what comes now. */
+  bulkOf(
     writer: NodeId,
     { values, bytes }: { readonly values: number; readonly bytes: number },
   ): {
     values: number;
     bytes: number;
   } {
-    const before = this.mail.get(writer) ?? { values: 0, bytes: 0 };
+    const before = this.bulk.get(writer) ?? { values: 0, bytes: 0 };
     return { values: before.values + values, bytes: before.bytes + bytes };
   }
 
@@ -462,9 +462,9 @@ class Trial {
     if (before === undefined) this.added.set(kind.id, this.addedTo(kind) + 1);
     const { nodeId } = value.signer;
     const isOwn = before?.signer.nodeId === nodeId;
-    if (kind.isMail === true) {
-      this.mail.set(nodeId, this.mailOf(nodeId, { values: isOwn ? 0 : 1, bytes: isOwn ? more : size }));
-      this.mailBytes += more;
+    if (kind.isBulk === true) {
+      this.bulk.set(nodeId, this.bulkOf(nodeId, { values: isOwn ? 0 : 1, bytes: isOwn ? more : size }));
+      this.bulkBytes += more;
     } else if (!isOwn) this.writers.set(nodeId, this.addedBy(nodeId) + 1);
   }
 }

@@ -1,79 +1,21 @@
 import test from 'ava';
 import { AddressBook } from '../../../../src/agent/addresses/address-book.ts';
 import type { AddressEntry } from '../../../../src/agent/addresses/address-entries.ts';
-import type { DocumentPort } from '../../../../src/agent/addresses/document-port.ts';
-import { silentLogger } from '../../../../src/base/logger.ts';
 import { systemRandom } from '../../../../src/base/random.ts';
-import { HostIdentity } from '../../../../src/identity/host-identity.ts';
-import type { OwnDocument } from '../../../../src/overlay/own-documents.ts';
+import { DocumentHost, UserOverlay } from '../user-documents/user-overlay.ts';
 
-const ALICE = 'alice@home.example';
 const entry = (name: string): AddressEntry => ({
   ...{ uid: `urn:${name}`, name, addresses: [`sip:${name}@home.example`] },
   card: `BEGIN:VCARD\r\nVERSION:4.0\r\nFN:${name}\r\nEND:VCARD`,
 });
 
-/** What the overlay holds of a user. */
-class Overlay {
-  readonly hosts: HostIdentity[] = [];
-  readonly documents = new Map<string, OwnDocument>();
-  isReachable = true;
-  saves = 0;
-  now = 1_700_000_000_000;
-
-  port(self: string): DocumentPort {
-    const answered = <T>(value: T): Promise<T> =>
-      this.isReachable ? Promise.resolve(value) : Promise.reject(new Error('nobody answers'));
-    return {
-      user: ALICE,
-      hosts: () => answered(this.hosts.map(({ hit, spki }) => ({ hit, spki }))),
-      load: (_, hit) => answered(this.documents.get(hit)),
-      save: async (_, document) => {
-        await answered(undefined);
-        this.saves += 1;
-        this.documents.set(self, document);
-      },
-    };
-  }
-}
-
-/** A host over its lives: its state directory stays. */
-class Host {
-  readonly identity = HostIdentity.generate();
-  readonly files = new Map<string, Uint8Array>();
-  readonly overlay: Overlay;
-  book: AddressBook;
-  timers: { ms: number; then: () => void }[] = [];
-
-  constructor(overlay: Overlay) {
-    this.overlay = overlay;
-    overlay.hosts.push(this.identity);
-    this.book = this.start();
+class Host extends DocumentHost<AddressBook> {
+  constructor(overlay: UserOverlay) {
+    super(overlay, (components) => new AddressBook(components));
   }
 
-  start(): AddressBook {
-    this.timers = [];
-    const { overlay, identity, files } = this;
-    this.book = new AddressBook({
-      overlay: overlay.port(identity.hit),
-      identity,
-      state: {
-        read: (name) => (files.has(name) ? new Uint8Array(files.get(name) ?? []) : undefined),
-        writeSoon: (name, content) => {
-          files.set(name, Buffer.from(typeof content === 'string' ? content : [...content].join('')));
-          return Promise.resolve();
-        },
-      },
-      clock: { wall: () => overlay.now },
-      random: systemRandom,
-      logger: silentLogger,
-      after: (ms, then) => {
-        const timer = { ms, then };
-        this.timers.push(timer);
-        return () => void (this.timers = this.timers.filter((other) => other !== timer));
-      },
-    });
-    return this.book;
+  get book(): AddressBook {
+    return this.document;
   }
 
   get names(): string[] {
@@ -85,7 +27,7 @@ const put = (host: Host, ...names: string[]): Promise<number> =>
   host.book.change({ put: names.map((name) => entry(name)), remove: [] });
 
 test('contacts of one host are at the other host of the user, though the two are never up at once', async (t) => {
-  const overlay = new Overlay();
+  const overlay = new UserOverlay();
   const [phone, laptop] = [new Host(overlay), new Host(overlay)];
   await put(phone, 'bob', 'dan');
   t.is(phone.book.problem, 'not stored in the overlay yet');
@@ -102,7 +44,7 @@ test('contacts of one host are at the other host of the user, though the two are
 });
 
 test('a host that has lost its disk but not its key has its contacts again, and one that is restarted without the overlay too', async (t) => {
-  const overlay = new Overlay();
+  const overlay = new UserOverlay();
   const host = new Host(overlay);
   await put(host, 'bob');
   await host.book.sync();
@@ -118,7 +60,7 @@ test('a host that has lost its disk but not its key has its contacts again, and 
 });
 
 test('nothing is stored anew that is there already; it is after eight days, when it is gone, and when the user has another host', async (t) => {
-  const overlay = new Overlay();
+  const overlay = new UserOverlay();
   const host = new Host(overlay);
   await host.book.sync();
   t.is(overlay.saves, 0, 'there is nothing');
@@ -142,7 +84,7 @@ test('nothing is stored anew that is there already; it is after eight days, when
 });
 
 test('each document is stored beside the one before, and later', async (t) => {
-  const overlay = new Overlay();
+  const overlay = new UserOverlay();
   const host = new Host(overlay);
   const slots: number[] = [];
   let savedAt = 0;
@@ -160,7 +102,7 @@ test('each document is stored beside the one before, and later', async (t) => {
 });
 
 test('without the overlay it is said why, tried again at growing pauses, and stored when there is one', async (t) => {
-  const overlay = new Overlay();
+  const overlay = new UserOverlay();
   const host = new Host(overlay);
   overlay.isReachable = false;
   await put(host, 'bob');
@@ -178,7 +120,7 @@ test('without the overlay it is said why, tried again at growing pauses, and sto
 });
 
 test('what is not for this host, and what is no contacts at all, costs nothing of its own', async (t) => {
-  const overlay = new Overlay();
+  const overlay = new UserOverlay();
   const [phone, laptop] = [new Host(overlay), new Host(overlay)];
   await put(phone, 'bob');
   await phone.book.sync();
@@ -195,7 +137,7 @@ test('what is not for this host, and what is no contacts at all, costs nothing o
 });
 
 test('more than the overlay keeps stays on this host, and that is said', async (t) => {
-  const overlay = new Overlay();
+  const overlay = new UserOverlay();
   const host = new Host(overlay);
   const large = Array.from({ length: 40 }, (_, i) => ({
     ...entry(`c${i}`),

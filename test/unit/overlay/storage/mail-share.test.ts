@@ -9,6 +9,7 @@ import {
   IDLOC_MAIL,
   IDLOC_MAIL_PART,
   IDLOC_NAME,
+  IDLOC_FILES,
   type Kind,
 } from '../../../../src/overlay/storage/kinds.ts';
 import { ResourceStore } from '../../../../src/overlay/storage/resource-store.ts';
@@ -85,10 +86,23 @@ test('mail counts for nothing in the quota of other values, and they for nothing
   t.true(peer.fill(1).taken >= 6 * 130);
 });
 
+test('the files of a user count as mail does: both documents of a host fit beside five of the longest recordings, and nothing else suffers', (t) => {
+  const peer = new Peer();
+  for (let i = 0; i < 64; i++) t.is(peer.put(1, IDLOC_HOST, `host ${i}`, single(40)), 'taken');
+  for (let i = 0; i < 5 * 130; i++) t.is(peer.put(1, IDLOC_MAIL_PART, `part 1 ${i}`, single(2_048)), 'taken');
+  const parts = 2 * IDLOC_FILES.parts.maxParts;
+  for (let i = 0; i < parts; i++) t.is(peer.put(1, IDLOC_FILES, `files ${i}`, entry(nodeId(1), 2_048)), 'taken');
+  t.true(peer.store.bulkBytes > (5 * 130 + parts) * 2_048);
+  while (peer.put(1, IDLOC_MAIL_PART, `more ${peer.store.bulkBytes}`, single(2_048)) === 'taken');
+  t.is(peer.put(1, IDLOC_FILES, 'files more', entry(nodeId(1), 2_048)), 'quota');
+  t.is(peer.put(1, IDLOC_FILES, 'files 0', entry(nodeId(1), 2_048)), 'taken', 'what is there is written anew');
+  t.is(peer.put(1, IDLOC_HOST, 'host 0', single(40)), 'taken');
+});
+
 test('a thousand writers who leave all that they can fill half of the store, and names are taken as before', (t) => {
   const peer = new Peer();
   const taken = Array.from({ length: 1_000 }, (_, by) => peer.fill(by + 1));
-  t.true(peer.store.mailBytes <= 16 * MIB && peer.store.mailBytes > 15 * MIB, `${peer.store.mailBytes} bytes`);
+  t.true(peer.store.bulkBytes <= 16 * MIB && peer.store.bulkBytes > 15 * MIB, `${peer.store.bulkBytes} bytes`);
   t.is(taken.at(-1)?.why, 'full');
   for (let by = 1; by <= 1_000; by++) t.is(peer.put(by, IDLOC_HOST, `host ${by}`, single(400)), 'taken');
 });
@@ -97,7 +111,7 @@ test('one writer takes an eighth of what mail may take, however small the store 
   for (const maxBytes of [MIB, 4 * MIB, 32 * MIB, 1024 * MIB]) {
     const peer = new Peer(maxBytes);
     t.is(peer.fill(1).why, 'quota');
-    t.true(peer.store.mailBytes <= Math.min(2 * MIB, maxBytes / 16), `${peer.store.mailBytes} of ${maxBytes}`);
+    t.true(peer.store.bulkBytes <= Math.min(2 * MIB, maxBytes / 16), `${peer.store.bulkBytes} of ${maxBytes}`);
   }
 });
 
@@ -153,7 +167,7 @@ test('mail ends after 14 days, whatever its lifetime says, and the room is free'
   const peer = new Peer();
   const { taken } = peer.fill(1);
   for (let i = 0; i < taken; i++) peer.store.sweep(resourceIdOf(`part 1 ${i}`), 14 * DAY_MS + 10_000);
-  t.deepEqual([peer.store.size, peer.store.bytes, peer.store.mailBytes], [0, 0, 0]);
+  t.deepEqual([peer.store.size, peer.store.bytes, peer.store.bulkBytes], [0, 0, 0]);
   t.is(peer.put(1, IDLOC_MAIL_PART, 'part', single(2_048), { at: 15 * DAY_MS }), 'taken');
 });
 
@@ -170,8 +184,8 @@ test('whatever comes and goes, what is counted is what is there', (t) => {
     else if (random.float() < 0.3) peer.put(by, IDLOC_MAIL_PART, place, GONE, { origin: COPY });
     else if (random.float() < 0.5) peer.put(by, IDLOC_HOST, place, single(pick(500)));
     else peer.put(by, IDLOC_MAIL_PART, place, single(1 + pick(2_000)), { origin: COPY });
-    t.true(peer.store.mailBytes >= 0 && peer.store.mailBytes <= peer.store.bytes && peer.store.bytes <= MIB);
+    t.true(peer.store.bulkBytes >= 0 && peer.store.bulkBytes <= peer.store.bytes && peer.store.bytes <= MIB);
   }
   peer.store.forgetWriters(Array.from({ length: 12 }, (_, by) => nodeId(by)));
-  t.deepEqual([peer.store.size, peer.store.bytes, peer.store.mailBytes], [0, 0, 0]);
+  t.deepEqual([peer.store.size, peer.store.bytes, peer.store.bulkBytes], [0, 0, 0]);
 });

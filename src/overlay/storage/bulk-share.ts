@@ -2,16 +2,16 @@ import type { NodeId } from '../../base/node-id.ts';
 
 // Implementation constants.
 
-/** Of what a node stores for others: mail can fill no more of it, and so never pushes out what holds up the overlay. */
+/** Of what a node stores for others: what is bulky can fill no more of it, and so never pushes out what holds up the overlay. */
 const SHARE_OF_STORE = 0.5;
 
-/** Of one writer at one node: six recordings of the longest. In an overlay of three every peer has all of what he has left. */
+/** Of one writer at one node: six recordings of the longest, and his files. In an overlay of three every peer has all of his. */
 const MAX_BYTES_PER_WRITER = 2 * 1024 * 1024;
 
 /** The same where a node has little room: eight of that many have to come together to fill it. */
 const SHARE_PER_WRITER = 1 / 8;
 
-/** A recording of the longest has 130 parts. */
+/** A recording of the longest has 130 parts, and files have 64 twice. */
 const MAX_VALUES_PER_WRITER = 1_024;
 
 interface Amount {
@@ -22,10 +22,10 @@ interface Amount {
 const NOTHING: Amount = { values: 0, bytes: 0 };
 
 /**
- * What voice mail may take at this node, in all and of each writer, counted apart from everything else: who has left all the mail that he
- * may renews his name as ever.
+ * What is bulky (voice mail, files of phones) may take so much at this node, in all and of each writer, counted apart from everything else:
+ * who has left all the mail that he may renews his name as ever.
  */
-export class MailShare {
+export class BulkShare {
   private readonly writers = new Map<NodeId, Amount>();
   private readonly maxBytes: number;
   private readonly maxBytesPerWriter: number;

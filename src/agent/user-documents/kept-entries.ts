@@ -34,7 +34,7 @@ export interface KeptEntriesOptions<E> {
   readonly compare: (a: E, b: E) => number;
   /** That are not removed. */
   readonly maxEntries: number;
-  /** With the removals, of which the earliest are forgotten. */
+  /** With the removals, of which the earliest are forgotten: what all hosts have written together fits a document then. */
   readonly maxKept: number;
 }
 
@@ -83,15 +83,15 @@ export class KeptEntries<E> {
   merge({ entries }: EntriesData<E>): void {
     for (const theirs of entries) {
       const ours = this.kept.get(theirs.uid);
-      if (ours !== undefined && !isLater(theirs, ours)) continue;
-      if (ours === undefined && this.kept.size >= this.options.maxKept) continue;
-      this.kept.set(theirs.uid, theirs);
+      if (ours === undefined || isLater(theirs, ours)) this.kept.set(theirs.uid, theirs);
     }
+    this.forget();
   }
 
   /** The same for the same entries, in whatever order they came. @param put as if this had been put. */
   toData(wallNow: number, put?: E): EntriesData<E> {
-    this.forgetRemovals(wallNow);
+    for (const { uid, entry, modifiedAt } of this.kept.values())
+      if (entry === null && modifiedAt + REMOVAL_KEPT_MS <= wallNow) this.kept.delete(uid);
     const kept = new Map(this.kept);
     if (put !== undefined) {
       const uid = this.keyOf(put);
@@ -109,22 +109,22 @@ export class KeptEntries<E> {
     return this.unsorted().sort((a, b) => this.options.compare(a.entry, b.entry));
   }
 
-  private forgetRemovals(wallNow: number): void {
-    const removals = [...this.kept.values()].filter(({ entry }) => entry === null);
-    removals.sort((a, b) => a.modifiedAt - b.modifiedAt);
-    let tooMany = this.kept.size - this.options.maxKept;
-    for (const { uid, modifiedAt } of removals) {
-      if (modifiedAt + REMOVAL_KEPT_MS > wallNow && tooMany <= 0) return;
-      this.kept.delete(uid);
-      tooMany -= 1;
-    }
+  /** Down to `maxKept`: removals first, the earliest first. All hosts forget the same. */
+  private forget(): void {
+    const tooMany = this.kept.size - this.options.maxKept;
+    if (tooMany <= 0) return;
+    const isRemoval = ({ entry }: Kept<E>): number => Number(entry === null);
+    const leaving = [...this.kept.values()].sort(
+      (a, b) => isRemoval(b) - isRemoval(a) || a.modifiedAt - b.modifiedAt || (a.uid < b.uid ? -1 : 1),
+    );
+    for (const { uid } of leaving.slice(0, tooMany)) this.kept.delete(uid);
   }
 
   /** Later than what it replaces, whatever the clock of the host that wrote that. */
   private write(key: string, entry: E | null, wallNow: number): void {
     const before = this.kept.get(key)?.modifiedAt ?? -1;
     this.kept.set(key, { uid: key, modifiedAt: Math.max(Math.floor(wallNow), before + 1), entry });
-    this.forgetRemovals(wallNow);
+    this.forget();
   }
 }
 

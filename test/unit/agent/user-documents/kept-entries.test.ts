@@ -1,4 +1,5 @@
 import test from 'ava';
+import fc from 'fast-check';
 import { z } from 'zod';
 import { KeptEntries, entriesSchema } from '../../../../src/agent/user-documents/kept-entries.ts';
 
@@ -35,4 +36,47 @@ test('what would be put is in the data that is asked for, and is not put', (t) =
   );
   t.false(entries.has('b'));
   t.deepEqual(entries.written, [{ entry: { name: 'a' }, modifiedAt: 1 }]);
+});
+
+test('a file of another host is taken though this one remembers as many removals as it may', (t) => {
+  const [ours, theirs] = [few(), few()];
+  for (let i = 0; i < MAX_KEPT; i++) {
+    ours.put({ name: `n${i}` }, 10 + i);
+    ours.remove(`n${i}`, 10 + i);
+  }
+  theirs.put({ name: 'theirs' }, 1);
+  ours.merge(theirs.toData(50));
+  t.deepEqual(ours.all, [{ name: 'theirs' }]);
+  t.true(schema.safeParse(ours.toData(50)).success);
+});
+
+test('hosts that have heard the same say the same, in whatever order they have heard it and how often', (t) => {
+  const change = fc.record({
+    host: fc.nat(2),
+    name: fc.constantFrom(...'abcdefgh'),
+    puts: fc.boolean(),
+    at: fc.nat(20),
+  });
+  fc.assert(
+    fc.property(
+      fc.array(change, { maxLength: 40 }),
+      fc.shuffledSubarray([0, 1, 2], { minLength: 3 }),
+      (changes, order) => {
+        const hosts = [few(), few(), few()];
+        for (const { host, name, puts, at } of changes) {
+          const entries = hosts[host];
+          if (puts) entries?.put({ name }, at);
+          else entries?.remove(name, at);
+        }
+        const said = hosts.map((entries) => entries.toData(30));
+        const hear = (indices: readonly number[]): unknown => {
+          const entries = few();
+          for (const index of indices) entries.merge(said[index] ?? { version: 1, entries: [] });
+          return entries.toData(30);
+        };
+        t.deepEqual(hear(order), hear([0, 1, 2, ...order]));
+        t.true(schema.safeParse(hear(order)).success);
+      },
+    ),
+  );
 });

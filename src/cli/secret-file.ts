@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import {
+  chownSync,
   closeSync,
   existsSync,
   fsyncSync,
   linkSync,
+  lstatSync,
   openSync,
   readFileSync,
   renameSync,
@@ -35,9 +37,16 @@ export function writeNewFile(path: string, content: string | Uint8Array): void {
   });
 }
 
-/** For its owner alone, in place of what is there: the old file or the new one, whole. @throws {IdlocError} when it cannot be written. */
+/**
+ * For its owner alone, in place of what is there: the old file or the new one, whole. Written by root it stays its owner's.
+ * @throws {IdlocError} when it cannot be written.
+ */
 export function replaceFile(path: string, content: Uint8Array): void {
-  writeWhole(path, content, (prepared) => renameSync(prepared, path));
+  writeWhole(path, content, (prepared) => {
+    const before = process.geteuid?.() === 0 ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
+    if (before?.isFile() === true) chownSync(prepared, before.uid, before.gid);
+    renameSync(prepared, path);
+  });
 }
 
 function writeWhole(path: string, content: string | Uint8Array, publish: (prepared: string) => void): void {

@@ -1,4 +1,4 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Agent, IDLOC } from '../../scripts/testbed/agent.ts';
 import { command, eventually } from '../../scripts/testbed/command.ts';
@@ -36,6 +36,9 @@ systemTest(
       return status === 0 ? true : undefined;
     });
     t.deepEqual([readFileSync(copy, 'utf8'), statSync(copy).mode & 0o777], [ACCOUNTS, 0o600]);
+    chownSync(copy, 1_000, 1_000);
+    await second.cli('phones', 'show', 'baresip/accounts', '--output', copy, '--force');
+    t.like(statSync(copy), { uid: 1_000, gid: 1_000 }, 'it stays the file of whose it was, though root has written it');
     const listed = methods.phoneFiles.result.parse(JSON.parse(await second.cli('phones', 'list', '--json')));
     t.deepEqual(
       listed.files.map(({ name, bytes }) => [name, bytes]),

@@ -72,6 +72,7 @@ export class Ground {
 
   /** The overlay is known: its range is guarded, and what else is in it is said. */
   enter(ipv4Prefix: string, ipv4: string | undefined): void {
+    this.network.leaveNoRules();
     this.network = this.networkOf(ipv4Prefix);
     if (!this.host.config.tun.enable) return;
     for (const clash of this.network.clashes()) this.host.logger.warn('address clash', { clash, prefix: ipv4Prefix });
@@ -126,6 +127,7 @@ export class Ground {
     this.driver.stop();
     this.meeting?.places.close();
     this.meeting = undefined;
+    this.network.leaveNoRules();
     this.dataPlane.close();
   }
 
@@ -148,6 +150,6 @@ export class Ground {
   private networkOf(ipv4Prefix: string): HostNetwork {
     const { tun, uplinks } = this.host.config;
     const ipv6State = (): Ipv6State => ipv6StateOf(tun.name);
-    return new HostNetwork(this.netlink, { tunName: tun.name, ipv4Prefix, ipv6State, uplinks });
+    return new HostNetwork(this.netlink, { tunName: tun.name, ipv4Prefix, ipv6State, uplinks, table: tun.table });
   }
 }

@@ -1,7 +1,7 @@
 import { BlockList, isIPv4 } from 'node:net';
 import { canonicalAddress } from '../base/ip-address.ts';
 import { hitToAddress, type Hit } from '../base/node-id.ts';
-import type { Netlink, Route } from '../native/data-plane.ts';
+import type { Netlink, Route, Rule } from '../native/data-plane.ts';
 import type { Uplink } from '../portmap/port-mapper.ts';
 import { gsoMaxSegmentsFor } from '../tunnel/tun-mtu.ts';
 import { defaultGateway } from './default-gateway.ts';
@@ -16,6 +16,9 @@ const GUARD_METRIC = 4_000_000;
 
 /** Of the routes that the kernel makes for the prefix of an address. */
 const PREFIX_METRIC = { 4: 0, 6: 256 } as const;
+
+/** Before the main table (32766) and what VPNs put beside it; after what somebody has put first on purpose. */
+const RULE_PRIORITY = 31_000;
 
 /** Super-packets and UDP bursts of programs; the kernel's 500 loses bursts. */
 const TX_QUEUE_LENGTH = 2_000;
@@ -32,6 +35,9 @@ export class HostNetwork {
   private readonly ipv4Prefix: string;
   private readonly ipv6State: () => Ipv6State;
   private readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
+  private readonly table: number | undefined;
+  /** As they were set. */
+  private rules: readonly Rule[] = [];
   private readonly notLocators = new BlockList();
   private readonly linkLocal = new BlockList();
 
@@ -43,11 +49,14 @@ export class HostNetwork {
       readonly ipv6State: () => Ipv6State;
       /** Interfaces whose addresses are nobody's business, and those whose addresses come first. */
       readonly uplinks?: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
+      /** A routing table of our own, for what is sent from our addresses alone: another agent of this host has the main one. */
+      readonly table?: number | undefined;
     },
   ) {
     this.netlink = netlink;
     this.ipv6State = options.ipv6State;
     this.uplinks = options.uplinks ?? { forbid: [], prefer: [] };
+    this.table = options.table;
     this.tunName = options.tunName;
     this.ipv4Prefix = options.ipv4Prefix;
     for (const prefix of [HIT_PREFIX, IPV6_LINK_LOCAL, options.ipv4Prefix]) addPrefix(this.notLocators, prefix);
@@ -111,13 +120,22 @@ export class HostNetwork {
   }
 
   /**
-   * Brings the TUN up with both addresses; the kernel makes the routes of both ranges from their prefixes.
+   * Brings the TUN up with both addresses; the kernel makes the routes of both ranges from their prefixes, but for a table of our own.
    * @returns false when IPv6 is switched off on this host: it has its IPv4 address alone then.
    */
   configureTun(hit: Hit, ipv4: string | undefined, mtu: number): boolean {
     const ipv6 = this.ipv6State() === 'on';
-    this.setTun(mtu, this.tunAddresses(hit, ipv4, ipv6));
+    const addresses = this.tunAddresses(hit, ipv4, ipv6);
+    this.setTun(mtu, addresses);
+    if (this.table !== undefined) this.addRoutes(this.prefixRoutes(addresses));
+    this.setRules(addresses);
     return ipv6;
+  }
+
+  /** The rules of our own table outlive the TUN, its routes do not. */
+  leaveNoRules(): void {
+    for (const rule of this.rules) this.netlink.deleteRule(rule);
+    this.rules = [];
   }
 
   /**
@@ -143,7 +161,7 @@ export class HostNetwork {
     const there = new Set(this.addressesOfTun().map(({ address, prefixLength }) => `${address}/${prefixLength}`));
     const gone = wanted.filter((address) => !there.has(address));
     if (gone.length > 0) this.setTun(mtu, gone);
-    missing.push(...gone, ...this.addRoutes(this.prefixRoutes(wanted)));
+    missing.push(...gone, ...this.addRoutes(this.prefixRoutes(wanted)), ...this.setRules(wanted));
     return { missing, ipv6 };
   }
 
@@ -160,14 +178,16 @@ export class HostNetwork {
     };
   }
 
-  /** Networks of this host that overlap the overlay's IPv4 range: packets to those would be caught by the TUN. */
+  /** Networks of this host that overlap the overlay's IPv4 range: packets to those would be caught by the TUN. One address is none. */
   clashes(): string[] {
+    if (this.table !== undefined) return [];
     const own = new BlockList();
     addPrefix(own, this.ipv4Prefix);
     return this.netlink
       .addresses()
       .filter(
-        ({ address, interfaceName }) => isIPv4(address) && interfaceName !== this.tunName && contains(own, address),
+        ({ address, interfaceName, prefixLength }) =>
+          isIPv4(address) && prefixLength < 32 && interfaceName !== this.tunName && contains(own, address),
       )
       .map(({ address, interfaceName, prefixLength }) => `${address}/${prefixLength} on ${interfaceName}`);
   }
@@ -181,9 +201,10 @@ export class HostNetwork {
   /** @returns those that were missing. */
   private addRoutes(routes: readonly Route[]): string[] {
     const added = routes.filter((route) => this.netlink.addRoute(route));
-    return added.map(({ destination, interfaceName }) =>
-      interfaceName === undefined ? `unreachable ${destination}` : `route ${destination}`,
-    );
+    return added.map(({ destination, interfaceName, table }) => {
+      const where = table === undefined ? '' : ` table ${table}`;
+      return interfaceName === undefined ? `unreachable ${destination}` : `route ${destination}${where}`;
+    });
   }
 
   private prefixRoutes(addresses: readonly string[]): Route[] {
@@ -191,13 +212,28 @@ export class HostNetwork {
       const [destination, metric] = address.includes(':')
         ? [HIT_PREFIX, PREFIX_METRIC[6]]
         : [this.ipv4Prefix, PREFIX_METRIC[4]];
-      return { destination, interfaceName: this.tunName, metric };
+      const { tunName: interfaceName, table } = this;
+      return { destination, interfaceName, metric, ...(table !== undefined && { table }) };
     });
   }
 
+  /** What is sent from our addresses is looked up in our table. @returns what was missing. */
+  private setRules(addresses: readonly string[]): string[] {
+    const { table } = this;
+    if (table === undefined) return [];
+    const rules = addresses.map((source) => ({ source, table, priority: RULE_PRIORITY }));
+    for (const rule of this.rules)
+      if (!rules.some(({ source }) => source === rule.source)) this.netlink.deleteRule(rule);
+    this.rules = rules;
+    const added = rules.filter((rule) => this.netlink.addRule(rule));
+    return added.map(({ source }) => `rule from ${source}`);
+  }
+
+  /** With a table of our own the kernel is to make no routes of the prefixes, which would stand in the main one. */
   private tunAddresses(hit: Hit, ipv4: string | undefined, ipv6: boolean): string[] {
-    const addresses = ipv6 ? [`${hitToAddress(hit)}/${lengthOf(HIT_PREFIX)}`] : [];
-    if (ipv4 !== undefined) addresses.push(`${ipv4}/${lengthOf(this.ipv4Prefix)}`);
+    const isOwn = this.table !== undefined;
+    const addresses = ipv6 ? [`${hitToAddress(hit)}/${isOwn ? 128 : lengthOf(HIT_PREFIX)}`] : [];
+    if (ipv4 !== undefined) addresses.push(`${ipv4}/${isOwn ? 32 : lengthOf(this.ipv4Prefix)}`);
     return addresses;
   }
 

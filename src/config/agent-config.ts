@@ -25,6 +25,10 @@ const RELOAD_PORT = 6084;
 /** RFC 8200 s5: an IPv6 link carries this at least. */
 const MIN_TUN_MTU = 1280;
 const MAX_TUN_MTU = 9000;
+/** RT_TABLE_MAX */
+const MAX_TABLE = 0xffff_ffff;
+/** RT_TABLE_DEFAULT, RT_TABLE_MAIN, RT_TABLE_LOCAL */
+const KERNEL_TABLES: readonly number[] = [253, 254, 255];
 /** All of 127.0.0.0/8 is this host; port 53 of 127.0.0.1 and 127.0.0.53 often has another resolver. */
 const DEFAULT_DNS_ADDRESS: SocketAddress = { address: '127.0.60.84', port: 53 };
 
@@ -117,6 +121,12 @@ export const agentConfigSchema = z.strictObject({
       enable: z.boolean().optional(),
       name: interfaceName.optional(),
       mtu: z.int().min(MIN_TUN_MTU).max(MAX_TUN_MTU).optional(),
+      table: z
+        .int()
+        .min(1)
+        .max(MAX_TABLE)
+        .refine((table) => !KERNEL_TABLES.includes(table), 'must be none of the tables of the kernel, 253 to 255')
+        .optional(),
     })
     .optional(),
   uplinks: z.strictObject({ forbid: interfaces.optional(), prefer: interfaces.optional() }).optional(),
@@ -193,8 +203,13 @@ export interface AgentConfig {
   readonly advertise: readonly Endpoint[];
   /** STUN servers that tell how the world sees us. */
   readonly stun: readonly Endpoint[];
-  /** `enable` false: overlay peer only, no privilege needed. `mtu` undefined: it follows the paths. */
-  readonly tun: { readonly enable: boolean; readonly name: string; readonly mtu: number | undefined };
+  /** `enable` false: overlay peer only, no privilege needed. `mtu` undefined: it follows the paths. `table` undefined: the main routing table. */
+  readonly tun: {
+    readonly enable: boolean;
+    readonly name: string;
+    readonly mtu: number | undefined;
+    readonly table: number | undefined;
+  };
   /** Interfaces whose addresses members are not told and that nothing is sent from, and those that go before others. */
   readonly uplinks: { readonly forbid: readonly string[]; readonly prefer: readonly string[] };
   readonly dns: { readonly enable: boolean; readonly listen: SocketAddress };
@@ -267,6 +282,7 @@ export function agentConfig(file: ConfigFile | undefined, commandLine: AgentConf
     enable: pick((input) => input.tun?.enable) ?? true,
     name: pick((input) => input.tun?.name) ?? 'idloc0',
     mtu: pick((input) => input.tun?.mtu),
+    table: pick((input) => input.tun?.table),
   };
   return {
     name: pick((input) => input.name) ?? null,

@@ -181,9 +181,11 @@ export interface Addon {
       addresses: readonly string[],
     ): void;
     interfaceState(name: string): InterfaceState | undefined;
-    addRoute(destination: string, interfaceName: string | null, metric: number): boolean;
-    setRoute(destination: string, interfaceName: string | null, metric: number): void;
-    deleteRoute(destination: string, interfaceName: string | null, metric: number): void;
+    addRoute(destination: string, interfaceName: string | null, metric: number, table: number): boolean;
+    setRoute(destination: string, interfaceName: string | null, metric: number, table: number): void;
+    deleteRoute(destination: string, interfaceName: string | null, metric: number, table: number): void;
+    addRule(source: string, table: number, priority: number): boolean;
+    deleteRule(source: string, table: number, priority: number): void;
     sourceFor(remote: string): string | undefined;
   };
 }

@@ -381,6 +381,16 @@ export interface Route {
   /** Absent: an `unreachable` route. */
   readonly interfaceName?: string;
   readonly metric: number;
+  /** Absent: the main table. */
+  readonly table?: number;
+}
+
+/** Packets of a source are looked up in a table of their own, before those of higher priority, the main table's 32766 among them. */
+export interface Rule {
+  /** CIDR. */
+  readonly source: string;
+  readonly table: number;
+  readonly priority: number;
 }
 
 /** rtnetlink on the calling thread: each call is a few system calls. Errors: IdlocError with the errno's name as code. */
@@ -408,6 +418,10 @@ export interface Netlink {
    */
   addRoute(route: Route): boolean;
   deleteRoute(route: Route): void;
+  /** @returns false when there is one. */
+  addRule(rule: Rule): boolean;
+  /** One that is not there is no error. */
+  deleteRule(rule: Rule): void;
   /** The source address the kernel would use towards `remote`, or undefined when there is no route. */
   sourceFor(remote: string): string | undefined;
 }

@@ -95,11 +95,23 @@ std::optional<RouteChange> GetRoute(const Napi::CallbackInfo& info) {
   if (!destination.has_value()) return std::nullopt;
   auto metric = GetUint32(info[2]);
   if (!metric.has_value()) return std::nullopt;
+  auto table = GetUint32(info[3]);
+  if (!table.has_value()) return std::nullopt;
   std::string name = info[1].IsString() ? info[1].As<Napi::String>().Utf8Value() : "";
-  return RouteChange{*destination, name, *metric};
+  return RouteChange{*destination, name, *metric, *table};
 }
 
-// (destination, interface name or null, metric)
+std::optional<RuleChange> GetRule(const Napi::CallbackInfo& info) {
+  auto source = GetPrefix(info[0]);
+  if (!source.has_value()) return std::nullopt;
+  auto table = GetUint32(info[1]);
+  if (!table.has_value()) return std::nullopt;
+  auto priority = GetUint32(info[2]);
+  if (!priority.has_value()) return std::nullopt;
+  return RuleChange{*source, *table, *priority};
+}
+
+// (destination, interface name or null, metric, table)
 template <Error (*change)(const RouteChange&)>
 void ChangeRoute(const Napi::CallbackInfo& info) {
   auto route = GetRoute(info);
@@ -116,6 +128,23 @@ Napi::Value AddMissingRoute(const Napi::CallbackInfo& info) {
   Error error = AddRoute(*route, &added);
   if (error.failed()) ThrowError(info.Env(), error);
   return Napi::Boolean::New(info.Env(), added);
+}
+
+// (source, table, priority): whether it was missing
+Napi::Value AddMissingRule(const Napi::CallbackInfo& info) {
+  auto rule = GetRule(info);
+  if (!rule.has_value()) return info.Env().Undefined();
+  bool added = false;
+  Error error = AddRule(*rule, &added);
+  if (error.failed()) ThrowError(info.Env(), error);
+  return Napi::Boolean::New(info.Env(), added);
+}
+
+void RemoveRule(const Napi::CallbackInfo& info) {
+  auto rule = GetRule(info);
+  if (!rule.has_value()) return;
+  Error error = DeleteRule(*rule);
+  if (error.failed()) ThrowError(info.Env(), error);
 }
 
 Napi::Value Source(const Napi::CallbackInfo& info) {
@@ -136,6 +165,8 @@ void DefineNetlink(Napi::Env env, Napi::Object exports) {
   netlink.Set("addRoute", Napi::Function::New(env, AddMissingRoute));
   netlink.Set("setRoute", Napi::Function::New(env, ChangeRoute<SetRoute>));
   netlink.Set("deleteRoute", Napi::Function::New(env, ChangeRoute<DeleteRoute>));
+  netlink.Set("addRule", Napi::Function::New(env, AddMissingRule));
+  netlink.Set("deleteRule", Napi::Function::New(env, RemoveRule));
   netlink.Set("sourceFor", Napi::Function::New(env, Source));
   exports.Set("netlink", netlink);
 }

@@ -1,5 +1,6 @@
 #include "net/netlink.h"
 
+#include <linux/fib_rules.h>
 #include <linux/if_addr.h>
 #include <net/if.h>
 #include <sys/socket.h>
@@ -106,7 +107,8 @@ int ChangeRoute(const RouteChange& route, uint16_t type, uint16_t flags) {
   rtmsg body{};
   body.rtm_family = Family(route.destination.address);
   body.rtm_dst_len = static_cast<uint8_t>(route.destination.length);
-  body.rtm_table = RT_TABLE_MAIN;
+  // The field has one byte: the attribute counts.
+  body.rtm_table = route.table == kMainTable ? RT_TABLE_MAIN : RT_TABLE_UNSPEC;
   body.rtm_protocol = RTPROT_STATIC;
   body.rtm_scope = RT_SCOPE_UNIVERSE;
   body.rtm_type = RTN_UNICAST;
@@ -121,8 +123,27 @@ int ChangeRoute(const RouteChange& route, uint16_t type, uint16_t flags) {
   Request request(type, static_cast<uint16_t>(NLM_F_ACK | flags), &body, sizeof body);
   request.Add(RTA_DST, Bytes(route.destination.address), Size(route.destination.address));
   request.Add(RTA_PRIORITY, route.metric);
+  request.Add(RTA_TABLE, route.table);
   if (index != 0) request.Add(RTA_OIF, index);
   return Execute(request);
+}
+
+int ChangeRule(const RuleChange& rule, uint16_t type, uint16_t flags) {
+  fib_rule_hdr body{};
+  body.family = Family(rule.source.address);
+  body.src_len = static_cast<uint8_t>(rule.source.length);
+  body.table = RT_TABLE_UNSPEC;
+  body.action = FR_ACT_TO_TBL;
+  Request request(type, static_cast<uint16_t>(NLM_F_ACK | flags), &body, sizeof body);
+  request.Add(FRA_SRC, Bytes(rule.source.address), Size(rule.source.address));
+  request.Add(FRA_TABLE, rule.table);
+  request.Add(FRA_PRIORITY, rule.priority);
+  return Execute(request);
+}
+
+Error ToError(int number, const char* what, const RuleChange& rule) {
+  if (number == 0) return {};
+  return Failed(std::string(what) + " for " + ToText(rule.source), number);
 }
 
 Error ToError(int number, const char* what, const RouteChange& route) {
@@ -220,6 +241,17 @@ Error AddRoute(const RouteChange& route, bool* added) {
 
 Error DeleteRoute(const RouteChange& route) {
   return ToError(ChangeRoute(route, RTM_DELROUTE, 0), "cannot delete the route", route);
+}
+
+Error AddRule(const RuleChange& rule, bool* added) {
+  int error = ChangeRule(rule, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL);
+  *added = error == 0;
+  return ToError(error == EEXIST ? 0 : error, "cannot add the routing rule", rule);
+}
+
+Error DeleteRule(const RuleChange& rule) {
+  int error = ChangeRule(rule, RTM_DELRULE, 0);
+  return ToError(error == ENOENT ? 0 : error, "cannot delete the routing rule", rule);
 }
 
 Error DumpNetwork(const std::function<void(const nlmsghdr*)>& on_message) {

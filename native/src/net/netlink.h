@@ -23,10 +23,20 @@ struct InterfaceAddress {
   std::vector<std::string> port_kinds;  // of the ports of a bridge or bond
 };
 
+constexpr uint32_t kMainTable = RT_TABLE_MAIN;
+
 struct RouteChange {
   Prefix destination;
   std::string interface_name;  // empty: unreachable
   uint32_t metric;
+  uint32_t table = kMainTable;
+};
+
+// Packets of this source are looked up in a table of their own first.
+struct RuleChange {
+  Prefix source;
+  uint32_t table;
+  uint32_t priority;
 };
 
 Error ListAddresses(std::vector<InterfaceAddress>* out);
@@ -48,6 +58,10 @@ Error SetRoute(const RouteChange& route);
 // the prefix of an address.
 Error AddRoute(const RouteChange& route, bool* added);
 Error DeleteRoute(const RouteChange& route);
+// `added`: false when it is there already.
+Error AddRule(const RuleChange& rule, bool* added);
+// One that is not there is no error.
+Error DeleteRule(const RuleChange& rule);
 // All links, then all addresses, then all routes, as messages that are borrowed during each call.
 Error DumpNetwork(const std::function<void(const nlmsghdr*)>& on_message);
 // The source address that the kernel would use; nothing without a route.

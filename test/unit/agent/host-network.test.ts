@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import test from 'ava';
 import { HostNetwork } from '../../../src/agent/host-network.ts';
 import { ipv6StateOf, type Ipv6State } from '../../../src/agent/ipv6-switch.ts';
-import type { InterfaceAddress, Netlink, Route } from '../../../src/native/data-plane.ts';
+import type { InterfaceAddress, Netlink, Route, Rule } from '../../../src/native/data-plane.ts';
 import { on } from './interface-address.ts';
 
 const HIT = '20010022000000000000000000000b0b';
@@ -25,6 +25,8 @@ function network(
     addRoute: () => false,
     setRoute: ({ destination }) => void asked.push(`unreachable ${destination}`),
     deleteRoute: () => {},
+    addRule: () => false,
+    deleteRule: () => {},
     sourceFor: (remote) => sources.find((source) => source.includes(':') === remote.includes(':')),
   };
   const options = {
@@ -127,6 +129,7 @@ class Kernel implements Netlink {
   ipv6 = true;
   /** Of what changes something. */
   writes = 0;
+  readonly rules = new Set<string>();
   private readonly list = new Set<string>();
   private readonly table = new Set<string>();
 
@@ -157,7 +160,8 @@ class Kernel implements Netlink {
     Object.assign(this, { up: true, mtu });
     for (const address of addresses) {
       this.list.add(address);
-      this.table.add(address.includes(':') ? (ROUTES[2] ?? '') : (ROUTES[3] ?? ''));
+      // An address of its own has no prefix that would be routed.
+      if (!/\/(32|128)$/.test(address)) this.table.add(address.includes(':') ? (ROUTES[2] ?? '') : (ROUTES[3] ?? ''));
     }
   }
 
@@ -165,8 +169,8 @@ class Kernel implements Netlink {
     this.addRoute(route);
   }
 
-  addRoute({ destination, interfaceName = 'unreachable', metric }: Route): boolean {
-    const text = `${interfaceName} ${destination} ${metric}`;
+  addRoute({ destination, interfaceName = 'unreachable', metric, table }: Route): boolean {
+    const text = `${interfaceName} ${destination} ${metric}${table === undefined ? '' : ` table ${table}`}`;
     if (this.table.has(text)) return false;
     this.writes += 1;
     this.table.add(text);
@@ -174,6 +178,19 @@ class Kernel implements Netlink {
   }
 
   deleteRoute(): void {}
+
+  addRule({ source, table, priority }: Rule): boolean {
+    const text = `${priority} from ${source} table ${table}`;
+    if (this.rules.has(text)) return false;
+    this.writes += 1;
+    this.rules.add(text);
+    return true;
+  }
+
+  deleteRule({ source, table, priority }: Rule): void {
+    this.writes += 1;
+    this.rules.delete(`${priority} from ${source} table ${table}`);
+  }
 
   sourceFor(): undefined {}
 
@@ -258,4 +275,49 @@ test('what is told of the interface is what the kernel has, but for link-local a
   kernel.down();
   kernel.mtu = 1280;
   t.deepEqual(host.tun(), { name: 'idloc0', up: false, mtu: 1280, addresses: ['198.18.0.9'] });
+});
+
+/** Beside another agent, which has the main table. */
+function second() {
+  const kernel = new Kernel();
+  const options = { tunName: 'idloc1', ipv4Prefix: '198.18.0.0/15', ipv6State: (): Ipv6State => 'on', table: 101 };
+  return { kernel, host: new HostNetwork(kernel, options) };
+}
+
+test('with a table of its own an agent leaves the main one to the other, and what is sent from its addresses is looked up in its own', (t) => {
+  const { kernel, host } = second();
+  host.guard();
+  host.configureTun(HIT, undefined, MTU);
+  host.configureTun(HIT, '198.18.0.9', MTU);
+  t.deepEqual(kernel.there, {
+    addresses: ['198.18.0.9/32', `${HIT_ADDRESS}/128`],
+    routes: ['idloc1 198.18.0.0/15 0 table 101', 'idloc1 2001:20::/28 256 table 101', ...ROUTES.slice(0, 2).sort()],
+  });
+  t.deepEqual([...kernel.rules], [`31000 from ${HIT_ADDRESS}/128 table 101`, '31000 from 198.18.0.9/32 table 101']);
+  host.configureTun(HIT, '198.18.0.10', MTU);
+  t.deepEqual([...kernel.rules], [`31000 from ${HIT_ADDRESS}/128 table 101`, '31000 from 198.18.0.10/32 table 101']);
+  host.leaveNoRules();
+  host.leaveNoRules();
+  t.is(kernel.rules.size, 0);
+});
+
+test('rules and routes of its own table that somebody takes away are put back', (t) => {
+  const { kernel, host } = second();
+  host.guard();
+  host.configureTun(HIT, '198.18.0.9', MTU);
+  kernel.rules.clear();
+  kernel.flushRoutes((route) => route.endsWith('2001:20::/28 256 table 101'));
+  // The addresses of a fake kernel are all of idloc0.
+  const missing = host.putBack(HIT, '198.18.0.9', MTU)?.missing ?? [];
+  for (const text of ['route 2001:20::/28 table 101', `rule from ${HIT_ADDRESS}/128`, 'rule from 198.18.0.9/32'])
+    t.true(missing.includes(text), text);
+  t.is(kernel.rules.size, 2);
+});
+
+test('an address of another agent on this host is no clash, and a network in the range is', (t) => {
+  const beside = [
+    { ...on('idloc1', '198.18.7.7', 'tun'), prefixLength: 32 },
+    { ...on('wg0', '198.19.0.1', 'wireguard'), prefixLength: 24 },
+  ];
+  t.deepEqual(network('on', beside).network.clashes(), ['198.19.0.1/24 on wg0']);
 });

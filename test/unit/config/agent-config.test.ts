@@ -16,7 +16,7 @@ test('without file and options the defaults hold', (t) => {
   t.false(config.sleep);
   t.is(config.state, '/var/lib/idloc');
   t.is(config.socket, '/run/idloc/idloc.sock');
-  t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined });
+  t.deepEqual(config.tun, { enable: true, name: 'idloc0', mtu: undefined, table: undefined });
   t.deepEqual(config.uplinks, { forbid: [], prefer: [] });
   t.deepEqual(config.limits, {});
   t.is(config.relayBytesPerSecond, undefined);
@@ -76,7 +76,7 @@ held_bytes = 1000
   t.false(config.portMapping);
   t.deepEqual(config.mainlineBootstrap, [{ host: '203.0.113.20', port: 6881 }]);
   t.deepEqual(config.stun, [{ host: 'stun.example', port: 3478 }]);
-  t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300 });
+  t.deepEqual(config.tun, { enable: false, name: 'idloc1', mtu: 1300, table: undefined });
   t.deepEqual(config.dns, { enable: true, listen: { address: '::1', port: 5353 } });
   t.deepEqual(config.uplinks, { forbid: ['wwan0'], prefer: ['eth0', 'wlan0'] });
   t.deepEqual(config.limits, { heldBytes: 1000 });
@@ -93,6 +93,8 @@ test('every mistake in the file is one line with the place', (t) => {
     ['[tun]\n\nfoo = 1', /:3: tun.foo: there is no such setting/],
     ['[tun]\nmtu = 100\n[dns]\nmtu = 1', /:2: tun.mtu: .*1280/],
     ['tun = { mtu = 4 }', /:1: tun.mtu/],
+    ['tun = { table = 0 }', /:1: tun.table/],
+    ['tun = { table = 254 }', /:1: tun.table: must be none of the tables of the kernel/],
     ['[limits]\nevent_bytes = 0', /:2: limits.event_bytes/],
     ['tun.name = "a/b"', /:1: tun.name: must be an interface name/],
     ['[uplinks]\nforbid = ["a b"]', /:2: uplinks.forbid.0: must be an interface name/],

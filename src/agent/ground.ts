@@ -1,5 +1,6 @@
 import { systemClock } from '../base/clock.ts';
 import { systemRandom } from '../base/random.ts';
+import { IdlocError, messageOf } from '../base/errors.ts';
 import { DEFAULT_IPV4_PREFIX } from '../base/ipv4-prefix.ts';
 import { formatSocketAddress } from '../base/socket-address.ts';
 import type { RendezvousMode } from '../config/overlay-configuration.ts';
@@ -60,6 +61,7 @@ export class Ground {
     try {
       this.configure(undefined);
     } catch (error) {
+      this.leaveNoRules();
       this.dataPlane.close();
       throw error;
     }
@@ -72,7 +74,7 @@ export class Ground {
 
   /** The overlay is known: its range is guarded, and what else is in it is said. */
   enter(ipv4Prefix: string, ipv4: string | undefined): void {
-    this.network.leaveNoRules();
+    this.leaveNoRules();
     this.network = this.networkOf(ipv4Prefix);
     if (!this.host.config.tun.enable) return;
     for (const clash of this.network.clashes()) this.host.logger.warn('address clash', { clash, prefix: ipv4Prefix });
@@ -127,7 +129,7 @@ export class Ground {
     this.driver.stop();
     this.meeting?.places.close();
     this.meeting = undefined;
-    this.network.leaveNoRules();
+    this.leaveNoRules();
     this.dataPlane.close();
   }
 
@@ -138,6 +140,16 @@ export class Ground {
     if (done === undefined) return [];
     this.noteIpv6(done.ipv6);
     return done.missing;
+  }
+
+  /** One that stays leads to a table that is empty: nothing is lost by it. */
+  private leaveNoRules(): void {
+    try {
+      this.network.leaveNoRules();
+    } catch (error) {
+      if (!(error instanceof IdlocError)) throw error;
+      this.host.logger.warn('a routing rule stays', { err: messageOf(error) });
+    }
   }
 
   private noteIpv6(ipv6: boolean): void {

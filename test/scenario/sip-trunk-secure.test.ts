@@ -336,7 +336,7 @@ for (const [what, headers] of [
     const call = phone.call('one', 'sip:+4930123456@home.example', headers.slice(0, -1));
     network.loop.run(2_000);
     t.deepEqual(call.heard, ['415']);
-    const [answer] = phone.finals.slice(-1);
+    const { final: answer } = phone;
     t.regex((answer && firstHeader(answer, 'accept')) ?? '', /^application\/sdp/);
     t.deepEqual(answer && headerValues(answer, 'accept-encoding'), ['identity']);
     t.deepEqual(said(provider), []);

@@ -75,11 +75,11 @@ test('a member is told that Replaces works here, in calls of both ways and when 
   phone.ask('OPTIONS', 'sip:+4930123456@home.example');
   network.loop.run(1_000);
   t.is(phone.heard.at(-1), 'OPTIONS 200');
-  t.true(supports(phone.finals.at(-1)).includes('replaces'));
+  t.true(supports(phone.final).includes('replaces'));
   phone.call('one', 'sip:+4930123456@home.example', [{ name: 'Supported', value: 'timer' }]);
   network.loop.run(2_000);
-  t.is(phone.finals.at(-1)?.status, 200);
-  t.true(supports(phone.finals.at(-1)).includes('replaces'));
+  t.is(phone.final?.status, 200);
+  t.true(supports(phone.final).includes('replaces'));
   provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:0301234567@203.0.113.1>');
   network.loop.run(2_000);
   t.deepEqual(supports(phone.requests.find(({ method }) => method === 'INVITE')), ['replaces']);
@@ -201,7 +201,7 @@ test('the world asks for nobody to be called, nor does a member outside of a cal
   phone.ask('REFER', 'sip:+4930123456@home.example', [{ name: 'Refer-To', value: '<sip:bob@home.example>' }]);
   network.loop.run(500);
   t.is(phone.heard.at(-1), 'REFER 405');
-  const [answer] = phone.finals.slice(-1);
+  const { final: answer } = phone;
   t.false(((answer && firstHeader(answer, 'allow')) ?? 'REFER').includes('REFER'));
   phone.call('one', 'sip:+4930123456@home.example');
   network.loop.run(2_000);

@@ -74,8 +74,8 @@ export class SimPhone implements SipNode {
   forgets = false;
   /** Answers a challenge (401, 407) of its proxy; absent: it has no account. */
   credentials: ((challenged: SipRequest, by: SipResponse) => SipHeader | undefined) | undefined;
-  /** Final responses, as they came. */
-  readonly finals: SipResponse[] = [];
+  /** The last final response, as it came. */
+  final: SipResponse | undefined;
   /** Responses to requests that are no INVITE: `BYE 200`. */
   readonly heard: string[] = [];
   /** Those that it is in, having been called, by Call-ID. */
@@ -193,7 +193,7 @@ export class SimPhone implements SipNode {
     this.layer.request(request, this.flow, this.network.loop.now, {
       onProvisional: () => {},
       onFinal: (response) => {
-        this.finals.push(response);
+        this.final = response;
         const again = this.answered401(request, response);
         if (again !== undefined) this.request(again);
         else this.heard.push(`${method} ${response.status}`);
@@ -232,7 +232,7 @@ export class SimPhone implements SipNode {
   }
 
   private onAnswer(call: SimCall, invite: SipRequest, response: SipResponse): void {
-    this.finals.push(response);
+    this.final = response;
     const again = this.answered401(invite, response);
     if (again !== undefined) {
       this.invite(call, again);

@@ -1,4 +1,4 @@
-import { readFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from './command.ts';
 import type { BackgroundProcess } from './command.ts';
@@ -93,6 +93,16 @@ export class Linphone {
       existsSync(this.recording) ? true : undefined,
     );
     return loudnessOf(this.recording);
+  }
+
+  /** Of what it has heard since `bytesHeard` was that. */
+  loudnessSince(bytesHeard: number): number {
+    return existsSync(this.recording) ? loudnessOf(this.recording, bytesHeard) : 0;
+  }
+
+  /** Of its recording of all calls, which grows as RTP comes. */
+  get bytesHeard(): number {
+    return existsSync(this.recording) ? statSync(this.recording).size : 0;
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ScriptError, eventually } from './command.ts';
@@ -45,6 +45,8 @@ export interface PhoneOptions {
   readonly registers?: 'any' | 'udp' | 'tcp';
   /** Its account at a registrar that is not beside it, and where that is: `192.168.1.2:5060`. */
   readonly account?: { readonly user: string; readonly password: string; readonly proxy: string };
+  /** All that it calls goes there, as a host or a name with or without port: its outbound proxy. Absent: by DNS of who is called. */
+  readonly proxy?: string;
   /** Rings until `accept`. Absent: it answers at once. */
   readonly rings?: boolean;
   /** Which phone of its host, from 0: each has ports of its own. */
@@ -187,18 +189,32 @@ export class Phone {
     return file === undefined ? 0 : loudnessOf(file);
   }
 
+  /** Of all its recordings, which grow as RTP comes. */
+  get bytesHeard(): number {
+    return sizeOf(this.heardFiles());
+  }
+
+  /** Of what it has heard since `bytesHeard` was that, as far as it is of the last recording: hold begins another. */
+  loudnessSince(bytesHeard: number): number {
+    const files = this.heardFiles();
+    const last = files.at(-1);
+    return last === undefined ? 0 : loudnessOf(last, Math.max(0, bytesHeard - sizeOf(files.slice(0, -1))));
+  }
+
   /** A WAV file: what it heard in its last call; undefined: there was none. */
   heardFile(): string | undefined {
-    const file = readdirSync(this.recordings)
-      .filter((name) => name.endsWith('-dec.wav'))
-      .sort()
-      .at(-1);
-    return file === undefined ? undefined : join(this.recordings, file);
+    return this.heardFiles().at(-1);
   }
 
   async stop(): Promise<void> {
     await this.control?.stop('SIGTERM');
     await this.process.stop('SIGTERM');
+  }
+
+  /** Earlier ones first. */
+  private heardFiles(): string[] {
+    const names = readdirSync(this.recordings).filter((name) => name.endsWith('-dec.wav'));
+    return names.sort().map((name) => join(this.recordings, name));
   }
 
   private async command(name: string, params = ''): Promise<string> {
@@ -236,8 +252,12 @@ export class Phone {
   }
 }
 
+function sizeOf(files: readonly string[]): number {
+  return files.reduce((sum, file) => sum + statSync(file).size, 0);
+}
+
 function account(options: PhoneOptions): string {
-  const { addressOfRecord, registers, account, rings, namesItself, codecs, hasLamp, encrypts } = options;
+  const { addressOfRecord, registers, account, proxy, rings, namesItself, codecs, hasLamp, encrypts } = options;
   const encryption = encrypts === true ? ';mediaenc=srtp-mand' : '';
   const transport = registers === undefined || registers === 'any' ? '' : `;transport=${registers}`;
   const secret =
@@ -246,9 +266,10 @@ function account(options: PhoneOptions): string {
       : `auth_user=${account.user};auth_pass=${account.password};outbound="sip:${account.proxy}${transport}"`;
   const domain = addressOfRecord.split('@')[1] ?? '';
   const nat = namesItself === true ? `sipnat=outbound;outbound="sip:${domain}${transport}";` : '';
+  const outbound = proxy === undefined ? '' : `outbound="sip:${proxy}${transport}";`;
   const registration = registers === undefined ? 'regint=0' : `regint=60;${nat}${secret}`;
   const answers = rings === true ? 'manual' : 'auto';
-  return `<sip:${addressOfRecord}${transport}>;${registration};answermode=${answers};audio_codecs=${codecs ?? 'opus/48000/2'}${hasLamp === true ? ';mwi=yes' : ''}${encryption}`;
+  return `<sip:${addressOfRecord}${transport}>;${outbound}${registration};answermode=${answers};audio_codecs=${codecs ?? 'opus/48000/2'}${hasLamp === true ? ';mwi=yes' : ''}${encryption}`;
 }
 
 function sipPort({ index = 0 }: PhoneOptions): number {

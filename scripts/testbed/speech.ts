@@ -73,9 +73,12 @@ export function writeWav(path: string, samples: Float32Array, channels = STEREO)
   writeFileSync(path, wavFile({ rate: SAMPLE_RATE_HZ, channels, data }));
 }
 
-/** Root mean square of a WAV file of 16 bits, 0 to 1. */
-export function loudnessOf(file: string): number {
-  const data = readFileSync(file).subarray(WAV_HEADER_BYTES);
+/**
+ * Root mean square of a WAV file of 16 bits, 0 to 1.
+ * @param fromByte of the file: what was heard since it was that long
+ */
+export function loudnessOf(file: string, fromByte = 0): number {
+  const data = readFileSync(file).subarray(Math.max(WAV_HEADER_BYTES, fromByte + (fromByte % BYTES_PER_SAMPLE)));
   const samples = Math.floor(data.length / 2);
   let sum = 0;
   for (let i = 0; i < samples; i++) sum += (data.readInt16LE(2 * i) / 32768) ** 2;

@@ -4,6 +4,7 @@ import { eventually } from '../../scripts/testbed/command.ts';
 import { Linphone } from '../../scripts/testbed/linphone.ts';
 import { useResolver } from '../../scripts/testbed/nat64.ts';
 import { OVERLAY, threeHosts } from '../../scripts/testbed/three-hosts.ts';
+import { hearFromNowOn } from './support/hearing.ts';
 import { type Place, phoneAt, placesOf, watchCall } from './support/sip-places.ts';
 import { systemTest } from './support/system-test.ts';
 
@@ -111,33 +112,35 @@ systemTest(
   },
 );
 
-systemTest('linphonec with an account and nothing else calls baresip, and is called by it', async (t, lab) => {
-  const hosts = await threeHosts(lab);
-  const places = placesOf(hosts);
-  useResolver(lab, places.alice.namespace, STUB);
-  const bob = await phoneAt(lab, places.bob, { family: 4 });
-  const speech = join(lab.directory, 'speech.wav');
-  const alice = await Linphone.start({
-    namespace: places.alice.namespace,
-    directory: lab.folder('linphone'),
-    addressOfRecord: `alice@${OVERLAY}`,
-    transport: 'udp',
-    speech,
-  });
-  alice.dial(`sip:bob@${OVERLAY}`);
-  await Promise.all([alice.established(10_000), bob.next('CALL_ESTABLISHED', 10_000)]);
-  await delay(TALK_MS);
-  alice.hangUp();
-  await bob.next('CALL_CLOSED', 5_000);
-  t.true(bob.loudnessHeard() > 0.02);
-  t.true((await alice.loudnessHeard()) > 0.02);
-  await bob.dial(`sip:alice@${OVERLAY}`);
-  await bob.next('CALL_ESTABLISHED', 10_000);
-  await delay(TALK_MS);
-  await bob.hangUp();
-  t.true(bob.loudnessHeard() > 0.02);
-  await Promise.all([alice.stop(), bob.stop()]);
-});
+systemTest(
+  'linphonec with an account and nothing else calls baresip, and is called by it: both hear, each time',
+  async (t, lab) => {
+    const hosts = await threeHosts(lab);
+    const places = placesOf(hosts);
+    useResolver(lab, places.alice.namespace, STUB);
+    const bob = await phoneAt(lab, places.bob, { family: 4 });
+    const speech = join(lab.directory, 'speech.wav');
+    const alice = await Linphone.start({
+      namespace: places.alice.namespace,
+      directory: lab.folder('linphone'),
+      addressOfRecord: `alice@${OVERLAY}`,
+      transport: 'udp',
+      speech,
+    });
+    alice.dial(`sip:bob@${OVERLAY}`);
+    await Promise.all([alice.established(10_000), bob.next('CALL_ESTABLISHED', 10_000)]);
+    await delay(TALK_MS);
+    alice.hangUp();
+    await bob.next('CALL_CLOSED', 5_000);
+    t.true(bob.loudnessHeard() > 0.02);
+    t.true((await alice.loudnessHeard()) > 0.02);
+    await bob.dial(`sip:alice@${OVERLAY}`);
+    await bob.next('CALL_ESTABLISHED', 10_000);
+    await hearFromNowOn('linphonec is called', [alice, bob]);
+    await bob.hangUp();
+    await Promise.all([alice.stop(), bob.stop()]);
+  },
+);
 
 systemTest('a phone that registered is called after its host has crashed, without its doing', async (t, lab) => {
   const hosts = await threeHosts(lab);

@@ -21,7 +21,7 @@ async function findings(agent: Agent): Promise<Map<string, string>> {
 }
 
 systemTest(
-  'idloc doctor sip tells each setting of a phone that is wrong, and nothing once it is right',
+  'idloc doctor sip tells a wrong account, interface and address in SDP, and who has left; all right, it tells nothing but what was, and when',
   async (t, lab) => {
     const hosts = await threeHosts(lab);
     const places = placesOf(hosts);

@@ -6,6 +6,7 @@ import type { PhonePlace } from '../../scripts/testbed/phones/lab-phone.ts';
 import { placeBeside, settle } from '../../scripts/testbed/phones/places.ts';
 import { Pjsua, type PjsuaOptions } from '../../scripts/testbed/phones/pjsua.ts';
 import { OVERLAY, type ThreeHosts, threeHosts } from '../../scripts/testbed/three-hosts.ts';
+import { hearFromNowOn, rtpComes } from './support/hearing.ts';
 import { systemTest } from './support/system-test.ts';
 
 type User = 'alice' | 'bob' | 'peer';
@@ -96,7 +97,7 @@ async function stopped(t: ExecutionContext, ...phones: readonly Pjsua[]): Promis
 }
 
 systemTest(
-  'in a call: hold, resume and UPDATE by either end, digits as RTP and as INFO, and each end hangs up once',
+  'in a call: hold, resume and UPDATE by either end, digits as RTP and as INFO; the called hangs up, and in the call back the caller',
   async (t, lab) => {
     const phones = await Phones.create(lab);
     const [alice, bob] = await phones.all(['alice', 'bob']);
@@ -159,7 +160,7 @@ systemTest(
       }
       await alice.next(/^TRANSFER 100 Trying/, MESSAGE_MS);
       await alice.hangUp();
-      await delay(TALK_MS);
+      await Promise.all([rtpComes(kind, carol), hearFromNowOn(kind, [bob])]);
       t.true(bob.trace.includes('Event: refer'), kind);
       t.is(/^Replaces: /m.test(bob.trace), kind === 'attended');
       bob.hangUp();
@@ -172,7 +173,7 @@ systemTest(
 );
 
 systemTest(
-  'calls that are not answered: busy, given up while it rings, nobody there, and a phone that is silent until then',
+  'calls that are not answered: busy, declined, given up while it rings, and to a name that nobody has',
   async (t, lab) => {
     const phones = await Phones.create(lab);
     const alice = await phones.at('alice');
@@ -200,7 +201,7 @@ systemTest(
 );
 
 systemTest(
-  'early media and 100rel: a 183 with SDP, acknowledged by PRACK, is heard before the answer',
+  'early media and 100rel: a 183 with SDP is acknowledged by PRACK, and RTP comes before the answer',
   async (t, lab) => {
     const phones = await Phones.create(lab);
     const alice = await phones.at('alice', { options: ['100rel'] });
@@ -211,18 +212,21 @@ systemTest(
     bob.command('answer 183');
     await alice.next(/^EARLY 183/, MESSAGE_MS);
     await Promise.all([alice.next(/^MEDIA 1/, MESSAGE_MS), bob.next(/^MEDIA 1/, MESSAGE_MS)]);
-    await delay(TALK_MS);
+    await rtpComes('before the answer', alice);
+    t.false(alice.output.includes('CONFIRMED'), 'nobody has answered');
+    t.regex(alice.trace, /^PRACK sip:[^]*^RAck: /m);
+    t.regex(alice.trace, /RX \d+ bytes Response msg 200\/PRACK/);
     bob.command('answer 200');
     await Promise.all([alice.established(MESSAGE_MS), bob.established(MESSAGE_MS)]);
+    await rtpComes('after it', alice, bob);
     await alice.hangUp();
     await over(alice, bob);
-    t.pass();
     await stopped(t, alice, bob);
   },
 );
 
 systemTest(
-  'MESSAGE, short and of 3,000 bytes, and presence pass between members, over UDP and over TCP',
+  'MESSAGE, short and of 3,000 bytes, pass between members, who are told that the other one is online, over UDP and over TCP',
   async (t, lab) => {
     const phones = await Phones.create(lab);
     const alice = await phones.at('alice');

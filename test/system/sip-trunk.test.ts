@@ -12,6 +12,7 @@ import { Pjsua } from '../../scripts/testbed/phones/pjsua.ts';
 import { Rtpengine } from '../../scripts/testbed/rtpengine.ts';
 import { PEER_ADDRESS } from '../../scripts/testbed/topology.ts';
 import { methods } from '../../src/control/schemas.ts';
+import { hearFromNowOn } from './support/hearing.ts';
 import { systemTest } from './support/system-test.ts';
 import { type Member, NUMBER, PASSWORD, PROVIDER, TrunkPlaces, WORLD } from './support/trunk-places.ts';
 
@@ -118,12 +119,14 @@ systemTest(
       new RegExp(`P-Asserted-Identity: .*<sip:alice@${OVERLAY}>`),
       'as alice, not as somebody outside',
     );
+    await hearFromNowOn('to a member by his number', [alice, bob]);
     await alice.hangUp();
     await bob.next('CALL_CLOSED', 5_000);
 
     await world.dial(`sip:${SECOND_NUMBER}@${PROVIDER}`);
     await Promise.all([bob.next('CALL_ESTABLISHED', 5_000), world.next('CALL_ESTABLISHED', 5_000)]);
     t.regex(bob.trace, new RegExp(`From: .*<sip:zoe@${PROVIDER}>`));
+    await hearFromNowOn('from the world to the number that a member was given', [bob, world]);
     await world.hangUp();
     await bob.next('CALL_CLOSED', 5_000);
 
@@ -143,7 +146,7 @@ systemTest(
 );
 
 systemTest(
-  "a gateway's agent that is killed in a call goes on with it when it is back: both are heard, and either end hangs up",
+  "a gateway's agent that is killed in a call goes on with it when it is back: both hear speech that is said after that, and either end hangs up",
   async (t, lab) => {
     const { gateway, alice, world } = await phonesOf(lab);
     await eventually('the gateway serves', 30_000, async () => {
@@ -156,21 +159,18 @@ systemTest(
     await world.next('CALL_ESTABLISHED', 5_000);
     await delay(TALK_MS);
     const again = await dieAndServe(gateway);
-    await delay(TALK_MS);
+    await hearFromNowOn('out', [alice, world]);
     await alice.hangUp();
     await world.next('CALL_CLOSED', 20_000);
-    const heard = [alice.loudnessHeard(), world.loudnessHeard()];
-    t.true(
-      heard.every((loudness) => loudness > 0.02),
-      heard.join(' '),
-    );
 
     await world.dial(`sip:${NUMBER}@${PROVIDER}`);
     await Promise.all([alice.next('CALL_ESTABLISHED', 10_000), world.next('CALL_ESTABLISHED', 10_000)]);
     await delay(TALK_MS);
     await dieAndServe(again);
+    await hearFromNowOn('in', [alice, world]);
     await world.hangUp();
-    await alice.next('CALL_CLOSED', 20_000);
+    await Promise.all([alice.next('CALL_CLOSED', 20_000), world.next('CALL_CLOSED', 20_000)]);
+    t.is(world.count('CALL_CLOSED'), world.count('CALL_ESTABLISHED'));
     await Promise.all([alice.stop(), world.stop()]);
   },
 );
@@ -210,17 +210,13 @@ systemTest(
       (calling.output.match(/^DISCONNECTED/gm)?.length ?? 0) >= 1 ? true : undefined,
     );
     await delay(TALK_MS);
+    await hearFromNowOn('after the transfer', [called, world]);
     t.is(world.count('CALL_ESTABLISHED'), 1, 'one call at the provider');
     t.is(world.count('CALL_CLOSED'), 0);
     t.regex(called.trace, /^Replaces: /m);
     called.hangUp();
     await world.next('CALL_CLOSED', 5_000);
     await Promise.all([calling.stop(), called.stop(), world.stop()]);
-    const heard = [await called.loudnessHeard(), world.loudnessHeard()];
-    t.true(
-      heard.every((loudness) => loudness > 0.02),
-      heard.join(' '),
-    );
   },
 );
 

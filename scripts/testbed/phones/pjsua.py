@@ -1,6 +1,7 @@
 """A PJSIP phone (pjsua2) without sound card: commands by line on standard input, events by line on standard output.
 
-pjsua.py USER@DOMAIN NAMESERVER SPEECH.wav PORT [option ...]; options: manual (rings until `answer`), tcp, 100rel, mwi
+pjsua.py USER@DOMAIN NAMESERVER SPEECH.wav PORT [option ...]; options: manual (rings until `answer`), tcp, 100rel, mwi,
+proxy=HOST (its registrar, and where it calls by; absent: by DNS)
 """
 
 import os
@@ -46,6 +47,11 @@ class Call(pj.Call):
     def onCallTransferStatus(self, prm):
         tell("TRANSFER", prm.statusCode, prm.reason)
 
+    def onCallReplaced(self, prm):
+        # This one is over in a moment, and its object with it.
+        call = Call(account, prm.newCallId)
+        calls.append(call)
+        prm.newCall = call
 
 
 class Account(pj.Account):
@@ -100,6 +106,9 @@ def obey(line):
         call.reinvite(prm)
     elif word == "update":
         call.update(prm)
+    elif word == "media":
+        packets = call.getStreamStat(0).rtcp
+        tell("RTP", packets.rxStat.pkt, packets.txStat.pkt)
     elif word in ("dtmf", "info"):
         digits = pj.CallSendDtmfParam()
         digits.digits = rest
@@ -152,6 +161,10 @@ config = pj.AccountConfig()
 config.idUri = f"sip:{address_of_record}"
 config.regConfig.registrarUri = f"sip:{domain}" + (";transport=tcp" if "tcp" in options else "")
 config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", address_of_record.split("@")[0], 0, "x"))
+for option in options:
+    if option.startswith("proxy="):
+        config.regConfig.registrarUri = "sip:" + option.removeprefix("proxy=")
+        config.sipConfig.proxies.append(config.regConfig.registrarUri + ";lr")
 config.callConfig.prackUse = pj.PJSUA_100REL_MANDATORY if "100rel" in options else pj.PJSUA_100REL_NOT_USED
 config.mwiConfig.enabled = "mwi" in options
 account = Account()

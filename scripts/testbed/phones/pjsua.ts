@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../../src/base/errors.ts';
 import { cacheFolder } from '../cache.ts';
@@ -9,13 +9,14 @@ import type { LabPhone, PhonePlace } from './lab-phone.ts';
 const PACKAGE = 'pjsua2-python==2.15.1.post1';
 const PROGRAM = join(import.meta.dirname, 'pjsua.py');
 const START_TIMEOUT_MS = 15_000;
+const ANSWER_TIMEOUT_MS = 10_000;
 /** Of what it said, in an error. */
 const KEPT_CHARACTERS = 600;
 const STOP_GRACE_MS = 3_000;
 
 export interface PjsuaOptions {
   /** As pjsua.py names them. */
-  readonly options?: readonly ('manual' | 'tcp' | '100rel' | 'mwi')[];
+  readonly options?: readonly ('manual' | 'tcp' | '100rel' | 'mwi' | `proxy=${string}`)[];
   readonly port?: number;
 }
 
@@ -23,6 +24,7 @@ export interface PjsuaOptions {
 export class Pjsua implements LabPhone {
   private readonly process: BackgroundProcess;
   private readonly name: string;
+  private readonly directory: string;
   /** Lines of its output. */
   private readonly heard = new Set<number>();
 
@@ -30,6 +32,7 @@ export class Pjsua implements LabPhone {
     const { namespace, directory, user, domain, nameserver, speech } = place;
     mkdirSync(directory, { recursive: true });
     this.name = `${user}@${domain}`;
+    this.directory = directory;
     const words = [PROGRAM, this.name, nameserver.replace(/:\d+$/, ''), speech.wideband, String(port), ...options];
     // It writes its log where it runs.
     this.process = namespace.start('env', ['-C', directory, python, ...words]);
@@ -63,6 +66,19 @@ export class Pjsua implements LabPhone {
   /** A line that pjsua.py obeys. */
   command(line: string): void {
     this.process.write(`${line}\n`);
+  }
+
+  /** RTP packets that it has received, and sent, in its present call. */
+  async packets(): Promise<{ readonly received: number; readonly sent: number }> {
+    this.command('media');
+    const [, received, sent] = (await this.next(/^RTP \d+ \d+/, ANSWER_TIMEOUT_MS)).split(' ').map(Number);
+    return { received: received ?? 0, sent: sent ?? 0 };
+  }
+
+  /** Every SIP message, and what it did. */
+  get trace(): string {
+    const file = join(this.directory, 'pjsua.log');
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
   }
 
   /** The first line that fits of those that it has said and nobody waited for. @throws {ScriptError} when time is up */

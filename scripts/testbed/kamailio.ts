@@ -7,6 +7,8 @@ import { withChildren } from './processes.ts';
 
 const MODULES = '/usr/lib/x86_64-linux-gnu/kamailio/modules/';
 const START_TIMEOUT_MS = 10_000;
+/** Then a server of another domain is left for its next one. */
+const PEER_SILENT_MS = 2_000;
 
 const MODULE_NAMES = ['tm', 'sl', 'rr', 'pv', 'siputils', 'textops'];
 
@@ -72,6 +74,28 @@ export class Kamailio {
     const modules = ['usrloc', 'registrar', 'auth'];
     const parameters = 'modparam("auth", "algorithm", "SHA-256")\nmodparam("registrar", "min_expires", 30)';
     return Kamailio.run(lab, namespace, { ...options, modules, parameters, routing });
+  }
+
+  /**
+   * A server of a domain, which trusts its phones: whoever registers is called there; a call for another domain goes to that one's
+   * servers as DNS names them (RFC 3263), to the next when one is silent.
+   */
+  static async peer(
+    lab: Lab,
+    namespace: Namespace,
+    options: { readonly name: string; readonly listen: string; readonly domain: string },
+  ): Promise<Kamailio> {
+    const { domain } = options;
+    return Kamailio.run(lab, namespace, {
+      ...options,
+      parameters: `dns_try_naptr=yes\nuse_dns_failover=yes\nmodparam("tm", "fr_timer", ${PEER_SILENT_MS})`,
+      modules: ['usrloc', 'registrar'],
+      routing: `
+  if (is_method("REGISTER")) { if (!save("location")) { sl_reply_error(); } exit; }
+  record_route();
+  if ($rd == "${domain}" && !lookup("location")) { sl_send_reply("404", "Not Found"); exit; }
+  t_relay();`,
+    });
   }
 
   private static async run(lab: Lab, namespace: Namespace, options: Settings): Promise<Kamailio> {

@@ -13,12 +13,13 @@ export class Rtpengine {
     this.process = process;
   }
 
-  static async start(lab: Lab, namespace: Namespace): Promise<Rtpengine> {
+  /** @param name of this one, where there are several */
+  static async start(lab: Lab, namespace: Namespace, name = 'rtpengine'): Promise<Rtpengine> {
     const file = join(lab.directory, 'rtpengine.conf');
     await eventually('the agent writes rtpengine.conf', START_TIMEOUT_MS, () => (existsSync(file) ? true : undefined));
     const process = namespace.start('rtpengine', [
       ...[`--config-file=${file}`, '--foreground', '--log-stderr', '--log-level=6'],
-      `--pidfile=${join(lab.directory, 'rtpengine.pid')}`,
+      `--pidfile=${join(lab.directory, `${name}.pid`)}`,
     ]);
     await process.waitFor(/Startup complete/, START_TIMEOUT_MS);
     return new Rtpengine(process);

@@ -56,7 +56,7 @@ function speechFiles(lab: Lab): Speech {
 }
 
 /** Its own name leads to addresses of both families, as on any machine: without, PJSIP waits for the DNS, which the lab's internet has none of. */
-function nameItself(lab: Lab, namespace: string): void {
+export function nameItself(lab: Lab, namespace: string): void {
   const folder = join(NETNS_FOLDER, namespace);
   mkdirSync(folder, { recursive: true });
   const file = join(folder, 'hosts');

@@ -123,6 +123,12 @@ def obey(line):
         message = pj.SendInstantMessageParam()
         message.content = text
         buddy(uri).sendInstantMessage(message)
+    elif word == "status":
+        status = pj.PresenceStatus()
+        status.status = pj.PJSUA_BUDDY_STATUS_OFFLINE if rest == "gone" else pj.PJSUA_BUDDY_STATUS_ONLINE
+        status.activity = pj.PJRPID_ACTIVITY_BUSY if rest == "busy" else pj.PJRPID_ACTIVITY_UNKNOWN
+        status.note = rest
+        account.setOnlineStatus(status)
     elif word == "subscribe":
         buddy(rest).subscribePresence(True)
 

@@ -42,6 +42,17 @@ export class SipOverlay {
     return new SipHome(this, user, this.homes.size + 1, extras);
   }
 
+  /** As after a crash of its agent: nothing is known but who has registered. */
+  restarted(home: SipHome): SipHome {
+    const { now } = this.network.loop;
+    const user = home.user?.split('@')[0] ?? null;
+    const again = new SipHome(this, user, Number(home.ipv4.split('.')[3]), {});
+    again.registrar.restore(home.registrar.snapshot(), now, now);
+    again.adaptor.restored(now);
+    home.isOff = true;
+    return again;
+  }
+
   /** In the order of the names, as their records would say; those that are gone still have theirs. */
   gatewaysOf(names: readonly string[]): Hit[] {
     const all = [...this.homes.values()];

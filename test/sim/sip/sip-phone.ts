@@ -80,6 +80,8 @@ export class SimPhone implements SipNode {
   readonly heard: string[] = [];
   /** Those that it is in, having been called, by Call-ID. */
   readonly answered = new Map<string, Dialog>();
+  /** To its user's events, or of its own to others', by the tag of the other end. */
+  readonly subscriptions = new Map<string, Dialog>();
   /** Calls of which 2xx waits for an ACK. */
   readonly unacknowledged = new Set<string>();
   readonly address: SocketAddress;
@@ -261,8 +263,10 @@ export class SimPhone implements SipNode {
     this.requests.push(request);
     if (request.method !== 'INVITE') {
       const isOfNone = this.forgets && tagOf(request, 'to') !== '';
-      const answer = isOfNone ? { status: 481, reason: 'No Such Call' } : { status: 200, reason: 'OK' };
-      this.layer.respond(transaction, responseTo(request, answer, this.random), now);
+      const said = isOfNone ? { status: 481, reason: 'No Such Call' } : { status: 200, reason: 'OK' };
+      const answer = responseTo(request, { ...said, headers: isOfNone ? [] : this.ofDialog(request) }, this.random);
+      this.layer.respond(transaction, answer, now);
+      if (!isOfNone) this.noteSubscription(request, answer);
       return;
     }
     this.ringing.set(transaction, request);
@@ -289,6 +293,25 @@ export class SimPhone implements SipNode {
       const answer = respond(status, status < 300 ? [...recorded, contact, ...headers] : headers);
       this.ringing.delete(transaction);
       if (answer !== undefined && status < 300) this.accept(transaction, request, answer, to);
+    });
+  }
+
+  /** RFC 6665 s4.2.1.1: of the answer to a SUBSCRIBE. */
+  private ofDialog(request: SipRequest): SipHeader[] {
+    if (request.method !== 'SUBSCRIBE') return [];
+    const recorded = headerValues(request, 'record-route').map((value) => ({ name: 'Record-Route', value }));
+    return [...recorded, { name: 'Contact', value: this.contact }];
+  }
+
+  /** RFC 6665 s4.4.1: the one end has it by a SUBSCRIBE, the other by the NOTIFY of each that has taken it. */
+  private noteSubscription(request: SipRequest, answer: SipResponse): void {
+    if (request.method !== 'SUBSCRIBE' && request.method !== 'NOTIFY') return;
+    this.subscriptions.set(tagOf(request, 'from'), {
+      callId: firstHeader(request, 'call-id') ?? '',
+      local: firstHeader(answer, 'to') ?? '',
+      remote: firstHeader(request, 'from') ?? '',
+      target: parseNameAddr(firstHeader(request, 'contact') ?? '')?.uri ?? '',
+      routes: headerValues(request, 'record-route'),
     });
   }
 

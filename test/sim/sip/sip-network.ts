@@ -33,6 +33,9 @@ export class SipNetwork {
   /** Datagrams that match are lost: for what has to be lost exactly. */
   loses: (message: SipMessage, flow: SipFlow) => boolean = () => false;
 
+  /** Told of each message, as it is on the wire. */
+  onSent: (bytes: Uint8Array, flow: SipFlow) => void = () => undefined;
+
   constructor(options: SipNetworkOptions = {}) {
     this.options = options;
     this.random = seededRandom(options.seed ?? 1);
@@ -53,6 +56,7 @@ export class SipNetwork {
       flow.transport === 'udp' && (this.loses(message, flow) || this.random.float() < (this.options.loss ?? 0));
     if (this.isLogging)
       this.log.push(`${this.loop.now} ${flow.local.address} > ${flow.remote.address} ${what}${isLost ? ' lost' : ''}`);
+    this.onSent(bytes, flow);
     if (isLost) return;
     this.deliver(flow, bytes);
     if (flow.transport === 'udp' && this.random.float() < (this.options.loss ?? 0) / 4) this.deliver(flow, bytes);

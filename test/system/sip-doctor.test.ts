@@ -21,7 +21,7 @@ async function findings(agent: Agent): Promise<Map<string, string>> {
 }
 
 systemTest(
-  'idloc doctor sip tells a wrong account, interface and address in SDP, and who has left; all right, it tells nothing but what was, and when',
+  'idloc doctor sip tells a wrong account, interface, Contact and address in SDP, and who has left; all right, it tells nothing but what was, and when',
   async (t, lab) => {
     const hosts = await threeHosts(lab);
     const places = placesOf(hosts);
@@ -61,6 +61,16 @@ systemTest(
       /\d+\.\d+\.\d+\.\d+/.exec(await namespace.ip('-4', '-o', 'address', 'show', 'dev', 'eth0'))?.[0] ?? '';
     t.true(unheard.includes(`sends from ${address},`), unheard);
     await onLan.stop();
+
+    // The same over TCP, whose source the kernel takes, unlike the phone, by where it leads: it is heard, and writes the other address.
+    const overTcp = await Phone.start({
+      ...{ namespace, directory: lab.folder('over-tcp'), addressOfRecord: `alice@${OVERLAY}`, speech },
+      ...{ family: 4, interfaceName: 'eth0', registers: 'tcp', nameserver: `${STUB}:53` },
+    });
+    await overTcp.registered(10_000);
+    const heard = (await findings(hosts.alice)).get('wrong-interface') ?? '';
+    t.true(heard.includes(`nowhere in the overlay: ${address};`), heard);
+    await overTcp.stop();
 
     // The right interface for SIP, and the other one for media; whether the called phone likes its codec is no matter.
     const { hit } = await hosts.alice.status();

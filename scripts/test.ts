@@ -49,6 +49,7 @@ const LONGEST = testFiles(
   'voice-mail',
   'sip-trunk',
   'sip-trunk-secure',
+  'sip-peering',
   'lives',
 );
 /** Where the kernel keeps files in memory, and how much of it the tests may want. */

@@ -6,6 +6,7 @@ import { eventually } from '../../scripts/testbed/command.ts';
 import type { Lab } from '../../scripts/testbed/lab.ts';
 import type { Phone } from '../../scripts/testbed/phone.ts';
 import { rtpPackets } from '../../scripts/testbed/rtp-stream.ts';
+import { speechLike, writeWav } from '../../scripts/testbed/speech.ts';
 import { OVERLAY, threeHosts } from '../../scripts/testbed/three-hosts.ts';
 import { hearFromNowOn, longestSilence } from './support/hearing.ts';
 import { type Place, phoneAt, placesOf } from './support/sip-places.ts';
@@ -15,6 +16,8 @@ import { systemTest } from './support/system-test.ts';
 const KEPT_MS = 2_000;
 const ANSWER_MS = 20_000;
 const TALK_MS = 2_000;
+/** As two agents take to start on a machine that is busy. */
+const SPEECH_S = 120;
 /** Of what a phone sends in that time: a packet every 20 ms. */
 const LEAST_PACKETS = 50;
 
@@ -50,9 +53,11 @@ systemTest(
   async (t, lab) => {
     const hosts = await threeHosts(lab);
     const places = placesOf(hosts);
+    const speech = join(lab.directory, 'said.wav');
+    writeWav(speech, speechLike(SPEECH_S, 6940));
     const [alice, bob] = [
-      await phoneAt(lab, places.alice, { family: 6 }),
-      await phoneAt(lab, places.bob, { family: 6 }),
+      await phoneAt(lab, places.alice, { family: 6, speech }),
+      await phoneAt(lab, places.bob, { family: 6, speech }),
     ];
     await alice.dial(`sip:bob@${OVERLAY}`);
     await Promise.all([alice.established(ANSWER_MS), bob.established(ANSWER_MS)]);

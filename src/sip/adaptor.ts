@@ -24,7 +24,7 @@ import { OverlayNames } from './names.ts';
 import type { NumberPlan } from './numbers.ts';
 import { ownEventAnswer } from './own-events.ts';
 import { type OwnAddresses, Parties, type Party, type ProvenMember } from './parties.ts';
-import type { LastResort, ProxyPorts, Refusal } from './proxy/ports.ts';
+import type { LastResort, ProxyPorts, Refusal, Target as ProxyTarget } from './proxy/ports.ts';
 import type { PhoneJournal } from './phone-journal.ts';
 import { ProxyCore } from './proxy/proxy-core.ts';
 import { SdpAddresses } from './sdp-addresses.ts';
@@ -337,6 +337,7 @@ export class SipAdaptor implements Timed {
       },
       lastResort: (request, from, now) => this.lastResort(request, from, now),
       flowTo: (uri, from) => this.finder.flowTo(uri, from),
+      mayAnswer: (response, target) => this.mayAnswer(response, target),
       outgoing: (message, flows) => this.outgoing(message, flows),
     };
   }
@@ -436,6 +437,19 @@ export class SipAdaptor implements Timed {
     if (refusal === undefined) return undefined;
     this.logger.info('sip.notRung', { method: request.method, caller: caller.names[0], why: refusal.why });
     return refusal;
+  }
+
+  /** A record of the overlay may be old, and a URI forged: what counts is the certificate of who answers, as it is now or was when it rang. */
+  private mayAnswer(response: SipResponse, { flow, holder }: ProxyTarget): boolean {
+    if (holder === undefined) return true;
+    const party = this.parties.of(flow);
+    const may = party.kind === 'member' && (party.user === holder || this.speakers.has(response, party.hit));
+    if (!may)
+      this.logger.info('sip.answeredByAnother', {
+        ...{ called: holder, remote: flow.key, status: response.status },
+        user: party.kind === 'member' ? party.user : null,
+      });
+    return may;
   }
 
   private outgoing<M extends SipMessage>(

@@ -20,6 +20,8 @@ export interface Target {
   readonly q?: number;
   readonly respondsWithinMs?: number;
   readonly hasAlternatives?: boolean;
+  /** As `Target` of the proxy. */
+  readonly holder?: string;
 }
 
 export interface FinalAnswer {
@@ -84,6 +86,7 @@ const NOT_FOUND: FinalAnswer = { status: 404, reason: 'Not Found' };
 const NOT_OF_THIS_OVERLAY: FinalAnswer = { status: 404, reason: 'Not of This Overlay' };
 const GATEWAY_IS_DOWN: FinalAnswer = { status: 503, reason: 'Gateway Has No Way Out' };
 const NO_GATEWAY: FinalAnswer = { status: 404, reason: 'No Gateway' };
+const SILENT_OVERLAY: FinalAnswer = { status: 504, reason: 'Overlay Does Not Answer' };
 const NOBODY_THERE: FinalAnswer = { status: 480, reason: 'Temporarily Unavailable' };
 
 /**
@@ -210,11 +213,7 @@ export class DestinationFinder {
     const isOwn = aor === this.user;
     const place = gruuPlace(uri);
     if (place !== undefined) {
-      // Its host is known; where the adaptor there listens, the user's record says.
-      const isKnown =
-        place.hit === this.self || party.kind === 'member' || this.ports.portOf?.(place.hit) !== undefined;
-      if (isKnown || !isUserName(aor)) done(this.ofGruu(asked, place, now), now);
-      else this.ports.lookUp(aor, now, (_, at) => done(this.ofGruu(asked, place, at), at));
+      this.ofUsersGruu(aor, asked, place, now, done);
       return;
     }
     const here = isOwn ? this.ports.bindingsOf(aor, now).filter(({ flow }) => flow.key !== from.key) : [];
@@ -229,21 +228,22 @@ export class DestinationFinder {
     }
     this.ports.lookUp(aor, now, (hosts, at) => {
       if (hosts === undefined && here.length === 0) {
-        done({ status: 504, reason: 'Overlay Does Not Answer' }, at);
+        done(SILENT_OVERLAY, at);
         return;
       }
       const others = (hosts ?? []).filter(({ hit }) => hit !== this.self);
       const byTcp = isLarge(request);
+      const holder = aor;
       // Whom only names tell of may have no adaptor: where it is one host, it is asked at 5060 then.
       const isAlone = here.length === 0 && others.length === 1;
       const there = others.flatMap(({ hit, isRegistered, ipv4 }) => {
         const adaptor = this.adaptorOf(hit, byTcp);
-        const targets = adaptor === undefined ? [] : [{ uri: request.uri, flow: adaptor }];
+        const targets = adaptor === undefined ? [] : [{ uri: request.uri, flow: adaptor, holder }];
         if (isRegistered || !isAlone) return targets;
         const phone = this.flow(ipv4 ?? hitToAddress(hit), SIP_PORT, false);
         return [
           ...targets.map((target) => ({ ...target, respondsWithinMs: HOST_RESPONDS_WITHIN_MS, hasAlternatives: true })),
-          ...(phone === undefined ? [] : [{ uri: request.uri, flow: phone, q: 0.5 }]),
+          ...(phone === undefined ? [] : [{ uri: request.uri, flow: phone, q: 0.5, holder }]),
         ];
       });
       done(orElse([...here, ...there], isOwn ? NOBODY_THERE : NOT_FOUND), at);
@@ -317,11 +317,40 @@ export class DestinationFinder {
     return flow === undefined ? [] : [{ uri, flow }];
   }
 
+  /**
+   * Anybody can write a GRUU: that a user is on the host that it names, the user's records say, or the certificate of the host. Where the
+   * adaptor there listens, the records say, too.
+   */
+  private ofUsersGruu(
+    aor: string,
+    asked: Asked,
+    place: GruuPlace,
+    now: number,
+    done: (found: Destinations, now: number) => void,
+  ): void {
+    // A temporary one names no user, and phones here are known to the registrar.
+    if (place.hit === this.self || asked.party.kind === 'member' || !isUserName(aor)) {
+      done(this.ofGruu(asked, place, now), now);
+      return;
+    }
+    const isProven = this.parties.userOf(place.hit) === aor;
+    if (isProven && this.ports.portOf?.(place.hit) !== undefined) {
+      done(this.ofGruu(asked, place, now, aor), now);
+      return;
+    }
+    this.ports.lookUp(aor, now, (hosts, at) => {
+      if (isProven || hosts?.some(({ hit }) => hit === place.hit) === true)
+        done(this.ofGruu(asked, place, at, aor), at);
+      else done(hosts === undefined ? SILENT_OVERLAY : NOT_FOUND, at);
+    });
+  }
+
   /** One phone of one host (RFC 5627, RFC 7904 s6): the URI says of which. */
-  private ofGruu({ uri, request, party }: Asked, { hit }: GruuPlace, now: number): Destinations {
+  private ofGruu({ uri, request, party }: Asked, { hit }: GruuPlace, now: number, holder?: string): Destinations {
     if (hit === this.self) return orElse(this.ports.gruu(uri, now), NOBODY_THERE);
     const flow = party.kind === 'member' ? undefined : this.adaptorOf(hit, isLarge(request));
-    return flow === undefined ? NOT_FOUND : { targets: [{ uri: request.uri, flow }] };
+    if (flow === undefined) return NOT_FOUND;
+    return { targets: [{ uri: request.uri, flow, ...(holder === undefined ? {} : { holder }) }] };
   }
 
   private ofAddress(text: string, uri: SipUri, from: SipFlow, party: Party, now: number): Destinations {

@@ -1,4 +1,5 @@
 import { hitToAddress } from '../base/node-id.ts';
+import { isUserName } from '../identity/names.ts';
 import { type Caller, callerName } from './callers.ts';
 import { headerValues, firstHeader, prependHeader, withoutHeader } from './message/headers.ts';
 import type { SipMessage, SipRequest, SipResponse } from './message/message.ts';
@@ -128,10 +129,12 @@ export class IdentityPolicy {
   private isTrue(claim: string | undefined, { user, hit }: ProvenMember): boolean {
     const uri = parseUri(parseNameAddr(claim ?? '')?.uri ?? '');
     if (uri === undefined) return false;
-    if (isAnonymous(claim) || gruuPlace(uri)?.hit === hit) return true;
+    if (isAnonymous(claim)) return true;
     const addressee = this.names.addresseeOf(uri);
     if (addressee.kind === 'address') return this.parties.hitAt(addressee.address) === hit;
-    return addressee.kind === 'aor' && addressee.aor === user;
+    if (addressee.kind !== 'aor') return false;
+    // A public GRUU has the name in it: the host alone, which anybody can write there, makes no name true. A temporary one has none.
+    return addressee.aor === user || (!isUserName(addressee.aor) && gruuPlace(uri)?.hit === hit);
   }
 }
 

@@ -1,5 +1,5 @@
 import { isInPrefix, type Ipv4Prefix } from '../base/ipv4-prefix.ts';
-import { addressToHit, type Hit, isHitAddress } from '../base/node-id.ts';
+import { addressToHit, type Hit, hitToAddress, isHitAddress } from '../base/node-id.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { SipFlow } from './flow.ts';
 import { isTrunkFlow } from './trunk/trunk-flow.ts';
@@ -83,6 +83,11 @@ export class Parties {
   hitAt(address: string): Hit | undefined {
     if (this.isOwn(address) || address === this.lan?.address) return this.self;
     return this.isOfOverlay(address) ? this.provenAt(address)?.hit : undefined;
+  }
+
+  /** What is known of the certificate of a member; null: it has no user, or nothing is known. */
+  userOf(hit: Hit): string | null {
+    return this.provenAt(hitToAddress(hit))?.user ?? null;
   }
 
   private provenAt(address: string): ProvenMember | undefined {

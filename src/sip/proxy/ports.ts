@@ -1,6 +1,6 @@
 import type { SocketAddress } from '../../base/socket-address.ts';
 import type { SipFlow } from '../flow.ts';
-import type { SipHeader, SipMessage, SipRequest } from '../message/message.ts';
+import type { SipHeader, SipMessage, SipRequest, SipResponse } from '../message/message.ts';
 import type { SipUri } from '../message/uri.ts';
 
 /** Where one branch of a request goes. */
@@ -18,6 +18,8 @@ export interface Target {
   readonly respondsWithinMs?: number | undefined;
   /** Those of lower q would do the same, and are tried only when this one cannot: 5xx, or no answer. */
   readonly hasAlternatives?: boolean | undefined;
+  /** Whose phones are meant, and nobody else's may answer (`ProxyPorts.mayAnswer`); absent: whoever is there. */
+  readonly holder?: string | undefined;
   /** On the copy that goes there, before our Record-Route and Via. */
   readonly rewrite?: ((request: SipRequest) => SipRequest) | undefined;
 }
@@ -55,6 +57,8 @@ export interface ProxyPorts {
   lastResort?(request: SipRequest, from: SipFlow, now: number): LastResort | undefined;
   /** Where a URI of a Route or of a dialog's end leads; undefined: it is no address that requests from there may go to. */
   flowTo(uri: SipUri, from: SipFlow): SipFlow | undefined;
+  /** Whether who answers there may speak for its holder: else the branch ends as if nobody were there. Absent: everybody may. */
+  mayAnswer?(response: SipResponse, target: Target): boolean;
   /** Each request and response that is passed on may be changed; `from` and `to` are the flows of that message. */
   outgoing<T extends SipMessage>(message: T, flows: { readonly from: SipFlow; readonly to: SipFlow }): T;
 }

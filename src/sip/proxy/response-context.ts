@@ -59,6 +59,8 @@ const TIMEOUT: Refusal = { status: 408, reason: 'Request Timeout' };
 const UNAVAILABLE: Refusal = { status: 503, reason: 'Service Unavailable' };
 /** Its answer cannot be passed on. */
 const BAD_GATEWAY: Refusal = { status: 502, reason: 'Bad Gateway' };
+/** Who answers may not speak for whom was called. */
+const NOT_THE_HOLDER: Refusal = { status: 404, reason: 'Not Found' };
 /** It rang as long as the called one wants it to. */
 const NO_ANSWER: Refusal = { status: 480, reason: 'No Answer' };
 const TERMINATED: Refusal = { status: 487, reason: 'Request Terminated' };
@@ -219,6 +221,11 @@ export class ResponseContext implements Expiring {
 
   private provisional(branch: Branch, response: SipResponse, now: number): void {
     if (!this.pending.has(branch)) return;
+    if (response.status > 100 && !this.mayAnswer(branch, response)) {
+      if (branch.transaction !== undefined) this.components.layer.cancel(branch.transaction, [], now);
+      this.ended(branch, NOT_THE_HOLDER, now);
+      return;
+    }
     // It is there: how long it may take is another matter.
     if (branch.target.respondsWithinMs !== undefined) this.components.timers.set(branch, now + TIMER_C_MS);
     if (response.status === 100) return;
@@ -230,6 +237,11 @@ export class ResponseContext implements Expiring {
   }
 
   private final(branch: Branch, response: SipResponse, now: number): void {
+    if (!this.mayAnswer(branch, response)) {
+      if (response.status < 300) this.part(branch, response, now);
+      this.ended(branch, NOT_THE_HOLDER, now);
+      return;
+    }
     if (response.status >= 300) {
       this.ended(branch, response, now);
       return;
@@ -246,6 +258,10 @@ export class ResponseContext implements Expiring {
     else if (this.passed.size < MAX_PARTINGS) this.passed.add(tagOf(response, 'to'));
     this.components.layer.respond(this.transaction, passed, now);
     this.answered(ELSEWHERE, now);
+  }
+
+  private mayAnswer({ target }: Branch, response: SipResponse): boolean {
+    return this.components.ports.mayAnswer?.(response, target) ?? true;
   }
 
   /** Its 2xx comes to nobody. In a dialog that goes on, that is the caller's matter (RFC 3261 s14.2). */

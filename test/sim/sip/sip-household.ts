@@ -33,6 +33,8 @@ export class SipOverlay {
   readonly homes = new Map<Hit, SipHome>();
   /** Records of gateways: `office +4930123` to a member. */
   readonly numbers = new Map<string, string>();
+  /** Records of names that have lost their host, or that it has lost: they are there beside those that are true. */
+  readonly ghosts = new Map<string, FoundHost[]>();
 
   constructor(network: SipNetwork) {
     this.network = network;
@@ -69,8 +71,14 @@ export class SipOverlay {
   hostsOf(aor: string, now: number): FoundHost[] {
     const theirs = [...this.homes.values()].filter(({ user }) => user === aor);
     const registered = theirs.filter(({ registrar }) => registrar.bindingsOf(aor, now).length > 0);
-    if (registered.length > 0) return registered.map(({ hit }) => ({ hit, isRegistered: true }));
-    return theirs.map(({ hit, ipv4 }) => ({ hit, ipv4, isRegistered: false }));
+    const ghosts = this.ghosts.get(aor) ?? [];
+    const isAny = registered.length > 0 || ghosts.some(({ isRegistered }) => isRegistered);
+    if (isAny)
+      return [
+        ...registered.map(({ hit }) => ({ hit, isRegistered: true })),
+        ...ghosts.filter(({ isRegistered }) => isRegistered),
+      ];
+    return [...theirs.map(({ hit, ipv4 }) => ({ hit, ipv4, isRegistered: false })), ...ghosts];
   }
 }
 

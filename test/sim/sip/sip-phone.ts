@@ -76,6 +76,8 @@ export class SimPhone implements SipNode {
   credentials: ((challenged: SipRequest, by: SipResponse) => SipHeader | undefined) | undefined;
   /** The last final response, as it came. */
   final: SipResponse | undefined;
+  /** How it calls itself; absent: by its name. */
+  from: string | undefined;
   /** Responses to requests that are no INVITE: `BYE 200`. */
   readonly heard: string[] = [];
   /** Those that it is in, having been called, by Call-ID. */
@@ -142,7 +144,7 @@ export class SimPhone implements SipNode {
 
   call(callId: string, to = 'sip:bob@home.example', headers: readonly SipHeader[] = []): SimCall {
     const call = new SimCall(callId);
-    const request = this.build('INVITE', to, `<${to}>`, `<sip:${this.name}@home.example>;tag=${this.name}`, callId, [
+    const request = this.build('INVITE', to, `<${to}>`, this.named(this.name), callId, [
       { name: 'Route', value: `<sip:${formatSocketAddress(this.proxy)};lr>` },
       ...headers,
     ]);
@@ -153,7 +155,7 @@ export class SimPhone implements SipNode {
   /** Past its own proxy. @param as whom @param tag parameters of To */
   callBy(proxy: SocketAddress, callId: string, as: string, to = 'sip:bob@home.example', tag = ''): SimCall {
     const call = new SimCall(callId);
-    const from = `<sip:${as}@home.example>;tag=${this.name}`;
+    const from = this.named(as);
     this.invite(
       call,
       this.build('INVITE', to, `<${to}>${tag}`, from, callId, []),
@@ -169,7 +171,7 @@ export class SimPhone implements SipNode {
 
   /** Outside of a dialog; what comes back is in `heard`. */
   ask(method: string, to: string, headers: readonly SipHeader[] = []): void {
-    const from = `<sip:${this.name}@home.example>;tag=${this.name}`;
+    const from = this.named(this.name);
     const callId = `${method}-${this.cseq}`;
     const route = { name: 'Route', value: `<sip:${formatSocketAddress(this.proxy)};lr>` };
     this.request(this.build(method, to, `<${to}>`, from, callId, [route, ...headers]));
@@ -352,6 +354,10 @@ export class SimPhone implements SipNode {
     this.received.push(`CANCEL ${firstHeader(request, 'call-id') ?? ''}`);
     this.requests.push(cancel);
     this.layer.respond(invite, responseTo(request, { status: 487, reason: 'Terminated' }, this.random), now);
+  }
+
+  private named(as: string): string {
+    return `${this.from ?? `<sip:${as}@home.example>`};tag=${this.name}`;
   }
 
   private get contact(): string {

@@ -3,7 +3,7 @@ import { ContactFlows } from '../../../src/sip/contact-flows.ts';
 import { DestinationFinder, type Destinations, type FoundHost } from '../../../src/sip/destinations.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
 import { publicGruu } from '../../../src/sip/registrar/gruu.ts';
-import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, from, names, parties, request } from './scene.ts';
+import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, CAROLS, CAROLS_HIT, from, names, parties, request } from './scene.ts';
 
 const PHONE = from(BOBS, 5060);
 const DESK = from('198.18.0.2', 5080);
@@ -105,6 +105,21 @@ test('an adaptor that says that it listens elsewhere is called there, by name, G
   const silent = finder(hosts);
   t.is(silent.find(gruu, PHONE), to(ALICES, 5062, BOBS));
   t.deepEqual(silent.members, ['alice@home.example'], 'the overlay is asked where it listens');
+});
+
+test('a GRUU leads to hosts of its user alone: those of his records, and those whose certificate has his name', (t) => {
+  const carols = publicGruu(CAROLS_HIT, 'alice@home.example', '<urn:uuid:1>');
+  const alices = publicGruu(ALICES_HIT, 'alice@home.example', '<urn:uuid:1>');
+  const asDave = publicGruu(ALICES_HIT, 'dave@home.example', '<urn:uuid:1>');
+  const ports = { [ALICES_HIT]: 5070, [CAROLS_HIT]: 5071 };
+  const { find } = finder({ 'dave@home.example': [{ hit: CAROLS_HIT, isRegistered: true }] }, {}, ports);
+  t.is(find(carols, PHONE), '404 Not Found', 'the host of somebody else');
+  t.is(find(asDave, PHONE), '404 Not Found', 'another user');
+  t.is(find(alices, PHONE), to(ALICES, 5070, BOBS), 'by the certificate, without a record');
+  const known = finder({ 'alice@home.example': [{ hit: CAROLS_HIT, isRegistered: true }] }, {}, ports);
+  t.is(known.find(carols, PHONE), to(CAROLS, 5071, BOBS), 'by the record');
+  const silent = publicGruu(CAROLS_HIT, 'silent@home.example', '<urn:uuid:1>');
+  t.is(find(silent, PHONE), '504 Overlay Does Not Answer');
 });
 
 test('a request that is too large for a datagram goes to the other adaptor by TCP', (t) => {

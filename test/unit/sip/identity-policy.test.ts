@@ -2,7 +2,7 @@ import test from 'ava';
 import { IdentityPolicy } from '../../../src/sip/identity-policy.ts';
 import { headerValues } from '../../../src/sip/message/headers.ts';
 import type { SipResponse } from '../../../src/sip/message/message.ts';
-import { publicGruu } from '../../../src/sip/registrar/gruu.ts';
+import { GRUU_KEY_BYTES, GRUU_NONCE_BYTES, publicGruu, temporaryGruu } from '../../../src/sip/registrar/gruu.ts';
 import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, CAROLS, from, names, parties, request } from './scene.ts';
 
 function policy(options: { trustHeader?: string; gateways?: readonly string[] } = {}): IdentityPolicy {
@@ -28,6 +28,14 @@ test('a member calls under its own name, that of its host, its address, or none'
   t.is(verdict(ALICES, '"Anonymous" <sip:anonymous@anonymous.invalid>'), undefined);
 });
 
+test('a From with the name of another member and a GRUU of the host that sends it is refused; a temporary GRUU of the host has no name', (t) => {
+  t.is(verdict(ALICES, `<${publicGruu(ALICES_HIT, 'carol@home.example', '<urn:uuid:1>')}>`), 403);
+  const temporary = (hit: string): string =>
+    temporaryGruu(hit, 'home.example', new Uint8Array(GRUU_KEY_BYTES), new Uint8Array(GRUU_NONCE_BYTES));
+  t.is(verdict(ALICES, `<${temporary(ALICES_HIT)}>`), undefined);
+  t.is(verdict(ALICES, `<${temporary(BOBS_HIT)}>`), 403);
+});
+
 test('a From that claims another member, its address, another domain or nothing is refused', (t) => {
   t.is(verdict(ALICES, '<sip:carol@home.example>'), 403);
   t.is(verdict(ALICES, '<sip:bob@home.example>'), 403);
@@ -39,7 +47,7 @@ test('a From that claims another member, its address, another domain or nothing 
   t.is(verdict(ALICES, '<sip:alice@home.example>', 'P-Preferred-Identity: <sip:carol@home.example>'), 403);
 });
 
-test('who answers is whom the To says, or is not believed to be', (t) => {
+test('whether who answers is whom the To says, its certificate says', (t) => {
   const answer = (to: string): SipResponse => ({
     ...{ type: 'response', status: 180, reason: 'Ringing', body: new Uint8Array() },
     headers: [{ name: 'To', value: `${to};tag=1` }],

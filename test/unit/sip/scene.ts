@@ -8,7 +8,7 @@ import { Parties } from '../../../src/sip/parties.ts';
 
 export const BOBS_HIT = '20010022'.padEnd(31, '0') + '2';
 export const ALICES_HIT = '20010022'.padEnd(31, '0') + '1';
-const CAROLS_HIT = '20010022'.padEnd(31, '0') + '3';
+export const CAROLS_HIT = '20010022'.padEnd(31, '0') + '3';
 export const BOBS = hitToAddress(BOBS_HIT);
 export const ALICES = hitToAddress(ALICES_HIT);
 /** A member without a name. */

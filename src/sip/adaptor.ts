@@ -9,6 +9,7 @@ import type { CallerPolicy } from './callers.ts';
 import { MAILBOX_LABEL } from '../identity/names.ts';
 import { ContactFlows } from './contact-flows.ts';
 import { DestinationFinder, type FoundHost, type Target, type TrunkPlace } from './destinations.ts';
+import { EmergencyCalls } from './emergency-calls.ts';
 import type { SipFlow } from './flow.ts';
 import { IdentityPolicy } from './identity-policy.ts';
 import { type LanOptions, LanPhones } from './lan-phones.ts';
@@ -123,6 +124,7 @@ export class SipAdaptor implements Timed {
   private readonly identities: IdentityPolicy;
   private readonly callers: CallerPolicy | undefined;
   private readonly journal: PhoneJournal | undefined;
+  private readonly emergencies: EmergencyCalls;
   private readonly speakers = new KnownSpeakers();
   private readonly finder: DestinationFinder;
   private readonly registrar: AdaptorRegistrar;
@@ -167,6 +169,7 @@ export class SipAdaptor implements Timed {
     this.journal = options.journal;
     this.lan = lan && new LanPhones({ random, logger }, { realm: overlay, users: lan.users });
     this.identities = new IdentityPolicy({ names, own: self, parties }, { trustHeader, gateways });
+    this.emergencies = new EmergencyCalls({ own: () => `sip:${self.user ?? `[${own.ipv6}]`}` });
     this.sdp = new SdpAddresses({ parties, onWrongAddresses: (addresses) => ports.onWrongAddresses(addresses) });
     this.families = new SdpFamilies({ parties, ipv4Of: (hit) => ports.ipv4Of(hit) });
     this.finder = new DestinationFinder(
@@ -224,7 +227,12 @@ export class SipAdaptor implements Timed {
     const send = (flow: SipFlow, message: SipMessage): void => ports.send(flow, message);
     const answered = (flow: SipFlow, response: SipResponse, now: number): void =>
       this.layer.receive(response, flow, now);
-    this.media = ports.media && new MediaRelay({ random, parties, ports: { ...ports.media, send, answered } });
+    this.media =
+      ports.media &&
+      new MediaRelay({
+        ...{ random, parties, ports: { ...ports.media, send, answered } },
+        isUrgent: (request) => this.finder.callsForHelp(request),
+      });
     this.layer = new TransactionLayer({
       random,
       logger,
@@ -401,14 +409,21 @@ export class SipAdaptor implements Timed {
   private admit(request: SipRequest, from: SipFlow, now: number): Refusal | undefined {
     const party = this.parties.of(from);
     const isOnLan = party.kind === 'phone' && party.onLan;
-    const unknown = isOnLan ? this.lan?.refusalOf(request, from, now) : undefined;
+    const isUrgent = party.kind === 'phone' && this.finder.callsForHelp(request);
+    const unknown = isOnLan ? this.lan?.refusalOf(request, from, now, isUrgent) : undefined;
     if (unknown !== undefined) return unknown;
     if (party.kind !== 'phone' && request.method === 'REGISTER') return { status: 403, reason: 'Not Your Registrar' };
     // In a dialog a phone writes the From by which the other end has called it. Of members each From is looked at: a To tag is soon
     // invented, and a phone may ring for it.
     if (party.kind === 'phone' && !isOnLan && tagOf(request, 'to') !== '') return undefined;
     const isKnown = party.kind === 'member' && this.speakers.has(request, party.hit);
-    const refusal = isKnown ? undefined : this.identities.refusalOf(request, party);
+    let refusal = isKnown ? undefined : this.identities.refusalOf(request, party);
+    if (refusal !== undefined && party.kind === 'phone') {
+      // Who calls for help is this host's user, whatever its phone says.
+      this.journal?.refused(request, from, refusal.reason);
+      const goesOn = tagOf(request, 'to') !== '' && this.emergencies.has(request);
+      if (goesOn || (isUrgent && this.emergencies.begin(request))) refusal = undefined;
+    }
     if (refusal === undefined && party.kind === 'member') this.speakers.learn(request, party.hit);
     if (refusal !== undefined) {
       this.logger.info('sip.refused', {
@@ -417,7 +432,6 @@ export class SipAdaptor implements Timed {
         remote: from.key,
         reason: refusal.reason,
       });
-      if (party.kind === 'phone') this.journal?.refused(request, from, refusal.reason);
     } else if (isOnLan) this.contacts.learn(request, from);
     return refusal ?? this.unwanted(request, party, now);
   }
@@ -460,10 +474,12 @@ export class SipAdaptor implements Timed {
     const isFromLan = sender.kind === 'phone' && sender.onLan;
     if (isFromLan && message.type === 'response') this.contacts.learn(message, from);
     const told = (addresses: readonly string[]): void => this.journal?.replaced(message, from, addresses);
+    const receiver: Party = this.parties.of(to);
     let sent = sender.kind === 'phone' && !isFromLan ? this.sdp.reachable(message, to, told) : message;
     if (sender.kind === 'member' && message.type === 'response' && this.identities.isAddressee(message, sender))
       this.speakers.learn(message, sender.hit);
-    const receiver: Party = this.parties.of(to);
+    if (sender.kind === 'phone' && receiver.kind !== 'phone') sent = this.emergencies.outbound(sent);
+    else if (sender.kind !== 'phone' && receiver.kind === 'phone') sent = this.emergencies.inbound(sent);
     // The gateway is told who calls, too: this host's own user, where a phone does.
     if (receiver.kind === 'trunk')
       sent = this.identities.toPhone(sent, sender.kind === 'phone' ? { kind: 'member', ...this.self } : sender);

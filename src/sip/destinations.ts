@@ -179,6 +179,11 @@ export class DestinationFinder {
     return number === undefined || number.isEmergency || !isE164(number.number) ? undefined : number.number;
   }
 
+  /** Whether a call is one for help, which goes out whatever its phone says of itself. */
+  callsForHelp({ method, uri }: SipRequest): boolean {
+    return method === 'INVITE' && dialledNumber(uri, this.plan)?.isEmergency === true;
+  }
+
   private isOutside(number: DialledNumber | undefined, addressee: Addressee): boolean {
     if (addressee.kind === 'foreign' || number?.isEmergency === true) return true;
     // Of a provider that has no domain but its address.

@@ -36,11 +36,11 @@ export class LanPhones {
     this.authenticator = new Authenticator(components, options);
   }
 
-  /** Undefined: an account of this host sends it. */
-  refusalOf(request: SipRequest, from: SipFlow, now: number): Refusal | undefined {
+  /** Undefined: an account of this host sends it. @param isUrgent a call for help */
+  refusalOf(request: SipRequest, from: SipFlow, now: number, isUrgent = false): Refusal | undefined {
     if (request.method === 'ACK')
       return this.known.has(from.key) ? undefined : { status: 403, reason: 'Not Known Here' };
-    const verdict = this.authenticator.check(request, from.remote.address, now);
+    const verdict = this.authenticator.check(request, from.remote.address, now, isUrgent);
     if (verdict.type === 'known') {
       this.remember(from);
       return undefined;

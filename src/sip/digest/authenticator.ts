@@ -52,6 +52,8 @@ export class Authenticator {
   private readonly users: ReadonlyMap<string, DigestUser>;
   private readonly nonces: Nonces;
   private readonly wrong = new WrongPasswords();
+  /** Those of calls for help: what went wrong elsewhere does not hold them up, and they are no way to try more passwords. */
+  private readonly wrongInNeed = new WrongPasswords();
   /** By address, the longest unused first. */
   private readonly asked = new Map<string, Asked>();
 
@@ -64,8 +66,13 @@ export class Authenticator {
     this.nonces = new Nonces(components);
   }
 
-  /** Not of ACK and CANCEL, which cannot be sent again with an answer (RFC 3261 s22.1). @param address of the sender, which must be its own */
-  check(request: SipRequest, address: string, now: number): Verdict {
+  /**
+   * Not of ACK and CANCEL, which cannot be sent again with an answer (RFC 3261 s22.1).
+   * @param address of the sender, which must be its own
+   * @param isUrgent a call for help
+   */
+  check(request: SipRequest, address: string, now: number, isUrgent = false): Verdict {
+    const wrong = isUrgent ? this.wrongInNeed : this.wrong;
     const kind = request.method === 'REGISTER' ? 'registrar' : 'proxy';
     const given = headerRows(request.headers, FIELDS[kind].answers)
       .slice(0, 4)
@@ -73,7 +80,7 @@ export class Authenticator {
       .filter(({ realm }) => realm === this.realm)
       .slice(0, MAX_CREDENTIALS);
     if (given.length === 0) return this.challenge(kind, { address, now });
-    const waitMs = this.wrong.waitMs(address, now);
+    const waitMs = wrong.waitMs(address, now);
     if (waitMs > 0) return tooManyWrong(waitMs);
     // It was offered both, now or by a former life of ours.
     this.note(address, given.some(({ algorithm }) => algorithm === 'SHA-256') ? 'answers' : 'md5');
@@ -82,7 +89,7 @@ export class Authenticator {
     if (heard.length === 0) return this.challenge(kind, { address, now, stale: true });
     const right = heard.find((credentials) => this.isRight(credentials, request.method));
     if (right === undefined) {
-      this.wrong.note(address, now);
+      wrong.note(address, now);
       return this.challenge(kind, { address, now, wrongUser: given[0]?.user });
     }
     if (!isAbout(right, request)) return refusal(400, 'Digest of Another Request');

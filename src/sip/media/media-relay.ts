@@ -2,7 +2,7 @@ import { hitToAddress } from '../../base/node-id.ts';
 import type { Random } from '../../base/random.ts';
 import type { SipFlow } from '../flow.ts';
 import { firstHeader } from '../message/headers.ts';
-import type { SipMessage, SipResponse } from '../message/message.ts';
+import type { SipMessage, SipRequest, SipResponse } from '../message/message.ts';
 import type { Parties } from '../parties.ts';
 import { type AddressFamily, addressFamilies } from '../sdp/families.ts';
 import { type BodyPart, READABLE, sessionIn } from '../sdp/session-parts.ts';
@@ -49,7 +49,8 @@ interface LateBody {
  * host that has an address of another family than those offered. Its session descriptions get rtpengine's addresses.
  *
  *     relay(message) ──> new ──send──> asked ──rtpengine says so──> known: sent, and again as often as it is sent
- *                                        └──it does not──> failed: a request is answered with 488, all else goes out as it was
+ *                                        └──it does not──> failed: a request is answered with 488, all else goes out as it was, and so
+ *                                                                  does a call for help
  *
  * A request whose session description it could not read is answered with 415.
  *
@@ -59,12 +60,20 @@ export class MediaRelay {
   private readonly random: Random;
   private readonly parties: Parties;
   private readonly ports: MediaRelayPorts;
+  private readonly isUrgent: (request: SipRequest) => boolean;
   private readonly exchanges = new Exchanges();
   /** Calls that are relayed though both ends are in the overlay; the longest unused first. */
   private readonly byFamily = new Set<string>();
   private readonly late = new WeakMap<Uint8Array, LateBody>();
 
-  constructor(components: { readonly random: Random; readonly parties: Parties; readonly ports: MediaRelayPorts }) {
+  /** @param components.isUrgent requests that are to go out in any case: media may come through at the other end, and words may not be needed */
+  constructor(components: {
+    readonly random: Random;
+    readonly parties: Parties;
+    readonly ports: MediaRelayPorts;
+    readonly isUrgent: (request: SipRequest) => boolean;
+  }) {
+    this.isUrgent = components.isUrgent;
     this.random = components.random;
     this.parties = components.parties;
     this.ports = components.ports;
@@ -125,7 +134,8 @@ export class MediaRelay {
         late.body = Buffer.concat([body.subarray(0, part.start), answer.sdp, body.subarray(part.end)]);
       if (waiting === undefined) return;
       const { flow, message } = waiting;
-      if (late.state === 'known' || message.type === 'response' || message.method === 'ACK') this.send(flow, message);
+      const isSent = late.state === 'known' || message.type === 'response' || message.method === 'ACK';
+      if (isSent || this.isUrgent(message)) this.send(flow, message);
       else this.ports.answered(flow, responseTo(message, refusal, this.random), now);
     });
   }

@@ -447,7 +447,11 @@ export class SipAdaptor implements Timed {
     if (leadsOutside) return undefined;
     if (party.kind !== 'member' && party.kind !== 'trunk') return undefined;
     const caller = this.identities.callerOf(request, party);
-    const refusal = callers.refusalOf({ method: request.method, callId }, caller, now);
+    const refusal = callers.refusalOf(
+      { method: request.method, callId, isInDialog: tagOf(request, 'to') !== '' },
+      caller,
+      now,
+    );
     if (refusal === undefined) return undefined;
     this.logger.info('sip.notRung', { method: request.method, caller: caller.names[0], why: refusal.why });
     return refusal;

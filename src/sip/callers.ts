@@ -6,9 +6,11 @@ import { RateLimiter } from '../overlay/rate-limiter.ts';
 /** Of one member at once: whoever is busy dials again, and phones of a family do so together. */
 const BURST = 20;
 const MAX_MEMBERS = 1_024;
-/** Calls of which more requests may come, by Call-ID: those that ring, and those that are talked in. */
+/** Calls and subscriptions of which more requests may come: those that ring, and those that are talked in. */
 const MAX_CALLS = 1_024;
-const MAX_CALL_ID = 256;
+const MAX_KEY = 256;
+/** RFC 3261 s12, RFC 6665 s4.4, RFC 3515 s2.4.4. */
+const BEGIN_DIALOGS: ReadonlySet<string> = new Set(['INVITE', 'SUBSCRIBE', 'REFER']);
 
 /** Times of a day, minutes since midnight; over midnight when `to` is before `from`. */
 export interface Night {
@@ -16,7 +18,7 @@ export interface Night {
   readonly to: number;
 }
 
-/** Whose calls phones of this host ring for. */
+/** Whose calls phones of this host ring for, and whom they tell of their user's presence. */
 export interface CallerSettings {
   /** `anyone`: those too whom a gateway brings, who are no members. */
   readonly callers: 'members' | 'contacts' | 'anyone';
@@ -67,8 +69,9 @@ export class CallerPolicy {
   private readonly ports: CallerPorts;
   private readonly contacts: ReadonlySet<string>;
   private readonly blocked: ReadonlySet<string>;
-  private readonly rate: RateLimiter;
-  /** The longest unused first. */
+  /** Of what phones ring or beep for, and of all else: whose presence is asked for may be called all the same. */
+  private readonly rates: { readonly loud: RateLimiter; readonly quiet: RateLimiter };
+  /** Keys (`keyOf`), the longest unused first. */
   private readonly calls = new Set<string>();
 
   constructor(components: { readonly ports: CallerPorts }, settings: CallerSettings) {
@@ -76,39 +79,56 @@ export class CallerPolicy {
     this.settings = settings;
     this.contacts = new Set(settings.contacts.map(callerName));
     this.blocked = new Set(settings.block.map(callerName));
-    this.rate = new RateLimiter({ burst: BURST, intervalMs: 60_000 / settings.callsPerMinute }, MAX_MEMBERS);
+    const rate = { burst: BURST, intervalMs: 60_000 / settings.callsPerMinute };
+    this.rates = { loud: new RateLimiter(rate, MAX_MEMBERS), quiet: new RateLimiter(rate, MAX_MEMBERS) };
   }
 
   /** How much is remembered: bounded, whatever comes. */
   get size(): number {
-    return this.calls.size + this.rate.size;
+    return this.calls.size + this.rates.loud.size + this.rates.quiet.size;
   }
 
   /** A phone of this host calls: what the called one sends in that call is not judged. */
   called(callId: string): void {
-    this.remember(callId);
+    this.remember(keyOf('INVITE', callId));
   }
 
   /**
-   * @param request of somebody else's. In a call that was let in, whatever the time is by now, all is let in.
-   * @returns undefined: it rings.
+   * @param request of somebody else's. In a call or subscription that was let in, whatever the time is by now, all is let in.
+   * @param request.isInDialog it has a To tag, which is soon invented
+   * @returns undefined: the phones get it.
    */
   refusalOf(
-    request: { readonly method: string; readonly callId: string },
+    request: { readonly method: string; readonly callId: string; readonly isInDialog: boolean },
     caller: Caller,
     now: number,
   ): Refusal | undefined {
-    if (!isDisturbing(request.method) || this.calls.has(request.callId)) return undefined;
-    // First: a flood costs no search in an address book.
-    if (!this.rate.take(caller.member, now)) {
-      const seconds = Math.ceil((this.rate.availableAt(caller.member, now) - now) / 1000);
-      const headers = [{ name: 'Retry-After', value: String(seconds) }];
-      return { status: 480, reason: 'Too Many Calls', headers, why: 'too many calls' };
+    const { method, callId, isInDialog } = request;
+    if (!isJudged(method, isInDialog)) return undefined;
+    const known = this.knownAs(method, callId);
+    if (isInDialog && known !== undefined) {
+      this.remember(known);
+      return undefined;
     }
-    const why = this.objection(request.method, caller);
+    // First: a flood costs no search in an address book.
+    const isLoud = method === 'INVITE' || method === 'MESSAGE';
+    const rate = isLoud ? this.rates.loud : this.rates.quiet;
+    if (!rate.take(caller.member, now)) {
+      const seconds = Math.ceil((rate.availableAt(caller.member, now) - now) / 1000);
+      const headers = [{ name: 'Retry-After', value: String(seconds) }];
+      return { status: 480, reason: isLoud ? 'Too Many Calls' : 'Too Many Requests', headers, why: 'too many calls' };
+    }
+    const why = known === undefined ? this.objection(method, caller) : undefined;
     if (why !== undefined) return { status: 480, reason: 'Temporarily Unavailable', why };
-    this.remember(request.callId);
+    if (BEGIN_DIALOGS.has(method)) this.remember(keyOf(method, callId));
     return undefined;
+  }
+
+  /** A call may have subscriptions in it; a subscription lets no call in. */
+  private knownAs(method: string, callId: string): string | undefined {
+    const keys =
+      method === 'INVITE' ? [keyOf('INVITE', callId)] : ['INVITE', 'SUBSCRIBE'].map((by) => keyOf(by, callId));
+    return keys.find((key) => this.calls.has(key));
   }
 
   private objection(method: string, { names, isMember }: Caller): Refusal['why'] | undefined {
@@ -123,19 +143,26 @@ export class CallerPolicy {
       : undefined;
   }
 
-  private remember(callId: string): void {
-    if (callId.length > MAX_CALL_ID) return;
-    this.calls.delete(callId);
-    this.calls.add(callId);
+  private remember(key: string): void {
+    if (key.length > MAX_KEY) return;
+    this.calls.delete(key);
+    this.calls.add(key);
     if (this.calls.size <= MAX_CALLS) return;
     const [oldest] = this.calls;
     if (oldest !== undefined) this.calls.delete(oldest);
   }
 }
 
-/** What phones ring, or beep, for. */
-function isDisturbing(method: string): boolean {
-  return method === 'INVITE' || method === 'MESSAGE';
+/**
+ * All that comes outside of dialogs: whoever may not ring learns nothing of phones here, and makes them do nothing. In dialogs, what a
+ * phone might do though it knows of none; a call whose agent was begun anew is held and ended as before.
+ */
+function isJudged(method: string, isInDialog: boolean): boolean {
+  return isInDialog ? method === 'MESSAGE' || BEGIN_DIALOGS.has(method) : method !== 'ACK';
+}
+
+function keyOf(method: string, callId: string): string {
+  return `${method === 'INVITE' ? 'call' : 'subscription'} ${callId}`;
 }
 
 function isWithin({ from, to }: Night, minute: number): boolean {

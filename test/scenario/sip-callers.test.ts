@@ -88,3 +88,45 @@ test('who is blocked rings no phone, whatever it invents, and has the answer of 
   network.loop.run(5_000);
   t.regex(back.heard[1] ?? '', /^200/);
 });
+
+test('who is blocked, and who is no contact, learns nothing of presence and makes phones do nothing: 480, and no phone hears of it', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const bob = overlay.home('bob', {
+    callers: { block: ['mallory'], callers: 'contacts', contacts: ['alice', 'mallory'] },
+  });
+  const bobs = bob.registered();
+  const [alice, carol, mallory] = ['alice', 'carol', 'mallory'].map((name) => overlay.home(name).registered());
+  const asked = ['SUBSCRIBE', 'REFER', 'OPTIONS', 'NOTIFY', 'INFO', 'PUBLISH', 'UPDATE', 'MESSAGE'];
+  const event = [{ name: 'Event', value: 'presence' }];
+  for (const phone of [carol, mallory]) {
+    for (const method of asked) phone?.ask(method, 'sip:bob@home.example', event);
+    network.loop.run(1_000);
+    t.deepEqual(phone?.heard.slice(1).sort(), asked.map((method) => `${method} 480`).sort());
+  }
+  t.deepEqual(bobs.received, []);
+  alice?.ask('SUBSCRIBE', 'sip:bob@home.example', event);
+  network.loop.run(1_000);
+  t.deepEqual(alice?.heard.slice(1), ['SUBSCRIBE 200']);
+  bobs.ask('SUBSCRIBE', 'sip:mallory@home.example', event);
+  network.loop.run(1_000);
+  t.is(bobs.heard.at(-1), 'SUBSCRIBE 200', 'what phones here ask is not held up');
+});
+
+test('a member that asks for presence without end gets twenty answers at once and thirty a minute, and its call rings all the same', (t) => {
+  const network = new SipNetwork();
+  network.isLogging = false;
+  const overlay = new SipOverlay(network);
+  const bob = overlay.home('bob', { callers: {} });
+  const [bobs, flooding] = [bob.registered(), overlay.home('mallory').registered()];
+  bobs.manners = { answersAfterMs: 10, status: 486 };
+  for (let ms = 0; ms < MINUTE_MS; ms += 100) {
+    flooding.ask('SUBSCRIBE', 'sip:bob@home.example', [{ name: 'Event', value: 'presence' }]);
+    network.loop.run(100);
+  }
+  const call = flooding.call('one', 'sip:bob@home.example');
+  network.loop.run(1_000);
+  t.is(bobs.received.filter((line) => line.startsWith('SUBSCRIBE')).length, 20 + 29);
+  t.is(flooding.heard.filter((line) => line === 'SUBSCRIBE 480').length, 600 - 49);
+  t.deepEqual(call.heard, ['486']);
+});

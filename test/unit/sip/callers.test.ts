@@ -18,10 +18,14 @@ const GATEWAY: Caller = {
 let calls = 0;
 
 /** Why it does not ring. */
-function verdict(settings: Partial<CallerSettings>, caller: Caller, options: { at?: number; method?: string } = {}) {
-  const { at = NOON, method = 'INVITE' } = options;
+function verdict(
+  settings: Partial<CallerSettings>,
+  caller: Caller,
+  options: { at?: number; method?: string; isInDialog?: boolean } = {},
+) {
+  const { at = NOON, method = 'INVITE', isInDialog = false } = options;
   const policy = new CallerPolicy({ ports: { minuteOfDay: () => at } }, { ...MEMBERS, ...settings });
-  return policy.refusalOf({ method, callId: `call-${(calls += 1)}` }, caller, 0)?.why ?? 'rings';
+  return policy.refusalOf({ method, callId: `call-${(calls += 1)}`, isInDialog }, caller, 0)?.why ?? 'rings';
 }
 
 test('members ring unless contacts alone shall; whom a gateway brings rings where anyone may', (t) => {
@@ -69,11 +73,56 @@ test('at night contacts alone ring; messages come at any time', (t) => {
   t.is(verdict({ night: { from: 60, to: 120 } }, member('alice'), { at: 0 }), 'rings');
 });
 
+const QUIET = ['SUBSCRIBE', 'REFER', 'OPTIONS', 'NOTIFY', 'INFO', 'PUBLISH', 'UPDATE', 'FUTURE'];
+
+test('who may not ring asks for nobody’s presence either, and nothing else of phones comes to him; at night all else does', (t) => {
+  for (const method of QUIET) {
+    t.is(verdict({ block: ['alice'] }, member('alice'), { method }), 'blocked', method);
+    t.is(verdict({ callers: 'contacts' }, member('alice'), { method }), 'no contact', method);
+    t.is(verdict({}, GATEWAY, { method }), 'no member', method);
+    t.is(verdict({}, member('alice'), { method }), 'rings', method);
+    t.is(verdict({ night: NIGHT }, member('alice'), { method, at: 0 }), 'rings', method);
+  }
+});
+
+test('in a dialog that nobody knows, what a phone may act on is judged, and what ends or goes on with a call is not', (t) => {
+  const judged = (method: string) => verdict({ block: ['alice'] }, member('alice'), { method, isInDialog: true });
+  for (const method of ['INVITE', 'MESSAGE', 'SUBSCRIBE', 'REFER']) t.is(judged(method), 'blocked', method);
+  for (const method of ['BYE', 'ACK', 'PRACK', 'UPDATE', 'INFO', 'NOTIFY']) t.is(judged(method), 'rings', method);
+});
+
+test('a subscription that is let in at night is renewed, and no call rings by its Call-ID; a call that is let in may hold a subscription', (t) => {
+  let minute = 0;
+  const policy = new CallerPolicy({ ports: { minuteOfDay: () => minute } }, { ...MEMBERS, night: NIGHT });
+  const ask = (method: string, callId: string, isInDialog: boolean) =>
+    policy.refusalOf({ method, callId, isInDialog }, member('alice'), 0)?.why;
+  t.is(ask('SUBSCRIBE', 'a', false), undefined);
+  t.is(ask('MESSAGE', 'b', false), undefined);
+  for (let count = 0; count < 100; count += 1) t.is(ask('SUBSCRIBE', 'a', true), undefined);
+  for (const callId of ['a', 'b'])
+    for (const isInDialog of [true, false]) t.is(ask('INVITE', callId, isInDialog), 'night');
+  minute = NOON;
+  t.is(ask('INVITE', 'c', false), undefined);
+  for (let count = 0; count < 100; count += 1) t.is(ask('REFER', 'c', true), undefined);
+});
+
+for (const method of ['INVITE', 'MESSAGE', 'OPTIONS', 'SUBSCRIBE', 'REFER'])
+  test(`${method} outside of a dialog is counted under one Call-ID, too, and what is no call takes nothing of the calls`, (t) => {
+    const policy = new CallerPolicy({ ports: { minuteOfDay: () => NOON } }, MEMBERS);
+    const ask = (what: string) => policy.refusalOf({ method: what, callId: 'a', isInDialog: false }, member('m'), 0);
+    const passed = Array.from({ length: 100 }, () => ask(method)).filter((refusal) => refusal === undefined);
+    t.is(passed.length, 20);
+    const isLoud = method === 'INVITE' || method === 'MESSAGE';
+    t.is(ask('INVITE')?.reason, isLoud ? 'Too Many Calls' : undefined);
+    t.is(ask('OPTIONS')?.reason, isLoud ? undefined : 'Too Many Requests');
+  });
+
 test('the address book counts as contacts', (t) => {
   const isContact = (names: readonly string[]): boolean => names.includes('alice@home.example');
   const settings: CallerSettings = { ...MEMBERS, callers: 'contacts' };
   const policy = new CallerPolicy({ ports: { minuteOfDay: () => NOON, isContact } }, settings);
-  const asked = (label: string) => policy.refusalOf({ method: 'INVITE', callId: label }, member(label), 0)?.why;
+  const asked = (label: string) =>
+    policy.refusalOf({ method: 'INVITE', callId: label, isInDialog: false }, member(label), 0)?.why;
   t.is(asked('alice'), undefined);
   t.is(asked('bob'), 'no contact');
 });
@@ -81,8 +130,9 @@ test('the address book counts as contacts', (t) => {
 test('in a call that rings, or that a phone of this host has made, all is let in, until much later', (t) => {
   let minute = NOON;
   const policy = new CallerPolicy({ ports: { minuteOfDay: () => minute } }, { ...MEMBERS, night: NIGHT });
-  const ask = (callId: string) => policy.refusalOf({ method: 'INVITE', callId }, member('alice'), 0)?.why;
-  t.is(ask('in'), undefined);
+  const ask = (callId: string, isInDialog = true) =>
+    policy.refusalOf({ method: 'INVITE', callId, isInDialog }, member('alice'), 0)?.why;
+  t.is(ask('in', false), undefined);
   policy.called('out');
   minute = 0;
   t.is(ask('in'), undefined);
@@ -98,18 +148,26 @@ test('of a member that calls without end twenty calls ring at once and thirty a 
   let rung = 0;
   let retryAfter: string | undefined;
   for (let now = 0; now < 120_000; now += 100) {
-    const refusal = policy.refusalOf({ method: 'INVITE', callId: `flood-${now}` }, member('mallory'), now);
+    const refusal = policy.refusalOf(
+      { method: 'INVITE', callId: `flood-${now}`, isInDialog: false },
+      member('mallory'),
+      now,
+    );
     if (refusal === undefined) rung += 1;
     else retryAfter = refusal.headers?.[0]?.value;
   }
   t.is(rung, 20 + 59);
   t.is(retryAfter, '1');
-  t.is(policy.refusalOf({ method: 'INVITE', callId: 'a' }, member('alice'), 60_000), undefined);
+  t.is(policy.refusalOf({ method: 'INVITE', callId: 'a', isInDialog: false }, member('alice'), 60_000), undefined);
 });
 
 test('whatever number of members call, and however long their Call-IDs are, memory is bounded', (t) => {
   const policy = new CallerPolicy({ ports: { minuteOfDay: () => NOON } }, MEMBERS);
   for (let i = 0; i < 10_000; i++)
-    policy.refusalOf({ method: 'INVITE', callId: `${i}${'x'.repeat(i % 2 === 0 ? 0 : 1_000)}` }, member(`m${i}`), i);
+    policy.refusalOf(
+      { method: 'INVITE', callId: `${i}${'x'.repeat(i % 2 === 0 ? 0 : 1_000)}`, isInDialog: false },
+      member(`m${i}`),
+      i,
+    );
   t.true(policy.size <= 2_048);
 });

@@ -9,6 +9,7 @@ import type { StateDirectory } from '../identity/state-directory.ts';
 import type { SipLanSettings, SipLanUser } from '../config/sip-lan-settings.ts';
 import type { SocketAddress } from '../base/socket-address.ts';
 import type { TrunkSettings } from '../config/trunk-settings.ts';
+import { AbsentHosts } from '../sip/absent-hosts.ts';
 import { SipAdaptor } from '../sip/adaptor.ts';
 import { callerName, CallerPolicy, type CallerSettings } from '../sip/callers.ts';
 import { HostWatch } from '../sip/host-watch.ts';
@@ -106,6 +107,7 @@ export class SipHost implements Timed {
   private readonly lookup: SipLookup;
   private readonly sockets: SipSockets;
   private readonly watch: HostWatch;
+  private readonly absent: AbsentHosts;
   private readonly callers: CallerPolicy;
   private readonly journal: PhoneJournal;
   private readonly rtpengine: RtpengineSocket | undefined;
@@ -141,11 +143,16 @@ export class SipHost implements Timed {
       },
       options.callers,
     );
+    const reach = hostWatchPorts({ engine, driver: components.driver, fed: this.driver });
+    this.absent = new AbsentHosts({ ports: reach });
     this.watch = new HostWatch({
       ports: {
-        ...hostWatchPorts({ engine, driver: components.driver, fed: this.driver }),
+        ...reach,
         isWaiting: (flow) => this.adaptor.isWaiting(flow),
-        gone: (flow, now) => this.adaptor.flowClosed(flow, now),
+        gone: (flow, now) => {
+          this.absent.gone(flow.remote.address, now);
+          this.adaptor.flowClosed(flow, now);
+        },
       },
     });
     const names = new OverlayNames(options.overlay);
@@ -181,6 +188,7 @@ export class SipHost implements Timed {
         receive: (flow, incoming) => {
           this.driver.feed('SIP message', (now) => {
             this.watch.heard(flow, now);
+            this.absent.back(flow.remote.address);
             if (incoming instanceof Uint8Array) this.adaptor.receiveDatagram(flow, incoming, now);
             else this.adaptor.receive(flow, incoming, now);
           });
@@ -238,6 +246,7 @@ export class SipHost implements Timed {
   /** This host has other addresses than before. */
   networkChanged(): void {
     this.trunk?.networkChanged();
+    this.driver.feed('SIP network', () => this.absent.forgetAll());
   }
 
   /** An overlay address was claimed, and the interface has it. */
@@ -249,12 +258,13 @@ export class SipHost implements Timed {
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.adaptor.nextTimeout(), this.watch.nextTimeout());
+    return earliest(this.adaptor.nextTimeout(), this.watch.nextTimeout(), this.absent.nextTimeout());
   }
 
   handleTimeout(now: number): void {
     this.adaptor.handleTimeout(now);
     this.watch.handleTimeout(now);
+    this.absent.handleTimeout(now);
   }
 
   /** Idempotent. Calls go on without us; registrations are there again in the next life. */
@@ -344,6 +354,7 @@ export class SipHost implements Timed {
             this.lookup.lookUp(aor, (hosts) => void this.driver.feed('SIP lookup', (now) => done(hosts, now))),
           isListening: (local) => this.sockets.isListening(local),
           portOf: (hit) => this.ports.of(hit),
+          isAbsent: ({ hit, storedAt }, now) => this.absent.isAbsent(hitToAddress(hit), storedAt, now),
           onWrongAddresses: (addresses) =>
             logger.warn('a phone tells others addresses that they cannot reach', {
               addresses: addresses.join(' '),

@@ -50,7 +50,7 @@ export class SipLookup {
       directory.lookUp(aor, now, (result) => {
         if (result.ok) {
           const { from, hosts } = result.value;
-          finish(hosts.map(({ hit }) => ({ hit, isRegistered: from === 'registrations' })));
+          finish(hosts.map((host) => ({ ...host, isRegistered: from === 'registrations' })));
         } else if (linked.length > 0) finish(linked);
         else finish(result.error.errorCode === ERROR_CODES.not_found ? [] : undefined);
       });

@@ -25,6 +25,8 @@ export interface RecordSource {
 export interface NamedHost {
   readonly hit: Hit;
   readonly ipv4: string | undefined;
+  /** When its record was written: milliseconds since the epoch, by its clock. */
+  readonly storedAt?: number;
   readonly source: RecordSource;
 }
 
@@ -78,7 +80,8 @@ export class NameRecords {
       const hosts = result.values.flatMap((value) => {
         const ipv4 = decoded(value, decodeNameValue)?.ipv4;
         if (ipv4 === undefined || value.signer.user !== user) return [];
-        return [{ hit: value.signer.nodeId, ipv4: ipv4 ?? undefined, source: this.sourceOf(value, result) }];
+        const { signer, storageTime: storedAt } = value;
+        return [{ hit: signer.nodeId, ipv4: ipv4 ?? undefined, storedAt, source: this.sourceOf(value, result) }];
       });
       hosts.sort((a, b) => a.source.ageMs - b.source.ageMs);
       if (hosts.length === 0) done({ ok: false, error: notFound(`no host has the name ${user}`) }, at);

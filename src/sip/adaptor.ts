@@ -8,7 +8,7 @@ import type { SocketAddress } from '../base/socket-address.ts';
 import type { CallerPolicy } from './callers.ts';
 import { MAILBOX_LABEL } from '../identity/names.ts';
 import { ContactFlows } from './contact-flows.ts';
-import { DestinationFinder, type FoundHost, type Target, type TrunkPlace } from './destinations.ts';
+import { DestinationFinder, type FoundHost, type Target, type TrunkPlace, UNREACHABLE } from './destinations.ts';
 import { EmergencyCalls } from './emergency-calls.ts';
 import type { SipFlow } from './flow.ts';
 import { IdentityPolicy } from './identity-policy.ts';
@@ -41,9 +41,6 @@ import { VoiceMail } from './voice-mail/voice-mail.ts';
 const ALLOW =
   'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, MESSAGE, PUBLISH';
 
-/** A phone that is switched off, or its host: the 500 of RFC 3261 s16.9 is shown as a fault. */
-const UNREACHABLE: Refusal = { status: 480, reason: 'Host Unreachable' };
-
 /** The registrar of this host's user. */
 export interface AdaptorRegistrar extends Timed {
   register(request: SipRequest, flow: SipFlow, now: number): SipResponse;
@@ -64,6 +61,8 @@ export interface AdaptorPorts {
   isListening(local: SocketAddress): boolean;
   /** As `DestinationPorts`; absent: all adaptors listen where this one does. */
   portOf?(hit: Hit): number | undefined;
+  /** As `DestinationPorts`. */
+  isAbsent?(host: Pick<FoundHost, 'hit' | 'storedAt'>, now: number): boolean;
   /** As `DestinationPorts`; absent: it is not known. */
   unregisteredPhone?(): string | undefined;
   /** Hosts of members that lead out of the overlay, the best first; absent: none. */
@@ -184,6 +183,7 @@ export class SipAdaptor implements Timed {
           lookUp: (aor, now, done) => ports.lookUp(aor, now, done),
           isListening: (local) => ports.isListening(local),
           portOf: (hit) => ports.portOf?.(hit),
+          isAbsent: (host, now) => ports.isAbsent?.(host, now) ?? false,
           gateways: (now, done) => (ports.gateways === undefined ? done([], now) : ports.gateways(now, done)),
           holderOf: (number, now, done) =>
             ports.holderOf === undefined ? done(undefined, now) : ports.holderOf(number, now, done),

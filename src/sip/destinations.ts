@@ -20,6 +20,7 @@ export interface Target {
   readonly q?: number;
   readonly respondsWithinMs?: number;
   readonly hasAlternatives?: boolean;
+  readonly areElsewhere?: boolean;
   /** As `Target` of the proxy. */
   readonly holder?: string;
 }
@@ -29,6 +30,9 @@ export interface FinalAnswer {
   readonly reason: string;
 }
 
+/** A phone that is switched off, or its host: the 500 of RFC 3261 s16.9 is shown as a fault. */
+export const UNREACHABLE: FinalAnswer = { status: 480, reason: 'Host Unreachable' };
+
 export type Destinations = { readonly targets: readonly Target[] } | FinalAnswer;
 
 /** A host where a member has phones. */
@@ -36,7 +40,11 @@ export interface FoundHost {
   readonly hit: Hit;
   /** False: it is found by its name alone. A phone may listen there that has never registered. */
   readonly isRegistered: boolean;
-  /** Of the latter, if it has one: not every phone knows IPv6, and all know IPv4. */
+  /** When its record was written, by its clock: another one is news of it. Undefined: it is known without one. */
+  readonly storedAt?: number | undefined;
+  /** Its record was not renewed in time: it is likely that the host is no more. */
+  readonly isOverdue?: boolean | undefined;
+  /** Of those that are found by name, if it has one: not every phone knows IPv6, and all know IPv4. */
   readonly ipv4?: string | undefined;
 }
 
@@ -54,6 +62,8 @@ export interface DestinationPorts {
   isListening(local: { readonly address: string; readonly port: number }): boolean;
   /** Where the adaptor of another host listens, as it says; undefined: it is not known to. Absent: of none. */
   portOf?(hit: Hit): number | undefined;
+  /** Whether the host was called lately and is still known to be gone. Absent: it is not known. */
+  isAbsent?(host: Pick<FoundHost, 'hit' | 'storedAt'>, now: number): boolean;
   /** Hosts that lead out of the overlay, the best first. In the call when it is known. */
   gateways(now: number, done: (hosts: readonly Hit[], now: number) => void): void;
   /** The gateway beside this adaptor; undefined: there is none. */
@@ -237,22 +247,44 @@ export class DestinationFinder {
         return;
       }
       const others = (hosts ?? []).filter(({ hit }) => hit !== this.self);
-      const byTcp = isLarge(request);
-      const holder = aor;
-      // Whom only names tell of may have no adaptor: where it is one host, it is asked at 5060 then.
-      const isAlone = here.length === 0 && others.length === 1;
-      const there = others.flatMap(({ hit, isRegistered, ipv4 }) => {
-        const adaptor = this.adaptorOf(hit, byTcp);
-        const targets = adaptor === undefined ? [] : [{ uri: request.uri, flow: adaptor, holder }];
-        if (isRegistered || !isAlone) return targets;
-        const phone = this.flow(ipv4 ?? hitToAddress(hit), SIP_PORT, false);
-        return [
-          ...targets.map((target) => ({ ...target, respondsWithinMs: HOST_RESPONDS_WITHIN_MS, hasAlternatives: true })),
-          ...(phone === undefined ? [] : [{ uri: request.uri, flow: phone, q: 0.5, holder }]),
-        ];
-      });
-      done(orElse([...here, ...there], isOwn ? NOBODY_THERE : NOT_FOUND), at);
+      const living = others.filter((host) => this.ports.isAbsent?.(host, at) !== true);
+      const there = this.toHosts(living, asked, { holder: aor, isAlone: here.length === 0 });
+      const nobody = others.length > 0 ? UNREACHABLE : NOT_FOUND;
+      done(orElse([...here, ...there], isOwn && others.length === 0 ? NOBODY_THERE : nobody), at);
     });
+  }
+
+  /**
+   * To the adaptors of a member's hosts. Whom only names tell of may have no adaptor: where it is one host, it is asked at 5060 then. What is
+   * overdue is asked when the others do not answer: a host that was lost or installed anew keeps nobody waiting.
+   */
+  private toHosts(
+    hosts: readonly FoundHost[],
+    { request }: Asked,
+    { holder, isAlone }: { readonly holder: string; readonly isAlone: boolean },
+  ): Target[] {
+    const byTcp = isLarge(request);
+    const { uri } = request;
+    const inTime = hosts.filter(({ isOverdue }) => isOverdue !== true);
+    const first = inTime.length > 0 ? inTime : hosts;
+    const last = inTime.length > 0 ? hosts.filter((host) => !inTime.includes(host)) : [];
+    const adaptor = (hit: Hit): Pick<Target, 'uri' | 'flow' | 'holder'>[] => {
+      const flow = this.adaptorOf(hit, byTcp);
+      return flow === undefined ? [] : [{ uri, flow, holder }];
+    };
+    const isOne = isAlone && first.length === 1;
+    const targets = first.flatMap(({ hit, isRegistered, ipv4 }): Target[] => {
+      if (isRegistered || !isOne) return adaptor(hit);
+      const phone = this.flow(ipv4 ?? hitToAddress(hit), SIP_PORT, false);
+      return [
+        ...adaptor(hit).map((target) => ({
+          ...{ ...target, respondsWithinMs: HOST_RESPONDS_WITHIN_MS, hasAlternatives: true },
+        })),
+        ...(phone === undefined ? [] : [{ uri, flow: phone, q: 0.5, holder, hasAlternatives: last.length > 0 }]),
+      ];
+    });
+    const others = last.flatMap(({ hit }) => adaptor(hit));
+    return [...targets, ...others.map((target) => ({ ...target, q: 0.3, respondsWithinMs: HOST_RESPONDS_WITHIN_MS }))];
   }
 
   /**
@@ -304,12 +336,15 @@ export class DestinationFinder {
     }
     this.ports.gateways(now, (hosts, at) => {
       const byTcp = isLarge(request);
-      const others = hosts.filter((hit) => hit !== this.self).flatMap((hit) => this.adaptorOf(hit, byTcp) ?? []);
+      const absent = hosts.filter((hit) => this.ports.isAbsent?.({ hit }, at) === true);
+      const others = [...hosts.filter((hit) => !absent.includes(hit)), ...absent]
+        .filter((hit) => hit !== this.self)
+        .flatMap((hit) => this.adaptorOf(hit, byTcp) ?? []);
       const here = own === undefined ? [] : [own.flow];
       const flows = own?.isReady === false ? [...others, ...here] : [...here, ...others];
       const targets = flows.slice(0, MAX_GATEWAYS).map((flow, index) => ({
         ...{ uri, flow, q: 1 - index / 10 },
-        ...{ respondsWithinMs: GATEWAY_RESPONDS_WITHIN_MS, hasAlternatives: true },
+        ...{ respondsWithinMs: GATEWAY_RESPONDS_WITHIN_MS, hasAlternatives: true, areElsewhere: true },
       }));
       done(orElse(targets, number === undefined ? NOT_OF_THIS_OVERLAY : NO_GATEWAY), at);
     });
@@ -340,21 +375,28 @@ export class DestinationFinder {
     }
     const isProven = this.parties.userOf(place.hit) === aor;
     if (isProven && this.ports.portOf?.(place.hit) !== undefined) {
-      done(this.ofGruu(asked, place, now, aor), now);
+      done(this.ofGruu(asked, place, now, { holder: aor }), now);
       return;
     }
     this.ports.lookUp(aor, now, (hosts, at) => {
-      if (isProven || hosts?.some(({ hit }) => hit === place.hit) === true)
-        done(this.ofGruu(asked, place, at, aor), at);
+      const found = hosts?.find(({ hit }) => hit === place.hit);
+      if (isProven || found !== undefined)
+        done(this.ofGruu(asked, place, at, { holder: aor, storedAt: found?.storedAt }), at);
       else done(hosts === undefined ? SILENT_OVERLAY : NOT_FOUND, at);
     });
   }
 
   /** One phone of one host (RFC 5627, RFC 7904 s6): the URI says of which. */
-  private ofGruu({ uri, request, party }: Asked, { hit }: GruuPlace, now: number, holder?: string): Destinations {
+  private ofGruu(
+    { uri, request, party }: Asked,
+    { hit }: GruuPlace,
+    now: number,
+    { holder, storedAt }: { readonly holder?: string; readonly storedAt?: number | undefined } = {},
+  ): Destinations {
     if (hit === this.self) return orElse(this.ports.gruu(uri, now), NOBODY_THERE);
     const flow = party.kind === 'member' ? undefined : this.adaptorOf(hit, isLarge(request));
     if (flow === undefined) return NOT_FOUND;
+    if (this.ports.isAbsent?.({ hit, storedAt }, now) === true) return UNREACHABLE;
     return { targets: [{ uri: request.uri, flow, ...(holder === undefined ? {} : { holder }) }] };
   }
 

@@ -16,7 +16,9 @@ import {
 import { udpFlow } from '../../src/sip/flow.ts';
 import { parseSip } from '../../src/sip/message/codec.ts';
 import { OverlayNames } from '../../src/sip/names.ts';
+import type { LookupResult } from '../../src/overlay/naming.ts';
 import { Registrar } from '../../src/sip/registrar/registrar.ts';
+import type { SipPlaces } from '../../src/sip/usage/sip-directory.ts';
 import { OverlayWorld, type SimNode, resourceOf } from '../sim/overlay/overlay-world.ts';
 import { fetchFrom, settled } from '../sim/overlay/records.ts';
 import { SipHost, growSipHosts } from '../sim/overlay/sip-host.ts';
@@ -74,6 +76,11 @@ function stored(world: OverlayWorld, node: SimNode, aor: string, key: string, va
   return result.ok ? 'stored' : result.error.code;
 }
 
+/** Of the first host. */
+function storedAtOf(result: LookupResult<SipPlaces>): number | undefined {
+  return result.ok ? result.value.hosts[0]?.storedAt : undefined;
+}
+
 test('hosts where a user’s phones are registered are found from another within a second, all of them, the latest first', (t) => {
   const { world, alice, bob } = scene(t);
   const [desk, cell] = alice;
@@ -84,8 +91,11 @@ test('hosts where a user’s phones are registered are found from another within
   const result = bob.lookUp(ALICE);
   t.deepEqual(result.ok && result.value, {
     from: 'registrations',
-    hosts: [{ hit: desk.node.id, preferences: METHODS, ipv4: undefined }],
+    hosts: [
+      { hit: desk.node.id, preferences: METHODS, ipv4: undefined, storedAt: storedAtOf(result), isOverdue: false },
+    ],
   });
+  t.is(typeof storedAtOf(result), 'number');
   cell.register('');
   world.loop.run(FORGET_MS);
   t.is(bob.found(ALICE), `registrations ${cell.node.id} ${desk.node.id}`);
@@ -131,8 +141,14 @@ test('a user without registrations is found by the name of its hosts, and the an
   const result = bob.lookUp(ALICE);
   t.deepEqual(result.ok && result.value, {
     from: 'names',
-    hosts: [{ hit: desk.node.id, preferences: '', ipv4: desk.names.ipv4 }],
+    hosts: [
+      {
+        ...{ hit: desk.node.id, preferences: '', ipv4: desk.names.ipv4 },
+        ...{ storedAt: storedAtOf(result), isOverdue: false },
+      },
+    ],
   });
+  t.is(typeof storedAtOf(result), 'number');
   t.truthy(desk.names.ipv4);
 });
 

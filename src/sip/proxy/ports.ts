@@ -18,6 +18,8 @@ export interface Target {
   readonly respondsWithinMs?: number | undefined;
   /** Those of lower q would do the same, and are tried only when this one cannot: 5xx, or no answer. */
   readonly hasAlternatives?: boolean | undefined;
+  /** And they are on other hosts: that this one is gone says nothing of them. */
+  readonly areElsewhere?: boolean | undefined;
   /** Whose phones are meant, and nobody else's may answer (`ProxyPorts.mayAnswer`); absent: whoever is there. */
   readonly holder?: string | undefined;
   /** On the copy that goes there, before our Record-Route and Via. */

@@ -279,8 +279,9 @@ export class ResponseContext implements Expiring {
     const response = this.responseOf(this.asked, branch, outcome);
     // RFC 4320 s4.2: a 408 to what is no INVITE would come too late for anybody.
     if (response.status !== 408 || this.transaction.isInvite) this.asked.responses.push(response);
-    const { hasAlternatives = false } = branch.target;
-    const isSettled = hasAlternatives && outcome.status !== 408 && outcome.status < 500;
+    const { hasAlternatives = false, areElsewhere = false } = branch.target;
+    const isGone = areElsewhere && outcome === this.components.ports.unreachable;
+    const isSettled = hasAlternatives && !isGone && outcome.status !== 408 && outcome.status < 500;
     if (outcome.status >= 600) {
       this.stop([], now);
       return;

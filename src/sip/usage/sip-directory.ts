@@ -20,6 +20,8 @@ const MAX_HOSTS = 8;
  */
 const KEPT_MS = { registrations: 5_000, names: 1_000, nobody: 2_000 } as const;
 const MAX_KEPT = 256;
+/** Records of names live for 30 days, and are written anew twice a day (`NameService`) by whoever is in the overlay: three times were missed. */
+const OVERDUE_MS = 36 * 3_600_000;
 /** At a time: names, and those that wait for one. */
 const MAX_LOOKUPS = 64;
 const MAX_WAITING = 64;
@@ -33,6 +35,10 @@ export interface SipHost {
   readonly preferences: string;
   /** Of one that was found by its name: its overlay address, since its phone may know IPv4 alone. */
   readonly ipv4: string | undefined;
+  /** When its record was written, by its clock. */
+  readonly storedAt: number | undefined;
+  /** That of a name was not renewed in time. */
+  readonly isOverdue: boolean;
 }
 
 export interface SipPlaces {
@@ -117,7 +123,10 @@ export class SipDirectory {
         this.answer(aor, { ok: false, error }, at);
         return;
       }
-      const hosts = result.value.slice(0, MAX_HOSTS).map(({ hit, ipv4 }) => ({ hit, ipv4, preferences: '' }));
+      const hosts = result.value.slice(0, MAX_HOSTS).map(({ hit, ipv4, storedAt, source }) => ({
+        ...{ hit, ipv4, storedAt, preferences: '' },
+        isOverdue: source.ageMs > OVERDUE_MS,
+      }));
       this.answer(aor, { ok: true, value: { from: 'names', hosts } }, at);
     });
   }
@@ -151,12 +160,12 @@ function hostsOf(aor: string, values: readonly FetchedValue[]): SipHost[] {
 }
 
 /** @returns undefined when the record leads to anything but its writer. */
-function hostOf({ value, signer }: FetchedValue): SipHost | undefined {
+function hostOf({ value, signer, storageTime: storedAt }: FetchedValue): SipHost | undefined {
   const registration = decoded(value.value);
   if (registration?.type !== 'route' || registration.destinationList.length !== 1) return undefined;
   const [destination] = registration.destinationList;
   if (destination?.type !== 'node' || destination.nodeId !== signer.nodeId) return undefined;
-  return { hit: signer.nodeId, preferences: registration.contactPrefs, ipv4: undefined };
+  return { hit: signer.nodeId, preferences: registration.contactPrefs, ipv4: undefined, storedAt, isOverdue: false };
 }
 
 function decoded(bytes: Uint8Array): SipRegistration | undefined {

@@ -6,6 +6,7 @@ import { type AdaptorPorts, SipAdaptor } from '../../../src/sip/adaptor.ts';
 import type { FoundHost } from '../../../src/sip/destinations.ts';
 import { earliest } from '../../../src/base/clock.ts';
 import { CallerPolicy, type CallerSettings } from '../../../src/sip/callers.ts';
+import { AbsentHosts } from '../../../src/sip/absent-hosts.ts';
 import { HostWatch } from '../../../src/sip/host-watch.ts';
 import { isLoopback } from '../../../src/sip/parties.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
@@ -75,7 +76,7 @@ export class SipOverlay {
     const isAny = registered.length > 0 || ghosts.some(({ isRegistered }) => isRegistered);
     if (isAny)
       return [
-        ...registered.map(({ hit }) => ({ hit, isRegistered: true })),
+        ...registered.map(({ hit, storedAt }) => ({ hit, storedAt, isRegistered: true })),
         ...ghosts.filter(({ isRegistered }) => isRegistered),
       ];
     return [...theirs.map(({ hit, ipv4 }) => ({ hit, ipv4, isRegistered: false })), ...ghosts];
@@ -108,9 +109,14 @@ export class SipHome implements SipNode {
   isOff = false;
   /** Of others to this one: their ends do not know yet that it is off. */
   isLinked = false;
+  /** When it has written its record; undefined: it is not told. */
+  storedAt: number | undefined;
+  /** How often it has asked the overlay for a way to another host. */
+  reached = 0;
   /** The gateway beside the adaptor. */
   trunk: SimTrunk | undefined;
   private readonly watch: HostWatch;
+  private readonly absent: AbsentHosts;
   private readonly overlay: SipOverlay;
   private phones = 0;
 
@@ -143,7 +149,9 @@ export class SipHome implements SipNode {
       },
       { hit: this.hit, outbound: ['tcp'] },
     );
-    this.watch = new HostWatch({ ports: this.watchPorts() });
+    const ports = this.watchPorts();
+    this.absent = new AbsentHosts({ ports });
+    this.watch = new HostWatch({ ports });
     this.adaptor = new SipAdaptor(
       {
         registrar: this.registrar,
@@ -158,6 +166,7 @@ export class SipHome implements SipNode {
           lookUp: (aor, now, done) => done(overlay.hostsOf(aor, now), now),
           isListening: ({ address, port }) =>
             address === lan?.address ? port === lan.port : isOwnAddress(address) && port === ADAPTOR_PORT,
+          isAbsent: ({ hit, storedAt }, now) => this.absent.isAbsent(hitToAddress(hit), storedAt, now),
           media,
           voiceMail,
           onWrongAddresses: (addresses) => void this.wrong.push(...addresses),
@@ -204,16 +213,18 @@ export class SipHome implements SipNode {
   receive(message: SipMessage, flow: SipFlow, now: number): void {
     if (this.isOff) return;
     this.watch.heard(flow, now);
+    this.absent.back(flow.remote.address);
     this.adaptor.receive(flow, message, now);
   }
 
   nextTimeout(): number | undefined {
-    return earliest(this.adaptor.nextTimeout(), this.watch.nextTimeout());
+    return earliest(this.adaptor.nextTimeout(), this.watch.nextTimeout(), this.absent.nextTimeout());
   }
 
   handleTimeout(now: number): void {
     this.adaptor.handleTimeout(now);
     this.watch.handleTimeout(now);
+    this.absent.handleTimeout(now);
   }
 
   private send(flow: SipFlow, message: SipMessage): void {
@@ -242,8 +253,14 @@ export class SipHome implements SipNode {
         answer(isThere ? ECHO_MS : ECHO_TIMEOUT_MS, isThere, done);
       },
       hasAnswered: () => false,
-      reach: (address, _, done) => answer(REACH_MS, at(address)?.isOff === false, done),
-      gone: (flow, now) => this.adaptor.flowClosed(flow, now),
+      reach: (address, _, done) => {
+        this.reached += 1;
+        answer(REACH_MS, at(address)?.isOff === false, done);
+      },
+      gone: (flow, now) => {
+        this.absent.gone(flow.remote.address, now);
+        this.adaptor.flowClosed(flow, now);
+      },
     };
   }
 

@@ -61,7 +61,9 @@ class Bench {
   ask(): void {
     this.lookup.lookUp(BOB, (hosts) =>
       this.answers.push(
-        hosts?.map(({ hit, isRegistered }) => `${hit.slice(-1)} ${isRegistered ? 'adaptor' : 'phone'}`),
+        hosts?.map(({ hit, isRegistered, ipv4 }) =>
+          [hit.slice(-1), isRegistered ? 'adaptor' : 'phone', ...(ipv4 === undefined ? [] : [ipv4])].join(' '),
+        ),
       ),
     );
   }
@@ -99,7 +101,7 @@ test('where a member is registered its adaptors are told; where it is not, its h
   ];
   unregistered.ask();
   unregistered.says(registered());
-  t.deepEqual(unregistered.answers, [['a phone', 'b phone']]);
+  t.deepEqual(unregistered.answers, [['a phone 198.18.0.9', 'b phone']]);
 });
 
 test('a user that nobody knows has no hosts; an overlay that does not answer says nothing', (t) => {

@@ -127,6 +127,30 @@ test('hosts by name are the answer where there is no registration, nor one that 
   t.deepEqual([...bench.answers, bench.names.length], ['forbidden', 0]);
 });
 
+test('a name that was not renewed for three times is overdue, and a registration never is', (t) => {
+  const hour = 3_600_000;
+  const bench = new Bench();
+  const ages = [0, 36 * hour, 36 * hour + 1];
+  let hosts: readonly { readonly isOverdue: boolean; readonly storedAt: number | undefined }[] = [];
+  bench.directory.lookUp('alice@home.example', 0, (result) => {
+    if (result.ok) ({ hosts } = result.value);
+  });
+  bench.fetches[0]?.(fetched());
+  bench.names[0]?.(
+    ages.map((ageMs, index) => ({
+      ...{ hit: HITS[index] ?? '', ipv4: undefined, storedAt: 40 * hour - ageMs, source: { ...SOURCE, ageMs } },
+    })),
+  );
+  t.deepEqual(
+    hosts.map(({ isOverdue, storedAt }) => [isOverdue, storedAt]),
+    [
+      [false, 40 * hour],
+      [false, 4 * hour],
+      [true, 4 * hour - 1],
+    ],
+  );
+});
+
 test('of many registrations the eight latest count; those of others, to others and to nobody are passed over', (t) => {
   const bench = new Bench();
   bench.ask();

@@ -1,9 +1,9 @@
 import { hitToAddress } from '../base/node-id.ts';
 import { isUserName } from '../identity/names.ts';
 import { type Caller, callerName } from './callers.ts';
-import { headerValues, firstHeader, prependHeader, withoutHeader } from './message/headers.ts';
+import { headerValues, firstHeader, prependHeader, withHeader, withoutHeader } from './message/headers.ts';
 import type { SipMessage, SipRequest, SipResponse } from './message/message.ts';
-import { parseNameAddr } from './message/name-addr.ts';
+import { formatNameAddr, parseNameAddr } from './message/name-addr.ts';
 import { parseUri } from './message/uri.ts';
 import { ANONYMOUS_HOST, type OverlayNames } from './names.ts';
 import { isLoopback, type Parties, type Party, type ProvenMember } from './parties.ts';
@@ -11,6 +11,9 @@ import { gruuPlace } from './registrar/gruu.ts';
 
 /** What only a proxy that is trusted may say (RFC 3325 s5, and what came before it). */
 const ASSERTIONS = ['P-Asserted-Identity', 'P-Preferred-Identity', 'Remote-Party-ID'];
+
+/** RFC 3323 s4.1.1.3. */
+const ANONYMOUS_NAME = 'Anonymous';
 
 export interface Refusal {
   readonly status: number;
@@ -86,20 +89,23 @@ export class IdentityPolicy {
     return this.withoutAssertions(message);
   }
 
-  /** What the phone is told of a member that calls or answers. */
+  /**
+   * What the phone is told of a member that calls or answers, also of one that would rather not say: phones of members are within what
+   * RFC 3325 calls the trust domain, Spec(T), and `Privacy: id` is for what leaves it (s7).
+   */
   toPhone<M extends SipMessage>(message: M, party: Party): M {
     let told = this.withoutAssertions(message);
-    if (party.kind !== 'member' || party.user === null) return told;
+    if (party.kind !== 'member') return told;
     // Behind a gateway is who has proven nothing: the phone sees a domain that is not the overlay's.
     const speaker = firstHeader(message, message.type === 'request' ? 'from' : 'to');
     if (this.isBrought(speaker, party)) {
       const gateway = `unproven; gateway=${hitToAddress(party.hit)}`;
       return this.trustHeader === undefined ? told : prependHeader(told, this.trustHeader, gateway);
     }
-    told = prependHeader(told, 'P-Asserted-Identity', `<sip:${party.user}>`);
-    return this.trustHeader === undefined
-      ? told
-      : prependHeader(told, this.trustHeader, `proven; hit=${hitToAddress(party.hit)}`);
+    if (message.type === 'request') told = withProvenName(told, party);
+    const address = hitToAddress(party.hit);
+    told = prependHeader(told, 'P-Asserted-Identity', `<sip:${party.user ?? `[${address}]`}>`);
+    return this.trustHeader === undefined ? told : prependHeader(told, this.trustHeader, `proven; hit=${address}`);
   }
 
   private isGateway({ user }: ProvenMember): boolean {
@@ -136,6 +142,21 @@ export class IdentityPolicy {
     // A public GRUU has the name in it: the host alone, which anybody can write there, makes no name true. A temporary one has none.
     return addressee.aor === user || (!isUserName(addressee.aor) && gruuPlace(uri)?.hit === hit);
   }
+}
+
+/**
+ * Phones show the display name of From, which anybody can write, before its URI, and of a URI with an address in it the user part. What is
+ * not the member's own name becomes it.
+ */
+function withProvenName<M extends SipMessage>(message: M, { user, hit }: ProvenMember): M {
+  const claim = firstHeader(message, 'from');
+  const said = parseNameAddr(claim ?? '');
+  if (said === undefined) return message;
+  const label = user?.split('@')[0] ?? hitToAddress(hit);
+  const shown = said.displayName === '' ? parseUri(said.uri)?.user : said.displayName;
+  const displayName = isAnonymous(claim) ? ANONYMOUS_NAME : label;
+  if (shown?.toLowerCase() === displayName.toLowerCase()) return message;
+  return withHeader(message, 'From', formatNameAddr({ ...said, displayName }));
 }
 
 function isAnonymous(claim: string | undefined): boolean {

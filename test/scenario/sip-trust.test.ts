@@ -1,5 +1,6 @@
 import test from 'ava';
-import { firstHeader } from '../../src/sip/message/headers.ts';
+import { firstHeader, headerValues } from '../../src/sip/message/headers.ts';
+import type { SipMessage } from '../../src/sip/message/message.ts';
 import { publicGruu } from '../../src/sip/registrar/gruu.ts';
 import { ADAPTOR_PORT, type SipHome, SipOverlay } from '../sim/sip/sip-household.ts';
 import { SipNetwork } from '../sim/sip/sip-network.ts';
@@ -92,4 +93,64 @@ test('who calls by another name and a GRUU of the own host is refused by the cal
     bobs.requests.map((request) => firstHeader(request, 'from')),
     [],
   );
+});
+
+const TRUST = 'X-Idloc-Trust';
+const LIES = [
+  { name: TRUST, value: 'proven; hit=2001:20::1' },
+  { name: 'P-Asserted-Identity', value: '<sip:carol@home.example>' },
+];
+
+test('both phones are told in a header of their own choice what was proven of the other one, in each request and answer of a call, and nothing that the other one wrote there', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const [alice, bob] = ['alice', 'bob'].map((name) => overlay.home(name, { trustHeader: TRUST })) as [SipHome, SipHome];
+  const [phone, bobs] = [alice.registered(), bob.registered()];
+  bobs.manners = { ringsAfterMs: 50, answersAfterMs: 200, headers: LIES };
+  const call = phone.call('one', `sip:${BOB}`, LIES);
+  network.loop.run(1_000);
+  phone.say('INFO', call.dialog, LIES);
+  network.loop.run(500);
+  bobs.say('BYE', bobs.answered.get('one'), LIES);
+  network.loop.run(1_000);
+  const ofAlice = [`proven; hit=${alice.ipv6}`, '<sip:alice@home.example>'];
+  const ofBob = [`proven; hit=${bob.ipv6}`, '<sip:bob@home.example>'];
+  const told = (message: SipMessage): string[] =>
+    [TRUST, 'p-asserted-identity'].flatMap((name) => headerValues(message, name));
+  t.deepEqual(methods(bobs), ['INVITE', 'ACK', 'INFO']);
+  for (const request of bobs.requests) t.deepEqual(told(request), ofAlice, request.method);
+  t.deepEqual(
+    call.responses.map(({ status }) => status),
+    [180, 200],
+  );
+  for (const response of call.responses) t.deepEqual(told(response), ofBob, String(response.status));
+  t.deepEqual(methods(phone), ['BYE']);
+  for (const request of phone.requests) t.deepEqual(told(request), ofBob);
+});
+
+test('phones of a host that has chosen no header are told none', (t) => {
+  const { network, alice, bob } = scene();
+  const bobs = bob.registered();
+  const call = alice.registered().call('one', `sip:${BOB}`);
+  network.loop.run(2_000);
+  for (const message of [...bobs.requests, ...call.responses]) t.is(firstHeader(message, TRUST), undefined);
+});
+
+test('a caller that calls itself somebody else’s name is shown by its own, and the call goes on: held, and hung up', (t) => {
+  const { network, bob, mallory } = scene();
+  const bobs = bob.registered();
+  const phone = mallory.registered();
+  phone.from = '"Alice" <sip:mallory@home.example>';
+  const call = phone.call('one', `sip:${BOB}`);
+  network.loop.run(2_000);
+  t.regex(call.heard[1] ?? '', /^200/);
+  const [invite] = bobs.requests;
+  t.is(invite && firstHeader(invite, 'from'), '"mallory" <sip:mallory@home.example>;tag=mallory');
+  const held = bobs.say('INVITE', bobs.answered.get('one'));
+  network.loop.run(2_000);
+  t.regex(held?.heard.at(-1) ?? '', /^200/);
+  phone.say('BYE', call.dialog);
+  network.loop.run(40_000);
+  t.is(phone.heard.at(-1), 'BYE 200');
+  t.is(phone.leftovers + bobs.leftovers, 0);
 });

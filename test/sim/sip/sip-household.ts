@@ -92,6 +92,7 @@ export interface HomeExtras {
   /** Members that may bring calls of the world outside, and take calls to it; absent: none. */
   readonly gateways?: readonly string[];
   readonly voiceMail?: AdaptorPorts['voiceMail'];
+  readonly trustHeader?: string;
 }
 
 /** A host with its adaptor, where phones live. */
@@ -121,7 +122,7 @@ export class SipHome implements SipNode {
   private phones = 0;
 
   constructor(overlay: SipOverlay, user: string | null, number: number, extras: HomeExtras) {
-    const { lan, media, callers, voiceMail, gateways = [] } = extras;
+    const { lan, media, callers, voiceMail, trustHeader, gateways = [] } = extras;
     const { network, members, homes } = overlay;
     this.overlay = overlay;
     this.user = user === null ? null : `${user}@${OVERLAY}`;
@@ -178,6 +179,7 @@ export class SipHome implements SipNode {
         ...{ overlay: OVERLAY, ipv4Prefix: parseIpv4Prefix('198.18.0.0/15'), self, own, port: ADAPTOR_PORT, lan },
         gateways: gateways.map((name) => `${name}@${OVERLAY}`),
         numbers: { country: 'DE' },
+        trustHeader,
         hasMailbox: voiceMail !== undefined,
         callers:
           callers &&

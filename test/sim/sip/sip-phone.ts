@@ -44,6 +44,8 @@ export class SimCall {
   invite: ClientTransaction | undefined;
   /** Of the last response that rang (RFC 3261 s12.1). */
   early: Dialog | undefined;
+  /** As they came, but for 100; each as often as it came. */
+  readonly responses: SipResponse[] = [];
   /** Of its refusal. */
   warning: string | undefined;
 
@@ -213,6 +215,7 @@ export class SimPhone implements SipNode {
       onProvisional: (response) => {
         const { status } = response;
         if (status === 100) return;
+        call.responses.push(response);
         const rseq = firstHeader(response, 'rseq');
         call.heard.push(rseq === undefined ? String(status) : `${status} RSeq ${rseq}`);
         call.early = dialogOf(call, response);
@@ -237,6 +240,7 @@ export class SimPhone implements SipNode {
 
   private onAnswer(call: SimCall, invite: SipRequest, response: SipResponse): void {
     this.final = response;
+    call.responses.push(response);
     const again = this.answered401(invite, response);
     if (again !== undefined) {
       this.invite(call, again);

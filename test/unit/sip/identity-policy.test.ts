@@ -1,9 +1,10 @@
 import test from 'ava';
 import { IdentityPolicy } from '../../../src/sip/identity-policy.ts';
-import { headerValues } from '../../../src/sip/message/headers.ts';
+import { firstHeader, headerValues } from '../../../src/sip/message/headers.ts';
 import type { SipResponse } from '../../../src/sip/message/message.ts';
+import type { Party } from '../../../src/sip/parties.ts';
 import { GRUU_KEY_BYTES, GRUU_NONCE_BYTES, publicGruu, temporaryGruu } from '../../../src/sip/registrar/gruu.ts';
-import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, CAROLS, from, names, parties, request } from './scene.ts';
+import { ALICES, ALICES_HIT, BOBS, BOBS_HIT, CAROLS, CAROLS_HIT, from, names, parties, request } from './scene.ts';
 
 function policy(options: { trustHeader?: string; gateways?: readonly string[] } = {}): IdentityPolicy {
   const own = { hit: BOBS_HIT, user: 'bob@home.example' };
@@ -146,4 +147,39 @@ test('whom the gateway beside the phone brings is no member either, and is calle
   t.deepEqual(caller, {
     ...{ member: 'bob@home.example', isMember: false, names: ['+4930123', '+4930123@provider.example'] },
   });
+});
+
+test('what phones show of a caller is its own name, whatever it calls itself: of one without a name its address, of one that does not say nothing', (t) => {
+  const alice = { kind: 'member' as const, hit: ALICES_HIT, user: 'alice@home.example' };
+  const carol = { kind: 'member' as const, hit: CAROLS_HIT, user: null };
+  const shown = (value: string, party: Party = alice): string | undefined =>
+    firstHeader(policy().toPhone(request('sip:bob@home.example', [`From: ${value};tag=1;x=y`]), party), 'from');
+  for (const own of ['<sip:alice@home.example>', '"Alice" <sip:alice@home.example>', 'ALICE <sip:alice@home.example>'])
+    t.is(shown(own), `${own};tag=1;x=y`);
+  for (const [value, uri] of [
+    ['"Carol" <sip:alice@home.example>', 'sip:alice@home.example'],
+    ['"carol@home.example" <sip:alice@home.example>', 'sip:alice@home.example'],
+    ['Carol <sip:alice@home.example>', 'sip:alice@home.example'],
+    [`<sip:carol@[${ALICES}]>`, `sip:carol@[${ALICES}]`],
+    ['<sip:carol@alice.home.example>', 'sip:carol@alice.home.example'],
+  ] as const)
+    t.is(shown(value), `"alice" <${uri}>;tag=1;x=y`, value);
+  t.is(shown(`"Alice" <sip:alice@[${CAROLS}]>`, carol), `"${CAROLS}" <sip:alice@[${CAROLS}]>;tag=1;x=y`);
+  const anonymous = '<sip:anonymous@anonymous.invalid>';
+  t.is(shown(`"Carol" ${anonymous}`), `"Anonymous" ${anonymous};tag=1;x=y`);
+  t.is(shown(`"Anonymous" ${anonymous}`), `"Anonymous" ${anonymous};tag=1;x=y`);
+});
+
+test('a member without a name is asserted by its address, and told to be proven; one that is anonymous or asks for privacy by its name', (t) => {
+  const trusting = policy({ trustHeader: 'X-Trust' });
+  const told = (party: Party, ...said: string[]): string[] =>
+    ['p-asserted-identity', 'x-trust'].flatMap((name) =>
+      headerValues(trusting.toPhone(request('sip:bob@home.example', said), party), name),
+    );
+  t.deepEqual(told({ kind: 'member', hit: CAROLS_HIT, user: null }, `From: <sip:x@[${CAROLS}]>;tag=1`), [
+    ...[`<sip:[${CAROLS}]>`, `proven; hit=${CAROLS}`],
+  ]);
+  const alice = { kind: 'member' as const, hit: ALICES_HIT, user: 'alice@home.example' };
+  const anonymous = ['From: <sip:anonymous@anonymous.invalid>;tag=1', 'Privacy: id;header'];
+  t.deepEqual(told(alice, ...anonymous), ['<sip:alice@home.example>', `proven; hit=${ALICES}`]);
 });

@@ -346,6 +346,7 @@ export class SipAdaptor implements Timed {
       lastResort: (request, from, now) => this.lastResort(request, from, now),
       flowTo: (uri, from) => this.finder.flowTo(uri, from),
       mayAnswer: (response, target) => this.mayAnswer(response, target),
+      useless: (response, flows) => this.useless(response, flows),
       outgoing: (message, flows) => this.outgoing(message, flows),
     };
   }
@@ -470,6 +471,14 @@ export class SipAdaptor implements Timed {
     return may;
   }
 
+  /** To a phone of this host. What a relay here answers in its stead is of its family. */
+  private useless(response: SipResponse, flows: { readonly from: SipFlow; readonly to: SipFlow }): Refusal | undefined {
+    if (this.parties.of(flows.to).kind !== 'phone' || this.media?.relays(response, flows) === true) return undefined;
+    const refusal = this.familyWarnings.refusalOf(response);
+    if (refusal !== undefined) this.logger.info('sip.otherFamily', { remote: flows.to.key, status: refusal.status });
+    return refusal;
+  }
+
   private outgoing<M extends SipMessage>(
     message: M,
     { from, to }: { readonly from: SipFlow; readonly to: SipFlow },
@@ -489,6 +498,7 @@ export class SipAdaptor implements Timed {
       sent = this.identities.toPhone(sent, sender.kind === 'phone' ? { kind: 'member', ...this.self } : sender);
     else if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
     else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);
+    if (sender.kind === 'phone') this.familyWarnings.noteOwn(sent, from);
     if (isFromLan) sent = this.lan?.withoutCredentials(sent) ?? sent;
     if (this.media !== undefined) return this.media.relay(sent, { from, to });
     if (receiver.kind === 'phone') {

@@ -280,6 +280,46 @@ test('a phone that refuses the other family, where there is no rtpengine: the ca
   t.is(warned(sdp(alice.ipv6), 'two'), undefined);
 });
 
+for (const [title, media, answersAs] of [
+  ['when it is answered', [], { ringsAfterMs: 100, answersAfterMs: 200 }],
+  ['as soon as early media say so', [], { ringsAfterMs: 100, answersAfterMs: 200, status: 183 }],
+  ['also with an rtpengine of its own', ['alice'], { ringsAfterMs: 100, answersAfterMs: 200 }],
+] as const)
+  test(`a phone over IPv6 calls one over IPv4 whose host has no rtpengine: 488 with the reason, ${title}`, (t) => {
+    const network = new SipNetwork();
+    const overlay = new SipOverlay(network);
+    const rtpengine = new SimRtpengine(network, () => alice);
+    const alice: SipHome = overlay.home('alice', media.length > 0 ? { media: rtpengine.port } : {});
+    const bob = overlay.home('bob');
+    const phone = bob.registered({ over: 'ipv4' });
+    phone.manners = { ...answersAs, sdp: sdp(bob.ipv4) };
+    const calling = alice.registered({ over: 'ipv6' });
+    calling.offer = sdp(alice.ipv6);
+    const call = calling.call('one');
+    network.loop.run(3_000);
+    t.deepEqual(call.heard, ['180', '488']);
+    t.regex(call.warning ?? '', /^300 idloc "Incompatible network protocol: the called phone is at IPv4, .*rtpengine/);
+    if ('status' in answersAs) t.true(network.log.some((line) => line.endsWith(`> ${bob.ipv4} CANCEL`)));
+    else t.deepEqual(phone.received, ['INVITE one', 'ACK one', 'BYE one']);
+    network.loop.run(60_000);
+    t.is(alice.adaptor.sizes.requests + bob.adaptor.sizes.requests, 0);
+    t.deepEqual(commands(rtpengine), []);
+  });
+
+test('a phone over IPv4 that writes IPv6 may know both: it is let have an answer of either', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const [alice, bob] = [overlay.home('alice'), overlay.home('bob')];
+  const phone = bob.registered({ over: 'ipv4' });
+  phone.manners = { answersAfterMs: 100, sdp: sdp(bob.ipv4) };
+  const calling = alice.registered({ over: 'ipv4' });
+  calling.offer = sdp(alice.ipv6);
+  const call = calling.call('one');
+  network.loop.run(3_000);
+  t.regex(call.heard.at(-1) ?? '', /^200 /);
+  t.is(placeIn(bodyOf(phone, 'INVITE')), `IN IP4 ${alice.ipv4}`);
+});
+
 test('phones of one family need no rtpengine', (t) => {
   const at = scene();
   const { network, alice, bobs } = at;

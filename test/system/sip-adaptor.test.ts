@@ -145,7 +145,7 @@ systemTest(
 systemTest('a phone that registered is called after its host has crashed, without its doing', async (t, lab) => {
   const hosts = await threeHosts(lab);
   const places = placesOf(hosts);
-  const [alice, bob] = [await phoneAt(lab, places.alice, { family: 6 }), await phoneAt(lab, places.bob, { family: 4 })];
+  const [alice, bob] = [await phoneAt(lab, places.alice, { family: 4 }), await phoneAt(lab, places.bob, { family: 4 })];
   const registrations = (): number => bob.trace.split('\nREGISTER sip:').length;
   // On the disk a second after it has registered.
   await delay(2_000);

@@ -1,26 +1,49 @@
 import type { SipFlow } from '../flow.ts';
 import { firstHeader } from '../message/headers.ts';
-import type { SipMessage } from '../message/message.ts';
+import type { SipMessage, SipResponse } from '../message/message.ts';
+import type { Refusal } from '../proxy/ports.ts';
 import { sessionFamilies } from '../sdp/families.ts';
 import { tagOf } from '../transaction/responses.ts';
 import { MAX_EXCHANGES } from './constants.ts';
 
+const ONE_WAY =
+  'Incompatible network protocol: the called phone is at IPv4, this one at IPv6, and the called host has no media relay (rtpengine)';
+
 /**
- * Where there is no media relay: why a phone has refused a call that offers media of another family than the phone registered by (a phone that
- * knows both takes it).
+ * Media that come to nobody: where there is no media relay, why a phone has refused a call that offers media of another family than the
+ * phone registered by (a phone that knows both takes it); and what ends a call that would be heard at one end alone.
  */
 export class FamilyWarnings {
   /** INVITEs with such offers, the oldest first. */
   private readonly offered = new Set<string>();
+  /** INVITEs of phones over IPv6 that offer that alone, the oldest first: a phone that knows both is over IPv4, or says so. */
+  private readonly ofIpv6 = new Set<string>();
 
   /** What goes to a phone of this host. */
   note(message: SipMessage, to: SipFlow): void {
     if (message.type !== 'request' || message.method !== 'INVITE') return;
     const families = sessionFamilies(message);
     if (families.size === 0 || families.has(familyOf(to))) return;
-    this.offered.add(keyOf(message));
-    const [oldest] = this.offered;
-    if (this.offered.size > MAX_EXCHANGES && oldest !== undefined) this.offered.delete(oldest);
+    remember(this.offered, keyOf(message));
+  }
+
+  /** What a phone of this host sends. */
+  noteOwn(message: SipMessage, from: SipFlow): void {
+    if (message.type !== 'request' || message.method !== 'INVITE' || familyOf(from) === 4) return;
+    const families = sessionFamilies(message);
+    if (families.has(6) && !families.has(4)) remember(this.ofIpv6, keyOf(message));
+  }
+
+  /**
+   * Of an answer that leads the media of a phone of this host, which knows IPv6 alone, to IPv4: it would hear, and not be heard.
+   * @returns with what that call ends
+   */
+  refusalOf(answer: SipResponse): Refusal | undefined {
+    if (!this.ofIpv6.has(keyOf(answer))) return undefined;
+    const families = sessionFamilies(answer);
+    if (families.has(6) || !families.has(4)) return undefined;
+    const headers = [{ name: 'Warning', value: `300 idloc "${ONE_WAY}"` }];
+    return { status: 488, reason: 'Not Acceptable Here', headers };
   }
 
   /** What a phone of this host says: with a Warning (RFC 3261 s20.43) where the families are the reason. */
@@ -34,6 +57,12 @@ export class FamilyWarnings {
 
 export function familyOf({ remote: { address } }: SipFlow): 4 | 6 {
   return address.includes(':') ? 6 : 4;
+}
+
+function remember(keys: Set<string>, key: string): void {
+  keys.add(key);
+  const [oldest] = keys;
+  if (keys.size > MAX_EXCHANGES && oldest !== undefined) keys.delete(oldest);
 }
 
 function keyOf(message: SipMessage): string {

@@ -111,6 +111,12 @@ export class MediaRelay {
     return { ...message, body };
   }
 
+  /** Whether the media of that message's call go through rtpengine here. */
+  relays(message: SipMessage, flows: Flows): boolean {
+    const call = this.callOf(message, flows);
+    return call !== undefined && (this.sideOf(flows.from) !== this.sideOf(flows.to) || this.byFamily.has(call));
+  }
+
   send(flow: SipFlow, message: SipMessage): void {
     const late = this.late.get(message.body);
     if (late === undefined || late.state === 'failed') this.ports.send(flow, message);

@@ -61,6 +61,8 @@ export interface ProxyPorts {
   flowTo(uri: SipUri, from: SipFlow): SipFlow | undefined;
   /** Whether who answers there may speak for its holder: else the branch ends as if nobody were there. Absent: everybody may. */
   mayAnswer?(response: SipResponse, target: Target): boolean;
+  /** Whether a 1xx or 2xx to an INVITE outside of a dialog is of no use to whom it would go to: its branch ends so. Absent: all are. */
+  useless?(response: SipResponse, flows: { readonly from: SipFlow; readonly to: SipFlow }): Refusal | undefined;
   /** Each request and response that is passed on may be changed; `from` and `to` are the flows of that message. */
   outgoing<T extends SipMessage>(message: T, flows: { readonly from: SipFlow; readonly to: SipFlow }): T;
 }

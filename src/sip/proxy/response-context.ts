@@ -52,6 +52,8 @@ interface Asked {
 
 interface Branch extends Expiring {
   readonly target: Target;
+  /** Of no use to the caller, whatever it says from now on. */
+  isUseless: boolean;
   transaction?: ClientTransaction;
 }
 
@@ -86,7 +88,7 @@ const ELSEWHERE: readonly SipHeader[] = [{ name: 'Reason', value: 'SIP;cause=200
  * Where there is a last resort, it is sought before the best refusal goes out, and is the one target of a group more: forking -> seeking ->
  * forking. As soon as its limit of ringing is known, all branches that ring longer are given up.
  *
- * 1xx but 100 are passed on until it is answered. What is answered when the caller has heard another end is ended by us. Of requests
+ * 1xx but 100 are passed on until it is answered. A branch whose 1xx or 2xx is of no use to the caller has refused. What is answered when the caller has heard another end is ended by us. Of requests
  * that are no INVITE no 408 is passed on, nor an answer after their time (RFC 4320).
  */
 export class ResponseContext implements Expiring {
@@ -198,7 +200,7 @@ export class ResponseContext implements Expiring {
 
   private fork(asked: Asked, target: Target, breadth: number, now: number): void {
     const { layer, ports, timers } = this.components;
-    const branch: Branch = { target, expire: (at) => this.giveUp(branch, at) };
+    const branch: Branch = { target, isUseless: false, expire: (at) => this.giveUp(branch, at) };
     const request = withHeader(asked.request, 'Max-Breadth', String(breadth));
     const handlers = {
       onProvisional: (response: SipResponse, at: number) => this.provisional(branch, response, at),
@@ -221,9 +223,11 @@ export class ResponseContext implements Expiring {
 
   private provisional(branch: Branch, response: SipResponse, now: number): void {
     if (!this.pending.has(branch)) return;
-    if (response.status > 100 && !this.mayAnswer(branch, response)) {
+    const isAnothers = response.status > 100 && !this.mayAnswer(branch, response);
+    const refusal = isAnothers ? NOT_THE_HOLDER : this.uselessOf(branch, response);
+    if (refusal !== undefined) {
       if (branch.transaction !== undefined) this.components.layer.cancel(branch.transaction, [], now);
-      this.ended(branch, NOT_THE_HOLDER, now);
+      this.ended(branch, refusal, now);
       return;
     }
     // It is there: how long it may take is another matter.
@@ -246,10 +250,11 @@ export class ResponseContext implements Expiring {
       this.ended(branch, response, now);
       return;
     }
-    const passed = this.toCaller(branch, response);
+    const useless = this.uselessOf(branch, response);
+    const passed = useless === undefined ? this.toCaller(branch, response) : undefined;
     if (passed === undefined) {
       this.part(branch, response, now);
-      this.ended(branch, BAD_GATEWAY, now);
+      this.ended(branch, useless ?? BAD_GATEWAY, now);
       return;
     }
     this.drop(branch);
@@ -262,6 +267,15 @@ export class ResponseContext implements Expiring {
 
   private mayAnswer({ target }: Branch, response: SipResponse): boolean {
     return this.components.ports.mayAnswer?.(response, target) ?? true;
+  }
+
+  /** @returns with what the branch ends. What is of no use in the middle of a call is the matter of its ends. */
+  private uselessOf(branch: Branch, response: SipResponse): Refusal | undefined {
+    if (branch.isUseless) return BAD_GATEWAY;
+    const flows = { from: branch.target.flow, to: this.transaction.replies };
+    const refusal = this.begins ? this.components.ports.useless?.(response, flows) : undefined;
+    branch.isUseless = refusal !== undefined;
+    return refusal;
   }
 
   /** Its 2xx comes to nobody. In a dialog that goes on, that is the caller's matter (RFC 3261 s14.2). */

@@ -13,7 +13,7 @@ import { EmergencyCalls } from './emergency-calls.ts';
 import type { SipFlow } from './flow.ts';
 import { IdentityPolicy } from './identity-policy.ts';
 import { type LanOptions, LanPhones } from './lan-phones.ts';
-import { FamilyWarnings } from './media/family-warnings.ts';
+import { familyOf, FamilyWarnings, knowsIpv6Alone, ONE_WAY } from './media/family-warnings.ts';
 import { MediaRelay, type MediaRelayPorts } from './media/media-relay.ts';
 import { parseSip } from './message/codec.ts';
 import { firstHeader } from './message/headers.ts';
@@ -341,7 +341,12 @@ export class SipAdaptor implements Timed {
       admit: (request, from, now) => this.admit(request, from, now),
       targets: (request, from, now, done) => {
         if (this.voiceMail?.pickUp(request, from, done) === true) return;
-        this.finder.find(request, from, now, (found, at) => void done('targets' in found ? found.targets : found, at));
+        this.finder.find(
+          request,
+          from,
+          now,
+          (found, at) => void done('targets' in found ? this.audible(request, found.targets, at) : found, at),
+        );
       },
       lastResort: (request, from, now) => this.lastResort(request, from, now),
       flowTo: (uri, from) => this.finder.flowTo(uri, from),
@@ -471,6 +476,21 @@ export class SipAdaptor implements Timed {
     return may;
   }
 
+  /** Without phones here that would hear and not be heard. What never registered may know both families. */
+  private audible(request: SipRequest, targets: readonly ProxyTarget[], now: number): readonly ProxyTarget[] | Refusal {
+    const { user } = this.self;
+    if (this.media !== undefined || user === null || request.method !== 'INVITE' || !knowsIpv6Alone(request))
+      return targets;
+    const deaf = new Set(
+      this.registrar
+        .bindingsOf(user, now)
+        .filter(({ flow }) => familyOf(flow) === 4)
+        .map(({ flow }) => flow.key),
+    );
+    const left = targets.filter(({ flow }) => !deaf.has(flow.key));
+    return left.length > 0 || targets.length === 0 ? left : ONE_WAY;
+  }
+
   /** To a phone of this host. What a relay here answers in its stead is of its family. */
   private useless(response: SipResponse, flows: { readonly from: SipFlow; readonly to: SipFlow }): Refusal | undefined {
     if (this.parties.of(flows.to).kind !== 'phone' || this.media?.relays(response, flows) === true) return undefined;
@@ -498,7 +518,7 @@ export class SipAdaptor implements Timed {
       sent = this.identities.toPhone(sent, sender.kind === 'phone' ? { kind: 'member', ...this.self } : sender);
     else if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
     else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);
-    if (sender.kind === 'phone') this.familyWarnings.noteOwn(sent, from);
+    if (sender.kind === 'phone') this.familyWarnings.noteOwn(sent);
     if (isFromLan) sent = this.lan?.withoutCredentials(sent) ?? sent;
     if (this.media !== undefined) return this.media.relay(sent, { from, to });
     if (receiver.kind === 'phone') {

@@ -280,18 +280,33 @@ test('a phone that refuses the other family, where there is no rtpengine: the ca
   t.is(warned(sdp(alice.ipv6), 'two'), undefined);
 });
 
-for (const [title, media, answersAs] of [
-  ['when it is answered', [], { ringsAfterMs: 100, answersAfterMs: 200 }],
-  ['as soon as early media say so', [], { ringsAfterMs: 100, answersAfterMs: 200, status: 183 }],
-  ['also with an rtpengine of its own', ['alice'], { ringsAfterMs: 100, answersAfterMs: 200 }],
-] as const)
-  test(`a phone over IPv6 calls one over IPv4 whose host has no rtpengine: 488 with the reason, ${title}`, (t) => {
+for (const media of [[], ['alice']])
+  test(`a phone over IPv6 calls one over IPv4 whose host has no rtpengine, ${media.length > 0 ? 'with one of its own' : 'nor its own'}: 488 with the reason, and that one does not ring`, (t) => {
     const network = new SipNetwork();
     const overlay = new SipOverlay(network);
     const rtpengine = new SimRtpengine(network, () => alice);
     const alice: SipHome = overlay.home('alice', media.length > 0 ? { media: rtpengine.port } : {});
     const bob = overlay.home('bob');
     const phone = bob.registered({ over: 'ipv4' });
+    const calling = alice.registered({ over: 'ipv6' });
+    calling.offer = sdp(alice.ipv6);
+    const call = calling.call('one');
+    network.loop.run(3_000);
+    t.deepEqual(call.heard, ['488']);
+    t.regex(call.warning ?? '', /^300 idloc "Incompatible network protocol: the called phone is at IPv4, .*rtpengine/);
+    t.deepEqual(phone.received, []);
+    t.deepEqual(commands(rtpengine), []);
+  });
+
+for (const [title, answersAs] of [
+  ['it answers', { ringsAfterMs: 100, answersAfterMs: 200 }],
+  ['it has early media', { ringsAfterMs: 100, answersAfterMs: 200, status: 183 }],
+] as const)
+  test(`a phone over IPv6 calls one that never registered, and is led to IPv4 as ${title}: 488 with the reason, and the call has ended there`, (t) => {
+    const network = new SipNetwork();
+    const overlay = new SipOverlay(network);
+    const [alice, bob] = [overlay.home('alice'), overlay.home('bob')];
+    const phone = bob.phone({ over: 'ipv4' });
     phone.manners = { ...answersAs, sdp: sdp(bob.ipv4) };
     const calling = alice.registered({ over: 'ipv6' });
     calling.offer = sdp(alice.ipv6);
@@ -303,8 +318,24 @@ for (const [title, media, answersAs] of [
     else t.deepEqual(phone.received, ['INVITE one', 'ACK one', 'BYE one']);
     network.loop.run(60_000);
     t.is(alice.adaptor.sizes.requests + bob.adaptor.sizes.requests, 0);
-    t.deepEqual(commands(rtpengine), []);
   });
+
+test('a phone over IPv6 calls two of one user, one of them over IPv4 alone: the other one rings, and has the call', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const [alice, bob] = [overlay.home('alice'), overlay.home('bob')];
+  const [old, fresh] = [bob.registered({ over: 'ipv4' }), bob.registered({ over: 'ipv6' })];
+  old.manners = { ringsAfterMs: 100, answersAfterMs: 200, sdp: sdp(bob.ipv4) };
+  fresh.manners = { ringsAfterMs: 100, answersAfterMs: 2_000, sdp: sdp(bob.ipv6) };
+  const calling = alice.registered({ over: 'ipv6' });
+  calling.offer = sdp(alice.ipv6);
+  const call = calling.call('one');
+  network.loop.run(5_000);
+  t.regex(call.heard.at(-1) ?? '', /^200 /);
+  t.is(placeIn(calling.sessions.at(-1)), `IN IP6 ${bob.ipv6}`);
+  t.deepEqual(fresh.received, ['INVITE one', 'ACK one']);
+  t.deepEqual(old.received, []);
+});
 
 test('a phone over IPv4 that writes IPv6 may know both: it is let have an answer of either', (t) => {
   const network = new SipNetwork();

@@ -399,15 +399,14 @@ systemTest(
 );
 
 systemTest(
-  'a phone that knows IPv6 alone calls one over IPv4, without rtpengine: 488 with the reason, and no call that is heard at one end alone',
+  'a phone that knows IPv6 alone calls one over IPv4, without rtpengine: 488 with the reason, and nothing rings',
   async (t, lab) => {
     const at = await house(lab, {});
     const [alice, bob] = [await memberPhone(lab, at.alice, at.box, 6), await memberPhone(lab, at.bob, at.far, 4)];
     await alice.dial(`sip:bob@${OVERLAY}`);
     t.regex(await alice.next('CALL_CLOSED', 10_000), /488/);
     t.regex(alice.trace, /Warning: 300 idloc "Incompatible network protocol: the called phone is at IPv4/);
-    await bob.next('CALL_CLOSED', 10_000);
-    t.is(alice.count('CALL_ESTABLISHED'), 0);
+    t.is(alice.count('CALL_ESTABLISHED') + bob.count('CALL_INCOMING'), 0);
     await Promise.all([alice.stop(), bob.stop()]);
   },
 );

@@ -1,13 +1,35 @@
 import type { SipFlow } from '../flow.ts';
-import { firstHeader } from '../message/headers.ts';
+import { firstHeader, headerValues } from '../message/headers.ts';
 import type { SipMessage, SipResponse } from '../message/message.ts';
+import { parseVia } from '../message/via.ts';
 import type { Refusal } from '../proxy/ports.ts';
 import { sessionFamilies } from '../sdp/families.ts';
 import { tagOf } from '../transaction/responses.ts';
 import { MAX_EXCHANGES } from './constants.ts';
 
-const ONE_WAY =
-  'Incompatible network protocol: the called phone is at IPv4, this one at IPv6, and the called host has no media relay (rtpengine)';
+/** What a call ends with that would be heard at one end alone. */
+export const ONE_WAY: Refusal = {
+  status: 488,
+  reason: 'Not Acceptable Here',
+  headers: [
+    {
+      name: 'Warning',
+      value:
+        '300 idloc "Incompatible network protocol: the called phone is at IPv4, the calling one at IPv6, and the called host has no media relay (rtpengine)"',
+    },
+  ],
+};
+
+/**
+ * Whether the phone that calls knows IPv6 alone: it is over IPv6, as the first Via says, its own, and offers nothing else. One that knows both is over IPv4,
+ * or says so.
+ */
+export function knowsIpv6Alone(invite: SipMessage): boolean {
+  const via = parseVia(headerValues(invite, 'via').at(-1) ?? '');
+  if (via === undefined || !(via.params.get('received') ?? via.host).includes(':')) return false;
+  const families = sessionFamilies(invite);
+  return families.has(6) && !families.has(4);
+}
 
 /**
  * Media that come to nobody: where there is no media relay, why a phone has refused a call that offers media of another family than the
@@ -16,7 +38,7 @@ const ONE_WAY =
 export class FamilyWarnings {
   /** INVITEs with such offers, the oldest first. */
   private readonly offered = new Set<string>();
-  /** INVITEs of phones over IPv6 that offer that alone, the oldest first: a phone that knows both is over IPv4, or says so. */
+  /** INVITEs of phones of this host that know IPv6 alone, the oldest first. */
   private readonly ofIpv6 = new Set<string>();
 
   /** What goes to a phone of this host. */
@@ -28,10 +50,9 @@ export class FamilyWarnings {
   }
 
   /** What a phone of this host sends. */
-  noteOwn(message: SipMessage, from: SipFlow): void {
-    if (message.type !== 'request' || message.method !== 'INVITE' || familyOf(from) === 4) return;
-    const families = sessionFamilies(message);
-    if (families.has(6) && !families.has(4)) remember(this.ofIpv6, keyOf(message));
+  noteOwn(message: SipMessage): void {
+    const isInvite = message.type === 'request' && message.method === 'INVITE';
+    if (isInvite && knowsIpv6Alone(message)) remember(this.ofIpv6, keyOf(message));
   }
 
   /**
@@ -41,9 +62,7 @@ export class FamilyWarnings {
   refusalOf(answer: SipResponse): Refusal | undefined {
     if (!this.ofIpv6.has(keyOf(answer))) return undefined;
     const families = sessionFamilies(answer);
-    if (families.has(6) || !families.has(4)) return undefined;
-    const headers = [{ name: 'Warning', value: `300 idloc "${ONE_WAY}"` }];
-    return { status: 488, reason: 'Not Acceptable Here', headers };
+    return families.has(6) || !families.has(4) ? undefined : ONE_WAY;
   }
 
   /** What a phone of this host says: with a Warning (RFC 3261 s20.43) where the families are the reason. */

@@ -255,7 +255,7 @@ test('a phone that may ring for 5 s only: it rings off, and the next one rings',
   t.is(leftovers(), 0);
 });
 
-test('a phone that rings for ever: timer C cancels it after three minutes', (t) => {
+test('a phone that rings for ever: timer C cancels it after three minutes, and the caller hears 480', (t) => {
   const { network, alice, bob, leftovers } = twoHomes();
   bob.manners = { ringsAfterMs: 1_000 };
   const call = alice.call('one');
@@ -263,6 +263,21 @@ test('a phone that rings for ever: timer C cancels it after three minutes', (t) 
   t.deepEqual(call.heard, ['180']);
   network.loop.run(2_000);
   t.deepEqual(bob.received, ['INVITE one', 'CANCEL one']);
+  t.deepEqual(call.heard, ['180', '480']);
+  network.loop.run(OVER_MS);
+  t.is(leftovers(), 0);
+});
+
+test('the caller gives up when timer C has cancelled the phone, which has not said so yet: 487', (t) => {
+  const { network, alice, bob, leftovers } = twoHomes();
+  bob.manners = { ringsAfterMs: 1_000 };
+  const call = alice.call('one');
+  network.loop.run(TIMER_C_MS);
+  network.loses = (message, flow) => flow.remote.address === bob.address.address && message.type === 'request';
+  network.loop.run(1_200);
+  alice.cancel(call);
+  network.loses = () => false;
+  network.loop.run(5_000);
   t.deepEqual(call.heard, ['180', '487']);
   network.loop.run(OVER_MS);
   t.is(leftovers(), 0);

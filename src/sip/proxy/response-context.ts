@@ -54,6 +54,8 @@ interface Branch extends Expiring {
   readonly target: Target;
   /** Of no use to the caller, whatever it says from now on. */
   isUseless: boolean;
+  /** We have cancelled it for want of an answer. */
+  hasRungOut: boolean;
   transaction?: ClientTransaction;
 }
 
@@ -200,7 +202,7 @@ export class ResponseContext implements Expiring {
 
   private fork(asked: Asked, target: Target, breadth: number, now: number): void {
     const { layer, ports, timers } = this.components;
-    const branch: Branch = { target, isUseless: false, expire: (at) => this.giveUp(branch, at) };
+    const branch: Branch = { target, isUseless: false, hasRungOut: false, expire: (at) => this.giveUp(branch, at) };
     const request = withHeader(asked.request, 'Max-Breadth', String(breadth));
     const handlers = {
       onProvisional: (response: SipResponse, at: number) => this.provisional(branch, response, at),
@@ -313,6 +315,7 @@ export class ResponseContext implements Expiring {
     const { transaction } = branch;
     if (transaction === undefined) return;
     const hasRung = transaction.state !== 'calling' && transaction.state !== 'trying';
+    branch.hasRungOut = hasRung;
     this.components.layer.cancel(transaction, [], now);
     if (!hasRung) this.ended(branch, TIMEOUT, now);
   }
@@ -364,6 +367,9 @@ export class ResponseContext implements Expiring {
   }
 
   private responseOf(asked: Asked, branch: Branch, outcome: SipResponse | Refusal): SipResponse {
+    // To a caller that has cancelled nothing, "terminated" says nothing.
+    if (branch.hasRungOut && outcome.status === TERMINATED.status && !this.isCancelled)
+      return this.own(asked, NO_ANSWER);
     if (!('body' in outcome)) return this.own(asked, outcome);
     return this.toCaller(branch, outcome) ?? this.own(asked, BAD_GATEWAY);
   }

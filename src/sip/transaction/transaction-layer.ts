@@ -51,6 +51,7 @@ interface ServerEntry extends Entry {
   answered(toTag: string): void;
 }
 
+const MALFORMED_VIA = { status: 400, reason: 'Malformed Via' };
 const NOBODY: ClientHandlers = {
   onProvisional: () => {},
   onFinal: () => {},
@@ -195,6 +196,9 @@ export class TransactionLayer implements Timed {
     const via = parseVia(firstHeader(request, 'via') ?? '');
     if (via === undefined) {
       this.logger.debug('sip.noVia', { method: request.method, remote: flow.key });
+      // RFC 4475 s3.1.2.1. There is no transaction without one; whoever wrote it is told, where it came from.
+      if (request.method !== 'ACK' && firstHeader(request, 'via') !== undefined)
+        this.ports.send(flow, responseTo(request, MALFORMED_VIA, this.random));
       return;
     }
     const keys = serverKeys(request, via, flow);

@@ -16,6 +16,7 @@ export interface LeveledLogger extends Logger {
   setLevel(level: LogLevel): void;
 }
 
+const LEVELS: Readonly<Record<LogLevel, number>> = { error: 0, warn: 1, info: 2, debug: 3 };
 const PRIORITY: Readonly<Record<string, number>> = { error: 3, warn: 4, info: 6, debug: 7 };
 /** A field cannot fill the log, whatever a peer sends. */
 const MAX_FIELD_CHARACTERS = 512;
@@ -35,7 +36,7 @@ export function createLogger(options: {
   stream.on('error', () => undefined);
   const winston = createWinston({
     level: options.level,
-    levels: { error: 0, warn: 1, info: 2, debug: 3 },
+    levels: LEVELS,
     format: format((info) => {
       info[MESSAGE] = render(info.level, String(info.message), (info['fields'] ?? {}) as LogFields);
       return info;
@@ -45,17 +46,22 @@ export function createLogger(options: {
     transports: [new transports.Stream({ stream, eol: '\n' })],
     exitOnError: false,
   });
+  let shown = options.level;
   const write =
     (level: LogLevel) =>
     (event: string, fields?: LogFields): void => {
-      if (winston.isLevelEnabled(level)) winston.log({ level, message: event, fields });
+      // Asked some times for each message of a call, and of winston it is a search.
+      if (LEVELS[level] <= LEVELS[shown]) winston.log({ level, message: event, fields });
     };
   return {
     debug: write('debug'),
     info: write('info'),
     warn: write('warn'),
     error: write('error'),
-    setLevel: (level) => (winston.level = level),
+    setLevel: (level) => {
+      shown = level;
+      winston.level = level;
+    },
   };
 }
 

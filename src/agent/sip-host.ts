@@ -350,8 +350,8 @@ export class SipHost implements Timed {
           unregisteredPhone: () => udpListener(readUdpTables(), this.own, SIP_PORT),
           memberAt: (hit, address) => this.memberAt(hit, address),
           ipv4Of: (hit) => engine.ipv4Of(hit),
-          lookUp: (aor, _, done) =>
-            this.lookup.lookUp(aor, (hosts) => void this.driver.feed('SIP lookup', (now) => done(hosts, now))),
+          lookUp: (aor, at, done) =>
+            this.lookup.lookUp(aor, at, (hosts) => void this.driver.feed('SIP lookup', (now) => done(hosts, now))),
           isListening: (local) => this.sockets.isListening(local),
           portOf: (hit) => this.ports.of(hit),
           isAbsent: ({ hit, storedAt }, now) => this.absent.isAbsent(hitToAddress(hit), storedAt, now),

@@ -1,7 +1,7 @@
 import type { Hit } from '../base/node-id.ts';
 import type { FoundHost } from '../sip/destinations.ts';
 import { KnownPorts } from '../sip/usage/known-ports.ts';
-import { SipDirectory } from '../sip/usage/sip-directory.ts';
+import { SipDirectory, type SipPlaces } from '../sip/usage/sip-directory.ts';
 import { ERROR_CODES } from '../reload/index.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
@@ -32,29 +32,33 @@ export class SipLookup {
   }
 
   /** @param done called once, now or later; undefined: nobody can say. */
-  lookUp(aor: string, done: Done): void {
-    const linked = this.engine.linkedMembersOf({ user: aor }).map(({ hit }) => adaptorAt(hit));
+  lookUp(aor: string, now: number, done: Done): void {
     const directory = this.opened();
+    // Most calls are to whom somebody has just called: the overlay is not asked, and has no timers to set anew.
+    const kept = directory?.known(aor, now);
+    if (kept?.ok === true) {
+      done(foundHosts(kept.value));
+      return;
+    }
+    const linked = this.engine.linkedMembersOf({ user: aor }).map(({ hit }) => adaptorAt(hit));
     if (directory === undefined) {
       done(linked.length > 0 ? linked : undefined);
       return;
     }
-    let open = true;
+    const asked = { isOpen: true };
     const finish: Done = (hosts) => {
-      if (!open) return;
-      open = false;
+      if (!asked.isOpen) return;
+      asked.isOpen = false;
       done(hosts);
     };
-    if (linked.length > 0) this.after(OVERLAY_PATIENCE_MS, () => finish(linked));
-    this.driver.run((now) => {
-      directory.lookUp(aor, now, (result) => {
-        if (result.ok) {
-          const { from, hosts } = result.value;
-          finish(hosts.map((host) => ({ ...host, isRegistered: from === 'registrations' })));
-        } else if (linked.length > 0) finish(linked);
+    this.driver.run((at) => {
+      directory.lookUp(aor, at, (result) => {
+        if (result.ok) finish(foundHosts(result.value));
+        else if (linked.length > 0) finish(linked);
         else finish(result.error.errorCode === ERROR_CODES.not_found ? [] : undefined);
       });
     });
+    if (asked.isOpen && linked.length > 0) this.after(OVERLAY_PATIENCE_MS, () => finish(linked));
   }
 
   /** Our node is made once in a life. */
@@ -64,6 +68,10 @@ export class SipLookup {
     this.directory ??= new SipDirectory({ overlay, names, ports: this.ports });
     return this.directory;
   }
+}
+
+function foundHosts({ from, hosts }: SipPlaces): FoundHost[] {
+  return hosts.map((host) => ({ ...host, isRegistered: from === 'registrations' }));
 }
 
 function adaptorAt(hit: Hit): FoundHost {

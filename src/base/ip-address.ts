@@ -1,4 +1,5 @@
 import { Address4, Address6, AddressError } from 'ip-address';
+import { Remembered } from './remembered.ts';
 
 export type IpAddress = Address4 | Address6;
 
@@ -6,31 +7,9 @@ export type IpAddress = Address4 | Address6;
 const MAX_TEXTS = 4_096;
 /** The library's objects take 500 bytes each, and are asked for when an address is new. */
 const MAX_PARSED = 512;
+/** Of RFC 3986's IPv4address and IPv6address. */
+const ADDRESS_CHARACTERS = /^[0-9A-Fa-f:.]+$/;
 const ADDRESS_BYTES = { 4: 4, 6: 16 } as const;
-
-/** What was worked out last, bounded: strangers choose the keys. */
-class Remembered<V> {
-  private readonly values = new Map<string, V>();
-  private readonly limit: number;
-  private readonly make: (key: string) => V;
-
-  constructor(limit: number, make: (key: string) => V) {
-    this.limit = limit;
-    this.make = make;
-  }
-
-  get(key: string): V {
-    let value = this.values.get(key);
-    if (value !== undefined) return value;
-    value = this.make(key);
-    for (const oldest of this.values.keys()) {
-      if (this.values.size < this.limit) break;
-      this.values.delete(oldest);
-    }
-    this.values.set(key, value);
-    return value;
-  }
-}
 
 const parsed = new Remembered(MAX_PARSED, (text: string): IpAddress => {
   // The library takes prefixes and zones too.
@@ -63,6 +42,8 @@ export function parseIpAddress(text: string): IpAddress {
 }
 
 export function isIpAddress(text: string): boolean {
+  // Names of hosts are asked about, too: an error that is thrown costs ten times what an address does, and is not remembered.
+  if (!ADDRESS_CHARACTERS.test(text)) return false;
   try {
     bytesOf.get(text);
     return true;

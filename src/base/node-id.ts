@@ -1,5 +1,6 @@
 import { addressFromBytes, addressToBytes } from './ip-address.ts';
 import { fromHex, toHex } from './bytes.ts';
+import { Remembered } from './remembered.ts';
 
 /**
  * 128-bit identifiers are lower-case hexadecimal text of 32 digits: usable as keys of maps, and in ring order under `<`.
@@ -18,16 +19,23 @@ export function isNodeId(text: string): boolean {
   return NODE_ID.test(text);
 }
 
+/** Of those that call each other just now. */
+const MAX_REMEMBERED = 256;
+const addresses = new Remembered(MAX_REMEMBERED, (hit: Hit): string => addressFromBytes(fromHex(hit)));
+const hits = new Remembered(MAX_REMEMBERED, (address: string): Hit => {
+  const bytes = addressToBytes(address);
+  if (bytes.length !== 16) throw new TypeError(`not an IPv6 address: ${address}`);
+  return toHex(bytes);
+});
+
 /** The HIT as the IPv6 address that people and programs see. */
 export function hitToAddress(hit: Hit): string {
-  return addressFromBytes(fromHex(hit));
+  return addresses.get(hit);
 }
 
 /** @throws {TypeError} when the text is not an IPv6 address. */
 export function addressToHit(address: string): Hit {
-  const bytes = addressToBytes(address);
-  if (bytes.length !== 16) throw new TypeError(`not an IPv6 address: ${address}`);
-  return toHex(bytes);
+  return hits.get(address);
 }
 
 /** The same of an address in canonical text: one of the overlay, at which no host is. */

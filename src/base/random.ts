@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 
 /** Where state machines take randomness from: the system's in the agent, a seeded one in the simulator. */
 export interface Random {
@@ -9,8 +9,26 @@ export interface Random {
   float(): number;
 }
 
+/** Tags and identifiers are so short; to ask for each of them costs as much as for all that fit in here. */
+const MAX_POOLED = 16;
+const POOL_BYTES = 1_024;
+const pool = new Uint8Array(POOL_BYTES);
+let poolUsed = POOL_BYTES;
+
+/** What was handed out is not kept. */
+function pooled(count: number): Uint8Array {
+  if (poolUsed + count > POOL_BYTES) {
+    randomFillSync(pool);
+    poolUsed = 0;
+  }
+  const bytes = pool.slice(poolUsed, poolUsed + count);
+  pool.fill(0, poolUsed, poolUsed + count);
+  poolUsed += count;
+  return bytes;
+}
+
 export const systemRandom: Random = {
-  bytes: (count) => new Uint8Array(randomBytes(count)),
+  bytes: (count) => (count <= MAX_POOLED ? pooled(count) : new Uint8Array(randomBytes(count))),
   uint32: () => randomBytes(4).readUInt32BE(),
   float: () => randomBytes(4).readUInt32BE() / 2 ** 32,
 };

@@ -41,6 +41,9 @@ import { VoiceMail } from './voice-mail/voice-mail.ts';
 const ALLOW =
   'INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, PRACK, UPDATE, INFO, REFER, SUBSCRIBE, NOTIFY, MESSAGE, PUBLISH';
 
+/** What may be answered here: of registrar, voice mail's lamp, and events. */
+const OWN_METHODS: ReadonlySet<string> = new Set(['REGISTER', 'OPTIONS', 'SUBSCRIBE', 'PUBLISH']);
+
 /** The registrar of this host's user. */
 export interface AdaptorRegistrar extends Timed {
   register(request: SipRequest, flow: SipFlow, now: number): SipResponse;
@@ -367,20 +370,21 @@ export class SipAdaptor implements Timed {
 
   /** REGISTER of a phone, OPTIONS about this proxy (RFC 3261 s10, s11), and events that it keeps none of; undefined: it is to go on. */
   private ownAnswer({ from }: ServerTransaction, request: SipRequest, now: number): SipResponse | undefined {
-    const isValid = validateRequest(request) === undefined;
-    if (isValid && this.lamp !== undefined && this.isLampAsked(request, from)) {
+    const { method } = request;
+    // The proxy core judges what goes on.
+    if (!OWN_METHODS.has(method) || validateRequest(request) !== undefined) return undefined;
+    if (this.lamp !== undefined && this.isLampAsked(request, from)) {
       const refusal = this.admit(request, from, now);
       return refusal === undefined ? this.lamp.answer(request, from, now) : responseTo(request, refusal, this.random);
     }
-    if (isValid && this.isAboutOwnUser(request, from)) {
+    if (this.isAboutOwnUser(request, from)) {
       const answer = ownEventAnswer(request);
       if (answer !== undefined) return responseTo(request, answer, this.random);
     }
-    const isForUs = request.method === 'REGISTER' || (request.method === 'OPTIONS' && this.isAboutUs(request));
-    if (!isForUs || !isValid) return undefined;
+    if (method !== 'REGISTER' && !(method === 'OPTIONS' && this.isAboutUs(request))) return undefined;
     const refusal = this.admit(request, from, now);
     if (refusal !== undefined) return responseTo(request, refusal, this.random);
-    if (request.method === 'REGISTER') {
+    if (method === 'REGISTER') {
       const answer = this.registrar.register(request, from, now);
       if (answer.status === 403) this.journal?.refused(request, from, answer.reason);
       return answer;

@@ -1,5 +1,6 @@
 import { isToken, isSpace, trimSpace } from './headers.ts';
 import { formatParams, type HeaderParams, isQuotedString, parseParams, quote, unquote } from './params.ts';
+import { readOnce } from './read-once.ts';
 import { uriScheme } from './uri.ts';
 
 /** A value of From, To, Contact, Route, P-Asserted-Identity... (RFC 3261 s20.10). */
@@ -11,11 +12,17 @@ export interface NameAddr {
   readonly params: HeaderParams;
 }
 
+const knownAddresses = readOnce(readNameAddr);
+
 /**
  * `"Bob" <sip:bob@home.example;lr>;tag=1`, or without <>: then parameters are the field's, not the URI's (RFC 3261 s20).
  * @returns undefined for what is none.
  */
 export function parseNameAddr(text: string): NameAddr | undefined {
+  return knownAddresses(text);
+}
+
+function readNameAddr(text: string): NameAddr | undefined {
   const value = trimSpace(text);
   const open = openingBracket(value);
   if (open === undefined) return undefined;

@@ -1,4 +1,5 @@
 import { isIpAddress } from '../../base/ip-address.ts';
+import { readOnce } from './read-once.ts';
 import { decodeText, encodeText } from './text.ts';
 
 /** RFC 3261 s19.1.1. Escapes are undone in user, password and parameters, and made again by `formatUri`. */
@@ -32,8 +33,14 @@ export function isSosUrn(text: string): boolean {
   return /^urn:service:sos(?:\.[a-z.-]{1,64})?$/i.test(text);
 }
 
+const knownUris = readOnce(readUri);
+
 /** @returns undefined for what is no SIP or SIPS URI. */
 export function parseUri(text: string): SipUri | undefined {
+  return knownUris(text);
+}
+
+function readUri(text: string): SipUri | undefined {
   const scheme = uriScheme(text);
   if ((scheme !== 'sip' && scheme !== 'sips') || !VISIBLE.test(text) || /[<>"\\^`{|}]/.test(text)) return undefined;
   const afterScheme = text.slice(scheme.length + 1);

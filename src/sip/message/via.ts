@@ -1,5 +1,6 @@
 import { isToken, trimSpace } from './headers.ts';
 import { formatParams, type HeaderParams, parseParams } from './params.ts';
+import { readOnce } from './read-once.ts';
 import { formatHostPort, parseHostPort } from './uri.ts';
 
 /** RFC 3261 s20.42. */
@@ -15,8 +16,14 @@ export interface SipVia {
   readonly params: HeaderParams;
 }
 
+const knownVias = readOnce(readVia);
+
 /** @returns undefined for what is none. */
 export function parseVia(text: string): SipVia | undefined {
+  return knownVias(text);
+}
+
+function readVia(text: string): SipVia | undefined {
   const semicolon = text.indexOf(';');
   const sent = semicolon === -1 ? text : text.slice(0, semicolon);
   const [name, version, rest, ...more] = sent.split('/').map(trimSpace);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { SipFlow } from '../flow.ts';
 import { parseCSeq } from '../message/cseq.ts';
 import { firstHeader, headerValues } from '../message/headers.ts';
@@ -36,5 +36,5 @@ export function maxBreadth(request: SipRequest): number | undefined {
 }
 
 function digest(text: string): string {
-  return createHash('sha256').update(text).digest('hex').slice(0, MARK_DIGITS);
+  return hash('sha256', text, 'hex').slice(0, MARK_DIGITS);
 }

@@ -34,7 +34,8 @@ export class NonInviteServerTransaction implements ServerTransaction, Timed {
   state: State = 'trying';
   private readonly ports: ServerPorts;
   private readonly logger: Logger;
-  private readonly trying: SipResponse;
+  /** Until it has answered. */
+  private trying: SipResponse | undefined;
   private last: SipResponse | undefined;
   private tryingAt: number | undefined;
   /** What the client waits at most, later timer J. */
@@ -85,13 +86,14 @@ export class NonInviteServerTransaction implements ServerTransaction, Timed {
       this.tryingAt = undefined;
       this.changeState('proceeding');
       this.last = this.trying;
-      this.ports.send(this.trying);
+      if (this.trying !== undefined) this.ports.send(this.trying);
     }
   }
 
   private complete(response: SipResponse, now: number): void {
     this.changeState(isReliable(this.from) ? 'terminated' : 'completed');
     this.last = response;
+    this.trying = undefined;
     this.tryingAt = undefined;
     this.endAt = now + TRANSACTION_TIMEOUT_MS;
     this.ports.send(response);

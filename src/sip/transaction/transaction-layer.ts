@@ -298,8 +298,10 @@ export class TransactionLayer implements Timed {
     now: number,
   ): ClientTransaction {
     const key = clientKey(branch, request.method);
+    // The request itself is not kept for as long as the transaction is: what is kept of calls is what pauses of the collector are long by.
+    const isInvite = request.method === 'INVITE';
     const lapse = (at: number): void => {
-      if (request.method !== 'INVITE' || handlers.onLate === undefined) return;
+      if (!isInvite || handlers.onLate === undefined) return;
       this.lapsed.add(key, (response, then) => handlers.onLate?.(response, then), at);
     };
     const ports: ClientPorts = {
@@ -315,7 +317,7 @@ export class TransactionLayer implements Timed {
       send: (message) => this.ports.send(flow, message),
       cancel: (message, at) => this.start(message, branch, flow, NOBODY, at),
     };
-    const Kind = request.method === 'INVITE' ? InviteClientTransaction : NonInviteClientTransaction;
+    const Kind = isInvite ? InviteClientTransaction : NonInviteClientTransaction;
     const machine: ClientMachine = new Kind(request, flow, ports, this.logger, now);
     const entry = {
       machine,

@@ -83,9 +83,9 @@ export class SipDirectory {
       done({ ok: false, error: nobody(aor) }, now);
       return;
     }
-    const kept = this.kept.get(aor);
-    if (kept !== undefined && now < kept.until) {
-      done(kept.result, now);
+    const known = this.known(aor, now);
+    if (known !== undefined) {
+      done(known, now);
       return;
     }
     const others = this.waiting.get(aor);
@@ -99,6 +99,12 @@ export class SipDirectory {
     }
     this.waiting.set(aor, [done]);
     this.fetch(aor, now);
+  }
+
+  /** What was answered a moment ago; undefined: the overlay has to be asked. */
+  known(aor: string, now: number): LookupResult<SipPlaces> | undefined {
+    const kept = this.kept.get(aor);
+    return kept !== undefined && now < kept.until ? kept.result : undefined;
   }
 
   private fetch(aor: string, now: number): void {

@@ -59,7 +59,7 @@ class Bench {
   }
 
   ask(): void {
-    this.lookup.lookUp(BOB, (hosts) =>
+    this.lookup.lookUp(BOB, 0, (hosts) =>
       this.answers.push(
         hosts?.map(({ hit, isRegistered, ipv4 }) =>
           [hit.slice(-1), isRegistered ? 'adaptor' : 'phone', ...(ipv4 === undefined ? [] : [ipv4])].join(' '),
@@ -102,6 +102,17 @@ test('where a member is registered its adaptors are told; where it is not, its h
   unregistered.ask();
   unregistered.says(registered());
   t.deepEqual(unregistered.answers, [['a phone 198.18.0.9', 'b phone']]);
+});
+
+test('what the overlay has said of a member is told at once a moment later, with no timer set', (t) => {
+  const bench = new Bench();
+  bench.linked = [linked(FIRST)];
+  bench.ask();
+  t.is(bench.timers.length, 1);
+  bench.says(registered(SECOND));
+  bench.ask();
+  t.deepEqual(bench.answers, [['b adaptor'], ['b adaptor']]);
+  t.is(bench.timers.length, 1);
 });
 
 test('a user that nobody knows has no hosts; an overlay that does not answer says nothing', (t) => {

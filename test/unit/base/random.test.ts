@@ -1,5 +1,5 @@
 import test from 'ava';
-import { seededRandom } from '../../../src/base/random.ts';
+import { seededRandom, systemRandom } from '../../../src/base/random.ts';
 
 test('the same seed gives the same numbers, another seed others', (t) => {
   const take = (seed: number): number[] => {
@@ -19,4 +19,18 @@ test('seeded numbers spread over their whole range', (t) => {
   }
   t.true(buckets.every((count) => count > 800 && count < 1200));
   t.is(random.bytes(5).length, 5);
+});
+
+test('of the system’s randomness no piece comes twice, whatever becomes of those that were handed out', (t) => {
+  const seen = new Set<string>();
+  for (let i = 0; i < 3_000; i++) {
+    const length = 8 + (i % 17);
+    const bytes = systemRandom.bytes(length);
+    t.is(bytes.length, length);
+    t.true(bytes.some((byte) => byte !== 0));
+    seen.add(Buffer.from(bytes.subarray(0, 8)).toString('hex'));
+    bytes.fill(0);
+  }
+  t.is(seen.size, 3_000);
+  t.is(systemRandom.bytes(0).length, 0);
 });

@@ -32,6 +32,7 @@ packages_for() {
     lab) echo "iproute2 nftables iputils-ping procps tayga" ;; # namespaces, home routers, NAT64
     # the unmodified phone; what counts its packets
     phone) echo "baresip-core tshark" ;;
+    voicemail) echo "baresip-core opus-tools systemd" ;; # an answering machine, and what starts it
     # every phone that Debian has; python3-venv is for PJSIP, which it has not
     phones) echo "baresip-core tshark linphone-cli twinkle-console pulseaudio libasound2-plugins sip-tester python3-venv" ;;
     bench) echo "iperf3 wireguard-go wireguard-tools" ;; # load, the peer to compare with

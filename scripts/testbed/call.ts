@@ -25,7 +25,7 @@ export interface Party {
   readonly router: NatRouter;
 }
 
-export interface CallPlan {
+export interface CallEnds {
   readonly lab: Lab;
   readonly label: string;
   readonly family: 4 | 6;
@@ -33,6 +33,9 @@ export interface CallPlan {
   readonly callee: Party;
   /** WAV for both. */
   readonly speech: string;
+}
+
+export interface CallPlan extends CallEnds {
   readonly durationMs: number;
   /** Called in the middle of the call. */
   readonly halfway?: () => Promise<void>;
@@ -100,17 +103,7 @@ export async function makeCall(plan: CallPlan): Promise<CallByHostName> {
  * callee has two phones: both ring, one answers. @throws {ScriptError} as `makeCall`
  */
 export async function callByAccount(plan: CallPlan): Promise<CallByAccount> {
-  const { overlay } = await plan.caller.agent.status();
-  if (overlay === null) throw new ScriptError('an agent is in no overlay; see the agent log');
-  const account = ({ agent }: Party): string => `${agent.name}@${overlay}`;
-  const registered = { registers: 'any' } as const;
-  const phones = await Promise.all([
-    phoneAt(plan, plan.caller, account(plan.caller), registered),
-    phoneAt(plan, plan.callee, account(plan.callee), { ...registered, index: 0, rings: true }),
-    phoneAt(plan, plan.callee, account(plan.callee), { ...registered, index: 1, rings: true }),
-  ]);
-  const [calling, called, other] = phones;
-  await Promise.all(phones.map((phone) => phone.registered(REGISTER_TIMEOUT_MS)));
+  const { calling, called, other, target } = await registeredPhones(plan);
   const from = performance.now();
   let ringsMs = 0;
   const answer = async (): Promise<void> => {
@@ -120,14 +113,32 @@ export async function callByAccount(plan: CallPlan): Promise<CallByAccount> {
     await calling.established(ANSWER_TIMEOUT_MS);
     await other.next('CALL_CLOSED', STOP_RINGING_MS);
   };
-  const { result } = await talk(plan, { calling, called, target: account(plan.callee), answer });
+  const { result } = await talk(plan, { calling, called, target, answer });
   const otherPhone = { rang: other.count('CALL_INCOMING'), answered: other.count('CALL_ESTABLISHED') };
   await other.stop();
   return { ...result, ringsMs, otherPhone };
 }
 
+/** One of the caller and two of the callee, which ring until they are told to answer; `target` is what is dialled. */
+export async function registeredPhones(
+  ends: CallEnds,
+): Promise<{ readonly calling: Phone; readonly called: Phone; readonly other: Phone; readonly target: string }> {
+  const { overlay } = await ends.caller.agent.status();
+  if (overlay === null) throw new ScriptError('an agent is in no overlay; see the agent log');
+  const account = ({ agent }: Party): string => `${agent.name}@${overlay}`;
+  const registered = { registers: 'any' } as const;
+  const phones = await Promise.all([
+    phoneAt(ends, ends.caller, account(ends.caller), registered),
+    phoneAt(ends, ends.callee, account(ends.callee), { ...registered, index: 0, rings: true }),
+    phoneAt(ends, ends.callee, account(ends.callee), { ...registered, index: 1, rings: true }),
+  ]);
+  const [calling, called, other] = phones;
+  await Promise.all(phones.map((phone) => phone.registered(REGISTER_TIMEOUT_MS)));
+  return { calling, called, other, target: account(ends.callee) };
+}
+
 async function phoneAt(
-  plan: CallPlan,
+  plan: CallEnds,
   party: Party,
   addressOfRecord: string,
   more: Partial<PhoneOptions> = {},

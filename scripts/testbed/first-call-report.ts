@@ -10,6 +10,8 @@ const MOST_GAP_MS = 1000;
 const RTP_PER_SECOND = 50;
 /** Silence is 0; the speech that the phones play is 0.1. */
 const LEAST_LOUDNESS = 0.02;
+/** Of the four that are spoken. */
+const LEAST_MESSAGE_SECONDS = 2;
 
 const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 
@@ -40,9 +42,28 @@ export function judgeFirstCall(call: FirstCall): Findings {
   const direct = call.pathBefore.direct && call.pathAfter.direct;
   findings.figure('path.direct', direct ? 1 : 0);
   findings.expect('path.direct', direct, 'the phones talk on the direct path between the two homes');
+  judgeMessage(findings, call);
   for (const [name, status] of Object.entries(call.stopped))
     findings.expect(`stop.${name}`, status === 0, `the agent ends with 0 when asked to; it was ${String(status)}`);
   return findings;
+}
+
+function judgeMessage(findings: Findings, { voiceMail, overlay }: FirstCall): void {
+  const { phones, greetingLoudness, message, shownMs } = voiceMail;
+  findings.figure('message.shown_ms', shownMs, 0);
+  findings.figure('message.seconds', message.seconds, 1);
+  findings.expect(
+    'message.phones',
+    phones.every(({ rang, answered }) => rang === 1 && answered === 0),
+    'all phones of the callee ring, and none is answered',
+  );
+  findings.expect('message.greeting', greetingLoudness >= LEAST_LOUDNESS, 'the caller hears a greeting');
+  findings.expect('message.from', message.from === `alice@${overlay}`, 'the message says who has left it');
+  findings.expect(
+    'message.heard',
+    message.loudness >= LEAST_LOUDNESS && message.seconds >= LEAST_MESSAGE_SECONDS,
+    `at least ${LEAST_MESSAGE_SECONDS} s of speech`,
+  );
 }
 
 function judgeCall(findings: Findings, name: string, result: CallResult, moves: boolean): void {
@@ -87,20 +108,17 @@ export function describeFirstCall(call: FirstCall): string {
   const path = (ping: FirstCall['pathBefore']): string =>
     ping.path === null
       ? `none: ${ping.why}`
-      : `${ping.path.local} -> ${ping.path.remote} (${ping.path.type}), ${ping.direct ? 'direct' : 'relayed'}: ${ping.why}`;
+      : `${ping.path.local} -> ${ping.path.remote} (${ping.path.type}), ${ping.direct ? 'direct' : 'relayed'}`;
+  const whys = [...new Set([call.pathBefore, call.pathAfter].map(({ why }) => why))];
   const { setup } = call.v6;
+  const { move, v4, voiceMail } = call;
+  const heard = (loudness: number): string => (loudness >= LEAST_LOUDNESS ? 'speech' : 'silence');
   return [
     `Overlay ${call.overlay}`,
     table(hosts.map((row) => row.slice(1))),
+    ...(said.length > 0 ? said : ['known without asking']).map((line) => `  ${call.resolution.target}: ${line}`),
     '',
-    `Who said where ${call.resolution.target} is`,
-    ...(said.length > 0 ? said : ['known without asking']).map((line) => `  ${line}`),
-    '',
-    'Path alice -> bob',
-    `  before the move  ${path(call.pathBefore)}`,
-    `  after the move   ${path(call.pathAfter)}`,
-    '',
-    'Set-up of the first call, as the phone sees it',
+    'First call: by the name of the host; set-up as the phone sees it',
     table([
       ['name -> HIT', ms(setup.nameToHitMs), 'first DNS question to last answer'],
       ['HIT -> link', ms(setup.hitToLinkMs), 'INVITE leaves the phone to first protected packet between the homes'],
@@ -108,29 +126,38 @@ export function describeFirstCall(call: FirstCall): string {
       ['together', ms(setup.totalMs), ''],
     ]),
     '',
-    'Set-up of the second call: phones with an account, domain and password, which have registered by themselves',
+    'Second call: phones with an account, domain and password, which have registered by themselves; alice moves',
     table([
-      ['both phones of bob ring', ms(call.v4.ringsMs), 'after alice has dialled his name in the overlay'],
-      ['the other one', call.v4.otherPhone.rang === 1 ? 'rang' : 'did not ring', 'until the first was answered'],
+      ['both phones of bob ring', `${ms(v4.ringsMs)} after alice has dialled his name in the overlay`],
+      ['the other one', v4.otherPhone.rang === 1 ? 'rang until the first was answered' : 'did not ring'],
+      ['from', move.from],
+      ['to', `${move.to}; ${ms(move.withoutNetworkMs)} without any network`],
+      ['silence', `${ms(v4.gapAfterHalfMs.atCallee)} at bob, ${ms(v4.gapAfterHalfMs.atCaller)} at alice`],
+      ['new handshakes', String(move.handshakes)],
+      ['noticed by the phones', v4.renegotiations === 0 ? 'no' : `${v4.renegotiations} new offers`],
+      ['path before', path(call.pathBefore)],
+      ['path after', path(call.pathAfter)],
+      ...whys.map((why) => ['', why]),
     ]),
     '',
     'Speech (RTP packets on the overlay interfaces)',
     table([
       ['call', 'direction', 'sent', 'received', 'lost', 'jitter', 'longest gap', 'heard'],
-      ...directions('IPv6', call.v6),
-      ...directions('IPv4, moved', call.v4),
+      ...directions('first, IPv6', call.v6),
+      ...directions('second, IPv4', v4),
     ]),
     '',
-    'The move, in the middle of the second call',
+    'Third call: nobody answers',
     table([
-      ['from', call.move.from],
-      ['to', call.move.to],
-      ['no network at all', ms(call.move.withoutNetworkMs)],
-      ['silence at bob', ms(call.v4.gapAfterHalfMs.atCallee)],
-      ['silence at alice', ms(call.v4.gapAfterHalfMs.atCaller)],
-      ['new handshakes', String(call.move.handshakes)],
-      ['noticed by the phones', call.v4.renegotiations === 0 ? 'no' : `${call.v4.renegotiations} new offers`],
+      ['both phones of bob', `rang for ${(voiceMail.rangMs / 1000).toFixed(1)} s`],
+      ['greeting at alice', heard(voiceMail.greetingLoudness)],
+      ['message at bob', `${heard(voiceMail.message.loudness)}, ${ms(voiceMail.shownMs)} after alice has hung up`],
     ]),
+    '  $ idloc voicemail list',
+    ...voiceMail.list
+      .trimEnd()
+      .split('\n')
+      .map((line) => `  ${line}`),
     '',
   ].join('\n');
 }

@@ -7,6 +7,7 @@ import type { CallByAccount, CallByHostName } from './call.ts';
 import type { Lab } from './lab.ts';
 import { speechLike, writeWav } from './speech.ts';
 import { OVERLAY, threeHosts } from './three-hosts.ts';
+import { type UnansweredCall, unansweredCall, withAnsweringMachines, withMailbox } from './unanswered-call.ts';
 
 const CALL_MS = 10_000;
 /** Five seconds before the move and ten after it: a phone that noticed would have said so. */
@@ -29,6 +30,7 @@ export interface FirstCall {
   readonly pathAfter: Path;
   readonly v6: CallByHostName;
   readonly v4: CallByAccount;
+  readonly voiceMail: UnansweredCall;
   readonly move: {
     /** Where alice was and where she went: address at home, and of the router. */
     readonly from: string;
@@ -45,7 +47,10 @@ export interface FirstCall {
 export async function firstCall(lab: Lab, onProgress: (text: string) => void): Promise<FirstCall> {
   const speech = join(lab.directory, 'speech.wav');
   writeWav(speech, speechLike(SPEECH_S, SPEECH_SEED));
-  const { homes, peer, alice, bob } = await threeHosts(lab, onProgress);
+  const { homes, peer, alice, bob } = await threeHosts(lab, onProgress, {
+    alice: ({ a }) => withAnsweringMachines(lab, a.namespace, 'alice'),
+    bob: () => withMailbox(lab),
+  });
   const caller = { agent: alice, host: homes.a, router: homes.natA };
   const callee = { agent: bob, host: homes.b, router: homes.natB };
   const bobsStatus = await bob.status();
@@ -77,6 +82,9 @@ export async function firstCall(lab: Lab, onProgress: (text: string) => void): P
   // A link that is gone would take a handshake to come back.
   const counted = link === undefined ? 1 : Math.abs((link.handshakes ?? 0) - handshakesBefore);
 
+  onProgress('alice calls bob once more; nobody answers, and she leaves a message');
+  const voiceMail = await unansweredCall({ lab, label: 'message', family: 4, caller, callee, speech });
+
   const hosts = { peer: await peer.status(), alice: await alice.status(), bob: await bob.status() };
   onProgress('agents stop');
   const stopped = { alice: await alice.stop(), bob: await bob.stop(), peer: await peer.stop() };
@@ -88,6 +96,7 @@ export async function firstCall(lab: Lab, onProgress: (text: string) => void): P
     pathAfter,
     v6,
     v4,
+    voiceMail,
     move: {
       from,
       to: `${homes.a.address} behind ${homes.natC.address}`,

@@ -7,7 +7,7 @@ export const SAMPLE_RATE_HZ = 48_000;
 const STEREO = 2;
 const BYTES_PER_SAMPLE = 2;
 
-const WAV_HEADER_BYTES = 44;
+export const WAV_HEADER_BYTES = 44;
 
 const PITCH_HZ = 115;
 /** First three formants of a few vowels, Hz. */

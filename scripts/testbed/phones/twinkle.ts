@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, type BackgroundProcess } from '../command.ts';
 import type { LabPhone, PhonePlace } from './lab-phone.ts';
+import { Microphone } from './microphone.ts';
 
 const START_TIMEOUT_MS = 10_000;
 const STOP_TIMEOUT_MS = 5_000;
@@ -9,31 +10,35 @@ const STOP_TIMEOUT_MS = 5_000;
 /** An unmodified twinkle-console, which knows IPv4 alone, steered by its standard input. */
 export class Twinkle implements LabPhone {
   private readonly process: BackgroundProcess;
-  /** ALSA's null device has no clock, and twinkle says nothing into it; nor does it always into PulseAudio's own ALSA device. */
+  /** ALSA's null device has no clock, and twinkle says nothing by it. */
   private readonly sound: BackgroundProcess;
+  private microphone: Microphone | undefined;
   private readonly log: string;
   private readonly name: string;
   private readonly rings: boolean;
   private readonly unsubscribe: () => void;
   private answered = 0;
 
-  private constructor({ namespace, directory, user, domain }: PhonePlace, rings: boolean) {
+  private constructor({ namespace, directory, user, domain }: PhonePlace, pipe: string, rings: boolean) {
     const folder = join(directory, '.twinkle');
     mkdirSync(folder, { recursive: true });
     writeFileSync(join(folder, 'twinkle.sys'), SYSTEM_SETTINGS);
-    writeFileSync(join(folder, `${user}.cfg`), profile(user, domain));
+    writeFileSync(join(folder, `${user}.cfg`), twinkleProfile(user, domain));
     this.name = `${user}@${domain}`;
     this.log = join(folder, 'twinkle.log');
     this.rings = rings;
     const environment = { HOME: directory, XDG_RUNTIME_DIR: directory };
-    this.sound = namespace.start('pulseaudio', SOUND_SERVER, environment);
+    this.sound = namespace.start('pulseaudio', soundServer(pipe), environment);
     this.process = namespace.start('twinkle-console', [`${user}.cfg`], environment);
     this.unsubscribe = this.process.onOutput(() => this.answerCalls());
   }
 
   /** Started, and registered. */
   static async start(place: PhonePlace, options: { readonly rings?: boolean } = {}): Promise<Twinkle> {
-    const phone = new Twinkle(place, options.rings === true);
+    const pipe = join(place.directory, 'microphone');
+    const phone = new Twinkle(place, pipe, options.rings === true);
+    await eventually(`${phone.name}: a sound server`, START_TIMEOUT_MS, () => (existsSync(pipe) ? true : undefined));
+    phone.microphone = new Microphone(pipe, place.speech.mono);
     await phone.says(/registration succeeded/, START_TIMEOUT_MS);
     return phone;
   }
@@ -83,6 +88,7 @@ export class Twinkle implements LabPhone {
     this.command('quit');
     await this.says(/de-registration succeeded/, STOP_TIMEOUT_MS).catch(() => undefined);
     await this.process.stop('SIGTERM');
+    this.microphone?.stop();
     await this.sound.stop('SIGTERM');
   }
 
@@ -93,10 +99,21 @@ export class Twinkle implements LabPhone {
   }
 }
 
-const SOUND_SERVER = [
-  ...['-n', '--daemonize=no', '--exit-idle-time=-1', '--use-pid-file=no'],
-  ...['-L', 'module-null-sink', '-L', 'module-sine-source', '-L', 'module-native-protocol-unix auth-anonymous=1'],
-];
+/**
+ * twinkle drops what is heard in pieces longer than its packets. PulseAudio's tones come in those of two seconds, whatever they are asked for;
+ * what comes by a pipe is heard as it comes.
+ */
+function soundServer(pipe: string): string[] {
+  const modules = [
+    'module-null-sink',
+    `module-pipe-source source_name=microphone file=${pipe} ${Microphone.format}`,
+    'module-native-protocol-unix auth-anonymous=1',
+  ];
+  return [
+    ...['-n', '--daemonize=no', '--exit-idle-time=-1', '--use-pid-file=no'],
+    ...modules.flatMap((module) => ['-L', module]),
+  ];
+}
 
 const SYSTEM_SETTINGS = `dev_ringtone=alsa:pulse
 dev_speaker=alsa:pulse
@@ -111,7 +128,7 @@ rtp_port=8000
 log_show_sip=yes
 `;
 
-function profile(user: string, domain: string): string {
+export function twinkleProfile(user: string, domain: string): string {
   return `user_name=${user}
 user_domain=${domain}
 auth_pass=x

@@ -34,7 +34,7 @@ export class Linphone {
     this.log = join(directory, 'linphone.log');
     // It does not start without.
     mkdirSync(join(directory, '.local/share/linphone'), { recursive: true });
-    writeFileSync(join(directory, 'rc'), configuration(options));
+    writeFileSync(join(directory, 'rc'), linphoneSettings(options));
     const answers = rings === true ? [] : ['-a'];
     this.process = namespace.start('linphonec', ['-c', join(directory, 'rc'), '-d', '6', '-l', this.log, ...answers], {
       HOME: directory,
@@ -115,7 +115,11 @@ export class Linphone {
   }
 }
 
-function configuration({ addressOfRecord, transport, account }: LinphoneOptions): string {
+export function linphoneSettings({
+  addressOfRecord,
+  transport,
+  account,
+}: Pick<LinphoneOptions, 'addressOfRecord' | 'transport' | 'account'>): string {
   const [name = '', domain = ''] = addressOfRecord.split('@');
   const place = account?.proxy ?? domain;
   const proxy = `<sip:${place};transport=${transport}>`;

@@ -79,7 +79,7 @@ export class Phone {
     this.recordings = join(options.directory, 'recordings');
     mkdirSync(this.recordings, { recursive: true });
     writeFileSync(join(options.directory, 'config'), configuration(options, this.recordings));
-    writeFileSync(join(options.directory, 'accounts'), `${account(options)}\n`);
+    writeFileSync(join(options.directory, 'accounts'), `${baresipAccount(options)}\n`);
     writeFileSync(join(options.directory, 'contacts'), '');
     // What baresip makes itself is the same on each host of one name.
     if (options.namesItself === true) writeFileSync(join(options.directory, 'uuid'), randomUUID());
@@ -256,7 +256,9 @@ function sizeOf(files: readonly string[]): number {
   return files.reduce((sum, file) => sum + statSync(file).size, 0);
 }
 
-function account(options: PhoneOptions): string {
+export function baresipAccount(
+  options: Omit<PhoneOptions, 'namespace' | 'directory' | 'family' | 'interfaceName' | 'speech'>,
+): string {
   const { addressOfRecord, registers, account, proxy, rings, namesItself, codecs, hasLamp, encrypts } = options;
   const encryption = encrypts === true ? ';mediaenc=srtp-mand' : '';
   const transport = registers === undefined || registers === 'any' ? '' : `;transport=${registers}`;

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import test from 'ava';
 import { examineSip, proxyUri, type SipFacts } from '../../../src/sip/doctor.ts';
 
@@ -16,7 +17,7 @@ test('of a host with a phone that is registered nothing is wrong', (t) => {
   t.deepEqual(ids({}), []);
 });
 
-for (const [expected, facts] of [
+const STATES = [
   ['error off', { adaptor: 'off' }],
   ['error off', { adaptor: 'no tun' }],
   ['error no-name', { user: null }],
@@ -29,18 +30,22 @@ for (const [expected, facts] of [
   ['warning dns-off', { dns: 'off', stub: undefined }],
   ['warning clock', { clockOffsetS: -90 }],
   ['warning expires', { phones: [{ contact: 'sip:a', leftMs: 5_000, lifetimeMs: 60_000 }] }],
-] as const)
+] as const;
+
+for (const [expected, facts] of STATES)
   test(`${expected}: ${JSON.stringify(facts)}`, (t) => {
     t.deepEqual(ids(facts), [expected]);
   });
 
-for (const [kind, expected] of [
+const NOTES = [
   ['interface', 'warning wrong-interface'],
   ['unheard', 'error wrong-source'],
   ['session', 'warning wrong-sdp'],
   ['refused', 'error wrong-user'],
   ['gone', 'warning unregistered'],
-] as const)
+] as const;
+
+for (const [kind, expected] of NOTES)
   test(`what was noted of a phone (${kind}) is told for an hour`, (t) => {
     const note = { kind, phone: 'desk', detail: '192.168.1.7' };
     t.deepEqual(ids({ notes: [{ ...note, agoMs: 3_599_000 }] }), [expected]);
@@ -49,6 +54,15 @@ for (const [kind, expected] of [
     t.true(finding?.what.includes('192.168.1.7'));
     t.is(finding?.agoMs, 5);
   });
+
+test('docs/phones.md tells of each finding, and of no other', (t) => {
+  const page = readFileSync(new URL('../../../docs/phones.md', import.meta.url), 'utf8');
+  const [, section = ''] = page.split('## What is wrong: `idloc doctor sip`\n');
+  const [table = ''] = section.split('\n## ');
+  const told = [...table.matchAll(/^\| `([a-z-]+)` +\|/gm)].map(([, id]) => id ?? '').filter((id) => id !== 'id');
+  const found = [...STATES.map(([expected]) => expected), ...NOTES.map(([, expected]) => expected)];
+  t.deepEqual(told.sort(), [...new Set(found.map((text) => text.replace(/^\w+ /, '')))].sort());
+});
 
 test('errors come before warnings, what was seen last before what was seen first', (t) => {
   const notes = (['session', 'gone', 'refused'] as const).map((kind, i) => ({

@@ -1,4 +1,5 @@
-import { isIpAddress, parseIpAddress } from '../../base/ip-address.ts';
+import { canonicalAddress, isIpAddress, parseIpAddress } from '../../base/ip-address.ts';
+import { Remembered } from '../../base/remembered.ts';
 import { MAGIC_COOKIE, MAX_MAX_FORWARDS, MAX_VALUES } from './constants.ts';
 import { contentLength } from './content-length.ts';
 import { parseCSeq } from './cseq.ts';
@@ -97,8 +98,13 @@ function isAddress(value: string): boolean {
   return (scheme !== 'sip' && scheme !== 'sips') || parseUri(address.uri) !== undefined;
 }
 
+/** Asked of each response: the address of a phone, or of a member, and seldom another one. */
+const manyHosts = new Remembered(
+  (canonical) => canonical === '255.255.255.255' || parseIpAddress(canonical).isMulticast(),
+);
+
 /** Broadcast to all, or multicast. */
 function isManyHosts({ host, params }: SipVia): boolean {
   const address = params.get('received')?.replaceAll(/[[\]]/g, '') ?? host;
-  return isIpAddress(address) && (address === '255.255.255.255' || parseIpAddress(address).isMulticast());
+  return isIpAddress(address) && manyHosts.get(canonicalAddress(address));
 }

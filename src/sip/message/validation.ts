@@ -98,8 +98,10 @@ function isAddress(value: string): boolean {
   return (scheme !== 'sip' && scheme !== 'sips') || parseUri(address.uri) !== undefined;
 }
 
+const MAX_ADDRESSES = 256;
 /** Asked of each response: the address of a phone, or of a member, and seldom another one. */
 const manyHosts = new Remembered(
+  MAX_ADDRESSES,
   (canonical) => canonical === '255.255.255.255' || parseIpAddress(canonical).isMulticast(),
 );
 

@@ -40,7 +40,7 @@ test('sip.js reads what adaptors write as they meant it: calls, renewed and refu
   const overlay = new SipOverlay(network);
   const [alice, bob] = [overlay.home('alice'), overlay.home('bob')];
   for (const [caller, called, transport] of [
-    ['ipv6', 'ipv4', 'udp'],
+    ['ipv6', 'ipv6', 'udp'],
     ['ipv4', 'ipv6', 'tcp'],
   ] as const) {
     const phone = alice.registered({ over: caller, transport });

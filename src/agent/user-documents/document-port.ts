@@ -42,7 +42,8 @@ export interface DocumentPorts {
 export function documentPort(ports: DocumentPorts, kind: DocumentKind): DocumentPort {
   const ask = <T>(
     request: (overlay: DocumentOverlay, now: number, done: (answer: Answer<T>) => void) => void,
-  ): Promise<T & { readonly ok: true }> => askOverlay({ overlay: ports.node(), run: (input) => ports.run(input) }, request);
+  ): Promise<T & { readonly ok: true }> =>
+    askOverlay({ overlay: ports.node(), run: (input) => ports.run(input) }, request);
   return {
     get user() {
       return ports.node() === undefined ? undefined : ports.user();

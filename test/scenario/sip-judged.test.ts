@@ -42,26 +42,27 @@ test('sip.js reads what adaptors write as they meant it: calls, renewed and refu
   for (const [caller, called, transport] of [
     ['ipv6', 'ipv6', 'udp'],
     ['ipv4', 'ipv6', 'tcp'],
+    ['ipv4', 'ipv4', 'udp'],
   ] as const) {
     const phone = alice.registered({ over: caller, transport });
     const bobs = bob.registered({ over: called, transport });
     phone.offer = sdp(caller === 'ipv4' ? alice.ipv4 : alice.ipv6);
     bobs.manners = { ringsAfterMs: 50, answersAfterMs: 200, sdp: sdp(called === 'ipv4' ? bob.ipv4 : bob.ipv6) };
-    const call = phone.call(`call-${transport}`, 'sip:bob@home.example');
+    const call = phone.call(`call-${caller}-${transport}`, 'sip:bob@home.example');
     network.loop.run(2_000);
     for (const method of ['INVITE', 'UPDATE', 'INFO', 'REFER', 'BYE']) {
       phone.say(method, call.dialog);
       network.loop.run(1_000);
     }
     bobs.manners = { ringsAfterMs: 50, answersAfterMs: 200, status: 486 };
-    phone.call(`busy-${transport}`, 'sip:bob@home.example');
+    phone.call(`busy-${caller}-${transport}`, 'sip:bob@home.example');
     network.loop.run(2_000);
     bobs.manners = { ringsAfterMs: 50 };
-    const cancelled = phone.call(`cancelled-${transport}`, 'sip:bob@home.example');
+    const cancelled = phone.call(`cancelled-${caller}-${transport}`, 'sip:bob@home.example');
     network.loop.run(1_000);
     phone.cancel(cancelled);
-    phone.call(`unknown-${transport}`, 'sip:nobody@home.example');
-    alice.phone({ user: 'carol' }).call(`liar-${transport}`, 'sip:bob@home.example');
+    phone.call(`unknown-${caller}-${transport}`, 'sip:nobody@home.example');
+    alice.phone({ user: 'carol' }).call(`liar-${caller}-${transport}`, 'sip:bob@home.example');
     for (const method of ['MESSAGE', 'OPTIONS', 'SUBSCRIBE', 'PUBLISH'])
       phone.ask(method, `sip:${method === 'PUBLISH' ? 'alice' : 'bob'}@home.example`, [
         { name: 'Event', value: 'presence' },

@@ -2,20 +2,34 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
-import { command, tryCommand } from './testbed/command.ts';
+import { tryCommand } from './testbed/command.ts';
 
 const root = join(import.meta.dirname, '..');
 /** The cipher that is linked into the data plane where the package is there; node-addon-api is a header of it. */
 const CIPHER = 'libipsec-mb-dev';
-const OTHER_RUNTIMES = /node_modules\/node-linux-/;
 
 const lockSchema = z.object({
-  packages: z.record(z.string(), z.object({ dev: z.boolean().optional(), version: z.string().optional() })),
+  name: z.string(),
+  version: z.string(),
+  packages: z.record(
+    z.string(),
+    z.object({
+      ...{ dev: z.boolean().optional(), version: z.string().optional(), license: z.string().optional() },
+      integrity: z.string().optional(),
+    }),
+  ),
 });
-const billSchema = z.looseObject({
-  metadata: z.looseObject({ component: z.looseObject({}) }),
-  components: z.array(z.looseObject({ name: z.string() })),
-});
+
+/** As CycloneDX has it. */
+interface Part {
+  readonly 'bom-ref': string;
+  readonly type: 'library';
+  readonly name: string;
+  readonly version: string;
+  readonly purl: string;
+  readonly licenses: readonly object[];
+  readonly hashes?: readonly object[];
+}
 
 const [where] = process.argv.slice(2);
 if (where === undefined) {
@@ -26,31 +40,35 @@ const folder = resolve(where);
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
 
-const { packages } = lockSchema.parse(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')));
-for (const [path, { dev }] of Object.entries(packages)) {
+const lock = lockSchema.parse(JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')));
+const parts: Part[] = [];
+for (const [path, { dev, version = '', license, integrity }] of Object.entries(lock.packages)) {
+  // Nor what is for another machine.
   if (path === '' || dev === true || !existsSync(join(root, path))) continue;
   keepLicense(join(root, path), join(folder, path.replaceAll('node_modules/', '')));
+  const name = path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length);
+  const [algorithm, hash] = integrity?.split('-') ?? [];
+  parts.push({
+    ...{ 'bom-ref': path, type: 'library', name, version, purl: `pkg:npm/${name.replace('@', '%40')}@${version}` },
+    licenses: license === undefined ? [] : [{ expression: license }],
+    ...(algorithm === 'sha512' &&
+      hash !== undefined && { hashes: [{ alg: 'SHA-512', content: Buffer.from(hash, 'base64').toString('hex') }] }),
+  });
 }
 
 const cipher = await cipherPart();
 if (cipher !== undefined) {
   mkdirSync(join(folder, 'intel-ipsec-mb'));
   cpSync(`/usr/share/doc/${CIPHER}/copyright`, join(folder, 'intel-ipsec-mb/copyright'));
+  parts.push(cipher);
 }
 
-const bill = billSchema.parse(
-  JSON.parse(
-    await command('npm', ['sbom', '--sbom-format=cyclonedx', '--omit=dev', '--package-lock-only'], { directory: root }),
-  ),
-);
-// A number and a time of its own each time: the same sources give the same bytes.
-delete bill['serialNumber'];
-delete bill.metadata['timestamp'];
-bill.metadata.component['name'] = 'idloc';
-bill.components = bill.components.filter(
-  ({ name }) => !OTHER_RUNTIMES.test(`node_modules/${name}`) || name === `node-linux-${process.arch}`,
-);
-if (cipher !== undefined) bill.components.push(cipher);
+// Without a number and a time of its own: the same sources give the same bytes.
+const bill = {
+  ...{ bomFormat: 'CycloneDX', specVersion: '1.5', version: 1 },
+  metadata: { component: { 'bom-ref': 'idloc', type: 'application', name: lock.name, version: lock.version } },
+  components: parts,
+};
 writeFileSync(join(folder, 'sbom.cdx.json'), `${JSON.stringify(bill, null, 2)}\n`);
 
 /** Who brings no text says it in `package.json`. */
@@ -60,11 +78,12 @@ function keepLicense(from: string, to: string): void {
   for (const name of texts.length > 0 ? texts : ['package.json']) cpSync(join(from, name), join(to, name));
 }
 
-async function cipherPart(): Promise<{ name: string } | undefined> {
-  const { status, stdout } = await tryCommand('dpkg-query', ['-W', '-f', '${Version}', CIPHER]);
-  if (status !== 0 || stdout === '') return undefined;
+async function cipherPart(): Promise<Part | undefined> {
+  // Where there is no dpkg-query, there is no such package.
+  const version = await tryCommand('dpkg-query', ['-W', '-f', '${Version}', CIPHER]).catch(() => undefined);
+  if (version === undefined || version.status !== 0 || version.stdout === '') return undefined;
   return {
-    ...{ 'bom-ref': `intel-ipsec-mb@${stdout}`, type: 'library', name: 'intel-ipsec-mb', version: stdout },
-    ...{ purl: `pkg:deb/debian/intel-ipsec-mb@${stdout}`, licenses: [{ license: { id: 'BSD-3-Clause' } }] },
+    ...{ 'bom-ref': 'intel-ipsec-mb', type: 'library', name: 'intel-ipsec-mb', version: version.stdout },
+    ...{ purl: `pkg:deb/debian/intel-ipsec-mb@${version.stdout}`, licenses: [{ license: { id: 'BSD-3-Clause' } }] },
   };
 }

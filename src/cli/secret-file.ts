@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import {
-  chownSync,
   closeSync,
   existsSync,
+  fchownSync,
   fsyncSync,
   linkSync,
   lstatSync,
@@ -42,19 +42,24 @@ export function writeNewFile(path: string, content: string | Uint8Array): void {
  * @throws {IdlocError} when it cannot be written.
  */
 export function replaceFile(path: string, content: Uint8Array): void {
-  writeWhole(path, content, (prepared) => {
-    const before = process.geteuid?.() === 0 ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
-    if (before?.isFile() === true) chownSync(prepared, before.uid, before.gid);
-    renameSync(prepared, path);
-  });
+  const before = process.geteuid?.() === 0 ? lstatSync(path, { throwIfNoEntry: false }) : undefined;
+  const owner = before?.isFile() === true ? before : undefined;
+  writeWhole(path, content, (prepared) => renameSync(prepared, path), owner);
 }
 
-function writeWhole(path: string, content: string | Uint8Array, publish: (prepared: string) => void): void {
+function writeWhole(
+  path: string,
+  content: string | Uint8Array,
+  publish: (prepared: string) => void,
+  owner?: { readonly uid: number; readonly gid: number },
+): void {
   const prepared = join(dirname(path), `.${basename(path)}.${randomUUID()}.tmp`);
   try {
     const fd = openSync(prepared, 'wx', SECRET_MODE);
     try {
       writeFileSync(fd, content);
+      // Not by its name: whoever owns the folder might have put a link there.
+      if (owner !== undefined) fchownSync(fd, owner.uid, owner.gid);
       fsyncSync(fd);
     } finally {
       closeSync(fd);

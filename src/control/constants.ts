@@ -20,3 +20,6 @@ export const MAX_PENDING_REQUESTS = 16;
 export const MAX_UNREAD_BYTES = 2 * MAX_LINE_BYTES;
 /** For the answers that are being written when the agent ends. */
 export const STOP_GRACE_MS = 500;
+/** What a file of a phone is kept under: nothing that moves the cursor, or looks like nothing. */
+export const PHONE_FILE_NAME = /^(?!\s)[^\p{C}\p{Zl}\p{Zp}]+(?<!\s)$/u;
+export const MAX_PHONE_FILE_NAME = 64;

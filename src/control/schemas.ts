@@ -1,6 +1,12 @@
 import { z } from 'zod';
 import { CERTIFICATE_LIFETIME_S } from '../base/certificate-lifetime.ts';
-import { MAX_PHONE_FILES, MAX_PHONE_FILE_BYTES, MAX_REQUEST_BYTES } from './constants.ts';
+import {
+  MAX_PHONE_FILES,
+  MAX_PHONE_FILE_BYTES,
+  MAX_PHONE_FILE_NAME,
+  MAX_REQUEST_BYTES,
+  PHONE_FILE_NAME,
+} from './constants.ts';
 
 /**
  * The control socket's protocol: one JSON object a line. A request `{id, method, params}` is answered by
@@ -326,14 +332,10 @@ const contactSchema = z.strictObject({
   card: z.string().max(2_048),
 });
 
-/** What a file of a phone is kept under: nothing that moves the cursor, or looks like nothing. */
 const fileName = z
   .string()
-  .max(64)
-  .regex(
-    /^(?!\s)[^\p{C}\p{Zl}\p{Zp}]+(?<!\s)$/u,
-    'must be a name of 1 to 64 characters in one line, such as baresip/accounts',
-  );
+  .max(MAX_PHONE_FILE_NAME)
+  .regex(PHONE_FILE_NAME, 'must be a name of 1 to 64 characters in one line, such as baresip/accounts');
 const fileContent = z.base64().max(4 * Math.ceil(MAX_PHONE_FILE_BYTES / 3));
 const phoneFileSchema = z.object({
   name: z.string(),

@@ -18,8 +18,11 @@ import { MalformedMessageError } from '../base/errors.ts';
  *     +--------+-----------------+-----------+
  */
 
-/** Payloads: of `orders`, `ready` and `over` JSON, of `sound` and `recording` Ogg Opus, of the others none. */
-export const FRAME = { orders: 1, sound: 2, start: 3, ready: 4, recording: 5, over: 6, enough: 7 } as const;
+/**
+ * An agent and a machine may be of different versions while one is installed: numbers are not given anew, and 5 had another meaning.
+ * Payloads: of `orders`, `ready` and `over` JSON, of `sound` and `recording` Ogg Opus, of the others none.
+ */
+export const FRAME = { orders: 1, sound: 2, start: 3, ready: 4, recording: 6, over: 7, enough: 8 } as const;
 export type FrameType = (typeof FRAME)[keyof typeof FRAME];
 
 export interface Frame {

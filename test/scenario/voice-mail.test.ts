@@ -251,7 +251,7 @@ test('whoever calls is who the signature says; what a host says of a caller coun
   t.deepEqual(shown, [CAROL, CAROL, '+49301234567', OFFICE, 'zoe@provider.example', OFFICE, OFFICE]);
 });
 
-test('what a blocked member has left, and what no host of the user can open, is taken away; what another of his hosts can open stays', async (t) => {
+test('what a blocked member has left is taken away, and after an hour what no host of the user can open; what another of his hosts can open stays', async (t) => {
   const { world, nodes } = ring(t, [BOB, BOB, CAROL, MALLORY, null]);
   const bob = host(world, nodes[0], { ...TAKES, blocked: [MALLORY] });
   const laptop = host(world, nodes[1]);
@@ -282,6 +282,9 @@ test('what a blocked member has left, and what no host of the user can open, is 
       return found.ok ? found.values.map(({ signer }) => `${place} ${signer.user ?? ''}`) : [];
     });
   t.is(standing().length, 4);
+  await awaited(world, bob.mail.sync());
+  t.deepEqual(standing().toSorted(), [taken, lost, elsewhere].map((place) => `${place} ${CAROL}`).toSorted());
+  await passing(world, 3_700_000);
   await awaited(world, bob.mail.sync());
   t.deepEqual(standing().toSorted(), [`${taken} ${CAROL}`, `${elsewhere} ${CAROL}`].toSorted());
   t.is((await awaited(world, bob.mail.list())).length, 1);

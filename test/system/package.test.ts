@@ -145,17 +145,31 @@ step('installed again, it is the same host in another process; what was disabled
   t.is((await debian.tryRun('systemctl', 'is-enabled', 'idloc')).stdout.trim(), 'disabled');
 });
 
-step('removed, its identity stays; purged, it leaves no file, account, unit or route', async (t, debian) => {
+step(
+  'removed, its identity stays; installed again it runs as the same host, and no unit is masked',
+  async (t, debian) => {
+    const { hit } = await joined(debian);
+    await debian.run('systemctl', 'enable', 'idloc');
+    await debian.run('apt-get', 'remove', '-y', 'idloc');
+    t.false(debian.exists('usr/lib/idloc'));
+    t.false(debian.exists('usr/bin/idloc'));
+    t.true(debian.exists('var/lib/idloc/identity.pem'));
+    await debian.run('apt-get', 'install', '-y', `/root/${basename(packed)}`);
+    t.is((await joined(debian)).hit, hit);
+    t.false((await debian.run('systemctl', 'list-unit-files', '--no-legend', 'idloc*')).includes('masked'));
+  },
+);
+
+step('purged, it leaves no file, account, unit or route; what is of somebody else stays', async (t, debian) => {
   await debian.run('idloc', 'create', 'away.example');
   await debian.run('/usr/lib/idloc/libexec/guard', 'add', '10.99.0.0/16');
-  await debian.run('apt-get', 'remove', '-y', 'idloc');
-  t.false(debian.exists('usr/lib/idloc'));
-  t.false(debian.exists('usr/bin/idloc'));
-  t.true(debian.exists('var/lib/idloc/identity.pem'));
+  await debian.run('mkdir', '/var/lib/idloc-backup', '/var/lib/idloc-bob');
+  await debian.run('touch', '/etc/idloc/bob.toml');
+  await debian.run('systemctl', 'enable', 'idloc-media', 'idloc-voicemail.socket', 'idloc-stream.socket');
   await debian.run('apt-get', 'purge', '-y', 'idloc');
   t.deepEqual(
     (await files(debian)).filter((path) => !filesBefore.includes(path)),
-    [],
+    ['/var/lib/idloc-backup'],
   );
   t.is(`${await debian.run('getent', 'passwd')}${await debian.run('getent', 'group')}`, accountsBefore);
   t.false((await debian.run('systemctl', 'list-units', '--all', '--plain', '--no-legend')).includes('idloc'));

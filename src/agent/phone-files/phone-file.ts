@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { KeptEntries, entriesSchema } from '../user-documents/kept-entries.ts';
-import { MAX_PHONE_FILES, MAX_PHONE_FILE_BYTES } from '../../control/constants.ts';
+import { MAX_PHONE_FILES, MAX_PHONE_FILE_BYTES, MAX_PHONE_FILE_NAME, PHONE_FILE_NAME } from '../../control/constants.ts';
 
 /** With removals: who saves and removes under ever new names has them forgotten, the earliest first. */
 const MAX_KEPT = 256;
@@ -8,7 +8,8 @@ const MAX_KEPT = 256;
 const ENCODINGS = ['utf8', 'base64'] as const;
 
 const phoneFileSchema = z.strictObject({
-  name: z.string().min(1).max(255),
+  // What another host of the user says is shown on a terminal, and has to be named to be taken away.
+  name: z.string().max(MAX_PHONE_FILE_NAME).regex(PHONE_FILE_NAME),
   /** Text is packed as text, which takes a third of its base64. */
   encoding: z.enum(ENCODINGS),
   content: z.string().max(4 * Math.ceil(MAX_PHONE_FILE_BYTES / 3)),

@@ -32,6 +32,8 @@ const MAX_AHEAD_MS = 600_000;
 const WASTE_AT_ONCE = 16;
 /** Of what is not whole for so long the rest comes no more: it counts as heard. Peers that come and go have it back before. */
 const BROKEN_AFTER_MS = 3_600_000;
+/** A peer may not tell of a host of the user that has just joined, or does not want to: what none can open is looked at again so long. */
+const UNOPENED_AFTER_MS = 3_600_000;
 /** Messages that were read a moment ago, and are played again. */
 const MAX_READ = 4;
 const ID_DIGITS = 16;
@@ -56,6 +58,7 @@ interface Waste {
   readonly mailId: string;
   /** Hosts that can show it, if they are the user's. */
   readonly readers: readonly Hit[];
+  readonly isBlocked: boolean;
 }
 
 export interface InboxComponents {
@@ -78,6 +81,8 @@ export class Inbox {
   private readonly recordings = new Map<string, Uint8Array>();
   /** Messages that were not whole when they were read last, with the time when that was seen first. */
   private readonly broken = new Map<string, number>();
+  /** Messages that no host of the user could open, by the time when that was seen first. */
+  private readonly unopened = new Map<string, number>();
   private user: string | undefined;
   private hasLooked = false;
   private listeners: ((counts: MessageCounts) => void)[] = [];
@@ -119,6 +124,7 @@ export class Inbox {
       this.entries.clear();
       this.recordings.clear();
       this.broken.clear();
+      this.unopened.clear();
     }
     const places = Array.from({ length: MAILBOX_PLACES }, (_, place) => place);
     const looks = await Promise.allSettled(places.map((place) => this.lookAt(user, place)));
@@ -206,7 +212,7 @@ export class Inbox {
 
   /** Messages of blocked members, and what no host of the user can open, make room for others. Rejects when the overlay does not say. */
   async clear(): Promise<void> {
-    const { overlay } = this.components;
+    const { overlay, clock } = this.components;
     const { user } = this;
     const wasted = [...this.entries.values()].flatMap((entry) =>
       entry.waste === undefined ? [] : [{ entry, waste: entry.waste }],
@@ -216,7 +222,14 @@ export class Inbox {
     // Where this host does not see itself it does not see all others either.
     if (!hosts.delete(overlay.nodeId)) return;
     const unread = wasted.filter(({ waste }) => !waste.readers.some((hit) => hosts.has(hit)));
-    for (const { entry, waste } of unread.slice(0, WASTE_AT_ONCE)) {
+    const ids = new Set(unread.map(({ waste }) => waste.mailId));
+    for (const id of this.unopened.keys()) if (!ids.has(id)) this.unopened.delete(id);
+    const now = clock.wall();
+    for (const id of ids) if (!this.unopened.has(id)) this.unopened.set(id, now);
+    const due = unread.filter(
+      ({ waste }) => waste.isBlocked || now - (this.unopened.get(waste.mailId) ?? now) >= UNOPENED_AFTER_MS,
+    );
+    for (const { entry, waste } of due.slice(0, WASTE_AT_ONCE)) {
       await this.takeAway(user, entry, waste.mailId);
       const name = nameOf(entry.place, entry.writer);
       if (this.entries.get(name) === entry) this.entries.set(name, { ...entry, waste: undefined });
@@ -295,14 +308,14 @@ export class Inbox {
     if (opened === undefined) {
       logger.debug('message not for this host', { nodeId: writer });
       const readers = recipientsOf(mail.sealed)?.filter((hit) => hit !== identity.hit);
-      return readers && { mailId: mail.id, readers };
+      return readers && { mailId: mail.id, readers, isBlocked: false };
     }
     const head = mailHeadOf(opened);
     if (head === undefined) return undefined;
     const member = writtenBy ?? hitToAddress(writer);
     const from = shownCaller(head.from, member, { overlay: overlay.overlay, gateways });
     // Whoever is blocked by one host of the user is so by its mailbox.
-    if (!isWelcome([member, from])) return { mailId: mail.id, readers: [] };
+    if (!isWelcome([member, from])) return { mailId: mail.id, readers: [], isBlocked: true };
     const { storageTime } = found;
     const isPlausible = head.at > storageTime - LIFETIME_MS && head.at <= storageTime + MAX_AHEAD_MS;
     const message = {

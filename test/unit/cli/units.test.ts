@@ -3,7 +3,7 @@ import test from 'ava';
 
 /** What of a unit is of one agent alone: its files, its settings, what serves the whole machine. */
 const OF_ONE =
-  /^(Description|After|Wants|EnvironmentFile|ExecStart|ExecStartPost|Sockets|StateDirectory|RuntimeDirectory)=/;
+  /^(Description|After|Wants|AssertPathExists|EnvironmentFile|ExecStart|ExecStartPost|Sockets|StateDirectory|RuntimeDirectory)=/;
 
 function settingsOf(name: string): string[] {
   const text = readFileSync(new URL(`../../../systemd/${name}`, import.meta.url), 'utf8');

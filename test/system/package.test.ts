@@ -172,7 +172,11 @@ step('purged, it leaves no file, account, unit or route; what is of somebody els
     ['/var/lib/idloc-backup'],
   );
   t.is(`${await debian.run('getent', 'passwd')}${await debian.run('getent', 'group')}`, accountsBefore);
-  t.false((await debian.run('systemctl', 'list-units', '--all', '--plain', '--no-legend')).includes('idloc'));
+  const units = await debian.run('systemctl', 'list-units', '--all', '--plain', '--no-legend');
+  t.deepEqual(
+    units.split('\n').filter((line) => line.includes('idloc')),
+    [],
+  );
   for (const family of ['-4', '-6'])
     t.false((await debian.run('ip', family, 'route', 'show', 'table', 'all')).includes('4000000'));
 });

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { KeptEntries, entriesSchema } from '../user-documents/kept-entries.ts';
-import { MAX_PHONE_FILES, MAX_PHONE_FILE_BYTES, MAX_PHONE_FILE_NAME, PHONE_FILE_NAME } from '../../control/constants.ts';
+import {
+  MAX_PHONE_FILES,
+  MAX_PHONE_FILE_BYTES,
+  MAX_PHONE_FILE_NAME,
+  PHONE_FILE_NAME,
+} from '../../control/constants.ts';
 
 /** With removals: who saves and removes under ever new names has them forgotten, the earliest first. */
 const MAX_KEPT = 256;

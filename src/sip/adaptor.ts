@@ -28,6 +28,7 @@ import { type OwnAddresses, Parties, type Party, type ProvenMember } from './par
 import type { LastResort, ProxyPorts, Refusal, Target as ProxyTarget } from './proxy/ports.ts';
 import type { PhoneJournal } from './phone-journal.ts';
 import { ProxyCore } from './proxy/proxy-core.ts';
+import { nextHop, preprocessRoute } from './proxy/routing.ts';
 import { SdpAddresses } from './sdp-addresses.ts';
 import { SdpFamilies } from './sdp-families.ts';
 import { responseTo, tagOf } from './transaction/responses.ts';
@@ -443,11 +444,11 @@ export class SipAdaptor implements Timed {
         reason: refusal.reason,
       });
     } else if (isOnLan) this.contacts.learn(request, from);
-    return refusal ?? this.unwanted(request, party, now);
+    return refusal ?? this.unwanted(request, from, party, now);
   }
 
   /** Whoever may speak may not ring at any time. */
-  private unwanted(request: SipRequest, party: Party, now: number): Refusal | undefined {
+  private unwanted(request: SipRequest, from: SipFlow, party: Party, now: number): Refusal | undefined {
     const { callers } = this;
     if (callers === undefined) return undefined;
     const callId = firstHeader(request, 'call-id') ?? '';
@@ -456,6 +457,7 @@ export class SipAdaptor implements Timed {
     if ((party.kind === 'phone' || leadsOutside) && request.method === 'INVITE') callers.called(callId);
     if (leadsOutside) return undefined;
     if (party.kind !== 'member' && party.kind !== 'trunk') return undefined;
+    if (party.kind === 'trunk' && !this.mayRingHere(request, from)) return undefined;
     const caller = this.identities.callerOf(request, party);
     const refusal = callers.refusalOf(
       { method: request.method, callId, isInDialog: tagOf(request, 'to') !== '' },
@@ -465,6 +467,15 @@ export class SipAdaptor implements Timed {
     if (refusal === undefined) return undefined;
     this.logger.info('sip.notRung', { method: request.method, caller: caller.names[0], why: refusal.why });
     return refusal;
+  }
+
+  /** Whether phones of this host may hear of what the gateway brings: whom other members hear is their hosts' matter. */
+  private mayRingHere(request: SipRequest, from: SipFlow): boolean {
+    const { finder } = this;
+    const routed = preprocessRoute(request, (uri) => finder.isSelf(uri));
+    const { uri } = nextHop(routed);
+    const flow = uri === undefined ? undefined : finder.flowTo(uri, from);
+    return flow === undefined ? finder.leadsHere(routed, from) : this.parties.of(flow).kind !== 'member';
   }
 
   /** A record of the overlay may be old, and a URI forged: what counts is the certificate of who answers, as it is now or was when it rang. */

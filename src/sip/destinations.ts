@@ -183,6 +183,18 @@ export class DestinationFinder {
     return this.isOutside(number, addressee) || (number !== undefined && !isMember);
   }
 
+  /** Whether phones of this host are among those that ring for what somebody else brings who may call any member. */
+  leadsHere({ uri: text }: SipRequest, from: SipFlow): boolean {
+    const uri = parseUri(text);
+    const addressee = uri === undefined ? undefined : this.names.addresseeOf(uri);
+    if (uri === undefined || addressee === undefined) return false;
+    const place = gruuPlace(uri);
+    if (addressee.kind === 'aor') return place === undefined ? addressee.aor === this.user : place.hit === this.self;
+    if (addressee.kind !== 'address') return false;
+    const flow = this.flowTo(uri, from);
+    return this.isSelf(uri) || (flow !== undefined && this.parties.of(flow).kind !== 'member');
+  }
+
   /** Of what leads outside, a number that may be a member's second name instead; undefined: there is none, or it calls for help. */
   secondNameIn({ uri }: SipRequest): string | undefined {
     const number = dialledNumber(uri, this.plan);

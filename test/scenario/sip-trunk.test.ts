@@ -266,6 +266,31 @@ test("whom the gateway's own phones do not ring for calls out by it all the same
   ]);
 });
 
+test("whom the gateway's own phones do not ring for may ring those of other members, and speak in such a call; at the gateway he hears 480", (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const alice = overlay.home('alice', { gateways: ['box'], callers: { callers: 'anyone' } });
+  const box = overlay.home('box', { callers: { callers: 'anyone', block: ['+331234567'] } });
+  const gateway = new SimTrunk(network, box, GATEWAY, account());
+  const provider = new SimProvider(network, '203.0.113.1');
+  gateway.dns.set(PROVIDER, [serverAt('203.0.113.1')]);
+  gateway.start();
+  network.loop.run(1_000);
+  const [phone, own] = [alice.registered(), box.registered()];
+  provider.call(GATEWAY, 'sip:030111@192.0.2.1:5064', '<sip:+331234567@x.example>');
+  network.loop.run(2_000);
+  t.deepEqual(provider.heard, ['180', 'INVITE 200']);
+  provider.sayOwn('INFO');
+  provider.sayOwn('INVITE');
+  network.loop.run(2_000);
+  t.deepEqual(provider.heard.slice(2), ['INFO 200', '180', 'INVITE 200']);
+  t.deepEqual(methods(phone).slice(-4), ['ACK', 'INFO', 'INVITE', 'ACK']);
+  provider.call(GATEWAY, 'sip:line7@192.0.2.1:5064', '<sip:+331234567@x.example>');
+  network.loop.run(2_000);
+  t.is(provider.heard.at(-1), 'INVITE 480');
+  t.deepEqual(methods(own), []);
+});
+
 test('a call for help goes out when all lines are busy and the media relay has failed', (t) => {
   const { network, alice, trunk } = trunkScene({ maxCalls: 1 }, ['box']);
   const phone = alice.registered();

@@ -6,7 +6,6 @@ import type { SipFlow } from '../flow.ts';
 import { MAGIC_COOKIE } from '../message/constants.ts';
 import { headerValues } from '../message/headers.ts';
 import type { SipRequest, SipResponse } from '../message/message.ts';
-import { parseUri } from '../message/uri.ts';
 import { validateRequest } from '../message/validation.ts';
 import { responseTo, tagOf, tryingOf } from '../transaction/responses.ts';
 import type { ServerFailure, ServerTransaction, TransactionUser } from '../transaction/transaction.ts';
@@ -16,7 +15,7 @@ import { copyFor, hopsLeft } from './forwarding.ts';
 import { hasLooped, loopMark, maxBreadth, statelessBranch } from './loops.ts';
 import type { Located, ProxyPorts, Refusal } from './ports.ts';
 import { ResponseContext, type Expiring } from './response-context.ts';
-import { firstRoute, preprocessRoute } from './routing.ts';
+import { nextHop, preprocessRoute } from './routing.ts';
 
 /**
  * A stateful proxy (RFC 3261 s16) on a transaction layer, which it is the user of. It keeps a context for each request until the
@@ -135,10 +134,8 @@ export class ProxyCore implements TransactionUser, Timed {
 
   /** RFC 3261 s16.5, s16.12: by Route, else by the dialog, else whoever knows where its Request-URI is. */
   private locate(request: SipRequest, from: SipFlow, now: number, done: Located): void {
-    const isRouted = headerValues(request, 'route').length > 0;
-    const next = isRouted ? firstRoute(request) : parseUri(request.uri);
-    const follows = isRouted || tagOf(request, 'to') !== '';
-    const flow = follows && next !== undefined ? this.ports.flowTo(next, from) : undefined;
+    const { isRouted, uri } = nextHop(request);
+    const flow = uri === undefined ? undefined : this.ports.flowTo(uri, from);
     if (flow !== undefined) done([{ uri: request.uri, flow }], now);
     else if (isRouted) done({ status: 480, reason: 'Route Unreachable' }, now);
     else this.ports.targets(request, from, now, done);

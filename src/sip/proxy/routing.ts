@@ -3,6 +3,7 @@ import { canonicalName, headerValues } from '../message/headers.ts';
 import type { SipRequest } from '../message/message.ts';
 import { parseNameAddr } from '../message/name-addr.ts';
 import { formatHostPort, formatUri, parseUri, type SipUri } from '../message/uri.ts';
+import { tagOf } from '../transaction/responses.ts';
 import type { ProxyPorts } from './ports.ts';
 
 /**
@@ -38,9 +39,14 @@ export function postprocessRoute(request: SipRequest, pushed: readonly string[])
   return withRoutes({ ...request, uri: first }, [...routes.slice(1), `<${request.uri}>`]);
 }
 
-/** The URI that says where a request goes next, of those that have a Route (s16.6 step 7). */
-export function firstRoute(request: SipRequest): SipUri | undefined {
-  return parseUri(uriOf(headerValues(request, 'route')[0]) ?? '');
+/**
+ * Where a preprocessed request itself says that it goes next: by Route, or within a dialog by its Request-URI (s16.6 step 7, s16.12).
+ * @returns `uri` undefined: it says nothing, or nothing that can be read
+ */
+export function nextHop(request: SipRequest): { readonly isRouted: boolean; readonly uri: SipUri | undefined } {
+  const routes = headerValues(request, 'route');
+  if (routes.length > 0) return { isRouted: true, uri: parseUri(uriOf(routes[0]) ?? '') };
+  return { isRouted: false, uri: tagOf(request, 'to') === '' ? undefined : parseUri(request.uri) };
 }
 
 /** What Record-Route is given: the side that the request leaves by above the one it came by, or one value where they are the same (RFC 5658 s4). */

@@ -11,7 +11,7 @@ import { ContactFlows } from './contact-flows.ts';
 import { DestinationFinder, type FoundHost, type Target, type TrunkPlace, UNREACHABLE } from './destinations.ts';
 import { EmergencyCalls } from './emergency-calls.ts';
 import type { SipFlow } from './flow.ts';
-import { IdentityPolicy } from './identity-policy.ts';
+import { type CallingParty, IdentityPolicy } from './identity-policy.ts';
 import { type LanOptions, LanPhones } from './lan-phones.ts';
 import { familyOf, FamilyWarnings, knowsIpv6Alone, ONE_WAY } from './media/family-warnings.ts';
 import { MediaRelay, type MediaRelayPorts } from './media/media-relay.ts';
@@ -452,12 +452,9 @@ export class SipAdaptor implements Timed {
     const { callers } = this;
     if (callers === undefined) return undefined;
     const callId = firstHeader(request, 'call-id') ?? '';
-    // No phone here rings for what goes on to the world outside, whoever sends it.
-    const leadsOutside = party.kind === 'member' && this.finder.leadsOutside(request);
-    if ((party.kind === 'phone' || leadsOutside) && request.method === 'INVITE') callers.called(callId);
-    if (leadsOutside) return undefined;
+    if (party.kind === 'phone' && request.method === 'INVITE') callers.called(callId);
     if (party.kind !== 'member' && party.kind !== 'trunk') return undefined;
-    if (party.kind === 'trunk' && !this.mayRingHere(request, from)) return undefined;
+    if (!this.mayRingHere(request, from, party)) return undefined;
     const caller = this.identities.callerOf(request, party);
     const refusal = callers.refusalOf(
       { method: request.method, callId, isInDialog: tagOf(request, 'to') !== '' },
@@ -469,13 +466,19 @@ export class SipAdaptor implements Timed {
     return refusal;
   }
 
-  /** Whether phones of this host may hear of what the gateway brings: whom other members hear is their hosts' matter. */
-  private mayRingHere(request: SipRequest, from: SipFlow): boolean {
+  /**
+   * Whether phones of this host may hear of it. They do not of what a member sends to the world outside, or to the gateway in a call there;
+   * nor of what the gateway brings to another member, whose hosts judge it. What counts is where it goes, not what it is called by.
+   */
+  private mayRingHere(request: SipRequest, from: SipFlow, party: CallingParty): boolean {
     const { finder } = this;
     const routed = preprocessRoute(request, (uri) => finder.isSelf(uri));
-    const { uri } = nextHop(routed);
+    const { isRouted, uri } = nextHop(routed);
     const flow = uri === undefined ? undefined : finder.flowTo(uri, from);
-    return flow === undefined ? finder.leadsHere(routed, from) : this.parties.of(flow).kind !== 'member';
+    if (flow !== undefined) return !['member', 'trunk'].includes(this.parties.of(flow).kind);
+    // By a Route that leads nowhere it goes nowhere.
+    if (isRouted) return true;
+    return party.kind === 'trunk' ? finder.leadsHere(routed, from) : !finder.leadsOutside(routed);
   }
 
   /** A record of the overlay may be old, and a URI forged: what counts is the certificate of who answers, as it is now or was when it rang. */

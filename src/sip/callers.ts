@@ -105,8 +105,8 @@ export class CallerPolicy {
   ): Refusal | undefined {
     const { method, callId, isInDialog } = request;
     if (!isJudged(method, isInDialog)) return undefined;
-    const known = this.knownAs(method, callId);
-    if (isInDialog && known !== undefined) {
+    const known = isInDialog ? this.knownAs(method, callId) : undefined;
+    if (known !== undefined) {
       this.remember(known);
       return undefined;
     }
@@ -118,7 +118,8 @@ export class CallerPolicy {
       const headers = [{ name: 'Retry-After', value: String(seconds) }];
       return { status: 480, reason: isLoud ? 'Too Many Calls' : 'Too Many Requests', headers, why: 'too many calls' };
     }
-    const why = known === undefined ? this.objection(method, caller) : undefined;
+    // What begins anew is asked about anew: whoever was let in, or was called, may write that Call-ID again.
+    const why = this.objection(method, caller);
     if (why !== undefined) return { status: 480, reason: 'Temporarily Unavailable', why };
     if (BEGIN_DIALOGS.has(method)) this.remember(keyOf(method, callId));
     return undefined;

@@ -89,6 +89,50 @@ test('who is blocked rings no phone, whatever it invents, and has the answer of 
   t.regex(back.heard[1] ?? '', /^200/);
 });
 
+test('who is blocked rings no phone by the Call-ID of a call to a number, nor by what would lead to a gateway', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const bob = overlay.home('bob', { callers: { block: ['mallory'] } });
+  const [bobs, mallorys] = [bob.registered(), overlay.home('mallory').registered()];
+  const adaptor = { address: bob.ipv6, port: 5_062 };
+  const number = 'sip:+4930123456@home.example';
+  const call = (callId: string, to: string, tag = '', route?: string): readonly string[] => {
+    const headers = route === undefined ? [] : [{ name: 'Route', value: `<${route};lr>` }];
+    const { heard } = mallorys.callBy(adaptor, callId, 'mallory', to, tag, headers);
+    network.loop.run(2_000);
+    return heard;
+  };
+  t.deepEqual(call('one', number), ['404']);
+  for (const tag of ['', ';tag=x']) t.deepEqual(call('one', 'sip:bob@home.example', tag), ['480']);
+  const [phone, host] = [`sip:bob@[${bob.ipv6}]:5060`, `sip:bob@[${bob.ipv6}]:5062`];
+  t.deepEqual(call('two', number, '', phone), ['480']);
+  t.deepEqual(call('three', `sip:gateway@[${bob.ipv6}]:5062`, ';tag=x'), ['480']);
+  t.deepEqual(call('four', `sip:gateway@[${bob.ipv6}]:5062;lr`, ';tag=x', host), ['480']);
+  t.deepEqual(bobs.received, []);
+});
+
+test('a call that was let in is held at night though a thousand calls to numbers have come meanwhile, and no call begins by its Call-ID', (t) => {
+  const network = new SipNetwork();
+  network.isLogging = false;
+  const overlay = new SipOverlay(network);
+  const bob = overlay.home('bob', { callers: { night: { from: 1, to: 2 } } });
+  const [phone, flooding] = [overlay.home('alice').registered(), overlay.home('mallory').registered()];
+  bob.registered();
+  const call = phone.call('one', 'sip:bob@home.example');
+  network.loop.run(5_000);
+  const adaptor = { address: bob.ipv6, port: 5_062 };
+  for (let count = 0; count < 1_100; count += 1) {
+    flooding.callBy(adaptor, `flood-${count}`, 'mallory', 'sip:+4930123456@home.example');
+    network.loop.run(20);
+  }
+  network.loop.run(MINUTE_MS - 5_000 - 22_000);
+  const held = phone.say('INVITE', call.dialog);
+  const anew = phone.call('one', 'sip:bob@home.example');
+  network.loop.run(5_000);
+  t.regex(held?.heard.at(-1) ?? '', /^200/);
+  t.deepEqual(anew.heard, ['480']);
+});
+
 test('who is blocked, and who is no contact, learns nothing of presence and makes phones do nothing: 480, and no phone hears of it', (t) => {
   const network = new SipNetwork();
   const overlay = new SipOverlay(network);

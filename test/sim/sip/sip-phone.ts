@@ -155,12 +155,19 @@ export class SimPhone implements SipNode {
   }
 
   /** Past its own proxy. @param as whom @param tag parameters of To */
-  callBy(proxy: SocketAddress, callId: string, as: string, to = 'sip:bob@home.example', tag = ''): SimCall {
+  callBy(
+    proxy: SocketAddress,
+    callId: string,
+    as: string,
+    to = 'sip:bob@home.example',
+    tag = '',
+    headers: readonly SipHeader[] = [],
+  ): SimCall {
     const call = new SimCall(callId);
     const from = this.named(as);
     this.invite(
       call,
-      this.build('INVITE', to, `<${to}>${tag}`, from, callId, []),
+      this.build('INVITE', to, `<${to}>${tag}`, from, callId, headers),
       udpFlow({ local: this.address, remote: proxy }),
     );
     return call;

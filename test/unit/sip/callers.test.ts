@@ -138,6 +138,7 @@ test('in a call that rings, or that a phone of this host has made, all is let in
   t.is(ask('in'), undefined);
   t.is(ask('out'), undefined);
   t.is(ask('another'), 'night');
+  for (const callId of ['in', 'out']) t.is(ask(callId, false), 'night', 'what begins anew is no part of it');
   for (let i = 0; i < 5_000; i++) policy.called(`more-${i}`);
   t.is(ask('in'), 'night');
   t.true(policy.size <= 1_025);

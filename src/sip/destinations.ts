@@ -354,9 +354,11 @@ export class DestinationFinder {
         .flatMap((hit) => this.adaptorOf(hit, byTcp) ?? []);
       const here = own === undefined ? [] : [own.flow];
       const flows = own?.isReady === false ? [...others, ...here] : [...here, ...others];
+      // Whoever is in need of help: what one gateway, or its provider, refuses another may connect.
+      const hasAlternatives = number?.isEmergency !== true;
       const targets = flows.slice(0, MAX_GATEWAYS).map((flow, index) => ({
         ...{ uri, flow, q: 1 - index / 10 },
-        ...{ respondsWithinMs: GATEWAY_RESPONDS_WITHIN_MS, hasAlternatives: true, areElsewhere: true },
+        ...{ respondsWithinMs: GATEWAY_RESPONDS_WITHIN_MS, hasAlternatives, areElsewhere: true },
       }));
       done(orElse(targets, number === undefined ? NOT_OF_THIS_OVERLAY : NO_GATEWAY), at);
     });

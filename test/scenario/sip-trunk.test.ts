@@ -97,6 +97,25 @@ test('the called number is busy: that is the answer, and no other gateway calls 
   t.is(invites(provider).length, 1);
 });
 
+for (const status of [403, 404, 484, 488])
+  test(`the provider of the first gateway refuses a call for help with ${status}: the second gateway connects it; another number is tried by the first one alone`, (t) => {
+    const { network, alice, trunk, provider, spare } = trunkScene();
+    trunk.dns.set(PROVIDER, [serverAt('203.0.113.2')]);
+    spare.answers = status;
+    // It registers there.
+    trunk.crash();
+    network.loop.run(1_000);
+    const phone = alice.registered();
+    const other = phone.call('one', 'sip:+4930123456@home.example');
+    network.loop.run(2_000);
+    t.deepEqual(other.heard.at(-1), String(status));
+    const help = phone.call('two', 'sip:112@home.example');
+    network.loop.run(2_000);
+    t.is(help.heard.at(-1), '200 callee');
+    t.is(invites(spare).length, 2);
+    t.deepEqual(invites(provider), [`INVITE sip:112@${PROVIDER};user=phone`]);
+  });
+
 test("the provider's first server is silent: its second one has the call after four seconds", (t) => {
   const { network, provider, spare, alice } = trunkScene({}, ['box']);
   provider.isDead = true;

@@ -536,7 +536,9 @@ export class SipAdaptor implements Timed {
       sent = this.identities.toPhone(sent, sender.kind === 'phone' ? { kind: 'member', ...this.self } : sender);
     else if (receiver.kind === 'phone' && sender.kind !== 'phone') sent = this.identities.toPhone(sent, sender);
     else if (sender.kind === 'phone') sent = this.identities.fromPhone(sent);
-    if (sender.kind === 'phone') this.familyWarnings.noteOwn(sent);
+    // Whoever is in need of help is better heard at one end alone than not connected.
+    const isUrgent = sent.type === 'request' && this.finder.callsForHelp(sent);
+    if (sender.kind === 'phone' && !isUrgent) this.familyWarnings.noteOwn(sent);
     if (isFromLan) sent = this.lan?.withoutCredentials(sent) ?? sent;
     if (this.media !== undefined) return this.media.relay(sent, { from, to });
     if (receiver.kind === 'phone') {

@@ -6,6 +6,7 @@ import { SipNetwork } from '../sim/sip/sip-network.ts';
 import { SimProvider } from '../sim/sip/sip-provider.ts';
 import { account, PROVIDER, serverAt, SimTrunk } from '../sim/sip/sip-trunk.ts';
 import { SimRtpengine } from '../sim/sip/sim-rtpengine.ts';
+import { trunkScene } from '../sim/sip/trunk-scene.ts';
 
 // Calls for help go out whatever else is wrong with the phone, its host or its account.
 
@@ -83,6 +84,21 @@ test('that phone calls nobody else so: a number, a member, and a number for help
   t.true(phone.heard.includes('MESSAGE 403'));
   t.deepEqual(again.heard, ['403']);
   t.deepEqual([dialled(provider), bobs.received], [calls('112'), []]);
+});
+
+test('a phone over IPv6 without a media relay is connected when it calls for help, though the answer is of IPv4; another number ends with 488', (t) => {
+  const { network, alice } = trunkScene({}, ['box']);
+  const phone = alice.registered({ over: 'ipv6' });
+  phone.offer = `v=0\r\no=- 1 1 IN IP6 ::1\r\ns=-\r\nc=IN IP6 ${alice.ipv6}\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n`;
+  const other = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  t.is(other.heard.at(-1), '488');
+  for (const uri of ['sip:112@home.example', 'urn:service:sos']) {
+    const help = phone.call(uri, uri);
+    network.loop.run(2_000);
+    t.is(help.heard.at(-1), '200 callee', uri);
+  }
+  t.regex(phone.sessions.at(-1) ?? '', /^c=IN IP4 /m);
 });
 
 test('a host without a name calls for help', (t) => {

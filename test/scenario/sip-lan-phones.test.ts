@@ -320,6 +320,26 @@ for (const [title, answersAs] of [
     t.is(alice.adaptor.sizes.requests + bob.adaptor.sizes.requests, 0);
   });
 
+const UNDECIDED: readonly [string, (at: SipHome) => string][] = [
+  ['with 0.0.0.0', () => sdp('0.0.0.0')],
+  ['by ICE', ({ ipv4, ipv6 }) => `${sdp(ipv4)}a=candidate:1 1 udp 2130706431 ${ipv6} 4000 typ host\r\n`],
+];
+for (const [title, answer] of UNDECIDED)
+  test(`a phone over IPv6 is answered ${title}, which does not say yet where media go: the call stands`, (t) => {
+    const network = new SipNetwork();
+    const overlay = new SipOverlay(network);
+    const [alice, bob] = [overlay.home('alice'), overlay.home('bob')];
+    const phone = bob.phone({ over: 'ipv4' });
+    phone.manners = { answersAfterMs: 200, sdp: answer(bob) };
+    const calling = alice.registered({ over: 'ipv6' });
+    calling.offer = sdp(alice.ipv6);
+    const call = calling.call('one');
+    network.loop.run(3_000);
+    t.regex(call.heard.at(-1) ?? '', /^200 /);
+    t.is(placeIn(calling.sessions.at(-1)), placeIn(answer(bob)));
+    t.deepEqual(phone.received, ['INVITE one', 'ACK one']);
+  });
+
 test('a phone over IPv6 calls two of one user, one of them over IPv4 alone: the other one rings, and has the call', (t) => {
   const network = new SipNetwork();
   const overlay = new SipOverlay(network);

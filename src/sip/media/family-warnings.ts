@@ -3,7 +3,7 @@ import { firstHeader, headerValues } from '../message/headers.ts';
 import type { SipMessage, SipResponse } from '../message/message.ts';
 import { parseVia } from '../message/via.ts';
 import type { Refusal } from '../proxy/ports.ts';
-import { sessionFamilies } from '../sdp/families.ts';
+import { isUndecided, sessionFamilies } from '../sdp/families.ts';
 import { tagOf } from '../transaction/responses.ts';
 import { MAX_EXCHANGES } from './constants.ts';
 
@@ -62,7 +62,7 @@ export class FamilyWarnings {
   refusalOf(answer: SipResponse): Refusal | undefined {
     if (!this.ofIpv6.has(keyOf(answer))) return undefined;
     const families = sessionFamilies(answer);
-    return families.has(6) || !families.has(4) ? undefined : ONE_WAY;
+    return families.has(6) || !families.has(4) || isUndecided(answer) ? undefined : ONE_WAY;
   }
 
   /** What a phone of this host says: with a Warning (RFC 3261 s20.43) where the families are the reason. */

@@ -37,3 +37,16 @@ export function sessionFamilies(message: SipMessage): ReadonlySet<AddressFamily>
     sessionParts(message).flatMap(({ start, end }) => [...addressFamilies(message.body.subarray(start, end))]),
   );
 }
+
+/**
+ * Whether media may come to go elsewhere than connection data says: ICE decides (RFC 8839 s5.1), or they go nowhere yet. 0.0.0.0 is what
+ * they write who still gather candidates (RFC 8838), or hold a call as RFC 2543 did (RFC 3264 s8.4).
+ */
+export function isUndecided(message: SipMessage): boolean {
+  const texts = sessionParts(message).map(({ start, end }) =>
+    Buffer.from(message.body.subarray(start, end)).toString('latin1'),
+  );
+  return texts.some((text) =>
+    sdpLines(text).some(({ text: line }) => /^(?:a=candidate:|c=IN IP4 0\.0\.0\.0(?:[ /]|$))/.test(line)),
+  );
+}

@@ -4,7 +4,7 @@ import { firstHeader, withHeader } from '../../../src/sip/message/headers.ts';
 import type { SipMessage } from '../../../src/sip/message/message.ts';
 import { validateRequest } from '../../../src/sip/message/validation.ts';
 import { MAX_ADDRESS_LINES } from '../../../src/sip/sdp/constants.ts';
-import { addressFamilies, sessionFamilies } from '../../../src/sip/sdp/families.ts';
+import { addressFamilies, isUndecided, sessionFamilies } from '../../../src/sip/sdp/families.ts';
 import { type OwnAddresses, rewriteAddresses, rewriteSessions } from '../../../src/sip/sdp/rewrite.ts';
 import { sessionIn } from '../../../src/sip/sdp/session-parts.ts';
 import { PHONES, phoneInvite, requestOf, vector, written } from './vectors.ts';
@@ -260,6 +260,16 @@ test('the families of the media are those of their connection data, the session 
   t.deepEqual(families('c=IN IP4 10.0.0.5'), []);
   t.deepEqual(families('m=audio 5 RTP/AVP 0'), []);
   t.deepEqual(families(), []);
+});
+
+test('where media go is not decided by 0.0.0.0, nor with candidates; it is by any other address', (t) => {
+  const undecided = (...lines: string[]): boolean => isUndecided(invite('application/sdp', lines.join('\r\n')));
+  const candidate = 'a=candidate:1 1 udp 2130706431 2001:20::b 4000 typ host';
+  t.true(undecided('c=IN IP4 0.0.0.0', 'm=audio 5 RTP/AVP 0'));
+  t.true(undecided('c=IN IP4 10.0.0.5', 'm=audio 5 RTP/AVP 0', candidate, 'm=video 6 RTP/AVP 96'));
+  t.false(undecided('c=IN IP4 10.0.0.5', 'm=audio 5 RTP/AVP 0', 'a=rtcp:5 IN IP4 0.0.0.0'));
+  t.false(undecided('c=IN IP4 0.0.0.01', 'm=audio 5 RTP/AVP 0'));
+  t.false(undecided());
 });
 
 test('the families in whole messages: of phones, of RFC 5118, and of a multipart body', (t) => {

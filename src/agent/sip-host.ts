@@ -20,7 +20,7 @@ import type { SipMessage } from '../sip/message/message.ts';
 import { OverlayNames } from '../sip/names.ts';
 import type { SipFlow } from '../sip/flow.ts';
 import type { NumberPlan } from '../sip/numbers.ts';
-import { isLoopback, type OwnAddresses, type ProvenMember } from '../sip/parties.ts';
+import type { OwnAddresses, ProvenMember } from '../sip/parties.ts';
 import { PhoneJournal } from '../sip/phone-journal.ts';
 import { Registrar } from '../sip/registrar/registrar.ts';
 import { SIP_PORT } from '../sip/transaction/constants.ts';
@@ -406,9 +406,8 @@ export class SipHost implements Timed {
       return;
     }
     this.sockets.send(flow, encodeSip(message));
-    const { address } = flow.remote;
-    const isElsewhere = !this.isOwn(address) && !isLoopback(address);
-    if (message.type === 'request' && isElsewhere) this.watch.sent(flow, this.components.clock.monotonic());
+    if (message.type === 'request' && this.adaptor.leadsToHost(flow))
+      this.watch.sent(flow, this.components.clock.monotonic());
   }
 
   private makeTrunk(): SipTrunk | undefined {

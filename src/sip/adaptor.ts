@@ -291,6 +291,11 @@ export class SipAdaptor implements Timed {
     return this.layer.isWaiting(flow);
   }
 
+  /** Whether another host is there, which a link or the overlay leads to: phones on the LAN have neither. */
+  leadsToHost(flow: SipFlow): boolean {
+    return this.parties.isOtherHost(flow);
+  }
+
   /** Phones are registered that a former life has heard of: their calls go on where they are. */
   restored(now: number): void {
     const { user } = this.self;

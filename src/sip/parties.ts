@@ -99,6 +99,11 @@ export class Parties {
     return address === this.own.ipv6 || address === this.own.ipv4;
   }
 
+  /** Whether another host of the overlay is there, whoever it is: no phone on the LAN, and no program here. */
+  isOtherHost({ local, remote: { address } }: SipFlow): boolean {
+    return local.address !== this.lan?.address && this.isOfOverlay(address) && !this.isOwn(address);
+  }
+
   isOfOverlay(address: string): boolean {
     return isHitAddress(address) || (!address.includes(':') && isInPrefix(this.prefix, address));
   }

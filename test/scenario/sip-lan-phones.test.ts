@@ -93,6 +93,18 @@ test('a phone on the LAN registers by its password, calls a member and is called
   t.is(kitchen.leftovers + phone.leftovers, 0);
 });
 
+test('a phone on the LAN that says nothing for two seconds is waited for, and the overlay is not asked for its address', (t) => {
+  const at = scene();
+  const { network, alice, kitchen } = at;
+  const phone = bobsPhone(at);
+  const until = network.loop.now + 2_000;
+  network.loses = (_, { remote }) => remote.address === kitchen.address.address && network.loop.now < until;
+  const call = phone.call('one', 'sip:alice@home.example');
+  network.loop.run(8_000);
+  t.is(alice.reached, 0);
+  t.regex(call.heard.at(-1) ?? '', /^200 /);
+});
+
 test('the phone on the LAN that was called hangs up, and speaks in the dialog, with its password', (t) => {
   const at = scene();
   const { network, rtpengine, kitchen } = at;

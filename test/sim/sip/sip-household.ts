@@ -8,7 +8,6 @@ import { earliest } from '../../../src/base/clock.ts';
 import { CallerPolicy, type CallerSettings } from '../../../src/sip/callers.ts';
 import { AbsentHosts } from '../../../src/sip/absent-hosts.ts';
 import { HostWatch } from '../../../src/sip/host-watch.ts';
-import { isLoopback } from '../../../src/sip/parties.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
 import type { LanOptions } from '../../../src/sip/lan-phones.ts';
 import type { SipMessage } from '../../../src/sip/message/message.ts';
@@ -233,9 +232,7 @@ export class SipHome implements SipNode {
     const { network } = this.overlay;
     if (this.isOff) return;
     network.send(flow, message);
-    const { address } = flow.remote;
-    const isElsewhere = address !== this.ipv6 && address !== this.ipv4 && !isLoopback(address);
-    if (message.type === 'request' && isElsewhere) this.watch.sent(flow, network.loop.now);
+    if (message.type === 'request' && this.adaptor.leadsToHost(flow)) this.watch.sent(flow, network.loop.now);
   }
 
   private watchPorts(): ConstructorParameters<typeof HostWatch>[0]['ports'] {

@@ -339,6 +339,7 @@ export class Life {
         this.addressBook.joined();
         this.phoneFiles.joined();
         this.voiceMail.joined();
+        this.sip?.joined();
         return;
       case 'ipv4':
         host.logger.info('address', { ipv4: event.address });

@@ -249,6 +249,11 @@ export class SipHost implements Timed {
     this.driver.feed('SIP network', () => this.absent.forgetAll());
   }
 
+  /** The overlay, or once more: whom this host did not reach without it may have been there all the time. */
+  joined(): void {
+    this.driver.feed('SIP join', () => this.absent.forgetAll());
+  }
+
   /** An overlay address was claimed, and the interface has it. */
   addressesChanged(): void {
     const own = this.own;

@@ -1,10 +1,11 @@
 import { addressToHit, type Hit, isHitAddress } from '../base/node-id.ts';
+import type { AbsentHostsPorts } from '../sip/absent-hosts.ts';
 import type { HostWatchPorts } from '../sip/host-watch.ts';
 import type { Driver } from './driver.ts';
 import type { Engine } from './engine.ts';
 
 export interface SipReachComponents {
-  readonly engine: Pick<Engine, 'hitOf' | 'links' | 'resolver'>;
+  readonly engine: Pick<Engine, 'hitOf' | 'links' | 'resolver' | 'overlay'>;
   /** The engine's. */
   readonly driver: Pick<Driver, 'run'>;
   /** Of whoever asks: answers come to it. */
@@ -16,10 +17,11 @@ export function hostWatchPorts({
   engine,
   driver,
   fed,
-}: SipReachComponents): Pick<HostWatchPorts, 'isLinked' | 'echo' | 'reach' | 'hasAnswered'> {
+}: SipReachComponents): Pick<HostWatchPorts, 'hasAnswered'> & AbsentHostsPorts {
   const hitAt = (address: string): Hit | undefined =>
     isHitAddress(address) ? addressToHit(address) : engine.hitOf(address);
   return {
+    isJoined: () => engine.overlay?.state === 'joined',
     isLinked: (address) => {
       const hit = hitAt(address);
       return hit !== undefined && engine.links.dataPlaneLinkOf(hit) !== undefined;

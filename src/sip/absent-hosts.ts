@@ -24,6 +24,11 @@ interface Absent {
   reachEveryMs: number;
 }
 
+export interface AbsentHostsPorts extends Pick<HostWatchPorts, 'isLinked' | 'echo' | 'reach'> {
+  /** Whether this host is in the overlay: else whoever it does not reach may be there all the same. */
+  isJoined(): boolean;
+}
+
 /**
  * Hosts that were found gone (`HostWatch`): the next call to one need not wait to find it out again. A host is back as soon as anything
  * is heard from it, its link comes up, the overlay has one to it, or it has written its record anew; and is looked for meanwhile.
@@ -31,14 +36,14 @@ interface Absent {
  *     gone ──> absent ──link, echo, way through the overlay, newer record, ten minutes──> (none)
  */
 export class AbsentHosts implements Timed {
-  private readonly ports: Pick<HostWatchPorts, 'isLinked' | 'echo' | 'reach'>;
+  private readonly ports: AbsentHostsPorts;
   /** By address, the longest absent first. */
   private readonly absent = new Map<string, Absent>();
   /** Of hosts that were called, by address: when the record was written that led there. */
   private readonly records = new Map<string, number>();
   private readonly timers = new TimerQueue<Absent>();
 
-  constructor(components: { readonly ports: Pick<HostWatchPorts, 'isLinked' | 'echo' | 'reach'> }) {
+  constructor(components: { readonly ports: AbsentHostsPorts }) {
     this.ports = components.ports;
   }
 
@@ -48,6 +53,7 @@ export class AbsentHosts implements Timed {
 
   gone(address: string, now: number): void {
     this.back(address);
+    if (!this.ports.isJoined()) return;
     const absent: Absent = {
       ...{ address, until: now + REMEMBERED_MS, storedAt: this.records.get(address) },
       ...{ isLinkSilent: this.ports.isLinked(address), isAsked: false },
@@ -67,7 +73,7 @@ export class AbsentHosts implements Timed {
     this.timers.clear(absent);
   }
 
-  /** This host has another network: nothing is known of others any more. */
+  /** This host has another network, or has joined the overlay: nothing is known of others any more. */
   forgetAll(): void {
     for (const address of [...this.absent.keys()]) this.back(address);
   }

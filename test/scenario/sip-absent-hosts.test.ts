@@ -126,6 +126,24 @@ test('a host that is off is found out anew when this host was absent for ten min
   t.regex(call.heard[1] ?? '', /^200/);
 });
 
+test('a host that was not found while this one was out of the overlay is called at once when it is in it again', (t) => {
+  const network = new SipNetwork();
+  const overlay = new SipOverlay(network);
+  const [alice, bob] = [overlay.home('alice'), overlay.home('bob')];
+  bob.registered().manners = { answersAfterMs: 50, status: 486 };
+  const phone = alice.registered();
+  network.loses = (_, { remote }) => !alice.isJoined && remote.address === bob.ipv6;
+  const call = (name: string): readonly string[] => {
+    const { heard } = phone.call(name, BOB);
+    network.loop.run(3_000);
+    return heard;
+  };
+  alice.isJoined = false;
+  t.deepEqual(call('away'), ['480']);
+  alice.isJoined = true;
+  t.deepEqual(call('again'), ['486']);
+});
+
 test('a gateway that was found gone is tried last, and not left out', (t) => {
   const network = new SipNetwork();
   const overlay = new SipOverlay(network);

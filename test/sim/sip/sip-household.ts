@@ -6,8 +6,8 @@ import { type AdaptorPorts, SipAdaptor } from '../../../src/sip/adaptor.ts';
 import type { FoundHost } from '../../../src/sip/destinations.ts';
 import { earliest } from '../../../src/base/clock.ts';
 import { CallerPolicy, type CallerSettings } from '../../../src/sip/callers.ts';
-import { AbsentHosts } from '../../../src/sip/absent-hosts.ts';
-import { HostWatch } from '../../../src/sip/host-watch.ts';
+import { AbsentHosts, type AbsentHostsPorts } from '../../../src/sip/absent-hosts.ts';
+import { HostWatch, type HostWatchPorts } from '../../../src/sip/host-watch.ts';
 import type { SipFlow } from '../../../src/sip/flow.ts';
 import type { LanOptions } from '../../../src/sip/lan-phones.ts';
 import type { SipMessage } from '../../../src/sip/message/message.ts';
@@ -109,6 +109,8 @@ export class SipHome implements SipNode {
   isOff = false;
   /** Of others to this one: their ends do not know yet that it is off. */
   isLinked = false;
+  /** Of the overlay itself. Out of it nobody is found. */
+  isJoined = true;
   /** When it has written its record; undefined: it is not told. */
   storedAt: number | undefined;
   /** How often it has asked the overlay for a way to another host. */
@@ -235,7 +237,7 @@ export class SipHome implements SipNode {
     if (message.type === 'request' && this.adaptor.leadsToHost(flow)) this.watch.sent(flow, network.loop.now);
   }
 
-  private watchPorts(): ConstructorParameters<typeof HostWatch>[0]['ports'] {
+  private watchPorts(): HostWatchPorts & AbsentHostsPorts {
     const { network, homes } = this.overlay;
     const at = (address: string): SipHome | undefined =>
       [...homes.values()].find(({ ipv4, ipv6 }) => address === ipv4 || address === ipv6);
@@ -246,6 +248,7 @@ export class SipHome implements SipNode {
       });
     return {
       isWaiting: (flow) => this.adaptor.isWaiting(flow),
+      isJoined: () => this.isJoined,
       isLinked: (address) => at(address)?.isLinked === true,
       echo: (address, _, done) => {
         const isThere = at(address)?.isOff === false;
@@ -254,7 +257,7 @@ export class SipHome implements SipNode {
       hasAnswered: () => false,
       reach: (address, _, done) => {
         this.reached += 1;
-        answer(REACH_MS, at(address)?.isOff === false, done);
+        answer(REACH_MS, this.isJoined && at(address)?.isOff === false, done);
       },
       gone: (flow, now) => {
         this.absent.gone(flow.remote.address, now);

@@ -8,10 +8,12 @@ const BOB = '2001:20::b';
 /** Hosts that were found gone, and what is asked of their links and of the overlay. */
 class Bench {
   isLinked = false;
+  isJoined = true;
   readonly echoes: { at: number; done: Done }[] = [];
   readonly reached: { at: number; done: Done }[] = [];
   readonly hosts = new AbsentHosts({
     ports: {
+      isJoined: () => this.isJoined,
       isLinked: () => this.isLinked,
       echo: (_, at, done) => void this.echoes.push({ at, done }),
       reach: (_, at, done) => void this.reached.push({ at, done }),
@@ -104,6 +106,17 @@ test('a host that is heard, and every host when this one has another network, is
   t.true(bench.hosts.isAbsent(BOB, undefined, 5_200));
   bench.hosts.forgetAll();
   t.false(bench.hosts.isAbsent(BOB, undefined, 5_300));
+  t.is(bench.hosts.nextTimeout(), undefined);
+});
+
+test('of a host that is not reached while this one is out of the overlay nothing is known, whatever was known before', (t) => {
+  const bench = new Bench();
+  bench.hosts.gone(BOB, 0);
+  bench.isJoined = false;
+  for (const host of [BOB, '2001:20::c']) {
+    bench.hosts.gone(host, 1_000);
+    t.false(bench.hosts.isAbsent(host, undefined, 1_001), host);
+  }
   t.is(bench.hosts.nextTimeout(), undefined);
 });
 

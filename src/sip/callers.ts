@@ -94,7 +94,7 @@ export class CallerPolicy {
   }
 
   /**
-   * @param request of somebody else's. In a call or subscription that was let in, whatever the time is by now, all is let in.
+   * @param request of somebody else's. In a call or subscription that was let in, all is let in at any time; messages are counted.
    * @param request.isInDialog it has a To tag, which is soon invented
    * @returns undefined: the phones get it.
    */
@@ -106,17 +106,12 @@ export class CallerPolicy {
     const { method, callId, isInDialog } = request;
     if (!isJudged(method, isInDialog)) return undefined;
     const known = isInDialog ? this.knownAs(method, callId) : undefined;
+    // First: a flood costs no search in an address book. A phone beeps for each message, and takes one without a dialog of its To tag.
+    const tooMany = known === undefined || method === 'MESSAGE' ? this.tooMany(method, caller, now) : undefined;
+    if (tooMany !== undefined) return tooMany;
     if (known !== undefined) {
       this.remember(known);
       return undefined;
-    }
-    // First: a flood costs no search in an address book.
-    const isLoud = method === 'INVITE' || method === 'MESSAGE';
-    const rate = isLoud ? this.rates.loud : this.rates.quiet;
-    if (!rate.take(caller.member, now)) {
-      const seconds = Math.ceil((rate.availableAt(caller.member, now) - now) / 1000);
-      const headers = [{ name: 'Retry-After', value: String(seconds) }];
-      return { status: 480, reason: isLoud ? 'Too Many Calls' : 'Too Many Requests', headers, why: 'too many calls' };
     }
     // What begins anew is asked about anew: whoever was let in, or was called, may write that Call-ID again.
     const why = this.objection(method, caller);
@@ -130,6 +125,15 @@ export class CallerPolicy {
     const keys =
       method === 'INVITE' ? [keyOf('INVITE', callId)] : ['INVITE', 'SUBSCRIBE'].map((by) => keyOf(by, callId));
     return keys.find((key) => this.calls.has(key));
+  }
+
+  private tooMany(method: string, { member }: Caller, now: number): Refusal | undefined {
+    const isLoud = method === 'INVITE' || method === 'MESSAGE';
+    const rate = isLoud ? this.rates.loud : this.rates.quiet;
+    if (rate.take(member, now)) return undefined;
+    const seconds = Math.ceil((rate.availableAt(member, now) - now) / 1000);
+    const headers = [{ name: 'Retry-After', value: String(seconds) }];
+    return { status: 480, reason: isLoud ? 'Too Many Calls' : 'Too Many Requests', headers, why: 'too many calls' };
   }
 
   private objection(method: string, { names, isMember }: Caller): Refusal['why'] | undefined {

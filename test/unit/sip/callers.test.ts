@@ -106,6 +106,19 @@ test('a subscription that is let in at night is renewed, and no call rings by it
   for (let count = 0; count < 100; count += 1) t.is(ask('REFER', 'c', true), undefined);
 });
 
+test('messages in a call that was let in are counted, whatever To tags they have: twenty at once, and the call itself is held', (t) => {
+  let minute = NOON;
+  const policy = new CallerPolicy({ ports: { minuteOfDay: () => minute } }, { ...MEMBERS, night: NIGHT });
+  const ask = (method: string, isInDialog = true) =>
+    policy.refusalOf({ method, callId: 'a', isInDialog }, member('alice'), 0);
+  t.is(ask('INVITE', false), undefined);
+  minute = 0;
+  const passed = Array.from({ length: 100 }, () => ask('MESSAGE')).filter((refusal) => refusal === undefined);
+  t.is(passed.length, 19);
+  t.is(ask('MESSAGE')?.reason, 'Too Many Calls');
+  for (let count = 0; count < 100; count += 1) t.is(ask('INVITE'), undefined);
+});
+
 for (const method of ['INVITE', 'MESSAGE', 'OPTIONS', 'SUBSCRIBE', 'REFER'])
   test(`${method} outside of a dialog is counted under one Call-ID, too, and what is no call takes nothing of the calls`, (t) => {
     const policy = new CallerPolicy({ ports: { minuteOfDay: () => NOON } }, MEMBERS);

@@ -94,14 +94,15 @@ run(
       kind: 'offer' | 'answer',
       from: End,
       { sdp }: Speaker,
-      ends?: { caller: string; callee: string },
+      tags?: { caller: string; callee: string },
     ): Promise<string> => {
       const headers = [
         { name: 'CSeq', value: '1 INVITE' },
         { name: 'Content-Type', value: 'application/sdp' },
       ];
       const invite: SipRequest = { type: 'request', method: 'INVITE', uri: '', headers, body: Buffer.from(sdp) };
-      const tag = kind === 'offer' && ends === undefined ? undefined : 'number';
+      const tag = kind === 'offer' && tags === undefined ? undefined : 'number';
+      const ends = tags && { ...dialogs.endsOf(tag), tags };
       const told = new Promise<string>((resolve) => {
         call.translate(from, invite, kind, tag, 0, (body) => resolve(Buffer.from(body ?? []).toString()), ends);
       });

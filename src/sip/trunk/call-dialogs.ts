@@ -46,6 +46,13 @@ export interface Facts {
   readonly isEmergency: boolean;
 }
 
+/** Between whom something is said. */
+export interface Ends {
+  readonly tags: { readonly caller: string; readonly callee: string | undefined };
+  readonly sides: Readonly<Record<End, CallSide>>;
+  readonly flows: Readonly<Record<End, SipFlow>>;
+}
+
 /** Who takes the place of an end. */
 export interface Newcomer {
   readonly callId: string;
@@ -156,9 +163,16 @@ export class CallDialogs {
     return end === 'caller' ? tagOf(request, 'to') : this.keyOf(tagOf(request, 'from'));
   }
 
-  /** Tag of the called end as it is now. */
-  remoteTagOf(tag: string): string {
-    return this.called.get(tag)?.remoteTag ?? tag;
+  /** As they are now. @param tag undefined: nobody has answered */
+  endsOf(tag: string | undefined): Ends {
+    const callee = tag && (this.called.get(tag)?.remoteTag ?? tag);
+    return { tags: { caller: this.tags.caller, callee }, sides: this.sides, flows: { ...this.flows } };
+  }
+
+  /** As they are with that one in the place of an end, which may be outside where the former one was inside. */
+  endsWith(end: End, tag: string, { tag: its, flow, side = this.sides[end] }: Newcomer): Ends {
+    const { tags, sides, flows } = this.endsOf(tag);
+    return { tags: { ...tags, [end]: its }, sides: { ...sides, [end]: side }, flows: { ...flows, [end]: flow } };
   }
 
   /** One begins with the first response of its tag (RFC 3261 s12.1.2). @returns whether this is of a dialog */

@@ -1,7 +1,7 @@
 import { isOfSession } from '../media/exchanges.ts';
 import type { SipHeader, SipMessage } from '../message/message.ts';
 import { READABLE, sessionIn } from '../sdp/session-parts.ts';
-import type { CallDialogs } from './call-dialogs.ts';
+import type { CallDialogs, Ends } from './call-dialogs.ts';
 import { type End, otherEnd } from './call-side.ts';
 import type { MediaSession, TrunkMedia } from './trunk-media.ts';
 
@@ -26,12 +26,6 @@ export interface Refusal {
   readonly headers?: readonly SipHeader[];
 }
 
-/** Tags of the two ends between which something is said. */
-export interface EndTags {
-  readonly caller: string;
-  readonly callee: string | undefined;
-}
-
 /** @param body undefined: the media relay fails, or objects, or what is said cannot be read. */
 type Translated = (body: Uint8Array | undefined, now: number, refusal: Refusal) => void;
 
@@ -44,7 +38,7 @@ interface Description {
 interface Agreement {
   readonly offer: Description;
   readonly answer: Description;
-  readonly ends: EndTags;
+  readonly ends: Ends;
 }
 
 /**
@@ -74,7 +68,7 @@ export class CallMedia {
     tag: string | undefined,
     now: number,
     done: Translated,
-    ends: EndTags = this.endsOf(tag),
+    ends: Ends = this.dialogs.endsOf(tag),
   ): void {
     const { media } = this;
     this.queue((free) => {
@@ -101,7 +95,7 @@ export class CallMedia {
     media: TrunkMedia,
     kind: 'offer' | 'answer',
     said: Description,
-    { tag, ends, now }: { readonly tag: string; readonly ends: EndTags; readonly now: number },
+    { tag, ends, now }: { readonly tag: string; readonly ends: Ends; readonly now: number },
     done: (sdp: Uint8Array | undefined, now: number, refusal?: Refusal) => void,
   ): void {
     const session = this.sessionOf(said.from, ends);
@@ -143,20 +137,15 @@ export class CallMedia {
     this.agreements.delete(tag);
   }
 
-  private agree(tag: string, answer: Description, ends: EndTags): void {
+  private agree(tag: string, answer: Description, ends: Ends): void {
     const offer = this.offers.get(tag) ?? this.offers.get('');
     if (offer === undefined) return;
     this.agreements.set(tag, { offer, answer, ends });
     if (tag !== '') this.offers.delete(tag);
   }
 
-  private endsOf(tag: string | undefined): EndTags {
-    const { tags } = this.dialogs;
-    return { caller: tags.caller, callee: tag && this.dialogs.remoteTagOf(tag) };
-  }
-
-  private sessionOf(from: End, { caller, callee }: EndTags): MediaSession {
-    const { id, sides, flows, isEmergency } = this.dialogs;
+  private sessionOf(from: End, { tags: { caller, callee }, sides, flows }: Ends): MediaSession {
+    const { id, isEmergency } = this.dialogs;
     const [fromTag, toTag] = from === 'caller' ? [caller, callee] : [callee ?? '', caller];
     const other = otherEnd(from);
     const outside = sides[other].from === 'outside' ? other : from;

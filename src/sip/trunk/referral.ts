@@ -147,7 +147,6 @@ export class Referral {
     this.ports.takeOver(
       {
         ...{ end, tag, message: response },
-        ends: end === 'caller' ? { caller: its, callee: tag } : { caller: dialogs.tags.caller, callee: its },
         newcomer: { callId, name, tag: its, own, dialog, flow, side, as: this.from, cseq: this.cseq },
         invite: { ...saying('INVITE'), headers: bodyHeaders(response) },
         farewell: (at) => {

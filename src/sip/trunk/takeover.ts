@@ -1,6 +1,6 @@
 import type { SipMessage, SipRequest, SipResponse } from '../message/message.ts';
-import { type CallDialogs, type Newcomer, numberOf } from './call-dialogs.ts';
-import type { CallMedia, EndTags, Refusal } from './call-media.ts';
+import { type CallDialogs, type Ends, type Newcomer, numberOf } from './call-dialogs.ts';
+import type { CallMedia, Refusal } from './call-media.ts';
 import { type End, otherEnd } from './call-side.ts';
 import { isDescribing, unchallenged } from './passing.ts';
 
@@ -11,8 +11,6 @@ export interface Candidate {
   readonly tag: string;
   /** What it says of its media. */
   readonly message: SipMessage;
-  /** The two ends as they would be. */
-  readonly ends: EndTags;
   readonly newcomer: Newcomer;
   /** What the other end is asked by. */
   readonly invite: SipRequest;
@@ -52,16 +50,19 @@ export class Takeover {
   private readonly ports: TakeoverPorts;
   private readonly candidate: Candidate;
   private readonly formerCallId: string;
+  /** With the newcomer, also before it is taken: media relays, and what may be said in clear, go by where it is. */
+  private readonly ends: Ends;
 
   constructor(ports: TakeoverPorts, candidate: Candidate) {
     this.ports = ports;
     this.candidate = candidate;
     this.formerCallId = ports.dialogs.callIds[candidate.end];
+    this.ends = ports.dialogs.endsWith(candidate.end, candidate.tag, candidate.newcomer);
   }
 
   begin(now: number): void {
     const { dialogs, media } = this.ports;
-    const { end, tag, message, ends, invite } = this.candidate;
+    const { end, tag, message, invite } = this.candidate;
     const other = otherEnd(end);
     media.translate(
       end,
@@ -86,13 +87,13 @@ export class Takeover {
           at,
         );
       },
-      ends,
+      this.ends,
     );
   }
 
   private answered(response: SipResponse, now: number): void {
     const { dialogs, media } = this.ports;
-    const { end, tag, message, ends } = this.candidate;
+    const { end, tag, message } = this.candidate;
     const other = otherEnd(end);
     if (response.status >= 300) {
       this.candidate.onRefused(unchallenged(response), now);
@@ -123,7 +124,7 @@ export class Takeover {
         if (!this.isTaken) this.ports.take(this.candidate, at);
         this.candidate.onTaken({ ...response, body: body ?? response.body }, at);
       },
-      ends,
+      this.ends,
     );
   }
 

@@ -254,7 +254,6 @@ export class TrunkCall {
     this.takeOver(
       {
         ...{ end, tag, message: invite, invite, onTaken: answer, onRefused: answer },
-        ends: end === 'caller' ? { caller: its, callee: tag } : { caller: dialogs.tags.caller, callee: its },
         newcomer: {
           ...{ callId: firstHeader(invite, 'call-id') ?? '', name: firstHeader(invite, 'from') ?? '', tag: its, own },
           ...{ dialog: dialogBy(invite) ?? nowhere(), flow: transaction.from },

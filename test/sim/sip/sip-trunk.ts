@@ -65,13 +65,13 @@ export class SimMediaRelay implements TrunkMedia {
 
   private change(
     what: string,
-    { from, fromTag, toTag = '' }: MediaSession,
+    { from, to, fromTag, toTag = '' }: MediaSession,
     sdp: Uint8Array,
     done: (sdp: Uint8Array | undefined, now: number) => void,
   ): void {
     this.log.push(`${what} from ${from}`);
     this.asked.push({ what: `${what} ${fromTag} ${toTag}`.trim(), sdp: new TextDecoder().decode(sdp) });
-    const side = from === 'overlay' ? '192.0.2.77' : '2001:20::77';
+    const side = to === 'outside' ? '192.0.2.77' : '2001:20::77';
     const text = new TextDecoder().decode(sdp).replace(/c=.*/, `c=IN IP4 ${side}`);
     this.network.loop.after(2, () =>
       done(this.works ? new TextEncoder().encode(text) : undefined, this.network.loop.now),

@@ -330,6 +330,31 @@ test('a call for help goes out when all lines are busy and the media relay has f
   t.is(help.heard.at(-1), '200 callee');
 });
 
+test('while the media relay says nothing, 32 messages of a call wait for it: another offer is refused, and who hangs up is heard at once', (t) => {
+  const { network, provider, alice, trunk } = trunkScene({}, ['box']);
+  const phone = alice.registered();
+  phone.offer = 'v=0\r\nc=IN IP4 198.18.0.1\r\nm=audio 4000 RTP/AVP 0\r\n';
+  const call = phone.call('one', 'sip:+4930123456@home.example');
+  network.loop.run(2_000);
+  phone.heard.length = 0;
+  trunk.media.takesMs = 20_000;
+  const hold = phone.say('INVITE', call.dialog);
+  for (let count = 0; count < 32; count += 1) phone.say('INFO', call.dialog);
+  network.loop.run(1_000);
+  const more = phone.say('INVITE', call.dialog);
+  network.loop.run(1_000);
+  t.deepEqual([hold?.heard, more?.heard, phone.heard], [[], ['500'], []]);
+  phone.say('BYE', call.dialog);
+  network.loop.run(1_000);
+  t.deepEqual(phone.heard, ['BYE 200']);
+  t.is(provider.received.at(-1)?.split(' ')[0], 'BYE');
+  t.is(trunk.trunk.size, 0);
+  network.loop.run(70_000);
+  t.is(provider.received.at(-1)?.split(' ')[0], 'BYE', 'what has waited is of no call');
+  t.is(hold?.heard.at(-1), '481');
+  t.is(phone.leftovers, 0);
+});
+
 test('a phone beside the gateway calls a number, and gives up while it rings', (t) => {
   const { network, provider, box, trunk } = trunkScene();
   provider.answerMs = 60_000;

@@ -139,6 +139,11 @@ export class CallDialogs {
     return [...this.called.values()].some(({ isAnswered }) => isAnswered);
   }
 
+  /** Nobody has left it. */
+  isKnown(tag: string): boolean {
+    return this.called.has(tag);
+  }
+
   isAnswered(tag: string): boolean {
     return this.called.get(tag)?.isAnswered === true;
   }

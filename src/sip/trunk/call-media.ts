@@ -7,7 +7,7 @@ import type { MediaSession, TrunkMedia } from './trunk-media.ts';
 
 // Implementation constants.
 
-/** Messages that wait for the media relay. */
+/** Messages of a call that wait for the media relay. */
 const MAX_WAITING = 32;
 
 const RELAY_FAILS = { status: 503, reason: 'Media Relay Unavailable' };
@@ -71,16 +71,22 @@ export class CallMedia {
     ends: Ends = this.dialogs.endsOf(tag),
   ): void {
     const { media } = this;
+    const { body } = message;
+    const part = sessionIn(message);
+    const isPlain = media === undefined || part === 'none';
+    // Nothing for the relay; of what somebody can do, the addresses lead nowhere on the other side.
+    const unasked = isPlain ? body : isOfSession(message) ? undefined : new Uint8Array();
+    if (this.waiting.length >= MAX_WAITING) {
+      // Whoever has asked is answered, and a BYE passes those that wait.
+      done(unasked, now, RELAY_FAILS);
+      return;
+    }
     this.queue((free) => {
-      const finish = (body: Uint8Array | undefined, at: number, refusal: Refusal = RELAY_FAILS): void => {
-        done(body, at, refusal);
+      const finish = (changed: Uint8Array | undefined, at: number, refusal: Refusal = RELAY_FAILS): void => {
+        done(changed, at, refusal);
         free();
       };
-      const { body } = message;
-      const part = sessionIn(message);
-      if (media === undefined || part === 'none') finish(body, now);
-      // What somebody can do, with addresses that lead nowhere there.
-      else if (!isOfSession(message)) finish(new Uint8Array(), now);
+      if (media === undefined || part === 'none' || unasked !== undefined) finish(unasked, now);
       else if (part === 'hidden') finish(undefined, now, UNREADABLE[message.type]);
       else {
         const said = { from, body: body.subarray(part.start, part.end) };
@@ -157,7 +163,6 @@ export class CallMedia {
   }
 
   private queue(job: (done: () => void) => void): void {
-    if (this.waiting.length >= MAX_WAITING) return;
     this.waiting.push(job);
     if (!this.isBusy) this.work();
   }

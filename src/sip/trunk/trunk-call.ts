@@ -224,9 +224,9 @@ export class TrunkCall {
     // RFC 3262 s5: an offer in what rings is answered by its PRACK.
     const isAnswer = isPrack && this.start !== undefined && !isDescribing(this.start.invite);
     this.media.translate(end, request, isAnswer ? 'answer' : 'offer', tag, now, (body, at, refusal) => {
-      // Another phone may have taken its place while the relay was asked.
-      if (firstHeader(request, 'call-id') !== this.dialogs.callIds[end])
-        this.answer(end, request, transaction, UNKNOWN, at);
+      // Another phone may have taken its place while the relay was asked, or somebody hung up.
+      const isHeld = firstHeader(request, 'call-id') === this.dialogs.callIds[end] && this.dialogs.isKnown(tag);
+      if (!isHeld) this.answer(end, request, transaction, UNKNOWN, at);
       else if (body === undefined) this.answer(end, request, transaction, refusal, at);
       else this.pass(end, tag, { ...passed, body }, transaction, at);
     });
@@ -366,6 +366,7 @@ export class TrunkCall {
     const number = this.dialogs.numberFor(end, numberOf(request));
     if (number === undefined) return;
     this.media.translate(end, request, 'answer', tag, now, (body, at, refusal) => {
+      if (!this.dialogs.isKnown(tag)) return;
       const isTaken = body !== undefined || this.dialogs.isEmergency;
       if (isTaken) this.acknowledge(other, tag, { ...request, body: body ?? request.body }, number);
       else {

@@ -35,6 +35,7 @@ export class SimMediaRelay implements TrunkMedia {
   /** `offer alice callee`, and the session description: who says it to whom. */
   readonly asked: { readonly what: string; readonly sdp: string }[] = [];
   works = true;
+  takesMs = 2;
   /** Why SDP of the world outside is not taken. */
   objects: (sdp: string) => string | undefined = () => undefined;
   /** Of each session description that came here. */
@@ -73,7 +74,7 @@ export class SimMediaRelay implements TrunkMedia {
     this.asked.push({ what: `${what} ${fromTag} ${toTag}`.trim(), sdp: new TextDecoder().decode(sdp) });
     const side = to === 'outside' ? '192.0.2.77' : '2001:20::77';
     const text = new TextDecoder().decode(sdp).replace(/c=.*/, `c=IN IP4 ${side}`);
-    this.network.loop.after(2, () =>
+    this.network.loop.after(this.takesMs, () =>
       done(this.works ? new TextEncoder().encode(text) : undefined, this.network.loop.now),
     );
   }

@@ -1,6 +1,7 @@
 import test, { type ExecutionContext } from 'ava';
 import { firstHeader, headerValues } from '../../src/sip/message/headers.ts';
 import type { SipHeader, SipRequest } from '../../src/sip/message/message.ts';
+import { TIMER_C_MS } from '../../src/sip/proxy/constants.ts';
 import type { MediaSession } from '../../src/sip/trunk/trunk-media.ts';
 import type { SimPhone } from '../sim/sip/sip-phone.ts';
 import { PROVIDER } from '../sim/sip/sip-trunk.ts';
@@ -276,6 +277,44 @@ test('the other number offers in clear where that may not be: it hears BYE, the 
   network.loop.run(500);
   t.is(phone.heard.at(-1), 'INFO 200');
   t.is(trunk.trunk.size, 1);
+});
+
+test('the other number rings for three minutes, and alice has hung up: it is rung off, the first one hears BYE, and both lines are free', (t) => {
+  const all = talk();
+  const { network, provider, phone, trunk } = all;
+  provider.answerMs = 3_600_000;
+  all.say('REFER', [{ name: 'Refer-To', value: '<tel:030-999999>' }]);
+  network.loop.run(500);
+  all.say('BYE');
+  network.loop.run(TIMER_C_MS - 2_000);
+  t.deepEqual(said(provider.requests), ['INVITE', 'INVITE']);
+  t.is(trunk.trunk.size, 1);
+  network.loop.run(5_000);
+  t.true(provider.received.includes('CANCEL'));
+  t.deepEqual(said(provider.requests), ['INVITE', 'INVITE', 'BYE']);
+  t.is(trunk.trunk.size, 0);
+  network.loop.run(40_000);
+  t.is(phone.leftovers, 0);
+});
+
+test('the number says nothing but 183 of what bob offers: after three minutes that is cancelled, bob hears BYE, and alice has her call still', (t) => {
+  const all = talk();
+  const { network, provider, phone, bob, trunk } = all;
+  provider.inCall = 183;
+  provider.describesInCall = false;
+  all.say('REFER', TO_BOB);
+  network.loop.run(TIMER_C_MS - 2_000);
+  t.false(provider.received.includes('CANCEL'));
+  network.loop.run(5_000);
+  t.true(provider.received.includes('CANCEL'));
+  network.loop.run(40_000);
+  t.is(methods(bob).at(-1), 'BYE');
+  t.deepEqual(notified(phone), [TRYING, ended('503 Gateway Has No Way Out')]);
+  t.is(trunk.trunk.size, 1);
+  provider.inCall = 200;
+  all.say('INFO');
+  network.loop.run(500);
+  t.is(phone.heard.at(-1), 'INFO 200');
 });
 
 test('who may not call a number hands no call on to one (403), and none when all lines are taken; to a member he does', (t) => {

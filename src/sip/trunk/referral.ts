@@ -100,7 +100,7 @@ export class Referral {
     };
     this.outgoing = side.request(
       {
-        ...{ flows, build, onProvisional: ignore },
+        ...{ flows, build, isBounded: true, onProvisional: ignore },
         onFinal: (response, at, flow) => this.answered(response, flow, at),
         onFailure: (at) => this.finish(NO_ANSWER, at),
         onLate: (response, at, flow) => this.dismiss(response, flow, at),

@@ -80,6 +80,7 @@ export class Takeover {
             flows: [dialogs.flowOf(other, tag)],
             build: () => dialogs.build(other, tag, { ...invite, body }, (dialogs.cseqs[other] += 1)),
             onSent: () => this.candidate.onAsked?.(dialogs.cseqs[other]),
+            isBounded: true,
             onProvisional: () => undefined,
             onFinal: (response, then) => this.answered(response, then),
             onFailure: (then) => this.candidate.onRefused(NO_ANSWER, then),

@@ -2,6 +2,7 @@ import type { Timed } from '../../base/clock.ts';
 import { TimerQueue } from '../../base/timer-queue.ts';
 import type { SipFlow } from '../flow.ts';
 import type { SipHeader, SipRequest, SipResponse } from '../message/message.ts';
+import { TIMER_C_MS } from '../proxy/constants.ts';
 import type { ClientTransaction } from '../transaction/transaction.ts';
 import type { TransactionLayer } from '../transaction/transaction-layer.ts';
 import type { DigestClient } from './digest.ts';
@@ -21,6 +22,8 @@ export interface Outgoing {
   build(flow: SipFlow): SipRequest;
   /** Absent: a challenge is the final answer. */
   readonly digest?: DigestClient | undefined;
+  /** Of an INVITE that no caller waits for: it is cancelled when it has rung for as long as a proxy would have it (timer C). */
+  readonly isBounded?: boolean;
   /** As it goes out. */
   onSent?(request: SipRequest): void;
   /** Not 100. */
@@ -39,7 +42,8 @@ export interface Outgoing {
  *    trying ──nothing for 4 s, 503, transport error──> trying the next server ──none left──> over
  *      │ ▲ └──401, 407: with credentials, to the same server
  *      │ └────┘
- *      └──any other final answer──> over
+ *      ├──any other final answer──> over
+ *      └──1xx, and nothing for timer C, if bounded──> CANCEL, and trying no other server
  */
 export class OutgoingRequest {
   private readonly client: TrunkClient;
@@ -49,6 +53,8 @@ export class OutgoingRequest {
   private attempt = 0;
   private transaction: ClientTransaction | undefined;
   private isCancelled = false;
+  /** The server has said something. */
+  private isHeard = false;
 
   constructor(client: TrunkClient, outgoing: Outgoing) {
     this.client = client;
@@ -78,10 +84,13 @@ export class OutgoingRequest {
         if (attempt === this.attempt) handle(...given);
       };
     const late = (response: SipResponse, at: number): void => this.outgoing.onLate?.(response, at, flow);
+    this.isHeard = false;
     this.outgoing.onSent?.(request);
     this.transaction = this.client.layer.request(request, flow, now, {
       onProvisional: ofThis((response: SipResponse, at: number) => {
-        this.client.timers.clear(this);
+        this.isHeard = true;
+        if (this.outgoing.isBounded === true) this.client.timers.set(this, at + TIMER_C_MS);
+        else this.client.timers.clear(this);
         if (response.status > 100) this.outgoing.onProvisional(response, at);
       }),
       onFinal: (response, at) => {
@@ -96,8 +105,12 @@ export class OutgoingRequest {
     else this.client.timers.set(this, now + RESPONDS_WITHIN_MS);
   }
 
-  /** The server has said nothing. */
+  /** The server has said nothing, or no answer. */
   expire(now: number): void {
+    if (this.isHeard) {
+      this.cancel([], now);
+      return;
+    }
     if (this.transaction === undefined || this.outgoing.flows[this.index + 1] === undefined) return;
     const silent = this.transaction;
     this.next(now);

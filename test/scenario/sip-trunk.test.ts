@@ -330,6 +330,24 @@ test('a call for help goes out when all lines are busy and the media relay has f
   t.is(help.heard.at(-1), '200 callee');
 });
 
+test('six calls at once: no more go out than there are lines, and a REFER at once with them finds none either', (t) => {
+  const { network, provider, alice, trunk } = trunkScene({ maxCalls: 2 }, ['box']);
+  const phone = alice.registered();
+  const calls = [1, 2, 3, 4, 5, 6].map((id) => phone.call(`all-${id}`, `sip:+49301234${id}@home.example`));
+  network.loop.run(2_000);
+  t.deepEqual(
+    calls.map(({ heard }) => heard.at(-1)),
+    ['200 callee', '200 callee', ...Array<string>(4).fill('500')],
+  );
+  t.is(invites(provider).length, 2);
+  trunk.account.maxCalls = 3;
+  phone.call('more', 'sip:+4930123450@home.example');
+  phone.say('REFER', calls[0]?.dialog, [{ name: 'Refer-To', value: '<tel:030-999999>' }]);
+  network.loop.run(2_000);
+  t.is(phone.heard.at(-1), 'REFER 500');
+  t.is(invites(provider).length, 3);
+});
+
 test('while the media relay says nothing, 32 messages of a call wait for it: another offer is refused, and who hangs up is heard at once', (t) => {
   const { network, provider, alice, trunk } = trunkScene({}, ['box']);
   const phone = alice.registered();

@@ -196,6 +196,10 @@ export class Trunk implements Timed {
     return [...calls].reduce((sum, { lines }) => sum + lines, 0);
   }
 
+  private get isFull(): boolean {
+    return this.lines >= this.account.maxCalls;
+  }
+
   start(now: number): void {
     if (this.registration !== undefined) this.registration.start(now);
     // Who are the peer's servers has to be known before it calls.
@@ -380,13 +384,16 @@ export class Trunk implements Timed {
       return;
     }
     // Whoever is in need of help is connected.
-    if (this.lines >= this.account.maxCalls && !found.isEmergency) {
+    const isBusy = (): boolean => this.isFull && !found.isEmergency;
+    if (isBusy()) {
       refuse(503, 'All Lines Busy');
       return;
     }
     this.flowsTo(found.servers, now, (flows, at) => {
       if (this.cancelled.has(transaction)) refuse(487, 'Request Terminated');
       else if (flows.length === 0) refuse(503, 'Gateway Has No Way Out');
+      // Others have asked for the way meanwhile, and gone it.
+      else if (isBusy()) refuse(503, 'All Lines Busy');
       else this.begin('inside', { ...this.startOf(invite, transaction), ...found, calledAs: found.to, flows }, at);
     });
   }
@@ -423,10 +430,11 @@ export class Trunk implements Timed {
     else if (!('servers' in found)) {
       const referred = { ...found, side: inside, flows: [this.insideFlow], from: undefined };
       call.refer(end, request, transaction, referred, now);
-    } else if (this.lines >= this.account.maxCalls) refuse(503, 'All Lines Busy');
+    } else if (this.isFull) refuse(503, 'All Lines Busy');
     else
       this.flowsTo(found.servers, now, (flows, at) => {
         if (flows.length === 0) refuse(503, 'Gateway Has No Way Out');
+        else if (this.isFull) refuse(503, 'All Lines Busy');
         else call.refer(end, request, transaction, { ...found, side: outside, flows }, at);
       });
   }
@@ -434,7 +442,7 @@ export class Trunk implements Timed {
   private callIn(transaction: ServerTransaction, invite: SipRequest, refuse: Refuse, now: number): void {
     const found = this.names.inbound(invite);
     if ('status' in found) refuse(found.status, found.reason);
-    else if (this.lines >= this.account.maxCalls) refuse(486, 'All Lines Busy');
+    else if (this.isFull) refuse(486, 'All Lines Busy');
     else {
       const more = { headers: [], calledAs: firstHeader(invite, 'to') ?? '', isEmergency: false };
       this.begin('outside', { ...this.startOf(invite, transaction), ...found, ...more, flows: [this.insideFlow] }, now);

@@ -373,6 +373,42 @@ test('while the media relay says nothing, 32 messages of a call wait for it: ano
   t.is(phone.leftovers, 0);
 });
 
+test('five calls for help of one member at once: four go out, another member calls still, and the first one when a call has ended', (t) => {
+  const { network, overlay, alice } = trunkScene({ maxCalls: 1 }, ['box']);
+  const phone = alice.registered();
+  const ask = (id: string): ReturnType<typeof phone.call> => phone.call(id, 'sip:112@home.example');
+  const calls = ['1', '2', '3', '4', '5'].map(ask);
+  network.loop.run(2_000);
+  t.deepEqual(
+    calls.map(({ heard }) => heard.at(-1)),
+    [...Array<string>(4).fill('200 callee'), '500'],
+  );
+  const other = overlay
+    .home('carol', { gateways: ['box'] })
+    .registered()
+    .call('6', 'sip:112@home.example');
+  network.loop.run(2_000);
+  t.is(other.heard.at(-1), '200 callee');
+  phone.say('BYE', calls[0]?.dialog);
+  network.loop.run(1_000);
+  const again = ask('7');
+  network.loop.run(2_000);
+  t.is(again.heard.at(-1), '200 callee');
+});
+
+test('of 65 calls for help of 17 members 64 go out at a time', (t) => {
+  const { network, overlay, provider } = trunkScene({}, ['box']);
+  const calls = Array.from({ length: 17 }, (_, member) => {
+    const phone = overlay.home(`m${member}`, { gateways: ['box'] }).registered();
+    const count = member < 16 ? 4 : 1;
+    return Array.from({ length: count }, (__, id) => phone.call(`${member}-${id}`, 'sip:112@home.example'));
+  }).flat();
+  network.loop.run(3_000);
+  t.is(calls.filter(({ heard }) => heard.at(-1) === '200 callee').length, 64);
+  t.is(calls.filter(({ heard }) => heard.at(-1) === '500').length, 1);
+  t.is(invites(provider).length, 64);
+});
+
 test('a phone beside the gateway calls a number, and gives up while it rings', (t) => {
   const { network, provider, box, trunk } = trunkScene();
   provider.answerMs = 60_000;

@@ -45,6 +45,9 @@ const CHECK_AFTER_MS = 5_000;
 const CHECK_EVERY_MS = 50;
 /** Addresses of the provider that calls are taken from: of the latest answers of DNS. */
 const MAX_KNOWN = 64;
+/** Calls for help at a time, which need no line that is free: of one member, and of all. More are a fault, or somebody plays with them. */
+const MAX_HELP_OF_ONE = 4;
+const MAX_HELP = 64;
 
 export interface TrunkPorts {
   /** To the adaptor of this host, as from a phone. Calls nothing of ours back. */
@@ -104,6 +107,8 @@ export class Trunk implements Timed {
   private readonly inviting = new Map<ServerTransaction, TrunkCall>();
   /** Some of them while it is looked for where they go. */
   private readonly cancelled = new WeakSet<ServerTransaction>();
+  /** Calls for help, by whom: P-Asserted-Identity. */
+  private readonly helping = new Map<TrunkCall, string>();
   private readonly idle = new TimerQueue<TrunkCall>();
   private readonly book: CallBook<TrunkCall>;
   /** Calls of a former life. */
@@ -384,7 +389,7 @@ export class Trunk implements Timed {
       return;
     }
     // Whoever is in need of help is connected.
-    const isBusy = (): boolean => this.isFull && !found.isEmergency;
+    const isBusy = (): boolean => (found.isEmergency ? this.isHelpTaken(askedBy(invite)) : this.isFull);
     if (isBusy()) {
       refuse(503, 'All Lines Busy');
       return;
@@ -396,6 +401,12 @@ export class Trunk implements Timed {
       else if (isBusy()) refuse(503, 'All Lines Busy');
       else this.begin('inside', { ...this.startOf(invite, transaction), ...found, calledAs: found.to, flows }, at);
     });
+  }
+
+  /** Whether that one, or all together, have so many calls for help that there is no room for another. */
+  private isHelpTaken(caller: string): boolean {
+    const callers = [...this.helping.values()];
+    return callers.length >= MAX_HELP || callers.filter((other) => other === caller).length >= MAX_HELP_OF_ONE;
   }
 
   /** A member hands a call of his to another one (RFC 3891): only who is in a call knows what names it. */
@@ -465,6 +476,7 @@ export class Trunk implements Timed {
       now,
     );
     this.inviting.set(start.transaction, call);
+    if (start.isEmergency) this.helping.set(call, askedBy(start.invite));
     this.enter(call, now);
     call.begin(now);
   }
@@ -500,6 +512,7 @@ export class Trunk implements Timed {
   private over(call: TrunkCall, invite: ServerTransaction | undefined): void {
     for (const end of ['caller', 'callee'] as const) this.calls.delete(keyOf(call.placeOf(end)));
     if (invite !== undefined) this.inviting.delete(invite);
+    this.helping.delete(call);
     this.idle.clear(call);
     this.media?.delete(call.id);
     this.checks.clear(call);
@@ -594,6 +607,11 @@ export class Trunk implements Timed {
   private branch(): string {
     return `z9hG4bK${Buffer.from(this.random.bytes(16)).toString('hex')}`;
   }
+}
+
+/** As the adaptor has written it, after what was proven. */
+function askedBy(invite: SipRequest): string {
+  return firstHeader(invite, 'p-asserted-identity') ?? '';
 }
 
 function keyOf({ where, callId }: Place): string {

@@ -30,11 +30,12 @@ function wordsOf(program: Command): Words[] {
 /** The first two words of a command line decide: no command is nested deeper. After an option with a value, and for arguments, files. */
 export function bashCompletion(program: Command): string {
   const name = program.name();
-  const cases = wordsOf(program).map(({ path, commands, options }) => {
+  const all = wordsOf(program);
+  const cases = all.map(({ path, commands, options }) => {
     const words = [...commands.map((each) => each.name), ...options.flatMap(({ flags }) => flags)];
     return `    ${quoted(path.slice(1).join(' '))}) words=${quoted(words.join(' '))} ;;`;
   });
-  const nested = wordsOf(program).filter(({ path, commands }) => path.length === 2 && commands.length > 0);
+  const nested = all.filter(({ path, commands }) => path.length === 2 && commands.length > 0);
   return `# bash completion of ${name}
 _${name}() {
   local current=\${COMP_WORDS[COMP_CWORD]} path="" words="" word

@@ -55,15 +55,7 @@ function filesOf(world: OverlayWorld, node: SimNode, state = new MemoryState()):
     clock: world.clockOf(node.id),
     random: seededRandom(world.random.uint32()),
     logger: silentLogger,
-    after: (ms, then) => {
-      let isOn = true;
-      world.loop.after(ms, () => {
-        if (isOn && node.alive) then();
-      });
-      return () => {
-        isOn = false;
-      };
-    },
+    after: world.timersOf(node),
   });
 }
 

@@ -151,6 +151,19 @@ export class OverlayWorld implements LinkWorld {
     return node;
   }
 
+  /** A timer of one node, which ends with it. */
+  timersOf(node: { readonly alive: boolean }): (ms: number, then: () => void) => () => void {
+    return (ms, then) => {
+      let isOn = true;
+      this.loop.after(ms, () => {
+        if (isOn && node.alive) then();
+      });
+      return () => {
+        isOn = false;
+      };
+    };
+  }
+
   /** What a node takes for the time. */
   clockOf(nodeId: NodeId): Clock {
     const wall = (): number => WALL_START + this.now + (this.nodes.get(nodeId)?.wallOffsetMs ?? 0);

@@ -73,15 +73,7 @@ export class MailHost {
         clock: world.clockOf(node.id),
         random: seededRandom(world.random.uint32()),
         logger: silentLogger,
-        after: (ms, then) => {
-          let isOn = true;
-          world.loop.after(ms, () => {
-            if (isOn && node.alive) then();
-          });
-          return () => {
-            isOn = false;
-          };
-        },
+        after: world.timersOf(node),
         isWelcome: (names) => !names.some((name) => blocked.includes(name)),
       },
       { settings, gateways },
